@@ -1,0 +1,53 @@
+import { getSystemErrorMap } from "node:util";
+
+/** Error kinds, near the gRPC codes; the mapping to a status stands in service/status.ts alone. */
+export type ErrorKind =
+  | "canceled"
+  | "invalid-argument"
+  | "deadline-exceeded"
+  | "not-found"
+  | "already-exists"
+  | "permission-denied"
+  | "resource-exhausted"
+  | "failed-precondition"
+  | "unimplemented"
+  | "internal"
+  | "unavailable";
+
+/** The one error class. `message` is one line: what failed, on what, why, and where it helps what to do. */
+export class AgentError extends Error {
+  override readonly name = "AgentError";
+  readonly kind: ErrorKind;
+  readonly fields: Readonly<Record<string, unknown>>;
+
+  constructor(kind: ErrorKind, message: string, options: { cause?: unknown; fields?: Record<string, unknown> } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.kind = kind;
+    this.fields = options.fields ?? {};
+  }
+}
+
+/** A system call that failed: `call on object: ECODE (what the code means)`. */
+export class SystemError extends AgentError {
+  readonly call: string;
+  /** Positive errno. */
+  readonly errno: number;
+  /** Name of the errno, "ENOENT". */
+  readonly code: string;
+
+  constructor(call: string, errno: number, object: string, detail = "") {
+    const { code, text } = describeErrno(errno);
+    super("internal", `${call}${object === "" ? "" : ` ${object}`}: ${code} (${detail === "" ? text : detail})`, {
+      fields: { call, object, errno: code },
+    });
+    this.call = call;
+    this.errno = errno;
+    this.code = code;
+  }
+}
+
+/** Name and text of a positive errno, from Node's own table. */
+export function describeErrno(errno: number): { code: string; text: string } {
+  const entry = getSystemErrorMap().get(-errno);
+  return entry === undefined ? { code: `errno ${errno}`, text: "unknown error" } : { code: entry[0], text: entry[1] };
+}

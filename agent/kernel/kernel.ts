@@ -1,0 +1,142 @@
+import type { LaunchReport, PlanOp } from "./plan.ts";
+
+/** An open descriptor, as a number. Whoever opened it closes it, unless a docstring says otherwise. */
+export type Fd = number;
+
+/** Descriptors that init keeps for a process by role, so that they outlive the agent. */
+export interface KeptFds {
+  /** Write end of the stdin pipe. */
+  readonly stdin?: Fd;
+  /** Read end of the stdout pipe. */
+  readonly stdout?: Fd;
+  readonly stderr?: Fd;
+  /** Master of the pty, instead of the three above. */
+  readonly terminal?: Fd;
+  /** Read end of the report pipe. */
+  readonly report?: Fd;
+  /** Write end of the pipe that releases a created container. */
+  readonly release?: Fd;
+}
+
+export type KeptRole = keyof KeptFds;
+
+export interface LaunchRequest {
+  /** Chosen by the agent, unique for the life of init; up to 2^53-1. */
+  readonly id: number;
+  readonly plan: readonly PlanOp[];
+  /** Descriptors that the plan's slots name. They stay the caller's; init gets copies. */
+  readonly slots: readonly Fd[];
+  /** Slot of the write end of the report pipe. */
+  readonly reportSlot: number;
+  /** CLONE_NEWPID for a new pid namespace. */
+  readonly newPidNamespace: boolean;
+  /** Slot whose pid namespace (file or pidfd) the child is born in. */
+  readonly pidNamespaceSlot?: number;
+  /** Slot of a cgroup directory that the child is born in. */
+  readonly cgroupSlot?: number;
+  /** Kept by init until `forget`; copies, the caller still owns its own. */
+  readonly keep: KeptFds;
+  /** Opaque to init, at most 1024 bytes; comes back with the process after a restart of the agent. */
+  readonly label: string;
+}
+
+/** How a process ended: an exit code, or the signal that killed it. */
+export interface ExitStatus {
+  /** 0–255; 128 + signal for a killed one. */
+  readonly code: number;
+  readonly signal: number;
+  readonly userMicros: number;
+  readonly systemMicros: number;
+  readonly maxRssKib: number;
+}
+
+/** A process that init forked. */
+export interface LaunchedProcess {
+  readonly id: number;
+  /** In init's pid namespace. */
+  readonly pid: number;
+  /** Owned by the receiver. */
+  readonly pidfd: Fd;
+}
+
+/** A process as a restarted agent gets it back. `kept` are fresh descriptors, owned by the receiver. */
+export interface RestoredProcess extends LaunchedProcess {
+  readonly label: string;
+  readonly kept: KeptFds;
+  readonly exit?: ExitStatus;
+}
+
+/** What init hands to an agent at its start, before anything else. */
+export interface InitGreeting {
+  /** 1 for the first agent since boot. */
+  readonly generation: number;
+  /** CLOCK_MONOTONIC, microseconds: when init began, and when this agent was executed. */
+  readonly initStartMicros: number;
+  readonly agentExecMicros: number;
+  readonly processes: readonly RestoredProcess[];
+  /** Descriptors deposited by `deposit`. */
+  readonly deposits: ReadonlyMap<string, Fd>;
+}
+
+/** The agent's side of the socket to init. */
+export interface Init {
+  readonly greeting: InitGreeting;
+  /** Forks a child that runs the plan. Rejects with SystemError when init refused it; the child's own failures come on the report. */
+  launch(request: LaunchRequest): Promise<LaunchedProcess>;
+  /** Calls back once for each process that ends, after its `launch` resolved. Not for processes that `greeting` shows as ended. */
+  onExit(listener: (id: number, status: ExitStatus) => void): void;
+  /** Close one kept descriptor of a process (CloseStdin). */
+  closeKept(id: number, role: KeptRole): void;
+  /** Init forgets the process, closes what it kept, and reports no exit any more. */
+  forget(id: number): void;
+  /** Keep a descriptor under a name (≤ 100 bytes) until `withdraw`; a later deposit of the same name replaces it. */
+  deposit(name: string, fd: Fd): void;
+  withdraw(name: string): void;
+  /** sync, then power off or reboot; in a pid namespace on a host: the namespace ends. */
+  power(action: "off" | "reboot"): void;
+}
+
+/** Reads reports of a launch until end of file. */
+export interface ReportReader {
+  /** The next report, or "executed" at end of file. */
+  next(signal?: AbortSignal): Promise<LaunchReport | { readonly kind: "executed" }>;
+  close(): void;
+}
+
+/** The system calls that Node lacks. Each throws SystemError; none blocks but those that return a promise. */
+export interface Sys {
+  pipe(options?: { readonly sizeBytes?: number }): { read: Fd; write: Fd };
+  /** Non-blocking on this open file description. */
+  setNonBlocking(fd: Fd): void;
+  /** F_DUPFD_CLOEXEC. */
+  dup(fd: Fd): Fd;
+  close(fd: Fd): void;
+  /** Bytes read, 0 at end of file (EIO of a pty included), -1 when it would block. */
+  read(fd: Fd, into: Uint8Array): number;
+  /** Bytes written, -1 when it would block. */
+  write(fd: Fd, from: Uint8Array): number;
+  /** FIONREAD. */
+  readable(fd: Fd): number;
+  /** Resolves when the descriptor is ready for reading or writing, hung up or in error. `priority`: POLLPRI. */
+  poll(fd: Fd, events: "read" | "write" | "priority", signal?: AbortSignal): Promise<void>;
+  /** openat2; `resolve` is a set of RESOLVE_* bits. Always O_CLOEXEC. */
+  openat2(dir: Fd, path: string, flags: number, resolve: number): Fd;
+  unshare(flags: number): void;
+  setns(fd: Fd, flags: number): void;
+  sethostname(name: string): void;
+  /** Off the main thread. */
+  mount(source: string, target: string, type: string, flags: number, data: string): Promise<void>;
+  umount(target: string, flags: number): Promise<void>;
+  /** A detached mount of a new file system (fsopen … fsmount): tmpfs, devpts. */
+  detachedMount(type: string, options: readonly (readonly [string, string?])[], attributes: number): Fd;
+  /** Master of a new pty of the devpts instance that `dir` (its directory) belongs to; refuses what is no devpts. */
+  openTerminal(dir: Fd): Fd;
+  /** TIOCGPTPEER, O_NOCTTY. */
+  terminalPeer(master: Fd): Fd;
+  terminalNumber(master: Fd): number;
+  setWindowSize(fd: Fd, rows: number, columns: number): void;
+  /** pidfd_send_signal; ESRCH is thrown like any other. */
+  signal(pidfd: Fd, signal: number): void;
+  /** {total, free, available} in bytes and inodes, and the magic number of the type. */
+  statfsType(fd: Fd): number;
+}
