@@ -1,3 +1,4 @@
+import type { Files } from "./files.ts";
 import type { LaunchReport, PlanOp } from "./plan.ts";
 
 /** An open descriptor, as a number. Whoever opened it closes it, unless a docstring says otherwise. */
@@ -139,4 +140,11 @@ export interface Sys {
   signal(pidfd: Fd, signal: number): void;
   /** {total, free, available} in bytes and inodes, and the magic number of the type. */
   statfsType(fd: Fd): number;
+}
+
+/** All that the agent may ask of the machine; tests hand in a recording double. */
+export interface Kernel {
+  readonly sys: Sys;
+  readonly init: Init;
+  readonly files: Files;
 }

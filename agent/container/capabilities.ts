@@ -1,0 +1,20 @@
+import { AgentError } from "../kernel/error.ts";
+
+/** Linux 6.x, in order of their numbers (include/uapi/linux/capability.h). */
+const NAMES =
+  "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE".split(
+    " ",
+  );
+
+const NUMBERS = new Map(NAMES.map((name, number) => [name, BigInt(number)]));
+
+/** A 64-bit mask from names with or without the `CAP_` prefix (the Go shim sends it, runtime-rs doesn't). */
+export function capabilityMask(names: readonly string[], field: string): bigint {
+  let mask = 0n;
+  for (const name of names) {
+    const number = NUMBERS.get(name.toUpperCase().replace(/^CAP_/, ""));
+    if (number === undefined) throw new AgentError("invalid-argument", `${field}: unknown capability "${name}"`);
+    mask |= 1n << number;
+  }
+  return mask;
+}

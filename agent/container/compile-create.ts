@@ -1,0 +1,64 @@
+import * as abi from "../kernel/constants.ts";
+import { compileMounts, compilePaths, isDevpts, type SourceKind } from "./compile-mounts.ts";
+import { compileProcess } from "./compile-process.ts";
+import { sortNamespaces } from "./namespaces.ts";
+import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import type { Spec } from "./spec.ts";
+
+export interface CreatePlan extends CompiledPlan {
+  readonly newPidNamespace: boolean;
+  /** The agent has to make a devpts instance and hand its mount over in the slot "devpts". */
+  readonly ownDevpts: boolean;
+}
+
+/**
+ * The plan that creates a container and blocks before execve until a byte comes through the slot "release".
+ * Slots: report, cgroup, pid, ns:<type>, devpts, stdin/stdout/stderr or terminal, release.
+ */
+export function compileCreate(
+  spec: Spec,
+  context: {
+    /** The process's environment, complete with HOME. */
+    readonly env: readonly string[];
+    readonly sourceKind: SourceKind;
+    /** Number of the pty in the container's devpts, for /dev/console. */
+    readonly terminalNumber: number;
+  },
+): CreatePlan {
+  const plan = new PlanBuilder();
+  const { process, linux } = spec;
+  const namespaces = sortNamespaces(linux.namespaces);
+  const ownDevpts = process.terminal && spec.mounts.some(isDevpts);
+  plan.slot("report");
+  plan.slot("cgroup");
+  if (namespaces.pidPath !== undefined) plan.slot("pid");
+  plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
+  plan.add("every process", { op: "setsid" });
+  for (const { flag, type } of namespaces.join) {
+    plan.add("linux.namespaces", { op: "setns", slot: plan.slot(`ns:${type}`), flags: flag });
+  }
+  plan.add("linux.namespaces", { op: "unshare", flags: namespaces.create });
+  if (spec.hostname !== "") plan.add("hostname", { op: "sethostname", name: spec.hostname });
+  if (spec.domainname !== "") plan.add("domainname", { op: "setdomainname", name: spec.domainname });
+  plan.add("linux.rootfsPropagation", { op: "propagate", path: "/", flags: abi.MS_REC | abi.MS_SLAVE });
+  plan.add("root.path", { op: "open-tree", from: "guest", path: spec.root.path, recursive: true });
+  plan.add("root.path", { op: "root", path: spec.root.path });
+  compileMounts(plan, spec.mounts, { sourceKind: context.sourceKind, devptsSlot: ownDevpts });
+  if (ownDevpts) {
+    const path = `/dev/pts/${context.terminalNumber}`;
+    plan.add("process.terminal", { op: "open-tree", from: "root", path, recursive: false });
+    plan.add("process.terminal", { op: "attach", target: "/dev/console", kind: "file" });
+  }
+  compilePaths(plan, linux.maskedPaths, linux.readonlyPaths, false);
+  plan.add("process.cwd", { op: "mkdir", path: process.cwd, mode: 0o755 });
+  compilePaths(plan, [], [], spec.root.readonly);
+  plan.add("root", { op: "pivot" });
+  compileProcess(plan, process, context.env);
+  plan.add("StartContainer", { op: "wait", slot: plan.slot("release") });
+  plan.add("process.args", { op: "exec", args: process.args, env: context.env });
+  return { ...plan.finish(), newPidNamespace: namespaces.newPid, ownDevpts };
+}
+
+export function writeOomScore(score: number) {
+  return { op: "write", path: "/proc/self/oom_score_adj", data: String(score) } as const;
+}

@@ -1,0 +1,20 @@
+import * as abi from "../kernel/constants.ts";
+import { writeOomScore } from "./compile-create.ts";
+import { compileProcess } from "./compile-process.ts";
+import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import type { ProcessSpec } from "./spec.ts";
+
+const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
+
+/** The plan that runs a further process in a container. Slots: report, cgroup, init (its pidfd), stdio. */
+export function compileExec(process: ProcessSpec, env: readonly string[]): CompiledPlan {
+  const plan = new PlanBuilder();
+  plan.slot("report");
+  plan.slot("cgroup");
+  plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
+  plan.add("every process", { op: "setsid" });
+  plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags: JOIN });
+  compileProcess(plan, process, env);
+  plan.add("process.args", { op: "exec", args: process.args, env });
+  return plan.finish();
+}

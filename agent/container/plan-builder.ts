@@ -1,0 +1,33 @@
+import type { PlanOp, Slot } from "../kernel/plan.ts";
+
+/** One operation of a plan and the field of the spec that it comes from. */
+export interface PlanStep {
+  readonly op: PlanOp;
+  readonly reason: string;
+}
+
+/** A compiled plan: its steps, and the names of the descriptors that its slots stand for, in order. */
+export interface CompiledPlan {
+  readonly steps: readonly PlanStep[];
+  readonly slots: readonly string[];
+}
+
+/** Collects steps and hands out a slot number for each descriptor name. */
+export class PlanBuilder {
+  readonly #steps: PlanStep[] = [];
+  readonly #slots: string[] = [];
+
+  add(reason: string, ...ops: readonly PlanOp[]): void {
+    for (const op of ops) this.#steps.push({ op, reason });
+  }
+
+  /** The same name is the same slot. */
+  slot(name: string): Slot {
+    const at = this.#slots.indexOf(name);
+    return at >= 0 ? at : this.#slots.push(name) - 1;
+  }
+
+  finish(): CompiledPlan {
+    return { steps: this.#steps, slots: this.#slots };
+  }
+}

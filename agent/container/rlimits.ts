@@ -1,0 +1,14 @@
+import { AgentError } from "../kernel/error.ts";
+
+/** Resource numbers of x86_64 and arm64. */
+const RESOURCES = new Map(
+  "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME"
+    .split(" ")
+    .map((name, number) => [`RLIMIT_${name}`, number]),
+);
+
+export function rlimitNumber(type: string): number {
+  const number = RESOURCES.get(type.toUpperCase());
+  if (number === undefined) throw new AgentError("invalid-argument", `process.rlimits: unknown type "${type}"`);
+  return number;
+}

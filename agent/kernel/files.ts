@@ -1,0 +1,55 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
+
+/** Small files of the guest itself: /proc, /sys, cgroups, /run. Never a path inside a container's rootfs. */
+export interface Files {
+  /** Throws Node's own error (code ENOENT …). */
+  readText(path: string): string;
+  /** One write(2) to an existing file, as cgroup and sysctl files want it. */
+  writeText(path: string, text: string): void;
+  /** Replaces the file whole: a temporary name beside it, then rename. */
+  replace(path: string, text: string): void;
+  exists(path: string): boolean;
+  list(path: string): string[];
+  makeDirectory(path: string, mode?: number): void;
+  removeDirectory(path: string): void;
+  /** rm -rf; a missing path is fine. Does not cross into mounts on purpose: a busy directory throws. */
+  removeTree(path: string): void;
+  /** Sizes in bytes, counts of inodes. */
+  statfs(path: string): { total: number; free: number; available: number; files: number; filesFree: number };
+}
+
+export const realFiles: Files = {
+  readText: (path) => readFileSync(path, "utf8"),
+  writeText: (path, text) => writeFileSync(path, text, { flag: "r+" }),
+  replace(path, text) {
+    writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
+    renameSync(`${path}.tmp`, path);
+  },
+  exists: existsSync,
+  list: (path) => readdirSync(path),
+  makeDirectory: (path, mode = 0o755) => {
+    mkdirSync(path, { recursive: true, mode });
+  },
+  removeDirectory: (path) => rmdirSync(path),
+  removeTree: (path) => rmSync(path, { recursive: true, force: true }),
+  statfs(path) {
+    const s = statfsSync(path);
+    return {
+      total: s.blocks * s.bsize,
+      free: s.bfree * s.bsize,
+      available: s.bavail * s.bsize,
+      files: s.files,
+      filesFree: s.ffree,
+    };
+  },
+};
