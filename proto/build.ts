@@ -1,0 +1,78 @@
+// Makes proto/gen/messages.js and .d.ts from the .proto files; does nothing when they are up to date.
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const here = import.meta.dirname;
+const out = join(here, "gen");
+const roots = ["agent.proto", "health.proto", "ttrpc.proto"];
+
+/** Plain encode and decode under proto names, numbers for 64-bit integers, null for what is absent. */
+const options = [
+  ...["--target", "static-module", "--wrap", "esm", "--keep-case", "--force-number", "--null-semantics"],
+  ...["--no-create", "--no-verify", "--no-convert", "--no-delimited", "--no-typeurl", "--no-service"],
+  ...["--no-comments", "--no-beautify", "--dependency", "../runtime.ts"],
+];
+
+const stamp = `// ${inputHash()}\n`;
+if (!["messages.js", "messages.d.ts"].every((name) => firstLine(join(out, name)) === stamp)) {
+  await generate();
+}
+
+/** Content of everything that decides the output. */
+function inputHash(): string {
+  const hash = createHash("sha256");
+  const names = readdirSync(here).filter((name) => name.endsWith(".proto"));
+  for (const name of [...names.sort(), "build.ts", "declarations.ts"]) {
+    hash
+      .update(name)
+      .update("\0")
+      .update(readFileSync(join(here, name)));
+  }
+  for (const name of ["protobufjs", "protobufjs-cli"]) {
+    hash.update(readFileSync(createRequire(import.meta.url).resolve(`${name}/package.json`)));
+  }
+  return hash.digest("hex");
+}
+
+function firstLine(path: string): string | undefined {
+  try {
+    const text = readFileSync(path, "utf8");
+    return text.slice(0, text.indexOf("\n") + 1);
+  } catch {
+    return undefined;
+  }
+}
+
+async function generate(): Promise<void> {
+  const [{ pbjs }, { default: protobuf }, { declarations }] = await Promise.all([
+    import("protobufjs-cli"),
+    import("protobufjs"),
+    import("./declarations.ts"),
+  ]);
+  const code = await new Promise<string>((resolve, reject) => {
+    pbjs.main([...options, "--path", here, ...roots.map((name) => join(here, name))], (error, output) =>
+      error === null && output !== undefined ? resolve(output) : reject(error),
+    );
+  });
+  // pbjs writes a default import; ours is a named one.
+  const header = 'import $protobuf from "../runtime.ts";';
+  if (!code.includes(header)) throw new Error(`generate proto/gen: pbjs did not write ${header}; adapt proto/build.ts`);
+
+  const root = new protobuf.Root();
+  root.resolvePath = (_origin, target) => (target.startsWith("google/") ? target : join(here, target));
+  await root.load(roots, { keepCase: true, alternateCommentMode: true });
+  root.resolveAll();
+
+  write("messages.js", code.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
+  write("messages.d.ts", declarations(root));
+}
+
+/** Written whole or not at all: others may be reading. */
+function write(name: string, text: string): void {
+  mkdirSync(out, { recursive: true });
+  const temporary = join(out, `.${name}.${process.pid}`);
+  writeFileSync(temporary, stamp + text);
+  renameSync(temporary, join(out, name));
+}

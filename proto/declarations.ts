@@ -1,0 +1,78 @@
+import type { Enum, Field, Namespace, ReflectionObject, Type } from "protobufjs";
+import protobuf from "protobufjs";
+
+/** TypeScript types of the scalars. 64-bit integers are numbers: see runtime.ts. */
+const SCALARS: Readonly<Record<string, string>> = {
+  string: "string",
+  bytes: "Uint8Array",
+  bool: "boolean",
+  double: "number",
+  float: "number",
+  int32: "number",
+  uint32: "number",
+  sint32: "number",
+  fixed32: "number",
+  sfixed32: "number",
+  int64: "number",
+  uint64: "number",
+};
+
+/**
+ * The declarations of the generated module: a namespace for each package, in it an interface and a value for each
+ * message, a constant for each enum. Property names are proto names.
+ */
+export function declarations(root: Namespace): string {
+  return [`import type { MessageType } from "../codec.ts";`, "", ...children(root, "export "), ""].join("\n");
+}
+
+function children(namespace: Namespace, prefix: string): string[] {
+  return namespace.nestedArray.flatMap((object) => declaration(object, prefix));
+}
+
+function declaration(object: ReflectionObject, prefix: string): string[] {
+  if (object instanceof protobuf.Type) return [...message(object, prefix), ...inner(object, prefix)];
+  if (object instanceof protobuf.Enum) return enumeration(object, prefix);
+  if (object instanceof protobuf.Service) return [];
+  return inner(object as Namespace, prefix);
+}
+
+function inner(namespace: Namespace, prefix: string): string[] {
+  const body = children(namespace, "");
+  return body.length === 0 ? [] : [`${prefix}namespace ${namespace.name} {`, ...body.map(indent), "}"];
+}
+
+function message(type: Type, prefix: string): string[] {
+  const fields = type.fieldsArray.flatMap((field) => [...comment(field), `${field.name}: ${fieldType(field)};`]);
+  return [
+    ...comment(type),
+    `${prefix}interface ${type.name} {`,
+    ...fields.map(indent),
+    "}",
+    `${prefix}const ${type.name}: MessageType<${type.name}>;`,
+  ];
+}
+
+/** Absent messages, and absent fields that know absence, are null; all else reads as its default. */
+function fieldType(field: Field): string {
+  field.resolve();
+  const single = SCALARS[field.type] ?? (field.resolvedType instanceof protobuf.Enum ? "number" : absolute(field));
+  if (field instanceof protobuf.MapField) return `{ [key: string]: ${single} }`;
+  if (field.repeated) return `${single}[]`;
+  return field.partOf !== null || field.resolvedType instanceof protobuf.Type ? `${single} | null` : single;
+}
+
+function absolute(field: Field): string {
+  if (field.resolvedType === null) throw new Error(`declare ${field.fullName}: type ${field.type} is not known`);
+  return field.resolvedType.fullName.slice(1);
+}
+
+function enumeration(type: Enum, prefix: string): string[] {
+  const values = Object.entries(type.values).map(([name, value]) => `readonly ${name}: ${value};`);
+  return [...comment(type), `${prefix}const ${type.name}: {`, ...values.map(indent), "};"];
+}
+
+function comment(object: ReflectionObject): string[] {
+  return object.comment === null ? [] : [`/** ${object.comment.replaceAll("\n", " ")} */`];
+}
+
+const indent = (line: string): string => `  ${line}`;

@@ -1,0 +1,83 @@
+import protobuf from "protobufjs/minimal.js";
+
+/** 2^64 and 2^63 as numbers; 2^64-1 is not a number, its nearest is 2^64. */
+const TWO_64 = 2 ** 64;
+const TWO_63 = 2 ** 63;
+
+/** All bits but those of the sign, and all bits, as the library's pair of 32-bit halves. */
+const MAX_INT64 = { low: -1, high: 0x7fffffff };
+const MAX_UINT64 = { low: -1, high: -1 };
+
+type Bits = protobuf.Long | typeof MAX_INT64;
+
+/**
+ * Reads 64-bit integers as numbers. Over 2^53 the nearest number is given, so 18446744073709551615 ("no limit") reads
+ * as 2^64, which is over every limit; writing that number back gives 18446744073709551615 again.
+ */
+class NumberReader extends protobuf.BufferReader {
+  static override recursionLimit = protobuf.Reader.recursionLimit;
+  static override discardUnknown = true;
+
+  static override create(bytes: Uint8Array): NumberReader {
+    return new NumberReader(
+      Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    );
+  }
+
+  /** Up to ten bytes, 63 bits in the first nine. Throws RangeError at the end of the message, Error when longer. */
+  #varint(signed: boolean): number {
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (this.pos >= this.len) throw new RangeError(`index out of range: ${this.pos} + 1 > ${this.len}`);
+      const byte = this.buf[this.pos++] ?? 0;
+      const bits = byte & 127;
+      if (shift < 28) low |= bits << shift;
+      else if (shift === 28) {
+        low |= bits << 28;
+        high = bits >> 4;
+      } else high |= bits << (shift - 32);
+      if (byte < 128) return (signed ? high | 0 : high >>> 0) * 4294967296 + (low >>> 0);
+    }
+    throw new Error("invalid varint encoding");
+  }
+
+  // The library declares Long here; the generated code only stores what it gets.
+  override uint64(): never {
+    return this.#varint(false) as never;
+  }
+
+  override int64(): never {
+    return this.#varint(true) as never;
+  }
+}
+
+/** Writes 64-bit integers from numbers, at the nearest end of the range when they are outside it (never wrapped). */
+class NumberWriter extends protobuf.BufferWriter {
+  static override create(): NumberWriter {
+    return new NumberWriter();
+  }
+
+  /** Negative numbers are written as their two's complement: -1 is 2^64-1. */
+  override uint64(value: number | string | Bits): protobuf.Writer {
+    return super.uint64((typeof value === "number" && value >= TWO_64 ? MAX_UINT64 : value) as number);
+  }
+
+  override int64(value: number | string | Bits): protobuf.Writer {
+    if (typeof value !== "number") return super.int64(value as string);
+    return super.int64((value >= TWO_63 ? MAX_INT64 : Math.max(value, -TWO_63)) as number);
+  }
+}
+
+/**
+ * What the generated code takes for protobufjs: its minimal runtime with the reader and writer above and without
+ * `long`, whether or not that package is installed. The library itself stays as it is for others in the process.
+ */
+export const runtime = {
+  Reader: NumberReader,
+  Writer: NumberWriter,
+  util: Object.create(protobuf.util, {
+    Long: { value: null },
+  }) as typeof protobuf.util,
+  roots: {} as Record<string, unknown>,
+};
