@@ -35,19 +35,44 @@ export function compileCreate(
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   plan.add("every process", { op: "setsid" });
   for (const { flag, type } of namespaces.join) {
-    plan.add("linux.namespaces", { op: "setns", slot: plan.slot(`ns:${type}`), flags: flag });
+    plan.add("linux.namespaces", {
+      op: "setns",
+      slot: plan.slot(`ns:${type}`),
+      flags: flag,
+    });
   }
   plan.add("linux.namespaces", { op: "unshare", flags: namespaces.create });
   if (spec.hostname !== "") plan.add("hostname", { op: "sethostname", name: spec.hostname });
   if (spec.domainname !== "") plan.add("domainname", { op: "setdomainname", name: spec.domainname });
-  plan.add("linux.rootfsPropagation", { op: "propagate", path: "/", flags: abi.MS_REC | abi.MS_SLAVE });
-  plan.add("root.path", { op: "open-tree", from: "guest", path: spec.root.path, recursive: true });
+  plan.add("linux.rootfsPropagation", {
+    op: "propagate",
+    path: "/",
+    flags: abi.MS_REC | abi.MS_SLAVE,
+  });
+  plan.add("root.path", {
+    op: "open-tree",
+    from: "guest",
+    path: spec.root.path,
+    recursive: true,
+  });
   plan.add("root.path", { op: "root", path: spec.root.path });
-  compileMounts(plan, spec.mounts, { sourceKind: context.sourceKind, devptsSlot: ownDevpts });
+  compileMounts(plan, spec.mounts, {
+    sourceKind: context.sourceKind,
+    devptsSlot: ownDevpts,
+  });
   if (ownDevpts) {
     const path = `/dev/pts/${context.terminalNumber}`;
-    plan.add("process.terminal", { op: "open-tree", from: "root", path, recursive: false });
-    plan.add("process.terminal", { op: "attach", target: "/dev/console", kind: "file" });
+    plan.add("process.terminal", {
+      op: "open-tree",
+      from: "root",
+      path,
+      recursive: false,
+    });
+    plan.add("process.terminal", {
+      op: "attach",
+      target: "/dev/console",
+      kind: "file",
+    });
   }
   compilePaths(plan, linux.maskedPaths, linux.readonlyPaths, false);
   plan.add("process.cwd", { op: "mkdir", path: process.cwd, mode: 0o755 });
@@ -55,10 +80,18 @@ export function compileCreate(
   plan.add("root", { op: "pivot" });
   compileProcess(plan, process, context.env);
   plan.add("StartContainer", { op: "wait", slot: plan.slot("release") });
-  plan.add("process.args", { op: "exec", args: process.args, env: context.env });
+  plan.add("process.args", {
+    op: "exec",
+    args: process.args,
+    env: context.env,
+  });
   return { ...plan.finish(), newPidNamespace: namespaces.newPid, ownDevpts };
 }
 
 export function writeOomScore(score: number) {
-  return { op: "write", path: "/proc/self/oom_score_adj", data: String(score) } as const;
+  return {
+    op: "write",
+    path: "/proc/self/oom_score_adj",
+    data: String(score),
+  } as const;
 }

@@ -39,7 +39,11 @@ export function compileMounts(
     const reason = `mounts[${index}]`;
     if (devpts && isDevpts(mount)) {
       plan.add(reason, { op: "take-mount", slot: plan.slot("devpts") });
-      plan.add(reason, { op: "attach", target: mount.destination, kind: "directory" });
+      plan.add(reason, {
+        op: "attach",
+        target: mount.destination,
+        kind: "directory",
+      });
       devpts = false;
     } else plan.add(reason, ...mountOps(mount, context.sourceKind));
   }
@@ -64,14 +68,29 @@ function mountOps(mount: MountSpec, sourceKind: SourceKind): PlanOp[] {
   let kind: "directory" | "file" = "directory";
   if (isBind(mount)) {
     kind = sourceKind(mount.source) ?? "directory";
-    ops.push({ op: "open-tree", from: "guest", path: mount.source, recursive: options.recursive });
+    ops.push({
+      op: "open-tree",
+      from: "guest",
+      path: mount.source,
+      recursive: options.recursive,
+    });
     if ((options.set | options.clear) !== 0) {
-      ops.push({ op: "setattr", set: options.set, clear: options.clear, propagation: 0, recursive: false });
+      ops.push({
+        op: "setattr",
+        set: options.set,
+        clear: options.clear,
+        propagation: 0,
+        recursive: false,
+      });
     }
   } else {
     const type = mount.type === "cgroup" ? "cgroup2" : mount.type;
     ops.push({ op: "fsopen", type });
-    ops.push({ op: "fsconfig", key: "source", value: mount.source === "" ? type : mount.source });
+    ops.push({
+      op: "fsconfig",
+      key: "source",
+      value: mount.source === "" ? type : mount.source,
+    });
     for (const [key, value] of options.data) {
       if (type === "cgroup2" || (type === "devpts" && key === "newinstance")) continue;
       ops.push(value === undefined ? { op: "fsconfig", key } : { op: "fsconfig", key, value });
@@ -90,7 +109,15 @@ function addDevices(plan: PlanBuilder): void {
   const reason = "default devices";
   plan.add(reason, { op: "mkdir", path: "/dev", mode: 0o755 });
   for (const [name, major, minor] of DEVICES) {
-    plan.add(reason, { op: "mknod", path: `/dev/${name}`, mode: S_IFCHR | 0o666, major, minor, uid: 0, gid: 0 });
+    plan.add(reason, {
+      op: "mknod",
+      path: `/dev/${name}`,
+      mode: S_IFCHR | 0o666,
+      major,
+      minor,
+      uid: 0,
+      gid: 0,
+    });
   }
   for (const [target, path] of LINKS) plan.add(reason, { op: "symlink", target, path });
 }
@@ -104,7 +131,12 @@ export function compilePaths(
   for (const path of readonly) plan.add("linux.readonlyPaths", { op: "readonly", path });
   for (const path of masked) plan.add("linux.maskedPaths", { op: "mask", path });
   if (root) {
-    const attributes = { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, recursive: false };
+    const attributes = {
+      set: MOUNT_ATTR_RDONLY,
+      clear: 0,
+      propagation: 0,
+      recursive: false,
+    };
     plan.add("root.readonly", { op: "root-attr", ...attributes });
   }
 }

@@ -15,7 +15,12 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, env: rea
   if (terminal) plan.add("process.terminal", { op: "ctty" });
   if (uid !== 0) plan.add("process.user", { op: "chown-stdio", uid, gid });
   for (const { type, soft, hard } of process.rlimits) {
-    plan.add("process.rlimits", { op: "rlimit", resource: rlimitNumber(type), soft, hard });
+    plan.add("process.rlimits", {
+      op: "rlimit",
+      resource: rlimitNumber(type),
+      soft,
+      hard,
+    });
   }
   plan.add("process.user.umask", { op: "umask", mask: 0o022 });
   plan.add("process.cwd", { op: "chdir", path: process.cwd });
@@ -32,10 +37,16 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, env: rea
     const inheritable = capabilityMask(capabilities.inheritable, `${field}.inheritable`);
     const ambient = capabilityMask(capabilities.ambient, `${field}.ambient`);
     plan.add(field, { op: "capset", effective, permitted, inheritable });
-    plan.add(`${field}.ambient`, { op: "ambient", mask: ambient & permitted & inheritable });
+    plan.add(`${field}.ambient`, {
+      op: "ambient",
+      mask: ambient & permitted & inheritable,
+    });
   }
   if (process.noNewPrivileges) plan.add("process.noNewPrivileges", { op: "no-new-privs" });
-  plan.add("process.args", { op: "find", candidates: candidates(process.args[0] ?? "", env) });
+  plan.add("process.args", {
+    op: "find",
+    candidates: candidates(process.args[0] ?? "", env),
+  });
 }
 
 /** What execvp would try: the name itself if it has a slash, else along PATH; an empty element is the current directory. */

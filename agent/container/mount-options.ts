@@ -88,5 +88,14 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
       data.push(at < 0 ? [option] : [option.slice(0, at), option.slice(at + 1)]);
     }
   }
-  return { bind, recursive, set, clear, propagation, propagationRecursive, data, unsupported };
+  return {
+    bind,
+    recursive,
+    set,
+    clear,
+    propagation,
+    propagationRecursive,
+    data,
+    unsupported,
+  };
 }

@@ -20,7 +20,11 @@ export interface Namespaces {
   /** Path of the pid namespace to be born in. */
   readonly pidPath?: string;
   /** Namespaces to join before `create`, in order. */
-  readonly join: readonly { readonly flag: number; readonly path: string; readonly type: string }[];
+  readonly join: readonly {
+    readonly flag: number;
+    readonly path: string;
+    readonly type: string;
+  }[];
 }
 
 /** Sorts the spec's list. The names that it can't carry come back in `refused`. */
@@ -39,5 +43,11 @@ export function sortNamespaces(list: readonly NamespaceSpec[]): Namespaces & { r
     else if (flag === abi.CLONE_NEWNS) refused.push(`${type} by path`);
     else join.push({ flag, path, type });
   }
-  return { create, newPid, join, refused, ...(pidPath === undefined ? {} : { pidPath }) };
+  return {
+    create,
+    newPid,
+    join,
+    refused,
+    ...(pidPath === undefined ? {} : { pidPath }),
+  };
 }

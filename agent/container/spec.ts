@@ -14,13 +14,21 @@ export interface Spec {
 export interface ProcessSpec {
   readonly terminal: boolean;
   readonly consoleSize?: { readonly height: number; readonly width: number };
-  readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids: readonly number[] };
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly additionalGids: readonly number[];
+  };
   readonly args: readonly string[];
   readonly env: readonly string[];
   readonly cwd: string;
   /** Absent: what the container has. */
   readonly capabilities?: CapabilitySets;
-  readonly rlimits: readonly { readonly type: string; readonly soft: bigint; readonly hard: bigint }[];
+  readonly rlimits: readonly {
+    readonly type: string;
+    readonly soft: bigint;
+    readonly hard: bigint;
+  }[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj: number;
 }
@@ -56,7 +64,11 @@ export interface LinuxSpec {
 
 /** Limits; an absent one is left as the kernel has it. Bytes, microseconds, counts; -1 is unlimited. */
 export interface ResourcesSpec {
-  readonly memory?: { readonly limit?: number; readonly reservation?: number; readonly swap?: number };
+  readonly memory?: {
+    readonly limit?: number;
+    readonly reservation?: number;
+    readonly swap?: number;
+  };
   readonly cpu?: {
     readonly shares?: number;
     readonly quota?: number;

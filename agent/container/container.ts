@@ -1,0 +1,211 @@
+import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
+import { AgentError } from "../kernel/error.ts";
+import type { ExitStatus, Fd, Kernel } from "../kernel/kernel.ts";
+import { Lock } from "../kernel/lock.ts";
+import { ReportReader } from "../kernel/report.ts";
+import { killCgroup } from "./cgroup.ts";
+import { checkProcess } from "./check-spec.ts";
+import { compileExec } from "./compile-exec.ts";
+import { createInit } from "./create-init.ts";
+import { withHome } from "./home.ts";
+import { openRoot, readTextInside } from "./inside.ts";
+import { launch, launchError, openLaunchFds } from "./launch.ts";
+import type { CompiledPlan } from "./plan-builder.ts";
+import { Process } from "./process.ts";
+import { hasNoHandler } from "./signal-handlers.ts";
+import type { ProcessSpec, Spec } from "./spec.ts";
+import { openExecTerminal } from "./terminal.ts";
+
+/** Finished execs that are remembered, so that a late wait still gets its status. */
+const MAX_FINISHED = 1024;
+
+export interface ContainerOptions {
+  readonly id: string;
+  readonly spec: Spec;
+  /** Directory of its cgroup, which exists. */
+  readonly cgroup: string;
+  /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
+  readonly pipeSize: number;
+}
+
+/** A container from its creation to its removal: the init process, and execs by id. */
+export class Container {
+  readonly id: string;
+  readonly spec: Spec;
+  readonly cgroup: string;
+  readonly #kernel: Kernel;
+  readonly #pipeSize: number;
+  readonly #lock = new Lock();
+  readonly #execs = new Map<string, Process>();
+  #init: Process;
+  #plan: CompiledPlan | undefined;
+  #removing = false;
+
+  private constructor(kernel: Kernel, options: ContainerOptions, init: Process, plan?: CompiledPlan) {
+    this.#kernel = kernel;
+    this.id = options.id;
+    this.spec = options.spec;
+    this.cgroup = options.cgroup;
+    this.#pipeSize = options.pipeSize;
+    this.#init = init;
+    this.#plan = plan;
+  }
+
+  /** The process is made and blocked before execve when this resolves. `namespaces`: what the slots `pid`, `ns:…` stand for. */
+  static async create(kernel: Kernel, options: ContainerOptions): Promise<Container> {
+    const { process, plan } = await createInit(kernel, options);
+    return new Container(kernel, options, process, plan);
+  }
+
+  /** After a restart of the agent, from what init kept. */
+  static restore(kernel: Kernel, options: ContainerOptions, init: Process, execs: readonly Process[]): Container {
+    const container = new Container(kernel, options, init);
+    for (const exec of execs) container.#execs.set(exec.execId, exec);
+    return container;
+  }
+
+  get init(): Process {
+    return this.#init;
+  }
+
+  get processes(): Process[] {
+    return [this.#init, ...this.#execs.values()];
+  }
+
+  /** Releases the init process; resolves when its execve has succeeded. */
+  start(): Promise<void> {
+    return this.#lock.run(async () => {
+      const { release, report } = this.#init;
+      if (release === undefined || report === undefined) {
+        throw new AgentError("failed-precondition", `start container ${this.id}: it was started already`);
+      }
+      this.#kernel.sys.write(release, Uint8Array.of(1));
+      const result = await new ReportReader(this.#kernel.sys, report).next();
+      this.#init.closeStartFds();
+      if (result.kind === "failed") throw launchError(this.#plan ?? { steps: [], slots: [] }, result);
+    });
+  }
+
+  async exec(execId: string, process: ProcessSpec): Promise<Process> {
+    checkProcess(process);
+    return this.#lock.run(async () => {
+      if (execId === "" || execId === this.id || this.#execs.has(execId)) {
+        throw new AgentError("already-exists", `exec "${execId}" in container ${this.id}: the id already exists`);
+      }
+      if (this.#removing || this.#init.status !== undefined) {
+        throw new AgentError("failed-precondition", `exec in container ${this.id}: its init process has ended`);
+      }
+      const started = await this.#launchExec(execId, this.#inherit(process));
+      this.#execs.set(execId, started);
+      this.#dropFinished();
+      return started;
+    });
+  }
+
+  /** `""` and the container's own id are the init process. */
+  find(execId: string): Process {
+    const process = execId === "" || execId === this.id ? this.#init : this.#execs.get(execId);
+    if (process === undefined) {
+      throw new AgentError("not-found", `process not found: no exec "${execId}" in container ${this.id}`);
+    }
+    return process;
+  }
+
+  exited(launchId: number, status: ExitStatus): boolean {
+    const process = this.processes.find((p) => p.launchId === launchId);
+    process?.exited(status);
+    return process !== undefined;
+  }
+
+  /** KILL with an empty id reaches all processes; TERM becomes KILL for an init process that would not notice it. */
+  signal(execId: string, signal: number): void {
+    if (execId === "" && signal === SIGKILL) {
+      killCgroup(this.#kernel.files, this.cgroup);
+      if (this.#init.status === undefined) this.#init.signal(SIGKILL);
+      return;
+    }
+    const process = this.find(execId);
+    if (process.waited) throw process.gone("ESRCH: No such process");
+    const deaf = process === this.#init && signal === SIGTERM && hasNoHandler(this.#kernel.files, process.pid, signal);
+    process.signal(deaf ? SIGKILL : signal);
+  }
+
+  /** Kills everything and waits for the end of what init tracks; then lets go of all descriptors. */
+  remove(signal: AbortSignal): Promise<void> {
+    this.#removing = true;
+    return this.#lock.run(async () => {
+      killCgroup(this.#kernel.files, this.cgroup);
+      for (const process of this.processes) ignoreGone(() => process.signal(SIGKILL));
+      for (const process of this.processes) await process.wait(signal);
+      for (const process of this.processes) process.destroy();
+      this.#execs.clear();
+    });
+  }
+
+  #inherit(process: ProcessSpec): ProcessSpec {
+    const own = this.spec.process;
+    const capabilities = process.capabilities ?? own.capabilities;
+    return {
+      ...process,
+      ...(capabilities === undefined ? {} : { capabilities }),
+      rlimits: process.rlimits.length > 0 ? process.rlimits : own.rlimits,
+      oomScoreAdj: process.oomScoreAdj === 0 ? own.oomScoreAdj : process.oomScoreAdj,
+    };
+  }
+
+  async #launchExec(execId: string, process: ProcessSpec): Promise<Process> {
+    const { pid } = this.#init;
+    const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
+    const plan = compileExec(process, env);
+    const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
+    const fds = openLaunchFds(this.#kernel, {
+      release: false,
+      pipeSize: this.#pipeSize,
+      ...(terminal === undefined ? {} : { terminal }),
+    });
+    const cgroup = openRoot(this.cgroup);
+    try {
+      const slots = new Map([
+        ["cgroup", cgroup],
+        ["init", this.#init.pidfd],
+      ]);
+      const launched = await launch(this.#kernel, plan, fds, slots, {
+        container: this.id,
+        exec: execId,
+      });
+      const started = new Process(this.#kernel, execId, launched, fds.own);
+      started.closeStartFds();
+      return started;
+    } finally {
+      this.#kernel.sys.close(cgroup);
+    }
+  }
+
+  #readInside(pid: number, path: string): string | undefined {
+    let root: Fd | undefined;
+    try {
+      root = openRoot(`/proc/${pid}/root`);
+      return readTextInside(this.#kernel.sys, root, path);
+    } catch {
+      return undefined;
+    } finally {
+      if (root !== undefined) this.#kernel.sys.close(root);
+    }
+  }
+
+  #dropFinished(): void {
+    let finished = [...this.#execs.values()].filter((exec) => exec.finished).length - MAX_FINISHED;
+    for (const exec of this.#execs.values()) {
+      if (finished <= 0) return;
+      if (exec.finished && this.#execs.delete(exec.execId)) finished -= 1;
+    }
+  }
+}
+
+function ignoreGone(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+  }
+}

@@ -1,0 +1,71 @@
+import { constants, openSync, statSync } from "node:fs";
+import type { Fd, Kernel } from "../kernel/kernel.ts";
+import { checkSpec } from "./check-spec.ts";
+import { type CreatePlan, compileCreate } from "./compile-create.ts";
+import type { ContainerOptions } from "./container.ts";
+import { withHome } from "./home.ts";
+import { openRoot, readTextInside } from "./inside.ts";
+import { launch, openLaunchFds } from "./launch.ts";
+import { sortNamespaces } from "./namespaces.ts";
+import { Process } from "./process.ts";
+import type { Spec } from "./spec.ts";
+import { openFirstTerminal } from "./terminal.ts";
+
+/** Launches the init process of a container up to its release. On failure nothing is left behind. */
+export async function createInit(
+  kernel: Kernel,
+  options: ContainerOptions,
+): Promise<{ readonly process: Process; readonly plan: CreatePlan }> {
+  const { sys } = kernel;
+  const { spec, id } = options;
+  checkSpec(spec);
+  const slots = new Map<string, Fd>();
+  try {
+    const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
+    slots.set("cgroup", openRoot(options.cgroup));
+    openNamespaces(spec, slots);
+    const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec) : undefined;
+    if (terminal?.mount !== undefined) slots.set("devpts", terminal.mount);
+    const plan = compileCreate(spec, {
+      env,
+      sourceKind,
+      terminalNumber: terminal?.number ?? 0,
+    });
+    const fds = openLaunchFds(kernel, {
+      release: true,
+      pipeSize: options.pipeSize,
+      ...(terminal === undefined ? {} : { terminal }),
+    });
+    const launched = await launch(kernel, plan, fds, slots, {
+      container: id,
+      exec: id,
+    });
+    return { process: new Process(kernel, id, launched, fds.own), plan };
+  } finally {
+    for (const fd of slots.values()) sys.close(fd);
+  }
+}
+
+function openNamespaces(spec: Spec, slots: Map<string, Fd>): void {
+  const { join, pidPath } = sortNamespaces(spec.linux.namespaces);
+  for (const { type, path } of join) slots.set(`ns:${type}`, openNamespace(path));
+  if (pidPath !== undefined) slots.set("pid", openNamespace(pidPath));
+}
+
+function openNamespace(path: string): Fd {
+  return openSync(path, constants.O_RDONLY);
+}
+
+function passwdOf(kernel: Kernel, spec: Spec): string | undefined {
+  const root = openRoot(spec.root.path);
+  try {
+    return readTextInside(kernel.sys, root, "/etc/passwd");
+  } finally {
+    kernel.sys.close(root);
+  }
+}
+
+function sourceKind(path: string): "directory" | "file" | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? undefined : stat.isDirectory() ? "directory" : "file";
+}

@@ -1,0 +1,127 @@
+import { AgentError, SystemError } from "../kernel/error.ts";
+import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
+import { readReport } from "../kernel/report.ts";
+import { describeOp } from "./describe-op.ts";
+import type { CompiledPlan } from "./plan-builder.ts";
+import type { ProcessLabel } from "./process.ts";
+
+/** Descriptors made for one launch. `own` stay with the agent; `child` are closed once the child has them. */
+export interface LaunchFds {
+  readonly own: KeptFds;
+  readonly child: ReadonlyMap<string, Fd>;
+}
+
+/** Pipes for stdio, or the given pty; a report pipe; for a container a release pipe as well. */
+export function openLaunchFds(
+  kernel: Kernel,
+  options: {
+    readonly terminal?: { readonly master: Fd; readonly peer: Fd };
+    readonly release: boolean;
+    readonly pipeSize: number;
+  },
+): LaunchFds {
+  const { sys } = kernel;
+  const child = new Map<string, Fd>();
+  const own: Record<string, Fd> = {};
+  const pipe = (role: string, childReads: boolean, size: number) => {
+    const ends = sys.pipe(size > 0 ? { sizeBytes: size } : {});
+    child.set(role, childReads ? ends.read : ends.write);
+    own[role] = childReads ? ends.write : ends.read;
+  };
+  try {
+    pipe("report", false, 0);
+    if (options.release) pipe("release", true, 0);
+    if (options.terminal === undefined) {
+      pipe("stdin", true, options.pipeSize);
+      pipe("stdout", false, options.pipeSize);
+      pipe("stderr", false, options.pipeSize);
+    } else {
+      child.set("terminal", options.terminal.peer);
+      own["terminal"] = options.terminal.master;
+    }
+  } catch (error) {
+    for (const fd of [...child.values(), ...Object.values(own)]) sys.close(fd);
+    throw error;
+  }
+  return { own, child };
+}
+
+let nextLaunchId = 0;
+
+/** Launch ids go on after those that a restarted agent found. */
+export function reserveLaunchIds(used: number): void {
+  nextLaunchId = Math.max(nextLaunchId, used);
+}
+
+/**
+ * Has init fork the plan and waits for the child's first report: "ready" of a container, execve of an exec.
+ * Takes over all of `fds`: on failure every descriptor is closed and the process is forgotten.
+ * `slots` are borrowed.
+ */
+export async function launch(
+  kernel: Kernel,
+  plan: CompiledPlan & { readonly newPidNamespace?: boolean },
+  fds: LaunchFds,
+  slots: ReadonlyMap<string, Fd>,
+  label: ProcessLabel,
+): Promise<LaunchedProcess> {
+  const { sys, init } = kernel;
+  const fdOf = (name: string) => fds.child.get(name) ?? slots.get(name);
+  const slotOf = (name: string) => (plan.slots.includes(name) ? plan.slots.indexOf(name) : undefined);
+  const pidSlot = slotOf("pid") ?? slotOf("init");
+  let launched: LaunchedProcess | undefined;
+  try {
+    const missing = plan.slots.find((name) => fdOf(name) === undefined);
+    if (missing !== undefined) throw new AgentError("internal", `launch: no descriptor for the slot "${missing}"`);
+    const id = ++nextLaunchId;
+    launched = await init.launch({
+      id,
+      plan: plan.steps.map((step) => step.op),
+      slots: plan.slots.map((name) => fdOf(name) ?? -1),
+      reportSlot: plan.slots.indexOf("report"),
+      newPidNamespace: plan.newPidNamespace ?? false,
+      ...(pidSlot === undefined ? {} : { pidNamespaceSlot: pidSlot }),
+      ...(slots.has("cgroup") ? { cgroupSlot: plan.slots.indexOf("cgroup") } : {}),
+      keep: fds.own,
+      label: JSON.stringify(label),
+    });
+    for (const fd of fds.child.values()) sys.close(fd);
+    await firstReport(kernel, plan, fds.own.report ?? -1, fds.own.release !== undefined);
+    return launched;
+  } catch (error) {
+    if (launched === undefined) for (const fd of fds.child.values()) sys.close(fd);
+    else {
+      sys.close(launched.pidfd);
+      init.forget(launched.id);
+    }
+    for (const fd of Object.values(fds.own)) sys.close(fd);
+    throw error;
+  }
+}
+
+/** Throws what a report says went wrong, in one line. */
+async function firstReport(kernel: Kernel, plan: CompiledPlan, fd: Fd, wantReady: boolean): Promise<void> {
+  const report = await readReport(kernel.sys, fd);
+  if (report.kind === "failed") throw launchError(plan, report);
+  if (wantReady && report.kind === "executed") {
+    throw new AgentError("internal", "launch: the process was killed before it was ready");
+  }
+}
+
+export function launchError(plan: CompiledPlan, report: { index: number; errno: number; text: string }): AgentError {
+  const step = plan.steps[report.index];
+  if (step === undefined) return new SystemError("launch", report.errno, "", report.text);
+  const { call, object } = describeOp(step.op);
+  const system = new SystemError(call, report.errno, object, report.text);
+  if (step.op.op === "find") {
+    const name = step.op.candidates.length === 1 ? step.op.candidates[0] : step.op.candidates[0]?.split("/").at(-1);
+    const where = step.op.candidates.length === 1 ? "" : ` in $PATH (${step.op.candidates.join(", ")})`;
+    const what = system.code === "ENOENT" ? "executable file not found" : `not executable, ${system.code}`;
+    return new AgentError("internal", `exec "${name}": ${what}${where}`, {
+      cause: system,
+    });
+  }
+  return new AgentError("internal", `${system.message}, from ${step.reason}`, {
+    cause: system,
+  });
+}
