@@ -1,0 +1,39 @@
+# What the guest, the builds and the tests run, and the Debian package that brings it.
+
+# virtiofsd came with QEMU until QEMU 8.0, and is a package of its own since.
+virtiofsd_package() {
+  case $(. /etc/os-release 2>/dev/null && echo "${ID:-}-${VERSION_ID:-}") in
+    debian-11 | debian-12 | ubuntu-20.04 | ubuntu-22.04) echo qemu-system-common ;;
+    *) echo virtiofsd ;;
+  esac
+}
+
+# need PACKAGE NAME PURPOSE TEST…: notes package and purpose when the test fails.
+need() {
+  package=$1 name=$2 purpose=$3
+  shift 3
+  if "$@"; then return 0; fi
+  packages="$packages $package"
+  missing="$missing
+  $(printf '%-24s %s (Debian package %s)' "$name" "$purpose" "$package")"
+}
+
+has_virtiofsd() { has virtiofsd || is_file /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd /usr/lib/virtiofsd; }
+
+find_missing_programs() {
+  case $(uname -m) in
+    aarch64) need qemu-system-arm qemu-system-aarch64 "runs the guest" has qemu-system-aarch64 ;;
+    *) need qemu-system-x86 qemu-system-x86_64 "runs the guest" has qemu-system-x86_64 ;;
+  esac
+  need "$(virtiofsd_package)" virtiofsd "shares directories with the guest" has_virtiofsd
+  need gcc gcc "compiles init and the addon" has gcc
+  need libc6-dev "static C library" "init is linked with it" is_file /usr/lib/*/libc.a /usr/lib/libc.a /usr/lib64/libc.a
+  need libseccomp-dev "static libseccomp" "the addon compiles seccomp filters with it" \
+    is_file /usr/lib/*/libseccomp.a /usr/lib/libseccomp.a /usr/lib64/libseccomp.a
+  need erofs-utils mkfs.erofs "makes the guest image" has mkfs.erofs
+  need cpio cpio "makes the guest's initramfs" has cpio
+  need util-linux setpriv "ends a guest's processes with the command that started them" has setpriv
+  need ca-certificates "CA certificates" "for downloads" is_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem
+  if [ "$goal" = test ]; then need crun crun "the benchmark compares with it" has crun; fi
+  if [ "$dev" = yes ]; then need clang clang "builds the fuzzers" has clang; fi
+}

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Gets a machine ready for `npm run demo` and `npm test`: finds what is missing, says it, installs it.
+#
+#   sh host/setup/setup.sh [demo|test] [--dev]
+#
+# demo: what a guest needs. test (the default): crun for the benchmark as well. --dev: clang for the fuzzers as well.
+# Needs only npm and, to install packages, apt. Changes nothing when all is there. Exit status 1: something is missing
+# and cannot be installed from here; the last lines say what to do.
+# Downloads and tools are kept in ${GUESTD_CACHE:-~/.cache/guestd}.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(CDPATH='' cd -- "$here/../.." && pwd)
+cache=${GUESTD_CACHE:-$HOME/.cache/guestd}
+log=$cache/setup.log
+goal=test
+dev=no
+for argument in "$@"; do
+  case $argument in
+    demo | test) goal=$argument ;;
+    --dev) dev=yes ;;
+    *)
+      echo "setup: unknown argument \"$argument\": use demo or test, and --dev for the fuzzers' compiler" >&2
+      exit 2
+      ;;
+  esac
+done
+
+say() { echo "setup: $*"; }
+
+# fail TEXT [LOG]: one line, with the end of the log above it where there is one.
+fail() {
+  if [ -n "${2:-}" ] && [ -s "$2" ]; then tail -n 15 "$2" | sed 's/^/  | /' >&2; fi
+  echo "setup: $1" >&2
+  exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+is_file() { for path in "$@"; do if [ -e "$path" ]; then return 0; fi; done; return 1; }
+
+. "$here/programs.sh"
+. "$here/npm-packages.sh"
+. "$here/apt.sh"
+. "$here/kernel.sh"
+. "$here/vsock-device.sh"
+
+packages="" # Debian packages to install
+missing=""  # one line for each missing thing, for people
+find_missing_programs
+npm_packages_current || missing="$missing
+  npm packages             by npm ci, into node_modules"
+kernel_present || missing="$missing
+  a guest kernel           $(kernel_plan)"
+vsock_device_present || find_missing_vsock_device
+if [ -z "$missing" ]; then exit 0; fi
+
+say "this is missing:$missing"
+if [ -n "$packages" ] && ! has apt-get; then
+  fail "this is not Debian or Ubuntu: install the programs above with your package manager, then run this again"
+fi
+mkdir -p "$cache"
+: >"$log"
+apt_install
+npm_packages_current || npm_packages_install
+kernel_present || kernel_fetch
+vsock_device_present || vsock_device_build
+say "everything is there"
