@@ -21,8 +21,6 @@ export function compileCreate(
     /** The process's environment, complete with HOME. */
     readonly env: readonly string[];
     readonly sourceKind: SourceKind;
-    /** Number of the pty in the container's devpts, for /dev/console. */
-    readonly terminalNumber: number;
   },
 ): CreatePlan {
   const plan = new PlanBuilder();
@@ -61,7 +59,7 @@ export function compileCreate(
     devptsSlot: ownDevpts,
   });
   if (ownDevpts) {
-    const path = `/dev/pts/${context.terminalNumber}`;
+    const path = "/dev/pts/0"; // the first pty of a new instance
     plan.add("process.terminal", {
       op: "open-tree",
       from: "root",

@@ -24,13 +24,9 @@ export async function createInit(
     const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
     slots.set("cgroup", openRoot(options.cgroup));
     openNamespaces(spec, slots);
+    const plan = compileCreate(spec, { env, sourceKind });
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec) : undefined;
     if (terminal?.mount !== undefined) slots.set("devpts", terminal.mount);
-    const plan = compileCreate(spec, {
-      env,
-      sourceKind,
-      terminalNumber: terminal?.number ?? 0,
-    });
     const fds = openLaunchFds(kernel, {
       release: true,
       pipeSize: options.pipeSize,

@@ -1,6 +1,6 @@
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
-import { readReport } from "../kernel/report.ts";
+import { ReportReader } from "../kernel/report.ts";
 import { describeOp } from "./describe-op.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import type { ProcessLabel } from "./process.ts";
@@ -28,6 +28,10 @@ export function openLaunchFds(
     child.set(role, childReads ? ends.read : ends.write);
     own[role] = childReads ? ends.write : ends.read;
   };
+  if (options.terminal !== undefined) {
+    child.set("terminal", options.terminal.peer);
+    own["terminal"] = options.terminal.master;
+  }
   try {
     pipe("report", false, 0);
     if (options.release) pipe("release", true, 0);
@@ -35,9 +39,6 @@ export function openLaunchFds(
       pipe("stdin", true, options.pipeSize);
       pipe("stdout", false, options.pipeSize);
       pipe("stderr", false, options.pipeSize);
-    } else {
-      child.set("terminal", options.terminal.peer);
-      own["terminal"] = options.terminal.master;
     }
   } catch (error) {
     for (const fd of [...child.values(), ...Object.values(own)]) sys.close(fd);
@@ -101,7 +102,7 @@ export async function launch(
 
 /** Throws what a report says went wrong, in one line. */
 async function firstReport(kernel: Kernel, plan: CompiledPlan, fd: Fd, wantReady: boolean): Promise<void> {
-  const report = await readReport(kernel.sys, fd);
+  const report = await new ReportReader(kernel.sys, fd).next();
   if (report.kind === "failed") throw launchError(plan, report);
   if (wantReady && report.kind === "executed") {
     throw new AgentError("internal", "launch: the process was killed before it was ready");
