@@ -33,7 +33,7 @@ export interface Codec<T> {
 export function codec<T>(name: string, type: MessageType<T>): Codec<T> {
   return {
     name,
-    encode: (message) => type.encode(message).finish(),
+    encode: (message) => type.encode(message).finish(true),
     decode(bytes) {
       try {
         return type.decode(bytes);

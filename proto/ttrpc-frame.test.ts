@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { encodeHeader, type Frame, FrameParser, MAX_BODY_BYTES, type OversizeFrame } from "./ttrpc-frame.ts";
+
+const frame = fc.record({
+  streamId: fc.nat({ max: 0xffffffff }),
+  type: fc.nat({ max: 255 }),
+  flags: fc.nat({ max: 255 }),
+  body: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+});
+
+function encode(frames: readonly Omit<Frame, "kind">[]): Buffer {
+  return Buffer.concat(frames.flatMap((each) => [encodeHeader(each.body.length, each), each.body]));
+}
+
+function parse(bytes: Buffer, cuts: readonly number[]): (Frame | OversizeFrame)[] {
+  const parser = new FrameParser();
+  const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
+  return ends.flatMap((end, index) => parser.push(bytes.subarray(ends[index - 1] ?? 0, end)));
+}
+
+describe("FrameParser", () => {
+  test("gives the frames that were written, however the bytes are cut", () => {
+    fc.assert(
+      fc.property(fc.array(frame, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 30 }), (frames, cuts) => {
+        expect(parse(encode(frames), cuts)).toEqual(frames.map((each) => ({ kind: "frame", ...each })));
+      }),
+    );
+  });
+
+  test("takes any bytes without throwing, and gives the same for any cut", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.array(fc.nat(), { maxLength: 30 }), (raw, cuts) => {
+        const bytes = Buffer.from(raw);
+        expect(parse(bytes, cuts)).toEqual(parse(bytes, []));
+      }),
+    );
+  });
+
+  test("takes a stream one byte at a time", () => {
+    const bytes = encode([{ streamId: 1, type: 1, flags: 0, body: Buffer.from("abc") }]);
+    const cuts = Array.from(bytes, (_, index) => index);
+    expect(parse(bytes, cuts)).toMatchObject([{ streamId: 1, body: Buffer.from("abc") }]);
+  });
+
+  test("throws a body over the limit away and goes on with the next frame", () => {
+    const parser = new FrameParser();
+    const length = MAX_BODY_BYTES + 1;
+    const piece = Buffer.alloc(1 << 20);
+    expect(parser.push(encodeHeader(length, { streamId: 5, type: 1, flags: 2 }))).toEqual([]);
+    for (let sent = 0; sent < MAX_BODY_BYTES; sent += piece.length) expect(parser.push(piece)).toEqual([]);
+    const last = Buffer.concat([Buffer.alloc(1), encode([{ streamId: 7, type: 1, flags: 0, body: Buffer.from("x") }])]);
+    expect(parser.push(last)).toEqual([
+      { kind: "oversize", streamId: 5, type: 1, flags: 2, length },
+      { kind: "frame", streamId: 7, type: 1, flags: 0, body: Buffer.from("x") },
+    ]);
+  });
+
+  test("accepts a body of exactly the limit", () => {
+    const body = Buffer.alloc(MAX_BODY_BYTES, 7);
+    const [only, ...more] = parse(encode([{ streamId: 1, type: 2, flags: 0, body }]), [100, 2000, 3_000_000]);
+    expect(more).toEqual([]);
+    expect(only?.kind === "frame" && only.body.equals(body)).toBe(true);
+  });
+
+  test("does not take memory for what a header only announces", () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const parsers = Array.from({ length: 200 }, () => {
+      const parser = new FrameParser();
+      parser.push(encodeHeader(MAX_BODY_BYTES, { streamId: 1, type: 1, flags: 0 }));
+      parser.push(Buffer.from("some"));
+      return parser;
+    });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 20);
+    expect(parsers.every((parser) => !parser.idle)).toBe(true);
+  });
+
+  test("is idle only between frames", () => {
+    const parser = new FrameParser();
+    expect(parser.idle).toBe(true);
+    const bytes = encode([{ streamId: 1, type: 1, flags: 0, body: Buffer.from("abc") }]);
+    parser.push(bytes.subarray(0, 4));
+    expect(parser.idle).toBe(false);
+    parser.push(bytes.subarray(4, 12));
+    expect(parser.idle).toBe(false);
+    parser.push(bytes.subarray(12));
+    expect(parser.idle).toBe(true);
+  });
+});

@@ -1,0 +1,110 @@
+/** Bytes of a frame's header: u32 body length, u32 stream id (both big endian), u8 type, u8 flags. */
+export const HEADER_BYTES = 10;
+
+/** Largest body of a frame, 4 MiB, in both directions. */
+export const MAX_BODY_BYTES = 4 << 20;
+
+export const FRAME_REQUEST = 1;
+export const FRAME_RESPONSE = 2;
+export const FRAME_DATA = 3;
+
+export interface FrameHeader {
+  readonly streamId: number;
+  /** FRAME_REQUEST, FRAME_RESPONSE, FRAME_DATA, or something we do not know. */
+  readonly type: number;
+  /** Bit 0 remote closed, bit 1 remote open, bit 2 no data. Unary clients send 0. */
+  readonly flags: number;
+}
+
+/** A whole frame. `body` may be a view of the chunk it came in. */
+export interface Frame extends FrameHeader {
+  readonly kind: "frame";
+  readonly body: Buffer;
+}
+
+/** A frame over MAX_BODY_BYTES, reported when its body has been read and thrown away; the stream goes on after it. */
+export interface OversizeFrame extends FrameHeader {
+  readonly kind: "oversize";
+  readonly length: number;
+}
+
+/** The bytes to put before a body of `length` bytes. */
+export function encodeHeader(length: number, { streamId, type, flags }: FrameHeader): Buffer {
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
+  header.writeUInt32BE(length, 0);
+  header.writeUInt32BE(streamId, 4);
+  header[8] = type;
+  header[9] = flags;
+  return header;
+}
+
+/**
+ * Cuts a byte stream into frames. Never throws: every byte sequence is some sequence of frames. Holds no more memory
+ * than twice the bytes of the frame it is in the middle of, whatever length that frame claims.
+ */
+export class FrameParser {
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  #headerBytes = 0;
+  /** Body bytes so far; its length is the room, `#bodyBytes` what is filled. */
+  #body: Buffer = EMPTY;
+  #bodyBytes = 0;
+
+  /** True between two frames, where the end of the stream is a clean one. */
+  get idle(): boolean {
+    return this.#headerBytes === 0;
+  }
+
+  /** The frames that end in this chunk, in order. Frame bodies may be views of `chunk`. */
+  push(chunk: Buffer): (Frame | OversizeFrame)[] {
+    const frames: (Frame | OversizeFrame)[] = [];
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#headerBytes < HEADER_BYTES) {
+        const taken = chunk.copy(this.#header, this.#headerBytes, at);
+        this.#headerBytes += taken;
+        at += taken;
+        if (this.#headerBytes < HEADER_BYTES) break;
+      }
+      const length = this.#header.readUInt32BE(0);
+      const end = Math.min(chunk.length, at + length - this.#bodyBytes);
+      const whole = this.#add(chunk, at, end, length);
+      at = end;
+      if (whole !== undefined) frames.push(whole);
+    }
+    return frames;
+  }
+
+  /** Takes body bytes; gives the frame when it is complete, and is then ready for the next one. */
+  #add(chunk: Buffer, start: number, end: number, length: number): Frame | OversizeFrame | undefined {
+    const oversize = length > MAX_BODY_BYTES;
+    const view = this.#bodyBytes === 0 && end - start === length;
+    if (!oversize && !view) this.#keep(chunk, start, end, length);
+    this.#bodyBytes += end - start;
+    if (this.#bodyBytes < length) return undefined;
+
+    const streamId = this.#header.readUInt32BE(4);
+    const type = this.#header.readUInt8(8);
+    const flags = this.#header.readUInt8(9);
+    const body = view ? chunk.subarray(start, end) : this.#body;
+    this.#headerBytes = 0;
+    this.#bodyBytes = 0;
+    this.#body = EMPTY;
+    return oversize
+      ? { kind: "oversize", streamId, type, flags, length }
+      : { kind: "frame", streamId, type, flags, body };
+  }
+
+  /** Room grows with what has come, not with what was announced. */
+  #keep(chunk: Buffer, start: number, end: number, length: number): void {
+    const needed = this.#bodyBytes + end - start;
+    if (needed > this.#body.length) {
+      const room = Math.min(length, Math.max(needed, this.#body.length * 2));
+      const larger = Buffer.allocUnsafeSlow(room);
+      this.#body.copy(larger, 0, 0, this.#bodyBytes);
+      this.#body = larger;
+    }
+    chunk.copy(this.#body, this.#bodyBytes, start, end);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
