@@ -1,0 +1,80 @@
+import { getHeapStatistics } from "node:v8";
+import { agentProcess } from "./agent-process.ts";
+import { EventLoopLag } from "./event-loop-lag.ts";
+import { formatMetrics } from "./format-metrics.ts";
+import { guestCpu } from "./guest-cpu.ts";
+import { guestDiskstat } from "./guest-diskstat.ts";
+import { guestFilesystem, type Statfs } from "./guest-filesystem.ts";
+import { guestLoad } from "./guest-load.ts";
+import { guestMeminfo } from "./guest-meminfo.ts";
+import { guestNetdev } from "./guest-netdev.ts";
+import { guestVmstat } from "./guest-vmstat.ts";
+import { type MetricFamily, plainGauge } from "./metric-family.ts";
+import type { ReadText } from "./proc-text.ts";
+
+export interface GuestMetricsOptions {
+  readonly readText: ReadText;
+  readonly statfs: Statfs;
+  /** Of the agent. */
+  readonly pid: number;
+  /** How often init had to start the agent again since boot. */
+  readonly restarts?: number;
+  /** Processes that this agent has launched. */
+  readonly launches?: () => number;
+  /** Bytes of the JavaScript heap in use. */
+  readonly heapBytes?: () => number;
+  readonly lag?: EventLoopLag;
+}
+
+/** The answer to GetMetrics. `close` stops its one timer, which never keeps the process alive. */
+export class GuestMetrics {
+  readonly #options: GuestMetricsOptions;
+  readonly #lag: EventLoopLag;
+  #scrapes = 0;
+
+  constructor(options: GuestMetricsOptions) {
+    this.#options = options;
+    this.#lag = options.lag ?? new EventLoopLag();
+  }
+
+  /** Prometheus text. Never throws: the series of a file that can't be read are left out. */
+  scrape(): string {
+    this.#scrapes += 1;
+    return formatMetrics(this.#families());
+  }
+
+  close(): void {
+    this.#lag.close();
+  }
+
+  *#families(): Generator<MetricFamily> {
+    const { readText, statfs, pid } = this.#options;
+    yield counter("kata_agent_scrape_count", "Scrapes that this agent has answered.", this.#scrapes);
+    yield* agentProcess(readText, pid);
+    yield* guestLoad(readText);
+    yield* guestCpu(readText);
+    yield* guestVmstat(readText);
+    yield* guestNetdev(readText);
+    yield* guestDiskstat(readText);
+    yield* guestMeminfo(readText);
+    yield* guestFilesystem(readText, statfs);
+    yield* this.#own();
+  }
+
+  *#own(): Generator<MetricFamily> {
+    const { restarts, launches, heapBytes = () => getHeapStatistics().used_heap_size } = this.#options;
+    const lag = this.#lag.take();
+    yield plainGauge(
+      "guestd_event_loop_lag_seconds",
+      "Worst delay of a timer of the agent since the last scrape.",
+      lag,
+    );
+    yield plainGauge("guestd_heap_bytes", "JavaScript heap of the agent in use, in bytes.", heapBytes());
+    yield counter("guestd_agent_restarts", "Times that init started the agent again.", restarts);
+    yield counter("guestd_launches_total", "Processes launched by this agent.", launches?.());
+  }
+}
+
+function counter(name: string, help: string, value: number | undefined): MetricFamily {
+  return { ...plainGauge(name, help, value), type: "counter" };
+}
