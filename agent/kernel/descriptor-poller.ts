@@ -1,0 +1,137 @@
+import { AgentError, SystemError } from "./error.ts";
+import type { Fd } from "./kernel.ts";
+import type { NativeAddon, NativePoll } from "./native-addon.ts";
+
+const EVENT_BITS = { read: 1, write: 2, priority: 8 } as const;
+
+export type PollEvent = keyof typeof EVENT_BITS;
+
+interface Waiter {
+  readonly bits: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: (() => void) | undefined;
+}
+
+/** libuv allows one handle per descriptor, so all who wait on a descriptor share one; it lives while somebody waits. */
+class SharedPoll {
+  readonly native: NativePoll;
+  waiters: Waiter[] = [];
+  /** The events that the handle is started for; 0 when stopped. */
+  armed = 0;
+
+  constructor(addon: NativeAddon, fd: Fd, onEvents: (shared: SharedPoll, events: number) => void) {
+    // A status below 0 is an error condition on the descriptor: everybody is woken, and sees it in their own next call.
+    this.native = new addon.Poll(fd, (status, events) => onEvents(this, status < 0 ? 0xff : events));
+  }
+
+  wanted(): number {
+    let bits = 0;
+    for (const waiter of this.waiters) bits |= waiter.bits;
+    return bits;
+  }
+}
+
+/** Waits for readiness of descriptors without holding them. Not for regular files (EPERM). */
+export class DescriptorPoller {
+  readonly #addon: NativeAddon;
+  readonly #polls = new Map<Fd, SharedPoll>();
+  readonly #onEvents: (fd: Fd, shared: SharedPoll, events: number) => void;
+
+  constructor(addon: NativeAddon) {
+    this.#addon = addon;
+    this.#onEvents = (fd, shared, events) => this.#wake(fd, shared, events);
+  }
+
+  /**
+   * Resolves when `fd` is ready for `event`, hung up or in error; the caller's next call tells which. Makes the open file
+   * description non-blocking. Rejects with the signal's reason, or AgentError "canceled" when `forget` is called.
+   */
+  wait(fd: Fd, event: PollEvent, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const shared = this.#shared(fd);
+      const onAbort = signal && (() => this.#abort(fd, shared, waiter));
+      const waiter: Waiter = { bits: EVENT_BITS[event], resolve, reject, signal, onAbort };
+      shared.waiters.push(waiter);
+      const status = this.#arm(shared, shared.armed | waiter.bits);
+      if (status < 0) {
+        remove(shared.waiters, waiter);
+        this.#closeIfIdle(fd, shared);
+        return reject(new SystemError(`poll for ${event}`, -status, `fd ${fd}`));
+      }
+      if (onAbort !== undefined) signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  /** Ends every wait on `fd`; to be called before it is closed. */
+  forget(fd: Fd): void {
+    const shared = this.#polls.get(fd);
+    if (shared === undefined) return;
+    this.#polls.delete(fd);
+    shared.native.close();
+    for (const waiter of shared.waiters) {
+      detach(waiter);
+      waiter.reject(new AgentError("canceled", `poll fd ${fd}: closed while waiting`));
+    }
+  }
+
+  /** Descriptors that somebody waits on. */
+  get size(): number {
+    return this.#polls.size;
+  }
+
+  #shared(fd: Fd): SharedPoll {
+    let shared = this.#polls.get(fd);
+    if (shared === undefined) {
+      shared = new SharedPoll(this.#addon, fd, (self, events) => this.#onEvents(fd, self, events));
+      this.#polls.set(fd, shared);
+    }
+    return shared;
+  }
+
+  #arm(shared: SharedPoll, bits: number): number {
+    if (bits === shared.armed) return 0;
+    const status = shared.native.start(bits);
+    if (status >= 0) shared.armed = bits;
+    return status;
+  }
+
+  #wake(fd: Fd, shared: SharedPoll, events: number): void {
+    // An error stops libuv's handle; it has to be started again even for the same events.
+    shared.armed = 0;
+    const woken = shared.waiters.filter((waiter) => (waiter.bits & events) !== 0);
+    shared.waiters = shared.waiters.filter((waiter) => (waiter.bits & events) === 0);
+    this.#closeIfIdle(fd, shared);
+    for (const waiter of woken) {
+      detach(waiter);
+      waiter.resolve();
+    }
+  }
+
+  #abort(fd: Fd, shared: SharedPoll, waiter: Waiter): void {
+    remove(shared.waiters, waiter);
+    this.#closeIfIdle(fd, shared);
+    waiter.reject(waiter.signal?.reason);
+  }
+
+  /** Closes the handle when nobody waits, else waits for what the others want. */
+  #closeIfIdle(fd: Fd, shared: SharedPoll): void {
+    if (shared.waiters.length > 0) {
+      this.#arm(shared, shared.wanted());
+      return;
+    }
+    shared.native.close();
+    this.#polls.delete(fd);
+  }
+}
+
+function detach(waiter: Waiter): void {
+  if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener("abort", waiter.onAbort);
+}
+
+function remove(waiters: Waiter[], waiter: Waiter): void {
+  const at = waiters.indexOf(waiter);
+  if (at >= 0) waiters.splice(at, 1);
+}

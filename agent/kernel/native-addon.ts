@@ -1,0 +1,100 @@
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { AgentError } from "./error.ts";
+
+/** Readiness of one descriptor on Node's event loop. Holds no descriptor: `close` before the descriptor is closed. */
+export interface NativePoll {
+  /** Bits: 1 readable, 2 writable, 4 disconnected, 8 priority. The callback comes until `stop`. 0 or -errno. */
+  start(events: number): number;
+  stop(): number;
+  /** Idempotent, also within the callback. */
+  close(): number;
+}
+
+/**
+ * build/native/sys.node as it is: numbers in, and numbers ≥ 0 or -errno out. A wrong type or range throws TypeError.
+ * See agent/native/sys/*.c for each; `sys.ts` is what the agent uses.
+ */
+export interface NativeAddon {
+  readonly Poll: new (fd: number, callback: (status: number, events: number) => void) => NativePoll;
+  pipe(out: Int32Array, size: number): number;
+  setNonBlocking(fd: number): number;
+  dup(fd: number): number;
+  close(fd: number): number;
+  read(fd: number, into: Uint8Array): number;
+  write(fd: number, from: Uint8Array): number;
+  readable(fd: number): number;
+  memoryFile(name: string, content: Uint8Array): number;
+  openat2(dir: number, path: string, flags: number, resolve: number): number;
+  statfsType(fd: number): number;
+  vsockSocket(): number;
+  unixSocket(): number;
+  socketPair(out: Int32Array, kind: 0 | 1): number;
+  bindVsock(fd: number, cid: number, port: number): number;
+  connectVsock(fd: number, cid: number, port: number): number;
+  bindUnix(fd: number, path: string): number;
+  listen(fd: number, backlog: number): number;
+  accept(fd: number): number;
+  socketError(fd: number): number;
+  peerCid(fd: number): number;
+  localPort(fd: number): number;
+  sendMessage(fd: number, data: Uint8Array, fds: readonly number[]): number;
+  receiveMessage(fd: number, into: Uint8Array, fds: Int32Array): number;
+  mount(source: string, target: string, type: string, flags: number, data: string): Promise<number>;
+  umount(target: string, flags: number): Promise<number>;
+  detachedMount(
+    type: string,
+    options: readonly (string | null)[],
+    attributes: number,
+  ): [result: number, step: number, log: string];
+  attachMount(mount: number, target: string): number;
+  openTerminal(dir: number): number;
+  terminalPeer(master: number): number;
+  terminalNumber(master: number): number;
+  setWindowSize(fd: number, rows: number, columns: number): number;
+  unshare(flags: number): number;
+  setns(fd: number, flags: number): number;
+  sethostname(name: string): number;
+  pidfdOpen(pid: number): number;
+  pidfdSendSignal(pidfd: number, signal: number): number;
+  setChildSubreaper(on: number): number;
+  setDumpable(on: number): number;
+  setThreadName(name: string): number;
+}
+
+/** Where sys.node may be, best first: GUESTD_SYS_NODE alone if set; beside the bundle; the build folder of a checkout. */
+function candidates(): string[] {
+  const chosen = process.env["GUESTD_SYS_NODE"];
+  if (chosen !== undefined && chosen !== "") return [chosen];
+  const beside = process.argv[1] === undefined ? [] : [join(dirname(process.argv[1]), "sys.node")];
+  return [...beside, join(import.meta.dirname ?? ".", "../../build/native/sys.node")];
+}
+
+function load(): NativeAddon {
+  const require = createRequire(join(process.cwd(), "sys.cjs"));
+  const paths = candidates();
+  for (const path of paths) {
+    try {
+      return require(path);
+    } catch (error) {
+      const missing = error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND";
+      if (!missing) throw new AgentError("internal", `load ${path}: ${firstLine(error)}`, { cause: error });
+    }
+  }
+  throw new AgentError(
+    "internal",
+    `load sys.node: not found at ${paths.join(" nor ")}; run "npm run build" or set GUESTD_SYS_NODE`,
+  );
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
+}
+
+let loaded: NativeAddon | undefined;
+
+/** The addon, loaded at the first call (3 ms). Throws one line that says where it was looked for. */
+export function nativeAddon(): NativeAddon {
+  loaded ??= load();
+  return loaded;
+}

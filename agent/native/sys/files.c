@@ -1,0 +1,172 @@
+/* Descriptors: pipes, reading and writing, memory files, openat2. */
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+/* pipe(out: Int32Array, size): out[0] reads, out[1] writes; size 0 keeps the kernel's 64 KiB. */
+static napi_value call_pipe(napi_env env, napi_callback_info info) {
+  struct args args;
+  int32_t *out;
+  int64_t size;
+  if (!args_begin(&args, env, info, 2) || !arg_ints(&args, "out", 2, &out) ||
+      !arg_int(&args, "size", 0, INT_MAX, &size))
+    return NULL;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0)
+    return result(env, -errno);
+  long status = size == 0 ? 0 : SYS_RETRY(fcntl(ends[1], F_SETPIPE_SZ, (int)size));
+  if (status < 0) {
+    close_quietly(ends[0]);
+    close_quietly(ends[1]);
+    return result(env, status);
+  }
+  out[0] = ends[0];
+  out[1] = ends[1];
+  return result(env, 0);
+}
+
+/* setNonBlocking(fd) */
+static napi_value call_set_non_blocking(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  long flags = SYS_RETRY(fcntl(fd, F_GETFL));
+  if (flags >= 0 && !(flags & O_NONBLOCK))
+    flags = SYS_RETRY(fcntl(fd, F_SETFL, (int)flags | O_NONBLOCK));
+  return result(env, flags < 0 ? flags : 0);
+}
+
+/* dup(fd): a copy, close-on-exec, above the standard descriptors */
+static napi_value call_dup(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  return result(env, SYS_RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
+}
+
+/* close(fd): never repeated, as Linux has freed the number even when it answers EINTR. */
+static napi_value call_close(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  return result(env, close(fd) < 0 && errno != EINTR ? -errno : 0);
+}
+
+/* read(fd, into: Uint8Array) */
+static napi_value call_read(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  uint8_t *into;
+  size_t length;
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) || !arg_bytes(&args, "into", &into, &length))
+    return NULL;
+  return result(env, SYS_RETRY(read(fd, into, length)));
+}
+
+/* write(fd, from: Uint8Array) */
+static napi_value call_write(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  uint8_t *from;
+  size_t length;
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) || !arg_bytes(&args, "from", &from, &length))
+    return NULL;
+  return result(env, SYS_RETRY(write(fd, from, length)));
+}
+
+/* readable(fd): FIONREAD */
+static napi_value call_readable(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  int bytes = 0;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  long status = SYS_RETRY(ioctl(fd, FIONREAD, &bytes));
+  return result(env, status < 0 ? status : bytes);
+}
+
+static long write_all(int fd, const uint8_t *from, size_t length) {
+  while (length > 0) {
+    long wrote = SYS_RETRY(write(fd, from, length));
+    if (wrote <= 0)
+      return wrote < 0 ? wrote : -EIO;
+    from += wrote;
+    length -= (size_t)wrote;
+  }
+  return 0;
+}
+
+/* memoryFile(name, content: Uint8Array): sealed against every change, offset 0 */
+static napi_value call_memory_file(napi_env env, napi_callback_info info) {
+  struct args args;
+  char name[250];
+  uint8_t *content;
+  size_t length;
+  if (!args_begin(&args, env, info, 2) || !arg_string(&args, "name", name, sizeof(name)) ||
+      !arg_bytes(&args, "content", &content, &length))
+    return NULL;
+  long fd = SYS_RETRY(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (fd < 0)
+    return result(env, fd);
+  long status = write_all((int)fd, content, length);
+  if (status == 0)
+    status = SYS_RETRY(lseek((int)fd, 0, SEEK_SET));
+  if (status == 0)
+    status = SYS_RETRY(fcntl((int)fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+  if (status < 0)
+    close_quietly((int)fd);
+  return result(env, status < 0 ? status : fd);
+}
+
+int64_t open_at2(int dir, const char *path, uint64_t flags, uint64_t resolve) {
+  struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
+  return SYS_RETRY(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+}
+
+/* openat2(dir, path, flags, resolve): opens what is there, and never makes a file */
+static napi_value call_openat2(napi_env env, napi_callback_info info) {
+  struct args args;
+  int dir;
+  char path[PATH_MAX];
+  int64_t flags, resolve;
+  if (!args_begin(&args, env, info, 4) || !arg_fd(&args, "dir", &dir) ||
+      !arg_string(&args, "path", path, sizeof(path)) || !arg_int(&args, "flags", 0, INT_MAX, &flags) ||
+      !arg_int(&args, "resolve", 0, 0xff, &resolve))
+    return NULL;
+  if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) {
+    type_error(env, "flags", "without O_CREAT and O_TMPFILE");
+    return NULL;
+  }
+  return result(env, open_at2(dir, path, (uint64_t)flags, (uint64_t)resolve));
+}
+
+/* statfsType(fd): the magic number of the file system */
+static napi_value call_statfs_type(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  struct statfs stat;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  long status = SYS_RETRY(fstatfs(fd, &stat));
+  return result(env, status < 0 ? status : (int64_t)(uint32_t)stat.f_type);
+}
+
+napi_status files_register(napi_env env, napi_value exports) {
+  static const struct function table[] = {
+      {"pipe", call_pipe},         {"setNonBlocking", call_set_non_blocking},
+      {"dup", call_dup},           {"close", call_close},
+      {"read", call_read},         {"write", call_write},
+      {"readable", call_readable}, {"memoryFile", call_memory_file},
+      {"openat2", call_openat2},   {"statfsType", call_statfs_type},
+  };
+  return REGISTER(env, exports, table);
+}

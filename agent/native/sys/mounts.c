@@ -1,0 +1,192 @@
+/* Mounts: mount and umount on the thread pool, detached mounts of new file systems at once. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/mount.h>
+
+#include "sys.h"
+
+#define OPTION_MAX 256
+#define DATA_MAX 4096
+
+struct mount_work {
+  struct work work;
+  char source[PATH_MAX], target[PATH_MAX], type[OPTION_MAX], data[DATA_MAX];
+  unsigned long flags;
+};
+
+static int64_t run_mount(struct work *work) {
+  const struct mount_work *m = (const struct mount_work *)work;
+  return SYS_RETRY(syscall(SYS_mount, m->source, m->target, m->type, m->flags, m->data));
+}
+
+/* mount(source, target, type, flags, data): promise */
+static napi_value call_mount(napi_env env, napi_callback_info info) {
+  struct args args;
+  int64_t flags;
+  struct mount_work *m = calloc(1, sizeof(*m));
+  if (m == NULL) {
+    napi_throw_error(env, NULL, "out of memory");
+    return NULL;
+  }
+  if (!args_begin(&args, env, info, 5) || !arg_string(&args, "source", m->source, sizeof(m->source)) ||
+      !arg_string(&args, "target", m->target, sizeof(m->target)) ||
+      !arg_string(&args, "type", m->type, sizeof(m->type)) || !arg_int(&args, "flags", 0, UINT32_MAX, &flags) ||
+      !arg_string(&args, "data", m->data, sizeof(m->data))) {
+    free(m);
+    return NULL;
+  }
+  m->flags = (unsigned long)flags;
+  return work_start(env, &m->work, run_mount);
+}
+
+struct umount_work {
+  struct work work;
+  char target[PATH_MAX];
+  int flags;
+};
+
+static int64_t run_umount(struct work *work) {
+  const struct umount_work *u = (const struct umount_work *)work;
+  return SYS_RETRY(syscall(SYS_umount2, u->target, u->flags));
+}
+
+/* umount(target, flags): promise */
+static napi_value call_umount(napi_env env, napi_callback_info info) {
+  struct args args;
+  int64_t flags;
+  struct umount_work *u = calloc(1, sizeof(*u));
+  if (u == NULL) {
+    napi_throw_error(env, NULL, "out of memory");
+    return NULL;
+  }
+  if (!args_begin(&args, env, info, 2) || !arg_string(&args, "target", u->target, sizeof(u->target)) ||
+      !arg_int(&args, "flags", 0, 15, &flags)) {
+    free(u);
+    return NULL;
+  }
+  u->flags = (int)flags;
+  return work_start(env, &u->work, run_umount);
+}
+
+/* Steps of a detached mount; the number of the one that failed goes to JavaScript. */
+enum step { STEP_FSOPEN, STEP_OPTION, STEP_CREATE, STEP_FSMOUNT };
+
+struct detached {
+  int64_t result;
+  enum step step;
+  char log[512];
+};
+
+/* The oldest message of the file system context, without its "e " prefix. */
+static void read_log(int context, char *log, size_t size) {
+  ssize_t got = read(context, log, size - 1);
+  log[got > 0 ? got : 0] = '\0';
+  if (got > 2 && log[1] == ' ')
+    memmove(log, log + 2, (size_t)got - 1);
+  log[strcspn(log, "\n")] = '\0';
+}
+
+static long configure(int context, unsigned int command, const char *key, const char *value) {
+  return SYS_RETRY(syscall(SYS_fsconfig, context, command, key, value, 0));
+}
+
+/* Sets every pair of the flat list; false when an exception is pending, else d->result tells. */
+static bool apply_options(napi_env env, napi_value list, uint32_t length, int context, struct detached *d) {
+  char key[OPTION_MAX], value[DATA_MAX];
+  for (uint32_t i = 0; i + 1 < length && d->result >= 0; i += 2) {
+    napi_value name, setting;
+    napi_valuetype kind;
+    if (napi_get_element(env, list, i, &name) != napi_ok || napi_get_element(env, list, i + 1, &setting) != napi_ok ||
+        napi_typeof(env, setting, &kind) != napi_ok)
+      return type_error(env, "options", "an array");
+    if (!value_string(env, name, "option", key, sizeof(key)))
+      return false;
+    bool flag = kind == napi_null;
+    if (!flag && !value_string(env, setting, "value of an option", value, sizeof(value)))
+      return false;
+    d->result = configure(context, flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key, flag ? NULL : value);
+  }
+  return true;
+}
+
+static bool mount_detached(napi_env env, const char *type, napi_value options, uint32_t length, uint64_t attributes,
+                           struct detached *d) {
+  d->result = SYS_RETRY(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
+  if (d->result < 0)
+    return true;
+  int context = (int)d->result;
+  d->step = STEP_OPTION;
+  bool fine = apply_options(env, options, length, context, d);
+  if (fine && d->result >= 0) {
+    d->step = STEP_CREATE;
+    d->result = configure(context, FSCONFIG_CMD_CREATE, NULL, NULL);
+  }
+  if (fine && d->result >= 0) {
+    d->step = STEP_FSMOUNT;
+    d->result = SYS_RETRY(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned int)attributes));
+  }
+  if (fine && d->result < 0)
+    read_log(context, d->log, sizeof(d->log));
+  close(context);
+  return fine;
+}
+
+/*
+ * detachedMount(type, options, attributes): [result, step, log]. The options are a flat list of key and value; a null
+ * value is a flag. The log is the kernel's own text of a failure, or "".
+ */
+static napi_value call_detached_mount(napi_env env, napi_callback_info info) {
+  struct args args;
+  char type[OPTION_MAX];
+  int64_t attributes;
+  uint32_t length = 0;
+  if (!args_begin(&args, env, info, 3) || !arg_string(&args, "type", type, sizeof(type)))
+    return NULL;
+  napi_value options = args.value[args.next++];
+  if (napi_get_array_length(env, options, &length) != napi_ok || length % 2 != 0) {
+    type_error(env, "options", "an array of keys and values");
+    return NULL;
+  }
+  if (!arg_int(&args, "attributes", 0, UINT32_MAX, &attributes))
+    return NULL;
+  struct detached d = {.step = STEP_FSOPEN};
+  if (!mount_detached(env, type, options, length, (uint64_t)attributes, &d))
+    return NULL;
+  napi_value out, log;
+  if (napi_create_array_with_length(env, 3, &out) != napi_ok ||
+      napi_create_string_utf8(env, d.log, NAPI_AUTO_LENGTH, &log) != napi_ok)
+    goto fail;
+  if (napi_set_element(env, out, 0, result(env, d.result)) == napi_ok &&
+      napi_set_element(env, out, 1, result(env, d.step)) == napi_ok && napi_set_element(env, out, 2, log) == napi_ok)
+    return out;
+fail:
+  if (d.result >= 0)
+    close((int)d.result);
+  napi_throw_error(env, NULL, "cannot make the result of detachedMount");
+  return NULL;
+}
+
+/* attachMount(mount, target): moves a detached mount to a path */
+static napi_value call_attach_mount(napi_env env, napi_callback_info info) {
+  struct args args;
+  int mount;
+  char target[PATH_MAX];
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "mount", &mount) ||
+      !arg_string(&args, "target", target, sizeof(target)))
+    return NULL;
+  return result(env, SYS_RETRY(syscall(SYS_move_mount, mount, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)));
+}
+
+napi_status mounts_register(napi_env env, napi_value exports) {
+  static const struct function table[] = {
+      {"mount", call_mount},
+      {"umount", call_umount},
+      {"detachedMount", call_detached_mount},
+      {"attachMount", call_attach_mount},
+  };
+  return REGISTER(env, exports, table);
+}

@@ -1,0 +1,63 @@
+/* Processes: pidfds, and the few settings of prctl that the agent uses. */
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+/* pidfdOpen(pid) */
+static napi_value call_pidfd_open(napi_env env, napi_callback_info info) {
+  struct args args;
+  int64_t pid;
+  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "pid", 1, INT_MAX, &pid))
+    return NULL;
+  return result(env, SYS_RETRY(syscall(SYS_pidfd_open, (pid_t)pid, 0)));
+}
+
+/* pidfdSendSignal(pidfd, signal): signal 0 only asks whether the process is there */
+static napi_value call_pidfd_send_signal(napi_env env, napi_callback_info info) {
+  struct args args;
+  int pidfd;
+  int64_t signal;
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "pidfd", &pidfd) || !arg_int(&args, "signal", 0, 64, &signal))
+    return NULL;
+  return result(env, SYS_RETRY(syscall(SYS_pidfd_send_signal, pidfd, (int)signal, NULL, 0)));
+}
+
+static napi_value set_switch(napi_env env, napi_callback_info info, int option) {
+  struct args args;
+  int64_t on;
+  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "on", 0, 1, &on))
+    return NULL;
+  return result(env, SYS_RETRY(prctl(option, (unsigned long)on, 0UL, 0UL, 0UL)));
+}
+
+/* setChildSubreaper(0 | 1) */
+static napi_value call_set_child_subreaper(napi_env env, napi_callback_info info) {
+  return set_switch(env, info, PR_SET_CHILD_SUBREAPER);
+}
+
+/* setDumpable(0 | 1) */
+static napi_value call_set_dumpable(napi_env env, napi_callback_info info) {
+  return set_switch(env, info, PR_SET_DUMPABLE);
+}
+
+/* setThreadName(name): at most 15 bytes, of the main thread and so of the process */
+static napi_value call_set_thread_name(napi_env env, napi_callback_info info) {
+  struct args args;
+  char name[16];
+  if (!args_begin(&args, env, info, 1) || !arg_string(&args, "name", name, sizeof(name)))
+    return NULL;
+  return result(env, SYS_RETRY(prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL)));
+}
+
+napi_status processes_register(napi_env env, napi_value exports) {
+  static const struct function table[] = {
+      {"pidfdOpen", call_pidfd_open},
+      {"pidfdSendSignal", call_pidfd_send_signal},
+      {"setChildSubreaper", call_set_child_subreaper},
+      {"setDumpable", call_set_dumpable},
+      {"setThreadName", call_set_thread_name},
+  };
+  return REGISTER(env, exports, table);
+}

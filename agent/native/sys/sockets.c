@@ -1,0 +1,168 @@
+/* Sockets of the families vsock and unix, non-blocking and close-on-exec from the start. */
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+#include "sys.h"
+
+static napi_value stream_socket(napi_env env, napi_callback_info info, int family) {
+  struct args args;
+  if (!args_begin(&args, env, info, 0))
+    return NULL;
+  return result(env, SYS_RETRY(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+}
+
+/* vsockSocket() */
+static napi_value call_vsock_socket(napi_env env, napi_callback_info info) {
+  return stream_socket(env, info, AF_VSOCK);
+}
+
+/* unixSocket() */
+static napi_value call_unix_socket(napi_env env, napi_callback_info info) { return stream_socket(env, info, AF_UNIX); }
+
+/* socketPair(out: Int32Array, kind: 0 stream, 1 seqpacket): unix, blocking, close-on-exec */
+static napi_value call_socket_pair(napi_env env, napi_callback_info info) {
+  struct args args;
+  int32_t *out;
+  int64_t kind;
+  if (!args_begin(&args, env, info, 2) || !arg_ints(&args, "out", 2, &out) || !arg_int(&args, "kind", 0, 1, &kind))
+    return NULL;
+  int ends[2];
+  if (socketpair(AF_UNIX, (kind == 1 ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, ends) < 0)
+    return result(env, -errno);
+  out[0] = ends[0];
+  out[1] = ends[1];
+  return result(env, 0);
+}
+
+static bool take_vsock(struct args *args, napi_env env, napi_callback_info info, int *fd, struct sockaddr_vm *address) {
+  int64_t cid, port;
+  if (!args_begin(args, env, info, 3) || !arg_fd(args, "fd", fd) || !arg_int(args, "cid", 0, UINT32_MAX, &cid) ||
+      !arg_int(args, "port", 0, UINT32_MAX, &port))
+    return false;
+  *address = (struct sockaddr_vm){.svm_family = AF_VSOCK, .svm_cid = (uint32_t)cid, .svm_port = (uint32_t)port};
+  return true;
+}
+
+/* bindVsock(fd, cid, port): cid and port 0xffffffff mean any */
+static napi_value call_bind_vsock(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  struct sockaddr_vm address;
+  if (!take_vsock(&args, env, info, &fd, &address))
+    return NULL;
+  return result(env, SYS_RETRY(bind(fd, (struct sockaddr *)&address, sizeof(address))));
+}
+
+/* connectVsock(fd, cid, port): usually -EINPROGRESS; then wait until writable and ask socketError */
+static napi_value call_connect_vsock(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  struct sockaddr_vm address;
+  if (!take_vsock(&args, env, info, &fd, &address))
+    return NULL;
+  return result(env, SYS_RETRY(connect(fd, (struct sockaddr *)&address, sizeof(address))));
+}
+
+/* bindUnix(fd, path): a path that begins with @ is an abstract name */
+static napi_value call_bind_unix(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) ||
+      !arg_string(&args, "path", address.sun_path, sizeof(address.sun_path)))
+    return NULL;
+  size_t length = strlen(address.sun_path);
+  if (length < 2) {
+    type_error(env, "path", "a path or @ and a name");
+    return NULL;
+  }
+  bool abstract = address.sun_path[0] == '@';
+  if (abstract)
+    address.sun_path[0] = '\0';
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
+  return result(env, SYS_RETRY(bind(fd, (struct sockaddr *)&address, size)));
+}
+
+/* listen(fd, backlog) */
+static napi_value call_listen(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  int64_t backlog;
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) || !arg_int(&args, "backlog", 1, 65535, &backlog))
+    return NULL;
+  return result(env, SYS_RETRY(listen(fd, (int)backlog)));
+}
+
+/* accept(fd): non-blocking and close-on-exec */
+static napi_value call_accept(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  return result(env, SYS_RETRY(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)));
+}
+
+/* socketError(fd): 0, or what a connection that was begun has come to, as -errno */
+static napi_value call_socket_error(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  int pending = 0;
+  socklen_t size = sizeof(pending);
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  long status = SYS_RETRY(getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &size));
+  return result(env, status < 0 ? status : -pending);
+}
+
+typedef int name_call(int, struct sockaddr *restrict, socklen_t *restrict);
+
+static int64_t vsock_name(int fd, name_call *call, struct sockaddr_vm *address) {
+  socklen_t size = sizeof(*address);
+  *address = (struct sockaddr_vm){0};
+  long status = SYS_RETRY(call(fd, (struct sockaddr *)address, &size));
+  return status == 0 && address->svm_family != AF_VSOCK ? -EAFNOSUPPORT : status;
+}
+
+/* peerCid(fd) */
+static napi_value call_peer_cid(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  struct sockaddr_vm address;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  int64_t status = vsock_name(fd, getpeername, &address);
+  return result(env, status < 0 ? status : (int64_t)address.svm_cid);
+}
+
+/* localPort(fd): of a vsock socket, for those bound to any */
+static napi_value call_local_port(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  struct sockaddr_vm address;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
+    return NULL;
+  int64_t status = vsock_name(fd, getsockname, &address);
+  return result(env, status < 0 ? status : (int64_t)address.svm_port);
+}
+
+napi_status sockets_register(napi_env env, napi_value exports) {
+  static const struct function table[] = {
+      {"vsockSocket", call_vsock_socket},
+      {"unixSocket", call_unix_socket},
+      {"socketPair", call_socket_pair},
+      {"bindVsock", call_bind_vsock},
+      {"connectVsock", call_connect_vsock},
+      {"bindUnix", call_bind_unix},
+      {"listen", call_listen},
+      {"accept", call_accept},
+      {"socketError", call_socket_error},
+      {"peerCid", call_peer_cid},
+      {"localPort", call_local_port},
+  };
+  return REGISTER(env, exports, table);
+}
