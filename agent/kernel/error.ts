@@ -1,4 +1,6 @@
+import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
+import { ERRNO_TEXTS } from "./errno-texts.ts";
 
 /** Error kinds, near the gRPC codes; the mapping to a status stands in service/status.ts alone. */
 export type ErrorKind =
@@ -46,8 +48,13 @@ export class SystemError extends AgentError {
   }
 }
 
-/** Name and text of a positive errno, from Node's own table. */
+/** Name and text of a positive errno: Node's own, else the kernel's name for it. */
 export function describeErrno(errno: number): { code: string; text: string } {
-  const entry = getSystemErrorMap().get(-errno);
-  return entry === undefined ? { code: `errno ${errno}`, text: "unknown error" } : { code: entry[0], text: entry[1] };
+  const [code, text] = getSystemErrorMap().get(-errno) ??
+    ERRNO_TEXTS.get(errno) ?? [nameInConstants(errno) ?? `errno ${errno}`, "unknown error"];
+  return { code, text };
+}
+
+function nameInConstants(errno: number): string | undefined {
+  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
 }

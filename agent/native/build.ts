@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
@@ -14,10 +14,14 @@ export function buildSys(options: { readonly sanitize?: "undefined" } = {}): str
   const sources = join(import.meta.dirname, "sys");
   const out = join(output, options.sanitize === undefined ? "sys.node" : "sys-ubsan.node");
   const headers = join(root, `node_modules/node-linux-${process.arch}/include/node`);
-  const sanitize = options.sanitize === undefined ? ["-s"] : ["-g", "-fsanitize=undefined", "-fno-sanitize-recover"];
+  const sanitize =
+    options.sanitize === undefined ? ["-s"] : ["-g", "-fsanitize=undefined", "-fno-sanitize-recover=all"];
   const link = ["-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-z,relro,-z,now"];
   const files = readdirSync(sources).filter((name) => name.endsWith(".c"));
-  gcc([...WARNINGS, ...HARDENING, ...sanitize, ...link, `-I${headers}`, ...files.sort(), "-o", out], sources);
+  // Into place by a rename: a process that has the old one mapped keeps it.
+  const fresh = `${out}.${process.pid}`;
+  gcc([...WARNINGS, ...HARDENING, ...sanitize, ...link, `-I${headers}`, ...files.sort(), "-o", fresh], sources);
+  renameSync(fresh, out);
   return out;
 }
 

@@ -6,8 +6,7 @@
 
 bool type_error(napi_env env, const char *name, const char *expected) {
   bool pending = false;
-  if (napi_is_exception_pending(env, &pending) != napi_ok || pending)
-    return false;
+  if (napi_is_exception_pending(env, &pending) != napi_ok || pending) return false;
   char text[160];
   snprintf(text, sizeof(text), "%s must be %s", name, expected);
   napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", text);
@@ -18,8 +17,7 @@ bool args_begin(struct args *args, napi_env env, napi_callback_info info, size_t
   *args = (struct args){.env = env, .count = SYS_MAX_ARGS};
   if (napi_get_cb_info(env, info, &args->count, args->value, &args->self, NULL) != napi_ok)
     return type_error(env, "call", "readable");
-  if (args->count == count)
-    return true;
+  if (args->count == count) return true;
   char expected[48];
   snprintf(expected, sizeof(expected), "%zu, not %zu", count, args->count);
   return type_error(env, "number of arguments", expected);
@@ -29,17 +27,14 @@ static napi_value take(struct args *args) { return args->value[args->next++]; }
 
 static bool integer(napi_env env, napi_value value, int64_t low, int64_t high, int64_t *out) {
   double number;
-  if (napi_get_value_double(env, value, &number) != napi_ok)
-    return false;
-  if (!(number >= (double)low && number <= (double)high) || trunc(number) != number)
-    return false;
+  if (napi_get_value_double(env, value, &number) != napi_ok) return false;
+  if (!(number >= (double)low && number <= (double)high) || trunc(number) != number) return false;
   *out = (int64_t)number;
   return true;
 }
 
 bool arg_int(struct args *args, const char *name, int64_t low, int64_t high, int64_t *out) {
-  if (integer(args->env, take(args), low, high, out))
-    return true;
+  if (integer(args->env, take(args), low, high, out)) return true;
   char expected[80];
   snprintf(expected, sizeof(expected), "an integer from %lld to %lld", (long long)low, (long long)high);
   return type_error(args->env, name, expected);
@@ -47,23 +42,20 @@ bool arg_int(struct args *args, const char *name, int64_t low, int64_t high, int
 
 bool arg_fd(struct args *args, const char *name, int *out) {
   int64_t number;
-  if (!integer(args->env, take(args), 0, INT_MAX, &number))
-    return type_error(args->env, name, "a descriptor");
+  if (!integer(args->env, take(args), 0, INT_MAX, &number)) return type_error(args->env, name, "a descriptor");
   *out = (int)number;
   return true;
 }
 
 bool value_string(napi_env env, napi_value value, const char *name, char *out, size_t size) {
   size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok)
-    return type_error(env, name, "a string");
+  if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok) return type_error(env, name, "a string");
   if (length >= size) {
     char expected[64];
     snprintf(expected, sizeof(expected), "shorter than %zu bytes", size);
     return type_error(env, name, expected);
   }
-  if (napi_get_value_string_utf8(env, value, out, size, &length) != napi_ok)
-    return type_error(env, name, "a string");
+  if (napi_get_value_string_utf8(env, value, out, size, &length) != napi_ok) return type_error(env, name, "a string");
   return strlen(out) == length || type_error(env, name, "without NUL bytes");
 }
 
@@ -74,8 +66,7 @@ bool arg_string(struct args *args, const char *name, char *out, size_t size) {
 static bool typed_array(napi_env env, napi_value value, napi_typedarray_type want, void **data, size_t *length) {
   bool is = false;
   napi_typedarray_type type;
-  if (napi_is_typedarray(env, value, &is) != napi_ok || !is)
-    return false;
+  if (napi_is_typedarray(env, value, &is) != napi_ok || !is) return false;
   return napi_get_typedarray_info(env, value, &type, length, data, NULL, NULL) == napi_ok && type == want;
 }
 

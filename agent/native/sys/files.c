@@ -18,8 +18,7 @@ static napi_value call_pipe(napi_env env, napi_callback_info info) {
       !arg_int(&args, "size", 0, INT_MAX, &size))
     return NULL;
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0)
-    return result(env, -errno);
+  if (pipe2(ends, O_CLOEXEC) < 0) return result(env, -errno);
   long status = size == 0 ? 0 : SYS_RETRY(fcntl(ends[1], F_SETPIPE_SZ, (int)size));
   if (status < 0) {
     close_quietly(ends[0]);
@@ -35,11 +34,9 @@ static napi_value call_pipe(napi_env env, napi_callback_info info) {
 static napi_value call_set_non_blocking(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   long flags = SYS_RETRY(fcntl(fd, F_GETFL));
-  if (flags >= 0 && !(flags & O_NONBLOCK))
-    flags = SYS_RETRY(fcntl(fd, F_SETFL, (int)flags | O_NONBLOCK));
+  if (flags >= 0 && !(flags & O_NONBLOCK)) flags = SYS_RETRY(fcntl(fd, F_SETFL, (int)flags | O_NONBLOCK));
   return result(env, flags < 0 ? flags : 0);
 }
 
@@ -47,8 +44,7 @@ static napi_value call_set_non_blocking(napi_env env, napi_callback_info info) {
 static napi_value call_dup(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   return result(env, SYS_RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
 }
 
@@ -56,8 +52,7 @@ static napi_value call_dup(napi_env env, napi_callback_info info) {
 static napi_value call_close(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   return result(env, close(fd) < 0 && errno != EINTR ? -errno : 0);
 }
 
@@ -88,8 +83,7 @@ static napi_value call_readable(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
   int bytes = 0;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   long status = SYS_RETRY(ioctl(fd, FIONREAD, &bytes));
   return result(env, status < 0 ? status : bytes);
 }
@@ -97,8 +91,7 @@ static napi_value call_readable(napi_env env, napi_callback_info info) {
 static long write_all(int fd, const uint8_t *from, size_t length) {
   while (length > 0) {
     long wrote = SYS_RETRY(write(fd, from, length));
-    if (wrote <= 0)
-      return wrote < 0 ? wrote : -EIO;
+    if (wrote <= 0) return wrote < 0 ? wrote : -EIO;
     from += wrote;
     length -= (size_t)wrote;
   }
@@ -115,15 +108,12 @@ static napi_value call_memory_file(napi_env env, napi_callback_info info) {
       !arg_bytes(&args, "content", &content, &length))
     return NULL;
   long fd = SYS_RETRY(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (fd < 0)
-    return result(env, fd);
+  if (fd < 0) return result(env, fd);
   long status = write_all((int)fd, content, length);
-  if (status == 0)
-    status = SYS_RETRY(lseek((int)fd, 0, SEEK_SET));
+  if (status == 0) status = SYS_RETRY(lseek((int)fd, 0, SEEK_SET));
   if (status == 0)
     status = SYS_RETRY(fcntl((int)fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
-  if (status < 0)
-    close_quietly((int)fd);
+  if (status < 0) close_quietly((int)fd);
   return result(env, status < 0 ? status : fd);
 }
 
@@ -154,8 +144,7 @@ static napi_value call_statfs_type(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
   struct statfs stat;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   long status = SYS_RETRY(fstatfs(fd, &stat));
   return result(env, status < 0 ? status : (int64_t)(uint32_t)stat.f_type);
 }

@@ -39,8 +39,7 @@ static napi_value call_send_message(napi_env env, napi_callback_info info) {
 static size_t received_fds(struct msghdr *message, int32_t *out) {
   size_t count = 0;
   for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h != NULL; h = CMSG_NXTHDR(message, h)) {
-    if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-      continue;
+    if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
     size_t here = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < here && count < SYS_MAX_FDS; i++)
       memcpy(&out[count++], CMSG_DATA(h) + i * sizeof(int), sizeof(int));
@@ -68,12 +67,10 @@ static napi_value call_receive_message(napi_env env, napi_callback_info info) {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
   fds[0] = 0;
   long got = SYS_RETRY(recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
-  if (got < 0)
-    return result(env, got);
+  if (got < 0) return result(env, got);
   size_t count = received_fds(&message, fds + 1);
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-    for (size_t i = 0; i < count; i++)
-      close(fds[i + 1]);
+    for (size_t i = 0; i < count; i++) close(fds[i + 1]);
     bool numbers = (message.msg_flags & MSG_CTRUNC) && count < SYS_MAX_FDS;
     return result(env, numbers ? -EMFILE : -EMSGSIZE);
   }

@@ -32,14 +32,10 @@ static void work_complete(napi_env env, napi_status status, void *data) {
 napi_value work_start(napi_env env, struct work *work, int64_t (*run)(struct work *)) {
   napi_value promise, name;
   work->run = run;
-  if (napi_create_promise(env, &work->deferred, &promise) != napi_ok)
-    goto fail;
-  if (napi_create_string_utf8(env, "guestd.sys", NAPI_AUTO_LENGTH, &name) != napi_ok)
-    goto fail;
-  if (napi_create_async_work(env, NULL, name, work_execute, work_complete, work, &work->handle) != napi_ok)
-    goto fail;
-  if (napi_queue_async_work(env, work->handle) == napi_ok)
-    return promise;
+  if (napi_create_promise(env, &work->deferred, &promise) != napi_ok) goto fail;
+  if (napi_create_string_utf8(env, "guestd.sys", NAPI_AUTO_LENGTH, &name) != napi_ok) goto fail;
+  if (napi_create_async_work(env, NULL, name, work_execute, work_complete, work, &work->handle) != napi_ok) goto fail;
+  if (napi_queue_async_work(env, work->handle) == napi_ok) return promise;
   napi_delete_async_work(env, work->handle);
 fail:
   free(work);
@@ -51,10 +47,8 @@ napi_status register_functions(napi_env env, napi_value exports, const struct fu
   for (size_t i = 0; i < count; i++) {
     napi_value function;
     napi_status status = napi_create_function(env, table[i].name, NAPI_AUTO_LENGTH, table[i].call, NULL, &function);
-    if (status == napi_ok)
-      status = napi_set_named_property(env, exports, table[i].name, function);
-    if (status != napi_ok)
-      return status;
+    if (status == napi_ok) status = napi_set_named_property(env, exports, table[i].name, function);
+    if (status != napi_ok) return status;
   }
   return napi_ok;
 }

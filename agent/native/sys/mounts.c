@@ -85,8 +85,7 @@ struct detached {
 static void read_log(int context, char *log, size_t size) {
   ssize_t got = read(context, log, size - 1);
   log[got > 0 ? got : 0] = '\0';
-  if (got > 2 && log[1] == ' ')
-    memmove(log, log + 2, (size_t)got - 1);
+  if (got > 2 && log[1] == ' ') memmove(log, log + 2, (size_t)got - 1);
   log[strcspn(log, "\n")] = '\0';
 }
 
@@ -103,11 +102,9 @@ static bool apply_options(napi_env env, napi_value list, uint32_t length, int co
     if (napi_get_element(env, list, i, &name) != napi_ok || napi_get_element(env, list, i + 1, &setting) != napi_ok ||
         napi_typeof(env, setting, &kind) != napi_ok)
       return type_error(env, "options", "an array");
-    if (!value_string(env, name, "option", key, sizeof(key)))
-      return false;
+    if (!value_string(env, name, "option", key, sizeof(key))) return false;
     bool flag = kind == napi_null;
-    if (!flag && !value_string(env, setting, "value of an option", value, sizeof(value)))
-      return false;
+    if (!flag && !value_string(env, setting, "value of an option", value, sizeof(value))) return false;
     d->result = configure(context, flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key, flag ? NULL : value);
   }
   return true;
@@ -116,8 +113,7 @@ static bool apply_options(napi_env env, napi_value list, uint32_t length, int co
 static bool mount_detached(napi_env env, const char *type, napi_value options, uint32_t length, uint64_t attributes,
                            struct detached *d) {
   d->result = SYS_RETRY(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
-  if (d->result < 0)
-    return true;
+  if (d->result < 0) return true;
   int context = (int)d->result;
   d->step = STEP_OPTION;
   bool fine = apply_options(env, options, length, context, d);
@@ -129,8 +125,7 @@ static bool mount_detached(napi_env env, const char *type, napi_value options, u
     d->step = STEP_FSMOUNT;
     d->result = SYS_RETRY(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned int)attributes));
   }
-  if (fine && d->result < 0)
-    read_log(context, d->log, sizeof(d->log));
+  if (fine && d->result < 0) read_log(context, d->log, sizeof(d->log));
   close(context);
   return fine;
 }
@@ -144,18 +139,15 @@ static napi_value call_detached_mount(napi_env env, napi_callback_info info) {
   char type[OPTION_MAX];
   int64_t attributes;
   uint32_t length = 0;
-  if (!args_begin(&args, env, info, 3) || !arg_string(&args, "type", type, sizeof(type)))
-    return NULL;
+  if (!args_begin(&args, env, info, 3) || !arg_string(&args, "type", type, sizeof(type))) return NULL;
   napi_value options = args.value[args.next++];
   if (napi_get_array_length(env, options, &length) != napi_ok || length % 2 != 0) {
     type_error(env, "options", "an array of keys and values");
     return NULL;
   }
-  if (!arg_int(&args, "attributes", 0, UINT32_MAX, &attributes))
-    return NULL;
+  if (!arg_int(&args, "attributes", 0, UINT32_MAX, &attributes)) return NULL;
   struct detached d = {.step = STEP_FSOPEN};
-  if (!mount_detached(env, type, options, length, (uint64_t)attributes, &d))
-    return NULL;
+  if (!mount_detached(env, type, options, length, (uint64_t)attributes, &d)) return NULL;
   napi_value out, log;
   if (napi_create_array_with_length(env, 3, &out) != napi_ok ||
       napi_create_string_utf8(env, d.log, NAPI_AUTO_LENGTH, &log) != napi_ok)
@@ -164,8 +156,7 @@ static napi_value call_detached_mount(napi_env env, napi_callback_info info) {
       napi_set_element(env, out, 1, result(env, d.step)) == napi_ok && napi_set_element(env, out, 2, log) == napi_ok)
     return out;
 fail:
-  if (d.result >= 0)
-    close((int)d.result);
+  if (d.result >= 0) close((int)d.result);
   napi_throw_error(env, NULL, "cannot make the result of detachedMount");
   return NULL;
 }

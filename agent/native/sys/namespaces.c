@@ -8,8 +8,7 @@
 static napi_value call_unshare(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t flags;
-  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "flags", 0, INT_MAX, &flags))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "flags", 0, INT_MAX, &flags)) return NULL;
   return result(env, SYS_RETRY(unshare((int)flags)));
 }
 
@@ -27,11 +26,9 @@ static napi_value call_setns(napi_env env, napi_callback_info info) {
 static napi_value call_sethostname(napi_env env, napi_callback_info info) {
   struct args args;
   char name[65];
-  if (!args_begin(&args, env, info, 1) || !arg_string(&args, "name", name, sizeof(name)))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_string(&args, "name", name, sizeof(name))) return NULL;
   size_t length = 0;
-  while (name[length] != '\0')
-    length++;
+  while (name[length] != '\0') length++;
   return result(env, SYS_RETRY(sethostname(name, length)));
 }
 

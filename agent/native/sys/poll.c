@@ -32,14 +32,12 @@ struct poll {
 };
 
 static void env_release(struct poll_env *owner) {
-  if (owner->handles > 0)
-    return;
+  if (owner->handles > 0) return;
   if (owner->ending && owner->hook != NULL) {
     napi_remove_async_cleanup_hook(owner->hook);
     owner->hook = NULL;
   }
-  if (owner->finalized)
-    free(owner);
+  if (owner->finalized) free(owner);
 }
 
 static void on_closed(uv_handle_t *handle) {
@@ -47,14 +45,12 @@ static void on_closed(uv_handle_t *handle) {
   struct poll_env *owner = poll->owner;
   poll->state = POLL_CLOSED;
   owner->handles--;
-  if (poll->finalized)
-    free(poll);
+  if (poll->finalized) free(poll);
   env_release(owner);
 }
 
 static void drop_callback(napi_env env, struct poll *poll) {
-  if (poll->callback != NULL)
-    napi_delete_reference(env, poll->callback);
+  if (poll->callback != NULL) napi_delete_reference(env, poll->callback);
   poll->callback = NULL;
 }
 
@@ -62,8 +58,7 @@ static void close_poll(struct poll *poll) {
   struct poll_env *owner = poll->owner;
   drop_callback(owner->env, poll);
   if (poll->state != POLL_OPEN) {
-    if (poll->state == POLL_NEW)
-      poll->state = POLL_CLOSED;
+    if (poll->state == POLL_NEW) poll->state = POLL_CLOSED;
     return;
   }
   poll->state = POLL_CLOSING;
@@ -71,8 +66,7 @@ static void close_poll(struct poll *poll) {
     poll->previous->next = poll->next;
   else
     owner->open = poll->next;
-  if (poll->next != NULL)
-    poll->next->previous = poll->previous;
+  if (poll->next != NULL) poll->next->previous = poll->previous;
   uv_close((uv_handle_t *)&poll->handle, on_closed);
   napi_reference_unref(owner->env, poll->self, NULL);
 }
@@ -82,8 +76,7 @@ static void on_env_cleanup(napi_async_cleanup_hook_handle hook, void *data) {
   struct poll_env *owner = data;
   (void)hook;
   owner->ending = true;
-  while (owner->open != NULL)
-    close_poll(owner->open);
+  while (owner->open != NULL) close_poll(owner->open);
   env_release(owner);
 }
 
@@ -100,20 +93,17 @@ static void on_poll_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct poll *poll = data;
   drop_callback(env, poll);
-  if (poll->self != NULL)
-    napi_delete_reference(env, poll->self);
+  if (poll->self != NULL) napi_delete_reference(env, poll->self);
   poll->self = NULL;
   poll->finalized = true;
-  if (poll->state == POLL_NEW || poll->state == POLL_CLOSED)
-    free(poll);
+  if (poll->state == POLL_NEW || poll->state == POLL_CLOSED) free(poll);
 }
 
 static void on_event(uv_poll_t *handle, int status, int events) {
   struct poll *poll = handle->data;
   napi_env env = poll->owner->env;
   napi_handle_scope scope;
-  if (napi_open_handle_scope(env, &scope) != napi_ok)
-    return;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   napi_value self = NULL, callback = NULL, error;
   napi_value values[2] = {result(env, status), result(env, events)};
   napi_get_reference_value(env, poll->self, &self);
@@ -140,14 +130,12 @@ static napi_value poll_new(napi_env env, napi_callback_info info) {
   if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) || !arg_function(&args, "callback", &callback))
     return NULL;
   struct poll *poll = calloc(1, sizeof(*poll));
-  if (poll == NULL)
-    goto fail;
+  if (poll == NULL) goto fail;
   poll->fd = fd;
   if (napi_get_instance_data(env, (void **)&poll->owner) != napi_ok || poll->owner == NULL ||
       napi_create_reference(env, callback, 1, &poll->callback) != napi_ok)
     goto fail;
-  if (napi_wrap(env, args.self, poll, on_poll_finalize, NULL, &poll->self) == napi_ok)
-    return args.self;
+  if (napi_wrap(env, args.self, poll, on_poll_finalize, NULL, &poll->self) == napi_ok) return args.self;
   napi_delete_reference(env, poll->callback);
 fail:
   free(poll);
@@ -167,19 +155,15 @@ static struct poll *this_poll(struct args *args) {
 /* The handle is made at the first start, so that its failure is a result like any other. */
 static int open_handle(struct poll *poll) {
   struct poll_env *owner = poll->owner;
-  if (poll->state == POLL_OPEN)
-    return 0;
-  if (poll->state != POLL_NEW || owner->ending)
-    return -ECANCELED;
+  if (poll->state == POLL_OPEN) return 0;
+  if (poll->state != POLL_NEW || owner->ending) return -ECANCELED;
   int status = uv_poll_init(owner->loop, &poll->handle, poll->fd);
-  if (status < 0)
-    return status;
+  if (status < 0) return status;
   poll->handle.data = poll;
   poll->state = POLL_OPEN;
   poll->previous = NULL;
   poll->next = owner->open;
-  if (owner->open != NULL)
-    owner->open->previous = poll;
+  if (owner->open != NULL) owner->open->previous = poll;
   owner->open = poll;
   owner->handles++;
   napi_reference_ref(owner->env, poll->self, NULL);
@@ -202,8 +186,7 @@ static napi_value poll_start(napi_env env, napi_callback_info info) {
 static napi_value poll_stop(napi_env env, napi_callback_info info) {
   struct args args;
   struct poll *poll;
-  if (!args_begin(&args, env, info, 0) || (poll = this_poll(&args)) == NULL)
-    return NULL;
+  if (!args_begin(&args, env, info, 0) || (poll = this_poll(&args)) == NULL) return NULL;
   return result(env, poll->state == POLL_OPEN ? uv_poll_stop(&poll->handle) : 0);
 }
 
@@ -211,8 +194,7 @@ static napi_value poll_stop(napi_env env, napi_callback_info info) {
 static napi_value poll_close(napi_env env, napi_callback_info info) {
   struct args args;
   struct poll *poll;
-  if (!args_begin(&args, env, info, 0) || (poll = this_poll(&args)) == NULL)
-    return NULL;
+  if (!args_begin(&args, env, info, 0) || (poll = this_poll(&args)) == NULL) return NULL;
   close_poll(poll);
   return result(env, 0);
 }
@@ -220,16 +202,12 @@ static napi_value poll_close(napi_env env, napi_callback_info info) {
 static napi_status make_env(napi_env env) {
   napi_value name;
   struct poll_env *owner = calloc(1, sizeof(*owner));
-  if (owner == NULL)
-    return napi_generic_failure;
+  if (owner == NULL) return napi_generic_failure;
   owner->env = env;
   napi_status status = napi_get_uv_event_loop(env, &owner->loop);
-  if (status == napi_ok)
-    status = napi_create_string_utf8(env, "guestd.poll", NAPI_AUTO_LENGTH, &name);
-  if (status == napi_ok)
-    status = napi_async_init(env, NULL, name, &owner->context);
-  if (status == napi_ok)
-    status = napi_add_async_cleanup_hook(env, on_env_cleanup, owner, &owner->hook);
+  if (status == napi_ok) status = napi_create_string_utf8(env, "guestd.poll", NAPI_AUTO_LENGTH, &name);
+  if (status == napi_ok) status = napi_async_init(env, NULL, name, &owner->context);
+  if (status == napi_ok) status = napi_add_async_cleanup_hook(env, on_env_cleanup, owner, &owner->hook);
   if (status != napi_ok) {
     free(owner);
     return status;
@@ -245,7 +223,6 @@ napi_status poll_register(napi_env env, napi_value exports) {
   };
   napi_value class;
   napi_status status = make_env(env);
-  if (status == napi_ok)
-    status = napi_define_class(env, "Poll", NAPI_AUTO_LENGTH, poll_new, NULL, 3, methods, &class);
+  if (status == napi_ok) status = napi_define_class(env, "Poll", NAPI_AUTO_LENGTH, poll_new, NULL, 3, methods, &class);
   return status == napi_ok ? napi_set_named_property(env, exports, "Poll", class) : status;
 }

@@ -9,8 +9,7 @@
 static napi_value call_pidfd_open(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t pid;
-  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "pid", 1, INT_MAX, &pid))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "pid", 1, INT_MAX, &pid)) return NULL;
   return result(env, SYS_RETRY(syscall(SYS_pidfd_open, (pid_t)pid, 0)));
 }
 
@@ -27,8 +26,7 @@ static napi_value call_pidfd_send_signal(napi_env env, napi_callback_info info) 
 static napi_value set_switch(napi_env env, napi_callback_info info, int option) {
   struct args args;
   int64_t on;
-  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "on", 0, 1, &on))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_int(&args, "on", 0, 1, &on)) return NULL;
   return result(env, SYS_RETRY(prctl(option, (unsigned long)on, 0UL, 0UL, 0UL)));
 }
 
@@ -46,8 +44,7 @@ static napi_value call_set_dumpable(napi_env env, napi_callback_info info) {
 static napi_value call_set_thread_name(napi_env env, napi_callback_info info) {
   struct args args;
   char name[16];
-  if (!args_begin(&args, env, info, 1) || !arg_string(&args, "name", name, sizeof(name)))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_string(&args, "name", name, sizeof(name))) return NULL;
   return result(env, SYS_RETRY(prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL)));
 }
 

@@ -11,8 +11,7 @@
 
 static napi_value stream_socket(napi_env env, napi_callback_info info, int family) {
   struct args args;
-  if (!args_begin(&args, env, info, 0))
-    return NULL;
+  if (!args_begin(&args, env, info, 0)) return NULL;
   return result(env, SYS_RETRY(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
 }
 
@@ -53,8 +52,7 @@ static napi_value call_bind_vsock(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
   struct sockaddr_vm address;
-  if (!take_vsock(&args, env, info, &fd, &address))
-    return NULL;
+  if (!take_vsock(&args, env, info, &fd, &address)) return NULL;
   return result(env, SYS_RETRY(bind(fd, (struct sockaddr *)&address, sizeof(address))));
 }
 
@@ -63,8 +61,7 @@ static napi_value call_connect_vsock(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
   struct sockaddr_vm address;
-  if (!take_vsock(&args, env, info, &fd, &address))
-    return NULL;
+  if (!take_vsock(&args, env, info, &fd, &address)) return NULL;
   return result(env, SYS_RETRY(connect(fd, (struct sockaddr *)&address, sizeof(address))));
 }
 
@@ -82,8 +79,7 @@ static napi_value call_bind_unix(napi_env env, napi_callback_info info) {
     return NULL;
   }
   bool abstract = address.sun_path[0] == '@';
-  if (abstract)
-    address.sun_path[0] = '\0';
+  if (abstract) address.sun_path[0] = '\0';
   socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
   return result(env, SYS_RETRY(bind(fd, (struct sockaddr *)&address, size)));
 }
@@ -102,8 +98,7 @@ static napi_value call_listen(napi_env env, napi_callback_info info) {
 static napi_value call_accept(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   return result(env, SYS_RETRY(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)));
 }
 
@@ -113,8 +108,7 @@ static napi_value call_socket_error(napi_env env, napi_callback_info info) {
   int fd;
   int pending = 0;
   socklen_t size = sizeof(pending);
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   long status = SYS_RETRY(getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &size));
   return result(env, status < 0 ? status : -pending);
 }
@@ -133,8 +127,7 @@ static napi_value call_peer_cid(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
   struct sockaddr_vm address;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   int64_t status = vsock_name(fd, getpeername, &address);
   return result(env, status < 0 ? status : (int64_t)address.svm_cid);
 }
@@ -144,8 +137,7 @@ static napi_value call_local_port(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
   struct sockaddr_vm address;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   int64_t status = vsock_name(fd, getsockname, &address);
   return result(env, status < 0 ? status : (int64_t)address.svm_port);
 }

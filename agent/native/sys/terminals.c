@@ -25,18 +25,14 @@ static bool is_devpts(int fd) {
 static napi_value call_open_terminal(napi_env env, napi_callback_info info) {
   struct args args;
   int dir, unlock = 0;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "dir", &dir))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "dir", &dir)) return NULL;
   struct statfs stat;
   long status = SYS_RETRY(fstatfs(dir, &stat));
-  if (status < 0 || stat.f_type != DEVPTS_SUPER_MAGIC)
-    return result(env, status < 0 ? status : -ENODEV);
+  if (status < 0 || stat.f_type != DEVPTS_SUPER_MAGIC) return result(env, status < 0 ? status : -ENODEV);
   int64_t master = open_at2(dir, "ptmx", O_RDWR | O_NOCTTY, RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
-  if (master < 0)
-    return result(env, master);
+  if (master < 0) return result(env, master);
   status = is_devpts((int)master) ? SYS_RETRY(ioctl((int)master, TIOCSPTLCK, &unlock)) : -ENODEV;
-  if (status < 0)
-    close((int)master);
+  if (status < 0) close((int)master);
   return result(env, status < 0 ? status : master);
 }
 
@@ -44,8 +40,7 @@ static napi_value call_open_terminal(napi_env env, napi_callback_info info) {
 static napi_value call_terminal_peer(napi_env env, napi_callback_info info) {
   struct args args;
   int master;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "master", &master))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "master", &master)) return NULL;
   return result(env, SYS_RETRY(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)));
 }
 
@@ -54,8 +49,7 @@ static napi_value call_terminal_number(napi_env env, napi_callback_info info) {
   struct args args;
   int master;
   unsigned int number = 0;
-  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "master", &master))
-    return NULL;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "master", &master)) return NULL;
   long status = SYS_RETRY(ioctl(master, TIOCGPTN, &number));
   return result(env, status < 0 ? status : (int64_t)number);
 }

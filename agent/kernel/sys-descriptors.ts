@@ -1,0 +1,85 @@
+import type { DescriptorPoller, PollEvent } from "./descriptor-poller.ts";
+import type { Fd } from "./kernel.ts";
+import type { NativeAddon } from "./native-addon.ts";
+import { checked, checkedPair, EAGAIN, EIO } from "./sys-result.ts";
+
+/** A message from a unix socket. The descriptors are the receiver's; `data` is a view of the buffer it was read into. */
+export interface SocketMessage {
+  readonly data: Uint8Array;
+  readonly fds: readonly Fd[];
+}
+
+const O_PATH = 0o10000000;
+const O_NONBLOCK = 0o4000;
+
+/** Most descriptors of one message, and the element before them that holds their number. */
+const RECEIVED = 1 + 64;
+
+/** Pipes, reading, writing, waiting, opening. Reading and writing wait only if the descriptor is a blocking one. */
+export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
+  return {
+    pipe(options: { readonly sizeBytes?: number } = {}) {
+      const [read, write] = checkedPair((out) => addon.pipe(out, options.sizeBytes ?? 0), "pipe");
+      return { read, write };
+    },
+    setNonBlocking(fd: Fd) {
+      checked(addon.setNonBlocking(fd), "set non-blocking", fd);
+    },
+    dup: (fd: Fd) => checked(addon.dup(fd), "dup", fd),
+    /** Waits on `fd` by `poll` are ended with AgentError "canceled". */
+    close(fd: Fd) {
+      poller.forget(fd);
+      checked(addon.close(fd), "close", fd);
+    },
+    read(fd: Fd, into: Uint8Array) {
+      const got = addon.read(fd, into);
+      if (got >= 0) return got;
+      if (got === -EAGAIN) return -1;
+      // The master of a pty whose last slave is closed answers EIO: that is its end of file.
+      if (got === -EIO && addon.terminalNumber(fd) >= 0) return 0;
+      return checked(got, "read", fd);
+    },
+    write(fd: Fd, from: Uint8Array) {
+      const put = addon.write(fd, from);
+      return put === -EAGAIN ? -1 : checked(put, "write", fd);
+    },
+    readable: (fd: Fd) => checked(addon.readable(fd), "ioctl FIONREAD", fd),
+    poll: (fd: Fd, event: PollEvent, signal?: AbortSignal) => poller.wait(fd, event, signal),
+    /** Adds O_NONBLOCK, so that a FIFO in a container's files cannot hold the agent; never creates. */
+    openat2(dir: Fd, path: string, flags: number, resolve: number) {
+      const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;
+      return checked(addon.openat2(dir, path, ours, resolve), "openat2", `${path} in fd ${dir}`);
+    },
+    statfsType: (fd: Fd) => checked(addon.statfsType(fd), "fstatfs", fd),
+    /** memfd with `content`, sealed against every change, offset 0. */
+    memoryFile: (name: string, content: Uint8Array) =>
+      checked(addon.memoryFile(name, content), "memfd", `${name} of ${content.length} bytes`),
+  };
+}
+
+/** Messages with descriptors over unix sockets; neither call waits. */
+export function messageCalls(addon: NativeAddon) {
+  const received = new Int32Array(RECEIVED);
+  return {
+    /** Unix socketpair, blocking, close-on-exec. */
+    socketPair: (kind: "stream" | "seqpacket") =>
+      checkedPair((out) => addon.socketPair(out, kind === "seqpacket" ? 1 : 0), "socketpair"),
+    /** True when sent, false when the socket's buffer is full. Up to 64 descriptors, which stay the caller's. */
+    sendMessage(fd: Fd, data: Uint8Array, fds: readonly Fd[] = []) {
+      const sent = addon.sendMessage(fd, data, fds);
+      if (sent === -EAGAIN) return false;
+      checked(sent, "sendmsg", `fd ${fd} with ${data.length} bytes and ${fds.length} descriptors`);
+      return true;
+    },
+    /**
+     * Undefined when there is none yet; empty data at end of file. A message that is longer than `into` or has more than
+     * 64 descriptors is lost and throws EMSGSIZE; one whose descriptors find no free numbers throws EMFILE.
+     */
+    receiveMessage(fd: Fd, into: Uint8Array): SocketMessage | undefined {
+      const got = addon.receiveMessage(fd, into, received);
+      if (got === -EAGAIN) return undefined;
+      checked(got, "recvmsg", fd);
+      return { data: into.subarray(0, got), fds: Array.from(received.subarray(1, 1 + (received[0] ?? 0))) };
+    },
+  };
+}
