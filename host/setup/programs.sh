@@ -8,7 +8,7 @@ virtiofsd_package() {
   esac
 }
 
-# need PACKAGE NAME PURPOSE TEST…: notes package and purpose when the test fails.
+# need PACKAGES NAME PURPOSE TEST…: notes packages and purpose when the test fails.
 need() {
   package=$1 name=$2 purpose=$3
   shift 3
@@ -19,6 +19,12 @@ need() {
 }
 
 has_virtiofsd() { has virtiofsd || is_file /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd /usr/lib/virtiofsd; }
+
+has_fuzzer() {
+  has clang || return 1
+  directory=$(clang -print-resource-dir)/lib
+  is_file "$directory"/linux/libclang_rt.fuzzer-*.a "$directory"/*/libclang_rt.fuzzer.a
+}
 
 find_missing_programs() {
   case $(uname -m) in
@@ -35,5 +41,5 @@ find_missing_programs() {
   need util-linux setpriv "ends a guest's processes with the command that started them" has setpriv
   need ca-certificates "CA certificates" "for downloads" is_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem
   if [ "$goal" = test ]; then need crun crun "the benchmark compares with it" has crun; fi
-  if [ "$dev" = yes ]; then need clang clang "builds the fuzzers" has clang; fi
+  if [ "$dev" = yes ]; then need "clang libclang-rt-dev" "clang with libFuzzer" "builds the fuzzers" has_fuzzer; fi
 }

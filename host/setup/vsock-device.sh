@@ -5,7 +5,7 @@ vsock_crate_version=0.3.0
 cargo_minor_wanted=78 # cargo 1.78 is the first that reads the crate's lock file (version 4)
 
 vsock_device_present() {
-  if (: <>/dev/vhost-vsock) 2>/dev/null; then return 0; fi
+  if [ -c /dev/vhost-vsock ] && (: <>/dev/vhost-vsock) 2>/dev/null; then return 0; fi
   has "$vsock_crate" || is_file "$cache/tools/bin/$vsock_crate"
 }
 
