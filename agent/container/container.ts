@@ -1,6 +1,7 @@
+import { constants, openSync } from "node:fs";
 import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
-import type { ExitStatus, Fd, Kernel } from "../kernel/kernel.ts";
+import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { ReportReader } from "../kernel/report.ts";
 import { killCgroup } from "./cgroup.ts";
@@ -111,12 +112,6 @@ export class Container {
     return process;
   }
 
-  exited(launchId: number, status: ExitStatus): boolean {
-    const process = this.processes.find((p) => p.launchId === launchId);
-    process?.exited(status);
-    return process !== undefined;
-  }
-
   /** KILL with an empty id reaches all processes; TERM becomes KILL for an init process that would not notice it. */
   signal(execId: string, signal: number): void {
     if (execId === "" && signal === SIGKILL) {
@@ -128,6 +123,11 @@ export class Container {
     if (process.waited) throw process.gone("ESRCH: No such process");
     const deaf = process === this.#init && signal === SIGTERM && hasNoHandler(this.#kernel.files, process.pid, signal);
     process.signal(deaf ? SIGKILL : signal);
+  }
+
+  /** Its pid namespace, as a descriptor that the caller closes. */
+  openPidNamespace(): Fd {
+    return openSync(`/proc/${this.#init.pid}/ns/pid`, constants.O_RDONLY);
   }
 
   /** Kills everything and waits for the end of what init tracks; then lets go of all descriptors. */

@@ -16,7 +16,7 @@ export class Process {
   readonly pid: number;
   readonly terminal: boolean;
   readonly #kernel: Kernel;
-  readonly #exit = Promise.withResolvers<ExitStatus>();
+  readonly #exit: Promise<ExitStatus>;
   readonly #stdout: OutputStream;
   readonly #stderr: OutputStream;
   readonly #stdin: InputStream;
@@ -40,20 +40,18 @@ export class Process {
     this.#stdout = this.#output(fds.terminal ?? fds.stdout, "stdout");
     this.#stderr = fds.terminal === undefined ? this.#output(fds.stderr, "stderr") : this.#stdout;
     this.#stdin = new InputStream(kernel.sys, fds.terminal ?? fds.stdin, this.terminal);
+    this.#exit = launched.exit.then((status) => this.#exited(status));
   }
 
   static restore(kernel: Kernel, execId: string, restored: RestoredProcess): Process {
     const process = new Process(kernel, execId, restored, restored.kept);
-    if (restored.exit !== undefined) process.exited(restored.exit);
+    if (restored.exited !== undefined) process.#exited(restored.exited);
     return process;
   }
 
-  /** Init reported the end; the first report counts. */
-  exited(status: ExitStatus): void {
-    this.#status ??= status;
-    this.#stdout.processExited();
-    this.#stderr.processExited();
-    this.#exit.resolve(this.#status);
+  /** Resolves when it ends, with how. */
+  get exit(): Promise<ExitStatus> {
+    return this.#exit;
   }
 
   get status(): ExitStatus | undefined {
@@ -103,7 +101,7 @@ export class Process {
     signal.addEventListener("abort", abort, { once: true });
     try {
       signal.throwIfAborted();
-      return await Promise.race([this.#exit.promise, aborted.promise]);
+      return await Promise.race([this.#exit, aborted.promise]);
     } finally {
       signal.removeEventListener("abort", abort);
     }
@@ -155,6 +153,15 @@ export class Process {
 
   gone(why: string): AgentError {
     return new AgentError("not-found", `process not found: "${this.execId}" (${why})`);
+  }
+
+  #exited(status: ExitStatus): ExitStatus {
+    if (this.#status === undefined) {
+      this.#status = status;
+      this.#stdout.processExited();
+      this.#stderr.processExited();
+    }
+    return this.#status;
   }
 
   #output(fd: Fd | undefined, role: "stdout" | "stderr"): OutputStream {

@@ -25,7 +25,13 @@ export interface Files {
   /** rm -rf; a missing path is fine. Does not cross into mounts on purpose: a busy directory throws. */
   removeTree(path: string): void;
   /** Sizes in bytes, counts of inodes. */
-  statfs(path: string): { total: number; free: number; available: number; files: number; filesFree: number };
+  statfs(path: string): {
+    total: number;
+    free: number;
+    available: number;
+    files: number;
+    filesFree: number;
+  };
 }
 
 export const realFiles: Files = {

@@ -58,13 +58,16 @@ export interface LaunchedProcess {
   readonly pid: number;
   /** Owned by the receiver. */
   readonly pidfd: Fd;
+  /** Resolves when init reports the end, at once for a process that a restarted agent finds ended. Never after `forget`. */
+  readonly exit: Promise<ExitStatus>;
 }
 
 /** A process as a restarted agent gets it back. `kept` are fresh descriptors, owned by the receiver. */
 export interface RestoredProcess extends LaunchedProcess {
   readonly label: string;
   readonly kept: KeptFds;
-  readonly exit?: ExitStatus;
+  /** It had ended before this agent was started. */
+  readonly exited?: ExitStatus;
 }
 
 /** What init hands to an agent at its start, before anything else. */
@@ -84,8 +87,6 @@ export interface Init {
   readonly greeting: InitGreeting;
   /** Forks a child that runs the plan. Rejects with SystemError when init refused it; the child's own failures come on the report. */
   launch(request: LaunchRequest): Promise<LaunchedProcess>;
-  /** Calls back once for each process that ends, after its `launch` resolved. Not for processes that `greeting` shows as ended. */
-  onExit(listener: (id: number, status: ExitStatus) => void): void;
   /** Close one kept descriptor of a process (CloseStdin). */
   closeKept(id: number, role: KeptRole): void;
   /** Init forgets the process, closes what it kept, and reports no exit any more. */

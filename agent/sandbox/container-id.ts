@@ -1,0 +1,18 @@
+import { AgentError } from "../kernel/error.ts";
+
+/** The reference's rule: begins with a letter or digit, then at least one of letters, digits, `_ . -`. A file name, so ≤ 200. */
+const CONTAINER_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{1,199}$/;
+
+export function checkContainerId(id: string): void {
+  if (!CONTAINER_ID.test(id)) {
+    const shown = JSON.stringify(id.slice(0, 80));
+    throw new AgentError("invalid-argument", `Invalid container id ${shown}: it must match ${CONTAINER_ID.source}`);
+  }
+}
+
+/** Exec ids are any text of the host's, but they travel in a process's label, which is bounded. */
+export function checkExecId(id: string): void {
+  if (Buffer.byteLength(id) > 256 || id.includes("\0")) {
+    throw new AgentError("invalid-argument", "invalid exec id: longer than 256 bytes, or with a NUL byte");
+  }
+}

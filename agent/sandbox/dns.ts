@@ -1,0 +1,18 @@
+import { MNT_DETACH, MS_BIND } from "../kernel/constants.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { mountedOn } from "../storage/mounts.ts";
+
+const SOURCE = "/run/kata-containers/sandbox/resolv.conf";
+const TARGET = "/etc/resolv.conf";
+
+/** Writes the lines of resolv.conf, and binds the file on the guest's own where it has one. */
+export async function setUpDns({ sys, files }: Kernel, lines: readonly string[]): Promise<void> {
+  if (lines.length === 0) return;
+  files.makeDirectory("/run/kata-containers/sandbox");
+  files.replace(SOURCE, `${lines.join("\n")}\n`);
+  if (files.exists(TARGET)) await sys.mount(SOURCE, TARGET, "", MS_BIND, "");
+}
+
+export async function removeDns({ sys, files }: Kernel): Promise<void> {
+  if (mountedOn(files, TARGET) !== undefined) await sys.umount(TARGET, MNT_DETACH);
+}

@@ -1,0 +1,34 @@
+import type { NamespaceSpec } from "../container/spec.ts";
+import { AgentError } from "../kernel/error.ts";
+import { sharedNamespacePaths } from "./shared-namespaces.ts";
+
+/** What the sandbox knows when a container's namespaces are settled. */
+export interface PodNamespaces {
+  /** The request wants the sandbox's pid namespace. */
+  readonly sharePid: boolean;
+  /** Path of it; undefined before the first container. */
+  readonly pidPath: string | undefined;
+  readonly containers: number;
+}
+
+/**
+ * The namespaces of a container in the pod: ipc and uts are the sandbox's (unless a path is given), pid is the
+ * sandbox's or a new one, the others stay as the host sent them.
+ */
+export function podNamespaces(given: readonly NamespaceSpec[], pod: PodNamespaces): NamespaceSpec[] {
+  if (pod.sharePid && pod.pidPath === undefined && pod.containers > 0) {
+    throw new AgentError(
+      "failed-precondition",
+      "sandbox_pidns: the first container of the sandbox has not shared its own",
+    );
+  }
+  const list = given
+    .filter((namespace) => namespace.type !== "pid")
+    .map((namespace) => {
+      const isShared = namespace.type === "ipc" || namespace.type === "uts";
+      return isShared && namespace.path === ""
+        ? { ...namespace, path: sharedNamespacePaths[namespace.type as "ipc" | "uts"] }
+        : namespace;
+    });
+  return [...list, { type: "pid", path: pod.sharePid ? (pod.pidPath ?? "") : "" }];
+}

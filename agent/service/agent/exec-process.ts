@@ -1,0 +1,18 @@
+import { AgentError } from "../../kernel/error.ts";
+import { checkExecId } from "../../sandbox/container-id.ts";
+import { findContainer } from "../find-container.ts";
+import { toProcess, unsupportedOfProcess } from "../oci-spec.ts";
+import { refuseGiven } from "../refuse-given.ts";
+import type { Rpc } from "../rpc.ts";
+
+/** Returns when execve has succeeded: a missing binary, user or directory is told here. */
+export const execProcess: Rpc<"ExecProcess"> = async (agent, request) => {
+  if (request.process === null) throw new AgentError("invalid-argument", "exec process: the request has no process");
+  const { string_user, stdin_port, stdout_port, stderr_port } = request;
+  refuseGiven("exec process", { string_user, stdin_port, stdout_port, stderr_port });
+  const [unsupported] = unsupportedOfProcess(request.process);
+  if (unsupported !== undefined) refuseGiven("exec process", { [unsupported]: true });
+  checkExecId(request.exec_id);
+  await findContainer(agent, request.container_id, "internal").exec(request.exec_id, toProcess(request.process));
+  return {};
+};

@@ -1,0 +1,4 @@
+import { readStream } from "../read-stream.ts";
+import type { Rpc } from "../rpc.ts";
+
+export const readStderr: Rpc<"ReadStderr"> = (agent, request, call) => readStream(agent, request, "stderr", call);

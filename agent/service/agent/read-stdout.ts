@@ -1,0 +1,4 @@
+import { readStream } from "../read-stream.ts";
+import type { Rpc } from "../rpc.ts";
+
+export const readStdout: Rpc<"ReadStdout"> = (agent, request, call) => readStream(agent, request, "stdout", call);

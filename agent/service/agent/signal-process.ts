@@ -1,0 +1,14 @@
+import { AgentError } from "../../kernel/error.ts";
+import { findContainer } from "../find-container.ts";
+import type { Rpc } from "../rpc.ts";
+
+const MAX_SIGNAL = 64;
+
+export const signalProcess: Rpc<"SignalProcess"> = async (agent, request) => {
+  const container = findContainer(agent, request.container_id, "invalid-argument");
+  if (request.signal < 1 || request.signal > MAX_SIGNAL) {
+    throw new AgentError("invalid-argument", `signal process: ${request.signal} is no signal (1 to ${MAX_SIGNAL})`);
+  }
+  container.signal(request.exec_id, request.signal);
+  return {};
+};

@@ -1,0 +1,23 @@
+/** What a handler is told about the call it serves. */
+export interface Call {
+  /** Aborts when nobody waits for the answer any more: deadline, lost connection, cancel, shutdown. */
+  readonly signal: AbortSignal;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Where the call comes from, for logs: "vsock:2", "unix". */
+  readonly peer: string;
+  /**
+   * Calls back once: true when the answer was written to the socket, false when it is known that it will not be. A
+   * handler that hands out bytes takes them back on false. May be called at any time, also after the fact.
+   */
+  onSettled(listener: (written: boolean) => void): void;
+}
+
+/** Encoded request to encoded response. Throws errors; `toStatus` of status.ts maps them. */
+export type Handler = (payload: Uint8Array, call: Call) => Promise<Uint8Array>;
+
+/** All that transport knows of the services. */
+export interface ServiceTable {
+  /** `service` is the full name, "grpc.Health"; `method` the bare one, "Check". */
+  find(service: string, method: string): Handler | "no-service" | "no-method";
+  list(): Iterable<{ readonly service: string; readonly method: string }>;
+}

@@ -1,0 +1,6 @@
+import type { Rpc } from "../rpc.ts";
+
+/** grpc.HealthCheckResponse.ServingStatus. */
+const SERVING = 1;
+
+export const check: Rpc<"Check"> = async () => ({ status: SERVING });

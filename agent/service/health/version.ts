@@ -1,0 +1,6 @@
+import type { Rpc } from "../rpc.ts";
+
+/** Version of the services, as the reference agent says it. */
+const GRPC_VERSION = "0.0.1";
+
+export const version: Rpc<"Version"> = async (agent) => ({ grpc_version: GRPC_VERSION, agent_version: agent.version });

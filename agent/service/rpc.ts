@@ -1,0 +1,29 @@
+import type { Init } from "../../proto/codec.ts";
+import type { agentService, health, RequestOf, ResponseOf } from "../../proto/methods.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { Call } from "./dispatch.ts";
+
+/** What the calls work on. */
+export interface Agent {
+  readonly sandbox: Sandbox;
+  /** Of guestd itself. */
+  readonly version: string;
+  /** The agent's init is PID 1 of the guest. */
+  readonly initDaemon: boolean;
+  readText(path: string): string;
+  exists(path: string): boolean;
+  /** Prometheus text. */
+  scrape(): string;
+  /** The sandbox has ended: answer what is under way, then power off. */
+  stop(): void;
+}
+
+type Methods = typeof agentService & typeof health;
+export type MethodName = keyof Methods;
+
+/** One call of the contract: checks the request, calls the sandbox, gives the response. */
+export type Rpc<Name extends MethodName> = (
+  agent: Agent,
+  request: RequestOf<Methods[Name]>,
+  call: Call,
+) => Promise<Init<ResponseOf<Methods[Name]>>>;

@@ -1,0 +1,76 @@
+import { type AnyMethod, agentService, health, services } from "../../proto/methods.ts";
+import { AgentError } from "../kernel/error.ts";
+import { closeStdin } from "./agent/close-stdin.ts";
+import { createContainer } from "./agent/create-container.ts";
+import { createSandbox } from "./agent/create-sandbox.ts";
+import { destroySandbox } from "./agent/destroy-sandbox.ts";
+import { execProcess } from "./agent/exec-process.ts";
+import { getGuestDetails } from "./agent/get-guest-details.ts";
+import { getMetrics } from "./agent/get-metrics.ts";
+import { getOOMEvent } from "./agent/get-oom-event.ts";
+import { readStderr } from "./agent/read-stderr.ts";
+import { readStdout } from "./agent/read-stdout.ts";
+import { removeContainer } from "./agent/remove-container.ts";
+import { signalProcess } from "./agent/signal-process.ts";
+import { startContainer } from "./agent/start-container.ts";
+import { statsContainer } from "./agent/stats-container.ts";
+import { ttyWinResize } from "./agent/tty-win-resize.ts";
+import { waitProcess } from "./agent/wait-process.ts";
+import { writeStdin } from "./agent/write-stdin.ts";
+import type { Handler, ServiceTable } from "./dispatch.ts";
+import { check } from "./health/check.ts";
+import { version } from "./health/version.ts";
+import type { Agent, MethodName, Rpc } from "./rpc.ts";
+
+const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
+  Check: check,
+  Version: version,
+  CreateSandbox: createSandbox,
+  DestroySandbox: destroySandbox,
+  GetGuestDetails: getGuestDetails,
+  CreateContainer: createContainer,
+  StartContainer: startContainer,
+  RemoveContainer: removeContainer,
+  StatsContainer: statsContainer,
+  ExecProcess: execProcess,
+  SignalProcess: signalProcess,
+  WaitProcess: waitProcess,
+  ReadStdout: readStdout,
+  ReadStderr: readStderr,
+  WriteStdin: writeStdin,
+  CloseStdin: closeStdin,
+  TtyWinResize: ttyWinResize,
+  GetMetrics: getMetrics,
+  GetOOMEvent: getOOMEvent,
+};
+
+type Erased = (agent: Agent, request: never, call: Parameters<Handler>[1]) => Promise<unknown>;
+
+/** The services as transport sees them: bytes in, bytes out. A method that nothing implements says so by name. */
+export function serviceTable(agent: Agent): ServiceTable {
+  const handlers = new Map<string, Handler>();
+  for (const [name, method] of Object.entries({ ...agentService, ...health })) {
+    handlers.set(method.path, bind(agent, method as AnyMethod, RPCS[name as MethodName] as Erased | undefined));
+  }
+  return {
+    find(service, method) {
+      if (!(service in services)) return "no-service";
+      return handlers.get(`/${service}/${method}`) ?? "no-method";
+    },
+    *list() {
+      for (const [service, methods] of Object.entries(services)) {
+        for (const method of Object.keys(methods)) yield { service, method };
+      }
+    },
+  };
+}
+
+function bind(agent: Agent, method: AnyMethod, rpc: Erased | undefined): Handler {
+  if (rpc === undefined) {
+    return async () => {
+      throw new AgentError("unimplemented", `${method.path} is not supported`);
+    };
+  }
+  return async (payload, call) =>
+    method.response.encode((await rpc(agent, method.request.decode(payload), call)) as never);
+}
