@@ -29,6 +29,13 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
+/** A codec whose message type is forgotten. */
+export interface AnyCodec {
+  readonly name: string;
+  encode(message: never): Uint8Array;
+  decode(bytes: Uint8Array): unknown;
+}
+
 /** The codec of a generated message. */
 export function codec<T>(name: string, type: MessageType<T>): Codec<T> {
   return {

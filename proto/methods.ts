@@ -1,4 +1,4 @@
-import { type Codec, codec } from "./codec.ts";
+import { type AnyCodec, type Codec, codec } from "./codec.ts";
 import { google, grpc, types } from "./gen/messages.js";
 
 /** One call: where it goes and how its two messages are written. No method of the contract streams. */
@@ -222,7 +222,11 @@ export const services = {
 } as const;
 
 /** Any method of any service, its message types forgotten. */
-export type AnyMethod = Method<never, unknown>;
+export interface AnyMethod {
+  readonly path: string;
+  readonly request: AnyCodec;
+  readonly response: AnyCodec;
+}
 
 /** The decoded request of a method. */
 export type RequestOf<M> = M extends Method<infer Request, infer _> ? Request : never;

@@ -1,22 +1,6 @@
 import { DecodeError } from "../../proto/codec.ts";
+import { CODES } from "../../proto/codes.ts";
 import { AgentError, type ErrorKind } from "../kernel/error.ts";
-
-/** gRPC codes, the only numbers that leave the agent. */
-export const CODES = {
-  ok: 0,
-  canceled: 1,
-  unknown: 2,
-  "invalid-argument": 3,
-  "deadline-exceeded": 4,
-  "not-found": 5,
-  "already-exists": 6,
-  "permission-denied": 7,
-  "resource-exhausted": 8,
-  "failed-precondition": 9,
-  unimplemented: 12,
-  internal: 13,
-  unavailable: 14,
-} as const satisfies Record<ErrorKind | "ok" | "unknown", number>;
 
 /** Longest message of a status, in characters: more helps nobody, and a request may hold megabytes of name. */
 const MAX_MESSAGE = 4096;
@@ -34,7 +18,7 @@ export function toStatus(error: unknown): RpcStatus {
 }
 
 /** A status of our own making, its message cut to one line of bounded length. */
-export function status(kind: keyof typeof CODES, message: string): RpcStatus {
+export function status(kind: ErrorKind | "unknown", message: string): RpcStatus {
   const line = message
     .slice(0, MAX_MESSAGE + 1)
     .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ")

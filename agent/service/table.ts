@@ -72,5 +72,5 @@ function bind(agent: Agent, method: AnyMethod, rpc: Erased | undefined): Handler
     };
   }
   return async (payload, call) =>
-    method.response.encode((await rpc(agent, method.request.decode(payload), call)) as never);
+    method.response.encode((await rpc(agent, method.request.decode(payload) as never, call)) as never);
 }

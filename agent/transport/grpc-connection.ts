@@ -1,0 +1,214 @@
+import type { Duplex } from "node:stream";
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerMethodDefinition,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
+import { AgentError } from "../kernel/error.ts";
+import type { Handler, ServiceTable } from "../service/dispatch.ts";
+import { status, toStatus } from "../service/status.ts";
+import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, MAX_CALLS, type OpenCall } from "./connection.ts";
+import { ServerCall } from "./server-call.ts";
+
+type Definition = ServerMethodDefinition<Buffer, Uint8Array>;
+type UnaryCall = ServerUnaryCall<Buffer, Uint8Array>;
+
+/**
+ * gRPC on one accepted connection, by grpc-js: the same handlers as for ttRPC. This file is the only one of the agent
+ * that loads grpc-js; import it when the first such connection is there. grpc-js keeps the deadlines.
+ */
+export class GrpcConnection implements Connection {
+  readonly protocol = "grpc";
+  readonly peer: string;
+  readonly closed: Promise<void>;
+  readonly #socket: Duplex;
+  readonly #server: Server;
+  readonly #maxCalls: number;
+  readonly #injector: ReturnType<Server["createConnectionInjector"]>;
+  readonly #calls = new Map<ServerCall, OpenCall>();
+  /** Written-callbacks of the calls, by the metadata object that both interceptor and handler see. */
+  readonly #written = new WeakMap<Metadata, (listener: () => void) => void>();
+  #running = 0;
+  #nextId = 1;
+
+  constructor(socket: Duplex, table: ServiceTable, peer: string, options: ConnectionOptions = {}) {
+    this.#socket = socket;
+    this.peer = peer;
+    this.#maxCalls = options.maxCalls ?? MAX_CALLS;
+    this.#server = new Server({
+      "grpc.enable_channelz": 0,
+      "grpc.max_receive_message_length": MAX_BODY_BYTES,
+      "grpc.max_send_message_length": MAX_BODY_BYTES,
+      "grpc.max_concurrent_streams": this.#maxCalls,
+      interceptors: [(_method, call) => this.#intercept(call)],
+    });
+    for (const [service, methods] of byService(table)) {
+      const { definitions, handlers } = this.#service(table, service, methods);
+      this.#server.addService(definitions, handlers);
+    }
+    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
+    socket.on("error", () => this.destroy());
+    this.#injector.injectConnection(socket);
+  }
+
+  openCalls(): OpenCall[] {
+    return [...this.#calls.values()];
+  }
+
+  async close(graceMs: number = CLOSE_GRACE_MS): Promise<void> {
+    this.#injector.drain(graceMs);
+    await this.closed;
+  }
+
+  destroy(): void {
+    this.#lost();
+    this.#injector.destroy();
+    this.#socket.destroy();
+  }
+
+  #service(
+    table: ServiceTable,
+    service: string,
+    methods: readonly string[],
+  ): { definitions: ServiceDefinition; handlers: UntypedServiceImplementation } {
+    const definitions: Record<string, Definition> = {};
+    const handlers: UntypedServiceImplementation = {};
+    for (const method of methods) {
+      const handler = table.find(service, method);
+      if (typeof handler === "string") continue;
+      definitions[method] = definition(`/${service}/${method}`);
+      handlers[method] = (unary: UnaryCall, respond: sendUnaryData<Uint8Array>) =>
+        this.#serve(handler, service, method, unary, respond);
+    }
+    return { definitions: definitions as ServiceDefinition, handlers };
+  }
+
+  #serve(
+    handler: Handler,
+    service: string,
+    method: string,
+    unary: UnaryCall,
+    respond: sendUnaryData<Uint8Array>,
+  ): void {
+    if (this.#running >= this.#maxCalls) {
+      const { code, message } = status(
+        "resource-exhausted",
+        `more than ${this.#maxCalls} calls at once on one connection`,
+      );
+      respond({ code, details: message });
+      return;
+    }
+    const call = new ServerCall({ service, method }, this.peer, metadataMap(unary.metadata));
+    const until = unary.getDeadline();
+    const deadline = until === Number.POSITIVE_INFINITY ? {} : { deadline: Number(until) };
+    this.#calls.set(call, { streamId: this.#nextId++, service, method, payload: unary.request, ...deadline });
+    this.#written.get(unary.metadata)?.(() => call.settle(true));
+    // Also emitted at the end of a call that went well, when all of this is without effect.
+    unary.on("cancelled", () => this.#drop(call));
+    this.#running++;
+    this.#run(handler, unary.request, call, respond).finally(() => this.#running--);
+  }
+
+  async #run(
+    handler: Handler,
+    payload: Uint8Array,
+    call: ServerCall,
+    respond: sendUnaryData<Uint8Array>,
+  ): Promise<void> {
+    try {
+      const answer = await handler(payload, call);
+      if (!this.#calls.delete(call)) return;
+      if (answer.length > MAX_BODY_BYTES) {
+        throw new AgentError("invalid-argument", `response of ${answer.length} bytes is over the limit of 4 MiB`);
+      }
+      call.report(0);
+      respond(null, answer);
+    } catch (error) {
+      const { code, message } = toStatus(error);
+      if (this.#calls.delete(call)) call.report(code, error);
+      call.settle(false);
+      respond({ code, details: message });
+    }
+  }
+
+  /** The caller has gone, or its deadline has passed. */
+  #drop(call: ServerCall): void {
+    if (this.#calls.delete(call)) call.report(undefined);
+    call.settle(false);
+    call.abort(new AgentError("canceled", `/${call.target.service}/${call.target.method} is no longer waited for`));
+  }
+
+  #lost(): void {
+    for (const call of [...this.#calls.keys()]) this.#drop(call);
+  }
+
+  /** Learns when a message has gone to the socket: grpc-js tells interceptors only. */
+  #intercept(next: ServerInterceptingCallInterface): ServerInterceptingCall {
+    const listeners: (() => void)[] = [];
+    return new WatchedCall(next, listeners, (metadata) =>
+      this.#written.set(metadata, (listener) => listeners.push(listener)),
+    );
+  }
+}
+
+class WatchedCall extends ServerInterceptingCall {
+  readonly #listeners: readonly (() => void)[];
+
+  constructor(
+    next: ServerInterceptingCallInterface,
+    listeners: readonly (() => void)[],
+    onMetadata: (metadata: Metadata) => void,
+  ) {
+    super(next, {
+      start: (start) =>
+        start({
+          onReceiveMetadata(metadata, go) {
+            onMetadata(metadata);
+            go(metadata);
+          },
+        }),
+    });
+    this.#listeners = listeners;
+  }
+
+  override sendMessage(message: unknown, callback: () => void): void {
+    super.sendMessage(message, () => {
+      for (const listener of this.#listeners) listener();
+      callback();
+    });
+  }
+}
+
+function byService(table: ServiceTable): Map<string, string[]> {
+  const services = new Map<string, string[]>();
+  for (const { service, method } of table.list()) {
+    const methods = services.get(service) ?? [];
+    services.set(service, [...methods, method]);
+  }
+  return services;
+}
+
+/** Bytes through: handlers do their own coding. */
+function definition(path: string): Definition {
+  return {
+    path,
+    requestStream: false,
+    responseStream: false,
+    requestDeserialize: (bytes) => bytes,
+    responseSerialize: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+  };
+}
+
+function metadataMap(metadata: Metadata): Map<string, string> {
+  const entries = Object.entries(metadata.getMap());
+  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}

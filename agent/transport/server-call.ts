@@ -1,0 +1,64 @@
+import type { Call } from "../service/dispatch.ts";
+import type { CallEvent } from "./diagnostics.ts";
+import { diagnostics } from "./diagnostics.ts";
+
+/** Where a call was sent. */
+export interface CallTarget {
+  readonly service: string;
+  readonly method: string;
+}
+
+/** The state of one call on the server, the same for both protocols. Ends with exactly one `settle`. */
+export class ServerCall implements Call {
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly peer: string;
+  readonly target: CallTarget;
+  readonly #began = performance.now();
+  /** Made when a handler asks for it: most do not. */
+  #controller: AbortController | undefined;
+  #abort: { readonly reason: unknown } | undefined;
+  #settled: boolean | undefined;
+  #listeners: ((written: boolean) => void)[] = [];
+
+  constructor(target: CallTarget, peer: string, metadata: ReadonlyMap<string, string>) {
+    this.target = target;
+    this.peer = peer;
+    this.metadata = metadata;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abort !== undefined) this.#controller.abort(this.#abort.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  onSettled(listener: (written: boolean) => void): void {
+    if (this.#settled === undefined) this.#listeners.push(listener);
+    else listener(this.#settled);
+  }
+
+  /** Tells the handler that nobody waits; the first reason counts. */
+  abort(reason: unknown): void {
+    this.#abort ??= { reason };
+    this.#controller?.abort(this.#abort.reason);
+  }
+
+  /** The answer of the handler has been written, or will not be. Only the first call counts. */
+  settle(written: boolean): void {
+    if (this.#settled !== undefined) return;
+    this.#settled = written;
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener(written);
+  }
+
+  /** Says how the call went to whoever listens. */
+  report(code: number | undefined, error?: unknown): void {
+    if (!diagnostics.call.hasSubscribers) return;
+    const { peer, target } = this;
+    const event: CallEvent = { peer, ...target, code, ms: performance.now() - this.#began, error };
+    diagnostics.call.publish(event);
+  }
+}

@@ -1,0 +1,76 @@
+import type { Init } from "../../proto/codec.ts";
+import { type AnyMethod, agentService, health, type RequestOf, type ResponseOf } from "../../proto/methods.ts";
+import { type DialOptions, dial } from "./dial.ts";
+import { GrpcClient } from "./grpc-client.ts";
+import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
+import { RpcError } from "./rpc-error.ts";
+import { TtrpcClient } from "./ttrpc-client.ts";
+
+/** The methods of a service as functions, their names beginning in lower case. They throw RpcError. */
+export type ServiceClient<Service> = {
+  readonly [Name in keyof Service & string as Uncapitalize<Name>]: (
+    request: Init<RequestOf<Service[Name]>>,
+    options?: CallOptions,
+  ) => Promise<ResponseOf<Service[Name]>>;
+};
+
+/** An agent, reached over one connection. Close it, or declare it with `await using`. */
+export interface AgentClient extends AsyncDisposable {
+  readonly agent: ServiceClient<typeof agentService>;
+  readonly health: ServiceClient<typeof health>;
+  /** For calls by name. */
+  readonly channel: RpcChannel;
+  /** Resolves when the connection has ended, from whichever side. */
+  readonly closed: Promise<void>;
+  /** Rejects the open calls and closes. */
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions extends DialOptions {
+  /** Agents other than guestd know only ttRPC, which is the default. */
+  readonly protocol?: "ttrpc" | "grpc";
+}
+
+/** Dials an address (see `dial`) and gives the agent's services. */
+export async function connect(address: string, options: ConnectOptions = {}): Promise<AgentClient> {
+  const stream = await dial(address, options);
+  return agentClient(options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream));
+}
+
+/** The agent's services over a channel, which the client owns from here on. */
+export function agentClient(channel: RpcChannel): AgentClient {
+  return {
+    agent: serviceClient(channel, agentService),
+    health: serviceClient(channel, health),
+    channel,
+    closed: channel.closed,
+    close: () => channel.close(),
+    [Symbol.asyncDispose]: () => channel.close(),
+  };
+}
+
+function serviceClient<Service extends Readonly<Record<string, AnyMethod>>>(
+  channel: RpcChannel,
+  service: Service,
+): ServiceClient<Service> {
+  const functions = Object.entries(service).map(([name, method]) => [
+    `${name.slice(0, 1).toLowerCase()}${name.slice(1)}`,
+    (request: unknown, options?: CallOptions) => invoke(channel, method, request, options),
+  ]);
+  return Object.fromEntries(functions) as ServiceClient<Service>;
+}
+
+async function invoke(
+  channel: RpcChannel,
+  method: AnyMethod,
+  request: unknown,
+  options?: CallOptions,
+): Promise<unknown> {
+  const [, service = "", name = ""] = method.path.split("/");
+  const answer = await channel.call(service, name, method.request.encode(request as never), options);
+  try {
+    return method.response.decode(answer);
+  } catch (error) {
+    throw new RpcError("internal", `${method.path}: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,132 @@
+import type { Duplex } from "node:stream";
+import { ttrpc } from "../../proto/gen/messages.js";
+import {
+  encodeHeader,
+  FRAME_REQUEST,
+  FRAME_RESPONSE,
+  type Frame,
+  FrameParser,
+  MAX_BODY_BYTES,
+  type OversizeFrame,
+} from "../../proto/ttrpc-frame.ts";
+import { bounded, type CallOptions, type RpcChannel } from "./rpc-channel.ts";
+import { RpcError } from "./rpc-error.ts";
+
+const MAX_STREAM_ID = 0x7fffffff;
+
+interface Pending {
+  readonly resolve: (payload: Uint8Array) => void;
+  readonly reject: (error: RpcError) => void;
+}
+
+/** ttRPC over a connected stream, which it owns. */
+export class TtrpcClient implements RpcChannel {
+  readonly closed: Promise<void>;
+  readonly #stream: Duplex;
+  readonly #parser = new FrameParser();
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #corked = false;
+  /** Why no more calls can be made. */
+  #ended: RpcError | undefined;
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    this.closed = new Promise((resolve) =>
+      stream.once("close", () => {
+        this.#end(new RpcError("unavailable", "ttrpc: closed by the agent"));
+        resolve();
+      }),
+    );
+    stream.on("error", (error) => this.#end(new RpcError("unavailable", `ttrpc: ${error.message}`, { cause: error })));
+    stream.on("end", () => stream.destroy());
+    stream.on("data", (chunk: Buffer) => {
+      for (const frame of this.#parser.push(chunk)) this.#receive(frame);
+    });
+    stream.resume();
+  }
+
+  call(service: string, method: string, payload: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
+    const what = `/${service}/${method}`;
+    const body = ttrpc.Request.encode({
+      service,
+      method,
+      payload,
+      timeout_nano: Math.ceil((options.timeoutMs ?? 0) * 1e6),
+      metadata: Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value })),
+    }).finish(true);
+    return bounded<Uint8Array>(what, options, (resolve, reject) => {
+      const streamId = this.#nextId;
+      const refusal = this.#ended ?? this.#refusal(what, body.length);
+      if (refusal !== undefined) {
+        reject(refusal);
+      } else {
+        this.#nextId += 2;
+        this.#pending.set(streamId, { resolve, reject });
+        this.#send(streamId, body);
+      }
+      return { stop: () => this.#pending.delete(streamId) };
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#end(new RpcError("unavailable", "ttrpc: closed"));
+    this.#stream.destroy();
+    await this.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #refusal(what: string, length: number): RpcError | undefined {
+    if (length > MAX_BODY_BYTES) {
+      return new RpcError("resource-exhausted", `${what}: request of ${length} bytes is over the limit of 4 MiB`);
+    }
+    return this.#nextId > MAX_STREAM_ID
+      ? new RpcError("unavailable", `${what}: this connection has used up its stream ids, connect anew`)
+      : undefined;
+  }
+
+  #send(streamId: number, body: Uint8Array): void {
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#stream.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        this.#stream.uncork();
+      });
+    }
+    this.#stream.write(encodeHeader(body.length, { streamId, type: FRAME_REQUEST, flags: 0 }));
+    this.#stream.write(body);
+  }
+
+  /** Answers to calls that nobody waits for any more are dropped. */
+  #receive(frame: Frame | OversizeFrame): void {
+    const pending = this.#pending.get(frame.streamId);
+    if (pending === undefined || frame.type !== FRAME_RESPONSE) return;
+    this.#pending.delete(frame.streamId);
+    const answer = decodeResponse(frame);
+    if (answer instanceof RpcError) pending.reject(answer);
+    else pending.resolve(answer);
+  }
+
+  #end(reason: RpcError): void {
+    this.#ended ??= reason;
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of pending) reject(this.#ended);
+  }
+}
+
+function decodeResponse(frame: Frame | OversizeFrame): Uint8Array | RpcError {
+  if (frame.kind === "oversize") {
+    return new RpcError("resource-exhausted", `response of ${frame.length} bytes is over the limit of 4 MiB`);
+  }
+  try {
+    const { status, payload } = ttrpc.Response.decode(frame.body);
+    return status === null || status.code === 0 ? payload : new RpcError(status.code, status.message);
+  } catch (error) {
+    return new RpcError("internal", `undecodable response: ${(error as Error).message}`, { cause: error });
+  }
+}

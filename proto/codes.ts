@@ -1,0 +1,28 @@
+/** gRPC status codes by the names we use for error kinds. Both protocols carry them as numbers. */
+export const CODES = {
+  ok: 0,
+  canceled: 1,
+  unknown: 2,
+  "invalid-argument": 3,
+  "deadline-exceeded": 4,
+  "not-found": 5,
+  "already-exists": 6,
+  "permission-denied": 7,
+  "resource-exhausted": 8,
+  "failed-precondition": 9,
+  aborted: 10,
+  "out-of-range": 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  "data-loss": 15,
+  unauthenticated: 16,
+} as const;
+
+export type CodeName = keyof typeof CODES;
+
+/** The name of a code; what is not in the table is unknown. */
+export function codeName(code: number): CodeName {
+  const found = Object.entries(CODES).find(([, value]) => value === code);
+  return (found?.[0] as CodeName | undefined) ?? "unknown";
+}
