@@ -1,0 +1,62 @@
+/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto is a leaf. */
+const mechanisms = "container|storage|device|network|metrics";
+const layer = (name, from, ...forbidden) => ({
+  name,
+  severity: "error",
+  from: { path: from, pathNot: "\\.test\\.ts$" },
+  to: { path: forbidden },
+});
+
+module.exports = {
+  forbidden: [
+    {
+      name: "no-cycles",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
+    { name: "no-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
+    layer("kernel-is-the-bottom", "^agent/kernel/", `^agent/(?!kernel/)`, "^(proto|host|rootfs-builder|test)/"),
+    layer(
+      "mechanisms-know-only-kernel",
+      `^agent/(${mechanisms})/`,
+      "^agent/(main|main\\.ts|transport|service|sandbox)",
+      "^(proto|host|rootfs-builder|test)/",
+    ),
+    ...mechanisms
+      .split("|")
+      .map((one) => layer(`${one}-stands-alone`, `^agent/${one}/`, `^agent/(?!${one}/)(${mechanisms})/`)),
+    layer(
+      "sandbox-knows-no-protocol",
+      "^agent/sandbox/",
+      "^agent/(main|main\\.ts|transport|service)",
+      "^(proto|host|rootfs-builder|test)/",
+    ),
+    layer(
+      "service-knows-no-transport",
+      "^agent/service/",
+      "^agent/(main|main\\.ts|transport)",
+      "^(host|rootfs-builder|test)/",
+    ),
+    layer(
+      "transport-knows-only-service",
+      "^agent/transport/",
+      "^agent/(main|main\\.ts|sandbox|container|storage|device|network|metrics)",
+      "^(host|rootfs-builder|test)/",
+    ),
+    layer("main-is-in-the-guest", "^agent/", "^(host|rootfs-builder|test)/"),
+    layer("proto-is-a-leaf", "^proto/", "^(agent|host|rootfs-builder|test)/"),
+    layer("host-knows-only-proto", "^host/", "^(agent|rootfs-builder|test)/"),
+    layer("images-know-neither", "^rootfs-builder/", "^(agent|host|test|proto)/"),
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^(build|coverage)/" },
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      extensions: [".ts", ".js", ".cjs", ".mjs"],
+      conditionNames: ["import", "node", "default"],
+    },
+  },
+};

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { compileCreate } from "./compile-create.ts";
+import { compileExec } from "./compile-exec.ts";
+import { describeOp } from "./describe-op.ts";
+import type { CompiledPlan } from "./plan-builder.ts";
+import type { Spec } from "./spec.ts";
+import { testSpec } from "./test-spec.ts";
+
+const context = { env: ["PATH=/usr/bin:/bin", "HOME=/root"], sourceKind: () => "file" as const };
+
+/** The plan as lines: operation, what it acts on, field of the spec. */
+function lines(plan: CompiledPlan): string[] {
+  return plan.steps.map(({ op, reason }) =>
+    `${op.op.padEnd(14)} ${describeOp(op).object.padEnd(40)} ${reason}`.trimEnd(),
+  );
+}
+
+function withProcess(parts: Partial<Spec["process"]>): Spec {
+  return testSpec({ process: { ...testSpec().process, ...parts } });
+}
+
+describe("the plan of a new container", () => {
+  it("is the one on file for an ordinary Kata spec", async () => {
+    const text = `${lines(compileCreate(testSpec(), context)).join("\n")}\n`;
+    await expect(text).toMatchFileSnapshot("testdata/create-ordinary.txt");
+  });
+
+  it("is the one on file for a terminal, another user and a read-only root", async () => {
+    const spec = {
+      ...withProcess({ terminal: true, user: { uid: 1000, gid: 100, additionalGids: [5] }, args: ["top"] }),
+      root: { path: "/r", readonly: true },
+    };
+    const text = `${lines(compileCreate(spec, context)).join("\n")}\n`;
+    await expect(text).toMatchFileSnapshot("testdata/create-terminal.txt");
+  });
+
+  it("asks for a new pid namespace at the fork, and never unshares it", () => {
+    const plan = compileCreate(testSpec(), context);
+    expect(plan.newPidNamespace).toBe(true);
+    const unshare = plan.steps.find((step) => step.op.op === "unshare");
+    expect(unshare?.op).toEqual({ op: "unshare", flags: 0x4000000 | 0x20000 });
+  });
+
+  it("joins namespaces by path before it makes new ones", () => {
+    const names = compileCreate(testSpec(), context).steps.map((step) => step.op.op);
+    expect(names.indexOf("setns")).toBeLessThan(names.indexOf("unshare"));
+  });
+
+  it("drops the bounding set while it still may, and capabilities after the user", () => {
+    const names = compileCreate(withProcess({ user: { uid: 1, gid: 1, additionalGids: [] } }), context).steps.map(
+      (step) => step.op.op,
+    );
+    const order = ["bounding", "keepcaps", "user", "capset", "ambient", "no-new-privs", "find", "wait", "exec"];
+    expect(names.filter((name) => order.includes(name))).toEqual(order);
+  });
+
+  it("leaves the devices alone when /dev is a bind mount", () => {
+    const mounts = [{ destination: "/dev/", source: "/dev", type: "bind", options: ["rbind"] }];
+    const names = compileCreate(testSpec({ mounts }), context).steps.map((step) => step.op.op);
+    expect(names).not.toContain("mknod");
+  });
+
+  it("takes the host's devpts options but newinstance, which the kernel does anyway", () => {
+    const keys = compileCreate(testSpec(), context).steps.flatMap(({ op }) => (op.op === "fsconfig" ? [op.key] : []));
+    expect(keys).toContain("ptmxmode");
+    expect(keys).not.toContain("newinstance");
+  });
+});
+
+describe("the plan of an exec", () => {
+  it("is the one on file", async () => {
+    const plan = compileExec(testSpec().process, context.env);
+    await expect(`${lines(plan).join("\n")}\n`).toMatchFileSnapshot("testdata/exec-ordinary.txt");
+  });
+
+  it("looks a bare name up along PATH, inside", () => {
+    const plan = compileExec({ ...testSpec().process, args: ["ls", "-l"] }, ["PATH=/opt/bin::/bin"]);
+    const find = plan.steps.find((step) => step.op.op === "find");
+    expect(find?.op).toEqual({ op: "find", candidates: ["/opt/bin/ls", "./ls", "/bin/ls"] });
+  });
+});
