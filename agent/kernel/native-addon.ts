@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { AgentError } from "./error.ts";
 
 /** Readiness of one descriptor on Node's event loop. Holds no descriptor: `close` before the descriptor is closed. */
@@ -65,9 +65,12 @@ export interface NativeAddon {
 /** Where sys.node may be, best first: GUESTD_SYS_NODE alone if set; beside the bundle; the build folder of a checkout. */
 function candidates(): string[] {
   const chosen = process.env["GUESTD_SYS_NODE"];
-  if (chosen !== undefined && chosen !== "") return [chosen];
-  const beside = process.argv[1] === undefined ? [] : [join(dirname(process.argv[1]), "sys.node")];
-  return [...beside, join(import.meta.dirname ?? ".", "../../build/native/sys.node")];
+  if (chosen !== undefined && chosen !== "") return [resolve(chosen)];
+  const main = process.argv[1];
+  const beside = main === undefined ? [] : [join(dirname(resolve(main)), "sys.node")];
+  // A bundle has no place of its own in a checkout.
+  const built = import.meta.dirname === undefined ? [] : [join(import.meta.dirname, "../../build/native/sys.node")];
+  return [...beside, ...built];
 }
 
 function load(): NativeAddon {

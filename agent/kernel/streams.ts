@@ -108,12 +108,15 @@ export function adoptListener(
   return { fd, close };
 }
 
+/** What an adopted descriptor is good for: the ends of a pipe have one direction each. */
+export type Direction = "both" | "read" | "write";
+
 /**
  * A stream descriptor (vsock, unix, pipe, pty) as a half-open socket that reads from the start. Takes the descriptor, also
  * when it throws; makes it non-blocking. The end of a pty comes as an error with code EIO.
  */
-export function adoptStream(fd: Fd): net.Socket {
-  return socketOf(openHandle(STREAM, fd));
+export function adoptStream(fd: Fd, direction: Direction = "both"): net.Socket {
+  return socketOf(openHandle(STREAM, fd), direction);
 }
 
 /** The descriptor of an open socket, which stays the socket's. */
@@ -187,8 +190,13 @@ function handleOf(socket: net.Socket): PipeHandle | null | undefined {
   return (socket as net.Socket & { readonly _handle?: PipeHandle | null })._handle;
 }
 
-function socketOf(handle: PipeHandle): net.Socket {
-  const options: object = { handle, allowHalfOpen: true, readable: true, writable: true };
+function socketOf(handle: PipeHandle, direction: Direction = "both"): net.Socket {
+  const options: object = {
+    handle,
+    allowHalfOpen: true,
+    readable: direction !== "write",
+    writable: direction !== "read",
+  };
   return new net.Socket(options);
 }
 
