@@ -1,0 +1,88 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { Console } from "./console.ts";
+import { onProcessEnd } from "./exit-hooks.ts";
+import { MachineError } from "./machine-error.ts";
+
+/** How a program ended: its exit status, or the signal that ended it. */
+export interface Ending {
+  readonly status: number | undefined;
+  readonly signal: string | undefined;
+}
+
+/** Milliseconds that a program gets between SIGTERM and SIGKILL. */
+const TERM_MS = 2000;
+
+/**
+ * A program that runs for a guest. It never outlives this process: `setpriv --pdeathsig` has the kernel kill it with the
+ * thread that started it, and a process that ends in order kills it first. Whoever starts one calls `end()`.
+ */
+export class Child {
+  readonly name: string;
+  /** What it writes to stderr. */
+  readonly messages = new Console({ lines: 50 });
+  /** Resolves when it has ended and its output is read; never rejects. */
+  readonly ended: Promise<Ending>;
+  readonly stdout: Readable;
+  readonly #process: ChildProcessByStdio<null, Readable, Readable>;
+  #running = true;
+
+  /** Runs `argv` behind `setpriv`; `wrapper` is a command line in front of it, as in unshare. */
+  constructor(name: string, argv: readonly string[], wrapper: readonly string[] = []) {
+    this.name = name;
+    const [command = "", ...rest] = [...wrapper, "setpriv", "--pdeathsig", "KILL", "--", ...argv];
+    this.#process = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"] });
+    this.stdout = this.#process.stdout;
+    this.messages.read(this.#process.stderr);
+    const forget = onProcessEnd(() => this.kill("SIGKILL"));
+    this.ended = new Promise((resolve) => {
+      const finish = (ending: Ending) => {
+        this.#running = false;
+        forget();
+        resolve(ending);
+      };
+      this.#process.once("error", (error) => {
+        this.messages.add(`${command}: ${error.message}`);
+        finish({ status: 127, signal: undefined });
+      });
+      this.#process.once("exit", () => {
+        this.#running = false;
+      });
+      this.#process.once("close", (status, signal) =>
+        finish({ status: status ?? undefined, signal: signal ?? undefined }),
+      );
+    });
+  }
+
+  /** Undefined when it has ended or could not be started. */
+  get pid(): number | undefined {
+    return this.#running ? this.#process.pid : undefined;
+  }
+
+  /** Sends a signal while it runs; its pid is not reused before then. */
+  kill(signal: NodeJS.Signals): void {
+    if (this.#running) this.#process.kill(signal);
+  }
+
+  /** SIGTERM, SIGKILL after 2 s (at once with `now`), and waits for the end. Any number of calls. */
+  async end(now = false): Promise<void> {
+    this.kill(now ? "SIGKILL" : "SIGTERM");
+    const late = new AbortController();
+    const timer = delay(TERM_MS, undefined, { signal: late.signal }).then(
+      () => this.kill("SIGKILL"),
+      () => undefined,
+    );
+    await this.ended;
+    late.abort();
+    await timer;
+  }
+
+  /** The error of a program that ended when it should not have. */
+  async failure(): Promise<MachineError> {
+    const { status, signal } = await this.ended;
+    const how = signal === undefined ? `exit status ${status ?? "unknown"}` : signal;
+    const last = this.messages.tail(3).join("; ");
+    return new MachineError(`${this.name} ended with ${how}${last === "" ? "" : `: ${last}`}`);
+  }
+}

@@ -1,0 +1,71 @@
+import { stat } from "node:fs/promises";
+import { type Accelerator, chooseAccelerator } from "./accelerator.ts";
+import { MachineError } from "./machine-error.ts";
+import { imagePaths } from "./paths.ts";
+import { qemuArchitecture } from "./programs.ts";
+import type { QemuMachine } from "./qemu-command.ts";
+import { tscKhz } from "./tsc.ts";
+import type { Share } from "./virtiofs.ts";
+
+export interface GuestOptions {
+  /** 512 when left out. */
+  readonly memoryMib?: number;
+  /** 1 when left out. */
+  readonly cpus?: number;
+  /** The kernel, initramfs and image that the build leaves in build/image, when left out. */
+  readonly kernel?: string;
+  readonly initrd?: string;
+  /** EROFS with a pfn superblock in front, a whole number of MiB; false for none. */
+  readonly image?: string | false;
+  /** Words for the kernel command line, after ours. */
+  readonly kernelArgs?: readonly string[];
+  readonly shares?: readonly Share[];
+  /** q35 (virt on arm64) when left out. microvm gets the image as /dev/vda, without DAX. */
+  readonly type?: "q35" | "microvm" | "virt";
+  /** Asked of the machine when left out. */
+  readonly accelerator?: Accelerator["kind"];
+  /** The console line that says that the guest's listener is up; nobody may dial before. */
+  readonly readyLine?: RegExp;
+  /** Every line of the console as it comes. */
+  readonly onConsole?: (line: string) => void;
+  /** Where the console is written too; in the guest's own directory, which goes with it, when left out. */
+  readonly consoleFile?: string;
+  /** Aborted: the start is given up, or the guest destroyed. */
+  readonly signal?: AbortSignal;
+  /** Until the ready line: 60 s under KVM and 120 s under TCG when left out. */
+  readonly timeoutMs?: number;
+}
+
+/** What the options come to, but for the devices that have to be started first. */
+export type Machine = Omit<QemuMachine, "vsock" | "shares">;
+
+export async function resolveMachine(options: GuestOptions): Promise<Machine> {
+  const architecture = qemuArchitecture();
+  const type = options.type ?? (architecture === "x86_64" ? "q35" : "virt");
+  const image = options.image ?? imagePaths.image;
+  return {
+    architecture,
+    type,
+    accelerator: options.accelerator ?? (await chooseAccelerator()).kind,
+    memoryMib: options.memoryMib ?? 512,
+    cpus: options.cpus ?? 1,
+    kernel: await existing("kernel", options.kernel ?? imagePaths.kernel),
+    initrd: await existing("initramfs", options.initrd ?? imagePaths.initrd),
+    image: image === false ? undefined : { path: await existing("image", image), mib: await sizeMib(image) },
+    kernelArgs: options.kernelArgs ?? [],
+    ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
+  };
+}
+
+async function existing(what: string, path: string): Promise<string> {
+  await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw new MachineError(`${what} ${path}: ${error.code}: run "npm run build"`);
+  });
+  return path;
+}
+
+async function sizeMib(image: string): Promise<number> {
+  const mib = (await stat(image)).size / 2 ** 20;
+  if (!Number.isInteger(mib)) throw new MachineError(`image ${image}: not a whole number of MiB: build it again`);
+  return mib;
+}

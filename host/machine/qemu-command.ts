@@ -1,0 +1,88 @@
+import type { VsockBackend } from "./vsock-device.ts";
+
+/** Everything that QEMU's command line says. Sizes in MiB; paths are absolute. */
+export interface QemuMachine {
+  readonly architecture: "x86_64" | "aarch64";
+  readonly type: "q35" | "microvm" | "virt";
+  readonly accelerator: "kvm" | "tcg";
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly kernel: string;
+  readonly initrd: string | undefined;
+  /** A disk image and its size, read-only and shared by all guests: /dev/pmem0, on microvm /dev/vda. */
+  readonly image: { readonly path: string; readonly mib: number } | undefined;
+  readonly kernelArgs: readonly string[];
+  readonly vsock: VsockBackend;
+  readonly shares: readonly { readonly tag: string; readonly socket: string }[];
+  /** Frequency of the time stamp counter in kHz: without it a microvm guest hangs. */
+  readonly tscKhz?: number;
+}
+
+/** QEMU's arguments, without the program. The serial console is on stdin and stdout. */
+export function qemuArguments(machine: QemuMachine): readonly string[] {
+  return [
+    ...["-M", machineType(machine), "-accel", machine.accelerator],
+    ...["-cpu", machine.accelerator === "kvm" ? "host" : "max", "-smp", String(machine.cpus)],
+    ...["-m", memory(machine)],
+    ...["-object", `memory-backend-memfd,id=mem,size=${machine.memoryMib}M,share=on`],
+    // no display: with -nographic the firmware writes to the serial line too
+    ..."-nodefaults -no-user-config -display none -serial stdio -no-reboot".split(" "),
+    ...["-kernel", machine.kernel],
+    ...(machine.initrd === undefined ? [] : ["-initrd", machine.initrd]),
+    ...["-append", kernelCommandLine(machine)],
+    ...imageDevice(machine),
+    ...vsockDevice(machine.vsock),
+    ...machine.shares.flatMap(({ tag, socket }, index) => [
+      ...["-chardev", `socket,id=fs${index},path=${doubleCommas(socket)}`],
+      ...["-device", `vhost-user-fs-pci,chardev=fs${index},tag=${doubleCommas(tag)},queue-size=1024`],
+    ]),
+  ];
+}
+
+function machineType({ type, image }: QemuMachine): string {
+  // microvm has PCI only on demand, and vhost-user devices are on PCI
+  if (type === "microvm") return "microvm,pcie=on,rtc=on,memory-backend=mem";
+  return `${type},${type === "q35" && image !== undefined ? "nvdimm=on," : ""}memory-backend=mem`;
+}
+
+/** An NVDIMM takes a slot and counts toward maxmem. */
+function memory({ type, image, memoryMib }: QemuMachine): string {
+  if (image === undefined || type === "microvm") return `${memoryMib}M`;
+  return `${memoryMib}M,slots=2,maxmem=${memoryMib + image.mib + 1024}M`;
+}
+
+function kernelCommandLine({ type, image, kernelArgs, tscKhz }: QemuMachine): string {
+  const console = type === "virt" ? "ttyAMA0" : "ttyS0";
+  return [
+    `console=${console}`,
+    "quiet",
+    "panic=-1",
+    // the NVDIMM lies above 4 GiB, for which Linux would set 66 MB of bounce buffers aside
+    ...(image === undefined ? [] : ["swiotlb=noforce"]),
+    ...(type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
+    ...kernelArgs,
+  ].join(" ");
+}
+
+function imageDevice({ type, image }: QemuMachine): readonly string[] {
+  if (image === undefined) return [];
+  const file = doubleCommas(image.path);
+  if (type === "microvm") {
+    const drive = `driver=raw,node-name=image,read-only=on,file.driver=file,file.filename=${file}`;
+    return ["-blockdev", drive, "-device", "virtio-blk-pci,drive=image"];
+  }
+  const backend = `memory-backend-file,id=image,mem-path=${file},size=${image.mib}M,share=on,readonly=on`;
+  const device = type === "q35" ? "nvdimm,memdev=image,unarmed=on" : "virtio-pmem-pci,memdev=image";
+  return ["-object", backend, "-device", device];
+}
+
+function vsockDevice(vsock: VsockBackend): readonly string[] {
+  if (vsock.kind === "vhost") return ["-device", `vhost-vsock-pci,guest-cid=${vsock.cid}`];
+  const chardev = `socket,id=vsock,path=${doubleCommas(vsock.socket)}`;
+  return ["-chardev", chardev, "-device", "vhost-user-vsock-pci,chardev=vsock"];
+}
+
+/** A comma ends an option; two stand for one. */
+function doubleCommas(value: string): string {
+  return value.replaceAll(",", ",,");
+}

@@ -1,0 +1,44 @@
+import { execFile } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { MachineError } from "../machine-error.ts";
+import { cachedKernels, repositoryRoot } from "../paths.ts";
+
+const run = promisify(execFile);
+
+/** In the order in which each finds what it needs. */
+const modules = [
+  ...["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk"],
+  ...["vsock", "vmw_vsock_virtio_transport_common", "vmw_vsock_virtio_transport", "fuse", "virtiofs"],
+  ...["libnvdimm", "nfit", "nd_btt", "nd_pmem"],
+];
+
+/** Makes a kernel and an initramfs with mini-guest.c in it, in build/test; needs gcc, cpio and a kernel of the cache. */
+export async function buildMiniGuest(): Promise<{ kernel: string; initrd: string }> {
+  const cached = cachedKernels()[0];
+  if (cached === undefined) throw new MachineError('no kernel for a guest: run "npm run setup"');
+  const target = join(repositoryRoot, "build/test");
+  await mkdir(target, { recursive: true });
+  const work = await mkdtemp(join(target, "mini-"));
+  try {
+    const source = fileURLToPath(new URL("mini-guest.c", import.meta.url));
+    const root = join(work, "root");
+    await mkdir(join(root, "modules"), { recursive: true });
+    await run("gcc", ["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", join(root, "init"), source]);
+    const files = (await readdir(cached.modules, { recursive: true })).filter((name) => name.endsWith(".ko"));
+    for (const [index, module] of modules.entries()) {
+      const file = files.find((name) => basename(name, ".ko").replaceAll("-", "_") === module);
+      if (file === undefined) continue; // built into this kernel
+      const name = `${String(index).padStart(2, "0")}-${module}.ko`;
+      await copyFile(join(cached.modules, file), join(root, "modules", name));
+    }
+    const initrd = join(work, "mini.cpio");
+    await run("sh", ["-c", 'cd "$1" && find . | cpio --quiet -o -H newc >"$2"', "sh", root, initrd]);
+    await rename(initrd, join(target, "mini.cpio"));
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return { kernel: cached.kernel, initrd: join(target, "mini.cpio") };
+}
