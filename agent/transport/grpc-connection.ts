@@ -57,6 +57,8 @@ export class GrpcConnection implements Connection {
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
     socket.on("error", () => this.destroy());
+    // HTTP/2 reads from the handle below and misses an end that came before it.
+    socket.on("end", () => this.destroy());
     this.#injector.injectConnection(socket);
   }
 

@@ -1,0 +1,54 @@
+import { createServer, type Server } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ServiceTable } from "../../agent/service/dispatch.ts";
+import { RpcServer } from "../../agent/transport/rpc-server.ts";
+import { connect } from "../../host/client/agent-client.ts";
+import { agentService, health } from "../../proto/methods.ts";
+
+const address = `unix://@guestd-agent-client-${process.pid}`;
+
+/** Three methods that answer, one of them with bytes that are not its message. */
+const table: ServiceTable = {
+  find(_service, method) {
+    if (method === "Check") return async () => health.Check.response.encode({ status: 1 });
+    if (method === "Version") return async () => Buffer.of(255);
+    if (method !== "WriteStdin") return "no-method";
+    const { request, response } = agentService.WriteStdin;
+    return async (payload) => response.encode({ len: request.decode(payload).data.length });
+  },
+  *list() {
+    for (const method of ["Check", "Version"]) yield { service: "grpc.Health", method };
+    yield { service: "grpc.AgentService", method: "WriteStdin" };
+  },
+};
+
+const rpc = new RpcServer(table);
+let listener: Server;
+beforeAll(async () => {
+  listener = createServer({ allowHalfOpen: true }, (socket) => void rpc.accept(socket));
+  await new Promise<void>((resolve) => listener.listen(address.replace("unix://@", "\0"), resolve));
+});
+afterAll(async () => {
+  rpc.destroy();
+  await new Promise((resolve) => listener.close(resolve));
+});
+
+describe.each(["ttrpc", "grpc"] as const)("an agent client over %s", (protocol) => {
+  test("has the methods of both services, with their messages", async () => {
+    await using client = await connect(address, { protocol });
+    expect((await client.health.check({})).status).toBe(1);
+    const data = Buffer.from("12345");
+    expect((await client.agent.writeStdin({ container_id: "c", data }, { timeoutMs: 1000 })).len).toBe(5);
+    expect(Object.keys(client.agent)).toHaveLength(Object.keys(agentService).length);
+  });
+
+  test("throws one kind of error", async () => {
+    await using client = await connect(address, { protocol });
+    await expect(client.agent.createContainer({})).rejects.toMatchObject({ name: "RpcError", kind: "unimplemented" });
+    await expect(client.health.version({})).rejects.toMatchObject({
+      name: "RpcError",
+      kind: "internal",
+      message: expect.stringContaining("/grpc.Health/Version: decode grpc.VersionCheckResponse of 1 bytes"),
+    });
+  });
+});

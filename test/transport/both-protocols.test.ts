@@ -1,0 +1,201 @@
+import { describe, expect, test } from "vitest";
+import { dial } from "../../host/client/dial.ts";
+import { GrpcClient } from "../../host/client/grpc-client.ts";
+import type { CallOptions, RpcChannel } from "../../host/client/rpc-channel.ts";
+import { RpcError } from "../../host/client/rpc-error.ts";
+import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
+import { type Served, serve, until } from "./serve.ts";
+
+const protocols = {
+  ttrpc: async (served: Served) => new TtrpcClient(await dial(served.address)),
+  grpc: async (served: Served) => new GrpcClient(await dial(served.address)),
+} as const;
+
+/** What a call gives: its bytes as text, or code and message. */
+async function ask(client: RpcChannel, method: string, payload = "", options?: CallOptions): Promise<unknown> {
+  try {
+    return Buffer.from(await client.call("test.Echo", method, Buffer.from(payload), options)).toString();
+  } catch (error) {
+    if (error instanceof RpcError) return { code: error.code, message: error.message };
+    throw error;
+  }
+}
+
+describe.each(Object.entries(protocols))("over %s", (name, open) => {
+  test("answers come back, empty ones and large ones too", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    expect(await ask(client, "Echo", "hello")).toBe("hello");
+    expect(await ask(client, "Echo", "")).toBe("");
+    const large = "x".repeat(3 << 20);
+    expect((await ask(client, "Echo", large)) === large).toBe(true);
+  });
+
+  test("calls run at once and are answered as they end", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const order: unknown[] = [];
+    const note = async (ms: string) => order.push(await ask(client, "Sleep", ms));
+    await Promise.all([note("60"), note("30"), note("1")]);
+    expect(order).toEqual(["1", "30", "60"]);
+  });
+
+  test("errors arrive with code and one line of text", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    expect(await ask(client, "NotFound")).toEqual({ code: 5, message: "no such thing as this" });
+    expect(await ask(client, "Undecodable")).toEqual({ code: 2, message: "decode x of 3 bytes: bad" });
+    expect(await ask(client, "Bug")).toEqual({ code: 13, message: "TypeError: x is not a function at stack" });
+    expect(await ask(client, "Echo", "still there")).toBe("still there");
+  });
+
+  test("an unknown method is UNIMPLEMENTED", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    expect(await ask(client, "Nothing")).toMatchObject({ code: 12 });
+    expect(await ask(client, "constructor")).toMatchObject({ code: 12 });
+  });
+
+  test("an answer over 4 MiB is replaced by INVALID_ARGUMENT, the connection goes on", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    expect(await ask(client, "Fill", String((4 << 20) + 1))).toMatchObject({ code: 3 });
+    expect(served.table.settled).toEqual([false]);
+    expect(await ask(client, "Echo", "on")).toBe("on");
+  });
+
+  test("metadata and the peer reach the handler", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const answer = await ask(client, "Metadata", "", { metadata: { test: "value" } });
+    expect(JSON.parse(String(answer))).toEqual({ peer: "unix", test: "value" });
+  });
+
+  test("the server keeps the deadline of a handler that hangs, and aborts it", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const began = performance.now();
+    expect(await ask(client, "Hang", "", { timeoutMs: 50 })).toMatchObject({ code: 4 });
+    expect(performance.now() - began).toBeGreaterThan(40);
+    await until(() => served.table.aborted.length === 1);
+    expect(served.table.running).toBe(0);
+    expect(served.rpc.openCalls()).toEqual([]);
+    expect(served.table.settled).toEqual([false]);
+  });
+
+  test("a lost connection aborts its calls and no others", async () => {
+    await using served = await serve();
+    await using other = await open(served);
+    const client = await open(served);
+    const lost = [ask(client, "Hang"), ask(client, "Hang")];
+    const kept = ask(other, "Sleep", "150");
+    await until(() => served.table.running === 3);
+    await client.close();
+    expect(await Promise.all(lost)).toMatchObject([{ code: 14 }, { code: 14 }]);
+    await until(() => served.table.aborted.length === 2);
+    expect(await kept).toBe("150");
+  });
+
+  test("a handler learns whether its answer was written", async () => {
+    await using served = await serve();
+    const client = await open(served);
+    await ask(client, "Echo", "x");
+    await until(() => served.table.settled.length === 1);
+    const late = ask(client, "Sleep", "50");
+    await until(() => served.table.running === 1);
+    await client.close();
+    await late;
+    await until(() => served.table.settled.length === 2 && served.table.running === 0);
+    expect(served.table.settled).toEqual([true, false]);
+  });
+
+  test("a listener that comes after the fact is told as well", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    await ask(client, "Echo", "x");
+    await until(() => served.table.settled.length === 1);
+    const told: boolean[] = [];
+    served.table.calls[0]?.onSettled((written) => told.push(written));
+    expect(told).toEqual([true]);
+  });
+
+  test("the client's signal ends the wait", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const controller = new AbortController();
+    const answer = ask(client, "Hang", "", { signal: controller.signal });
+    await until(() => served.table.running === 1);
+    controller.abort();
+    expect(await answer).toMatchObject({ code: 1 });
+    expect(await ask(client, "Echo", "", { signal: AbortSignal.abort() })).toMatchObject({ code: 1 });
+    if (name === "grpc") await until(() => served.table.aborted.length === 1);
+  });
+
+  test("calls over the bound are refused, and room returns when handlers end", async () => {
+    await using served = await serve({ maxCalls: 3 });
+    await using client = await open(served);
+    const open3 = Array.from({ length: 3 }, () => ask(client, "Sleep", "80"));
+    await until(() => served.table.running === 3);
+    if (name === "ttrpc") expect(await ask(client, "Echo")).toMatchObject({ code: 8 });
+    await Promise.all(open3);
+    expect(await ask(client, "Echo", "again")).toBe("again");
+  });
+
+  test("handlers that outlive their callers still count", async () => {
+    await using served = await serve({ maxCalls: 2 });
+    await using client = await open(served);
+    const deaf = () => ask(client, "Deaf", "", { timeoutMs: 20 });
+    await Promise.all([deaf(), deaf()]);
+    expect(await ask(client, "Echo")).toMatchObject({ code: 8 });
+  });
+
+  test("close answers what is open, then the connection ends", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const answer = ask(client, "Sleep", "60");
+    await until(() => served.table.running === 1);
+    await served.rpc.close();
+    expect(await answer).toBe("60");
+    await client.closed;
+    expect(await ask(client, "Echo")).toMatchObject({ code: 14 });
+  });
+
+  test("close does not wait for ever", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const answer = ask(client, "Hang");
+    await until(() => served.table.running === 1);
+    await served.rpc.close(50);
+    expect(await answer).toMatchObject({ code: 14 });
+    await until(() => served.table.aborted.length === 1);
+  });
+
+  test("open calls are listed with all that is needed to answer them later", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const answers = [ask(client, "Sleep", "50"), ask(client, "Sleep", "51", { timeoutMs: 60_000 })];
+    await until(() => served.table.running === 2);
+    const [first, second] = served.rpc.openCalls();
+    expect(first).toEqual({ streamId: 1, service: "test.Echo", method: "Sleep", payload: Buffer.from("50") });
+    expect(second?.deadline).toBeGreaterThan(Date.now() + 50_000);
+    expect(Array.from(served.rpc.connections, ({ protocol }) => protocol)).toEqual([name]);
+    await Promise.all(answers);
+    expect(served.rpc.openCalls()).toEqual([]);
+  });
+
+  test("the bytes of a thousand calls at once are not mixed up", async () => {
+    await using served = await serve();
+    await using client = await open(served);
+    const texts = Array.from({ length: 1000 }, (_, index) => `${index}-`.repeat(index % 100));
+    expect(await Promise.all(texts.map((text) => ask(client, "Echo", text)))).toEqual(texts);
+  });
+
+  test("a second close, or a destroy after it, does nothing", async () => {
+    await using served = await serve();
+    const client = await open(served);
+    await ask(client, "Echo");
+    await Promise.all([served.rpc.close(), served.rpc.close()]);
+    served.rpc.destroy();
+    await Promise.all([client.close(), client.close()]);
+  });
+});

@@ -1,0 +1,77 @@
+import { Duplex } from "node:stream";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { diagnostics, type RefusedEvent } from "../../agent/transport/diagnostics.ts";
+import { RpcServer } from "../../agent/transport/rpc-server.ts";
+import { dial } from "../../host/client/dial.ts";
+import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
+import { FakeTable } from "./fake-table.ts";
+import { serve, until } from "./serve.ts";
+
+let refused: RefusedEvent[] = [];
+const listen = (event: unknown): void => void refused.push(event as RefusedEvent);
+beforeEach(() => {
+  refused = [];
+  diagnostics.refused.subscribe(listen);
+});
+afterEach(() => void diagnostics.refused.unsubscribe(listen));
+
+const silent = (): Duplex => new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+
+test("only the host may call over vsock: other peers are destroyed, with one report each", async () => {
+  const server = new RpcServer(new FakeTable());
+  for (const cid of [0, 1, 3, 4294967295]) {
+    const socket = silent();
+    expect(server.accept(socket, cid)).toBeUndefined();
+    expect(socket.destroyed).toBe(true);
+  }
+  expect(refused.map(({ peer }) => peer)).toEqual(["vsock:0", "vsock:1", "vsock:3", "vsock:4294967295"]);
+  const socket = silent();
+  expect(server.accept(socket, 2)?.peer).toBe("vsock:2");
+  expect(socket.destroyed).toBe(false);
+  server.destroy();
+  await until(() => socket.destroyed);
+});
+
+test("connections over the bound, and those after close, are refused", async () => {
+  const server = new RpcServer(new FakeTable(), { maxConnections: 1 });
+  const first = silent();
+  expect(server.accept(first)).toBeDefined();
+  expect(server.accept(silent())).toBeUndefined();
+  await server.close();
+  expect(first.destroyed).toBe(true);
+  expect(server.accept(silent())).toBeUndefined();
+  expect(refused.map(({ reason }) => reason)).toEqual(["1 connections are open already", "the agent is shutting down"]);
+});
+
+test("2000 silent connections cost little and disturb nobody", async () => {
+  await using served = await serve();
+  const before = process.memoryUsage();
+  const sockets = await Promise.all(Array.from({ length: 2000 }, () => served.dial()));
+  await until(() => [...served.rpc.connections].length === 2000);
+  const after = process.memoryUsage();
+  // Both ends and their streams; the parsers of the server allocate nothing yet.
+  expect((after.heapUsed + after.external - before.heapUsed - before.external) / 2000).toBeLessThan(32 << 10);
+  await using client = new TtrpcClient(await dial(served.address));
+  expect(Buffer.from(await client.call("test.Echo", "Echo", Buffer.from("hi"))).toString()).toBe("hi");
+  for (const socket of sockets) socket.destroy();
+  await until(() => [...served.rpc.connections].length === 1);
+});
+
+test("a connection that closes without a byte leaves nothing behind", async () => {
+  await using served = await serve();
+  const socket = await served.dial();
+  await until(() => [...served.rpc.connections].length === 1);
+  expect([...served.rpc.connections][0]?.protocol).toBe("unknown");
+  socket.end();
+  await until(() => [...served.rpc.connections].length === 0);
+});
+
+test("bytes that look like neither protocol end in nothing", async () => {
+  await using served = await serve();
+  for (const text of ["P", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"]) {
+    const socket = await served.dial();
+    socket.on("error", () => {});
+    socket.resume().end(text);
+  }
+  await until(() => [...served.rpc.connections].length === 0);
+});

@@ -1,0 +1,66 @@
+import { AgentError } from "../../agent/kernel/error.ts";
+import type { Call, Handler, ServiceTable } from "../../agent/service/dispatch.ts";
+import { DecodeError } from "../../proto/codec.ts";
+
+/** A service `test.Echo` whose methods do what a transport can meet, and a record of what happened to the calls. */
+export class FakeTable implements ServiceTable {
+  /** Calls of `Hang` whose signal has fired. */
+  readonly aborted: unknown[] = [];
+  /** What the calls were told about their answers, in order. */
+  readonly settled: boolean[] = [];
+  readonly calls: Call[] = [];
+  started = 0;
+  running = 0;
+
+  readonly #methods: Readonly<Record<string, (payload: Uint8Array, call: Call) => Promise<Uint8Array> | Uint8Array>> = {
+    Echo: (payload) => payload,
+    Metadata: (_, { metadata, peer }) => Buffer.from(JSON.stringify({ peer, test: metadata.get("test") })),
+    /** As many bytes as the payload says. */
+    Fill: (payload) => Buffer.alloc(Number(Buffer.from(payload).toString()), 7),
+    /** Answers with the payload after so many milliseconds. */
+    Sleep: async (payload) => {
+      await new Promise((resolve) => setTimeout(resolve, Number(Buffer.from(payload).toString())));
+      return payload;
+    },
+    /** Never answers, but ends when nobody waits. */
+    Hang: (_, { signal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          this.aborted.push(signal.reason);
+          reject(signal.reason);
+        });
+      }),
+    /** Neither answers nor ends. */
+    Deaf: () => new Promise(() => {}),
+    NotFound: () => {
+      throw new AgentError("not-found", "no such thing\nas this");
+    },
+    Undecodable: () => {
+      throw new DecodeError("decode x of 3 bytes: bad");
+    },
+    Bug: async () => {
+      throw new TypeError("x is not a function\n    at stack");
+    },
+  };
+
+  find(service: string, method: string): Handler | "no-service" | "no-method" {
+    if (service !== "test.Echo") return "no-service";
+    const run = Object.hasOwn(this.#methods, method) ? this.#methods[method] : undefined;
+    if (run === undefined) return "no-method";
+    return async (payload, call) => {
+      this.started++;
+      this.running++;
+      this.calls.push(call);
+      call.onSettled((written) => this.settled.push(written));
+      try {
+        return await run(payload, call);
+      } finally {
+        this.running--;
+      }
+    };
+  }
+
+  *list(): Iterable<{ service: string; method: string }> {
+    for (const method of Object.keys(this.#methods)) yield { service: "test.Echo", method };
+  }
+}

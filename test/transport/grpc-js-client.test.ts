@@ -1,0 +1,34 @@
+import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { expect, test } from "vitest";
+import { serve, until } from "./serve.ts";
+
+const same = (bytes: Buffer): Buffer => bytes;
+
+/** A unary call by grpc-js, the client that others would use. */
+function call(client: Client, path: string, payload: string, deadline?: Date): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const done = (error: ServiceError | null, answer?: Buffer): void =>
+      error === null ? resolve(answer?.toString() ?? "") : reject(error);
+    const options = deadline === undefined ? {} : { deadline };
+    client.makeUnaryRequest(path, same, same, Buffer.from(payload), options, done);
+  });
+}
+
+test("grpc-js calls the server: answers, statuses and deadlines", async () => {
+  await using served = await serve();
+  const client = new Client(`unix:${served.path}`, credentials.createInsecure());
+  try {
+    expect(await call(client, "/test.Echo/Echo", "hello")).toBe("hello");
+    await expect(call(client, "/test.Echo/NotFound", "")).rejects.toMatchObject({
+      code: status.NOT_FOUND,
+      details: "no such thing as this",
+    });
+    await expect(call(client, "/test.Echo/Nothing", "")).rejects.toMatchObject({ code: status.UNIMPLEMENTED });
+    await expect(call(client, "/a.B/Echo", "")).rejects.toMatchObject({ code: status.UNIMPLEMENTED });
+    const soon = new Date(Date.now() + 60);
+    await expect(call(client, "/test.Echo/Hang", "", soon)).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    await until(() => served.table.aborted.length === 1);
+  } finally {
+    client.close();
+  }
+});
