@@ -67,14 +67,7 @@ export class DescriptorPoller {
 
   /** Ends every wait on `fd`; to be called before it is closed. */
   forget(fd: Fd): void {
-    const shared = this.#polls.get(fd);
-    if (shared === undefined) return;
-    this.#polls.delete(fd);
-    shared.native.close();
-    for (const waiter of shared.waiters) {
-      detach(waiter);
-      waiter.reject(new AgentError("canceled", `poll fd ${fd}: closed while waiting`));
-    }
+    if (this.#polls.has(fd)) this.#fail(fd, new AgentError("canceled", `poll fd ${fd}: closed while waiting`));
   }
 
   /** Descriptors that somebody waits on. */
@@ -119,11 +112,23 @@ export class DescriptorPoller {
   /** Closes the handle when nobody waits, else waits for what the others want. */
   #closeIfIdle(fd: Fd, shared: SharedPoll): void {
     if (shared.waiters.length > 0) {
-      this.#arm(shared, shared.wanted());
+      const status = this.#arm(shared, shared.wanted());
+      if (status < 0) this.#fail(fd, new SystemError("poll", -status, `fd ${fd}`));
       return;
     }
     shared.native.close();
     this.#polls.delete(fd);
+  }
+
+  #fail(fd: Fd, error: AgentError): void {
+    const shared = this.#polls.get(fd);
+    if (shared === undefined) return;
+    this.#polls.delete(fd);
+    shared.native.close();
+    for (const waiter of shared.waiters) {
+      detach(waiter);
+      waiter.reject(error);
+    }
   }
 }
 

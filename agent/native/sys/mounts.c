@@ -81,12 +81,17 @@ struct detached {
   char log[512];
 };
 
-/* The oldest message of the file system context, without its "e " prefix. */
+/* The first error of the file system context's messages ("e text", "w text", "i text"), one for each read; or "". */
 static void read_log(int context, char *log, size_t size) {
-  ssize_t got = read(context, log, size - 1);
-  log[got > 0 ? got : 0] = '\0';
-  if (got > 2 && log[1] == ' ') memmove(log, log + 2, (size_t)got - 1);
-  log[strcspn(log, "\n")] = '\0';
+  ssize_t got;
+  while ((got = read(context, log, size - 1)) > 0) {
+    if (got < 3 || memcmp(log, "e ", 2) != 0) continue;
+    memmove(log, log + 2, (size_t)got - 2);
+    log[got - 2] = '\0';
+    log[strcspn(log, "\n")] = '\0';
+    return;
+  }
+  log[0] = '\0';
 }
 
 static long configure(int context, unsigned int command, const char *key, const char *value) {

@@ -1,0 +1,29 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { buildSys } from "./build.ts";
+
+const output = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: "utf8" });
+
+test("the addon is the same, byte for byte, when built twice", () => {
+  const first = readFileSync(buildSys());
+  expect(readFileSync(buildSys()).equals(first)).toBe(true);
+});
+
+test("the addon exports its registration alone, and needs nothing but the C library and Node", () => {
+  const path = buildSys();
+  const defined = output("nm", "-D", "--defined-only", "--format=just-symbols", path);
+  expect(defined.trim().split("\n").sort()).toEqual(["napi_register_module_v1", "node_api_module_get_api_version_v1"]);
+  const needed =
+    execFileSync("readelf", ["-d", path])
+      .toString()
+      .match(/NEEDED.*\[(.*)\]/g) ?? [];
+  expect(needed.map((line) => line.replace(/.*\[(.*)\]/, "$1"))).toEqual(["libc.so.6"]);
+});
+
+test("the addon loads when built with the sanitizer for undefined behaviour", () => {
+  const script = `const addon = require(${JSON.stringify(buildSys({ sanitize: "undefined" }))});
+    const out = new Int32Array(2);
+    console.log(addon.pipe(out, 4096), addon.write(out[1], Buffer.from("x")), addon.readable(out[0]));`;
+  expect(output(process.execPath, "-e", script)).toBe("0 1 1\n");
+});
