@@ -1,0 +1,224 @@
+import { channel } from "node:diagnostics_channel";
+import { AgentError, describeErrno, SystemError } from "./error.ts";
+import * as codec from "./init-messages.ts";
+import type { ExitStatus, Fd, Init, InitGreeting, KeptRole, LaunchedProcess, LaunchRequest } from "./kernel.ts";
+import type { PlanOp } from "./plan.ts";
+import { encodePlan } from "./plan-encode.ts";
+import type { RealSys } from "./sys.ts";
+
+/** What the client asks of `openSys()`. */
+export type InitSys = Pick<RealSys, "sendMessage" | "receiveMessage" | "memoryFile" | "poll" | "close" | "dup">;
+
+/** Messages that wait for room in the socket; more than that means that init does not read any more. */
+const MAX_QUEUE = 1024;
+
+/** Refusals of requests that have no answer: `{ id, request, errno }`. */
+export const initRefusals = channel("guestd:init:refused");
+
+interface Waiting {
+  readonly plan: readonly PlanOp[];
+  readonly resolve: (process: LaunchedProcess) => void;
+  readonly reject: (error: AgentError) => void;
+}
+
+type Exits = Map<number, PromiseWithResolvers<ExitStatus>>;
+
+interface Queued {
+  readonly bytes: Uint8Array;
+  /** Ours: closed when sent. */
+  readonly fds: readonly Fd[];
+}
+
+/** The agent's end of the socket to init. Lives as long as the agent; `close` is for tests. */
+export class InitClient implements Init {
+  readonly greeting: InitGreeting;
+  readonly #sys: InitSys;
+  readonly #socket: Fd;
+  readonly #buffer: Uint8Array;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #queue: Queued[] = [];
+  /** Ends that somebody may wait for: a running process's until it has ended or is forgotten. */
+  readonly #exits: Exits;
+  #closed = false;
+  /** Resolves when the socket has ended; init is PID 1, so that is the end of the guest. */
+  readonly ended: Promise<void>;
+
+  constructor(sys: InitSys, socket: Fd, buffer: Uint8Array, greeting: InitGreeting, exits: Exits) {
+    this.#sys = sys;
+    this.#exits = exits;
+    this.#socket = socket;
+    this.#buffer = buffer;
+    this.greeting = greeting;
+    this.ended = this.#receive();
+  }
+
+  launch(request: LaunchRequest): Promise<LaunchedProcess> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.has(request.id)) {
+        throw new AgentError("already-exists", `launch ${request.id}: a launch of this id is under way`);
+      }
+      const { bytes, fds } = codec.encodeLaunch(request);
+      const plan = this.#sys.memoryFile("plan", encodePlan(request.plan));
+      try {
+        this.#send(bytes, [plan, ...fds]);
+      } finally {
+        this.#sys.close(plan);
+      }
+      this.#waiting.set(request.id, { plan: request.plan, resolve, reject });
+    });
+  }
+
+  closeKept(id: number, role: KeptRole): void {
+    this.#send(codec.encodeClose(id, role), []);
+  }
+
+  forget(id: number): void {
+    this.#exits.delete(id);
+    this.#send(codec.encodeForget(id), []);
+  }
+
+  deposit(name: string, fd: Fd): void {
+    this.#send(codec.encodeName(codec.REQUEST.keep, name), [fd]);
+  }
+
+  withdraw(name: string): void {
+    this.#send(codec.encodeName(codec.REQUEST.drop, name), []);
+  }
+
+  power(action: "off" | "reboot"): void {
+    this.#send(codec.encodePower(action), []);
+  }
+
+  /** Closes the socket; init then ends this process (or the one that it takes for the agent). */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { fds } of this.#queue.splice(0)) for (const fd of fds) this.#sys.close(fd);
+    this.#sys.close(this.#socket);
+    this.#fail(new AgentError("canceled", "socket to init: closed"));
+  }
+
+  /** Sends at once, or when there is room, in order. Descriptors stay the caller's. */
+  #send(bytes: Uint8Array, fds: readonly Fd[]): void {
+    if (this.#closed) throw new AgentError("unavailable", "socket to init: closed already");
+    if (this.#queue.length === 0 && this.#sys.sendMessage(this.#socket, bytes, fds)) return;
+    if (this.#queue.length >= MAX_QUEUE) {
+      throw new AgentError(
+        "resource-exhausted",
+        `socket to init: ${MAX_QUEUE} messages wait already, init does not read`,
+      );
+    }
+    this.#queue.push({ bytes, fds: fds.map((fd) => this.#sys.dup(fd)) });
+    if (this.#queue.length === 1) void this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+        await this.#sys.poll(this.#socket, "write");
+        if (this.#closed || !this.#sys.sendMessage(this.#socket, next.bytes, next.fds)) continue;
+        this.#queue.shift();
+        for (const fd of next.fds) this.#sys.close(fd);
+      }
+    } catch (error) {
+      if (!this.#closed) this.#fail(new AgentError("unavailable", "socket to init: sending failed", { cause: error }));
+    }
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      for (;;) {
+        await this.#sys.poll(this.#socket, "read");
+        for (let reply = receive(this.#sys, this.#socket, this.#buffer); reply !== undefined; ) {
+          this.#dispatch(reply);
+          reply = receive(this.#sys, this.#socket, this.#buffer);
+        }
+      }
+    } catch (error) {
+      if (this.#closed) return;
+      this.#fail(new AgentError("unavailable", "socket to init: init is gone", { cause: error }));
+    }
+  }
+
+  #dispatch(reply: codec.InitReply): void {
+    if (reply.type === "launched") this.#launched(reply);
+    else if (reply.type === "exited") {
+      this.#exits.get(reply.id)?.resolve(reply.exit);
+      this.#exits.delete(reply.id);
+    } else if (reply.type === "refused") {
+      initRefusals.publish({ id: reply.id, request: reply.request, errno: describeErrno(-reply.error).code });
+    }
+  }
+
+  #launched(reply: codec.InitReply & { type: "launched" }): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (waiting === undefined) {
+      if (reply.pidfd !== undefined) this.#sys.close(reply.pidfd);
+    } else if (reply.error === 0) {
+      const exit = Promise.withResolvers<ExitStatus>();
+      this.#exits.set(reply.id, exit);
+      waiting.resolve({ id: reply.id, pid: reply.pid, pidfd: reply.pidfd ?? -1, exit: exit.promise });
+    } else waiting.reject(launchRefusal(reply, waiting.plan));
+  }
+
+  #fail(error: AgentError): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(error);
+  }
+}
+
+/**
+ * Reads init's greeting from the socket that init left in this process: `fd` is the value of GUESTD_INIT_FD. Takes the
+ * descriptor over. Throws AgentError if this process was not started by init.
+ */
+export async function openInit(sys: InitSys, fd: string | undefined): Promise<InitClient> {
+  const socket = Number(fd);
+  if (fd === undefined || !Number.isInteger(socket) || socket < 3) {
+    throw new AgentError(
+      "failed-precondition",
+      `environment GUESTD_INIT_FD=${fd ?? ""}: no socket to init; start the agent by guestd-init`,
+    );
+  }
+  const buffer = new Uint8Array(codec.MAX_INIT_MESSAGE);
+  const processes: InitGreeting["processes"][number][] = [];
+  const deposits = new Map<string, Fd>();
+  const exits: Exits = new Map();
+  for (;;) {
+    await sys.poll(socket, "read");
+    for (let reply = receive(sys, socket, buffer); reply !== undefined; reply = receive(sys, socket, buffer)) {
+      if (reply.type === "process") {
+        const { type: _, exit: exited, ...process } = reply;
+        const exit = Promise.withResolvers<ExitStatus>();
+        if (exited === undefined) exits.set(process.id, exit);
+        else exit.resolve(exited);
+        processes.push({ ...process, exit: exit.promise, ...(exited === undefined ? {} : { exited }) });
+      } else if (reply.type === "kept") deposits.set(reply.name, reply.fd);
+      else if (reply.type === "ready") {
+        const { generation, initStartMicros, agentExecMicros } = reply;
+        const greeting = { generation, initStartMicros, agentExecMicros, processes, deposits };
+        return new InitClient(sys, socket, buffer, greeting, exits);
+      }
+    }
+  }
+}
+
+/** The next message, undefined if there is none. Throws at the end of the socket. */
+function receive(sys: InitSys, socket: Fd, buffer: Uint8Array): codec.InitReply | undefined {
+  const message = sys.receiveMessage(socket, buffer);
+  if (message === undefined) return undefined;
+  if (message.data.length === 0) throw new AgentError("unavailable", "socket to init: end of file");
+  return codec.decodeReply(message.data, message.fds);
+}
+
+function launchRefusal(reply: { id: number; error: number; where: number; detail: number }, plan: readonly PlanOp[]) {
+  const errno = -reply.error;
+  if (reply.where === 2) {
+    const op = plan[reply.detail];
+    return new SystemError("check launch plan", errno, op === undefined ? "" : `operation ${reply.detail} (${op.op})`);
+  }
+  if (reply.where === 3) return new SystemError("setns", errno, "pid namespace of the launch");
+  if (reply.where === 4) return new SystemError("clone3", errno, "into the cgroup of the launch");
+  return new SystemError("launch by init", errno, `process ${reply.id}`);
+}

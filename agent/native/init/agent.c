@@ -1,0 +1,120 @@
+#include "agent.h"
+#include "link.h"
+#include "table.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* What is run without a command line: the first if it is there, else the second with the third's lines as options. */
+#define AGENT_PROGRAM "/usr/lib/guestd/agent"
+#define AGENT_NODE "/usr/bin/node"
+#define AGENT_OPTIONS "/usr/lib/guestd/node-options"
+#define AGENT_LAUNCHER "/usr/lib/guestd/launcher.cjs"
+#define AGENT_OOM_SCORE "-997"
+
+enum { AGENT_FD = 3, MAX_WORDS = 64, FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 5000, GOOD_LIFE_US = 10000000 };
+
+static const struct origin *origin;
+static char *arguments[MAX_WORDS + 1];
+static char *environment[MAX_WORDS + 1] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "MALLOC_ARENA_MAX=1",
+                                           "GUESTD_INIT_FD=3"};
+static char options[4096];
+static pid_t pid = -1;
+static uint64_t generation, started_us, due_us, pause_ms;
+
+static void add_word(char *words[], char *word) {
+  unsigned count = 0;
+  while (words[count] != NULL) count++;
+  if (count < MAX_WORDS) words[count] = word;
+}
+
+static void default_command(void) {
+  if (access(AGENT_PROGRAM, X_OK) == 0) {
+    add_word(arguments, AGENT_PROGRAM);
+    return;
+  }
+  add_word(arguments, AGENT_NODE);
+  if (read_file(AGENT_OPTIONS, options, sizeof options) > 0) {
+    for (char *line = strtok(options, "\n"); line != NULL; line = strtok(NULL, "\n")) add_word(arguments, line);
+  }
+  add_word(arguments, AGENT_LAUNCHER);
+}
+
+void agent_prepare(char *const *command, const struct origin *given) {
+  origin = given;
+  if (command == NULL) default_command();
+  for (; command != NULL && *command != NULL; command++) add_word(arguments, *command);
+  for (char **entry = environ; *entry != NULL; entry++) {
+    if (strncmp(*entry, "GUESTD_", 7) != 0) continue;
+    if (strncmp(*entry, "GUESTD_INIT_", 12) == 0) continue; /* between inits */
+    add_word(environment, *entry);
+  }
+}
+
+_Noreturn static void enter_agent(int socket) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  if (origin->oom_changed) write_file("/proc/self/oom_score_adj", AGENT_OOM_SCORE);
+  if (socket == AGENT_FD ? fcntl(socket, F_SETFD, 0) == 0 : dup2(socket, AGENT_FD) >= 0) {
+    execve(arguments[0], arguments, environment);
+  }
+  say("cannot execute the agent %s: %s", arguments[0], strerror(errno));
+  _exit(127);
+}
+
+static void postpone(void) {
+  due_us = now_us() + pause_ms * 1000;
+  pause_ms = pause_ms == 0 ? FIRST_PAUSE_MS : pause_ms * 2 < LAST_PAUSE_MS ? pause_ms * 2 : LAST_PAUSE_MS;
+}
+
+void agent_start(void) {
+  int pair[2];
+  if (pid > 0 || now_us() < due_us) return;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+    say("cannot make a socket for the agent: %s", strerror(errno));
+    postpone();
+    return;
+  }
+  started_us = now_us();
+  pid = fork();
+  if (pid == 0) enter_agent(pair[1]);
+  close(pair[1]);
+  if (pid < 0) {
+    say("cannot fork the agent: %s", strerror(errno));
+    close(pair[0]);
+    postpone();
+    return;
+  }
+  link_open(pair[0], ++generation, started_us, origin);
+}
+
+int agent_timeout(void) {
+  if (pid > 0) return -1;
+  uint64_t now = now_us();
+  return now >= due_us ? 0 : (int)((due_us - now + 999) / 1000);
+}
+
+bool agent_exited(pid_t ended, int status) {
+  if (pid <= 0 || ended != pid) return false;
+  pid = -1;
+  link_close();
+  if (now_us() - started_us >= GOOD_LIFE_US) pause_ms = 0;
+  uint64_t pause = pause_ms;
+  postpone();
+  const char *how = WIFSIGNALED(status) ? "signal" : "exit code";
+  int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+  say("the agent ended (%s %d); next start in %llu ms", how, number, (unsigned long long)pause);
+  return true;
+}
+
+void agent_kill(void) {
+  if (pid > 0) kill(pid, SIGKILL);
+}

@@ -1,0 +1,18 @@
+/* Starting the agent, and starting it again. */
+#ifndef GUESTD_AGENT_H
+#define GUESTD_AGENT_H
+
+#include "init.h"
+
+/* `command`: what stands after "--", or NULL for the agent of the image. The environment is read now. */
+void agent_prepare(char *const *command, const struct origin *origin);
+/* Starts the agent if it is down and its pause is over. */
+void agent_start(void);
+/* Milliseconds until agent_start has something to do; -1 while the agent runs. */
+int agent_timeout(void);
+/* True if that was the agent; it is started again after a pause. */
+bool agent_exited(pid_t pid, int status);
+/* Ends an agent that closed its socket. */
+void agent_kill(void);
+
+#endif

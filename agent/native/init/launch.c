@@ -1,0 +1,153 @@
+#include "launch.h"
+#include "child.h"
+#include "linux-abi.h"
+#include "table.h"
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+/* fcntl(2): of memory files. */
+enum { GET_SEALS = 1034, ALL_SEALS = 15 };
+
+static int own_pidns = -1;
+
+struct outcome {
+  int error;
+  uint32_t where, detail;
+  struct process *process;
+};
+
+int launch_prepare(void) {
+  own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+  return own_pidns < 0 ? -errno : 0;
+}
+
+/* Maps a sealed plan; the mapping is private, and the child alone makes it writable. */
+static int map_plan(int fd, void **base, size_t *size) {
+  struct stat file;
+  int seals = fcntl(fd, GET_SEALS);
+  if (seals < 0) return -errno;
+  if ((seals & ALL_SEALS) != ALL_SEALS) return -EPERM;
+  if (fstat(fd, &file) < 0) return -errno;
+  if (file.st_size <= 0 || file.st_size > PLAN_MAX_BYTES) return -EMSGSIZE;
+  *size = (size_t)file.st_size;
+  *base = mmap(NULL, *size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+  return *base == MAP_FAILED ? -errno : 0;
+}
+
+static int compare_fds(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+/* Closes all but 0–2 and the slots. */
+static void close_others(const int *slots, unsigned count) {
+  int sorted[MAX_FDS];
+  memcpy(sorted, slots, count * sizeof *slots);
+  qsort(sorted, count, sizeof *sorted, compare_fds);
+  unsigned next = STDERR_FILENO + 1;
+  for (unsigned i = 0; i < count; i++) {
+    if ((unsigned)sorted[i] > next) abi_close_range(next, (unsigned)sorted[i] - 1);
+    next = (unsigned)sorted[i] + 1;
+  }
+  abi_close_range(next, ~0u);
+}
+
+_Noreturn static void enter_child(struct child *child, const struct launch_request *launch, void *base, size_t size,
+                                  const struct origin *origin) {
+  sigset_t none;
+  uint64_t nofile[2] = {origin->nofile_soft, origin->nofile_hard};
+  sigemptyset(&none);
+  signal(SIGPIPE, SIG_IGN); /* a report that nobody reads any more; exec puts it back */
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  close_others(child->slots, launch->slots);
+  if (origin->oom_changed) write_file("/proc/self/oom_score_adj", origin->oom_score);
+  syscall(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, nofile, NULL);
+  if (mprotect(base, size, PROT_READ | PROT_WRITE) < 0) {
+    child_report(child, REPORT_FAILED, errno);
+    _exit(EXIT_NOT_LAUNCHED);
+  }
+  child_run(child);
+}
+
+/* Forks. Returns the pid, 0 in the child, or -errno with `where` set. */
+static pid_t clone_child(const struct launch_request *launch, const int *slots, int *pidfd, uint32_t *where) {
+  struct abi_clone_args args = {
+      .flags = ABI_CLONE_PIDFD | (launch->flags & 1 ? ABI_CLONE_NEWPID : 0),
+      .pidfd = (uint64_t)(uintptr_t)pidfd,
+      .exit_signal = SIGCHLD,
+  };
+  if (launch->cgroup_slot >= 0) {
+    args.flags |= ABI_CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)slots[launch->cgroup_slot];
+  }
+  if (launch->pidns_slot >= 0 && syscall(SYS_setns, slots[launch->pidns_slot], ABI_CLONE_NEWPID) < 0) {
+    *where = WHERE_PIDNS;
+    return -errno;
+  }
+  pid_t pid = abi_clone3(&args);
+  if (pid == 0) return 0;
+  int error = errno;
+  if (launch->pidns_slot >= 0 && syscall(SYS_setns, own_pidns, ABI_CLONE_NEWPID) < 0) {
+    say("cannot go back to my own pid namespace: %s; launches would go astray, so I stop", strerror(errno));
+    abort();
+  }
+  *where = pid < 0 ? WHERE_CLONE : WHERE_OK;
+  return pid < 0 ? -error : pid;
+}
+
+static void keep_fds(struct process *process, uint32_t mask, int *fds) {
+  for (unsigned role = 0; role < ROLES; role++) {
+    if ((mask >> role & 1) == 0) continue;
+    process->kept[role] = *fds;
+    *fds++ = -1;
+  }
+}
+
+static struct outcome refuse(int error, uint32_t where) { return (struct outcome){.error = error, .where = where}; }
+
+static struct outcome run(const struct request *request, int *fds, const struct origin *origin) {
+  const struct launch_request *launch = &request->launch;
+  int *slots = fds + 1;
+  void *base = MAP_FAILED;
+  size_t size = 0;
+  struct outcome outcome = {0};
+  struct child child = {
+      .slots = slots, .report = slots[launch->report_slot], .root = -1, .mount = -1, .fs = -1, .mask = -1};
+  if (table_by_id(request->id) != NULL) return refuse(-EEXIST, WHERE_MESSAGE);
+  outcome.error = map_plan(fds[0], &base, &size);
+  if (outcome.error == 0) outcome.error = plan_check(base, size, launch->slots, &child.plan, &outcome.detail);
+  if (outcome.error != 0) {
+    outcome.where = WHERE_PLAN;
+    goto out;
+  }
+  outcome.process = table_add(request->id, launch->label, launch->label_length);
+  if (outcome.process == NULL) {
+    outcome = refuse(-ENOSPC, WHERE_MESSAGE);
+    goto out;
+  }
+  pid_t pid = clone_child(launch, slots, &outcome.process->pidfd, &outcome.where);
+  if (pid == 0) enter_child(&child, launch, base, size, origin);
+  if (pid < 0) {
+    table_remove(outcome.process);
+    outcome.error = pid;
+    goto out;
+  }
+  outcome.process->pid = pid;
+  keep_fds(outcome.process, launch->keep_mask, slots + launch->slots);
+out:
+  if (base != MAP_FAILED) munmap(base, size);
+  return outcome;
+}
+
+void launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply) {
+  struct outcome outcome = run(request, fds, origin);
+  reply_begin(reply, LAUNCHED, request->id);
+  reply_u32(reply, (uint32_t)outcome.error);
+  reply_u32(reply, outcome.error == 0 ? (uint32_t)outcome.process->pid : 0);
+  reply_u32(reply, outcome.where);
+  reply_u32(reply, outcome.detail);
+  if (outcome.error == 0) reply->fds[reply->fd_count++] = outcome.process->pidfd;
+}

@@ -1,0 +1,16 @@
+/* Forking a process that runs a launch plan. */
+#ifndef GUESTD_LAUNCH_H
+#define GUESTD_LAUNCH_H
+
+#include "init.h"
+#include "message.h"
+
+/* Opens what launches need later (init's own pid namespace). 0 or -errno. */
+int launch_prepare(void);
+/*
+ * Runs a LAUNCH. The first descriptor is the plan, then come slots and kept ones; those that the table takes over
+ * become -1, the rest stay the caller's. Fills in the LAUNCHED reply.
+ */
+void launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply);
+
+#endif

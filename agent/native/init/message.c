@@ -1,0 +1,114 @@
+#include "message.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { HEADER = 16, LAUNCH_FIXED = 20 };
+
+static uint32_t u32_at(const uint8_t *bytes) {
+  uint32_t value;
+  memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+static uint16_t u16_at(const uint8_t *bytes) {
+  uint16_t value;
+  memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+static bool slot_or_none(int16_t slot, unsigned slots) { return slot == -1 || (slot >= 0 && slot < (int)slots); }
+
+static int parse_launch(const uint8_t *body, size_t length, unsigned fds, struct launch_request *out) {
+  if (length < LAUNCH_FIXED) return -EBADMSG;
+  *out = (struct launch_request){
+      .flags = u32_at(body),
+      .keep_mask = u32_at(body + 4),
+      .slots = u16_at(body + 8),
+      .report_slot = u16_at(body + 10),
+      .pidns_slot = (int16_t)u16_at(body + 12),
+      .cgroup_slot = (int16_t)u16_at(body + 14),
+      .label_length = u32_at(body + 16),
+      .label = body + LAUNCH_FIXED,
+  };
+  if (out->label_length != length - LAUNCH_FIXED) return -EBADMSG;
+  if (out->label_length > MAX_LABEL || out->flags > 1 || out->keep_mask >> ROLES) return -EINVAL;
+  if (out->report_slot >= out->slots) return -EINVAL;
+  if (!slot_or_none(out->pidns_slot, out->slots) || !slot_or_none(out->cgroup_slot, out->slots)) return -EINVAL;
+  return fds == 1u + out->slots + (unsigned)__builtin_popcount(out->keep_mask) ? 0 : -EBADF;
+}
+
+static int parse_name(const uint8_t *body, size_t length, struct request *out) {
+  if (out->id != 0 || length < 1 || length > MAX_NAME) return -EINVAL;
+  out->name.bytes = body;
+  out->name.length = length;
+  return 0;
+}
+
+static int parse_u32(const uint8_t *body, size_t length, uint32_t limit, uint32_t *out) {
+  if (length != 4) return -EBADMSG;
+  *out = u32_at(body);
+  return *out < limit ? 0 : -EINVAL;
+}
+
+static int parse_body(const uint8_t *body, size_t length, unsigned fds, struct request *out) {
+  if (out->type == LAUNCH) return parse_launch(body, length, fds, &out->launch);
+  if (out->type < FORGET || out->type > POWER) return -ENOSYS;
+  if (fds != (out->type == KEEP ? 1 : 0)) return -EBADF;
+  switch (out->type) {
+  case FORGET:
+    return length == 0 ? 0 : -EBADMSG;
+  case CLOSE:
+    return parse_u32(body, length, ROLES, &out->role);
+  case POWER:
+    return parse_u32(body, length, 2, &out->reboot);
+  default:
+    return parse_name(body, length, out);
+  }
+}
+
+int message_parse(const uint8_t *bytes, size_t length, unsigned fds, struct request *out) {
+  *out = (struct request){0};
+  if (length < HEADER || length > MAX_MESSAGE) return -EBADMSG;
+  out->type = u32_at(bytes);
+  memcpy(&out->id, bytes + 8, sizeof out->id);
+  if (u32_at(bytes + 4) != 0) return -EBADMSG;
+  return parse_body(bytes + HEADER, length - HEADER, fds, out);
+}
+
+void reply_begin(struct reply *reply, uint32_t type, uint64_t id) {
+  reply->length = 0;
+  reply->fd_count = 0;
+  reply_u32(reply, type);
+  reply_u32(reply, 0);
+  reply_u64(reply, id);
+}
+
+void reply_bytes(struct reply *reply, const void *bytes, size_t length) {
+  if (length > sizeof reply->bytes - reply->length) __builtin_trap();
+  memcpy(reply->bytes + reply->length, bytes, length);
+  reply->length += length;
+}
+
+void reply_u32(struct reply *reply, uint32_t value) { reply_bytes(reply, &value, sizeof value); }
+void reply_u64(struct reply *reply, uint64_t value) { reply_bytes(reply, &value, sizeof value); }
+
+int reply_send(struct reply *reply, int socket) {
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof reply->fds)];
+  } control;
+  struct iovec part = {.iov_base = reply->bytes, .iov_len = reply->length};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  size_t size = reply->fd_count * sizeof(int);
+  if (size > 0) {
+    memset(&control, 0, sizeof control);
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(&control.header), reply->fds, size);
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE(size);
+  }
+  return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}

@@ -1,0 +1,54 @@
+/* Messages from the agent: what they may look like. */
+#ifndef GUESTD_MESSAGE_H
+#define GUESTD_MESSAGE_H
+
+#include "init.h"
+
+enum request_type { LAUNCH = 1, FORGET, CLOSE, KEEP, DROP, POWER };
+enum reply_type { LAUNCHED = 16, EXITED, PROCESS, KEPT, READY, REFUSED };
+enum launch_failure { WHERE_OK, WHERE_MESSAGE, WHERE_PLAN, WHERE_PIDNS, WHERE_CLONE };
+
+struct launch_request {
+  uint32_t flags, keep_mask;
+  uint16_t slots, report_slot;
+  int16_t pidns_slot, cgroup_slot;
+  uint32_t label_length;
+  const uint8_t *label;
+};
+
+struct request {
+  uint32_t type;
+  uint64_t id;
+  union {
+    struct launch_request launch;
+    uint32_t role;   /* CLOSE */
+    uint32_t reboot; /* POWER */
+    struct {
+      const uint8_t *bytes;
+      size_t length;
+    } name; /* KEEP, DROP */
+  };
+};
+
+/*
+ * Checks one message that came with `fds` descriptors. Returns 0, or -EBADMSG (shape), -ENOSYS (unknown type),
+ * -EINVAL (a value out of its range), -EBADF (number of descriptors). Type and id are set if the header is there.
+ */
+int message_parse(const uint8_t *bytes, size_t length, unsigned fds, struct request *out);
+
+/* A message being put together. */
+struct reply {
+  uint8_t bytes[MAX_MESSAGE];
+  size_t length;
+  int fds[1 + ROLES];
+  unsigned fd_count;
+};
+
+void reply_begin(struct reply *reply, uint32_t type, uint64_t id);
+void reply_u32(struct reply *reply, uint32_t value);
+void reply_u64(struct reply *reply, uint64_t value);
+void reply_bytes(struct reply *reply, const void *bytes, size_t length);
+/* Sends without waiting; 0 or -errno. */
+int reply_send(struct reply *reply, int socket);
+
+#endif

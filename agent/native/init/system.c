@@ -1,0 +1,72 @@
+#include "system.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define INIT_OOM_SCORE "-1000"
+
+/* Seven descriptors for each process, one for each deposit, and some of its own. */
+enum { WANTED_FILES = MAX_PROCESSES * (1 + ROLES) + MAX_DEPOSITS + 256 };
+
+/* What the kernel (or a test) opened stays; what is closed becomes the console, or /dev/null without one. */
+static void open_console(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    int opened = open("/dev/console", O_RDWR | O_NOCTTY);
+    if (opened < 0) opened = open("/dev/null", O_RDWR);
+    if (opened != fd && opened >= 0) {
+      dup2(opened, fd);
+      close(opened);
+    }
+  }
+}
+
+static void set_hostname(void) {
+  char name[65];
+  if (read_file("/etc/hostname", name, sizeof name) <= 0) strcpy(name, "localhost");
+  name[strcspn(name, " \t\n")] = '\0';
+  if (name[0] != '\0' && sethostname(name, strlen(name)) < 0) say("cannot set the host name: %s", strerror(errno));
+}
+
+static void loopback_up(void) {
+  struct ifreq request = {.ifr_name = "lo"};
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  if (ioctl(fd, SIOCGIFFLAGS, &request) == 0 && !(request.ifr_flags & IFF_UP)) {
+    request.ifr_flags |= IFF_UP;
+    if (ioctl(fd, SIOCSIFFLAGS, &request) < 0) say("cannot bring lo up: %s", strerror(errno));
+  }
+  close(fd);
+}
+
+static void raise_limits(struct origin *origin) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  origin->nofile_soft = limit.rlim_cur;
+  origin->nofile_hard = limit.rlim_max;
+  struct rlimit wanted = {WANTED_FILES, limit.rlim_max > WANTED_FILES ? limit.rlim_max : WANTED_FILES};
+  if (setrlimit(RLIMIT_NOFILE, &wanted) == 0) return;
+  limit.rlim_cur = limit.rlim_max; /* not allowed to raise the hard one */
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void protect_from_oom(struct origin *origin) {
+  const char *file = "/proc/self/oom_score_adj";
+  ssize_t length = read_file(file, origin->oom_score, sizeof origin->oom_score);
+  origin->oom_changed = length > 0 && write_file(file, INIT_OOM_SCORE) == 0;
+}
+
+void system_prepare(struct origin *origin) {
+  open_console();
+  setsid();
+  ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* where there is a console, and nobody's yet */
+  set_hostname();
+  loopback_up();
+  raise_limits(origin);
+  protect_from_oom(origin);
+}

@@ -1,0 +1,83 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type InitClient, openInit } from "../../agent/kernel/init-client.ts";
+import type { Fd } from "../../agent/kernel/kernel.ts";
+import { nativeAddon } from "../../agent/kernel/native-addon.ts";
+import { openSys, type RealSys } from "../../agent/kernel/sys.ts";
+import { type RunningInit, startInit } from "./harness.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const build = join(repository, "build/test");
+
+/** One for the process: libuv lets only one of them wait on a descriptor. */
+export const sys: RealSys = openSys();
+
+/** An init whose agent is a stand-in that hands its socket to this process, each time it is started. */
+export interface RelayedInit extends AsyncDisposable {
+  readonly running: RunningInit;
+  /** Seen by the host and by init alike; removed at the end. */
+  readonly shared: string;
+  /** The raw socket of the next agent that init starts. The caller's. */
+  nextSocket(): Promise<Fd>;
+  /** The next agent's client, greeting read. */
+  nextAgent(): Promise<InitClient>;
+}
+
+export async function startRelayedInit(
+  options: { init?: string; env?: Record<string, string> } = {},
+): Promise<RelayedInit> {
+  const relay = buildRelay();
+  const shared = mkdtempSync(join(build, "init-"));
+  const path = join(shared, "relay.sock");
+  const addon = nativeAddon();
+  const listener = addon.unixSocket();
+  const code = addon.bindUnix(listener, path) || addon.listen(listener, 16);
+  if (code < 0) throw new Error(`listen on ${path}: errno ${-code}`);
+  const running = startInit({
+    agentCommand: [relay],
+    env: { GUESTD_TEST_RELAY: path, ...options.env },
+    ...(options.init === undefined ? {} : { init: options.init }),
+  });
+  const clients: InitClient[] = [];
+  const nextSocket = async () => {
+    await sys.poll(listener, "read", AbortSignal.timeout(8000)).catch((error: unknown) => {
+      throw new Error(`no agent within 8 s; the console says: ${running.console()}`, { cause: error });
+    });
+    const connection = addon.accept(listener);
+    await sys.poll(connection, "read", AbortSignal.timeout(5000));
+    const [socket] = sys.receiveMessage(connection, new Uint8Array(1))?.fds ?? [];
+    sys.close(connection);
+    if (socket === undefined) throw new Error("the relay sent no descriptor");
+    return socket;
+  };
+  const stop = async () => {
+    for (const client of clients) client.close();
+    await running.kill();
+    sys.close(listener);
+    rmSync(shared, { recursive: true, force: true });
+  };
+  return {
+    running,
+    shared,
+    nextSocket,
+    async nextAgent() {
+      const client = await openInit(sys, String(await nextSocket()));
+      clients.push(client);
+      return client;
+    },
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+let relay: string | undefined;
+
+function buildRelay(): string {
+  if (relay !== undefined) return relay;
+  mkdirSync(build, { recursive: true });
+  relay = join(build, `relay-${process.pid}`);
+  const source = join(import.meta.dirname, "relay.c");
+  execFileSync("gcc", ["-O2", "-static", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", source, "-o", relay]);
+  process.on("exit", () => rmSync(relay ?? "", { force: true }));
+  return relay;
+}
