@@ -14,10 +14,7 @@ test("the addon exports its registration alone, and needs nothing but the C libr
   const path = buildSys();
   const defined = output("nm", "-D", "--defined-only", "--format=just-symbols", path);
   expect(defined.trim().split("\n").sort()).toEqual(["napi_register_module_v1", "node_api_module_get_api_version_v1"]);
-  const needed =
-    execFileSync("readelf", ["-d", path])
-      .toString()
-      .match(/NEEDED.*\[(.*)\]/g) ?? [];
+  const needed = output("readelf", "-d", path).match(/NEEDED.*\[(.*)\]/g) ?? [];
   expect(needed.map((line) => line.replace(/.*\[(.*)\]/, "$1"))).toEqual(["libc.so.6"]);
 });
 
