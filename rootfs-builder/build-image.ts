@@ -1,0 +1,33 @@
+import { join } from "node:path";
+import { bundleStep, codeCacheStep } from "./steps/agent-steps.ts";
+import { initramfsStep, kernelStep } from "./steps/boot-steps.ts";
+import { type BuildOptions, openContext } from "./steps/context.ts";
+import { imageStep } from "./steps/image-step.ts";
+import { Stamps } from "./steps/step.ts";
+
+export type { BuildOptions } from "./steps/context.ts";
+
+/** A part of the build that a caller runs and shows; the order matters. */
+export interface BuildTask {
+  readonly name: string;
+  /** Whether something had to be built; false: all was as it should be. */
+  readonly run: () => Promise<boolean>;
+}
+
+/** The parts of building a guest: <to>/agent, and <to>/image with vmlinuz, initrd.cpio.gz and guest.img. */
+export async function buildTasks(options: BuildOptions): Promise<readonly BuildTask[]> {
+  const context = await openContext(options);
+  const stamps = await Stamps.open(join(options.to, "image", ".stamps.json"));
+  const makers = [bundleStep, codeCacheStep, imageStep, kernelStep, initramfsStep];
+  return makers.map((make) => {
+    const step = make(context);
+    return {
+      name: step.name,
+      async run() {
+        const built = await stamps.bring(step);
+        await context.digests.save();
+        return built;
+      },
+    };
+  });
+}

@@ -1,0 +1,50 @@
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { reason } from "./build-error.ts";
+import { buildTasks } from "./build-image.ts";
+import { printSizes } from "./print-sizes.ts";
+import { showTasks } from "./show-tasks.ts";
+
+const USAGE = `node rootfs-builder/build.ts [--to DIR] [--debug] [--kernel RELEASE] [--entry FILE]
+
+Builds what a guest boots from: DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, and DIR/agent on the way.
+  --to DIR           folder for the outputs (build)
+  --debug            an image with busybox and a shell
+  --kernel RELEASE   a kernel of the cache, as uname -r says it (the newest)
+  --entry FILE       the agent's entry (agent/main.ts)
+Needs no root. Downloads are kept in \${GUESTD_CACHE:-~/.cache/guestd}.
+`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      to: { type: "string" },
+      debug: { type: "boolean", default: false },
+      kernel: { type: "string" },
+      entry: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const root = dirname(import.meta.dirname);
+  const to = resolve(values.to ?? join(root, "build"));
+  const tasks = await buildTasks({
+    root,
+    to,
+    debug: values.debug,
+    ...(values.kernel === undefined ? {} : { kernelRelease: values.kernel }),
+    ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),
+  });
+  await showTasks(tasks, process.stdout);
+  await printSizes(to, process.stdout);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`build: ${reason(error)}\n`);
+  process.exitCode = 1;
+}

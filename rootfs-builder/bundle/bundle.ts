@@ -1,0 +1,100 @@
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { BuildOptions, Metafile, Plugin } from "esbuild";
+import { BuildError } from "../build-error.ts";
+import { refuseMistakes } from "./check-bundle.ts";
+import { asyncEntry } from "./entry.ts";
+import { type BundleFile, sizeReport } from "./size-report.ts";
+
+/** The library that is a chunk of its own, loaded when the first gRPC connection comes. */
+const LAZY_LIBRARY = "@grpc/grpc-js";
+/** How the bundle names the chunk; the launcher knows it. */
+const LAZY_CHUNK = "./grpc.cjs";
+
+/**
+ * Names are kept because identifiers are not shortened: stack traces stay readable, and nothing is paid at start as with
+ * esbuild's `keepNames`. `dynamic-import: false` makes `import()` a `require`, so that the ESM loader is never woken.
+ */
+const COMMON = {
+  bundle: true,
+  write: true,
+  metafile: true,
+  format: "cjs",
+  platform: "node",
+  target: "node24",
+  minifyWhitespace: true,
+  minifySyntax: true,
+  charset: "ascii",
+  legalComments: "none",
+  logLevel: "silent",
+  logOverride: { "empty-import-meta": "error" },
+  supported: { "dynamic-import": false },
+  define: {
+    "import.meta.dirname": "__dirname",
+    "import.meta.filename": "__filename",
+    "import.meta.url": "__bundleUrl",
+  },
+  banner: { js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
+} satisfies BuildOptions;
+
+/** The gRPC library is another file; the packages that only its channelz and ORCA services want are left out. */
+const chunks: Plugin = {
+  name: "guestd-chunks",
+  setup(build) {
+    build.onResolve({ filter: /^@grpc\/grpc-js$/ }, ({ kind }) =>
+      kind === "entry-point" ? undefined : { path: LAZY_CHUNK, external: true },
+    );
+    build.onResolve({ filter: /^@grpc\/proto-loader$/ }, () => ({ path: "proto-loader", namespace: "left-out" }));
+    build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
+      contents: `exports.loadSync = () => { throw new Error("gRPC channelz and ORCA are not in this build"); };`,
+    }));
+  },
+};
+
+export interface BundleOptions {
+  /** Absolute path of the agent's entry, a .ts file. */
+  readonly entry: string;
+  /** Repository root: paths in the output are relative to it, so that the folder does not show in the bytes. */
+  readonly root: string;
+  /** Gets agent.cjs and grpc.cjs, each put there by rename. */
+  readonly outDir: string;
+}
+
+/** Bundles the agent into agent.cjs and grpc.cjs; the result says what the bytes are made of. */
+export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promise<readonly BundleFile[]> {
+  const temporary = join(outDir, `.bundle-${process.pid}`);
+  await mkdir(temporary, { recursive: true });
+  try {
+    const files: BundleFile[] = [];
+    for (const [name, entryPoint] of [
+      ["agent.cjs", entry],
+      ["grpc.cjs", LAZY_LIBRARY],
+    ] as const) {
+      const metafile = await bundleOne(entryPoint, root, join(temporary, name));
+      refuseMistakes(metafile, LAZY_CHUNK);
+      files.push(sizeReport(name, metafile));
+    }
+    for (const { name } of files) await rename(join(temporary, name), join(outDir, name));
+    return files;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function bundleOne(entryPoint: string, root: string, outfile: string): Promise<Metafile> {
+  const { build, formatMessagesSync } = await import("esbuild");
+  try {
+    const options = {
+      ...COMMON,
+      entryPoints: [entryPoint],
+      absWorkingDir: root,
+      outfile,
+      plugins: [chunks, asyncEntry],
+    };
+    return (await build(options)).metafile;
+  } catch (error) {
+    if (!(error instanceof Error && "errors" in error && Array.isArray(error.errors))) throw error;
+    const [first] = formatMessagesSync(error.errors.slice(0, 1), { kind: "error", color: false });
+    throw new BuildError(`bundle ${entryPoint}: ${(first ?? error.message).trim().replaceAll(/\s*\n\s*/g, " | ")}`);
+  }
+}

@@ -1,0 +1,52 @@
+import type { Metafile } from "esbuild";
+import { BuildError } from "../build-error.ts";
+
+/** Packages that have no business in the guest: host tools, and what a second way of reading .proto files brings. */
+const UNWANTED = /(?:^|\/)node_modules\/(@grpc\/proto-loader|yargs|yargs-parser|protobufjs-cli|pino-pretty)\//;
+const PROTOBUFJS = /^(.*node_modules\/protobufjs)\//;
+
+/**
+ * Fails when a bundle holds a package that is not wanted, a second protobufjs, or loads `lazyChunk` at start instead of
+ * on demand.
+ */
+export function refuseMistakes(metafile: Metafile, lazyChunk: string): void {
+  const copies = new Set<string>();
+  for (const input of Object.keys(metafile.inputs)) {
+    const unwanted = UNWANTED.exec(input)?.[1];
+    if (unwanted !== undefined) {
+      throw new BuildError(
+        `bundle: ${unwanted} is in it (${importers(metafile, input)}): it must stay out of the guest`,
+      );
+    }
+    const copy = PROTOBUFJS.exec(input)?.[1];
+    if (copy !== undefined) copies.add(copy);
+  }
+  if (copies.size > 1) throw new BuildError(`bundle: more than one protobufjs is in it: ${[...copies].join(", ")}`);
+  const chain = eagerChain(metafile, lazyChunk);
+  if (chain !== undefined) {
+    throw new BuildError(
+      `bundle: ${lazyChunk} is loaded at start (${chain.join(" → ")}): use import() on the way there`,
+    );
+  }
+}
+
+/** The files that lead from the entry to `target` by static imports alone. */
+function eagerChain(metafile: Metafile, target: string): readonly string[] | undefined {
+  const entries = Object.values(metafile.outputs).flatMap(({ entryPoint }) => entryPoint ?? []);
+  const pending = entries.map((entry) => [entry]);
+  const seen = new Set(entries);
+  for (let chain = pending.shift(); chain !== undefined; chain = pending.shift()) {
+    for (const { path, kind } of metafile.inputs[chain.at(-1) ?? ""]?.imports ?? []) {
+      if (kind === "dynamic-import") continue;
+      if (path === target) return [...chain, path];
+      if (!seen.has(path)) pending.push([...chain, path]);
+      seen.add(path);
+    }
+  }
+  return undefined;
+}
+
+function importers(metafile: Metafile, input: string): string {
+  const names = Object.entries(metafile.inputs).filter(([, { imports }]) => imports.some(({ path }) => path === input));
+  return `imported by ${names.map(([name]) => name).join(", ") || "the entry"}`;
+}

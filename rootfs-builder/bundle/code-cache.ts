@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BuildError } from "../build-error.ts";
+import { notStarted } from "../run.ts";
+
+/**
+ * What makes a cache come out the same each time: the seed of the string hashes, which are written into it, and no code
+ * thrown away as it gets old. Set back before the cache is taken (the seed is in the heap by then): V8 refuses a cache
+ * that was made with other flags than it runs with.
+ */
+const PINNED_FLAGS = ["--hash-seed=1", "--random-seed=1", "--no-flush-bytecode"];
+const FLAGS_SET_BACK = "--hash-seed=0 --random-seed=0 --flush-bytecode\n";
+
+const LIMIT_MS = 60_000;
+
+export interface CodeCacheOptions {
+  /** The Node that the image ships. */
+  readonly node: string;
+  /** Holds agent.cjs and grpc.cjs; gets agent.cache and grpc.cache by rename. */
+  readonly directory: string;
+  /** The addon, for the agent and for the socket to a stand-in of init. */
+  readonly sysNode: string;
+  /** Talks to the agent that listens on this unix socket; what it makes the agent do is what the cache holds. */
+  readonly exercise: (socketPath: string) => Promise<void>;
+}
+
+/** Runs the bundle as an ordinary user, without init, lets `exercise` use it, and keeps V8's code. Gives the caches' names. */
+export async function makeCodeCache(options: CodeCacheOptions): Promise<readonly string[]> {
+  const { directory, exercise } = options;
+  const work = await mkdtemp(join(tmpdir(), "guestd-warm-up-"));
+  const caches = join(directory, `.caches-${process.pid}`);
+  await mkdir(caches, { recursive: true });
+  const warmUp = new WarmUp(options, caches, work);
+  const timer = setTimeout(() => warmUp.destroy(), LIMIT_MS);
+  try {
+    await Promise.race([exercise(warmUp.socketPath), warmUp.ended.then((error) => Promise.reject(error))]);
+    await warmUp.finish();
+    const names = await readdir(caches);
+    for (const name of names) await rename(join(caches, name), join(directory, name));
+    return names.toSorted();
+  } finally {
+    clearTimeout(timer);
+    warmUp.destroy();
+    await warmUp.ended;
+    await rm(caches, { recursive: true, force: true });
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** The agent's process while its code is warmed. */
+class WarmUp {
+  /** Settles when the process is gone, with what to say if it should not have been. */
+  readonly ended: Promise<BuildError>;
+  readonly socketPath: string;
+  readonly #child: ChildProcess;
+  #errors = "";
+
+  constructor({ node, directory, sysNode }: CodeCacheOptions, caches: string, work: string) {
+    this.socketPath = join(work, "agent.sock");
+    const args = [...PINNED_FLAGS, join(import.meta.dirname, "warm-up.cjs"), sysNode, directory, caches];
+    // Nothing of the builder's own environment shows in the cache.
+    const env = {
+      PATH: "/usr/bin:/bin",
+      LC_ALL: "C",
+      KATA_AGENT_SERVER_ADDR: `unix://${this.socketPath}`,
+      GUESTD_STATE_DIR: join(work, "state"),
+    };
+    this.#child = spawn(node, args, { env, cwd: "/", stdio: ["pipe", "ignore", "pipe"] });
+    this.#child.stdin?.on("error", () => {});
+    this.#child.stderr?.on("data", (data: Buffer) => {
+      this.#errors = (this.#errors + data.toString()).slice(-4096);
+    });
+    this.ended = new Promise((resolve) => {
+      this.#child.on("error", (error) => resolve(notStarted(node, error)));
+      this.#child.on("close", (code, signal) => {
+        const line = this.#errors.split("\n").find((text) => /error/i.test(text)) ?? this.#errors.trim();
+        resolve(new BuildError(`warm-up of ${directory}: the agent ended with ${code ?? signal}: ${line}`));
+      });
+    });
+  }
+
+  /** Has the caches written and waits for the end. */
+  async finish(): Promise<void> {
+    this.#child.stdin?.write(FLAGS_SET_BACK);
+    const error = await this.ended;
+    if (this.#child.exitCode !== 0) throw error;
+  }
+
+  destroy(): void {
+    this.#child.kill("SIGKILL");
+  }
+}

@@ -1,0 +1,47 @@
+"use strict";
+// What init executes in the guest: runs the agent's bundle beside it, with V8's code cache where there is one.
+const { readFileSync } = require("node:fs");
+const { join } = require("node:path");
+const { Script } = require("node:vm");
+
+/** What the bundle loads on demand, and the file it is in. Each has a code cache of its own. */
+const CHUNKS = { "./grpc.cjs": "grpc" };
+
+function readIfThere(path) {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Runs `<name>.cjs` of `directory` as a CommonJS module and gives its exports. The warm-up
+ * gives the rest: `onScript(name, script)` is told of every script as it is compiled, without a code cache, and
+ * `shownDirectory` stands for `directory` in stack traces, and in the caches to be made.
+ * The bundle is ASCII: latin1 makes it a one-byte string without a look at every byte.
+ */
+function load(directory, name, onScript, shownDirectory = directory) {
+  const filename = join(directory, `${name}.cjs`);
+  const source = `(function(exports,require,module,__filename,__dirname){${readFileSync(filename, "latin1")}\n})`;
+  const cachedData = onScript === undefined ? readIfThere(join(directory, `${name}.cache`)) : undefined;
+  const script = new Script(source, { filename: join(shownDirectory, `${name}.cjs`), cachedData });
+  if (script.cachedDataRejected) {
+    process.stderr.write(`launcher: ${name}.cache is not of this Node (${process.version}) and bundle: not used\n`);
+  }
+  if (onScript !== undefined) onScript(name, script);
+  const chunks = new Map();
+  const requireFrom = (id) => {
+    const chunk = CHUNKS[id];
+    if (chunk === undefined) return require(id);
+    if (!chunks.has(chunk)) chunks.set(chunk, load(directory, chunk, onScript, shownDirectory));
+    return chunks.get(chunk);
+  };
+  const loaded = { exports: {} };
+  script.runInThisContext().call(loaded.exports, loaded.exports, requireFrom, loaded, filename, directory);
+  return loaded.exports;
+}
+
+module.exports = { load };
+if (require.main === module) load(__dirname, "agent");

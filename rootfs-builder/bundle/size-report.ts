@@ -1,0 +1,33 @@
+import { basename } from "node:path";
+import type { Metafile } from "esbuild";
+
+export interface BundlePart {
+  /** A package of node_modules, or the top folder of our own source. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface BundleFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** Biggest first; bytes as they are in the output. */
+  readonly parts: readonly BundlePart[];
+}
+
+/** What an output of esbuild is made of, by package or folder. */
+export function sizeReport(name: string, metafile: Metafile): BundleFile {
+  const output = Object.entries(metafile.outputs).find(([path]) => basename(path) === name)?.[1];
+  const sizes = new Map<string, number>();
+  for (const [input, { bytesInOutput }] of Object.entries(output?.inputs ?? {})) {
+    const part = partOf(input);
+    sizes.set(part, (sizes.get(part) ?? 0) + bytesInOutput);
+  }
+  const parts = [...sizes].map(([part, bytes]) => ({ name: part, bytes }));
+  parts.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
+  return { name, bytes: output?.bytes ?? 0, parts };
+}
+
+function partOf(input: string): string {
+  const installed = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1];
+  return installed ?? /^(?:\.\.\/)*([^/]+)\//.exec(input)?.[1] ?? input;
+}

@@ -1,0 +1,54 @@
+import { BuildError } from "../build-error.ts";
+
+const SHT_STRTAB = 3;
+const SHT_DYNAMIC = 6;
+const DT_NEEDED = 1n;
+const SECTION_HEADER_SIZE = 64;
+
+interface Section {
+  readonly name: string;
+  readonly type: number;
+  /** Index of the section that this one refers to (its strings, for .dynamic). */
+  readonly link: number;
+  readonly bytes: Buffer;
+}
+
+/** The sections of a 64-bit little-endian ELF file, which is what the machines of this project have. */
+export function elfSections(file: Buffer, name: string): readonly Section[] {
+  const fail = (why: string) => new BuildError(`${name}: ${why}: not an ELF file that can be read here`);
+  if (file.length < 64 || file.readUInt32BE(0) !== 0x7f454c46) throw fail("no ELF header");
+  if (file[4] !== 2 || file[5] !== 1) throw fail("not 64-bit little-endian");
+  const offset = Number(file.readBigUInt64LE(40));
+  const count = file.readUInt16LE(60);
+  const namesIndex = file.readUInt16LE(62);
+  if (offset + count * SECTION_HEADER_SIZE > file.length) throw fail("section headers past the end");
+  const headers = Array.from({ length: count }, (_, index) => {
+    const at = offset + index * SECTION_HEADER_SIZE;
+    const start = Number(file.readBigUInt64LE(at + 24));
+    // A section of type NOBITS has a size but no bytes; subarray clips it.
+    const bytes = file.subarray(start, start + Number(file.readBigUInt64LE(at + 32)));
+    return { nameAt: file.readUInt32LE(at), type: file.readUInt32LE(at + 4), link: file.readUInt32LE(at + 40), bytes };
+  });
+  const names = headers[namesIndex]?.bytes ?? Buffer.alloc(0);
+  return headers.map(({ nameAt, ...rest }) => ({ name: cString(names, nameAt), ...rest }));
+}
+
+/** Names of the shared libraries that a program or library wants (DT_NEEDED), in its order. */
+export function neededLibraries(file: Buffer, name: string): readonly string[] {
+  const sections = elfSections(file, name);
+  const dynamic = sections.find(({ type }) => type === SHT_DYNAMIC);
+  if (dynamic === undefined) return [];
+  const strings = sections[dynamic.link];
+  if (strings?.type !== SHT_STRTAB) throw new BuildError(`${name}: its dynamic section has no strings`);
+  const needed: string[] = [];
+  for (let at = 0; at + 16 <= dynamic.bytes.length; at += 16) {
+    if (dynamic.bytes.readBigUInt64LE(at) !== DT_NEEDED) continue;
+    needed.push(cString(strings.bytes, Number(dynamic.bytes.readBigUInt64LE(at + 8))));
+  }
+  return needed;
+}
+
+function cString(bytes: Buffer, start: number): string {
+  const end = bytes.indexOf(0, start);
+  return bytes.toString("latin1", start, end === -1 ? undefined : end);
+}

@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { hasCode } from "./build-error.ts";
+import { writeJson } from "./write-json.ts";
+
+/** SHA-256 of what is given, in hexadecimal; the parts' bounds count. */
+export function digestOf(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(`${part.length}:`).update(part);
+  return hash.digest("hex");
+}
+
+/** Digests of files, remembered between builds by size, inode and times, so that only what changed is read. */
+export class FileDigests {
+  readonly #memory: string;
+  /** Path → what the file was, a space, its digest. */
+  readonly #known: Map<string, string>;
+  #changed = false;
+
+  private constructor(memory: string, known: Map<string, string>) {
+    this.#memory = memory;
+    this.#known = known;
+  }
+
+  /** @param memory file to remember in; one that is not there or not readable as such is as good as an empty one */
+  static async open(memory: string): Promise<FileDigests> {
+    return new FileDigests(memory, await readMap(memory));
+  }
+
+  /** Digest of a file's content. */
+  async file(path: string): Promise<string> {
+    const { size, ino, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    const identity = `${size}/${ino}/${mtimeNs}/${ctimeNs}`;
+    const [knownIdentity, knownDigest] = this.#known.get(path)?.split(" ") ?? [];
+    if (knownIdentity === identity && knownDigest !== undefined) return knownDigest;
+    const digest = await hashFile(path);
+    this.#known.set(path, `${identity} ${digest}`);
+    this.#changed = true;
+    return digest;
+  }
+
+  /** Digest of the files below a folder whose path below it `takes` accepts: their paths and contents. */
+  async folder(directory: string, takes: (path: string) => boolean): Promise<string> {
+    const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    const below = files.map((file) => file.slice(directory.length + 1)).filter(takes);
+    const digests = await Promise.all(below.sort().map(async (path) => [path, await this.file(join(directory, path))]));
+    return digestOf(...digests.flat());
+  }
+
+  /** Writes the memory if there is something new in it. */
+  async save(): Promise<void> {
+    if (!this.#changed) return;
+    this.#changed = false;
+    await writeMap(this.#memory, this.#known);
+  }
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/** A map of strings kept as JSON. */
+export async function readMap(path: string): Promise<Map<string, string>> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    if (!Array.isArray(value)) return new Map();
+    return new Map(value.filter((pair): pair is [string, string] => Array.isArray(pair) && pair.every(isString)));
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || error instanceof SyntaxError) return new Map();
+    throw error;
+  }
+}
+
+export async function writeMap(path: string, map: ReadonlyMap<string, string>): Promise<void> {
+  await writeJson(path, [...map]);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
+}

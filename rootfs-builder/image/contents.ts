@@ -1,0 +1,85 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { debianPackage, packageTar } from "../debian/debian-package.ts";
+import { mergeTars } from "../tree/merge.ts";
+import { type Tree, tarOf } from "../tree/tree.ts";
+import { baseFiles } from "./base-files.ts";
+import { neededPart } from "./libraries.ts";
+
+/** Packages that hold the libraries of Node; of each only what is needed comes in. */
+export const LIBRARY_PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"];
+export const DEBUG_PACKAGE = "busybox-static";
+
+/** One per line, as init reads them: small heaps, and no threads that wait for work that never comes. */
+export const NODE_OPTIONS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
+
+export interface ImageContents {
+  readonly version: string;
+  /** Path of the stripped Node. */
+  readonly node: string;
+  readonly init: string;
+  readonly sysNode: string;
+  /** launcher, bundle and caches: all go to /usr/lib/guestd under their own names. */
+  readonly agentFiles: readonly string[];
+  /** With a shell and busybox's tools. The default image has none. */
+  readonly debug: boolean;
+}
+
+export interface Component {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** All that the image holds, merged from tar streams: packages first, then what is ours. */
+export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; components: readonly Component[] }> {
+  const packages = await Promise.all(LIBRARY_PACKAGES.map((name) => debianPackage(name)));
+  const node = await readFile(contents.node);
+  const sysNode = await readFile(contents.sysNode);
+  const all = await mergeTars(packages.map((one) => packageTar(one, (path) => (isLibrary(path) ? path : undefined))));
+  const libraries = neededPart(
+    all,
+    new Map([
+      ["node", node],
+      ["sys.node", sysNode],
+    ]),
+  );
+  const agent: Tree = new Map();
+  for (const path of contents.agentFiles) agent.set(`usr/lib/guestd/${basename(path)}`, plain(await readFile(path)));
+  agent.set("usr/lib/guestd/sys.node", plain(sysNode));
+  agent.set("usr/lib/guestd/node-options", plain(Buffer.from(NODE_OPTIONS.map((option) => `${option}\n`).join(""))));
+  const parts = new Map<string, Tree>([
+    ["base files", new Map(baseFiles(contents.version))],
+    ["libraries", libraries],
+    ["node", new Map([["usr/bin/node", program(node)]])],
+    ["init", new Map([["usr/sbin/init", program(await readFile(contents.init))]])],
+    ["agent", agent],
+  ]);
+  if (contents.debug) parts.set("busybox", await busybox());
+  const tree = await mergeTars([...parts].map(([name, part]) => ({ name, stream: tarOf(part) })));
+  return { tree, components: [...parts].map(([name, part]) => ({ name, bytes: bytesOf(part) })) };
+}
+
+async function busybox(): Promise<Tree> {
+  const keep = (path: string) => (path === "usr/bin/busybox" ? path : undefined);
+  const tree = await mergeTars([packageTar(await debianPackage(DEBUG_PACKAGE), keep)]);
+  return tree.set("usr/bin/sh", { type: "symlink", target: "busybox" });
+}
+
+/** Shared libraries and the dynamic loader, by name. */
+function isLibrary(path: string): boolean {
+  return /^usr\/(lib|lib64)\/([^/]+\/)?[^/]+\.so(\.[^/]+)?$/.test(path);
+}
+
+function program(content: Buffer) {
+  return { type: "file", mode: 0o755, content } as const;
+}
+
+function plain(content: Buffer) {
+  return { type: "file", mode: 0o644, content } as const;
+}
+
+function bytesOf(tree: Tree): number {
+  let sum = 0;
+  for (const entry of tree.values()) if (entry.type === "file") sum += entry.content.length;
+  return sum;
+}

@@ -1,0 +1,36 @@
+import { copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { BuildError } from "../build-error.ts";
+import { cacheDirectory } from "../cache-directory.ts";
+import { exists } from "../exists.ts";
+import { run } from "../run.ts";
+
+/** The Node of the npm package for this architecture: it ships in the image, and it made the code cache. */
+export function packagedNode(): string {
+  const name = `node-linux-${process.arch}`;
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), "bin", "node");
+  } catch {
+    throw new BuildError(`${name} is not in node_modules: run npm ci`);
+  }
+}
+
+/**
+ * The same program without its symbols, made once and kept in the cache.
+ * @param digest of the program's content
+ */
+export async function strippedNode(node: string, digest: string): Promise<string> {
+  const target = cacheDirectory("node", digest);
+  if (await exists(target)) return target;
+  const temporary = `${target}.${process.pid}`;
+  await mkdir(dirname(target), { recursive: true });
+  try {
+    await copyFile(node, temporary);
+    await run("strip", [temporary]);
+    await rename(temporary, target);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  return target;
+}

@@ -1,0 +1,50 @@
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { type CpioEntry, cpioArchive } from "./cpio.ts";
+import type { KernelModule } from "./modules.ts";
+
+/**
+ * What a guest needs to boot and to be driven: virtio over PCI, vsock, the shared folder, the image on NVDIMM, virtio-pmem
+ * or a virtio disk, and the file systems.
+ */
+export const BOOT_MODULES = [
+  "virtio_pci",
+  "vmw_vsock_virtio_transport",
+  "virtiofs",
+  "nfit",
+  "virtio_pmem",
+  "nd_pmem",
+  "virtio_blk",
+  "erofs",
+  "overlay",
+];
+
+export interface InitramfsOptions {
+  /** The static init, which is stage 1 as well. */
+  readonly init: Buffer;
+  /** In the order of loading. */
+  readonly modules: readonly KernelModule[];
+}
+
+/** Init reads this list when it runs from an initramfs: one path per line, in the order of loading. */
+const MODULE_LIST = "guestd-modules";
+
+/**
+ * The gzipped cpio that boots the guest: /init, its list of modules and the modules, and the folders it mounts on. Equal
+ * inputs give equal bytes.
+ */
+export async function buildInitramfs({ init, modules }: InitramfsOptions): Promise<Buffer> {
+  const files = modules.map(
+    ({ name, content }): CpioEntry => ({ path: `lib/modules/${name}.ko`, type: "file", mode: 0o444, content }),
+  );
+  const list = files.map(({ path }) => `/${path}\n`).join("");
+  const directories = ["dev", "lib", "lib/modules", "proc", "sys", "sysroot"];
+  const archive = cpioArchive([
+    ...directories.map((path): CpioEntry => ({ path, type: "directory", mode: 0o755 })),
+    { path: "init", type: "file", mode: 0o755, content: init },
+    { path: MODULE_LIST, type: "file", mode: 0o444, content: Buffer.from(list) },
+    ...files,
+  ]);
+  // Node writes no time into the header, and its system byte depends on the platform alone.
+  return promisify(gzip)(archive, { level: 9 });
+}

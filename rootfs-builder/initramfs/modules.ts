@@ -1,0 +1,70 @@
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { BuildError, hasCode } from "../build-error.ts";
+import { elfSections } from "../debian/elf.ts";
+
+export interface KernelModule {
+  /** With underscores, as in /proc/modules. */
+  readonly name: string;
+  /** Below the modules folder, as in kernel/fs/erofs/erofs.ko. */
+  readonly path: string;
+  readonly content: Buffer;
+}
+
+/**
+ * The wanted modules and all that they need, in an order in which each finds what it needs. What is built into the kernel
+ * is left out. A package that is only unpacked has no modules.dep, so each module's own list is read (its .modinfo).
+ * @param directory lib/modules/<release>
+ * @param wanted names, with dashes or underscores; a name neither there nor built in is an error
+ */
+export async function resolveModules(directory: string, wanted: readonly string[]): Promise<readonly KernelModule[]> {
+  const paths = await modulePaths(directory);
+  const builtIn = await builtInModules(directory);
+  const resolved = new Map<string, KernelModule>();
+  const open = new Set<string>();
+
+  async function add(name: string, neededBy: string): Promise<void> {
+    if (resolved.has(name) || builtIn.has(name)) return;
+    const path = paths.get(name);
+    if (path === undefined) throw new BuildError(`module ${name}, for ${neededBy}: not in ${directory}, nor built in`);
+    if (open.has(name)) throw new BuildError(`module ${name}: it needs itself: ${[...open].join(" → ")}`);
+    open.add(name);
+    const content = await readFile(join(directory, path));
+    for (const needed of dependencies(content, path)) await add(needed, name);
+    open.delete(name);
+    resolved.set(name, { name, path, content });
+  }
+
+  for (const name of wanted) await add(underscored(name), "the initramfs");
+  return [...resolved.values()];
+}
+
+function underscored(name: string): string {
+  return name.replaceAll("-", "_");
+}
+
+/** What a module says that has to be loaded before it: "depends=a,b". */
+function dependencies(content: Buffer, path: string): readonly string[] {
+  const info = elfSections(content, path).find(({ name }) => name === ".modinfo");
+  const lines = info?.bytes.toString("latin1").split("\0") ?? [];
+  const depends = lines.find((line) => line.startsWith("depends="))?.slice("depends=".length) ?? "";
+  return depends
+    .split(",")
+    .filter((name) => name !== "")
+    .map(underscored);
+}
+
+async function modulePaths(directory: string): Promise<ReadonlyMap<string, string>> {
+  const files = await readdir(join(directory, "kernel"), { recursive: true }).catch((error: unknown) => {
+    if (hasCode(error, "ENOENT"))
+      throw new BuildError(`modules: ${directory}/kernel is not there: unpack the kernel again`);
+    throw error;
+  });
+  const modules = files.filter((file) => file.endsWith(".ko"));
+  return new Map(modules.map((file) => [underscored(basename(file, ".ko")), `kernel/${file}`]));
+}
+
+async function builtInModules(directory: string): Promise<ReadonlySet<string>> {
+  const list = await readFile(join(directory, "modules.builtin"), "utf8");
+  return new Set(list.split("\n").map((line) => underscored(basename(line, ".ko"))));
+}

@@ -1,0 +1,42 @@
+import { spawn } from "node:child_process";
+import { BuildError, hasCode, reason } from "./build-error.ts";
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Debian packages of the tools that the builder runs, for the message when one is missing. */
+const PACKAGES: ReadonlyMap<string, string> = new Map([
+  ["apt-get", "apt"],
+  ["dpkg-deb", "dpkg"],
+  ["mkfs.erofs", "erofs-utils"],
+  ["strip", "binutils"],
+]);
+
+/** Runs a program to its end and gives its stdout. Fails with the last line of its stderr in one line. */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
+  const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const output: Buffer[] = [];
+  const errors: Buffer[] = [];
+  child.stdout.on("data", (data: Buffer) => output.push(data));
+  child.stderr.on("data", (data: Buffer) => errors.push(data));
+  const code = await new Promise<number | string>((resolve, reject) => {
+    child.on("error", (error) => reject(notStarted(command, error)));
+    child.on("close", (status, signal) => resolve(status ?? signal ?? "unknown"));
+  });
+  if (code !== 0) {
+    const lines = Buffer.concat([...errors, ...output])
+      .toString()
+      .trim()
+      .split("\n");
+    throw new BuildError(`${command} ${args.join(" ")}: ended with ${code}: ${lines.at(-1) ?? ""}`);
+  }
+  return Buffer.concat(output);
+}
+
+/** One line for a program that could not be started; names the Debian package when it is simply not there. */
+export function notStarted(command: string, error: unknown): BuildError {
+  if (!hasCode(error, "ENOENT")) return new BuildError(`${command}: can't be started: ${reason(error)}`);
+  return new BuildError(`${command} is not on this machine: apt-get install ${PACKAGES.get(command) ?? command}`);
+}

@@ -1,0 +1,63 @@
+import { join } from "node:path";
+import { BuildError } from "../build-error.ts";
+import { bundleAgent } from "../bundle/bundle.ts";
+import { makeCodeCache } from "../bundle/code-cache.ts";
+import { exerciseAgent } from "../bundle/warm-up-calls.ts";
+import { digestOf } from "../digest.ts";
+import { exists } from "../exists.ts";
+import { packagedNode } from "../image/stripped-node.ts";
+import { writeJson } from "../write-json.ts";
+import { type BuildContext, isSource, nativeFile } from "./context.ts";
+import type { Step } from "./step.ts";
+
+/** What the image holds of the agent, besides sys.node. */
+export function agentFiles({ root, to }: BuildContext): readonly string[] {
+  const made = ["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache"].map((name) => join(to, "agent", name));
+  return [join(root, "rootfs-builder", "bundle", "launcher.cjs"), ...made];
+}
+
+export function bundleStep(context: BuildContext): Step {
+  const { root, to, digests, builder, entry = join(root, "agent", "main.ts") } = context;
+  const outDir = join(to, "agent");
+  const sizes = join(outDir, "sizes.json");
+  return {
+    name: "agent bundle",
+    outputs: [join(outDir, "agent.cjs"), join(outDir, "grpc.cjs"), sizes],
+    key: async () =>
+      digestOf(
+        builder,
+        await digests.file(entry),
+        await digests.folder(join(root, "agent"), isSource),
+        await digests.folder(join(root, "proto"), isSource),
+        await digests.file(join(root, "package-lock.json")),
+      ),
+    async build() {
+      if (!(await exists(join(root, "proto", "gen")))) {
+        throw new BuildError(`${join(root, "proto", "gen")} is not there: run npm run build`);
+      }
+      await writeJson(sizes, await bundleAgent({ entry, root, outDir }));
+    },
+  };
+}
+
+export function codeCacheStep(context: BuildContext): Step {
+  const { to, digests, builder } = context;
+  const directory = join(to, "agent");
+  const node = packagedNode();
+  return {
+    name: "code cache",
+    outputs: [join(directory, "agent.cache"), join(directory, "grpc.cache")],
+    key: async () =>
+      digestOf(
+        builder,
+        await digests.file(node),
+        await digests.file(await nativeFile(context, "sys.node")),
+        await digests.file(join(directory, "agent.cjs")),
+        await digests.file(join(directory, "grpc.cjs")),
+      ),
+    async build() {
+      const sysNode = await nativeFile(context, "sys.node");
+      await makeCodeCache({ node, directory, sysNode, exercise: exerciseAgent });
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { guestKernel, type Kernel } from "../debian/kernel-package.ts";
+import { digestOf } from "../digest.ts";
+import { BOOT_MODULES, buildInitramfs } from "../initramfs/initramfs.ts";
+import { resolveModules } from "../initramfs/modules.ts";
+import { type BuildContext, nativeFile } from "./context.ts";
+import type { Step } from "./step.ts";
+
+export function kernelStep(context: BuildContext): Step {
+  const target = join(context.to, "image", "vmlinuz");
+  return {
+    name: "kernel",
+    outputs: [target],
+    key: async () => context.digests.file((await kernel(context)).image),
+    build: async () => appear(target, async (temporary) => copyFile((await kernel(context)).image, temporary)),
+  };
+}
+
+export function initramfsStep(context: BuildContext): Step {
+  const target = join(context.to, "image", "initrd.cpio.gz");
+  return {
+    name: "initramfs",
+    outputs: [target],
+    async key() {
+      const { release, image } = await kernel(context);
+      const init = await context.digests.file(await nativeFile(context, "init"));
+      // The modules are of the same package as the image.
+      return digestOf(context.builder, release, await context.digests.file(image), init);
+    },
+    async build() {
+      const modules = await resolveModules((await kernel(context)).modules, BOOT_MODULES);
+      const archive = await buildInitramfs({ init: await readFile(await nativeFile(context, "init")), modules });
+      await appear(target, (temporary) => writeFile(temporary, archive));
+    },
+  };
+}
+
+function kernel({ kernelRelease }: BuildContext): Promise<Kernel> {
+  return guestKernel(kernelRelease);
+}
+
+async function appear(target: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = `${target}.${process.pid}`;
+  await mkdir(dirname(target), { recursive: true });
+  await write(temporary);
+  await rename(temporary, target);
+}

@@ -1,0 +1,41 @@
+import { join } from "node:path";
+import { BuildError } from "../build-error.ts";
+import { FileDigests } from "../digest.ts";
+import { exists } from "../exists.ts";
+
+export interface BuildOptions {
+  /** Absolute path of the repository. */
+  readonly root: string;
+  /** Absolute path of the folder for the outputs: agent/ and image/ come to be in it. */
+  readonly to: string;
+  /** The agent's entry, absolute; agent/main.ts if not given. */
+  readonly entry?: string;
+  /** An image with a shell. */
+  readonly debug?: boolean;
+  /** `uname -r` of a kernel in the cache; the newest if not given. */
+  readonly kernelRelease?: string;
+}
+
+/** What all steps share. */
+export interface BuildContext extends BuildOptions {
+  readonly digests: FileDigests;
+  /** Digest of the builder itself. */
+  readonly builder: string;
+}
+
+export async function openContext(options: BuildOptions): Promise<BuildContext> {
+  const digests = await FileDigests.open(join(options.to, "image", ".digests.json"));
+  return { ...options, digests, builder: await digests.folder(join(options.root, "rootfs-builder"), isSource) };
+}
+
+/** Files of ours that decide what is built: no tests, no test data. */
+export function isSource(path: string): boolean {
+  return /\.(ts|js|cjs|proto)$/.test(path) && !/\.test\.ts$|(^|\/)testdata\//.test(path);
+}
+
+/** A file that another build command makes. */
+export async function nativeFile({ root }: BuildContext, name: string): Promise<string> {
+  const path = join(root, "build", "native", name);
+  if (!(await exists(path))) throw new BuildError(`${path} is not there: run npm run build`);
+  return path;
+}

@@ -1,0 +1,64 @@
+import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { debianPackage } from "../debian/debian-package.ts";
+import { digestOf } from "../digest.ts";
+import { DEBUG_PACKAGE, imageTree, LIBRARY_PACKAGES } from "../image/contents.ts";
+import { makeErofs } from "../image/erofs.ts";
+import { packagedNode, strippedNode } from "../image/stripped-node.ts";
+import { writeDiskImage } from "../image/write-image.ts";
+import { readVersion } from "../read-version.ts";
+import { stage } from "../tree/stage.ts";
+import { writeJson } from "../write-json.ts";
+import { agentFiles } from "./agent-steps.ts";
+import { type BuildContext, nativeFile } from "./context.ts";
+import type { Step } from "./step.ts";
+
+export function imageStep(context: BuildContext): Step {
+  const { root, to, debug = false, digests, builder } = context;
+  const directory = join(to, "image");
+  const image = join(directory, "guest.img");
+  const contentsList = join(directory, "contents.json");
+  const node = packagedNode();
+  const packageNames = debug ? [...LIBRARY_PACKAGES, DEBUG_PACKAGE] : LIBRARY_PACKAGES;
+  const packages = () => Promise.all(packageNames.map((name) => debianPackage(name)));
+  return {
+    name: "image",
+    outputs: [image, contentsList],
+    async key() {
+      const files = [
+        node,
+        await nativeFile(context, "init"),
+        await nativeFile(context, "sys.node"),
+        ...agentFiles(context),
+      ];
+      files.push(...(await packages()).map(({ file }) => file));
+      const digested = await Promise.all(files.map((file) => digests.file(file)));
+      return digestOf(builder, String(debug), await readVersion(root), ...digested);
+    },
+    async build() {
+      await mkdir(directory, { recursive: true });
+      const work = await mkdtemp(join(directory, ".image-"));
+      try {
+        const { tree, components } = await imageTree({
+          version: await readVersion(root),
+          node: await strippedNode(node, await digests.file(node)),
+          init: await nativeFile(context, "init"),
+          sysNode: await nativeFile(context, "sys.node"),
+          agentFiles: agentFiles(context),
+          debug,
+        });
+        const staging = join(work, "root");
+        await mkdir(staging, { mode: 0o755 });
+        await stage(tree, staging);
+        await chmod(staging, 0o755);
+        await makeErofs(staging, join(work, "root.erofs"));
+        const size = await writeDiskImage(join(work, "root.erofs"), join(work, "guest.img"));
+        await rename(join(work, "guest.img"), image);
+        const versions = (await packages()).map(({ name, version }) => ({ name, version }));
+        await writeJson(contentsList, { size, components, packages: versions });
+      } finally {
+        await rm(work, { recursive: true, force: true });
+      }
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { stat } from "node:fs/promises";
+import { hasCode } from "../build-error.ts";
+import { readMap, writeMap } from "../digest.ts";
+
+export interface Step {
+  /** One or two words, for people. */
+  readonly name: string;
+  /** Absolute paths of what it makes, each put there by rename. */
+  readonly outputs: readonly string[];
+  /** Digest of all that the outputs depend on. */
+  readonly key: () => Promise<string>;
+  readonly build: () => Promise<void>;
+}
+
+/** What was built from what: lets a step be left out whose inputs and outputs are as they were. */
+export class Stamps {
+  readonly #file: string;
+  readonly #stamps: Map<string, string>;
+
+  private constructor(file: string, stamps: Map<string, string>) {
+    this.#file = file;
+    this.#stamps = stamps;
+  }
+
+  static async open(file: string): Promise<Stamps> {
+    return new Stamps(file, await readMap(file));
+  }
+
+  /** Builds the step unless it is up to date; says whether it had to. */
+  async bring({ name, outputs, key, build }: Step): Promise<boolean> {
+    const wanted = await key();
+    const before = await stampOf(wanted, outputs);
+    if (before !== undefined && this.#stamps.get(name) === before) return false;
+    await build();
+    const after = await stampOf(wanted, outputs);
+    if (after === undefined) throw new Error(`step ${name}: it did not make ${outputs.join(", ")}`);
+    this.#stamps.set(name, after);
+    await writeMap(this.#file, this.#stamps);
+    return true;
+  }
+}
+
+/** The key and what the outputs are on disk, or undefined if one is missing. */
+async function stampOf(key: string, outputs: readonly string[]): Promise<string | undefined> {
+  const parts = [key];
+  for (const output of outputs) {
+    try {
+      const { size, ino, mtimeNs } = await stat(output, { bigint: true });
+      parts.push(`${size} ${ino} ${mtimeNs}`);
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+  return parts.join("\n");
+}

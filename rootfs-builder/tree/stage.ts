@@ -1,0 +1,33 @@
+import { chmod, link, mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Tree, TreeFile } from "./tree.ts";
+
+/**
+ * Writes a tree into `directory`, which has to be new and empty, in sorted order, as whoever runs this. Modes are kept,
+ * whatever the umask; owners are not.
+ */
+export async function stage(tree: Tree, directory: string): Promise<void> {
+  const written = new Map<TreeFile, string>();
+  const paths = [...tree.keys()].sort();
+  for (const path of paths) {
+    const entry = tree.get(path);
+    const target = join(directory, path);
+    if (entry?.type === "directory") await mkdir(target, { mode: 0o700 });
+    else if (entry?.type === "symlink") await symlink(entry.target, target);
+    else if (entry?.type === "file") {
+      const first = written.get(entry);
+      if (first !== undefined) {
+        await link(first, target);
+        continue;
+      }
+      await writeFile(target, entry.content, { flag: "wx" });
+      await chmod(target, entry.mode);
+      written.set(entry, target);
+    }
+  }
+  // Last and from the inside out: a directory may be one that its owner can't write to.
+  for (const path of paths.toReversed()) {
+    const entry = tree.get(path);
+    if (entry?.type === "directory") await chmod(join(directory, path), entry.mode);
+  }
+}

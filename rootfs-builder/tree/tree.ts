@@ -1,0 +1,37 @@
+import { pack } from "tar-stream";
+
+export interface TreeDirectory {
+  readonly type: "directory";
+  /** Permission bits, 0o7777 at most. */
+  readonly mode: number;
+}
+
+/** Two paths that hold the same object are hard links of one file. */
+export interface TreeFile {
+  readonly type: "file";
+  readonly mode: number;
+  readonly content: Buffer;
+}
+
+export interface TreeSymlink {
+  readonly type: "symlink";
+  /** As the guest will read it; nothing here follows it. */
+  readonly target: string;
+}
+
+export type TreeEntry = TreeDirectory | TreeFile | TreeSymlink;
+
+/** What will be the image: entries by path, without a leading slash. The root directory is not in it. */
+export type Tree = Map<string, TreeEntry>;
+
+/** Entries as a tar stream, in the order given: how files that are no package's come into a merge. */
+export function tarOf(entries: Iterable<readonly [path: string, entry: TreeEntry]>): AsyncIterable<unknown> {
+  const tar = pack();
+  for (const [name, entry] of entries) {
+    if (entry.type === "file") tar.entry({ name, mode: entry.mode, size: entry.content.length }, entry.content);
+    else if (entry.type === "directory") tar.entry({ name, mode: entry.mode, type: "directory" });
+    else tar.entry({ name, type: "symlink", linkname: entry.target });
+  }
+  tar.finalize();
+  return tar;
+}
