@@ -1,5 +1,6 @@
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
+import type { Init } from "./kernel/kernel.ts";
 import { openSys } from "./kernel/sys.ts";
 import { listen } from "./main/listen.ts";
 import { createLog } from "./main/log.ts";
@@ -12,51 +13,63 @@ import { Sandbox } from "./sandbox/sandbox.ts";
 import { serviceTable } from "./service/table.ts";
 import { RpcServer } from "./transport/rpc-server.ts";
 
-const { env } = process;
-const sys = openSys();
-const init = await openInit(sys, env["GUESTD_INIT_FD"]);
-const kernel = { sys, init, files: realFiles };
-const { options, problems } = parseOptions(realFiles.readText("/proc/cmdline"), env);
-const sink = new LogSink();
-const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
-for (const problem of problems) log.error(problem);
-logTransport(log);
+/** The agent's whole life: restore, listen, serve until the sandbox ends. */
+async function main(): Promise<void> {
+  const { env } = process;
+  const sys = openSys();
+  const init = await openInit(sys, env["GUESTD_INIT_FD"]);
+  const kernel = { sys, init, files: realFiles };
+  const { options, problems } = parseOptions(realFiles.readText("/proc/cmdline"), env);
+  const sink = new LogSink();
+  const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
+  for (const problem of problems) log.error(problem);
+  logTransport(log);
 
-const sandbox = new Sandbox(kernel, {
-  stateDirectory: env["GUESTD_STATE_DIR"] ?? "/run/guestd",
-  pipeSize: options.containerPipeSize,
-});
-const metrics = new GuestMetrics({
-  readText: (path) => realFiles.readText(path),
-  statfs: (path) => realFiles.statfs(path),
-  pid: process.pid,
-  restarts: init.greeting.generation - 1,
-});
-const server = new RpcServer(
-  serviceTable({
-    sandbox,
-    version: VERSION,
-    initDaemon: init.greeting.generation > 0,
-    readText: realFiles.readText,
-    exists: realFiles.exists,
-    scrape: () => metrics.scrape(),
-    stop,
-  }),
-);
-
-const listener = listen(init, options.serverAddress, (socket, cid) => void server.accept(socket, cid));
-if (options.logPort > 0) {
-  sink.console = false;
-  listen(init, `vsock://-1:${options.logPort}`, (socket, cid) => {
-    if (cid === undefined || cid === 2) sink.addReader(socket);
-    else socket.destroy();
+  const sandbox = new Sandbox(kernel, {
+    stateDirectory: env["GUESTD_STATE_DIR"] ?? "/run/guestd",
+    pipeSize: options.containerPipeSize,
   });
+  const metrics = new GuestMetrics({
+    readText: (path) => realFiles.readText(path),
+    statfs: (path) => realFiles.statfs(path),
+    pid: process.pid,
+    restarts: init.greeting.generation - 1,
+  });
+  const server = new RpcServer(
+    serviceTable({
+      sandbox,
+      version: VERSION,
+      initDaemon: init.greeting.generation > 0,
+      readText: realFiles.readText,
+      exists: realFiles.exists,
+      scrape: () => metrics.scrape(),
+      stop: () => void stop(),
+    }),
+  );
+
+  const listener = listen(init, options.serverAddress, (socket, cid) => void server.accept(socket, cid));
+  if (options.logPort > 0) {
+    sink.console = false;
+    listen(init, `vsock://-1:${options.logPort}`, (socket, cid) => {
+      if (cid === undefined || cid === 2) sink.addReader(socket);
+      else socket.destroy();
+    });
+  }
+  log.info({ address: options.serverAddress, generation: init.greeting.generation, marks: marks(init) }, "listening");
+  writeConsole(`guestd: listening on ${options.serverAddress}\n`);
+
+  /** The sandbox has ended: what is under way is answered, then the guest powers off. */
+  async function stop(): Promise<void> {
+    log.info("the sandbox has ended");
+    await listener.close();
+    await server.close();
+    sink.close();
+    init.power("off");
+  }
 }
-log.info({ address: options.serverAddress, generation: init.greeting.generation, marks: marks() }, "listening");
-writeConsole(`guestd: listening on ${options.serverAddress}\n`);
 
 /** Microseconds of CLOCK_MONOTONIC: when init began, when this agent was executed, and now. */
-function marks(): Record<string, number> {
+function marks(init: Init): Record<string, number> {
   const { initStartMicros, agentExecMicros } = init.greeting;
   return {
     init: initStartMicros,
@@ -65,11 +78,8 @@ function marks(): Record<string, number> {
   };
 }
 
-/** The sandbox has ended: what is under way is answered, then the guest powers off. */
-async function stop(): Promise<void> {
-  log.info("the sandbox has ended");
-  await listener.close();
-  await server.close();
-  sink.close();
-  init.power("off");
-}
+main().catch((error: unknown) => {
+  const line = error instanceof Error ? error.message : String(error);
+  writeConsole(`guestd: the agent can't start: ${line}\n`);
+  process.exitCode = 1;
+});

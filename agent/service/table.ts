@@ -50,7 +50,10 @@ type Erased = (agent: Agent, request: never, call: Parameters<Handler>[1]) => Pr
 export function serviceTable(agent: Agent): ServiceTable {
   const handlers = new Map<string, Handler>();
   for (const [name, method] of Object.entries({ ...agentService, ...health })) {
-    handlers.set(method.path, bind(agent, method as AnyMethod, RPCS[name as MethodName] as Erased | undefined));
+    handlers.set(
+      method.path,
+      bind(agent, method as unknown as AnyMethod, RPCS[name as MethodName] as Erased | undefined),
+    );
   }
   return {
     find(service, method) {
