@@ -1,0 +1,41 @@
+import { createHash } from "node:crypto";
+import { ImageError } from "./image-error.ts";
+
+/** The hex part of "sha256:…"; throws ImageError for anything else. */
+export function sha256Of(digest: unknown): string {
+  const hex = typeof digest === "string" ? /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1] : undefined;
+  if (hex === undefined) throw new ImageError(`read image: digest ${JSON.stringify(digest)} is not a sha256 digest`);
+  return hex;
+}
+
+/** "sha256:…" of some bytes. */
+export function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/** Watches a stream pass, and says afterwards whether it was the right one. */
+export class DigestCheck {
+  readonly #hash = createHash("sha256");
+  readonly #expected: string;
+  readonly #what: string;
+
+  /** `what` names the content in the error. */
+  constructor(expected: string, what: string) {
+    this.#expected = expected;
+    this.#what = what;
+  }
+
+  async *watch(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#hash.update(chunk);
+      yield chunk;
+    }
+  }
+
+  /** Throws ImageError when what has passed so far is not what was expected. Once only. */
+  verify(): void {
+    const found = `sha256:${this.#hash.digest("hex")}`;
+    if (found === this.#expected) return;
+    throw new ImageError(`read image: ${this.#what} has digest ${found}, not ${this.#expected}; the image is damaged`);
+  }
+}

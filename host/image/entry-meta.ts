@@ -1,0 +1,30 @@
+import { ImageError } from "./image-error.ts";
+import type { TarHeader } from "./tar-entries.ts";
+
+/** What an entry has beside its content. */
+export interface EntryMeta {
+  /** Permission bits with set-id and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+}
+
+/** Reads it from a header; pax records win. Throws ImageError for owners that the kernel does not know. */
+export function entryMeta({ mode, uid, gid, mtime, pax }: TarHeader): EntryMeta {
+  const seconds = Number(pax?.["mtime"] ?? mtime.getTime() / 1000);
+  return {
+    mode: mode & 0o7777,
+    uid: owner(pax?.["uid"] ?? uid),
+    gid: owner(pax?.["gid"] ?? gid),
+    // Beyond what file systems keep, a time is only a nuisance.
+    mtime: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 2 ** 33) : 0,
+  };
+}
+
+function owner(value: string | number): number {
+  const id = Number(value);
+  if (!Number.isInteger(id) || id < 0 || id >= 2 ** 32 - 1) throw new ImageError(`its owner ${value} is not an id`);
+  return id;
+}

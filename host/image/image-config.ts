@@ -1,0 +1,105 @@
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ImageError } from "./image-error.ts";
+import { asStrings, asText } from "./image-json.ts";
+import { imageUser } from "./image-user.ts";
+import type { Image } from "./read-image.ts";
+import * as defaults from "./spec-defaults.ts";
+
+/** What the person who starts the container says; the rest is the image's. */
+export interface RunOptions {
+  /** Instead of the image's Cmd. */
+  readonly args?: readonly string[];
+  /** Instead of the image's Entrypoint, and then Cmd doesn't count either. */
+  readonly entrypoint?: readonly string[];
+  /** "NAME=value", or "NAME=" for an empty one; they win over the image's. */
+  readonly env?: readonly string[];
+  readonly cwd?: string;
+  /** "user", "uid", "user:group". */
+  readonly user?: string;
+  readonly terminal?: { readonly rows: number; readonly columns: number };
+  readonly hostname?: string;
+  readonly readonlyRoot?: boolean;
+  readonly noNewPrivileges?: boolean;
+  /** Further mounts, after the usual ones. */
+  readonly mounts?: readonly Init<grpc.Mount>[];
+  readonly cgroupsPath?: string;
+  /** Bytes, processors (1.5), numbers of tasks. */
+  readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
+}
+
+/** Where the rootfs is: on the host, to look users up in, and in the guest. */
+export interface RootfsPlace {
+  readonly host: string;
+  readonly guest: string;
+}
+
+/** The OCI spec of an image, with what Docker gives by default, under proto names. Throws ImageError. */
+export function imageSpec(
+  { config }: Pick<Image, "config">,
+  rootfs: RootfsPlace,
+  options: RunOptions = {},
+): Init<grpc.Spec> {
+  const { hostname = "", readonlyRoot = false, cgroupsPath = "", mounts = [], limits = {} } = options;
+  return {
+    Version: "1.1.0",
+    Process: processSpec(config, rootfs.host, options),
+    Root: { Path: rootfs.guest, Readonly: readonlyRoot },
+    Hostname: hostname,
+    Mounts: [...defaults.DEFAULT_MOUNTS, ...mounts],
+    Linux: {
+      Namespaces: defaults.DEFAULT_NAMESPACES.map((type) => ({ Type: type })),
+      MaskedPaths: defaults.DEFAULT_MASKED_PATHS,
+      ReadonlyPaths: defaults.DEFAULT_READONLY_PATHS,
+      CgroupsPath: cgroupsPath,
+      Resources: resources(limits),
+    },
+  };
+}
+
+/** The process alone: what an exec of the same image takes, with its own arguments. */
+export function processSpec(config: Image["config"], rootfs: string, options: RunOptions): Init<grpc.Process> {
+  const { terminal, noNewPrivileges = false } = options;
+  const user = imageUser(rootfs, options.user ?? asText(config["User"]));
+  const capabilities = user.uid === 0 ? defaults.DEFAULT_CAPABILITIES : [];
+  return {
+    Terminal: terminal !== undefined,
+    ...(terminal === undefined ? {} : { ConsoleSize: { Height: terminal.rows, Width: terminal.columns } }),
+    User: { UID: user.uid, GID: user.gid, AdditionalGids: user.additionalGids },
+    Args: commandLine(config, options),
+    Env: environment(config, options),
+    Cwd: options.cwd || asText(config["WorkingDir"]) || "/",
+    Capabilities: { Bounding: defaults.DEFAULT_CAPABILITIES, Effective: capabilities, Permitted: capabilities },
+    Rlimits: [{ Type: "RLIMIT_NOFILE", Soft: defaults.DEFAULT_NOFILE.soft, Hard: defaults.DEFAULT_NOFILE.hard }],
+    NoNewPrivileges: noNewPrivileges,
+  };
+}
+
+function commandLine(config: Image["config"], options: RunOptions): string[] {
+  const entrypoint = options.entrypoint ?? asStrings(config["Entrypoint"], "Entrypoint of the image");
+  const own = options.entrypoint === undefined ? asStrings(config["Cmd"], "Cmd of the image") : [];
+  const args = [...entrypoint, ...(options.args ?? own)];
+  if (args.length === 0) throw new ImageError("run image: it has neither Entrypoint nor Cmd; say what to run");
+  return args;
+}
+
+/** Later ones win; each name once, where it came first. */
+function environment(config: Image["config"], options: RunOptions): string[] {
+  const values = new Map([["PATH", defaults.DEFAULT_PATH]]);
+  if (options.terminal !== undefined) values.set("TERM", "xterm");
+  for (const entry of [...asStrings(config["Env"], "Env of the image"), ...(options.env ?? [])]) {
+    const equals = entry.indexOf("=");
+    if (equals > 0) values.set(entry.slice(0, equals), entry.slice(equals + 1));
+  }
+  return Array.from(values, ([name, value]) => `${name}=${value}`);
+}
+
+const CPU_PERIOD = 100_000;
+
+function resources({ memory, cpus, pids }: NonNullable<RunOptions["limits"]>): Init<grpc.LinuxResources> {
+  return {
+    ...(memory === undefined ? {} : { Memory: { Limit: memory } }),
+    ...(cpus === undefined ? {} : { CPU: { Quota: Math.round(cpus * CPU_PERIOD), Period: CPU_PERIOD } }),
+    ...(pids === undefined ? {} : { Pids: { Limit: pids } }),
+  };
+}

@@ -1,0 +1,66 @@
+import type { BlobStore } from "./blob-store.ts";
+import { digestOf, sha256Of } from "./digest.ts";
+import { ImageError, reason } from "./image-error.ts";
+
+/** What registries allow for a manifest. */
+const MAX_JSON_BYTES = 4 * 1024 * 1024;
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A file of the image as JSON; undefined when there is none. With a digest, its bytes are checked. */
+export async function readJson(store: BlobStore, name: string, digest?: string): Promise<unknown> {
+  const size = await store.size(name);
+  if (size === undefined) return undefined;
+  if (size > MAX_JSON_BYTES)
+    throw new ImageError(`read image: ${name} has ${size} bytes, more than a JSON file may have`);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.read(name)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  const found = digest === undefined ? undefined : digestOf(bytes);
+  if (found !== digest)
+    throw new ImageError(`read image: ${name} has digest ${found}, not ${digest}; the image is damaged`);
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    throw new ImageError(`read image: ${name} is not JSON: ${reason(error)}`, { cause: error });
+  }
+}
+
+/** A content-addressed file as a JSON object. */
+export async function readBlobJson(store: BlobStore, digest: unknown): Promise<JsonObject> {
+  const name = blobName(digest);
+  return asObject(await readJson(store, name, String(digest)), name);
+}
+
+/** Where the layout keeps a digest's content. */
+export function blobName(digest: unknown): string {
+  return `blobs/sha256/${sha256Of(digest)}`;
+}
+
+export function asObject(value: unknown, what: string): JsonObject {
+  if (value === undefined) throw new ImageError(`read image: ${what} is missing`);
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    throw new ImageError(`read image: ${what} is not an object`);
+  }
+  return value as JsonObject;
+}
+
+/** Absent and null count as empty. */
+export function asArray(value: unknown, what: string): readonly unknown[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw new ImageError(`read image: ${what} is not a list`);
+  return value;
+}
+
+/** Absent and null count as empty. */
+export function asStrings(value: unknown, what: string): string[] {
+  return asArray(value, what).map((each) => {
+    if (typeof each !== "string") throw new ImageError(`read image: ${what} is not a list of strings`);
+    return each;
+  });
+}
+
+/** Anything but a string counts as absent. */
+export function asText(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,51 @@
+import { readFileSync, statSync } from "node:fs";
+import { ImageError } from "./image-error.ts";
+import { resolveFile } from "./resolve-in-root.ts";
+
+export interface ImageUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** The primary group first, as containerd has it. */
+  readonly additionalGids: readonly number[];
+}
+
+/** More than any real passwd file; what is longer counts as missing. */
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * `user`, `uid`, `user:group`, … of an image or a command line → numbers, by /etc/passwd and /etc/group of the rootfs. The
+ * rules of Docker: empty is root; a number needs no entry (its group is 0 then); with a group given, that is the only
+ * one, else the user's groups come along. Throws ImageError for a name that isn't there.
+ */
+export function imageUser(rootfs: string, text: string): ImageUser {
+  const [userText = "", groupText = ""] = text.split(":", 2);
+  const passwd = records(rootfs, "/etc/passwd");
+  const wanted = userText === "" ? "0" : userText;
+  const entry = passwd.find(([name]) => name === wanted) ?? passwd.find(([, , uid]) => uid === wanted);
+  const uid = id(entry?.[2] ?? wanted);
+  if (uid === undefined) throw new ImageError(`user "${text}": ${wanted} is not in the image's /etc/passwd`);
+  const groups = records(rootfs, "/etc/group");
+  if (groupText !== "") {
+    const gid = id(groups.find(([name]) => name === groupText)?.[2] ?? groupText);
+    if (gid === undefined) throw new ImageError(`user "${text}": ${groupText} is not in the image's /etc/group`);
+    return { uid, gid, additionalGids: [gid] };
+  }
+  const gid = id(entry?.[3]) ?? 0;
+  const name = entry?.[0];
+  const member = groups.filter(([, , , members = ""]) => name !== undefined && members.split(",").includes(name));
+  const others = member.flatMap(([, , number]) => id(number) ?? []);
+  return { uid, gid, additionalGids: [...new Set([gid, ...others])] };
+}
+
+function records(rootfs: string, file: string): string[][] {
+  const path = resolveFile(rootfs, file);
+  if (path === undefined || statSync(path).size > MAX_BYTES) return [];
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.filter((line) => line.trim() !== "" && !line.startsWith("#")).map((line) => line.trim().split(":"));
+}
+
+/** The kernel keeps 2^32-1 for "none". */
+function id(text: string | undefined): number | undefined {
+  const value = text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+  return value !== undefined && value < 2 ** 32 - 1 ? value : undefined;
+}

@@ -1,0 +1,133 @@
+import { type BlobStore, openBlobStore } from "./blob-store.ts";
+import { chooseManifest } from "./choose-manifest.ts";
+import { decompress } from "./decompress.ts";
+import { DigestCheck, sha256Of } from "./digest.ts";
+import { ImageError } from "./image-error.ts";
+import { asArray, asObject, asStrings, blobName, type JsonObject, readJson } from "./image-json.ts";
+import { type Platform, thisPlatform } from "./platform.ts";
+
+export interface Image extends AsyncDisposable {
+  /** The `config` part of the image's configuration: Env, Cmd, Entrypoint, User, WorkingDir. */
+  readonly config: JsonObject;
+  readonly platform: Platform;
+  /** Lowest first. */
+  readonly layers: readonly Layer[];
+  close(): Promise<void>;
+}
+
+export interface Layer {
+  /** Digest of the uncompressed tar. */
+  readonly diffId: string;
+  /** Bytes as stored. */
+  readonly size: number;
+  /** The uncompressed tar. After the last chunk the digests are checked; a damaged layer throws then. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
+export interface ReadImageOptions {
+  readonly platform?: Platform;
+  /** Name of the image, when there are several: "alpine:3.20", or the ref name of an OCI layout. */
+  readonly name?: string;
+}
+
+/**
+ * Opens an image: an OCI layout (a directory or a tar) or what `docker save` writes; the tar may be gzip or zstd. The
+ * image for the platform is chosen. Throws ImageError. The caller closes it.
+ */
+export async function readImage(path: string, options: ReadImageOptions = {}): Promise<Image> {
+  const store = await openBlobStore(path);
+  try {
+    return await openImage(store, path, options);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+interface Stored {
+  readonly config: JsonObject;
+  /** File of each layer; with its digest where the manifest gives one. */
+  readonly layers: readonly { readonly file: string; readonly digest?: string }[];
+}
+
+async function openImage(store: BlobStore, path: string, options: ReadImageOptions): Promise<Image> {
+  const platform = options.platform ?? thisPlatform();
+  const index = await readJson(store, "index.json");
+  const saved = index === undefined ? await readJson(store, "manifest.json") : undefined;
+  if (index === undefined && saved === undefined) {
+    throw new ImageError(
+      `read image ${path}: neither index.json (OCI layout) nor manifest.json (docker save) is in it`,
+    );
+  }
+  const { config, layers } =
+    index === undefined
+      ? await readSaved(store, saved, platform, options.name)
+      : await readLayout(store, asObject(index, "index.json"), platform, options.name);
+  const diffIds = asStrings(asObject(config["rootfs"], "rootfs of the configuration")["diff_ids"], "rootfs.diff_ids");
+  if (diffIds.length !== layers.length) {
+    throw new ImageError(`read image ${path}: ${layers.length} layers, but ${diffIds.length} diff_ids`);
+  }
+  const opened = layers.map((layer, at) => openLayer(store, layer.file, diffIds[at] ?? "", layer.digest));
+  const close = () => store.close();
+  return {
+    config: asObject(config["config"] ?? {}, "config of the configuration"),
+    platform,
+    layers: await Promise.all(opened),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function readLayout(store: BlobStore, index: JsonObject, platform: Platform, name?: string): Promise<Stored> {
+  const { manifest, config } = await chooseManifest(store, index, platform, name);
+  const layers = asArray(manifest["layers"], "layers of the manifest").map((value) => {
+    const { digest, mediaType } = asObject(value, "a layer of the manifest");
+    if (!/\.tar(\.gzip|[.+](gzip|zstd))?$/.test(String(mediaType))) {
+      throw new ImageError(`read image: a layer of type ${JSON.stringify(mediaType)} is not supported`);
+    }
+    return { file: blobName(digest), digest: String(digest) };
+  });
+  return { config, layers };
+}
+
+/** manifest.json of `docker save` before Docker 25, and of podman's docker-archive. */
+async function readSaved(store: BlobStore, saved: unknown, platform: Platform, name?: string): Promise<Stored> {
+  const all = asArray(saved, "manifest.json").map((value) => asObject(value, "an image of manifest.json"));
+  const tags = (image: JsonObject) => asStrings(image["RepoTags"], "RepoTags");
+  const named = name === undefined ? all : all.filter((image) => tags(image).includes(name));
+  const [image, second] = named;
+  if (image === undefined || second !== undefined) {
+    const names = all.flatMap(tags).join(", ");
+    throw new ImageError(`read image: ${named.length} images match ${name ?? "no name"}; choose one of: ${names}`);
+  }
+  const file = String(image["Config"]);
+  const config = asObject(await readJson(store, file, digestOfName(file)), `configuration ${file}`);
+  if (config["architecture"] !== platform.architecture || config["os"] !== platform.os) {
+    const has = `${config["os"]}/${config["architecture"]}`;
+    throw new ImageError(`read image: it is for ${has}, not for ${platform.os}/${platform.architecture}`);
+  }
+  return { config, layers: asStrings(image["Layers"], "Layers").map((each) => ({ file: each })) };
+}
+
+/** The configuration is named after its digest. */
+function digestOfName(file: string): string | undefined {
+  const hex = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(file)?.[1];
+  return hex === undefined ? undefined : `sha256:${hex}`;
+}
+
+async function openLayer(store: BlobStore, file: string, diffId: string, digest?: string): Promise<Layer> {
+  sha256Of(diffId);
+  const size = await store.size(file);
+  if (size === undefined) throw new ImageError(`read image: layer ${file} is missing`);
+  return {
+    diffId,
+    size,
+    async *open() {
+      const stored = new DigestCheck(digest ?? "", `layer ${file}`);
+      const plain = new DigestCheck(diffId, `the content of layer ${file}`);
+      yield* plain.watch(await decompress(digest === undefined ? store.read(file) : stored.watch(store.read(file))));
+      if (digest !== undefined) stored.verify();
+      plain.verify();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import { lstatSync, readlinkSync, type Stats } from "node:fs";
+import { ImageError } from "./image-error.ts";
+
+/** As many as the kernel follows. */
+const MAX_LINKS = 40;
+
+/**
+ * The path of a directory inside `root`, free of symbolic links below it. Links are followed as a process with that root
+ * would: absolute ones and ".." never lead out. `missing` is called with the path of each directory that isn't there and
+ * makes it, or throws. Nobody else may change the tree meanwhile. Throws ImageError.
+ */
+export function resolveDirectory(root: string, parts: readonly string[], missing: (path: string) => void): string {
+  const queue = [...parts];
+  const resolved: string[] = [];
+  let links = 0;
+  for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") {
+      resolved.pop();
+      continue;
+    }
+    const path = [root, ...resolved, part].join("/");
+    const found = lstat(path);
+    if (found?.isSymbolicLink()) {
+      if (++links > MAX_LINKS) throw new ImageError(`too many symbolic links in /${parts.join("/")}`);
+      const target = readlinkSync(path);
+      if (target.startsWith("/")) resolved.length = 0;
+      queue.unshift(...target.split("/"));
+      continue;
+    }
+    if (found === undefined) missing(path);
+    else if (!found.isDirectory()) throw new ImageError(`/${[...resolved, part].join("/")} is not a directory`);
+    resolved.push(part);
+  }
+  return [root, ...resolved].join("/");
+}
+
+/** The path of an existing regular file inside `root`, links followed inside; undefined when there is none. */
+export function resolveFile(root: string, file: string): string | undefined {
+  let parts = file.split("/");
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const name = parts.pop() ?? "";
+    let directory: string;
+    try {
+      directory = resolveDirectory(root, parts, (path) => {
+        throw new ImageError(`${path} is missing`);
+      });
+    } catch {
+      return undefined;
+    }
+    const path = `${directory}/${name}`;
+    const found = name === "" || name === "." || name === ".." ? undefined : lstat(path);
+    if (!found?.isSymbolicLink()) return found?.isFile() ? path : undefined;
+    const target = readlinkSync(path);
+    parts = target.startsWith("/")
+      ? target.split("/")
+      : [...directory.slice(root.length).split("/"), ...target.split("/")];
+  }
+  return undefined;
+}
+
+/** Never follows a link; undefined when there is nothing. */
+export function lstat(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}

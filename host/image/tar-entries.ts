@@ -1,0 +1,52 @@
+import { type Extract, extract, type Header } from "tar-stream";
+
+/** What a header says, and where the content starts in the stream. A type that tar-stream doesn't know is null. */
+export interface TarHeader extends Omit<Header, "linkname" | "type" | "pax"> {
+  readonly type: Header["type"] | null;
+  readonly linkname: string | null;
+  readonly byteOffset: number;
+  readonly pax?: Readonly<Record<string, string>> | null;
+}
+
+export interface TarEntry {
+  readonly header: TarHeader;
+  /** Read it before the next entry is asked for, or it is passed over. */
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** The entries of an uncompressed tar stream, in order. The stream is read to its end, padding included. */
+export async function* tarEntries(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
+  // Tars from before POSIX have no magic number; the option is missing in the types.
+  const parser = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
+  const fed = feed(source, parser);
+  fed.catch((error: Error) => parser.destroy(error));
+  try {
+    for await (const entry of parser) {
+      yield { header: entry.header as unknown as TarHeader, content: entry as AsyncIterable<Uint8Array> };
+      entry.resume();
+    }
+    await fed;
+  } finally {
+    parser.destroy();
+  }
+}
+
+async function feed(source: AsyncIterable<Uint8Array>, parser: Extract): Promise<void> {
+  for await (const chunk of source) {
+    if (parser.destroyed) return;
+    if (!parser.write(chunk)) await drained(parser);
+  }
+  parser.end(null);
+}
+
+function drained(parser: Extract): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      parser.off("drain", done);
+      parser.off("close", done);
+      resolve();
+    };
+    parser.on("drain", done);
+    parser.on("close", done);
+  });
+}
