@@ -12,6 +12,15 @@ export interface Accelerator {
   readonly reason: string;
 }
 
+export interface AcceleratorOptions {
+  /** Where the answer is kept. */
+  readonly file?: string;
+  /** The KVM device. */
+  readonly device?: string;
+  /** How KVM is tried. */
+  readonly probe?: () => Promise<Accelerator>;
+}
+
 /** Milliseconds in which a guest has to show life under KVM; a good one takes about 300. */
 const PROBE_MS = 3000;
 
@@ -20,14 +29,13 @@ const PROBE_MS = 3000;
  * (nested, or a KVM for guests of one kind only), so a kernel is started once per boot of this machine and the answer is
  * kept in build/. GUESTD_ACCEL=kvm or tcg decides without a look.
  */
-export async function chooseAccelerator(file = acceleratorFile, probe = probeKvm): Promise<Accelerator> {
+export async function chooseAccelerator(options: AcceleratorOptions = {}): Promise<Accelerator> {
+  const { file = acceleratorFile, device = "/dev/kvm", probe = probeKvm } = options;
   const wish = process.env["GUESTD_ACCEL"] ?? "";
   if (wish === "kvm" || wish === "tcg") return { kind: wish, reason: "GUESTD_ACCEL says so" };
   if (wish !== "") throw new MachineError(`GUESTD_ACCEL is "${wish}": set it to kvm or tcg, or leave it out`);
-  const closed = await access("/dev/kvm", constants.R_OK | constants.W_OK).catch(
-    (error: NodeJS.ErrnoException) => error,
-  );
-  if (closed !== undefined) return { kind: "tcg", reason: `/dev/kvm cannot be opened: ${closed.code}` };
+  const closed = await access(device, constants.R_OK | constants.W_OK).catch((error: NodeJS.ErrnoException) => error);
+  if (closed !== undefined) return { kind: "tcg", reason: `${device} cannot be opened: ${closed.code}` };
   const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   const known = await readFile(file, "utf8").then(parse, () => undefined);
   if (known?.boot === boot) return { kind: known.kind, reason: known.reason };

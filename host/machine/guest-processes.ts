@@ -16,7 +16,8 @@ import { isCidTaken, startVsockDevice, type VsockDevice } from "./vsock-device.t
 
 /** Unix socket paths have at most 107 bytes, and ours add some twenty to the directory's. */
 const DIRECTORY_LIMIT = 60;
-const CONSOLE_TAIL = 20;
+/** Lines of the console behind an error: a kernel panic with its trace has some thirty. */
+const CONSOLE_TAIL = 40;
 /** Milliseconds in which QEMU's own end is noticed after that of a device program, which ends with it. */
 const TOGETHER_MS = 500;
 

@@ -1,0 +1,77 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { finished } from "node:stream/promises";
+import { describe, expect, test } from "vitest";
+import { Console } from "./console.ts";
+
+async function feed(console: Console, ...pieces: readonly (string | Buffer)[]): Promise<void> {
+  const stream = new PassThrough();
+  console.read(stream);
+  for (const piece of pieces) stream.write(piece);
+  stream.end();
+  await finished(stream);
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+const never = new AbortController().signal;
+
+describe("Console", () => {
+  test("lines are put together from pieces, and the last one needs no end", async () => {
+    const seen: string[] = [];
+    await feed(new Console({ onLine: (line) => seen.push(line) }), "on", "e\r\ntw", "o\n", "three");
+    expect(seen).toEqual(["one", "two", "three"]);
+  });
+
+  test("a character that is split between two pieces stays whole", async () => {
+    const console = new Console();
+    const bytes = Buffer.from("grüß\n");
+    await feed(console, bytes.subarray(0, 3), bytes.subarray(3));
+    expect(console.text).toBe("grüß");
+  });
+
+  test("what firmware sends to a terminal is left out", async () => {
+    const console = new Console();
+    await feed(console, "\x1bc\x1b[?7l\x1b[2J\x1b[0mSeaBIOS\x07\n");
+    expect(console.text).toBe("SeaBIOS");
+  });
+
+  test("only the last lines are kept, and all are in the file", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "console-"));
+    try {
+      const file = join(directory, "log");
+      const console = new Console({ lines: 2, file });
+      await feed(console, "one\ntwo\nthree\n");
+      expect(console.tail(9)).toEqual(["two", "three"]);
+      expect(await readFile(file, "utf8")).toBe("one\ntwo\nthree\n");
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test("a flood without line ends is cut into lines of bounded length", async () => {
+    const console = new Console();
+    await feed(console, "x".repeat(10_000), "y".repeat(10_000));
+    const lines = console.text.split("\n");
+    expect(Math.max(...lines.map((line) => line.length))).toBe(4096);
+    expect(lines.join("")).toBe("x".repeat(10_000) + "y".repeat(10_000));
+  });
+
+  test("waiting finds a line that came before and one that comes after", async () => {
+    const console = new Console();
+    console.add("first");
+    expect(await console.waitFor(/^fir/, never)).toBe("first");
+    const later = console.waitFor(/sec/, never);
+    console.add("second");
+    expect(await later).toBe("second");
+  });
+
+  test("waiting ends with the signal's reason", async () => {
+    const stop = new AbortController();
+    const waiting = new Console().waitFor(/never/, stop.signal);
+    stop.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+    await expect(new Console().waitFor(/never/, stop.signal)).rejects.toThrow("enough");
+  });
+});

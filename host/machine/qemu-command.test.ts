@@ -1,0 +1,74 @@
+import { describe, expect, test } from "vitest";
+import { type QemuMachine, qemuArguments } from "./qemu-command.ts";
+
+const machine: QemuMachine = {
+  architecture: "x86_64",
+  type: "q35",
+  accelerator: "tcg",
+  memoryMib: 512,
+  cpus: 1,
+  kernel: "/k/vmlinuz",
+  initrd: "/k/initrd",
+  image: { path: "/k/guest.img", mib: 96 },
+  kernelArgs: ["agent.log=debug"],
+  vsock: { kind: "vhost-user", socket: "/d/vhost.sock", path: "/d/vm.vsock" },
+  shares: [{ tag: "kataShared", socket: "/d/fs0.sock" }],
+};
+
+/** The values that follow an option. */
+function values(argv: readonly string[], option: string): readonly string[] {
+  return argv.flatMap((word, index) => (argv[index - 1] === option ? [word] : []));
+}
+
+describe("qemuArguments", () => {
+  test("a q35 guest has the image as a read-only NVDIMM, a vhost-user vsock and a share on shared memory", () => {
+    expect(qemuArguments(machine).join(" ")).toBe(
+      "-M q35,nvdimm=on,memory-backend=mem -accel tcg -cpu max -smp 1 -m 512M,slots=2,maxmem=1632M " +
+        "-object memory-backend-memfd,id=mem,size=512M,share=on " +
+        "-nodefaults -no-user-config -display none -serial stdio -no-reboot " +
+        "-kernel /k/vmlinuz -initrd /k/initrd -append console=ttyS0 quiet panic=-1 swiotlb=noforce agent.log=debug " +
+        "-object memory-backend-file,id=image,mem-path=/k/guest.img,size=96M,share=on,readonly=on " +
+        "-device nvdimm,memdev=image,unarmed=on " +
+        "-chardev socket,id=vsock,path=/d/vhost.sock -device vhost-user-vsock-pci,chardev=vsock " +
+        "-chardev socket,id=fs0,path=/d/fs0.sock " +
+        "-device vhost-user-fs-pci,chardev=fs0,tag=kataShared,queue-size=1024",
+    );
+  });
+
+  test("under KVM the guest has the host's processor", () => {
+    const argv = qemuArguments({ ...machine, accelerator: "kvm", cpus: 2 });
+    expect([values(argv, "-accel"), values(argv, "-cpu"), values(argv, "-smp")]).toEqual([["kvm"], ["host"], ["2"]]);
+  });
+
+  test("the host kernel's vsock device needs only a context id", () => {
+    const argv = qemuArguments({ ...machine, vsock: { kind: "vhost", cid: 4711 }, shares: [] });
+    expect(values(argv, "-device")).toContain("vhost-vsock-pci,guest-cid=4711");
+    expect(values(argv, "-chardev")).toEqual([]);
+  });
+
+  test("without an image there is no NVDIMM and no change to bounce buffers", () => {
+    const argv = qemuArguments({ ...machine, image: undefined });
+    expect(argv.join(" ")).not.toMatch(/nvdimm|swiotlb|maxmem/);
+    expect(values(argv, "-m")).toEqual(["512M"]);
+  });
+
+  test("microvm is told the time stamp counter's frequency and gets the image as a disk", () => {
+    const argv = qemuArguments({ ...machine, type: "microvm", tscKhz: 2_400_000 });
+    expect(values(argv, "-M")).toEqual(["microvm,pcie=on,rtc=on,memory-backend=mem"]);
+    expect(values(argv, "-append").join()).toContain(" tsc_early_khz=2400000 ");
+    expect(values(argv, "-blockdev").join()).toContain("read-only=on,file.driver=file,file.filename=/k/guest.img");
+  });
+
+  test("an arm64 guest has the image as virtio-pmem and its console on ttyAMA0", () => {
+    const argv = qemuArguments({ ...machine, architecture: "aarch64", type: "virt" });
+    expect(values(argv, "-M")).toEqual(["virt,memory-backend=mem"]);
+    expect(values(argv, "-device")).toContain("virtio-pmem-pci,memdev=image");
+    expect(values(argv, "-append").join()).toContain("console=ttyAMA0 ");
+  });
+
+  test("commas in paths and tags do not end an option", () => {
+    const argv = qemuArguments({ ...machine, shares: [{ tag: "a,b", socket: "/d,e/fs" }] });
+    expect(values(argv, "-chardev")).toContain("socket,id=fs0,path=/d,,e/fs");
+    expect(values(argv, "-device")).toContain("vhost-user-fs-pci,chardev=fs0,tag=a,,b,queue-size=1024");
+  });
+});

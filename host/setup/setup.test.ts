@@ -1,0 +1,107 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { findProgram } from "../machine/programs.ts";
+
+const script = fileURLToPath(new URL("setup.sh", import.meta.url));
+const tools = "cat chmod cut dirname head id ls mkdir mktemp mv rm sed sort tail tr uname env".split(" ");
+
+describe("setup.sh", () => {
+  let directory = "";
+  let bin = "";
+
+  /** A machine whose PATH has the basic tools and what `program` adds, with an empty cache. */
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "setup-"));
+    bin = join(directory, "bin");
+    mkdirSync(bin);
+    symlinkSync(process.execPath, join(bin, "node"));
+    for (const tool of tools) symlinkSync(findProgram(tool) ?? "", join(bin, tool));
+  });
+
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  function program(name: string, text: string): void {
+    const path = join(bin, name);
+    rmSync(path, { force: true });
+    writeFileSync(path, `#!/bin/sh\n${text}\n`);
+    chmodSync(path, 0o755);
+  }
+
+  function setup(...argv: string[]): { status: number | null; output: string } {
+    const env = { PATH: bin, HOME: directory, GUESTD_CACHE: join(directory, "cache") };
+    const { status, stdout, stderr } = spawnSync("/bin/sh", [script, ...argv], { env, encoding: "utf8" });
+    return { status, output: stdout + stderr };
+  }
+
+  test("on a machine that is ready it says nothing and takes no time", () => {
+    const times = [1, 2, 3].map(() => {
+      const begun = performance.now();
+      const { status, stdout, stderr } = spawnSync("/bin/sh", [script], { encoding: "utf8" });
+      expect([status, stdout, stderr]).toEqual([0, "", ""]);
+      return performance.now() - begun;
+    });
+    expect(Math.min(...times)).toBeLessThan(500);
+  });
+
+  test("elsewhere than Debian it lists what is missing and what it is for, and installs nothing", () => {
+    program("cargo", "echo cargo 1.96.0");
+    const { status, output } = setup("demo");
+    expect(status).toBe(1);
+    expect(output).toMatch(/^ {2}qemu-system-\w+ +runs the guest \(Debian package qemu-system-\w+\)$/m);
+    expect(output).toMatch(/^ {2}mkfs\.erofs +makes the guest image/m);
+    expect(output).toMatch(/^ {2}a guest kernel +put one at \S+\/cache\/kernel\/VERSION\/boot\/vmlinuz-VERSION/m);
+    expect(output.trim().split("\n").at(-1)).toMatch(
+      /^setup: this is not Debian or Ubuntu: install the programs above/,
+    );
+  });
+
+  test("an ordinary user without sudo is told the command line", () => {
+    program("apt-get", "exit 1");
+    program("apt-cache", "exit 1");
+    program("id", "echo 1000");
+    const { status, output } = setup("test");
+    expect(status).toBe(1);
+    expect(output.trim().split("\n").at(-1)).toMatch(
+      /^setup: installing packages needs root\. Run: sudo apt-get update && sudo apt-get install --no-install-recommends -y .*\bcrun\b.*\bqemu-system-/,
+    );
+  });
+
+  test("as root it says what is missing before it installs, and updates the lists once where apt knows no package", () => {
+    const calls = join(directory, "calls");
+    program("apt-get", `echo "apt-get $*" >>${calls}`);
+    program("apt-cache", `[ "$1" != show ] || grep -q update ${calls}`);
+    symlinkSync(findProgram("grep") ?? "", join(bin, "grep"));
+    program("cargo", "echo cargo 1.96.0");
+    program("id", "echo 0");
+    const { status, output } = setup("demo");
+    const done = readFileSync(calls, "utf8").trim().split("\n");
+    expect(done[0]).toMatch(/^apt-get .*update$/);
+    expect(done[1]).toMatch(/^apt-get .*--no-install-recommends .*install .*\bcpio\b.*\bqemu-system-/);
+    expect(done).toHaveLength(2);
+    expect(output.indexOf("this is missing")).toBeLessThan(output.indexOf("setup: apt-get install"));
+    // this apt has no kernel
+    expect(status).toBe(1);
+    expect(output.trim().split("\n").at(-1)).toMatch(/^setup: apt knows no kernel for linux-image-/);
+  });
+
+  test("a failed installation shows the end of apt's output", () => {
+    program("apt-get", 'case "$*" in *install*) echo "E: no space left" >&2; exit 100 ;; esac');
+    program("apt-cache", "exit 0");
+    program("cargo", "echo cargo 1.96.0");
+    program("id", "echo 0");
+    const { status, output } = setup("demo");
+    expect(status).toBe(1);
+    expect(output).toMatch(/ {2}\| E: no space left\nsetup: apt-get install failed: see \S+setup\.log\n$/);
+  });
+
+  test("an unknown argument is refused", () => {
+    expect(setup("dmeo")).toEqual({
+      status: 2,
+      output: 'setup: unknown argument "dmeo": use demo or test, and --dev for the fuzzers\' compiler\n',
+    });
+  });
+});
