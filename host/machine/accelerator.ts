@@ -46,7 +46,7 @@ export async function chooseAccelerator(options: AcceleratorOptions = {}): Promi
 }
 
 /** Starts a kernel with nothing to run: it panics, and `panic=-1` with -no-reboot ends QEMU with status 0. */
-export async function probeKvm(): Promise<Accelerator> {
+async function probeKvm(): Promise<Accelerator> {
   const kernel = cachedKernels()[0]?.kernel;
   if (kernel === undefined) throw new MachineError('no kernel to try KVM with: run "npm run setup"');
   const [type, serial] = qemuArchitecture() === "x86_64" ? ["q35", "ttyS0"] : ["virt", "ttyAMA0"];
