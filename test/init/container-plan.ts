@@ -1,0 +1,27 @@
+import * as abi from "../../agent/kernel/constants.ts";
+import type { PlanOp } from "../../agent/kernel/plan.ts";
+
+/** Into a mount namespace of its own, with `rootfs` as the root register. */
+export function enterRootfs(rootfs: string): PlanOp[] {
+  return [
+    { op: "unshare", flags: abi.CLONE_NEWNS },
+    { op: "propagate", path: "/", flags: abi.MS_REC | abi.MS_SLAVE },
+    { op: "open-tree", from: "guest", path: rootfs, recursive: true },
+    { op: "root", path: rootfs },
+  ];
+}
+
+/** A new file system at `target`. */
+export function mountOf(type: string, target: string, options: readonly (readonly [string, string?])[] = []): PlanOp[] {
+  return [
+    { op: "fsopen", type },
+    ...options.map(
+      ([key, value]): PlanOp => (value === undefined ? { op: "fsconfig", key } : { op: "fsconfig", key, value }),
+    ),
+    { op: "fsmount", attributes: abi.MOUNT_ATTR_NOSUID },
+    { op: "attach", target, kind: "directory" },
+  ];
+}
+
+export const pivot: PlanOp = { op: "pivot" };
+export const mountProc: PlanOp[] = mountOf("proc", "/proc");

@@ -1,0 +1,156 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { startInit } from "./harness.ts";
+import { startRelayedInit, sys } from "./relayed-init.ts";
+import { launch, shell, stdio } from "./run-plan.ts";
+import { describeInit } from "./variants.ts";
+
+describeInit("from start to power-off", (binary) => {
+  test("an agent that dies is started again with growing pauses, one line each", async () => {
+    await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", "echo run; exit 3"] });
+    await init.waitForConsole(/next start in 400 ms/);
+    const pauses = [...init.console().matchAll(/the agent ended \(exit code 3\); next start in (\d+) ms/g)];
+    expect(pauses.map(([, pause]) => pause)).toEqual(["0", "100", "200", "400"]);
+    expect(init.console().match(/^run$/gm)).toHaveLength(4);
+  });
+
+  test("an agent that cannot be executed is named with the reason", async () => {
+    await using init = startInit({ init: binary, agentCommand: ["/not/there"] });
+    await init.waitForConsole(/guestd-init: cannot execute the agent \/not\/there: No such file or directory\n/);
+    await init.waitForConsole(/the agent ended \(exit code 127\); next start in 100 ms/);
+  });
+
+  test("the agent's environment is PATH, MALLOC_ARENA_MAX, GUESTD_INIT_FD and the GUESTD_ ones that init got", async () => {
+    const env = { GUESTD_STATE_DIR: "/run/x", OTHER: "1", GUESTD_INIT_FD: "9" };
+    await using init = startInit({ init: binary, agentCommand: ["/usr/bin/env"], env });
+    await init.waitForConsole(/the agent ended/);
+    const lines = init
+      .console()
+      .split("\n")
+      .filter((line) => line.includes("="));
+    expect(lines.slice(0, 4)).toEqual([
+      "PATH=/bin:/sbin:/usr/bin:/usr/sbin",
+      "MALLOC_ARENA_MAX=1",
+      "GUESTD_INIT_FD=3",
+      "GUESTD_STATE_DIR=/run/x",
+    ]);
+  });
+
+  test("the agent has descriptors 0 to 3 and no other, no blocked and no ignored signal", async () => {
+    const script =
+      "for fd in /proc/self/fd/*; do basename $fd; done; grep ^Sig /proc/self/status; echo done; exec sleep 60";
+    await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", script] });
+    await init.waitForConsole(/^done$/m);
+    const fds = [...init.console().matchAll(/^(\d+)$/gm)].map(([, fd]) => Number(fd));
+    expect(fds.filter((fd) => fd < 4)).toEqual([0, 1, 2, 3]);
+    expect(fds.length).toBeLessThanOrEqual(5); // the shell's own one, for the directory
+    expect(init.console()).toMatch(/^SigBlk:\t0{16}$/m);
+    expect(init.console()).toMatch(/^SigIgn:\t0{16}$/m);
+  });
+
+  test("the base mounts, the links of /dev, lo, the host name and init's own cgroup are there", async () => {
+    const script = `cat /proc/self/mounts; ls -l /dev; ip -br link; cat /etc/hostname /proc/sys/kernel/hostname
+      cat /proc/1/cgroup; stat -c '%n %a' /tmp /dev/shm /run /dev/null; echo hello > /dev/null; : > /tmp/x; echo done; exec sleep 60`;
+    await using init = startInit({ init: binary, agentCommand: ["/bin/sh", "-c", script] });
+    await init.waitForConsole(/^done$/m);
+    const text = init.console();
+    for (const mount of [
+      "proc /proc proc rw,nosuid,nodev,noexec",
+      "sysfs /sys sysfs rw,nosuid,nodev,noexec",
+      "devpts /dev/pts devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=666",
+      "tmpfs /dev/shm tmpfs rw,nosuid,nodev",
+      "tmpfs /run tmpfs rw,nosuid,nodev,relatime,mode=755",
+      "tmpfs /tmp tmpfs rw,nosuid,nodev",
+      "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev,noexec",
+    ]) {
+      expect(text).toContain(`\n${mount}`);
+    }
+    for (const link of [
+      "ptmx -> pts/ptmx",
+      "fd -> /proc/self/fd",
+      "stdin -> /proc/self/fd/0",
+      "stderr -> /proc/self/fd/2",
+    ]) {
+      expect(text).toContain(link);
+    }
+    expect(text).toMatch(/^lo +UNKNOWN .*<LOOPBACK,UP,LOWER_UP>/m);
+    const name = existsSync("/etc/hostname") ? readFileSync("/etc/hostname", "utf8").trim() : "localhost";
+    expect(text).toMatch(new RegExp(`^${name}\\n0?`, "m"));
+    expect(text).toMatch(/^0::\/guestd$/m);
+    expect(text).toMatch(/^\/tmp 1777\n\/dev\/shm 1777\n\/run 755\n\/dev\/null 666$/m);
+    expect(text).not.toMatch(/guestd-init: cannot/);
+  });
+
+  test("the host's own /dev and mounts are not touched", async () => {
+    const before = readFileSync("/proc/self/mounts", "utf8");
+    await using init = startInit({
+      init: binary,
+      agentCommand: ["/bin/sh", "-c", ": > /dev/guestd-test; : > /run/guestd-test; echo done; exec sleep 60"],
+    });
+    await init.waitForConsole(/^done$/m);
+    expect(readFileSync("/proc/self/mounts", "utf8")).toBe(before);
+    expect([existsSync("/dev/guestd-test"), existsSync("/run/guestd-test")]).toEqual([false, false]);
+  });
+
+  test("each agent is told its generation and when init and it began", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const first = (await init.nextAgent()).greeting;
+    const [relay = 0] = await init.running.children();
+    process.kill(relay, "SIGKILL");
+    const second = (await init.nextAgent()).greeting;
+    const now = Number(process.hrtime.bigint() / 1000n);
+    expect([first.generation, second.generation]).toEqual([1, 2]);
+    expect(second.initStartMicros).toBe(first.initStartMicros);
+    expect(first.agentExecMicros).toBeGreaterThan(first.initStartMicros);
+    expect(second.agentExecMicros).toBeGreaterThan(first.agentExecMicros);
+    expect(second.agentExecMicros).toBeLessThan(now);
+  });
+
+  test("an agent that closes its socket is ended and started again", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    sys.close(await init.nextSocket());
+    expect((await init.nextAgent()).greeting.generation).toBe(2);
+    expect(init.running.console()).toContain("the agent ended (signal 9)");
+  });
+
+  test("an agent that does not read holds up nobody: its exits come when it reads", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const plans = Array.from({ length: 600 }, () => launch(agent, [stdio, ...shell("exit 1")]));
+    const end = Date.now() + 300;
+    while (Date.now() < end); // this process is the agent: it reads nothing for a while
+    const launched = await Promise.all(plans);
+    expect((await Promise.all(launched.map(({ process }) => process.exit))).every(({ code }) => code === 1)).toBe(true);
+    for (const one of launched) await one[Symbol.asyncDispose]();
+  });
+
+  test.each(["off", "reboot"] as const)("power %s ends the namespace and everything in it", async (action) => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const sleeping = await launch(agent, [stdio, ...shell("sleep 60")]);
+    agent.power(action);
+    const { code, signal } = await init.running.exited;
+    // reboot(2) in a pid namespace: its parent sees SIGINT for power off, SIGHUP for reboot; unshare passes it on.
+    expect(signal ?? code).toBe(action === "off" ? "SIGINT" : "SIGHUP");
+    expect(() => sys.signal(sleeping.process.pidfd, 0)).toThrow("ESRCH");
+    for (const fd of [sleeping.stdin, sleeping.output, sleeping.process.pidfd]) sys.close(fd);
+  });
+
+  test("init that is not process 1 says so and does nothing", async () => {
+    const { status, stderr } = spawnSync(binary, [], { encoding: "utf8" });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/I am the first process of a guest or of a pid namespace, and this is process \d+\n/);
+  });
+
+  test("killing the harness's init leaves no process and no cgroup", async () => {
+    const init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const launched = await launch(agent, [stdio, ...shell("sleep 60 & sleep 61 & true")]);
+    await launched.process.exit;
+    for (const fd of [launched.stdin, launched.output, launched.process.pidfd]) sys.close(fd);
+    const { cgroup = "" } = init.running;
+    await init[Symbol.asyncDispose]();
+    expect(existsSync(cgroup)).toBe(false);
+  });
+});

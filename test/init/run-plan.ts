@@ -1,0 +1,116 @@
+import type { ExitStatus, Fd, Init, KeptFds, LaunchedProcess, LaunchRequest } from "../../agent/kernel/kernel.ts";
+import type { LaunchReport, PlanOp } from "../../agent/kernel/plan.ts";
+import { ReportReader } from "../../agent/kernel/report.ts";
+import { sys } from "./relayed-init.ts";
+
+/** Slots of every launch here; extra ones come after. */
+export const STDIN = 0;
+export const OUTPUT = 1;
+export const REPORT = 2;
+export const EXTRA = 3;
+
+export const stdio: PlanOp = { op: "stdio", stdin: STDIN, stdout: OUTPUT, stderr: OUTPUT };
+
+/** find and exec of a program by its path. */
+export function execute(args: readonly string[], env: readonly string[] = ["PATH=/bin"]): PlanOp[] {
+  return [
+    { op: "find", candidates: args.slice(0, 1) },
+    { op: "exec", args, env },
+  ];
+}
+
+export const shell = (script: string): PlanOp[] => execute(["/bin/sh", "-c", script]);
+
+export interface Launched extends AsyncDisposable {
+  readonly process: LaunchedProcess;
+  readonly stdin: Fd;
+  readonly output: Fd;
+  readonly report: ReportReader;
+  /** The rest of the output, to its end. */
+  text(): Promise<string>;
+}
+
+let lastId = 0;
+export const nextId = (): number => ++lastId;
+
+/** Launches a plan with pipes in the slots; at the end closes what is ours and has init forget the process. */
+export async function launch(
+  agent: Init,
+  plan: readonly PlanOp[],
+  options: Partial<LaunchRequest> & {
+    extra?: readonly Fd[];
+    keepOf?: (fds: { stdin: Fd; output: Fd; report: Fd }) => KeptFds;
+  } = {},
+): Promise<Launched> {
+  const { extra = [], keepOf, ...request } = options;
+  const [input, output, report] = [sys.pipe(), sys.pipe(), sys.pipe()];
+  const id = nextId();
+  const close = () => {
+    for (const fd of [input.write, output.read, report.read]) sys.close(fd);
+  };
+  try {
+    const process = await agent.launch({
+      id,
+      plan,
+      slots: [input.read, output.write, report.write, ...extra],
+      reportSlot: REPORT,
+      newPidNamespace: false,
+      keep: keepOf?.({ stdin: input.write, output: output.read, report: report.read }) ?? {},
+      label: "",
+      ...request,
+    });
+    return {
+      process,
+      stdin: input.write,
+      output: output.read,
+      report: new ReportReader(sys, report.read),
+      text: () => readAll(output.read),
+      async [Symbol.asyncDispose]() {
+        agent.forget(id);
+        sys.close(process.pidfd);
+        close();
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    for (const fd of [input.read, output.write, report.write]) sys.close(fd);
+  }
+}
+
+export async function readAll(fd: Fd): Promise<string> {
+  const parts: Buffer[] = [];
+  for (;;) {
+    await sys.poll(fd, "read", AbortSignal.timeout(10_000));
+    const part = Buffer.alloc(65536);
+    const got = sys.read(fd, part);
+    if (got === 0) return Buffer.concat(parts).toString();
+    if (got > 0) parts.push(part.subarray(0, got));
+  }
+}
+
+export interface Finished {
+  readonly output: string;
+  readonly report: LaunchReport | { readonly kind: "executed" };
+  readonly exit: ExitStatus;
+}
+
+/** Launches, waits for the end, and returns what there was to see. */
+export async function run(
+  agent: Init,
+  plan: readonly PlanOp[],
+  options: Parameters<typeof launch>[2] = {},
+): Promise<Finished> {
+  await using launched = await launch(agent, plan, options);
+  const report = await launched.report.next(AbortSignal.timeout(10_000));
+  const output = await launched.text();
+  return { output, report, exit: await launched.process.exit };
+}
+
+/** The operation that failed, by name, and its errno; for `expect`. */
+export function failure(plan: readonly PlanOp[], finished: Finished): string {
+  const { report } = finished;
+  if (report.kind !== "failed") return `${report.kind}, then exit code ${finished.exit.code}: ${finished.output}`;
+  return `${plan[report.index]?.op}: errno ${report.errno}${report.text === "" ? "" : ` (${report.text})`}`;
+}
