@@ -2,8 +2,8 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { reason } from "./build-error.ts";
 import { buildTasks } from "./build-image.ts";
-import { printSizes } from "./print-sizes.ts";
 import { showTasks } from "./show-tasks.ts";
+import { sizeTable } from "./size-table.ts";
 
 const USAGE = `node rootfs-builder/build.ts [--to DIR] [--debug] [--kernel RELEASE] [--entry FILE]
 
@@ -39,9 +39,11 @@ async function main(): Promise<void> {
     ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),
   });
   await showTasks(tasks, process.stdout);
-  await printSizes(to, process.stdout);
+  process.stdout.write(`\n${await sizeTable(to)}`);
 }
 
+// A reader that has seen enough (| head) is no reason to stop building.
+process.stdout.on("error", () => {});
 try {
   await main();
 } catch (error) {

@@ -27,6 +27,8 @@ const COMMON = {
   charset: "ascii",
   legalComments: "none",
   logLevel: "silent",
+  // Instead of a tsconfig.json that esbuild would look for.
+  tsconfigRaw: { compilerOptions: { strict: true, verbatimModuleSyntax: true } },
   logOverride: { "empty-import-meta": "error" },
   supported: { "dynamic-import": false },
   define: {
