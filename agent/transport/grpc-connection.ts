@@ -47,7 +47,8 @@ export class GrpcConnection implements Connection {
       "grpc.enable_channelz": 0,
       "grpc.max_receive_message_length": MAX_BODY_BYTES,
       "grpc.max_send_message_length": MAX_BODY_BYTES,
-      "grpc.max_concurrent_streams": this.#maxCalls,
+      // Room for calls that have no request yet, and for those that are refused below.
+      "grpc.max_concurrent_streams": 2 * this.#maxCalls,
       interceptors: [(_method, call) => this.#intercept(call)],
     });
     for (const [service, methods] of byService(table)) {

@@ -11,6 +11,9 @@ const PREFIX_BYTES = 5;
 /** Largest number in a grpc-timeout header. */
 const MAX_TIMEOUT_DIGITS = 99_999_999;
 
+/** Calls at once: what the agent takes. Node's HTTP/2 stalls when ten thousand streams are opened in one turn. */
+const MAX_OPEN_CALLS = 4096;
+
 type Headers = Readonly<Record<string, string | readonly string[] | number | undefined>>;
 
 /**
@@ -21,6 +24,7 @@ export class GrpcClient implements RpcChannel {
   readonly closed: Promise<void>;
   readonly #session: ClientHttp2Session;
   #closing = false;
+  #open = 0;
 
   constructor(stream: Duplex) {
     this.#session = connect("http://agent", {
@@ -35,10 +39,12 @@ export class GrpcClient implements RpcChannel {
   call(service: string, method: string, payload: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     const path = `/${service}/${method}`;
     return bounded<Uint8Array>(path, options, (resolve, reject) => {
-      if (this.#session.closed || this.#session.destroyed) {
-        reject(new RpcError("unavailable", "grpc: closed"));
+      const refusal = this.#refusal(path);
+      if (refusal !== undefined) {
+        reject(refusal);
         return { stop: () => {} };
       }
+      this.#open++;
       const stream = this.#session.request({
         ":method": "POST",
         ":path": path,
@@ -47,6 +53,7 @@ export class GrpcClient implements RpcChannel {
         ...(options.timeoutMs === undefined ? {} : { "grpc-timeout": timeoutHeader(options.timeoutMs) }),
         ...options.metadata,
       });
+      stream.once("close", () => this.#open--);
       receive(stream).then(resolve, (error: RpcError) =>
         reject(this.#closing ? new RpcError("unavailable", "grpc: closed") : error),
       );
@@ -65,6 +72,12 @@ export class GrpcClient implements RpcChannel {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #refusal(path: string): RpcError | undefined {
+    if (this.#session.closed || this.#session.destroyed) return new RpcError("unavailable", "grpc: closed");
+    if (this.#open < MAX_OPEN_CALLS) return undefined;
+    return new RpcError("resource-exhausted", `${path}: more than ${MAX_OPEN_CALLS} calls at once on one connection`);
   }
 }
 
