@@ -72,6 +72,8 @@ class NumberWriter extends protobuf.BufferWriter {
 /**
  * What the generated code takes for protobufjs: its minimal runtime with the reader and writer above and without
  * `long`, whether or not that package is installed. The library itself stays as it is for others in the process.
+ *
+ * @public
  */
 export const runtime = {
   Reader: NumberReader,

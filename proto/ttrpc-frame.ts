@@ -6,11 +6,10 @@ export const MAX_BODY_BYTES = 4 << 20;
 
 export const FRAME_REQUEST = 1;
 export const FRAME_RESPONSE = 2;
-export const FRAME_DATA = 3;
 
 export interface FrameHeader {
   readonly streamId: number;
-  /** FRAME_REQUEST, FRAME_RESPONSE, FRAME_DATA, or something we do not know. */
+  /** FRAME_REQUEST, FRAME_RESPONSE, 3 for data of a stream, or something we do not know. */
   readonly type: number;
   /** Bit 0 remote closed, bit 1 remote open, bit 2 no data. Unary clients send 0. */
   readonly flags: number;

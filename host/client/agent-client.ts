@@ -7,7 +7,7 @@ import { RpcError } from "./rpc-error.ts";
 import { TtrpcClient } from "./ttrpc-client.ts";
 
 /** The methods of a service as functions, their names beginning in lower case. They throw RpcError. */
-export type ServiceClient<Service> = {
+type ServiceClient<Service> = {
   readonly [Name in keyof Service & string as Uncapitalize<Name>]: (
     request: Init<RequestOf<Service[Name]>>,
     options?: CallOptions,
@@ -38,7 +38,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
 }
 
 /** The agent's services over a channel, which the client owns from here on. */
-export function agentClient(channel: RpcChannel): AgentClient {
+function agentClient(channel: RpcChannel): AgentClient {
   return {
     agent: serviceClient(channel, agentService),
     health: serviceClient(channel, health),
