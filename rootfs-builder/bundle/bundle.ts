@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { BuildOptions, Metafile, Plugin } from "esbuild";
 import { BuildError } from "../build-error.ts";
 import { refuseMistakes } from "./check-bundle.ts";
-import { asyncEntry } from "./entry.ts";
 import { type BundleFile, sizeReport } from "./size-report.ts";
 
 /** The library that is a chunk of its own, loaded when the first gRPC connection comes. */
@@ -54,7 +53,7 @@ const chunks: Plugin = {
 };
 
 export interface BundleOptions {
-  /** Absolute path of the agent's entry, a .ts file. */
+  /** Absolute path of the agent's entry, a .ts file without await at its top level (the bundle is CommonJS). */
   readonly entry: string;
   /** Repository root: paths in the output are relative to it, so that the folder does not show in the bytes. */
   readonly root: string;
@@ -91,7 +90,7 @@ async function bundleOne(entryPoint: string, root: string, outfile: string): Pro
       entryPoints: [entryPoint],
       absWorkingDir: root,
       outfile,
-      plugins: [chunks, asyncEntry],
+      plugins: [chunks],
     };
     return (await build(options)).metafile;
   } catch (error) {

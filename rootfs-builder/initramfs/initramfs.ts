@@ -38,7 +38,7 @@ export async function buildInitramfs({ init, modules }: InitramfsOptions): Promi
     ({ name, content }): CpioEntry => ({ path: `lib/modules/${name}.ko`, type: "file", mode: 0o444, content }),
   );
   const list = files.map(({ path }) => `/${path}\n`).join("");
-  const directories = ["dev", "lib", "lib/modules", "proc", "sys", "sysroot"];
+  const directories = ["dev", "lib", "lib/modules", "proc", "sys"];
   const archive = cpioArchive([
     ...directories.map((path): CpioEntry => ({ path, type: "directory", mode: 0o755 })),
     { path: "init", type: "file", mode: 0o755, content: init },

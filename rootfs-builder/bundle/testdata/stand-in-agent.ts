@@ -18,8 +18,7 @@ const server = createServer((socket) => {
     else serveTtrpc(socket);
   });
 });
-await new Promise<void>((resolve) => server.listen(address.replace("unix://", ""), resolve));
-log.info({ address }, "listening");
+server.listen(address.replace("unix://", ""), () => log.info({ address }, "listening"));
 
 function serveTtrpc(socket: Socket): void {
   let pending = Buffer.alloc(0);

@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { diskLayout } from "./disk-image.ts";
+import { mbr } from "./mbr.ts";
+
+const MIB = 1024 * 1024;
+const SECTORS_PER_MIB = MIB / 512;
+
+function partition(record: Buffer | undefined): {
+  type?: number;
+  start?: number;
+  sectors?: number;
+  signature?: number;
+} {
+  return {
+    type: record?.[450] ?? -1,
+    start: record?.readUInt32LE(454) ?? -1,
+    sectors: record?.readUInt32LE(458) ?? -1,
+    signature: record?.readUInt16LE(510) ?? -1,
+  };
+}
+
+describe("diskLayout", () => {
+  const layout = diskLayout(100 * MIB);
+  const partAt = (offset: number) => layout.parts.find((part) => part.offset === offset)?.bytes;
+
+  test("puts the file system 3 MiB into a file of whole 128 MiB", () => {
+    expect(layout.fileSystemOffset).toBe(3 * MIB);
+    expect(layout.size).toBe(128 * MIB);
+    expect(diskLayout(125 * MIB).size).toBe(128 * MIB);
+    expect(diskLayout(125 * MIB + 1).size).toBe(256 * MIB);
+  });
+
+  test("shows one partition from the start of the file, and the same one from the data of the NVDIMM", () => {
+    const sectors = 125 * SECTORS_PER_MIB;
+    expect(partition(partAt(0))).toEqual({ type: 0x83, start: 3 * SECTORS_PER_MIB, sectors, signature: 0xaa55 });
+    expect(partition(partAt(2 * MIB))).toEqual({ type: 0x83, start: SECTORS_PER_MIB, sectors, signature: 0xaa55 });
+  });
+
+  test("has the pfn superblock at 4 KiB, with the data at 2 MiB", () => {
+    const block = partAt(4096);
+    expect(block?.toString("latin1", 0, 15)).toBe("NVDIMM_PFN_INFO");
+    expect(block?.readBigUInt64LE(56)).toBe(BigInt(2 * MIB));
+  });
+});
+
+describe("mbr", () => {
+  test("refuses a partition that is no whole sectors", () => {
+    expect(() => mbr(1000, 512)).toThrow("partition at 1000 of 512 bytes: whole sectors of 512 below 2 TiB are needed");
+  });
+});
