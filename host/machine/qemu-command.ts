@@ -58,10 +58,17 @@ function kernelCommandLine({ type, image, kernelArgs, tscKhz }: QemuMachine): st
     "quiet",
     "panic=-1",
     // the NVDIMM lies above 4 GiB, for which Linux would set 66 MB of bounce buffers aside
-    ...(image === undefined ? [] : ["swiotlb=noforce"]),
+    ...(image === undefined ? [] : ["swiotlb=noforce", ...rootOf(type)]),
     ...(type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
     ...kernelArgs,
   ].join(" ");
+}
+
+/** The first partition of the image: by DAX where the image is memory, else as a disk. */
+function rootOf(type: QemuMachine["type"]): readonly string[] {
+  return type === "microvm"
+    ? ["root=/dev/vda1", "rootfstype=erofs", "ro"]
+    : ["root=/dev/pmem0p1", "rootfstype=erofs", "rootflags=dax=always", "ro"];
 }
 
 function imageDevice({ type, image }: QemuMachine): readonly string[] {
