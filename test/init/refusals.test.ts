@@ -1,5 +1,6 @@
 import { closeSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Fd } from "../../agent/kernel/kernel.ts";
 import type { PlanOp } from "../../agent/kernel/plan.ts";
@@ -278,6 +279,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
 
   test("refused messages leave no descriptor behind in init", async () => {
     const pid = await init.running.pid();
+    await sleep(50); // the last forget
     const before = readdirSync(`/proc/${pid}/fd`).length;
     const file = planFile([{ op: "setsid" }]);
     for (let i = 0; i < 100; i++) {

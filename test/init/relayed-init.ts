@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type InitClient, openInit } from "../../agent/kernel/init-client.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
@@ -70,14 +70,14 @@ export async function startRelayedInit(
   };
 }
 
-let relay: string | undefined;
-
+/** Built once, and again when its source changes. */
 function buildRelay(): string {
-  if (relay !== undefined) return relay;
-  mkdirSync(build, { recursive: true });
-  relay = join(build, `relay-${process.pid}`);
   const source = join(import.meta.dirname, "relay.c");
-  execFileSync("gcc", ["-O2", "-static", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", source, "-o", relay]);
-  process.on("exit", () => rmSync(relay ?? "", { force: true }));
+  const relay = join(build, "relay");
+  mkdirSync(build, { recursive: true });
+  if (existsSync(relay) && statSync(relay).mtimeMs > statSync(source).mtimeMs) return relay;
+  const fresh = `${relay}.${process.pid}`;
+  execFileSync("gcc", ["-O2", "-static", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", source, "-o", fresh]);
+  renameSync(fresh, relay);
   return relay;
 }
