@@ -1,7 +1,9 @@
+import type { Duplex } from "node:stream";
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
 import type { Init } from "./kernel/kernel.ts";
 import { openSys } from "./kernel/sys.ts";
+import { serveDebugConsole } from "./main/debug-console.ts";
 import { listen } from "./main/listen.ts";
 import { createLog } from "./main/log.ts";
 import { LogSink, writeConsole } from "./main/log-sink.ts";
@@ -12,6 +14,9 @@ import { GuestMetrics } from "./metrics/scrape.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { serviceTable } from "./service/table.ts";
 import { RpcServer } from "./transport/rpc-server.ts";
+
+/** VMADDR_CID_HOST: nobody else may have a log or a shell. */
+const HOST_CID = 2;
 
 /** The agent's whole life: restore, listen, serve until the sandbox ends. */
 async function main(): Promise<void> {
@@ -48,12 +53,17 @@ async function main(): Promise<void> {
   );
 
   const listener = listen(init, options.serverAddress, (socket, cid) => void server.accept(socket, cid));
+  const listenForHost = (port: number, serve: (socket: Duplex) => void) => {
+    listen(init, `vsock://-1:${port}`, (socket, cid) => (cid === HOST_CID ? serve(socket) : socket.destroy()));
+  };
   if (options.logPort > 0) {
     sink.console = false;
-    listen(init, `vsock://-1:${options.logPort}`, (socket, cid) => {
-      if (cid === undefined || cid === 2) sink.addReader(socket);
-      else socket.destroy();
-    });
+    listenForHost(options.logPort, (socket) => sink.addReader(socket));
+  }
+  if (options.debugConsolePort > 0 && options.debugConsole) {
+    listenForHost(options.debugConsolePort, (socket) => void serveDebugConsole(kernel, socket));
+  } else if (options.debugConsole) {
+    log.error("agent.debug_console: a shell on /dev/console is not supported; add agent.debug_console_vport=1026");
   }
   log.info({ address: options.serverAddress, generation: init.greeting.generation, marks: marks(init) }, "listening");
   writeConsole(`guestd: listening on ${options.serverAddress}\n`);

@@ -42,7 +42,8 @@ export function openExecTerminal(kernel: Kernel, pid: number, process: ProcessSp
   }
 }
 
-function openTerminalIn(kernel: Kernel, path: string, process: ProcessSpec): Terminal {
+/** A pty of the devpts that is mounted on a path of the guest. */
+export function openTerminalIn(kernel: Kernel, path: string, process?: ProcessSpec): Terminal {
   const directory = openRoot(path);
   try {
     return openTerminal(kernel, directory, process);
@@ -51,10 +52,10 @@ function openTerminalIn(kernel: Kernel, path: string, process: ProcessSpec): Ter
   }
 }
 
-function openTerminal({ sys }: Kernel, directory: Fd, process: ProcessSpec): Terminal {
+function openTerminal({ sys }: Kernel, directory: Fd, process: ProcessSpec | undefined): Terminal {
   const master = sys.openTerminal(directory);
   try {
-    const size = process.consoleSize;
+    const size = process?.consoleSize;
     if (size !== undefined) sys.setWindowSize(master, size.height, size.width);
     return {
       master,

@@ -1,0 +1,47 @@
+import { once } from "node:events";
+import type { Duplex } from "node:stream";
+import type { Process } from "../container/process.ts";
+import { launchShell } from "../container/shell.ts";
+import { SIGKILL } from "../kernel/constants.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+
+const READ_BYTES = 4096;
+
+/** Serves one connection of the debug console: a shell on a pty, raw bytes both ways. Hanging up ends the shell. */
+export async function serveDebugConsole(kernel: Kernel, socket: Duplex): Promise<void> {
+  socket.on("error", () => socket.destroy());
+  let shell: Process;
+  try {
+    shell = await launchShell(kernel);
+  } catch (error) {
+    socket.end(`guestd: no debug console: ${(error as Error).message}\r\n`);
+    return;
+  }
+  const gone = new AbortController();
+  socket.on("close", () => gone.abort());
+  if (socket.destroyed) gone.abort();
+  try {
+    await Promise.all([toShell(socket, shell, gone.signal), fromShell(shell, socket, gone.signal)]);
+  } catch {
+    // The client hung up, or the shell is gone: both end here.
+  } finally {
+    shell.signal(SIGKILL);
+    await shell.exit;
+    shell.destroy();
+    socket.destroy();
+  }
+}
+
+async function fromShell(shell: Process, socket: Duplex, signal: AbortSignal): Promise<void> {
+  const output = shell.output("stdout");
+  for (;;) {
+    const data = await output.read(READ_BYTES, signal);
+    if (data.length === 0) break;
+    if (!socket.write(data)) await once(socket, "drain", { signal });
+  }
+  socket.end();
+}
+
+async function toShell(socket: Duplex, shell: Process, signal: AbortSignal): Promise<void> {
+  for await (const data of socket) await shell.input.write(data as Buffer, signal);
+}
