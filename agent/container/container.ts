@@ -1,6 +1,6 @@
 import { constants, openSync } from "node:fs";
 import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
-import { AgentError } from "../kernel/error.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { ReportReader } from "../kernel/report.ts";
@@ -116,7 +116,7 @@ export class Container {
   signal(execId: string, signal: number): void {
     if (execId === "" && signal === SIGKILL) {
       killCgroup(this.#kernel.files, this.cgroup);
-      if (this.#init.status === undefined) this.#init.signal(SIGKILL);
+      ignoreGone(() => this.#init.signal(SIGKILL));
       return;
     }
     const process = this.find(execId);
@@ -202,10 +202,12 @@ export class Container {
   }
 }
 
+/** A process that has ended, of which its end has not been heard yet, or that was waited for: nothing to signal. */
 function ignoreGone(work: () => void): void {
   try {
     work();
   } catch (error) {
-    if (!(error instanceof AgentError)) throw error;
+    const gone = error instanceof SystemError ? error.code === "ESRCH" : error instanceof AgentError;
+    if (!gone) throw error;
   }
 }
