@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{agent,proto,host,rootfs-builder}/**/*.test.ts"],
+          include: ["{agent,proto,host,rootfs-builder}/**/*.test.ts", "test/transport/**/*.test.ts"],
           testTimeout: 30_000,
         },
       },

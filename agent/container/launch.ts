@@ -115,12 +115,11 @@ export function launchError(plan: CompiledPlan, report: { index: number; errno: 
   const { call, object } = describeOp(step.op);
   const system = new SystemError(call, report.errno, object, report.text);
   if (step.op.op === "find") {
-    const name = step.op.candidates.length === 1 ? step.op.candidates[0] : step.op.candidates[0]?.split("/").at(-1);
-    const where = step.op.candidates.length === 1 ? "" : ` in $PATH (${step.op.candidates.join(", ")})`;
+    const exec = plan.steps.find(({ op }) => op.op === "exec")?.op;
+    const name = (exec?.op === "exec" ? exec.args[0] : undefined) ?? "";
+    const where = name.includes("/") ? "" : ` in $PATH (${step.op.candidates.join(", ")})`;
     const what = system.code === "ENOENT" ? "executable file not found" : `not executable, ${system.code}`;
-    return new AgentError("internal", `exec "${name}": ${what}${where}`, {
-      cause: system,
-    });
+    return new AgentError("internal", `exec "${name}": ${what}${where}`, { cause: system });
   }
   return new AgentError("internal", `${system.message}, from ${step.reason}`, {
     cause: system,

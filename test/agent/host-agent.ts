@@ -1,22 +1,13 @@
-import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type AgentClient, type ConnectOptions, connect } from "../../host/client/agent-client.ts";
-import { type RunningInit, startInit } from "../init/harness.ts";
+import { promisify } from "node:util";
+import { connect } from "../../host/client/agent-client.ts";
+import { startInit } from "../init/harness.ts";
+import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
+import type { Machine } from "../scenarios/machine.ts";
 
 const repository = join(import.meta.dirname, "../..");
-const node = process.execPath;
-
-/** An agent under a real init in namespaces of this machine, without a VM. */
-export interface HostAgent extends AsyncDisposable {
-  readonly init: RunningInit;
-  /** A directory that the agent sees under the same path. */
-  readonly directory: string;
-  readonly address: string;
-  connect(options?: ConnectOptions): Promise<AgentClient>;
-  /** A root file system of busybox, new for each name. */
-  rootfs(name: string): string;
-}
 
 export interface HostAgentOptions {
   /** Default: build/native/init. */
@@ -25,11 +16,14 @@ export interface HostAgentOptions {
   readonly agentCommand?: readonly string[];
 }
 
-export async function startHostAgent(options: HostAgentOptions = {}): Promise<HostAgent> {
+/** An agent under a real init in namespaces of this machine, without a VM. Its directory has the same path inside. */
+export async function startHostAgent(
+  options: HostAgentOptions = {},
+): Promise<Machine & { readonly directory: string; agentPid(): Promise<number>; initPid(): Promise<number> }> {
   mkdirSync(join(repository, "build/test"), { recursive: true });
   const directory = mkdtempSync(join(repository, "build/test/agent-"));
   const address = `unix://${directory}/agent.sock`;
-  const command = options.agentCommand ?? [node, join(repository, "agent/main.ts")];
+  const command = options.agentCommand ?? [process.execPath, join(repository, "agent/main.ts")];
   const init = startInit({
     ...(options.init === undefined ? {} : { init: options.init }),
     agentCommand: ["/usr/bin/env", `KATA_AGENT_SERVER_ADDR=${address}`, ...command],
@@ -38,30 +32,44 @@ export async function startHostAgent(options: HostAgentOptions = {}): Promise<Ho
     await init.kill();
     rmSync(directory, { recursive: true, force: true });
   };
+  const listening = async (times: number) => {
+    await init.waitForConsole(new RegExp(`(guestd: listening[\\s\\S]*){${times}}`), 20_000);
+  };
+  const agentPid = async () => {
+    const pid = (await init.children()).find((child) => /agent|launcher/.test(commandOf(child)));
+    if (pid === undefined) throw new Error("no agent is running");
+    return pid;
+  };
+  let agents = 1;
   try {
-    await init.waitForConsole(/guestd: listening/, 20_000);
+    await listening(1);
   } catch (error) {
     await close();
     throw error;
   }
   return {
-    init,
+    real: false,
     directory,
     address,
+    storages: [],
     connect: (connectOptions) => connect(address, connectOptions),
-    rootfs: (name) => makeRootfs(join(directory, name)),
+    rootfs: (name) => makeBusyboxRootfs(join(directory, name)),
+    hostPath: (path) => path,
+    agentPid,
+    initPid: () => init.pid(),
+    async shell(line) {
+      const enter = ["-t", String(await init.pid()), "-m", "-p", "-u", "-i", "-n", "-C", "/bin/sh", "-c", line];
+      return (await promisify(execFile)("nsenter", enter)).stdout;
+    },
+    async killAgent() {
+      process.kill(await agentPid(), "SIGKILL");
+      await listening(++agents);
+    },
+    console: () => init.console(),
     [Symbol.asyncDispose]: close,
   };
 }
 
-function makeRootfs(path: string): string {
-  for (const name of ["bin", "etc", "proc", "sys", "dev", "tmp", "root"]) mkdirSync(join(path, name), { recursive: true });
-  const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((file) => existsSync(file));
-  if (busybox === undefined) throw new Error("no busybox: apt-get install busybox-static");
-  cpSync(busybox, join(path, "bin/busybox"));
-  for (const applet of execFileSync(busybox, ["--list"], { encoding: "utf8" }).split("\n")) {
-    if (applet !== "" && applet !== "busybox") symlinkSync("busybox", join(path, "bin", applet));
-  }
-  writeFileSync(join(path, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nann:x:1000:100::/home/ann:/bin/sh\n");
-  return path;
+function commandOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8");
 }

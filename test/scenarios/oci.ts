@@ -3,7 +3,15 @@ import type { grpc } from "../../proto/gen/messages.js";
 
 /** A container as a Kata host describes it, running `args` in `rootfs`. */
 export function ociSpec(rootfs: string, args: readonly string[], parts: Init<grpc.Spec> = {}): Init<grpc.Spec> {
-  const caps = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SYS_CHROOT"];
+  const caps = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+  ];
   return {
     Version: "1.2.0",
     Process: {
@@ -16,7 +24,12 @@ export function ociSpec(rootfs: string, args: readonly string[], parts: Init<grp
     Root: { Path: rootfs },
     Mounts: [
       { destination: "/proc", source: "proc", type: "proc", options: ["nosuid", "noexec", "nodev"] },
-      { destination: "/dev", source: "tmpfs", type: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"] },
+      {
+        destination: "/dev",
+        source: "tmpfs",
+        type: "tmpfs",
+        options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+      },
       {
         destination: "/dev/pts",
         source: "devpts",

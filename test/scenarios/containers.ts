@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+
+const MEGABYTE_SUM = createHash("sha256")
+  .update(Buffer.alloc(1 << 20, "0123456789abcde\n"))
+  .digest("hex");
+const MEGABYTE = "i=0; while [ $i -lt 65536 ]; do echo 0123456789abcde; i=$((i+1)); done";
+
+/** What an ordinary host does with containers. Each runs over the protocol that the pod's client speaks. */
+export function containerScenarios(pod: () => Pod): void {
+  it("gives the container's stdout whole: 1 MiB, compared by hash", async () => {
+    const { stdout, status } = await pod().run(["sh", "-c", MEGABYTE]);
+    expect([stdout.length, createHash("sha256").update(stdout).digest("hex"), status]).toEqual([
+      1 << 20,
+      MEGABYTE_SUM,
+      0,
+    ]);
+  });
+
+  it("keeps stdout and stderr apart, and lets the container open and write /dev/stdout", async () => {
+    const { stdout, stderr } = await pod().run(["sh", "-c", "echo a > /dev/stdout; echo b > /dev/stderr"]);
+    expect(stdout.toString()).toBe("a\n");
+    expect(stderr.toString()).toBe("b\n");
+  });
+
+  it("takes stdin to its end, by CloseStdin and by empty data", async () => {
+    const { agent } = pod().client;
+    for (const end of ["close", "empty"]) {
+      const container_id = await pod().start(["sh", "-c", "cat; echo done"]);
+      await agent.writeStdin({ container_id, exec_id: container_id, data: Buffer.from("line\n") });
+      if (end === "close") await agent.closeStdin({ container_id, exec_id: container_id });
+      else await agent.writeStdin({ container_id, exec_id: "" });
+      const { stdout, status } = await pod().finish(container_id, "");
+      expect([stdout.toString(), status]).toEqual(["line\ndone\n", 0]);
+      await pod().remove(container_id);
+    }
+  });
+
+  it.each([0, 42])("tells the exit code %i", async (code) => {
+    expect((await pod().run(["sh", "-c", `exit ${code}`])).status).toBe(code);
+  });
+
+  it("tells 137 for a container that was killed", async () => {
+    const id = await pod().start(["sleep", "1000"]);
+    await pod().client.agent.signalProcess({ container_id: id, exec_id: "", signal: 9 });
+    expect((await pod().finish(id, id)).status).toBe(137);
+    await pod().remove(id);
+  });
+
+  it("ends an init that has no handler for SIGTERM when SIGTERM comes", async () => {
+    const id = await pod().start(["sleep", "1000"]);
+    await pod().client.agent.signalProcess({ container_id: id, exec_id: id, signal: 15 });
+    expect((await pod().finish(id, id)).status).toBe(137);
+    await pod().remove(id);
+  });
+
+  it("leaves SIGTERM to an init that handles it", async () => {
+    const id = await pod().start(["sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"]);
+    await pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+    await pod().client.agent.signalProcess({ container_id: id, exec_id: "", signal: 15 });
+    expect((await pod().finish(id, id)).status).toBe(9);
+    await pod().remove(id);
+  });
+
+  it("fails within a second where the executable is missing, in CreateContainer and in ExecProcess", async () => {
+    await expect(pod().create(["/bin/nope"])).rejects.toThrow(/"\/bin\/nope": executable file not found/);
+    const id = await pod().start(["sleep", "1000"]);
+    const start = performance.now();
+    await expect(pod().exec(id, ["nope"])).rejects.toThrow('"nope": executable file not found in $PATH');
+    await expect(pod().exec(id, ["sh"], { Cwd: "/nowhere" })).rejects.toThrow("chdir /nowhere: ENOENT");
+    expect(performance.now() - start).toBeLessThan(1000);
+    await pod().remove(id);
+  });
+
+  it("runs execs with the container's capabilities, their own user and exit code", async () => {
+    const id = await pod().start(["sleep", "1000"]);
+    const caps = await pod().execute(id, ["sh", "-c", "grep -E 'CapEff|CapBnd' /proc/self/status; exit 7"]);
+    expect(caps.stdout.toString()).toBe("CapEff:\t00000000000400eb\nCapBnd:\t00000000000400eb\n");
+    expect(caps.status).toBe(7);
+    const user = await pod().execute(id, ["sh", "-c", "id -u; id -g; echo $HOME; echo x > /dev/stdout"], {
+      User: { UID: 1000, GID: 100 },
+    });
+    expect([user.stdout.toString(), user.stderr.toString()]).toEqual(["1000\n100\n/home/ann\nx\n", ""]);
+    await pod().remove(id);
+  });
+
+  it("gives a terminal its size: 30×100, then 50×132, as stty sees it", async () => {
+    const { agent } = pod().client;
+    const id = await pod().start(["sleep", "1000"]);
+    const script = "tty; stty size; read x; stty size";
+    const exec_id = await pod().exec(id, ["sh", "-c", `read x; ${script}`], { Terminal: true });
+    await agent.ttyWinResize({ container_id: id, exec_id, row: 30, column: 100 });
+    await agent.writeStdin({ container_id: id, exec_id, data: Buffer.from("\n") });
+    let text = "";
+    while (!text.includes("30 100")) {
+      text += Buffer.from((await agent.readStdout({ container_id: id, exec_id, len: 8192 })).data).toString();
+    }
+    await agent.ttyWinResize({ container_id: id, exec_id, row: 50, column: 132 });
+    await agent.writeStdin({ container_id: id, exec_id, data: Buffer.from("\n") });
+    text += (await pod().drain("readStdout", id, exec_id, 8192)).toString();
+    expect(text).toMatch(/\/dev\/pts\/\d+\r\n30 100\r\n[\s\S]*50 132\r\n/);
+    expect((await agent.waitProcess({ container_id: id, exec_id })).status).toBe(0);
+    await expect(agent.ttyWinResize({ container_id: id, exec_id: id, row: 1, column: 1 })).rejects.toThrow("no tty");
+    await pod().remove(id);
+  });
+
+  it("gives a container's own terminal a console, from consoleSize on", async () => {
+    const spec = { Terminal: true, ConsoleSize: { Height: 33, Width: 77 } };
+    const { Process } = ociSpec("/", ["sh", "-c", "tty; stty size; ls -l /dev/console"]);
+    const id = await pod().start([], { Process: { ...Process, ...spec } });
+    const stdout = await pod().drain("readStdout", id, id);
+    expect(stdout.toString()).toMatch(/\/dev\/pts\/0\r\n33 77\r\ncrw[\s\S]*\/dev\/console/);
+    await pod().remove(id);
+  });
+
+  it("keeps pid namespaces apart and shares ipc and uts between the containers of the pod", async () => {
+    const ids = [await pod().start(["sleep", "1000"]), await pod().start(["sleep", "1000"])];
+    const links = await Promise.all(
+      ids.map(async (id) => {
+        const { stdout } = await pod().execute(id, [
+          "sh",
+          "-c",
+          "for n in pid ipc uts; do readlink /proc/1/ns/$n; done; hostname",
+        ]);
+        return stdout.toString().trim().split("\n");
+      }),
+    );
+    const [first = [], second = []] = links;
+    expect(first[0]).not.toBe(second[0]);
+    expect(first.slice(1)).toEqual(second.slice(1));
+    expect(first[3]).toBe("pod-host");
+    for (const id of ids) await pod().remove(id);
+  });
+
+  it("reads and writes the rootfs that the host shares", async () => {
+    const { machine } = pod();
+    const rootfs = machine.rootfs(`rw-${Date.now().toString(36)}`);
+    writeFileSync(`${machine.hostPath(rootfs)}/from-host`, "host wrote this\n");
+    const id = await pod().create(["sh", "-c", "cat /from-host; echo guest wrote this > /from-guest"], {}, rootfs);
+    await pod().client.agent.startContainer({ container_id: id });
+    expect((await pod().finish(id, id)).stdout.toString()).toBe("host wrote this\n");
+    expect(readFileSync(`${machine.hostPath(rootfs)}/from-guest`, "utf8")).toBe("guest wrote this\n");
+    await pod().remove(id);
+  });
+
+  it("ends a read when the process has ended, though a grandchild keeps the pipe open", async () => {
+    const id = await pod().start(["sleep", "1000"]);
+    const start = performance.now();
+    const { stdout, status } = await pod().execute(id, ["sh", "-c", "sleep 1000 & echo out; exit 3"]);
+    expect([stdout.toString(), status]).toEqual(["out\n", 3]);
+    expect(performance.now() - start).toBeLessThan(5000);
+    await pod().remove(id);
+  });
+
+  it("answers every waiter with the same status", async () => {
+    const id = await pod().start(["sh", "-c", "sleep 0.2; exit 5"]);
+    const wait = () => pod().client.agent.waitProcess({ container_id: id, exec_id: "" });
+    expect((await Promise.all([wait(), wait(), wait()])).map(({ status }) => status)).toEqual([5, 5, 5]);
+    await pod().remove(id);
+  });
+
+  it("honours a deadline, and the process goes on", async () => {
+    const id = await pod().start(["sh", "-c", "sleep 0.5; echo late"]);
+    const read = pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 10 }, { timeoutMs: 100 });
+    await expect(read).rejects.toMatchObject({ kind: "deadline-exceeded" });
+    expect((await pod().finish(id, id)).stdout.toString()).toBe("late\n");
+    await pod().remove(id);
+  });
+}
