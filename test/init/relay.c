@@ -21,7 +21,8 @@ int main(void) {
   } control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
   memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
   struct iovec part = {.iov_base = "x", .iov_len = 1};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   if (sendmsg(peer, &message, 0) < 0) return 4;
   close(peer);
   close(fd);

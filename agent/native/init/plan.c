@@ -105,5 +105,7 @@ int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32
       return result;
     }
   }
-  return c.cursor == out->word_count ? 0 : -EBADMSG;
+  if (c.cursor != out->word_count) return -EBADMSG;
+  *bad = 0;
+  return 0;
 }

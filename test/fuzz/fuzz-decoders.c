@@ -1,0 +1,71 @@
+/*
+ * libFuzzer target for all that init decodes: the first byte says how many descriptors (or slots) come along and what
+ * the rest is, a message of the agent or a launch plan. An accepted plan is walked as the child would walk it.
+ */
+#include "../../agent/native/init/message.h"
+#include "../../agent/native/init/plan.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define PLAN_KINDS(name, kinds) kinds,
+static const char *const KINDS[] = {"", PLAN_OPS(PLAN_KINDS)};
+
+static volatile size_t seen;
+
+static void walk_array(const struct plan *plan, uint32_t first, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) seen += strlen(plan->strings + plan->words[first + i]);
+  seen += plan->words[first + count];
+}
+
+static void walk_op(const struct plan *plan, const struct plan_op *op) {
+  unsigned at = 0;
+  for (const char *kind = KINDS[op->code]; *kind != '\0'; kind++, at++) {
+    if (strchr("pso", *kind) != NULL && plan_string(plan, op->arg[at]) != NULL) {
+      seen += strlen(plan_string(plan, op->arg[at]));
+    }
+    if (*kind == 'a' || *kind == 'A') walk_array(plan, op->arg[at], op->arg[at + 1]);
+    if (*kind == 'n') {
+      for (uint32_t i = 0; i < op->arg[at + 1]; i++) seen += plan->words[op->arg[at] + i];
+    }
+    if (strchr("aAnq", *kind) != NULL) at++;
+  }
+}
+
+static void fuzz_plan(const uint8_t *data, size_t size, unsigned slots) {
+  struct plan plan;
+  uint32_t bad;
+  void *copy = malloc(size + (size == 0)); /* aligned as a mapping is, and with its end where the data end */
+  if (copy == NULL) return;
+  memcpy(copy, data, size);
+  if (plan_check(copy, size, slots, &plan, &bad) == 0) {
+    for (uint32_t i = 0; i < plan.op_count; i++) walk_op(&plan, &plan.ops[i]);
+  }
+  free(copy);
+}
+
+static void fuzz_message(const uint8_t *data, size_t size, unsigned fds) {
+  struct request request;
+  uint8_t *copy = malloc(size + (size == 0));
+  if (copy == NULL) return;
+  memcpy(copy, data, size);
+  if (message_parse(copy, size, fds, &request) == 0) {
+    const uint8_t *bytes = request.type == LAUNCH ? request.launch.label : request.name.bytes;
+    size_t length = request.type == LAUNCH ? request.launch.label_length : request.name.length;
+    if (request.type == LAUNCH || request.type == KEEP || request.type == DROP) {
+      for (size_t i = 0; i < length; i++) seen += bytes[i];
+    }
+    if (request.type == LAUNCH && request.launch.report_slot >= fds) abort();
+  }
+  free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size == 0) return 0;
+  unsigned count = data[0] & 0x7f;
+  if (data[0] & 0x80) {
+    fuzz_message(data + 1, size - 1, count);
+  } else {
+    fuzz_plan(data + 1, size - 1, count);
+  }
+  return 0;
+}

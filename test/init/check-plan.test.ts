@@ -1,0 +1,67 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { beforeAll, expect, test } from "vitest";
+import type { PlanOp } from "../../agent/kernel/plan.ts";
+import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/plan-arbitrary.ts";
+import { encodePlan } from "../../agent/kernel/plan-encode.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const program = join(repository, "build/test/check-plan");
+
+beforeAll(() => {
+  mkdirSync(join(repository, "build/test"), { recursive: true });
+  const sources = [join(import.meta.dirname, "check-plan.c"), join(repository, "agent/native/init/plan.c")];
+  const flags = [
+    "-g",
+    "-D_GNU_SOURCE",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+  ];
+  execFileSync("gcc", [...flags, ...sources, "-o", program]);
+});
+
+/** What init's own check (under ASan and UBSan) says of each of the plans: "result, index of the bad operation". */
+function check(plans: readonly Uint8Array[], slots = ARBITRARY_SLOTS): string[] {
+  const input = plans.flatMap((plan) => [Buffer.from(new Uint32Array([plan.length, slots]).buffer), plan]);
+  return execFileSync(program, { input: Buffer.concat(input), maxBuffer: 1 << 26 })
+    .toString()
+    .trim()
+    .split("\n");
+}
+
+test("init accepts every plan that is encoded", () => {
+  const plans = fc.sample(arbitraryPlan, 500);
+  expect(check(plans.map(encodePlan))).toEqual(plans.map(() => "0 0"));
+});
+
+test("init accepts each operation alone, and with too few slots refuses those that have one", () => {
+  const exec: PlanOp = { op: "exec", args: ["x"], env: [] };
+  const plans = Object.values(arbitraryOps).map((op) => [fc.sample(op as fc.Arbitrary<PlanOp>, 1)[0] ?? exec, exec]);
+  expect(check(plans.map(encodePlan)).every((line) => line.startsWith("0 "))).toBe(true);
+  const withSlot = plans.map(([op]) => (op !== undefined && ("slot" in op || "stdin" in op) ? "-22 0" : "0 0"));
+  expect(check(plans.map(encodePlan), 0)).toEqual(withSlot);
+});
+
+test("a plan that is cut anywhere is refused", () => {
+  const [plan = []] = fc.sample(arbitraryPlan, 1);
+  const bytes = encodePlan(plan);
+  const cuts = Array.from({ length: bytes.length }, (_, length) => bytes.subarray(0, length));
+  expect(check(cuts).every((line) => line.startsWith("-74 "))).toBe(true);
+});
+
+test("a plan with any one byte changed is accepted or refused, and read within its bounds", () => {
+  const plans = fc.sample(arbitraryPlan, 20).flatMap((plan) => {
+    const bytes = encodePlan(plan);
+    return Array.from({ length: 200 }, (_, seed) => {
+      const changed = Uint8Array.from(bytes);
+      changed[(seed * 7919) % bytes.length] = (seed * 31) & 0xff;
+      return changed;
+    });
+  });
+  expect(check(plans)).toHaveLength(plans.length);
+});
