@@ -57,7 +57,7 @@ export function imageSpec(
   };
 }
 
-/** The process alone: what an exec of the same image takes, with its own arguments. */
+/** The process alone. For an exec in a running container give `entrypoint: []` with `args`. */
 export function processSpec(config: Image["config"], rootfs: string, options: RunOptions): Init<grpc.Process> {
   const { terminal, noNewPrivileges = false } = options;
   const user = imageUser(rootfs, options.user ?? asText(config["User"]));

@@ -22,6 +22,8 @@ export async function* tarEntries(source: AsyncIterable<Uint8Array>): AsyncGener
   fed.catch((error: Error) => parser.destroy(error));
   try {
     for await (const entry of parser) {
+      // tar-stream 3.2 gives null for a malformed binary size, and then waits for ever for the content's end.
+      if (!Number.isSafeInteger(entry.header.size)) throw new Error("Invalid header: its size is not a number");
       yield { header: entry.header as unknown as TarHeader, content: entry as AsyncIterable<Uint8Array> };
       entry.resume();
     }

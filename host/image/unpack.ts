@@ -54,17 +54,18 @@ interface Job {
 
 async function applyLayer(job: Job, layer: Layer, { onProgress, signal }: UnpackOptions): Promise<void> {
   job.writer.beginLayer();
-  for await (const entry of tarEntries(counted(job, layer.open(), onProgress))) {
-    signal?.throwIfAborted();
-    job.entries += 1;
-    try {
+  let at = "";
+  try {
+    for await (const entry of tarEntries(counted(job, layer.open(), onProgress))) {
+      signal?.throwIfAborted();
+      job.entries += 1;
+      at = ` entry ${JSON.stringify(entry.header.name)}:`;
       await applyEntry(job, entry);
-    } catch (error) {
-      const name = JSON.stringify(entry.header.name);
-      throw new ImageError(`unpack layer ${layer.diffId.slice(0, 19)}: entry ${name}: ${reason(error)}`, {
-        cause: error,
-      });
+      at = "";
     }
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    throw new ImageError(`unpack layer ${layer.diffId.slice(0, 19)}:${at} ${reason(error)}`, { cause: error });
   }
 }
 

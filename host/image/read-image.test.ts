@@ -1,0 +1,215 @@
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { digestOf } from "./digest.ts";
+import { type ReadImageOptions, readImage } from "./read-image.ts";
+import { file, symlink } from "./testing/layers.ts";
+import { temporaryDirectory, treeOf } from "./testing/tree.ts";
+import { unpack } from "./unpack.ts";
+import { type LayerEntry, layoutEntries, packTar } from "./write-layout.ts";
+
+const amd64 = { os: "linux", architecture: "amd64" };
+const arm64 = { os: "linux", architecture: "arm64" };
+const config = { Cmd: ["sh"] };
+const blob = (content: Buffer) => ({ name: `blobs/sha256/${digestOf(content).slice(7)}`, content });
+const json = (value: unknown) => Buffer.from(JSON.stringify(value));
+
+async function layout(text = "hello", name = "test:1", platform = amd64): Promise<LayerEntry[]> {
+  return layoutEntries({ name, platform, config, layers: [await packTar([file("f", text)])] });
+}
+
+/** Writes entries as a tar (`pack` may compress it) or as a directory, reads the image and unpacks it. */
+async function readBack(
+  entries: readonly LayerEntry[],
+  how: "directory" | ((tar: Buffer) => Buffer),
+  options?: ReadImageOptions,
+) {
+  using temporary = temporaryDirectory();
+  const path = join(temporary.path, "image");
+  if (how === "directory") {
+    for (const { name, content = "" } of entries) {
+      mkdirSync(dirname(join(path, name)), { recursive: true });
+      writeFileSync(join(path, name), content);
+    }
+  } else writeFileSync(path, how(await packTar(entries)));
+  await using image = await readImage(path, { platform: amd64, ...options });
+  const root = join(temporary.path, "root");
+  await unpack(image, root);
+  return { config: image.config, tree: treeOf(root) };
+}
+
+const plain = (tar: Buffer) => tar;
+const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith("guestd-image-"));
+
+describe("an OCI layout", () => {
+  test.each([
+    ["a directory", "directory"],
+    ["a tar", plain],
+    ["a tar.gz", (tar: Buffer) => gzipSync(tar)],
+    ["a tar.zst", (tar: Buffer) => zstdCompressSync(tar)],
+  ] as const)("is read from %s", async (_, how) => {
+    const before = leftovers();
+    expect(await readBack(await layout(), how)).toEqual({ config, tree: { f: "hello" } });
+    expect(leftovers()).toEqual(before);
+  });
+
+  test("is chosen by platform through nested indexes, attestations and absent platforms passed over", async () => {
+    const images = [await layout("intel", "n", amd64), await layout("arm", "n", arm64)];
+    const descriptors = images.flatMap((entries) => {
+      const index = entries.find(({ name }) => name === "index.json")?.content ?? "";
+      return JSON.parse(String(index)).manifests as object[];
+    });
+    const none = { mediaType: "x", digest: `sha256:${"0".repeat(64)}`, size: 1 };
+    const absent = { ...none, platform: { os: "linux", architecture: "s390x" } };
+    const attestation = { ...none, platform: { os: "unknown", architecture: "unknown" } };
+    const inner = json({ schemaVersion: 2, manifests: [...descriptors, absent, attestation] });
+    const index = json({
+      schemaVersion: 2,
+      manifests: [{ mediaType: "i", digest: digestOf(inner), size: inner.length }],
+    });
+    const blobs = images.flat().filter(({ name }) => name.startsWith("blobs/"));
+    const entries = [{ name: "index.json", content: index }, blob(inner), ...blobs];
+    expect((await readBack(entries, plain)).tree).toEqual({ f: "intel" });
+    expect((await readBack(entries, plain, { platform: arm64 })).tree).toEqual({ f: "arm" });
+    await expect(readBack(entries, plain, { platform: { os: "linux", architecture: "riscv64" } })).rejects.toThrow(
+      "nothing for linux/riscv64; there is: n for linux/amd64, n for linux/arm64, an unnamed one for linux/s390x",
+    );
+  });
+
+  test("with several images wants a name", async () => {
+    const [one, two] = [await layout("1", "one"), await layout("2", "two")];
+    const manifests = [one, two].flatMap((entries) => JSON.parse(String(entries[1]?.content)).manifests as object[]);
+    const entries = [{ name: "index.json", content: json({ manifests }) }, ...one.slice(2), ...two.slice(2)];
+    await expect(readBack(entries, plain)).rejects.toThrow("several images; choose one of: one, two");
+    expect((await readBack(entries, plain, { name: "two" })).tree).toEqual({ f: "2" });
+  });
+
+  test("may have layers in zstd, or plain, whatever the media type says", async () => {
+    const entries = await layout();
+    const tar = await packTar([file("f", "other")]);
+    for (const layer of [zstdCompressSync(tar), tar]) {
+      const configBlob = json({ ...amd64, config, rootfs: { type: "layers", diff_ids: [digestOf(tar)] } });
+      const manifest = json({
+        config: { digest: digestOf(configBlob) },
+        layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar+zstd", digest: digestOf(layer) }],
+      });
+      const index = json({ manifests: [{ digest: digestOf(manifest) }] });
+      const all = [
+        entries[0] ?? file("x"),
+        { name: "index.json", content: index },
+        ...[configBlob, manifest, layer].map(blob),
+      ];
+      expect((await readBack(all, plain)).tree).toEqual({ f: "other" });
+    }
+  });
+});
+
+describe("docker save", () => {
+  async function saved(change: (entries: LayerEntry[]) => LayerEntry[] = (entries) => entries): Promise<LayerEntry[]> {
+    const tar = await packTar([file("f", "hello")]);
+    const upper = await packTar([file("g", "upper")]);
+    const content = json({ ...amd64, config, rootfs: { diff_ids: [tar, upper, tar].map(digestOf) } });
+    const Config = `${digestOf(content).slice(7)}.json`;
+    const Layers = ["aaa/layer.tar", "bbb/layer.tar", "ccc/layer.tar"];
+    return change([
+      { name: "aaa/layer.tar", content: tar },
+      { name: "bbb/layer.tar", content: upper },
+      symlink("ccc/layer.tar", "../aaa/layer.tar"),
+      { name: Config, content },
+      { name: "manifest.json", content: json([{ Config, RepoTags: ["test:1"], Layers }]) },
+    ]);
+  }
+
+  test("of the older form is read, with layers that are links to others", async () => {
+    expect(await readBack(await saved(), plain)).toEqual({ config, tree: { f: "hello", g: "upper" } });
+    expect((await readBack(await saved(), (tar) => gzipSync(tar), { name: "test:1" })).config).toEqual(config);
+  });
+
+  test("for another platform or by another name is refused in one line", async () => {
+    await expect(readBack(await saved(), plain, { platform: arm64 })).rejects.toThrow(
+      "it is for linux/amd64, not for linux/arm64",
+    );
+    await expect(readBack(await saved(), plain, { name: "x" })).rejects.toThrow(
+      "0 images match x; choose one of: test:1",
+    );
+  });
+
+  test("whose layer is damaged is found out by the digest of its content", async () => {
+    const other = await packTar([file("f", "evil!")]);
+    const damaged = saved((entries) => [{ name: "aaa/layer.tar", content: other }, ...entries.slice(1)]);
+    await expect(readBack(await damaged, plain)).rejects.toThrow(
+      /the content of layer aaa\/layer.tar has digest .*; the image is damaged/,
+    );
+  });
+
+  test("whose layer link leads nowhere, or in circles, says which is missing", async () => {
+    for (const target of ["../../../etc/passwd", "layer.tar"]) {
+      const entries = saved((all) =>
+        all.map((each) => (each.type === "symlink" ? { ...each, linkname: target } : each)),
+      );
+      await expect(readBack(await entries, plain)).rejects.toThrow("layer ccc/layer.tar is missing");
+    }
+  });
+});
+
+describe("a damaged image", () => {
+  test.each([
+    ["oci.image.layer", /layer .* has digest|incorrect|unexpected end/i],
+    ["config.v1", /has digest .*the image is damaged/],
+    ["manifest.v1", /has digest .*the image is damaged/],
+  ])("is found out: %s", async (_, message) => {
+    const entries = await layout();
+    // In the order in which layoutEntries makes them: layer, configuration, manifest.
+    const at = { "oci.image.layer": 2, "config.v1": 3, "manifest.v1": 4 }[_] ?? 0;
+    const damaged = entries.map((each, index) => {
+      if (index !== at) return each;
+      const content = Buffer.from(each.content ?? "");
+      content[content.length - 6] = (content[content.length - 6] ?? 0) ^ 1;
+      return { ...each, content };
+    });
+    await expect(readBack(damaged, plain)).rejects.toThrow(message);
+  });
+
+  test("that lacks a layer says so before anything is unpacked", async () => {
+    const entries = await layout();
+    await expect(readBack(entries.toSpliced(2, 1), plain)).rejects.toThrow(
+      /layer blobs\/sha256\/[0-9a-f]{64} is missing/,
+    );
+  });
+
+  test("with a digest that would lead out of its directory is refused", async () => {
+    for (const digest of ["sha256:../../etc/passwd", "md5:0", 7]) {
+      const index = json({ manifests: [{ digest }] });
+      await expect(readBack([{ name: "index.json", content: index }], "directory")).rejects.toThrow(
+        "is not a sha256 digest",
+      );
+    }
+  });
+
+  test("whose manifest.json names files elsewhere finds them missing", async () => {
+    const manifest = json([{ Config: "../../../../etc/hostname", RepoTags: [], Layers: [] }]);
+    await expect(readBack([{ name: "manifest.json", content: manifest }], "directory")).rejects.toThrow("is missing");
+  });
+
+  test.each([
+    [[], "neither index.json (OCI layout) nor manifest.json (docker save) is in it"],
+    [[file("index.json", "{")], "index.json is not JSON"],
+    [[file("index.json", "[]")], "index.json is not an object"],
+    [[file("index.json", '{"manifests":{}}')], "manifests of the index is not a list"],
+    [[file("index.json", " ".repeat(5 << 20))], "more than a JSON file may have"],
+  ])("%#: is refused in one line", async (entries, message) => {
+    await expect(readBack([file("x"), ...entries], plain)).rejects.toThrow(message);
+  });
+
+  test("that is no tar at all, or isn't there, is refused in one line", async () => {
+    await expect(readBack([], () => Buffer.from("#!/bin/sh\n".repeat(100)))).rejects.toThrow(
+      /^read image .*Invalid tar header/,
+    );
+    await expect(readBack([], () => gzipSync(Buffer.alloc(5000, "x")))).rejects.toThrow(
+      /^read image .*Invalid tar header/,
+    );
+    await expect(readImage("/nonexistent/image.tar")).rejects.toThrow(/^read image \/nonexistent\/image.tar: ENOENT/);
+  });
+});

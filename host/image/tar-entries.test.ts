@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { tarEntries } from "./tar-entries.ts";
+import { directory, file, layerOfBytes } from "./testing/layers.ts";
+import { packTar } from "./write-layout.ts";
+
+async function names(tar: Buffer, visit: (content: AsyncIterable<Uint8Array>) => unknown = () => {}) {
+  const found: string[] = [];
+  for await (const { header, content } of tarEntries(layerOfBytes(tar).open())) {
+    found.push(header.name);
+    await visit(content);
+  }
+  return found;
+}
+
+test("contents that nobody reads are passed over", async () => {
+  const tar = await packTar([file("a", "x".repeat(5000)), directory("d"), file("b", "y")]);
+  expect(await names(tar)).toEqual(["a", "d", "b"]);
+});
+
+test("a caller that stops early ends the source too", async () => {
+  const tar = await packTar([file("a", "x".repeat(5000)), file("b", "y")]);
+  let ended = false;
+  async function* source() {
+    try {
+      yield* layerOfBytes(tar).open();
+    } finally {
+      ended = true;
+    }
+  }
+  for await (const { header } of tarEntries(source())) {
+    expect(header.name).toBe("a");
+    break;
+  }
+  await expect.poll(() => ended).toBe(true);
+});
+
+test("an error of the source reaches the caller", async () => {
+  const tar = await packTar([file("a", "x".repeat(5000))]);
+  async function* source() {
+    yield tar.subarray(0, 600);
+    throw new Error("disk on fire");
+  }
+  const read = async () => {
+    for await (const { content } of tarEntries(source())) for await (const _ of content);
+  };
+  await expect(read()).rejects.toThrow("disk on fire");
+});
+
+test("a malformed binary size is an error and no endless wait", async () => {
+  const tar = await packTar([file("a", "text")]);
+  tar[124] = 0xbb;
+  tar.fill(" ", 148, 156);
+  const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  const read = names(tar, async (content) => {
+    for await (const _ of content);
+  });
+  await expect(read).rejects.toThrow("its size is not a number");
+});
