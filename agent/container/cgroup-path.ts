@@ -1,7 +1,7 @@
 import { AgentError } from "../kernel/error.ts";
 
 /** The cgroup of init and the agent, directly below the root. No container may be in it. */
-export const AGENT_CGROUP = "guestd";
+const AGENT_CGROUP = "guestd";
 
 /**
  * Where a container's cgroup is, as "/a/b" below the cgroup root. Hosts give a path, or systemd's `slice:prefix:name`,
