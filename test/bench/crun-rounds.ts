@@ -1,0 +1,90 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { Samples } from "./samples.ts";
+
+/** crun by command line, its containers kept below one directory. Dispose of it to have them all removed. */
+export class CrunRounds implements AsyncDisposable {
+  readonly create = new Samples();
+  readonly start = new Samples();
+  readonly exec = new Samples();
+  /** What the command line itself costs: a program that does nothing. */
+  readonly spawn = new Samples();
+  readonly #directory: string;
+  readonly #exec: readonly string[];
+  readonly #made = new Set<string>();
+
+  /** Takes over `directory`. `spec` becomes the config.json of a bundle there, its namespaces from `namespaces`. */
+  constructor(
+    directory: string,
+    spec: Init<grpc.Spec>,
+    options: { readonly exec: readonly string[]; readonly namespaces: readonly { type: string; path?: string }[] },
+  ) {
+    this.#directory = directory;
+    this.#exec = options.exec;
+    mkdirSync(join(directory, "bundle"), { recursive: true });
+    writeFileSync(join(directory, "bundle/config.json"), JSON.stringify(config(spec, options.namespaces)));
+  }
+
+  /** Throws when a command fails or the exec did not say `output`. */
+  async round(id: string, output: string): Promise<void> {
+    this.#made.add(id);
+    await this.spawn.time(() => run("/bin/true", []));
+    await this.create.time(() => this.#crun("create", "--bundle", join(this.#directory, "bundle"), id));
+    await this.start.time(() => this.#crun("start", id));
+    const text = await this.exec.time(() => this.#crun("exec", id, ...this.#exec));
+    if (text !== output) throw new Error(`crun exec: output ${JSON.stringify(text)}`);
+    await this.#delete(id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const id of this.#made) await this.#delete(id).catch(() => undefined);
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async #delete(id: string): Promise<void> {
+    await this.#crun("delete", "--force", id);
+    this.#made.delete(id);
+  }
+
+  #crun(...args: readonly string[]): Promise<string> {
+    return run("crun", ["--cgroup-manager=disabled", "--root", join(this.#directory, "state"), ...args]);
+  }
+}
+
+/** Runs a program to its end and gives what it printed; for a container that outlives it, stdout must not be waited for. */
+async function run(program: string, args: readonly string[]): Promise<string> {
+  const exec = args.includes("exec");
+  const child = spawn(program, args, { stdio: ["ignore", exec ? "pipe" : "ignore", "inherit"] });
+  let text = "";
+  child.stdout?.setEncoding("utf8").on("data", (data: string) => {
+    text += data;
+  });
+  const [code] = await once(child, exec ? "close" : "exit");
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")}: exit code ${code}`);
+  return text;
+}
+
+/** The same container in the OCI's own words. */
+function config({ Process, Root, Mounts, Linux }: Init<grpc.Spec>, namespaces: readonly object[]): object {
+  const { Args, Env, Cwd, Capabilities, NoNewPrivileges } = Process ?? {};
+  const sets = Object.entries(Capabilities ?? {}).map(([name, list]) => [name.toLowerCase(), list]);
+  return {
+    ociVersion: "1.0.0",
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0 },
+      args: Args,
+      env: Env,
+      cwd: Cwd,
+      capabilities: Object.fromEntries(sets),
+      noNewPrivileges: NoNewPrivileges,
+    },
+    root: { path: Root?.Path },
+    mounts: Mounts,
+    linux: { namespaces, maskedPaths: Linux?.MaskedPaths, readonlyPaths: Linux?.ReadonlyPaths },
+  };
+}

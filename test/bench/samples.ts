@@ -1,0 +1,37 @@
+/** Measured values of one thing, in any unit. */
+export class Samples {
+  readonly #values: number[] = [];
+
+  add(value: number): void {
+    this.#values.push(value);
+  }
+
+  get count(): number {
+    return this.#values.length;
+  }
+
+  get median(): number {
+    return this.#quantile(0.5);
+  }
+
+  get p95(): number {
+    return this.#quantile(0.95);
+  }
+
+  /** The middle of `values` between the two nearest ones; NaN of none. */
+  #quantile(share: number): number {
+    const sorted = this.#values.toSorted((a, b) => a - b);
+    const at = (sorted.length - 1) * share;
+    const below = sorted[Math.floor(at)] ?? Number.NaN;
+    const above = sorted[Math.ceil(at)] ?? Number.NaN;
+    return below + (above - below) * (at - Math.floor(at));
+  }
+
+  /** Adds the milliseconds that `work` takes, and gives what it gives. */
+  async time<T>(work: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    const result = await work();
+    this.add(performance.now() - began);
+    return result;
+  }
+}

@@ -1,0 +1,24 @@
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { buildInit, buildSys } from "../../agent/native/build.ts";
+import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
+import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
+import { agentFiles, bundleStep, codeCacheStep } from "../../rootfs-builder/steps/agent-steps.ts";
+import { openContext } from "../../rootfs-builder/steps/context.ts";
+
+/**
+ * Builds the agent as the image ships it (one bundle, its code cache, launcher, sys.node) in a folder of the bench's own
+ * and gives the command that init executes in a guest: the Node of the package with its options, and the launcher.
+ */
+export async function buildShippedAgent(root: string, to: string): Promise<readonly string[]> {
+  await mkdir(join(to, "image"), { recursive: true });
+  const sysNode = buildSys();
+  buildInit();
+  const context = await openContext({ root, to });
+  await bundleStep(context).build();
+  await codeCacheStep(context).build();
+  const [launcher = ""] = agentFiles(context);
+  await copyFile(launcher, join(to, "agent/launcher.cjs"));
+  await copyFile(sysNode, join(to, "agent/sys.node"));
+  return [packagedNode(), ...NODE_OPTIONS, join(to, "agent/launcher.cjs")];
+}
