@@ -30,18 +30,16 @@ export async function mergeTars(sources: Iterable<TarSource>): Promise<Tree> {
 
 async function readInto(tree: Tree, { name, stream, place = (path) => path }: TarSource): Promise<void> {
   const reader = extract();
-  const fed = pipeline(Readable.from(stream, { objectMode: false }), reader).catch((error: unknown) => {
-    throw new BuildError(`${name}: not a whole tar stream: ${reason(error)}`);
-  });
+  const fed = pipeline(Readable.from(stream, { objectMode: false }), reader);
   fed.catch(() => {});
   try {
     for await (const entry of reader) {
       add(tree, name, entry.header, await buffer(Readable.from(entry, { objectMode: false })), place);
     }
+    await fed;
   } catch (error) {
     throw error instanceof BuildError ? error : new BuildError(`${name}: not a whole tar stream: ${reason(error)}`);
   }
-  await fed;
 }
 
 function add(tree: Tree, source: string, header: Header, content: Buffer, place: (path: string) => string | undefined) {

@@ -1,0 +1,41 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bundleAgent } from "./bundle.ts";
+
+const ROOT = dirname(dirname(import.meta.dirname));
+const STAND_IN = join(import.meta.dirname, "testdata", "stand-in-agent.ts");
+
+describe("bundleAgent", () => {
+  let outDir = "";
+  beforeEach(async () => {
+    outDir = await mkdtemp(join(tmpdir(), "guestd-bundle-"));
+  });
+  afterEach(() => rm(outDir, { recursive: true }));
+
+  async function bundleText(text: string) {
+    const entry = join(outDir, "entry.ts");
+    await writeFile(entry, text);
+    return bundleAgent({ entry, root: ROOT, outDir });
+  }
+
+  test("puts the gRPC library into a file of its own, and says what the bytes are", async () => {
+    const files = await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
+    expect((await readdir(outDir)).sort()).toEqual(["agent.cjs", "grpc.cjs"]);
+    const [agent, grpc] = files;
+    expect(agent?.parts.map(({ name }) => name)).toContain("pino");
+    expect(agent?.parts.map(({ name }) => name)).not.toContain("@grpc/grpc-js");
+    expect(grpc?.parts[0]?.name).toBe("@grpc/grpc-js");
+    for (const { name, bytes } of files) expect((await readFile(join(outDir, name))).length).toBe(bytes);
+  });
+
+  test("keeps the names of functions", async () => {
+    await bundleText(`export function aFunctionWithALongName() { throw new Error("x"); }\naFunctionWithALongName();`);
+    expect(await readFile(join(outDir, "agent.cjs"), "utf8")).toContain("function aFunctionWithALongName()");
+  });
+
+  test("says in one line where a source is wrong", async () => {
+    await expect(bundleText("const = 1;")).rejects.toThrow(/^bundle .*entry\.ts: [^\n]+$/);
+  });
+});

@@ -1,0 +1,58 @@
+import { spawnSync } from "node:child_process";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+const LAUNCHER = join(import.meta.dirname, "launcher.cjs");
+const AGENT = `
+"use strict";
+const { basename } = require("node:path");
+const first = require("./grpc.cjs");
+console.log(basename(__filename), __dirname === process.env.EXPECTED, first.answer, first === require("./grpc.cjs"), typeof module.exports);
+`;
+
+describe("the launcher", () => {
+  let directory = "";
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "guestd-launcher-"));
+    await copyFile(LAUNCHER, join(directory, "launcher.cjs"));
+    await writeFile(join(directory, "agent.cjs"), AGENT);
+    await writeFile(join(directory, "grpc.cjs"), "exports.answer = 42;");
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  function launch(...flags: string[]): { stdout: string; stderr: string } {
+    const env = { ...process.env, EXPECTED: directory };
+    return spawnSync(process.execPath, [...flags, join(directory, "launcher.cjs")], { env, encoding: "utf8" });
+  }
+
+  /** Caches of both files, made by a Node with these flags. */
+  function makeCaches(...flags: string[]): void {
+    const code = `
+      const { load } = require("./launcher.cjs");
+      load(process.cwd(), "agent", (name, script) => fs.writeFileSync(name + ".cache", script.createCachedData()));`;
+    spawnSync(process.execPath, [...flags, "-e", code], { cwd: directory });
+  }
+
+  test("runs the bundle as CommonJS, with chunks loaded once", () => {
+    expect(launch()).toMatchObject({ stdout: "agent.cjs true 42 true object\n", stderr: "" });
+  });
+
+  test("takes a code cache that fits without a word, also with the heap's limits of the guest", () => {
+    makeCaches();
+    const flags = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
+    expect(launch(...flags)).toMatchObject({ stdout: "agent.cjs true 42 true object\n", stderr: "" });
+  });
+
+  test("says in a line that a code cache does not fit, and goes on without it", () => {
+    makeCaches("--no-opt");
+    const { stdout, stderr } = launch();
+    expect(stdout).toBe("agent.cjs true 42 true object\n");
+    expect(stderr).toBe(
+      ["agent", "grpc"]
+        .map((name) => `launcher: ${name}.cache is not of this Node (${process.version}) and bundle: not used\n`)
+        .join(""),
+    );
+  });
+});
