@@ -1,7 +1,8 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildOptions, Metafile, Plugin } from "esbuild";
 import { BuildError } from "../build-error.ts";
+import { withTemporary } from "../with-temporary.ts";
 import { refuseMistakes } from "./check-bundle.ts";
 import { type BundleFile, sizeReport } from "./size-report.ts";
 
@@ -63,9 +64,7 @@ export interface BundleOptions {
 
 /** Bundles the agent into agent.cjs and grpc.cjs; the result says what the bytes are made of. */
 export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promise<readonly BundleFile[]> {
-  const temporary = join(outDir, `.bundle-${process.pid}`);
-  await mkdir(temporary, { recursive: true });
-  try {
+  return withTemporary(outDir, async (temporary) => {
     const files: BundleFile[] = [];
     for (const [name, entryPoint] of [
       ["agent.cjs", entry],
@@ -77,9 +76,7 @@ export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promi
     }
     for (const { name } of files) await rename(join(temporary, name), join(outDir, name));
     return files;
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  });
 }
 
 async function bundleOne(entryPoint: string, root: string, outfile: string): Promise<Metafile> {

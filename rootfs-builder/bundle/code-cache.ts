@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { notStarted } from "../run.ts";
+import { withTemporary } from "../with-temporary.ts";
 
 /**
  * What makes a cache come out the same each time: the seed of the string hashes, which are written into it, and no code
@@ -29,24 +30,24 @@ export interface CodeCacheOptions {
 /** Runs the bundle as an ordinary user, without init, lets `exercise` use it, and keeps V8's code. Gives the caches' names. */
 export async function makeCodeCache(options: CodeCacheOptions): Promise<readonly string[]> {
   const { directory, exercise } = options;
-  const work = await mkdtemp(join(tmpdir(), "guestd-warm-up-"));
-  const caches = join(directory, `.caches-${process.pid}`);
-  await mkdir(caches, { recursive: true });
-  const warmUp = new WarmUp(options, caches, work);
-  const timer = setTimeout(() => warmUp.destroy(), LIMIT_MS);
-  try {
-    await Promise.race([exercise(warmUp.socketPath), warmUp.ended.then((error) => Promise.reject(error))]);
-    await warmUp.finish();
-    const names = await readdir(caches);
-    for (const name of names) await rename(join(caches, name), join(directory, name));
-    return names.toSorted();
-  } finally {
-    clearTimeout(timer);
-    warmUp.destroy();
-    await warmUp.ended;
-    await rm(caches, { recursive: true, force: true });
-    await rm(work, { recursive: true, force: true });
-  }
+  return withTemporary(directory, async (caches) => {
+    // A short path: the name of a unix socket has 107 bytes at most.
+    const work = await mkdtemp(join(tmpdir(), "guestd-warm-up-"));
+    const warmUp = new WarmUp(options, caches, work);
+    const timer = setTimeout(() => warmUp.destroy(), LIMIT_MS);
+    try {
+      await Promise.race([exercise(warmUp.socketPath), warmUp.ended.then((error) => Promise.reject(error))]);
+      await warmUp.finish();
+      const names = await readdir(caches);
+      for (const name of names) await rename(join(caches, name), join(directory, name));
+      return names.toSorted();
+    } finally {
+      clearTimeout(timer);
+      warmUp.destroy();
+      await warmUp.ended;
+      await rm(work, { recursive: true, force: true });
+    }
+  });
 }
 
 /** The agent's process while its code is warmed. */

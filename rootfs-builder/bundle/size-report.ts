@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { Metafile } from "esbuild";
 
-export interface BundlePart {
+interface BundlePart {
   /** A package of node_modules, or the top folder of our own source. */
   readonly name: string;
   readonly bytes: number;

@@ -35,5 +35,5 @@ process.stdin.once("data", (line) => {
   for (const [name, script] of scripts) writeFileSync(join(target, `${name}.cache`), script.createCachedData());
   process.exit(0);
 });
-// An agent that can't start is not kept alive by this.
-process.stdin.unref();
+// An agent that can't start is not kept alive by this, and one that runs does not outlive the build.
+process.stdin.once("end", () => process.exit(1)).unref();

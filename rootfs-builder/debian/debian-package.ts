@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { BuildError } from "../build-error.ts";
+import { BuildError, reason } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { notStarted, run } from "../run.ts";
 import type { TarSource } from "../tree/merge.ts";
@@ -46,7 +46,9 @@ function merged(path: string): string {
 async function download(directory: string, name: string): Promise<DebianPackage> {
   const temporary = await mkdtemp(join(directory, ".download-"));
   try {
-    await run("apt-get", ["download", "-q", name], { cwd: temporary });
+    await run("apt-get", ["download", "-q", name], { cwd: temporary }).catch((error: unknown) => {
+      throw new BuildError(`${reason(error)}: if apt does not know the package, run apt-get update as root`);
+    });
     const [file] = await readdir(temporary);
     if (file === undefined) throw new BuildError(`apt-get download ${name}: no .deb came of it: run apt-get update`);
     await rename(join(temporary, file), join(directory, file));

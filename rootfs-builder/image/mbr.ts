@@ -1,6 +1,6 @@
 import { BuildError } from "../build-error.ts";
 
-export const SECTOR = 512;
+const SECTOR = 512;
 
 const MAX_SECTORS = 0xffff_ffff;
 const LINUX = 0x83;

@@ -1,9 +1,10 @@
-import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { guestKernel, type Kernel } from "../debian/kernel-package.ts";
 import { digestOf } from "../digest.ts";
 import { BOOT_MODULES, buildInitramfs } from "../initramfs/initramfs.ts";
 import { resolveModules } from "../initramfs/modules.ts";
+import { withTemporary } from "../with-temporary.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
@@ -41,8 +42,8 @@ function kernel({ kernelRelease }: BuildContext): Promise<Kernel> {
 }
 
 async function appear(target: string, write: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = `${target}.${process.pid}`;
-  await mkdir(dirname(target), { recursive: true });
-  await write(temporary);
-  await rename(temporary, target);
+  await withTemporary(dirname(target), async (work) => {
+    await write(join(work, "output"));
+    await rename(join(work, "output"), target);
+  });
 }

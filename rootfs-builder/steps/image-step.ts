@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { debianPackage } from "../debian/debian-package.ts";
 import { digestOf } from "../digest.ts";
@@ -8,6 +8,7 @@ import { packagedNode, strippedNode } from "../image/stripped-node.ts";
 import { writeDiskImage } from "../image/write-image.ts";
 import { readVersion } from "../read-version.ts";
 import { stage } from "../tree/stage.ts";
+import { withTemporary } from "../with-temporary.ts";
 import { writeJson } from "../write-json.ts";
 import { agentFiles } from "./agent-steps.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
@@ -36,9 +37,7 @@ export function imageStep(context: BuildContext): Step {
       return digestOf(builder, String(debug), await readVersion(root), ...digested);
     },
     async build() {
-      await mkdir(directory, { recursive: true });
-      const work = await mkdtemp(join(directory, ".image-"));
-      try {
+      await withTemporary(directory, async (work) => {
         const { tree, components } = await imageTree({
           version: await readVersion(root),
           node: await strippedNode(node, await digests.file(node)),
@@ -47,18 +46,14 @@ export function imageStep(context: BuildContext): Step {
           agentFiles: agentFiles(context),
           debug,
         });
-        const staging = join(work, "root");
-        await mkdir(staging, { mode: 0o755 });
-        await stage(tree, staging);
-        await chmod(staging, 0o755);
-        await makeErofs(staging, join(work, "root.erofs"));
+        await mkdir(join(work, "root"));
+        await stage(tree, join(work, "root"));
+        await makeErofs(join(work, "root"), join(work, "root.erofs"));
         const size = await writeDiskImage(join(work, "root.erofs"), join(work, "guest.img"));
         await rename(join(work, "guest.img"), image);
         const versions = (await packages()).map(({ name, version }) => ({ name, version }));
         await writeJson(contentsList, { size, components, packages: versions });
-      } finally {
-        await rm(work, { recursive: true, force: true });
-      }
+      });
     },
   };
 }

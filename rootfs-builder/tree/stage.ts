@@ -4,7 +4,7 @@ import type { Tree, TreeFile } from "./tree.ts";
 
 /**
  * Writes a tree into `directory`, which has to be new and empty, in sorted order, as whoever runs this. Modes are kept,
- * whatever the umask; owners are not.
+ * whatever the umask; owners are not. `directory` itself gets mode 0755.
  */
 export async function stage(tree: Tree, directory: string): Promise<void> {
   const written = new Map<TreeFile, string>();
@@ -30,4 +30,5 @@ export async function stage(tree: Tree, directory: string): Promise<void> {
     const entry = tree.get(path);
     if (entry?.type === "directory") await chmod(join(directory, path), entry.mode);
   }
+  await chmod(directory, 0o755);
 }

@@ -1,6 +1,6 @@
 import { pack } from "tar-stream";
 
-export interface TreeDirectory {
+interface TreeDirectory {
   readonly type: "directory";
   /** Permission bits, 0o7777 at most. */
   readonly mode: number;
@@ -13,7 +13,7 @@ export interface TreeFile {
   readonly content: Buffer;
 }
 
-export interface TreeSymlink {
+interface TreeSymlink {
   readonly type: "symlink";
   /** As the guest will read it; nothing here follows it. */
   readonly target: string;

@@ -1,0 +1,62 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Guest } from "../../host/machine/guest.ts";
+import { repositoryRoot as root } from "../../host/machine/paths.ts";
+import { bundleAgent } from "../../rootfs-builder/bundle/bundle.ts";
+import { imageTree } from "../../rootfs-builder/image/contents.ts";
+import { makeErofs } from "../../rootfs-builder/image/erofs.ts";
+import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
+import { writeDiskImage } from "../../rootfs-builder/image/write-image.ts";
+import { stage } from "../../rootfs-builder/tree/stage.ts";
+
+/** What rootfs-builder/image/testdata/probe-agent.ts prints. */
+interface Probe {
+  readonly root: string;
+  readonly bytes: number;
+  /** Kernel's `Cached`, in KiB, before and after the program of `bytes` was read. */
+  readonly before: number;
+  readonly after: number;
+}
+
+describe("the image, as an NVDIMM of a guest", () => {
+  let directory = "";
+  let probe: Probe;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "guestd-dax-"));
+    const image = await probeImage(directory);
+    await using guest = await Guest.start({ image, readyLine: /^probe .*\}/ });
+    probe = JSON.parse(/^probe (.*\})/m.exec(guest.console)?.[1] ?? "null");
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  test("is mounted with DAX", () => {
+    expect(probe.root).toMatch(/^\/dev\/pmem0p1 \/ erofs ro,\S*\bdax=always\b/);
+  });
+
+  test("does not fill the page cache when 100 MB of it are read", () => {
+    expect(probe.bytes).toBeGreaterThan(90e6);
+    expect(probe.after - probe.before).toBeLessThan(1024);
+  });
+});
+
+/** An image with a probe in the agent's place. */
+async function probeImage(work: string): Promise<string> {
+  const staging = join(work, "root");
+  await mkdir(staging);
+  await bundleAgent({ entry: join(root, "rootfs-builder/image/testdata/probe-agent.ts"), root, outDir: work });
+  const { tree } = await imageTree({
+    version: "0",
+    node: packagedNode(),
+    init: join(root, "build/native/init"),
+    sysNode: join(root, "build/native/sys.node"),
+    agentFiles: [join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")],
+    debug: false,
+  });
+  await stage(tree, staging);
+  await makeErofs(staging, join(work, "root.erofs"));
+  await writeDiskImage(join(work, "root.erofs"), join(work, "guest.img"));
+  return join(work, "guest.img");
+}
