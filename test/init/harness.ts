@@ -39,7 +39,8 @@ export interface RunningInit extends AsyncDisposable {
 /** Why tests that need namespaces cannot run here; undefined when they can. */
 export function whyNoNamespaces(): string | undefined {
   if (process.getuid?.() !== 0) return "not root: init needs namespaces, mounts and cgroups; run the tests as root";
-  if (!existsSync("/usr/bin/unshare")) return "no /usr/bin/unshare: install util-linux";
+  const missing = ["unshare", "setpriv"].find((name) => !existsSync(`/usr/bin/${name}`));
+  if (missing !== undefined) return `no /usr/bin/${missing}: apt-get install util-linux`;
   return undefined;
 }
 
@@ -53,9 +54,10 @@ export function startInit(options: InitOptions): RunningInit {
   const command = ["unshare", "--fork", "--kill-child=SIGKILL", ...namespaces, init, "--", ...options.agentCommand];
   // The namespace is rooted in the cgroup, then unshare's waiting parent leaves it: controllers can be handed on only by
   // a cgroup without processes.
-  const enter = `echo 0 > ${cgroup}/cgroup.procs && exec unshare --cgroup sh -c "$LEAVE" sh "$@"`;
+  const alone = "exec setpriv --pdeathsig KILL unshare --cgroup"; // nothing outlives a test run that was killed
+  const enter = `echo 0 > ${cgroup}/cgroup.procs && ${alone} sh -c "$LEAVE" sh "$@"`;
   const leave = `mkdir -p ${cgroup}/outside && echo 0 > ${cgroup}/outside/cgroup.procs && exec "$@"`;
-  const script = cgroup === undefined ? 'exec unshare --cgroup "$@"' : enter;
+  const script = cgroup === undefined ? `${alone} "$@"` : enter;
   const child = spawn("/bin/sh", ["-c", script, "sh", ...command], {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LEAVE: leave, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -67,11 +67,13 @@ static bool in_first_namespace(void) {
   return readlink("/proc/self/ns/pid", link, sizeof link - 1) > 0 && strcmp(link, "pid:[4026531836]") == 0;
 }
 
-/* pivot_root refuses to leave the kernel's own rootfs: lay a bind mount over it and go in. */
+/* pivot_root refuses to leave the kernel's own rootfs: bind it to a directory, move that over "/" and go in. */
 static void leave_rootfs(void) {
+  const char *copy = "/newroot";
   struct statfs fs;
   if (statfs("/", &fs) < 0 || (fs.f_type != (long)RAMFS && fs.f_type != (long)TMPFS)) return;
-  if (mount("/", "/", NULL, MS_BIND | MS_REC, NULL) < 0 || chdir("/..") < 0 ||
+  mkdir(copy, 0755);
+  if (mount("/", copy, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir(copy) < 0 ||
       mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0) {
     say("cannot put a mount over the initramfs, pivot_root will not work: %s", strerror(errno));
   }

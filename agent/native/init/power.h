@@ -3,7 +3,7 @@
 
 #include "init.h"
 
-/* sync, then power off or reboot; in a pid namespace that ends the namespace. Returns -errno only if it failed. */
+/* sync (for 10 s at most), then power off or reboot; in a pid namespace that ends the namespace. Returns -errno only if it failed. */
 int power(bool reboot);
 
 #endif

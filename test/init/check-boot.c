@@ -1,0 +1,14 @@
+/* Prints what init takes from the kernel command line that is its argument. */
+#include "../../agent/native/init/boot.h"
+#include <stdio.h>
+
+static const char *shown(const char *value) { return value == NULL ? "-" : value; }
+
+int main(int argc, char **argv) {
+  struct boot_options options;
+  if (argc != 2) return 2;
+  boot_options_parse(argv[1], &options);
+  printf("%s %s %s %s\n", shown(options.root), shown(options.type), shown(options.flags),
+         options.writable ? "rw" : "ro");
+  return 0;
+}

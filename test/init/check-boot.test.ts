@@ -1,0 +1,40 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+
+const repository = join(import.meta.dirname, "../..");
+const program = join(repository, "build/test/check-boot");
+
+beforeAll(() => {
+  mkdirSync(join(repository, "build/test"), { recursive: true });
+  const init = join(repository, "agent/native/init");
+  const sources = [
+    join(import.meta.dirname, "check-boot.c"),
+    ...["boot.c", "util.c", "power.c"].map((name) => join(init, name)),
+  ];
+  const flags = [
+    "-g",
+    "-D_GNU_SOURCE",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+  ];
+  execFileSync("gcc", [...flags, ...sources, "-o", program]);
+});
+
+test.each([
+  ["", "- - - ro"],
+  ["console=ttyS0 quiet\n", "- - - ro"],
+  ["root=/dev/pmem0p1 rootfstype=erofs rootflags=dax=always ro\n", "/dev/pmem0p1 erofs dax=always ro"],
+  ["  root=/dev/vda   rw", "/dev/vda - - rw"],
+  ["root=/dev/vda root=/dev/vdb ro rw ro", "/dev/vdb - - ro"],
+  ["xroot=/dev/vda rootx=1 rwx row", "- - - ro"],
+  ["root= rootfstype=", "  - ro"],
+  ["quiet -- root=/dev/vda rw", "- - - ro"],
+  [`agent.log=${"x".repeat(4000)} root=/dev/vda`, "/dev/vda - - ro"],
+])("of the command line %j init takes %j", (line, options) => {
+  expect(execFileSync(program, [line]).toString().trimEnd()).toBe(options);
+});
