@@ -47,6 +47,7 @@ async function main(): Promise<void> {
       initDaemon: init.greeting.generation > 0,
       readText: realFiles.readText,
       exists: realFiles.exists,
+      list: realFiles.list,
       scrape: () => metrics.scrape(),
       stop: () => void stop(),
     }),

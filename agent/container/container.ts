@@ -90,7 +90,7 @@ export class Container {
   async exec(execId: string, process: ProcessSpec): Promise<Process> {
     checkProcess(process);
     return this.#lock.run(async () => {
-      if (execId === "" || execId === this.id || this.#execs.has(execId)) {
+      if (this.has(execId)) {
         throw new AgentError("already-exists", `exec "${execId}" in container ${this.id}: the id already exists`);
       }
       if (this.#removing || this.#init.status !== undefined) {
@@ -101,6 +101,10 @@ export class Container {
       this.#dropFinished();
       return started;
     });
+  }
+
+  has(execId: string): boolean {
+    return execId === "" || execId === this.id || this.#execs.has(execId);
   }
 
   /** `""` and the container's own id are the init process. */

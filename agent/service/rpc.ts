@@ -12,6 +12,7 @@ export interface Agent {
   readonly initDaemon: boolean;
   readText(path: string): string;
   exists(path: string): boolean;
+  list(path: string): string[];
   /** Prometheus text. */
   scrape(): string;
   /** The sandbox has ended: answer what is under way, then power off. */

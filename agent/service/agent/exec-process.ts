@@ -5,7 +5,7 @@ import { toProcess, unsupportedOfProcess } from "../oci-spec.ts";
 import { refuseGiven } from "../refuse-given.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Returns when execve has succeeded: a missing binary, user or directory is told here. */
+/** Returns when execve has succeeded: a missing binary, user or directory is told here. A used id is INTERNAL by contract. */
 export const execProcess: Rpc<"ExecProcess"> = async (agent, request) => {
   if (request.process === null) throw new AgentError("invalid-argument", "exec process: the request has no process");
   const { string_user, stdin_port, stdout_port, stderr_port } = request;
@@ -13,6 +13,10 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request) => {
   const [unsupported] = unsupportedOfProcess(request.process);
   if (unsupported !== undefined) refuseGiven("exec process", { [unsupported]: true });
   checkExecId(request.exec_id);
-  await findContainer(agent, request.container_id, "internal").exec(request.exec_id, toProcess(request.process));
+  const container = findContainer(agent, request.container_id, "internal");
+  if (container.has(request.exec_id)) {
+    throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(request.exec_id)} already exists`);
+  }
+  await container.exec(request.exec_id, toProcess(request.process));
   return {};
 };

@@ -1,10 +1,21 @@
-import { readCgroupStats } from "../../container/cgroup-stats.ts";
+import { hugePageSizes, readCgroupStats } from "../../container/cgroup-stats.ts";
 import { findContainer } from "../find-container.ts";
-import type { Rpc } from "../rpc.ts";
+import type { Agent, Rpc } from "../rpc.ts";
 import { statsMessage } from "../stats-message.ts";
+
+const HUGE_PAGES = "/sys/kernel/mm/hugepages";
 
 export const statsContainer: Rpc<"StatsContainer"> = async (agent, request) => {
   const { cgroup } = findContainer(agent, request.container_id, "invalid-argument");
-  const read = (path: string) => (agent.exists(path) ? agent.readText(path) : undefined);
-  return statsMessage(readCgroupStats(read, cgroup));
+  const sizes = hugePageSizes(agent.exists(HUGE_PAGES) ? agent.list(HUGE_PAGES) : []);
+  return statsMessage(readCgroupStats((path) => readOptional(agent, path), cgroup, sizes));
 };
+
+/** Undefined for a file that isn't there, or that went with its cgroup just now. */
+function readOptional(agent: Agent, path: string): string | undefined {
+  try {
+    return agent.readText(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { connect } from "../../host/client/agent-client.ts";
+import { dial } from "../../host/client/dial.ts";
+import { Guest } from "../../host/machine/guest.ts";
+import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
+import type { Machine } from "../scenarios/machine.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const image = join(repository, "build/debug/image");
+const SHARED = "/run/kata-containers/shared/containers";
+const SHELL_LIMIT_MS = 30_000;
+
+/** The image with a shell for the tests; nothing is done when it is there and current. */
+async function buildDebugImage(): Promise<void> {
+  const build = join(repository, "rootfs-builder/build.ts");
+  await promisify(execFile)(process.execPath, [build, "--debug", "--to", join(repository, "build/debug")]);
+}
+
+/** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
+export async function startGuestMachine(memoryMib = 512): Promise<Machine & { readonly guest: Guest }> {
+  await buildDebugImage();
+  const directory = mkdtempSync(join(tmpdir(), "guestd-share-"));
+  mkdirSync(join(directory, "shared"));
+  const lines: string[] = [];
+  const guest = await Guest.start({
+    memoryMib,
+    kernel: join(image, "vmlinuz"),
+    initrd: join(image, "initrd.cpio.gz"),
+    image: join(image, "guest.img"),
+    kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026"],
+    shares: [{ tag: "kataShared", directory: join(directory, "shared") }],
+    onConsole: (line) => lines.push(line),
+  });
+  const address = guest.address(1024);
+  const shell = (command: string) => runInConsole(guest.address(1026), command);
+  const agents = () => lines.filter((line) => line.includes("guestd: listening")).length;
+  return {
+    real: true,
+    guest,
+    address,
+    storages: [
+      { driver: "virtio-fs", source: "kataShared", fstype: "virtiofs", options: ["nodev"], mount_point: `${SHARED}/` },
+    ],
+    connect: (options) => connect(address, options),
+    rootfs(name) {
+      makeBusyboxRootfs(join(directory, "shared", name, "rootfs"));
+      return `${SHARED}/${name}/rootfs`;
+    },
+    hostPath: (path) => path.replace(SHARED, join(directory, "shared")),
+    shell,
+    async killAgent() {
+      const before = agents();
+      await shell("kill -9 $(pidof node)").catch(() => "the console went with the agent");
+      for (let waited = 0; agents() === before; waited += 50) {
+        if (waited > SHELL_LIMIT_MS) throw new Error(`no new agent; the console says: ${lines.slice(-10).join(" | ")}`);
+        await sleep(50);
+      }
+    },
+    console: () => lines.join("\n"),
+    async [Symbol.asyncDispose]() {
+      await guest.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Types a command into a fresh debug console and takes what it prints. */
+async function runInConsole(address: string, command: string): Promise<string> {
+  const socket = await dial(address);
+  const limit = AbortSignal.timeout(SHELL_LIMIT_MS);
+  limit.addEventListener("abort", () => socket.destroy(new Error(`console: no answer to ${command}`)));
+  let text = "";
+  socket.write(`stty -echo; echo BEG''IN; ${command}; echo E''ND\n`);
+  for await (const data of socket) {
+    text += String(data);
+    const found = /BEGIN\r\n([\s\S]*)END\r\n/.exec(text);
+    if (found !== null) {
+      socket.destroy();
+      return (found[1] ?? "").replaceAll("\r\n", "\n");
+    }
+  }
+  throw new Error(`console: closed after ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,30 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { containerScenarios } from "./containers.ts";
+import { enduranceScenarios } from "./endurance.ts";
+import type { Machine } from "./machine.ts";
+import { observationScenarios } from "./observation.ts";
+import { Pod } from "./pod.ts";
+import { refusalScenarios } from "./refusals.ts";
+
+/** Every scenario, over both protocols, on one machine: what a host sees must not depend on either. */
+export function allScenarios(machine: () => Machine): void {
+  describe.each(["ttrpc", "grpc"] as const)("over %s", (protocol) => {
+    let pod: Pod;
+    beforeAll(async () => {
+      pod = await Pod.open(machine(), await machine().connect({ protocol }));
+    });
+    afterAll(() => pod?.client.close());
+    describe("containers", () => containerScenarios(() => pod));
+    describe("observation", () => observationScenarios(() => pod));
+    describe("refusals", () => refusalScenarios(() => pod));
+  });
+
+  describe("when things end", () => {
+    const current = {} as { pod: Pod };
+    beforeAll(async () => {
+      current.pod = await Pod.open(machine(), await machine().connect());
+    });
+    afterAll(() => current.pod?.client.close());
+    enduranceScenarios(current);
+  });
+}

@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { ociSpec } from "./oci.ts";
+import { Pod } from "./pod.ts";
+
+/** What must hold when the agent dies, when containers go, and when ids clash. The pod's client is replaced after a kill. */
+export function enduranceScenarios(current: { pod: Pod }): void {
+  const reconnect = async () => {
+    await current.pod.client.close();
+    current.pod = new Pod(current.pod.machine, await current.pod.machine.connect());
+  };
+
+  it("loses no container, exit code or output when the agent is killed while numbered lines are printed", async () => {
+    const { machine } = current.pod;
+    const script = "i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo line $i; sleep 0.01; done; exit 23";
+    const id = await current.pod.start(["sh", "-c", script]);
+    const parts: Buffer[] = [];
+    const reading = (async () => {
+      for (;;) {
+        const { data } = await current.pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 8192 });
+        if (data.length === 0) return;
+        parts.push(Buffer.from(data));
+      }
+    })().catch(() => "the connection went with the agent");
+    await sleep(300);
+    await machine.killAgent();
+    await reading;
+    await reconnect();
+    const { stdout, status } = await current.pod.finish(id, id);
+    expect(status).toBe(23);
+    const lines =
+      Buffer.concat([...parts, stdout])
+        .toString()
+        .match(/(?<=line )\d+/g)
+        ?.map(Number) ?? [];
+    // What was in flight at the kill may be gone: one answer, so one gap at the most.
+    const gaps = lines.filter((line, index) => index > 0 && line !== (lines[index - 1] ?? 0) + 1);
+    expect(gaps.length).toBeLessThanOrEqual(1);
+    expect(lines.length).toBeGreaterThan(350);
+    expect(lines.at(-1)).toBe(400);
+    await current.pod.remove(id);
+  });
+
+  it("starts a container, after a kill, that the agent before had created, and refuses its id a second time", async () => {
+    const id = await current.pod.create(["sh", "-c", "echo started; exit 4"]);
+    await current.pod.machine.killAgent();
+    await reconnect();
+    const again = current.pod.client.agent.createContainer({ container_id: id, OCI: ociSpec("/", ["true"]) });
+    await expect(again).rejects.toMatchObject({ kind: "already-exists" });
+    await current.pod.client.agent.startContainer({ container_id: id });
+    expect(await current.pod.finish(id, id)).toMatchObject({ stdout: Buffer.from("started\n"), status: 4 });
+    await current.pod.remove(id);
+  });
+
+  it("tells the exit code of a process that ended while no agent ran, and gives its output", async () => {
+    const id = await current.pod.start(["sleep", "1000"]);
+    const exec_id = await current.pod.exec(id, ["sh", "-c", "echo before; exit 6"]);
+    await current.pod.machine.killAgent();
+    await reconnect();
+    expect(await current.pod.finish(id, exec_id)).toMatchObject({ stdout: Buffer.from("before\n"), status: 6 });
+    expect((await current.pod.execute(id, ["echo", "after"])).stdout.toString()).toBe("after\n");
+    await current.pod.remove(id);
+  });
+
+  it("keeps the sandbox: a second CreateSandbox is refused and harms nothing, before a kill and after", async () => {
+    const id = await current.pod.start(["sleep", "1000"]);
+    const create = () => current.pod.client.agent.createSandbox({ sandbox_id: "other" });
+    await expect(create()).rejects.toMatchObject({ kind: "already-exists" });
+    await current.pod.machine.killAgent();
+    await reconnect();
+    await expect(create()).rejects.toMatchObject({ kind: "already-exists" });
+    expect((await current.pod.execute(id, ["hostname"])).stdout.toString()).toBe("pod-host\n");
+    await current.pod.remove(id);
+  });
+
+  it("RemoveContainer leaves no process, mount, cgroup or descriptor", async () => {
+    const { machine } = current.pod;
+    const count = () =>
+      machine.shell(
+        "ls /proc | grep -c '^[0-9]'; wc -l < /proc/mounts; find /sys/fs/cgroup -type d | wc -l; " +
+          "ls /proc/1/fd | wc -l; ls /proc/$(pidof node)/fd | wc -l; ls /run/guestd/containers | wc -l",
+      );
+    const round = async () => {
+      const id = await current.pod.start(["sh", "-c", "sleep 1000 & sleep 1000"]);
+      await current.pod.execute(id, ["echo", "x"]);
+      await current.pod.exec(id, ["sh", "-c", "echo unread; sleep 1000"]);
+      await current.pod.exec(id, ["sh"], { Terminal: true });
+      await current.pod.remove(id);
+    };
+    await round();
+    await sleep(200);
+    const before = await count();
+    for (let i = 0; i < 5; i++) await round();
+    await expect.poll(count, { timeout: 10_000, interval: 200 }).toBe(before);
+  });
+
+  it("a failed CreateContainer leaves nothing, and its id is free again", async () => {
+    const { agent } = current.pod.client;
+    const rootfs = current.pod.machine.rootfs(`failed-${Date.now().toString(36)}`);
+    const container_id = `failed-${Date.now().toString(36)}`;
+    const before = await current.pod.machine.shell("find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts");
+    await expect(agent.createContainer({ container_id, OCI: ociSpec(rootfs, ["/nope"]) })).rejects.toThrow("not found");
+    const after = await current.pod.machine.shell("find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts");
+    expect(after).toBe(before);
+    await agent.createContainer({ container_id, OCI: ociSpec(rootfs, ["true"]) });
+    await current.pod.remove(container_id);
+  });
+}

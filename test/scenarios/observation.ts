@@ -1,0 +1,46 @@
+import { expect, it } from "vitest";
+import type { Pod } from "./pod.ts";
+
+/** Statistics, metrics and details. */
+export function observationScenarios(pod: () => Pod): void {
+  it("is SERVING and tells its version", async () => {
+    const { health } = pod().client;
+    expect((await health.check({})).status).toBe(1);
+    expect(await health.version({})).toMatchObject({ grpc_version: "0.0.1", agent_version: /^\d+\.\d+\.\d+$/ });
+  });
+
+  it("tells the guest's details", async () => {
+    const details = await pod().client.agent.getGuestDetails({ mem_block_size: true, mem_hotplug_probe: true });
+    expect(details.agent_details?.init_daemon).toBe(true);
+    expect(details.agent_details?.storage_handlers).toEqual(["virtio-fs", "ephemeral"]);
+    expect(details.mem_block_size_bytes % (1 << 20)).toBe(0);
+  });
+
+  it("gives metrics under the contract's names", async () => {
+    const { metrics } = await pod().client.agent.getMetrics({});
+    for (const name of ["kata_agent_total_rss", "kata_guest_load", "kata_guest_meminfo", "kata_guest_cpu_time"]) {
+      expect(metrics).toMatch(new RegExp(`^${name}(\\{.*\\})? [\\d.]+$`, "m"));
+    }
+  });
+
+  it("counts the time of a container's processes", async () => {
+    const id = await pod().start([
+      "sh",
+      "-c",
+      "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo done; sleep 1000",
+    ]);
+    await pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 10 });
+    const { cgroup_stats } = await pod().client.agent.statsContainer({ container_id: id });
+    expect(cgroup_stats?.cpu_stats?.cpu_usage?.total_usage).toBeGreaterThan(1_000_000);
+    if (pod().machine.real) {
+      expect(cgroup_stats?.memory_stats?.usage?.usage).toBeGreaterThan(10_000);
+      expect(cgroup_stats?.pids_stats?.current).toBe(2);
+    }
+    await pod().remove(id);
+  });
+
+  it("keeps an OOM poll open while nothing happens", async () => {
+    const poll = pod().client.agent.getOOMEvent({}, { timeoutMs: 300 });
+    await expect(poll).rejects.toMatchObject({ kind: "deadline-exceeded" });
+  });
+}
