@@ -11,7 +11,7 @@ export const LIBRARY_PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"];
 export const DEBUG_PACKAGE = "busybox-static";
 
 /** One per line, as init reads them: small heaps, and no threads that wait for work that never comes. */
-const NODE_OPTIONS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
+export const NODE_OPTIONS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
 
 export interface ImageContents {
   readonly version: string;
