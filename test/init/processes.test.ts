@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
 import type { InitClient } from "../../agent/kernel/init-client.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
+import type { PlanOp } from "../../agent/kernel/plan.ts";
 import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
 import { EXTRA, execute, launch, readAll, run, shell, stdio } from "./run-plan.ts";
 import { describeInit } from "./variants.ts";
@@ -176,6 +177,41 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     }
     await run(agent, [stdio, ...shell("true")]);
     for (const fd of [read, write]) sys.close(fd);
+  });
+
+  test("4096 processes have room, one more is ENOSPC, and the next agent gets all of them", async () => {
+    const missing: PlanOp[] = [
+      { op: "find", candidates: ["/missing"] },
+      { op: "exec", args: ["x"], env: [] },
+    ];
+    const report = sys.pipe();
+    const request = (id: number) =>
+      ({
+        id,
+        plan: missing,
+        slots: [report.write],
+        reportSlot: 0,
+        newPidNamespace: false,
+        keep: {},
+        label: `label ${id}`,
+      }) as const;
+    sys.setNonBlocking(report.write); // 4096 reports are more than the pipe takes, and nobody reads them here
+    for (let id = 1; id <= 4096; id++) {
+      const { pidfd, exit } = await agent.launch(request(id));
+      sys.close(pidfd);
+      expect((await exit).code).toBe(127);
+    }
+    await expect(agent.launch(request(4097))).rejects.toThrow("launch by init process 4097: ENOSPC");
+    agent.forget(2000);
+    const last = await agent.launch(request(4097));
+    await last.exit;
+    sys.close(last.pidfd);
+    await restart();
+    const { processes } = agent.greeting;
+    expect(processes).toHaveLength(4096);
+    expect(processes.every(({ id, label, exited }) => label === `label ${id}` && exited?.code === 127)).toBe(true);
+    for (const { pidfd } of processes) sys.close(pidfd);
+    for (const fd of [report.read, report.write]) sys.close(fd);
   });
 
   test("500 launches leave no descriptor in init and none in the agent", async () => {

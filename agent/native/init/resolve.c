@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { MAX_LINKS = 40 };
+enum { MAX_LINKS = 40, MAX_RETRIES = 1000 };
 
 /* A path being made, split by a moving end: `done` is the part up to the component at hand. */
 struct walk {
@@ -18,10 +18,13 @@ static int open_in(int root, const char *path) {
       .flags = O_PATH | O_CLOEXEC,
       .resolve = ABI_RESOLVE_IN_ROOT | ABI_RESOLVE_NO_MAGICLINKS,
   };
-  int fd;
-  do fd = abi_openat2(root, path, &how);
-  while (fd < 0 && (errno == EAGAIN || errno == EINTR)); /* EAGAIN: a rename elsewhere while ".." was resolved */
-  return fd < 0 ? -errno : fd;
+  /* EAGAIN: a rename somewhere while ".." was resolved; a container that renames for ever only fails itself. */
+  for (unsigned tries = 0; tries < MAX_RETRIES; tries++) {
+    int fd = abi_openat2(root, path, &how);
+    if (fd >= 0) return fd;
+    if (errno != EAGAIN && errno != EINTR) return -errno;
+  }
+  return -EAGAIN;
 }
 
 int in_root(const struct child *child, const char *path) { return open_in(child->root, path); }

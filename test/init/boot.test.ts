@@ -1,0 +1,125 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type CpioEntry, cpioArchive } from "../../rootfs-builder/initramfs/cpio.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const kernel = join(repository, "build/image/vmlinuz");
+const build = join(repository, "build/test");
+
+function whyNoMachine(): string | undefined {
+  if (process.arch !== "x64") return `the machine is ${process.arch}: this boots a PC`;
+  if (!existsSync("/usr/bin/qemu-system-x86_64")) return "no qemu-system-x86_64: apt-get install qemu-system-x86";
+  if (!existsSync("/bin/busybox")) return "no /bin/busybox: apt-get install busybox-static";
+  return existsSync(kernel) ? undefined : `no ${kernel}: build the image first`;
+}
+
+const file = (path: string, content: string | Buffer, mode = 0o755): CpioEntry => ({
+  path,
+  type: "file",
+  mode,
+  content: Buffer.from(content),
+});
+const directories = ["bin", "dev", "proc", "sys", "run", "tmp", "lib", "usr", "usr/lib", "usr/lib/guestd"];
+
+/** Boots init from an initramfs with these files and returns the console, once the machine has powered off by itself. */
+async function boot(entries: readonly CpioEntry[], commandLine: string): Promise<string> {
+  mkdirSync(build, { recursive: true });
+  const directory = mkdtempSync(join(build, "boot-"));
+  const initrd = join(directory, "initrd");
+  const init = readFileSync(join(repository, "build/native/init"));
+  const folders = directories.map((path): CpioEntry => ({ path, type: "directory", mode: 0o755 }));
+  writeFileSync(initrd, cpioArchive([...folders, file("init", init), ...entries]));
+  const machine = [
+    "-M",
+    "q35",
+    "-accel",
+    "tcg",
+    "-cpu",
+    "max",
+    "-m",
+    "256",
+    "-nodefaults",
+    "-no-user-config",
+    "-no-reboot",
+  ];
+  const serial = ["-display", "none", "-serial", "stdio"];
+  const system = ["-kernel", kernel, "-initrd", initrd, "-append", `console=ttyS0 quiet panic=-1 ${commandLine}`];
+  const qemu = spawn("/usr/bin/qemu-system-x86_64", [...machine, ...serial, ...system], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const limit = setTimeout(() => qemu.kill("SIGKILL"), 50_000);
+  const stop = () => qemu.kill("SIGKILL");
+  process.once("exit", stop);
+  let console = "";
+  for (const stream of [qemu.stdout, qemu.stderr]) {
+    stream.on("data", (data: Buffer) => {
+      console += data.toString();
+    });
+  }
+  try {
+    const [code] = await once(qemu, "close");
+    expect(code, `the machine did not power off within 50 s; its console: ${console}`).toBe(0);
+    return console.replaceAll("\r", "");
+  } finally {
+    clearTimeout(limit);
+    process.off("exit", stop);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const why = whyNoMachine();
+describe.skipIf(why !== undefined)(
+  why === undefined ? "init as the first process of a kernel" : `init in QEMU: skipped, ${why}`,
+  () => {
+    test("an initramfs is a root that can be pivoted from, with everything mounted, delegated and protected", async () => {
+      const agent = `#!/bin/busybox sh
+export PATH=/bin; /bin/busybox --install /bin
+echo "scores $(cat /proc/1/oom_score_adj) $(cat /proc/self/oom_score_adj)"
+echo "files $(grep 'open files' /proc/1/limits)"
+echo "delegated $(cat /sys/fs/cgroup/cgroup.subtree_control)"
+echo "cgroup $(cat /proc/1/cgroup) min $(cat /sys/fs/cgroup/guestd/memory.min)"
+echo "console $(readlink /proc/1/fd/2)"
+cat /proc/self/mounts
+unshare -m sh -c 'mount -t tmpfs x /tmp; mkdir /tmp/old; cd /tmp; pivot_root . old && echo pivoted'
+poweroff -f
+`;
+      const console = await boot(
+        [file("bin/busybox", readFileSync("/bin/busybox")), file("usr/lib/guestd/agent", agent)],
+        "",
+      );
+      expect(console).toContain("scores -1000 -997\n");
+      expect(console).toMatch(/files Max open files +29952 +29952/);
+      expect(console).toMatch(/delegated .*\bcpu io memory\b.*\bpids\b/);
+      expect(console).toContain("cgroup 0::/guestd min 33554432\n");
+      expect(console).toContain("console /dev/console\n");
+      for (const target of [
+        "/dev devtmpfs",
+        "/dev/pts devpts",
+        "/dev/shm tmpfs",
+        "/run tmpfs",
+        "/tmp tmpfs",
+        "/sys/fs/cgroup cgroup2",
+      ]) {
+        expect(console).toContain(` ${target} rw,nosuid`);
+      }
+      expect(console).toContain("pivoted\n");
+      expect(console).not.toContain("guestd-init: ");
+    });
+
+    test("without a root the machine says so in one line and powers off; modules that fail are named and passed over", async () => {
+      const modules = "/lib/missing.ko\n/lib/broken.ko\n";
+      const console = await boot(
+        [file("guestd-modules", modules), file("lib/broken.ko", "no module")],
+        "root=/dev/nowhere",
+      );
+      expect(console.split("\n").filter((line) => line.includes("guestd-init: "))).toEqual([
+        "guestd-init: module /lib/missing.ko of /guestd-modules is not there",
+        "guestd-init: cannot load module /lib/broken.ko: Exec format error",
+        "guestd-init: no root: wait 3 s for /dev/nowhere: No such file or directory; check root=, rootfstype= and rootflags= of the kernel command line",
+      ]);
+    });
+  },
+);
