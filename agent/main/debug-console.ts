@@ -21,10 +21,11 @@ export async function serveDebugConsole(kernel: Kernel, socket: Duplex): Promise
   socket.on("close", () => gone.abort());
   if (socket.destroyed) gone.abort();
   try {
-    await Promise.all([toShell(socket, shell, gone.signal), fromShell(shell, socket, gone.signal)]);
+    await Promise.race([toShell(socket, shell, gone.signal), fromShell(shell, socket, gone.signal)]);
   } catch {
     // The client hung up, or the shell is gone: both end here.
   } finally {
+    gone.abort();
     shell.signal(SIGKILL);
     await shell.exit;
     shell.destroy();
