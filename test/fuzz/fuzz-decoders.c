@@ -20,8 +20,9 @@ static void walk_array(const struct plan *plan, uint32_t first, uint32_t count) 
 static void walk_op(const struct plan *plan, const struct plan_op *op) {
   unsigned at = 0;
   for (const char *kind = KINDS[op->code]; *kind != '\0'; kind++, at++) {
-    if (strchr("pso", *kind) != NULL && plan_string(plan, op->arg[at]) != NULL) {
-      seen += strlen(plan_string(plan, op->arg[at]));
+    if (strchr("pso", *kind) != NULL) {
+      const char *text = plan_optional(plan, op->arg[at]);
+      if (text != NULL) seen += strlen(text);
     }
     if (*kind == 'a' || *kind == 'A') walk_array(plan, op->arg[at], op->arg[at + 1]);
     if (*kind == 'n') {

@@ -56,6 +56,8 @@ export async function startRelayedInit(
     await running.kill();
     sys.close(listener);
     rmSync(shared, { recursive: true, force: true });
+    const complaint = running.console().match(/(AddressSanitizer|runtime error).*/s)?.[0];
+    if (complaint !== undefined) throw new Error(`a sanitizer complained: ${complaint}`);
   };
   return {
     running,

@@ -62,7 +62,7 @@ int op_fsopen(struct child *child, const struct plan_op *op) {
 }
 
 int op_fsconfig(struct child *child, const struct plan_op *op) {
-  const char *value = child_string(child, op, 1);
+  const char *value = plan_optional(&child->plan, op->arg[1]);
   unsigned command = value == NULL ? ABI_FSCONFIG_SET_FLAG : ABI_FSCONFIG_SET_STRING;
   int result = result_of(abi_fsconfig(child->fs, command, child_string(child, op, 0), value));
   return result == 0 ? 0 : mount_failed(child, result);

@@ -88,8 +88,10 @@ int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32
 static inline uint64_t plan_u64(const struct plan_op *op, unsigned at) {
   return (uint64_t)op->arg[at + 1] << 32 | op->arg[at];
 }
-static inline const char *plan_string(const struct plan *plan, uint32_t offset) {
-  return offset == PLAN_NO_STRING ? NULL : plan->strings + offset;
+static inline const char *plan_string(const struct plan *plan, uint32_t offset) { return plan->strings + offset; }
+/* NULL where the plan has none. */
+static inline const char *plan_optional(const struct plan *plan, uint32_t offset) {
+  return offset == PLAN_NO_STRING ? NULL : plan_string(plan, offset);
 }
 
 #endif

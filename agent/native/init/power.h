@@ -3,7 +3,8 @@
 
 #include "init.h"
 
-/* sync (for 10 s at most), then power off or reboot; in a pid namespace that ends the namespace. Returns -errno only if it failed. */
+/* sync (for 10 s at most), then power off or reboot; in a pid namespace that ends the namespace. Returns -errno only if
+ * it failed. */
 int power(bool reboot);
 
 #endif
