@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -56,7 +56,7 @@ export function startInit(options: InitOptions): RunningInit {
   // a cgroup without processes.
   const alone = "exec setpriv --pdeathsig KILL unshare --cgroup"; // nothing outlives a test run that was killed
   const enter = `echo 0 > ${cgroup}/cgroup.procs && ${alone} sh -c "$LEAVE" sh "$@"`;
-  const leave = `mkdir -p ${cgroup}/outside && echo 0 > ${cgroup}/outside/cgroup.procs && exec "$@"`;
+  const leave = `echo 0 > ${cgroup}/outside/cgroup.procs && exec "$@"`;
   const script = cgroup === undefined ? `${alone} "$@"` : enter;
   const child = spawn("/bin/sh", ["-c", script, "sh", ...command], {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LEAVE: leave, ...options.env },
@@ -116,7 +116,7 @@ function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
 }
 
-/** The child that unshare forks; the shell before it forks nothing. */
+/** The child that unshare forks; the shells before it fork nothing. */
 async function firstChild(child: ChildProcess): Promise<number | undefined> {
   for (let attempt = 0; attempt < 1000 && child.exitCode === null && child.pid !== undefined; attempt++) {
     const [pid] = childrenOf(child.pid);
@@ -131,17 +131,34 @@ function makeCgroup(name: string): string | undefined {
   const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
   const root = mounts.map((line) => line.split(" ")).find((fields) => fields[2] === "cgroup2")?.[1];
   if (root === undefined) return undefined;
-  mkdirSync(join(root, name), { recursive: true });
+  for (const old of readdirSync(root)) {
+    // Of a test run that was killed; its processes died with it.
+    const owner = old.match(/^guestd-test-(\d+)-/)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) tryRemove(join(root, old));
+  }
+  mkdirSync(join(root, name, "outside"), { recursive: true });
   return join(root, name);
 }
 
-async function removeCgroup(path: string): Promise<void> {
-  for (const name of readdirSync(path)) {
-    if (statSync(join(path, name)).isDirectory()) await removeCgroup(join(path, name));
+function tryRemove(path: string): void {
+  try {
+    removeCgroupNow(path);
+  } catch {
+    // busy still, or removed by another run: the next one tries again
   }
+}
+
+function removeCgroupNow(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeCgroupNow(join(path, entry.name));
+  }
+  rmdirSync(path);
+}
+
+async function removeCgroup(path: string): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return rmdirSync(path);
+      return removeCgroupNow(path);
     } catch (error) {
       if (attempt === 200) throw error; // its processes are still being torn down
       await sleep(5);
