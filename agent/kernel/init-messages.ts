@@ -9,7 +9,7 @@ const MAX_LABEL = 1024;
 const MAX_FDS = 64;
 
 /** The bit of a role in a mask is its place here. */
-export const KEPT_ROLES: readonly KeptRole[] = ["stdin", "stdout", "stderr", "terminal", "report", "release"];
+const KEPT_ROLES: readonly KeptRole[] = ["stdin", "stdout", "stderr", "terminal", "report", "release"];
 
 export const REQUEST = { launch: 1, forget: 2, close: 3, keep: 4, drop: 5, power: 6 } as const;
 const REPLY = { launched: 16, exited: 17, process: 18, kept: 19, ready: 20, refused: 21 } as const;

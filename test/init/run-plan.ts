@@ -4,9 +4,9 @@ import { ReportReader } from "../../agent/kernel/report.ts";
 import { sys } from "./relayed-init.ts";
 
 /** Slots of every launch here; extra ones come after. */
-export const STDIN = 0;
-export const OUTPUT = 1;
-export const REPORT = 2;
+const STDIN = 0;
+const OUTPUT = 1;
+const REPORT = 2;
 export const EXTRA = 3;
 
 export const stdio: PlanOp = { op: "stdio", stdin: STDIN, stdout: OUTPUT, stderr: OUTPUT };
@@ -31,7 +31,6 @@ export interface Launched extends AsyncDisposable {
 }
 
 let lastId = 0;
-export const nextId = (): number => ++lastId;
 
 /** Launches a plan with pipes in the slots; at the end closes what is ours and has init forget the process. */
 export async function launch(
@@ -44,7 +43,7 @@ export async function launch(
 ): Promise<Launched> {
   const { extra = [], keepOf, ...request } = options;
   const [input, output, report] = [sys.pipe(), sys.pipe(), sys.pipe()];
-  const id = nextId();
+  const id = ++lastId;
   const close = () => {
     for (const fd of [input.write, output.read, report.read]) sys.close(fd);
   };
