@@ -1,0 +1,58 @@
+import { spawn } from "node:child_process";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { CliError } from "./cli-error.ts";
+import type { StateStore } from "./state-store.ts";
+
+/** Set for the process in the background: the name that was chosen for what it runs. */
+const NAME = "GUESTCTL_BACKGROUND";
+
+/** The name that our starter chose, when this process is one in the background. */
+export function backgroundName(): string | undefined {
+  return process.env[NAME];
+}
+
+/** In the background: tells the starter that all is up; it then ends, and this process goes on. */
+export function announceReady(): void {
+  if (backgroundName() === undefined || process.send === undefined) return;
+  process.send("ready", () => process.disconnect?.());
+}
+
+/** Where the output of a process in the background goes. */
+export function outputFile(store: StateStore, guest: string, name: string): string {
+  return join(store.directory(guest), `${name}.out`);
+}
+
+/**
+ * Runs this same command line again as a process of its own session, and resolves when that one says that all is up. Its
+ * output goes to `output`. Throws CliError with its last line when it fails before.
+ */
+export async function runInBackground(name: string, output: string): Promise<void> {
+  const [script = "", ...args] = process.argv.slice(1);
+  const file = openSync(output, "a+", 0o600);
+  const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
+    detached: true,
+    stdio: ["ignore", file, file, "ipc"],
+    env: { ...process.env, [NAME]: name },
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("message", () => resolve());
+      child.once("exit", () => reject(new CliError(lastLine(file) ?? `${name}: it ended before it was up`)));
+    });
+  } finally {
+    closeSync(file);
+    child.removeAllListeners();
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+}
+
+/** By the descriptor: a guest that failed takes its directory away. */
+function lastLine(file: number): string | undefined {
+  const text = Buffer.alloc(fstatSync(file).size);
+  const length = readSync(file, text, 0, text.length, 0);
+  const last = text.toString("utf8", 0, length).trimEnd().split("\n").at(-1);
+  return last === "" ? undefined : last?.replace(/^guestctl: /, "");
+}

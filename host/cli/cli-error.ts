@@ -1,0 +1,12 @@
+/** A command that can't be done. The message is one line: what failed, on what, why, what to do. */
+export class CliError extends Error {
+  override readonly name = "CliError";
+}
+
+/** What a person is told of anything thrown: one line, without a stack. */
+export function oneLine(error: unknown): string {
+  if (error instanceof SuppressedError) return oneLine(error.suppressed);
+  const text = error instanceof Error ? error.message : String(error);
+  const [first = ""] = text.split("\n", 1);
+  return first.replace(/; its console's last lines:$/, "; --verbose shows its console").trim() || "it failed";
+}

@@ -1,0 +1,84 @@
+import type { Command } from "commander";
+import colors from "picocolors";
+import { timelineText } from "../../sandbox/boot-timeline.ts";
+import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
+import { type GuestFlags, guestSize, withGuestFlags } from "../guest-flags.ts";
+import { Interrupts } from "../interrupts.ts";
+import { bootKeptGuest } from "../kept-guest.ts";
+import { identifier } from "../option-values.ts";
+import { randomName } from "../random-name.ts";
+import { type GuestRecord, StateStore } from "../state-store.ts";
+import { StatusLine } from "../status-line.ts";
+
+interface BootFlags extends GuestFlags {
+  readonly name?: string;
+  readonly detach?: true;
+  readonly verbose?: true;
+}
+
+const HELP = `
+The guest lives as long as this command: ^C or guestctl stop powers it off. With --detach the command goes to the background.`;
+
+/** `guestctl boot`. */
+export function addBoot(program: Command): void {
+  const command = program
+    .command("boot")
+    .summary("boot a guest and keep it")
+    .description(
+      "Boots a guest with a sandbox that is ready for containers, prints its address and the time line, keeps it.",
+    )
+    .option("--name <name>", "its name", identifier)
+    .option("-d, --detach", "return when it is up");
+  withGuestFlags(command)
+    .option("-v, --verbose", "show its console on stderr")
+    .addHelpText("after", HELP)
+    .action((flags: BootFlags) => boot(flags));
+}
+
+async function boot(flags: BootFlags): Promise<void> {
+  const store = new StateStore();
+  const name = backgroundName() ?? flags.name ?? randomName("guest");
+  using status = new StatusLine();
+  status.show(`booting ${name} …`);
+  if (flags.detach && backgroundName() === undefined) {
+    await runInBackground(name, outputFile(store, name, name));
+    status.clear();
+    const record = store.guests().find((guest) => guest.name === name);
+    if (record !== undefined) process.stdout.write(describe(record));
+    return;
+  }
+  using interrupts = new Interrupts();
+  store.claim(name);
+  try {
+    await keep(store, name, flags, interrupts, status);
+  } finally {
+    store.removeGuest(name);
+  }
+}
+
+async function keep(
+  store: StateStore,
+  name: string,
+  flags: BootFlags,
+  interrupts: Interrupts,
+  status: StatusLine,
+): Promise<void> {
+  const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
+  const options = { name, ...guestSize(flags), signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
+  const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
+  await using kept = guest;
+  status.clear();
+  process.stdout.write(describe(record));
+  announceReady();
+  const died = new Promise<never>((_, reject) => {
+    kept.guest.signal.addEventListener("abort", () => reject(kept.guest.signal.reason), { once: true });
+  });
+  await Promise.race([interrupts.next(), died]);
+  status.show(`powering ${name} off …`);
+  await kept.powerOff();
+}
+
+function describe({ name, address, accelerator, memoryMib, cpus, timeline }: GuestRecord): string {
+  const size = `${memoryMib} MiB, ${cpus} CPU${cpus === 1 ? "" : "s"}, ${accelerator}`;
+  return `${colors.bold(name)}  ${address}  (${size})\n${timelineText(timeline)}\n`;
+}

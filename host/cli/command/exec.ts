@@ -1,0 +1,57 @@
+import type { Command } from "commander";
+import { processSpec } from "../../image/image-config.ts";
+import { Interrupts } from "../interrupts.ts";
+import { type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
+import { randomName } from "../random-name.ts";
+import { serveProcess } from "../serve-process.ts";
+import { StateStore } from "../state-store.ts";
+import { type ContainerTarget, connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+
+interface ExecFlags extends ProcessFlags, TargetFlags {}
+
+const HELP = `
+It takes over the container's environment, user and directory where the options don't say otherwise. With --address nothing
+is known of the container: PATH is the usual one, the directory /, and the user root or a number.
+The exit code is the command's, and 1 when it could not be run.`;
+
+/** `guestctl exec`. */
+export function addExec(program: Command): void {
+  const command = program
+    .command("exec")
+    .summary("run a command in a running container")
+    .description("Runs a command in a running container. CONTAINER is an id or the beginning of one.")
+    .argument("<container>")
+    .argument("<command...>")
+    .passThroughOptions();
+  withTarget(withProcessFlags(command))
+    .addHelpText("after", HELP)
+    .action((container: string, args: string[], flags: ExecFlags) => exec(container, args, flags));
+}
+
+async function exec(text: string, args: readonly string[], flags: ExecFlags): Promise<void> {
+  const store = new StateStore();
+  const target = findContainer(store, flags, text);
+  const process_ = execSpec(target, args, flags);
+  const id = { container_id: target.container, exec_id: randomName("x") };
+  using interrupts = new Interrupts();
+  await using client = await connectTo(target);
+  await client.agent.execProcess({ ...id, process: process_ });
+  const { guest, record } = target;
+  const entry = { container: id.container_id, exec: id.exec_id };
+  try {
+    if (guest !== undefined && record !== undefined) {
+      const startedAt = new Date().toISOString();
+      store.writeProcess(guest.name, { ...record, ...entry, args, terminal: flags.tty === true, startedAt });
+    }
+    process.exitCode = await serveProcess(client, id, flags, interrupts);
+  } finally {
+    if (guest !== undefined) store.removeProcess(guest.name, entry);
+  }
+}
+
+/** The process of an exec, after the one that its container runs. Exported for its test. */
+export function execSpec({ record }: ContainerTarget, args: readonly string[], flags: ProcessFlags) {
+  const { env = [], cwd = "/", user = "", rootfs = "/nonexistent" } = record ?? {};
+  const config = { Env: env, WorkingDir: cwd, User: user };
+  return processSpec(config, rootfs, { ...processOptions(flags), entrypoint: [], args });
+}

@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+import { signalNumber } from "../option-values.ts";
+import { StateStore } from "../state-store.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+
+interface KillFlags extends TargetFlags {
+  readonly signal: number;
+  readonly exec?: string;
+}
+
+const SIGKILL = 9;
+
+/** `guestctl kill`. */
+export function addKill(program: Command): void {
+  const command = program
+    .command("kill")
+    .summary("send a signal to a container")
+    .description(
+      "Sends a signal to a container's first process, or to an exec. KILL without --exec ends all its processes.",
+    )
+    .argument("<container>")
+    .option("-s, --signal <signal>", "name or number", signalNumber, SIGKILL)
+    .option("--exec <id>", "an exec, by the id that ps shows");
+  withTarget(command).action((container: string, flags: KillFlags) => kill(container, flags));
+}
+
+async function kill(text: string, { signal, exec, ...flags }: KillFlags): Promise<void> {
+  const target = findContainer(new StateStore(), flags, text);
+  await using client = await connectTo(target);
+  // An empty exec id with SIGKILL means every process of the container.
+  const exec_id = exec ?? (signal === SIGKILL ? "" : target.container);
+  await client.agent.signalProcess({ container_id: target.container, exec_id, signal });
+}

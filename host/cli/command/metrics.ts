@@ -1,0 +1,30 @@
+import type { Command } from "commander";
+import { pattern } from "../option-values.ts";
+import { StateStore } from "../state-store.ts";
+import { connectTo, findTarget, type TargetFlags, withTarget } from "../target.ts";
+
+interface MetricsFlags extends TargetFlags {
+  readonly grep?: RegExp;
+}
+
+/** `guestctl metrics`. */
+export function addMetrics(program: Command): void {
+  const command = program
+    .command("metrics")
+    .summary("print the guest's metrics")
+    .description("Prints the metrics of a guest and its agent, as Prometheus text.")
+    .option("--grep <pattern>", "only samples that match", pattern);
+  withTarget(command).action((flags: MetricsFlags) => metrics(flags));
+}
+
+async function metrics(flags: MetricsFlags): Promise<void> {
+  await using client = await connectTo(findTarget(new StateStore(), flags));
+  const { metrics: text } = await client.agent.getMetrics({});
+  process.stdout.write(flags.grep === undefined ? text : matchingSamples(text, flags.grep));
+}
+
+/** Samples that match, without the comments. */
+export function matchingSamples(text: string, wanted: RegExp): string {
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#") && wanted.test(line));
+  return lines.map((line) => `${line}\n`).join("");
+}

@@ -1,0 +1,144 @@
+import type { Command } from "commander";
+import type { RunOptions } from "../../image/image-config.ts";
+import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
+import { CliError } from "../cli-error.ts";
+import { type GuestFlags, guestSize, withGuestFlags } from "../guest-flags.ts";
+import { Interrupts } from "../interrupts.ts";
+import { bytes, count, identifier, processors } from "../option-values.ts";
+import { type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "../prepare-run.ts";
+import { type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
+import { randomName } from "../random-name.ts";
+import { runContainer } from "../run-container.ts";
+import { StateStore } from "../state-store.ts";
+import { StatusLine } from "../status-line.ts";
+import { findTarget, type TargetFlags, withTarget } from "../target.ts";
+
+export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
+  readonly detach?: true;
+  readonly name?: string;
+  readonly imageName?: string;
+  readonly rootfs?: string;
+  readonly entrypoint?: string;
+  readonly readOnly?: true;
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly pids?: number;
+  readonly verbose?: true;
+}
+
+const HELP = `
+IMAGE is a file of docker save, or an OCI layout as a directory or a tar; gzip and zstd are fine.
+Without --guest a guest is booted for the container, and powers off when the container has ended. With --guest the
+container runs in that one; with --address at any agent, which must have its root file system: --rootfs instead of IMAGE.
+The exit code is the container's: 128 + the signal's number when it was killed. 1 when it could not be run.
+Signals to guestctl go to the container; the third ^C kills it.
+
+  guestctl run busybox.tar echo hello
+  guestctl run -it busybox.tar sh
+  guestctl run --memory 64m --pids 20 -e NAME=value busybox.tar env`;
+
+/** `guestctl run`. */
+export function addRun(program: Command): void {
+  const command = program
+    .command("run")
+    .summary("run a container from an image")
+    .description("Runs a container from an image, in a guest of its own or in one that runs, and takes both away.")
+    .usage("[options] IMAGE [command…]")
+    .argument("[words...]")
+    .passThroughOptions();
+  withProcessFlags(command)
+    .option("--name <id>", "id of the container, and name of the guest that is booted", identifier)
+    .option("--entrypoint <program>", "instead of the image's entrypoint")
+    .option("--read-only", "its root file system cannot be written")
+    .option("--memory <size>", "limit of its memory, as 256m", bytes)
+    .option("--cpus <number>", "limit of its processors, as 1.5", processors)
+    .option("--pids <count>", "limit of its processes and threads", count)
+    .option("--image-name <name>", "which image, where the file has several")
+    .option("-d, --detach", "go on in the background and print its id; guestctl logs ID shows its output")
+    .option("--rootfs <path>", "with --address: the root file system, a path in the guest");
+  withTarget(withGuestFlags(command), "a guest that runs, instead of booting one")
+    .option("-v, --verbose", "show the guest's console on stderr")
+    .addHelpText("after", HELP)
+    .action((words: string[], flags: RunFlags) => run(words, flags));
+}
+
+async function run(words: readonly string[], flags: RunFlags): Promise<void> {
+  checkFlags(words, flags);
+  const store = new StateStore();
+  const id = backgroundName() ?? flags.name ?? randomName("c");
+  if (flags.detach && backgroundName() === undefined) {
+    const guest = flags.guest === undefined ? id : findTarget(store, flags).guest?.name;
+    await runInBackground(id, outputFile(store, guest ?? id, id));
+    process.stdout.write(`${id}\n`);
+    return;
+  }
+  using interrupts = new Interrupts();
+  using status = new StatusLine();
+  await using prepared = await interrupts.during(prepare(store, id, words, flags, interrupts, status));
+  const [image = "", ...rest] = flags.rootfs === undefined ? words : ["", ...words];
+  process.exitCode = await runContainer(store, prepared, {
+    id,
+    image,
+    options: runOptions(rest, flags),
+    flags,
+    interrupts,
+    started() {
+      status.clear();
+      announceReady();
+    },
+  });
+}
+
+function prepare(
+  store: StateStore,
+  id: string,
+  [path = ""]: readonly string[],
+  flags: RunFlags,
+  interrupts: Interrupts,
+  status: StatusLine,
+): Promise<PreparedRun> {
+  const { address, rootfs, imageName } = flags;
+  if (address !== undefined && rootfs !== undefined) return prepareAtAddress(address, rootfs, "guestctl");
+  const image = { path, ...(imageName === undefined ? {} : { name: imageName }) };
+  status.show(`unpacking ${path}${flags.guest === undefined ? " and booting a guest" : ""} …`);
+  if (flags.guest !== undefined) {
+    const { guest } = findTarget(store, flags);
+    if (guest !== undefined) return prepareInGuest(guest, id, image, interrupts.signal);
+  }
+  return prepareInOwnGuest(store, id, image, {
+    name: id,
+    ...guestSize(flags, flags),
+    signal: interrupts.signal,
+    ...(flags.verbose ? { onConsole: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
+  });
+}
+
+/** What the flags and words say of the container. Exported for its test. */
+export function runOptions(args: readonly string[], flags: RunFlags): RunOptions {
+  const { memory, cpus, pids, entrypoint } = flags;
+  return {
+    ...processOptions(flags),
+    ...(args.length === 0 ? {} : { args }),
+    ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === "" ? [] : [entrypoint] }),
+    ...(flags.readOnly ? { readonlyRoot: true } : {}),
+    limits: {
+      ...(memory === undefined ? {} : { memory }),
+      ...(cpus === undefined ? {} : { cpus }),
+      ...(pids === undefined ? {} : { pids }),
+    },
+  };
+}
+
+/** Combinations that mean nothing. Throws CliError. Exported for its test. */
+export function checkFlags(words: readonly string[], flags: RunFlags): void {
+  const { address, rootfs, guest } = flags;
+  if (address !== undefined && guest !== undefined) throw new CliError("run: only one of --guest and --address");
+  if ((address === undefined) !== (rootfs === undefined)) {
+    throw new CliError("run: --address and --rootfs belong together: that agent's root file systems are not ours");
+  }
+  if (rootfs !== undefined && words.length === 0) throw new CliError("run: with --rootfs say what to run");
+  if (rootfs === undefined && words.length === 0) throw new CliError("run: which image? guestctl run --help");
+  if (!flags.detach) return;
+  if (flags.interactive || flags.tty) throw new CliError("run: --detach does not go with -i or -t");
+  if (address !== undefined) throw new CliError("run: --detach needs a guest of ours, not --address");
+}

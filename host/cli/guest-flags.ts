@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+import { count, mebibytes } from "./option-values.ts";
+
+/** The size of a guest that is booted. */
+export interface GuestFlags {
+  readonly vmMemory?: number;
+  readonly vmCpus?: number;
+}
+
+export function withGuestFlags(command: Command): Command {
+  return command
+    .option("--vm-memory <size>", "memory of the guest that is booted, as 512m", mebibytes)
+    .option("--vm-cpus <count>", "processors of the guest that is booted", count);
+}
+
+export interface Limits {
+  /** Bytes. */
+  readonly memory?: number | undefined;
+  readonly cpus?: number | undefined;
+}
+
+/** MiB that a guest has where nobody says; and what it needs beside a container. */
+const MEMORY_MIB = 512;
+const SYSTEM_MIB = 256;
+
+/** A guest in which a container with these limits has room. */
+export function guestSize(flags: GuestFlags, limits: Limits = {}): { memoryMib: number; cpus: number } {
+  const wanted = Math.ceil((limits.memory ?? 0) / 2 ** 20) + SYSTEM_MIB;
+  return {
+    memoryMib: flags.vmMemory ?? Math.max(MEMORY_MIB, wanted),
+    cpus: flags.vmCpus ?? Math.max(1, Math.ceil(limits.cpus ?? 1)),
+  };
+}

@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
+import type { SharedFolder } from "../sandbox/shared-folder.ts";
+import type { GuestRecord, StateStore } from "./state-store.ts";
+
+export interface KeptGuestOptions {
+  readonly name: string;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly signal: AbortSignal;
+  readonly onConsole?: (line: string) => void;
+}
+
+/** The file of a kept guest's console. */
+export function consoleFile(store: StateStore, guest: string): string {
+  return join(store.directory(guest), "console.log");
+}
+
+/** Boots a guest that other guestctl commands find by its name. Its owner ends it, then removes it from the store. */
+export async function bootKeptGuest(
+  store: StateStore,
+  options: KeptGuestOptions,
+  folder?: SharedFolder,
+): Promise<{ guest: SandboxGuest; record: GuestRecord }> {
+  const guest = await SandboxGuest.start({ ...options, consoleFile: consoleFile(store, options.name) }, folder);
+  const record: GuestRecord = {
+    name: options.name,
+    address: guest.address,
+    logAddress: guest.logAddress,
+    folder: guest.folder.directory,
+    accelerator: guest.guest.accelerator,
+    memoryMib: options.memoryMib,
+    cpus: options.cpus,
+    timeline: guest.timeline,
+    bootedAt: new Date().toISOString(),
+  };
+  store.writeGuest(record);
+  return { guest, record };
+}

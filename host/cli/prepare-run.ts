@@ -1,0 +1,120 @@
+import { dirname } from "node:path";
+import type { AgentClient } from "../client/agent-client.ts";
+import type { RootfsPlace } from "../image/image-config.ts";
+import type { Image } from "../image/read-image.ts";
+import { openSandbox } from "../sandbox/open-sandbox.ts";
+import { removeTree } from "../sandbox/remove-tree.ts";
+import { makeSharedFolder, rootfsPlace } from "../sandbox/shared-folder.ts";
+import { unpackRootfs } from "../sandbox/unpack-rootfs.ts";
+import { bootKeptGuest, type KeptGuestOptions } from "./kept-guest.ts";
+import type { GuestRecord, StateStore } from "./state-store.ts";
+import { connectTo } from "./target.ts";
+
+/** All that a container needs before it can be created. Disposal ends what was begun for it, orderly or not. */
+export interface PreparedRun extends AsyncDisposable {
+  readonly client: AgentClient;
+  readonly rootfs: RootfsPlace;
+  readonly config: Image["config"];
+  /** Name of the guest, where it is kept by a guestctl. */
+  readonly guest?: string;
+  /** Aborted when the guest has ended by itself. */
+  readonly died?: AbortSignal;
+  /** The container is gone: ends the rest in order. */
+  end(): Promise<void>;
+}
+
+export interface ImageChoice {
+  readonly path: string;
+  /** Among several in the file. */
+  readonly name?: string;
+}
+
+/** A folder that the host has not, for an agent whose root file systems we can't see. */
+const NOWHERE = "/nonexistent";
+
+/** In a guest of the container's own, booted while the image is unpacked; the guest powers off in the end. */
+export async function prepareInOwnGuest(
+  store: StateStore,
+  container: string,
+  image: ImageChoice,
+  options: KeptGuestOptions,
+): Promise<PreparedRun> {
+  await using undo = new AsyncDisposableStack();
+  store.claim(options.name);
+  undo.defer(() => store.removeGuest(options.name));
+  const folder = await makeSharedFolder();
+  undo.defer(() => folder.remove());
+  const rootfs = rootfsPlace(folder.directory, container);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const unpacking = unpackRootfs(image.path, rootfs, { ...named(image), signal });
+  const booting = bootKeptGuest(store, { ...options, signal }, folder);
+  for (const part of [unpacking, booting]) part.catch((error: unknown) => failed.abort(error));
+  const [unpacked, booted] = await Promise.allSettled([unpacking, booting]);
+  if (booted.status === "fulfilled") undo.defer(() => booted.value.guest[Symbol.asyncDispose]());
+  if (failed.signal.aborted) throw failed.signal.reason;
+  if (unpacked.status === "rejected") throw unpacked.reason;
+  if (booted.status === "rejected") throw booted.reason;
+  const { guest } = booted.value;
+  const kept = undo.move();
+  return {
+    client: guest.client,
+    rootfs,
+    config: unpacked.value.config,
+    guest: options.name,
+    died: guest.guest.signal,
+    end: () => guest.powerOff(),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** In a running guest of ours, whose shared folder gets the rootfs; in the end that is removed again. */
+export async function prepareInGuest(
+  guest: GuestRecord,
+  container: string,
+  image: ImageChoice,
+  signal: AbortSignal,
+): Promise<PreparedRun> {
+  const rootfs = rootfsPlace(guest.folder, container);
+  const remove = () => removeTree(dirname(rootfs.host));
+  try {
+    const { config } = await unpackRootfs(image.path, rootfs, { ...named(image), signal });
+    return inRunningGuest({ address: guest.address, rootfs, config, guest: guest.name, remove });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** With a rootfs that the agent at an address has already. */
+export async function prepareAtAddress(address: string, rootfs: string, hostname: string): Promise<PreparedRun> {
+  const place = { host: NOWHERE, guest: rootfs };
+  const prepared = await inRunningGuest({ address, rootfs: place, config: {}, remove: async () => undefined });
+  try {
+    await openSandbox(prepared.client, { id: hostname, hostname, shared: false });
+    return prepared;
+  } catch (error) {
+    await prepared[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function inRunningGuest(parts: {
+  readonly address: string;
+  readonly rootfs: RootfsPlace;
+  readonly config: Image["config"];
+  readonly guest?: string;
+  readonly remove: () => Promise<void>;
+}): Promise<PreparedRun> {
+  const { address, remove, ...rest } = parts;
+  const client = await connectTo({ address });
+  const close = async () => {
+    await client.close();
+    await remove();
+  };
+  return { ...rest, client, end: close, [Symbol.asyncDispose]: close };
+}
+
+function named({ name }: ImageChoice): { readonly name?: string } {
+  return name === undefined ? {} : { name };
+}

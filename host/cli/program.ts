@@ -1,0 +1,36 @@
+import { Command } from "commander";
+import { addBoot } from "./command/boot.ts";
+import { addExec } from "./command/exec.ts";
+import { addKill } from "./command/kill.ts";
+import { addLogs } from "./command/logs.ts";
+import { addMetrics } from "./command/metrics.ts";
+import { addPs } from "./command/ps.ts";
+import { addRm } from "./command/rm.ts";
+import { addRun } from "./command/run.ts";
+import { addStats } from "./command/stats.ts";
+import { addStop } from "./command/stop.ts";
+
+const HELP = `
+Guests are kept by the guestctl that booted them; the other commands find them by notes below
+\${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/. Where only one runs it is meant, else say --guest NAME or --address ADDRESS.`;
+
+/** The command line of guestctl. Errors of use come as CommanderError, all others as the commands throw them. */
+export function createProgram(): Command {
+  const program = new Command("guestctl")
+    .description("Boots guests and runs containers in them, by the guestd agent.")
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`guestctl: ${errorLine(text)}\n`) })
+    .addHelpText("after", HELP);
+  const commands = [addRun, addExec, addPs, addStats, addMetrics, addLogs, addKill, addRm, addBoot, addStop];
+  for (const add of commands) add(program);
+  return program;
+}
+
+/** "error: unknown option '--x'\n(Did you mean --y?)" on one line. */
+function errorLine(text: string): string {
+  return text
+    .trim()
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*/g, " ");
+}

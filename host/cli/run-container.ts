@@ -1,0 +1,70 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { imageSpec, type RunOptions } from "../image/image-config.ts";
+import type { Interrupts } from "./interrupts.ts";
+import type { PreparedRun } from "./prepare-run.ts";
+import type { ProcessFlags } from "./process-flags.ts";
+import { serveProcess } from "./serve-process.ts";
+import type { StateStore } from "./state-store.ts";
+
+export interface ContainerRun {
+  readonly id: string;
+  /** For people. */
+  readonly image: string;
+  readonly options: RunOptions;
+  readonly flags: ProcessFlags;
+  readonly interrupts: Interrupts;
+  /** Called when the container runs. */
+  readonly started: () => void;
+}
+
+/** Milliseconds in which a broken connection turns out to be a guest that has ended. */
+const DEATH_MS = 1000;
+const REMOVE_SECONDS = 30;
+
+/** Creates, starts, serves and removes a container, then ends what was prepared for it. Gives its exit code. */
+export async function runContainer(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
+  const { client, guest } = prepared;
+  const process_ = { container_id: run.id, exec_id: run.id };
+  const remove = () => client.agent.removeContainer({ container_id: run.id, timeout: REMOVE_SECONDS });
+  let created = false;
+  try {
+    const spec = imageSpec(prepared, prepared.rootfs, run.options);
+    await client.agent.createContainer({ ...process_, OCI: spec });
+    created = true;
+    if (guest !== undefined) {
+      store.writeProcess(guest, {
+        container: run.id,
+        exec: run.id,
+        args: [...(spec.Process?.Args ?? [])],
+        image: run.image,
+        terminal: run.flags.tty === true,
+        startedAt: new Date().toISOString(),
+        rootfs: prepared.rootfs.host,
+        env: [...(spec.Process?.Env ?? [])],
+        cwd: spec.Process?.Cwd ?? "/",
+        user: run.options.user ?? String(prepared.config["User"] ?? ""),
+      });
+    }
+    await client.agent.startContainer({ container_id: run.id });
+    run.started();
+    const code = await serveProcess(client, process_, run.flags, run.interrupts);
+    await remove();
+    created = false;
+    await prepared.end();
+    return code;
+  } catch (error) {
+    const cause = await causeOf(error, prepared.died);
+    if (created) await remove().catch(() => undefined);
+    throw cause;
+  } finally {
+    if (guest !== undefined) store.removeProcess(guest, { container: run.id, exec: run.id });
+  }
+}
+
+/** A guest that ends breaks the connection first; why it ended is known a little later. */
+async function causeOf(error: unknown, died: AbortSignal | undefined): Promise<unknown> {
+  const isBroken = error instanceof Error && "kind" in error && error.kind === "unavailable";
+  if (died === undefined || !isBroken) return error;
+  for (let waited = 0; waited < DEATH_MS && !died.aborted; waited += 50) await delay(50);
+  return died.aborted ? died.reason : error;
+}

@@ -1,0 +1,85 @@
+import type { Command } from "commander";
+import { type AgentClient, connect } from "../client/agent-client.ts";
+import { dialVsock } from "../client/dial-vsock.ts";
+import { CliError } from "./cli-error.ts";
+import type { GuestRecord, ProcessRecord, StateStore } from "./state-store.ts";
+
+/** Which agent is meant: a guest that guestctl keeps, or any address. */
+export interface TargetFlags {
+  readonly guest?: string;
+  readonly address?: string;
+}
+
+export interface Target {
+  readonly address: string;
+  /** Undefined for an address, of which nothing is known. */
+  readonly guest?: GuestRecord;
+}
+
+export interface ContainerTarget extends Target {
+  readonly container: string;
+  readonly record?: ProcessRecord;
+}
+
+/** The two options that say which guest, on a command. */
+export function withTarget(command: Command, guest = "the guest (default: the only one that runs)"): Command {
+  return command
+    .option("-g, --guest <name>", guest)
+    .option("--address <address>", "an agent: unix:///path, unix://@name, vsock://cid:port or hvsock:///path:port");
+}
+
+/** The guest that the options mean. Throws CliError when none or several could be. */
+export function findTarget(store: StateStore, flags: TargetFlags): Target {
+  if (flags.address !== undefined) return addressTarget(flags.address, flags.guest);
+  const guests = candidates(store, flags);
+  const [guest, second] = guests;
+  if (guest === undefined) throw new CliError("no guest is running: start one with guestctl boot");
+  if (second !== undefined) throw new CliError(`several guests are running: add --guest with one of ${list(guests)}`);
+  return { address: guest.address, guest };
+}
+
+/** The container whose id is, or begins with, `text`, in the guest that the options mean or in any. Throws CliError. */
+export function findContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
+  if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
+  const guests = candidates(store, flags);
+  const all = guests.flatMap((guest) => firstProcesses(store, guest).map((record) => ({ guest, record })));
+  const exact = all.filter(({ record }) => record.container === text);
+  const found = exact.length > 0 ? exact : all.filter(({ record }) => record.container.startsWith(text));
+  const [match, second] = found;
+  if (second !== undefined) {
+    const places = found.map(({ guest, record }) => `${record.container} in ${guest.name}`).join(", ");
+    throw new CliError(`container ${text}: several are meant: ${places}`);
+  }
+  if (match === undefined) {
+    const known =
+      all.length === 0 ? "there is none" : `there is ${all.map((each) => each.record.container).join(", ")}`;
+    throw new CliError(`container ${text}: not found: ${known}`);
+  }
+  const { guest, record } = match;
+  return { address: guest.address, guest, container: record.container, record };
+}
+
+export function connectTo(target: Target): Promise<AgentClient> {
+  return connect(target.address, { dialVsock });
+}
+
+function firstProcesses(store: StateStore, guest: GuestRecord): readonly ProcessRecord[] {
+  return store.processes(guest.name).filter((record) => record.exec === record.container);
+}
+
+function addressTarget(address: string, guest: string | undefined): Target {
+  if (guest !== undefined) throw new CliError("--guest and --address: only one of them can be given");
+  return { address };
+}
+
+function candidates(store: StateStore, { guest: name }: TargetFlags): readonly GuestRecord[] {
+  const guests = store.guests();
+  if (name === undefined) return guests;
+  const named = guests.filter((guest) => guest.name === name);
+  if (named.length > 0) return named;
+  throw new CliError(`guest ${name}: not running${guests.length === 0 ? "" : `: there is ${list(guests)}`}`);
+}
+
+function list(guests: readonly GuestRecord[]): string {
+  return guests.map(({ name }) => name).join(", ");
+}

@@ -1,0 +1,91 @@
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import type { AgentClient } from "../client/agent-client.ts";
+
+/** A process of a container. The exec id of a container's first process is the container's id. */
+export interface ProcessId {
+  readonly container_id: string;
+  readonly exec_id: string;
+}
+
+export interface Stdio {
+  /** Sent to the process until it ends; without it the process finds the end of input at once. */
+  readonly stdin?: Readable | undefined;
+  /** Not ended, as it is the caller's. */
+  readonly stdout: Writable;
+  /** Undefined for a process with a terminal, which has no stderr of its own. */
+  readonly stderr?: Writable | undefined;
+}
+
+/** Bytes of one read or write: what hosts take, and all that may be lost with an agent. */
+const CHUNK_BYTES = 32 * 1024;
+
+/**
+ * Carries a process's stdio until it has ended and its output is here; gives its exit code, 128 + signal when it was
+ * killed. Throws RpcError, or the error of a stream of ours that can't be written any more.
+ */
+export async function attach(client: AgentClient, process: ProcessId, stdio: Stdio): Promise<number> {
+  const ended = new AbortController();
+  const input = sendInput(client, process, stdio.stdin, ended.signal);
+  try {
+    await Promise.all([
+      copyOutput((request) => client.agent.readStdout(request), process, stdio.stdout),
+      stdio.stderr && copyOutput((request) => client.agent.readStderr(request), process, stdio.stderr),
+    ]);
+    const { status } = await client.agent.waitProcess(process);
+    return status;
+  } finally {
+    ended.abort();
+    await input;
+  }
+}
+
+type Read = (request: ProcessId & { len: number }) => Promise<{ data: Uint8Array }>;
+
+async function copyOutput(read: Read, process: ProcessId, to: Writable): Promise<void> {
+  for (;;) {
+    const { data } = await read({ ...process, len: CHUNK_BYTES });
+    if (data.length === 0) return;
+    await write(to, data);
+  }
+}
+
+/** Waits where the stream is full; throws when it has broken. */
+async function write(to: Writable, data: Uint8Array): Promise<void> {
+  if (to.errored !== null) throw to.errored;
+  if (!to.write(data)) await once(to, "drain");
+}
+
+/** Never rejects: a connection that breaks is told by the reads. */
+async function sendInput(
+  client: AgentClient,
+  process: ProcessId,
+  stdin: Readable | undefined,
+  ended: AbortSignal,
+): Promise<void> {
+  try {
+    if (stdin !== undefined) {
+      for await (const chunk of withSignal(stdin, ended)) {
+        for (let from = 0; from < chunk.length; from += CHUNK_BYTES) {
+          const data = chunk.subarray(from, from + CHUNK_BYTES);
+          await client.agent.writeStdin({ ...process, data }, { signal: ended });
+        }
+      }
+    }
+    if (!ended.aborted) await client.agent.closeStdin(process, { signal: ended });
+  } catch {
+    // The process has ended or closed its stdin: the rest of the input is of no use to anybody.
+  }
+}
+
+/** The stream's chunks until the signal; the stream itself stays open. */
+async function* withSignal(stream: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const stop = Promise.withResolvers<undefined>();
+  signal.addEventListener("abort", () => stop.resolve(undefined), { once: true });
+  const chunks = stream.iterator({ destroyOnReturn: false });
+  for (;;) {
+    const next = await Promise.race([chunks.next(), stop.promise]);
+    if (next === undefined || next.done === true) break;
+    yield Buffer.from(next.value);
+  }
+}

@@ -1,0 +1,26 @@
+import type { AgentClient } from "../client/agent-client.ts";
+import { RpcError } from "../client/rpc-error.ts";
+import { SHARED_IN_GUEST, SHARED_TAG } from "./shared-folder.ts";
+
+export interface SandboxOptions {
+  readonly id: string;
+  readonly hostname: string;
+  /** Whether the host shares a folder, which the agent then mounts. */
+  readonly shared: boolean;
+}
+
+/** CreateSandbox; a sandbox that is there already stays as it is. Throws RpcError. */
+export async function openSandbox(client: AgentClient, { id, hostname, shared }: SandboxOptions): Promise<void> {
+  const folder = {
+    driver: "virtio-fs",
+    source: SHARED_TAG,
+    fstype: "virtiofs",
+    options: ["nodev"],
+    mount_point: `${SHARED_IN_GUEST}/`,
+  };
+  try {
+    await client.agent.createSandbox({ sandbox_id: id, hostname, storages: shared ? [folder] : [] });
+  } catch (error) {
+    if (!(error instanceof RpcError && error.kind === "already-exists")) throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import { type AgentClient, connect } from "../client/agent-client.ts";
+import { dialVsock } from "../client/dial-vsock.ts";
+import { Guest } from "../machine/guest.ts";
+import type { GuestOptions } from "../machine/guest-options.ts";
+import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
+import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
+import { openSandbox } from "./open-sandbox.ts";
+import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
+
+const AGENT_PORT = 1024;
+/** Milliseconds. A guest without KVM on a busy machine may take a second for its first answer. */
+const FIRST_ANSWER_MS = 10_000;
+const MARKS_MS = 2000;
+const POWER_OFF_MS = 30_000;
+
+export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
+  /** Name of the sandbox, and the guest's host name. */
+  readonly name: string;
+}
+
+/** A running guest with a shared folder, a connection to its agent and a sandbox: all that containers need. */
+export class SandboxGuest implements AsyncDisposable {
+  readonly guest: Guest;
+  readonly folder: SharedFolder;
+  readonly client: AgentClient;
+  readonly timeline: BootTimeline;
+
+  private constructor(guest: Guest, folder: SharedFolder, client: AgentClient, timeline: BootTimeline) {
+    this.guest = guest;
+    this.folder = folder;
+    this.client = client;
+    this.timeline = timeline;
+  }
+
+  /** Rejects when any part of it fails, and then nothing is left. */
+  static async start({ name, ...options }: SandboxGuestOptions, shared?: SharedFolder): Promise<SandboxGuest> {
+    await using undo = new AsyncDisposableStack();
+    const folder = shared ?? (await makeSharedFolder());
+    if (shared === undefined) undo.defer(() => folder.remove());
+    const kernelArgs = [...(options.kernelArgs ?? []), LOG_OPTION];
+    const begun = performance.now();
+    const guest = await Guest.start({ ...options, kernelArgs, shares: [folder.share] });
+    undo.defer(() => guest.destroy());
+    const client = await connect(guest.address(AGENT_PORT), { dialVsock });
+    undo.defer(() => client.close());
+    await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
+    const answered = performance.now() - begun;
+    const marks = await readMarks(guest.address(LOG_PORT));
+    await openSandbox(client, { id: name, hostname: name, shared: true });
+    undo.move();
+    return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks));
+  }
+
+  get address(): string {
+    return this.guest.address(AGENT_PORT);
+  }
+
+  get logAddress(): string {
+    return this.guest.address(LOG_PORT);
+  }
+
+  /** DestroySandbox, after which the guest powers off and QEMU ends by itself; the shared folder is removed. */
+  async powerOff(): Promise<void> {
+    try {
+      await this.guest.powerOff(() => this.client.agent.destroySandbox({}, { timeoutMs: POWER_OFF_MS }), POWER_OFF_MS);
+    } finally {
+      await this[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Ends it without asking. Any number of calls, also after `powerOff`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.close();
+    await this.guest.destroy();
+    await this.folder.remove();
+  }
+}
+
+/** The log has them first; undefined when it has not, as with another agent. */
+async function readMarks(address: string): Promise<BootMarks | undefined> {
+  try {
+    for await (const line of guestLog(address, AbortSignal.timeout(MARKS_MS))) {
+      const marks = bootMarks(line);
+      if (marks !== undefined) return marks;
+    }
+  } catch {
+    // The time line is then shorter.
+  }
+  return undefined;
+}
