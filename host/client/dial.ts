@@ -1,9 +1,12 @@
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, parseAddress } from "./address.ts";
 
 /** Limit of a dial, and of the wait for a VMM's answer. What Kata's hosts give. */
 const DIAL_TIMEOUT_MS = 10_000;
+
+const RETRY_MS = 5;
 
 /** The longest line of a VMM that is read: "OK 1073741824\n" is 14 bytes. */
 const MAX_LINE_BYTES = 256;
@@ -47,7 +50,19 @@ function open(target: Address, options: DialOptions, signal: AbortSignal): Promi
   }
 }
 
-function connectUnix(path: string, signal: AbortSignal): Promise<Duplex> {
+/** A listener whose backlog is full says EAGAIN at once: asked again a moment later, as a blocking connect would. */
+async function connectUnix(path: string, signal: AbortSignal): Promise<Duplex> {
+  for (;;) {
+    try {
+      return await connectUnixOnce(path, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      await sleep(RETRY_MS, undefined, { signal });
+    }
+  }
+}
+
+function connectUnixOnce(path: string, signal: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     const abort = (): void => void socket.destroy(signal.reason);

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { containerScenarios } from "./containers.ts";
 import { enduranceScenarios } from "./endurance.ts";
+import { hostileScenarios } from "./hostile.ts";
+import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { observationScenarios } from "./observation.ts";
 import { Pod } from "./pod.ts";
 import { refusalScenarios } from "./refusals.ts";
 
-/** Every scenario, over both protocols, on one machine: what a host sees must not depend on either. */
-export function allScenarios(machine: () => Machine): void {
+/** `limits`: cgroups have controllers there. Every scenario, over both protocols, on one machine: what a host sees must not depend on either. */
+export function allScenarios(machine: () => Machine, limits: boolean): void {
   describe.each(["ttrpc", "grpc"] as const)("over %s", (protocol) => {
     let pod: Pod;
     beforeAll(async () => {
@@ -17,7 +19,10 @@ export function allScenarios(machine: () => Machine): void {
     describe("containers", () => containerScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
+    if (limits) describe("limits", () => limitScenarios(() => pod));
   });
+
+  describe("hostile frames", () => hostileScenarios(machine));
 
   describe("when things end", () => {
     const current = {} as { pod: Pod };

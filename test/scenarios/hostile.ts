@@ -1,0 +1,93 @@
+import { once } from "node:events";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { dial } from "../../host/client/dial.ts";
+import { ttrpc } from "../../proto/gen/messages.js";
+import type { Machine } from "./machine.ts";
+
+function frame(streamId: number, payload: Uint8Array, length = payload.length): Buffer {
+  const header = Buffer.alloc(10);
+  header.writeUInt32BE(length, 0);
+  header.writeUInt32BE(streamId, 4);
+  header.writeUInt8(1, 8);
+  return Buffer.concat([header, payload]);
+}
+
+function request(service: string, method: string, payload = new Uint8Array()): Uint8Array {
+  return ttrpc.Request.encode({ service, method, payload }).finish();
+}
+
+async function answer(socket: Duplex): Promise<{ streamId: number; code: number; message: string }> {
+  let bytes = Buffer.alloc(0);
+  while (bytes.length < 10 || bytes.length < 10 + bytes.readUInt32BE(0)) {
+    const [data] = (await once(socket, "data", { signal: AbortSignal.timeout(20_000) })) as [Buffer];
+    bytes = Buffer.concat([bytes, data]);
+  }
+  const { status } = ttrpc.Response.decode(bytes.subarray(10));
+  return { streamId: bytes.readUInt32BE(4), code: status?.code ?? 0, message: status?.message ?? "" };
+}
+
+/** Frames that no honest host sends (behaviour.md 1.3). The agent answers as the contract says, and goes on. */
+export function hostileScenarios(machine: () => Machine): void {
+  const alive = async () => {
+    await using client = await machine().connect();
+    expect((await client.health.check({})).status).toBe(1);
+  };
+  const exchange = async (bytes: Uint8Array) => {
+    const socket = await dial(machine().address);
+    try {
+      socket.write(bytes);
+      const first = await answer(socket);
+      socket.write(frame(99, request("grpc.Health", "Check")));
+      expect(await answer(socket), "the connection survives").toMatchObject({ streamId: 99, code: 0 });
+      return first;
+    } finally {
+      socket.destroy();
+    }
+  };
+
+  it("a request longer than 4 MiB is thrown away, and answered with INVALID_ARGUMENT", async () => {
+    const length = 4 * 1024 * 1024 + 1;
+    expect(await exchange(frame(1, Buffer.alloc(length)))).toMatchObject({ streamId: 1, code: 3 });
+  });
+
+  it("an even stream id is INVALID_ARGUMENT, and the text says that it must be odd", async () => {
+    const even = await exchange(frame(2, request("grpc.Health", "Check")));
+    expect(even).toMatchObject({ streamId: 2, code: 3, message: expect.stringMatching(/odd/) });
+  });
+
+  it("an unknown service is INVALID_ARGUMENT, an unknown method UNIMPLEMENTED, an undecodable payload UNKNOWN", async () => {
+    expect(await exchange(frame(1, request("grpc.Nope", "X")))).toMatchObject({ code: 3, message: /./ });
+    expect(await exchange(frame(1, request("grpc.AgentService", "Nope")))).toMatchObject({ code: 12 });
+    const payload = Uint8Array.of(0x0a, 0xff, 0x01);
+    expect(await exchange(frame(1, request("grpc.AgentService", "StartContainer", payload)))).toMatchObject({
+      code: 2,
+    });
+  });
+
+  it("half a header and a close, or a header that promises more, do no harm", async () => {
+    for (const bytes of [Buffer.alloc(5), frame(1, Buffer.alloc(10), 1000)]) {
+      const socket = await dial(machine().address);
+      socket.write(bytes);
+      await sleep(50);
+      socket.destroy();
+    }
+    await alive();
+  });
+
+  it("connections that say nothing, by the thousand, keep nobody else from being answered", async () => {
+    // The hybrid vsock device has a limit of its own on open connections.
+    const count = machine().real ? 400 : 2000;
+    const silent: Duplex[] = [];
+    try {
+      for (let i = 0; i < count; i += 50) {
+        silent.push(...(await Promise.all(Array.from({ length: 50 }, () => dial(machine().address)))));
+      }
+      await alive();
+    } finally {
+      for (const socket of silent) socket.destroy();
+    }
+    await alive();
+  });
+}

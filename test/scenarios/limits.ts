@@ -1,0 +1,52 @@
+import { expect, it } from "vitest";
+import type { Pod } from "./pod.ts";
+
+const MIB = 1 << 20;
+const limited = (memory: object, cpu: object = {}, pids: object = {}) => ({
+  Linux: {
+    Namespaces: [{ Type: "mount" }, { Type: "ipc" }, { Type: "uts" }],
+    CgroupsPath: `/pod/limited-${Date.now().toString(36)}`,
+    Resources: { Memory: memory, CPU: cpu, Pids: pids },
+  },
+});
+
+/** Limits of a real cgroup. */
+export function limitScenarios(pod: () => Pod): void {
+  it("a memory limit kills, and GetOOMEvent tells which container it was, each time", async () => {
+    const { agent } = pod().client;
+    const event = agent.getOOMEvent({}, { timeoutMs: 60_000 });
+    const eat = "x=0123456789abcdef; while :; do x=$x$x; done";
+    const id = await pod().start(["sleep", "1000"], limited({ Limit: 24 * MIB }));
+    const first = await pod().execute(id, ["sh", "-c", eat]);
+    expect(first.status).toBe(137);
+    expect((await event).container_id).toBe(id);
+    const again = agent.getOOMEvent({}, { timeoutMs: 60_000 });
+    expect((await pod().execute(id, ["sh", "-c", eat])).status).toBe(137);
+    expect((await again).container_id).toBe(id);
+    const { cgroup_stats } = await agent.statsContainer({ container_id: id });
+    expect(cgroup_stats?.memory_stats?.usage?.limit).toBe(24 * MIB);
+    await pod().remove(id);
+  });
+
+  it("limits are in the cgroup's files, below the path that the host gave", async () => {
+    const parts = limited({ Limit: 64 * MIB }, { Shares: 1024, Quota: 50_000, Period: 100_000 }, { Limit: 50 });
+    const id = await pod().start(["sleep", "1000"], parts);
+    const files = "memory.max cpu.weight cpu.max pids.max";
+    const text = await pod().machine.shell(`cd /sys/fs/cgroup${parts.Linux.CgroupsPath} && cat ${files}`);
+    expect(text).toBe(`${64 * MIB}\n100\n50000 100000\n50\n`);
+    await pod().remove(id);
+    const left = await pod().machine.shell(`ls -d /sys/fs/cgroup${parts.Linux.CgroupsPath} 2>/dev/null || echo gone`);
+    expect(left).toBe("gone\n");
+  });
+
+  it("a fork bomb stays inside its pids limit, and is removed", async () => {
+    const id = await pod().start(["sleep", "1000"], limited({}, {}, { Limit: 8 }));
+    const exec_id = await pod().exec(id, ["sh", "-c", "while :; do sleep 1000 & done"]);
+    const { data } = await pod().client.agent.readStderr({ container_id: id, exec_id, len: 1000 });
+    expect(Buffer.from(data).toString()).toMatch(/can't fork/);
+    const { cgroup_stats } = await pod().client.agent.statsContainer({ container_id: id });
+    expect(cgroup_stats?.pids_stats?.limit).toBe(8);
+    expect(cgroup_stats?.pids_stats?.current).toBeGreaterThanOrEqual(7);
+    await pod().remove(id);
+  });
+}
