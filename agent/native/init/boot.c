@@ -16,7 +16,7 @@
 
 enum { ROOT_WAIT_US = 3000000, ROOT_RETRY_NS = 2000000, COMPRESSED_MODULE = 4 };
 
-static const char *const ROOT_DEVICES[] = {"/dev/pmem0", "/dev/vda", NULL};
+static const char *const ROOT_DEVICES[] = {"/dev/pmem0p1", "/dev/vda1", "/dev/pmem0", "/dev/vda", NULL};
 static const char *const ROOT_TYPES[] = {"erofs", "ext4", NULL};
 
 uint64_t boot_start_us(void) {
@@ -94,7 +94,8 @@ static void mount_root(const struct boot_options *options) {
   const char *const given_type[] = {options->type, NULL};
   const char *const *types = options->type != NULL ? given_type : ROOT_TYPES;
   const char *device = wait_device(options->root != NULL ? given : ROOT_DEVICES);
-  if (device == NULL) give_up("wait 3 s for", options->root != NULL ? options->root : "/dev/pmem0 or /dev/vda", ENOENT);
+  if (device == NULL)
+    give_up("wait 3 s for", options->root != NULL ? options->root : "a root on /dev/pmem0 or /dev/vda", ENOENT);
   mkdir(NEW_ROOT, 0755);
   int error = 0;
   for (; *types != NULL; types++) {
