@@ -22,7 +22,8 @@ export function createCgroup(files: Files, root: string, path: string): string {
       attempt("mkdir", directory, () => files.makeDirectory(directory));
       made.push(directory);
     }
-    if (/^populated 1$/m.test(files.readText(`${directory}/cgroup.events`))) {
+    const isNew = made.at(-1) === directory;
+    if (!isNew && /^populated 1$/m.test(files.readText(`${directory}/cgroup.events`))) {
       throw new AgentError(
         "already-exists",
         `create cgroup ${path}: it has processes already; use another cgroupsPath`,
@@ -88,8 +89,9 @@ interface Refused {
   readonly errno: number;
 }
 
-/** Children first; stops at the first that can't go. */
+/** Children first; stops at the first that can't go. Most cgroups have none and are gone at once. */
 function removeTree(files: Files, directory: string): Refused | undefined {
+  if (refusedRemoval(files, directory) === undefined) return undefined;
   for (const path of subtree(files, directory).reverse()) {
     const error = refusedRemoval(files, path);
     if (error !== undefined) return { path, errno: error.errno ?? -EBUSY };

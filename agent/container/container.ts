@@ -177,9 +177,7 @@ export class Container {
         container: this.id,
         exec: execId,
       });
-      const started = new Process(this.#kernel, execId, launched, fds.own);
-      started.closeStartFds();
-      return started;
+      return new Process(this.#kernel, execId, launched, fds.own);
     } finally {
       this.#kernel.sys.close(cgroup);
     }

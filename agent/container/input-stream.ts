@@ -1,6 +1,8 @@
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
 
+const CLOSED = new AgentError("internal", "write to stdin: it is closed");
+
 /** The stdin of a process: the write end of a pipe, which this object owns, or a pty master, which it only borrows. */
 export class InputStream {
   readonly #sys: Sys;
@@ -24,7 +26,7 @@ export class InputStream {
     this.#turn = promise;
     try {
       await before;
-      await this.#writeNow(data, AbortSignal.any([signal, this.#closed.signal]));
+      await this.#writeNow(data, signal);
     } finally {
       resolve();
     }
@@ -38,7 +40,7 @@ export class InputStream {
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#closed.abort(CLOSED);
     if (this.#fd !== undefined && !this.#terminal) this.#sys.close(this.#fd);
     this.#fd = undefined;
   }
@@ -46,10 +48,10 @@ export class InputStream {
   async #writeNow(data: Uint8Array, signal: AbortSignal): Promise<void> {
     let rest = data;
     while (rest.length > 0) {
-      if (this.#fd === undefined) throw new AgentError("internal", "write to stdin: it is closed");
+      if (this.#fd === undefined) throw CLOSED;
       signal.throwIfAborted();
       const count = this.#sys.write(this.#fd, rest);
-      if (count < 0) await this.#sys.poll(this.#fd, "write", signal);
+      if (count < 0) await this.#sys.poll(this.#fd, "write", AbortSignal.any([signal, this.#closed.signal]));
       else rest = rest.subarray(count);
     }
   }

@@ -5,10 +5,12 @@ import { describeOp } from "./describe-op.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import type { ProcessLabel } from "./process.ts";
 
-/** Descriptors made for one launch. `own` stay with the agent; `child` are closed once the child has them. */
+/** Descriptors made for one launch. `own` stay with the agent and init; `child` are closed once the child has them. */
 export interface LaunchFds {
+  /** With the report only if there is a release: the start of a container reads it, if need be in the next agent. */
   readonly own: KeptFds;
   readonly child: ReadonlyMap<string, Fd>;
+  readonly report: Fd;
 }
 
 /** Pipes for stdio, or the given pty; a report pipe; for a container a release pipe as well. */
@@ -23,28 +25,30 @@ export function openLaunchFds(
   const { sys } = kernel;
   const child = new Map<string, Fd>();
   const own: Record<string, Fd> = {};
-  const pipe = (role: string, childReads: boolean, size: number) => {
+  const pipe = (role: string, childReads: boolean, size: number): Fd => {
     const ends = sys.pipe(size > 0 ? { sizeBytes: size } : {});
     child.set(role, childReads ? ends.read : ends.write);
     own[role] = childReads ? ends.write : ends.read;
+    return own[role];
   };
   if (options.terminal !== undefined) {
     child.set("terminal", options.terminal.peer);
     own["terminal"] = options.terminal.master;
   }
   try {
-    pipe("report", false, 0);
+    const report = pipe("report", false, 0);
     if (options.release) pipe("release", true, 0);
     if (options.terminal === undefined) {
       pipe("stdin", true, options.pipeSize);
       pipe("stdout", false, options.pipeSize);
       pipe("stderr", false, options.pipeSize);
     }
+    if (!options.release) delete own["report"];
+    return { own, child, report };
   } catch (error) {
     for (const fd of [...child.values(), ...Object.values(own)]) sys.close(fd);
     throw error;
   }
-  return { own, child };
 }
 
 let nextLaunchId = 0;
@@ -87,7 +91,8 @@ export async function launch(
       label: JSON.stringify(label),
     });
     for (const fd of fds.child.values()) sys.close(fd);
-    await firstReport(kernel, plan, fds.own.report ?? -1, fds.own.release !== undefined);
+    await firstReport(kernel, plan, fds.report, fds.own.release !== undefined);
+    if (fds.own.report === undefined) sys.close(fds.report);
     return launched;
   } catch (error) {
     if (launched === undefined) for (const fd of fds.child.values()) sys.close(fd);
@@ -95,7 +100,7 @@ export async function launch(
       sys.close(launched.pidfd);
       init.forget(launched.id);
     }
-    for (const fd of Object.values(fds.own)) sys.close(fd);
+    for (const fd of new Set([...Object.values(fds.own), fds.report])) sys.close(fd);
     throw error;
   }
 }

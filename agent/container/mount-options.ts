@@ -64,7 +64,18 @@ const PROPAGATION = new Map([
 const UNSUPPORTED =
   /^(remount|tmpcopyup|idmap|ridmap|(r(ro|rw|nosuid|suid|nodev|dev|noexec|exec|noatime|atime|relatime|norelatime|nodiratime|diratime|strictatime|nostrictatime|symfollow|nosymfollow)))$/;
 
+const parsed = new WeakMap<readonly string[], MountOptions>();
+
+/** Sorts them. Several steps of a creation ask for the same mount: the answer is kept as long as the list lives. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
+  const known = parsed.get(options);
+  if (known !== undefined) return known;
+  const sorted = sortOptions(options);
+  parsed.set(options, sorted);
+  return sorted;
+}
+
+function sortOptions(options: readonly string[]): MountOptions {
   let [bind, recursive, set, clear, propagation, propagationRecursive] = [false, false, 0, 0, 0, false];
   const data: [string, string?][] = [];
   const unsupported: string[] = [];

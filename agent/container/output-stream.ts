@@ -6,6 +6,9 @@ const GRACE_MS = 500;
 /** Most that one read gives, whatever the host asks for. */
 const MAX_READ = 1024 * 1024;
 
+/** A reason of our own: without one each abort makes an exception with its stack, which nobody sees. */
+const CLOSED = new AgentError("canceled", "the stream is not waited for any more");
+
 const scratch = Buffer.allocUnsafeSlow(MAX_READ);
 
 /**
@@ -24,8 +27,8 @@ export class OutputStream {
   #budget: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Called once, when the end was reached and nothing is left to read. */
-  onEnd: (() => void) | undefined;
+  /** Called once, when the end was reached and nothing is left to read; true when nobody can write any more. */
+  onEnd: ((writersGone: boolean) => void) | undefined;
 
   /** Without a descriptor: a stream that reached its end before the agent was started again. */
   constructor(sys: Sys, fd: Fd | undefined) {
@@ -67,7 +70,7 @@ export class OutputStream {
     if (this.#fd === undefined || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       if (this.#fd !== undefined) this.#budget = this.#sys.readable(this.#fd);
-      this.#waiting?.abort();
+      this.#waiting?.abort(CLOSED);
     }, GRACE_MS).unref();
   }
 
@@ -76,7 +79,7 @@ export class OutputStream {
     if (this.#fd !== undefined && this.#returned.length === 0 && this.#sys.readable(this.#fd) === 0) {
       const byte = Buffer.allocUnsafe(1);
       const count = this.#sys.read(this.#fd, byte);
-      if (count === 0) this.#end();
+      if (count === 0) this.#end(true);
       else if (count > 0) this.unread(byte);
     }
   }
@@ -84,8 +87,8 @@ export class OutputStream {
   close(): void {
     this.#returned = [];
     this.#closed = true;
-    this.#waiting?.abort();
-    this.#end();
+    this.#waiting?.abort(CLOSED);
+    this.#end(false);
   }
 
   async #readNow(length: number, signal: AbortSignal): Promise<Buffer> {
@@ -101,7 +104,7 @@ export class OutputStream {
         return Buffer.from(scratch.subarray(0, count));
       }
       if (count === 0 || this.#budget !== undefined) {
-        this.#end();
+        this.#end(room > 0 && count === 0);
         return Buffer.alloc(0);
       }
       await this.#wait(this.#fd, signal);
@@ -111,7 +114,7 @@ export class OutputStream {
   /** Until there is something to read, the grace is over, or the stream is closed; throws for the caller's signal. */
   async #wait(fd: Fd, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController();
-    const abort = () => waiting.abort();
+    const abort = () => waiting.abort(CLOSED);
     signal.addEventListener("abort", abort, { once: true });
     this.#waiting = waiting;
     try {
@@ -130,11 +133,11 @@ export class OutputStream {
     return data.subarray(0, length);
   }
 
-  #end(): void {
+  #end(writersGone: boolean): void {
     clearTimeout(this.#timer);
     if (this.#fd === undefined) return;
     this.#sys.close(this.#fd);
     this.#fd = undefined;
-    this.onEnd?.();
+    this.onEnd?.(writersGone);
   }
 }

@@ -1,5 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
-import type { ExitStatus, Fd, KeptFds, Kernel, LaunchedProcess, RestoredProcess } from "../kernel/kernel.ts";
+import type { ExitStatus, Fd, KeptFds, KeptRole, Kernel, LaunchedProcess, RestoredProcess } from "../kernel/kernel.ts";
 import { InputStream } from "./input-stream.ts";
 import { OutputStream } from "./output-stream.ts";
 
@@ -26,6 +26,7 @@ export class Process {
   #pidfd: Fd | undefined;
   #status: ExitStatus | undefined;
   #waited = false;
+  #forgotten = false;
 
   constructor(kernel: Kernel, execId: string, launched: LaunchedProcess, fds: KeptFds) {
     this.#kernel = kernel;
@@ -114,7 +115,7 @@ export class Process {
     this.#closeFd("pidfd");
     this.#stdout.settle();
     this.#stderr.settle();
-    if (this.finished) this.#kernel.init.forget(this.launchId);
+    if (this.finished) this.#forget();
   }
 
   /** Throws SystemError ESRCH when it is gone. */
@@ -132,7 +133,7 @@ export class Process {
   /** Closes stdin for good, in init's keeping as well. */
   async closeInput(signal: AbortSignal): Promise<void> {
     await this.#stdin.end(signal);
-    if (!this.terminal) this.#kernel.init.closeKept(this.launchId, "stdin");
+    if (!this.terminal) this.#closeKept("stdin");
   }
 
   /** It was released or is known to have failed: the two pipes of the start are not needed any more. */
@@ -143,12 +144,12 @@ export class Process {
 
   /** Closes all descriptors, here and in init. The process itself is not touched. */
   destroy(): void {
+    this.#forget();
     this.#stdin.close();
     this.#stdout.close();
     this.#stderr.close();
     this.closeStartFds();
     this.#closeFd("pidfd");
-    this.#kernel.init.forget(this.launchId);
   }
 
   gone(why: string): AgentError {
@@ -166,10 +167,11 @@ export class Process {
 
   #output(fd: Fd | undefined, role: "stdout" | "stderr"): OutputStream {
     const stream = new OutputStream(this.#kernel.sys, fd);
-    stream.onEnd = () => {
+    stream.onEnd = (writersGone) => {
       if (this.terminal) this.#stdin.close();
-      this.#kernel.init.closeKept(this.launchId, this.terminal ? "terminal" : role);
-      if (this.finished) this.#kernel.init.forget(this.launchId);
+      // A writer that is left must learn that nobody reads; without one init's copy goes when the process is forgotten.
+      if (this.terminal || !writersGone) this.#closeKept(this.terminal ? "terminal" : role);
+      if (this.finished) this.#forget();
     };
     return stream;
   }
@@ -181,6 +183,16 @@ export class Process {
     if (role === "release") this.#release = undefined;
     else if (role === "report") this.#report = undefined;
     else this.#pidfd = undefined;
-    if (role !== "pidfd") this.#kernel.init.closeKept(this.launchId, role);
+    if (role !== "pidfd") this.#closeKept(role);
+  }
+
+  #closeKept(role: KeptRole): void {
+    if (!this.#forgotten) this.#kernel.init.closeKept(this.launchId, role);
+  }
+
+  /** init lets go of all that it keeps. */
+  #forget(): void {
+    if (!this.#forgotten) this.#kernel.init.forget(this.launchId);
+    this.#forgotten = true;
   }
 }

@@ -245,3 +245,39 @@ test("a Poll is made with new and its methods know their object", () => {
   }
   poll.close();
 });
+
+test("a watch calls each time there is something to read, beside waits on the same descriptor, until it is given up", async () => {
+  const [ours, theirs] = sys.socketPair("seqpacket");
+  const got: string[] = [];
+  const unwatch = sys.watch(ours, () => {
+    for (let message = sys.receiveMessage(ours, buffer); message !== undefined; ) {
+      got.push(Buffer.from(message.data).toString());
+      message = sys.receiveMessage(ours, buffer);
+    }
+  });
+  sys.sendMessage(theirs, Buffer.from("a"));
+  sys.sendMessage(theirs, Buffer.from("b"));
+  await sys.poll(ours, "write");
+  await expect.poll(() => got).toEqual(["a", "b"]);
+  sys.sendMessage(theirs, Buffer.from("c"));
+  await expect.poll(() => got).toEqual(["a", "b", "c"]);
+  unwatch();
+  unwatch();
+  sys.sendMessage(theirs, Buffer.from("d"));
+  expect(await settled(sys.poll(ours, "read"))).toBe(true);
+  expect(got).toHaveLength(3);
+  for (const fd of [ours, theirs]) sys.close(fd);
+});
+
+test("closing a watched descriptor ends the watch, and its number can be used again", async () => {
+  const first = sys.pipe();
+  let calls = 0;
+  sys.watch(first.read, () => calls++);
+  for (const fd of [first.read, first.write]) sys.close(fd);
+  const { read, write } = sys.pipe();
+  expect(read).toBe(first.read);
+  sys.write(write, Buffer.from("x"));
+  await sys.poll(read, "read");
+  expect(calls).toBe(0);
+  for (const fd of [read, write]) sys.close(fd);
+});

@@ -4,10 +4,15 @@ import type { NativeAddon, NativePoll } from "./native-addon.ts";
 
 const EVENT_BITS = { read: 1, write: 2, priority: 8 } as const;
 
+/** All bits: an error condition on the descriptor. */
+const ERROR = 0xff;
+
 export type PollEvent = keyof typeof EVENT_BITS;
 
 interface Waiter {
   readonly bits: number;
+  /** It goes on waiting when it was woken. */
+  readonly standing: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   readonly signal: AbortSignal | undefined;
@@ -23,7 +28,7 @@ class SharedPoll {
 
   constructor(addon: NativeAddon, fd: Fd, onEvents: (shared: SharedPoll, events: number) => void) {
     // A status below 0 is an error condition on the descriptor: everybody is woken, and sees it in their own next call.
-    this.native = new addon.Poll(fd, (status, events) => onEvents(this, status < 0 ? 0xff : events));
+    this.native = new addon.Poll(fd, (status, events) => onEvents(this, status < 0 ? ERROR : events));
   }
 
   wanted(): number {
@@ -53,16 +58,34 @@ export class DescriptorPoller {
       if (signal?.aborted) return reject(signal.reason);
       const shared = this.#shared(fd);
       const onAbort = signal && (() => this.#abort(fd, shared, waiter));
-      const waiter: Waiter = { bits: EVENT_BITS[event], resolve, reject, signal, onAbort };
-      shared.waiters.push(waiter);
-      const status = this.#arm(shared, shared.armed | waiter.bits);
-      if (status < 0) {
-        remove(shared.waiters, waiter);
-        this.#closeIfIdle(fd, shared);
-        return reject(new SystemError(`poll for ${event}`, -status, `fd ${fd}`));
-      }
+      const waiter: Waiter = { bits: EVENT_BITS[event], standing: false, resolve, reject, signal, onAbort };
+      const error = this.#add(fd, shared, waiter, event);
+      if (error !== undefined) return reject(error);
       if (onAbort !== undefined) signal?.addEventListener("abort", onAbort, { once: true });
     });
+  }
+
+  /**
+   * Calls `onReady` each time that `fd` can be read, is hung up or in error, from the event loop, until the function that
+   * it gives is called or `forget`. As long as nothing is read it is called again. Throws SystemError.
+   */
+  watch(fd: Fd, onReady: () => void): () => void {
+    const shared = this.#shared(fd);
+    const waiter: Waiter = {
+      bits: EVENT_BITS.read,
+      standing: true,
+      resolve: onReady,
+      reject: () => {},
+      signal: undefined,
+      onAbort: undefined,
+    };
+    const error = this.#add(fd, shared, waiter, "read");
+    if (error !== undefined) throw error;
+    return () => {
+      if (this.#polls.get(fd) !== shared || !shared.waiters.includes(waiter)) return;
+      remove(shared.waiters, waiter);
+      this.#closeIfIdle(fd, shared);
+    };
   }
 
   /** Ends every wait on `fd`; to be called before it is closed. */
@@ -84,6 +107,16 @@ export class DescriptorPoller {
     return shared;
   }
 
+  /** Why it can't wait there; undefined when it does. */
+  #add(fd: Fd, shared: SharedPoll, waiter: Waiter, event: PollEvent): SystemError | undefined {
+    shared.waiters.push(waiter);
+    const status = this.#arm(shared, shared.armed | waiter.bits);
+    if (status >= 0) return undefined;
+    remove(shared.waiters, waiter);
+    this.#closeIfIdle(fd, shared);
+    return new SystemError(`poll for ${event}`, -status, `fd ${fd}`);
+  }
+
   #arm(shared: SharedPoll, bits: number): number {
     if (bits === shared.armed) return 0;
     const status = shared.native.start(bits);
@@ -93,9 +126,9 @@ export class DescriptorPoller {
 
   #wake(fd: Fd, shared: SharedPoll, events: number): void {
     // An error stops libuv's handle; it has to be started again even for the same events.
-    shared.armed = 0;
+    if (events === ERROR) shared.armed = 0;
     const woken = shared.waiters.filter((waiter) => (waiter.bits & events) !== 0);
-    shared.waiters = shared.waiters.filter((waiter) => (waiter.bits & events) === 0);
+    shared.waiters = shared.waiters.filter((waiter) => waiter.standing || (waiter.bits & events) === 0);
     this.#closeIfIdle(fd, shared);
     for (const waiter of woken) {
       detach(waiter);

@@ -7,7 +7,10 @@ import { encodePlan } from "./plan-encode.ts";
 import type { RealSys } from "./sys.ts";
 
 /** What the client asks of `openSys()`. */
-export type InitSys = Pick<RealSys, "sendMessage" | "receiveMessage" | "memoryFile" | "poll" | "close" | "dup">;
+export type InitSys = Pick<
+  RealSys,
+  "sendMessage" | "receiveMessage" | "memoryFile" | "poll" | "watch" | "close" | "dup"
+>;
 
 /** Messages that wait for room in the socket; more than that means that init does not read any more. */
 const MAX_QUEUE = 1024;
@@ -42,6 +45,8 @@ export class InitClient implements Init {
   #closed = false;
   /** Resolves when the socket has ended; init is PID 1, so that is the end of the guest. */
   readonly ended: Promise<void>;
+  readonly #end: () => void;
+  readonly #unwatch: () => void;
 
   constructor(sys: InitSys, socket: Fd, buffer: Uint8Array, greeting: InitGreeting, exits: Exits) {
     this.#sys = sys;
@@ -49,7 +54,10 @@ export class InitClient implements Init {
     this.#socket = socket;
     this.#buffer = buffer;
     this.greeting = greeting;
-    this.ended = this.#receive();
+    const ended = Promise.withResolvers<void>();
+    this.ended = ended.promise;
+    this.#end = ended.resolve;
+    this.#unwatch = sys.watch(socket, () => this.#receive());
   }
 
   launch(request: LaunchRequest): Promise<LaunchedProcess> {
@@ -93,6 +101,8 @@ export class InitClient implements Init {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#unwatch();
+    this.#end();
     for (const { fds } of this.#queue.splice(0)) for (const fd of fds) this.#sys.close(fd);
     this.#sys.close(this.#socket);
     this.#fail(new AgentError("canceled", "socket to init: closed"));
@@ -125,18 +135,18 @@ export class InitClient implements Init {
     }
   }
 
-  async #receive(): Promise<void> {
+  /** All that is there now. */
+  #receive(): void {
     try {
-      for (;;) {
-        await this.#sys.poll(this.#socket, "read");
-        for (let reply = receive(this.#sys, this.#socket, this.#buffer); reply !== undefined; ) {
-          this.#dispatch(reply);
-          reply = receive(this.#sys, this.#socket, this.#buffer);
-        }
+      for (let more = true; more && !this.#closed; ) {
+        const reply = receive(this.#sys, this.#socket, this.#buffer);
+        if (reply !== undefined) this.#dispatch(reply);
+        more = reply !== undefined;
       }
     } catch (error) {
-      if (this.#closed) return;
+      this.#unwatch();
       this.#fail(new AgentError("unavailable", "socket to init: init is gone", { cause: error }));
+      this.#end();
     }
   }
 
@@ -145,7 +155,7 @@ export class InitClient implements Init {
     else if (reply.type === "exited") {
       this.#exits.get(reply.id)?.resolve(reply.exit);
       this.#exits.delete(reply.id);
-    } else if (reply.type === "refused") {
+    } else if (reply.type === "refused" && initRefusals.hasSubscribers) {
       initRefusals.publish({ id: reply.id, request: reply.request, errno: describeErrno(-reply.error).code });
     }
   }

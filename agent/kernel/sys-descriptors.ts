@@ -45,6 +45,8 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
     },
     readable: (fd: Fd) => checked(addon.readable(fd), "ioctl FIONREAD", fd),
     poll: (fd: Fd, event: PollEvent, signal?: AbortSignal) => poller.wait(fd, event, signal),
+    /** Calls `onReady` whenever `fd` can be read, until the function that it gives is called or `fd` is closed. */
+    watch: (fd: Fd, onReady: () => void) => poller.watch(fd, onReady),
     /** Adds O_NONBLOCK, so that a FIFO in a container's files cannot hold the agent; never creates. */
     openat2(dir: Fd, path: string, flags: number, resolve: number) {
       const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;
