@@ -32,7 +32,7 @@ export async function startGuestMachine(memoryMib = 512): Promise<Machine & { re
     kernel: join(image, "vmlinuz"),
     initrd: join(image, "initrd.cpio.gz"),
     image: join(image, "guest.img"),
-    kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026"],
+    kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025"],
     shares: [{ tag: "kataShared", directory: join(directory, "shared") }],
     onConsole: (line) => lines.push(line),
   });
