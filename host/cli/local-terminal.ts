@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+
 /** What a terminal of unknown size gets. */
 const DEFAULT_SIZE = { rows: 24, columns: 80 };
 
@@ -18,7 +20,10 @@ export function terminalSize(output: NodeJS.WriteStream = process.stdout): Termi
  */
 export function lendTerminal(interactive: boolean, resize: (size: TerminalSize) => void): Disposable {
   const raw = interactive && process.stdin.isTTY;
-  if (raw) process.stdin.setRawMode(true);
+  if (raw) {
+    process.stdin.setRawMode(true);
+    keepOutputAsItIs();
+  }
   const onResize = () => resize(terminalSize());
   if (process.stdout.isTTY) process.stdout.on("resize", onResize);
   onResize();
@@ -28,4 +33,13 @@ export function lendTerminal(interactive: boolean, resize: (size: TerminalSize) 
       if (raw) process.stdin.setRawMode(false);
     },
   };
+}
+
+/** Node's raw mode still turns a line feed into two characters, which breaks programs that draw on the whole screen. */
+function keepOutputAsItIs(): void {
+  try {
+    execFileSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
+  } catch {
+    // Lines still look right.
+  }
 }

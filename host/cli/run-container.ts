@@ -1,5 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { RpcError } from "../client/rpc-error.ts";
 import { imageSpec, type RunOptions } from "../image/image-config.ts";
+import { CliError } from "./cli-error.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import type { ProcessFlags } from "./process-flags.ts";
@@ -53,7 +55,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     await prepared.end();
     return code;
   } catch (error) {
-    const cause = await causeOf(error, prepared.died);
+    const cause = await causeOf(error, run.id, prepared.died);
     if (created) await remove().catch(() => undefined);
     throw cause;
   } finally {
@@ -62,9 +64,12 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
 }
 
 /** A guest that ends breaks the connection first; why it ended is known a little later. */
-async function causeOf(error: unknown, died: AbortSignal | undefined): Promise<unknown> {
-  const isBroken = error instanceof Error && "kind" in error && error.kind === "unavailable";
-  if (died === undefined || !isBroken) return error;
+async function causeOf(error: unknown, id: string, died: AbortSignal | undefined): Promise<unknown> {
+  if (!(error instanceof RpcError)) return error;
+  if (error.message.toLowerCase().startsWith("invalid container id: there is no")) {
+    return new CliError(`container ${id}: it was removed meanwhile`, { cause: error });
+  }
+  if (died === undefined || error.kind !== "unavailable") return error;
   for (let waited = 0; waited < DEATH_MS && !died.aborted; waited += 50) await delay(50);
   return died.aborted ? died.reason : error;
 }

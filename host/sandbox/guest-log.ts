@@ -9,11 +9,13 @@ export const LOG_OPTION = `agent.log_vport=${LOG_PORT}`;
 /** The agent's log: the lines that it kept, then each as it comes, until the guest ends or the signal is aborted. */
 export async function* guestLog(address: string, signal?: AbortSignal): AsyncGenerator<string> {
   const socket = await dial(address, { dialVsock, ...(signal === undefined ? {} : { signal }) });
+  const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
   const stop = () => socket.destroy();
   signal?.addEventListener("abort", stop, { once: true });
   socket.on("error", stop);
+  socket.on("close", () => lines.close());
   try {
-    yield* createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
+    yield* lines;
   } finally {
     signal?.removeEventListener("abort", stop);
     socket.destroy();

@@ -1,5 +1,4 @@
 import { createReadStream, existsSync } from "node:fs";
-import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../sandbox/guest-log.ts";
 import { outputFile } from "../background.ts";
@@ -70,6 +69,6 @@ async function printLog(address: string, flags: LogsFlags): Promise<void> {
   }
 }
 
-function printFile(path: string): Promise<void> {
-  return pipeline(createReadStream(path), process.stdout, { end: false });
+async function printFile(path: string): Promise<void> {
+  for await (const chunk of createReadStream(path)) process.stdout.write(chunk);
 }

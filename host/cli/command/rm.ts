@@ -12,7 +12,9 @@ export function addRm(program: Command): void {
   const command = program
     .command("rm")
     .summary("remove a container")
-    .description("Kills what runs in a container and removes it. A guestctl run that waits for it ends with code 137.")
+    .description(
+      "Kills what runs in a container and removes it. A guestctl run that waits for it then says so and fails.",
+    )
     .argument("<container>")
     .option("--time <seconds>", "give up after that", count, 30);
   withTarget(command).action((container: string, flags: RmFlags) => rm(container, flags));

@@ -1,0 +1,126 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
+import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
+import { rootfsPlace } from "../sandbox/shared-folder.ts";
+import type { UnpackedImage } from "../sandbox/unpack-rootfs.ts";
+import { type Captured, capture, readUntil } from "./captured-process.ts";
+import type { Say, Step } from "./show-steps.ts";
+
+/** What the steps before have made. */
+export interface Demo {
+  readonly guest: SandboxGuest;
+  readonly image: UnpackedImage;
+}
+
+/** The unpacked image; both containers of the demo have it as their root. */
+export const ROOTFS = "demo";
+const PAUSED = "sleeper";
+const HELLO = `echo "Hello from $(hostname), Linux $(uname -r)"
+echo "I am process $$, user $(id -un); my root is mounted from"
+grep ' / ' /proc/mounts
+echo "written in the guest" > /root/note`;
+
+/** The steps in a running guest; `demo` is asked when they run. */
+export function containerSteps(demo: () => Demo): readonly Step[] {
+  return [
+    {
+      title: "run a container: an OCI spec goes over vsock, its output comes back",
+      run: (say) => runHello(demo(), say),
+    },
+    { title: "exec: a second process in a running container", run: (say) => execPs(demo(), say) },
+    { title: "a terminal of 30×100, then resized to 50×132", run: (say) => resizeTerminal(demo(), say) },
+    { title: "the exit code comes back", run: (say) => exitCode(demo(), say) },
+    { title: "what the container uses, and the guest's metrics", run: (say) => showNumbers(demo(), say) },
+  ];
+}
+
+async function runHello(demo: Demo, say: Say): Promise<void> {
+  const created = await start(demo, "hello", { args: ["sh", "-c", HELLO] });
+  say(`CreateContainer ${created.createMs} ms, StartContainer ${created.startMs} ms`);
+  const { output, code } = await capture(demo.guest.client, { container_id: "hello", exec_id: "hello" });
+  for (const line of lines(output)) say(`│ ${line}`);
+  expect(code === 0, `its exit code is ${code}`);
+  await demo.guest.client.agent.removeContainer({ container_id: "hello" });
+  const { host } = rootfsPlace(demo.guest.folder.directory, ROOTFS);
+  const note = await readFile(join(host, "root/note"), "utf8");
+  say(`the host reads /root/note in the shared folder: "${note.trim()}"`);
+}
+
+async function execPs(demo: Demo, say: Say): Promise<void> {
+  await start(demo, PAUSED, { args: ["sleep", "1000"], limits: { memory: 64 * 2 ** 20, pids: 20 } });
+  const begun = performance.now();
+  const { output, code } = await exec(demo, ["ps", "-o", "pid,args"]);
+  say(`ps in container ${PAUSED}, ${Math.round(performance.now() - begun)} ms with its output:`);
+  for (const line of lines(output)) say(`│ ${line}`);
+  expect(code === 0 && output.includes("sleep 1000"), `ps does not show the container's process; exit code ${code}`);
+}
+
+async function resizeTerminal({ guest: { client }, image }: Demo, say: Say): Promise<void> {
+  const id = { container_id: PAUSED, exec_id: "terminal" };
+  const terminal = { rows: 30, columns: 100 };
+  const process = processSpec(image.config, "/nonexistent", { entrypoint: [], args: ["sh"], env: ["PS1="], terminal });
+  await client.agent.execProcess({ ...id, process });
+  const type = (line: string) => client.agent.writeStdin({ ...id, data: Buffer.from(`${line}\n`) });
+  await type("stty size");
+  await readUntil(client, id, "30 100");
+  say("stty size → 30 100");
+  await client.agent.ttyWinResize({ ...id, row: 50, column: 132 });
+  await type("stty size");
+  await readUntil(client, id, "50 132");
+  say("TtyWinResize, stty size → 50 132");
+  await type("exit");
+  const { code } = await capture(client, id);
+  expect(code === 0, `the shell's exit code is ${code}`);
+}
+
+async function exitCode(demo: Demo, say: Say): Promise<void> {
+  const { code } = await exec(demo, ["sh", "-c", "exit 42"]);
+  say(`sh -c "exit 42" → ${code}`);
+  expect(code === 42, `42 was expected, ${code} came back`);
+}
+
+async function showNumbers({ guest: { client } }: Demo, say: Say): Promise<void> {
+  const { cgroup_stats } = await client.agent.statsContainer({ container_id: PAUSED });
+  const { memory_stats: memory, pids_stats: pids } = cgroup_stats ?? {};
+  const kib = (bytes = 0) => `${Math.round(bytes / 1024)} KiB`;
+  say(
+    `container ${PAUSED}: memory ${kib(memory?.usage?.usage)} of ${kib(memory?.usage?.limit)}, tasks ${pids?.current}`,
+  );
+  const { metrics } = await client.agent.getMetrics({});
+  const samples = metrics.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  say(`GetMetrics: ${samples.length} samples, among them`);
+  const shown = /^(kata_guest_meminfo\{item="(memtotal|memavailable)"|guestd_heap_bytes|kata_agent_total_rss)/i;
+  for (const line of samples.filter((sample) => shown.test(sample))) say(`│ ${line}`);
+  expect(samples.length > 0, "there are no metrics");
+}
+
+async function start({ guest, image }: Demo, id: string, options: RunOptions) {
+  const { agent } = guest.client;
+  const spec = imageSpec(image, rootfsPlace(guest.folder.directory, ROOTFS), options);
+  const begun = performance.now();
+  await agent.createContainer({ container_id: id, exec_id: id, OCI: spec });
+  const created = performance.now();
+  await agent.startContainer({ container_id: id });
+  return { createMs: Math.round(created - begun), startMs: Math.round(performance.now() - created) };
+}
+
+let execs = 0;
+
+async function exec({ guest: { client }, image }: Demo, args: readonly string[]): Promise<Captured> {
+  execs += 1;
+  const id = { container_id: PAUSED, exec_id: `exec-${execs}` };
+  await client.agent.execProcess({
+    ...id,
+    process: processSpec(image.config, "/nonexistent", { entrypoint: [], args }),
+  });
+  return capture(client, id);
+}
+
+function lines(text: string): readonly string[] {
+  return text.trimEnd().split(/\r?\n/);
+}
+
+function expect(condition: boolean, otherwise: string): void {
+  if (!condition) throw new Error(otherwise);
+}

@@ -1,0 +1,105 @@
+import { existsSync } from "node:fs";
+import { mkdir, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { makeBusyboxImage } from "../image/make-image.ts";
+import { chooseAccelerator } from "../machine/accelerator.ts";
+import { imagePaths, repositoryRoot } from "../machine/paths.ts";
+import { timelineText } from "../sandbox/boot-timeline.ts";
+import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
+import { makeSharedFolder, rootfsPlace, type SharedFolder } from "../sandbox/shared-folder.ts";
+import { type UnpackedImage, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
+import { containerSteps, ROOTFS } from "./container-steps.ts";
+import { runLines } from "./run-lines.ts";
+import { type Say, type Step, showSteps } from "./show-steps.ts";
+
+const IMAGE = join(repositoryRoot, "build/demo/busybox.tar");
+
+/** From nothing to a container in a guest and back, each step shown. */
+class DemoRun implements AsyncDisposable {
+  #folder: SharedFolder | undefined;
+  #image: UnpackedImage | undefined;
+  #guest: SandboxGuest | undefined;
+
+  get steps(): readonly Step[] {
+    return [
+      { title: "build the guest's image: kernel, init, Node and the agent", run: buildImage },
+      { title: "make an OCI image from Debian's busybox-static", run: makeImage },
+      { title: "unpack it to a folder that the guest will share by virtio-fs", run: (say) => this.#unpack(say) },
+      { title: "boot a guest", run: (say) => this.#boot(say) },
+      ...containerSteps(() => ({ guest: made(this.#guest), image: made(this.#image) })),
+      { title: "power off: DestroySandbox, and QEMU ends by itself", run: (say) => this.#powerOff(say) },
+    ];
+  }
+
+  async #unpack(say: Say): Promise<void> {
+    this.#folder = await makeSharedFolder();
+    this.#image = await unpackRootfs(IMAGE, rootfsPlace(this.#folder.directory, ROOTFS));
+    say(`${this.#image.layers} layer, ${this.#image.entries} entries in ${this.#folder.directory}`);
+    for (const note of this.#image.notes) say(note);
+  }
+
+  async #boot(say: Say): Promise<void> {
+    const { kind, reason } = await chooseAccelerator();
+    say(kind === "kvm" ? `KVM: ${reason}` : `software emulation, some twenty times slower than KVM: ${reason}`);
+    this.#guest = await SandboxGuest.start({ name: "demo" }, made(this.#folder));
+    say(`the agent answers at ${this.#guest.address}`);
+    say(timelineText(this.#guest.timeline));
+  }
+
+  async #powerOff(say: Say): Promise<void> {
+    const guest = made(this.#guest);
+    const begun = performance.now();
+    await guest.powerOff();
+    expectNothing(guest.guest.pids);
+    say(`QEMU ended with status 0 after ${Math.round(performance.now() - begun)} ms; nothing is left of the guest`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#guest?.[Symbol.asyncDispose]();
+    await this.#folder?.remove();
+  }
+}
+
+async function buildImage(say: Say): Promise<void> {
+  const step = /: (built in|up to date)/;
+  await runLines([process.execPath, join(repositoryRoot, "rootfs-builder/build.ts")], (line) => {
+    if (step.test(line)) say(line);
+  });
+  const { size } = await stat(imagePaths.image);
+  say(`${relative(repositoryRoot, imagePaths.image)}: ${size / 2 ** 20} MiB, mounted by DAX`);
+}
+
+async function makeImage(say: Say): Promise<void> {
+  const there = existsSync(IMAGE);
+  if (!there) {
+    await mkdir(join(repositoryRoot, "build/demo"), { recursive: true });
+    await makeBusyboxImage(IMAGE);
+  }
+  const kib = Math.round((await stat(IMAGE)).size / 1024);
+  say(`${relative(repositoryRoot, IMAGE)}: an OCI layout of ${kib} KiB${there ? ", made before" : ""}`);
+}
+
+function made<T>(thing: T | undefined): T {
+  if (thing === undefined) throw new Error("a step before has not been done");
+  return thing;
+}
+
+function expectNothing(pids: readonly number[]): void {
+  if (pids.length > 0) throw new Error(`processes of the guest are left: ${pids.join(", ")}`);
+}
+
+async function main(): Promise<void> {
+  const begun = performance.now();
+  await using run = new DemoRun();
+  await showSteps(run.steps, process.stdout);
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  process.stdout.write(`\nAll of it worked, in ${seconds} s. Your turn:\n`);
+  process.stdout.write(`  npx guestctl run -it ${relative(repositoryRoot, IMAGE)} sh\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
