@@ -1,44 +1,41 @@
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { medians, table } from "./report.ts";
+import { runBench } from "./run-bench.ts";
 import { buildShippedAgent } from "./shipped-agent.ts";
-import { join } from "node:path";
-import { startHostAgent } from "../agent/host-agent.ts";
-import { ociSpec } from "../scenarios/oci.ts";
-import { GuestdRounds } from "./guestd-rounds.ts";
-import { CrunRounds } from "./crun-rounds.ts";
-import { readSpeed } from "./stdout-speed.ts";
-import { firstAnswer } from "./first-answer.ts";
-import { memoryOf } from "./memory.ts";
-import { Samples } from "./samples.ts";
-import { showPlainCgroups } from "./plain-cgroups.ts";
-const root=join(import.meta.dirname,"../..");
-const command = await buildShippedAgent(root, join(root,"build/bench"));
-showPlainCgroups();
-const N=Number(process.env.N??200);
-await using agent = await startHostAgent({agentCommand: command});
-const rootfs = agent.rootfs("rootfs");
-const spec = ociSpec(rootfs, ["sleep","1000"]);
-await using client = await agent.connect();
-await client.agent.createSandbox({sandbox_id:"bench", hostname:"bench"});
-const pid = await agent.initPid();
-const agentPid = await agent.agentPid();
-await new Promise(r=>setTimeout(r,1000));
-const idle = memoryOf(agentPid);
-const g = new GuestdRounds(client, spec, {Args:["echo","hello"],Env:["PATH=/bin"],Cwd:"/"});
-const ns=`/proc/${pid}/root/run/sandbox-ns`;
-const useCrun = !process.env.NOCRUN;
-await using c = new CrunRounds(join(agent.directory,"crun"), spec, {exec:["echo","hello"],namespaces:[{type:"mount"},{type:"pid"},{type:"ipc",path:`${ns}/ipc`},{type:"uts",path:`${ns}/uts`}]});
-for (let b=0;b<N/10;b++) {
- for (let i=0;i<10;i++) await g.round(`g${b}-${i}`,"hello\n");
- if (useCrun) for (let i=0;i<10;i++) await c.round(`c${b}-${i}`,"hello\n");
+
+const root = join(import.meta.dirname, "../..");
+
+/** Prints one table of what guestd takes on this machine without a VM, beside crun; --json FILE writes the medians. */
+async function main(signal: AbortSignal): Promise<void> {
+  const { values } = parseArgs({ options: { json: { type: "string" } } });
+  const reason = whyNoNamespaces();
+  if (reason !== undefined) throw new Error(reason);
+  progress("building the agent");
+  const command = await buildShippedAgent(root, join(root, "build/bench"));
+  const results = await runBench(command, signal, progress);
+  progress("");
+  process.stdout.write(table(results));
+  if (values.json !== undefined) {
+    writeFileSync(resolve(values.json), `${JSON.stringify(medians(results), undefined, 2)}\n`);
+  }
 }
-console.log("client us", await g.clientMicros(1000));
-const s32=new Samples(), s8=new Samples();
-await client.agent.createContainer({container_id:"big",exec_id:"big",OCI:spec});
-await client.agent.startContainer({container_id:"big"});
-for (let i=0;i<5;i++) { await readSpeed(client,{container_id:"big",exec_id:`a${i}`,len:32768,mib:64},s32); await readSpeed(client,{container_id:"big",exec_id:`b${i}`,len:8192,mib:32},s8);}
-const after = memoryOf(agentPid);
-const fa = new Samples();
-for (let i=0;i<(Number(process.env.FA??20));i++) await firstAnswer(command, join(agent.directory,"first.sock"), fa);
-const row=(n:string,s:Samples)=>console.log(n.padEnd(20),s.median.toFixed(3),s.p95.toFixed(3),s.count);
-row("create",g.create);row("start",g.start);row("exec",g.exec);row("remove",g.remove);row("check",g.check);row("32k",s32);row("8k",s8);row("first",fa);
-console.log(idle,after);
-row("crun create",c.create);row("crun start",c.start);row("crun exec",c.exec);row("spawn",c.spawn);
+
+/** One line on a terminal, overwritten; nothing elsewhere. */
+function progress(doing: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${doing}`);
+}
+
+// The first signal ends the round that is under way and cleans up; a second one ends at once.
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stop.abort());
+try {
+  await main(stop.signal);
+} catch (error) {
+  progress("");
+  const why = stop.signal.aborted ? "interrupted" : error instanceof Error ? error.message : String(error);
+  process.stderr.write(`bench: ${why}\n`);
+  process.exitCode = 1;
+}

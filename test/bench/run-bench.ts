@@ -1,0 +1,95 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AgentClient } from "../../host/client/agent-client.ts";
+import { startHostAgent } from "../agent/host-agent.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { CrunRounds } from "./crun-rounds.ts";
+import { firstAnswer } from "./first-answer.ts";
+import { GuestdRounds } from "./guestd-rounds.ts";
+import { type Memory, memoryOf } from "./memory.ts";
+import { showPlainCgroups } from "./plain-cgroups.ts";
+import { Samples } from "./samples.ts";
+import { readSpeed } from "./stdout-speed.ts";
+
+const BLOCKS = 20;
+const ROUNDS_PER_BLOCK = 10;
+const FIRST_ANSWERS = 200;
+/** How long an agent is left alone before its idle memory is read. */
+const SETTLE_MS = 1000;
+
+export interface Results {
+  readonly guestd: GuestdRounds;
+  /** Undefined where there is no crun. */
+  readonly crun: CrunRounds | undefined;
+  /** MB/s. */
+  readonly stdout32k: Samples;
+  readonly stdout8k: Samples;
+  readonly firstAnswer: Samples;
+  readonly idle: Memory;
+  readonly after: Memory;
+  /** CPU time of one Check on the side of the client, µs. */
+  readonly clientMicros: number;
+}
+
+/** Measures the agent that `command` starts, and crun beside it in turns, so that a noisy machine hits both. */
+export async function runBench(
+  command: readonly string[],
+  signal: AbortSignal,
+  progress: (doing: string) => void,
+): Promise<Results> {
+  const hasCrun = spawnSync("crun", ["--version"]).error === undefined;
+  if (hasCrun) showPlainCgroups();
+  await using agent = await startHostAgent({ agentCommand: command });
+  await using client = await agent.connect();
+  await client.health.check({});
+  await sleep(SETTLE_MS, undefined, { signal });
+  const agentPid = await agent.agentPid();
+  const idle = memoryOf(agentPid);
+
+  const spec = ociSpec(agent.rootfs("rootfs"), ["sleep", "1000"]);
+  const exec = ["echo", "hello"];
+  await client.agent.createSandbox({ sandbox_id: "bench", hostname: "bench" });
+  const guestd = new GuestdRounds(client, spec, { Args: exec, Env: ["PATH=/bin"], Cwd: "/" });
+  // The same namespaces: ipc and uts are those of guestd's sandbox.
+  const shared = `/proc/${await agent.initPid()}/root/run/sandbox-ns`;
+  const namespaces = [
+    { type: "mount" },
+    { type: "pid" },
+    { type: "ipc", path: `${shared}/ipc` },
+    { type: "uts", path: `${shared}/uts` },
+  ];
+  await using crun = hasCrun ? new CrunRounds(join(agent.directory, "crun"), spec, { exec, namespaces }) : undefined;
+  const [stdout32k, stdout8k] = [new Samples(), new Samples()];
+  await client.agent.createContainer({ container_id: "dd", exec_id: "dd", OCI: spec });
+  await client.agent.startContainer({ container_id: "dd" });
+  for (let block = 0; block < BLOCKS; block++) {
+    progress(`round ${block * ROUNDS_PER_BLOCK} of ${BLOCKS * ROUNDS_PER_BLOCK}`);
+    await inTurns(signal, (round) => guestd.round(`g${block}-${round}`, "hello\n"));
+    await inTurns(signal, () => guestd.checkOnce());
+    if (crun !== undefined) await inTurns(signal, (round) => crun.round(`c${block}-${round}`, "hello\n"));
+    await readBothWays(client, block, stdout32k, stdout8k);
+  }
+  const clientMicros = await guestd.clientMicros(1000);
+  const after = memoryOf(agentPid);
+  const first = new Samples();
+  for (let count = 0; count < FIRST_ANSWERS; count++) {
+    signal.throwIfAborted();
+    if (count % 10 === 0) progress(`start ${count} of ${FIRST_ANSWERS}`);
+    await firstAnswer(command, join(agent.directory, "first.sock"), first);
+  }
+  return { guestd, crun, stdout32k, stdout8k, firstAnswer: first, idle, after, clientMicros };
+}
+
+async function inTurns(signal: AbortSignal, work: (round: number) => Promise<void>): Promise<void> {
+  for (let round = 0; round < ROUNDS_PER_BLOCK; round++) {
+    signal.throwIfAborted();
+    await work(round);
+  }
+}
+
+async function readBothWays(client: AgentClient, block: number, large: Samples, small: Samples): Promise<void> {
+  const container_id = "dd";
+  await readSpeed(client, { container_id, exec_id: `32k-${block}`, len: 32 * 1024, mib: 16 }, large);
+  await readSpeed(client, { container_id, exec_id: `8k-${block}`, len: 8 * 1024, mib: 8 }, small);
+}
