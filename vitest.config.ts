@@ -3,11 +3,12 @@ import { defineConfig } from "vitest/config";
 /** `unit` needs nothing built but proto; `init` and `guest` are real machines: one file at a time, with long limits. */
 export default defineConfig({
   test: {
+    globalSetup: "test/clean-up/global-setup.ts",
     projects: [
       {
         test: {
           name: "unit",
-          include: ["{agent,proto,host,rootfs-builder}/**/*.test.ts", "test/transport/**/*.test.ts"],
+          include: ["{agent,proto,host,rootfs-builder}/**/*.test.ts", "test/{transport,clean-up,docs}/**/*.test.ts"],
           testTimeout: 30_000,
         },
       },

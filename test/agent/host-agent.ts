@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { connect } from "../../host/client/agent-client.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { startInit } from "../init/harness.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
@@ -20,8 +21,7 @@ export interface HostAgentOptions {
 export async function startHostAgent(
   options: HostAgentOptions = {},
 ): Promise<Machine & { readonly directory: string; agentPid(): Promise<number>; initPid(): Promise<number> }> {
-  mkdirSync(join(repository, "build/test"), { recursive: true });
-  const directory = mkdtempSync(join(repository, "build/test/agent-"));
+  const directory = makeWorkDirectory("agent");
   const address = `unix://${directory}/agent.sock`;
   const command = options.agentCommand ?? [process.execPath, join(repository, "agent/main.ts")];
   const init = startInit({

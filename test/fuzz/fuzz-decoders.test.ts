@@ -1,13 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ARBITRARY_SLOTS, arbitraryPlan } from "../../agent/kernel/plan-arbitrary.ts";
 import { encodePlan } from "../../agent/kernel/plan-encode.ts";
+import { makeWorkDirectory, WORK } from "../clean-up/work-directory.ts";
 
 const repository = join(import.meta.dirname, "../..");
-const build = join(repository, "build/test");
 /** Longer runs: `GUESTD_FUZZ_SECONDS=3600 npx vitest run test/fuzz`. */
 const seconds = Number(process.env["GUESTD_FUZZ_SECONDS"] ?? 10);
 
@@ -40,19 +40,18 @@ describe.skipIf(why !== undefined)(why === undefined ? "fuzzing" : `fuzzing: ski
   test(`init's decoders survive ${seconds} s of arbitrary input under ASan and UBSan`, {
     timeout: (seconds + 60) * 1000,
   }, () => {
-    mkdirSync(build, { recursive: true });
-    const program = join(build, "fuzz-decoders");
+    const corpus = makeWorkDirectory("corpus");
+    const program = join(WORK, "fuzz-decoders");
     const init = join(repository, "agent/native/init");
     const sources = [join(import.meta.dirname, "fuzz-decoders.c"), join(init, "plan.c"), join(init, "message.c")];
     const flags = ["-g", "-O1", "-D_GNU_SOURCE", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"];
-    execFileSync("clang", [...flags, ...sources, "-o", program]);
-    const corpus = mkdtempSync(join(build, "corpus-"));
     try {
+      execFileSync("clang", [...flags, ...sources, "-o", program]);
       writeSeeds(corpus);
       const options = [
         `-max_total_time=${seconds}`,
         "-max_len=8192",
-        `-artifact_prefix=${build}/fuzz-`,
+        `-artifact_prefix=${WORK}/fuzz-`,
         "-print_final_stats=1",
       ];
       const run = spawnSync(program, [...options, corpus], { encoding: "utf8", maxBuffer: 1 << 26 });

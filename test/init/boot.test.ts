@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type CpioEntry, cpioArchive } from "../../rootfs-builder/initramfs/cpio.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const kernel = join(repository, "build/image/vmlinuz");
-const build = join(repository, "build/test");
 
 function whyNoMachine(): string | undefined {
   if (process.arch !== "x64") return `the machine is ${process.arch}: this boots a PC`;
@@ -26,8 +26,7 @@ const directories = ["bin", "dev", "proc", "sys", "run", "tmp", "lib", "usr", "u
 
 /** Boots init from an initramfs with these files and returns the console, once the machine has powered off by itself. */
 async function boot(entries: readonly CpioEntry[], commandLine: string): Promise<string> {
-  mkdirSync(build, { recursive: true });
-  const directory = mkdtempSync(join(build, "boot-"));
+  const directory = makeWorkDirectory("boot");
   const initrd = join(directory, "initrd");
   const init = readFileSync(join(repository, "build/native/init"));
   const folders = directories.map((path): CpioEntry => ({ path, type: "directory", mode: 0o755 }));
@@ -47,7 +46,9 @@ async function boot(entries: readonly CpioEntry[], commandLine: string): Promise
   ];
   const serial = ["-display", "none", "-serial", "stdio"];
   const system = ["-kernel", kernel, "-initrd", initrd, "-append", `console=ttyS0 quiet panic=-1 ${commandLine}`];
-  const qemu = spawn("/usr/bin/qemu-system-x86_64", [...machine, ...serial, ...system], {
+  // Nothing outlives a test run that was killed.
+  const command = ["--pdeathsig", "KILL", "/usr/bin/qemu-system-x86_64"];
+  const qemu = spawn("setpriv", [...command, ...machine, ...serial, ...system], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const limit = setTimeout(() => qemu.kill("SIGKILL"), 50_000);

@@ -1,14 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type InitClient, openInit } from "../../agent/kernel/init-client.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
 import { nativeAddon } from "../../agent/kernel/native-addon.ts";
 import { openSys, type RealSys } from "../../agent/kernel/sys.ts";
+import { makeWorkDirectory, WORK } from "../clean-up/work-directory.ts";
 import { type RunningInit, startInit } from "./harness.ts";
-
-const repository = join(import.meta.dirname, "../..");
-const build = join(repository, "build/test");
 
 /** One for the process: libuv lets only one of them wait on a descriptor. */
 export const sys: RealSys = openSys();
@@ -28,7 +26,7 @@ export async function startRelayedInit(
   options: { init?: string; env?: Record<string, string> } = {},
 ): Promise<RelayedInit> {
   const relay = buildRelay();
-  const shared = mkdtempSync(join(build, "init-"));
+  const shared = makeWorkDirectory("init");
   const path = join(shared, "relay.sock");
   const addon = nativeAddon();
   const listener = addon.unixSocket();
@@ -75,8 +73,8 @@ export async function startRelayedInit(
 /** Built once, and again when its source changes. */
 function buildRelay(): string {
   const source = join(import.meta.dirname, "relay.c");
-  const relay = join(build, "relay");
-  mkdirSync(build, { recursive: true });
+  const relay = join(WORK, "relay");
+  mkdirSync(WORK, { recursive: true });
   if (existsSync(relay) && statSync(relay).mtimeMs > statSync(source).mtimeMs) return relay;
   const fresh = `${relay}.${process.pid}`;
   execFileSync("gcc", ["-O2", "-static", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", source, "-o", fresh]);
