@@ -21,6 +21,8 @@ export interface ContainerTarget extends Target {
   readonly record?: ProcessRecord;
 }
 
+const NO_GUEST = "no guest is running: start one with guestctl boot";
+
 /** The two options that say which guest, on a command. */
 export function withTarget(command: Command, guest = "the guest (default: the only one that runs)"): Command {
   return command
@@ -33,7 +35,7 @@ export function findTarget(store: StateStore, flags: TargetFlags): Target {
   if (flags.address !== undefined) return addressTarget(flags.address, flags.guest);
   const guests = candidates(store, flags);
   const [guest, second] = guests;
-  if (guest === undefined) throw new CliError("no guest is running: start one with guestctl boot");
+  if (guest === undefined) throw new CliError(NO_GUEST);
   if (second !== undefined) throw new CliError(`several guests are running: add --guest with one of ${list(guests)}`);
   return { address: guest.address, guest };
 }
@@ -42,6 +44,7 @@ export function findTarget(store: StateStore, flags: TargetFlags): Target {
 export function findContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
   if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
   const guests = candidates(store, flags);
+  if (guests.length === 0) throw new CliError(NO_GUEST);
   const all = guests.flatMap((guest) => firstProcesses(store, guest).map((record) => ({ guest, record })));
   const exact = all.filter(({ record }) => record.container === text);
   const found = exact.length > 0 ? exact : all.filter(({ record }) => record.container.startsWith(text));

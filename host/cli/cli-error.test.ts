@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { MachineError } from "../machine/machine-error.ts";
+import { oneLine } from "./cli-error.ts";
+
+test("a guest's console is not in the line that a person gets", () => {
+  const error = new MachineError("guest: no ready line within 60000 ms; its console's last lines:\n  panic\n  trace");
+  expect(oneLine(error)).toBe("guest: no ready line within 60000 ms; --verbose shows its console");
+});
+
+test("of an error and one while cleaning up, the first is told", () => {
+  expect(oneLine(new SuppressedError(new Error("cleaning"), new Error("cause")))).toBe("cause");
+});
+
+test("whatever is thrown has a line", () => {
+  expect([oneLine("text"), oneLine(new Error("")), oneLine(undefined)]).toEqual(["text", "it failed", "undefined"]);
+});

@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ProcessRecord } from "../state-store.ts";
+import { execSpec } from "./exec.ts";
+
+let rootfs: string;
+
+beforeAll(() => {
+  rootfs = mkdtempSync(join(tmpdir(), "guestctl-exec-"));
+  mkdirSync(join(rootfs, "etc"));
+  writeFileSync(join(rootfs, "etc/passwd"), "root:x:0:0::/:/bin/sh\nann:x:1000:100::/home/ann:/bin/sh\n");
+});
+afterAll(() => rmSync(rootfs, { recursive: true }));
+
+function target() {
+  const record: ProcessRecord = {
+    container: "c1",
+    exec: "c1",
+    args: ["server"],
+    image: "image.tar",
+    terminal: true,
+    startedAt: "2026-11-25T00:00:00.000Z",
+    rootfs,
+    env: ["PATH=/opt/bin", "MODE=old"],
+    cwd: "/srv",
+    user: "ann",
+  };
+  return { address: "unix:///a", container: "c1", record };
+}
+
+test("an exec takes over environment, user and directory of its container, not its terminal", () => {
+  expect(execSpec(target(), ["ls", "-l"], {})).toMatchObject({
+    Args: ["ls", "-l"],
+    Env: ["PATH=/opt/bin", "MODE=old"],
+    Cwd: "/srv",
+    User: { UID: 1000, GID: 100 },
+    Terminal: false,
+  });
+});
+
+test("the options of an exec win", () => {
+  const flags = { env: ["MODE=new"], workdir: "/", user: "0:5", tty: true } as const;
+  expect(execSpec(target(), ["sh"], flags)).toMatchObject({
+    Env: ["PATH=/opt/bin", "TERM=xterm", "MODE=new"],
+    Cwd: "/",
+    User: { UID: 0, GID: 5 },
+    Terminal: true,
+  });
+});
+
+test("where nothing is known of the container, users are numbers, never names of this machine", () => {
+  const unknown = { address: "unix:///a", container: "c1" };
+  expect(execSpec(unknown, ["id"], { user: "7" })).toMatchObject({ Cwd: "/", User: { UID: 7 } });
+  expect(() => execSpec(unknown, ["id"], { user: "daemon" })).toThrow("daemon is not in the image's /etc/passwd");
+});

@@ -1,0 +1,60 @@
+import { InvalidArgumentError } from "commander";
+import { expect, test } from "vitest";
+import { bytes, count, identifier, mebibytes, pattern, processors, signalNumber, variables } from "./option-values.ts";
+
+test.each([
+  ["256m", 256 * 2 ** 20],
+  ["1.5g", 1.5 * 2 ** 30],
+  ["64K", 65_536],
+  ["64KiB", 65_536],
+  ["1mb", 2 ** 20],
+  ["4096", 4096],
+  ["4096b", 4096],
+])("a size: %s is %i bytes", (text, value) => {
+  expect(bytes(text)).toBe(value);
+});
+
+test.each(["", "m", "0", "0m", "-1", "3q", "1e3", "9999999999t", " 1m"])("%j is no size", (text) => {
+  expect(() => bytes(text)).toThrow(InvalidArgumentError);
+});
+
+test("a guest's memory is in MiB where it has no unit, and never too small to boot", () => {
+  expect([mebibytes("512"), mebibytes("1g"), mebibytes("256m")]).toEqual([512, 1024, 256]);
+  for (const text of ["127", "64m", "x"]) expect(() => mebibytes(text)).toThrow(InvalidArgumentError);
+});
+
+test("processors may be a part of one", () => {
+  expect([processors("0.5"), processors("2")]).toEqual([0.5, 2]);
+  for (const text of ["0", "-1", "x", "1.", "513"]) expect(() => processors(text)).toThrow(InvalidArgumentError);
+});
+
+test("a count is a whole number of one at least", () => {
+  expect(count("20")).toBe(20);
+  for (const text of ["0", "1.5", "-3", "", "x"]) expect(() => count(text)).toThrow(InvalidArgumentError);
+});
+
+test("variables add up; a bare name takes ours, or nothing where we have none", () => {
+  process.env["GUESTCTL_TEST"] = "ours";
+  const all = ["A=1", "B=", "C=x=y", "GUESTCTL_TEST", "GUESTCTL_NONE"];
+  const given = all.reduce<readonly string[]>((before, text) => variables(text, before), []);
+  delete process.env["GUESTCTL_TEST"];
+  expect(given).toEqual(["A=1", "B=", "C=x=y", "GUESTCTL_TEST=ours"]);
+  for (const text of ["", "=x"]) expect(() => variables(text)).toThrow(InvalidArgumentError);
+});
+
+test("a signal is a name, with SIG or without, or a number", () => {
+  expect(["TERM", "SIGTERM", "sigterm", "15", "64"].map(signalNumber)).toEqual([15, 15, 15, 15, 64]);
+  for (const text of ["", "0", "65", "SIGNOPE", "SIG"]) expect(() => signalNumber(text)).toThrow(InvalidArgumentError);
+});
+
+test("ids are what agents take, so they are never a path", () => {
+  expect(identifier("web-1.a_b")).toBe("web-1.a_b");
+  for (const text of ["", "a", "../x", "a/b", ".a", "a b", "a".repeat(101)]) {
+    expect(() => identifier(text)).toThrow(InvalidArgumentError);
+  }
+});
+
+test("a pattern that is none is refused", () => {
+  expect(pattern("^a").test("abc")).toBe(true);
+  expect(() => pattern("(")).toThrow(InvalidArgumentError);
+});

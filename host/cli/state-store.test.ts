@@ -1,0 +1,104 @@
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { CliError } from "./cli-error.ts";
+import { type GuestRecord, type ProcessRecord, StateStore } from "./state-store.ts";
+
+let root: string;
+let store: StateStore;
+
+beforeEach(() => {
+  root = join(mkdtempSync(join(tmpdir(), "guestctl-state-")), "guestd-0");
+  store = new StateStore(root);
+});
+afterEach(() => rmSync(join(root, ".."), { recursive: true }));
+
+function guest(name: string): GuestRecord {
+  return {
+    name,
+    address: `unix:///${name}`,
+    logAddress: `unix:///${name}-log`,
+    folder: "/nowhere",
+    accelerator: "tcg",
+    memoryMib: 512,
+    cpus: 1,
+    timeline: { listening: 1, check: 2 },
+    bootedAt: "2026-11-25T00:00:00.000Z",
+  };
+}
+
+function process_(container: string, exec: string, startedAt = "2026-11-25T00:00:00.000Z"): ProcessRecord {
+  const rest = { args: ["sh"], image: "i", terminal: false, rootfs: "/r", env: ["A=1"], cwd: "/", user: "" };
+  return { container, exec, startedAt, ...rest };
+}
+
+/** A pid that is a live process, but not the one that was meant. */
+function giveToAnother(name: string): void {
+  writeFileSync(join(root, name, "owner.json"), JSON.stringify({ pid: process.pid, started: 1 }));
+}
+
+test("there is nothing before anything was written, and nothing is made by looking", () => {
+  expect(store.guests()).toEqual([]);
+  expect(store.processes("a")).toEqual([]);
+  expect(existsSync(root)).toBe(false);
+});
+
+test("a guest is found by other commands from the moment that it is up", () => {
+  store.claim("one");
+  expect(store.guests()).toEqual([]);
+  store.writeGuest(guest("one"));
+  expect(new StateStore(root).guests()).toEqual([guest("one")]);
+  store.removeGuest("one");
+  expect(store.guests()).toEqual([]);
+});
+
+test("a name can be claimed once while its owner lives", () => {
+  store.claim("one");
+  expect(() => store.claim("one")).toThrow("guest one: there is one of that name");
+});
+
+test("a guest whose owner is gone is taken away, also when its pid is another process by now", () => {
+  store.claim("one");
+  store.writeGuest(guest("one"));
+  giveToAnother("one");
+  expect(store.guests()).toEqual([]);
+  expect(readdirSync(root)).toEqual([]);
+  store.claim("one");
+});
+
+test("a name that a dead process had claimed is free", () => {
+  store.claim("one");
+  giveToAnother("one");
+  store.claim("one");
+  expect(store.owner("one")?.pid).toBe(process.pid);
+});
+
+test("processes come oldest first, and a container takes its execs along", () => {
+  store.writeProcess("one", process_("web", "web", "2026-11-25T00:00:01.000Z"));
+  store.writeProcess("one", process_("web", "x-1", "2026-11-25T00:00:03.000Z"));
+  store.writeProcess("one", process_("db", "db", "2026-11-25T00:00:02.000Z"));
+  expect(store.processes("one").map(({ exec }) => exec)).toEqual(["web", "db", "x-1"]);
+  store.removeProcess("one", { container: "db", exec: "x-1" });
+  expect(store.processes("one")).toHaveLength(3);
+  store.removeProcess("one", { container: "web", exec: "web" });
+  expect(store.processes("one").map(({ exec }) => exec)).toEqual(["db"]);
+});
+
+test("environments stay between us", () => {
+  store.writeProcess("one", process_("web", "web"));
+  expect(statSync(root).mode & 0o777).toBe(0o700);
+  expect(statSync(join(root, "one", "process-web.json")).mode & 0o777).toBe(0o600);
+});
+
+test("a directory that others can read is not used", () => {
+  store.directory("one");
+  chmodSync(root, 0o755);
+  expect(() => store.writeGuest(guest("one"))).toThrow(CliError);
+});
+
+test("a damaged file is named", () => {
+  store.claim("one");
+  writeFileSync(join(root, "one", "guest.json"), "{");
+  expect(() => store.guests()).toThrow(`${join(root, "one", "guest.json")}: it is damaged: remove it`);
+});

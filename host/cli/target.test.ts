@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { StateStore } from "./state-store.ts";
+import { findContainer, findTarget } from "./target.ts";
+
+let directory: string;
+let store: StateStore;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestctl-target-"));
+  store = new StateStore(join(directory, "state"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** A guest that runs, with these containers. */
+function add(name: string, ...containers: string[]): void {
+  store.claim(name);
+  const size = { accelerator: "tcg", memoryMib: 512, cpus: 1, timeline: { listening: 1, check: 2 } };
+  const places = { address: `unix:///${name}`, logAddress: "unix:///log", folder: "/nowhere" };
+  store.writeGuest({ name, ...places, ...size, bootedAt: "2026-11-25T00:00:00.000Z" });
+  for (const container of containers) {
+    const process = { container, exec: container, args: ["sh"], image: "i", terminal: false, startedAt: "" };
+    store.writeProcess(name, { ...process, rootfs: "/r", env: [], cwd: "/", user: "" });
+  }
+}
+
+test("the only guest is meant where nothing is said", () => {
+  expect(() => findTarget(store, {})).toThrow("no guest is running: start one with guestctl boot");
+  add("one");
+  expect(findTarget(store, {}).address).toBe("unix:///one");
+  add("two");
+  expect(() => findTarget(store, {})).toThrow("several guests are running: add --guest with one of one, two");
+  expect(findTarget(store, { guest: "two" }).address).toBe("unix:///two");
+  expect(() => findTarget(store, { guest: "six" })).toThrow("guest six: not running: there is one, two");
+});
+
+test("an address is taken as it is", () => {
+  expect(findTarget(store, { address: "unix:///a" })).toEqual({ address: "unix:///a" });
+  expect(findContainer(store, { address: "unix:///a" }, "web")).toEqual({ address: "unix:///a", container: "web" });
+  expect(() => findTarget(store, { address: "unix:///a", guest: "one" })).toThrow("only one of them");
+});
+
+test("a container is found in whatever guest it is, by the beginning of its id", () => {
+  add("one", "web");
+  add("two", "database", "web-2");
+  expect(findContainer(store, {}, "data")).toMatchObject({ address: "unix:///two", container: "database" });
+  expect(findContainer(store, {}, "web").address).toBe("unix:///one");
+  expect(findContainer(store, {}, "web-").address).toBe("unix:///two");
+});
+
+test("a container that is none or could be several is told with those that are there", () => {
+  expect(() => findContainer(store, {}, "web")).toThrow("no guest is running");
+  add("one");
+  expect(() => findContainer(store, {}, "web")).toThrow("container web: not found: there is none");
+  add("two", "web-1", "web-2");
+  expect(() => findContainer(store, {}, "we")).toThrow("several are meant: web-1 in two, web-2 in two");
+  expect(() => findContainer(store, {}, "x")).toThrow("container x: not found: there is web-1, web-2");
+});

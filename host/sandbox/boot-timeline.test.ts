@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { bootMarks, bootTimeline, timelineText } from "./boot-timeline.ts";
+
+const LINE = JSON.stringify({
+  level: "INFO",
+  msg: "listening",
+  marks: { init: 2_000_000, agent: 2_500_000, listening: 4_300_000 },
+});
+const HOST = { qemu: 30, firstLine: 3200, ready: 5330 };
+
+test("the guest's clock is laid on ours by the moment when it listens", () => {
+  const timeline = bootTimeline(HOST, 5430.4, bootMarks(LINE));
+  expect(timeline).toEqual({ kernel: 1000, init: 3000, agent: 3500, listening: 5300, check: 5400 });
+  expect(timelineText(timeline)).toBe(
+    "QEMU 0 → kernel 1.00 → init 3.00 → agent 3.50 → listening 5.30 → first answer 5.40 s",
+  );
+});
+
+test("without the guest's marks it is shorter", () => {
+  expect(timelineText(bootTimeline(HOST, 5430))).toBe("QEMU 0 → listening 5.30 → first answer 5.40 s");
+});
+
+test.each(["", "text", "{", '{"msg":"other"}', '{"msg":"listening"}', '{"msg":"listening","marks":{"init":"1"}}'])(
+  "no marks are in %j",
+  (line) => {
+    expect(bootMarks(line)).toBeUndefined();
+  },
+);

@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { guestLog, readableLogLine } from "./guest-log.ts";
+
+let directory: string;
+let server: Server;
+let serve: (socket: Socket) => void;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-log-"));
+  server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    serve(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(join(directory, "log"), resolve));
+});
+afterEach(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  rmSync(directory, { recursive: true });
+});
+
+async function collect(signal?: AbortSignal): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of guestLog(`unix://${directory}/log`, signal)) lines.push(line);
+  return lines;
+}
+
+test("the log ends with the guest", async () => {
+  serve = (socket) => socket.end("one\ntwo\nthree");
+  expect(await collect()).toEqual(["one", "two", "three"]);
+});
+
+test("the log ends with the signal, without an error", async () => {
+  const stop = new AbortController();
+  serve = (socket) => {
+    socket.write("one\n");
+    setTimeout(() => stop.abort(), 20);
+  };
+  expect(await collect(stop.signal)).toEqual(["one"]);
+});
+
+test("a line for people has time, level, message and the fields that differ", () => {
+  const fixed = { name: "guestd", pid: 79, version: "0.1.0", source: "agent", subsystem: "agent" };
+  const line = {
+    level: "INFO",
+    ts: "2026-11-25T01:58:18.403000000Z",
+    ...fixed,
+    rpc: "a/B",
+    code: 5,
+    error: "no such",
+    msg: "call failed",
+  };
+  expect(readableLogLine(JSON.stringify(line))).toBe('01:58:18.403 INFO call failed rpc=a/B code=5 error="no such"');
+});
+
+test.each(["plain text", "{broken", ""])("what is no record stays as it is: %j", (line) => {
+  expect(readableLogLine(line)).toBe(line);
+});
