@@ -30,6 +30,14 @@ describe("bundleAgent", () => {
     for (const { name, bytes } of files) expect((await readFile(join(outDir, name))).length).toBe(bytes);
   });
 
+  test("makes each file one function, ready for the launcher", async () => {
+    await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
+    for (const name of ["agent.cjs", "grpc.cjs"]) {
+      const text = await readFile(join(outDir, name), "latin1");
+      expect(text).toMatch(/^\(function\(exports,require,module,__filename,__dirname\)\{[^]*\}\)\n$/);
+    }
+  });
+
   test("keeps the names of functions", async () => {
     await bundleText(`export function aFunctionWithALongName() { throw new Error("x"); }\naFunctionWithALongName();`);
     expect(await readFile(join(outDir, "agent.cjs"), "utf8")).toContain("function aFunctionWithALongName()");

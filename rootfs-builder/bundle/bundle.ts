@@ -36,7 +36,10 @@ const COMMON = {
     "import.meta.filename": "__filename",
     "import.meta.url": "__bundleUrl",
   },
-  banner: { js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
+  banner: {
+    js: `(function(exports,require,module,__filename,__dirname){const __bundleUrl=require("node:url").pathToFileURL(__filename).href;`,
+  },
+  footer: { js: "})" },
 } satisfies BuildOptions;
 
 /** The gRPC library is another file; the packages that only its channelz and ORCA services want are left out. */
@@ -62,7 +65,10 @@ export interface BundleOptions {
   readonly outDir: string;
 }
 
-/** Bundles the agent into agent.cjs and grpc.cjs; the result says what the bytes are made of. */
+/**
+ * Bundles the agent into agent.cjs and grpc.cjs; the result says what the bytes are made of. Each holds one function, of
+ * CommonJS' parameters, so that the launcher need not put it together: a second copy of the source would stay in memory.
+ */
 export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promise<readonly BundleFile[]> {
   return withTemporary(outDir, async (temporary) => {
     const files: BundleFile[] = [];

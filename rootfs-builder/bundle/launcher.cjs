@@ -17,14 +17,14 @@ function readIfThere(path) {
 }
 
 /**
- * Runs `<name>.cjs` of `directory` as a CommonJS module and gives its exports. The warm-up
+ * Runs `<name>.cjs` of `directory`, which holds the function of a CommonJS module, and gives its exports. The warm-up
  * gives the rest: `onScript(name, script)` is told of every script as it is compiled, without a code cache, and
  * `shownDirectory` stands for `directory` in stack traces, and in the caches to be made.
  * The bundle is ASCII: latin1 makes it a one-byte string without a look at every byte.
  */
 function load(directory, name, onScript, shownDirectory = directory) {
   const filename = join(directory, `${name}.cjs`);
-  const source = `(function(exports,require,module,__filename,__dirname){${readFileSync(filename, "latin1")}\n})`;
+  const source = readFileSync(filename, "latin1");
   const cachedData = onScript === undefined ? readIfThere(join(directory, `${name}.cache`)) : undefined;
   const script = new Script(source, { filename: join(shownDirectory, `${name}.cjs`), cachedData });
   if (script.cachedDataRejected) {

@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 const LAUNCHER = join(import.meta.dirname, "launcher.cjs");
-const AGENT = `
+const asModule = (body: string) => `(function(exports,require,module,__filename,__dirname){${body}})`;
+const AGENT = asModule(`
 "use strict";
 const { basename } = require("node:path");
 const first = require("./grpc.cjs");
 console.log(basename(__filename), __dirname === process.env.EXPECTED, first.answer, first === require("./grpc.cjs"), typeof module.exports);
-`;
+`);
 
 describe("the launcher", () => {
   let directory = "";
@@ -18,7 +19,7 @@ describe("the launcher", () => {
     directory = await mkdtemp(join(tmpdir(), "guestd-launcher-"));
     await copyFile(LAUNCHER, join(directory, "launcher.cjs"));
     await writeFile(join(directory, "agent.cjs"), AGENT);
-    await writeFile(join(directory, "grpc.cjs"), "exports.answer = 42;");
+    await writeFile(join(directory, "grpc.cjs"), asModule("exports.answer = 42;"));
   });
   afterEach(() => rm(directory, { recursive: true }));
 
