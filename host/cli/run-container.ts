@@ -1,4 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
 import { RpcError } from "../client/rpc-error.ts";
 import { imageSpec, type RunOptions } from "../image/image-config.ts";
 import { CliError } from "./cli-error.ts";
@@ -30,7 +32,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   const remove = () => client.agent.removeContainer({ container_id: run.id, timeout: REMOVE_SECONDS });
   let created = false;
   try {
-    const spec = imageSpec(prepared, prepared.rootfs, run.options);
+    const spec = specOf(prepared, run.options);
     await client.agent.createContainer({ ...process_, OCI: spec });
     created = true;
     if (guest !== undefined) {
@@ -61,6 +63,12 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   } finally {
     if (guest !== undefined) store.removeProcess(guest, { container: run.id, exec: run.id });
   }
+}
+
+/** An agent that we did not boot may run where our limits can't be set: its own stay. */
+function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
+  const spec = imageSpec(prepared, prepared.rootfs, options);
+  return prepared.guest === undefined ? { ...spec, Process: { ...spec.Process, Rlimits: [] } } : spec;
 }
 
 /** A guest that ends breaks the connection first; why it ended is known a little later. */

@@ -53,5 +53,6 @@ async function exec(text: string, args: readonly string[], flags: ExecFlags): Pr
 export function execSpec({ record }: ContainerTarget, args: readonly string[], flags: ProcessFlags) {
   const { env = [], cwd = "/", user = "", rootfs = "/nonexistent" } = record ?? {};
   const config = { Env: env, WorkingDir: cwd, User: user };
-  return processSpec(config, rootfs, { ...processOptions(flags), entrypoint: [], args });
+  const spec = processSpec(config, rootfs, { ...processOptions(flags), entrypoint: [], args });
+  return record === undefined ? { ...spec, Rlimits: [] } : spec;
 }

@@ -1,0 +1,70 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
+const reason = whyNoNamespaces();
+
+describe(`guestctl with an agent at an address${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  let machine: Awaited<ReturnType<typeof startHostAgent>>;
+  let rootfs: string;
+
+  beforeAll(async () => {
+    machine = await startHostAgent();
+    rootfs = machine.rootfs("rootfs");
+  });
+  afterAll(() => machine?.[Symbol.asyncDispose]());
+
+  /** Runs a command of guestctl with this agent to its end. */
+  async function run(command: string, args: readonly string[], input = "") {
+    const line = [guestctl, command, "--address", machine.address, ...args];
+    const child = spawn(process.execPath, line, { stdio: "pipe" });
+    const ended = once(child, "close");
+    child.stdin.end(input);
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    const [code] = await ended;
+    return { stdout, stderr, code };
+  }
+
+  it("runs a container from a root file system that the agent has", async () => {
+    const script = "cat; id -u; echo oops >&2; exit 3";
+    const ended = await run("run", ["-i", "-u", "7", "--rootfs", rootfs, "sh", "-c", script], "in\n");
+    expect(ended).toEqual({ stdout: "in\n7\n", stderr: "oops\n", code: 3 });
+  });
+
+  it("runs commands in a container of somebody else, tells what it uses, and ends it", async () => {
+    const running = run("run", ["--name", "web", "--rootfs", rootfs, "sh", "-c", "echo up; sleep 1000"]);
+    await expect
+      .poll(async () => (await run("exec", ["web", "ps"])).stdout, { timeout: 10_000 })
+      .toMatch(/1 root +(sh|sleep)/);
+    expect(await run("exec", ["web", "sh", "-c", "exit 4"])).toEqual({ stdout: "", stderr: "", code: 4 });
+    expect((await run("stats", ["web"])).stdout).toMatch(/^cpu time +[\d.]+ s/);
+    expect((await run("metrics", ["--grep", "restarts"])).stdout).toBe("guestd_agent_restarts 0\n");
+    expect(await run("kill", ["web"])).toEqual({ stdout: "", stderr: "", code: 0 });
+    expect(await running).toEqual({ stdout: "up\n", stderr: "", code: 137 });
+  });
+
+  it("says what became of a container that somebody removed", async () => {
+    const running = run("run", ["--name", "gone", "--rootfs", rootfs, "sleep", "1000"]);
+    const remove = async () => (await run("rm", ["gone"])).code;
+    await expect.poll(remove, { timeout: 10_000 }).toBe(0);
+    expect(await running).toEqual({
+      stdout: "",
+      stderr: "guestctl: container gone: it was removed meanwhile\n",
+      code: 1,
+    });
+  });
+
+  it("gives one line for what is not there", async () => {
+    expect((await run("stats", ["none"])).stderr).toBe(
+      'guestctl: invalid container id: there is no container "none"\n',
+    );
+    expect((await run("run", ["--rootfs", "/none", "ls"])).stderr).toMatch(/^guestctl: .*\/none.*\n$/);
+  });
+});
