@@ -50,12 +50,12 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, env: rea
 }
 
 /** What execvp would try: the name itself if it has a slash, else along PATH; an empty element is the current directory. */
-export function candidates(name: string, env: readonly string[]): string[] {
+function candidates(name: string, env: readonly string[]): string[] {
   if (name.includes("/")) return [name];
   const path = searchPath(env);
   return path.split(":").map((directory) => (directory === "" ? `./${name}` : `${directory}/${name}`));
 }
 
-export function searchPath(env: readonly string[]): string {
+function searchPath(env: readonly string[]): string {
   return env.findLast((entry) => entry.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
 }

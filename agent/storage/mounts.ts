@@ -8,7 +8,7 @@ export interface MountEntry {
 }
 
 /** /proc/self/mounts, in order; octal escapes resolved. */
-export function listMounts(files: Files): MountEntry[] {
+function listMounts(files: Files): MountEntry[] {
   return files
     .readText("/proc/self/mounts")
     .split("\n")
