@@ -5,6 +5,8 @@ import type { Fd, Sys } from "../kernel/kernel.ts";
 const GRACE_MS = 500;
 /** Most that one read gives, whatever the host asks for. */
 const MAX_READ = 1024 * 1024;
+/** Most that a terminal gives after the grace: FIONREAD tells of the line discipline only, far more may wait behind it. */
+const MAX_LEFT_IN_TERMINAL = 1024 * 1024;
 
 /** A reason of our own: without one each abort makes an exception with its stack, which nobody sees. */
 const CLOSED = new AgentError("canceled", "the stream is not waited for any more");
@@ -22,7 +24,13 @@ export class OutputStream {
   #closed = false;
   #waiting: AbortController | undefined;
   #fd: Fd | undefined;
+  readonly #terminal: boolean;
+  /** Answers that were given back, the oldest first. */
   #returned: Buffer[] = [];
+  /** Where in the output each answer begins, so that several that are given back find their order again. */
+  readonly #offsets = new WeakMap<Buffer, number>();
+  /** Bytes that were read from the descriptor. */
+  #total = 0;
   /** Bytes still to be read after the grace; undefined before it is over. */
   #budget: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -31,9 +39,10 @@ export class OutputStream {
   onEnd: ((writersGone: boolean) => void) | undefined;
 
   /** Without a descriptor: a stream that reached its end before the agent was started again. */
-  constructor(sys: Sys, fd: Fd | undefined) {
+  constructor(sys: Sys, fd: Fd | undefined, terminal = false) {
     this.#sys = sys;
     this.#fd = fd;
+    this.#terminal = terminal;
     if (fd !== undefined) sys.setNonBlocking(fd);
   }
 
@@ -60,28 +69,33 @@ export class OutputStream {
     }
   }
 
-  /** Puts an answer that did not reach the host back in front. */
+  /** Puts an answer that did not reach the host back where it was: before all that was taken later. */
   unread(data: Buffer): void {
-    if (data.length > 0 && !this.#closed) this.#returned.unshift(data);
+    if (data.length === 0 || this.#closed) return;
+    const offset = this.#offsetOf(data);
+    const at = this.#returned.findIndex((other) => this.#offsetOf(other) > offset);
+    this.#returned.splice(at < 0 ? this.#returned.length : at, 0, data);
   }
 
   /** The process has ended: what is in the pipe is still read, then comes the end, after a grace at the latest. */
   processExited(): void {
     if (this.#fd === undefined || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
-      if (this.#fd !== undefined) this.#budget = this.#sys.readable(this.#fd);
+      if (this.#fd !== undefined) {
+        this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : this.#sys.readable(this.#fd);
+      }
       this.#waiting?.abort(CLOSED);
     }, GRACE_MS).unref();
   }
 
-  /** Reaches for the end without a reader: an empty pipe whose writers are gone is closed. */
+  /** Reaches for the end where no reader waits for it: an empty pipe whose writers are gone is closed. */
   settle(): void {
-    if (this.#fd !== undefined && this.#returned.length === 0 && this.#sys.readable(this.#fd) === 0) {
-      const byte = Buffer.allocUnsafe(1);
-      const count = this.#sys.read(this.#fd, byte);
-      if (count === 0) this.#end(true);
-      else if (count > 0) this.unread(byte);
-    }
+    if (this.#fd === undefined || this.#waiting !== undefined || this.#returned.length > 0) return;
+    if (this.#sys.readable(this.#fd) > 0) return;
+    const byte = Buffer.allocUnsafe(1);
+    const count = this.#sys.read(this.#fd, byte);
+    if (count === 0) this.#end(true);
+    else if (count > 0) this.unread(this.#take(byte));
   }
 
   close(): void {
@@ -101,7 +115,7 @@ export class OutputStream {
       const count = room === 0 ? 0 : this.#sys.read(this.#fd, scratch.subarray(0, room));
       if (count > 0) {
         if (this.#budget !== undefined) this.#budget -= count;
-        return Buffer.from(scratch.subarray(0, count));
+        return this.#take(Buffer.from(scratch.subarray(0, count)));
       }
       if (count === 0 || this.#budget !== undefined) {
         this.#end(room > 0 && count === 0);
@@ -129,8 +143,24 @@ export class OutputStream {
   }
 
   #takeFrom(data: Buffer, length: number): Buffer {
-    if (data.length > length) this.#returned.unshift(data.subarray(length));
-    return data.subarray(0, length);
+    const offset = this.#offsetOf(data);
+    if (data.length > length) this.#returned.unshift(this.#at(offset + length, data.subarray(length)));
+    return this.#at(offset, data.subarray(0, length));
+  }
+
+  /** Bytes that were just read. */
+  #take(data: Buffer): Buffer {
+    this.#total += data.length;
+    return this.#at(this.#total - data.length, data);
+  }
+
+  #at(offset: number, data: Buffer): Buffer {
+    this.#offsets.set(data, offset);
+    return data;
+  }
+
+  #offsetOf(data: Buffer): number {
+    return this.#offsets.get(data) ?? 0;
   }
 
   #end(writersGone: boolean): void {

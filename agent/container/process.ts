@@ -166,7 +166,7 @@ export class Process {
   }
 
   #output(fd: Fd | undefined, role: "stdout" | "stderr"): OutputStream {
-    const stream = new OutputStream(this.#kernel.sys, fd);
+    const stream = new OutputStream(this.#kernel.sys, fd, this.terminal);
     stream.onEnd = (writersGone) => {
       if (this.terminal) this.#stdin.close();
       // A writer that is left must learn that nobody reads; without one init's copy goes when the process is forgotten.
