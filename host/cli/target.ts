@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { type AgentClient, connect } from "../client/agent-client.ts";
-import { dialVsock } from "../client/dial-vsock.ts";
 import { CliError } from "./cli-error.ts";
 import type { GuestRecord, ProcessRecord, StateStore } from "./state-store.ts";
 
@@ -63,7 +62,7 @@ export function findContainer(store: StateStore, flags: TargetFlags, text: strin
 }
 
 export function connectTo(target: Target): Promise<AgentClient> {
-  return connect(target.address, { dialVsock });
+  return connect(target.address);
 }
 
 function firstProcesses(store: StateStore, guest: GuestRecord): readonly ProcessRecord[] {

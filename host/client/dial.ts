@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, parseAddress } from "./address.ts";
+import { dialVsock } from "./dial-vsock.ts";
 
 /** Limit of a dial, and of the wait for a VMM's answer. What Kata's hosts give. */
 const DIAL_TIMEOUT_MS = 10_000;
@@ -15,7 +16,7 @@ export interface DialOptions {
   /** For the whole dial. 10 s when not given. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Connects AF_VSOCK, which Node cannot do by itself. Must keep to the signal. */
+  /** Connects AF_VSOCK; our own when left out. Must keep to the signal. */
   readonly dialVsock?: (cid: number, port: number, signal: AbortSignal) => Promise<Duplex>;
 }
 
@@ -43,10 +44,7 @@ function open(target: Address, options: DialOptions, signal: AbortSignal): Promi
     case "hvsock":
       return connectHybrid(target.path, target.port, signal);
     case "vsock":
-      if (options.dialVsock === undefined) {
-        throw new Error("Node cannot connect AF_VSOCK: pass dialVsock, or use hvsock:// or unix://");
-      }
-      return options.dialVsock(target.cid, target.port, signal);
+      return (options.dialVsock ?? dialVsock)(target.cid, target.port, signal);
   }
 }
 

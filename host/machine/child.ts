@@ -32,7 +32,8 @@ export class Child {
   constructor(name: string, argv: readonly string[], wrapper: readonly string[] = []) {
     this.name = name;
     const [command = "", ...rest] = [...wrapper, "setpriv", "--pdeathsig", "KILL", "--", ...argv];
-    this.#process = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"] });
+    // In a session of its own: a terminal's ^C is for this process alone, which then ends the child.
+    this.#process = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.stdout = this.#process.stdout;
     this.messages.read(this.#process.stderr);
     const forget = onProcessEnd(() => this.kill("SIGKILL"));

@@ -1,6 +1,5 @@
 import { createInterface } from "node:readline";
 import { dial } from "../client/dial.ts";
-import { dialVsock } from "../client/dial-vsock.ts";
 
 /** vsock port of the agent's log, by convention, and the kernel's word that asks for it. */
 export const LOG_PORT = 1025;
@@ -8,7 +7,7 @@ export const LOG_OPTION = `agent.log_vport=${LOG_PORT}`;
 
 /** The agent's log: the lines that it kept, then each as it comes, until the guest ends or the signal is aborted. */
 export async function* guestLog(address: string, signal?: AbortSignal): AsyncGenerator<string> {
-  const socket = await dial(address, { dialVsock, ...(signal === undefined ? {} : { signal }) });
+  const socket = await dial(address, signal === undefined ? {} : { signal });
   const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
   const stop = () => socket.destroy();
   signal?.addEventListener("abort", stop, { once: true });

@@ -1,5 +1,4 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
-import { dialVsock } from "../client/dial-vsock.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
@@ -41,7 +40,7 @@ export class SandboxGuest implements AsyncDisposable {
     const begun = performance.now();
     const guest = await Guest.start({ ...options, kernelArgs, shares: [folder.share] });
     undo.defer(() => guest.destroy());
-    const client = await connect(guest.address(AGENT_PORT), { dialVsock });
+    const client = await connect(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
     await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
     const answered = performance.now() - begun;
