@@ -20,29 +20,38 @@ export class InputStream {
   }
 
   /** Writes all of it, in order of the calls, and waits while the pipe is full. */
-  async write(data: Uint8Array, signal: AbortSignal): Promise<void> {
-    const before = this.#turn;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#turn = promise;
-    try {
-      await before;
-      await this.#writeNow(data, signal);
-    } finally {
-      resolve();
-    }
+  write(data: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#inTurn(() => this.#writeNow(data, signal));
   }
 
-  /** End of input: a pipe is closed; a terminal gets its end-of-file character (^D), as a person would type it. */
-  async end(signal: AbortSignal): Promise<void> {
-    if (this.#terminal) {
-      if (this.#fd !== undefined) await this.write(Uint8Array.of(4), signal);
-    } else this.close();
+  /**
+   * End of input, after the writes that were asked for before: a pipe is closed; a terminal gets its end-of-file
+   * character (^D), as a person would type it.
+   */
+  end(signal: AbortSignal): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#fd === undefined) return;
+      if (this.#terminal) await this.#writeNow(Uint8Array.of(4), signal);
+      else this.close();
+    });
   }
 
   close(): void {
     this.#closed.abort(CLOSED);
     if (this.#fd !== undefined && !this.#terminal) this.#sys.close(this.#fd);
     this.#fd = undefined;
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    try {
+      await before;
+      await work();
+    } finally {
+      resolve();
+    }
   }
 
   async #writeNow(data: Uint8Array, signal: AbortSignal): Promise<void> {
