@@ -21,6 +21,7 @@ export class Process {
   readonly #stderr: OutputStream;
   readonly #stdin: InputStream;
   readonly #master: Fd | undefined;
+  readonly #waiters = new Set<(status: ExitStatus) => void>();
   #release: Fd | undefined;
   #report: Fd | undefined;
   #pidfd: Fd | undefined;
@@ -97,13 +98,15 @@ export class Process {
   /** Resolves with how it ended, any number of times. */
   async wait(signal: AbortSignal): Promise<ExitStatus> {
     if (this.#status !== undefined) return this.#status;
-    const aborted = Promise.withResolvers<never>();
-    const abort = () => aborted.reject(signal.reason);
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<ExitStatus>();
+    const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
+    this.#waiters.add(resolve);
     try {
-      signal.throwIfAborted();
-      return await Promise.race([this.#exit, aborted.promise]);
+      return await promise;
     } finally {
+      this.#waiters.delete(resolve);
       signal.removeEventListener("abort", abort);
     }
   }
@@ -112,7 +115,6 @@ export class Process {
   markWaited(): void {
     this.#waited = true;
     this.#stdin.close();
-    this.#closeFd("pidfd");
     this.#stdout.settle();
     this.#stderr.settle();
     if (this.finished) this.#forget();
@@ -159,6 +161,8 @@ export class Process {
   #exited(status: ExitStatus): ExitStatus {
     if (this.#status === undefined) {
       this.#status = status;
+      this.#closeFd("pidfd");
+      for (const resolve of this.#waiters) resolve(status);
       this.#stdout.processExited();
       this.#stderr.processExited();
     }

@@ -1,0 +1,33 @@
+import { SIGKILL } from "../kernel/constants.ts";
+import { SystemError } from "../kernel/error.ts";
+import { type Files, realFiles } from "../kernel/files.ts";
+import { createInitDouble, type InitDouble, type InitDoubleOptions } from "../kernel/init-double.ts";
+import type { Fd, Kernel, Sys } from "../kernel/kernel.ts";
+import { openSys } from "../kernel/sys.ts";
+
+export interface TestKernel extends Kernel {
+  readonly init: InitDouble;
+  /** Signals that were sent to children: pid and number. */
+  readonly signals: [pid: number, signal: number][];
+}
+
+const ESRCH = 3;
+
+/** Real descriptors and files, children that the test plays. SIGKILL ends a child, and one that has ended is ESRCH. For tests. */
+export function testKernel(
+  options: InitDoubleOptions & { readonly sys?: Partial<Sys>; readonly files?: Partial<Files> } = {},
+): TestKernel {
+  const signals: [number, number][] = [];
+  const ended = new Set<Fd>();
+  const signal = (pidfd: Fd, number: number) => {
+    const child = init.byPidfd(pidfd);
+    if (child === undefined || ended.has(pidfd)) throw new SystemError(`send signal ${number} to`, ESRCH, "");
+    signals.push([child.pid, number]);
+    if (number !== SIGKILL) return;
+    ended.add(pidfd);
+    child.end({ code: 137, signal: SIGKILL });
+  };
+  const sys = { ...openSys(), signal, ...options.sys };
+  const init = createInitDouble(sys, options);
+  return { sys, init, files: { ...realFiles, ...options.files }, signals };
+}
