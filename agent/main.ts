@@ -29,6 +29,8 @@ async function main(): Promise<void> {
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
   for (const problem of problems) log.error(problem);
   logTransport(log);
+  // What nobody waited for must not end the agent; it is a defect all the same.
+  process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));
 
   const sandbox = new Sandbox(kernel, {
     stateDirectory: env["GUESTD_STATE_DIR"] ?? "/run/guestd",

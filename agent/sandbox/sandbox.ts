@@ -50,6 +50,8 @@ export class Sandbox {
   readonly #containers = new Map<string, { readonly container: Container; readonly record: ContainerRecord }>();
   /** Containers that are being created: their ids are taken. */
   readonly #creating = new Set<string>();
+  /** Removals at work: their containers have no process any more. */
+  readonly #discarding = new Map<string, Promise<void>>();
   readonly #lock = new Lock();
   #record: { readonly id: string; readonly hostname: string } | undefined;
   #pidNamespace: number | undefined;
@@ -90,8 +92,8 @@ export class Sandbox {
         throw new AgentError("already-exists", `create sandbox: sandbox "${this.#record.id}" already exists`);
       }
       const hostname = request.hostname.slice(0, MAX_HOSTNAME);
-      await createSharedNamespaces(this.#kernel, hostname);
       try {
+        await createSharedNamespaces(this.#kernel, hostname);
         await this.#storages.acquire(request.storages);
         await setUpDns(this.#kernel, request.dns);
       } catch (error) {
@@ -124,12 +126,22 @@ export class Sandbox {
     }
   }
 
-  /** Kills its processes, waits for their end and takes away all that the container had. */
+  /**
+   * Kills its processes, waits for their end and takes away all that the container had. A second call while the first
+   * is at work gets the same answer; after a failure it may be asked again.
+   */
   async removeContainer(id: string, signal: AbortSignal): Promise<void> {
     const entry = this.#containers.get(id);
     if (entry === undefined) throw new AgentError("not-found", `remove container: Invalid container id "${id}"`);
     await entry.container.remove(signal);
-    if (this.#containers.delete(id)) await this.#discard(entry.record);
+    const discarding = this.#discarding.get(id) ?? this.#discard(entry.record);
+    this.#discarding.set(id, discarding);
+    try {
+      await discarding;
+      this.#containers.delete(id);
+    } finally {
+      this.#discarding.delete(id);
+    }
   }
 
   /** Removes every container, then the pod's own. Askers for OOM events are told that it is over. */
