@@ -1,4 +1,4 @@
-import { type AnyMethod, agentService, health, services } from "../../proto/methods.ts";
+import { type AnyMethod, services } from "../../proto/methods.ts";
 import { AgentError } from "../kernel/error.ts";
 import { closeStdin } from "./agent/close-stdin.ts";
 import { createContainer } from "./agent/create-container.ts";
@@ -48,22 +48,21 @@ type Erased = (agent: Agent, request: never, call: Parameters<Handler>[1]) => Pr
 
 /** The services as transport sees them: bytes in, bytes out. A method that nothing implements says so by name. */
 export function serviceTable(agent: Agent): ServiceTable {
-  const handlers = new Map<string, Handler>();
-  for (const [name, method] of Object.entries({ ...agentService, ...health })) {
-    handlers.set(
-      method.path,
-      bind(agent, method as unknown as AnyMethod, RPCS[name as MethodName] as Erased | undefined),
-    );
+  const table = new Map<string, Map<string, Handler>>();
+  for (const [service, methods] of Object.entries(services)) {
+    const handlers = Object.entries(methods).map(([name, method]) => {
+      const rpc = RPCS[name as MethodName] as Erased | undefined;
+      return [name, bind(agent, method as unknown as AnyMethod, rpc)] as const;
+    });
+    table.set(service, new Map(handlers));
   }
   return {
     find(service, method) {
-      if (!(service in services)) return "no-service";
-      return handlers.get(`/${service}/${method}`) ?? "no-method";
+      const handlers = table.get(service);
+      return handlers === undefined ? "no-service" : (handlers.get(method) ?? "no-method");
     },
     *list() {
-      for (const [service, methods] of Object.entries(services)) {
-        for (const method of Object.keys(methods)) yield { service, method };
-      }
+      for (const [service, methods] of table) for (const method of methods.keys()) yield { service, method };
     },
   };
 }

@@ -1,0 +1,63 @@
+import { duplexPair, PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { expect, test } from "vitest";
+import { createLog } from "./log.ts";
+import { LogSink } from "./log-sink.ts";
+
+function lines(level: "trace" | "info", use: (log: ReturnType<typeof createLog>) => void): Record<string, unknown>[] {
+  const written: string[] = [];
+  use(createLog({ level, version: "1.0.0", write: (line) => written.push(line) }));
+  return written.map((line) => JSON.parse(line));
+}
+
+test("a line has the keys that hosts read", () => {
+  const [line] = lines("info", (log) => log.warn({ container: "c1" }, "out of memory"));
+  expect(line).toMatchObject({
+    msg: "out of memory",
+    level: "WARN",
+    name: "guestd",
+    version: "1.0.0",
+    source: "agent",
+    subsystem: "agent",
+    pid: process.pid,
+    container: "c1",
+  });
+  expect(line?.["ts"]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
+});
+
+test("levels have the contract's names", () => {
+  const all = lines("trace", (log) => {
+    for (const level of ["trace", "debug", "info", "warn", "error", "fatal"] as const) log[level]("x");
+  });
+  expect(all.map((line) => line["level"])).toEqual(["TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"]);
+});
+
+test("a reader who comes late gets the lines from before, and then each as it comes", async () => {
+  const sink = new LogSink();
+  sink.console = false;
+  sink.write("one\n");
+  const [agent, reader] = duplexPair();
+  sink.addReader(agent);
+  sink.write("two\n");
+  sink.close();
+  expect(await text(reader)).toBe("one\ntwo\n");
+});
+
+test("only the last 512 lines are kept", () => {
+  const sink = new LogSink();
+  sink.console = false;
+  for (let i = 0; i < 600; i++) sink.write(`${i}\n`);
+  const [agent, reader] = duplexPair();
+  sink.addReader(agent);
+  expect(String(reader.read()).split("\n")[0]).toBe("88");
+});
+
+test("a reader who does not read loses lines and costs no more than its bound", () => {
+  const sink = new LogSink();
+  sink.console = false;
+  const reader = new PassThrough({ highWaterMark: 1 });
+  sink.addReader(reader);
+  reader.pause();
+  for (let i = 0; i < 100; i++) sink.write("x".repeat(100_000));
+  expect(reader.writableLength + reader.readableLength).toBeLessThan(2 << 20);
+});

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { OomEvents } from "./oom-events.ts";
+
+const never = new AbortController().signal;
+
+test("waits for an event, and gives each to one asker in order", async () => {
+  const events = new OomEvents();
+  const asked = [events.next(never), events.next(never)];
+  events.push("a");
+  events.push("b");
+  expect(await Promise.all(asked)).toEqual(["a", "b"]);
+});
+
+test("keeps what nobody asked for, up to a bound", async () => {
+  const events = new OomEvents();
+  for (let i = 0; i < 1100; i++) events.push(`c${i}`);
+  expect(await events.next(never)).toBe("c76");
+});
+
+test("an asker who gave up takes no event", async () => {
+  const events = new OomEvents();
+  const gone = new AbortController();
+  const first = events.next(gone.signal);
+  gone.abort(new Error("deadline"));
+  await expect(first).rejects.toThrow("deadline");
+  events.push("a");
+  expect(await events.next(never)).toBe("a");
+});
+
+test("an event that did not arrive goes to the next asker, before all others", async () => {
+  const events = new OomEvents();
+  events.push("a");
+  events.push("b");
+  events.giveBack(await events.next(never));
+  expect([await events.next(never), await events.next(never)]).toEqual(["a", "b"]);
+});
+
+test("closing tells those who wait and those who come", async () => {
+  const events = new OomEvents();
+  const waiting = events.next(never);
+  events.close();
+  await expect(waiting).rejects.toMatchObject({ kind: "internal" });
+  await expect(events.next(never)).rejects.toMatchObject({ kind: "internal" });
+});

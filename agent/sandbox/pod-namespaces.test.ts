@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { podNamespaces } from "./pod-namespaces.ts";
+
+const given = [
+  { type: "ipc", path: "" },
+  { type: "uts", path: "" },
+  { type: "mnt", path: "" },
+  { type: "pid", path: "/proc/9/ns/pid" },
+];
+
+test("ipc and uts are the sandbox's, pid is new, the rest stays", () => {
+  expect(podNamespaces(given, { sharePid: false, pidPath: "/p", containers: 1 })).toEqual([
+    { type: "ipc", path: "/run/sandbox-ns/ipc" },
+    { type: "uts", path: "/run/sandbox-ns/uts" },
+    { type: "mnt", path: "" },
+    { type: "pid", path: "" },
+  ]);
+});
+
+test("a container that shares pids joins the first one's", () => {
+  expect(podNamespaces([], { sharePid: true, pidPath: "/p", containers: 1 })).toEqual([{ type: "pid", path: "/p" }]);
+});
+
+test("the first container has nobody to join and makes the namespace", () => {
+  expect(podNamespaces([], { sharePid: true, pidPath: undefined, containers: 0 })).toEqual([{ type: "pid", path: "" }]);
+});
+
+test("sharing without a namespace to share is an error", () => {
+  expect(() => podNamespaces([], { sharePid: true, pidPath: undefined, containers: 1 })).toThrow("sandbox_pidns");
+});

@@ -1,0 +1,42 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { testSpec } from "../container/test-spec.ts";
+import { realFiles } from "../kernel/files.ts";
+import { StateStore } from "./state.ts";
+
+let directory: string;
+let store: StateStore;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-state-"));
+  store = new StateStore(realFiles, directory);
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const record = { id: "c1", spec: testSpec(), cgroup: "/sys/fs/cgroup/c1", storages: ["/run/x"], oomKills: 2 };
+
+test("a container comes back as it was, limits of 64 bits included", () => {
+  store.writeContainer(record);
+  expect(new StateStore(realFiles, directory).readContainers()).toEqual([record]);
+});
+
+test("a file whose writing was cut off is not taken for a container", () => {
+  store.writeContainer(record);
+  writeFileSync(join(directory, "containers/c2.json.tmp"), '{"id":"c2"');
+  expect(store.readContainers().map(({ id }) => id)).toEqual(["c1"]);
+});
+
+test("a removed container is gone, and removing it again is fine", () => {
+  store.writeContainer(record);
+  store.removeContainer("c1");
+  store.removeContainer("c1");
+  expect(store.readContainers()).toEqual([]);
+});
+
+test("clearing leaves an empty store", () => {
+  store.writeSandbox({ id: "s", hostname: "h", storages: [] });
+  store.writeContainer(record);
+  store.clear();
+  expect([store.readSandbox(), readdirSync(directory)]).toEqual([undefined, ["containers"]]);
+});

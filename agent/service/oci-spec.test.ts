@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import { grpc } from "../../proto/gen/messages.js";
+import { toSpec, unsupportedOfProcess } from "./oci-spec.ts";
+
+/** As it comes off the wire: defaults where nothing was sent. */
+function decoded(parts: Init<grpc.Spec>): grpc.Spec {
+  const full = { Process: { Args: ["x"] }, Root: { Path: "/r" }, ...parts };
+  return grpc.Spec.decode(grpc.Spec.encode(full).finish());
+}
+
+describe("a spec off the wire", () => {
+  test("has the names of the OCI runtime spec", () => {
+    const spec = toSpec(
+      decoded({
+        Process: {
+          Args: ["sh"],
+          Cwd: "/w",
+          User: { UID: 1, GID: 2, AdditionalGids: [3] },
+          Rlimits: [{ Type: "RLIMIT_NOFILE", Soft: 1, Hard: 2 ** 64 }],
+          ConsoleSize: { Height: 24, Width: 80 },
+        },
+        Linux: { Namespaces: [{ Type: "ipc" }], Resources: { Memory: { Limit: 5 }, Pids: { Limit: 6 } } },
+        Annotations: { a: "b" },
+      }),
+    );
+    expect(spec).toMatchObject({
+      process: {
+        args: ["sh"],
+        cwd: "/w",
+        user: { uid: 1, gid: 2, additionalGids: [3] },
+        rlimits: [{ type: "RLIMIT_NOFILE", soft: 1n, hard: 18446744073709551615n }],
+        consoleSize: { height: 24, width: 80 },
+      },
+      root: { path: "/r", readonly: false },
+      linux: { namespaces: [{ type: "ipc", path: "" }], resources: { memory: { limit: 5 }, pids: { limit: 6 } } },
+      annotations: { a: "b" },
+      unsupported: [],
+    });
+  });
+
+  test("without capabilities leaves them out, so that an exec takes the container's", () => {
+    expect(toSpec(decoded({})).process).not.toHaveProperty("capabilities");
+  });
+
+  test("without process or root is refused", () => {
+    expect(() => toSpec(null)).toThrow("no OCI spec");
+    expect(() => toSpec(decoded({ Process: null }))).toThrow("no process");
+    expect(() => toSpec(decoded({ Root: null }))).toThrow("no root");
+  });
+
+  test.each<[string, Init<grpc.Spec>]>([
+    ["hooks.poststop", { Hooks: { Poststop: [{ Path: "/x" }] } }],
+    ["linux.seccomp", { Linux: { Seccomp: { DefaultAction: "x" } } }],
+    ["linux.sysctl", { Linux: { Sysctl: { "kernel.sem": "1" } } }],
+    ['linux.rootfsPropagation "shared"', { Linux: { RootfsPropagation: "shared" } }],
+    ["linux.resources.memory.swappiness", { Linux: { Resources: { Memory: { Swappiness: 1 } } } }],
+    ["process.selinuxLabel", { Process: { Args: ["x"], SelinuxLabel: "s" } }],
+  ])("names %s, which nothing carries yet", (name, parts) => {
+    expect(toSpec(decoded(parts)).unsupported).toEqual([name]);
+  });
+
+  test("with empty hooks, as runtime-rs sends them, is fine", () => {
+    expect(toSpec(decoded({ Hooks: {} })).unsupported).toEqual([]);
+  });
+
+  test("names what of an exec's process nothing carries", () => {
+    const process = grpc.Process.decode(grpc.Process.encode({ ApparmorProfile: "p" }).finish());
+    expect(unsupportedOfProcess(process)).toEqual(["process.apparmorProfile"]);
+  });
+});

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { services } from "../../proto/methods.ts";
+import type { Handler } from "./dispatch.ts";
+import type { Agent } from "./rpc.ts";
+import { serviceTable } from "./table.ts";
+
+const call = {
+  signal: new AbortController().signal,
+  metadata: new Map<string, string>(),
+  peer: "unix",
+  onSettled: () => undefined,
+};
+const table = serviceTable({ version: "1.2.3" } as Agent);
+
+function handler(service: string, method: string): Handler {
+  const found = table.find(service, method);
+  if (typeof found === "string") throw new Error(found);
+  return found;
+}
+
+test("every method of the contract has a handler", () => {
+  const listed = Array.from(table.list(), ({ service, method }) => `${service}/${method}`);
+  const wanted = Object.entries(services).flatMap(([service, methods]) =>
+    Object.keys(methods).map((method) => `${service}/${method}`),
+  );
+  expect(listed).toEqual(wanted);
+  for (const { service, method } of table.list()) expect(table.find(service, method)).toBeTypeOf("function");
+});
+
+test("an unknown service and an unknown method are told apart", () => {
+  expect(table.find("grpc.Nope", "Check")).toBe("no-service");
+  expect(table.find("grpc.Health", "Nope")).toBe("no-method");
+  expect(table.find("toString", "x")).toBe("no-service");
+});
+
+test("a method that nothing implements says so by its path", async () => {
+  const answer = handler("grpc.AgentService", "SetPolicy")(new Uint8Array(), call);
+  await expect(answer).rejects.toMatchObject({
+    kind: "unimplemented",
+    message: "/grpc.AgentService/SetPolicy is not supported",
+  });
+});
+
+test("bytes that are no request are told as such, before anything is done", async () => {
+  const answer = handler("grpc.AgentService", "StartContainer")(Uint8Array.of(0x0a, 0xff), call);
+  await expect(answer).rejects.toThrow("decode grpc.StartContainerRequest");
+});
+
+test("a request is decoded and its response encoded", async () => {
+  const bytes = await handler("grpc.Health", "Version")(new Uint8Array(), call);
+  const method = services["grpc.Health"].Version;
+  expect(method.response.decode(bytes)).toMatchObject({ agent_version: "1.2.3", grpc_version: "0.0.1" });
+});

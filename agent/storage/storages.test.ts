@@ -1,0 +1,94 @@
+import { expect, test } from "vitest";
+import { SystemError } from "../kernel/error.ts";
+import type { Files } from "../kernel/files.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Storage } from "./storage.ts";
+import { Storages } from "./storages.ts";
+
+/** Records mounts; `refuse` may throw for one. */
+function machine(mounts = "", refuse: (data: string) => void = () => undefined) {
+  const calls: string[] = [];
+  const sys = {
+    async mount(source: string, target: string, type: string, _flags: number, data: string) {
+      refuse(data);
+      calls.push(`mount ${type} ${source} ${target} ${data}`.trimEnd());
+    },
+    async umount(target: string) {
+      calls.push(`umount ${target}`);
+    },
+  };
+  const files = { readText: () => mounts, makeDirectory: () => undefined, removeDirectory: () => undefined };
+  const kernel = { sys, files: files as Partial<Files> } as unknown as Kernel;
+  return { calls, storages: new Storages(kernel) };
+}
+
+const tmpfs = (mountPoint: string, parts: Partial<Storage> = {}): Storage => ({
+  driver: "ephemeral",
+  driverOptions: [],
+  source: "shm",
+  fstype: "tmpfs",
+  options: ["nodev", "size=1m"],
+  mountPoint,
+  shared: false,
+  ...parts,
+});
+
+test("the first user mounts, the last one's release unmounts", async () => {
+  const { calls, storages } = machine();
+  await storages.acquire([tmpfs("/a")]);
+  await storages.acquire([tmpfs("/a")]);
+  await storages.release(["/a"]);
+  expect(calls).toEqual(["mount tmpfs shm /a size=1m"]);
+  await storages.release(["/a"]);
+  expect(calls.at(-1)).toBe("umount /a");
+});
+
+test("when one can't be mounted, those before it are released", async () => {
+  const { calls, storages } = machine();
+  await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { driver: "nope" })])).rejects.toThrow(
+    'storage driver "nope" is not known; known are virtio-fs, ephemeral',
+  );
+  expect(calls).toEqual(["mount tmpfs shm /a size=1m", "umount /a"]);
+  expect(storages.records).toEqual([]);
+});
+
+test("a shared one stays until the sandbox ends", async () => {
+  const { calls, storages } = machine();
+  await storages.acquire([tmpfs("/a", { shared: true })]);
+  await storages.release(["/a"]);
+  expect(calls).toHaveLength(1);
+  await storages.release(["/a"], true);
+  expect(calls.at(-1)).toBe("umount /a");
+});
+
+test.each([
+  ["a relative mount point", tmpfs("a"), "is not an absolute path"],
+  ["a loop option", tmpfs("/a", { options: ["loop"] }), '"loop" is not supported'],
+  ["a file system other than tmpfs", tmpfs("/a", { fstype: "hugetlbfs" }), '"hugetlbfs" is not supported'],
+])("%s is refused", async (_, storage, message) => {
+  await expect(machine().storages.acquire([storage])).rejects.toThrow(message);
+});
+
+const share = (options: string[]) =>
+  tmpfs("/share/", { driver: "virtio-fs", source: "kataShared", fstype: "virtiofs", options });
+
+test("a share that is mounted already is left as it is", async () => {
+  const { calls, storages } = machine("kataShared /share virtiofs rw 0 0\n");
+  await storages.acquire([share([])]);
+  expect(calls).toEqual([]);
+});
+
+test("dax that the machine hasn't is left out", async () => {
+  const { calls, storages } = machine("", (data) => {
+    if (data.includes("dax")) throw new SystemError("mount", 22, "/share");
+  });
+  await storages.acquire([share(["nodev", "dax=always"])]);
+  expect(calls).toEqual(["mount virtiofs kataShared /share/"]);
+});
+
+test("a wrong tag is an error also without dax", async () => {
+  const refuse = () => {
+    throw new SystemError("mount", 22, "/share");
+  };
+  await expect(machine("", refuse).storages.acquire([share(["dax"])])).rejects.toThrow("mount /share: EINVAL");
+});
