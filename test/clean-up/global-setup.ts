@@ -18,6 +18,7 @@ export function setup(): void {
   process.env["TMPDIR"] = temporary;
   janitor = spawn("/bin/sh", [join(import.meta.dirname, "janitor.sh"), temporary, WORK], {
     detached: true,
+    env: { PATH: process.env["PATH"] },
     stdio: ["pipe", "ignore", "ignore"],
   });
   janitor.unref();

@@ -19,7 +19,10 @@ describe("the janitor of a test run", () => {
     work = join(directory, "work");
     mkdirSync(join(temporary, "some/tree"), { recursive: true });
     mkdirSync(work);
-    janitor = spawn("/bin/sh", [script, temporary, work], { stdio: ["pipe", "inherit", "inherit"] });
+    janitor = spawn("/bin/sh", [script, temporary, work], {
+      stdio: ["pipe", "inherit", "inherit"],
+      env: { PATH: process.env["PATH"] },
+    });
   });
 
   afterEach(() => {
@@ -52,6 +55,19 @@ describe("the janitor of a test run", () => {
     mkdirSync(temporary);
     await expect.poll(() => existsSync(late) || existsSync(temporary), { timeout: 5000 }).toBe(false);
     expect(existsSync(mine)).toBe(true);
+  });
+
+  test.each(["killed", "done"])("ends what a run has sent to the background, when that is %s", async (how) => {
+    const sleep = (TMPDIR: string) =>
+      spawn("sleep", ["1000"], { detached: true, env: { ...process.env, TMPDIR }, stdio: "ignore" });
+    const [mine, other] = [sleep(temporary), sleep(work)];
+    try {
+      janitor.stdin?.end(how === "done" ? "done\n" : "");
+      expect(await once(mine, "exit")).toEqual([null, "SIGKILL"]);
+      expect(other.exitCode ?? other.signalCode).toBeNull();
+    } finally {
+      other.kill("SIGKILL");
+    }
   });
 
   test.skipIf(process.getuid?.() !== 0)(

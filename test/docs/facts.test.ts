@@ -1,0 +1,116 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it, test } from "vitest";
+import { parseOptions } from "../../agent/main/options.ts";
+import { serviceTable } from "../../agent/service/table.ts";
+import { agentService, health } from "../../proto/methods.ts";
+import { codeBlocks, page, pages, repository, section } from "./pages.ts";
+
+/** Names in running text, as far as they are methods of the contract. */
+function methodsIn(text: string): string[] {
+  const known = new Set([...Object.keys(agentService), ...Object.keys(health)]);
+  return (text.match(/\b[A-Z]\w+\b/g) ?? []).filter((word) => known.has(word)).sort();
+}
+
+/** The methods that the agent answers with UNIMPLEMENTED, and the others; the agent behind them fails at any use. */
+async function methodsByKind(): Promise<{ implemented: string[]; missing: string[] }> {
+  const broken = new Proxy({} as Parameters<typeof serviceTable>[0], {
+    get() {
+      throw new Error("used");
+    },
+  });
+  const table = serviceTable(broken);
+  const call = { signal: new AbortController().signal, metadata: new Map(), peer: "test", onSettled: () => undefined };
+  const kinds = { implemented: [] as string[], missing: [] as string[] };
+  for (const { service, method } of table.list()) {
+    const handler = table.find(service, method);
+    if (typeof handler === "string") throw new Error(`no handler for ${method}`);
+    const error = await handler(new Uint8Array(), call).then(
+      () => undefined,
+      (reason: Error) => reason.message,
+    );
+    const isMissing = error === `/${service}/${method} is not supported`;
+    kinds[isMissing ? "missing" : "implemented"].push(method);
+  }
+  return { implemented: kinds.implemented.sort(), missing: kinds.missing.sort() };
+}
+
+describe("what the pages say of the calls", () => {
+  it("is true in docs/protocol.md", async () => {
+    const { implemented, missing } = await methodsByKind();
+    const listed = section(page("docs/protocol.md"), "Implemented").split("In requests to these")[0] ?? "";
+    expect(methodsIn(listed)).toEqual(implemented);
+    expect(methodsIn(section(page("docs/protocol.md"), "Not implemented"))).toEqual(missing);
+  });
+
+  it("is true in README.md and CHANGELOG.md", async () => {
+    const { implemented, missing } = await methodsByKind();
+    const [works = "", rest = ""] = section(page("README.md"), "What works now").split("Not yet:");
+    expect(methodsIn(works)).toEqual(implemented);
+    expect(rest).toContain(`the other ${missing.length} calls`);
+    expect(page("CHANGELOG.md")).toContain(`${implemented.length} calls of the Kata contract work`);
+    expect(page("CHANGELOG.md")).toContain(`the other ${missing.length} answer UNIMPLEMENTED`);
+  });
+});
+
+it("the options of docs/protocol.md are those that the agent reads", () => {
+  const options = Array.from(
+    section(page("docs/protocol.md"), "Options").matchAll(/^\| `(agent\.\w+)`/gm),
+    (m) => m[1],
+  );
+  expect(options.length).toBeGreaterThan(5);
+  for (const option of options) {
+    const line = option === "agent.debug_console" ? option : `${option}=nonsense`;
+    const { options: read, problems } = parseOptions(line, {});
+    const isKnown = problems.length === 1 || read.debugConsole;
+    expect(isKnown, `the agent does not read ${option}`).toBe(true);
+  }
+  const source = readFileSync(join(repository, "agent/main/options.ts"), "utf8");
+  expect(options.toSorted()).toEqual(Array.from(source.matchAll(/^ {2}"(agent\.\w+)":/gm), (m) => m[1]).toSorted());
+});
+
+it("the plan in docs/launch-plan.md is the one on file", () => {
+  const [plan] = codeBlocks(page("docs/launch-plan.md"), "text");
+  expect(plan).toBe(readFileSync(join(repository, "agent/container/testdata/exec-ordinary.txt"), "utf8"));
+});
+
+describe("each page", () => {
+  test.each([...pages])("%s links to what is there", (path, text) => {
+    const targets = Array.from(text.matchAll(/\]\((?!https?:)([^)]+)\)/g), (match) => match[1] ?? "");
+    for (const target of targets) {
+      const [file = "", anchor] = target.split("#");
+      const linked = file === "" ? path : join(dirname(path), file);
+      expect(existsSync(join(repository, linked)), `${path} links to ${target}`).toBe(true);
+      if (anchor === undefined) continue;
+      const titles = Array.from((pages.get(linked) ?? "").matchAll(/^#+ (.*)$/gm), (match) => match[1] ?? "");
+      const anchors = titles.map((title) =>
+        title
+          .toLowerCase()
+          .replace(/[^\w\- ]/g, "")
+          .replaceAll(" ", "-"),
+      );
+      expect(anchors, `${path} links to ${target}`).toContain(anchor);
+    }
+  });
+
+  test.each([...pages])("%s names files and scripts that are there", (path, text) => {
+    const named = Array.from(text.matchAll(/`((?:agent|host|proto|rootfs-builder|test|docs|\.ci)\/[\w./-]*)`/g));
+    for (const [, file = ""] of named) {
+      if (file === "proto/gen") continue; // made by the build
+      expect(existsSync(join(repository, file)), `${path} names ${file}`).toBe(true);
+    }
+    const { scripts } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+    for (const [, script = ""] of text.matchAll(/\bnpm run ([\w:]+)/g)) {
+      expect(Object.keys(scripts), `${path} names npm run ${script}`).toContain(script);
+    }
+  });
+});
+
+it("every test that docs/restart.md names by its title is there", () => {
+  const titles = Array.from(page("docs/restart.md").matchAll(/^Tests: "([^"]+)"/gms), (match) =>
+    (match[1] ?? "").replaceAll("\n", " "),
+  );
+  expect(titles.length).toBeGreaterThan(0);
+  const source = readFileSync(join(repository, "test/scenarios/endurance.ts"), "utf8");
+  for (const title of titles) expect(source).toContain(title);
+});

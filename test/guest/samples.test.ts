@@ -1,0 +1,91 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeBusyboxImage } from "../../host/image/make-image.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { codeBlocks, page, pages, repository } from "../docs/pages.ts";
+
+const run = promisify(execFile);
+
+describe("the programs in the pages", () => {
+  const programs = [...pages].flatMap(([path, text]) =>
+    codeBlocks(text, "ts").map((code, index) => ({ name: `${path} ${index + 1}`, code })),
+  );
+  let directory = "";
+  beforeAll(() => {
+    directory = makeWorkDirectory("samples");
+  });
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it("are there", () => expect(programs.length).toBeGreaterThan(0));
+
+  it.each(programs)("$name has no type errors and runs", async ({ name, code }) => {
+    const file = join(directory, `${name.replaceAll(/\W+/g, "-")}.ts`);
+    // They stand in the repository's folder for their reader.
+    writeFileSync(file, code.replaceAll('from "./', `from "${repository}/`));
+    const config = join(directory, "tsconfig.json");
+    const extended = join(repository, "tsconfig.json");
+    writeFileSync(config, JSON.stringify({ extends: extended, files: [file], include: [], exclude: [] }));
+    const compiler = join(repository, "node_modules/typescript-native/bin/tsc");
+    await run(process.execPath, [compiler, "--project", config]);
+    const { stdout } = await run(process.execPath, [file], { cwd: repository });
+    expect(stdout).toMatch(/^guestd \d+\.\d+\.\d+, \d{3,} lines of metrics\n$/);
+  });
+});
+
+describe("the command lines in the pages", () => {
+  const image = join(repository, "build/demo/busybox.tar");
+  let directory = "";
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "samples-"));
+    if (existsSync(image)) return;
+    mkdirSync(dirname(image), { recursive: true });
+    await makeBusyboxImage(image);
+  });
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  /** Runs the lines of a page one after the other, with guestctl for `npx guestctl`; gives what each printed. */
+  async function runLines(path: string): Promise<ReadonlyMap<string, string>> {
+    const guestctl = `"${process.execPath}" "${join(repository, "host/cli/guestctl.ts")}"`;
+    const env = { ...process.env, XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
+    const printed = new Map<string, string>();
+    for (const line of codeBlocks(page(path), "sh").join("").trim().split("\n")) {
+      const command = line.replace(/^npx guestctl/, guestctl);
+      const { stdout } = await run("/bin/sh", ["-c", command], { cwd: repository, env });
+      printed.set(line.replace(/^npx guestctl (\w+).*$/, `$1${printed.size}`), stdout);
+    }
+    return printed;
+  }
+
+  it("of README.md do what it says", async () => {
+    expect([...(await runLines("README.md")).values()]).toEqual(["hello\n"]);
+  });
+
+  it("of docs/guestctl.md do what it says", async () => {
+    const printed = await runLines("docs/guestctl.md");
+    expect([...printed.keys()].map((key) => key.replace(/\d+$/, ""))).toEqual([
+      "run",
+      "run",
+      "boot",
+      "run",
+      "exec",
+      "ps",
+      "stats",
+      "metrics",
+      "stop",
+    ]);
+    const [who, env, boot, id, ps, list, stats, metrics, stop] = [...printed.values()];
+    expect(who).toMatch(/^root on 6\.\d+/);
+    expect(env).toContain("NAME=value\n");
+    expect(boot).toMatch(/^docs {2}\S+:1024 {2}\(512 MiB, 1 CPU, (tcg|kvm)\)\nQEMU 0 → kernel .* first answer .* s\n$/);
+    expect(id).toBe("sleeper\n");
+    expect(ps).toMatch(/1 root +sleep 1000/);
+    expect(list).toMatch(/^GUEST .*\ndocs +sleeper +init +running/);
+    expect(stats).toMatch(/^memory/m);
+    expect(metrics).toMatch(/^kata_guest_meminfo\{item="mem_total"\} \d+$/m);
+    expect(stop).toBe("docs\n");
+  });
+});
