@@ -17,8 +17,8 @@ import { hasNoHandler } from "./signal-handlers.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 import { openExecTerminal } from "./terminal.ts";
 
-/** Finished execs that are remembered, so that a late wait still gets its status. */
-const MAX_FINISHED = 1024;
+/** Ended execs that are remembered, so that a late wait still gets its status. */
+const MAX_ENDED = 1024;
 
 export interface ContainerOptions {
   readonly id: string;
@@ -38,9 +38,12 @@ export class Container {
   readonly #pipeSize: number;
   readonly #lock = new Lock();
   readonly #execs = new Map<string, Process>();
+  /** Execs that have not executed yet, by id. */
+  readonly #launching = new Map<string, Promise<Process>>();
+  /** Aborts when it is to be removed: ends what waits for a launch. */
+  readonly #removal = new AbortController();
   #init: Process;
   #plan: CompiledPlan | undefined;
-  #removing = false;
 
   private constructor(kernel: Kernel, options: ContainerOptions, init: Process, plan?: CompiledPlan) {
     this.#kernel = kernel;
@@ -52,9 +55,9 @@ export class Container {
     this.#plan = plan;
   }
 
-  /** The process is made and blocked before execve when this resolves. `namespaces`: what the slots `pid`, `ns:…` stand for. */
-  static async create(kernel: Kernel, options: ContainerOptions): Promise<Container> {
-    const { process, plan } = await createInit(kernel, options);
+  /** The process is made and blocked before execve when this resolves; `signal` gives the creation up. */
+  static async create(kernel: Kernel, options: ContainerOptions, signal?: AbortSignal): Promise<Container> {
+    const { process, plan } = await createInit(kernel, options, signal);
     return new Container(kernel, options, process, plan);
   }
 
@@ -77,34 +80,47 @@ export class Container {
   start(): Promise<void> {
     return this.#lock.run(async () => {
       const { release, report } = this.#init;
-      if (release === undefined || report === undefined) {
-        throw new AgentError("failed-precondition", `start container ${this.id}: it was started already`);
-      }
+      if (release === undefined || report === undefined)
+        throw this.#refusal("start container", "it was started already");
+      if (this.#init.status !== undefined) throw this.#refusal("start container", "its init process has ended");
       this.#kernel.sys.write(release, Uint8Array.of(1));
-      const result = await new ReportReader(this.#kernel.sys, report).next();
+      const reader = new ReportReader(this.#kernel.sys, report);
+      let result = await reader.next(this.#removal.signal);
+      // An agent that died while it created the container has not read that it is ready.
+      while (result.kind === "ready") result = await reader.next(this.#removal.signal);
       this.#init.closeStartFds();
-      if (result.kind === "failed") throw launchError(this.#plan ?? { steps: [], slots: [] }, result);
+      const plan = this.#plan ?? { steps: [], slots: [] };
+      this.#plan = undefined;
+      if (result.kind === "failed") throw launchError(plan, result);
     });
   }
 
-  async exec(execId: string, process: ProcessSpec): Promise<Process> {
+  /** Resolves when its execve has succeeded. The id of an exec that was waited for is free again. `signal` gives it up. */
+  async exec(execId: string, process: ProcessSpec, signal?: AbortSignal): Promise<Process> {
     checkProcess(process);
-    return this.#lock.run(async () => {
-      if (this.has(execId)) {
-        throw new AgentError("already-exists", `exec "${execId}" in container ${this.id}: the id already exists`);
-      }
-      if (this.#removing || this.#init.status !== undefined) {
-        throw new AgentError("failed-precondition", `exec in container ${this.id}: its init process has ended`);
-      }
-      const started = await this.#launchExec(execId, this.#inherit(process));
+    if (this.has(execId)) {
+      throw new AgentError("already-exists", `exec "${execId}" in container ${this.id}: the id already exists`);
+    }
+    const { signal: removal } = this.#removal;
+    if (removal.aborted) throw removal.reason;
+    if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
+    const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
+    const launching = this.#launchExec(execId, this.#inherit(process), givenUp);
+    this.#launching.set(execId, launching);
+    try {
+      const started = await launching;
+      this.#execs.get(execId)?.destroy();
       this.#execs.set(execId, started);
-      this.#dropFinished();
+      this.#dropEnded();
       return started;
-    });
+    } finally {
+      this.#launching.delete(execId);
+    }
   }
 
   has(execId: string): boolean {
-    return execId === "" || execId === this.id || this.#execs.has(execId);
+    if (execId === "" || execId === this.id || this.#launching.has(execId)) return true;
+    return this.#execs.get(execId)?.waited === false;
   }
 
   /** `""` and the container's own id are the init process. */
@@ -134,16 +150,18 @@ export class Container {
     return openSync(`/proc/${this.#init.pid}/ns/pid`, constants.O_RDONLY);
   }
 
-  /** Kills everything and waits for the end of what init tracks; then lets go of all descriptors. */
-  remove(signal: AbortSignal): Promise<void> {
-    this.#removing = true;
-    return this.#lock.run(async () => {
-      killCgroup(this.#kernel.files, this.cgroup);
-      for (const process of this.processes) ignoreGone(() => process.signal(SIGKILL));
-      for (const process of this.processes) await process.wait(signal);
-      for (const process of this.processes) process.destroy();
-      this.#execs.clear();
-    });
+  /**
+   * Kills everything and waits for the end of what init tracks; then lets go of all descriptors. When `signal` ends the
+   * wait it may be asked again, and several may ask at once.
+   */
+  async remove(signal: AbortSignal): Promise<void> {
+    this.#removal.abort(this.#refusal("", "is being removed"));
+    killCgroup(this.#kernel.files, this.cgroup);
+    await Promise.allSettled(this.#launching.values());
+    for (const process of this.processes) ignoreGone(() => process.signal(SIGKILL));
+    for (const process of this.processes) await process.wait(signal);
+    for (const process of this.processes) process.destroy();
+    this.#execs.clear();
   }
 
   #inherit(process: ProcessSpec): ProcessSpec {
@@ -157,26 +175,24 @@ export class Container {
     };
   }
 
-  async #launchExec(execId: string, process: ProcessSpec): Promise<Process> {
-    const { pid } = this.#init;
+  async #launchExec(execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
+    const { pid, pidfd } = this.#init;
     const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
     const plan = compileExec(process, env);
-    const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
-    const fds = openLaunchFds(this.#kernel, {
-      release: false,
-      pipeSize: this.#pipeSize,
-      ...(terminal === undefined ? {} : { terminal }),
-    });
     const cgroup = openRoot(this.cgroup);
     try {
+      const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
+      const fds = openLaunchFds(this.#kernel, {
+        release: false,
+        pipeSize: this.#pipeSize,
+        ...(terminal === undefined ? {} : { terminal }),
+      });
       const slots = new Map([
         ["cgroup", cgroup],
-        ["init", this.#init.pidfd],
+        ["init", pidfd],
       ]);
-      const launched = await launch(this.#kernel, plan, fds, slots, {
-        container: this.id,
-        exec: execId,
-      });
+      const label = { container: this.id, exec: execId };
+      const launched = await launch(this.#kernel, plan, fds, slots, label, signal);
       return new Process(this.#kernel, execId, launched, fds.own);
     } finally {
       this.#kernel.sys.close(cgroup);
@@ -195,12 +211,23 @@ export class Container {
     }
   }
 
-  #dropFinished(): void {
-    let finished = [...this.#execs.values()].filter((exec) => exec.finished).length - MAX_FINISHED;
+  /** The oldest go first, with their unread output. */
+  #dropEnded(): void {
+    let surplus = [...this.#execs.values()].filter((exec) => exec.status !== undefined).length - MAX_ENDED;
     for (const exec of this.#execs.values()) {
-      if (finished <= 0) return;
-      if (exec.finished && this.#execs.delete(exec.execId)) finished -= 1;
+      if (surplus <= 0) return;
+      if (exec.status === undefined) continue;
+      exec.destroy();
+      this.#execs.delete(exec.execId);
+      surplus -= 1;
     }
+  }
+
+  #refusal(call: string, why: string): AgentError {
+    return new AgentError(
+      "failed-precondition",
+      call === "" ? `container ${this.id} ${why}` : `${call} ${this.id}: ${why}`,
+    );
   }
 }
 

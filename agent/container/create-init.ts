@@ -15,6 +15,7 @@ import { openFirstTerminal } from "./terminal.ts";
 export async function createInit(
   kernel: Kernel,
   options: ContainerOptions,
+  signal?: AbortSignal,
 ): Promise<{ readonly process: Process; readonly plan: CreatePlan }> {
   const { sys } = kernel;
   const { spec, id } = options;
@@ -32,10 +33,7 @@ export async function createInit(
       pipeSize: options.pipeSize,
       ...(terminal === undefined ? {} : { terminal }),
     });
-    const launched = await launch(kernel, plan, fds, slots, {
-      container: id,
-      exec: id,
-    });
+    const launched = await launch(kernel, plan, fds, slots, { container: id, exec: id }, signal);
     return { process: new Process(kernel, id, launched, fds.own), plan };
   } finally {
     for (const fd of slots.values()) sys.close(fd);

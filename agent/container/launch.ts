@@ -1,3 +1,4 @@
+import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
@@ -60,8 +61,8 @@ export function reserveLaunchIds(used: number): void {
 
 /**
  * Has init fork the plan and waits for the child's first report: "ready" of a container, execve of an exec.
- * Takes over all of `fds`: on failure every descriptor is closed and the process is forgotten.
- * `slots` are borrowed.
+ * Takes over all of `fds`: on failure, and when `signal` aborts before the report, every descriptor is closed, the
+ * process killed and forgotten. `slots` are borrowed.
  */
 export async function launch(
   kernel: Kernel,
@@ -69,6 +70,7 @@ export async function launch(
   fds: LaunchFds,
   slots: ReadonlyMap<string, Fd>,
   label: ProcessLabel,
+  signal?: AbortSignal,
 ): Promise<LaunchedProcess> {
   const { sys, init } = kernel;
   const fdOf = (name: string) => fds.child.get(name) ?? slots.get(name);
@@ -91,12 +93,13 @@ export async function launch(
       label: JSON.stringify(label),
     });
     for (const fd of fds.child.values()) sys.close(fd);
-    await firstReport(kernel, plan, fds.report, fds.own.release !== undefined);
+    await firstReport(kernel, plan, fds, signal);
     if (fds.own.report === undefined) sys.close(fds.report);
     return launched;
   } catch (error) {
     if (launched === undefined) for (const fd of fds.child.values()) sys.close(fd);
     else {
+      kill(kernel, launched.pidfd);
       sys.close(launched.pidfd);
       init.forget(launched.id);
     }
@@ -106,11 +109,20 @@ export async function launch(
 }
 
 /** Throws what a report says went wrong, in one line. */
-async function firstReport(kernel: Kernel, plan: CompiledPlan, fd: Fd, wantReady: boolean): Promise<void> {
-  const report = await new ReportReader(kernel.sys, fd).next();
+async function firstReport(kernel: Kernel, plan: CompiledPlan, fds: LaunchFds, signal?: AbortSignal): Promise<void> {
+  const report = await new ReportReader(kernel.sys, fds.report).next(signal);
   if (report.kind === "failed") throw launchError(plan, report);
-  if (wantReady && report.kind === "executed") {
+  if (fds.own.release !== undefined && report.kind === "executed") {
     throw new AgentError("internal", "launch: the process was killed before it was ready");
+  }
+}
+
+/** It has failed or is not wanted any more; most have ended by themselves. */
+function kill({ sys }: Kernel, pidfd: Fd): void {
+  try {
+    sys.signal(pidfd, SIGKILL);
+  } catch {
+    // It is gone.
   }
 }
 

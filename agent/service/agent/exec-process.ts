@@ -6,7 +6,7 @@ import { refuseGiven } from "../refuse-given.ts";
 import type { Rpc } from "../rpc.ts";
 
 /** Returns when execve has succeeded: a missing binary, user or directory is told here. A used id is INTERNAL by contract. */
-export const execProcess: Rpc<"ExecProcess"> = async (agent, request) => {
+export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (request.process === null) throw new AgentError("invalid-argument", "exec process: the request has no process");
   const { string_user, stdin_port, stdout_port, stderr_port } = request;
   refuseGiven("exec process", { string_user, stdin_port, stdout_port, stderr_port });
@@ -17,6 +17,6 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request) => {
   if (container.has(request.exec_id)) {
     throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(request.exec_id)} already exists`);
   }
-  await container.exec(request.exec_id, toProcess(request.process));
+  await container.exec(request.exec_id, toProcess(request.process), call.signal);
   return {};
 };

@@ -1,0 +1,202 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { ChildDouble, InitDoubleOptions } from "../kernel/init-double.ts";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { Container } from "./container.ts";
+import type { ProcessSpec } from "./spec.ts";
+import { testKernel } from "./test-kernel.ts";
+import { testSpec } from "./test-spec.ts";
+
+const never = new AbortController().signal;
+let directory = "";
+let before = 0;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-container-"));
+  for (const name of ["rootfs", "cgroup"]) mkdirSync(join(directory, name));
+  before = openDescriptors();
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+const spec = () =>
+  testSpec({
+    root: { path: join(directory, "rootfs"), readonly: false },
+    mounts: [],
+    linux: { ...testSpec().linux, namespaces: [{ type: "mount", path: "" }] },
+  });
+const sleep: ProcessSpec = { ...testSpec().process, args: ["sleep", "1"] };
+
+async function create(options: InitDoubleOptions = {}) {
+  const kernel = testKernel(options);
+  const container = await Container.create(kernel, {
+    id: "c1",
+    spec: spec(),
+    cgroup: join(directory, "cgroup"),
+    pipeSize: 0,
+  });
+  return { kernel, container, child: (index: number) => kernel.init.children[index] as ChildDouble };
+}
+
+/** The init process obeys; execs do what the test says. */
+const only = (exec: (child: ChildDouble) => void) => ({
+  play: (child: ChildDouble) =>
+    child.request.keep.release === undefined ? exec(child) : child.report({ kind: "ready" }),
+});
+const tick = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+describe("starting", () => {
+  test("writes the byte that the init process waits for, and is over when it has executed", async () => {
+    const { kernel, container, child } = await create();
+    const started = container.start();
+    const release =
+      child(0).slots.find(
+        (fd, slot) => fd >= 0 && child(0).request.plan.some((op) => op.op === "wait" && op.slot === slot),
+      ) ?? -1;
+    await tick();
+    expect(kernel.sys.read(release, new Uint8Array(2))).toBe(1);
+    child(0).executed();
+    await started;
+    await expect(container.start()).rejects.toThrow("start container c1: it was started already");
+    await container.remove(never);
+  });
+
+  test("goes past a report of readiness that an agent before this one left unread", async () => {
+    const { container, child } = await create({
+      play: (child) => {
+        child.report({ kind: "ready" });
+        child.report({ kind: "ready" });
+      },
+    });
+    const index = child(0).request.plan.length - 1;
+    child(0).report({ kind: "failed", index, errno: 7, text: "" });
+    await expect(container.start()).rejects.toThrow("execve /bin/sh: E2BIG");
+    await container.remove(never);
+  });
+
+  test("of a container whose init process was killed says so", async () => {
+    const { container, child } = await create();
+    child(0).end({ code: 137, signal: 9 });
+    await container.init.exit;
+    await expect(container.start()).rejects.toThrow("start container c1: its init process has ended");
+    await container.remove(never);
+  });
+
+  test("that hangs is ended by a removal", async () => {
+    const { container } = await create();
+    const started = container.start();
+    await tick();
+    await container.remove(never);
+    await expect(started).rejects.toThrow("container c1 is being removed");
+  });
+});
+
+describe("an exec", () => {
+  test("that hangs before execve holds up neither another exec nor the removal", async () => {
+    const hanging = new Set(["1"]);
+    const { container, kernel } = await create(
+      only((child) => !hanging.has(JSON.parse(child.request.label).exec) && child.executed()),
+    );
+    const stuck = container.exec("1", sleep);
+    await container.exec("2", sleep);
+    await container.remove(never);
+    await expect(stuck).rejects.toThrow("container c1 is being removed");
+    expect(kernel.signals.map(([, signal]) => signal)).toEqual([9, 9, 9]);
+  });
+
+  test("whose caller gives up before execve is killed and forgotten", async () => {
+    const { container, kernel } = await create(only(() => {}));
+    const patience = new AbortController();
+    const stuck = container.exec("1", sleep, patience.signal);
+    await tick();
+    patience.abort(new Error("deadline"));
+    await expect(stuck).rejects.toThrow("deadline");
+    expect(kernel.signals).toEqual([[5001, 9]]);
+    expect([container.has("1"), container.processes.length]).toEqual([false, 1]);
+    await container.remove(never);
+  });
+
+  test("takes an id only once, also while it is being launched", async () => {
+    const { container, child } = await create(only(() => {}));
+    const first = container.exec("1", sleep);
+    await expect(container.exec("1", sleep)).rejects.toThrow('exec "1" in container c1: the id already exists');
+    child(1).executed();
+    await first;
+    await expect(container.exec("1", sleep)).rejects.toThrow("the id already exists");
+    await container.remove(never);
+  });
+
+  test("may have the id of one that was waited for", async () => {
+    const { container, child } = await create();
+    const first = await container.exec("1", sleep);
+    child(1).end();
+    await first.exit;
+    first.markWaited();
+    const second = await container.exec("1", sleep);
+    expect(container.find("1")).toBe(second);
+    await container.remove(never);
+  });
+
+  test("that fails leaves no descriptor, wherever it fails", async () => {
+    const { container, kernel } = await create();
+    kernel.init.refuse(new Error("refused"));
+    await expect(container.exec("1", sleep)).rejects.toThrow("refused");
+    rmSync(container.cgroup, { recursive: true });
+    const open = openDescriptors();
+    await expect(container.exec("2", sleep)).rejects.toThrow("ENOENT");
+    expect(openDescriptors()).toBe(open);
+    await container.remove(never);
+  });
+
+  test("is refused when the init process has ended", async () => {
+    const { container, child } = await create();
+    child(0).end();
+    await container.init.exit;
+    await expect(container.exec("1", sleep)).rejects.toThrow("exec in container c1: its init process has ended");
+    await container.remove(never);
+  });
+
+  test("that nobody waits for is dropped when there are a thousand such", async () => {
+    const { container, child } = await create();
+    for (let i = 1; i <= 1030; i++) {
+      const exec = await container.exec(String(i), sleep);
+      child(i).end();
+      await exec.exit;
+    }
+    expect(container.processes.length).toBeLessThanOrEqual(1026);
+    expect([container.has("1"), container.has("1030")]).toEqual([false, true]);
+    await container.remove(never);
+  });
+});
+
+describe("removing", () => {
+  test("twice at once waits for the end both times", async () => {
+    const { container } = await create();
+    await Promise.all([container.remove(never), container.remove(never)]);
+    expect(container.init.status?.code).toBe(137);
+  });
+
+  test("gives up when its caller does, and may be asked again", async () => {
+    const { container, kernel, child } = await create();
+    const signal = kernel.sys.signal;
+    kernel.sys.signal = () => {};
+    await expect(container.remove(AbortSignal.timeout(20))).rejects.toThrow();
+    kernel.sys.signal = signal;
+    const again = container.remove(never);
+    await again;
+    expect(child(0).slots.every((fd) => fd === -1)).toBe(true);
+  });
+
+  test("whose caller gives up does not hold up a second one", async () => {
+    const { container, kernel, child } = await create();
+    kernel.sys.signal = () => {};
+    const patient = container.remove(never);
+    await expect(container.remove(AbortSignal.timeout(20))).rejects.toThrow();
+    child(0).end();
+    await patient;
+  });
+});
