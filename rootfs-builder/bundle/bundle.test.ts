@@ -34,7 +34,7 @@ describe("bundleAgent", () => {
     await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
     for (const name of ["agent.cjs", "grpc.cjs"]) {
       const text = await readFile(join(outDir, name), "latin1");
-      expect(text).toMatch(/^\(function\(exports,require,module,__filename,__dirname\)\{[^]*\}\)\n$/);
+      expect(text).toMatch(/^\(function\(exports,require,module,__filename,__dirname\)\{[\s\S]*\}\)\n$/);
     }
   });
 
