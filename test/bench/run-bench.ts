@@ -28,8 +28,6 @@ export interface Results {
   readonly firstAnswer: Samples;
   readonly idle: Memory;
   readonly after: Memory;
-  /** CPU time of one Check on the side of the client, µs. */
-  readonly clientMicros: number;
 }
 
 /** Measures the agent that `command` starts, and crun beside it in turns, so that a noisy machine hits both. */
@@ -70,7 +68,6 @@ export async function runBench(
     if (crun !== undefined) await inTurns(signal, (round) => crun.round(`c${block}-${round}`, "hello\n"));
     await readBothWays(client, block, stdout32k, stdout8k);
   }
-  const clientMicros = await guestd.clientMicros(1000);
   const after = memoryOf(agentPid);
   const first = new Samples();
   for (let count = 0; count < FIRST_ANSWERS; count++) {
@@ -78,7 +75,7 @@ export async function runBench(
     if (count % 10 === 0) progress(`start ${count} of ${FIRST_ANSWERS}`);
     await firstAnswer(command, join(agent.directory, "first.sock"), first);
   }
-  return { guestd, crun, stdout32k, stdout8k, firstAnswer: first, idle, after, clientMicros };
+  return { guestd, crun, stdout32k, stdout8k, firstAnswer: first, idle, after };
 }
 
 async function inTurns(signal: AbortSignal, work: (round: number) => Promise<void>): Promise<void> {
