@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { whyNoNamespaces } from "../init/harness.ts";
@@ -14,13 +14,22 @@ async function main(signal: AbortSignal): Promise<void> {
   const reason = whyNoNamespaces();
   if (reason !== undefined) throw new Error(reason);
   progress("building the agent");
-  const command = await buildShippedAgent(root, join(root, "build/bench"));
+  mkdirSync(join(root, "build"), { recursive: true });
+  // Of this run alone: another one may be under way.
+  const directory = mkdtempSync(join(root, "build/bench-"));
+  try {
+    const command = await buildShippedAgent(root, directory);
+    await measure(command, signal, values.json);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function measure(command: readonly string[], signal: AbortSignal, json: string | undefined): Promise<void> {
   const results = await runBench(command, signal, progress);
   progress("");
   process.stdout.write(table(results));
-  if (values.json !== undefined) {
-    writeFileSync(resolve(values.json), `${JSON.stringify(medians(results), undefined, 2)}\n`);
-  }
+  if (json !== undefined) writeFileSync(resolve(json), `${JSON.stringify(medians(results), undefined, 2)}\n`);
 }
 
 /** One line on a terminal, overwritten; nothing elsewhere. */
