@@ -35,6 +35,8 @@ export interface InitDoubleOptions {
   readonly greeting?: Partial<InitGreeting>;
   /** What a child does by itself. Default: it reports "ready" if it has to wait for a release, else it executes. */
   readonly play?: (child: ChildDouble) => void;
+  /** Of every child, for those who look into /proc. Default: numbers from 5000 up. */
+  readonly pid?: number;
 }
 
 const FIRST_PID = 5000;
@@ -59,7 +61,7 @@ export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): Ini
       const { read: pidfd, write } = sys.pipe();
       sys.close(write);
       const exit = Promise.withResolvers<ExitStatus>();
-      const child = makeChild(sys, request, FIRST_PID + children.length, exit.resolve);
+      const child = makeChild(sys, request, options.pid ?? FIRST_PID + children.length, exit.resolve);
       children.push(child);
       pidfds.set(pidfd, child);
       play(child);

@@ -5,30 +5,34 @@ import type { LinuxSpec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 import type { ContainerRecord } from "./state.ts";
 
-const ROOT = "/sys/fs/cgroup";
-
 /** The cgroups of the sandbox's containers: made with limits, watched for kills, removed with what is empty above. */
 export class ContainerCgroups {
   readonly #files: Files;
+  readonly #root: string;
   readonly #onOom: (record: ContainerRecord) => void;
   readonly #watches = new Map<string, OomWatch>();
 
-  /** `onOom` gets the container's record with the new count of kills. */
-  constructor(files: Files, onOom: (record: ContainerRecord) => void) {
+  /** `root` is where cgroup2 is mounted. `onOom` gets the container's record with the new count of kills. */
+  constructor(files: Files, root: string, onOom: (record: ContainerRecord) => void) {
     this.#files = files;
+    this.#root = root;
     this.#onOom = onOom;
   }
 
-  /** The directory. On failure nothing is left. */
-  async create(id: string, linux: LinuxSpec): Promise<string> {
-    const directory = createCgroup(this.#files, ROOT, cgroupPath(linux.cgroupsPath, id));
+  /** The directory that a container's cgroup is to have. */
+  directory(id: string, linux: LinuxSpec): string {
+    return `${this.#root}${cgroupPath(linux.cgroupsPath, id)}`;
+  }
+
+  /** Makes it, with its limits. On failure nothing is left. */
+  async create(directory: string, linux: LinuxSpec): Promise<void> {
+    createCgroup(this.#files, this.#root, directory.slice(this.#root.length));
     try {
       applyResources(this.#files, directory, linux.resources);
     } catch (error) {
-      await removeCgroup(this.#files, ROOT, directory);
+      await removeCgroup(this.#files, this.#root, directory).catch(() => undefined);
       throw error;
     }
-    return directory;
   }
 
   /** Tells of kills beyond those in the record. A last look is taken when the init process ends, before hosts hear of it. */
@@ -41,12 +45,12 @@ export class ContainerCgroups {
     };
     const watch = watchOom(this.#files, record.cgroup, told, { seen: record.oomKills });
     this.#watches.set(record.id, watch);
-    void initExit.then(() => watch.check());
+    void initExit.then(watch.check);
   }
 
   async remove(record: ContainerRecord): Promise<void> {
     this.#watches.get(record.id)?.close();
     this.#watches.delete(record.id);
-    if (this.#files.exists(record.cgroup)) await removeCgroup(this.#files, ROOT, record.cgroup);
+    if (this.#files.exists(record.cgroup)) await removeCgroup(this.#files, this.#root, record.cgroup);
   }
 }

@@ -6,13 +6,18 @@ const SOURCE = "/run/kata-containers/sandbox/resolv.conf";
 const TARGET = "/etc/resolv.conf";
 
 /** Writes the lines of resolv.conf, and binds the file on the guest's own where it has one. */
-export async function setUpDns({ sys, files }: Kernel, lines: readonly string[]): Promise<void> {
+export async function setUpDns(kernel: Kernel, lines: readonly string[]): Promise<void> {
+  const { sys, files } = kernel;
   if (lines.length === 0) return;
+  await removeDns(kernel); // of a creation that was cut off
   files.makeDirectory("/run/kata-containers/sandbox");
   files.replace(SOURCE, `${lines.join("\n")}\n`);
   if (files.exists(TARGET)) await sys.mount(SOURCE, TARGET, "", MS_BIND, "");
 }
 
+/** Takes away what setUpDns made; a mount that the guest had before stays. */
 export async function removeDns({ sys, files }: Kernel): Promise<void> {
+  if (!files.exists(SOURCE)) return;
   if (mountedOn(files, TARGET) !== undefined) await sys.umount(TARGET, MNT_DETACH);
+  files.removeTree(SOURCE);
 }

@@ -1,8 +1,9 @@
 import { Container } from "../container/container.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
 import { Process, type ProcessLabel } from "../container/process.ts";
+import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
-import type { ContainerRecord, StateStore } from "./state.ts";
+import type { ContainerRecord } from "./state.ts";
 
 export interface RestoredContainer {
   readonly record: ContainerRecord;
@@ -11,28 +12,23 @@ export interface RestoredContainer {
 
 /**
  * Puts together what init kept (processes with their descriptors) and what the state files say (containers).
- * A record without a process is a creation that the agent's death cut off: `broken`. A process without a record can't
- * be: the record is written first.
+ * A record without a process is a creation or a removal that the agent's death cut off: `broken`. A process without a
+ * record is nobody's (a debug console, a record that can't be read): it is killed.
  */
 export function restoreContainers(
   kernel: Kernel,
-  state: StateStore,
+  records: readonly ContainerRecord[],
   pipeSize: number,
 ): { readonly restored: readonly RestoredContainer[]; readonly broken: readonly ContainerRecord[] } {
-  const byContainer = new Map<string, { label: ProcessLabel; process: RestoredProcess }[]>();
-  for (const process of kernel.init.greeting.processes) {
-    reserveLaunchIds(process.id);
-    const label = JSON.parse(process.label) as ProcessLabel;
-    byContainer.set(label.container, [...(byContainer.get(label.container) ?? []), { label, process }]);
-  }
+  const byContainer = groupByContainer(kernel.init.greeting.processes);
   const restored: RestoredContainer[] = [];
   const broken: ContainerRecord[] = [];
-  for (const record of state.readContainers()) {
+  for (const record of records) {
     const found = byContainer.get(record.id) ?? [];
-    byContainer.delete(record.id);
     const init = found.find(({ label }) => label.exec === record.id);
     if (init === undefined) broken.push(record);
     else {
+      byContainer.delete(record.id);
       const execs = found
         .filter((entry) => entry !== init)
         .map(({ label, process }) => Process.restore(kernel, label.exec, process));
@@ -41,6 +37,32 @@ export function restoreContainers(
       restored.push({ record, container: Container.restore(kernel, options, first, execs) });
     }
   }
-  for (const orphans of byContainer.values()) for (const { process } of orphans) kernel.init.forget(process.id);
+  for (const { process } of [...byContainer.values()].flat()) abandon(kernel, process);
   return { restored, broken };
+}
+
+interface Found {
+  readonly label: ProcessLabel;
+  readonly process: RestoredProcess;
+}
+
+function groupByContainer(processes: readonly RestoredProcess[]): Map<string, Found[]> {
+  const byContainer = new Map<string, Found[]>();
+  for (const process of processes) {
+    reserveLaunchIds(process.id);
+    const label = JSON.parse(process.label) as ProcessLabel;
+    byContainer.set(label.container, [...(byContainer.get(label.container) ?? []), { label, process }]);
+  }
+  return byContainer;
+}
+
+/** Kills it and lets go of it, here and in init. */
+function abandon({ sys, init }: Kernel, process: RestoredProcess): void {
+  try {
+    if (process.exited === undefined) sys.signal(process.pidfd, SIGKILL);
+  } catch {
+    // It has just ended.
+  }
+  for (const fd of [process.pidfd, ...Object.values(process.kept)]) sys.close(fd);
+  init.forget(process.id);
 }

@@ -3,25 +3,30 @@ import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
+import { until } from "../kernel/until.ts";
 import type { Storage } from "../storage/storage.ts";
-import { Storages } from "../storage/storages.ts";
+import { mountPointOf, Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
 import { removeDns, setUpDns } from "./dns.ts";
 import { OomEvents } from "./oom-events.ts";
 import { podNamespaces } from "./pod-namespaces.ts";
-import { restoreContainers } from "./restore.ts";
+import { type RestoredContainer, restoreContainers } from "./restore.ts";
 import { createSharedNamespaces, removeSharedNamespaces } from "./shared-namespaces.ts";
-import { type ContainerRecord, StateStore } from "./state.ts";
+import { type ContainerRecord, type SandboxRecord, StateStore } from "./state.ts";
 
 const PID_NAMESPACE = "sandbox-pidns";
 /** Longer host names are cut, as hosts expect. */
 const MAX_HOSTNAME = 64;
+/** How long the processes of a creation that failed late have to die. */
+const ROLL_BACK_MS = 10_000;
 
 export interface SandboxOptions {
   readonly stateDirectory: string;
   /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
   readonly pipeSize: number;
+  /** Where cgroup2 is mounted. Default: /sys/fs/cgroup. */
+  readonly cgroupRoot?: string;
 }
 
 export interface SandboxRequest {
@@ -47,34 +52,40 @@ export class Sandbox {
   readonly #state: StateStore;
   readonly #storages: Storages;
   readonly #cgroups: ContainerCgroups;
-  readonly #containers = new Map<string, { readonly container: Container; readonly record: ContainerRecord }>();
-  /** Containers that are being created: their ids are taken. */
-  readonly #creating = new Set<string>();
+  readonly #containers = new Map<string, RestoredContainer>();
+  /** Creations at work: their ids are taken. */
+  readonly #creating = new Map<string, Promise<unknown>>();
   /** Removals at work: their containers have no process any more. */
   readonly #discarding = new Map<string, Promise<void>>();
   readonly #lock = new Lock();
-  #record: { readonly id: string; readonly hostname: string } | undefined;
+  #record: Pick<SandboxRecord, "id" | "hostname" | "storages"> | undefined;
   #pidNamespace: number | undefined;
+  #ending = false;
 
   /** Finds again what an earlier agent left. */
   constructor(kernel: Kernel, options: SandboxOptions) {
     this.#kernel = kernel;
     this.#pipeSize = options.pipeSize;
     this.#state = new StateStore(kernel.files, options.stateDirectory);
-    this.#cgroups = new ContainerCgroups(kernel.files, (record) => {
-      this.#state.writeContainer(record);
+    this.#cgroups = new ContainerCgroups(kernel.files, options.cgroupRoot ?? "/sys/fs/cgroup", (record) => {
       this.oomEvents.push(record.id);
+      ignoreErrors(() => this.#state.writeContainer(record));
     });
-    const record = this.#state.readSandbox();
-    this.#record = record;
-    this.#storages = new Storages(kernel, record?.storages ?? []);
+    const sandbox = this.#state.readSandbox();
+    const records = this.#state.readContainers();
+    this.#record = sandbox;
+    const users = [...(sandbox?.storages ?? []), ...records.flatMap(({ storages }) => storages)];
+    this.#storages = new Storages(kernel, users, sandbox?.shared);
     this.#pidNamespace = kernel.init.greeting.deposits.get(PID_NAMESPACE);
-    const { restored, broken } = restoreContainers(kernel, this.#state, this.#pipeSize);
+    const { restored, broken } = restoreContainers(kernel, records, this.#pipeSize);
     for (const entry of restored) {
       this.#containers.set(entry.record.id, entry);
-      this.#cgroups.watch(entry.record, entry.container.init.exit);
+      ignoreErrors(() => this.#cgroups.watch(entry.record, entry.container.init.exit));
     }
-    for (const cut of broken) void this.#discard(cut).catch(() => undefined);
+    for (const cut of broken) void this.#discard(cut);
+    // The agent before may have died between the launch of the first container and the deposit.
+    const [first, second] = restored;
+    if (first !== undefined && second === undefined) ignoreErrors(() => this.#keepPidNamespace(first.container));
   }
 
   get containers(): Container[] {
@@ -94,33 +105,38 @@ export class Sandbox {
       const hostname = request.hostname.slice(0, MAX_HOSTNAME);
       try {
         await createSharedNamespaces(this.#kernel, hostname);
-        await this.#storages.acquire(request.storages);
+        const storages = await this.#storages.acquire(request.storages);
         await setUpDns(this.#kernel, request.dns);
+        this.#record = { id: request.id, hostname, storages };
+        this.#saveSandbox();
       } catch (error) {
-        await this.#tearDown();
+        this.#record = undefined;
+        await this.#tearDown().catch(() => undefined);
         throw error;
       }
-      this.#record = { id: request.id, hostname };
-      this.#saveSandbox();
     });
   }
 
-  /** The container's process exists and waits for `start` when this resolves; on failure nothing is left. */
-  async createContainer(request: ContainerRequest): Promise<Container> {
+  /**
+   * The container's process exists and waits for `start` when this resolves; on failure, and when `signal` gives the
+   * creation up, nothing is left.
+   */
+  async createContainer(request: ContainerRequest, signal?: AbortSignal): Promise<Container> {
     const { id } = request;
     checkContainerId(id);
-    if (this.#record === undefined) {
-      throw new AgentError(
-        "failed-precondition",
-        `create container ${id}: there is no sandbox, call CreateSandbox first`,
-      );
+    const discarding = this.#discarding.get(id);
+    if (discarding !== undefined) await discarding.catch(() => undefined);
+    if (this.#record === undefined || this.#ending) {
+      const why = this.#ending ? "the sandbox is being destroyed" : "there is no sandbox, call CreateSandbox first";
+      throw new AgentError("failed-precondition", `create container ${id}: ${why}`);
     }
     if (this.#containers.has(id) || this.#creating.has(id)) {
       throw new AgentError("already-exists", `create container ${id}: the id already exists`);
     }
-    this.#creating.add(id);
+    const creating = this.#createContainer(request, signal);
+    this.#creating.set(id, creating);
     try {
-      return await this.#createContainer(request);
+      return await creating;
     } finally {
       this.#creating.delete(id);
     }
@@ -128,35 +144,41 @@ export class Sandbox {
 
   /**
    * Kills its processes, waits for their end and takes away all that the container had. A second call while the first
-   * is at work gets the same answer; after a failure it may be asked again.
+   * is at work gets the same answer; after a failure, or when `signal` ended the wait, it may be asked again.
    */
   async removeContainer(id: string, signal: AbortSignal): Promise<void> {
+    const creating = this.#creating.get(id)?.catch(() => undefined);
+    if (creating !== undefined) await until(creating, signal);
     const entry = this.#containers.get(id);
-    if (entry === undefined) throw new AgentError("not-found", `remove container: Invalid container id "${id}"`);
-    await entry.container.remove(signal);
-    const discarding = this.#discarding.get(id) ?? this.#discard(entry.record);
-    this.#discarding.set(id, discarding);
-    try {
-      await discarding;
-      this.#containers.delete(id);
-    } finally {
-      this.#discarding.delete(id);
+    if (entry !== undefined) await entry.container.remove(signal);
+    else if (!this.#discarding.has(id)) {
+      throw new AgentError("not-found", `remove container: Invalid container id "${id}"`);
     }
+    const isLast = entry !== undefined && this.#containers.get(id) === entry;
+    const discarding = this.#discarding.get(id) ?? (isLast ? this.#discard(entry.record) : undefined);
+    if (discarding !== undefined) await until(discarding, signal);
   }
 
   /** Removes every container, then the pod's own. Askers for OOM events are told that it is over. */
   destroy(signal: AbortSignal): Promise<void> {
     return this.#lock.run(async () => {
       if (this.#record === undefined) throw new AgentError("internal", "destroy sandbox: there is no sandbox");
-      await Promise.all([...this.#containers.keys()].map((id) => this.removeContainer(id, signal)));
-      this.#record = undefined;
-      await this.#tearDown();
-      this.oomEvents.close();
-      this.#state.clear();
+      this.#ending = true;
+      try {
+        await until(Promise.allSettled(this.#creating.values()), signal);
+        await Promise.all([...this.#containers.keys()].map((id) => this.removeContainer(id, signal)));
+        this.#record = undefined;
+        // The guest goes off next: what can't be unmounted goes with it.
+        await this.#tearDown().catch(() => undefined);
+        this.oomEvents.close();
+        this.#state.clear();
+      } finally {
+        this.#ending = false;
+      }
     });
   }
 
-  async #createContainer(request: ContainerRequest): Promise<Container> {
+  async #createContainer(request: ContainerRequest, signal?: AbortSignal): Promise<Container> {
     const { id } = request;
     const namespaces = podNamespaces(request.spec.linux.namespaces, {
       sharePid: request.sharePid,
@@ -164,20 +186,30 @@ export class Sandbox {
       containers: this.#containers.size,
     });
     const spec = { ...request.spec, linux: { ...request.spec.linux, namespaces } };
-    const storages = await this.#storages.acquire(request.storages);
-    let record: ContainerRecord | undefined;
+    const cgroup = this.#cgroups.directory(id, spec.linux);
+    if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
+      throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
+    }
+    const record: ContainerRecord = { id, spec, cgroup, storages: request.storages.map(mountPointOf), oomKills: 0 };
+    this.#state.writeContainer(record);
+    // What there is to take away, should it fail from here on.
+    let made: ContainerRecord | undefined;
+    let container: Container | undefined;
     try {
-      if (storages.length > 0) this.#saveSandbox();
-      const cgroup = await this.#cgroups.create(id, spec.linux);
-      record = { id, spec, cgroup, storages, oomKills: 0 };
-      this.#state.writeContainer(record);
-      const container = await Container.create(this.#kernel, { id, spec, cgroup, pipeSize: this.#pipeSize });
-      this.#containers.set(id, { container, record });
+      await this.#storages.acquire(request.storages);
+      made = { ...record, cgroup: "" };
+      if (request.storages.some(({ shared }) => shared)) this.#saveSandbox();
+      await this.#cgroups.create(cgroup, spec.linux);
+      made = record;
+      container = await Container.create(this.#kernel, { id, spec, cgroup, pipeSize: this.#pipeSize }, signal);
       this.#cgroups.watch(record, container.init.exit);
       this.#keepPidNamespace(container);
+      this.#containers.set(id, { container, record });
       return container;
     } catch (error) {
-      await (record === undefined ? this.#storages.release(storages) : this.#discard(record)).catch(() => undefined);
+      await container?.remove(AbortSignal.timeout(ROLL_BACK_MS)).catch(() => undefined);
+      if (made === undefined) this.#state.removeContainer(id);
+      else await this.#discard(made).catch(() => undefined);
       throw error;
     }
   }
@@ -190,27 +222,44 @@ export class Sandbox {
     this.#pidNamespace = namespace;
   }
 
-  async #discard(record: ContainerRecord): Promise<void> {
-    await this.#cgroups.remove(record);
-    await this.#storages.release(record.storages);
-    this.#state.removeContainer(record.id);
-    if (record.storages.length > 0) this.#saveSandbox();
+  /** Takes away what a container without processes had. After a failure of the cgroup's removal it may be asked again. */
+  #discard(record: ContainerRecord): Promise<void> {
+    const work = async () => {
+      if (record.cgroup !== "") await this.#cgroups.remove(record);
+      this.#containers.delete(record.id);
+      try {
+        await this.#storages.release(record.storages);
+      } finally {
+        this.#state.removeContainer(record.id);
+      }
+    };
+    const discarding = work().finally(() => this.#discarding.delete(record.id));
+    this.#discarding.set(record.id, discarding);
+    discarding.catch(() => undefined); // for those who wait; nobody may
+    return discarding;
   }
 
   #saveSandbox(): void {
-    if (this.#record !== undefined) this.#state.writeSandbox({ ...this.#record, storages: this.#storages.records });
+    if (this.#record !== undefined) this.#state.writeSandbox({ ...this.#record, shared: this.#storages.shared });
   }
 
   async #tearDown(): Promise<void> {
-    await removeDns(this.#kernel);
-    await this.#storages.release(
-      this.#storages.records.map((record) => record.mountPoint),
-      true,
-    );
-    await removeSharedNamespaces(this.#kernel);
-    if (this.#pidNamespace === undefined) return;
-    this.#kernel.sys.close(this.#pidNamespace);
-    this.#kernel.init.withdraw(PID_NAMESPACE);
-    this.#pidNamespace = undefined;
+    if (this.#pidNamespace !== undefined) {
+      this.#kernel.sys.close(this.#pidNamespace);
+      this.#kernel.init.withdraw(PID_NAMESPACE);
+      this.#pidNamespace = undefined;
+    }
+    const work = [removeDns(this.#kernel), removeSharedNamespaces(this.#kernel)];
+    const all = await Promise.allSettled([...work, this.#storages.release(this.#storages.mountPoints, true)]);
+    for (const result of all) if (result.status === "rejected") throw result.reason;
+  }
+}
+
+/** For what must not keep the agent from going on. */
+function ignoreErrors(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // The next agent, or the host, sees less than it might.
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, writeFileSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { CLONE_NEWIPC, CLONE_NEWUTS, MNT_DETACH, MS_BIND } from "../kernel/constants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
@@ -7,8 +7,12 @@ const DIRECTORY = "/run/sandbox-ns";
 /** Where hosts and people find the namespaces that the containers of the sandbox share. */
 export const sharedNamespacePaths = { ipc: `${DIRECTORY}/ipc`, uts: `${DIRECTORY}/uts` } as const;
 
-/** Makes the sandbox's ipc and uts namespaces, owned by no process, and sets the host name in the latter. */
+/**
+ * Makes the sandbox's ipc and uts namespaces, owned by no process, and sets the host name in the latter. What is left
+ * there of a creation that failed or was cut off is taken away before.
+ */
 export async function createSharedNamespaces(kernel: Kernel, hostname: string): Promise<void> {
+  await removeSharedNamespaces(kernel);
   kernel.files.makeDirectory(DIRECTORY);
   await create(kernel, "ipc", CLONE_NEWIPC, () => undefined);
   await create(kernel, "uts", CLONE_NEWUTS, () => {
@@ -40,7 +44,7 @@ async function create(kernel: Kernel, type: "ipc" | "uts", flag: number, setUp: 
       sys.setns(own, flag);
     }
     const path = sharedNamespacePaths[type];
-    writeFileSync(path, "");
+    kernel.files.replace(path, "");
     await sys.mount(`/proc/self/fd/${made}`, path, "", MS_BIND, "");
   } finally {
     closeSync(own);

@@ -27,6 +27,20 @@ test("a file whose writing was cut off is not taken for a container", () => {
   expect(store.readContainers().map(({ id }) => id)).toEqual(["c1"]);
 });
 
+test("annotations of any name and text come back as they were", () => {
+  const annotations = { bigint: "abc", soft: "1", __proto__x: "y" };
+  store.writeContainer({ ...record, spec: testSpec({ annotations }) });
+  expect(store.readContainers()[0]?.spec.annotations).toEqual(annotations);
+});
+
+test("a file that can't be read keeps nobody from the others", () => {
+  store.writeContainer(record);
+  writeFileSync(join(directory, "containers/c2.json"), '{"id":"c2"');
+  writeFileSync(join(directory, "containers/c3.json"), '{"id":"c3"}');
+  writeFileSync(join(directory, "sandbox.json"), "");
+  expect([store.readContainers().map(({ id }) => id), store.readSandbox()]).toEqual([["c1"], undefined]);
+});
+
 test("a removed container is gone, and removing it again is fine", () => {
   store.writeContainer(record);
   store.removeContainer("c1");
@@ -35,7 +49,7 @@ test("a removed container is gone, and removing it again is fine", () => {
 });
 
 test("clearing leaves an empty store", () => {
-  store.writeSandbox({ id: "s", hostname: "h", storages: [] });
+  store.writeSandbox({ id: "s", hostname: "h", storages: [], shared: [] });
   store.writeContainer(record);
   store.clear();
   expect([store.readSandbox(), readdirSync(directory)]).toEqual([undefined, ["containers"]]);

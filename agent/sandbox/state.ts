@@ -1,12 +1,17 @@
 import type { Spec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
-import type { StorageRecord } from "../storage/storages.ts";
 
-/** What of a sandbox outlives its agent, as JSON files below one directory. Processes are kept by init. */
+/**
+ * What of a sandbox outlives its agent, as JSON files below one directory. Processes are kept by init. A record is
+ * written before what it tells of is made, so whatever an agent's death cuts off is known to the next one.
+ */
 export interface SandboxRecord {
   readonly id: string;
   readonly hostname: string;
-  readonly storages: readonly StorageRecord[];
+  /** Mount points that the sandbox itself uses. Those of containers stand in their records. */
+  readonly storages: readonly string[];
+  /** Mount points that containers brought and that stay until the sandbox ends. */
+  readonly shared: readonly string[];
 }
 
 export interface ContainerRecord {
@@ -30,8 +35,9 @@ export class StateStore {
     files.makeDirectory(`${directory}/containers`, 0o700);
   }
 
+  /** Undefined if there is none, or none that can be read. */
   readSandbox(): SandboxRecord | undefined {
-    return this.#read(`${this.#directory}/sandbox.json`);
+    return this.#read(`${this.#directory}/sandbox.json`, (value) => value as SandboxRecord);
   }
 
   writeSandbox(record: SandboxRecord): void {
@@ -43,16 +49,17 @@ export class StateStore {
     this.#files.makeDirectory(`${this.#directory}/containers`, 0o700);
   }
 
+  /** One that can't be read is left out, so that it keeps no agent from its start. */
   readContainers(): ContainerRecord[] {
     return this.#files
       .list(`${this.#directory}/containers`)
       .filter((name) => name.endsWith(".json"))
-      .map((name) => this.#read<ContainerRecord>(`${this.#directory}/containers/${name}`))
+      .map((name) => this.#read(`${this.#directory}/containers/${name}`, fromStored))
       .filter((record) => record !== undefined);
   }
 
   writeContainer(record: ContainerRecord): void {
-    this.#files.replace(this.#containerPath(record.id), JSON.stringify(record, writeBigint));
+    this.#files.replace(this.#containerPath(record.id), JSON.stringify(toStored(record)));
   }
 
   removeContainer(id: string): void {
@@ -64,16 +71,34 @@ export class StateStore {
     return `${this.#directory}/containers/${id}.json`;
   }
 
-  #read<T>(path: string): T | undefined {
-    return this.#files.exists(path) ? (JSON.parse(this.#files.readText(path), readBigint) as T) : undefined;
+  #read<T>(path: string, from: (value: never) => T): T | undefined {
+    try {
+      return from(JSON.parse(this.#files.readText(path)) as never);
+    } catch {
+      return undefined;
+    }
   }
 }
 
-function writeBigint(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? { bigint: String(value) } : value;
+/** The record in JSON: the limits, which have 64 bits, as text. */
+type StoredContainer = ReturnType<typeof toStored>;
+
+function toStored(record: ContainerRecord) {
+  const { spec } = record;
+  const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({
+    type,
+    soft: String(soft),
+    hard: String(hard),
+  }));
+  return { ...record, spec: { ...spec, process: { ...spec.process, rlimits } } };
 }
 
-function readBigint(_key: string, value: unknown): unknown {
-  const big = typeof value === "object" && value !== null && "bigint" in value ? value.bigint : undefined;
-  return typeof big === "string" ? BigInt(big) : value;
+function fromStored(stored: StoredContainer): ContainerRecord {
+  const { spec } = stored;
+  const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({
+    type,
+    soft: BigInt(soft),
+    hard: BigInt(hard),
+  }));
+  return { ...stored, spec: { ...spec, process: { ...spec.process, rlimits } } };
 }

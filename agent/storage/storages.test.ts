@@ -6,7 +6,11 @@ import type { Storage } from "./storage.ts";
 import { Storages } from "./storages.ts";
 
 /** Records mounts; `refuse` may throw for one. */
-function machine(mounts = "", refuse: (data: string) => void = () => undefined) {
+function machine(
+  mounts = "",
+  refuse: (data: string) => void = () => undefined,
+  refuseUnmount: (target: string) => void = () => undefined,
+) {
   const calls: string[] = [];
   const sys = {
     async mount(source: string, target: string, type: string, _flags: number, data: string) {
@@ -14,6 +18,7 @@ function machine(mounts = "", refuse: (data: string) => void = () => undefined) 
       calls.push(`mount ${type} ${source} ${target} ${data}`.trimEnd());
     },
     async umount(target: string) {
+      refuseUnmount(target);
       calls.push(`umount ${target}`);
     },
   };
@@ -49,7 +54,7 @@ test("when one can't be mounted, those before it are released", async () => {
     'storage driver "nope" is not known; known are virtio-fs, ephemeral',
   );
   expect(calls).toEqual(["mount tmpfs shm /a size=1m", "umount /a"]);
-  expect(storages.records).toEqual([]);
+  expect(storages.mountPoints).toEqual([]);
 });
 
 test("a shared one stays until the sandbox ends", async () => {
@@ -63,6 +68,11 @@ test("a shared one stays until the sandbox ends", async () => {
 
 test.each([
   ["a relative mount point", tmpfs("a"), "is not an absolute path"],
+  ["a mount point with ..", tmpfs("/run/../proc"), 'has ".." or a NUL byte in it'],
+  ["the root", tmpfs("//"), "belongs to the guest itself"],
+  ["/proc", tmpfs("/proc/"), "belongs to the guest itself"],
+  ["a place below /sys", tmpfs("/sys/fs/cgroup"), "belongs to the guest itself"],
+  ["the agent's state", tmpfs("/run/guestd/containers"), "belongs to the guest itself"],
   ["a loop option", tmpfs("/a", { options: ["loop"] }), '"loop" is not supported'],
   ["a file system other than tmpfs", tmpfs("/a", { fstype: "hugetlbfs" }), '"hugetlbfs" is not supported'],
 ])("%s is refused", async (_, storage, message) => {
@@ -83,7 +93,7 @@ test("dax that the machine hasn't is left out", async () => {
     if (data.includes("dax")) throw new SystemError("mount", 22, "/share");
   });
   await storages.acquire([share(["nodev", "dax=always"])]);
-  expect(calls).toEqual(["mount virtiofs kataShared /share/"]);
+  expect(calls).toEqual(["mount virtiofs kataShared /share"]);
 });
 
 test("a wrong tag is an error also without dax", async () => {
@@ -91,4 +101,42 @@ test("a wrong tag is an error also without dax", async () => {
     throw new SystemError("mount", 22, "/share");
   };
   await expect(machine("", refuse).storages.acquire([share(["dax"])])).rejects.toThrow("mount /share: EINVAL");
+});
+
+test("a mount point is the same one with a slash at its end", async () => {
+  const { calls, storages } = machine();
+  await storages.acquire([tmpfs("/a/"), tmpfs("/a")]);
+  await storages.release(["/a"]);
+  await storages.release(["/a"]);
+  expect(calls).toEqual(["mount tmpfs shm /a size=1m", "umount /a"]);
+});
+
+test("one that the host has unmounted already is released all the same", async () => {
+  const { storages } = machine("", undefined, () => {
+    throw new SystemError("umount", 22, "/a");
+  });
+  await storages.acquire([tmpfs("/a")]);
+  await storages.release(["/a"]);
+  expect(storages.mountPoints).toEqual([]);
+});
+
+test("one that can't be unmounted keeps no other from its release", async () => {
+  const { calls, storages } = machine("", undefined, (target) => {
+    if (target === "/b") throw new SystemError("umount", 16, target);
+  });
+  await storages.acquire([tmpfs("/a"), tmpfs("/b"), tmpfs("/c")]);
+  await expect(storages.release(["/a", "/b", "/c"])).rejects.toThrow("umount /b: EBUSY");
+  expect(calls.slice(3)).toEqual(["umount /c", "umount /a"]);
+});
+
+test("a restarted agent counts the users of each, and knows the shared ones", async () => {
+  const calls: string[] = [];
+  const sys = { umount: async (target: string) => void calls.push(target) };
+  const kernel = { sys, files: { removeDirectory: () => undefined } as Partial<Files> } as unknown as Kernel;
+  const storages = new Storages(kernel, ["/a", "/a", "/b"], ["/b"]);
+  await storages.release(["/a", "/b"]);
+  expect(calls).toEqual([]);
+  await storages.release(["/a"]);
+  expect(calls).toEqual(["/a"]);
+  expect(storages.shared).toEqual(["/b"]);
 });

@@ -1,5 +1,5 @@
 import { MNT_DETACH } from "../kernel/constants.ts";
-import { AgentError } from "../kernel/error.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { ephemeral } from "./ephemeral.ts";
@@ -12,26 +12,52 @@ const DRIVERS: ReadonlyMap<string, StorageDriver> = new Map(
 
 export const storageDrivers: readonly string[] = [...DRIVERS.keys()];
 
+/** Where no storage may be mounted: the agent itself lives on these. */
+const GUESTS_OWN = ["/proc", "/sys", "/dev", "/run/guestd"];
+
 /** A mounted storage and how many users it has. */
-export interface StorageRecord {
+interface StorageRecord {
   readonly mountPoint: string;
   readonly shared: boolean;
   users: number;
 }
 
+/** The mount point as it is counted: without slashes at its end. Throws for one that no storage may have. */
+export function mountPointOf({ mountPoint }: Storage): string {
+  const refuse = (why: string) =>
+    new AgentError("invalid-argument", `storage mount point ${JSON.stringify(mountPoint)} ${why}`);
+  if (!mountPoint.startsWith("/")) throw refuse("is not an absolute path");
+  if (/(^|\/)\.\.(\/|$)|\0/.test(mountPoint)) throw refuse('has ".." or a NUL byte in it');
+  const path = mountPoint.replace(/\/+$/, "").replace(/\/(\.?\/)+/g, "/");
+  if (path === "" || GUESTS_OWN.some((own) => path === own || path.startsWith(`${own}/`))) {
+    throw refuse("belongs to the guest itself");
+  }
+  return path;
+}
+
 /** The storages of a sandbox, counted by mount point: the first user mounts, the last one's release unmounts. */
 export class Storages {
   readonly #kernel: Kernel;
-  readonly #records: Map<string, StorageRecord>;
+  readonly #records = new Map<string, StorageRecord>();
   readonly #lock = new Lock();
 
-  constructor(kernel: Kernel, records: readonly StorageRecord[] = []) {
+  /** A restarted agent says which mount points are in use, each as often as it has users, and which are shared. */
+  constructor(kernel: Kernel, users: readonly string[] = [], shared: readonly string[] = []) {
     this.#kernel = kernel;
-    this.#records = new Map(records.map((record) => [record.mountPoint, record]));
+    for (const mountPoint of [...shared, ...users]) {
+      const record = this.#records.get(mountPoint);
+      if (record !== undefined) record.users += 1;
+      else this.#records.set(mountPoint, { mountPoint, shared: shared.includes(mountPoint), users: 1 });
+    }
   }
 
-  get records(): StorageRecord[] {
-    return [...this.#records.values()];
+  get mountPoints(): string[] {
+    return [...this.#records.keys()];
+  }
+
+  /** Those that stay until the sandbox ends. */
+  get shared(): string[] {
+    return [...this.#records.values()].filter((record) => record.shared).map(({ mountPoint }) => mountPoint);
   }
 
   /** Mounts all, in order; when one fails, those before it are released again. Returns their mount points. */
@@ -39,47 +65,57 @@ export class Storages {
     return this.#lock.run(async () => {
       const done: string[] = [];
       try {
-        for (const storage of storages) {
-          await this.#acquireOne(storage);
-          done.push(storage.mountPoint);
-        }
+        for (const storage of storages) done.push(await this.#acquireOne(storage));
       } catch (error) {
-        for (const mountPoint of done.reverse()) await this.#releaseOne(mountPoint);
+        await this.#releaseAll(done, false).catch(() => undefined);
         throw error;
       }
       return done;
     });
   }
 
-  /** Takes one user from each; what nobody uses is unmounted, and its mount point removed when it is empty. */
+  /**
+   * Takes one user from each; what nobody uses is unmounted, and its mount point removed when it is empty. Goes through
+   * all of them, then throws the first error: none is to be released again.
+   */
   release(mountPoints: readonly string[], force = false): Promise<void> {
-    return this.#lock.run(async () => {
-      for (const mountPoint of mountPoints.toReversed()) await this.#releaseOne(mountPoint, force);
-    });
+    return this.#lock.run(() => this.#releaseAll(mountPoints, force));
   }
 
-  async #acquireOne(storage: Storage): Promise<void> {
+  async #acquireOne(storage: Storage): Promise<string> {
     const driver = DRIVERS.get(storage.driver);
     if (driver === undefined) {
       const known = storageDrivers.join(", ");
       throw new AgentError("invalid-argument", `storage driver "${storage.driver}" is not known; known are ${known}`);
     }
-    if (!storage.mountPoint.startsWith("/")) {
-      throw new AgentError("invalid-argument", `storage mount point "${storage.mountPoint}" is not an absolute path`);
-    }
-    const present = this.#records.get(storage.mountPoint);
-    if (present === undefined) await driver.mount(this.#kernel, storage);
-    const { mountPoint, shared } = storage;
+    const mountPoint = mountPointOf(storage);
+    const present = this.#records.get(mountPoint);
+    if (present === undefined) await driver.mount(this.#kernel, { ...storage, mountPoint });
+    const shared = storage.shared || present?.shared === true;
     this.#records.set(mountPoint, { mountPoint, shared, users: (present?.users ?? 0) + 1 });
+    return mountPoint;
   }
 
-  async #releaseOne(mountPoint: string, force = false): Promise<void> {
+  async #releaseAll(mountPoints: readonly string[], force: boolean): Promise<void> {
+    const errors: unknown[] = [];
+    for (const mountPoint of mountPoints.toReversed()) {
+      await this.#releaseOne(mountPoint, force).catch((error: unknown) => errors.push(error));
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  async #releaseOne(mountPoint: string, force: boolean): Promise<void> {
     const record = this.#records.get(mountPoint);
-    if (record === undefined || (record.shared && !force)) return;
+    if (record === undefined) return;
     record.users -= 1;
-    if (record.users > 0 && !force) return;
+    if (!force && (record.shared || record.users > 0)) return;
     this.#records.delete(mountPoint);
-    await this.#kernel.sys.umount(mountPoint, MNT_DETACH);
+    try {
+      await this.#kernel.sys.umount(mountPoint, MNT_DETACH);
+    } catch (error) {
+      // Nothing is mounted there any more.
+      if (!(error instanceof SystemError) || !["EINVAL", "ENOENT"].includes(error.code)) throw error;
+    }
     try {
       this.#kernel.files.removeDirectory(mountPoint);
     } catch {

@@ -3,7 +3,7 @@ import { refuseGiven } from "../refuse-given.ts";
 import type { Rpc } from "../rpc.ts";
 import { toStorage } from "../to-storage.ts";
 
-export const createContainer: Rpc<"CreateContainer"> = async ({ sandbox }, request) => {
+export const createContainer: Rpc<"CreateContainer"> = async ({ sandbox }, request, call) => {
   refuseGiven("create container", {
     string_user: request.string_user,
     devices: request.devices,
@@ -12,11 +12,12 @@ export const createContainer: Rpc<"CreateContainer"> = async ({ sandbox }, reque
     stdout_port: request.stdout_port,
     stderr_port: request.stderr_port,
   });
-  await sandbox.createContainer({
+  const container = {
     id: request.container_id,
     spec: toSpec(request.OCI),
     storages: request.storages.map(toStorage),
     sharePid: request.sandbox_pidns,
-  });
+  };
+  await sandbox.createContainer(container, call.signal);
   return {};
 };

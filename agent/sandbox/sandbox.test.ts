@@ -1,0 +1,199 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type TestKernel, testKernel } from "../container/test-kernel.ts";
+import { testSpec } from "../container/test-spec.ts";
+import { SystemError } from "../kernel/error.ts";
+import { type Files, realFiles } from "../kernel/files.ts";
+import type { ChildDouble } from "../kernel/init-double.ts";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { Sandbox } from "./sandbox.ts";
+
+const never = new AbortController().signal;
+let directory = "";
+let before = 0;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-sandbox-"));
+  for (const name of ["rootfs", "cgroup"]) mkdirSync(join(directory, name));
+  for (const name of ["cgroup.controllers", "cgroup.subtree_control"])
+    writeFileSync(join(directory, "cgroup", name), "");
+  before = openDescriptors();
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+/** Everything that is written stays below the test's directory; mounts are only recorded. */
+async function makeSandbox(play?: (child: ChildDouble) => void, parts: { files?: Partial<Files>; pid?: number } = {}) {
+  const mounts: string[] = [];
+  const below = (path: string) => (path.startsWith("/run/") ? join(directory, path) : path);
+  const files: Files = {
+    ...realFiles,
+    exists: (path) => path !== "/etc/resolv.conf" && realFiles.exists(below(path)),
+    makeDirectory: (path, mode) => realFiles.makeDirectory(below(path), mode),
+    replace: (path, text) => realFiles.replace(below(path), text),
+    removeDirectory: (path) => realFiles.removeDirectory(below(path)),
+    removeTree: (path) => realFiles.removeTree(below(path)),
+    ...parts.files,
+  };
+  const sys = {
+    mount: async (_source: string, target: string) => void mounts.push(`+${target}`),
+    umount: async (target: string) => void mounts.push(`-${target}`),
+    ...Object.fromEntries(["unshare", "setns", "sethostname"].map((name) => [name, () => undefined])),
+  };
+  const kernel = testKernel({ ...(play === undefined ? {} : { play }), pid: parts.pid ?? process.pid, sys, files });
+  const sandbox = new Sandbox(kernel, options());
+  await sandbox.create({ id: "s", hostname: "h", dns: [], storages: [] });
+  mounts.length = 0;
+  return { sandbox, kernel, mounts };
+}
+
+const options = () => ({
+  stateDirectory: join(directory, "state"),
+  pipeSize: 0,
+  cgroupRoot: join(directory, "cgroup"),
+});
+
+const request = (id: string, parts: { args?: string[]; cgroupsPath?: string } = {}) => ({
+  id,
+  spec: testSpec({
+    process: { ...testSpec().process, args: parts.args ?? ["sh"] },
+    root: { path: join(directory, "rootfs"), readonly: false },
+    mounts: [],
+    linux: { ...testSpec().linux, cgroupsPath: parts.cgroupsPath ?? "", namespaces: [{ type: "mount", path: "" }] },
+  }),
+  storages: [
+    {
+      driver: "ephemeral",
+      driverOptions: [],
+      source: "",
+      fstype: "tmpfs",
+      options: [],
+      mountPoint: "/run/e/",
+      shared: false,
+    },
+  ],
+  sharePid: false,
+});
+
+/** Cgroups, state files and the storage's mounts. */
+const left = (mounts: readonly string[]) => [
+  readdirSync(join(directory, "cgroup")).filter((name) => !name.includes(".")),
+  readdirSync(join(directory, "state/containers")),
+  mounts.filter((line) => line === "+/run/e").length - mounts.filter((line) => line === "-/run/e").length,
+];
+
+const end = async ({ sandbox, kernel }: { sandbox: Sandbox; kernel: TestKernel }) => {
+  for (const { id } of sandbox.containers) await sandbox.removeContainer(id, never);
+  await sandbox.destroy(never);
+  for (const call of kernel.init.calls)
+    if (call[0] === "deposit") expect(kernel.init.calls).toContainEqual(["withdraw", call[1]]);
+};
+
+test("a removed container leaves nothing, and its id and cgroup are free", async () => {
+  const all = await makeSandbox();
+  await all.sandbox.createContainer(request("c1"));
+  expect(left(all.mounts)).toEqual([["c1"], ["c1.json"], 1]);
+  await all.sandbox.removeContainer("c1", never);
+  expect(left(all.mounts)).toEqual([[], [], 0]);
+  await all.sandbox.createContainer(request("c1"));
+  await end(all);
+});
+
+test.each([
+  ["the launch is refused", {}],
+  ["its pid namespace can't be opened after the launch", { pid: 2 ** 22 + 1 }],
+])("a creation of which %s leaves nothing", async (what, parts) => {
+  const all = await makeSandbox(undefined, parts);
+  if (what.includes("refused")) all.kernel.init.refuse(new Error("refused"));
+  await expect(all.sandbox.createContainer(request("c1"))).rejects.toThrow(/refused|ENOENT/);
+  expect([left(all.mounts), all.sandbox.containers]).toEqual([[[], [], 0], []]);
+  await end(all);
+});
+
+test("a creation whose caller gives up is taken back", async () => {
+  const all = await makeSandbox(() => {});
+  const patience = new AbortController();
+  const creating = all.sandbox.createContainer(request("c1"), patience.signal);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  patience.abort(new Error("deadline"));
+  await expect(creating).rejects.toThrow("deadline");
+  expect(left(all.mounts)).toEqual([[], [], 0]);
+  await end(all);
+});
+
+test("a cgroup is one container's only", async () => {
+  const all = await makeSandbox();
+  await all.sandbox.createContainer(request("c1", { cgroupsPath: "/same" }));
+  await expect(all.sandbox.createContainer(request("c2", { cgroupsPath: "/same" }))).rejects.toThrow(
+    /^create container c2: the cgroup \S+\/same is another container's$/,
+  );
+  expect(left(all.mounts)).toEqual([["same"], ["c1.json"], 1]);
+  await end(all);
+});
+
+test("two removals at once both wait until all is gone", async () => {
+  const all = await makeSandbox();
+  await all.sandbox.createContainer(request("c1"));
+  await Promise.all([all.sandbox.removeContainer("c1", never), all.sandbox.removeContainer("c1", never)]);
+  expect(left(all.mounts)).toEqual([[], [], 0]);
+  await expect(all.sandbox.removeContainer("c1", never)).rejects.toThrow('Invalid container id "c1"');
+  await end(all);
+});
+
+test("a removal waits for a creation under way", async () => {
+  const children: ChildDouble[] = [];
+  const all = await makeSandbox((child) => void children.push(child));
+  const creating = all.sandbox.createContainer(request("c1"));
+  const removing = all.sandbox.removeContainer("c1", never);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  children[0]?.report({ kind: "ready" });
+  await Promise.all([creating, removing]);
+  expect(left(all.mounts)).toEqual([[], [], 0]);
+  await end(all);
+});
+
+test("a container whose cgroup can't go yet can be removed later", async () => {
+  const all = await makeSandbox();
+  await all.sandbox.createContainer(request("c1"));
+  writeFileSync(join(directory, "cgroup/c1/busy"), "");
+  await expect(all.sandbox.removeContainer("c1", never)).rejects.toThrow(/^rmdir \S+c1: ENOTEMPTY/);
+  rmSync(join(directory, "cgroup/c1/busy"));
+  await all.sandbox.removeContainer("c1", never);
+  expect(left(all.mounts)).toEqual([[], [], 0]);
+  await end(all);
+});
+
+test("the end of the sandbox takes all containers, those being created too, and refuses new ones", async () => {
+  const children: ChildDouble[] = [];
+  const all = await makeSandbox((child) => void children.push(child));
+  const creating = all.sandbox.createContainer(request("c1"));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const ending = all.sandbox.destroy(never);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await expect(all.sandbox.createContainer(request("c2"))).rejects.toThrow("the sandbox is being destroyed");
+  children[0]?.report({ kind: "ready" });
+  await Promise.all([creating, ending]);
+  expect([left(all.mounts), all.sandbox.containers]).toEqual([[[], [], 0], []]);
+});
+
+test("a sandbox that could not be made leaves nothing and may be asked for again", async () => {
+  const mounted: string[] = [];
+  const all = await makeSandbox();
+  await all.sandbox.destroy(never);
+  let failures = 1;
+  all.kernel.sys.mount = async (_source, target) => {
+    if (target === "/run/sandbox-ns/uts" && failures-- > 0) throw new SystemError("mount", 12, target);
+    mounted.push(target);
+  };
+  const create = () => all.sandbox.create({ id: "s2", hostname: "h", dns: [], storages: [] });
+  await expect(create()).rejects.toThrow("mount /run/sandbox-ns/uts: ENOMEM");
+  expect(all.mounts).toContain("-/run/sandbox-ns/ipc");
+  await create();
+  expect(mounted).toEqual(["/run/sandbox-ns/ipc", "/run/sandbox-ns/ipc", "/run/sandbox-ns/uts"]);
+  await all.sandbox.destroy(never);
+  expect(existsSync(join(directory, "state/sandbox.json"))).toBe(false);
+});
