@@ -1,8 +1,18 @@
+import { AgentError } from "../../kernel/error.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** `timeout` in seconds; 0 waits without limit. */
+/** Longest delay of a timer, 24.8 days; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** `timeout` in seconds; 0 waits without limit. A container that was not removed in time can be removed later. */
 export const removeContainer: Rpc<"RemoveContainer"> = async ({ sandbox }, request, call) => {
-  const limit = request.timeout === 0 ? call.signal : AbortSignal.timeout(request.timeout * 1000);
-  await sandbox.removeContainer(request.container_id, AbortSignal.any([call.signal, limit]));
+  const { container_id: id, timeout } = request;
+  const limit = timeout === 0 ? undefined : AbortSignal.timeout(Math.min(timeout * 1000, MAX_TIMER_MS));
+  try {
+    await sandbox.removeContainer(id, limit === undefined ? call.signal : AbortSignal.any([call.signal, limit]));
+  } catch (error) {
+    if (limit === undefined || error !== limit.reason) throw error;
+    throw new AgentError("internal", `remove container ${id}: ETIME (its processes did not end within ${timeout} s)`);
+  }
   return {};
 };
