@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { testKernel } from "../container/test-kernel.ts";
+import { testSpec } from "../container/test-spec.ts";
+import type { ExitStatus, RestoredProcess } from "../kernel/kernel.ts";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { openSys } from "../kernel/sys.ts";
+import { restoreContainers } from "./restore.ts";
+
+const sys = openSys();
+let before = 0;
+let ids = 0;
+let others: number[] = [];
+
+beforeEach(() => {
+  before = openDescriptors();
+  others = [];
+});
+afterEach(() => {
+  for (const fd of others) sys.close(fd);
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+const record = (id: string) => ({ id, spec: testSpec(), cgroup: `/sys/fs/cgroup/${id}`, storages: [], oomKills: 0 });
+const KILLED: ExitStatus = { code: 137, signal: 9, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
+
+/** A pipe of which the test holds the other end. */
+function kept(): number {
+  const { read, write } = sys.pipe();
+  others.push(write);
+  return read;
+}
+
+const restored = (container: string, exec: string, exited?: ExitStatus): RestoredProcess => ({
+  id: ++ids,
+  pid: 1,
+  pidfd: kept(),
+  exit: exited === undefined ? new Promise(() => {}) : Promise.resolve(exited),
+  label: JSON.stringify({ container, exec }),
+  kept: { stdout: kept(), stderr: kept() },
+  ...(exited === undefined ? {} : { exited }),
+});
+
+function restore(records: string[], processes: RestoredProcess[]) {
+  const signalled: number[] = [];
+  const signal = (pidfd: number) => void signalled.push(pidfd);
+  const kernel = testKernel({ greeting: { processes }, sys: { signal } });
+  const result = restoreContainers(kernel, records.map(record), 0);
+  const destroy = () => {
+    for (const { container } of result.restored) for (const process of container.processes) process.destroy();
+  };
+  return { ...result, calls: [...kernel.init.calls], signalled, destroy };
+}
+
+test("a container has its init process and its execs again", () => {
+  const { restored: found, calls, destroy } = restore(["a"], [restored("a", "x1"), restored("a", "a")]);
+  const container = found[0]?.container;
+  expect([container?.id, container?.processes.map(({ execId }) => execId), calls]).toEqual(["a", ["a", "x1"], []]);
+  destroy();
+});
+
+test("one whose init process ended while no agent ran knows how", () => {
+  const { restored: found, destroy } = restore(["a"], [restored("a", "a", KILLED)]);
+  expect(found[0]?.container.init.status).toEqual(KILLED);
+  destroy();
+});
+
+test("a record without a process is broken, and execs that are left of it are killed", () => {
+  const exec = restored("a", "x1");
+  const { broken, restored: found, signalled, calls } = restore(["a"], [exec]);
+  expect([broken.map(({ id }) => id), found]).toEqual([["a"], []]);
+  expect([signalled, calls]).toEqual([[exec.pidfd], [["forget", exec.id]]]);
+});
+
+test("a process of nobody is killed, closed and forgotten", () => {
+  const console = restored("", "console-1");
+  const { signalled, calls } = restore([], [console]);
+  expect([signalled, calls]).toEqual([[console.pidfd], [["forget", console.id]]]);
+});
+
+test("one of nobody that has ended is forgotten without a signal", () => {
+  const { signalled, calls } = restore([], [restored("gone", "gone", KILLED)]);
+  expect([signalled, calls]).toEqual([[], [["forget", ids]]]);
+});
