@@ -48,7 +48,7 @@ export function table(results: Results): string {
     line.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join("  "),
   );
   const notes = [
-    `Medians of ${guestd.create.count} (reads: ${stdout32k.count} transfers; first answer: ${firstAnswer.count} starts); ` +
+    `Medians of ${guestd.create.count} (reads: ${stdout32k.count} transfers of 64 and 16 MiB; first answer: ${firstAnswer.count} starts); ` +
       `${availableParallelism()} CPUs, Linux ${release()}, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}.`,
     `The client is this process, over a unix socket: ${(guestd.clientMicros / guestd.calls).toFixed(0)} µs of its CPU time ` +
       "per call are part of guestd's numbers; exec is 4 calls one after the other, remove 3.",

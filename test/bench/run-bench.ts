@@ -87,6 +87,6 @@ async function inTurns(signal: AbortSignal, work: (round: number) => Promise<voi
 
 async function readBothWays(client: AgentClient, block: number, large: Samples, small: Samples): Promise<void> {
   const container_id = "dd";
-  await readSpeed(client, { container_id, exec_id: `32k-${block}`, len: 32 * 1024, mib: 16 }, large);
-  await readSpeed(client, { container_id, exec_id: `8k-${block}`, len: 8 * 1024, mib: 8 }, small);
+  await readSpeed(client, { container_id, exec_id: `32k-${block}`, len: 32 * 1024, mib: 64 }, large);
+  await readSpeed(client, { container_id, exec_id: `8k-${block}`, len: 8 * 1024, mib: 16 }, small);
 }
