@@ -6,7 +6,10 @@ export function observationScenarios(pod: () => Pod): void {
   it("is SERVING and tells its version", async () => {
     const { health } = pod().client;
     expect((await health.check({})).status).toBe(1);
-    expect(await health.version({})).toMatchObject({ grpc_version: "0.0.1", agent_version: /^\d+\.\d+\.\d+$/ });
+    expect(await health.version({})).toMatchObject({
+      grpc_version: "0.0.1",
+      agent_version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    });
   });
 
   it("tells the guest's details", async () => {

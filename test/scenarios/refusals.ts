@@ -8,10 +8,19 @@ export function refusalScenarios(pod: () => Pod): void {
 
   it("an unknown container has the contract's code in each group of calls", async () => {
     const { agent } = pod().client;
-    await expect(agent.startContainer(none)).rejects.toMatchObject({ code: 13, message: /Invalid container id/ });
+    await expect(agent.startContainer(none)).rejects.toMatchObject({
+      code: 13,
+      message: expect.stringMatching(/Invalid container id/),
+    });
     await expect(agent.execProcess({ ...none, process: { Args: ["x"] } })).rejects.toMatchObject({ code: 13 });
-    await expect(agent.removeContainer(none)).rejects.toMatchObject({ code: 5, message: /Invalid container id/ });
-    await expect(agent.statsContainer(none)).rejects.toMatchObject({ code: 3, message: /invalid container id/ });
+    await expect(agent.removeContainer(none)).rejects.toMatchObject({
+      code: 5,
+      message: expect.stringMatching(/Invalid container id/),
+    });
+    await expect(agent.statsContainer(none)).rejects.toMatchObject({
+      code: 3,
+      message: expect.stringMatching(/invalid container id/),
+    });
     for (const call of [agent.waitProcess, agent.closeStdin, agent.readStdout, agent.readStderr, agent.ttyWinResize]) {
       await expect(call(none)).rejects.toMatchObject({ code: 3 });
     }
@@ -29,7 +38,7 @@ export function refusalScenarios(pod: () => Pod): void {
     await expect(agent.writeStdin(ids)).rejects.toMatchObject({ code: 13 });
     const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
     const twice = agent.execProcess({ container_id, exec_id, process: { Args: ["sleep", "1"], Cwd: "/" } });
-    await expect(twice).rejects.toMatchObject({ code: 13, message: /already exists/ });
+    await expect(twice).rejects.toMatchObject({ code: 13, message: expect.stringMatching(/already exists/) });
     await pod().remove(container_id);
   });
 
@@ -39,7 +48,7 @@ export function refusalScenarios(pod: () => Pod): void {
     const exec_id = await pod().exec(container_id, ["true"]);
     await pod().finish(container_id, exec_id);
     const late = agent.signalProcess({ container_id, exec_id, signal: 9 });
-    await expect(late).rejects.toMatchObject({ code: 5, message: /ESRCH: No such process/ });
+    await expect(late).rejects.toMatchObject({ code: 5, message: expect.stringMatching(/ESRCH: No such process/) });
     await pod().remove(container_id);
   });
 
@@ -75,6 +84,9 @@ export function refusalScenarios(pod: () => Pod): void {
 
   it("a method without an implementation answers UNIMPLEMENTED by its name", async () => {
     const answer = pod().client.agent.pauseContainer({ container_id: "x" });
-    await expect(answer).rejects.toMatchObject({ code: 12, message: /\/grpc.AgentService\/PauseContainer/ });
+    await expect(answer).rejects.toMatchObject({
+      code: 12,
+      message: expect.stringMatching(/\/grpc.AgentService\/PauseContainer/),
+    });
   });
 }
