@@ -21,10 +21,23 @@ describe("a spec", () => {
     ["mounts[0] (/x)", { mounts: mount(["bind"]) }],
     ['mounts[0] (/x) option "rro"', { mounts: mount(["rro"]) }],
     ['mounts[0] (/x) option "idmap"', { mounts: mount(["idmap"]) }],
+    ['mounts[0] (/x) option "size=1"', { mounts: mount(["bind", "size=1"]).map((m) => ({ ...m, source: "/x" })) }],
+    ["root.path", { root: { path: "/a\0b", readonly: false } }],
+    ["mounts[0] (/x)", { mounts: mount(["mode=\0"]) }],
+    ["linux.namespaces", { linux: { ...linux, namespaces: [...linux.namespaces, { type: "net", path: "/a\0" }] } }],
+    ["linux.maskedPaths", { linux: { ...linux, maskedPaths: ["/a\0b"] } }],
+    ["linux.readonlyPaths", { linux: { ...linux, readonlyPaths: ["/a\0b"] } }],
+    ["hostname", { hostname: "a\0b" }],
+    ["process.consoleSize", { process: { ...process, consoleSize: { height: 65_536, width: 80 } } }],
     ["process.args", { process: { ...process, args: [] } }],
     ["process.cwd", { process: { ...process, cwd: "tmp" } }],
   ])("is refused in one line that names %s", (field, parts) => {
     expect(() => checkSpec(testSpec(parts))).toThrow(`OCI spec: ${field} `);
+  });
+
+  it("is refused with more directories in PATH than anybody searches", () => {
+    const env = [`PATH=${":".repeat(5000)}`];
+    expect(() => checkProcess({ ...process, args: ["sh"], env })).toThrow("OCI spec: process.env PATH has 5001");
   });
 
   it("is refused with a NUL byte in an argument, which execve would cut", () => {

@@ -45,7 +45,7 @@ export function compileCreate(
   plan.add("linux.rootfsPropagation", {
     op: "propagate",
     path: "/",
-    flags: abi.MS_REC | abi.MS_SLAVE,
+    flags: abi.MS_REC | (linux.rootfsPropagation === "private" ? abi.MS_PRIVATE : abi.MS_SLAVE),
   });
   plan.add("root.path", {
     op: "open-tree",

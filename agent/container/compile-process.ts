@@ -56,6 +56,6 @@ function candidates(name: string, env: readonly string[]): string[] {
   return path.split(":").map((directory) => (directory === "" ? `./${name}` : `${directory}/${name}`));
 }
 
-function searchPath(env: readonly string[]): string {
+export function searchPath(env: readonly string[]): string {
   return env.findLast((entry) => entry.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
 }

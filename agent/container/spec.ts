@@ -56,6 +56,8 @@ export interface NamespaceSpec {
 
 export interface LinuxSpec {
   readonly namespaces: readonly NamespaceSpec[];
+  /** What mounts of the guest do in the container, all below its root: come too, or stay away. */
+  readonly rootfsPropagation: "slave" | "private";
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly cgroupsPath: string;

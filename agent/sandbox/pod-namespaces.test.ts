@@ -14,15 +14,25 @@ test("ipc and uts are the sandbox's, pid is new, the rest stays", () => {
     { type: "uts", path: "/run/sandbox-ns/uts" },
     { type: "mnt", path: "" },
     { type: "pid", path: "" },
+    { type: "cgroup", path: "" },
   ]);
 });
 
+test("every container has a cgroup namespace of its own, also where the host took it out of the list", () => {
+  const cgroups = (list: { type: string; path: string }[]) =>
+    podNamespaces(list, { sharePid: false, pidPath: undefined, containers: 0 }).filter(({ type }) => type === "cgroup");
+  expect(cgroups([])).toEqual([{ type: "cgroup", path: "" }]);
+  expect(cgroups([{ type: "cgroup", path: "/given" }])).toEqual([{ type: "cgroup", path: "/given" }]);
+});
+
 test("a container that shares pids joins the first one's", () => {
-  expect(podNamespaces([], { sharePid: true, pidPath: "/p", containers: 1 })).toEqual([{ type: "pid", path: "/p" }]);
+  const shared = podNamespaces([], { sharePid: true, pidPath: "/p", containers: 1 });
+  expect(shared).toContainEqual({ type: "pid", path: "/p" });
 });
 
 test("the first container has nobody to join and makes the namespace", () => {
-  expect(podNamespaces([], { sharePid: true, pidPath: undefined, containers: 0 })).toEqual([{ type: "pid", path: "" }]);
+  const first = podNamespaces([], { sharePid: true, pidPath: undefined, containers: 0 });
+  expect(first).toContainEqual({ type: "pid", path: "" });
 });
 
 test("sharing without a namespace to share is an error", () => {

@@ -13,7 +13,8 @@ export interface PodNamespaces {
 
 /**
  * The namespaces of a container in the pod: ipc and uts are the sandbox's (unless a path is given), pid is the
- * sandbox's or a new one, the others stay as the host sent them.
+ * sandbox's or a new one, the others stay as the host sent them. A cgroup namespace is always there: hosts take it out
+ * of the list, and without one a container would see the guest's whole tree.
  */
 export function podNamespaces(given: readonly NamespaceSpec[], pod: PodNamespaces): NamespaceSpec[] {
   if (pod.sharePid && pod.pidPath === undefined && pod.containers > 0) {
@@ -30,5 +31,6 @@ export function podNamespaces(given: readonly NamespaceSpec[], pod: PodNamespace
         ? { ...namespace, path: sharedNamespacePaths[namespace.type as "ipc" | "uts"] }
         : namespace;
     });
-  return [...list, { type: "pid", path: pod.sharePid ? (pod.pidPath ?? "") : "" }];
+  const cgroup = given.some(({ type }) => type === "cgroup") ? [] : [{ type: "cgroup", path: "" }];
+  return [...list, { type: "pid", path: pod.sharePid ? (pod.pidPath ?? "") : "" }, ...cgroup];
 }

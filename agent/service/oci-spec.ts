@@ -18,6 +18,7 @@ export function toSpec(message: grpc.Spec | null): Spec {
     annotations: message.Annotations,
     linux: {
       namespaces: (linux?.Namespaces ?? []).map(({ Type, Path }) => ({ type: Type, path: Path })),
+      rootfsPropagation: linux?.RootfsPropagation.endsWith("private") ? "private" : "slave",
       maskedPaths: linux?.MaskedPaths ?? [],
       readonlyPaths: linux?.ReadonlyPaths ?? [],
       cgroupsPath: linux?.CgroupsPath ?? "",
@@ -73,6 +74,8 @@ function unsupportedOfSpec(message: grpc.Spec): string[] {
     "hooks.startContainer": hooks?.StartContainer,
     "hooks.poststart": hooks?.Poststart,
     "hooks.poststop": hooks?.Poststop,
+    solaris: message.Solaris,
+    windows: message.Windows,
     "linux.uidMappings": linux?.UIDMappings,
     "linux.gidMappings": linux?.GIDMappings,
     "linux.sysctl": Object.keys(linux?.Sysctl ?? {}),
