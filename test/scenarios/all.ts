@@ -7,6 +7,7 @@ import type { Machine } from "./machine.ts";
 import { observationScenarios } from "./observation.ts";
 import { Pod } from "./pod.ts";
 import { refusalScenarios } from "./refusals.ts";
+import { specFieldScenarios } from "./spec-fields.ts";
 
 /** `limits`: cgroups have controllers there. Every scenario, over both protocols, on one machine: what a host sees must not depend on either. */
 export function allScenarios(machine: () => Machine, limits: boolean): void {
@@ -17,6 +18,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     });
     afterAll(() => pod?.client.close());
     describe("containers", () => containerScenarios(() => pod));
+    describe("fields of the spec", () => specFieldScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (limits) describe("limits", () => limitScenarios(() => pod));
