@@ -101,7 +101,7 @@ function makeChild(sys: Sys, request: LaunchRequest, pid: number, exited: (statu
 }
 
 /** One record of the report pipe, as init's child writes it. */
-export function encodeReport(report: LaunchReport): Uint8Array {
+function encodeReport(report: LaunchReport): Uint8Array {
   const { index, errno, text } = report.kind === "failed" ? report : { index: 0, errno: 0, text: "" };
   const bytes = Buffer.alloc(16 + Buffer.byteLength(text));
   bytes.writeUInt32LE(report.kind === "ready" ? 1 : 2, 0);
