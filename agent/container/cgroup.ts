@@ -16,7 +16,7 @@ export function createCgroup(files: Files, root: string, path: string): string {
   const made: string[] = [];
   try {
     for (const part of path.split("/").filter((text) => text !== "")) {
-      if (directory !== root || !isDelegated(files, root)) delegateControllers(files, directory);
+      delegateControllers(files, directory);
       directory = `${directory}/${part}`;
       if (files.exists(directory)) continue;
       attempt("mkdir", directory, () => files.makeDirectory(directory));
@@ -104,16 +104,6 @@ function removalError(files: Files, { path, errno }: Refused, timeoutMs: number)
   const pids = cgroupProcs(files, path);
   const why = pids.length === 0 ? "" : `; still in it: ${pids.slice(0, 10).join(", ")}`;
   return new SystemError("rmdir", EBUSY, path, `busy for ${timeoutMs} ms${why}`);
-}
-
-/** Roots that have handed down what they have: they are never made anew, unlike what is below them. */
-const delegated = new WeakMap<Files, string>();
-
-/** False the first time. */
-function isDelegated(files: Files, root: string): boolean {
-  const known = delegated.get(files) === root;
-  delegated.set(files, root);
-  return known;
 }
 
 /** All that `directory` has in cgroup.controllers, written to its cgroup.subtree_control unless it is there. */
