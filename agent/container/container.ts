@@ -1,6 +1,6 @@
 import { constants, openSync } from "node:fs";
 import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
-import { AgentError, SystemError } from "../kernel/error.ts";
+import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { ReportReader } from "../kernel/report.ts";
@@ -136,7 +136,7 @@ export class Container {
   signal(execId: string, signal: number): void {
     if (execId === "" && signal === SIGKILL) {
       killCgroup(this.#kernel.files, this.cgroup);
-      ignoreGone(() => this.#init.signal(SIGKILL));
+      this.#init.kill();
       return;
     }
     const process = this.find(execId);
@@ -158,7 +158,7 @@ export class Container {
     this.#removal.abort(this.#refusal("", "is being removed"));
     killCgroup(this.#kernel.files, this.cgroup);
     await Promise.allSettled(this.#launching.values());
-    for (const process of this.processes) ignoreGone(() => process.signal(SIGKILL));
+    for (const process of this.processes) process.kill();
     for (const process of this.processes) await process.wait(signal);
     for (const process of this.processes) process.destroy();
     this.#execs.clear();
@@ -228,15 +228,5 @@ export class Container {
       "failed-precondition",
       call === "" ? `container ${this.id} ${why}` : `${call} ${this.id}: ${why}`,
     );
-  }
-}
-
-/** A process that has ended, of which its end has not been heard yet, or that was waited for: nothing to signal. */
-function ignoreGone(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    const gone = error instanceof SystemError ? error.code === "ESRCH" : error instanceof AgentError;
-    if (!gone) throw error;
   }
 }

@@ -1,4 +1,5 @@
-import { AgentError } from "../kernel/error.ts";
+import { SIGKILL } from "../kernel/constants.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
 import type { ExitStatus, Fd, KeptFds, KeptRole, Kernel, LaunchedProcess, RestoredProcess } from "../kernel/kernel.ts";
 import { InputStream } from "./input-stream.ts";
 import { OutputStream } from "./output-stream.ts";
@@ -124,6 +125,15 @@ export class Process {
   signal(number: number): void {
     if (this.#status !== undefined) return;
     this.#kernel.sys.signal(this.pidfd, number);
+  }
+
+  /** SIGKILL; one that is gone is dead already. */
+  kill(): void {
+    try {
+      this.signal(SIGKILL);
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === "ESRCH")) throw error;
+    }
   }
 
   resize(rows: number, columns: number): void {

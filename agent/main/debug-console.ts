@@ -2,7 +2,6 @@ import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import type { Process } from "../container/process.ts";
 import { launchShell } from "../container/shell.ts";
-import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
 const READ_BYTES = 4096;
@@ -26,7 +25,7 @@ export async function serveDebugConsole(kernel: Kernel, socket: Duplex): Promise
     // The client hung up, or the shell is gone: both end here.
   } finally {
     gone.abort();
-    shell.signal(SIGKILL);
+    shell.kill();
     await shell.exit;
     shell.destroy();
     socket.destroy();
