@@ -1,4 +1,3 @@
-import { constants, openSync } from "node:fs";
 import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
@@ -9,7 +8,7 @@ import { checkProcess } from "./check-spec.ts";
 import { compileExec } from "./compile-exec.ts";
 import { createInit } from "./create-init.ts";
 import { withHome } from "./home.ts";
-import { openRoot, readTextInside } from "./inside.ts";
+import { openForReading, openRoot, readTextInside } from "./inside.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { Process } from "./process.ts";
@@ -147,7 +146,7 @@ export class Container {
 
   /** Its pid namespace, as a descriptor that the caller closes. */
   openPidNamespace(): Fd {
-    return openSync(`/proc/${this.#init.pid}/ns/pid`, constants.O_RDONLY);
+    return openForReading(`/proc/${this.#init.pid}/ns/pid`);
   }
 
   /**

@@ -1,10 +1,10 @@
-import { constants, openSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { checkSpec } from "./check-spec.ts";
 import { type CreatePlan, compileCreate } from "./compile-create.ts";
 import type { ContainerOptions } from "./container.ts";
 import { withHome } from "./home.ts";
-import { openRoot, readTextInside } from "./inside.ts";
+import { openForReading, openRoot, readTextInside } from "./inside.ts";
 import { launch, openLaunchFds } from "./launch.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { Process } from "./process.ts";
@@ -42,12 +42,8 @@ export async function createInit(
 
 function openNamespaces(spec: Spec, slots: Map<string, Fd>): void {
   const { join, pidPath } = sortNamespaces(spec.linux.namespaces);
-  for (const { type, path } of join) slots.set(`ns:${type}`, openNamespace(path));
-  if (pidPath !== undefined) slots.set("pid", openNamespace(pidPath));
-}
-
-function openNamespace(path: string): Fd {
-  return openSync(path, constants.O_RDONLY);
+  for (const { type, path } of join) slots.set(`ns:${type}`, openForReading(path));
+  if (pidPath !== undefined) slots.set("pid", openForReading(pidPath));
 }
 
 function passwdOf(kernel: Kernel, spec: Spec): string | undefined {

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { O_DIRECTORY, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, S_IFMT, S_IFREG } from "../kernel/constants.ts";
+import { SystemError } from "../kernel/error.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
 
 /** Largest /etc/passwd that is read. */
@@ -9,7 +10,21 @@ const INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 
 /** A descriptor (O_PATH) of a rootfs directory, or of a running container's root by `/proc/<pid>/root`. Closed by the caller. */
 export function openRoot(path: string): Fd {
-  return openSync(path, O_PATH | O_DIRECTORY);
+  return openPath(path, O_PATH | O_DIRECTORY);
+}
+
+/** A path of the guest itself for reading; a fifo there does not hold the caller. Throws SystemError. Closed by the caller. */
+export function openForReading(path: string): Fd {
+  return openPath(path, O_NONBLOCK);
+}
+
+function openPath(path: string, flags: number): Fd {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    throw errno === undefined ? error : new SystemError("open", -errno, path);
+  }
 }
 
 /**

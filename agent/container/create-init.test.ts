@@ -1,0 +1,72 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { createInit } from "./create-init.ts";
+import type { Spec } from "./spec.ts";
+import { testKernel } from "./test-kernel.ts";
+import { testSpec } from "./test-spec.ts";
+
+let directory = "";
+let before = 0;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-create-"));
+  for (const name of ["rootfs", "cgroup"]) mkdirSync(join(directory, name));
+  before = openDescriptors();
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+const spec = (parts: Partial<Spec["linux"]> = {}, root = join(directory, "rootfs")) =>
+  testSpec({
+    root: { path: root, readonly: false },
+    mounts: [],
+    linux: { ...testSpec().linux, namespaces: [{ type: "mount", path: "" }], ...parts },
+  });
+const create = (what: Spec, cgroup = join(directory, "cgroup"), kernel = testKernel()) =>
+  createInit(kernel, { id: "c1", spec: what, cgroup, pipeSize: 0 });
+
+test("a missing rootfs is told by its path and errno", async () => {
+  const missing = join(directory, "missing");
+  await expect(create(spec({}, missing))).rejects.toThrow(`open ${missing}: ENOENT (no such file or directory)`);
+});
+
+test("a missing cgroup or namespace is told in the same way", async () => {
+  const missing = join(directory, "missing");
+  await expect(create(spec(), missing)).rejects.toThrow(`open ${missing}: ENOENT`);
+  const namespaces = [
+    { type: "mount", path: "" },
+    { type: "net", path: missing },
+  ];
+  await expect(create(spec({ namespaces }))).rejects.toThrow(`open ${missing}: ENOENT`);
+});
+
+test("a fifo in the place of a namespace does not hold the agent", async () => {
+  const path = join(directory, "fifo");
+  execFileSync("mkfifo", [path]);
+  const kernel = testKernel();
+  const namespaces = [
+    { type: "mount", path: "" },
+    { type: "net", path },
+  ];
+  const { process } = await create(spec({ namespaces }), undefined, kernel);
+  process.destroy();
+  kernel.init.children[0]?.end();
+});
+
+test("the child's slots and kept descriptors are those that the plan names", async () => {
+  const kernel = testKernel();
+  const { process, plan } = await create(spec(), undefined, kernel);
+  const { request } = kernel.init.children[0] ?? {};
+  expect(plan.slots).toEqual(["report", "cgroup", "stdin", "stdout", "stderr", "release"]);
+  expect([request?.reportSlot, request?.cgroupSlot, request?.newPidNamespace]).toEqual([0, 1, false]);
+  expect(Object.keys(request?.keep ?? {}).sort()).toEqual(["release", "report", "stderr", "stdin", "stdout"]);
+  expect(JSON.parse(request?.label ?? "")).toEqual({ container: "c1", exec: "c1" });
+  process.destroy();
+  kernel.init.children[0]?.end();
+});
