@@ -34,7 +34,7 @@ export async function createInit(
       ...(terminal === undefined ? {} : { terminal }),
     });
     const launched = await launch(kernel, plan, fds, slots, { container: id, exec: id }, signal);
-    return { process: new Process(kernel, id, launched, fds.own), plan };
+    return { process: new Process(kernel, id, launched, fds.own, true), plan };
   } finally {
     for (const fd of slots.values()) sys.close(fd);
   }

@@ -29,9 +29,12 @@ export class Process {
   #status: ExitStatus | undefined;
   #waited = false;
   #forgotten = false;
+  /** For the first process of a container: init keeps it as long as there is the container, which lives on after its end. */
+  readonly #keptUntilRemoved: boolean;
 
-  constructor(kernel: Kernel, execId: string, launched: LaunchedProcess, fds: KeptFds) {
+  constructor(kernel: Kernel, execId: string, launched: LaunchedProcess, fds: KeptFds, keptUntilRemoved = false) {
     this.#kernel = kernel;
+    this.#keptUntilRemoved = keptUntilRemoved;
     this.execId = execId;
     this.launchId = launched.id;
     this.pid = launched.pid;
@@ -46,8 +49,8 @@ export class Process {
     this.#exit = launched.exit.then((status) => this.#exited(status));
   }
 
-  static restore(kernel: Kernel, execId: string, restored: RestoredProcess): Process {
-    const process = new Process(kernel, execId, restored, restored.kept);
+  static restore(kernel: Kernel, execId: string, restored: RestoredProcess, keptUntilRemoved = false): Process {
+    const process = new Process(kernel, execId, restored, restored.kept, keptUntilRemoved);
     if (restored.exited !== undefined) process.#exited(restored.exited);
     return process;
   }
@@ -118,7 +121,7 @@ export class Process {
     this.#stdin.close();
     this.#stdout.settle();
     this.#stderr.settle();
-    if (this.finished) this.#forget();
+    if (this.finished && !this.#keptUntilRemoved) this.#forget();
   }
 
   /** Throws SystemError ESRCH when it is gone. */
@@ -185,7 +188,7 @@ export class Process {
       if (this.terminal) this.#stdin.close();
       // A writer that is left must learn that nobody reads; without one init's copy goes when the process is forgotten.
       if (this.terminal || !writersGone) this.#closeKept(this.terminal ? "terminal" : role);
-      if (this.finished) this.#forget();
+      if (this.finished && !this.#keptUntilRemoved) this.#forget();
     };
     return stream;
   }

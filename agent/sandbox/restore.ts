@@ -33,7 +33,7 @@ export function restoreContainers(
         .filter((entry) => entry !== init)
         .map(({ label, process }) => Process.restore(kernel, label.exec, process));
       const options = { id: record.id, spec: record.spec, cgroup: record.cgroup, pipeSize };
-      const first = Process.restore(kernel, record.id, init.process);
+      const first = Process.restore(kernel, record.id, init.process, true);
       restored.push({ record, container: Container.restore(kernel, options, first, execs) });
     }
   }

@@ -64,6 +64,15 @@ export function enduranceScenarios(current: { pod: Pod }): void {
     await current.pod.remove(id);
   });
 
+  it("keeps a container whose end was told until it is removed", async () => {
+    const id = await current.pod.start(["sh", "-c", "echo output; exit 3"]);
+    expect((await current.pod.finish(id, id)).status).toBe(3);
+    await current.pod.machine.killAgent();
+    await reconnect();
+    expect((await current.pod.finish(id, id)).status).toBe(3);
+    await current.pod.remove(id);
+  });
+
   it("keeps the sandbox: a second CreateSandbox is refused and harms nothing, before a kill and after", async () => {
     const id = await current.pod.start(["sleep", "1000"]);
     const create = () => current.pod.client.agent.createSandbox({ sandbox_id: "other" });
