@@ -1,0 +1,69 @@
+import { readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const reason = whyNoNamespaces();
+const EXECS = 300;
+const CYCLES = 100;
+
+describe(`a long run${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+  let machine: Awaited<ReturnType<typeof startHostAgent>>;
+  let pod: Pod;
+  let rootfs: string;
+  beforeAll(async () => {
+    machine = await startHostAgent();
+    pod = await Pod.open(machine, await machine.connect());
+    rootfs = machine.rootfs("all");
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  /** Descriptors of agent and init; cgroups, state files and mounts inside. */
+  const traces = async () => {
+    const [agent, init] = [await machine.agentPid(), await machine.initPid()];
+    const descriptors = [agent, init].map((pid) => readdirSync(`/proc/${pid}/fd`).length);
+    const shell = "find /sys/fs/cgroup -type d | wc -l; ls /run/guestd/containers; wc -l < /proc/mounts";
+    return [...descriptors, await machine.shell(shell)].join(" ");
+  };
+
+  /** Waits for what is on its way out, then compares. */
+  const leavesNothing = async (work: () => Promise<void>) => {
+    await work();
+    await sleep(100);
+    const before = await traces();
+    for (let i = 0; i < 2; i++) await work();
+    await expect.poll(traces, { timeout: 5000, interval: 100 }).toBe(before);
+  };
+
+  it(`of ${EXECS} execs, failed, unread and with terminals too, leaves no descriptor`, async () => {
+    const id = await pod.create(["sleep", "1000"], {}, rootfs);
+    await pod.client.agent.startContainer({ container_id: id });
+    await leavesNothing(async () => {
+      for (let i = 0; i < EXECS / 6; i++) {
+        expect((await pod.execute(id, ["sh", "-c", `exit ${i}`])).status).toBe(i);
+        await expect(pod.exec(id, ["nope"])).rejects.toThrow("not found");
+        const exec_id = await pod.exec(id, ["echo", "unread"], { Terminal: i % 2 === 0 });
+        await pod.client.agent.waitProcess({ container_id: id, exec_id });
+        expect((await pod.drain("readStdout", id, exec_id)).toString().trim()).toBe("unread");
+      }
+    });
+    await pod.remove(id);
+  }, 120_000);
+
+  it(`of ${CYCLES} containers, started or not, leaves no descriptor, cgroup, state file or mount`, async () => {
+    await leavesNothing(async () => {
+      for (let i = 0; i < CYCLES / 4; i++) {
+        const started = await pod.create(["sh", "-c", "sleep 1000 & sleep 1000"], {}, rootfs);
+        await pod.client.agent.startContainer({ container_id: started });
+        const created = await pod.create(["true"], {}, rootfs);
+        await expect(pod.create(["nope"], {}, rootfs)).rejects.toThrow("not found");
+        await Promise.all([pod.remove(started), pod.remove(created)]);
+      }
+    });
+  }, 120_000);
+});
