@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { InitDoubleOptions } from "../kernel/init-double.ts";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import type { PlanOp } from "../kernel/plan.ts";
+import { launch, launchError, openLaunchFds } from "./launch.ts";
+import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import { testKernel } from "./test-kernel.ts";
+
+let before = 0;
+beforeEach(() => {
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+function plan(...names: string[]): CompiledPlan {
+  const builder = new PlanBuilder();
+  for (const name of ["report", ...names]) builder.slot(name);
+  builder.add("process.cwd", { op: "chdir", path: "/nowhere" });
+  return builder.finish();
+}
+
+const STDIO = ["stdin", "stdout", "stderr"];
+const { sys } = testKernel();
+const label = { container: "c", exec: "x" };
+
+/** A launch that is to fail, over pipes; the child's copies are closed by the kill. */
+async function fail(options: InitDoubleOptions, names = STDIO, release = false, signal?: AbortSignal) {
+  const kernel = testKernel(options);
+  const fds = openLaunchFds(kernel, { release, pipeSize: 0 });
+  const error = await launch(kernel, plan(...names), fds, new Map(), label, signal).catch((reason: Error) => reason);
+  return { kernel, message: (error as Error).message };
+}
+
+describe("a launch", () => {
+  test("keeps the agent's ends and closes the child's", async () => {
+    const kernel = testKernel();
+    const fds = openLaunchFds(kernel, { release: false, pipeSize: 0 });
+    const { pidfd } = await launch(kernel, plan(...STDIO), fds, new Map(), label);
+    expect(Object.keys(fds.own).sort()).toEqual(["stderr", "stdin", "stdout"]);
+    kernel.init.children[0]?.end();
+    for (const fd of [pidfd, ...Object.values(fds.own)]) kernel.sys.close(fd);
+  });
+
+  test("whose child says what failed leaves nothing and says it in one line", async () => {
+    const { kernel, message } = await fail({
+      play: (child) => child.report({ kind: "failed", index: 0, errno: 2, text: "" }),
+    });
+    expect(message).toBe("chdir /nowhere: ENOENT (no such file or directory), from process.cwd");
+    expect(kernel.init.calls).toEqual([["forget", expect.any(Number)]]);
+  });
+
+  test("of a container that dies before it is ready says so", async () => {
+    const { message } = await fail({ play: (child) => child.executed() }, [...STDIO, "release"], true);
+    expect(message).toBe("launch: the process was killed before it was ready");
+  });
+
+  test("with a slot that has no descriptor leaves nothing", async () => {
+    expect((await fail({}, ["stdin", "missing"])).message).toBe('launch: no descriptor for the slot "missing"');
+  });
+
+  test("whose report is none kills what it launched", async () => {
+    const { kernel, message } = await fail({ play: (child) => void sys.write(child.slots[0] ?? -1, Buffer.from("x")) });
+    expect(message).toMatch(/^read report on fd \d+: not a report of a launch/);
+    expect(kernel.signals).toEqual([[5000, 9]]);
+  });
+
+  test("that is given up is killed", async () => {
+    const { kernel, message } = await fail({ play: () => undefined }, STDIO, false, AbortSignal.timeout(10));
+    expect(message).toMatch(/timeout/);
+    expect(kernel.signals).toEqual([[5000, 9]]);
+  });
+
+  test("that can't have its pipes closes the terminal that it was given", () => {
+    const refuse = () => {
+      throw new Error("EMFILE");
+    };
+    const kernel = testKernel({ sys: { pipe: refuse } });
+    const { read, write } = sys.pipe();
+    const terminal = { master: read, peer: write };
+    expect(() => openLaunchFds(kernel, { terminal, release: true, pipeSize: 0 })).toThrow("EMFILE");
+  });
+});
+
+describe("the text of a failed launch", () => {
+  const failed = (index: number, errno: number, ...ops: PlanOp[]) => {
+    const steps = ops.map((op) => ({ op, reason: "process.args" }));
+    return launchError({ steps, slots: [] }, { index, errno, text: "" }).message;
+  };
+  const exec = (name: string) => ({ op: "exec", args: [name], env: ["SECRET=x"] }) as const;
+
+  test("says which executable was not found, and where", () => {
+    const find = { op: "find", candidates: ["/bin/nope", "/usr/bin/nope"] } as const;
+    expect(failed(0, 2, find, exec("nope"))).toBe(
+      'exec "nope": executable file not found in $PATH (/bin/nope, /usr/bin/nope)',
+    );
+  });
+
+  test("says that a path is not executable", () => {
+    const find = { op: "find", candidates: ["/etc/passwd"] } as const;
+    expect(failed(0, 13, find, exec("/etc/passwd"))).toBe('exec "/etc/passwd": not executable, EACCES');
+  });
+
+  test("shows no environment", () => {
+    expect(failed(0, 7, exec("sh"))).toBe("execve sh: E2BIG (argument list too long), from process.args");
+  });
+
+  test("has the kernel's own words for a mount", () => {
+    const steps = [{ op: { op: "fsconfig", key: "size", value: "lots" }, reason: "mounts[1]" } as const];
+    const error = launchError({ steps, slots: [] }, { index: 0, errno: 22, text: "tmpfs: Bad value for 'size'" });
+    expect(error.message).toBe("mount option size=lots: EINVAL (tmpfs: Bad value for 'size'), from mounts[1]");
+  });
+
+  test("is still one line for an operation that is not in the plan", () => {
+    expect(failed(9, 1)).toBe("launch: EPERM (operation not permitted)");
+  });
+});

@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createInitDouble } from "../kernel/init-double.ts";
+import { openSys } from "../kernel/sys.ts";
+import { listen } from "./listen.ts";
+
+const sys = openSys();
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-listen-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** Connects to the socket, and says when it was accepted. */
+async function reach(path: string, accepted: Promise<void>): Promise<void> {
+  const client = connect(path);
+  await once(client, "connect");
+  await accepted;
+  client.destroy();
+}
+
+test("a unix socket is served and left with init", async () => {
+  const init = createInitDouble(sys);
+  const path = join(directory, "agent.sock");
+  const accepted = Promise.withResolvers<void>();
+  const listener = listen(init, `unix://${path}`, (socket) => {
+    socket.destroy();
+    accepted.resolve();
+  });
+  await reach(path, accepted.promise);
+  expect(init.calls).toEqual([["deposit", `listener unix://${path}`.slice(0, 100), listener.fd]]);
+  await listener.close();
+});
+
+test("the next agent takes it back, with those who connected meanwhile", async () => {
+  const path = join(directory, "agent.sock");
+  const init = createInitDouble(sys);
+  const first = listen(init, `unix://${path}`, () => undefined);
+  const kept = sys.dup(first.fd);
+  await first.close();
+  expect(existsSync(path)).toBe(true);
+  const early = connect(path);
+  await once(early, "connect");
+  const deposits = new Map([[`listener unix://${path}`.slice(0, 100), kept]]);
+  const next = createInitDouble(sys, { greeting: { deposits } });
+  const accepted = Promise.withResolvers<void>();
+  const second = listen(next, `unix://${path}`, (socket) => {
+    socket.destroy();
+    accepted.resolve();
+  });
+  await accepted.promise;
+  expect(next.calls).toEqual([]);
+  early.destroy();
+  await second.close();
+});
+
+test("an unknown scheme is refused by its address", () => {
+  expect(() => listen(createInitDouble(sys), "tcp://x", () => undefined)).toThrow("listen on tcp://x: unknown scheme");
+});

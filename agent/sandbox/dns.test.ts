@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import type { Kernel } from "../kernel/kernel.ts";
+import { removeDns, setUpDns } from "./dns.ts";
+
+/** Files by path, mounts as lines. */
+function machine(paths: string[]) {
+  const written = new Map(paths.map((path) => [path, ""]));
+  const calls: string[] = [];
+  let mounted = false;
+  const files = {
+    exists: (path: string) => written.has(path),
+    makeDirectory: () => undefined,
+    replace: (path: string, text: string) => void written.set(path, text),
+    removeTree: (path: string) => void written.delete(path),
+    readText: () => (mounted ? "x /etc/resolv.conf ext4 rw 0 0\n" : ""),
+  };
+  const sys = {
+    mount: async (source: string, target: string) => {
+      mounted = true;
+      calls.push(`mount ${source} ${target}`);
+    },
+    umount: async (target: string) => {
+      mounted = false;
+      calls.push(`umount ${target}`);
+    },
+  };
+  return { kernel: { files, sys } as unknown as Kernel, calls, written };
+}
+
+const SOURCE = "/run/kata-containers/sandbox/resolv.conf";
+
+test("the lines are bound over the guest's resolv.conf, and taken away again", async () => {
+  const { kernel, calls, written } = machine(["/etc/resolv.conf"]);
+  await setUpDns(kernel, ["nameserver 1.1.1.1", "search a"]);
+  expect(written.get(SOURCE)).toBe("nameserver 1.1.1.1\nsearch a\n");
+  await removeDns(kernel);
+  expect(calls).toEqual([`mount ${SOURCE} /etc/resolv.conf`, "umount /etc/resolv.conf"]);
+  expect(written.has(SOURCE)).toBe(false);
+});
+
+test("a guest without resolv.conf has the file alone", async () => {
+  const { kernel, calls, written } = machine([]);
+  await setUpDns(kernel, ["nameserver 1.1.1.1"]);
+  expect([calls, written.has(SOURCE)]).toEqual([[], true]);
+});
+
+test("without lines nothing is done, and nothing that others mounted is taken away", async () => {
+  const { kernel, calls } = machine(["/etc/resolv.conf"]);
+  await setUpDns(kernel, []);
+  await removeDns(kernel);
+  expect(calls).toEqual([]);
+});
