@@ -14,7 +14,7 @@ export interface ChildDouble {
   end(status?: Partial<ExitStatus>): void;
 }
 
-export type InitCall =
+type InitCall =
   | readonly ["closeKept", id: number, role: KeptRole]
   | readonly ["forget", id: number]
   | readonly ["deposit", name: string, fd: Fd]
