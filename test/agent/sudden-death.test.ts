@@ -37,6 +37,8 @@ describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (
       let checked = 0;
       for (let kill = 0; kill < KILLS; kill++) {
         const load = Promise.allSettled([0, 1, 2].map((worker) => work(pod, rootfs, told, worker)));
+        // However slow the machine is, each kill has a container to lose.
+        while (told.size === 0) await sleep(2);
         await sleep(random() * 150);
         await machine.killAgent();
         await pod.client.close();
@@ -46,7 +48,7 @@ describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (
         await check(pod, told);
       }
       await expect.poll(traces, { timeout: 5000, interval: 100 }).toBe(before);
-      expect(checked, "containers to check").toBeGreaterThan(KILLS);
+      expect(checked, "containers to check").toBeGreaterThanOrEqual(KILLS);
       await pod.client.close();
     },
     60_000,

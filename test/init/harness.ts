@@ -41,6 +41,8 @@ export function whyNoNamespaces(): string | undefined {
   if (process.getuid?.() !== 0) return "not root: init needs namespaces, mounts and cgroups; run the tests as root";
   const missing = ["unshare", "setpriv"].find((name) => !existsSync(`/usr/bin/${name}`));
   if (missing !== undefined) return `no /usr/bin/${missing}: apt-get install util-linux`;
+  const covered = ["/tmp", "/run", "/dev"].find((path) => repository.startsWith(`${path}/`));
+  if (covered !== undefined) return `the repository is below ${covered}, which init covers: move it elsewhere`;
   return undefined;
 }
 
