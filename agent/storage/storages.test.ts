@@ -73,6 +73,8 @@ test.each([
   ["/proc", tmpfs("/proc/"), "belongs to the guest itself"],
   ["a place below /sys", tmpfs("/sys/fs/cgroup"), "belongs to the guest itself"],
   ["the agent's state", tmpfs("/run/guestd/containers"), "belongs to the guest itself"],
+  ["a driver option", tmpfs("/a", { driverOptions: ["x=1"] }), 'driver option "x=1" is not supported'],
+  ["a group on a share", tmpfs("/a", { driver: "virtio-fs", fsGroup: 5 }), "fs_group is not supported"],
   ["a loop option", tmpfs("/a", { options: ["loop"] }), '"loop" is not supported'],
   ["a file system other than tmpfs", tmpfs("/a", { fstype: "hugetlbfs" }), '"hugetlbfs" is not supported'],
 ])("%s is refused", async (_, storage, message) => {

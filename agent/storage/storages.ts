@@ -88,6 +88,10 @@ export class Storages {
       const known = storageDrivers.join(", ");
       throw new AgentError("invalid-argument", `storage driver "${storage.driver}" is not known; known are ${known}`);
     }
+    const [option] = storage.driverOptions;
+    if (option !== undefined) {
+      throw new AgentError("unimplemented", `${driver.name} storage: driver option "${option}" is not supported`);
+    }
     const mountPoint = mountPointOf(storage);
     const present = this.#records.get(mountPoint);
     if (present === undefined) await driver.mount(this.#kernel, { ...storage, mountPoint });

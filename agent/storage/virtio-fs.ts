@@ -1,4 +1,4 @@
-import { SystemError } from "../kernel/error.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
 import { mountedOn } from "./mounts.ts";
 import type { StorageDriver } from "./storage.ts";
@@ -8,7 +8,8 @@ const DAX = /^dax(=.*)?$/;
 /** A directory of the host, by its virtio-fs tag. DAX that the machine hasn't is left out: /proc/mounts says what is. */
 export const virtioFs: StorageDriver = {
   name: "virtio-fs",
-  async mount({ sys, files }, { source, mountPoint, options }) {
+  async mount({ sys, files }, { source, mountPoint, options, fsGroup }) {
+    if (fsGroup !== undefined) throw new AgentError("unimplemented", "virtio-fs storage: fs_group is not supported");
     const present = mountedOn(files, mountPoint);
     if (present?.type === "virtiofs" && present.source === source) return;
     files.makeDirectory(mountPoint);
