@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { launchCount } from "./container/launch.ts";
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
 import type { Init } from "./kernel/kernel.ts";
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
     statfs: (path) => realFiles.statfs(path),
     pid: process.pid,
     restarts: init.greeting.generation - 1,
+    launches: launchCount,
   });
   const server = new RpcServer(
     serviceTable({

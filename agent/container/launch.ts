@@ -53,6 +53,12 @@ export function openLaunchFds(
 }
 
 let nextLaunchId = 0;
+let launches = 0;
+
+/** Processes that this agent has had forked. */
+export function launchCount(): number {
+  return launches;
+}
 
 /** Launch ids go on after those that a restarted agent found. */
 export function reserveLaunchIds(used: number): void {
@@ -92,6 +98,7 @@ export async function launch(
       keep: fds.own,
       label: JSON.stringify(label),
     });
+    launches += 1;
     for (const fd of fds.child.values()) sys.close(fd);
     await firstReport(kernel, plan, fds, signal);
     if (fds.own.report === undefined) sys.close(fds.report);

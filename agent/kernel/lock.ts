@@ -1,4 +1,4 @@
-/** Runs async functions one after the other. Nobody holds it while waiting for a process to end. */
+/** Runs async functions one after the other, in the order of the calls; one that throws holds up nobody. */
 export class Lock {
   #last: Promise<unknown> = Promise.resolve();
 

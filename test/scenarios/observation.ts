@@ -21,7 +21,13 @@ export function observationScenarios(pod: () => Pod): void {
 
   it("gives metrics under the contract's names", async () => {
     const { metrics } = await pod().client.agent.getMetrics({});
-    for (const name of ["kata_agent_total_rss", "kata_guest_load", "kata_guest_meminfo", "kata_guest_cpu_time"]) {
+    for (const name of [
+      "kata_agent_total_rss",
+      "kata_guest_load",
+      "kata_guest_meminfo",
+      "kata_guest_cpu_time",
+      "guestd_launches_total",
+    ]) {
       expect(metrics).toMatch(new RegExp(`^${name}(\\{.*\\})? [\\d.]+$`, "m"));
     }
   });
