@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 const here = import.meta.dirname;
 const out = join(here, "gen");
-const roots = ["agent.proto", "health.proto", "ttrpc.proto"];
+const roots = ["agent.proto", "guestd.proto", "health.proto", "ttrpc.proto"];
 
 /** Plain encode and decode under proto names, numbers for 64-bit integers, null for what is absent. */
 const options = [

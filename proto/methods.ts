@@ -1,5 +1,5 @@
 import { type AnyCodec, type Codec, codec } from "./codec.ts";
-import { google, grpc, types } from "./gen/messages.js";
+import { google, grpc, guestd, types } from "./gen/messages.js";
 
 /** One call: where it goes and how its two messages are written. No method of the contract streams. */
 export interface Method<Request, Response> {
@@ -215,10 +215,20 @@ export const health = {
   Version: method("/grpc.Health/Version", checkRequest, codec("grpc.VersionCheckResponse", grpc.VersionCheckResponse)),
 } as const;
 
+/** Our own: what the contract has no word for. */
+export const guest = {
+  Explain: method(
+    "/guestd.v1.Guest/Explain",
+    codec("guestd.v1.ExplainRequest", guestd.v1.ExplainRequest),
+    codec("guestd.v1.ExplainResponse", guestd.v1.ExplainResponse),
+  ),
+} as const;
+
 /** All services by their full name, methods by their proto name. */
 export const services = {
   "grpc.AgentService": agentService,
   "grpc.Health": health,
+  "guestd.v1.Guest": guest,
 } as const;
 
 /** Any method of any service, its message types forgotten. */

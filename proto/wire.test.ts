@@ -34,6 +34,9 @@ interface Wire {
   readonly enums: Record<string, { readonly file: string; readonly values: Record<string, number> }>;
 }
 
+/** Fields of the OCI spec that the contract lacks have numbers from here on; the reference agent passes over them. */
+const FIRST_EXTENSION = 1000;
+
 /** The contract: wire facts of Kata 4.1.0. Hosts in the field depend on every line, so it may only grow. */
 const wire = JSON.parse(readFileSync(join(import.meta.dirname, "wire.json"), "utf8")) as Wire;
 
@@ -41,7 +44,7 @@ const root = new protobuf.Root();
 root.resolvePath = (_origin, target) => (target.startsWith("google/") ? target : join(import.meta.dirname, target));
 
 beforeAll(async () => {
-  await root.load(["agent.proto", "health.proto"], { keepCase: true });
+  await root.load(["agent.proto", "health.proto", "guestd.proto"], { keepCase: true });
   root.resolveAll();
 });
 
@@ -93,10 +96,12 @@ function expectedField(field: WireField): object {
 describe("the .proto files match the wire facts", () => {
   test("messages: names, files, fields with number, type, repetition, presence", () => {
     const ours = Object.fromEntries(
-      all(protobuf.Type).map(([name, type]) => [
-        name,
-        { file: file(type), fields: type.fieldsArray.toSorted((a, b) => a.id - b.id).map(describeField) },
-      ]),
+      all(protobuf.Type)
+        .filter(([name]) => name in wire.messages)
+        .map(([name, type]) => {
+          const fields = type.fieldsArray.filter((field) => field.id < FIRST_EXTENSION);
+          return [name, { file: file(type), fields: fields.toSorted((a, b) => a.id - b.id).map(describeField) }];
+        }),
     );
     const theirs = Object.fromEntries(
       Object.entries(wire.messages).map(([name, message]) => [
@@ -108,7 +113,11 @@ describe("the .proto files match the wire facts", () => {
   });
 
   test("enums: names, files, values", () => {
-    const ours = Object.fromEntries(all(protobuf.Enum).map(([name, type]) => [name, [file(type), type.values]]));
+    const ours = Object.fromEntries(
+      all(protobuf.Enum)
+        .filter(([name]) => name in wire.enums)
+        .map(([name, type]) => [name, [file(type), type.values]]),
+    );
     const theirs = Object.fromEntries(
       Object.entries(wire.enums).map(([name, type]) => [name, [type.file, type.values]]),
     );
@@ -117,20 +126,22 @@ describe("the .proto files match the wire facts", () => {
 
   test("services: names, files, methods with their messages, none streaming", () => {
     const ours = Object.fromEntries(
-      all(protobuf.Service).map(([name, service]) => [
-        name,
-        {
-          file: file(service),
-          methods: service.methodsArray.map((method) => ({
-            name: method.name,
-            path: `/${name}/${method.name}`,
-            request: method.resolvedRequestType?.fullName.slice(1),
-            response: method.resolvedResponseType?.fullName.slice(1),
-            client_streaming: method.requestStream ?? false,
-            server_streaming: method.responseStream ?? false,
-          })),
-        },
-      ]),
+      all(protobuf.Service)
+        .filter(([name]) => !name.startsWith("guestd."))
+        .map(([name, service]) => [
+          name,
+          {
+            file: file(service),
+            methods: service.methodsArray.map((method) => ({
+              name: method.name,
+              path: `/${name}/${method.name}`,
+              request: method.resolvedRequestType?.fullName.slice(1),
+              response: method.resolvedResponseType?.fullName.slice(1),
+              client_streaming: method.requestStream ?? false,
+              server_streaming: method.responseStream ?? false,
+            })),
+          },
+        ]),
     );
     const theirs = Object.fromEntries(
       Object.entries(wire.services).map(([name, { file, methods }]) => [name, { file, methods }]),
@@ -139,7 +150,17 @@ describe("the .proto files match the wire facts", () => {
   });
 });
 
-test("the method table has every method of the wire facts with the same path and messages, and no other", () => {
+test("a message of the contract refers to another one of ours only by an extension field", () => {
+  const foreign = all(protobuf.Type)
+    .filter(([name]) => name in wire.messages)
+    .flatMap(([name, type]) => type.fieldsArray.map((field) => [name, field] as const))
+    .filter(([, field]) => field.id < FIRST_EXTENSION && field.resolvedType !== null)
+    .filter(([, field]) => !(typeName(field) in wire.messages) && !(typeName(field) in wire.enums))
+    .map(([name, field]) => `${name}.${field.name}`);
+  expect(foreign).toEqual([]);
+});
+
+test("the method table has every method of the .proto files with the same path and messages, and no other", () => {
   const ours = Object.entries(services).flatMap(([service, methods]) =>
     Object.entries(methods).map(([name, { path, request, response }]) => [
       service,
@@ -149,9 +170,15 @@ test("the method table has every method of the wire facts with the same path and
       response.name,
     ]),
   );
-  const theirs = Object.entries(wire.services).flatMap(([service, { methods }]) =>
-    methods.map(({ name, path, request, response }) => [service, name, path, request, response]),
+  const written = all(protobuf.Service).flatMap(([service, { methodsArray }]) =>
+    methodsArray.map((method) => [
+      service,
+      method.name,
+      `/${service}/${method.name}`,
+      method.resolvedRequestType?.fullName.slice(1),
+      method.resolvedResponseType?.fullName.slice(1),
+    ]),
   );
-  expect(ours.toSorted()).toEqual(theirs.toSorted());
-  expect(ours).toHaveLength(44);
+  expect(ours.toSorted()).toEqual(written.toSorted());
+  expect(ours.filter(([service]) => service?.startsWith("grpc."))).toHaveLength(44);
 });

@@ -1,5 +1,5 @@
 import type { Init } from "../../proto/codec.ts";
-import type { agentService, health, RequestOf, ResponseOf } from "../../proto/methods.ts";
+import type { agentService, guest, health, RequestOf, ResponseOf } from "../../proto/methods.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { Call } from "./dispatch.ts";
 
@@ -19,7 +19,7 @@ export interface Agent {
   stop(): void;
 }
 
-type Methods = typeof agentService & typeof health;
+type Methods = typeof agentService & typeof health & typeof guest;
 export type MethodName = keyof Methods;
 
 /** One call of the contract: checks the request, calls the sandbox, gives the response. */

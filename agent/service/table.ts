@@ -18,6 +18,7 @@ import { ttyWinResize } from "./agent/tty-win-resize.ts";
 import { waitProcess } from "./agent/wait-process.ts";
 import { writeStdin } from "./agent/write-stdin.ts";
 import type { Handler, ServiceTable } from "./dispatch.ts";
+import { explain } from "./guest/explain.ts";
 import { check } from "./health/check.ts";
 import { version } from "./health/version.ts";
 import type { Agent, MethodName, Rpc } from "./rpc.ts";
@@ -42,6 +43,7 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   TtyWinResize: ttyWinResize,
   GetMetrics: getMetrics,
   GetOOMEvent: getOOMEvent,
+  Explain: explain,
 };
 
 type Erased = (agent: Agent, request: never, call: Parameters<Handler>[1]) => Promise<unknown>;

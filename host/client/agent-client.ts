@@ -1,5 +1,5 @@
 import type { Init } from "../../proto/codec.ts";
-import { type AnyMethod, agentService, health, type RequestOf, type ResponseOf } from "../../proto/methods.ts";
+import { type AnyMethod, agentService, guest, health, type RequestOf, type ResponseOf } from "../../proto/methods.ts";
 import { type DialOptions, dial } from "./dial.ts";
 import { GrpcClient } from "./grpc-client.ts";
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
@@ -18,6 +18,8 @@ type ServiceClient<Service> = {
 export interface AgentClient extends AsyncDisposable {
   readonly agent: ServiceClient<typeof agentService>;
   readonly health: ServiceClient<typeof health>;
+  /** guestd's own service; other agents answer UNIMPLEMENTED or INVALID_ARGUMENT. */
+  readonly guest: ServiceClient<typeof guest>;
   /** For calls by name. */
   readonly channel: RpcChannel;
   /** Resolves when the connection has ended, from whichever side. */
@@ -42,6 +44,7 @@ function agentClient(channel: RpcChannel): AgentClient {
   return {
     agent: serviceClient(channel, agentService),
     health: serviceClient(channel, health),
+    guest: serviceClient(channel, guest),
     channel,
     closed: channel.closed,
     close: () => channel.close(),

@@ -1,0 +1,35 @@
+import { statSync } from "node:fs";
+import { checkSpec } from "./check-spec.ts";
+import { compileCreate } from "./compile-create.ts";
+import { describeOp } from "./describe-op.ts";
+import type { CompiledPlan } from "./plan-builder.ts";
+import type { Spec } from "./spec.ts";
+
+/** One operation of a plan for a person to read: the call, what it acts on, the field of the spec that it comes from. */
+export interface ExplainedStep {
+  readonly operation: string;
+  readonly object: string;
+  readonly reason: string;
+}
+
+/** The operations of a plan in order. No value of the environment is in them. */
+export function explainPlan({ steps }: CompiledPlan): ExplainedStep[] {
+  return steps.map(({ op, reason }) => {
+    const { call, object } = describeOp(op);
+    return { operation: call, object, reason };
+  });
+}
+
+/**
+ * What CreateContainer does for a spec, up to execve. A bind source that isn't on this machine is taken for a directory.
+ * Throws the line that CreateContainer would give for a spec that can't be.
+ */
+export function explainSpec(spec: Spec): ExplainedStep[] {
+  checkSpec(spec);
+  return explainPlan(compileCreate(spec, { env: spec.process.env, sourceKind }));
+}
+
+function sourceKind(path: string): "directory" | "file" {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined || stat.isDirectory() ? "directory" : "file";
+}
