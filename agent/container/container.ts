@@ -1,32 +1,17 @@
-import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
+import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
-import { ReportReader } from "../kernel/report.ts";
 import { killCgroup } from "./cgroup.ts";
 import { checkProcess } from "./check-spec.ts";
-import { compileExec } from "./compile-exec.ts";
-import { createInit } from "./create-init.ts";
-import { withHome } from "./home.ts";
-import { openForReading, openRoot, readTextInside } from "./inside.ts";
-import { launch, launchError, openLaunchFds } from "./launch.ts";
-import type { CompiledPlan } from "./plan-builder.ts";
-import { Process } from "./process.ts";
-import { hasNoHandler } from "./signal-handlers.ts";
+import { openForReading } from "./inside.ts";
+import { Launcher } from "./launcher.ts";
+import type { ContainerOptions, Maker } from "./maker.ts";
+import type { Process } from "./process.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
-import { openExecTerminal } from "./terminal.ts";
 
 /** Ended execs that are remembered, so that a late wait still gets its status. */
 const MAX_ENDED = 1024;
-
-export interface ContainerOptions {
-  readonly id: string;
-  readonly spec: Spec;
-  /** Directory of its cgroup, which exists. */
-  readonly cgroup: string;
-  /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
-  readonly pipeSize: number;
-}
 
 /** A container from its creation to its removal: the init process, and execs by id. */
 export class Container {
@@ -34,35 +19,33 @@ export class Container {
   readonly spec: Spec;
   readonly cgroup: string;
   readonly #kernel: Kernel;
-  readonly #pipeSize: number;
+  readonly #maker: Maker;
   readonly #lock = new Lock();
   readonly #execs = new Map<string, Process>();
   /** Execs that have not executed yet, by id. */
   readonly #launching = new Map<string, Promise<Process>>();
   /** Aborts when it is to be removed: ends what waits for a launch. */
   readonly #removal = new AbortController();
-  #init: Process;
-  #plan: CompiledPlan | undefined;
+  readonly #init: Process;
 
-  private constructor(kernel: Kernel, options: ContainerOptions, init: Process, plan?: CompiledPlan) {
+  private constructor(kernel: Kernel, options: ContainerOptions, maker: Maker, init: Process) {
     this.#kernel = kernel;
     this.id = options.id;
     this.spec = options.spec;
     this.cgroup = options.cgroup;
-    this.#pipeSize = options.pipeSize;
+    this.#maker = maker;
     this.#init = init;
-    this.#plan = plan;
   }
 
   /** The process is made and blocked before execve when this resolves; `signal` gives the creation up. */
   static async create(kernel: Kernel, options: ContainerOptions, signal?: AbortSignal): Promise<Container> {
-    const { process, plan } = await createInit(kernel, options, signal);
-    return new Container(kernel, options, process, plan);
+    const maker = new Launcher(kernel, options);
+    return new Container(kernel, options, maker, await maker.create(signal));
   }
 
   /** After a restart of the agent, from what init kept. */
   static restore(kernel: Kernel, options: ContainerOptions, init: Process, execs: readonly Process[]): Container {
-    const container = new Container(kernel, options, init);
+    const container = new Container(kernel, options, new Launcher(kernel, options), init);
     for (const exec of execs) container.#execs.set(exec.execId, exec);
     return container;
   }
@@ -78,19 +61,9 @@ export class Container {
   /** Releases the init process; resolves when its execve has succeeded. */
   start(): Promise<void> {
     return this.#lock.run(async () => {
-      const { release, report } = this.#init;
-      if (release === undefined || report === undefined)
-        throw this.#refusal("start container", "it was started already");
+      if (this.#init.release === undefined) throw this.#refusal("start container", "it was started already");
       if (this.#init.status !== undefined) throw this.#refusal("start container", "its init process has ended");
-      this.#kernel.sys.write(release, Uint8Array.of(1));
-      const reader = new ReportReader(this.#kernel.sys, report);
-      let result = await reader.next(this.#removal.signal);
-      // An agent that died while it created the container has not read that it is ready.
-      while (result.kind === "ready") result = await reader.next(this.#removal.signal);
-      this.#init.closeStartFds();
-      const plan = this.#plan ?? { steps: [], slots: [] };
-      this.#plan = undefined;
-      if (result.kind === "failed") throw launchError(plan, result);
+      await this.#maker.start(this.#init, this.#removal.signal);
     });
   }
 
@@ -104,7 +77,7 @@ export class Container {
     if (removal.aborted) throw removal.reason;
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
     const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
-    const launching = this.#launchExec(execId, this.#inherit(process), givenUp);
+    const launching = this.#maker.exec(this.#init, execId, this.#inherit(process), givenUp);
     this.#launching.set(execId, launching);
     try {
       const started = await launching;
@@ -132,7 +105,7 @@ export class Container {
   }
 
   /** KILL with an empty id reaches all processes; TERM becomes KILL for an init process that would not notice it. */
-  signal(execId: string, signal: number): void {
+  async signal(execId: string, signal: number): Promise<void> {
     if (execId === "" && signal === SIGKILL) {
       killCgroup(this.#kernel.files, this.cgroup);
       this.#init.kill();
@@ -140,8 +113,7 @@ export class Container {
     }
     const process = this.find(execId);
     if (process.waited) throw process.gone("ESRCH: No such process");
-    const deaf = process === this.#init && signal === SIGTERM && hasNoHandler(this.#kernel.files, process.pid, signal);
-    process.signal(deaf ? SIGKILL : signal);
+    await this.#maker.signal(process, signal, process === this.#init);
   }
 
   /** Its pid namespace, as a descriptor that the caller closes. */
@@ -161,6 +133,7 @@ export class Container {
     for (const process of this.processes) await process.wait(signal);
     for (const process of this.processes) process.destroy();
     this.#execs.clear();
+    await this.#maker.remove();
   }
 
   #inherit(process: ProcessSpec): ProcessSpec {
@@ -172,42 +145,6 @@ export class Container {
       rlimits: process.rlimits.length > 0 ? process.rlimits : own.rlimits,
       oomScoreAdj: process.oomScoreAdj === 0 ? own.oomScoreAdj : process.oomScoreAdj,
     };
-  }
-
-  async #launchExec(execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
-    const { pid, pidfd } = this.#init;
-    const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
-    const plan = compileExec(process, env);
-    const cgroup = openRoot(this.cgroup);
-    try {
-      const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
-      const fds = openLaunchFds(this.#kernel, {
-        release: false,
-        pipeSize: this.#pipeSize,
-        ...(terminal === undefined ? {} : { terminal }),
-      });
-      const slots = new Map([
-        ["cgroup", cgroup],
-        ["init", pidfd],
-      ]);
-      const label = { container: this.id, exec: execId };
-      const launched = await launch(this.#kernel, plan, fds, slots, label, signal);
-      return new Process(this.#kernel, execId, launched, fds.own);
-    } finally {
-      this.#kernel.sys.close(cgroup);
-    }
-  }
-
-  #readInside(pid: number, path: string): string | undefined {
-    let root: Fd | undefined;
-    try {
-      root = openRoot(`/proc/${pid}/root`);
-      return readTextInside(this.#kernel.sys, root, path);
-    } catch {
-      return undefined;
-    } finally {
-      if (root !== undefined) this.#kernel.sys.close(root);
-    }
   }
 
   /** The oldest go first, with their unread output. */

@@ -9,6 +9,6 @@ export const signalProcess: Rpc<"SignalProcess"> = async (agent, request) => {
   if (request.signal < 1 || request.signal > MAX_SIGNAL) {
     throw new AgentError("invalid-argument", `signal process: ${request.signal} is no signal (1 to ${MAX_SIGNAL})`);
   }
-  container.signal(request.exec_id, request.signal);
+  await container.signal(request.exec_id, request.signal);
   return {};
 };

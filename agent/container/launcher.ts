@@ -1,0 +1,91 @@
+import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
+import type { Fd, Kernel } from "../kernel/kernel.ts";
+import { ReportReader } from "../kernel/report.ts";
+import { compileExec } from "./compile-exec.ts";
+import { createInit } from "./create-init.ts";
+import { withHome } from "./home.ts";
+import { openRoot, readTextInside } from "./inside.ts";
+import { launch, launchError, openLaunchFds } from "./launch.ts";
+import type { ContainerOptions, Maker } from "./maker.ts";
+import type { CompiledPlan } from "./plan-builder.ts";
+import { Process } from "./process.ts";
+import { hasNoHandler } from "./signal-handlers.ts";
+import type { ProcessSpec } from "./spec.ts";
+import { openExecTerminal } from "./terminal.ts";
+
+/** The maker that is used unless an annotation names another: init forks each process and runs a launch plan in it. */
+export class Launcher implements Maker {
+  readonly #kernel: Kernel;
+  readonly #options: ContainerOptions;
+  #plan: CompiledPlan | undefined;
+
+  constructor(kernel: Kernel, options: ContainerOptions) {
+    this.#kernel = kernel;
+    this.#options = options;
+  }
+
+  async create(signal: AbortSignal | undefined): Promise<Process> {
+    const { process, plan } = await createInit(this.#kernel, this.#options, signal);
+    this.#plan = plan;
+    return process;
+  }
+
+  async start(init: Process, signal: AbortSignal): Promise<void> {
+    const { release, report } = init;
+    if (release === undefined || report === undefined) return;
+    this.#kernel.sys.write(release, Uint8Array.of(1));
+    const reader = new ReportReader(this.#kernel.sys, report);
+    let result = await reader.next(signal);
+    // An agent that died while it created the container has not read that it is ready.
+    while (result.kind === "ready") result = await reader.next(signal);
+    init.closeStartFds();
+    const plan = this.#plan ?? { steps: [], slots: [] };
+    this.#plan = undefined;
+    if (result.kind === "failed") throw launchError(plan, result);
+  }
+
+  async exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
+    const { pid, pidfd } = init;
+    const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
+    const plan = compileExec(process, env);
+    const cgroup = openRoot(this.#options.cgroup);
+    try {
+      const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
+      const fds = openLaunchFds(this.#kernel, {
+        release: false,
+        pipeSize: this.#options.pipeSize,
+        ...(terminal === undefined ? {} : { terminal }),
+      });
+      const slots = new Map([
+        ["cgroup", cgroup],
+        ["init", pidfd],
+      ]);
+      const label = { container: this.#options.id, exec: execId };
+      const launched = await launch(this.#kernel, plan, fds, slots, label, signal);
+      return new Process(this.#kernel, execId, launched, fds.own);
+    } finally {
+      this.#kernel.sys.close(cgroup);
+    }
+  }
+
+  signal(process: Process, signal: number, isInit: boolean): void {
+    const deaf = isInit && signal === SIGTERM && hasNoHandler(this.#kernel.files, process.pid, signal);
+    process.signal(deaf ? SIGKILL : signal);
+  }
+
+  async remove(): Promise<void> {
+    // init has forgotten the processes; there is nothing else.
+  }
+
+  #readInside(pid: number, path: string): string | undefined {
+    let root: Fd | undefined;
+    try {
+      root = openRoot(`/proc/${pid}/root`);
+      return readTextInside(this.#kernel.sys, root, path);
+    } catch {
+      return undefined;
+    } finally {
+      if (root !== undefined) this.#kernel.sys.close(root);
+    }
+  }
+}

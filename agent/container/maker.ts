@@ -1,0 +1,29 @@
+import type { Process } from "./process.ts";
+import type { ProcessSpec, Spec } from "./spec.ts";
+
+/** What a maker knows of its container. */
+export interface ContainerOptions {
+  readonly id: string;
+  readonly spec: Spec;
+  /** Directory of its cgroup, which exists. */
+  readonly cgroup: string;
+  /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
+  readonly pipeSize: number;
+}
+
+/**
+ * Makes the processes of one container: the built-in launcher, or another OCI runtime. Each process is a child of init
+ * in the end, so its exit and its stdio are the same whoever made it.
+ */
+export interface Maker {
+  /** The init process, blocked before its program; as long as it is, it has a `release`. On failure nothing is left. */
+  create(signal: AbortSignal | undefined): Promise<Process>;
+  /** Lets it go; resolves when its program runs. */
+  start(init: Process, signal: AbortSignal): Promise<void>;
+  /** A further process; resolves when its program runs. */
+  exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process>;
+  /** To a process that has not been waited for. `isInit`: SIGTERM becomes SIGKILL for one that would not notice it. */
+  signal(process: Process, signal: number, isInit: boolean): void | Promise<void>;
+  /** Takes away what it keeps of a container whose processes have ended. */
+  remove(): Promise<void>;
+}
