@@ -1,4 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
+import { checkDevices } from "./compile-devices.ts";
 import { searchPath } from "./compile-process.ts";
 import { parseMountOptions } from "./mount-options.ts";
 import { sortNamespaces } from "./namespaces.ts";
@@ -46,6 +47,7 @@ export function checkSpec(spec: Spec): void {
     }
     if (mount.type === "cgroup" && bind) throw refuse(field, "cgroup with bind is not supported");
   }
+  checkDevices(spec.linux.devices);
   checkProcess(spec.process);
 }
 

@@ -1,5 +1,6 @@
 import * as abi from "../kernel/constants.ts";
-import { compileMounts, compilePaths, isDevpts, type SourceKind } from "./compile-mounts.ts";
+import { compileDevices } from "./compile-devices.ts";
+import { compileMounts, compilePaths, isDevBound, isDevpts, type SourceKind } from "./compile-mounts.ts";
 import { compileProcess } from "./compile-process.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
@@ -58,6 +59,7 @@ export function compileCreate(
     sourceKind: context.sourceKind,
     devptsSlot: ownDevpts,
   });
+  if (!isDevBound(spec.mounts)) compileDevices(plan, linux.devices);
   if (ownDevpts) {
     const path = "/dev/pts/0"; // the first pty of a new instance
     plan.add("process.terminal", {

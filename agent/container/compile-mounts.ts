@@ -1,4 +1,4 @@
-import { MOUNT_ATTR_RDONLY, S_IFCHR } from "../kernel/constants.ts";
+import { MOUNT_ATTR_RDONLY } from "../kernel/constants.ts";
 import type { PlanOp } from "../kernel/plan.ts";
 import { parseMountOptions } from "./mount-options.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
@@ -6,24 +6,6 @@ import type { MountSpec } from "./spec.ts";
 
 /** What the compiler has to know of the guest to mount: is a bind source a directory or not (undefined: missing). */
 export type SourceKind = (path: string) => "directory" | "file" | undefined;
-
-const DEVICES = [
-  ["null", 1, 3],
-  ["zero", 1, 5],
-  ["full", 1, 7],
-  ["tty", 5, 0],
-  ["random", 1, 8],
-  ["urandom", 1, 9],
-] as const;
-
-const LINKS = [
-  ["/proc/self/fd", "/dev/fd"],
-  ["/proc/self/fd/0", "/dev/stdin"],
-  ["/proc/self/fd/1", "/dev/stdout"],
-  ["/proc/self/fd/2", "/dev/stderr"],
-  ["/proc/kcore", "/dev/core"],
-  ["pts/ptmx", "/dev/ptmx"],
-] as const;
 
 export function compileMounts(
   plan: PlanBuilder,
@@ -47,7 +29,11 @@ export function compileMounts(
       devpts = false;
     } else plan.add(reason, ...mountOps(mount, context.sourceKind));
   }
-  if (!mounts.some((mount) => clean(mount.destination) === "/dev" && isBind(mount))) addDevices(plan);
+}
+
+/** The guest's own /dev, or another one that is made: the container's devices are what it has. */
+export function isDevBound(mounts: readonly MountSpec[]): boolean {
+  return mounts.some((mount) => clean(mount.destination) === "/dev" && isBind(mount));
 }
 
 export function isDevpts(mount: MountSpec): boolean {
@@ -103,23 +89,6 @@ function mountOps(mount: MountSpec, sourceKind: SourceKind): PlanOp[] {
   }
   ops.push({ op: "attach", target: mount.destination, kind });
   return ops;
-}
-
-function addDevices(plan: PlanBuilder): void {
-  const reason = "default devices";
-  plan.add(reason, { op: "mkdir", path: "/dev", mode: 0o755 });
-  for (const [name, major, minor] of DEVICES) {
-    plan.add(reason, {
-      op: "mknod",
-      path: `/dev/${name}`,
-      mode: S_IFCHR | 0o666,
-      major,
-      minor,
-      uid: 0,
-      gid: 0,
-    });
-  }
-  for (const [target, path] of LINKS) plan.add(reason, { op: "symlink", target, path });
 }
 
 export function compilePaths(

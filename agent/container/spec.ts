@@ -54,8 +54,23 @@ export interface NamespaceSpec {
   readonly path: string;
 }
 
+/** A node to be made in the container. */
+export interface DeviceSpec {
+  readonly path: string;
+  /** c, b, u (the same as c) or p. */
+  readonly type: string;
+  /** Not looked at for p. */
+  readonly major: number;
+  readonly minor: number;
+  /** Permission bits, exact: no umask. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface LinuxSpec {
   readonly namespaces: readonly NamespaceSpec[];
+  readonly devices: readonly DeviceSpec[];
   /** What mounts of the guest do in the container, all below its root: come too, or stay away. */
   readonly rootfsPropagation: "slave" | "private";
   readonly maskedPaths: readonly string[];

@@ -47,6 +47,7 @@ export function testSpec(parts: Partial<Spec> = {}): Spec {
         { type: "mnt", path: "" },
         { type: "pid", path: "" },
       ],
+      devices: [],
       rootfsPropagation: "slave",
       maskedPaths: ["/proc/kcore"],
       readonlyPaths: ["/proc/sys"],

@@ -2,6 +2,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { uint64 } from "../../proto/uint64.ts";
 import type { CapabilitySets, ProcessSpec, ResourcesSpec, Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
+import { toDevice } from "./oci-devices.ts";
 
 /** grpc.Spec with the names of the OCI runtime spec. What the launcher doesn't carry yet is named in `unsupported`. */
 export function toSpec(message: grpc.Spec | null): Spec {
@@ -18,6 +19,7 @@ export function toSpec(message: grpc.Spec | null): Spec {
     annotations: message.Annotations,
     linux: {
       namespaces: (linux?.Namespaces ?? []).map(({ Type, Path }) => ({ type: Type, path: Path })),
+      devices: (linux?.Devices ?? []).map(toDevice),
       rootfsPropagation: linux?.RootfsPropagation.endsWith("private") ? "private" : "slave",
       maskedPaths: linux?.MaskedPaths ?? [],
       readonlyPaths: linux?.ReadonlyPaths ?? [],
@@ -79,7 +81,6 @@ function unsupportedOfSpec(message: grpc.Spec): string[] {
     "linux.uidMappings": linux?.UIDMappings,
     "linux.gidMappings": linux?.GIDMappings,
     "linux.sysctl": Object.keys(linux?.Sysctl ?? {}),
-    "linux.devices": linux?.Devices,
     "linux.seccomp": linux?.Seccomp,
     [`linux.rootfsPropagation "${propagation}"`]: /^(|r?slave|r?private)$/.test(propagation) ? "" : propagation,
     "linux.mountLabel": linux?.MountLabel,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { containerScenarios } from "./containers.ts";
+import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
 import { hostileScenarios } from "./hostile.ts";
 import { limitScenarios } from "./limits.ts";
@@ -19,6 +20,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     afterAll(() => pod?.client.close());
     describe("containers", () => containerScenarios(() => pod));
     describe("fields of the spec", () => specFieldScenarios(() => pod));
+    describe("devices", () => deviceScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (limits) describe("limits", () => limitScenarios(() => pod));

@@ -69,7 +69,6 @@ export function refusalScenarios(pod: () => Pod): void {
     it.each([
       ["linux.seccomp", { Linux: { Seccomp: { DefaultAction: "SCMP_ACT_ALLOW" } } }],
       ["linux.sysctl", { Linux: { Sysctl: { "net.ipv4.ip_forward": "1" } } }],
-      ["linux.devices", { Linux: { Devices: [{ Path: "/dev/x", Type: "c" }] } }],
       ["linux.uidMappings", { Linux: { UIDMappings: [{ Size: 1 }] } }],
       ["linux.resources.blockIO", { Linux: { Resources: { BlockIO: { Weight: 10 } } } }],
       ["hooks.createRuntime", { Hooks: { CreateRuntime: [{ Path: "/bin/true" }] } }],
