@@ -18,3 +18,9 @@ export function capabilityMask(names: readonly string[], field: string): bigint 
   }
   return mask;
 }
+
+/** The names in a mask, without their prefix; "none" of an empty one. */
+export function capabilityNames(mask: bigint): string {
+  const names = NAMES.filter((_, number) => ((mask >> BigInt(number)) & 1n) === 1n);
+  return names.length === 0 ? "none" : names.join(" ");
+}

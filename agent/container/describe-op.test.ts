@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { PlanOp } from "../kernel/plan.ts";
 import { arbitraryOps, arbitraryPlan } from "../kernel/plan-arbitrary.ts";
 import { describeOp } from "./describe-op.ts";
+import { detailOp } from "./detail-op.ts";
 
 test.each(Object.keys(arbitraryOps) as (keyof typeof arbitraryOps)[])("%s has words of its own", (name) => {
   const [op] = fc.sample(arbitraryOps[name] as fc.Arbitrary<PlanOp>, 1);
@@ -16,7 +17,9 @@ test("no operation shows an environment", () => {
   fc.assert(
     fc.property(arbitraryPlan, (plan) => {
       const exec: PlanOp = { op: "exec", args: ["sh"], env: [`TOKEN=${secret}`] };
-      const shown = [...plan, exec].map((op) => Object.values(describeOp(op)).join(" ")).join("\n");
+      const shown = [...plan, exec]
+        .map((op) => `${Object.values(describeOp(op)).join(" ")} ${detailOp(op, [])}`)
+        .join("\n");
       expect(shown).not.toContain(secret);
     }),
     { numRuns: 20 },

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { checkSpec } from "./check-spec.ts";
 import { compileCreate } from "./compile-create.ts";
 import { describeOp } from "./describe-op.ts";
+import { detailOp } from "./detail-op.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import type { Spec } from "./spec.ts";
 
@@ -13,10 +14,10 @@ export interface ExplainedStep {
 }
 
 /** The operations of a plan in order. No value of the environment is in them. */
-export function explainPlan({ steps }: CompiledPlan): ExplainedStep[] {
+function explainPlan({ steps, slots }: CompiledPlan): ExplainedStep[] {
   return steps.map(({ op, reason }) => {
     const { call, object } = describeOp(op);
-    return { operation: call, object, reason };
+    return { operation: call, object: detailOp(op, slots) ?? object, reason };
   });
 }
 
@@ -26,7 +27,9 @@ export function explainPlan({ steps }: CompiledPlan): ExplainedStep[] {
  */
 export function explainSpec(spec: Spec): ExplainedStep[] {
   checkSpec(spec);
-  return explainPlan(compileCreate(spec, { env: spec.process.env, sourceKind }));
+  const plan = compileCreate(spec, { env: spec.process.env, sourceKind });
+  const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
+  return [{ operation: "clone3", object, reason: "linux.namespaces" }, ...explainPlan(plan)];
 }
 
 function sourceKind(path: string): "directory" | "file" {

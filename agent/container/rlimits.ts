@@ -12,3 +12,7 @@ export function rlimitNumber(type: string): number {
   if (number === undefined) throw new AgentError("invalid-argument", `process.rlimits: unknown type "${type}"`);
   return number;
 }
+
+export function rlimitName(resource: number): string {
+  return [...RESOURCES].find(([, number]) => number === resource)?.[0] ?? `resource ${resource}`;
+}

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { addBoot } from "./command/boot.ts";
 import { addExec } from "./command/exec.ts";
+import { addExplain } from "./command/explain.ts";
 import { addKill } from "./command/kill.ts";
 import { addLogs } from "./command/logs.ts";
 import { addMetrics } from "./command/metrics.ts";
@@ -22,7 +23,19 @@ export function createProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`guestctl: ${errorLine(text)}\n`) })
     .addHelpText("after", HELP);
-  const commands = [addRun, addExec, addPs, addStats, addMetrics, addLogs, addKill, addRm, addBoot, addStop];
+  const commands = [
+    addRun,
+    addExec,
+    addPs,
+    addStats,
+    addMetrics,
+    addLogs,
+    addExplain,
+    addKill,
+    addRm,
+    addBoot,
+    addStop,
+  ];
   for (const add of commands) add(program);
   return program;
 }

@@ -32,6 +32,17 @@ export function observationScenarios(pod: () => Pod): void {
     }
   });
 
+  it("explains how a container was made, each call with its field of the spec", async () => {
+    const id = await pod().create(["sleep", "7"], { Hostname: "" });
+    const { steps } = await pod().client.guest.explain({ container_id: id });
+    const found = (operation: string) => steps.find((step) => step.operation === operation);
+    expect(steps[0]?.operation).toBe("clone3");
+    expect(found("umask")).toMatchObject({ object: "22", reason: "process.user.umask" });
+    expect(steps.at(-1)).toMatchObject({ operation: "execve", object: "sleep 7", reason: "process.args" });
+    await pod().remove(id);
+    await expect(pod().client.guest.explain({ container_id: id })).rejects.toMatchObject({ kind: "not-found" });
+  });
+
   it("counts the time of a container's processes", async () => {
     const id = await pod().start([
       "sh",

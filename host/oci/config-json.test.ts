@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { specFromJson } from "./config-json.ts";
+
+const config = {
+  ociVersion: "1.2.0",
+  process: {
+    user: { uid: 1000, gid: 100, additionalGids: [5] },
+    args: ["sh"],
+    env: ["A=b"],
+    cwd: "/",
+    capabilities: { bounding: ["CAP_KILL"] },
+    rlimits: [{ type: "RLIMIT_NOFILE", hard: 1024, soft: 512 }],
+    oomScoreAdj: -5,
+  },
+  root: { path: "rootfs", readonly: true },
+  annotations: { a: "b" },
+  linux: {
+    uidMappings: [{ hostID: 0, containerID: 0, size: 1 }],
+    sysctl: { "net.ipv4.ip_forward": "1" },
+    resources: {
+      blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1 }] },
+      memory: { disableOOMKiller: true },
+    },
+    seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["x"], action: "SCMP_ACT_ERRNO", errnoRet: 0 }] },
+  },
+};
+
+test("a config.json becomes the message, names in whatever case the message has them", () => {
+  const spec = specFromJson(config, "config.json");
+  expect(spec.Version).toBe("1.2.0");
+  expect(spec.Process).toMatchObject({ User: { UID: 1000, AdditionalGids: [5] }, OOMScoreAdj: -5 });
+  expect(spec.Process?.Rlimits).toMatchObject([{ Type: "RLIMIT_NOFILE", Hard: 1024, Soft: 512 }]);
+  expect(spec.Linux?.UIDMappings).toMatchObject([{ HostID: 0, ContainerID: 0, Size: 1 }]);
+  expect(spec.Linux?.Sysctl).toEqual({ "net.ipv4.ip_forward": "1" });
+  expect(spec.Linux?.Resources?.BlockIO?.ThrottleReadBpsDevice).toMatchObject([{ Major: 8, Minor: 0, Rate: 1 }]);
+  expect(spec.Linux?.Seccomp?.Syscalls[0]?.errnoret).toBe(0);
+});
+
+test.each([
+  [{ linux: { nonsense: 1 } }, "config.json: linux.nonsense is not a field that guestd knows"],
+  [{ process: { args: "sh" } }, "config.json: process.args is not a list"],
+  [{ process: { args: ["sh", 1] } }, "config.json: process.args[1] is not a string"],
+  [{ process: { user: { uid: 1.5 } } }, "config.json: process.user.uid is not a number"],
+  [{ mounts: [{ destination: "/", options: [true] }] }, "config.json: mounts[0].options[0] is not a string"],
+  [{ linux: [] }, "config.json: linux is not an object"],
+  [[], "config.json: it is not an object"],
+])("%j is refused by the name of its field", (json, message) => {
+  expect(() => specFromJson(json, "config.json")).toThrow(message);
+});

@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import protobuf from "protobufjs";
+import { grpc } from "../../proto/gen/messages.js";
+
+const proto = join(import.meta.dirname, "../../proto");
+/** The one field whose name in JSON is another word. */
+const RENAMED: Readonly<Record<string, string>> = { ociversion: "version" };
+
+/** The config.json of an OCI bundle as the message that CreateContainer takes. Throws ConfigError. */
+export function readConfig(path: string): grpc.Spec {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new ConfigError(`${path}: ${(error as Error).message.split("\n")[0]}`);
+  }
+  const spec = specFromJson(json, path);
+  if (spec.Root !== null) spec.Root.Path = resolve(dirname(path), spec.Root.Path);
+  return spec;
+}
+
+/**
+ * A parsed config.json as a message. A name in JSON is a field of the message whatever the case of its letters; one that
+ * no field has is refused, so that nothing of a config is lost. `what` stands before the message of a ConfigError.
+ */
+export function specFromJson(json: unknown, what: string): grpc.Spec {
+  const message = convertMessage(specType(), json, [], what);
+  return grpc.Spec.decode(grpc.Spec.encode(message as never).finish());
+}
+
+/** A config.json that can't be a spec: one line that names the file and the field. */
+class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+let loaded: protobuf.Type | undefined;
+
+function specType(): protobuf.Type {
+  if (loaded !== undefined) return loaded;
+  const root = new protobuf.Root();
+  root.resolvePath = (_origin, target) => join(proto, target);
+  root.loadSync("oci.proto", { keepCase: true }).resolveAll();
+  loaded = root.lookupType("grpc.Spec");
+  return loaded;
+}
+
+function convertMessage(type: protobuf.Type, json: unknown, at: readonly string[], what: string): object {
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(object(json, at, what))) {
+    if (value === null) continue;
+    const here = [...at, key];
+    const field = fieldOf(type, key);
+    if (field === undefined) throw new ConfigError(`${what}: ${here.join(".")} is not a field that guestd knows`);
+    out[field.name] = convertField(field, value, here, what);
+  }
+  return out;
+}
+
+function fieldOf(type: protobuf.Type, key: string): protobuf.Field | undefined {
+  const wanted = RENAMED[key.toLowerCase()] ?? key.toLowerCase();
+  return type.fieldsArray.find((field) => field.name.toLowerCase() === wanted);
+}
+
+function convertField(field: protobuf.Field, json: unknown, at: readonly string[], what: string): unknown {
+  if (field instanceof protobuf.MapField) {
+    const entries = Object.entries(object(json, at, what));
+    return Object.fromEntries(entries.map(([key, value]) => [key, convertValue(field, value, [...at, key], what)]));
+  }
+  if (!field.repeated) return convertValue(field, json, at, what);
+  if (!Array.isArray(json)) throw new ConfigError(`${what}: ${at.join(".")} is not a list`);
+  return json.map((value, index) => convertValue(field, value, [...at.slice(0, -1), `${at.at(-1)}[${index}]`], what));
+}
+
+function convertValue(field: protobuf.Field, json: unknown, at: readonly string[], what: string): unknown {
+  if (field.resolvedType instanceof protobuf.Type) return convertMessage(field.resolvedType, json, at, what);
+  const wanted = field.type === "string" ? "string" : field.type === "bool" ? "boolean" : "number";
+  const refuse = (): never => {
+    throw new ConfigError(`${what}: ${at.join(".")} is not a ${wanted}`);
+  };
+  if (typeof json !== wanted) refuse();
+  if (wanted === "number" && !Number.isInteger(json)) refuse();
+  return json;
+}
+
+function object(json: unknown, at: readonly string[], what: string): object {
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
+  throw new ConfigError(`${what}: ${at.length === 0 ? "it" : at.join(".")} is not an object`);
+}
