@@ -1,7 +1,16 @@
 import { channel } from "node:diagnostics_channel";
 import { AgentError, describeErrno, SystemError } from "./error.ts";
 import * as codec from "./init-messages.ts";
-import type { ExitStatus, Fd, Init, InitGreeting, KeptRole, LaunchedProcess, LaunchRequest } from "./kernel.ts";
+import type {
+  AdoptRequest,
+  ExitStatus,
+  Fd,
+  Init,
+  InitGreeting,
+  KeptRole,
+  LaunchedProcess,
+  LaunchRequest,
+} from "./kernel.ts";
 import type { PlanOp } from "./plan.ts";
 import { encodePlan } from "./plan-encode.ts";
 import type { RealSys } from "./sys.ts";
@@ -61,10 +70,7 @@ export class InitClient implements Init {
   }
 
   launch(request: LaunchRequest): Promise<LaunchedProcess> {
-    return new Promise((resolve, reject) => {
-      if (this.#waiting.has(request.id)) {
-        throw new AgentError("already-exists", `launch ${request.id}: a launch of this id is under way`);
-      }
+    return this.#answered(request, request.plan, () => {
       const { bytes, fds } = codec.encodeLaunch(request);
       const plan = this.#sys.memoryFile("plan", encodePlan(request.plan));
       try {
@@ -72,7 +78,13 @@ export class InitClient implements Init {
       } finally {
         this.#sys.close(plan);
       }
-      this.#waiting.set(request.id, { plan: request.plan, resolve, reject });
+    });
+  }
+
+  adopt(request: AdoptRequest): Promise<LaunchedProcess> {
+    return this.#answered(request, [], () => {
+      const { bytes, fds } = codec.encodeAdopt(request);
+      this.#send(bytes, fds);
     });
   }
 
@@ -106,6 +118,16 @@ export class InitClient implements Init {
     for (const { fds } of this.#queue.splice(0)) for (const fd of fds) this.#sys.close(fd);
     this.#sys.close(this.#socket);
     this.#fail(new AgentError("canceled", "socket to init: closed"));
+  }
+
+  #answered({ id }: { id: number }, plan: readonly PlanOp[], send: () => void): Promise<LaunchedProcess> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.has(id)) {
+        throw new AgentError("already-exists", `launch ${id}: a launch of this id is under way`);
+      }
+      send();
+      this.#waiting.set(id, { plan, resolve, reject });
+    });
   }
 
   /** Sends at once, or when there is room, in order. Descriptors stay the caller's. */

@@ -1,4 +1,14 @@
-import type { ExitStatus, Fd, Init, InitGreeting, KeptRole, LaunchedProcess, LaunchRequest, Sys } from "./kernel.ts";
+import type {
+  AdoptRequest,
+  ExitStatus,
+  Fd,
+  Init,
+  InitGreeting,
+  KeptRole,
+  LaunchedProcess,
+  LaunchRequest,
+  Sys,
+} from "./kernel.ts";
 import type { LaunchReport } from "./plan.ts";
 
 /** A launched child, played by the test. Its descriptors are copies, closed by `end`. */
@@ -25,6 +35,7 @@ type InitCall =
 export interface InitDouble extends Init {
   readonly children: readonly ChildDouble[];
   readonly calls: readonly InitCall[];
+  readonly adopted: readonly AdoptRequest[];
   /** The child with this pidfd. */
   byPidfd(pidfd: Fd): ChildDouble | undefined;
   /** The next launch is refused with this. */
@@ -44,6 +55,7 @@ const FIRST_PID = 5000;
 export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): InitDouble {
   const calls: InitCall[] = [];
   const children: ChildDouble[] = [];
+  const adopted: AdoptRequest[] = [];
   const pidfds = new Map<Fd, ChildDouble>();
   const refusals: Error[] = [];
   const play = options.play ?? obey;
@@ -53,6 +65,7 @@ export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): Ini
     greeting: { ...fresh, ...options.greeting },
     children,
     calls,
+    adopted,
     byPidfd: (pidfd) => pidfds.get(pidfd),
     refuse: (error) => void refusals.push(error),
     async launch(request): Promise<LaunchedProcess> {
@@ -66,6 +79,12 @@ export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): Ini
       pidfds.set(pidfd, child);
       play(child);
       return { id: request.id, pid: child.pid, pidfd, exit: exit.promise };
+    },
+    async adopt(request): Promise<LaunchedProcess> {
+      adopted.push(request);
+      const { read: pidfd, write } = sys.pipe();
+      sys.close(write);
+      return { id: request.id, pid: request.pid, pidfd, exit: new Promise(() => undefined) };
     },
     closeKept: (id, role) => void calls.push(["closeKept", id, role]),
     forget: (id) => void calls.push(["forget", id]),

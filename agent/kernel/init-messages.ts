@@ -1,5 +1,5 @@
 import { AgentError } from "./error.ts";
-import type { ExitStatus, Fd, KeptFds, KeptRole, LaunchRequest } from "./kernel.ts";
+import type { AdoptRequest, ExitStatus, Fd, KeptFds, KeptRole, LaunchRequest } from "./kernel.ts";
 
 /** The messages between init and agent, as agent/native/init/message.h and link.c have them. Little endian. */
 export const MAX_INIT_MESSAGE = 4096;
@@ -11,7 +11,7 @@ const MAX_FDS = 64;
 /** The bit of a role in a mask is its place here. */
 const KEPT_ROLES: readonly KeptRole[] = ["stdin", "stdout", "stderr", "terminal", "report", "release"];
 
-export const REQUEST = { launch: 1, forget: 2, close: 3, keep: 4, drop: 5, power: 6 } as const;
+export const REQUEST = { launch: 1, forget: 2, close: 3, keep: 4, drop: 5, power: 6, adopt: 7 } as const;
 const REPLY = { launched: 16, exited: 17, process: 18, kept: 19, ready: 20, refused: 21 } as const;
 
 const header = (type: number, id: number, bodyBytes: number): Buffer => {
@@ -23,17 +23,13 @@ const header = (type: number, id: number, bodyBytes: number): Buffer => {
 
 /** LAUNCH, and the descriptors that follow the plan's. */
 export function encodeLaunch(request: LaunchRequest): { bytes: Uint8Array; fds: Fd[] } {
-  const label = Buffer.from(request.label);
-  const kept = KEPT_ROLES.map((role) => request.keep[role]);
-  const fds = [...request.slots, ...kept.filter((fd) => fd !== undefined)];
-  if (label.length > MAX_LABEL) throw tooMuch(request.id, `a label of ${label.length} bytes, at most ${MAX_LABEL}`);
+  const label = encodeLabel(request);
+  const kept = encodeKept(request.keep);
+  const fds = [...request.slots, ...kept.fds];
   if (fds.length >= MAX_FDS) throw tooMuch(request.id, `${fds.length} descriptors, at most ${MAX_FDS - 1}`);
   const bytes = header(REQUEST.launch, request.id, LAUNCH_BYTES - HEADER_BYTES + label.length);
   bytes.writeUInt32LE(request.newPidNamespace ? 1 : 0, 16);
-  bytes.writeUInt32LE(
-    kept.reduce<number>((mask, fd, role) => (fd === undefined ? mask : mask | (1 << role)), 0),
-    20,
-  );
+  bytes.writeUInt32LE(kept.mask, 20);
   bytes.writeUInt16LE(request.slots.length, 24);
   bytes.writeUInt16LE(request.reportSlot, 26);
   bytes.writeInt16LE(request.pidNamespaceSlot ?? -1, 28);
@@ -41,6 +37,31 @@ export function encodeLaunch(request: LaunchRequest): { bytes: Uint8Array; fds: 
   bytes.writeUInt32LE(label.length, 32);
   bytes.set(label, LAUNCH_BYTES);
   return { bytes, fds };
+}
+
+/** ADOPT, and its descriptors. */
+export function encodeAdopt(request: AdoptRequest): { bytes: Uint8Array; fds: Fd[] } {
+  const label = encodeLabel(request);
+  const { mask, fds } = encodeKept(request.keep);
+  const bytes = header(REQUEST.adopt, request.id, 8 + label.length);
+  bytes.writeUInt32LE(request.pid, 16);
+  bytes.writeUInt32LE(mask, 20);
+  bytes.set(label, 24);
+  return { bytes, fds };
+}
+
+function encodeLabel({ id, label }: { readonly id: number; readonly label: string }): Buffer {
+  const bytes = Buffer.from(label);
+  if (bytes.length > MAX_LABEL) throw tooMuch(id, `a label of ${bytes.length} bytes, at most ${MAX_LABEL}`);
+  return bytes;
+}
+
+function encodeKept(keep: KeptFds): { readonly mask: number; readonly fds: Fd[] } {
+  const kept = KEPT_ROLES.map((role) => keep[role]);
+  return {
+    mask: kept.reduce<number>((mask, fd, role) => (fd === undefined ? mask : mask | (1 << role)), 0),
+    fds: kept.filter((fd) => fd !== undefined),
+  };
 }
 
 const tooMuch = (id: number, what: string) => new AgentError("invalid-argument", `launch ${id}: ${what}`);

@@ -41,6 +41,12 @@ export interface LaunchRequest {
   readonly label: string;
 }
 
+/** A process that another one than init forked, and that is init's child because its parent has ended. */
+export interface AdoptRequest extends Pick<LaunchRequest, "id" | "keep" | "label"> {
+  /** In init's pid namespace. */
+  readonly pid: number;
+}
+
 /** How a process ended: an exit code, or the signal that killed it. */
 export interface ExitStatus {
   /** 0–255; 128 + signal for a killed one. */
@@ -87,6 +93,11 @@ export interface Init {
   readonly greeting: InitGreeting;
   /** Forks a child that runs the plan. Rejects with SystemError when init refused it; the child's own failures come on the report. */
   launch(request: LaunchRequest): Promise<LaunchedProcess>;
+  /**
+   * Makes an orphan one of init's processes, one that has ended already as well (among the last 64 orphans). Rejects
+   * with ESRCH for what is no child of init.
+   */
+  adopt(request: AdoptRequest): Promise<LaunchedProcess>;
   /** Close one kept descriptor of a process (CloseStdin). */
   closeKept(id: number, role: KeptRole): void;
   /** Init forgets the process, closes what it kept, and reports no exit any more. */

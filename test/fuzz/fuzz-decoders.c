@@ -52,6 +52,9 @@ static void fuzz_message(const uint8_t *data, size_t size, unsigned fds) {
   if (message_parse(copy, size, fds, &request) == 0) {
     const uint8_t *bytes = request.type == LAUNCH ? request.launch.label : request.name.bytes;
     size_t length = request.type == LAUNCH ? request.launch.label_length : request.name.length;
+    if (request.type == ADOPT) {
+      for (size_t i = 0; i < request.adopt.label_length; i++) seen += request.adopt.label[i];
+    }
     if (request.type == LAUNCH || request.type == KEEP || request.type == DROP) {
       for (size_t i = 0; i < length; i++) seen += bytes[i];
     }

@@ -83,7 +83,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect(await refused(message(FORGET, 5, undefined, 1))).toEqual({ id: 5, type: FORGET, errno: EBADMSG });
   });
 
-  test.each([0, 7, 16, 0xffffffff])("the unknown type %i", async (type) => {
+  test.each([0, 8, 16, 0xffffffff])("the unknown type %i", async (type) => {
     expect(await refused(message(type, 3))).toEqual({ id: 3, type, errno: ENOSYS });
   });
 

@@ -98,7 +98,7 @@ static pid_t clone_child(const struct launch_request *launch, const int *slots, 
   return pid < 0 ? -error : pid;
 }
 
-static void keep_fds(struct process *process, uint32_t mask, int *fds) {
+void launch_keep_fds(struct process *process, uint32_t mask, int *fds) {
   for (unsigned role = 0; role < ROLES; role++) {
     if ((mask >> role & 1) == 0) continue;
     process->kept[role] = *fds;
@@ -136,18 +136,23 @@ static struct outcome run(const struct request *request, int *fds, const struct 
     goto out;
   }
   outcome.process->pid = pid;
-  keep_fds(outcome.process, launch->keep_mask, slots + launch->slots);
+  launch_keep_fds(outcome.process, launch->keep_mask, slots + launch->slots);
 out:
   if (base != MAP_FAILED) munmap(base, size);
   return outcome;
 }
 
+void launch_reply(struct reply *reply, uint64_t id, int error, uint32_t where, uint32_t detail,
+                  const struct process *process) {
+  reply_begin(reply, LAUNCHED, id);
+  reply_u32(reply, (uint32_t)error);
+  reply_u32(reply, error == 0 ? (uint32_t)process->pid : 0);
+  reply_u32(reply, where);
+  reply_u32(reply, detail);
+  if (error == 0) reply->fds[reply->fd_count++] = process->pidfd;
+}
+
 void launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply) {
   struct outcome outcome = run(request, fds, origin);
-  reply_begin(reply, LAUNCHED, request->id);
-  reply_u32(reply, (uint32_t)outcome.error);
-  reply_u32(reply, outcome.error == 0 ? (uint32_t)outcome.process->pid : 0);
-  reply_u32(reply, outcome.where);
-  reply_u32(reply, outcome.detail);
-  if (outcome.error == 0) reply->fds[reply->fd_count++] = outcome.process->pidfd;
+  launch_reply(reply, request->id, outcome.error, outcome.where, outcome.detail, outcome.process);
 }

@@ -4,6 +4,7 @@
 
 #include "init.h"
 #include "message.h"
+#include "table.h"
 
 /* Opens what launches need later (init's own pid namespace). 0 or -errno. */
 int launch_prepare(void);
@@ -12,5 +13,10 @@ int launch_prepare(void);
  * become -1, the rest stay the caller's. Fills in the LAUNCHED reply.
  */
 void launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply);
+/* Gives descriptors to the entry by the roles of the mask, one after the other; they become -1. */
+void launch_keep_fds(struct process *process, uint32_t mask, int *fds);
+/* LAUNCHED; `process` counts when `error` is 0. */
+void launch_reply(struct reply *reply, uint64_t id, int error, uint32_t where, uint32_t detail,
+                  const struct process *process);
 
 #endif

@@ -1,4 +1,5 @@
 #include "link.h"
+#include "adopt.h"
 #include "launch.h"
 #include "message.h"
 #include "power.h"
@@ -165,16 +166,13 @@ static int run_request(const struct request *request, int *fds) {
 
 static void answer(const struct request *request, int error, int *fds, const struct origin *origin) {
   struct reply reply;
-  if (request->type == LAUNCH) {
-    if (error == 0) {
+  if (request->type == LAUNCH || request->type == ADOPT) {
+    if (error != 0)
+      launch_reply(&reply, request->id, error, WHERE_MESSAGE, 0, NULL);
+    else if (request->type == LAUNCH)
       launch(request, fds, origin, &reply);
-    } else {
-      reply_begin(&reply, LAUNCHED, request->id);
-      reply_u32(&reply, (uint32_t)error);
-      reply_u32(&reply, 0);
-      reply_u32(&reply, WHERE_MESSAGE);
-      reply_u32(&reply, 0);
-    }
+    else
+      adopt(request, fds, &reply);
   } else {
     if (error == 0) error = run_request(request, fds);
     if (error == 0) return;

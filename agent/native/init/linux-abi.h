@@ -13,6 +13,7 @@ enum {
   NR_fsopen = 430,
   NR_fsconfig = 431,
   NR_fsmount = 432,
+  NR_pidfd_open = 434,
   NR_clone3 = 435,
   NR_close_range = 436,
   NR_openat2 = 437,
@@ -55,6 +56,8 @@ struct abi_open_how {
 struct abi_mount_attr {
   uint64_t set, clear, propagation, userns_fd;
 };
+
+static inline int abi_pidfd_open(pid_t pid) { return (int)syscall(NR_pidfd_open, pid, 0); }
 
 static inline int abi_open_tree(int dir, const char *path, unsigned flags) {
   return (int)syscall(NR_open_tree, dir, path, flags | ABI_OPEN_TREE_CLOEXEC);

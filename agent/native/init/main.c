@@ -1,4 +1,5 @@
 /* PID 1 of a guest (or of a pid namespace in tests): prepares the system, then serves its children and the agent. */
+#include "adopt.h"
 #include "agent.h"
 #include "boot.h"
 #include "cgroup.h"
@@ -27,7 +28,10 @@ static void reap(void) {
   while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
     if (agent_exited(pid, status)) continue;
     struct process *process = table_by_pid(pid);
-    if (process != NULL) table_exit(process, status, &usage); /* else an orphan of someone's */
+    if (process != NULL)
+      table_exit(process, status, &usage);
+    else
+      adopt_note_exit(pid, status, &usage); /* an orphan of someone's */
   }
 }
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { HEADER = 16, LAUNCH_FIXED = 20 };
+enum { HEADER = 16, LAUNCH_FIXED = 20, ADOPT_FIXED = 8 };
 
 static uint32_t u32_at(const uint8_t *bytes) {
   uint32_t value;
@@ -38,6 +38,18 @@ static int parse_launch(const uint8_t *body, size_t length, unsigned fds, struct
   return fds == 1u + out->slots + (unsigned)__builtin_popcount(out->keep_mask) ? 0 : -EBADF;
 }
 
+static int parse_adopt(const uint8_t *body, size_t length, unsigned fds, struct adopt_request *out) {
+  if (length < ADOPT_FIXED) return -EBADMSG;
+  *out = (struct adopt_request){
+      .pid = u32_at(body),
+      .keep_mask = u32_at(body + 4),
+      .label_length = (uint32_t)length - ADOPT_FIXED,
+      .label = body + ADOPT_FIXED,
+  };
+  if (out->pid < 2 || out->pid > INT32_MAX || out->keep_mask >> ROLES || out->label_length > MAX_LABEL) return -EINVAL;
+  return fds == (unsigned)__builtin_popcount(out->keep_mask) ? 0 : -EBADF;
+}
+
 static int parse_name(const uint8_t *body, size_t length, struct request *out) {
   if (out->id != 0 || length < 1 || length > MAX_NAME) return -EINVAL;
   out->name.bytes = body;
@@ -53,6 +65,7 @@ static int parse_u32(const uint8_t *body, size_t length, uint32_t limit, uint32_
 
 static int parse_body(const uint8_t *body, size_t length, unsigned fds, struct request *out) {
   if (out->type == LAUNCH) return parse_launch(body, length, fds, &out->launch);
+  if (out->type == ADOPT) return parse_adopt(body, length, fds, &out->adopt);
   if (out->type < FORGET || out->type > POWER) return -ENOSYS;
   if (fds != (out->type == KEEP ? 1 : 0)) return -EBADF;
   switch (out->type) {

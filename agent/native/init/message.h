@@ -4,7 +4,7 @@
 
 #include "init.h"
 
-enum request_type { LAUNCH = 1, FORGET, CLOSE, KEEP, DROP, POWER };
+enum request_type { LAUNCH = 1, FORGET, CLOSE, KEEP, DROP, POWER, ADOPT };
 enum reply_type { LAUNCHED = 16, EXITED, PROCESS, KEPT, READY, REFUSED };
 enum launch_failure { WHERE_OK, WHERE_MESSAGE, WHERE_PLAN, WHERE_PIDNS, WHERE_CLONE };
 
@@ -16,11 +16,17 @@ struct launch_request {
   const uint8_t *label;
 };
 
+struct adopt_request {
+  uint32_t pid, keep_mask, label_length;
+  const uint8_t *label;
+};
+
 struct request {
   uint32_t type;
   uint64_t id;
   union {
     struct launch_request launch;
+    struct adopt_request adopt;
     uint32_t role;   /* CLOSE */
     uint32_t reboot; /* POWER */
     struct {

@@ -1,0 +1,113 @@
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { InitClient } from "../../agent/kernel/init-client.ts";
+import { message, nextReply, u32 } from "./raw.ts";
+import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
+import { run, shell, stdio } from "./run-plan.ts";
+import { describeInit } from "./variants.ts";
+
+const ADOPT = 7;
+
+describeInit("a process that another one forked becomes init's", (binary) => {
+  let init: RelayedInit;
+  let agent: InitClient;
+  let id = 1000;
+
+  beforeEach(async () => {
+    init = await startRelayedInit({ init: binary });
+    agent = await init.nextAgent();
+  });
+  afterEach(async () => {
+    expect(init.running.console()).not.toMatch(/runtime error|AddressSanitizer/);
+    await init[Symbol.asyncDispose]();
+  });
+
+  async function restart(): Promise<InitClient> {
+    const relay = (await init.running.children()).find((pid) =>
+      readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("relay"),
+    );
+    process.kill(relay ?? 0, "SIGKILL");
+    return init.nextAgent();
+  }
+
+  /** The pid of an orphan that runs a script with a pipe as its descriptor 0. */
+  async function orphan(script: string): Promise<number> {
+    // The shell ends at once; its child has its stdio elsewhere, so the text ends as well.
+    const { output } = await run(agent, [stdio, ...shell(`(${script}) > /dev/null 2>&1 < /dev/null & echo $!`)]);
+    return Number(output);
+  }
+
+  test("its exit is told, with usage, and its label and descriptors come back to the next agent", async () => {
+    const pid = await orphan("sleep 0.5; exit 9");
+    const pipe = sys.pipe();
+    const adopted = await agent.adopt({ id: ++id, pid, keep: { stdout: pipe.read }, label: "orphan" });
+    expect(adopted).toMatchObject({ id, pid });
+    agent = await restart();
+    const back = agent.greeting.processes.find((process) => process.id === id);
+    expect(back).toMatchObject({ pid, label: "orphan" });
+    expect(Object.keys(back?.kept ?? {})).toEqual(["stdout"]);
+    expect((await back?.exit)?.code).toBe(9);
+    agent.forget(id);
+    for (const fd of [pipe.read, pipe.write, adopted.pidfd]) sys.close(fd);
+  });
+
+  test("a signal by its pidfd ends it", async () => {
+    const adopted = await agent.adopt({ id: ++id, pid: await orphan("exec sleep 100"), keep: {}, label: "" });
+    sys.signal(adopted.pidfd, 9);
+    expect(await adopted.exit).toMatchObject({ code: 137, signal: 9 });
+    sys.close(adopted.pidfd);
+  });
+
+  test("one that had ended before it was adopted has its exit told, once", async () => {
+    const pid = await orphan("exit 33");
+    await run(agent, [stdio, ...shell("sleep 0.3")]);
+    const adopted = await agent.adopt({ id: ++id, pid, keep: {}, label: "ended" });
+    expect((await adopted.exit).code).toBe(33);
+    expect(() => sys.signal(adopted.pidfd, 9)).toThrow("EBADF");
+    sys.close(adopted.pidfd);
+    agent = await restart();
+    const back = agent.greeting.processes.find((process) => process.id === id);
+    expect(back).toMatchObject({ pid, label: "ended", exited: { code: 33 } });
+    sys.close(back?.pidfd ?? -1);
+    await expect(agent.adopt({ id: ++id, pid, keep: {}, label: "" })).rejects.toThrow("ESRCH");
+  });
+
+  test("what is no child of init, is another process's already, or has a used id is refused", async () => {
+    const adopt = (pid: number, as = ++id) => agent.adopt({ id: as, pid, keep: {}, label: "" });
+    await expect(adopt(2 ** 22)).rejects.toThrow("ESRCH");
+    const pid = await orphan("exec sleep 100");
+    const first = await adopt(pid);
+    await expect(adopt(pid)).rejects.toThrow("EBUSY");
+    const other = await orphan("exec sleep 100");
+    await expect(adopt(other, first.id)).rejects.toThrow("EEXIST");
+    const second = await adopt(other);
+    for (const { pidfd, exit } of [first, second]) {
+      sys.signal(pidfd, 9);
+      await exit;
+      sys.close(pidfd);
+    }
+  });
+});
+
+describeInit("a bad ADOPT is refused", (binary) => {
+  const EINVAL = 22;
+  const EBADF = 9;
+  const EBADMSG = 74;
+  test.each([
+    ["without a body", Buffer.alloc(4), EBADMSG],
+    ["of pid 0", u32(0, 0), EINVAL],
+    ["of pid 1", u32(1, 0), EINVAL],
+    ["of a negative pid", u32(0x8000_0000, 0), EINVAL],
+    ["of an unknown role", u32(5, 1 << 6), EINVAL],
+    ["with a label of 1025 bytes", Buffer.concat([u32(5, 0), Buffer.alloc(1025)]), EINVAL],
+    ["that misses its descriptors", u32(5, 3), EBADF],
+  ])("%s", async (_, body, errno) => {
+    await using init = await startRelayedInit({ init: binary });
+    const socket = await init.nextSocket();
+    await nextReply(socket);
+    sys.sendMessage(socket, message(ADOPT, 3, body), []);
+    const reply = await nextReply(socket);
+    expect([reply.type, reply.id, -reply.body.readInt32LE(0)]).toEqual([16, 3, errno]);
+    sys.close(socket);
+  });
+});
