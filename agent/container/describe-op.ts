@@ -75,6 +75,19 @@ export function describeOp(op: PlanOp): {
       };
     case "umask":
       return { call: "umask", object: op.mask.toString(8) };
+    case "scheduler":
+      return {
+        call: "sched_setattr",
+        object: `policy ${op.policy}, nice ${op.nice}, priority ${op.priority}, flags 0x${op.flags.toString(16)}`,
+      };
+    case "io-priority":
+      return { call: "ioprio_set", object: `class ${op.value >> 13}, level ${op.value & 0x1fff}` };
+    case "cpu-affinity":
+      return { call: "sched_setaffinity", object: op.cpus.join(",") };
+    case "personality":
+      return { call: "personality", object: `0x${op.persona.toString(16)}` };
+    case "seccomp":
+      return { call: "seccomp", object: `flags 0x${op.flags.toString(16)}, ${op.program.length} instructions` };
     case "find":
       return { call: "find", object: op.candidates.join(", ") };
     case "exec":

@@ -10,6 +10,7 @@ const slot = fc.nat({ max: ARBITRARY_SLOTS - 1 });
 const text = fc.string({ unit: "binary", maxLength: 40 }).map((value) => value.replaceAll("\0", "").toWellFormed());
 const path = text.map((value) => `/${value}`);
 const attributes = { set: u32, clear: u32, propagation: u32, recursive: fc.boolean() };
+const program = fc.array(u64, { minLength: 1, maxLength: 20 }).map((words) => BigUint64Array.from(words));
 const texts = fc.array(text, { maxLength: 6 });
 
 /** One arbitrary operation of each kind that may stand before the end. */
@@ -58,6 +59,23 @@ export const arbitraryOps: { readonly [N in Exclude<PlanOp["op"], "exec">]: fc.A
     capset: fc.record({ op: fc.constant("capset"), effective: u64, permitted: u64, inheritable: u64 }),
     ambient: fc.record({ op: fc.constant("ambient"), mask: u64 }),
     "no-new-privs": fc.constant({ op: "no-new-privs" }),
+    scheduler: fc.record({
+      op: fc.constant("scheduler"),
+      policy: u32,
+      flags: u32,
+      nice: fc.integer({ min: -20, max: 19 }),
+      priority: fc.nat({ max: 99 }),
+      runtime: fc.maxSafeNat(),
+      deadline: fc.maxSafeNat(),
+      period: fc.maxSafeNat(),
+    }),
+    "io-priority": fc.record({ op: fc.constant("io-priority"), value: u32 }),
+    "cpu-affinity": fc.record({
+      op: fc.constant("cpu-affinity"),
+      cpus: fc.array(fc.nat({ max: 8191 }), { maxLength: 5 }),
+    }),
+    personality: fc.record({ op: fc.constant("personality"), persona: u32 }),
+    seccomp: fc.record({ op: fc.constant("seccomp"), flags: u32, program }),
     find: fc.record({ op: fc.constant("find"), candidates: fc.array(text, { minLength: 1, maxLength: 6 }) }),
     wait: fc.record({ op: fc.constant("wait"), slot }),
   };

@@ -12,7 +12,7 @@ const listed = [
   ...readFileSync(join(import.meta.dirname, "../native/init/plan.h"), "utf8").matchAll(/X\((\w+), "(\w*)"\)/g),
 ].map(([, name = "", kinds = ""]) => ({ name: name.replaceAll("_", "-"), kinds }));
 
-type Value = number | bigint | string | undefined | readonly (string | number)[];
+type Value = number | bigint | string | undefined | readonly (string | number | bigint)[];
 
 /** Reads a plan back by the table of plan.h alone. */
 function decode(bytes: Uint8Array): { name: string; values: Value[] }[] {
@@ -37,6 +37,9 @@ function decode(bytes: Uint8Array): { name: string; values: Value[] }[] {
       if (kind === "q") return BigInt(first) + (BigInt(u32()) << 32n);
       if (kind === "a" || kind === "A") return Array.from({ length: u32() }, (_, i) => string(word(first + i)));
       if (kind === "n") return Array.from({ length: u32() }, (_, i) => word(first + i));
+      if (kind === "P") {
+        return Array.from({ length: u32() }, (_, i) => view.readBigUInt64LE(wordsAt + (first + i) * 8));
+      }
       return first;
     });
     return { name, values };
@@ -45,10 +48,24 @@ function decode(bytes: Uint8Array): { name: string; values: Value[] }[] {
 
 /** What an operation holds, in the order of its fields in plan.ts, which is the order of its arguments. */
 function fields(op: PlanOp): { name: string; values: Value[] } {
+  if (op.op === "scheduler") {
+    const half = (low: number, high: number) => BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
+    const times = [op.runtime, op.deadline, op.period].map(BigInt);
+    return { name: op.op, values: [[half(48, op.policy), BigInt(op.flags), half(op.nice, op.priority), ...times]] };
+  }
+  if (op.op === "cpu-affinity") {
+    const mask = op.cpus.reduce((bits, cpu) => bits | (1n << BigInt(cpu)), 0n);
+    const words = Math.floor(Math.max(0, ...op.cpus) / 64) + 1;
+    return {
+      name: op.op,
+      values: [Array.from({ length: words }, (_, i) => BigInt.asUintN(64, mask >> BigInt(64 * i)))],
+    };
+  }
   const { op: name, ...rest } = op;
   const values = Object.entries(rest).map(([key, value]): Value => {
     if (key === "from") return value === "root" ? 1 : 0;
     if (key === "kind") return value === "file" ? 1 : 0;
+    if (value instanceof BigUint64Array) return [...value];
     return typeof value === "boolean" ? Number(value) : value;
   });
   return { name, values: name === "fsconfig" && values.length === 1 ? [...values, undefined] : values };
@@ -94,6 +111,8 @@ test.each<[string, PlanOp, string]>([
   ["a number above 32 bits", { op: "wait", slot: 2 ** 32 }, "operation 1 (wait): 4294967296 is no 32-bit number"],
   ["a negative mask", { op: "ambient", mask: -1n }, "operation 1 (ambient): -1 is no unsigned 64-bit number"],
   ["a mask above 64 bits", { op: "bounding", mask: 2n ** 64n }, "is no unsigned 64-bit number"],
+  ["a BPF program without instructions", { op: "seccomp", flags: 0, program: new BigUint64Array() }, "0 words of data"],
+  ["a long BPF program", { op: "seccomp", flags: 0, program: new BigUint64Array(4097) }, "4097 words of data"],
   ["a negative group", { op: "user", uid: 0, gid: 0, groups: [-1] }, "operation 1 (user): -1 is no group id"],
 ])("%s is refused by name", (_, op, message) => {
   const encode = () => encodePlan([{ op: "setsid" }, op]);

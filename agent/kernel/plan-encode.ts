@@ -1,5 +1,5 @@
 import { AgentError } from "./error.ts";
-import { MAX_PLAN_BYTES, type PlanOp } from "./plan.ts";
+import { MAX_PLAN_BYTES, MAX_PLAN_DATA, type PlanOp } from "./plan.ts";
 
 type OpName = PlanOp["op"];
 type OpOf<N extends OpName> = Extract<PlanOp, { readonly op: N }>;
@@ -53,6 +53,11 @@ const ENCODERS: { readonly [N in OpName]: (put: PlanWriter, op: OpOf<N>) => void
   capset: (put, op) => put.u64(op.effective).u64(op.permitted).u64(op.inheritable),
   ambient: (put, op) => put.u64(op.mask),
   "no-new-privs": () => {},
+  scheduler: (put, op) => put.data(schedAttr(op)),
+  "io-priority": (put, op) => put.u32(op.value),
+  "cpu-affinity": (put, op) => put.data(cpuMask(op.cpus)),
+  personality: (put, op) => put.u32(op.persona),
+  seccomp: (put, op) => put.u32(op.flags).data(op.program),
   find: (put, op) => put.strings(op.candidates),
   wait: (put, op) => put.u32(op.slot),
   exec: (put, op) => put.strings(op.args).strings(op.env),
@@ -73,9 +78,25 @@ export function encodePlan(plan: readonly PlanOp[]): Uint8Array {
   return writer.finish();
 }
 
+/** struct sched_attr of the first version, 48 bytes. */
+function schedAttr(op: OpOf<"scheduler">): BigUint64Array {
+  const words = new BigUint64Array(6);
+  new Uint32Array(words.buffer, 0, 2).set([words.byteLength, op.policy]);
+  words[1] = BigInt(op.flags);
+  new Int32Array(words.buffer, 16, 2).set([op.nice, op.priority]);
+  for (const [index, value] of [op.runtime, op.deadline, op.period].entries()) words[3 + index] = BigInt(value);
+  return words;
+}
+
+function cpuMask(cpus: readonly number[]): BigUint64Array {
+  const words = new BigUint64Array(Math.floor(Math.max(0, ...cpus) / 64) + 1);
+  for (const cpu of cpus) words[Math.floor(cpu / 64)] = (words[Math.floor(cpu / 64)] ?? 0n) | (1n << BigInt(cpu % 64));
+  return words;
+}
+
 class PlanWriter {
   readonly #ops: Uint32Array;
-  readonly #words: number[] = [];
+  readonly #words: (number | bigint)[] = [];
   readonly #strings: string[] = [];
   readonly #count: number;
   #stringBytes = 0;
@@ -138,6 +159,14 @@ class PlanWriter {
     return this;
   }
 
+  /** Words of 64 bits, at most MAX_PLAN_DATA. */
+  data(words: BigUint64Array): this {
+    if (words.length === 0 || words.length > MAX_PLAN_DATA) throw this.#refuse(`${words.length} words of data`);
+    this.u32(this.#words.length).u32(words.length);
+    for (const word of words) this.#words.push(word);
+    return this;
+  }
+
   finish(): Uint8Array {
     const start = HEADER_BYTES + this.#ops.byteLength + this.#words.length * 8;
     const stringBytes = this.#stringBytes + 1; // so that there is always a last byte, and it is zero
@@ -147,7 +176,8 @@ class PlanWriter {
     bytes.set(new Uint8Array(this.#ops.buffer), HEADER_BYTES);
     let at = HEADER_BYTES + this.#ops.byteLength;
     for (const word of this.#words) {
-      bytes.writeUInt32LE(word, at);
+      if (typeof word === "bigint") bytes.writeBigUInt64LE(word, at);
+      else bytes.writeUInt32LE(word, at);
       at += 8;
     }
     for (const value of this.#strings) at += bytes.write(value, at) + 1;

@@ -91,6 +91,24 @@ export type PlanOp =
   /** Clear the ambient set, then raise what is in the mask. */
   | { readonly op: "ambient"; readonly mask: bigint }
   | { readonly op: "no-new-privs" }
+  /** sched_setattr(2). Numbers of the kernel: SCHED_*, SCHED_FLAG_*; nanoseconds. */
+  | {
+      readonly op: "scheduler";
+      readonly policy: number;
+      readonly flags: number;
+      readonly nice: number;
+      readonly priority: number;
+      readonly runtime: number;
+      readonly deadline: number;
+      readonly period: number;
+    }
+  /** ioprio_set(2): class << 13 | level. */
+  | { readonly op: "io-priority"; readonly value: number }
+  /** sched_setaffinity(2): numbers of processors. */
+  | { readonly op: "cpu-affinity"; readonly cpus: readonly number[] }
+  | { readonly op: "personality"; readonly persona: number }
+  /** seccomp(SECCOMP_SET_MODE_FILTER) with SECCOMP_FILTER_FLAG_*; an instruction of BPF is a word. */
+  | { readonly op: "seccomp"; readonly flags: number; readonly program: BigUint64Array }
   /** Choose the first candidate (a path of the container) that is a regular file and may be executed; else ENOENT or EACCES. */
   | { readonly op: "find"; readonly candidates: readonly string[] }
   /** Report "ready", then block until one byte can be read from the slot. End of file: exit. */
@@ -100,6 +118,9 @@ export type PlanOp =
 
 /** Largest encoded plan, in bytes (arguments and environment included); init refuses more. */
 export const MAX_PLAN_BYTES = 16 * 1024 * 1024;
+
+/** Most words of one BPF program (BPF_MAXINSNS) or structure. */
+export const MAX_PLAN_DATA = 4096;
 
 /** What a child says on its report descriptor. End of file after that: execve succeeded (or the child is gone). */
 export type LaunchReport =

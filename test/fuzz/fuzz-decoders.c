@@ -25,10 +25,10 @@ static void walk_op(const struct plan *plan, const struct plan_op *op) {
       if (text != NULL) seen += strlen(text);
     }
     if (*kind == 'a' || *kind == 'A') walk_array(plan, op->arg[at], op->arg[at + 1]);
-    if (*kind == 'n') {
+    if (*kind == 'n' || *kind == 'P') {
       for (uint32_t i = 0; i < op->arg[at + 1]; i++) seen += plan->words[op->arg[at] + i];
     }
-    if (strchr("aAnq", *kind) != NULL) at++;
+    if (strchr("aAnqP", *kind) != NULL) at++;
   }
 }
 

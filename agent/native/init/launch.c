@@ -59,7 +59,7 @@ _Noreturn static void enter_child(struct child *child, const struct launch_reque
   sigset_t none;
   uint64_t nofile[2] = {origin->nofile_soft, origin->nofile_hard};
   sigemptyset(&none);
-  signal(SIGPIPE, SIG_IGN); /* a report that nobody reads any more; exec puts it back */
+  signal(SIGPIPE, SIG_IGN); /* a report that nobody reads any more; `find` puts it back */
   sigprocmask(SIG_SETMASK, &none, NULL);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   close_others(child->slots, launch->slots);

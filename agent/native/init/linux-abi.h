@@ -59,6 +59,12 @@ struct abi_mount_attr {
 
 static inline int abi_pidfd_open(pid_t pid) { return (int)syscall(NR_pidfd_open, pid, 0); }
 
+/* struct sock_fprog; an instruction has 8 bytes. */
+struct abi_program {
+  uint16_t length;
+  const uint64_t *instructions;
+};
+
 static inline int abi_open_tree(int dir, const char *path, unsigned flags) {
   return (int)syscall(NR_open_tree, dir, path, flags | ABI_OPEN_TREE_CLOEXEC);
 }

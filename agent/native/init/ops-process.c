@@ -77,10 +77,8 @@ int op_bounding(struct child *child, const struct plan_op *op) {
   (void)child;
   uint64_t mask = plan_u64(op, 0);
   for (unsigned long capability = 0; capability < 64; capability++) {
-    int present = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
-    if (present < 0) break; /* beyond the last one that this kernel knows */
-    if (present == 0 || (mask >> capability & 1) != 0) continue;
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return -errno;
+    if ((mask >> capability & 1) != 0 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+    return errno == EINVAL ? 0 : -errno; /* EINVAL: beyond the last one that this kernel knows */
   }
   return 0;
 }
@@ -141,6 +139,7 @@ int op_find(struct child *child, const struct plan_op *op) {
     }
     if (S_ISREG(found.st_mode) && abi_faccessat2(AT_FDCWD, candidates[i], X_OK, ABI_AT_EACCESS) == 0) {
       child->executable = candidates[i];
+      signal(SIGPIPE, SIG_DFL); /* not in `exec`: a seccomp filter may not let it */
       return 0;
     }
     result = -EACCES;
@@ -162,7 +161,6 @@ int op_exec(struct child *child, const struct plan_op *op) {
   char *const *args = child_strings(child, op->arg[0], op->arg[1]);
   char *const *env = child_strings(child, op->arg[2], op->arg[3]);
   if (child->executable == NULL) return -EINVAL;
-  signal(SIGPIPE, SIG_DFL);
   execve(child->executable, args, env);
   return -errno;
 }

@@ -37,6 +37,13 @@ static int check_array(struct checker *c, uint32_t first, uint32_t count, bool s
   return 0;
 }
 
+static int check_data(struct checker *c, uint32_t first, uint32_t count) {
+  uint64_t end = c->cursor + count;
+  if (first != c->cursor || end > c->plan->word_count || count == 0 || count > PLAN_MAX_DATA) return -EINVAL;
+  c->cursor = end;
+  return 0;
+}
+
 static int check_argument(struct checker *c, char kind, const uint32_t *arg) {
   switch (kind) {
   case 'p':
@@ -55,6 +62,8 @@ static int check_argument(struct checker *c, char kind, const uint32_t *arg) {
     return arg[1] > 0 ? check_array(c, arg[0], arg[1], true) : -EINVAL;
   case 'n':
     return check_array(c, arg[0], arg[1], false);
+  case 'P':
+    return check_data(c, arg[0], arg[1]);
   default: /* u, q: any value */
     return 0;
   }
@@ -66,7 +75,7 @@ static int check_op(struct checker *c, const struct plan_op *op) {
   for (const char *kind = KINDS[op->code]; *kind != '\0'; kind++) {
     int result = check_argument(c, *kind, &op->arg[at]);
     if (result != 0) return result;
-    at += strchr("qaAn", *kind) != NULL ? 2 : 1;
+    at += strchr("qaAnP", *kind) != NULL ? 2 : 1;
   }
   for (; at < PLAN_ARGUMENTS; at++) {
     if (op->arg[at] != 0) return -EINVAL;

@@ -14,12 +14,13 @@
 
 #include "init.h"
 
-enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 * 1024 * 1024, PLAN_ARGUMENTS = 7, PLAN_MAX_NUMBERS = 65536 };
+enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 * 1024 * 1024, PLAN_ARGUMENTS = 7, PLAN_MAX_NUMBERS = 65536, PLAN_MAX_DATA = 4096 };
 #define PLAN_NO_STRING UINT32_MAX
 
 /*
  * Name, and the arguments in order: p path (1–4095 bytes), s string, o string or none, l slot, b 0 or 1, u number,
- * q 64 bit number (two places), a array of strings (two places), A the same but not empty, n array of numbers.
+ * q 64 bit number (two places), a array of strings (two places), A the same but not empty, n array of numbers,
+ * P array of 64 bit words as they are, not empty (a BPF program, a structure of the kernel).
  * The code of an operation is its place in this list, from 1.
  */
 #define PLAN_OPS(X)                                                                                                    \
@@ -58,6 +59,11 @@ enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 * 1024 * 1024, PLAN_ARGUMENT
   X(capset, "qqq")                                                                                                     \
   X(ambient, "q")                                                                                                      \
   X(no_new_privs, "")                                                                                                  \
+  X(scheduler, "P")                                                                                                    \
+  X(io_priority, "u")                                                                                                  \
+  X(cpu_affinity, "P")                                                                                                 \
+  X(personality, "u")                                                                                                  \
+  X(seccomp, "uP")                                                                                                     \
   X(find, "A")                                                                                                         \
   X(wait, "l")                                                                                                         \
   X(exec, "Aa")
