@@ -39,6 +39,7 @@ find_missing_programs() {
   need util-linux setpriv "ends a guest's processes with the command that started them" has setpriv
   need ca-certificates "CA certificates" "for downloads" is_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem
   if [ "$goal" = test ]; then need crun crun "the benchmark compares with it" has crun; fi
+  if [ "$goal" = test ]; then need runc runc "the benchmark compares with it" has runc; fi
   if [ "$goal" = test ]; then need busybox-static busybox "fills the tests' root file systems" has busybox; fi
   need musl-tools musl-gcc "links init: with musl it is small, and forks fast" has musl-gcc
   if [ "$dev" = yes ]; then need "clang libclang-rt-dev" "clang with libFuzzer" "builds the fuzzers" has_fuzzer; fi

@@ -7,17 +7,18 @@ interface Row {
   readonly unit: string;
   readonly aim?: string;
   readonly guestd: Samples | number;
-  readonly crun?: Samples | undefined;
+  /** Which of a runtime's numbers stands beside it. */
+  readonly beside?: "create" | "start" | "exec";
 }
 
 const DIGITS: Readonly<Record<string, number>> = { ms: 3, "MB/s": 0, MiB: 1 };
 const mib = (kib: number) => kib / 1024;
 
-function rows({ guestd, crun, ...rest }: Results): Row[] {
+function rows({ guestd, ...rest }: Results): Row[] {
   return [
-    { name: "create", unit: "ms", aim: "≤ 1.2", guestd: guestd.create, crun: crun?.create },
-    { name: "start", unit: "ms", aim: "≤ 0.4", guestd: guestd.start, crun: crun?.start },
-    { name: "exec, output, wait", unit: "ms", aim: "≤ 1.5", guestd: guestd.exec, crun: crun?.exec },
+    { name: "create", unit: "ms", aim: "≤ 1.2", guestd: guestd.create, beside: "create" },
+    { name: "start", unit: "ms", aim: "≤ 0.4", guestd: guestd.start, beside: "start" },
+    { name: "exec, output, wait", unit: "ms", aim: "≤ 1.5", guestd: guestd.exec, beside: "exec" },
     { name: "kill, wait, remove", unit: "ms", guestd: guestd.remove },
     { name: "Check", unit: "ms", guestd: guestd.check },
     { name: "ReadStdout, 32 KiB", unit: "MB/s", aim: "≥ 200", guestd: rest.stdout32k },
@@ -31,38 +32,50 @@ function rows({ guestd, crun, ...rest }: Results): Row[] {
 
 /** The table for people, with what has to be known to read it. */
 export function table(results: Results): string {
-  const { guestd, crun, stdout32k, firstAnswer } = results;
-  const heads = ["", "guestd", "p95", "aim", ...(crun === undefined ? [] : ["crun", "p95"]), "unit"];
+  const { guestd, runtimes, stdout32k, firstAnswer } = results;
+  const others = runtimes.flatMap(({ name }) => [name, "p95", "×"]);
+  const heads = ["", "guestd", "p95", "aim", ...others, "unit"];
   const lines = rows(results).map((row) => {
-    const digits = DIGITS[row.unit] ?? 3;
-    const pair = (value: Samples | number | undefined) =>
-      value === undefined
-        ? ["", ""]
-        : typeof value === "number"
-          ? [value.toFixed(digits), ""]
-          : [value.median.toFixed(digits), value.p95.toFixed(digits)];
-    return [row.name, ...pair(row.guestd), row.aim ?? "", ...(crun === undefined ? [] : pair(row.crun)), row.unit];
+    const own = cells(row.guestd, row.unit);
+    const beside = runtimes.flatMap((runtime) => {
+      const samples = row.beside === undefined ? undefined : runtime[row.beside];
+      return [...cells(samples, row.unit), ratio(samples, row.guestd)];
+    });
+    return [row.name, ...own, row.aim ?? "", ...beside, row.unit];
   });
   const widths = heads.map((_, column) => Math.max(...[heads, ...lines].map((line) => line[column]?.length ?? 0)));
   const text = [heads, ...lines].map((line) =>
     line.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join("  "),
   );
+  const [spawn] = runtimes.map((runtime) => runtime.spawn.median);
   const notes = [
     `Medians of ${guestd.create.count} (reads: ${stdout32k.count} transfers of 64 and 16 MiB; first answer: ${firstAnswer.count} starts); ` +
       `${availableParallelism()} CPUs, Linux ${release()}, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}.`,
     `The client is this process, over a unix socket: ${(guestd.clientMicros / guestd.calls).toFixed(0)} µs of its CPU time ` +
       "per call are part of guestd's numbers; exec is 4 calls one after the other, remove 3.",
-    crun === undefined
-      ? "crun is not installed (apt-get install crun): its column is left out."
-      : "crun by command line, same rootfs, namespaces, mounts and capabilities, without a cgroup; guestd makes one. " +
-        `Starting any program from here takes ${crun.spawn.median.toFixed(1)} ms of each of its numbers.`,
+    spawn === undefined
+      ? "Neither crun nor runc is installed (apt-get install crun runc): their columns are left out."
+      : "crun and runc by command line, same rootfs, namespaces, mounts and capabilities; × is their median by guestd's. guestd and " +
+        `runc make a cgroup, crun does without. Starting any program from here takes ${spawn.toFixed(1)} ms of each of their numbers.`,
   ];
   return `${text.join("\n")}\n\n${notes.join("\n")}\n`;
 }
 
+/** Median and 95th percentile. */
+function cells(value: Samples | number | undefined, unit: string): [string, string] {
+  const digits = DIGITS[unit] ?? 3;
+  if (value === undefined) return ["", ""];
+  if (typeof value === "number") return [value.toFixed(digits), ""];
+  return [value.median.toFixed(digits), value.p95.toFixed(digits)];
+}
+
+function ratio(other: Samples | undefined, own: Samples | number): string {
+  return other === undefined || typeof own === "number" ? "" : (other.median / own.median).toFixed(1);
+}
+
 /** The medians under the names that --json promises. */
 export function medians(results: Results): object {
-  const { guestd, crun, stdout32k, stdout8k, firstAnswer, idle, after } = results;
+  const { guestd, runtimes, stdout32k, stdout8k, firstAnswer, idle, after } = results;
   const of = (samples: Samples) => Number(samples.median.toFixed(3));
   return {
     guestd: {
@@ -78,8 +91,11 @@ export function medians(results: Results): object {
       private_dirty_kib: idle.privateDirtyKib,
       private_dirty_after_kib: after.privateDirtyKib,
     },
-    ...(crun === undefined
-      ? {}
-      : { crun: { create_ms: of(crun.create), start_ms: of(crun.start), exec_ms: of(crun.exec) } }),
+    ...Object.fromEntries(
+      runtimes.map(({ name, create, start, exec }) => [
+        name,
+        { create_ms: of(create), start_ms: of(start), exec_ms: of(exec) },
+      ]),
+    ),
   };
 }

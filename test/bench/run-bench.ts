@@ -4,11 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import { startHostAgent } from "../agent/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
-import { CrunRounds } from "./crun-rounds.ts";
 import { firstAnswer } from "./first-answer.ts";
 import { GuestdRounds } from "./guestd-rounds.ts";
 import { type Memory, memoryOf } from "./memory.ts";
 import { showPlainCgroups } from "./plain-cgroups.ts";
+import { type RuntimeName, RuntimeRounds } from "./runtime-rounds.ts";
 import { Samples } from "./samples.ts";
 import { readSpeed } from "./stdout-speed.ts";
 
@@ -20,8 +20,8 @@ const SETTLE_MS = 1000;
 
 export interface Results {
   readonly guestd: GuestdRounds;
-  /** Undefined where there is no crun. */
-  readonly crun: CrunRounds | undefined;
+  /** Those that are installed. */
+  readonly runtimes: readonly RuntimeRounds[];
   /** MB/s. */
   readonly stdout32k: Samples;
   readonly stdout8k: Samples;
@@ -30,14 +30,14 @@ export interface Results {
   readonly after: Memory;
 }
 
-/** Measures the agent that `command` starts, and crun beside it in turns, so that a noisy machine hits both. */
+/** Measures the agent that `command` starts, and other runtimes beside it in turns, so that a noisy machine hits all. */
 export async function runBench(
   command: readonly string[],
   signal: AbortSignal,
   progress: (doing: string) => void,
 ): Promise<Results> {
-  const hasCrun = spawnSync("crun", ["--version"]).error === undefined;
-  if (hasCrun) showPlainCgroups();
+  const installed = (["crun", "runc"] as const).filter((name) => spawnSync(name, ["--version"]).error === undefined);
+  if (installed.length > 0) showPlainCgroups();
   await using agent = await startHostAgent({ agentCommand: command });
   await using client = await agent.connect();
   await client.health.check({});
@@ -57,7 +57,10 @@ export async function runBench(
     { type: "ipc", path: `${shared}/ipc` },
     { type: "uts", path: `${shared}/uts` },
   ];
-  await using crun = hasCrun ? new CrunRounds(join(agent.directory, "crun"), spec, { exec, namespaces }) : undefined;
+  await using made = new AsyncDisposableStack();
+  const rounds = (name: RuntimeName) =>
+    made.use(new RuntimeRounds(name, join(agent.directory, name), spec, { exec, namespaces }));
+  const runtimes = installed.map(rounds);
   const [stdout32k, stdout8k] = [new Samples(), new Samples()];
   await client.agent.createContainer({ container_id: "dd", exec_id: "dd", OCI: spec });
   await client.agent.startContainer({ container_id: "dd" });
@@ -65,7 +68,7 @@ export async function runBench(
     progress(`round ${block * ROUNDS_PER_BLOCK} of ${BLOCKS * ROUNDS_PER_BLOCK}`);
     await inTurns(signal, (round) => guestd.round(`g${block}-${round}`, "hello\n"));
     await inTurns(signal, () => guestd.checkOnce());
-    if (crun !== undefined) await inTurns(signal, (round) => crun.round(`c${block}-${round}`, "hello\n"));
+    for (const runtime of runtimes) await inTurns(signal, (round) => runtime.round(`c${block}-${round}`, "hello\n"));
     await readBothWays(client, block, stdout32k, stdout8k);
   }
   const after = memoryOf(agentPid);
@@ -75,7 +78,7 @@ export async function runBench(
     if (count % 10 === 0) progress(`start ${count} of ${FIRST_ANSWERS}`);
     await firstAnswer(command, join(agent.directory, "first.sock"), first);
   }
-  return { guestd, crun, stdout32k, stdout8k, firstAnswer: first, idle, after };
+  return { guestd, runtimes, stdout32k, stdout8k, firstAnswer: first, idle, after };
 }
 
 async function inTurns(signal: AbortSignal, work: (round: number) => Promise<void>): Promise<void> {

@@ -6,23 +6,34 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { Samples } from "./samples.ts";
 
-/** crun by command line, its containers kept below one directory. Dispose of it to have them all removed. */
-export class CrunRounds implements AsyncDisposable {
+/** Each by its command line; crun can do without a cgroup, as guestd can't and runc doesn't. */
+const COMMANDS = {
+  crun: ["crun", "--cgroup-manager=disabled"],
+  runc: ["runc"],
+} as const;
+
+export type RuntimeName = keyof typeof COMMANDS;
+
+/** An OCI runtime by command line, its containers kept below one directory. Dispose of it to have them all removed. */
+export class RuntimeRounds implements AsyncDisposable {
   readonly create = new Samples();
   readonly start = new Samples();
   readonly exec = new Samples();
   /** What the command line itself costs: a program that does nothing. */
   readonly spawn = new Samples();
+  readonly name: RuntimeName;
   readonly #directory: string;
   readonly #exec: readonly string[];
   readonly #made = new Set<string>();
 
   /** Takes over `directory`. `spec` becomes the config.json of a bundle there, its namespaces from `namespaces`. */
   constructor(
+    name: RuntimeName,
     directory: string,
     spec: Init<grpc.Spec>,
     options: { readonly exec: readonly string[]; readonly namespaces: readonly { type: string; path?: string }[] },
   ) {
+    this.name = name;
     this.#directory = directory;
     this.#exec = options.exec;
     mkdirSync(join(directory, "bundle"), { recursive: true });
@@ -33,10 +44,10 @@ export class CrunRounds implements AsyncDisposable {
   async round(id: string, output: string): Promise<void> {
     this.#made.add(id);
     await this.spawn.time(() => run("/bin/true", []));
-    await this.create.time(() => this.#crun("create", "--bundle", join(this.#directory, "bundle"), id));
-    await this.start.time(() => this.#crun("start", id));
-    const text = await this.exec.time(() => this.#crun("exec", id, ...this.#exec));
-    if (text !== output) throw new Error(`crun exec: output ${JSON.stringify(text)}`);
+    await this.create.time(() => this.#run("create", "--bundle", join(this.#directory, "bundle"), id));
+    await this.start.time(() => this.#run("start", id));
+    const text = await this.exec.time(() => this.#run("exec", id, ...this.#exec));
+    if (text !== output) throw new Error(`${this.name} exec: output ${JSON.stringify(text)}`);
     await this.#delete(id);
   }
 
@@ -46,12 +57,13 @@ export class CrunRounds implements AsyncDisposable {
   }
 
   async #delete(id: string): Promise<void> {
-    await this.#crun("delete", "--force", id);
+    await this.#run("delete", "--force", id);
     this.#made.delete(id);
   }
 
-  #crun(...args: readonly string[]): Promise<string> {
-    return run("crun", ["--cgroup-manager=disabled", "--root", join(this.#directory, "state"), ...args]);
+  #run(...args: readonly string[]): Promise<string> {
+    const [program, ...options] = COMMANDS[this.name];
+    return run(program, [...options, "--root", join(this.#directory, "state"), ...args]);
   }
 }
 
