@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { cpuWeight, resourceWrites } from "./cgroup-resources.ts";
-import type { ResourcesSpec } from "./spec.ts";
+import { resourceWrites } from "./cgroup-resources.ts";
+import type { ResourcesSpec } from "./resources-spec.ts";
 
 const written = (resources: ResourcesSpec) => resourceWrites(resources).map(({ file, value }) => `${file} ${value}`);
 
@@ -75,12 +75,102 @@ describe("cpu", () => {
     expect(written({ cpu })).toEqual([expected]);
   });
 
-  test("shares become a weight by the newer formula of runc and crun", () => {
-    const shares = [0, 1, 2, 3, 256, 512, 1024, 2048, 10_000, 262_143, 262_144, 1e9];
-    expect(shares.map(cpuWeight)).toEqual([1, 1, 1, 2, 35, 59, 100, 174, 627, 10_000, 10_000, 10_000]);
+  test.each<[object, string[]]>([
+    [{ idle: 1, shares: 1024 }, ["cpu.weight 100", "cpu.idle 1"]],
+    [{ idle: 0, shares: 1024 }, ["cpu.idle 0", "cpu.weight 100"]],
+    [{ burst: 0 }, ["cpu.max.burst 0"]],
+    [{ burst: 0, quota: 5000 }, ["cpu.max.burst 0", "cpu.max 5000 100000"]],
+    [{ burst: 1000, quota: 5000 }, ["cpu.max.burst 0", "cpu.max 5000 100000", "cpu.max.burst 1000"]],
+    [{ burst: 1000 }, ["cpu.max.burst 1000"]],
+  ])("%j is written in the order that the kernel takes", (cpu, expected) => {
+    expect(written({ cpu })).toEqual(expected);
+  });
+
+  test.each<[object, string]>([
+    [{ idle: 2 }, "linux.resources.cpu.idle 2 is neither 0 nor 1"],
+    [{ cpus: "all" }, 'linux.resources.cpu.cpus "all" is no list'],
+    [{ mems: "../x" }, 'linux.resources.cpu.mems "../x" is no list'],
+  ])("%j is refused", (cpu, message) => {
+    expect(() => resourceWrites({ cpu })).toThrow(message);
   });
 });
 
 test("unlimited tasks", () => {
   expect(written({ pids: { limit: -1 } })).toEqual(["pids.max max"]);
+});
+
+describe("io", () => {
+  test("weights and throttles", () => {
+    const blockIO = {
+      weight: 10,
+      weightDevice: [{ major: 8, minor: 0, weight: 1000 }],
+      throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1000 }],
+      throttleWriteBpsDevice: [{ major: 8, minor: 16, rate: 0 }],
+      throttleReadIOPSDevice: [{ major: 8, minor: 0, rate: 3 }],
+      throttleWriteIOPSDevice: [{ major: 8, minor: 0, rate: 4 }],
+    };
+    expect(resourceWrites({ blockIO })).toEqual([
+      { file: "io.bfq.weight", value: "10", instead: { file: "io.weight", value: "1" } },
+      { file: "io.bfq.weight", value: "8:0 1000", instead: { file: "io.weight", value: "8:0 10000" } },
+      { file: "io.max", value: "8:0 rbps=1000" },
+      { file: "io.max", value: "8:16 wbps=max" },
+      { file: "io.max", value: "8:0 riops=3" },
+      { file: "io.max", value: "8:0 wiops=4" },
+    ]);
+    expect(resourceWrites({ blockIO: {} })).toEqual([]);
+  });
+
+  test.each([9, 1001])("a weight of %i is refused", (weight) => {
+    expect(() => resourceWrites({ blockIO: { weight } })).toThrow(`blockIO.weight ${weight} is outside 10..1000`);
+  });
+});
+
+test("huge pages, in use and reserved", () => {
+  expect(resourceWrites({ hugepageLimits: [{ pageSize: "2MB", limit: 0 }] })).toEqual([
+    { file: "hugetlb.2MB.max", value: "0" },
+    { file: "hugetlb.2MB.rsvd.max", value: "0", optional: true },
+  ]);
+  const bad = [{ pageSize: "../x", limit: 0 }];
+  expect(() => resourceWrites({ hugepageLimits: bad })).toThrow('pageSize "../x" is none such as "2MB"');
+});
+
+test("rdma, one line for each device", () => {
+  expect(written({ rdma: { mlx5_0: { hcaHandles: 3, hcaObjects: 0 }, hfi1: { hcaObjects: 9 } } })).toEqual([
+    "rdma.max mlx5_0 hca_handle=3 hca_object=0",
+    "rdma.max hfi1 hca_object=9",
+  ]);
+  expect(() => resourceWrites({ rdma: { x: {} } })).toThrow("rdma.x has neither");
+  expect(() => resourceWrites({ rdma: { "a b": { hcaHandles: 1 } } })).toThrow('"a b" is no name of a device');
+});
+
+describe("unified", () => {
+  test("is written as given, line by line, after all others", () => {
+    const unified = { "memory.high": "1048576", "io.max": "8:0 rbps=1\n8:16 rbps=2\n", "memory.oom.group": "1" };
+    expect(written({ unified, pids: { limit: 1 } })).toEqual([
+      "pids.max 1",
+      "memory.high 1048576",
+      "io.max 8:0 rbps=1",
+      "io.max 8:16 rbps=2",
+      "memory.oom.group 1",
+    ]);
+  });
+
+  test.each([
+    ["../memory.max", "is no name of a cgroup file"],
+    ["a/memory.max", "is no name of a cgroup file"],
+    ["..", "is no name of a cgroup file"],
+    ["memory..max", "is no name of a cgroup file"],
+    ["memory", "is no name of a cgroup file"],
+    ["", "is no name of a cgroup file"],
+    ["cgroup.procs", "guestd manages it itself"],
+    ["cgroup.kill", "guestd manages it itself"],
+    ["cgroup.subtree_control", "guestd manages it itself"],
+  ])("%j is refused", (file, why) => {
+    expect(() => resourceWrites({ unified: { [file]: "1" } })).toThrow(why);
+  });
+
+  test("a value with nothing in it, or a NUL byte, is refused", () => {
+    expect(() => resourceWrites({ unified: { "memory.high": "" } })).toThrow("has an empty value");
+    expect(() => resourceWrites({ unified: { "memory.high": "1\0" } })).toThrow("has a NUL byte");
+  });
 });

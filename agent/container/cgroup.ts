@@ -2,8 +2,6 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
-import { resourceWrites } from "./cgroup-resources.ts";
-import type { ResourcesSpec } from "./spec.ts";
 
 const EBUSY = 16;
 
@@ -34,15 +32,6 @@ export function createCgroup(files: Files, root: string, path: string): string {
     throw error;
   }
   return directory;
-}
-
-/** Sets limits. A file that isn't there, or that refuses its value, throws one line that names it. */
-export function applyResources(files: Files, directory: string, resources: ResourcesSpec): void {
-  for (const { file, value, optional } of resourceWrites(resources)) {
-    const path = `${directory}/${file}`;
-    if (files.exists(path)) attempt("write", `${path} "${value}"`, () => files.writeText(path, value));
-    else if (optional !== true) throw missingController(files, directory, file);
-  }
 }
 
 /** Processes in the cgroup and in those below it, as the agent sees them. Empty when it is gone. */
@@ -116,16 +105,6 @@ function delegateControllers(files: Files, directory: string): void {
   if (write(files, control, missing.map((name) => `+${name}`).join(" "))) return;
   // All or nothing in one write. One by one, so that only what can't be is missing; a limit that needs it will say so.
   for (const name of missing) write(files, control, `+${name}`);
-}
-
-function missingController(files: Files, directory: string, file: string): AgentError {
-  const controller = file.slice(0, file.indexOf("."));
-  const has = orUndefined(() => files.readText(`${directory}/cgroup.controllers`).trim()) ?? "";
-  const why = has.split(" ").includes(controller)
-    ? "the guest's kernel has no such file"
-    : `the ${controller} controller is not available there (it has: ${has || "none"})`;
-  const message = `set ${file} of cgroup ${directory}: ${why}; leave the limit out or use a kernel with it`;
-  return new AgentError("failed-precondition", message, { fields: { cgroup: directory, controller, file } });
 }
 
 /** The directory and those below it, parents first; empty when it is gone. */

@@ -1,3 +1,5 @@
+import type { ResourcesSpec } from "./resources-spec.ts";
+
 /** The part of the OCI runtime spec (names of its config.json) that reaches the compiler; absent lists are empty. */
 export interface Spec {
   readonly process: ProcessSpec;
@@ -77,21 +79,4 @@ export interface LinuxSpec {
   readonly readonlyPaths: readonly string[];
   readonly cgroupsPath: string;
   readonly resources: ResourcesSpec;
-}
-
-/** Limits; an absent one is left as the kernel has it. Bytes, microseconds, counts; -1 is unlimited. */
-export interface ResourcesSpec {
-  readonly memory?: {
-    readonly limit?: number;
-    readonly reservation?: number;
-    readonly swap?: number;
-  };
-  readonly cpu?: {
-    readonly shares?: number;
-    readonly quota?: number;
-    readonly period?: number;
-    readonly cpus?: string;
-    readonly mems?: string;
-  };
-  readonly pids?: { readonly limit?: number };
 }

@@ -1,4 +1,5 @@
-import { applyResources, createCgroup, removeCgroup } from "../container/cgroup.ts";
+import { applyResources } from "../container/apply-resources.ts";
+import { createCgroup, removeCgroup } from "../container/cgroup.ts";
 import { cgroupPath } from "../container/cgroup-path.ts";
 import { type OomWatch, watchOom } from "../container/oom-watch.ts";
 import type { LinuxSpec } from "../container/spec.ts";

@@ -1,8 +1,10 @@
 import type { grpc } from "../../proto/gen/messages.js";
 import { uint64 } from "../../proto/uint64.ts";
-import type { CapabilitySets, ProcessSpec, ResourcesSpec, Spec } from "../container/spec.ts";
+import type { CapabilitySets, ProcessSpec, Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
+import { given } from "./given.ts";
 import { toDevice } from "./oci-devices.ts";
+import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 
 /** grpc.Spec with the names of the OCI runtime spec. What the launcher doesn't carry yet is named in `unsupported`. */
 export function toSpec(message: grpc.Spec | null): Spec {
@@ -24,9 +26,13 @@ export function toSpec(message: grpc.Spec | null): Spec {
       maskedPaths: linux?.MaskedPaths ?? [],
       readonlyPaths: linux?.ReadonlyPaths ?? [],
       cgroupsPath: linux?.CgroupsPath ?? "",
-      resources: toResources(linux?.Resources ?? null),
+      resources: toResources(linux?.Resources),
     },
-    unsupported: [...unsupportedOfProcess(process), ...unsupportedOfSpec(message)],
+    unsupported: [
+      ...unsupportedOfProcess(process),
+      ...unsupportedOfSpec(message),
+      ...unsupportedOfResources(linux?.Resources),
+    ],
   };
 }
 
@@ -67,7 +73,6 @@ export function unsupportedOfProcess(process: grpc.Process): string[] {
 
 function unsupportedOfSpec(message: grpc.Spec): string[] {
   const { Hooks: hooks, Linux: linux } = message;
-  const resources = linux?.Resources;
   const propagation = linux?.RootfsPropagation ?? "";
   return given({
     "hooks.prestart": hooks?.Prestart,
@@ -85,33 +90,5 @@ function unsupportedOfSpec(message: grpc.Spec): string[] {
     [`linux.rootfsPropagation "${propagation}"`]: /^(|r?slave|r?private)$/.test(propagation) ? "" : propagation,
     "linux.mountLabel": linux?.MountLabel,
     "linux.intelRdt": linux?.IntelRdt,
-    "linux.resources.devices": resources?.Devices,
-    "linux.resources.blockIO": resources?.BlockIO,
-    "linux.resources.hugepageLimits": resources?.HugepageLimits,
-    "linux.resources.network": resources?.Network,
-    "linux.resources.memory.kernel": resources?.Memory?.Kernel,
-    "linux.resources.memory.kernelTCP": resources?.Memory?.KernelTCP,
-    "linux.resources.memory.swappiness": resources?.Memory?.Swappiness,
-    "linux.resources.memory.disableOOMKiller": resources?.Memory?.DisableOOMKiller,
-    "linux.resources.cpu.realtimeRuntime": resources?.CPU?.RealtimeRuntime,
-    "linux.resources.cpu.realtimePeriod": resources?.CPU?.RealtimePeriod,
   });
-}
-
-/** Names whose value is more than protobuf's "not given". */
-function given(fields: Readonly<Record<string, unknown>>): string[] {
-  return Object.entries(fields)
-    .filter(([, value]) => (Array.isArray(value) ? value.length > 0 : Boolean(value)))
-    .map(([name]) => name);
-}
-
-function toResources(resources: grpc.LinuxResources | null): ResourcesSpec {
-  const { Memory: memory = null, CPU: cpu = null, Pids: pids = null } = resources ?? {};
-  return {
-    ...(memory === null ? {} : { memory: { limit: memory.Limit, reservation: memory.Reservation, swap: memory.Swap } }),
-    ...(cpu === null
-      ? {}
-      : { cpu: { shares: cpu.Shares, quota: cpu.Quota, period: cpu.Period, cpus: cpu.Cpus, mems: cpu.Mems } }),
-    ...(pids === null ? {} : { pids: { limit: pids.Limit } }),
-  };
 }

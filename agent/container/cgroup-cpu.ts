@@ -1,0 +1,51 @@
+import { type CgroupWrite, refuseResource } from "./cgroup-write.ts";
+import type { CpuSpec } from "./resources-spec.ts";
+
+const USUAL_PERIOD = 100_000;
+
+/** Placement, then shares of the processor. */
+export function cpuWrites(cpu: CpuSpec, now: CpuSpec = {}): CgroupWrite[] {
+  const { idle, cpus = "", mems = "", shares = 0 } = cpu;
+  if (idle !== undefined && idle !== 0 && idle !== 1) throw refuseResource("cpu.idle", `${idle} is neither 0 nor 1`);
+  const idling = idle === undefined ? [] : [{ file: "cpu.idle", value: String(idle) }];
+  const weight = shares === 0 ? [] : [{ file: "cpu.weight", value: String(cpuWeight(shares)) }];
+  return [
+    ...placement("cpuset.mems", "cpu.mems", mems),
+    ...placement("cpuset.cpus", "cpu.cpus", cpus),
+    // An idle cgroup refuses a weight.
+    ...(idle === 1 ? [...weight, ...idling] : [...idling, ...weight]),
+    ...bandwidth(cpu, now),
+  ];
+}
+
+/**
+ * cpu.weight (1–10000, 100 is usual) for cpu.shares (2–262144, 1024 is usual). The log-quadratic formula of runc ≥ 1.3.2
+ * and crun ≥ 1.23: 2 → 1, 1024 → 100, 262144 → 10000. The older linear one, 1 + (shares - 2) * 9999 / 262142, made 39
+ * of the usual 1024, so that a container with shares of its own had less than one without; crun 1.8 still has it.
+ */
+export function cpuWeight(shares: number): number {
+  if (shares <= 2) return 1;
+  if (shares >= 262_144) return 10_000;
+  const l = Math.log2(shares);
+  return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34));
+}
+
+/** A burst may not be more than the quota, at any moment: the old one goes first, the new one comes last. */
+function bandwidth({ quota = 0, period = 0, burst }: CpuSpec, now: CpuSpec): CgroupWrite[] {
+  const max = quota === 0 && period === 0 ? [] : [{ file: "cpu.max", value: cpuMax(quota, period, now) }];
+  if (burst === undefined) return max;
+  const last = { file: "cpu.max.burst", value: String(burst) };
+  return max.length === 0 || burst === 0 ? [last, ...max] : [{ ...last, value: "0" }, ...max, last];
+}
+
+function cpuMax(quota: number, period: number, now: CpuSpec): string {
+  const inForce = (quota === 0 ? now.quota : quota) ?? 0;
+  return `${inForce > 0 ? inForce : "max"} ${period || now.period || USUAL_PERIOD}`;
+}
+
+/** A list such as "0-3,8"; the kernel knows which there are. */
+function placement(file: string, field: string, list: string): CgroupWrite[] {
+  if (list === "") return [];
+  if (!/^[\d,\-\s]+$/.test(list)) throw refuseResource(field, `${JSON.stringify(list)} is no list such as "0-3,8"`);
+  return [{ file, value: list }];
+}

@@ -1,0 +1,33 @@
+import { type CgroupWrite, refuseResource } from "./cgroup-write.ts";
+import type { BlockIoSpec, ThrottleSpec } from "./resources-spec.ts";
+
+/** Weights go to the BFQ scheduler where the kernel has it, else to io.weight, as runc and crun do it. */
+export function ioWrites(io: BlockIoSpec): CgroupWrite[] {
+  const { weight = 0, weightDevice = [] } = io;
+  return [
+    ...(weight === 0 ? [] : [weightWrite("blockIO.weight", "", weight)]),
+    ...weightDevice.map((one) => weightWrite("blockIO.weightDevice", `${one.major}:${one.minor} `, one.weight)),
+    ...throttles("rbps", io.throttleReadBpsDevice),
+    ...throttles("wbps", io.throttleWriteBpsDevice),
+    ...throttles("riops", io.throttleReadIOPSDevice),
+    ...throttles("wiops", io.throttleWriteIOPSDevice),
+  ];
+}
+
+/** io.weight (1–10000) for a weight of BFQ (10–1000). */
+export function ioWeight(weight: number): number {
+  return 1 + Math.floor(((weight - 10) * 9999) / 990);
+}
+
+function weightWrite(field: string, device: string, weight: number): CgroupWrite {
+  if (weight < 10 || weight > 1000) throw refuseResource(field, `${weight} is outside 10..1000`);
+  const instead = { file: "io.weight", value: `${device}${ioWeight(weight)}` };
+  return { file: "io.bfq.weight", value: `${device}${weight}`, instead };
+}
+
+function throttles(key: string, devices: readonly ThrottleSpec[] = []): CgroupWrite[] {
+  return devices.map(({ major, minor, rate }) => ({
+    file: "io.max",
+    value: `${major}:${minor} ${key}=${rate === 0 ? "max" : rate}`,
+  }));
+}
