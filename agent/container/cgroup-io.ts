@@ -15,7 +15,7 @@ export function ioWrites(io: BlockIoSpec): CgroupWrite[] {
 }
 
 /** io.weight (1–10000) for a weight of BFQ (10–1000). */
-export function ioWeight(weight: number): number {
+function ioWeight(weight: number): number {
   return 1 + Math.floor(((weight - 10) * 9999) / 990);
 }
 
