@@ -147,8 +147,8 @@ test.runIf(process.getuid?.() === 0)("root keeps owners and makes devices (needs
 
 test("extended attributes are left out with a note", async () => {
   const pax = { "SCHILY.xattr.security.capability": "x" };
-  const { report } = await treeFrom([[{ ...file("a"), pax }]], { keepOwners: true });
-  expect(report.notes).toEqual(["extended attributes: left out (1)"]);
+  const { report } = await treeFrom([[{ ...file("a"), pax }]], { keepOwners: false });
+  expect(report.notes).toContain("extended attributes: left out (1)");
 });
 
 test("a directory that isn't empty is refused", async () => {

@@ -28,12 +28,14 @@ export class Child {
   readonly #process: ChildProcessByStdio<null, Readable, Readable>;
   #running = true;
 
-  /** Runs `argv` behind `setpriv`; `wrapper` is a command line in front of it, as in unshare. */
-  constructor(name: string, argv: readonly string[], wrapper: readonly string[] = []) {
+  /** Runs `argv` behind `setpriv`. */
+  constructor(name: string, argv: readonly string[]) {
     this.name = name;
-    const [command = "", ...rest] = [...wrapper, "setpriv", "--pdeathsig", "KILL", "--", ...argv];
     // In a session of its own: a terminal's ^C is for this process alone, which then ends the child.
-    this.#process = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    this.#process = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
     this.stdout = this.#process.stdout;
     this.messages.read(this.#process.stderr);
     const forget = onProcessEnd(() => this.kill("SIGKILL"));
@@ -44,7 +46,7 @@ export class Child {
         resolve(ending);
       };
       this.#process.once("error", (error) => {
-        this.messages.add(`${command}: ${error.message}`);
+        this.messages.add(`setpriv: ${error.message}`);
         finish({ status: 127, signal: undefined });
       });
       this.#process.once("exit", () => {

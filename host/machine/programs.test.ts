@@ -1,6 +1,6 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { findProgram, findQemu, findVirtiofsd } from "./programs.ts";
 
@@ -10,15 +10,18 @@ describe("programs", () => {
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), "programs-"));
     vi.stubEnv("PATH", `${directory}:/bin:/usr/bin`);
+    vi.stubEnv("GUESTD_CACHE", join(directory, "cache"));
   });
 
   afterEach(async () => {
     vi.unstubAllEnvs();
+    vi.restoreAllMocks();
     await rm(directory, { recursive: true });
   });
 
-  async function program(name: string, text: string): Promise<string> {
-    const path = join(directory, name);
+  async function program(name: string, text: string, below = ""): Promise<string> {
+    const path = join(directory, below, name);
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, `#!/bin/sh\n${text}\n`);
     await chmod(path, 0o755);
     return path;
@@ -34,14 +37,29 @@ describe("programs", () => {
     expect(findProgram("some-tool")).toBeUndefined();
   });
 
-  test("QEMU's virtiofsd is known by what it says of its version", async () => {
-    const path = await program("virtiofsd", "echo 'virtiofsd version 7.2.22 (Debian 1:7.2)'");
-    expect(await findVirtiofsd()).toEqual({ path, kind: "qemu" });
+  const qemuSays = "echo 'virtiofsd version 7.2.22 (Debian 1:7.2)'";
+  /** To a user who is in a group. */
+  const qemuFails = "echo 'setgroups() failed with error=1:Operation not permitted' >&2; exit 1";
+  const rustSays = "echo 'virtiofsd 1.13.2'";
+
+  test.each([
+    ["QEMU's", "qemu", qemuSays],
+    ["QEMU's, which does not start", "qemu", qemuFails],
+    ["the one in Rust", "rust", rustSays],
+    ["an old one in Rust", "rust", "echo 'virtiofsd backend 1.4.0'; exit 1"],
+  ])("virtiofsd is known by what it says of its version: %s", async (_, kind, text) => {
+    vi.spyOn(process, "getuid").mockReturnValue(0);
+    const path = await program("virtiofsd", text);
+    expect(await findVirtiofsd()).toEqual({ path, kind });
   });
 
-  test("virtiofsd in Rust is known too", async () => {
-    const path = await program("virtiofsd", "echo 'virtiofsd 1.13.2'");
-    expect(await findVirtiofsd()).toEqual({ path, kind: "rust" });
+  test("an ordinary user gets the virtiofsd in Rust that set-up built before QEMU's, root the first", async () => {
+    const first = await program("virtiofsd", qemuFails);
+    const built = await program("virtiofsd", rustSays, "cache/tools/bin");
+    vi.spyOn(process, "getuid").mockReturnValue(1000);
+    expect(await findVirtiofsd()).toEqual({ path: built, kind: "rust" });
+    vi.spyOn(process, "getuid").mockReturnValue(0);
+    expect(await findVirtiofsd()).toEqual({ path: first, kind: "qemu" });
   });
 
   test("what is missing is said in one line with the command that helps", () => {

@@ -25,22 +25,33 @@ export function findQemu(): string {
   return required(name, findProgram(name));
 }
 
+/** Root gets the first that there is. An ordinary user gets the first in Rust, as QEMU's needs root, else the first. */
 export async function findVirtiofsd(): Promise<Virtiofsd> {
-  const path = required("virtiofsd", findProgram("virtiofsd", ["/usr/libexec", "/usr/lib/qemu", "/usr/lib"]));
-  return { path, kind: await virtiofsdKind(path) };
+  const places = [toolsDirectory(), "/usr/libexec", "/usr/lib/qemu", "/usr/lib"];
+  let first: Virtiofsd | undefined;
+  for (const path of findPrograms("virtiofsd", places)) {
+    const found = { path, kind: await virtiofsdKind(path) };
+    if (found.kind === "rust" || process.getuid?.() === 0) return found;
+    first ??= found;
+  }
+  return required("virtiofsd", first);
 }
 
 /** The vhost-user vsock device for machines without a usable /dev/vhost-vsock. */
 export function findVhostDeviceVsock(): string {
-  return required("vhost-device-vsock", findProgram("vhost-device-vsock", [join(cacheDirectory(), "tools/bin")]));
+  return required("vhost-device-vsock", findProgram("vhost-device-vsock", [toolsDirectory()]));
 }
 
 /** The path of an executable in PATH or else in one of `directories`. */
 export function findProgram(name: string, directories: readonly string[] = []): string | undefined {
+  return findPrograms(name, directories)[0];
+}
+
+function findPrograms(name: string, directories: readonly string[]): readonly string[] {
   const path = (process.env["PATH"] ?? "").split(delimiter).filter((directory) => directory !== "");
   return [...path, "/usr/sbin", "/sbin", ...directories]
     .map((directory) => join(directory, name))
-    .find((file) => {
+    .filter((file) => {
       try {
         accessSync(file, constants.X_OK);
         return true;
@@ -50,20 +61,28 @@ export function findProgram(name: string, directories: readonly string[] = []): 
     });
 }
 
-/** QEMU's says "virtiofsd version 7.2.x" and copyright of QEMU; the Rust one "virtiofsd 1.x". Some answer with status 1. */
+/** Where set-up puts what it builds. */
+function toolsDirectory(): string {
+  return join(cacheDirectory(), "tools/bin");
+}
+
+/**
+ * The Rust one says "virtiofsd 1.x" or, long ago, "virtiofsd backend 1.x". QEMU's says "virtiofsd version 7.2.x", and to a
+ * user who is in a group only that setgroups failed.
+ */
 async function virtiofsdKind(path: string): Promise<Virtiofsd["kind"]> {
   const answer = await run(path, ["--version"], { timeout: 5000 }).catch((error: unknown) => {
     if (isOutput(error)) return error;
     throw new MachineError(`virtiofsd ${path}: it does not run`, { cause: error });
   });
-  return /^virtiofsd version/m.test(answer.stdout + answer.stderr) ? "qemu" : "rust";
+  return /^virtiofsd (backend )?\d/m.test(answer.stdout + answer.stderr) ? "rust" : "qemu";
 }
 
 function isOutput(error: unknown): error is { stdout: string; stderr: string } {
   return error instanceof Error && "stdout" in error && "stderr" in error && `${error.stdout}${error.stderr}` !== "";
 }
 
-function required(name: string, path: string | undefined): string {
-  if (path === undefined) throw new MachineError(`${name} is not installed: run "npm run setup"`);
-  return path;
+function required<T>(name: string, found: T | undefined): T {
+  if (found === undefined) throw new MachineError(`${name} is not installed: run "npm run setup"`);
+  return found;
 }

@@ -16,8 +16,8 @@ export type Rights = "root" | "user-namespace" | "none";
 
 /** Starts virtiofsd for a share; it ends by itself when QEMU disconnects, and its owner ends it in any case. */
 export async function startVirtiofsd(share: Share, socket: string, signal: AbortSignal): Promise<Child> {
-  const { argv, wrapper } = virtiofsdCommand(await findVirtiofsd(), share.directory, socket, await rights());
-  const child = new Child(`virtiofsd (${share.tag})`, argv, wrapper);
+  const argv = virtiofsdCommand(await findVirtiofsd(), share.directory, socket, await rights());
+  const child = new Child(`virtiofsd (${share.tag})`, argv);
   try {
     await waitUntilListening(child, socket, signal);
     return child;
@@ -28,35 +28,28 @@ export async function startVirtiofsd(share: Share, socket: string, signal: Abort
 }
 
 /**
- * Root gets the chroot sandbox, which works in containers too. For an ordinary user virtiofsd runs in a user namespace:
- * what the guest's root makes belongs to that user on the host, and chown to anyone else fails. Where user namespaces
- * are forbidden, the one in Rust runs without a sandbox: it keeps the guest inside the directory by its own checks only.
- * QEMU's insists on a lock in /run/virtiofsd, and gets an empty /run of its own, so it cannot share what is below /run.
+ * Root gets the chroot sandbox, which works in containers too. For an ordinary user the one in Rust runs in a user
+ * namespace: what the guest's root makes belongs to that user on the host, and chown to anyone else fails. Where user
+ * namespaces are forbidden it runs without a sandbox: it keeps the guest inside the directory by its own checks only.
  */
 export function virtiofsdCommand(
   { path, kind }: Virtiofsd,
   directory: string,
   socket: string,
   rights: Rights,
-): { argv: readonly string[]; wrapper: readonly string[] } {
+): readonly string[] {
   if (kind === "rust") {
     const sandbox = { root: "chroot", "user-namespace": "namespace", none: "none" }[rights];
     const flags = [`--socket-path=${socket}`, `--shared-dir=${directory}`, "--cache=auto", `--sandbox=${sandbox}`];
-    return { argv: [path, ...flags, "--log-level=error"], wrapper: [] };
+    return [path, ...flags, "--log-level=error"];
+  }
+  if (rights !== "root") {
+    throw new MachineError(`virtiofsd ${path}: QEMU's own needs root: run "npm run setup", which gets the one in Rust`);
   }
   // commas separate -o options, and a backslash escapes them
   const source = directory.replace(/[\\,]/g, "\\$&");
   const settings = [`source=${source}`, "cache=auto", "sandbox=chroot", "log_level=err"];
-  const argv = [path, `--socket-path=${socket}`, ...settings.flatMap((setting) => ["-o", setting])];
-  if (rights === "root") return { argv, wrapper: [] };
-  if (rights === "none") {
-    throw new MachineError(`virtiofsd ${path}: needs root where user namespaces are forbidden: run as root`);
-  }
-  if (/^(\/var)?\/run(\/|$)/.test(directory)) {
-    throw new MachineError(`virtiofsd ${path}: cannot share ${directory} as an ordinary user: choose one outside /run`);
-  }
-  const ownRun = 'mount -t tmpfs tmpfs /run && exec "$@"';
-  return { argv, wrapper: ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", ownRun, "sh"] };
+  return [path, `--socket-path=${socket}`, ...settings.flatMap((setting) => ["-o", setting])];
 }
 
 async function rights(): Promise<Rights> {

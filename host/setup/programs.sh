@@ -1,13 +1,5 @@
 # What the guest, the builds and the tests run, and the Debian package that brings it.
 
-# virtiofsd came with QEMU until QEMU 8.0, and is a package of its own since.
-virtiofsd_package() {
-  case $(. /etc/os-release 2>/dev/null && echo "${ID:-}-${VERSION_ID:-}") in
-    debian-11 | debian-12 | ubuntu-20.04 | ubuntu-22.04) echo qemu-system-common ;;
-    *) echo virtiofsd ;;
-  esac
-}
-
 # need PACKAGES NAME PURPOSE TEST…: notes packages and purpose when the test fails.
 need() {
   package=$1 name=$2 purpose=$3
@@ -17,8 +9,6 @@ need() {
   missing="$missing
   $(printf '%-24s %s (Debian package %s)' "$name" "$purpose" "$package")"
 }
-
-has_virtiofsd() { has virtiofsd || is_file /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd /usr/lib/virtiofsd; }
 
 has_fuzzer() {
   has clang || return 1
@@ -31,7 +21,6 @@ find_missing_programs() {
     aarch64) need qemu-system-arm qemu-system-aarch64 "runs the guest" has qemu-system-aarch64 ;;
     *) need qemu-system-x86 qemu-system-x86_64 "runs the guest" has qemu-system-x86_64 ;;
   esac
-  need "$(virtiofsd_package)" virtiofsd "shares directories with the guest" has_virtiofsd
   need gcc gcc "compiles init and the addon" has gcc
   need libc6-dev "static C library" "init is linked with it" is_file /usr/lib/*/libc.a /usr/lib/libc.a /usr/lib64/libc.a
   need erofs-utils mkfs.erofs "makes the guest image" has mkfs.erofs

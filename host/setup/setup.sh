@@ -42,16 +42,20 @@ is_file() { for path in "$@"; do if [ -e "$path" ]; then return 0; fi; done; ret
 . "$here/npm-packages.sh"
 . "$here/apt.sh"
 . "$here/kernel.sh"
+. "$here/crates.sh"
+. "$here/virtiofsd.sh"
 . "$here/vsock-device.sh"
 
 packages="" # Debian packages to install
 missing=""  # one line for each missing thing, for people
 find_missing_programs
+find_missing_virtiofsd
 npm_packages_current || missing="$missing
   npm packages             by npm ci, into node_modules"
 kernel_present || missing="$missing
   a guest kernel           $(kernel_plan)"
-vsock_device_present || find_missing_vsock_device
+find_missing_vsock_device
+find_missing_cargo
 if [ -z "$missing" ]; then exit 0; fi
 
 say "this is missing:$missing"
@@ -63,5 +67,5 @@ mkdir -p "$cache"
 apt_install
 npm_packages_current || npm_packages_install
 kernel_present || kernel_fetch
-vsock_device_present || vsock_device_build
+crates_build
 say "everything is there"

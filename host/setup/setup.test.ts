@@ -70,6 +70,21 @@ describe("setup.sh", () => {
     );
   });
 
+  test("an ordinary user whose virtiofsd is QEMU's own is told what the one in Rust is built with", () => {
+    program("apt-get", "exit 1");
+    program("apt-cache", "exit 1");
+    program("id", "echo 1000");
+    program("virtiofsd", "echo 'setgroups() failed with error=1:Operation not permitted' >&2; exit 1");
+    const onDebian12 = /^VERSION_ID="?12"?$/m.test(readFileSync("/etc/os-release", "utf8"));
+    const { output } = setup("demo");
+    expect(output).toMatch(onDebian12 ? /^ {2}virtiofsd +.*built by cargo install/m : /^ {2}virtiofsd +/m);
+    program("virtiofsd", "echo 'virtiofsd 1.14.0'");
+    expect(setup("demo").output).not.toMatch(/^ {2}virtiofsd /m);
+    program("virtiofsd", "echo 'virtiofsd version 7.2.22'");
+    program("id", "echo 0");
+    expect(setup("demo").output).not.toMatch(/^ {2}virtiofsd /m);
+  });
+
   test("as root it says what is missing before it installs, and updates the lists once where apt knows no package", () => {
     const calls = join(directory, "calls");
     program("apt-get", `echo "apt-get $*" >>${calls}`);

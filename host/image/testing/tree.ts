@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lstat } from "../resolve-in-root.ts";
@@ -6,7 +6,20 @@ import { lstat } from "../resolve-in-root.ts";
 /** A temporary directory that goes with the scope. */
 export function temporaryDirectory(): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "guestd-test-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, [Symbol.dispose]: () => remove(path) };
+}
+
+/** Only root removes what is in a directory without write permission as it is. */
+function remove(path: string): void {
+  if (process.getuid?.() !== 0) openDirectories(path);
+  rmSync(path, { recursive: true, force: true });
+}
+
+function openDirectories(path: string): void {
+  chmodSync(path, 0o700);
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) openDirectories(join(path, entry.name));
+  }
 }
 
 /** What is below a directory: "dir/", "link -> target", or a file's content; links are not followed. */

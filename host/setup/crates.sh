@@ -1,0 +1,82 @@
+# Programs that no package of the machine has, built by cargo from crates.io into $cache/tools.
+
+cargo_minor_wanted=78 # cargo 1.78 is the first that reads the crates' lock files (version 4)
+crates=""             # NAME@VERSION to build
+
+# need_crate NAME VERSION PURPOSE
+need_crate() {
+  crates="$crates $1@$2"
+  missing="$missing
+  $(printf '%-24s %s (crate, built by cargo install)' "$1" "$3")"
+}
+
+# True for a cargo that is new enough. Takes the command to ask.
+cargo_is_recent() {
+  minor=$("$1" --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
+  [ -n "$minor" ] && [ "$minor" -ge "$cargo_minor_wanted" ]
+}
+
+# Debian 12 has a recent Rust as cargo-web (for its browsers), later releases as cargo, Ubuntu as cargo-1.NN.
+cargo_package() {
+  for name in cargo-web $(apt-cache search --names-only '^cargo-1\.[0-9]+$' | cut -d' ' -f1 | sort -rV) cargo; do
+    minor=$(apt-cache show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: 1\.\([0-9]*\)\..*/\1/p')
+    # cargo 0.NN is how Debian numbered cargo before 1.75, too old for us
+    if [ -n "$minor" ] && [ "$minor" -ge "$cargo_minor_wanted" ]; then
+      echo "$name"
+      return 0
+    fi
+  done
+}
+
+# The same without apt's lists, for the command line that a user without root is told.
+cargo_package_guess() {
+  if [ "$(. /etc/os-release && echo "$ID-${VERSION_ID:-}")" = debian-12 ]; then echo cargo-web; else echo cargo; fi
+}
+
+find_cargo() {
+  for command in cargo "$HOME/.cargo/bin/cargo" /usr/lib/rust-1.*/bin/cargo; do
+    if cargo_is_recent "$command"; then
+      echo "$command"
+      return 0
+    fi
+  done
+}
+
+# Once all crates are known.
+find_missing_cargo() {
+  if [ -z "$crates" ] || [ -n "$(find_cargo)" ]; then return 0; fi
+  package=""
+  if has apt-get; then
+    package=$(cargo_package)
+    if [ -z "$package" ] && can_be_root; then
+      mkdir -p "$cache"
+      : >>"$log"
+      apt_update
+      package=$(cargo_package)
+    elif [ -z "$package" ]; then
+      package=$(cargo_package_guess)
+    fi
+  fi
+  if [ -z "$package" ]; then
+    say "this is missing:$missing"
+    fail "cargo 1.$cargo_minor_wanted or later is needed to build$crates: install Rust, then run this again"
+  fi
+  packages="$packages $package"
+  missing="$missing
+  $(printf '%-24s %s (Debian package %s)' cargo "builds the crates above" "$package")"
+}
+
+# Each takes a minute or two on two cores.
+crates_build() {
+  if [ -z "$crates" ]; then return 0; fi
+  cargo=$(find_cargo)
+  if [ -z "$cargo" ]; then fail "no cargo 1.$cargo_minor_wanted or later after the installation: see $log" "$log"; fi
+  for crate in $crates; do
+    say "cargo install $crate, to $cache/tools (takes a minute or two)"
+    # a cargo from /usr/lib/rust-1.NN looks for its own rustc beside it
+    PATH=$(dirname -- "$(command -v "$cargo")"):$PATH CARGO_TARGET_DIR="$cache/build-$crate" \
+      "$cargo" install "$crate" --locked --root "$cache/tools" >>"$log" 2>&1 ||
+      fail "cargo install $crate failed: see $log" "$log"
+    rm -rf "$cache/build-$crate"
+  done
+}

@@ -1,0 +1,34 @@
+# virtiofsd came with QEMU, in C, until QEMU 8.0, and is a program in Rust and a package of its own since. Both serve root.
+# The one in C does not start in the user namespace of an ordinary user who is in a group, so that user gets the one in
+# Rust, from crates.io where the distribution has only the other.
+
+virtiofsd_package() {
+  case $(. /etc/os-release 2>/dev/null && echo "${ID:-}-${VERSION_ID:-}") in
+    debian-11 | debian-12 | ubuntu-20.04 | ubuntu-22.04) echo qemu-system-common ;;
+    *) echo virtiofsd ;;
+  esac
+}
+
+# The places where host/machine/programs.ts looks.
+virtiofsd_present() {
+  for path in "$(command -v virtiofsd)" "$cache/tools/bin/virtiofsd" /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd \
+    /usr/lib/virtiofsd; do
+    if ! [ -x "$path" ]; then continue; fi
+    if [ "$(id -u)" = 0 ]; then return 0; fi
+    # the one in C says "virtiofsd version 7.2.x", and no version at all to a user who is in a group
+    case $("$path" --version 2>&1) in "virtiofsd "[0-9]* | "virtiofsd backend "*) return 0 ;; esac
+  done
+  return 1
+}
+
+find_missing_virtiofsd() {
+  if virtiofsd_present; then return 0; fi
+  package=$(virtiofsd_package)
+  if [ "$(id -u)" = 0 ] || [ "$package" = virtiofsd ]; then
+    need "$package" virtiofsd "shares directories with the guest" false
+    return 0
+  fi
+  need_crate virtiofsd 1.14.0 "shares directories with the guest, without root"
+  need libcap-ng-dev "libcap-ng headers" "virtiofsd is built with them" is_file /usr/include/cap-ng.h
+  need libseccomp-dev "libseccomp headers" "virtiofsd is built with them" is_file /usr/include/seccomp.h
+}
