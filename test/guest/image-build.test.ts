@@ -1,15 +1,18 @@
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { repositoryRoot as root } from "../../host/machine/paths.ts";
+import { cacheDirectory, repositoryRoot as root } from "../../host/machine/paths.ts";
 import { buildTasks } from "../../rootfs-builder/build-image.ts";
 
 const OUTPUTS = [
   ...["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache"].map((name) => `agent/${name}`),
   ...["vmlinuz", "initrd.cpio.gz", "guest.img"].map((name) => `image/${name}`),
 ];
+const NOBODY = 65534;
 
 describe("building the image", () => {
   let directory = "";
@@ -39,6 +42,45 @@ describe("building the image", () => {
     await build("another/folder");
     expect(await digests("another/folder")).toEqual(await digests("one"));
   });
+
+  test.runIf(process.getuid?.() === 0)(
+    "gives the same bytes to another user with another umask (needs root)",
+    async () => {
+      const home = join(directory, "of-nobody");
+      const cache = join(home, "cache");
+      const mine = cacheDirectory();
+      await mkdir(cache, { recursive: true });
+      // what comes from the network is shared; the stripped Node that is kept beside it is made anew
+      for (const name of ["debs", "kernel"]) await symlink(join(mine, name), join(cache, name));
+      for (const path of [directory, home, cache]) await chmod(path, 0o755);
+      await chown(home, NOBODY, NOBODY);
+      await chown(cache, NOBODY, NOBODY);
+      // the one thing that this user may more than others: read the repository and the cache wherever root has them
+      const reader = [
+        "--inh-caps=-all,+dac_read_search",
+        "--ambient-caps=-all,+dac_read_search",
+        "--bounding-set=-all,+dac_read_search",
+      ];
+      const privately = 'umask 077 && exec "$@"';
+      await promisify(execFile)(
+        "setpriv",
+        [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...reader].concat(
+          "sh",
+          "-c",
+          privately,
+          "sh",
+          process.execPath,
+          join(root, "rootfs-builder/build.ts"),
+          "--to",
+          join(home, "out"),
+        ),
+        { cwd: home, env: { PATH: process.env["PATH"], HOME: home, TMPDIR: home, GUESTD_CACHE: cache } },
+      );
+      const image = await stat(join(home, "out/image/guest.img"));
+      expect([image.uid, image.mode & 0o777]).toEqual([NOBODY, 0o600]);
+      expect(await digests("of-nobody/out")).toEqual(await digests("one"));
+    },
+  );
 
   test("does nothing, and within half a second, when nothing has changed", async () => {
     const start = performance.now();
