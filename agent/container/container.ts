@@ -5,8 +5,8 @@ import { Lock } from "../kernel/lock.ts";
 import { killCgroup } from "./cgroup.ts";
 import { checkProcess } from "./check-spec.ts";
 import { openForReading } from "./inside.ts";
-import { Launcher } from "./launcher.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
+import { makerOf } from "./maker-of.ts";
 import type { Process } from "./process.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
@@ -39,13 +39,13 @@ export class Container {
 
   /** The process is made and blocked before execve when this resolves; `signal` gives the creation up. */
   static async create(kernel: Kernel, options: ContainerOptions, signal?: AbortSignal): Promise<Container> {
-    const maker = new Launcher(kernel, options);
+    const maker = makerOf(kernel, options);
     return new Container(kernel, options, maker, await maker.create(signal));
   }
 
   /** After a restart of the agent, from what init kept. */
   static restore(kernel: Kernel, options: ContainerOptions, init: Process, execs: readonly Process[]): Container {
-    const container = new Container(kernel, options, new Launcher(kernel, options), init);
+    const container = new Container(kernel, options, makerOf(kernel, options), init);
     for (const exec of execs) container.#execs.set(exec.execId, exec);
     return container;
   }

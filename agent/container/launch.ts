@@ -60,6 +60,11 @@ export function launchCount(): number {
   return launches;
 }
 
+/** For what init is to know by a number of its own. */
+export function newLaunchId(): number {
+  return ++nextLaunchId;
+}
+
 /** Launch ids go on after those that a restarted agent found. */
 export function reserveLaunchIds(used: number): void {
   nextLaunchId = Math.max(nextLaunchId, used);
@@ -86,7 +91,7 @@ export async function launch(
   try {
     const missing = plan.slots.find((name) => fdOf(name) === undefined);
     if (missing !== undefined) throw new AgentError("internal", `launch: no descriptor for the slot "${missing}"`);
-    const id = ++nextLaunchId;
+    const id = newLaunchId();
     launched = await init.launch({
       id,
       plan: plan.steps.map((step) => step.op),

@@ -1,4 +1,3 @@
-import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
 import { compileExec } from "./compile-exec.ts";
@@ -9,7 +8,7 @@ import { launch, launchError, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { Process } from "./process.ts";
-import { hasNoHandler } from "./signal-handlers.ts";
+import { signalDirectly } from "./signal-handlers.ts";
 import type { ProcessSpec } from "./spec.ts";
 import { openExecTerminal } from "./terminal.ts";
 
@@ -69,8 +68,7 @@ export class Launcher implements Maker {
   }
 
   signal(process: Process, signal: number, isInit: boolean): void {
-    const deaf = isInit && signal === SIGTERM && hasNoHandler(this.#kernel.files, process.pid, signal);
-    process.signal(deaf ? SIGKILL : signal);
+    signalDirectly(this.#kernel.files, process, signal, isInit);
   }
 
   async remove(): Promise<void> {

@@ -8,6 +8,8 @@ import { OutputStream } from "./output-stream.ts";
 export interface ProcessLabel {
   readonly container: string;
   readonly exec: string;
+  /** It is no process of the container, but this command of its OCI runtime. */
+  readonly command?: string;
 }
 
 /** A process of a container: the init process or an exec. Owns its pidfd and its ends of the stdio. */

@@ -1,4 +1,12 @@
+import { SIGKILL, SIGTERM } from "../kernel/constants.ts";
 import type { Files } from "../kernel/files.ts";
+import type { Process } from "./process.ts";
+
+/** By its pidfd. SIGTERM becomes SIGKILL for a container's first process that would not notice it. */
+export function signalDirectly(files: Files, process: Process, signal: number, isInit: boolean): void {
+  const deaf = isInit && signal === SIGTERM && hasNoHandler(files, process.pid, signal);
+  process.signal(deaf ? SIGKILL : signal);
+}
 
 /**
  * Whether a signal would do nothing visible to a process: no handler, not blocked, not ignored. For the first process

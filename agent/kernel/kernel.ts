@@ -134,6 +134,10 @@ export interface Sys {
   poll(fd: Fd, events: "read" | "write" | "priority", signal?: AbortSignal): Promise<void>;
   /** openat2; `resolve` is a set of RESOLVE_* bits. Always O_CLOEXEC. */
   openat2(dir: Fd, path: string, flags: number, resolve: number): Fd;
+  /** A unix stream socket that listens on a path of the guest. */
+  listenUnix(path: string): Fd;
+  /** The first descriptor that the next peer of a listening unix socket sends. */
+  acceptDescriptor(listener: Fd, signal?: AbortSignal): Promise<Fd>;
   unshare(flags: number): void;
   setns(fd: Fd, flags: number): void;
   sethostname(name: string): void;

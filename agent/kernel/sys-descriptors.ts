@@ -1,4 +1,5 @@
 import type { DescriptorPoller, PollEvent } from "./descriptor-poller.ts";
+import { AgentError } from "./error.ts";
 import type { Fd } from "./kernel.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked, checkedPair, EAGAIN, EIO } from "./sys-result.ts";
@@ -11,6 +12,9 @@ export interface SocketMessage {
 
 const O_PATH = 0o10000000;
 const O_NONBLOCK = 0o4000;
+
+/** What comes with a descriptor: OCI runtimes send a name. */
+const MAX_GREETING = 4096;
 
 /** Most descriptors of one message, and the element before them that holds their number. */
 const RECEIVED = 1 + 64;
@@ -56,6 +60,34 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
     /** memfd with `content`, sealed against every change, offset 0. */
     memoryFile: (name: string, content: Uint8Array) =>
       checked(addon.memoryFile(name, content), "memfd", `${name} of ${content.length} bytes`),
+  };
+}
+
+/** Unix sockets that take one descriptor of a peer. */
+export function descriptorSocketCalls(addon: NativeAddon, poller: DescriptorPoller) {
+  const { receiveMessage } = messageCalls(addon);
+  return {
+    listenUnix(path: string): Fd {
+      const listener = checked(addon.unixSocket(), "socket", path);
+      const status = addon.bindUnix(listener, path) || addon.listen(listener, 1);
+      if (status < 0) addon.close(listener);
+      checked(status, "listen on", path);
+      return listener;
+    },
+    async acceptDescriptor(listener: Fd, signal?: AbortSignal): Promise<Fd> {
+      await poller.wait(listener, "read", signal);
+      const connection = checked(addon.accept(listener), "accept on", listener);
+      try {
+        await poller.wait(connection, "read", signal);
+        const [descriptor, ...surplus] = receiveMessage(connection, new Uint8Array(MAX_GREETING))?.fds ?? [];
+        for (const fd of surplus) addon.close(fd);
+        if (descriptor !== undefined) return descriptor;
+        throw new AgentError("internal", `accept on fd ${listener}: the peer sent no descriptor`);
+      } finally {
+        poller.forget(connection);
+        addon.close(connection);
+      }
+    },
   };
 }
 

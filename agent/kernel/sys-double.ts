@@ -75,6 +75,8 @@ export function createSysDouble(): SysDouble {
     readable: call("readable", () => 0),
     poll: later("poll"),
     openat2: call("openat2", descriptor),
+    listenUnix: call("listenUnix", descriptor),
+    acceptDescriptor: async (...args) => call("acceptDescriptor", descriptor)(...args),
     unshare: call("unshare", () => {}),
     setns: call("setns", () => {}),
     sethostname: call("sethostname", () => {}),

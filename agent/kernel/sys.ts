@@ -1,7 +1,7 @@
 import { DescriptorPoller } from "./descriptor-poller.ts";
 import type { Sys } from "./kernel.ts";
 import { type NativeAddon, nativeAddon } from "./native-addon.ts";
-import { descriptorCalls, messageCalls } from "./sys-descriptors.ts";
+import { descriptorCalls, descriptorSocketCalls, messageCalls } from "./sys-descriptors.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
 import { processCalls } from "./sys-processes.ts";
 
@@ -17,8 +17,10 @@ export type RealSys = Sys &
  * libuv lets only one of them wait on a descriptor.
  */
 export function openSys(addon: NativeAddon = nativeAddon()): RealSys {
+  const poller = new DescriptorPoller(addon);
   return {
-    ...descriptorCalls(addon, new DescriptorPoller(addon)),
+    ...descriptorCalls(addon, poller),
+    ...descriptorSocketCalls(addon, poller),
     ...messageCalls(addon),
     ...mountCalls(addon),
     ...terminalCalls(addon),

@@ -20,7 +20,7 @@ export function restoreContainers(
   records: readonly ContainerRecord[],
   pipeSize: number,
 ): { readonly restored: readonly RestoredContainer[]; readonly broken: readonly ContainerRecord[] } {
-  const byContainer = groupByContainer(kernel.init.greeting.processes);
+  const byContainer = groupByContainer(kernel);
   const restored: RestoredContainer[] = [];
   const broken: ContainerRecord[] = [];
   for (const record of records) {
@@ -46,11 +46,16 @@ interface Found {
   readonly process: RestoredProcess;
 }
 
-function groupByContainer(processes: readonly RestoredProcess[]): Map<string, Found[]> {
+function groupByContainer(kernel: Kernel): Map<string, Found[]> {
   const byContainer = new Map<string, Found[]>();
-  for (const process of processes) {
+  for (const process of kernel.init.greeting.processes) {
     reserveLaunchIds(process.id);
     const label = JSON.parse(process.label) as ProcessLabel;
+    // A command of another runtime that the agent's death cut off is no process of the container.
+    if (label.command !== undefined) {
+      abandon(kernel, process);
+      continue;
+    }
     byContainer.set(label.container, [...(byContainer.get(label.container) ?? []), { label, process }]);
   }
   return byContainer;

@@ -1,4 +1,5 @@
 import { Container } from "../container/container.ts";
+import { clearRemains } from "../container/maker-of.ts";
 import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -82,7 +83,7 @@ export class Sandbox {
       this.#containers.set(entry.record.id, entry);
       ignoreErrors(() => this.#cgroups.watch(entry.record, entry.container.init.exit));
     }
-    for (const cut of broken) void this.#discard(cut);
+    for (const cut of broken) void this.#discard(cut, true);
     // The agent before may have died between the launch of the first container and the deposit.
     const [first, second] = restored;
     if (first !== undefined && second === undefined) ignoreErrors(() => this.#keepPidNamespace(first.container));
@@ -223,8 +224,9 @@ export class Sandbox {
   }
 
   /** Takes away what a container without processes had. After a failure of the cgroup's removal it may be asked again. */
-  #discard(record: ContainerRecord): Promise<void> {
+  #discard(record: ContainerRecord, cutOff = false): Promise<void> {
     const work = async () => {
+      if (cutOff) await clearRemains(this.#kernel, { ...record, pipeSize: this.#pipeSize }).catch(() => undefined);
       if (record.cgroup !== "") await this.#cgroups.remove(record);
       this.#containers.delete(record.id);
       try {

@@ -7,7 +7,7 @@ import { Pod } from "./pod.ts";
 export function enduranceScenarios(current: { pod: Pod }): void {
   const reconnect = async () => {
     await current.pod.client.close();
-    current.pod = new Pod(current.pod.machine, await current.pod.machine.connect());
+    current.pod = new Pod(current.pod.machine, await current.pod.machine.connect(), current.pod.annotations);
   };
 
   it("loses no container, exit code or output when the agent is killed while numbered lines are printed", async () => {
@@ -89,7 +89,7 @@ export function enduranceScenarios(current: { pod: Pod }): void {
     const count = () =>
       machine.shell(
         "grep -l . /proc/[0-9]*/cmdline 2>/dev/null | wc -l; wc -l < /proc/mounts; find /sys/fs/cgroup -type d | wc -l; " +
-          "ls /proc/1/fd | wc -l; ls /proc/$(pidof node)/fd 2>/dev/null | wc -l; ls /run/guestd/containers | wc -l",
+          "ls /proc/1/fd | wc -l; ls /proc/$(pidof node)/fd 2>/dev/null | wc -l; ls /run/guestd/* /run/guestd/runtimes/* 2>/dev/null | wc -l",
       );
     const round = async () => {
       const id = await current.pod.start(["sh", "-c", "sleep 1000 & sleep 1000"]);
@@ -110,10 +110,12 @@ export function enduranceScenarios(current: { pod: Pod }): void {
     const rootfs = current.pod.machine.rootfs(`failed-${Date.now().toString(36)}`);
     const container_id = `failed-${Date.now().toString(36)}`;
     const before = await current.pod.machine.shell("find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts");
-    await expect(agent.createContainer({ container_id, OCI: ociSpec(rootfs, ["/nope"]) })).rejects.toThrow("not found");
+    const { annotations: Annotations, says } = current.pod;
+    const OCI = ociSpec(rootfs, ["/nope"], { Annotations });
+    await expect(agent.createContainer({ container_id, OCI })).rejects.toThrow(says.missing);
     const after = await current.pod.machine.shell("find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts");
     expect(after).toBe(before);
-    await agent.createContainer({ container_id, OCI: ociSpec(rootfs, ["true"]) });
+    await agent.createContainer({ container_id, OCI: ociSpec(rootfs, ["true"], { Annotations }) });
     await current.pod.remove(container_id);
   });
 }

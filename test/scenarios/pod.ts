@@ -10,19 +10,39 @@ export interface Output {
   readonly status: number;
 }
 
+const BUILT_IN_SAYS = { missing: /"\S*nope": executable file not found/, noDirectory: /chdir \/nowhere: ENOENT/ };
+const SAYS: Readonly<Record<string, typeof BUILT_IN_SAYS>> = {
+  crun: { missing: /executable file `\S*nope` not found in \$PATH/, noDirectory: /chdir.*No such file/ },
+  runc: {
+    missing: /exec: "\S*nope": (stat \/\S+: no such file|executable file not found)/,
+    noDirectory: /chdir.*no such file/,
+  },
+  runsc: { missing: /nope/, noDirectory: /nowhere/ },
+};
+
 /** The calls that a host makes for a pod, with ids of this pod's own. */
 export class Pod {
   readonly machine: Machine;
   readonly client: AgentClient;
+  /** Of every container, unless it brings its own. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** What whoever makes the containers says of a missing executable and a missing directory. */
+  readonly says: { readonly missing: RegExp; readonly noDirectory: RegExp };
   #count = 0;
 
-  constructor(machine: Machine, client: AgentClient) {
+  constructor(machine: Machine, client: AgentClient, annotations: Readonly<Record<string, string>> = {}) {
     this.machine = machine;
     this.client = client;
+    this.annotations = annotations;
+    this.says = SAYS[annotations["guestd.runtime"] ?? ""] ?? BUILT_IN_SAYS;
   }
 
   /** Creates the sandbox, unless the machine has one already. */
-  static async open(machine: Machine, client: AgentClient): Promise<Pod> {
+  static async open(
+    machine: Machine,
+    client: AgentClient,
+    annotations: Readonly<Record<string, string>> = {},
+  ): Promise<Pod> {
     const storages = [
       ...machine.storages,
       {
@@ -38,14 +58,18 @@ export class Pod {
       .catch((error: { kind?: string }) => {
         if (error.kind !== "already-exists") throw error;
       });
-    return new Pod(machine, client);
+    return new Pod(machine, client, annotations);
   }
 
   /** A created container; `args` run when it is started. */
   async create(args: readonly string[], parts: Init<grpc.Spec> = {}, rootfs?: string): Promise<string> {
     const id = `c${process.pid}-${Date.now().toString(36)}-${++this.#count}`;
     const root = rootfs ?? this.machine.rootfs(id);
-    await this.client.agent.createContainer({ container_id: id, exec_id: id, OCI: ociSpec(root, args, parts) });
+    await this.client.agent.createContainer({
+      container_id: id,
+      exec_id: id,
+      OCI: ociSpec(root, args, { Annotations: this.annotations, ...parts }),
+    });
     return id;
   }
 

@@ -1,0 +1,18 @@
+import type { Kernel } from "../kernel/kernel.ts";
+import { killCgroup } from "./cgroup.ts";
+import { Launcher } from "./launcher.ts";
+import type { ContainerOptions, Maker } from "./maker.ts";
+import { askedRuntime } from "./runtime/find-runtime.ts";
+import { OciRuntime } from "./runtime/oci-runtime.ts";
+
+/** The maker that the annotations of the spec ask for. Throws one line for a runtime that is not known. */
+export function makerOf(kernel: Kernel, options: ContainerOptions): Maker {
+  const name = askedRuntime(options.spec.annotations);
+  return name === undefined ? new Launcher(kernel, options) : new OciRuntime(kernel, options, name);
+}
+
+/** Takes away what is left of a container whose creation or removal was cut off by the agent's death. */
+export async function clearRemains(kernel: Kernel, options: ContainerOptions): Promise<void> {
+  killCgroup(kernel.files, options.cgroup);
+  await makerOf(kernel, options).remove();
+}

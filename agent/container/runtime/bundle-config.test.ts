@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { testSpec } from "../test-spec.ts";
+import { bundleConfig, processJson } from "./bundle-config.ts";
+
+const config = (spec: ReturnType<typeof testSpec>) => JSON.parse(bundleConfig(spec, "/pod/c1"));
+
+test("every field of the spec goes over under its own name, those that this file does not know as well", () => {
+  const spec = { ...testSpec(), vm: { newer: true }, hooks: { prestart: [{ path: "/hook" }] } };
+  const made = config(spec);
+  expect(made).toMatchObject({
+    ociVersion: "1.0.2",
+    vm: { newer: true },
+    hooks: { prestart: [{ path: "/hook" }] },
+    root: spec.root,
+    mounts: spec.mounts,
+    process: { args: spec.process.args, cwd: spec.process.cwd, user: spec.process.user },
+    linux: { cgroupsPath: "/pod/c1", maskedPaths: spec.linux.maskedPaths },
+  });
+  expect(made.unsupported).toBeUndefined();
+});
+
+test("limits keep their 64 bits", () => {
+  const { process } = testSpec();
+  const rlimits = [{ type: "rlimit_nofile", soft: 2n ** 64n - 1n, hard: 2n ** 63n + 1n }];
+  expect(processJson({ ...process, rlimits })).toContain(
+    '"rlimits":[{"type":"RLIMIT_NOFILE","soft":18446744073709551615,"hard":9223372036854775809}]',
+  );
+});
+
+test("namespaces have the names of the OCI and paths that hold outside of the agent", () => {
+  const spec = testSpec();
+  const namespaces = [
+    { type: "mnt", path: "" },
+    { type: "net", path: "/run/ns" },
+    { type: "pid", path: "/proc/self/fd/9" },
+  ];
+  expect(config({ ...spec, linux: { ...spec.linux, namespaces } }).linux.namespaces).toEqual([
+    { type: "mount" },
+    { type: "network", path: "/run/ns" },
+    { type: "pid", path: `/proc/${process.pid}/fd/9` },
+  ]);
+});
+
+test("limits that were not given are left out, -1 is not", () => {
+  const spec = testSpec();
+  const resources = { memory: { limit: 0, swap: -1 }, cpu: { shares: 0, cpus: "" }, pids: { limit: 5 } };
+  expect(config({ ...spec, linux: { ...spec.linux, resources } }).linux.resources).toEqual({
+    memory: { swap: -1 },
+    cpu: {},
+    pids: { limit: 5 },
+  });
+});
+
+test("annotations go over but for those that would put a runsc container into another's sandbox", () => {
+  const annotations = {
+    "io.kubernetes.cri.container-type": "container",
+    "io.kubernetes.cri-o.ContainerType": "container",
+    "io.kubernetes.cri.sandbox-id": "pod",
+    mine: "x",
+  };
+  expect(config({ ...testSpec(), annotations }).annotations).toEqual({
+    "io.kubernetes.cri.sandbox-id": "pod",
+    mine: "x",
+  });
+});

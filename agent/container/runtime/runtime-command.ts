@@ -1,0 +1,121 @@
+import { SIGKILL } from "../../kernel/constants.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { Files } from "../../kernel/files.ts";
+import type { Fd, Kernel, LaunchedProcess } from "../../kernel/kernel.ts";
+import { until } from "../../kernel/until.ts";
+import { openRoot } from "../inside.ts";
+import { launch } from "../launch.ts";
+import { type CompiledPlan, PlanBuilder } from "../plan-builder.ts";
+import type { ProcessLabel } from "../process.ts";
+
+/** runsc under emulation takes some ten seconds for a create; a runtime that hangs must not hold a call for ever. */
+const LIMIT_MS = 120_000;
+const ENV = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
+const MAX_MESSAGE = 1000;
+
+/** Three descriptors for 0, 1 and 2. */
+export type Stdio = readonly [stdin: Fd, stdout: Fd, stderr: Fd];
+
+export interface RuntimeCommand {
+  /** Path of the program and its arguments. */
+  readonly args: readonly string[];
+  /** What it does, for an error: `crun create c1`. */
+  readonly title: string;
+  /** Where the runtime was told to write its log, as JSON lines. */
+  readonly log: string;
+  readonly label: ProcessLabel;
+  /** Taken over. */
+  readonly stdio: Stdio;
+  /** Directory of the cgroup to run in; without one it is init's own. */
+  readonly cgroup?: string;
+}
+
+/**
+ * Runs a command of an OCI runtime as a child of init, to its end. Rejects with the last line of its log when it fails;
+ * it is killed when `signal` aborts.
+ */
+export async function runCommand(kernel: Kernel, command: RuntimeCommand, signal?: AbortSignal): Promise<void> {
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  try {
+    const process = await start(kernel, command, limit);
+    try {
+      const { code } = await until(process.exit, signal === undefined ? limit : AbortSignal.any([signal, limit]));
+      if (code !== 0) throw failure(command, lastError(kernel.files, command.log) ?? `exit code ${code}`);
+    } catch (error) {
+      kill(kernel, process);
+      throw error;
+    } finally {
+      kernel.sys.close(process.pidfd);
+      kernel.init.forget(process.id);
+    }
+  } catch (error) {
+    if (error !== limit.reason) throw error;
+    throw failure(command, `it has not ended within ${LIMIT_MS / 1000} s`);
+  } finally {
+    kernel.files.removeTree(command.log);
+  }
+}
+
+async function start(kernel: Kernel, command: RuntimeCommand, signal: AbortSignal): Promise<LaunchedProcess> {
+  const [stdin, stdout, stderr] = command.stdio;
+  const slots = new Map<string, Fd>();
+  let report: { readonly read: Fd; readonly write: Fd };
+  try {
+    report = kernel.sys.pipe();
+    if (command.cgroup !== undefined) slots.set("cgroup", openRoot(command.cgroup));
+  } catch (error) {
+    for (const fd of command.stdio) kernel.sys.close(fd);
+    throw error;
+  }
+  try {
+    const child = new Map(Object.entries({ report: report.write, stdin, stdout, stderr }));
+    const fds = { own: {}, child, report: report.read };
+    return await launch(kernel, commandPlan(command), fds, slots, command.label, signal);
+  } finally {
+    for (const fd of slots.values()) kernel.sys.close(fd);
+  }
+}
+
+function commandPlan({ args, title, cgroup }: RuntimeCommand): CompiledPlan {
+  const plan = new PlanBuilder();
+  plan.slot("report");
+  if (cgroup !== undefined) plan.slot("cgroup");
+  const [stdin, stdout, stderr] = [plan.slot("stdin"), plan.slot("stdout"), plan.slot("stderr")];
+  plan.add(
+    title,
+    { op: "setsid" },
+    { op: "stdio", stdin, stdout, stderr },
+    { op: "chdir", path: "/" },
+    { op: "find", candidates: args.slice(0, 1) },
+    { op: "exec", args, env: ENV },
+  );
+  return plan.finish();
+}
+
+/** The message of the last error, in one line; runtimes say what failed last. */
+function lastError(files: Files, log: string): string | undefined {
+  if (!files.exists(log)) return undefined;
+  const messages = files.readText(log).split("\n").flatMap(errorMessage);
+  return messages.at(-1)?.replaceAll(/\s+/g, " ").trim().slice(0, MAX_MESSAGE);
+}
+
+function errorMessage(line: string): string[] {
+  try {
+    const { level, msg } = JSON.parse(line) as { level?: unknown; msg?: unknown };
+    return (level === "error" || level === "fatal") && typeof msg === "string" ? [msg] : [];
+  } catch {
+    return [];
+  }
+}
+
+function failure({ title }: RuntimeCommand, why: string): AgentError {
+  return new AgentError("internal", `${title}: ${why}`);
+}
+
+function kill({ sys }: Kernel, { pidfd }: LaunchedProcess): void {
+  try {
+    sys.signal(pidfd, SIGKILL);
+  } catch {
+    // It has ended.
+  }
+}
