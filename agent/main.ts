@@ -52,6 +52,7 @@ async function main(): Promise<void> {
       readText: realFiles.readText,
       exists: realFiles.exists,
       list: realFiles.list,
+      warn: (line) => log.warn(line),
       scrape: () => metrics.scrape(),
       stop: () => void stop(),
     }),

@@ -1,4 +1,4 @@
-import { AgentError } from "../kernel/error.ts";
+import type { CapabilitySets } from "./spec.ts";
 
 /** Linux 6.x, in order of their numbers (include/uapi/linux/capability.h). */
 const NAMES =
@@ -6,17 +6,28 @@ const NAMES =
     " ",
   );
 
-const NUMBERS = new Map(NAMES.map((name, number) => [name, BigInt(number)]));
+const NUMBERS = new Map(NAMES.flatMap((name, number) => [name, `CAP_${name}`].map((key) => [key, BigInt(number)])));
 
-/** A 64-bit mask from names with or without the `CAP_` prefix (the Go shim sends it, runtime-rs doesn't). */
-export function capabilityMask(names: readonly string[], field: string): bigint {
+/**
+ * A 64-bit mask from names with or without the `CAP_` prefix (the Go shim sends it, runtime-rs doesn't). As the OCI spec
+ * has it, and Kata and runc do, an unknown name is left out; `unknownCapabilities` tells them.
+ */
+export function capabilityMask(names: readonly string[]): bigint {
   let mask = 0n;
-  for (const name of names) {
-    const number = NUMBERS.get(name.toUpperCase().replace(/^CAP_/, ""));
-    if (number === undefined) throw new AgentError("invalid-argument", `${field}: unknown capability "${name}"`);
-    mask |= 1n << number;
-  }
-  return mask;
+  for (const name of names) mask |= 1n << (numberOf(name) ?? 64n);
+  return BigInt.asUintN(64, mask);
+}
+
+/** Each name that no kernel has, once. */
+export function unknownCapabilities(sets: CapabilitySets | undefined): string[] {
+  if (sets === undefined) return [];
+  const { bounding, effective, inheritable, permitted, ambient } = sets;
+  const names = [bounding, effective, inheritable, permitted, ambient].flat();
+  return [...new Set(names.filter((name) => numberOf(name) === undefined))];
+}
+
+function numberOf(name: string): bigint | undefined {
+  return NUMBERS.get(name) ?? NUMBERS.get(name.toUpperCase().replace(/^CAP_/, ""));
 }
 
 /** The names in a mask, without their prefix; "none" of an empty one. */

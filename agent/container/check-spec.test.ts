@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { checkProcess, checkSpec } from "./check-spec.ts";
+import { checkProcess } from "./check-process.ts";
+import { checkSpec } from "./check-spec.ts";
 import { testSpec } from "./test-spec.ts";
 
 const process = testSpec().process;
 const linux = testSpec().linux;
+const scheduler = { policy: "", nice: 0, priority: 0, flags: [], runtime: 0, deadline: 0, period: 0 };
 const mount = (options: string[], type = "tmpfs") => [{ destination: "/x", source: "x", type, options }];
 const spaces = (...types: string[]) => ({ ...linux, namespaces: types.map((type) => ({ type, path: "" })) });
 
@@ -29,6 +31,17 @@ describe("a spec", () => {
     ["linux.readonlyPaths", { linux: { ...linux, readonlyPaths: ["/a\0b"] } }],
     ["hostname", { hostname: "a\0b" }],
     ["process.consoleSize", { process: { ...process, consoleSize: { height: 65_536, width: 80 } } }],
+    ["process.user.umask", { process: { ...process, user: { ...process.user, umask: 0o1000 } } }],
+    ["process.scheduler.policy", { process: { ...process, scheduler: { ...scheduler, policy: "SCHED_ISO" } } }],
+    ["process.rlimits", { process: { ...process, rlimits: [{ type: "RLIMIT_X", soft: 1n, hard: 1n }] } }],
+    ["process.rlimits RLIMIT_CPU", { process: { ...process, rlimits: [{ type: "RLIMIT_CPU", soft: 2n, hard: 1n }] } }],
+    ["process.rlimits", { process: { ...process, rlimits: [...process.rlimits, ...process.rlimits] } }],
+    ["process.apparmorProfile", { process: { ...process, apparmorProfile: "a\0" } }],
+    ["process.selinuxLabel", { process: { ...process, selinuxLabel: "a\0" } }],
+    ["linux.mountLabel", { linux: { ...linux, mountLabel: "a\0" } }],
+    ["linux.personality.domain", { linux: { ...linux, personality: { domain: "BSD", flags: [] } } }],
+    ["linux.personality.flags", { linux: { ...linux, personality: { domain: "LINUX", flags: ["x"] } } }],
+    ['linux.sysctl "vm.swappiness"', { linux: { ...linux, sysctl: { "vm.swappiness": "1" } } }],
     ["process.args", { process: { ...process, args: [] } }],
     ["process.cwd", { process: { ...process, cwd: "tmp" } }],
   ])("is refused in one line that names %s", (field, parts) => {

@@ -1,14 +1,11 @@
-import { AgentError } from "../kernel/error.ts";
+import { checkProcess } from "./check-process.ts";
 import { checkDevices } from "./compile-devices.ts";
-import { searchPath } from "./compile-process.ts";
 import { parseMountOptions } from "./mount-options.ts";
 import { sortNamespaces } from "./namespaces.ts";
-import type { ProcessSpec, Spec } from "./spec.ts";
-
-/** Rows or columns: what TIOCSWINSZ takes. */
-const MAX_CONSOLE = 65_535;
-/** Each is a candidate of the launch plan. */
-const MAX_SEARCHED = 1024;
+import { personaOf } from "./personality.ts";
+import { refuse, refuseNul } from "./refuse.ts";
+import type { Spec } from "./spec.ts";
+import { checkSysctls } from "./sysctl.ts";
 
 /** Throws one line that names the first field which is wrong or which the launch plan can't carry. */
 export function checkSpec(spec: Spec): void {
@@ -48,31 +45,8 @@ export function checkSpec(spec: Spec): void {
     if (mount.type === "cgroup" && bind) throw refuse(field, "cgroup with bind is not supported");
   }
   checkDevices(spec.linux.devices);
+  checkSysctls(spec.linux);
+  personaOf(spec.linux.personality);
+  refuseNul("linux.mountLabel", [spec.linux.mountLabel ?? ""]);
   checkProcess(spec.process);
-}
-
-export function checkProcess(process: ProcessSpec): void {
-  if (process.args.length === 0 || process.args[0] === "") throw refuse("process.args", "is empty");
-  if (!process.cwd.startsWith("/")) throw refuse("process.cwd", `"${process.cwd}" is not an absolute path`);
-  refuseNul("process", [...process.args, ...process.env, process.cwd]);
-  const directories = searchPath(process.env).split(":").length;
-  if (directories > MAX_SEARCHED) {
-    throw refuse("process.env", `PATH has ${directories} directories, more than ${MAX_SEARCHED}`);
-  }
-  const { height = 0, width = 0 } = process.consoleSize ?? {};
-  if (Math.max(height, width) > MAX_CONSOLE) {
-    throw refuse("process.consoleSize", `${height}x${width} is more than ${MAX_CONSOLE}`);
-  }
-  if (process.oomScoreAdj < -1000 || process.oomScoreAdj > 1000) {
-    throw refuse("process.oomScoreAdj", `${process.oomScoreAdj} is outside -1000..1000`);
-  }
-}
-
-/** The kernel would take the text up to there. */
-function refuseNul(field: string, texts: readonly string[]): void {
-  if (texts.some((text) => text.includes("\0"))) throw refuse(field, "has a NUL byte in it");
-}
-
-function refuse(field: string, why: string): AgentError {
-  return new AgentError("invalid-argument", `OCI spec: ${field} ${why}`);
 }

@@ -6,7 +6,11 @@ import type { CompiledPlan } from "./plan-builder.ts";
 import type { Spec } from "./spec.ts";
 import { testSpec } from "./test-spec.ts";
 
-const context = { env: ["PATH=/usr/bin:/bin", "HOME=/root"], sourceKind: () => "file" as const };
+const context = {
+  env: ["PATH=/usr/bin:/bin", "HOME=/root"],
+  sourceKind: () => "file" as const,
+  hasModule: () => false,
+};
 
 /** The plan as lines: operation, what it acts on, field of the spec. */
 function lines(plan: CompiledPlan): string[] {
@@ -50,8 +54,31 @@ describe("the plan of a new container", () => {
     const names = compileCreate(withProcess({ user: { uid: 1, gid: 1, additionalGids: [] } }), context).steps.map(
       (step) => step.op.op,
     );
-    const order = ["bounding", "keepcaps", "user", "capset", "ambient", "no-new-privs", "find", "wait", "exec"];
+    const order = ["bounding", "keepcaps", "user", "capset", "no-new-privs", "find", "wait", "exec"];
     expect(names.filter((name) => order.includes(name))).toEqual(order);
+  });
+
+  it("writes sysctls in its namespaces, before its root and what is read-only there", () => {
+    const linux = { ...testSpec().linux, sysctl: { "kernel.shmmax": "1" } };
+    const steps = compileCreate(testSpec({ linux }), context).steps;
+    const at = steps.findIndex(({ reason }) => reason === "linux.sysctl");
+    expect(at).toBeGreaterThan(steps.findIndex(({ op }) => op.op === "unshare"));
+    expect(at).toBeLessThan(steps.findIndex(({ op }) => op.op === "root"));
+  });
+
+  it("has a personality and a umask where they were asked for", () => {
+    const linux = { ...testSpec().linux, personality: { domain: "LINUX32", flags: [] } };
+    const process = { ...testSpec().process, user: { uid: 0, gid: 0, additionalGids: [], umask: 0o77 } };
+    const ops = compileCreate(testSpec({ linux, process }), context).steps.map(({ op }) => op);
+    expect(ops).toContainEqual({ op: "personality", persona: 8 });
+    expect(ops).toContainEqual({ op: "umask", mask: 0o77 });
+  });
+
+  it("raises ambient capabilities that are permitted and inheritable, and clears none", () => {
+    const sets = { bounding: [], effective: [], permitted: ["KILL"], inheritable: ["KILL", "CHOWN"] };
+    const capabilities = { ...sets, ambient: ["KILL", "CHOWN"] };
+    const ops = compileCreate(withProcess({ capabilities }), context).steps.map(({ op }) => op);
+    expect(ops.filter(({ op }) => op === "ambient")).toEqual([{ op: "ambient", mask: 32n }]);
   });
 
   it("leaves the devices alone when /dev is a bind mount", () => {
@@ -69,12 +96,18 @@ describe("the plan of a new container", () => {
 
 describe("the plan of an exec", () => {
   it("is the one on file", async () => {
-    const plan = compileExec(testSpec().process, context.env);
+    const plan = compileExec(testSpec().process, context);
     await expect(`${lines(plan).join("\n")}\n`).toMatchFileSnapshot("testdata/exec-ordinary.txt");
   });
 
   it("looks a bare name up along PATH, inside", () => {
-    const plan = compileExec({ ...testSpec().process, args: ["ls", "-l"] }, ["PATH=/opt/bin::/bin"]);
+    const plan = compileExec(
+      { ...testSpec().process, args: ["ls", "-l"] },
+      {
+        ...context,
+        env: ["PATH=/opt/bin::/bin"],
+      },
+    );
     const find = plan.steps.find((step) => step.op.op === "find");
     expect(find?.op).toEqual({ op: "find", candidates: ["/opt/bin/ls", "./ls", "/bin/ls"] });
   });

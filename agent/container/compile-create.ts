@@ -3,8 +3,11 @@ import { compileDevices } from "./compile-devices.ts";
 import { compileMounts, compilePaths, isDevBound, isDevpts, type SourceKind } from "./compile-mounts.ts";
 import { compileProcess } from "./compile-process.ts";
 import { sortNamespaces } from "./namespaces.ts";
+import { personaOf } from "./personality.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import { checkMountLabel, compileLabels, type HasModule } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
+import { compileSysctls } from "./sysctl.ts";
 
 export interface CreatePlan extends CompiledPlan {
   readonly newPidNamespace: boolean;
@@ -22,16 +25,19 @@ export function compileCreate(
     /** The process's environment, complete with HOME. */
     readonly env: readonly string[];
     readonly sourceKind: SourceKind;
+    readonly hasModule: HasModule;
   },
 ): CreatePlan {
   const plan = new PlanBuilder();
   const { process, linux } = spec;
   const namespaces = sortNamespaces(linux.namespaces);
   const ownDevpts = process.terminal && spec.mounts.some(isDevpts);
+  checkMountLabel(linux.mountLabel ?? "", context.hasModule);
   plan.slot("report");
   plan.slot("cgroup");
   if (namespaces.pidPath !== undefined) plan.slot("pid");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
+  compileLabels(plan, process, context.hasModule);
   plan.add("every process", { op: "setsid" });
   for (const { flag, type } of namespaces.join) {
     plan.add("linux.namespaces", {
@@ -43,6 +49,7 @@ export function compileCreate(
   plan.add("linux.namespaces", { op: "unshare", flags: namespaces.create });
   if (spec.hostname !== "") plan.add("hostname", { op: "sethostname", name: spec.hostname });
   if (spec.domainname !== "") plan.add("domainname", { op: "setdomainname", name: spec.domainname });
+  compileSysctls(plan, linux.sysctl ?? {});
   plan.add("linux.rootfsPropagation", {
     op: "propagate",
     path: "/",
@@ -58,6 +65,7 @@ export function compileCreate(
   compileMounts(plan, spec.mounts, {
     sourceKind: context.sourceKind,
     devptsSlot: ownDevpts,
+    label: linux.mountLabel ?? "",
   });
   if (!isDevBound(spec.mounts)) compileDevices(plan, linux.devices);
   if (ownDevpts) {
@@ -78,7 +86,7 @@ export function compileCreate(
   plan.add("process.cwd", { op: "mkdir", path: process.cwd, mode: 0o755 });
   compilePaths(plan, [], [], spec.root.readonly);
   plan.add("root", { op: "pivot" });
-  compileProcess(plan, process, context.env);
+  compileProcess(plan, process, { env: context.env, persona: personaOf(linux.personality) });
   plan.add("StartContainer", { op: "wait", slot: plan.slot("release") });
   plan.add("process.args", {
     op: "exec",

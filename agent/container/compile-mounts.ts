@@ -7,6 +7,9 @@ import type { MountSpec } from "./spec.ts";
 /** What the compiler has to know of the guest to mount: is a bind source a directory or not (undefined: missing). */
 export type SourceKind = (path: string) => "directory" | "file" | undefined;
 
+/** Of the kernel's own: their files have labels by the policy. */
+const UNLABELLED = new Set(["proc", "sysfs", "cgroup2", "mqueue"]);
+
 export function compileMounts(
   plan: PlanBuilder,
   mounts: readonly MountSpec[],
@@ -14,6 +17,8 @@ export function compileMounts(
     readonly sourceKind: SourceKind;
     /** The agent made the devpts instance already: its detached mount travels in the slot "devpts". */
     readonly devptsSlot: boolean;
+    /** SELinux context of the files of new file systems; "" is none. */
+    readonly label: string;
   },
 ): void {
   let devpts = context.devptsSlot;
@@ -27,7 +32,7 @@ export function compileMounts(
         kind: "directory",
       });
       devpts = false;
-    } else plan.add(reason, ...mountOps(mount, context.sourceKind));
+    } else plan.add(reason, ...mountOps(mount, context.sourceKind, context.label));
   }
 }
 
@@ -48,7 +53,7 @@ function clean(path: string): string {
   return path.length > 1 ? path.replace(/\/+$/, "") : path;
 }
 
-function mountOps(mount: MountSpec, sourceKind: SourceKind): PlanOp[] {
+function mountOps(mount: MountSpec, sourceKind: SourceKind, label: string): PlanOp[] {
   const options = parseMountOptions(mount.options);
   const ops: PlanOp[] = [];
   let kind: "directory" | "file" = "directory";
@@ -81,6 +86,7 @@ function mountOps(mount: MountSpec, sourceKind: SourceKind): PlanOp[] {
       if (type === "cgroup2" || (type === "devpts" && key === "newinstance")) continue;
       ops.push(value === undefined ? { op: "fsconfig", key } : { op: "fsconfig", key, value });
     }
+    if (label !== "" && !UNLABELLED.has(type)) ops.push({ op: "fsconfig", key: "context", value: label });
     ops.push({ op: "fsmount", attributes: options.set });
   }
   if (options.propagation !== 0) {

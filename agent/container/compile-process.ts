@@ -1,19 +1,23 @@
 import { capabilityMask } from "./capabilities.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import { rlimitNumber } from "./rlimits.ts";
-import type { ProcessSpec } from "./spec.ts";
+import { compileScheduling } from "./scheduling.ts";
+import type { CapabilitySets, ProcessSpec } from "./spec.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** What the processes of a container have in common. */
+export interface ProcessContext {
+  /** Complete with HOME. */
+  readonly env: readonly string[];
+  /** For personality(2). */
+  readonly persona?: number | undefined;
+}
+
 /** Limits, identity and executable: what create and exec have in common. Runs inside the container's namespaces. */
-export function compileProcess(plan: PlanBuilder, process: ProcessSpec, env: readonly string[]): void {
-  const { uid, gid, additionalGids: groups } = process.user;
-  const { terminal, capabilities } = process;
-  const fds = terminal ? ["terminal", "terminal", "terminal"] : ["stdin", "stdout", "stderr"];
-  const [stdin, stdout, stderr] = fds.map((name) => plan.slot(name)) as [number, number, number];
-  plan.add("process.terminal", { op: "stdio", stdin, stdout, stderr });
-  if (terminal) plan.add("process.terminal", { op: "ctty" });
-  if (uid !== 0) plan.add("process.user", { op: "chown-stdio", uid, gid });
+export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
+  const { uid, gid, additionalGids: groups, umask = 0o022 } = process.user;
+  compileStdio(plan, process);
   for (const { type, soft, hard } of process.rlimits) {
     plan.add("process.rlimits", {
       op: "rlimit",
@@ -22,31 +26,43 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, env: rea
       hard,
     });
   }
-  plan.add("process.user.umask", { op: "umask", mask: 0o022 });
+  compileScheduling(plan, process);
+  if (context.persona !== undefined) plan.add("linux.personality", { op: "personality", persona: context.persona });
+  plan.add("process.user.umask", { op: "umask", mask: umask });
   plan.add("process.cwd", { op: "chdir", path: process.cwd });
+  const { capabilities } = process;
   if (capabilities !== undefined) {
-    const mask = capabilityMask(capabilities.bounding, "process.capabilities.bounding");
-    plan.add("process.capabilities.bounding", { op: "bounding", mask });
+    plan.add("process.capabilities.bounding", { op: "bounding", mask: capabilityMask(capabilities.bounding) });
     if (uid !== 0) plan.add("process.capabilities", { op: "keepcaps" });
   }
   plan.add("process.user", { op: "user", uid, gid, groups });
-  if (capabilities !== undefined) {
-    const field = "process.capabilities";
-    const effective = capabilityMask(capabilities.effective, `${field}.effective`);
-    const permitted = capabilityMask(capabilities.permitted, `${field}.permitted`);
-    const inheritable = capabilityMask(capabilities.inheritable, `${field}.inheritable`);
-    const ambient = capabilityMask(capabilities.ambient, `${field}.ambient`);
-    plan.add(field, { op: "capset", effective, permitted, inheritable });
-    plan.add(`${field}.ambient`, {
-      op: "ambient",
-      mask: ambient & permitted & inheritable,
-    });
-  }
+  if (capabilities !== undefined) compileCapabilities(plan, capabilities);
   if (process.noNewPrivileges) plan.add("process.noNewPrivileges", { op: "no-new-privs" });
   plan.add("process.args", {
     op: "find",
-    candidates: candidates(process.args[0] ?? "", env),
+    candidates: candidates(process.args[0] ?? "", context.env),
   });
+}
+
+function compileStdio(plan: PlanBuilder, { terminal, user: { uid, gid } }: ProcessSpec): void {
+  const fds = terminal ? ["terminal", "terminal", "terminal"] : ["stdin", "stdout", "stderr"];
+  const [stdin, stdout, stderr] = fds.map((name) => plan.slot(name)) as [number, number, number];
+  plan.add("process.terminal", { op: "stdio", stdin, stdout, stderr });
+  if (terminal) plan.add("process.terminal", { op: "ctty" });
+  if (uid !== 0) plan.add("process.user", { op: "chown-stdio", uid, gid });
+}
+
+function compileCapabilities(plan: PlanBuilder, sets: CapabilitySets): void {
+  const [effective, permitted, inheritable, ambient] = [
+    sets.effective,
+    sets.permitted,
+    sets.inheritable,
+    sets.ambient,
+  ].map(capabilityMask) as [bigint, bigint, bigint, bigint];
+  plan.add("process.capabilities", { op: "capset", effective, permitted, inheritable });
+  // init has no ambient ones, so there are none to clear.
+  const raised = ambient & permitted & inheritable;
+  if (raised !== 0n) plan.add("process.capabilities.ambient", { op: "ambient", mask: raised });
 }
 
 /** What execvp would try: the name itself if it has a slash, else along PATH; an empty element is the current directory. */

@@ -3,7 +3,8 @@ import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { killCgroup } from "./cgroup.ts";
-import { checkProcess } from "./check-spec.ts";
+import { checkProcess } from "./check-process.ts";
+import { inherit } from "./inherit.ts";
 import { openForReading } from "./inside.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
 import { makerOf } from "./maker-of.ts";
@@ -77,7 +78,7 @@ export class Container {
     if (removal.aborted) throw removal.reason;
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
     const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
-    const launching = this.#maker.exec(this.#init, execId, this.#inherit(process), givenUp);
+    const launching = this.#maker.exec(this.#init, execId, inherit(this.spec.process, process), givenUp);
     this.#launching.set(execId, launching);
     try {
       const started = await launching;
@@ -134,17 +135,6 @@ export class Container {
     for (const process of this.processes) process.destroy();
     this.#execs.clear();
     await this.#maker.remove();
-  }
-
-  #inherit(process: ProcessSpec): ProcessSpec {
-    const own = this.spec.process;
-    const capabilities = process.capabilities ?? own.capabilities;
-    return {
-      ...process,
-      ...(capabilities === undefined ? {} : { capabilities }),
-      rlimits: process.rlimits.length > 0 ? process.rlimits : own.rlimits,
-      oomScoreAdj: process.oomScoreAdj === 0 ? own.oomScoreAdj : process.oomScoreAdj,
-    };
   }
 
   /** The oldest go first, with their unread output. */

@@ -8,6 +8,7 @@ import { launch, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions } from "./maker.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { Process } from "./process.ts";
+import { securityModules } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
 import { openFirstTerminal } from "./terminal.ts";
 
@@ -25,7 +26,7 @@ export async function createInit(
     const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
     slots.set("cgroup", openRoot(options.cgroup));
     openNamespaces(spec, slots);
-    const plan = compileCreate(spec, { env, sourceKind });
+    const plan = compileCreate(spec, { env, sourceKind, hasModule: securityModules(kernel.files) });
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec) : undefined;
     if (terminal?.mount !== undefined) slots.set("devpts", terminal.mount);
     const fds = openLaunchFds(kernel, {

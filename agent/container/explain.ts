@@ -1,9 +1,11 @@
 import { statSync } from "node:fs";
+import { realFiles } from "../kernel/files.ts";
 import { checkSpec } from "./check-spec.ts";
 import { compileCreate } from "./compile-create.ts";
 import { describeOp } from "./describe-op.ts";
 import { detailOp } from "./detail-op.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
+import { securityModules } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
 
 /** One operation of a plan for a person to read: the call, what it acts on, the field of the spec that it comes from. */
@@ -27,7 +29,7 @@ function explainPlan({ steps, slots }: CompiledPlan): ExplainedStep[] {
  */
 export function explainSpec(spec: Spec): ExplainedStep[] {
   checkSpec(spec);
-  const plan = compileCreate(spec, { env: spec.process.env, sourceKind });
+  const plan = compileCreate(spec, { env: spec.process.env, sourceKind, hasModule: securityModules(realFiles) });
   const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
   return [{ operation: "clone3", object, reason: "linux.namespaces" }, ...explainPlan(plan)];
 }

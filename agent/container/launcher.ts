@@ -6,8 +6,10 @@ import { withHome } from "./home.ts";
 import { openRoot, readTextInside } from "./inside.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
+import { personaOf } from "./personality.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { Process } from "./process.ts";
+import { securityModules } from "./security-labels.ts";
 import { signalDirectly } from "./signal-handlers.ts";
 import type { ProcessSpec } from "./spec.ts";
 import { openExecTerminal } from "./terminal.ts";
@@ -46,7 +48,11 @@ export class Launcher implements Maker {
   async exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
     const { pid, pidfd } = init;
     const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
-    const plan = compileExec(process, env);
+    const plan = compileExec(process, {
+      env,
+      hasModule: securityModules(this.#kernel.files),
+      persona: personaOf(this.#options.spec.linux.personality),
+    });
     const cgroup = openRoot(this.#options.cgroup);
     try {
       const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;

@@ -19,5 +19,5 @@ test("there are as many as this kernel shows of a process", () => {
 });
 
 test("an unknown one is refused by its name", () => {
-  expect(() => rlimitNumber("NOFILE")).toThrow('process.rlimits: unknown type "NOFILE"');
+  expect(() => rlimitNumber("NOFILE")).toThrow('process.rlimits has an unknown type "NOFILE"');
 });

@@ -1,4 +1,4 @@
-import { AgentError } from "../kernel/error.ts";
+import { refuse } from "./refuse.ts";
 
 /** Resource numbers of x86_64 and arm64. */
 const RESOURCES = new Map(
@@ -9,7 +9,7 @@ const RESOURCES = new Map(
 
 export function rlimitNumber(type: string): number {
   const number = RESOURCES.get(type.toUpperCase());
-  if (number === undefined) throw new AgentError("invalid-argument", `process.rlimits: unknown type "${type}"`);
+  if (number === undefined) throw refuse("process.rlimits", `has an unknown type "${type}"`);
   return number;
 }
 

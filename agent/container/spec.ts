@@ -20,6 +20,8 @@ export interface ProcessSpec {
     readonly uid: number;
     readonly gid: number;
     readonly additionalGids: readonly number[];
+    /** Absent: 022, or what the container has. */
+    readonly umask?: number;
   };
   readonly args: readonly string[];
   readonly env: readonly string[];
@@ -33,6 +35,24 @@ export interface ProcessSpec {
   }[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj: number;
+  // Absent: what the kernel gives, or for an exec what the container has.
+  readonly scheduler?: SchedulerSpec;
+  readonly ioPriority?: { readonly class: string; readonly priority: number };
+  /** Lists of processors, "0-3,7"; empty is not given. Not for the first process. */
+  readonly execCpuAffinity?: { readonly initial: string; readonly final: string };
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+}
+
+/** Times in nanoseconds, for SCHED_DEADLINE. */
+export interface SchedulerSpec {
+  readonly policy: string;
+  readonly nice: number;
+  readonly priority: number;
+  readonly flags: readonly string[];
+  readonly runtime: number;
+  readonly deadline: number;
+  readonly period: number;
 }
 
 export interface CapabilitySets {
@@ -79,4 +99,7 @@ export interface LinuxSpec {
   readonly readonlyPaths: readonly string[];
   readonly cgroupsPath: string;
   readonly resources: ResourcesSpec;
+  readonly sysctl?: Readonly<Record<string, string>>;
+  readonly personality?: { readonly domain: string; readonly flags: readonly string[] };
+  readonly mountLabel?: string;
 }

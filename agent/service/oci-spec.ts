@@ -1,9 +1,9 @@
 import type { grpc } from "../../proto/gen/messages.js";
-import { uint64 } from "../../proto/uint64.ts";
-import type { CapabilitySets, ProcessSpec, Spec } from "../container/spec.ts";
+import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
 import { given } from "./given.ts";
 import { toDevice } from "./oci-devices.ts";
+import { toProcess, toProcessSettings, unsupportedOfProcess } from "./oci-process.ts";
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 
 /** grpc.Spec with the names of the OCI runtime spec. What the launcher doesn't carry yet is named in `unsupported`. */
@@ -16,7 +16,7 @@ export function toSpec(message: grpc.Spec | null): Spec {
     process: toProcess(process),
     root: { path: root.Path, readonly: root.Readonly },
     hostname: message.Hostname,
-    domainname: "",
+    domainname: message.Domainname,
     mounts: message.Mounts,
     annotations: message.Annotations,
     linux: {
@@ -27,6 +27,7 @@ export function toSpec(message: grpc.Spec | null): Spec {
       readonlyPaths: linux?.ReadonlyPaths ?? [],
       cgroupsPath: linux?.CgroupsPath ?? "",
       resources: toResources(linux?.Resources),
+      ...(linux === null ? {} : toProcessSettings(linux)),
     },
     unsupported: [
       ...unsupportedOfProcess(process),
@@ -34,41 +35,6 @@ export function toSpec(message: grpc.Spec | null): Spec {
       ...unsupportedOfResources(linux?.Resources),
     ],
   };
-}
-
-export function toProcess(process: grpc.Process): ProcessSpec {
-  const { User: user, ConsoleSize: size, Capabilities: sets } = process;
-  const capabilities: CapabilitySets | undefined =
-    sets === null
-      ? undefined
-      : {
-          bounding: sets.Bounding,
-          effective: sets.Effective,
-          inheritable: sets.Inheritable,
-          permitted: sets.Permitted,
-          ambient: sets.Ambient,
-        };
-  return {
-    terminal: process.Terminal,
-    user: { uid: user?.UID ?? 0, gid: user?.GID ?? 0, additionalGids: user?.AdditionalGids ?? [] },
-    args: process.Args,
-    env: process.Env,
-    cwd: process.Cwd === "" ? "/" : process.Cwd,
-    rlimits: process.Rlimits.map(({ Type, Soft, Hard }) => ({ type: Type, soft: uint64(Soft), hard: uint64(Hard) })),
-    noNewPrivileges: process.NoNewPrivileges,
-    oomScoreAdj: process.OOMScoreAdj,
-    ...(size === null || size.Height === 0 ? {} : { consoleSize: { height: size.Height, width: size.Width } }),
-    ...(capabilities === undefined ? {} : { capabilities }),
-  };
-}
-
-/** Fields of a process that nothing carries yet, by their OCI names. */
-export function unsupportedOfProcess(process: grpc.Process): string[] {
-  return given({
-    "process.apparmorProfile": process.ApparmorProfile,
-    "process.selinuxLabel": process.SelinuxLabel,
-    "process.user.username": process.User?.Username,
-  });
 }
 
 function unsupportedOfSpec(message: grpc.Spec): string[] {
@@ -85,10 +51,8 @@ function unsupportedOfSpec(message: grpc.Spec): string[] {
     windows: message.Windows,
     "linux.uidMappings": linux?.UIDMappings,
     "linux.gidMappings": linux?.GIDMappings,
-    "linux.sysctl": Object.keys(linux?.Sysctl ?? {}),
     "linux.seccomp": linux?.Seccomp,
     [`linux.rootfsPropagation "${propagation}"`]: /^(|r?slave|r?private)$/.test(propagation) ? "" : propagation,
-    "linux.mountLabel": linux?.MountLabel,
     "linux.intelRdt": linux?.IntelRdt,
   });
 }

@@ -3,9 +3,11 @@ import { join } from "node:path";
 import protobuf from "protobufjs";
 import { beforeAll, expect, test } from "vitest";
 import { grpc } from "../../proto/gen/messages.js";
-import { checkProcess, checkSpec } from "../container/check-spec.ts";
+import { checkProcess } from "../container/check-process.ts";
+import { checkSpec } from "../container/check-spec.ts";
 import { podNamespaces } from "../sandbox/pod-namespaces.ts";
-import { toProcess, toSpec, unsupportedOfProcess } from "./oci-spec.ts";
+import { toProcess, unsupportedOfProcess } from "./oci-process.ts";
+import { toSpec } from "./oci-spec.ts";
 
 const directory = join(import.meta.dirname, "../../test/recordings");
 const proto = join(import.meta.dirname, "../../proto");

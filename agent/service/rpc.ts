@@ -13,6 +13,8 @@ export interface Agent {
   readText(path: string): string;
   exists(path: string): boolean;
   list(path: string): string[];
+  /** To the agent's log: what a host may want to know, and nobody refuses. */
+  warn(line: string): void;
   /** Prometheus text. */
   scrape(): string;
   /** The sandbox has ended: answer what is under way, then power off. */

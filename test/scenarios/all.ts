@@ -7,6 +7,7 @@ import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { observationScenarios } from "./observation.ts";
 import { Pod } from "./pod.ts";
+import { processFieldScenarios } from "./process-fields.ts";
 import { refusalScenarios } from "./refusals.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
 
@@ -21,6 +22,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("containers", () => containerScenarios(() => pod));
     describe("fields of the spec", () => specFieldScenarios(() => pod));
     describe("devices", () => deviceScenarios(() => pod));
+    describe("fields of the process", () => processFieldScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (limits) describe("limits", () => limitScenarios(() => pod));

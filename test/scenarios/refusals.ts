@@ -68,7 +68,6 @@ export function refusalScenarios(pod: () => Pod): void {
   describe("a field of the spec that nothing carries yet is refused by name", () => {
     it.each([
       ["linux.seccomp", { Linux: { Seccomp: { DefaultAction: "SCMP_ACT_ALLOW" } } }],
-      ["linux.sysctl", { Linux: { Sysctl: { "net.ipv4.ip_forward": "1" } } }],
       ["linux.uidMappings", { Linux: { UIDMappings: [{ Size: 1 }] } }],
       ["linux.resources.blockIO", { Linux: { Resources: { BlockIO: { Weight: 10 } } } }],
       ["hooks.createRuntime", { Hooks: { CreateRuntime: [{ Path: "/bin/true" }] } }],

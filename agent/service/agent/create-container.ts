@@ -1,9 +1,11 @@
+import { processWarnings } from "../../container/check-process.ts";
+import { securityModules } from "../../container/security-labels.ts";
 import { toSpec } from "../oci-spec.ts";
 import { refuseGiven } from "../refuse-given.ts";
 import type { Rpc } from "../rpc.ts";
 import { toStorage } from "../to-storage.ts";
 
-export const createContainer: Rpc<"CreateContainer"> = async ({ sandbox }, request, call) => {
+export const createContainer: Rpc<"CreateContainer"> = async (agent, request, call) => {
   refuseGiven("create container", {
     string_user: request.string_user,
     devices: request.devices,
@@ -12,12 +14,16 @@ export const createContainer: Rpc<"CreateContainer"> = async ({ sandbox }, reque
     stdout_port: request.stdout_port,
     stderr_port: request.stderr_port,
   });
+  const spec = toSpec(request.OCI);
   const container = {
     id: request.container_id,
-    spec: toSpec(request.OCI),
+    spec,
     storages: request.storages.map(toStorage),
     sharePid: request.sandbox_pidns,
   };
-  await sandbox.createContainer(container, call.signal);
+  await agent.sandbox.createContainer(container, call.signal);
+  for (const line of processWarnings(spec.process, securityModules(agent))) {
+    agent.warn(`create container ${container.id}: ${line}`);
+  }
   return {};
 };

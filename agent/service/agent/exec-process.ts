@@ -1,7 +1,9 @@
+import { processWarnings } from "../../container/check-process.ts";
+import { securityModules } from "../../container/security-labels.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
 import { findContainer } from "../find-container.ts";
-import { toProcess, unsupportedOfProcess } from "../oci-spec.ts";
+import { toProcess, unsupportedOfProcess } from "../oci-process.ts";
 import { refuseGiven } from "../refuse-given.ts";
 import type { Rpc } from "../rpc.ts";
 
@@ -17,6 +19,8 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (container.has(request.exec_id)) {
     throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(request.exec_id)} already exists`);
   }
-  await container.exec(request.exec_id, toProcess(request.process), call.signal);
+  const process = toProcess(request.process);
+  await container.exec(request.exec_id, process, call.signal);
+  for (const line of processWarnings(process, securityModules(agent))) agent.warn(`exec process: ${line}`);
   return {};
 };

@@ -1,0 +1,68 @@
+import type { grpc } from "../../proto/gen/messages.js";
+import { uint64 } from "../../proto/uint64.ts";
+import type { CapabilitySets, LinuxSpec, ProcessSpec } from "../container/spec.ts";
+import { given } from "./given.ts";
+
+/** grpc.Process with the names of the OCI runtime spec; what was not given is absent. */
+export function toProcess(process: grpc.Process): ProcessSpec {
+  const { ConsoleSize: size, IOPriority: io, ExecCPUAffinity: affinity } = process;
+  return {
+    terminal: process.Terminal,
+    user: toUser(process.User),
+    args: process.Args,
+    env: process.Env,
+    cwd: process.Cwd === "" ? "/" : process.Cwd,
+    rlimits: process.Rlimits.map(({ Type, Soft, Hard }) => ({ type: Type, soft: uint64(Soft), hard: uint64(Hard) })),
+    noNewPrivileges: process.NoNewPrivileges,
+    oomScoreAdj: process.OOMScoreAdj,
+    ...(size === null || size.Height === 0 ? {} : { consoleSize: { height: size.Height, width: size.Width } }),
+    ...(process.Capabilities === null ? {} : { capabilities: toCapabilities(process.Capabilities) }),
+    ...(process.Scheduler === null ? {} : { scheduler: toScheduler(process.Scheduler) }),
+    ...(io === null ? {} : { ioPriority: { class: io.Class, priority: io.Priority } }),
+    ...(affinity === null ? {} : { execCpuAffinity: { initial: affinity.Initial, final: affinity.Final } }),
+    ...(process.ApparmorProfile === "" ? {} : { apparmorProfile: process.ApparmorProfile }),
+    ...(process.SelinuxLabel === "" ? {} : { selinuxLabel: process.SelinuxLabel }),
+  };
+}
+
+/** The part of grpc.Linux that is about the process; what was not given is absent. */
+export function toProcessSettings(linux: grpc.Linux): Partial<LinuxSpec> {
+  const { Sysctl: sysctl, Personality: personality, MountLabel: mountLabel } = linux;
+  return {
+    ...(Object.keys(sysctl).length === 0 ? {} : { sysctl }),
+    ...(personality === null ? {} : { personality: { domain: personality.Domain, flags: personality.Flags } }),
+    ...(mountLabel === "" ? {} : { mountLabel }),
+  };
+}
+
+/** Fields of a process that nothing carries, by their OCI names. A user name is for Windows; Linux has numbers. */
+export function unsupportedOfProcess(process: grpc.Process): string[] {
+  return given({ "process.user.username": process.User?.Username });
+}
+
+function toUser(user: grpc.User | null): ProcessSpec["user"] {
+  const { UID = 0, GID = 0, AdditionalGids = [], Umask = null } = user ?? {};
+  return { uid: UID, gid: GID, additionalGids: AdditionalGids, ...(Umask === null ? {} : { umask: Umask }) };
+}
+
+function toCapabilities(sets: grpc.LinuxCapabilities): CapabilitySets {
+  return {
+    bounding: sets.Bounding,
+    effective: sets.Effective,
+    inheritable: sets.Inheritable,
+    permitted: sets.Permitted,
+    ambient: sets.Ambient,
+  };
+}
+
+function toScheduler(scheduler: grpc.Scheduler): NonNullable<ProcessSpec["scheduler"]> {
+  return {
+    policy: scheduler.Policy,
+    nice: scheduler.Nice,
+    priority: scheduler.Priority,
+    flags: scheduler.Flags,
+    runtime: scheduler.Runtime,
+    deadline: scheduler.Deadline,
+    period: scheduler.Period,
+  };
+}

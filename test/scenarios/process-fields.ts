@@ -1,0 +1,123 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+
+/** Fields of a spec about the process that not every host knows, as the container itself sees them. */
+export function processFieldScenarios(pod: () => Pod): void {
+  const withProcess = (line: string, process: Init<grpc.Process> = {}): Init<grpc.Spec> => {
+    const { Process } = ociSpec("/", ["sh", "-c", line]);
+    return { Process: { ...Process, ...process } };
+  };
+  const withLinux = (parts: Init<grpc.Linux>): Init<grpc.Spec> => ({ Linux: { ...ociSpec("/", []).Linux, ...parts } });
+  const inside = async (line: string, process: Init<grpc.Process> = {}, parts: Init<grpc.Spec> = {}) => {
+    const { stdout, stderr } = await pod().run([], { ...withProcess(line, process), ...parts });
+    return stdout.toString() + stderr.toString();
+  };
+  const inExec = async (id: string, line: string, process: Init<grpc.Process> = {}) => {
+    const { stdout, stderr } = await pod().execute(id, ["sh", "-c", line], process);
+    return stdout.toString() + stderr.toString();
+  };
+
+  it("umask: 022, or the one of the user; an exec has its own or the container's", async () => {
+    expect(await inside("umask")).toBe("0022\n");
+    const id = await pod().start([], withProcess("sleep 1000", { User: { Umask: 0o27 } }));
+    expect(await inExec(id, "umask; touch /f; stat -c %a /f")).toBe("0027\n640\n");
+    expect(await inExec(id, "umask", { User: { Umask: 0 } })).toBe("0000\n");
+    await pod().remove(id);
+  });
+
+  it("scheduler and I/O priority, which an exec has of its container", async () => {
+    const process = {
+      Scheduler: { Policy: "SCHED_BATCH", Nice: 7 },
+      IOPriority: { Class: "IOPRIO_CLASS_BE", Priority: 6 },
+    };
+    // Nice, real-time priority, policy.
+    const line = "ionice -p $$; cut -d' ' -f19,40,41 /proc/$$/stat";
+    const expected = "best-effort: prio 6\n7 0 3\n";
+    const id = await pod().start([], withProcess("sleep 1000", process));
+    expect(await inside(line, process)).toBe(expected);
+    expect(await inExec(id, line)).toBe(expected);
+    expect(await inExec(id, line, { Scheduler: { Policy: "SCHED_IDLE" } })).toBe("best-effort: prio 6\n0 0 5\n");
+    await pod().remove(id);
+  });
+
+  it("scheduler: real-time policies, with a flag that children begin anew", async () => {
+    const Scheduler = { Policy: "SCHED_RR", Priority: 3, Flags: ["SCHED_FLAG_RESET_ON_FORK"] };
+    expect(await inside("cut -d' ' -f40,41 /proc/$$/stat /proc/self/stat; true", { Scheduler })).toBe("3 2\n0 0\n");
+  });
+
+  it("execCPUAffinity: of an exec, not of the first process", async () => {
+    const line = "grep Cpus_allowed_list /proc/self/status";
+    const all = await inside(line);
+    const process = { ExecCPUAffinity: { Final: "0" } };
+    const id = await pod().start([], withProcess(`${line}; exec sleep 1000`, process));
+    const first = await pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+    expect(Buffer.from(first.data).toString()).toBe(all);
+    expect(await inExec(id, line)).toBe("Cpus_allowed_list:\t0\n");
+    await pod().remove(id);
+  });
+
+  it("personality: a 32-bit machine, for execs too", async () => {
+    const parts = { ...withProcess("sleep 1000"), ...withLinux({ Personality: { Domain: "LINUX32" } }) };
+    const machine = (await inside("uname -m")).trim();
+    const id = await pod().start([], parts);
+    const seen = await inExec(id, "uname -m; cat /proc/1/personality");
+    expect(seen).toMatch(/00000008\n/);
+    if (machine === "x86_64") expect(seen).toMatch(/^i686\n/);
+    await pod().remove(id);
+  });
+
+  it("domainname and sysctls of its own namespaces, though /proc/sys is read-only", async () => {
+    const Sysctl = { "kernel.shmmni": "123", "fs.mqueue.msg_max": "11", "net.ipv4.conf.lo.tag": "5" };
+    const parts = { ...withLinux({ Sysctl }), Domainname: "example.test" };
+    const line = `cd /proc/sys; cat kernel/shmmni fs/mqueue/msg_max net/ipv4/conf/lo/tag kernel/domainname
+      echo 1 > kernel/shmmni`;
+    expect(await inside(line, {}, parts)).toBe(
+      "123\n11\n5\nexample.test\nsh: can't create kernel/shmmni: Read-only file system\n",
+    );
+  });
+
+  it("consoleSize of an exec's terminal", async () => {
+    const id = await pod().start(["sleep", "1000"]);
+    const process = { Terminal: true, ConsoleSize: { Height: 31, Width: 71 } };
+    const exec_id = await pod().exec(id, ["stty", "size"], process);
+    expect((await pod().drain("readStdout", id, exec_id)).toString()).toBe("31 71\r\n");
+    await pod().remove(id);
+  });
+
+  it("an AppArmor profile of the host and an unknown capability are left out", async () => {
+    const sets = { Bounding: ["CAP_KILL", "CAP_FLY"], Permitted: ["CAP_KILL"], Effective: ["CAP_KILL"] };
+    const process = { ApparmorProfile: "cri-containerd.apparmor.d", Capabilities: sets };
+    expect(await inside("grep -E 'CapEff|CapBnd' /proc/self/status", process)).toBe(
+      "CapEff:\t0000000000000020\nCapBnd:\t0000000000000020\n",
+    );
+  });
+
+  describe("what can't be is refused by name:", () => {
+    it.each<[string, Init<grpc.Spec>]>([
+      ["process.user.umask", withProcess("", { User: { Umask: 0o1000 } })],
+      ["process.user.username", withProcess("", { User: { Username: "ann" } })],
+      ["process.scheduler.policy", withProcess("", { Scheduler: { Policy: "SCHED_ISO" } })],
+      ["process.ioPriority.class", withProcess("", { IOPriority: { Class: "x" } })],
+      ["process.execCPUAffinity.final", withProcess("", { ExecCPUAffinity: { Final: "x" } })],
+      ["process.rlimits RLIMIT_CPU", withProcess("", { Rlimits: [{ Type: "RLIMIT_CPU", Soft: 2, Hard: 1 }] })],
+      ["process.rlimits", withProcess("", { Rlimits: [{ Type: "RLIMIT_LIFE", Soft: 1, Hard: 1 }] })],
+      ['process.selinuxLabel "u:r:t:s0"', withProcess("", { SelinuxLabel: "u:r:t:s0" })],
+      ['linux.mountLabel "u:r:t:s0"', withLinux({ MountLabel: "u:r:t:s0" })],
+      ["linux.intelRdt", withLinux({ IntelRdt: {} })],
+      ["linux.personality.flags", withLinux({ Personality: { Domain: "LINUX", Flags: ["x"] } })],
+      ['linux.sysctl "kernel.panic"', withLinux({ Sysctl: { "kernel.panic": "1" } })],
+      ['linux.sysctl "net/../kernel/panic"', withLinux({ Sysctl: { "net/../kernel/panic": "1" } })],
+    ])("%s", async (name, parts) => {
+      const before = readFileSync("/proc/sys/kernel/panic", "utf8");
+      await expect(pod().create(["true"], parts)).rejects.toMatchObject({
+        code: 3,
+        message: expect.stringContaining(`OCI spec: ${name} `),
+      });
+      expect(readFileSync("/proc/sys/kernel/panic", "utf8")).toBe(before);
+    });
+  });
+}
