@@ -1,26 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { realFiles } from "../kernel/files.ts";
 import { cgroupProcs, createCgroup, killCgroup, removeCgroup } from "./cgroup.ts";
 import { readCgroupStats } from "./cgroup-stats.ts";
 import { watchOom } from "./oom-watch.ts";
+import { writableCgroupRoot } from "./test-cgroups.ts";
 
-/** Where this machine has a cgroup2 that we may write to. */
-function writableRoot(): string | undefined {
-  const line = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .find((text) => text.includes(" - cgroup2 "));
-  const root = line?.split(" ")[4];
-  try {
-    accessSync(`${root}/cgroup.procs`, constants.W_OK);
-    return root;
-  } catch {
-    return undefined;
-  }
-}
-
-const found = writableRoot();
+const found = writableCgroupRoot();
 
 describe.skipIf(found === undefined)("on a real cgroup2 (needs one that this user may write to)", () => {
   // A root of our own below the real one: the machine's subtree_control stays as it is.

@@ -1,3 +1,4 @@
+import { accessSync, constants, readFileSync } from "node:fs";
 import type { Files } from "../kernel/files.ts";
 
 const failure = (code: string, errno: number) => Object.assign(new Error(code), { code, errno: -errno });
@@ -74,4 +75,18 @@ export class FakeCgroups {
       for (const name of [...this.texts.keys()].filter((p) => p.startsWith(`${path}/`))) this.texts.delete(name);
     },
   } as unknown as Files;
+}
+
+/** Where this machine has a cgroup2 that we may write to. */
+export function writableCgroupRoot(): string | undefined {
+  const line = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .find((text) => text.includes(" - cgroup2 "));
+  const root = line?.split(" ")[4];
+  try {
+    accessSync(`${root}/cgroup.procs`, constants.W_OK);
+    return root;
+  } catch {
+    return undefined;
+  }
 }

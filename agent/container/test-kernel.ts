@@ -27,7 +27,9 @@ export function testKernel(
     ended.add(pidfd);
     child.end({ code: 137, signal: SIGKILL });
   };
-  const sys = { ...openSys(), signal, ...options.sys };
+  // Cgroups of tests are plain directories.
+  const filters = { loadDeviceFilter: () => -1, attachDeviceFilter: () => undefined };
+  const sys = { ...openSys(), signal, ...filters, ...options.sys };
   const init = createInitDouble(sys, options);
   return { sys, init, files: { ...realFiles, ...options.files }, signals };
 }

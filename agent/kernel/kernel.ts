@@ -154,6 +154,14 @@ export interface Sys {
   setWindowSize(fd: Fd, rows: number, columns: number): void;
   /** pidfd_send_signal; ESRCH is thrown like any other. */
   signal(pidfd: Fd, signal: number): void;
+  /** A program that filters the use of devices in a cgroup; the kernel checks it. */
+  loadDeviceFilter(instructions: Uint8Array): Fd;
+  /** `cgroup` is a directory of cgroup2; a filter that it, or one above or below it, has stays in force as well. */
+  attachDeviceFilter(cgroup: Fd, program: Fd): void;
+  /** In place of a program that is attached to it; at no moment is there none. */
+  replaceDeviceFilter(cgroup: Fd, program: Fd, replaced: Fd): void;
+  /** The program that was attached to it first. */
+  attachedDeviceFilter(cgroup: Fd): Fd | undefined;
   /** {total, free, available} in bytes and inodes, and the magic number of the type. */
   statfsType(fd: Fd): number;
 }

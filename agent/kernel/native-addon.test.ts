@@ -51,6 +51,10 @@ const LAWFUL: Record<Call, unknown[]> = {
   setChildSubreaper: [0],
   setDumpable: [1],
   setThreadName: ["name"],
+  loadDeviceFilter: [bytes],
+  attachDeviceFilter: [9999, 9999],
+  replaceDeviceFilter: [9999, 9999, 9999],
+  attachedDeviceFilter: [9999],
 };
 const CALLS = Object.keys(LAWFUL) as Call[];
 

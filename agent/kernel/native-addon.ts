@@ -60,6 +60,10 @@ export interface NativeAddon {
   setChildSubreaper(on: number): number;
   setDumpable(on: number): number;
   setThreadName(name: string): number;
+  loadDeviceFilter(instructions: Uint8Array): number;
+  attachDeviceFilter(cgroup: number, program: number): number;
+  replaceDeviceFilter(cgroup: number, program: number, replaced: number): number;
+  attachedDeviceFilter(cgroup: number): number;
 }
 
 /** Where sys.node may be, best first: GUESTD_SYS_NODE alone if set; beside the bundle; the build folder of a checkout. */

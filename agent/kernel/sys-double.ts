@@ -88,6 +88,10 @@ export function createSysDouble(): SysDouble {
     terminalNumber: call("terminalNumber", () => 0),
     setWindowSize: call("setWindowSize", () => {}),
     signal: call("signal", () => {}),
+    loadDeviceFilter: call("loadDeviceFilter", descriptor),
+    attachDeviceFilter: call("attachDeviceFilter", () => {}),
+    replaceDeviceFilter: call("replaceDeviceFilter", () => {}),
+    attachedDeviceFilter: call("attachedDeviceFilter", () => undefined),
     statfsType: call("statfsType", () => TMPFS_MAGIC),
   };
 }

@@ -2,6 +2,7 @@ import { DescriptorPoller } from "./descriptor-poller.ts";
 import type { Sys } from "./kernel.ts";
 import { type NativeAddon, nativeAddon } from "./native-addon.ts";
 import { descriptorCalls, descriptorSocketCalls, messageCalls } from "./sys-descriptors.ts";
+import { deviceFilterCalls } from "./sys-device-filters.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
 import { processCalls } from "./sys-processes.ts";
 
@@ -10,6 +11,7 @@ export type RealSys = Sys &
   ReturnType<typeof descriptorCalls> &
   ReturnType<typeof messageCalls> &
   ReturnType<typeof mountCalls> &
+  ReturnType<typeof deviceFilterCalls> &
   ReturnType<typeof processCalls>;
 
 /**
@@ -25,5 +27,6 @@ export function openSys(addon: NativeAddon = nativeAddon()): RealSys {
     ...mountCalls(addon),
     ...terminalCalls(addon),
     ...processCalls(addon),
+    ...deviceFilterCalls(addon),
   };
 }

@@ -1,9 +1,12 @@
 import { applyResources } from "../container/apply-resources.ts";
 import { createCgroup, removeCgroup } from "../container/cgroup.ts";
 import { cgroupPath } from "../container/cgroup-path.ts";
+import { DeviceFilters } from "../container/device-filters.ts";
+import { deviceRules } from "../container/device-rules.ts";
 import { type OomWatch, watchOom } from "../container/oom-watch.ts";
 import type { LinuxSpec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import type { ContainerRecord } from "./state.ts";
 
 /** The cgroups of the sandbox's containers: made with limits, watched for kills, removed with what is empty above. */
@@ -11,11 +14,13 @@ export class ContainerCgroups {
   readonly #files: Files;
   readonly #root: string;
   readonly #onOom: (record: ContainerRecord) => void;
+  readonly #filters: DeviceFilters;
   readonly #watches = new Map<string, OomWatch>();
 
   /** `root` is where cgroup2 is mounted. `onOom` gets the container's record with the new count of kills. */
-  constructor(files: Files, root: string, onOom: (record: ContainerRecord) => void) {
+  constructor({ files, sys }: Kernel, root: string, onOom: (record: ContainerRecord) => void) {
     this.#files = files;
+    this.#filters = new DeviceFilters(sys);
     this.#root = root;
     this.#onOom = onOom;
   }
@@ -25,11 +30,13 @@ export class ContainerCgroups {
     return `${this.#root}${cgroupPath(linux.cgroupsPath, id)}`;
   }
 
-  /** Makes it, with its limits. On failure nothing is left. */
+  /** Makes it, with its limits and its device filter. On failure nothing is left. */
   async create(directory: string, linux: LinuxSpec): Promise<void> {
+    const rules = deviceRules(linux);
     createCgroup(this.#files, this.#root, directory.slice(this.#root.length));
     try {
       applyResources(this.#files, directory, linux.resources);
+      this.#filters.attach(directory, rules);
     } catch (error) {
       await removeCgroup(this.#files, this.#root, directory).catch(() => undefined);
       throw error;

@@ -68,7 +68,7 @@ export class Sandbox {
     this.#kernel = kernel;
     this.#pipeSize = options.pipeSize;
     this.#state = new StateStore(kernel.files, options.stateDirectory);
-    this.#cgroups = new ContainerCgroups(kernel.files, options.cgroupRoot ?? "/sys/fs/cgroup", (record) => {
+    this.#cgroups = new ContainerCgroups(kernel, options.cgroupRoot ?? "/sys/fs/cgroup", (record) => {
       this.oomEvents.push(record.id);
       ignoreErrors(() => this.#state.writeContainer(record));
     });

@@ -24,7 +24,6 @@ export function toResources(resources: grpc.LinuxResources | null | undefined): 
 export function unsupportedOfResources(resources: grpc.LinuxResources | null | undefined): string[] {
   const { Memory: memory, CPU: cpu, BlockIO: io, Network: network } = resources ?? {};
   return given({
-    "linux.resources.devices": resources?.Devices,
     "linux.resources.memory.kernel": memory?.Kernel,
     "linux.resources.memory.kernelTCP": memory?.KernelTCP,
     "linux.resources.memory.swappiness": memory?.Swappiness,

@@ -1,0 +1,64 @@
+import { expect, it } from "vitest";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+
+/** A spec with the right to make nodes, and rules for devices. */
+export function withDeviceRules(rules: readonly object[], devices: readonly object[] = []) {
+  const { Linux, Process } = ociSpec("/", []);
+  const caps = ["CAP_MKNOD", "CAP_DAC_OVERRIDE"];
+  return {
+    Process: { ...Process, Capabilities: { Bounding: caps, Effective: caps, Permitted: caps } },
+    Linux: { ...Linux, Devices: devices, Resources: { Devices: rules } },
+  };
+}
+
+const KMSG = { Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11 };
+const DENY_ALL = { Type: "a", Access: "rwm" };
+const DENIED = "sh: can't create /dev/kmsg: Operation not permitted\n";
+
+/** The device filter, by what opening a device gives. */
+export function deviceFilterScenarios(pod: () => Pod): void {
+  const inside = async (line: string, rules: readonly object[], devices: readonly object[] = []): Promise<string> => {
+    const { Process, ...parts } = withDeviceRules(rules, devices);
+    const Args = ["sh", "-c", line];
+    const { stdout, stderr } = await pod().run(Args, { ...parts, Process: { ...Process, Args } });
+    return stdout.toString() + stderr.toString();
+  };
+  const make = "mknod /dev/kmsg c 1 11 && : > /dev/kmsg && echo open";
+
+  it("without rules the default devices open, others can be made but not opened", async () => {
+    const usual = "for n in null zero full random urandom; do : < /dev/$n && echo $n; done; ls /dev/pts; ";
+    expect(await inside(usual + make, [])).toBe(`null\nzero\nfull\nrandom\nurandom\nptmx\n${DENIED}`);
+  });
+
+  it("a node of linux.devices opens, unless the rules deny it", async () => {
+    expect(await inside(": > /dev/kmsg; echo end", [], [KMSG])).toBe("end\n");
+    expect(await inside(": > /dev/kmsg; echo end", [DENY_ALL], [KMSG])).toBe(DENIED);
+    const readOnly = { Allow: true, Type: "c", Major: 1, Minor: 11, Access: "rm" };
+    expect(await inside(": > /dev/kmsg; echo end", [DENY_ALL, readOnly], [KMSG])).toBe(DENIED);
+  });
+
+  it("rules allow one device, a whole major number, or everything", async () => {
+    for (const rule of [
+      { Type: "c", Major: 1, Minor: 11, Access: "w" },
+      { Type: "c", Major: 1, Minor: -1, Access: "rw" },
+      { Type: "a", Access: "rwm" },
+    ]) {
+      expect(await inside(make, [DENY_ALL, { Allow: true, ...rule }])).toBe("open\n");
+    }
+    expect(await inside(make, [{ Allow: true, Type: "b", Access: "rwm" }])).toBe(DENIED);
+  });
+
+  it("an exec is held to the filter as well", async () => {
+    const id = await pod().start(["sleep", "1000"], withDeviceRules([DENY_ALL], [KMSG]));
+    expect((await pod().execute(id, ["sh", "-c", ": > /dev/kmsg"])).stderr.toString()).toBe(DENIED);
+    await pod().remove(id);
+  });
+
+  it("a rule that says nothing of devices is refused by name", async () => {
+    await expect(inside("true", [DENY_ALL, { Type: "q" }])).rejects.toMatchObject({
+      code: 3,
+      message: 'OCI spec: linux.resources.devices[1] type "q" is none of a, b, c',
+    });
+  });
+}
