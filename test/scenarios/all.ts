@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { containerScenarios } from "./containers.ts";
+import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
 import { hostileScenarios } from "./hostile.ts";
@@ -23,6 +24,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("fields of the spec", () => specFieldScenarios(() => pod));
     describe("devices", () => deviceScenarios(() => pod));
     describe("fields of the process", () => processFieldScenarios(() => pod));
+    describe("device filter", () => deviceFilterScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (limits) describe("limits", () => limitScenarios(() => pod));

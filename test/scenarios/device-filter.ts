@@ -3,11 +3,11 @@ import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
 /** A spec with the right to make nodes, and rules for devices. */
-export function withDeviceRules(rules: readonly object[], devices: readonly object[] = []) {
+function withDeviceRules(Args: readonly string[], rules: readonly object[], devices: readonly object[] = []) {
   const { Linux, Process } = ociSpec("/", []);
   const caps = ["CAP_MKNOD", "CAP_DAC_OVERRIDE"];
   return {
-    Process: { ...Process, Capabilities: { Bounding: caps, Effective: caps, Permitted: caps } },
+    Process: { ...Process, Args, Capabilities: { Bounding: caps, Effective: caps, Permitted: caps } },
     Linux: { ...Linux, Devices: devices, Resources: { Devices: rules } },
   };
 }
@@ -19,9 +19,7 @@ const DENIED = "sh: can't create /dev/kmsg: Operation not permitted\n";
 /** The device filter, by what opening a device gives. */
 export function deviceFilterScenarios(pod: () => Pod): void {
   const inside = async (line: string, rules: readonly object[], devices: readonly object[] = []): Promise<string> => {
-    const { Process, ...parts } = withDeviceRules(rules, devices);
-    const Args = ["sh", "-c", line];
-    const { stdout, stderr } = await pod().run(Args, { ...parts, Process: { ...Process, Args } });
+    const { stdout, stderr } = await pod().run([], withDeviceRules(["sh", "-c", line], rules, devices));
     return stdout.toString() + stderr.toString();
   };
   const make = "mknod /dev/kmsg c 1 11 && : > /dev/kmsg && echo open";
@@ -50,7 +48,7 @@ export function deviceFilterScenarios(pod: () => Pod): void {
   });
 
   it("an exec is held to the filter as well", async () => {
-    const id = await pod().start(["sleep", "1000"], withDeviceRules([DENY_ALL], [KMSG]));
+    const id = await pod().start([], withDeviceRules(["sleep", "1000"], [DENY_ALL], [KMSG]));
     expect((await pod().execute(id, ["sh", "-c", ": > /dev/kmsg"])).stderr.toString()).toBe(DENIED);
     await pod().remove(id);
   });
