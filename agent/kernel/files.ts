@@ -9,6 +9,7 @@ import {
   statfsSync,
   writeFileSync,
 } from "node:fs";
+import { SystemError } from "./error.ts";
 
 /** Small files of the guest itself: /proc, /sys, cgroups, /run. Never a path inside a container's rootfs. */
 export interface Files {
@@ -16,7 +17,7 @@ export interface Files {
   readText(path: string): string;
   /** One write(2) to an existing file, as cgroup and sysctl files want it. */
   writeText(path: string, text: string): void;
-  /** Replaces the file whole: a temporary name beside it, then rename. */
+  /** Replaces the file whole: a temporary name beside it, then rename. A SystemError names the file; nothing is left then. */
   replace(path: string, text: string): void;
   exists(path: string): boolean;
   list(path: string): string[];
@@ -38,8 +39,16 @@ export const realFiles: Files = {
   readText: (path) => readFileSync(path, "utf8"),
   writeText: (path, text) => writeFileSync(path, text, { flag: "r+" }),
   replace(path, text) {
-    writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
-    renameSync(`${path}.tmp`, path);
+    const temporary = `${path}.tmp`;
+    try {
+      writeFileSync(temporary, text, { mode: 0o600 });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      // Node's own names no file when it is the write that fails.
+      const { errno } = error as NodeJS.ErrnoException;
+      throw errno === undefined ? error : new SystemError("write", -errno, path);
+    }
   },
   exists: existsSync,
   list: (path) => readdirSync(path),

@@ -3,6 +3,7 @@ import { containerScenarios } from "./containers.ts";
 import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
+import { fullDiskScenarios } from "./full-disk.ts";
 import { hostileScenarios } from "./hostile.ts";
 import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
@@ -38,6 +39,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
       current.pod = await Pod.open(machine(), await machine().connect());
     });
     afterAll(() => current.pod?.client.close());
+    describe("a full disk", () => fullDiskScenarios(() => current.pod));
     enduranceScenarios(current);
   });
 }

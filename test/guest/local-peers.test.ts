@@ -1,0 +1,83 @@
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dial } from "../../host/client/dial.ts";
+import { cachedKernels } from "../../host/machine/paths.ts";
+import { ttrpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startGuestMachine } from "./guest-machine.ts";
+
+const module = join(cachedKernels()[0]?.modules ?? "/", "kernel/net/vmw_vsock/vsock_loopback.ko");
+const reason = existsSync(module) ? "" : ` (skipped: no ${module})`;
+
+/** With the module vsock_loopback, which our image does not have, a guest's processes reach the guest's own ports. */
+describe(`a container that dials the guest's own vsock ports${reason}`, { skip: reason !== "" }, () => {
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+  let pod: Pod;
+  let rootfs: string;
+
+  beforeAll(async () => {
+    machine = await startGuestMachine();
+    pod = await Pod.open(machine, await machine.connect());
+    rootfs = machine.rootfs("dialer");
+    const inHost = machine.hostPath(rootfs);
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    execFileSync("gcc", [...flags, join(import.meta.dirname, "dial-vsock.c"), "-o", join(inHost, "bin/dial-vsock")]);
+    copyFileSync(module, join(inHost, "vsock_loopback.ko"));
+    writeFileSync(join(inHost, "check"), checkFrame());
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  async function dialFromInside(cid: number, port: number): Promise<string> {
+    const line = `dial-vsock ${cid} ${port} < /check`;
+    const { stdout, stderr } = await pod.run([], { ...ociSpec(rootfs, ["sh", "-c", line]) });
+    return stdout.toString() + stderr.toString();
+  }
+
+  it("reaches nothing where the module isn't loaded", async () => {
+    expect(await dialFromInside(1, 1024)).toMatch(/^not connected: /);
+  });
+
+  it("is closed by the agent without an answer: API, log and console, by the local CID and by the guest's", async () => {
+    await machine.shell(`insmod ${rootfs}/vsock_loopback.ko`);
+    for (const cid of [1, 3]) {
+      for (const port of [1024, 1025, 1026]) {
+        expect(await dialFromInside(cid, port), `CID ${cid}, port ${port}`).toBe("connected, 0 bytes, closed\n");
+      }
+    }
+    const log = await firstOfLog();
+    for (const cid of [1, 3]) {
+      expect(log).toContainEqual(expect.objectContaining({ msg: "connection refused", peer: `vsock:${cid}` }));
+    }
+    expect((await pod.client.health.check({})).status).toBe(1);
+  });
+
+  /** The lines that the log port gives first, up to what the agent says last. */
+  async function firstOfLog(): Promise<unknown[]> {
+    const socket = await dial(machine.guest.address(1025));
+    let text = "";
+    for await (const data of socket) {
+      text += String(data);
+      if (text.endsWith("\n") && text.includes("vsock:3")) break;
+    }
+    return text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  }
+});
+
+/** A whole ttRPC request for grpc.Health/Check. */
+function checkFrame(): Buffer {
+  const payload = ttrpc.Request.encode({ service: "grpc.Health", method: "Check", payload: new Uint8Array() }).finish();
+  const header = Buffer.alloc(10);
+  header.writeUInt32BE(payload.length, 0);
+  header.writeUInt32BE(1, 4);
+  header.writeUInt8(1, 8);
+  return Buffer.concat([header, payload]);
+}

@@ -1,0 +1,70 @@
+import { expect, it } from "vitest";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+
+/** Processes with a program, cgroups, mounts, and all files of the agent's state. */
+const TRACES =
+  "ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -e '->'; find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts; " +
+  "find /run/guestd /run/sandbox-ns | sort";
+
+/** What a host sees when /run, where the agent keeps its state, is full. */
+export function fullDiskScenarios(pod: () => Pod): void {
+  const shell = (line: string) => pod().machine.shell(line);
+
+  /** Leaves no byte, or no inode, in /run while `work` runs. */
+  const withFullRun = async (lack: "bytes" | "inodes", work: () => Promise<void>) => {
+    const fill = {
+      bytes: "mount -o remount,size=1m tmpfs /run; cat /dev/zero > /run/filler 2>/dev/null; true",
+      inodes: "mount -o remount,nr_inodes=$(find /run -xdev | wc -l) tmpfs /run",
+    };
+    await shell(fill[lack]);
+    try {
+      expect(await shell("echo x 2>/dev/null > /run/probe && wc -c < /run/probe; rm -f /run/probe")).toBe("");
+      await work();
+    } finally {
+      await shell("rm -f /run/filler; mount -o remount,size=50%,nr_inodes=1m tmpfs /run");
+    }
+  };
+
+  it.each(["bytes", "inodes"] as const)(
+    "without %s left: CreateContainer says which file, and leaves nothing",
+    async (lack) => {
+      const rootfs = pod().machine.rootfs(`full-${lack}`);
+      const running = await pod().create(["sleep", "1000"], {}, rootfs);
+      await pod().client.agent.startContainer({ container_id: running });
+      const before = await shell(TRACES);
+      await withFullRun(lack, async () => {
+        for (let i = 0; i < 3; i++) {
+          await expect(
+            pod().client.agent.createContainer({ container_id: "unlucky", OCI: ociSpec(rootfs, ["true"]) }),
+          ).rejects.toThrow(/^write \/run\/guestd\/containers\/unlucky\.json: ENOSPC \(no space left on device\)$/);
+        }
+        // what runs is served: an exec needs no file
+        expect((await pod().execute(running, ["echo", "served"])).stdout.toString()).toBe("served\n");
+      });
+      await expect.poll(() => shell(TRACES), { timeout: 10_000 }).toBe(before);
+      expect((await pod().run(["echo", "again"])).stdout.toString()).toBe("again\n");
+      await pod().remove(running);
+    },
+  );
+
+  it("a container is removed though the disk is full", async () => {
+    const before = await shell(TRACES);
+    const id = await pod().start(["sleep", "1000"]);
+    await withFullRun("bytes", () => pod().remove(id));
+    await expect.poll(() => shell(TRACES), { timeout: 10_000 }).toBe(before);
+  });
+
+  it("a root file system without room for a mount's target is named, and nothing is left", async () => {
+    const before = await shell(TRACES);
+    const root = "/run/small";
+    await shell(`mkdir ${root}; mount -t tmpfs -o size=64k,nr_inodes=1 tmpfs ${root}`);
+    try {
+      const create = pod().client.agent.createContainer({ container_id: "unlucky", OCI: ociSpec(root, ["true"]) });
+      await expect(create).rejects.toThrow(/\/proc: ENOSPC \(no space left on device\), from mounts\[0\]/);
+    } finally {
+      await shell(`umount ${root}; rmdir ${root}`);
+    }
+    await expect.poll(() => shell(TRACES), { timeout: 10_000 }).toBe(before);
+  });
+}
