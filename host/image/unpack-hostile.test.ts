@@ -17,10 +17,8 @@ function place() {
   writeFileSync(join(outside, "secret"), "secret");
   writeFileSync(join(temporary.path, "root-sibling"), "sibling");
   symlinkSync("secret", join(outside, "dir", "link"));
-  const surroundings = () => {
-    const inside = ([path]: [string, string]) => path !== "root/" && !path.startsWith("root/");
-    return Object.fromEntries(Object.entries(treeOf(temporary.path)).filter(inside));
-  };
+  // what is in the root need not be readable
+  const surroundings = () => treeOf(temporary.path, "root");
   return { outside, root, surroundings, before: surroundings(), [Symbol.dispose]: () => temporary[Symbol.dispose]() };
 }
 

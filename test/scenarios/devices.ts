@@ -15,16 +15,18 @@ export function deviceScenarios(pod: () => Pod): void {
     const devices = [
       { Path: "/dev/deep/own", Type: "c", Major: 1, Minor: 5, FileMode: 0o617, UID: 12, GID: 34 },
       { Path: "/dev/unbuffered", Type: "u", Major: 4095, Minor: 1_048_575 },
-      { Path: "/made/block", Type: "b", Major: 7, Minor: 300, FileMode: 0o060600 },
+      { Path: "/any/made/block", Type: "b", Major: 7, Minor: 300, FileMode: 0o060600 },
       { Path: "/dev/fifo", Type: "p", FileMode: 0o622 },
     ];
     const line =
-      "stat -c '%n %F %a %u:%g %t:%T' /dev/deep/own /dev/unbuffered /made/block /dev/fifo; stat -c %a /dev/deep";
-    expect(await inside(line, devices)).toBe(
+      "stat -c '%n %F %a %u:%g %t:%T' /dev/deep/own /dev/unbuffered /any/made/block /dev/fifo; stat -c %a /dev/deep";
+    // not in the root: a share that an ordinary user serves takes no devices
+    const mounts = [...(ociSpec("/", []).Mounts ?? []), { destination: "/any", source: "tmpfs", type: "tmpfs" }];
+    expect(await inside(line, devices, mounts)).toBe(
       [
         "/dev/deep/own character special file 617 12:34 1:5",
         "/dev/unbuffered character special file 666 0:0 fff:fffff",
-        "/made/block block special file 600 0:0 7:12c",
+        "/any/made/block block special file 600 0:0 7:12c",
         "/dev/fifo fifo 622 0:0 0:0",
         "755\n",
       ].join("\n"),

@@ -22,13 +22,17 @@ function openDirectories(path: string): void {
   }
 }
 
-/** What is below a directory: "dir/", "link -> target", or a file's content; links are not followed. */
-export function treeOf(root: string, below = ""): Record<string, string> {
+/**
+ * What is below a directory: "dir/", "link -> target", or a file's content; links are not followed. `except` is a path
+ * below it that is left out.
+ */
+export function treeOf(root: string, except?: string, below = ""): Record<string, string> {
   const tree: Record<string, string> = {};
   for (const name of readdirSync(join(root, below)).sort()) {
     const path = join(below, name);
+    if (path === except) continue;
     const found = lstat(join(root, path));
-    if (found?.isDirectory()) Object.assign(tree, { [`${path}/`]: "" }, treeOf(root, path));
+    if (found?.isDirectory()) Object.assign(tree, { [`${path}/`]: "" }, treeOf(root, except, path));
     else if (found?.isSymbolicLink()) tree[path] = `-> ${readlinkSync(join(root, path))}`;
     else tree[path] = found?.isFile() ? readFileSync(join(root, path), "utf8") : "special";
   }
