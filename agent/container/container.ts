@@ -2,7 +2,9 @@ import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
+import { until } from "../kernel/until.ts";
 import { killCgroup } from "./cgroup.ts";
+import { isFrozen, setFrozen } from "./cgroup-freeze.ts";
 import { checkProcess } from "./check-process.ts";
 import { inherit } from "./inherit.ts";
 import { openForReading } from "./inside.ts";
@@ -17,8 +19,9 @@ const MAX_ENDED = 1024;
 /** A container from its creation to its removal: the init process, and execs by id. */
 export class Container {
   readonly id: string;
-  readonly spec: Spec;
   readonly cgroup: string;
+  /** An update of its resources changes it. */
+  spec: Spec;
   readonly #kernel: Kernel;
   readonly #maker: Maker;
   readonly #lock = new Lock();
@@ -28,6 +31,7 @@ export class Container {
   /** Aborts when it is to be removed: ends what waits for a launch. */
   readonly #removal = new AbortController();
   readonly #init: Process;
+  #paused = false;
 
   private constructor(kernel: Kernel, options: ContainerOptions, maker: Maker, init: Process) {
     this.#kernel = kernel;
@@ -48,6 +52,7 @@ export class Container {
   static restore(kernel: Kernel, options: ContainerOptions, init: Process, execs: readonly Process[]): Container {
     const container = new Container(kernel, options, makerOf(kernel, options), init);
     for (const exec of execs) container.#execs.set(exec.execId, exec);
+    container.#paused = isFrozen(kernel.files, options.cgroup);
     return container;
   }
 
@@ -59,11 +64,42 @@ export class Container {
     return [this.#init, ...this.#execs.values()];
   }
 
+  /** Its processes are frozen, or about to be: a new one would not run. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Freezes all its processes; resolves when they are. Started or not; one that has ended or is paused is refused. */
+  pause(signal: AbortSignal): Promise<void> {
+    return this.#lock.run(async () => {
+      if (this.#paused || this.#init.status !== undefined) throw this.#wrongState("pause");
+      this.#paused = true;
+      try {
+        // Else their callers would wait until somebody resumes it.
+        await until(Promise.allSettled(this.#launching.values()), signal);
+        await setFrozen(this.#kernel.files, this.cgroup, true, signal);
+      } catch (error) {
+        this.#paused = false;
+        throw error;
+      }
+    });
+  }
+
+  /** Thaws what `pause` froze. */
+  resume(signal: AbortSignal): Promise<void> {
+    return this.#lock.run(async () => {
+      if (!this.#paused) throw this.#wrongState("resume");
+      await setFrozen(this.#kernel.files, this.cgroup, false, signal);
+      this.#paused = false;
+    });
+  }
+
   /** Releases the init process; resolves when its execve has succeeded. */
   start(): Promise<void> {
     return this.#lock.run(async () => {
       if (this.#init.release === undefined) throw this.#refusal("start container", "it was started already");
       if (this.#init.status !== undefined) throw this.#refusal("start container", "its init process has ended");
+      if (this.#paused) throw this.#refusal("start container", "it is paused; resume it first");
       await this.#maker.start(this.#init, this.#removal.signal);
     });
   }
@@ -147,6 +183,14 @@ export class Container {
       this.#execs.delete(exec.execId);
       surplus -= 1;
     }
+  }
+
+  /** As the reference agent says it, and with its code. */
+  #wrongState(call: string): AgentError {
+    const { status, release } = this.#init;
+    const state =
+      status !== undefined ? "Stopped" : this.#paused ? "Paused" : release !== undefined ? "Created" : "Running";
+    return new AgentError("internal", `failed to ${call} container ${this.id}: current status is: ${state}`);
   }
 
   #refusal(call: string, why: string): AgentError {

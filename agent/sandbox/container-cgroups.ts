@@ -1,9 +1,11 @@
-import { applyResources } from "../container/apply-resources.ts";
+import { applyResources, updateResources } from "../container/apply-resources.ts";
 import { createCgroup, removeCgroup } from "../container/cgroup.ts";
 import { cgroupPath } from "../container/cgroup-path.ts";
 import { DeviceFilters } from "../container/device-filters.ts";
 import { deviceRules } from "../container/device-rules.ts";
+import { mergeResources } from "../container/merge-resources.ts";
 import { type OomWatch, watchOom } from "../container/oom-watch.ts";
+import type { ResourcesSpec } from "../container/resources-spec.ts";
 import type { LinuxSpec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -13,12 +15,12 @@ import type { ContainerRecord } from "./state.ts";
 export class ContainerCgroups {
   readonly #files: Files;
   readonly #root: string;
-  readonly #onOom: (record: ContainerRecord) => void;
+  readonly #onOom: (id: string, kills: number) => void;
   readonly #filters: DeviceFilters;
   readonly #watches = new Map<string, OomWatch>();
 
-  /** `root` is where cgroup2 is mounted. `onOom` gets the container's record with the new count of kills. */
-  constructor({ files, sys }: Kernel, root: string, onOom: (record: ContainerRecord) => void) {
+  /** `root` is where cgroup2 is mounted. `onOom` gets a container's id and the new count of its kills. */
+  constructor({ files, sys }: Kernel, root: string, onOom: (id: string, kills: number) => void) {
     this.#files = files;
     this.#filters = new DeviceFilters(sys);
     this.#root = root;
@@ -43,13 +45,26 @@ export class ContainerCgroups {
     }
   }
 
+  /**
+   * Changes what `given` gives, all of it checked before anything is changed; gives what holds then. The device filter
+   * comes last, and is replaced at once.
+   */
+  update({ cgroup, spec }: ContainerRecord, given: ResourcesSpec): ResourcesSpec {
+    const { linux } = spec;
+    const resources = mergeResources(linux.resources, given);
+    const rules = given.devices === undefined ? undefined : deviceRules({ ...linux, resources });
+    updateResources(this.#files, cgroup, given, linux.resources);
+    if (rules !== undefined) this.#filters.replace(cgroup, rules);
+    return resources;
+  }
+
   /** Tells of kills beyond those in the record. A last look is taken when the init process ends, before hosts hear of it. */
   watch(record: ContainerRecord, initExit: Promise<unknown>): void {
     if (!this.#files.exists(`${record.cgroup}/memory.events`)) return;
-    let current = record;
+    let total = record.oomKills;
     const told = (kills: number) => {
-      current = { ...current, oomKills: current.oomKills + kills };
-      this.#onOom(current);
+      total += kills;
+      this.#onOom(record.id, total);
     };
     const watch = watchOom(this.#files, record.cgroup, told, { seen: record.oomKills });
     this.#watches.set(record.id, watch);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -123,6 +123,21 @@ test("a creation whose caller gives up is taken back", async () => {
   await expect(creating).rejects.toThrow("deadline");
   expect(left(all.mounts)).toEqual([[], [], 0]);
   await end(all);
+});
+
+test("an update is in the state file, for the next agent, and a removal after it takes all away", async () => {
+  const all = await makeSandbox();
+  await all.sandbox.createContainer(request("c1"));
+  writeFileSync(join(directory, "cgroup/c1/pids.max"), "");
+  all.sandbox.updateContainer("c1", { pids: { limit: 5 } });
+  const { spec } = JSON.parse(readFileSync(join(directory, "state/containers/c1.json"), "utf8"));
+  expect(spec.linux.resources).toEqual({ pids: { limit: 5 } });
+  expect(all.sandbox.find("c1")?.spec.linux.resources).toEqual({ pids: { limit: 5 } });
+  expect(() => all.sandbox.updateContainer("c1", { cpu: { shares: 7 } })).toThrow("set cpu.weight of cgroup");
+  expect(all.sandbox.find("c1")?.spec.linux.resources).toEqual({ pids: { limit: 5 } });
+  rmSync(join(directory, "cgroup/c1/pids.max"));
+  await end(all);
+  expect(left(all.mounts)).toEqual([[], [], 0]);
 });
 
 test("a cgroup is one container's only", async () => {

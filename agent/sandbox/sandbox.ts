@@ -1,5 +1,6 @@
 import { Container } from "../container/container.ts";
 import { clearRemains } from "../container/maker-of.ts";
+import type { ResourcesSpec } from "../container/resources-spec.ts";
 import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -68,9 +69,9 @@ export class Sandbox {
     this.#kernel = kernel;
     this.#pipeSize = options.pipeSize;
     this.#state = new StateStore(kernel.files, options.stateDirectory);
-    this.#cgroups = new ContainerCgroups(kernel, options.cgroupRoot ?? "/sys/fs/cgroup", (record) => {
-      this.oomEvents.push(record.id);
-      ignoreErrors(() => this.#state.writeContainer(record));
+    this.#cgroups = new ContainerCgroups(kernel, options.cgroupRoot ?? "/sys/fs/cgroup", (id, oomKills) => {
+      this.oomEvents.push(id);
+      ignoreErrors(() => this.#changeRecord(id, { oomKills }));
     });
     const sandbox = this.#state.readSandbox();
     const records = this.#state.readContainers();
@@ -143,6 +144,17 @@ export class Sandbox {
     }
   }
 
+  /** Changes the limits that are given, and the rules for devices. On failure the message says what was changed. */
+  updateContainer(id: string, resources: ResourcesSpec): void {
+    const entry = this.#containers.get(id);
+    if (entry === undefined) throw new AgentError("not-found", `update container: Invalid container id "${id}"`);
+    const { container, record } = entry;
+    const { linux } = record.spec;
+    const spec = { ...record.spec, linux: { ...linux, resources: this.#cgroups.update(record, resources) } };
+    container.spec = spec;
+    this.#changeRecord(id, { spec });
+  }
+
   /**
    * Kills its processes, waits for their end and takes away all that the container had. A second call while the first
    * is at work gets the same answer; after a failure, or when `signal` ended the wait, it may be asked again.
@@ -155,7 +167,7 @@ export class Sandbox {
     else if (!this.#discarding.has(id)) {
       throw new AgentError("not-found", `remove container: Invalid container id "${id}"`);
     }
-    const isLast = entry !== undefined && this.#containers.get(id) === entry;
+    const isLast = entry !== undefined && this.#containers.get(id)?.container === entry.container;
     const discarding = this.#discarding.get(id) ?? (isLast ? this.#discard(entry.record) : undefined);
     if (discarding !== undefined) await until(discarding, signal);
   }
@@ -203,9 +215,9 @@ export class Sandbox {
       await this.#cgroups.create(cgroup, spec.linux);
       made = record;
       container = await Container.create(this.#kernel, { id, spec, cgroup, pipeSize: this.#pipeSize }, signal);
-      this.#cgroups.watch(record, container.init.exit);
       this.#keepPidNamespace(container);
       this.#containers.set(id, { container, record });
+      this.#cgroups.watch(record, container.init.exit);
       return container;
     } catch (error) {
       await container?.remove(AbortSignal.timeout(ROLL_BACK_MS)).catch(() => undefined);
@@ -239,6 +251,14 @@ export class Sandbox {
     this.#discarding.set(record.id, discarding);
     discarding.catch(() => undefined); // for those who wait; nobody may
     return discarding;
+  }
+
+  #changeRecord(id: string, change: Partial<ContainerRecord>): void {
+    const entry = this.#containers.get(id);
+    if (entry === undefined) return;
+    const record = { ...entry.record, ...change };
+    this.#containers.set(id, { ...entry, record });
+    this.#state.writeContainer(record);
   }
 
   #saveSandbox(): void {

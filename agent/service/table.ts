@@ -8,13 +8,16 @@ import { execProcess } from "./agent/exec-process.ts";
 import { getGuestDetails } from "./agent/get-guest-details.ts";
 import { getMetrics } from "./agent/get-metrics.ts";
 import { getOOMEvent } from "./agent/get-oom-event.ts";
+import { pauseContainer } from "./agent/pause-container.ts";
 import { readStderr } from "./agent/read-stderr.ts";
 import { readStdout } from "./agent/read-stdout.ts";
 import { removeContainer } from "./agent/remove-container.ts";
+import { resumeContainer } from "./agent/resume-container.ts";
 import { signalProcess } from "./agent/signal-process.ts";
 import { startContainer } from "./agent/start-container.ts";
 import { statsContainer } from "./agent/stats-container.ts";
 import { ttyWinResize } from "./agent/tty-win-resize.ts";
+import { updateContainer } from "./agent/update-container.ts";
 import { waitProcess } from "./agent/wait-process.ts";
 import { writeStdin } from "./agent/write-stdin.ts";
 import type { Handler, ServiceTable } from "./dispatch.ts";
@@ -32,6 +35,9 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   CreateContainer: createContainer,
   StartContainer: startContainer,
   RemoveContainer: removeContainer,
+  UpdateContainer: updateContainer,
+  PauseContainer: pauseContainer,
+  ResumeContainer: resumeContainer,
   StatsContainer: statsContainer,
   ExecProcess: execProcess,
   SignalProcess: signalProcess,

@@ -8,6 +8,7 @@ import { hostileScenarios } from "./hostile.ts";
 import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { observationScenarios } from "./observation.ts";
+import { pauseScenarios } from "./pause.ts";
 import { Pod } from "./pod.ts";
 import { processFieldScenarios } from "./process-fields.ts";
 import { refusalScenarios } from "./refusals.ts";
@@ -26,6 +27,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("devices", () => deviceScenarios(() => pod));
     describe("fields of the process", () => processFieldScenarios(() => pod));
     describe("device filter", () => deviceFilterScenarios(() => pod));
+    describe("pause and resume", () => pauseScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (limits) describe("limits", () => limitScenarios(() => pod));

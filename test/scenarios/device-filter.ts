@@ -53,6 +53,24 @@ export function deviceFilterScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
+  it("UpdateContainer changes the filter, and an update without rules leaves it", async () => {
+    const { agent } = pod().client;
+    const container_id = await pod().start([], withDeviceRules(["sleep", "1000"], [], [KMSG]));
+    const open = async () => (await pod().execute(container_id, ["sh", "-c", ": > /dev/kmsg"])).status;
+    const update = (...Devices: object[]) => agent.updateContainer({ container_id, resources: { Devices } });
+    expect(await open()).toBe(0);
+    await update(DENY_ALL);
+    expect(await open()).toBe(1);
+    await update();
+    expect(await open()).toBe(1);
+    await update(DENY_ALL, { Allow: true, Type: "a", Access: "rwm" });
+    expect(await open()).toBe(0);
+    await update(DENY_ALL);
+    expect(await open()).toBe(1);
+    await expect(update({ Type: "c", Access: "x" })).rejects.toMatchObject({ code: 3 });
+    await pod().remove(container_id);
+  });
+
   it("a rule that says nothing of devices is refused by name", async () => {
     await expect(inside("true", [DENY_ALL, { Type: "q" }])).rejects.toMatchObject({
       code: 3,

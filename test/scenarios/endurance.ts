@@ -54,6 +54,23 @@ export function enduranceScenarios(current: { pod: Pod }): void {
     await current.pod.remove(id);
   });
 
+  it("keeps a container paused, with its device filter, and both can be changed by the next agent", async () => {
+    const { Linux } = ociSpec("/", []);
+    const Devices = [{ Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11 }];
+    const container_id = await current.pod.start(["sleep", "1000"], { Linux: { ...Linux, Devices } });
+    await current.pod.client.agent.pauseContainer({ container_id });
+    await current.pod.machine.killAgent();
+    await reconnect();
+    const { agent } = current.pod.client;
+    await expect(agent.pauseContainer({ container_id })).rejects.toThrow("current status is: Paused");
+    await agent.resumeContainer({ container_id });
+    const open = async () => (await current.pod.execute(container_id, ["sh", "-c", ": > /dev/kmsg"])).status;
+    expect(await open()).toBe(0);
+    await agent.updateContainer({ container_id, resources: { Devices: [{ Type: "a", Access: "rwm" }] } });
+    expect(await open()).toBe(1);
+    await current.pod.remove(container_id);
+  });
+
   it("tells the exit code of a process that ended while no agent ran, and gives its output", async () => {
     const id = await current.pod.start(["sleep", "1000"]);
     const exec_id = await current.pod.exec(id, ["sh", "-c", "echo before; exit 6"]);

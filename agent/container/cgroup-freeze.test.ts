@@ -1,0 +1,39 @@
+import { beforeEach, expect, test } from "vitest";
+import { createCgroup } from "./cgroup.ts";
+import { isFrozen, setFrozen } from "./cgroup-freeze.ts";
+import { FakeCgroups } from "./test-cgroups.ts";
+
+const EVENTS = "/cg/c1/cgroup.events";
+let fake: FakeCgroups;
+beforeEach(() => {
+  fake = new FakeCgroups("");
+  createCgroup(fake.files, "/cg", "/c1");
+});
+
+test("waits until the kernel says that all stand still", async () => {
+  const freezing = setFrozen(fake.files, "/cg/c1", true);
+  setTimeout(() => fake.texts.set(EVENTS, "populated 1\nfrozen 1\n"), 5);
+  await freezing;
+  expect(fake.texts.get(EVENTS)).toContain("frozen 1");
+  expect(isFrozen(fake.files, "/cg/c1")).toBe(true);
+});
+
+test("one that can't be frozen in time runs again", async () => {
+  await expect(setFrozen(fake.files, "/cg/c1", true, undefined, 20)).rejects.toThrow(
+    "freeze cgroup /cg/c1: the kernel did not within 20 ms",
+  );
+  expect(isFrozen(fake.files, "/cg/c1")).toBe(false);
+});
+
+test("so does one whose caller went away, with the caller's reason", async () => {
+  const giveUp = new AbortController();
+  const freezing = setFrozen(fake.files, "/cg/c1", true, giveUp.signal);
+  giveUp.abort(new Error("the host hung up"));
+  await expect(freezing).rejects.toThrow("the host hung up");
+  expect(isFrozen(fake.files, "/cg/c1")).toBe(false);
+});
+
+test("a cgroup that is gone is an error, and not frozen", async () => {
+  await expect(setFrozen(fake.files, "/cg/none", true)).rejects.toThrow("write /cg/none/cgroup.freeze: ENOENT");
+  expect(isFrozen(fake.files, "/cg/none")).toBe(false);
+});

@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { mergeResources } from "./merge-resources.ts";
+
+const now = {
+  memory: { limit: 100, reservation: 50, swap: 200 },
+  cpu: { shares: 1024, quota: 5000, period: 10_000, burst: 3, idle: 1, cpus: "0" },
+  pids: { limit: 7 },
+  hugepageLimits: [
+    { pageSize: "2MB", limit: 1 },
+    { pageSize: "1GB", limit: 2 },
+  ],
+  unified: { "memory.high": "1" },
+  devices: [{ allow: false, type: "a", access: "rwm" }],
+};
+
+test("nothing given leaves all as it is", () => {
+  expect(mergeResources(now, {})).toEqual(now);
+  const zeros = { memory: { limit: 0, reservation: 0, swap: 0 }, cpu: { shares: 0, cpus: "" }, pids: { limit: 0 } };
+  expect(mergeResources(now, zeros)).toEqual(now);
+});
+
+test("what is given wins, field by field", () => {
+  expect(mergeResources(now, { memory: { limit: -1 }, cpu: { quota: -1, burst: 0, idle: 0, cpus: "1" } })).toEqual({
+    ...now,
+    memory: { limit: -1, reservation: 50, swap: 200 },
+    cpu: { shares: 1024, quota: -1, period: 10_000, burst: 0, idle: 0, cpus: "1" },
+  });
+});
+
+test("maps and page sizes are merged by key, rules for devices replaced whole", () => {
+  const devices = [{ allow: true, type: "a", access: "rwm" }];
+  const given = { unified: { "pids.max": "5" }, hugepageLimits: [{ pageSize: "2MB", limit: 9 }], devices };
+  expect(mergeResources(now, given)).toEqual({
+    ...now,
+    unified: { "memory.high": "1", "pids.max": "5" },
+    hugepageLimits: [
+      { pageSize: "1GB", limit: 2 },
+      { pageSize: "2MB", limit: 9 },
+    ],
+    devices,
+  });
+});

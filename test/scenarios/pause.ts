@@ -1,0 +1,88 @@
+import { expect, it } from "vitest";
+import type { Pod } from "./pod.ts";
+
+const KILL = 9;
+const TERM = 15;
+
+/** PauseContainer and ResumeContainer, by what the processes do. */
+export function pauseScenarios(pod: () => Pod): void {
+  const agent = () => pod().client.agent;
+  const wrongState = (call: string, state: string) => ({
+    code: 13,
+    message: expect.stringMatching(new RegExp(`^failed to ${call} container \\S+: current status is: ${state}$`)),
+  });
+
+  it("a paused container's processes stand still, those of an exec too, and go on when it is resumed", async () => {
+    const container_id = await pod().start(["sh", "-c", "while :; do echo tick; usleep 10000; done"]);
+    const exec_id = await pod().exec(container_id, ["sh", "-c", "while :; do echo tock; usleep 10000; done"]);
+    await agent().pauseContainer({ container_id });
+    const frozen = `cat /sys/fs/cgroup/${container_id}/cgroup.events`;
+    expect(await pod().machine.shell(frozen)).toContain("frozen 1");
+    for (const id of [container_id, exec_id]) {
+      const read = (timeoutMs: number) => agent().readStdout({ container_id, exec_id: id, len: 65_536 }, { timeoutMs });
+      await read(5000);
+      await expect(read(300)).rejects.toMatchObject({ kind: "deadline-exceeded" });
+    }
+    await agent().resumeContainer({ container_id });
+    expect(await pod().machine.shell(frozen)).toContain("frozen 0");
+    for (const id of [container_id, exec_id]) {
+      expect((await agent().readStdout({ container_id, exec_id: id, len: 10 })).data.length).toBeGreaterThan(0);
+    }
+    await pod().remove(container_id);
+  });
+
+  it("only one that runs can be paused, and only one that is paused resumed", async () => {
+    const container_id = await pod().start(["sleep", "1000"]);
+    await expect(agent().resumeContainer({ container_id })).rejects.toMatchObject(wrongState("resume", "Running"));
+    await agent().pauseContainer({ container_id });
+    await expect(agent().pauseContainer({ container_id })).rejects.toMatchObject(wrongState("pause", "Paused"));
+    await agent().resumeContainer({ container_id });
+    await agent().signalProcess({ container_id, exec_id: container_id, signal: KILL });
+    await agent().waitProcess({ container_id, exec_id: container_id });
+    await expect(agent().pauseContainer({ container_id })).rejects.toMatchObject(wrongState("pause", "Stopped"));
+    await pod().remove(container_id);
+    const none = { container_id: "no-such" };
+    await expect(agent().pauseContainer(none)).rejects.toMatchObject({ code: 3 });
+    await expect(agent().resumeContainer(none)).rejects.toMatchObject({ code: 3 });
+  });
+
+  it("one that was created can be paused, and isn't started before it is resumed", async () => {
+    const container_id = await pod().create(["echo", "started"]);
+    await agent().pauseContainer({ container_id });
+    await expect(agent().startContainer({ container_id })).rejects.toMatchObject({
+      message: expect.stringMatching(/^start container .*: it is paused; resume it first$/),
+    });
+    await agent().resumeContainer({ container_id });
+    await agent().startContainer({ container_id });
+    expect((await pod().finish(container_id, container_id)).stdout.toString()).toBe("started\n");
+    await pod().remove(container_id);
+  });
+
+  it("KILL ends a paused container, other signals wait until it is resumed", async () => {
+    const line = "trap 'echo caught; exit 5' TERM; echo ready; while :; do usleep 10000; done";
+    const container_id = await pod().start(["sh", "-c", line]);
+    const ids = { container_id, exec_id: container_id };
+    await agent().readStdout({ ...ids, len: 100 });
+    await agent().pauseContainer({ container_id });
+    await agent().signalProcess({ ...ids, signal: TERM });
+    await expect(agent().waitProcess(ids, { timeoutMs: 300 })).rejects.toMatchObject({ kind: "deadline-exceeded" });
+    await agent().resumeContainer({ container_id });
+    const { stdout, status } = await pod().finish(container_id, container_id);
+    expect([stdout.toString(), status]).toEqual(["caught\n", 5]);
+    await pod().remove(container_id);
+    for (const exec_id of ["", undefined]) {
+      const other = await pod().start(["sleep", "1000"]);
+      await agent().pauseContainer({ container_id: other });
+      await agent().signalProcess({ container_id: other, exec_id: exec_id ?? other, signal: KILL });
+      expect((await agent().waitProcess({ container_id: other, exec_id: other })).status).toBe(137);
+      await pod().remove(other);
+    }
+  });
+
+  it("a paused container is removed like any other", async () => {
+    const container_id = await pod().start(["sh", "-c", "sleep 1000 & sleep 1000"]);
+    await agent().pauseContainer({ container_id });
+    await pod().remove(container_id);
+    expect(await pod().machine.shell(`ls -d /sys/fs/cgroup/${container_id} 2>/dev/null || echo gone`)).toBe("gone\n");
+  });
+}
