@@ -10,6 +10,7 @@ import { createLog } from "./main/log.ts";
 import { LogSink, writeConsole } from "./main/log-sink.ts";
 import { parseOptions } from "./main/options.ts";
 import { VERSION } from "./main/version.ts";
+import { logHooks } from "./main/watch-hooks.ts";
 import { logTransport } from "./main/watch-transport.ts";
 import { GuestMetrics } from "./metrics/scrape.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
   for (const problem of problems) log.error(problem);
   logTransport(log);
+  logHooks(log);
   // What nobody waited for must not end the agent; it is a defect all the same.
   process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));
 

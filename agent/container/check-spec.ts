@@ -1,5 +1,6 @@
 import { checkProcess } from "./check-process.ts";
 import { checkDevices } from "./compile-devices.ts";
+import { checkHooks } from "./hooks.ts";
 import { parseMountOptions } from "./mount-options.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { personaOf } from "./personality.ts";
@@ -48,5 +49,6 @@ export function checkSpec(spec: Spec): void {
   checkSysctls(spec.linux);
   personaOf(spec.linux.personality);
   refuseNul("linux.mountLabel", [spec.linux.mountLabel ?? ""]);
+  checkHooks(spec.hooks);
   checkProcess(spec.process);
 }

@@ -2,6 +2,7 @@ import * as abi from "../kernel/constants.ts";
 import { compileDevices } from "./compile-devices.ts";
 import { compileMounts, compilePaths, isDevBound, isDevpts, type SourceKind } from "./compile-mounts.ts";
 import { compileProcess } from "./compile-process.ts";
+import { hasCreateHooks } from "./hooks.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { personaOf } from "./personality.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
@@ -82,6 +83,8 @@ export function compileCreate(
       kind: "file",
     });
   }
+  // Hooks may still change what is masked or made read-only after them, as with runc.
+  if (hasCreateHooks(spec.hooks)) plan.add("hooks", { op: "wait", slot: plan.slot("release") });
   compilePaths(plan, linux.maskedPaths, linux.readonlyPaths, false);
   plan.add("process.cwd", { op: "mkdir", path: process.cwd, mode: 0o755 });
   compilePaths(plan, [], [], spec.root.readonly);

@@ -6,7 +6,8 @@ import { compileExecAffinity } from "./scheduling.ts";
 import { compileLabels, type HasModule } from "./security-labels.ts";
 import type { ProcessSpec } from "./spec.ts";
 
-const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
+/** What of a container's namespaces a further process joins; its pid namespace it is born in. */
+export const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
 
 /** The plan that runs a further process in a container. Slots: report, cgroup, init (its pidfd), stdio. */
 export function compileExec(

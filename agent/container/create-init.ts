@@ -1,13 +1,15 @@
 import { statSync } from "node:fs";
-import type { Fd, Kernel } from "../kernel/kernel.ts";
+import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { checkSpec } from "./check-spec.ts";
 import { type CreatePlan, compileCreate } from "./compile-create.ts";
 import { withHome } from "./home.ts";
+import { hasCreateHooks } from "./hooks.ts";
 import { openForReading, openRoot, readTextInside } from "./inside.ts";
 import { launch, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions } from "./maker.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { Process } from "./process.ts";
+import { runCreateHooks } from "./run-hooks.ts";
 import { securityModules } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
 import { openFirstTerminal } from "./terminal.ts";
@@ -34,7 +36,10 @@ export async function createInit(
       pipeSize: options.pipeSize,
       ...(terminal === undefined ? {} : { terminal }),
     });
-    const launched = await launch(kernel, plan, fds, slots, { container: id, exec: id }, signal);
+    const hooks = (launched: LaunchedProcess) =>
+      runCreateHooks(kernel, { id, spec, cgroup: options.cgroup, pid: launched.pid, pidfd: launched.pidfd }, signal);
+    const atPause = hasCreateHooks(spec.hooks) ? hooks : undefined;
+    const launched = await launch(kernel, plan, fds, slots, { container: id, exec: id }, signal, atPause);
     return { process: new Process(kernel, id, launched, fds.own, true), plan };
   } finally {
     for (const fd of slots.values()) sys.close(fd);

@@ -74,6 +74,8 @@ export function reserveLaunchIds(used: number): void {
  * Has init fork the plan and waits for the child's first report: "ready" of a container, execve of an exec.
  * Takes over all of `fds`: on failure, and when `signal` aborts before the report, every descriptor is closed, the
  * process killed and forgotten. `slots` are borrowed.
+ *
+ * With `atPause` the plan has one `wait` more: what it does comes before the byte that lets the child go on to the next.
  */
 export async function launch(
   kernel: Kernel,
@@ -82,6 +84,7 @@ export async function launch(
   slots: ReadonlyMap<string, Fd>,
   label: ProcessLabel,
   signal?: AbortSignal,
+  atPause?: (launched: LaunchedProcess) => Promise<void>,
 ): Promise<LaunchedProcess> {
   const { sys, init } = kernel;
   const fdOf = (name: string) => fds.child.get(name) ?? slots.get(name);
@@ -106,6 +109,11 @@ export async function launch(
     launches += 1;
     for (const fd of fds.child.values()) sys.close(fd);
     await firstReport(kernel, plan, fds, signal);
+    if (atPause !== undefined) {
+      await atPause(launched);
+      release(kernel, fds.own.release);
+      await firstReport(kernel, plan, fds, signal);
+    }
     if (fds.own.report === undefined) sys.close(fds.report);
     return launched;
   } catch (error) {
@@ -126,6 +134,15 @@ async function firstReport(kernel: Kernel, plan: CompiledPlan, fds: LaunchFds, s
   if (report.kind === "failed") throw launchError(plan, report);
   if (fds.own.release !== undefined && report.kind === "executed") {
     throw new AgentError("internal", "launch: the process was killed before it was ready");
+  }
+}
+
+/** A child that was killed meanwhile is told by its report pipe. */
+function release({ sys }: Kernel, fd: Fd | undefined): void {
+  try {
+    if (fd !== undefined) sys.write(fd, Uint8Array.of(1));
+  } catch {
+    // EPIPE.
   }
 }
 

@@ -9,6 +9,7 @@ import type { ContainerOptions, Maker } from "./maker.ts";
 import { personaOf } from "./personality.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { Process } from "./process.ts";
+import { type HookTarget, runHooks, runHooksAnyway } from "./run-hooks.ts";
 import { securityModules } from "./security-labels.ts";
 import { signalDirectly } from "./signal-handlers.ts";
 import type { ProcessSpec } from "./spec.ts";
@@ -34,6 +35,7 @@ export class Launcher implements Maker {
   async start(init: Process, signal: AbortSignal): Promise<void> {
     const { release, report } = init;
     if (release === undefined || report === undefined) return;
+    await this.#startHooks(init, signal);
     this.#kernel.sys.write(release, Uint8Array.of(1));
     const reader = new ReportReader(this.#kernel.sys, report);
     let result = await reader.next(signal);
@@ -43,6 +45,24 @@ export class Launcher implements Maker {
     const plan = this.#plan ?? { steps: [], slots: [] };
     this.#plan = undefined;
     if (result.kind === "failed") throw launchError(plan, result);
+    await runHooksAnyway(this.#kernel, "poststart", this.#hooked(init), signal);
+  }
+
+  /** One that fails ends the container: it can only be removed. */
+  async #startHooks(init: Process, signal: AbortSignal): Promise<void> {
+    if (this.#options.spec.hooks?.startContainer === undefined) return;
+    try {
+      await runHooks(this.#kernel, "startContainer", { ...this.#hooked(init), pidfd: init.pidfd }, signal);
+      if (init.status !== undefined) throw init.gone("it ended before it was started");
+    } catch (error) {
+      init.kill();
+      throw error;
+    }
+  }
+
+  #hooked({ pid }: Process): HookTarget {
+    const { id, spec, cgroup } = this.#options;
+    return { id, spec, cgroup, pid };
   }
 
   async exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {

@@ -8,7 +8,7 @@ import { OutputStream } from "./output-stream.ts";
 export interface ProcessLabel {
   readonly container: string;
   readonly exec: string;
-  /** It is no process of the container, but this command of its OCI runtime. */
+  /** It is no process of the container, but this command of its OCI runtime, or a hook. */
   readonly command?: string;
 }
 

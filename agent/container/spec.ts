@@ -1,3 +1,4 @@
+import type { HooksSpec } from "./hooks.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
 
 /** The part of the OCI runtime spec (names of its config.json) that reaches the compiler; absent lists are empty. */
@@ -9,6 +10,8 @@ export interface Spec {
   readonly mounts: readonly MountSpec[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: LinuxSpec;
+  /** Absent: none. */
+  readonly hooks?: HooksSpec;
   /** Names of fields that were given and that nothing here carries; check-spec refuses them by name. */
   readonly unsupported: readonly string[];
 }

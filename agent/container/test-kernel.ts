@@ -7,7 +7,7 @@ import { openSys } from "../kernel/sys.ts";
 
 export interface TestKernel extends Kernel {
   readonly init: InitDouble;
-  /** Signals that were sent to children: pid and number. */
+  /** Signals that were sent to children: pid (negative: to its group) and number. */
   readonly signals: [pid: number, signal: number][];
 }
 
@@ -29,7 +29,12 @@ export function testKernel(
   };
   // Cgroups of tests are plain directories.
   const filters = { loadDeviceFilter: () => -1, attachDeviceFilter: () => undefined };
-  const sys = { ...openSys(), signal, ...filters, ...options.sys };
+  const killGroup = (leader: number) => {
+    const child = init.children.find(({ pid }) => pid === leader);
+    signals.push([-leader, SIGKILL]);
+    child?.end({ code: 137, signal: SIGKILL });
+  };
+  const sys = { ...openSys(), signal, killGroup, ...filters, ...options.sys };
   const init = createInitDouble(sys, options);
   return { sys, init, files: { ...realFiles, ...options.files }, signals };
 }

@@ -164,6 +164,10 @@ export interface Sys {
   attachedDeviceFilter(cgroup: Fd): Fd | undefined;
   /** {total, free, available} in bytes and inodes, and the magic number of the type. */
   statfsType(fd: Fd): number;
+  /** memfd with `content`, sealed against every change, offset 0. */
+  memoryFile(name: string, content: Uint8Array): Fd;
+  /** SIGKILL to a process group, by the pid of its leader, which the caller knows to be alive. One that is gone is fine. */
+  killGroup(leader: number): void;
 }
 
 /** All that the agent may ask of the machine; tests hand in a recording double. */

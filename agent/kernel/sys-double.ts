@@ -93,6 +93,8 @@ export function createSysDouble(): SysDouble {
     replaceDeviceFilter: call("replaceDeviceFilter", () => {}),
     attachedDeviceFilter: call("attachedDeviceFilter", () => undefined),
     statfsType: call("statfsType", () => TMPFS_MAGIC),
+    memoryFile: call("memoryFile", descriptor),
+    killGroup: call("killGroup", () => {}),
   };
 }
 

@@ -17,6 +17,14 @@ export function processCalls(addon: NativeAddon) {
     signal(pidfd: Fd, signal: number) {
       checked(addon.pidfdSendSignal(pidfd, signal), `send signal ${signal} to`, `pidfd ${pidfd}`);
     },
+    killGroup(leader: number) {
+      if (leader <= 1) throw new TypeError(`killGroup: ${leader} leads no group of ours`);
+      try {
+        process.kill(-leader, "SIGKILL");
+      } catch {
+        // It is gone.
+      }
+    },
     pidfdOpen: (pid: number) => checked(addon.pidfdOpen(pid), "pidfd_open", `pid ${pid}`),
     setChildSubreaper(on: boolean) {
       checked(addon.setChildSubreaper(on ? 1 : 0), "prctl PR_SET_CHILD_SUBREAPER", "");

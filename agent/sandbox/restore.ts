@@ -1,6 +1,7 @@
 import { Container } from "../container/container.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
 import { Process, type ProcessLabel } from "../container/process.ts";
+import { HOOK_COMMAND } from "../container/run-hooks.ts";
 import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
 import type { ContainerRecord } from "./state.ts";
@@ -13,7 +14,8 @@ export interface RestoredContainer {
 /**
  * Puts together what init kept (processes with their descriptors) and what the state files say (containers).
  * A record without a process is a creation or a removal that the agent's death cut off: `broken`. A process without a
- * record is nobody's (a debug console, a record that can't be read): it is killed.
+ * record is nobody's (a debug console, a record that can't be read): it is killed. So are hooks, and all of a container
+ * whose creation was cut off while it ran hooks.
  */
 export function restoreContainers(
   kernel: Kernel,
@@ -26,7 +28,7 @@ export function restoreContainers(
   for (const record of records) {
     const found = byContainer.get(record.id) ?? [];
     const init = found.find(({ label }) => label.exec === record.id);
-    if (init === undefined) broken.push(record);
+    if (init === undefined || record.creating === true) broken.push(record);
     else {
       byContainer.delete(record.id);
       const execs = found
@@ -37,7 +39,7 @@ export function restoreContainers(
       restored.push({ record, container: Container.restore(kernel, options, first, execs) });
     }
   }
-  for (const { process } of [...byContainer.values()].flat()) abandon(kernel, process);
+  for (const entry of [...byContainer.values()].flat()) abandon(kernel, entry);
   return { restored, broken };
 }
 
@@ -51,9 +53,9 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
   for (const process of kernel.init.greeting.processes) {
     reserveLaunchIds(process.id);
     const label = JSON.parse(process.label) as ProcessLabel;
-    // A command of another runtime that the agent's death cut off is no process of the container.
+    // A hook, or a command of another runtime, that the agent's death cut off is no process of the container.
     if (label.command !== undefined) {
-      abandon(kernel, process);
+      abandon(kernel, { label, process });
       continue;
     }
     byContainer.set(label.container, [...(byContainer.get(label.container) ?? []), { label, process }]);
@@ -61,9 +63,10 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
   return byContainer;
 }
 
-/** Kills it and lets go of it, here and in init. */
-function abandon({ sys, init }: Kernel, process: RestoredProcess): void {
+/** Kills it, a hook with what it started, and lets go of it, here and in init. */
+function abandon({ sys, init }: Kernel, { label, process }: Found): void {
   try {
+    if (process.exited === undefined && label.command === HOOK_COMMAND) sys.killGroup(process.pid);
     if (process.exited === undefined) sys.signal(process.pidfd, SIGKILL);
   } catch {
     // It has just ended.

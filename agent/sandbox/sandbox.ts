@@ -1,6 +1,9 @@
+import { makeBundle, removeBundle } from "../container/bundle.ts";
 import { Container } from "../container/container.ts";
-import { clearRemains } from "../container/maker-of.ts";
+import { hasCreateHooks } from "../container/hooks.ts";
+import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import type { ResourcesSpec } from "../container/resources-spec.ts";
+import { runHooksAnyway } from "../container/run-hooks.ts";
 import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -84,7 +87,7 @@ export class Sandbox {
       this.#containers.set(entry.record.id, entry);
       ignoreErrors(() => this.#cgroups.watch(entry.record, entry.container.init.exit));
     }
-    for (const cut of broken) void this.#discard(cut, true);
+    for (const cut of broken) void this.#discard(cut, { cutOff: true });
     // The agent before may have died between the launch of the first container and the deposit.
     const [first, second] = restored;
     if (first !== undefined && second === undefined) ignoreErrors(() => this.#keepPidNamespace(first.container));
@@ -204,7 +207,9 @@ export class Sandbox {
       throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
     }
     const record: ContainerRecord = { id, spec, cgroup, storages: request.storages.map(mountPointOf), oomKills: 0 };
-    this.#state.writeContainer(record);
+    const hooks = launcherHooks(spec);
+    const hooked = hasCreateHooks(hooks);
+    this.#state.writeContainer(hooked ? { ...record, creating: true } : record);
     // What there is to take away, should it fail from here on.
     let made: ContainerRecord | undefined;
     let container: Container | undefined;
@@ -214,7 +219,9 @@ export class Sandbox {
       if (request.storages.some(({ shared }) => shared)) this.#saveSandbox();
       await this.#cgroups.create(cgroup, spec.linux);
       made = record;
+      if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       container = await Container.create(this.#kernel, { id, spec, cgroup, pipeSize: this.#pipeSize }, signal);
+      if (hooked) this.#state.writeContainer(record);
       this.#keepPidNamespace(container);
       this.#containers.set(id, { container, record });
       this.#cgroups.watch(record, container.init.exit);
@@ -222,7 +229,7 @@ export class Sandbox {
     } catch (error) {
       await container?.remove(AbortSignal.timeout(ROLL_BACK_MS)).catch(() => undefined);
       if (made === undefined) this.#state.removeContainer(id);
-      else await this.#discard(made).catch(() => undefined);
+      else await this.#discard(made, { refused: isRefusal(error) }).catch(() => undefined);
       throw error;
     }
   }
@@ -235,15 +242,22 @@ export class Sandbox {
     this.#pidNamespace = namespace;
   }
 
-  /** Takes away what a container without processes had. After a failure of the cgroup's removal it may be asked again. */
-  #discard(record: ContainerRecord, cutOff = false): Promise<void> {
+  /**
+   * Takes away what a container without processes had; runs its poststop hooks unless it never came to be. After a
+   * failure of the cgroup's removal it may be asked again.
+   */
+  #discard(record: ContainerRecord, how: { readonly cutOff?: true; readonly refused?: boolean } = {}): Promise<void> {
     const work = async () => {
-      if (cutOff) await clearRemains(this.#kernel, { ...record, pipeSize: this.#pipeSize }).catch(() => undefined);
+      if (how.cutOff) await clearRemains(this.#kernel, { ...record, pipeSize: this.#pipeSize }).catch(() => undefined);
       if (record.cgroup !== "") await this.#cgroups.remove(record);
       this.#containers.delete(record.id);
       try {
         await this.#storages.release(record.storages);
       } finally {
+        if (launcherHooks(record.spec) !== undefined) {
+          if (how.refused !== true) await runHooksAnyway(this.#kernel, "poststop", record);
+          removeBundle(this.#kernel.files, record.id);
+        }
         this.#state.removeContainer(record.id);
       }
     };
@@ -275,6 +289,11 @@ export class Sandbox {
     const all = await Promise.allSettled([...work, this.#storages.release(this.#storages.mountPoints, true)]);
     for (const result of all) if (result.status === "rejected") throw result.reason;
   }
+}
+
+/** A spec that can't be: nothing of it was begun. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof AgentError && error.kind === "invalid-argument";
 }
 
 /** For what must not keep the agent from going on. */

@@ -3,15 +3,17 @@ import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
 import { given } from "./given.ts";
 import { toDevice } from "./oci-devices.ts";
+import { toHooks } from "./oci-hooks.ts";
 import { toProcess, toProcessSettings, unsupportedOfProcess } from "./oci-process.ts";
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 
 /** grpc.Spec with the names of the OCI runtime spec. What the launcher doesn't carry yet is named in `unsupported`. */
 export function toSpec(message: grpc.Spec | null): Spec {
   if (message === null) throw new AgentError("invalid-argument", "create container: the request has no OCI spec");
-  const { Process: process, Root: root, Linux: linux } = message;
+  const { Process: process, Root: root, Linux: linux, Hooks } = message;
   if (process === null) throw new AgentError("invalid-argument", "create container: the OCI spec has no process");
   if (root === null) throw new AgentError("invalid-argument", "create container: the OCI spec has no root");
+  const hooks = toHooks(Hooks);
   return {
     process: toProcess(process),
     root: { path: root.Path, readonly: root.Readonly },
@@ -29,6 +31,7 @@ export function toSpec(message: grpc.Spec | null): Spec {
       resources: toResources(linux?.Resources),
       ...(linux === null ? {} : toProcessSettings(linux)),
     },
+    ...(hooks === undefined ? {} : { hooks }),
     unsupported: [
       ...unsupportedOfProcess(process),
       ...unsupportedOfSpec(message),
@@ -38,15 +41,9 @@ export function toSpec(message: grpc.Spec | null): Spec {
 }
 
 function unsupportedOfSpec(message: grpc.Spec): string[] {
-  const { Hooks: hooks, Linux: linux } = message;
+  const { Linux: linux } = message;
   const propagation = linux?.RootfsPropagation ?? "";
   return given({
-    "hooks.prestart": hooks?.Prestart,
-    "hooks.createRuntime": hooks?.CreateRuntime,
-    "hooks.createContainer": hooks?.CreateContainer,
-    "hooks.startContainer": hooks?.StartContainer,
-    "hooks.poststart": hooks?.Poststart,
-    "hooks.poststop": hooks?.Poststop,
     solaris: message.Solaris,
     windows: message.Windows,
     "linux.uidMappings": linux?.UIDMappings,

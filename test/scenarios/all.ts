@@ -4,6 +4,7 @@ import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
 import { fullDiskScenarios } from "./full-disk.ts";
+import { hookScenarios } from "./hooks.ts";
 import { hostileScenarios } from "./hostile.ts";
 import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
@@ -28,6 +29,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("fields of the process", () => processFieldScenarios(() => pod));
     describe("device filter", () => deviceFilterScenarios(() => pod));
     describe("pause and resume", () => pauseScenarios(() => pod));
+    describe("hooks", () => hookScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (limits) describe("limits", () => limitScenarios(() => pod));

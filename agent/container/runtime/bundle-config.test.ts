@@ -5,7 +5,11 @@ import { bundleConfig, processJson } from "./bundle-config.ts";
 const config = (spec: ReturnType<typeof testSpec>) => JSON.parse(bundleConfig(spec, "/pod/c1"));
 
 test("every field of the spec goes over under its own name, those that this file does not know as well", () => {
-  const spec = { ...testSpec(), vm: { newer: true }, hooks: { prestart: [{ path: "/hook" }] } };
+  const spec = {
+    ...testSpec(),
+    vm: { newer: true },
+    hooks: { prestart: [{ path: "/hook", args: [], env: [], timeout: 1 }] },
+  };
   const made = config(spec);
   expect(made).toMatchObject({
     ociVersion: "1.0.2",

@@ -22,6 +22,11 @@ export function askedRuntime(annotations: Readonly<Record<string, string>>): Run
   return name;
 }
 
+/** The spec names a runtime, known or not. */
+export function asksForRuntime(annotations: Readonly<Record<string, string>>): boolean {
+  return (annotations[RUNTIME_ANNOTATION] ?? "") !== "";
+}
+
 /** Path of its program in the guest. */
 export function findRuntime(files: Files, name: RuntimeName): string {
   const path = DIRECTORIES.map((directory) => `${directory}/${name}`).find((each) => files.exists(each));

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import type { Files } from "../kernel/files.ts";
+import { makeBundle, removeBundle } from "./bundle.ts";
+import { testSpec } from "./test-spec.ts";
+
+test("config.json has the spec under its OCI names", () => {
+  const written: string[] = [];
+  const files = { makeDirectory: () => undefined, replace: (...args: string[]) => void written.push(...args) };
+  makeBundle(files as unknown as Files, "c1", testSpec());
+  expect(written[0]).toBe("/run/kata-containers/c1/config.json");
+  expect(JSON.parse(written[1] ?? "")).toMatchObject({ process: { args: ["/bin/sh"] } });
+  expect(written[1]).not.toContain("unsupported");
+});
+
+test("what others have in the bundle's directory stays", () => {
+  const removed: string[] = [];
+  const files = {
+    removeTree: (path: string) => void removed.push(path),
+    removeDirectory: () => {
+      throw new Error("ENOTEMPTY");
+    },
+  };
+  expect(() => removeBundle(files as unknown as Files, "shared")).not.toThrow();
+  expect(removed).toEqual(["/run/kata-containers/shared/config.json"]);
+});

@@ -1,0 +1,24 @@
+import type { grpc } from "../../proto/gen/messages.js";
+import type { HookKind, HookSpec, HooksSpec } from "../container/hooks.ts";
+
+/** Seconds, by contract; on the wire 0 and none are the same. */
+const DEFAULT_TIMEOUT = 10;
+
+/** Undefined when there are none, which is what a host that sends an empty message means. */
+export function toHooks(message: grpc.Hooks | null): HooksSpec | undefined {
+  if (message === null) return undefined;
+  const lists: { readonly [kind in HookKind]: readonly grpc.Hook[] } = {
+    prestart: message.Prestart,
+    createRuntime: message.CreateRuntime,
+    createContainer: message.CreateContainer,
+    startContainer: message.StartContainer,
+    poststart: message.Poststart,
+    poststop: message.Poststop,
+  };
+  const given = Object.entries(lists).filter(([, list]) => list.length > 0);
+  return given.length === 0 ? undefined : Object.fromEntries(given.map(([kind, list]) => [kind, list.map(toHook)]));
+}
+
+function toHook({ Path, Args, Env, Timeout }: grpc.Hook): HookSpec {
+  return { path: Path, args: Args, env: Env, timeout: Number(Timeout) || DEFAULT_TIMEOUT };
+}

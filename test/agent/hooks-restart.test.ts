@@ -1,0 +1,84 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const reason = whyNoNamespaces();
+
+describe(`hooks and the agent's death${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  /** A machine on which a container is created or started whose hook sleeps, the agent killed meanwhile. */
+  async function killDuring(kind: "CreateRuntime" | "CreateContainer" | "StartContainer") {
+    const machine = await startHostAgent();
+    const pod = await Pod.open(machine, await machine.connect());
+    const rootfs = machine.rootfs("all");
+    const out = join(machine.directory, "out");
+    mkdirSync(out);
+    const sh = `${rootfs}/bin/busybox`;
+    writeFileSync(join(out, "slow"), `#!${sh} sh\n${sh} sleep 731; true\n`, { mode: 0o755 });
+    writeFileSync(join(out, "stop"), `#!${sh} sh\n${sh} cat >> ${out}/stopped; echo >> ${out}/stopped\n`, {
+      mode: 0o755,
+    });
+    const slow =
+      kind === "StartContainer"
+        ? { Path: "/bin/sh", Args: ["sh", "-c", "sleep 731; true"], Env: ["PATH=/bin"] }
+        : { Path: join(out, "slow") };
+    const before = await traces(machine);
+    const OCI = (Hooks: Init<grpc.Hooks>) => ociSpec(rootfs, ["sleep", "732"], { Hooks });
+    const create = pod.client.agent.createContainer({
+      container_id: "c1",
+      OCI: OCI({ [kind]: [slow], Poststop: [{ Path: join(out, "stop") }] }),
+    });
+    create.catch(() => undefined);
+    if (kind === "StartContainer") {
+      await create;
+      pod.client.agent.startContainer({ container_id: "c1" }).catch(() => undefined);
+    }
+    await expect
+      .poll(() => machine.shell("ps -o args | grep -c '[s]leep 731' || true"), { timeout: 5000 })
+      .not.toBe("0\n");
+    await machine.killAgent();
+    await pod.client.close();
+    return { machine, pod: new Pod(machine, await machine.connect()), before, rootfs, out };
+  }
+
+  const traces = (machine: { shell(line: string): Promise<string> }) =>
+    machine.shell(
+      "find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts; ls /run/guestd/containers /run/kata-containers; ps -o args | grep '[s]leep 73' || true",
+    );
+
+  it.each(["CreateRuntime", "CreateContainer"] as const)(
+    "a creation whose %s hook was cut off is undone by the next agent, and its id is free",
+    async (kind) => {
+      const { machine, pod, before, rootfs, out } = await killDuring(kind);
+      await using _ = machine;
+      await expect.poll(() => traces(machine), { timeout: 5000, interval: 50 }).toBe(before);
+      expect(JSON.parse((await machine.shell(`cat ${out}/stopped`)).trim())).toMatchObject({
+        id: "c1",
+        status: "stopped",
+      });
+      await expect(pod.client.agent.startContainer({ container_id: "c1" })).rejects.toThrow("Invalid container id");
+      await pod.client.agent.createContainer({ container_id: "c1", OCI: ociSpec(rootfs, ["true"]) });
+      await pod.remove("c1");
+      expect(await traces(machine)).toBe(before);
+      await pod.client.close();
+    },
+  );
+
+  it("a start whose startContainer hook was cut off leaves a created container, without the hook", async () => {
+    const { machine, pod, before } = await killDuring("StartContainer");
+    await using _ = machine;
+    await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 73' || true"), { timeout: 5000 }).toBe("0\n");
+    await sleep(50);
+    await pod.remove("c1");
+    expect(await traces(machine)).toBe(before);
+    await pod.client.close();
+  });
+});
