@@ -11,6 +11,9 @@ export const HOOK_KINDS = [
 ] as const;
 export type HookKind = (typeof HOOK_KINDS)[number];
 
+/** Seconds, by contract. */
+export const DEFAULT_HOOK_TIMEOUT = 10;
+
 export interface HookSpec {
   readonly path: string;
   /** With the name that the program sees as its own; empty: the path. */

@@ -1,6 +1,6 @@
 import { makeBundle, removeBundle } from "../container/bundle.ts";
 import { Container } from "../container/container.ts";
-import { hasCreateHooks } from "../container/hooks.ts";
+import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import type { ResourcesSpec } from "../container/resources-spec.ts";
 import { runHooksAnyway } from "../container/run-hooks.ts";
@@ -14,6 +14,7 @@ import { mountPointOf, Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
 import { removeDns, setUpDns } from "./dns.ts";
+import { scanGuestHooks } from "./guest-hooks.ts";
 import { OomEvents } from "./oom-events.ts";
 import { podNamespaces } from "./pod-namespaces.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
@@ -38,6 +39,8 @@ export interface SandboxRequest {
   readonly id: string;
   readonly hostname: string;
   readonly dns: readonly string[];
+  /** Directory of hooks of the guest itself; "" for none. */
+  readonly guestHookPath: string;
   readonly storages: readonly Storage[];
 }
 
@@ -63,7 +66,7 @@ export class Sandbox {
   /** Removals at work: their containers have no process any more. */
   readonly #discarding = new Map<string, Promise<void>>();
   readonly #lock = new Lock();
-  #record: Pick<SandboxRecord, "id" | "hostname" | "storages"> | undefined;
+  #record: Pick<SandboxRecord, "id" | "hostname" | "storages" | "hooks"> | undefined;
   #pidNamespace: number | undefined;
   #ending = false;
 
@@ -112,7 +115,8 @@ export class Sandbox {
         await createSharedNamespaces(this.#kernel, hostname);
         const storages = await this.#storages.acquire(request.storages);
         await setUpDns(this.#kernel, request.dns);
-        this.#record = { id: request.id, hostname, storages };
+        const hooks = scanGuestHooks(request.guestHookPath);
+        this.#record = { id: request.id, hostname, storages, ...(hooks === undefined ? {} : { hooks }) };
         this.#saveSandbox();
       } catch (error) {
         this.#record = undefined;
@@ -201,7 +205,10 @@ export class Sandbox {
       pidPath: this.#pidNamespace === undefined ? undefined : `/proc/self/fd/${this.#pidNamespace}`,
       containers: this.#containers.size,
     });
-    const spec = { ...request.spec, linux: { ...request.spec.linux, namespaces } };
+    const spec = withHooks(
+      { ...request.spec, linux: { ...request.spec.linux, namespaces } },
+      mergeHooks(request.spec.hooks, this.#record?.hooks),
+    );
     const cgroup = this.#cgroups.directory(id, spec.linux);
     if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
       throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
@@ -289,6 +296,11 @@ export class Sandbox {
     const all = await Promise.allSettled([...work, this.#storages.release(this.#storages.mountPoints, true)]);
     for (const result of all) if (result.status === "rejected") throw result.reason;
   }
+}
+
+/** Without the field where there are none. */
+function withHooks(spec: Spec, hooks: HooksSpec | undefined): Spec {
+  return hooks === undefined ? spec : { ...spec, hooks };
 }
 
 /** A spec that can't be: nothing of it was begun. */

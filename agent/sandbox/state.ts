@@ -1,3 +1,4 @@
+import type { HooksSpec } from "../container/hooks.ts";
 import type { Spec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 
@@ -10,6 +11,8 @@ export interface SandboxRecord {
   readonly hostname: string;
   /** Mount points that the sandbox itself uses. Those of containers stand in their records. */
   readonly storages: readonly string[];
+  /** Of the guest itself, for each container. */
+  readonly hooks?: HooksSpec;
   /** Mount points that containers brought and that stay until the sandbox ends. */
   readonly shared: readonly string[];
 }

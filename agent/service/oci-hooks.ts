@@ -1,11 +1,9 @@
 import type { grpc } from "../../proto/gen/messages.js";
-import type { HookKind, HookSpec, HooksSpec } from "../container/hooks.ts";
-
-/** Seconds, by contract; on the wire 0 and none are the same. */
-const DEFAULT_TIMEOUT = 10;
+import { DEFAULT_HOOK_TIMEOUT, type HookKind, type HookSpec, type HooksSpec } from "../container/hooks.ts";
 
 /** Undefined when there are none, which is what a host that sends an empty message means. */
-export function toHooks(message: grpc.Hooks | null): HooksSpec | undefined {
+export /** A timeout of 0 and none are the same on the wire. */
+function toHooks(message: grpc.Hooks | null): HooksSpec | undefined {
   if (message === null) return undefined;
   const lists: { readonly [kind in HookKind]: readonly grpc.Hook[] } = {
     prestart: message.Prestart,
@@ -20,5 +18,5 @@ export function toHooks(message: grpc.Hooks | null): HooksSpec | undefined {
 }
 
 function toHook({ Path, Args, Env, Timeout }: grpc.Hook): HookSpec {
-  return { path: Path, args: Args, env: Env, timeout: Number(Timeout) || DEFAULT_TIMEOUT };
+  return { path: Path, args: Args, env: Env, timeout: Number(Timeout) || DEFAULT_HOOK_TIMEOUT };
 }

@@ -1,0 +1,58 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const reason = whyNoNamespaces();
+
+describe(`the guest's hook directory${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  it("gives every container hooks, after those of its spec, before and after the agent's death", async () => {
+    await using machine = await startHostAgent();
+    const busybox = `${machine.rootfs("all")}/bin/busybox`;
+    const log = join(machine.directory, "log");
+    const script = (kind: string) => {
+      const directory = join(machine.directory, "hooks", kind);
+      mkdirSync(directory, { recursive: true });
+      const text = `#!${busybox} sh\necho "$0 $* $(${busybox} cat | ${busybox} grep -o '"status":"[a-z]*"')" >> ${log}\n`;
+      writeFileSync(join(directory, "own"), text, { mode: 0o755 });
+      return join(directory, "own");
+    };
+    const kinds = ["prestart", "createContainer", "poststart", "poststop"] as const;
+    const path = Object.fromEntries(kinds.map((kind) => [kind, script(kind)]));
+    const status = { prestart: "creating", createContainer: "creating", poststart: "running", poststop: "stopped" };
+    const line = (kind: (typeof kinds)[number]) => `${path[kind]} ${kind} "status":"${status[kind]}"\n`;
+    const taken = async () => machine.shell(`cat ${log}; rm -f ${log}`);
+
+    const client = await machine.connect();
+    const guest_hook_path = join(machine.directory, "hooks");
+    await client.agent.createSandbox({ sandbox_id: "pod", guest_hook_path });
+    let pod = new Pod(machine, client);
+    await pod.run(["true"]);
+    expect(await taken()).toBe(kinds.map(line).join(""));
+
+    const Prestart = [{ Path: path["prestart"] ?? "", Args: ["x", "of the spec"] }];
+    await pod.run(["true"], { Hooks: { Prestart } });
+    const own = `${path["prestart"]} of the spec "status":"creating"\n`;
+    expect(await taken()).toBe(own + kinds.map(line).join(""));
+
+    await machine.killAgent();
+    await client.close();
+    pod = new Pod(machine, await machine.connect());
+    await pod.run(["true"]);
+    expect(await taken()).toBe(kinds.map(line).join(""));
+    await pod.client.close();
+  });
+
+  it("that is missing keeps no sandbox from being made", async () => {
+    await using machine = await startHostAgent();
+    const client = await machine.connect();
+    await client.agent.createSandbox({ sandbox_id: "pod", guest_hook_path: "/no/such/hooks" });
+    expect((await new Pod(machine, client).run(["echo", "x"])).stdout.toString()).toBe("x\n");
+    expect(machine.console()).toMatch(/guest hooks: \/no\/such\/hooks: ENOENT/);
+    await client.close();
+  });
+});
