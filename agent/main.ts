@@ -2,7 +2,9 @@ import type { Duplex } from "node:stream";
 import { launchCount } from "./container/launch.ts";
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
+import { openJournal } from "./kernel/journal.ts";
 import type { Init } from "./kernel/kernel.ts";
+import { adoptStream } from "./kernel/streams.ts";
 import { openSys } from "./kernel/sys.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { listen } from "./main/listen.ts";
@@ -25,7 +27,10 @@ async function main(): Promise<void> {
   const { env } = process;
   const sys = openSys();
   const init = await openInit(sys, env["GUESTD_INIT_FD"]);
-  const kernel = { sys, init, files: realFiles };
+  const stateDirectory = env["GUESTD_STATE_DIR"] ?? "/run/guestd";
+  realFiles.makeDirectory(stateDirectory, 0o700);
+  const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
+  const kernel = { sys, init, files: realFiles, outputs: journal.outputs };
   const { options, problems } = parseOptions(realFiles.readText("/proc/cmdline"), env);
   const sink = new LogSink();
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
@@ -36,7 +41,7 @@ async function main(): Promise<void> {
   process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));
 
   const sandbox = new Sandbox(kernel, {
-    stateDirectory: env["GUESTD_STATE_DIR"] ?? "/run/guestd",
+    stateDirectory,
     pipeSize: options.containerPipeSize,
   });
   const metrics = new GuestMetrics({
@@ -46,7 +51,11 @@ async function main(): Promise<void> {
     restarts: init.greeting.generation - 1,
     launches: launchCount,
   });
+  journal.outputs.keepOnly((id) => init.greeting.processes.some((process) => process.id === id));
+  const { lost } = journal.outputs;
+  if (lost > 0) log.warn({ lost }, "output that was on its way to hosts was lost at the restart of the agent");
   const server = new RpcServer(
+    { sys, init, journal: journal.calls, adoptStream },
     serviceTable({
       sandbox,
       version: VERSION,
@@ -60,9 +69,10 @@ async function main(): Promise<void> {
     }),
   );
 
-  const listener = listen(init, options.serverAddress, (socket, cid) => void server.accept(socket, cid));
+  server.resume(init.greeting.deposits, sandbox.undone);
+  const listener = listen(init, options.serverAddress, (fd, cid) => void server.accept(fd, cid));
   const listenForHost = (port: number, serve: (socket: Duplex) => void) => {
-    listen(init, `vsock://-1:${port}`, (socket, cid) => (cid === HOST_CID ? serve(socket) : socket.destroy()));
+    listen(init, `vsock://-1:${port}`, (fd, cid) => (cid === HOST_CID ? serve(adoptStream(fd)) : sys.close(fd)));
   };
   if (options.logPort > 0) {
     sink.console = false;

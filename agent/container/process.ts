@@ -185,7 +185,10 @@ export class Process {
   }
 
   #output(fd: Fd | undefined, role: "stdout" | "stderr"): OutputStream {
-    const stream = new OutputStream(this.#kernel.sys, fd, this.terminal);
+    const { sys, outputs } = this.#kernel;
+    const key = { process: this.launchId, stream: role === "stdout" ? 0 : 1 } as const;
+    const kept = outputs === undefined ? undefined : { journal: outputs, key };
+    const stream = new OutputStream(sys, fd, this.terminal, kept);
     stream.onEnd = (writersGone) => {
       if (this.terminal) this.#stdin.close();
       // A writer that is left must learn that nobody reads; without one init's copy goes when the process is forgotten.

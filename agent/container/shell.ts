@@ -27,7 +27,9 @@ export async function launchShell(kernel: Kernel): Promise<Process> {
   const name = `console-${++count}`;
   const fds = openLaunchFds(kernel, { terminal: openTerminalIn(kernel, "/dev/pts"), release: false, pipeSize: 0 });
   const launched = await launch(kernel, plan.finish(), fds, new Map(), { container: "", exec: name });
-  const process = new Process(kernel, name, launched, fds.own);
+  // Its output goes to a socket that ends with the agent.
+  const { sys, init, files } = kernel;
+  const process = new Process({ sys, init, files }, name, launched, fds.own);
   process.closeStartFds();
   return process;
 }

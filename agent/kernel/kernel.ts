@@ -1,4 +1,5 @@
 import type { Files } from "./files.ts";
+import type { OutputJournal } from "./output-journal.ts";
 import type { LaunchReport, PlanOp } from "./plan.ts";
 
 /** An open descriptor, as a number. Whoever opened it closes it, unless a docstring says otherwise. */
@@ -175,4 +176,6 @@ export interface Kernel {
   readonly sys: Sys;
   readonly init: Init;
   readonly files: Files;
+  /** Where output is on its way to hosts; without it what was taken from a pipe ends with the agent. */
+  readonly outputs?: OutputJournal;
 }

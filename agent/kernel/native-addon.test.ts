@@ -20,6 +20,7 @@ const LAWFUL: Record<Call, unknown[]> = {
   write: [9999, bytes],
   readable: [9999],
   memoryFile: ["name", bytes],
+  mapShared: [0, 4096],
   openat2: [9999, "name", 0, 0],
   statfsType: [9999],
   vsockSocket: [],

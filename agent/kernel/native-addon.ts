@@ -25,6 +25,7 @@ export interface NativeAddon {
   write(fd: number, from: Uint8Array): number;
   readable(fd: number): number;
   memoryFile(name: string, content: Uint8Array): number;
+  mapShared(fd: number, length: number): ArrayBuffer | number;
   openat2(dir: number, path: string, flags: number, resolve: number): number;
   statfsType(fd: number): number;
   vsockSocket(): number;

@@ -6,20 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { nativeAddon } from "./native-addon.ts";
-import { openDescriptors } from "./open-descriptors.ts";
 import {
   adoptListener,
-  adoptStream,
   adoptVsockListener,
-  checkStreams,
-  connectVsock,
-  fdOf,
+  type ConnectionListener,
   listenUnix,
   listenVsock,
-  pipeConstructorOf,
   VSOCK_ANY,
-} from "./streams.ts";
+} from "./listeners.ts";
+import { nativeAddon } from "./native-addon.ts";
+import { openDescriptors } from "./open-descriptors.ts";
+import { adoptStream, checkStreams, connectVsock, fdOf, pipeConstructorOf } from "./streams.ts";
 import { openSys } from "./sys.ts";
 
 const sys = openSys();
@@ -51,9 +48,9 @@ async function collect(socket: net.Socket): Promise<Buffer> {
 
 const hash = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
 
-function accepted(listen: (onConnection: (socket: net.Socket) => void) => { close(): Promise<void> }) {
+function accepted(listen: (onConnection: ConnectionListener) => { close(): Promise<void> }) {
   const { promise, resolve } = Promise.withResolvers<net.Socket>();
-  return { listener: listen(resolve), socket: promise };
+  return { listener: listen((fd) => resolve(adoptStream(fd))), socket: promise };
 }
 
 test("2 MiB pass both ways, each side ends its half on its own", async () => {
@@ -239,7 +236,7 @@ test("a Node whose pipe handle is another is refused with one clear line", () =>
   class Other extends Pipe {}
   const start = `streams: Node ${process.version} cannot adopt descriptors: `;
   const cases: [object | null, string][] = [
-    [null, "its pipe handle lacks open, listen, close; use Node 24"],
+    [null, "its pipe handle lacks open, close; use Node 24"],
     [new Other(), "no pipe handle; use Node 24"],
     [new Pipe(), "opening fd"],
   ];

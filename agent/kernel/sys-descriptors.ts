@@ -1,5 +1,5 @@
 import type { DescriptorPoller, PollEvent } from "./descriptor-poller.ts";
-import { AgentError } from "./error.ts";
+import { AgentError, SystemError } from "./error.ts";
 import type { Fd } from "./kernel.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked, checkedPair, EAGAIN, EIO } from "./sys-result.ts";
@@ -60,6 +60,12 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
     /** memfd with `content`, sealed against every change, offset 0. */
     memoryFile: (name: string, content: Uint8Array) =>
       checked(addon.memoryFile(name, content), "memfd", `${name} of ${content.length} bytes`),
+    /** The first `length` bytes of a file as memory that outlives this process with the file. */
+    mapShared(fd: Fd, length: number): ArrayBuffer {
+      const memory = addon.mapShared(fd, length);
+      if (typeof memory !== "number") return memory;
+      throw new SystemError("mmap", -memory, `fd ${fd}`);
+    },
   };
 }
 

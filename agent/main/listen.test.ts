@@ -27,8 +27,8 @@ test("a unix socket is served and left with init", async () => {
   const init = createInitDouble(sys);
   const path = join(directory, "agent.sock");
   const accepted = Promise.withResolvers<void>();
-  const listener = listen(init, `unix://${path}`, (socket) => {
-    socket.destroy();
+  const listener = listen(init, `unix://${path}`, (fd) => {
+    sys.close(fd);
     accepted.resolve();
   });
   await reach(path, accepted.promise);
@@ -48,8 +48,8 @@ test("the next agent takes it back, with those who connected meanwhile", async (
   const deposits = new Map([[`listener unix://${path}`.slice(0, 100), kept]]);
   const next = createInitDouble(sys, { greeting: { deposits } });
   const accepted = Promise.withResolvers<void>();
-  const second = listen(next, `unix://${path}`, (socket) => {
-    socket.destroy();
+  const second = listen(next, `unix://${path}`, (fd) => {
+    sys.close(fd);
     accepted.resolve();
   });
   await accepted.promise;

@@ -1,22 +1,20 @@
-import type { Duplex } from "node:stream";
 import { AgentError } from "../kernel/error.ts";
 import type { Init } from "../kernel/kernel.ts";
 import {
   adoptListener,
   adoptVsockListener,
+  type ConnectionListener,
   type Listener,
   listenUnix,
   listenVsock,
   VSOCK_ANY,
-} from "../kernel/streams.ts";
-
-export type OnConnection = (socket: Duplex, peerCid?: number) => void;
+} from "../kernel/listeners.ts";
 
 /**
  * Listens on `vsock://<cid>:<port>` (-1: any CID), `unix:///path` or `unix://@name`. The descriptor is left with init,
  * so that connections wait in its backlog while no agent runs; the next agent takes it back.
  */
-export function listen(init: Init, address: string, onConnection: OnConnection): Listener {
+export function listen(init: Init, address: string, onConnection: ConnectionListener): Listener {
   const name = `listener ${address}`.slice(0, 100);
   const kept = init.greeting.deposits.get(name);
   const vsock = /^vsock:\/\/(-?\d+):(\d+)$/.exec(address);

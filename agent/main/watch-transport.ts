@@ -1,4 +1,10 @@
-import { type CallEvent, type ConnectionEvent, diagnostics, type RefusedEvent } from "../transport/diagnostics.ts";
+import {
+  type CallEvent,
+  type ConnectionEvent,
+  diagnostics,
+  type RefusedEvent,
+  type ResumedEvent,
+} from "../transport/diagnostics.ts";
 import type { Log } from "./log.ts";
 
 /** Turns what transport tells into log lines: failed calls with their cause at info, everything else at debug. */
@@ -6,6 +12,11 @@ export function logTransport(log: Log): void {
   diagnostics.refused.subscribe((message) => {
     const { peer, reason } = message as RefusedEvent;
     log.warn({ peer, reason }, "connection refused");
+  });
+  diagnostics.resumed.subscribe((message) => {
+    const { broken, ...event } = message as ResumedEvent;
+    if (broken === undefined) log.info(event, "connection goes on after the restart of the agent");
+    else log.warn({ ...event, reason: broken }, "connection closed at the restart of the agent");
   });
   diagnostics.opened.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection opened"));
   diagnostics.closed.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection closed"));

@@ -55,6 +55,8 @@ export interface ContainerRequest {
 /** The pod: what its containers share, and the containers. What must outlive the agent is in the state files or with init. */
 export class Sandbox {
   readonly oomEvents = new OomEvents();
+  /** Resolves when what an earlier agent had half done is taken away. */
+  readonly undone: Promise<unknown>;
   readonly #kernel: Kernel;
   readonly #pipeSize: number;
   readonly #state: StateStore;
@@ -90,7 +92,7 @@ export class Sandbox {
       this.#containers.set(entry.record.id, entry);
       ignoreErrors(() => this.#cgroups.watch(entry.record, entry.container.init.exit));
     }
-    for (const cut of broken) void this.#discard(cut, { cutOff: true });
+    this.undone = Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
     // The agent before may have died between the launch of the first container and the deposit.
     const [first, second] = restored;
     if (first !== undefined && second === undefined) ignoreErrors(() => this.#keepPidNamespace(first.container));

@@ -50,7 +50,8 @@ export class StateStore {
   }
 
   clear(): void {
-    this.#files.removeTree(this.#directory);
+    this.#files.removeTree(`${this.#directory}/sandbox.json`);
+    this.#files.removeTree(`${this.#directory}/containers`);
     this.#files.makeDirectory(`${this.#directory}/containers`, 0o700);
   }
 

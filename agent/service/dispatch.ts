@@ -5,6 +5,10 @@ export interface Call {
   readonly metadata: ReadonlyMap<string, string>;
   /** Where the call comes from, for logs: "vsock:2", "unix". */
   readonly peer: string;
+  /** Where the journal has the call; undefined: nowhere. */
+  readonly place?: number | undefined;
+  /** Set by a handler whose answer must not be kept for the next agent, which makes the call again. */
+  repeated?: boolean;
   /**
    * Calls back once: true when the answer was written to the socket, false when it is known that it will not be. A
    * handler that hands out bytes takes them back on false. May be called at any time, also after the fact.
@@ -19,5 +23,7 @@ export type Handler = (payload: Uint8Array, call: Call) => Promise<Uint8Array>;
 export interface ServiceTable {
   /** `service` is the full name, "grpc.Health"; `method` the bare one, "Check". */
   find(service: string, method: string): Handler | "no-service" | "no-method";
+  /** After the agent's death: whether its successor makes the call again, as nobody can tell the difference. */
+  mayRepeat(service: string, method: string): boolean;
   list(): Iterable<{ readonly service: string; readonly method: string }>;
 }

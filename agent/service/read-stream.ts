@@ -12,8 +12,11 @@ export async function readStream(
 ): Promise<{ data: Buffer }> {
   const stream = findProcess(agent, request).output(name);
   const data = await stream.read(request.len, call.signal);
+  call.repeated = true;
+  stream.link(data, call.place);
   call.onSettled((written) => {
-    if (!written) stream.unread(data);
+    if (written) stream.delivered(data);
+    else stream.unread(data);
   });
   return { data };
 }

@@ -52,6 +52,22 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   Explain: explain,
 };
 
+/** These ask and change nothing, or nothing more when they are made twice. */
+const REPEATED: ReadonlySet<string> = new Set<MethodName>([
+  "Check",
+  "Version",
+  "GetGuestDetails",
+  "GetMetrics",
+  "StatsContainer",
+  "WaitProcess",
+  "ReadStdout",
+  "ReadStderr",
+  "GetOOMEvent",
+  "CloseStdin",
+  "TtyWinResize",
+  "Explain",
+]);
+
 type Erased = (agent: Agent, request: never, call: Parameters<Handler>[1]) => Promise<unknown>;
 
 /** The services as transport sees them: bytes in, bytes out. A method that nothing implements says so by name. */
@@ -69,6 +85,7 @@ export function serviceTable(agent: Agent): ServiceTable {
       const handlers = table.get(service);
       return handlers === undefined ? "no-service" : (handlers.get(method) ?? "no-method");
     },
+    mayRepeat: (service, method) => table.get(service)?.has(method) === true && REPEATED.has(method),
     *list() {
       for (const [service, methods] of table) for (const method of methods.keys()) yield { service, method };
     },

@@ -25,6 +25,18 @@ export interface CallEvent {
   readonly error?: unknown;
 }
 
+/** A connection of an agent before that goes on, or that is closed because it is broken. */
+export interface ResumedEvent {
+  readonly peer: string;
+  /** Why it was closed. */
+  readonly broken: string | undefined;
+  /** Calls that were open. */
+  readonly open: number;
+  /** Calls that are made again or whose answer was kept, and calls that were answered as cut off. */
+  readonly repeated?: number;
+  readonly cutOff?: number;
+}
+
 /**
  * What transport has to say, on node:diagnostics_channel, so that it needs no logger: main subscribes. Names are
  * "guestd.transport.…".
@@ -36,6 +48,8 @@ export const diagnostics = {
   opened: channel("guestd.transport.opened"),
   /** ConnectionEvent. */
   closed: channel("guestd.transport.closed"),
+  /** ResumedEvent. */
+  resumed: channel("guestd.transport.resumed"),
   /** CallEvent. */
   call: channel("guestd.transport.call"),
 } as const;

@@ -1,12 +1,25 @@
 import type { Duplex } from "node:stream";
+import type { CallJournal } from "../kernel/call-journal.ts";
+import type { Fd, Init } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
 import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, type OpenCall } from "./connection.ts";
-import { type ConnectionEvent, diagnostics, type RefusedEvent } from "./diagnostics.ts";
-import { sniff } from "./sniff.ts";
-import { TtrpcConnection } from "./ttrpc-connection.ts";
+import { diagnostics, type RefusedEvent } from "./diagnostics.ts";
+import { KeptConnections } from "./kept-connections.ts";
+import { resumeConnections } from "./resume-connections.ts";
+import { ServedConnection, type ServerParts } from "./served-connection.ts";
+import type { WireSys } from "./wire.ts";
 
 /** VMADDR_CID_HOST. */
 const HOST_CID = 2;
+
+/** What a server needs of the machine. */
+export interface ServerKernel {
+  readonly sys: WireSys;
+  readonly init: Pick<Init, "deposit" | "withdraw">;
+  readonly journal: CallJournal;
+  /** A descriptor as a stream that Node reads and writes. */
+  adoptStream(fd: Fd): Duplex;
+}
 
 export interface ServerOptions extends ConnectionOptions {
   /** Connections at once; more are refused. */
@@ -17,37 +30,42 @@ const MAX_CONNECTIONS = 8192;
 
 /**
  * Serves accepted connections, ttRPC or gRPC by their first byte. Listening is for others: whoever accepts hands the
- * stream over with `accept`.
+ * descriptor over with `accept`.
  */
 export class RpcServer {
-  readonly #table: ServiceTable;
-  readonly #options: ServerOptions;
+  readonly #parts: ServerParts;
+  readonly #maxConnections: number;
   readonly #connections = new Set<ServedConnection>();
   #closing = false;
 
-  constructor(table: ServiceTable, options: ServerOptions = {}) {
-    this.#table = table;
-    this.#options = options;
+  constructor(kernel: ServerKernel, table: ServiceTable, options: ServerOptions = {}) {
+    const { sys, init, journal, adoptStream } = kernel;
+    this.#parts = { sys, kept: new KeptConnections(journal, init), table, options, adoptStream };
+    this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   }
 
   /**
    * Takes over a connection. `peerCid` is the vsock CID of the other side, undefined for other sockets. vsock knows no
    * namespaces, so containers reach the port as well: any peer but the host is refused, as are connections over the
-   * bound and those after `close`. Undefined when refused; the socket is destroyed then.
+   * bound and those after `close`. Undefined when refused; the descriptor is closed then.
    */
-  accept(socket: Duplex, peerCid?: number): Connection | undefined {
-    const peer = peerCid === undefined ? "unix" : `vsock:${peerCid}`;
+  accept(fd: Fd, peerCid?: number): Connection | undefined {
+    const peer = nameOf(peerCid);
     const reason = this.#reasonToRefuse(peerCid);
     if (reason !== undefined) {
-      socket.on("error", () => {});
-      socket.destroy();
+      this.#parts.sys.close(fd);
       diagnostics.refused.publish({ peer, reason } satisfies RefusedEvent);
       return undefined;
     }
-    const connection = new ServedConnection(socket, this.#table, peer, this.#options);
-    this.#connections.add(connection);
-    connection.closed.then(() => this.#connections.delete(connection));
-    return connection;
+    return this.#serve(fd, peerCid);
+  }
+
+  /**
+   * Goes on with the connections of an agent before, as far as they can: `deposits` are those of init's greeting. Calls
+   * that can't be made again are answered, once `undone`, that they were cut off.
+   */
+  resume(deposits: ReadonlyMap<string, Fd>, undone: Promise<unknown>): void {
+    resumeConnections({ ...this.#parts, deposits, undone, serve: (fd, peerCid) => this.#serve(fd, peerCid), nameOf });
   }
 
   get connections(): Iterable<Connection> {
@@ -70,62 +88,19 @@ export class RpcServer {
     for (const connection of this.#connections) connection.destroy();
   }
 
+  #serve(fd: Fd, peerCid: number | undefined): ServedConnection {
+    const connection = new ServedConnection(this.#parts, fd, nameOf(peerCid), peerCid);
+    this.#connections.add(connection);
+    connection.closed.then(() => this.#connections.delete(connection));
+    return connection;
+  }
+
   #reasonToRefuse(peerCid: number | undefined): string | undefined {
     if (peerCid !== undefined && peerCid !== HOST_CID) return `only the host (CID ${HOST_CID}) may call the agent`;
     if (this.#closing) return "the agent is shutting down";
-    const most = this.#options.maxConnections ?? MAX_CONNECTIONS;
+    const most = this.#maxConnections;
     return this.#connections.size >= most ? `${most} connections are open already` : undefined;
   }
 }
 
-/** A connection from its first moment: silent at first, then of one protocol. */
-class ServedConnection implements Connection {
-  readonly peer: string;
-  readonly closed: Promise<void>;
-  readonly #socket: Duplex;
-  #inner: Connection | undefined;
-
-  constructor(socket: Duplex, table: ServiceTable, peer: string, options: ConnectionOptions) {
-    this.#socket = socket;
-    this.peer = peer;
-    socket.on("error", () => socket.destroy());
-    this.closed = this.#serve(table, options);
-  }
-
-  get protocol(): "ttrpc" | "grpc" | "unknown" {
-    return this.#inner?.protocol ?? "unknown";
-  }
-
-  openCalls(): OpenCall[] {
-    return this.#inner?.openCalls() ?? [];
-  }
-
-  async close(graceMs?: number): Promise<void> {
-    if (this.#inner === undefined) this.#socket.destroy();
-    else await this.#inner.close(graceMs);
-    await this.closed;
-  }
-
-  destroy(): void {
-    if (this.#inner === undefined) this.#socket.destroy();
-    else this.#inner.destroy();
-  }
-
-  async #serve(table: ServiceTable, options: ConnectionOptions): Promise<void> {
-    const protocol = await sniff(this.#socket);
-    // grpc-js is loaded by the first connection that needs it: it costs 20 ms and 6 MiB.
-    const grpc = protocol === "grpc" ? await import("./grpc-connection.ts") : undefined;
-    if (protocol === undefined || this.#socket.destroyed) {
-      this.#socket.destroy();
-      return;
-    }
-    this.#inner =
-      grpc === undefined
-        ? new TtrpcConnection(this.#socket, table, this.peer, options)
-        : new grpc.GrpcConnection(this.#socket, table, this.peer, options);
-    const event: ConnectionEvent = { peer: this.peer, protocol };
-    diagnostics.opened.publish(event);
-    await this.#inner.closed;
-    diagnostics.closed.publish(event);
-  }
-}
+const nameOf = (peerCid: number | undefined): string => (peerCid === undefined ? "unix" : `vsock:${peerCid}`);

@@ -13,6 +13,9 @@ export class ServerCall implements Call {
   readonly metadata: ReadonlyMap<string, string>;
   readonly peer: string;
   readonly target: CallTarget;
+  readonly place: number | undefined;
+  /** Its answer can be had again by the next agent, and only so. */
+  repeated = false;
   readonly #began = performance.now();
   /** Made when a handler asks for it: most do not. */
   #controller: AbortController | undefined;
@@ -20,8 +23,9 @@ export class ServerCall implements Call {
   #settled: boolean | undefined;
   #listeners: ((written: boolean) => void)[] = [];
 
-  constructor(target: CallTarget, peer: string, metadata: ReadonlyMap<string, string>) {
+  constructor(target: CallTarget, peer: string, metadata: ReadonlyMap<string, string>, place?: number) {
     this.target = target;
+    this.place = place;
     this.peer = peer;
     this.metadata = metadata;
   }

@@ -1,6 +1,3 @@
-import type { Duplex } from "node:stream";
-import { DecodeError } from "../../proto/codec.ts";
-import { ttrpc } from "../../proto/gen/messages.js";
 import { FRAME_REQUEST, type Frame, FrameParser, type OversizeFrame } from "../../proto/ttrpc-frame.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Handler, ServiceTable } from "../service/dispatch.ts";
@@ -13,20 +10,14 @@ import {
   MAX_UNWRITTEN,
   type OpenCall,
 } from "./connection.ts";
+import type { KeptConnections } from "./kept-connections.ts";
 import { ServerCall } from "./server-call.ts";
-import { okFrame, type ResponseFrame, statusFrame } from "./ttrpc-response.ts";
+import { bodyToKeep, type CallRequest, readRequest } from "./ttrpc-request.ts";
+import { okFrame, statusFrame } from "./ttrpc-response.ts";
+import type { Wire, WireReader } from "./wire.ts";
 
 /** Longest delay of a timer, 24.8 days; callers who wait longer wait for ever. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** What a request frame asks for, found to be in order. */
-interface Admitted {
-  readonly open: OpenCall;
-  readonly handler: Handler;
-  readonly metadata: ReadonlyMap<string, string>;
-}
-
-type WriteCallback = (error: Error | null | undefined) => void;
 
 /** A call that has not been answered. */
 interface Entry {
@@ -35,38 +26,55 @@ interface Entry {
   readonly timer: NodeJS.Timeout | undefined;
 }
 
+/** A request that was read and noted in the journal, or what is wrong with it. */
+export interface Noted {
+  readonly streamId: number;
+  readonly place: number | undefined;
+  readonly request: CallRequest | RpcStatus;
+}
+
 /**
- * ttRPC on one accepted connection: unary calls, served at once and answered in any order. Owns the socket. When the
- * peer ends its side the connection counts as lost: calls are aborted, answers to them dropped.
+ * ttRPC on one accepted connection: unary calls, served at once and answered in any order. Owns the wire. When the peer
+ * ends its side the connection counts as lost: calls are aborted, answers to them dropped. From its first call on the
+ * connection is kept: it outlives the agent, and so do its open calls.
  */
-export class TtrpcConnection implements Connection {
+export class TtrpcConnection implements Connection, WireReader {
   readonly protocol = "ttrpc";
   readonly peer: string;
   readonly closed: Promise<void>;
-  readonly #socket: Duplex;
+  readonly #wire: Wire;
+  readonly #kept: KeptConnections;
+  readonly #peerCid: number | undefined;
   readonly #table: ServiceTable;
   readonly #maxCalls: number;
   readonly #maxUnwritten: number;
   readonly #parser = new FrameParser();
   readonly #calls = new Map<number, Entry>();
+  readonly #end: () => void;
   /** Handlers that have not returned, those of answered (timed out) calls included. */
   #running = 0;
-  #corked = false;
+  #asked = false;
   #closing = false;
   #idle: (() => void) | undefined;
 
-  constructor(socket: Duplex, table: ServiceTable, peer: string, options: ConnectionOptions = {}) {
-    this.#socket = socket;
+  constructor(
+    wire: Wire,
+    kept: KeptConnections,
+    table: ServiceTable,
+    peer: { readonly name: string; readonly cid: number | undefined },
+    options: ConnectionOptions = {},
+  ) {
+    this.#wire = wire;
+    this.#kept = kept;
     this.#table = table;
-    this.peer = peer;
+    this.peer = peer.name;
+    this.#peerCid = peer.cid;
     this.#maxCalls = options.maxCalls ?? MAX_CALLS;
     this.#maxUnwritten = options.maxUnwritten ?? MAX_UNWRITTEN;
-    this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
-    socket.on("error", () => this.destroy());
-    socket.on("end", () => this.destroy());
-    socket.on("drain", () => socket.resume());
-    socket.on("data", (chunk: Buffer) => this.#read(chunk));
-    socket.resume();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#end = resolve;
+    wire.reader = this;
   }
 
   openCalls(): OpenCall[] {
@@ -79,43 +87,83 @@ export class TtrpcConnection implements Connection {
     if (this.#calls.size > 0) {
       await Promise.race([new Promise<void>((resolve) => (this.#idle = resolve)), this.closed]);
     }
-    this.#socket.end(() => this.destroy());
+    this.#wire.onDrained(() => this.destroy());
     await this.closed;
     clearTimeout(timer);
   }
 
   destroy(): void {
-    this.#lost();
-    this.#socket.destroy();
+    this.#wire.destroy();
   }
 
-  #read(chunk: Buffer): void {
-    for (const frame of this.#parser.push(chunk)) {
-      if (this.#socket.destroyed) return;
-      if (frame.type === FRAME_REQUEST) this.#request(frame);
+  onBytes(bytes: Buffer): void {
+    this.onFrames(this.#parser.push(bytes).filter(({ type }) => type === FRAME_REQUEST));
+  }
+
+  /** Notes all of a read, then serves it. */
+  onFrames(requests: readonly (Frame | OversizeFrame)[]): void {
+    const noted = requests.map((frame) => this.#note(frame));
+    this.#kept.journal.noted(this.#wire.index, !this.#parser.idle);
+    for (const it of noted) if (!this.#wire.closed) this.serve(it);
+  }
+
+  onClosed(): void {
+    const entries = [...this.#calls.values()];
+    this.#calls.clear();
+    this.#idle?.();
+    const reason = new AgentError("canceled", `connection of ${this.peer} is closed`);
+    for (const { call, timer } of entries) {
+      clearTimeout(timer);
+      call.report(undefined);
+      call.settle(false);
+      call.abort(reason);
+      if (this.#wire.index !== undefined) this.#kept.journal.closeCall(this.#wire.index, call.place);
     }
+    if (this.#wire.index !== undefined) this.#kept.drop(this.#wire.index);
+    this.#end();
   }
 
-  #request(frame: Frame | OversizeFrame): void {
-    const admitted = this.#admit(frame);
-    if ("code" in admitted) this.#write(statusFrame(frame.streamId, admitted));
-    else this.#start(admitted);
+  /** Serves a call that is in the journal. */
+  serve({ streamId, place, request }: Noted): void {
+    const admitted = "code" in request ? request : this.#admit(streamId, request);
+    if (typeof admitted !== "function") {
+      this.#write(statusFrame(streamId, admitted), place, true);
+      return;
+    }
+    const { service, method, payload } = request as CallRequest;
+    const { deadline, metadata } = request as CallRequest;
+    const open = { streamId, service, method, payload, ...(deadline === 0 ? {} : { deadline }) };
+    this.#start(open, place, admitted, metadata);
   }
 
-  /** The call a frame asks for, or why there will be none. The texts and codes are those of the Rust server. */
-  #admit(frame: Frame | OversizeFrame): Admitted | RpcStatus {
+  /** Answers a call that is in the journal, and is no entry here, by a whole frame. */
+  answer(frame: Uint8Array, place: number | undefined): void {
+    this.#write(frame, place, true);
+  }
+
+  #note(frame: Frame | OversizeFrame): Noted {
+    if (!this.#asked) {
+      this.#asked = true;
+      this.#wire.index ??= this.#kept.keep(this.#wire.fd, this.#peerCid);
+    }
     const { streamId } = frame;
-    if (streamId % 2 === 0) return status("invalid-argument", `stream id ${streamId} must be odd`);
-    if (frame.kind === "oversize") {
-      return status("invalid-argument", `request of ${frame.length} bytes is over the limit of 4 MiB`);
+    const request = readRequest(frame);
+    const index = this.#wire.index;
+    if (index === undefined) return { streamId, place: undefined, request };
+    const { journal } = this.#kept;
+    if (!("code" in request)) {
+      return { streamId, place: journal.openCall(index, streamId, bodyToKeep(request), request.deadline), request };
     }
+    const place = journal.openCall(index, streamId, NO_BODY, 0);
+    journal.keepAnswer(place, statusFrame(streamId, request));
+    return { streamId, place, request };
+  }
+
+  /** The handler of a call, or why there is none. The texts and codes are those of the Rust server. */
+  #admit(streamId: number, { service, method }: CallRequest): Handler | RpcStatus {
     if (this.#calls.has(streamId)) {
       return status("invalid-argument", `stream id ${streamId} is in use by an open call`);
     }
-    const request = decodeRequest(frame.body);
-    if (request instanceof DecodeError) return status("invalid-argument", request.message);
-
-    const { service, method, payload } = request;
     const handler = this.#table.find(service, method);
     if (handler === "no-service") return status("invalid-argument", `${service} service does not exist`);
     if (handler === "no-method") return status("unimplemented", `/${service}/${method} is not implemented`);
@@ -123,17 +171,15 @@ export class TtrpcConnection implements Connection {
     if (this.#running >= this.#maxCalls) {
       return status("resource-exhausted", `more than ${this.#maxCalls} calls at once on one connection`);
     }
-    const timeoutMs = request.timeout_nano / 1e6;
-    const deadline = timeoutMs > 0 ? { deadline: Date.now() + timeoutMs } : {};
-    const metadata = new Map(request.metadata.map(({ key, value }) => [key, value]));
-    return { open: { streamId, service, method, payload, ...deadline }, handler, metadata };
+    return handler;
   }
 
-  #start({ open, handler, metadata }: Admitted): void {
+  #start(open: OpenCall, place: number | undefined, handler: Handler, metadata: ReadonlyMap<string, string>): void {
     const { streamId, service, method } = open;
-    const call = new ServerCall({ service, method }, this.peer, metadata);
+    const call = new ServerCall({ service, method }, this.peer, metadata, place);
     const timeoutMs = open.deadline === undefined ? Number.POSITIVE_INFINITY : open.deadline - Date.now();
-    const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(() => this.#expire(entry), Math.ceil(timeoutMs));
+    const wait = Math.max(Math.ceil(timeoutMs), 0);
+    const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(() => this.#expire(entry), wait);
     const entry: Entry = { open, call, timer };
     this.#calls.set(streamId, entry);
     this.#running++;
@@ -150,24 +196,27 @@ export class TtrpcConnection implements Connection {
   }
 
   #answer(entry: Entry, payload: Uint8Array): void {
-    const frame = okFrame(entry.open.streamId, payload);
+    const { call, open } = entry;
+    const frame = okFrame(open.streamId, payload);
     if (typeof frame === "number") {
       this.#fail(entry, status("invalid-argument", `response of ${frame} bytes is over the limit of 4 MiB`));
     } else if (this.#remove(entry)) {
-      entry.call.report(0);
-      this.#write(frame, (error) => entry.call.settle(error === null || error === undefined));
+      call.report(0);
+      this.#write(frame, call.place, !call.repeated, (written) => call.settle(written));
     } else {
-      entry.call.settle(false);
+      call.settle(false);
     }
   }
 
   /** Answers with an error; what the handler may have answered is lost. */
   #fail(entry: Entry, answer: RpcStatus, error?: unknown): void {
+    const { call, open } = entry;
     if (this.#remove(entry)) {
-      entry.call.report(answer.code, error);
-      this.#write(statusFrame(entry.open.streamId, answer));
+      call.report(answer.code, error);
+      call.settle(false);
+      this.#write(statusFrame(open.streamId, answer), call.place, true);
     }
-    entry.call.settle(false);
+    call.settle(false);
   }
 
   #expire(entry: Entry): void {
@@ -186,45 +235,22 @@ export class TtrpcConnection implements Connection {
     return true;
   }
 
-  /** The only place that writes. Frames of one turn of the event loop leave together. */
-  #write(frame: ResponseFrame, done: WriteCallback = () => {}): void {
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    // On a destroyed socket the callback gets the error.
-    for (const chunk of frame.slice(0, -1)) this.#socket.write(chunk);
-    this.#socket.write(frame.at(-1) ?? "", done);
-    if (this.#socket.writableLength > this.#maxUnwritten) this.#socket.pause();
-  }
-
-  #lost(): void {
-    const entries = [...this.#calls.values()];
-    this.#calls.clear();
-    this.#idle?.();
-    const reason = new AgentError("canceled", `connection of ${this.peer} is closed`);
-    for (const { call, timer } of entries) {
-      clearTimeout(timer);
-      call.report(undefined);
-      call.settle(false);
-      call.abort(reason);
-    }
+  #write(
+    bytes: Uint8Array,
+    place: number | undefined,
+    keep: boolean,
+    done: (written: boolean) => void = () => {},
+  ): void {
+    this.#wire.write({ bytes, place, keep, done });
+    if (this.#wire.unwritten <= this.#maxUnwritten) return;
+    this.#wire.pause();
+    this.#wire.onDrained(() => this.#wire.resume());
   }
 }
+
+const NO_BODY = new Uint8Array();
 
 /** A handler that throws at once is a handler that rejects. */
 async function run(handler: Handler, payload: Uint8Array, call: ServerCall): Promise<Uint8Array> {
   return handler(payload, call);
-}
-
-function decodeRequest(body: Buffer): ttrpc.Request | DecodeError {
-  try {
-    return ttrpc.Request.decode(body);
-  } catch (error) {
-    return new DecodeError(`decode ttrpc.Request of ${body.length} bytes: ${(error as Error).message}`);
-  }
 }

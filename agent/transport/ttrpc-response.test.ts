@@ -9,7 +9,7 @@ test.each([0, 1, 127, 128, 2048, 2049, 16_383, 16_384, 2_097_151, 2_097_152, MAX
     const payload = Buffer.alloc(length, 0xa5);
     const frame = okFrame(5, payload);
     if (typeof frame === "number") throw new Error("over the limit");
-    const [parsed, ...more] = new FrameParser().push(Buffer.concat(frame));
+    const [parsed, ...more] = new FrameParser().push(frame);
     if (parsed?.kind !== "frame") throw new Error("no frame");
     expect(more).toEqual([]);
     expect([parsed.streamId, parsed.type, parsed.flags]).toEqual([5, 2, 0]);
@@ -23,14 +23,8 @@ test("a response over the limit gives its length instead of a frame", () => {
   expect(okFrame(5, Buffer.alloc(MAX_BODY_BYTES - 6))).toBe(MAX_BODY_BYTES + 1);
 });
 
-test("a large payload is passed on, not copied", () => {
-  const payload = Buffer.alloc(32 << 10);
-  const frame = okFrame(1, payload);
-  expect(typeof frame === "object" && frame[1] === payload).toBe(true);
-});
-
 test("a status frame carries code and message", () => {
-  const [parsed] = new FrameParser().push(Buffer.concat(statusFrame(9, { code: 5, message: "no such thing" })));
+  const [parsed] = new FrameParser().push(statusFrame(9, { code: 5, message: "no such thing" }));
   const response = parsed?.kind === "frame" ? ttrpc.Response.decode(parsed.body) : undefined;
   expect(response?.status).toMatchObject({ code: 5, message: "no such thing" });
 });

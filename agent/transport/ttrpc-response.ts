@@ -2,29 +2,22 @@ import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FRAME_RESPONSE, HEADER_BYTES, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import type { RpcStatus } from "../service/status.ts";
 
-/** Payloads up to here are copied behind their header: one small write is cheaper than two. */
-const COPY_BYTES = 2048;
-
-/** A whole response frame: the chunks to write in order. */
-export type ResponseFrame = readonly Uint8Array[];
-
 /**
  * The frame of a successful answer, or its body's length when that is over the limit. `status` is present and empty,
- * as the Rust server writes it. A large payload is not copied.
+ * as the Rust server writes it.
  */
-export function okFrame(streamId: number, payload: Uint8Array): ResponseFrame | number {
+export function okFrame(streamId: number, payload: Uint8Array): Buffer | number {
   const prefix = payload.length === 0 ? EMPTY_STATUS : Buffer.concat([EMPTY_STATUS, payloadTag(payload.length)]);
   const length = prefix.length + payload.length;
   if (length > MAX_BODY_BYTES) return length;
   const header = encodeHeader(length, { streamId, type: FRAME_RESPONSE, flags: 0 });
-  if (payload.length > COPY_BYTES) return [Buffer.concat([header, prefix]), payload];
-  return [Buffer.concat([header, prefix, payload], HEADER_BYTES + length)];
+  return Buffer.concat([header, prefix, payload], HEADER_BYTES + length);
 }
 
 /** The frame of a failed call. */
-export function statusFrame(streamId: number, { code, message }: RpcStatus): ResponseFrame {
+export function statusFrame(streamId: number, { code, message }: RpcStatus): Buffer {
   const body = ttrpc.Response.encode({ status: { code, message } }).finish(true);
-  return [Buffer.concat([encodeHeader(body.length, { streamId, type: FRAME_RESPONSE, flags: 0 }), body])];
+  return Buffer.concat([encodeHeader(body.length, { streamId, type: FRAME_RESPONSE, flags: 0 }), body]);
 }
 
 /** Field 1, a message of no bytes. */

@@ -1,9 +1,9 @@
-import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Listener, listenUnix } from "../../agent/kernel/listeners.ts";
 import type { ServiceTable } from "../../agent/service/dispatch.ts";
-import { RpcServer } from "../../agent/transport/rpc-server.ts";
 import { connect } from "../../host/client/agent-client.ts";
 import { agentService, health } from "../../proto/methods.ts";
+import { createServer } from "./serve.ts";
 
 const address = `unix://@guestd-agent-client-${process.pid}`;
 
@@ -16,21 +16,21 @@ const table: ServiceTable = {
     const { request, response } = agentService.WriteStdin;
     return async (payload) => response.encode({ len: request.decode(payload).data.length });
   },
+  mayRepeat: () => false,
   *list() {
     for (const method of ["Check", "Version"]) yield { service: "grpc.Health", method };
     yield { service: "grpc.AgentService", method: "WriteStdin" };
   },
 };
 
-const rpc = new RpcServer(table);
-let listener: Server;
-beforeAll(async () => {
-  listener = createServer({ allowHalfOpen: true }, (socket) => void rpc.accept(socket));
-  await new Promise<void>((resolve) => listener.listen(address.replace("unix://@", "\0"), resolve));
+const rpc = createServer(table);
+let listener: Listener;
+beforeAll(() => {
+  listener = listenUnix(address.replace("unix://", ""), (fd) => void rpc.accept(fd));
 });
 afterAll(async () => {
   rpc.destroy();
-  await new Promise((resolve) => listener.close(resolve));
+  await listener.close();
 });
 
 describe.each(["ttrpc", "grpc"] as const)("an agent client over %s", (protocol) => {

@@ -1,11 +1,9 @@
-import { Duplex } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { diagnostics, type RefusedEvent } from "../../agent/transport/diagnostics.ts";
-import { RpcServer } from "../../agent/transport/rpc-server.ts";
 import { dial } from "../../host/client/dial.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
 import { FakeTable } from "./fake-table.ts";
-import { serve, until } from "./serve.ts";
+import { createServer, serve, sys, until } from "./serve.ts";
 
 let refused: RefusedEvent[] = [];
 const listen = (event: unknown): void => void refused.push(event as RefusedEvent);
@@ -15,31 +13,36 @@ beforeEach(() => {
 });
 afterEach(() => void diagnostics.refused.unsubscribe(listen));
 
-const silent = (): Duplex => new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+/** A connection whose other end says nothing: the server's end, and whether that is closed. */
+function silent(): { readonly fd: number; readonly closed: () => boolean } {
+  const [fd, other] = sys.socketPair("stream");
+  sys.setNonBlocking(other);
+  return { fd, closed: () => sys.read(other, new Uint8Array(1)) === 0 };
+}
 
 test("only the host may call over vsock: other peers are destroyed, with one report each", async () => {
-  const server = new RpcServer(new FakeTable());
+  const server = createServer(new FakeTable());
   for (const cid of [0, 1, 3, 4294967295]) {
     const socket = silent();
-    expect(server.accept(socket, cid)).toBeUndefined();
-    expect(socket.destroyed).toBe(true);
+    expect(server.accept(socket.fd, cid)).toBeUndefined();
+    expect(socket.closed()).toBe(true);
   }
   expect(refused.map(({ peer }) => peer)).toEqual(["vsock:0", "vsock:1", "vsock:3", "vsock:4294967295"]);
   const socket = silent();
-  expect(server.accept(socket, 2)?.peer).toBe("vsock:2");
-  expect(socket.destroyed).toBe(false);
+  expect(server.accept(socket.fd, 2)?.peer).toBe("vsock:2");
+  expect(socket.closed()).toBe(false);
   server.destroy();
-  await until(() => socket.destroyed);
+  await until(socket.closed);
 });
 
 test("connections over the bound, and those after close, are refused", async () => {
-  const server = new RpcServer(new FakeTable(), { maxConnections: 1 });
+  const server = createServer(new FakeTable(), { maxConnections: 1 });
   const first = silent();
-  expect(server.accept(first)).toBeDefined();
-  expect(server.accept(silent())).toBeUndefined();
+  expect(server.accept(first.fd)).toBeDefined();
+  expect(server.accept(silent().fd)).toBeUndefined();
   await server.close();
-  expect(first.destroyed).toBe(true);
-  expect(server.accept(silent())).toBeUndefined();
+  expect(first.closed()).toBe(true);
+  expect(server.accept(silent().fd)).toBeUndefined();
   expect(refused.map(({ reason }) => reason)).toEqual(["1 connections are open already", "the agent is shutting down"]);
 });
 

@@ -60,6 +60,11 @@ export class FakeTable implements ServiceTable {
     };
   }
 
+  /** What asks only. */
+  mayRepeat(service: string, method: string): boolean {
+    return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill"].includes(method);
+  }
+
   *list(): Iterable<{ service: string; method: string }> {
     for (const method of Object.keys(this.#methods)) yield { service: "test.Echo", method };
   }

@@ -1,7 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInitDouble } from "../../agent/kernel/init-double.ts";
+import { createJournalMemory, journalIn } from "../../agent/kernel/journal.ts";
+import { listenUnix } from "../../agent/kernel/listeners.ts";
+import { adoptStream } from "../../agent/kernel/streams.ts";
+import { openSys } from "../../agent/kernel/sys.ts";
+import type { ServiceTable } from "../../agent/service/dispatch.ts";
 import { RpcServer, type ServerOptions } from "../../agent/transport/rpc-server.ts";
 import { FakeTable } from "./fake-table.ts";
 
@@ -16,13 +22,20 @@ export interface Served extends AsyncDisposable {
   dial(): Promise<Socket>;
 }
 
+export const sys = openSys();
+
+/** A server with an init that keeps nothing. */
+export function createServer(table: ServiceTable, options: ServerOptions = {}): RpcServer {
+  const journal = journalIn(createJournalMemory()).calls;
+  return new RpcServer({ sys, init: createInitDouble(sys), journal, adoptStream }, table, options);
+}
+
 export async function serve(options: ServerOptions = {}): Promise<Served> {
   const directory = mkdtempSync(join(tmpdir(), "guestd-rpc-"));
   const path = join(directory, "agent.sock");
   const table = new FakeTable();
-  const rpc = new RpcServer(table, options);
-  const listener = createServer({ allowHalfOpen: true }, (socket) => void rpc.accept(socket));
-  await new Promise<void>((resolve) => listener.listen({ path, backlog: 4096 }, resolve));
+  const rpc = createServer(table, options);
+  const listener = listenUnix(path, (fd) => void rpc.accept(fd));
   return {
     rpc,
     table,
@@ -34,7 +47,7 @@ export async function serve(options: ServerOptions = {}): Promise<Served> {
       }),
     async [Symbol.asyncDispose]() {
       rpc.destroy();
-      await new Promise((resolve) => listener.close(resolve));
+      await listener.close();
       rmSync(directory, { recursive: true, force: true });
     },
   };

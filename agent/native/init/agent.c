@@ -105,6 +105,7 @@ int agent_timeout(void) {
 bool agent_exited(pid_t ended, int status) {
   if (pid <= 0 || ended != pid) return false;
   pid = -1;
+  link_drain(origin);
   link_close();
   if (now_us() - started_us >= GOOD_LIFE_US) pause_ms = 0;
   uint64_t pause = pause_ms;

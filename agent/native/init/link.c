@@ -241,3 +241,8 @@ bool link_read(const struct origin *origin) {
   }
   return true;
 }
+
+void link_drain(const struct origin *origin) {
+  enum { MOST = 64 }; /* batches: more than a socket holds */
+  for (unsigned i = 0; i < MOST && agent.socket >= 0 && link_read(origin); i++) continue;
+}

@@ -16,4 +16,7 @@ void link_flush(void);
 /* Handles the requests that are there. False: the agent is gone. */
 bool link_read(const struct origin *origin);
 
+/* Handles what an agent that is dead had still asked for: above all, what it gave to keep. */
+void link_drain(const struct origin *origin);
+
 #endif

@@ -3,6 +3,7 @@
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -117,6 +118,30 @@ static napi_value call_memory_file(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : fd);
 }
 
+static void unmap(napi_env env, void *memory, void *length) {
+  (void)env;
+  munmap(memory, (size_t)length);
+}
+
+/* mapShared(fd, length): the file's bytes as an ArrayBuffer that others may map too, or -errno; length within the file */
+static napi_value call_map_shared(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  int64_t length;
+  struct stat stat;
+  napi_value buffer;
+  if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) || !arg_int(&args, "length", 1, INT_MAX, &length))
+    return NULL;
+  if (fstat(fd, &stat) < 0) return result(env, -errno);
+  if (stat.st_size < length) return result(env, -EINVAL); /* beyond the end is SIGBUS */
+  void *memory = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) return result(env, -errno);
+  if (napi_create_external_arraybuffer(env, memory, (size_t)length, unmap, (void *)length, &buffer) == napi_ok)
+    return buffer;
+  munmap(memory, (size_t)length);
+  return result(env, -ENOMEM);
+}
+
 int64_t open_at2(int dir, const char *path, uint64_t flags, uint64_t resolve) {
   struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
   return SYS_RETRY(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
@@ -156,6 +181,7 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"read", call_read},         {"write", call_write},
       {"readable", call_readable}, {"memoryFile", call_memory_file},
       {"openat2", call_openat2},   {"statfsType", call_statfs_type},
+      {"mapShared", call_map_shared},
   };
   return REGISTER(env, exports, table);
 }

@@ -1,0 +1,111 @@
+/** Connections that can outlive the agent. Those beyond end with it. */
+export const MAX_KEPT_CONNECTIONS = 512;
+/** Calls of all kept connections at once. A connection with more ends with the agent. */
+export const MAX_KEPT_CALLS = 4096;
+/** Of one read from a connection. */
+export const READ_BYTES = 65_536;
+
+/** What is under way; words. Connections stand here as their index + 1, so that 0 is none. */
+export const NOW = {
+  readConnection: 0,
+  readCount: 1,
+  writeConnection: 2,
+  writeTotal: 3,
+  writeCount: 4,
+  /** Number of the last call. */
+  order: 5,
+  /** No place from here on was ever used: memory that nobody touched is not there yet. */
+  top: 6,
+} as const;
+const NOW_WORDS = 16;
+
+/** Words of a connection. `number` 0: none here. `peerCid` + 1, 0: no vsock. */
+export const CONNECTION = { number: 0, peerCid: 1, halfRead: 2, halfWritten: 3, unknownCalls: 4 } as const;
+const CONNECTION_WORDS = 8;
+
+/** Words of a call; the deadline is a double, milliseconds since the epoch or 0. Then comes the body. */
+export const CALL = { state: 0, connection: 1, streamId: 2, order: 3, length: 4, deadline: 6 } as const;
+const CALL_WORDS = 128;
+const BODY_AT = 8;
+/** Longest request, or answer, that a call's place holds. */
+export const MAX_KEPT_BODY = (CALL_WORDS - BODY_AT) * 4;
+
+/** States of a call. */
+export const FREE = 0;
+/** The body is that of the request's frame, or empty when it was too long. */
+export const OPEN = 1;
+/** The body is a whole response frame that waits to be written. */
+export const ANSWERED = 2;
+/** Beside the others: its answer is in the write that is under way. */
+export const WRITING = 16;
+
+/** As a count: the system call has not returned. */
+export const UNDER_WAY = -1_000_000;
+/** What is in memory to be read into: no frame begins with it, and no UTF-8 has it. */
+export const NOTHING = 0xff;
+
+const CONNECTIONS_AT = NOW_WORDS;
+const CALLS_AT = CONNECTIONS_AT + MAX_KEPT_CONNECTIONS * CONNECTION_WORDS;
+const READ_AT = (CALLS_AT + MAX_KEPT_CALLS * CALL_WORDS) * 4;
+export const CALL_JOURNAL_BYTES = READ_AT + READ_BYTES;
+
+/** The memory of the calls by its places. Words that are not there read as 0. */
+export class CallMemory {
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
+  readonly #bytes: Buffer;
+  readonly readBuffer: Buffer;
+
+  constructor(memory: ArrayBuffer, at: number) {
+    this.#words = new Int32Array(memory, at, READ_AT / 4);
+    this.#doubles = new Float64Array(memory, at, READ_AT / 8);
+    this.#bytes = Buffer.from(memory, at, READ_AT);
+    this.readBuffer = Buffer.from(memory, at + READ_AT, READ_BYTES);
+  }
+
+  now(word: number): number {
+    return this.#words[word] ?? 0;
+  }
+
+  setNow(word: number, value: number): void {
+    this.#words[word] = value;
+  }
+
+  connection(index: number, word: number): number {
+    return this.#words[CONNECTIONS_AT + index * CONNECTION_WORDS + word] ?? 0;
+  }
+
+  setConnection(index: number, word: number, value: number): void {
+    this.#words[CONNECTIONS_AT + index * CONNECTION_WORDS + word] = value;
+  }
+
+  call(place: number, word: number): number {
+    return this.#words[CALLS_AT + place * CALL_WORDS + word] ?? 0;
+  }
+
+  setCall(place: number, word: number, value: number): void {
+    this.#words[CALLS_AT + place * CALL_WORDS + word] = value;
+  }
+
+  deadline(place: number): number {
+    return this.#doubles[(CALLS_AT + place * CALL_WORDS + CALL.deadline) / 2] ?? 0;
+  }
+
+  setDeadline(place: number, value: number): void {
+    this.#doubles[(CALLS_AT + place * CALL_WORDS + CALL.deadline) / 2] = value;
+  }
+
+  /** A copy. */
+  body(place: number): Buffer {
+    const at = (CALLS_AT + place * CALL_WORDS + BODY_AT) * 4;
+    const length = Math.min(Math.max(this.call(place, CALL.length), 0), MAX_KEPT_BODY);
+    return Buffer.from(this.#bytes.subarray(at, at + length));
+  }
+
+  /** One that is too long is left out. */
+  setBody(place: number, body: Uint8Array): void {
+    const fits = body.length <= MAX_KEPT_BODY;
+    if (fits) this.#bytes.set(body, (CALLS_AT + place * CALL_WORDS + BODY_AT) * 4);
+    this.setCall(place, CALL.length, fits ? body.length : 0);
+  }
+}

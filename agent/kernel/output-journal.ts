@@ -1,0 +1,161 @@
+import { withoutTail } from "./found-calls.ts";
+import { NOTHING, UNDER_WAY } from "./journal-layout.ts";
+
+/** Pieces of output under way to hosts at once; what is read beyond them ends with the agent. */
+const MAX_KEPT_OUTPUTS = 64;
+/** Most of one piece. */
+const OUTPUT_BYTES = 65_536;
+
+/** Words of a block, doubles since launch ids have 53 bits. `process` and `call` + 1, so that 0 is none. */
+const BLOCK = { process: 0, stream: 1, offset: 2, count: 3, call: 4 } as const;
+const BLOCK_WORDS = 8;
+/** Before the blocks: how many pieces found no block. */
+const UNKEPT = 0;
+const BLOCKS_AT = 8;
+const MEMORY_AT = (BLOCKS_AT + MAX_KEPT_OUTPUTS * BLOCK_WORDS) * 8;
+export const OUTPUT_JOURNAL_BYTES = MEMORY_AT + MAX_KEPT_OUTPUTS * OUTPUT_BYTES;
+
+/** Which output: the launch id of its process, and 0 for stdout (or the terminal), 1 for stderr. */
+export interface OutputKey {
+  readonly process: number;
+  readonly stream: 0 | 1;
+}
+
+/** A piece of output. `block` is where it outlives the agent; undefined: nowhere. */
+export interface Piece {
+  readonly data: Buffer;
+  /** Bytes of the stream before it. */
+  readonly offset: number;
+  readonly block: number | undefined;
+}
+
+/**
+ * Output between its pipe and the host. It is read into memory that outlives the agent and stays there until its answer was
+ * written, so that the next agent has what this one had taken.
+ */
+export class OutputJournal {
+  /** Pieces of an agent before that were nowhere and are lost. */
+  readonly lost: number;
+  readonly #words: Float64Array;
+  readonly #memory: Buffer;
+  readonly #free: number[] = [];
+  /** Blocks that are NOTHING all over. */
+  readonly #clean = new Set<number>();
+
+  /** `isOpen` tells of the place of a call whether its answer is still to be written. */
+  constructor(memory: ArrayBuffer, at: number, isOpen: (place: number) => boolean) {
+    this.#words = new Float64Array(memory, at, MEMORY_AT / 8);
+    this.#memory = Buffer.from(memory, at + MEMORY_AT, MAX_KEPT_OUTPUTS * OUTPUT_BYTES);
+    this.lost = this.#words[UNKEPT] ?? 0;
+    this.#words[UNKEPT] = 0;
+    for (let block = MAX_KEPT_OUTPUTS - 1; block >= 0; block--) {
+      if (this.#get(block, BLOCK.process) === 0) this.#free.push(block);
+      else this.#settle(block, isOpen);
+    }
+  }
+
+  /** What an agent before had taken of an output, in order. */
+  found({ process, stream }: OutputKey): Piece[] {
+    const pieces: Piece[] = [];
+    for (let block = 0; block < MAX_KEPT_OUTPUTS; block++) {
+      if (this.#get(block, BLOCK.process) !== process + 1 || this.#get(block, BLOCK.stream) !== stream) continue;
+      const data = this.#bytes(block).subarray(0, this.#get(block, BLOCK.count));
+      pieces.push({ data, offset: this.#get(block, BLOCK.offset), block });
+    }
+    return pieces.sort((a, b) => a.offset - b.offset).filter((piece, index) => this.#isNew(piece, pieces[index - 1]));
+  }
+
+  /** Lets go of what was found of processes that there are no more. */
+  keepOnly(isThere: (process: number) => boolean): void {
+    for (let block = 0; block < MAX_KEPT_OUTPUTS; block++) {
+      const process = this.#get(block, BLOCK.process) - 1;
+      if (process >= 0 && !isThere(process)) this.release(block);
+    }
+  }
+
+  /** A piece of at most `length` bytes that `read` puts somewhere; what `read` gave if that is no count of bytes. */
+  read(key: OutputKey, offset: number, length: number, read: (into: Uint8Array) => number): Piece | number {
+    const block = this.#take(key, offset);
+    if (block === undefined) {
+      const into = Buffer.allocUnsafeSlow(Math.min(length, OUTPUT_BYTES));
+      const count = read(into);
+      if (count > 0) this.#words[UNKEPT] = (this.#words[UNKEPT] ?? 0) + 1;
+      return count > 0 ? { data: into.subarray(0, count), offset, block } : count;
+    }
+    const bytes = this.#bytes(block);
+    const count = read(bytes.subarray(0, length));
+    this.#set(block, BLOCK.count, count);
+    if (count > 0) return { data: bytes.subarray(0, count), offset, block };
+    this.release(block);
+    return count;
+  }
+
+  /** Cuts a piece in two. */
+  split({ data, offset, block }: Piece, length: number, key: OutputKey): readonly [Piece, Piece] {
+    const rest = this.read(key, offset + length, data.length - length, (into) => data.copy(into, 0, length));
+    if (block !== undefined) this.#set(block, BLOCK.count, length);
+    const second =
+      typeof rest === "number" ? { data: Buffer.alloc(0), offset: offset + length, block: undefined } : rest;
+    return [{ data: data.subarray(0, length), offset, block }, second];
+  }
+
+  /** The piece goes with the answer of this call; undefined: with none any more. */
+  link(block: number, place: number | undefined): void {
+    this.#set(block, BLOCK.call, (place ?? -1) + 1);
+  }
+
+  /** The piece was delivered, or nobody can ask for it any more. Undefined: one that found no block. */
+  release(block: number | undefined): void {
+    if (block === undefined) {
+      this.#words[UNKEPT] = (this.#words[UNKEPT] ?? 1) - 1;
+      return;
+    }
+    const count = this.#get(block, BLOCK.count);
+    this.#set(block, BLOCK.process, 0);
+    if (count !== UNDER_WAY && count >= 0 && this.#clean.has(block)) this.#bytes(block).fill(NOTHING, 0, count);
+    else this.#clean.delete(block);
+    this.#free.push(block);
+  }
+
+  #take({ process, stream }: OutputKey, offset: number): number | undefined {
+    const block = this.#free.pop();
+    if (block === undefined) return undefined;
+    if (!this.#clean.has(block)) this.#bytes(block).fill(NOTHING);
+    this.#clean.add(block);
+    this.#set(block, BLOCK.stream, stream);
+    this.#set(block, BLOCK.offset, offset);
+    this.#set(block, BLOCK.call, 0);
+    this.#set(block, BLOCK.count, UNDER_WAY);
+    this.#set(block, BLOCK.process, process + 1);
+    return block;
+  }
+
+  /** A block of an agent before: how much is in it, and whether the host has it. */
+  #settle(block: number, isOpen: (place: number) => boolean): void {
+    const count = this.#get(block, BLOCK.count);
+    const length = count === UNDER_WAY ? withoutTail(this.#bytes(block)).length : count;
+    const place = this.#get(block, BLOCK.call) - 1;
+    this.#set(block, BLOCK.count, length);
+    this.#set(block, BLOCK.call, 0);
+    if (length <= 0 || (place >= 0 && !isOpen(place))) this.release(block);
+  }
+
+  /** False for the second of two that a cut left with the same bytes. */
+  #isNew(piece: Piece, before: Piece | undefined): boolean {
+    const isNew = before === undefined || before.offset + before.data.length <= piece.offset;
+    if (!isNew) this.release(piece.block);
+    return isNew;
+  }
+
+  #bytes(block: number): Buffer {
+    return this.#memory.subarray(block * OUTPUT_BYTES, (block + 1) * OUTPUT_BYTES);
+  }
+
+  #get(block: number, word: number): number {
+    return this.#words[BLOCKS_AT + block * BLOCK_WORDS + word] ?? 0;
+  }
+
+  #set(block: number, word: number, value: number): void {
+    this.#words[BLOCKS_AT + block * BLOCK_WORDS + word] = value;
+  }
+}

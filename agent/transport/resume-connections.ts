@@ -1,0 +1,87 @@
+import { FRAME_REQUEST, FrameParser } from "../../proto/ttrpc-frame.ts";
+import type { FoundCall, FoundConnection } from "../kernel/found-calls.ts";
+import type { Fd } from "../kernel/kernel.ts";
+import { status } from "../service/status.ts";
+import { diagnostics, type ResumedEvent } from "./diagnostics.ts";
+import { keptDescriptors } from "./kept-connections.ts";
+import type { ServedConnection, ServerParts } from "./served-connection.ts";
+import type { TtrpcConnection } from "./ttrpc-connection.ts";
+import { readKept } from "./ttrpc-request.ts";
+import { statusFrame } from "./ttrpc-response.ts";
+
+interface Resumption extends ServerParts {
+  readonly deposits: ReadonlyMap<string, Fd>;
+  readonly undone: Promise<unknown>;
+  serve(fd: Fd, peerCid: number | undefined): ServedConnection;
+  nameOf(peerCid: number | undefined): string;
+}
+
+/** Goes on with each connection of an agent before, or closes it and says why. */
+export function resumeConnections(resumption: Resumption): void {
+  const descriptors = keptDescriptors(resumption.deposits);
+  for (const found of resumption.kept.journal.found) {
+    const fd = descriptors.get(found.number);
+    descriptors.delete(found.number);
+    const broken = whyBroken(found, fd);
+    resumption.kept.adopt(found);
+    const calls = fd === undefined || broken !== undefined ? undefined : resumeOne(resumption, found, fd);
+    if (calls === undefined) giveUp(resumption, found, fd);
+    const event: ResumedEvent = { peer: resumption.nameOf(found.peerCid), broken, open: found.calls.length, ...calls };
+    diagnostics.resumed.publish(event);
+  }
+  for (const [number, fd] of descriptors) {
+    resumption.kept.discard(number);
+    resumption.sys.close(fd);
+    diagnostics.resumed.publish({
+      peer: "unknown",
+      broken: "the journal does not know it",
+      open: 0,
+    } satisfies ResumedEvent);
+  }
+}
+
+function whyBroken(found: FoundConnection, fd: Fd | undefined): string | undefined {
+  if (fd === undefined) return "its descriptor is not with init";
+  if (found.broken !== undefined) return found.broken;
+  const parser = new FrameParser();
+  parser.push(found.unparsed);
+  return parser.idle ? undefined : "a frame was half read";
+}
+
+function giveUp({ kept, sys }: Resumption, found: FoundConnection, fd: Fd | undefined): void {
+  if (fd !== undefined) sys.close(fd);
+  for (const { place } of found.calls) kept.journal.closeCall(found.index, place);
+  kept.drop(found.index);
+}
+
+function resumeOne(resumption: Resumption, found: FoundConnection, fd: Fd): { repeated: number; cutOff: number } {
+  const known = new Set(found.calls.map(({ streamId }) => streamId));
+  const counts = { repeated: 0, cutOff: 0 };
+  resumption.serve(fd, found.peerCid).resume(found.index, (connection) => {
+    for (const call of found.calls) counts[resumeCall(resumption, connection, call)]++;
+    // What was read last and not noted comes as if it were read now.
+    const frames = new FrameParser().push(found.unparsed);
+    connection.onFrames(frames.filter(({ type, streamId }) => type === FRAME_REQUEST && !known.has(streamId)));
+  });
+  return counts;
+}
+
+function resumeCall(
+  { table, undone }: Resumption,
+  connection: TtrpcConnection,
+  { place, streamId, body, deadline, answered }: FoundCall,
+): "repeated" | "cutOff" {
+  if (answered) {
+    connection.answer(body, place);
+    return "repeated";
+  }
+  const kept = readKept(body, deadline);
+  if (kept?.whole === true && table.mayRepeat(kept.request.service, kept.request.method)) {
+    connection.serve({ streamId, place, request: kept.request });
+    return "repeated";
+  }
+  const name = kept === undefined ? "the call" : `/${kept.request.service}/${kept.request.method}`;
+  const message = `${name}: the agent was restarted during the call, which may be done or not; look, then call again`;
+  void undone.then(() => connection.answer(statusFrame(streamId, status("unavailable", message)), place));
+  return "cutOff";
+}

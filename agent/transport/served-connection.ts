@@ -1,0 +1,104 @@
+import type { Duplex } from "node:stream";
+import type { Fd } from "../kernel/kernel.ts";
+import type { ServiceTable } from "../service/dispatch.ts";
+import type { Connection, ConnectionOptions, OpenCall } from "./connection.ts";
+import { type ConnectionEvent, diagnostics } from "./diagnostics.ts";
+import type { KeptConnections } from "./kept-connections.ts";
+import { TtrpcConnection } from "./ttrpc-connection.ts";
+import { Wire, type WireSys } from "./wire.ts";
+
+/** 'P' of "PRI * HTTP/2.0". As the first byte of ttRPC it would announce a body of over 1 GiB. */
+const HTTP2_FIRST_BYTE = 0x50;
+
+/** What every connection works with. */
+export interface ServerParts {
+  readonly sys: WireSys;
+  readonly kept: KeptConnections;
+  readonly table: ServiceTable;
+  readonly options: ConnectionOptions;
+  /** A descriptor as a stream that Node reads and writes: HTTP/2 needs one. */
+  adoptStream(fd: Fd): Duplex;
+}
+
+/** A connection from its first moment: silent at first, then of one protocol, by its first byte. */
+export class ServedConnection implements Connection {
+  readonly peer: string;
+  readonly closed: Promise<void>;
+  readonly #parts: ServerParts;
+  readonly #wire: Wire;
+  readonly #cid: number | undefined;
+  readonly #end: () => void;
+  #inner: Connection | undefined;
+  /** Of a connection that speaks gRPC, until that is loaded. */
+  #stream: Duplex | undefined;
+
+  constructor(parts: ServerParts, fd: Fd, peer: string, peerCid: number | undefined) {
+    this.#parts = parts;
+    this.peer = peer;
+    this.#cid = peerCid;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#end = resolve;
+    const silent = { onBytes: (bytes: Buffer) => this.#begin(bytes), onClosed: resolve };
+    this.#wire = new Wire(parts.sys, parts.kept.journal, fd, silent);
+  }
+
+  /** A connection that an agent before kept, at this place of the journal; it makes the calls that are given. */
+  resume(index: number, serve: (connection: TtrpcConnection) => void): void {
+    this.#wire.index = index;
+    serve(this.#ttrpc());
+  }
+
+  get protocol(): "ttrpc" | "grpc" | "unknown" {
+    return this.#inner?.protocol ?? "unknown";
+  }
+
+  openCalls(): OpenCall[] {
+    return this.#inner?.openCalls() ?? [];
+  }
+
+  async close(graceMs?: number): Promise<void> {
+    if (this.#inner === undefined) this.destroy();
+    else await this.#inner.close(graceMs);
+    await this.closed;
+  }
+
+  destroy(): void {
+    if (this.#inner !== undefined) this.#inner.destroy();
+    else if (this.#stream !== undefined) this.#stream.destroy();
+    else this.#wire.destroy();
+  }
+
+  #begin(bytes: Buffer): void {
+    if (bytes[0] === HTTP2_FIRST_BYTE) void this.#grpc(Buffer.from(bytes));
+    else this.#ttrpc().onBytes(bytes);
+  }
+
+  #ttrpc(): TtrpcConnection {
+    const { kept, table, options } = this.#parts;
+    const inner = new TtrpcConnection(this.#wire, kept, table, { name: this.peer, cid: this.#cid }, options);
+    void this.#watch(inner);
+    return inner;
+  }
+
+  async #grpc(first: Buffer): Promise<void> {
+    const stream = this.#parts.adoptStream(this.#wire.release());
+    this.#stream = stream;
+    stream.on("error", () => stream.destroy());
+    stream.once("close", () => this.#end());
+    stream.unshift(first);
+    // grpc-js is loaded by the first connection that needs it: it costs 20 ms and 6 MiB.
+    const { GrpcConnection } = await import("./grpc-connection.ts");
+    if (stream.destroyed) return;
+    await this.#watch(new GrpcConnection(stream, this.#parts.table, this.peer, this.#parts.options));
+  }
+
+  async #watch(inner: Connection): Promise<void> {
+    this.#inner = inner;
+    const event: ConnectionEvent = { peer: this.peer, protocol: inner.protocol };
+    diagnostics.opened.publish(event);
+    await inner.closed;
+    diagnostics.closed.publish(event);
+    this.#end();
+  }
+}

@@ -1,0 +1,59 @@
+import { DecodeError } from "../../proto/codec.ts";
+import { ttrpc } from "../../proto/gen/messages.js";
+import type { Frame, OversizeFrame } from "../../proto/ttrpc-frame.ts";
+import { MAX_KEPT_BODY } from "../kernel/journal-layout.ts";
+import { type RpcStatus, status } from "../service/status.ts";
+
+/** The timeout in a request of which only the names were kept; from a host it means no limit, as 0 does. */
+const NAMES_ONLY = -1;
+
+/** A call as a request frame asks for it. Nothing is a view of the frame. */
+export interface CallRequest {
+  readonly service: string;
+  readonly method: string;
+  readonly payload: Uint8Array;
+  /** Milliseconds since the epoch; 0: none. */
+  readonly deadline: number;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Body of the frame. */
+  readonly body: Buffer;
+}
+
+/** What a request frame asks for, or what is wrong with it. The texts and codes are those of the Rust server. */
+export function readRequest(frame: Frame | OversizeFrame): CallRequest | RpcStatus {
+  const { streamId } = frame;
+  if (streamId % 2 === 0) return status("invalid-argument", `stream id ${streamId} must be odd`);
+  if (frame.kind === "oversize") {
+    return status("invalid-argument", `request of ${frame.length} bytes is over the limit of 4 MiB`);
+  }
+  const body = Buffer.from(frame.body);
+  const request = decode(body);
+  if (request instanceof DecodeError) return status("invalid-argument", request.message);
+  const { service, method, payload, timeout_nano: nanos } = request;
+  const deadline = nanos > 0 ? Date.now() + nanos / 1e6 : 0;
+  const metadata = new Map(request.metadata.map(({ key, value }) => [key, value]));
+  return { service, method, payload, deadline, metadata, body };
+}
+
+/** What the journal keeps of a request: its body, or what its body says when the payload is too long. */
+export function bodyToKeep({ body, service, method }: CallRequest): Uint8Array {
+  if (body.length <= MAX_KEPT_BODY) return body;
+  return ttrpc.Request.encode({ service, method, timeout_nano: NAMES_ONLY }).finish(true);
+}
+
+/** A request that an agent before kept; `whole`: it can be made again. Undefined when nothing can be told of it. */
+export function readKept(body: Buffer, deadline: number): { request: CallRequest; whole: boolean } | undefined {
+  const request = body.length === 0 ? undefined : decode(body);
+  if (request === undefined || request instanceof DecodeError) return undefined;
+  const { service, method, payload, timeout_nano } = request;
+  const metadata = new Map(request.metadata.map(({ key, value }) => [key, value]));
+  return { request: { service, method, payload, deadline, metadata, body }, whole: timeout_nano !== NAMES_ONLY };
+}
+
+function decode(body: Buffer): ttrpc.Request | DecodeError {
+  try {
+    return ttrpc.Request.decode(body);
+  } catch (error) {
+    return new DecodeError(`decode ttrpc.Request of ${body.length} bytes: ${(error as Error).message}`);
+  }
+}

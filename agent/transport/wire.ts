@@ -1,0 +1,214 @@
+import type { CallJournal } from "../kernel/call-journal.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
+import type { Fd, Sys } from "../kernel/kernel.ts";
+
+/** What connections ask of `openSys()`. */
+export type WireSys = Pick<Sys, "read" | "write" | "poll" | "close" | "setNonBlocking"> & {
+  watch(fd: Fd, onReady: () => void): () => void;
+};
+
+/** Whoever takes the bytes of a wire. */
+export interface WireReader {
+  /** The bytes are gone when this returns. */
+  onBytes(bytes: Buffer): void;
+  /** Once: the peer has ended its side, or the connection is broken or destroyed. */
+  onClosed(): void;
+}
+
+/** An answer on its way. */
+export interface Sending {
+  /** Whole frames. */
+  readonly bytes: Uint8Array;
+  /** Where the journal has its call. */
+  readonly place: number | undefined;
+  /** The journal keeps it while it waits; else the call is made again by the next agent. */
+  readonly keep: boolean;
+  readonly done: (written: boolean) => void;
+}
+
+/**
+ * The bytes of one accepted connection, read and written so that the journal knows of every byte: libuv's streams would read
+ * and write behind its back. Owns the descriptor.
+ */
+export class Wire {
+  readonly #sys: WireSys;
+  readonly #journal: CallJournal;
+  readonly #fd: Fd;
+  reader: WireReader;
+  /** Place of the connection in the journal; undefined: it ends with the agent. */
+  index: number | undefined;
+  #unwatch: (() => void) | undefined;
+  #sending: Sending[] = [];
+  /** Bytes of the first that are written. */
+  #begun = 0;
+  #unwritten = 0;
+  #scheduled = false;
+  #waiting = false;
+  #closed = false;
+  #drained: (() => void)[] = [];
+
+  constructor(sys: WireSys, journal: CallJournal, fd: Fd, reader: WireReader) {
+    this.#sys = sys;
+    this.#journal = journal;
+    this.#fd = fd;
+    this.reader = reader;
+    sys.setNonBlocking(fd);
+    this.resume();
+  }
+
+  get fd(): Fd {
+    return this.#fd;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Bytes that wait to be written. */
+  get unwritten(): number {
+    return this.#unwritten;
+  }
+
+  pause(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#unwatch ??= this.#sys.watch(this.#fd, () => this.#read());
+  }
+
+  /** Writes a whole frame. Those of one turn of the event loop leave together. */
+  write(sending: Sending): void {
+    if (this.#closed) {
+      this.#drop([sending]);
+      return;
+    }
+    this.#sending.push(sending);
+    this.#unwritten += sending.bytes.length;
+    if (this.#waiting) this.#keep([sending]);
+    else if (!this.#scheduled) {
+      this.#scheduled = true;
+      process.nextTick(() => this.#flush());
+    }
+  }
+
+  /** Calls back when nothing waits to be written any more, or at once. */
+  onDrained(drained: () => void): void {
+    if (this.#sending.length === 0 || this.#closed) drained();
+    else this.#drained.push(drained);
+  }
+
+  /** Gives the descriptor up without closing it, before anything was written. */
+  release(): Fd {
+    this.pause();
+    this.#closed = true;
+    return this.#fd;
+  }
+
+  /** Closes now. Idempotent. */
+  destroy(): void {
+    if (this.#closed) return;
+    this.pause();
+    this.#closed = true;
+    this.#sys.close(this.#fd);
+    const sending = this.#sending;
+    this.#sending = [];
+    this.#drop(sending);
+    this.#tellDrained();
+    this.reader.onClosed();
+  }
+
+  #drop(sending: readonly Sending[]): void {
+    for (const { place, done } of sending) {
+      done(false);
+      if (this.index !== undefined) this.#journal.closeCall(this.index, place);
+    }
+  }
+
+  #keep(sending: readonly Sending[]): void {
+    for (const { keep, place, bytes } of sending) if (keep) this.#journal.keepAnswer(place, bytes);
+  }
+
+  #tellDrained(): void {
+    for (const drained of this.#drained.splice(0)) drained();
+  }
+
+  #read(): void {
+    const { count, bytes } = this.#journal.read(this.index, (into) => this.#readInto(into));
+    if (count > 0) this.reader.onBytes(bytes);
+    else if (count === 0) this.destroy();
+  }
+
+  #readInto(into: Uint8Array): number {
+    try {
+      return this.#sys.read(this.#fd, into);
+    } catch (error) {
+      if (error instanceof SystemError) return 0; // ECONNRESET: the peer is gone
+      throw error;
+    }
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const batch = this.#sending;
+    if (this.#closed || batch.length === 0) return;
+    const [first] = batch;
+    const bytes = batch.length === 1 && first !== undefined ? first.bytes : Buffer.concat(batch.map((it) => it.bytes));
+    let count: number;
+    try {
+      count = this.#write(bytes.subarray(this.#begun), batch);
+    } catch {
+      this.destroy(); // EPIPE
+      return;
+    }
+    this.#account(count, batch);
+    if (this.#sending.length > 0) void this.#waitForRoom();
+    else this.#tellDrained();
+  }
+
+  #write(bytes: Uint8Array, batch: readonly Sending[]): number {
+    const write = () => Math.max(this.#sys.write(this.#fd, bytes), 0);
+    if (this.index === undefined) return write();
+    return this.#journal.write(
+      this.index,
+      batch.map(({ place }) => place),
+      bytes.length,
+      write,
+    );
+  }
+
+  /** Takes what was written from the queue, and tells those whose answers went. */
+  #account(count: number, batch: readonly Sending[]): void {
+    let rest = this.#begun + count;
+    let sent = 0;
+    for (const { bytes } of batch) {
+      if (rest < bytes.length) break;
+      rest -= bytes.length;
+      sent++;
+    }
+    this.#begun = rest;
+    this.#unwritten -= count;
+    this.#sending = batch.slice(sent);
+    for (const { place } of batch.slice(0, sent))
+      if (this.index !== undefined) this.#journal.closeCall(this.index, place);
+    for (const { done } of batch.slice(0, sent)) done(true);
+    if (this.index !== undefined) {
+      const unwritten = this.#sending.map(({ place }) => place);
+      this.#journal.writeDone(this.index, unwritten, rest > 0);
+    }
+  }
+
+  async #waitForRoom(): Promise<void> {
+    this.#waiting = true;
+    this.#keep(this.#sending);
+    try {
+      await this.#sys.poll(this.#fd, "write");
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      return; // closed while it waited
+    }
+    this.#waiting = false;
+    this.#flush();
+  }
+}

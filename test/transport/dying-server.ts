@@ -1,0 +1,96 @@
+import type { Socket } from "node:net";
+import { createInitDouble } from "../../agent/kernel/init-double.ts";
+import { createJournalMemory, journalIn } from "../../agent/kernel/journal.ts";
+import type { Fd } from "../../agent/kernel/kernel.ts";
+import { adoptStream } from "../../agent/kernel/streams.ts";
+import { diagnostics, type ResumedEvent } from "../../agent/transport/diagnostics.ts";
+import { RpcServer } from "../../agent/transport/rpc-server.ts";
+import { FakeTable } from "./fake-table.ts";
+import { sys } from "./serve.ts";
+
+/** Moments at which an agent may be killed. */
+export type Moment = "before read" | "after read" | "before write" | "after write";
+
+class Died extends Error {}
+
+/**
+ * An agent's RpcServer that dies at a moment: from then on nothing of it reaches a socket, and its memory is what the
+ * journal was at that moment. A successor can be made of what is left.
+ */
+export class DyingServer {
+  readonly table = new FakeTable();
+  readonly server: RpcServer;
+  /** What init has. */
+  readonly deposits = new Map<string, Fd>();
+  /** The write is refused, as of a full socket. */
+  full = false;
+  #memory = createJournalMemory();
+  #left: ArrayBuffer | undefined;
+  #moment: Moment | undefined;
+
+  constructor() {
+    const journal = journalIn(this.#memory).calls;
+    const init = {
+      ...createInitDouble(sys),
+      deposit: (name: string, fd: Fd) => void this.deposits.set(name, fd),
+      withdraw: (name: string) => void (this.dead || this.deposits.delete(name)),
+    };
+    const around = <T>(before: Moment, after: Moment, work: () => T): T => {
+      this.#reach(before);
+      const result = work();
+      this.#reach(after);
+      return result;
+    };
+    const ours = {
+      ...sys,
+      close: (fd: Fd) => (this.dead ? undefined : sys.close(fd)),
+      watch: (fd: Fd, onReady: () => void) => sys.watch(fd, () => (this.dead ? undefined : onReady())),
+      read: (fd: Fd, into: Uint8Array) => around("before read", "after read", () => sys.read(fd, into)),
+      write: (fd: Fd, from: Uint8Array) =>
+        around("before write", "after write", () => (this.full ? -1 : sys.write(fd, from))),
+    };
+    this.server = new RpcServer({ sys: ours, init, journal, adoptStream }, this.table);
+  }
+
+  get dead(): boolean {
+    return this.#left !== undefined;
+  }
+
+  /** The next time that it comes there. */
+  dieAt(moment: Moment): void {
+    this.#moment = moment;
+  }
+
+  dieNow(): void {
+    this.#left ??= this.#memory.slice(0);
+    this.#memory = new ArrayBuffer(0);
+  }
+
+  /** A new connection, from its other end. */
+  connect(): Socket {
+    const [fd, other] = sys.socketPair("stream");
+    this.server.accept(fd);
+    return adoptStream(other);
+  }
+
+  /** The next agent, and what it said of each connection. */
+  successor(undone: Promise<unknown> = Promise.resolve()): { next: RpcServer; table: FakeTable; said: ResumedEvent[] } {
+    if (this.#left === undefined) throw new Error("it is alive");
+    const said: ResumedEvent[] = [];
+    const listen = (event: unknown): void => void said.push(event as ResumedEvent);
+    const table = new FakeTable();
+    const init = createInitDouble(sys);
+    const next = new RpcServer({ sys, init, journal: journalIn(this.#left).calls, adoptStream }, table);
+    diagnostics.resumed.subscribe(listen);
+    next.resume(this.deposits, undone);
+    diagnostics.resumed.unsubscribe(listen);
+    return { next, table, said };
+  }
+
+  #reach(moment: Moment): void {
+    if (this.dead) throw new Died();
+    if (moment !== this.#moment) return;
+    this.dieNow();
+    throw new Died();
+  }
+}
