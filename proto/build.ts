@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import type { Namespace, Type } from "protobufjs";
+import { isText } from "./is-text.ts";
 
 const here = import.meta.dirname;
 const out = join(here, "gen");
@@ -24,7 +26,7 @@ if (!["messages.js", "messages.d.ts"].every((name) => firstLine(join(out, name))
 function inputHash(): string {
   const hash = createHash("sha256");
   const names = readdirSync(here).filter((name) => name.endsWith(".proto"));
-  for (const name of [...names.sort(), "build.ts", "declarations.ts"]) {
+  for (const name of [...names.sort(), "build.ts", "declarations.ts", "is-text.ts"]) {
     hash
       .update(name)
       .update("\0")
@@ -65,8 +67,34 @@ async function generate(): Promise<void> {
   await root.load(roots, { keepCase: true, alternateCommentMode: true });
   root.resolveAll();
 
-  write("messages.js", code.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
+  const exact = all(root, protobuf.Type).reduce(readExactFields, code);
+  write("messages.js", exact.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
   write("messages.d.ts", declarations(root));
+}
+
+function all<T>(namespace: Namespace, kind: new (...args: never[]) => T): T[] {
+  return namespace.nestedArray.flatMap((object) => [
+    ...(object instanceof kind ? [object] : []),
+    ...("nestedArray" in object ? all(object as Namespace, kind) : []),
+  ]);
+}
+
+/** Has the uint64 fields of a message that say `jstype = JS_STRING` read as decimal text. */
+function readExactFields(code: string, type: Type): string {
+  const fields = type.fieldsArray.filter(isText);
+  if (fields.length === 0) return code;
+  const start = code.indexOf(`${type.fullName.slice(1)} = (function`);
+  const end = code.indexOf(`return ${type.name};`, start);
+  let section = code.slice(start, end);
+  for (const { name } of fields) {
+    const absent = new RegExp(`(prototype\\.${name} = ).*;`);
+    const read = new RegExp(`typeof \\(v = r\\.uint64\\(\\)\\)[^\\n]*\\)(\\s+m\\.${name} = v;)`);
+    if (!absent.test(section) || !read.test(section)) {
+      throw new Error(`generate proto/gen: ${type.name}.${name} is not read as it was; adapt proto/build.ts`);
+    }
+    section = section.replace(absent, '$1"0";').replace(read, '(v = r.uint64Text()) !== "0")$1');
+  }
+  return code.slice(0, start) + section + code.slice(end);
 }
 
 /** Written whole or not at all: others may be reading. */

@@ -1,5 +1,6 @@
 import type { Enum, Field, Namespace, ReflectionObject, Type } from "protobufjs";
 import protobuf from "protobufjs";
+import { isText } from "./is-text.ts";
 
 /** TypeScript types of the scalars. 64-bit integers are numbers: see runtime.ts. */
 const SCALARS: Readonly<Record<string, string>> = {
@@ -55,6 +56,7 @@ function message(type: Type, prefix: string): string[] {
 /** Absent messages, and absent fields that know absence, are null; all else reads as its default. */
 function fieldType(field: Field): string {
   field.resolve();
+  if (isText(field)) return "string";
   const single = SCALARS[field.type] ?? (field.resolvedType instanceof protobuf.Enum ? "number" : absolute(field));
   if (field instanceof protobuf.MapField) return `{ [key: string]: ${single} }`;
   if (field.repeated) return `${single}[]`;

@@ -12,6 +12,15 @@ const unlimited = hard(255, 255, 255, 255, 255, 255, 255, 255, 255, 1);
 const encode = (message: { Hard: number }): Uint8Array => new Uint8Array(grpc.POSIXRlimit.encode(message).finish());
 const decode = (bytes: Uint8Array): unknown => grpc.POSIXRlimit.decode(bytes).Hard;
 
+test("64-bit integers that must not be rounded are text, to the last bit", () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (value) => {
+      const bytes = grpc.LinuxSeccompArg.encode({ Value: String(value), Op: "x" }).finish();
+      expect(grpc.LinuxSeccompArg.decode(bytes)).toMatchObject({ Value: String(value), ValueTwo: "0", Index: 0 });
+    }),
+  );
+});
+
 describe("64-bit integers are numbers", () => {
   test("no limit, 2^64-1, reads as a number over every limit", () => {
     expect(decode(unlimited)).toBe(2 ** 64);

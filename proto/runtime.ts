@@ -47,12 +47,22 @@ class NumberReader extends protobuf.BufferReader {
     return this.#varint(false) as never;
   }
 
+  /** Exact, in decimal. */
+  uint64Text(): string {
+    const start = this.pos;
+    const near = this.#varint(false);
+    if (Number.isSafeInteger(near)) return String(near);
+    let value = 0n;
+    for (let at = this.pos - 1; at >= start; at--) value = (value << 7n) | BigInt((this.buf[at] ?? 0) & 127);
+    return String(BigInt.asUintN(64, value));
+  }
+
   override int64(): never {
     return this.#varint(true) as never;
   }
 }
 
-/** Writes 64-bit integers from numbers, at the nearest end of the range when they are outside it (never wrapped). */
+/** Writes 64-bit integers from numbers, at the nearest end of the range when they are outside it (never wrapped), or exactly from text. */
 class NumberWriter extends protobuf.BufferWriter {
   static override create(): NumberWriter {
     return new NumberWriter();
@@ -60,6 +70,11 @@ class NumberWriter extends protobuf.BufferWriter {
 
   /** Negative numbers are written as their two's complement: -1 is 2^64-1. */
   override uint64(value: number | string | Bits): protobuf.Writer {
+    if (typeof value === "string") {
+      const exact = BigInt(value);
+      const low = Number(BigInt.asIntN(32, exact));
+      return super.uint64({ low, high: Number(BigInt.asIntN(32, exact >> 32n)) } as unknown as string);
+    }
     return super.uint64((typeof value === "number" && value >= TWO_64 ? MAX_UINT64 : value) as number);
   }
 

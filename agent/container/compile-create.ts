@@ -1,11 +1,12 @@
 import * as abi from "../kernel/constants.ts";
 import { compileDevices } from "./compile-devices.ts";
 import { compileMounts, compilePaths, isDevBound, isDevpts, type SourceKind } from "./compile-mounts.ts";
-import { compileProcess } from "./compile-process.ts";
+import { compileExecve, compileProcess } from "./compile-process.ts";
 import { hasCreateHooks } from "./hooks.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { personaOf } from "./personality.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import type { SeccompFilter } from "./seccomp-filter.ts";
 import { checkMountLabel, compileLabels, type HasModule } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
 import { compileSysctls } from "./sysctl.ts";
@@ -27,6 +28,8 @@ export function compileCreate(
     readonly env: readonly string[];
     readonly sourceKind: SourceKind;
     readonly hasModule: HasModule;
+    /** Of linux.seccomp. */
+    readonly seccomp?: SeccompFilter | undefined;
   },
 ): CreatePlan {
   const plan = new PlanBuilder();
@@ -89,13 +92,10 @@ export function compileCreate(
   plan.add("process.cwd", { op: "mkdir", path: process.cwd, mode: 0o755 });
   compilePaths(plan, [], [], spec.root.readonly);
   plan.add("root", { op: "pivot" });
-  compileProcess(plan, process, { env: context.env, persona: personaOf(linux.personality) });
+  const common = { env: context.env, persona: personaOf(linux.personality), seccomp: context.seccomp };
+  compileProcess(plan, process, common);
   plan.add("StartContainer", { op: "wait", slot: plan.slot("release") });
-  plan.add("process.args", {
-    op: "exec",
-    args: process.args,
-    env: context.env,
-  });
+  compileExecve(plan, process, common);
   return { ...plan.finish(), newPidNamespace: namespaces.newPid, ownDevpts };
 }
 

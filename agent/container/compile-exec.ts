@@ -1,6 +1,6 @@
 import * as abi from "../kernel/constants.ts";
 import { writeOomScore } from "./compile-create.ts";
-import { compileProcess, type ProcessContext } from "./compile-process.ts";
+import { compileExecve, compileProcess, type ProcessContext } from "./compile-process.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
 import { compileExecAffinity } from "./scheduling.ts";
 import { compileLabels, type HasModule } from "./security-labels.ts";
@@ -23,6 +23,6 @@ export function compileExec(
   plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags: JOIN });
   compileExecAffinity(plan, process);
   compileProcess(plan, process, context);
-  plan.add("process.args", { op: "exec", args: process.args, env: context.env });
+  compileExecve(plan, process, context);
   return plan.finish();
 }

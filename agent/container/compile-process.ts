@@ -2,6 +2,7 @@ import { capabilityMask } from "./capabilities.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import { rlimitNumber } from "./rlimits.ts";
 import { compileScheduling } from "./scheduling.ts";
+import type { SeccompFilter } from "./seccomp-filter.ts";
 import type { CapabilitySets, ProcessSpec } from "./spec.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -12,6 +13,7 @@ export interface ProcessContext {
   readonly env: readonly string[];
   /** For personality(2). */
   readonly persona?: number | undefined;
+  readonly seccomp?: SeccompFilter | undefined;
 }
 
 /** Limits, identity and executable: what create and exec have in common. Runs inside the container's namespaces. */
@@ -35,6 +37,8 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context:
     plan.add("process.capabilities.bounding", { op: "bounding", mask: capabilityMask(capabilities.bounding) });
     if (uid !== 0) plan.add("process.capabilities", { op: "keepcaps" });
   }
+  // Without noNewPrivileges it needs CAP_SYS_ADMIN, which goes with the next step.
+  if (!process.noNewPrivileges) compileSeccompFilter(plan, context);
   plan.add("process.user", { op: "user", uid, gid, groups });
   if (capabilities !== undefined) compileCapabilities(plan, capabilities);
   if (process.noNewPrivileges) plan.add("process.noNewPrivileges", { op: "no-new-privs" });
@@ -42,6 +46,16 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context:
     op: "find",
     candidates: candidates(process.args[0] ?? "", context.env),
   });
+}
+
+/** The end of every plan: nothing but execve is called under a filter that does not need privileges to be set. */
+export function compileExecve(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
+  if (process.noNewPrivileges) compileSeccompFilter(plan, context);
+  plan.add("process.args", { op: "exec", args: process.args, env: context.env });
+}
+
+function compileSeccompFilter(plan: PlanBuilder, { seccomp }: ProcessContext): void {
+  if (seccomp !== undefined) plan.add("linux.seccomp", { op: "seccomp", ...seccomp });
 }
 
 function compileStdio(plan: PlanBuilder, { terminal, user: { uid, gid } }: ProcessSpec): void {

@@ -10,6 +10,7 @@ import type { ContainerOptions } from "./maker.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { Process } from "./process.ts";
 import { runCreateHooks } from "./run-hooks.ts";
+import { seccompFilter } from "./seccomp-filter.ts";
 import { securityModules } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
 import { openFirstTerminal } from "./terminal.ts";
@@ -23,12 +24,13 @@ export async function createInit(
   const { sys } = kernel;
   const { spec, id } = options;
   checkSpec(spec);
+  const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const slots = new Map<string, Fd>();
   try {
     const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
     slots.set("cgroup", openRoot(options.cgroup));
     openNamespaces(spec, slots);
-    const plan = compileCreate(spec, { env, sourceKind, hasModule: securityModules(kernel.files) });
+    const plan = compileCreate(spec, { env, sourceKind, hasModule: securityModules(kernel.files), seccomp });
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec) : undefined;
     if (terminal?.mount !== undefined) slots.set("devpts", terminal.mount);
     const fds = openLaunchFds(kernel, {

@@ -5,6 +5,7 @@ import { compileCreate } from "./compile-create.ts";
 import { describeOp } from "./describe-op.ts";
 import { detailOp } from "./detail-op.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
+import { seccompFilter } from "./seccomp-filter.ts";
 import { securityModules } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
 
@@ -29,7 +30,13 @@ function explainPlan({ steps, slots }: CompiledPlan): ExplainedStep[] {
  */
 export function explainSpec(spec: Spec): ExplainedStep[] {
   checkSpec(spec);
-  const plan = compileCreate(spec, { env: spec.process.env, sourceKind, hasModule: securityModules(realFiles) });
+  const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
+  const plan = compileCreate(spec, {
+    env: spec.process.env,
+    sourceKind,
+    hasModule: securityModules(realFiles),
+    seccomp,
+  });
   const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
   return [{ operation: "clone3", object, reason: "linux.namespaces" }, ...explainPlan(plan)];
 }

@@ -9,7 +9,7 @@ const own = {
   oomScoreAdj: 7,
   scheduler: { policy: "SCHED_IDLE", nice: 0, priority: 0, flags: [], runtime: 0, deadline: 0, period: 0 },
   ioPriority: { class: "IOPRIO_CLASS_IDLE", priority: 0 },
-  execCpuAffinity: { initial: "", final: "1" },
+  execCPUAffinity: { initial: "", final: "1" },
   apparmorProfile: "a",
   selinuxLabel: "s",
 };

@@ -11,7 +11,7 @@ export function inherit(own: ProcessSpec, given: ProcessSpec): ProcessSpec {
     ...either(own, given, "capabilities"),
     ...either(own, given, "scheduler"),
     ...either(own, given, "ioPriority"),
-    ...either(own, given, "execCpuAffinity"),
+    ...either(own, given, "execCPUAffinity"),
     ...either(own, given, "apparmorProfile"),
     ...either(own, given, "selinuxLabel"),
   };

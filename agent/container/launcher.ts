@@ -10,6 +10,7 @@ import { personaOf } from "./personality.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { Process } from "./process.ts";
 import { type HookTarget, runHooks, runHooksAnyway } from "./run-hooks.ts";
+import { seccompFilter } from "./seccomp-filter.ts";
 import { securityModules } from "./security-labels.ts";
 import { signalDirectly } from "./signal-handlers.ts";
 import type { ProcessSpec } from "./spec.ts";
@@ -68,10 +69,12 @@ export class Launcher implements Maker {
   async exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
     const { pid, pidfd } = init;
     const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
+    const { linux } = this.#options.spec;
     const plan = compileExec(process, {
       env,
       hasModule: securityModules(this.#kernel.files),
-      persona: personaOf(this.#options.spec.linux.personality),
+      persona: personaOf(linux.personality),
+      seccomp: linux.seccomp && seccompFilter(linux.seccomp),
     });
     const cgroup = openRoot(this.#options.cgroup);
     try {

@@ -18,7 +18,7 @@ function steps(parts: Partial<ProcessSpec>) {
 describe("scheduling", () => {
   it("that is not asked for is no step", () => {
     expect(steps({})).toEqual([]);
-    expect(steps({ execCpuAffinity: { initial: "", final: "" } })).toEqual([]);
+    expect(steps({ execCPUAffinity: { initial: "", final: "" } })).toEqual([]);
   });
 
   it.each<[Partial<SchedulerSpec>, object]>([
@@ -70,14 +70,14 @@ describe("scheduling", () => {
   });
 
   it("puts an exec on its final processors, or the initial ones", () => {
-    const [both] = steps({ execCpuAffinity: { initial: "0", final: "1,3-4" } });
+    const [both] = steps({ execCPUAffinity: { initial: "0", final: "1,3-4" } });
     expect(both).toEqual({
       reason: "process.execCPUAffinity.final",
       op: { op: "cpu-affinity", cpus: [1, 3, 4] },
     });
-    const [initial] = steps({ execCpuAffinity: { initial: "2", final: "" } });
+    const [initial] = steps({ execCPUAffinity: { initial: "2", final: "" } });
     expect(initial?.op).toEqual({ op: "cpu-affinity", cpus: [2] });
-    const check = () => checkScheduling({ ...process, execCpuAffinity: { initial: "", final: "a" } });
+    const check = () => checkScheduling({ ...process, execCPUAffinity: { initial: "", final: "a" } });
     expect(check).toThrow('OCI spec: process.execCPUAffinity.final "a" ');
   });
 });

@@ -42,10 +42,10 @@ export function compileScheduling(plan: PlanBuilder, process: ProcessSpec): void
  * What an exec runs on. `initial` is meant for the time before the process is in its cgroup; here it is born in it, and
  * keeps `initial` only where there is no `final`.
  */
-export function compileExecAffinity(plan: PlanBuilder, { execCpuAffinity }: ProcessSpec): void {
-  if (execCpuAffinity === undefined) return;
-  const initial = cpus("initial", execCpuAffinity.initial);
-  const final = cpus("final", execCpuAffinity.final);
+export function compileExecAffinity(plan: PlanBuilder, { execCPUAffinity }: ProcessSpec): void {
+  if (execCPUAffinity === undefined) return;
+  const initial = cpus("initial", execCPUAffinity.initial);
+  const final = cpus("final", execCPUAffinity.final);
   const name = final.length > 0 ? "final" : "initial";
   const chosen = final.length > 0 ? final : initial;
   if (chosen.length > 0) plan.add(`process.execCPUAffinity.${name}`, { op: "cpu-affinity", cpus: chosen });
@@ -53,12 +53,12 @@ export function compileExecAffinity(plan: PlanBuilder, { execCpuAffinity }: Proc
 
 /** Throws what names the first field that can't be; makes nothing. */
 export function checkScheduling(process: ProcessSpec): void {
-  const { scheduler, ioPriority, execCpuAffinity } = process;
+  const { scheduler, ioPriority, execCPUAffinity } = process;
   if (scheduler !== undefined) schedulerOp(scheduler);
   if (ioPriority !== undefined) ioPriorityOp(ioPriority);
-  if (execCpuAffinity === undefined) return;
-  cpus("initial", execCpuAffinity.initial);
-  cpus("final", execCpuAffinity.final);
+  if (execCPUAffinity === undefined) return;
+  cpus("initial", execCPUAffinity.initial);
+  cpus("final", execCPUAffinity.final);
 }
 
 function schedulerOp(scheduler: SchedulerSpec): PlanOp {

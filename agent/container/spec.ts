@@ -1,5 +1,6 @@
 import type { HooksSpec } from "./hooks.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
+import type { SeccompSpec } from "./seccomp-spec.ts";
 
 /** The part of the OCI runtime spec (names of its config.json) that reaches the compiler; absent lists are empty. */
 export interface Spec {
@@ -42,7 +43,7 @@ export interface ProcessSpec {
   readonly scheduler?: SchedulerSpec;
   readonly ioPriority?: { readonly class: string; readonly priority: number };
   /** Lists of processors, "0-3,7"; empty is not given. Not for the first process. */
-  readonly execCpuAffinity?: { readonly initial: string; readonly final: string };
+  readonly execCPUAffinity?: { readonly initial: string; readonly final: string };
   readonly apparmorProfile?: string;
   readonly selinuxLabel?: string;
 }
@@ -105,4 +106,5 @@ export interface LinuxSpec {
   readonly sysctl?: Readonly<Record<string, string>>;
   readonly personality?: { readonly domain: string; readonly flags: readonly string[] };
   readonly mountLabel?: string;
+  readonly seccomp?: SeccompSpec;
 }

@@ -1,6 +1,4 @@
-import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
-import { AgentError } from "./error.ts";
+import { loadAddon } from "./load-addon.ts";
 
 /** Readiness of one descriptor on Node's event loop. Holds no descriptor: `close` before the descriptor is closed. */
 export interface NativePoll {
@@ -67,42 +65,10 @@ export interface NativeAddon {
   attachedDeviceFilter(cgroup: number): number;
 }
 
-/** Where sys.node may be, best first: GUESTD_SYS_NODE alone if set; beside the bundle; the build folder of a checkout. */
-function candidates(): string[] {
-  const chosen = process.env["GUESTD_SYS_NODE"];
-  if (chosen !== undefined && chosen !== "") return [resolve(chosen)];
-  const main = process.argv[1];
-  const beside = main === undefined ? [] : [join(dirname(resolve(main)), "sys.node")];
-  // A bundle has no place of its own in a checkout.
-  const built = import.meta.dirname === undefined ? [] : [join(import.meta.dirname, "../../build/native/sys.node")];
-  return [...beside, ...built];
-}
-
-function load(): NativeAddon {
-  const require = createRequire(join(process.cwd(), "sys.cjs"));
-  const paths = candidates();
-  for (const path of paths) {
-    try {
-      return require(path);
-    } catch (error) {
-      const missing = error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND";
-      if (!missing) throw new AgentError("internal", `load ${path}: ${firstLine(error)}`, { cause: error });
-    }
-  }
-  throw new AgentError(
-    "internal",
-    `load sys.node: not found at ${paths.join(" nor ")}; run "npm run build" or set GUESTD_SYS_NODE`,
-  );
-}
-
-function firstLine(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
-}
-
 let loaded: NativeAddon | undefined;
 
 /** The addon, loaded at the first call (3 ms). Throws one line that says where it was looked for. */
 export function nativeAddon(): NativeAddon {
-  loaded ??= load();
+  loaded ??= loadAddon<NativeAddon>("sys.node");
   return loaded;
 }

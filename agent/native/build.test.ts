@@ -1,17 +1,22 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { buildSys } from "./build.ts";
+import { buildSeccomp, buildSys } from "./build.ts";
 
 const output = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: "utf8" });
 
-test("the addon is the same, byte for byte, when built twice", () => {
-  const first = readFileSync(buildSys());
-  expect(readFileSync(buildSys()).equals(first)).toBe(true);
+const addons = [
+  ["sys.node", buildSys],
+  ["seccomp.node", buildSeccomp],
+] as const;
+
+test.each(addons)("%s is the same, byte for byte, when built twice", (_, build) => {
+  const first = readFileSync(build());
+  expect(readFileSync(build()).equals(first)).toBe(true);
 });
 
-test("the addon exports its registration alone, and needs nothing but the C library and Node", () => {
-  const path = buildSys();
+test.each(addons)("%s exports its registration alone, and needs nothing but the C library and Node", (_, build) => {
+  const path = build();
   const defined = output("nm", "-D", "--defined-only", "--format=just-symbols", path);
   expect(defined.trim().split("\n").sort()).toEqual(["napi_register_module_v1", "node_api_module_get_api_version_v1"]);
   const needed = output("readelf", "-d", path).match(/NEEDED.*\[(.*)\]/g) ?? [];

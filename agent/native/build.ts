@@ -11,16 +11,26 @@ const HARDENING = ["-O2", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", `-f
 
 /** build/native/sys.node, the N-API addon; returns its path. `undefined`: with UBSan, as sys-ubsan.node. */
 export function buildSys(options: { readonly sanitize?: "undefined" } = {}): string {
-  const sources = join(import.meta.dirname, "sys");
-  const out = join(output, options.sanitize === undefined ? "sys.node" : "sys-ubsan.node");
-  const headers = join(root, `node_modules/node-linux-${process.arch}/include/node`);
   const sanitize =
     options.sanitize === undefined ? ["-s"] : ["-g", "-fsanitize=undefined", "-fno-sanitize-recover=all"];
-  const link = ["-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-z,relro,-z,now"];
-  const files = readdirSync(sources).filter((name) => name.endsWith(".c"));
+  return buildAddon("sys", options.sanitize === undefined ? "sys.node" : "sys-ubsan.node", sanitize, []);
+}
+
+/** build/native/seccomp.node, with libseccomp in it; returns its path. */
+export function buildSeccomp(): string {
+  return buildAddon("seccomp", "seccomp.node", ["-s"], ["-l:libseccomp.a", "-Wl,--exclude-libs,ALL"]);
+}
+
+function buildAddon(name: string, file: string, flags: readonly string[], libraries: readonly string[]): string {
+  const sources = join(import.meta.dirname, name);
+  const out = join(output, file);
+  const headers = join(root, `node_modules/node-linux-${process.arch}/include/node`);
+  const link = ["-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-z,relro,-z,now", "-Wl,--build-id=none"];
+  const files = readdirSync(sources).filter((source) => source.endsWith(".c"));
   // Into place by a rename: a process that has the old one mapped keeps it.
   const fresh = `${out}.${process.pid}`;
-  gcc([...WARNINGS, ...HARDENING, ...sanitize, ...link, `-I${headers}`, ...files.sort(), "-o", fresh], sources);
+  const all = [...WARNINGS, ...HARDENING, ...flags, ...link, `-I${headers}`, ...files.sort(), ...libraries];
+  compile("gcc", [...all, "-o", fresh], sources);
   renameSync(fresh, out);
   return out;
 }
@@ -46,10 +56,6 @@ export function buildInit(options: { readonly sanitize?: boolean } = {}): string
   return out;
 }
 
-function gcc(args: readonly string[], cwd: string): void {
-  compile("gcc", args, cwd);
-}
-
 function compile(compiler: string, args: readonly string[], cwd: string): void {
   mkdirSync(output, { recursive: true });
   execFileSync(compiler, args, { cwd, stdio: "inherit" });
@@ -57,6 +63,7 @@ function compile(compiler: string, args: readonly string[], cwd: string): void {
 
 if (import.meta.main) {
   console.log(buildSys());
+  console.log(buildSeccomp());
   console.log(buildInit());
   console.log(buildInit({ sanitize: true }));
 }

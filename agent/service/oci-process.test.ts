@@ -29,7 +29,7 @@ describe("a process off the wire", () => {
       user: { umask: 0 },
       scheduler: { policy: "SCHED_FIFO", nice: -3, priority: 2, flags: ["f"], runtime: 1, deadline: 2, period: 3 },
       ioPriority: { class: "IOPRIO_CLASS_RT", priority: 4 },
-      execCpuAffinity: { initial: "0", final: "1" },
+      execCPUAffinity: { initial: "0", final: "1" },
       apparmorProfile: "a",
       selinuxLabel: "s",
     });

@@ -2,6 +2,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { uint64 } from "../../proto/uint64.ts";
 import type { CapabilitySets, LinuxSpec, ProcessSpec } from "../container/spec.ts";
 import { given } from "./given.ts";
+import { toSeccomp } from "./oci-seccomp.ts";
 
 /** grpc.Process with the names of the OCI runtime spec; what was not given is absent. */
 export function toProcess(process: grpc.Process): ProcessSpec {
@@ -19,7 +20,7 @@ export function toProcess(process: grpc.Process): ProcessSpec {
     ...(process.Capabilities === null ? {} : { capabilities: toCapabilities(process.Capabilities) }),
     ...(process.Scheduler === null ? {} : { scheduler: toScheduler(process.Scheduler) }),
     ...(io === null ? {} : { ioPriority: { class: io.Class, priority: io.Priority } }),
-    ...(affinity === null ? {} : { execCpuAffinity: { initial: affinity.Initial, final: affinity.Final } }),
+    ...(affinity === null ? {} : { execCPUAffinity: { initial: affinity.Initial, final: affinity.Final } }),
     ...(process.ApparmorProfile === "" ? {} : { apparmorProfile: process.ApparmorProfile }),
     ...(process.SelinuxLabel === "" ? {} : { selinuxLabel: process.SelinuxLabel }),
   };
@@ -32,6 +33,7 @@ export function toProcessSettings(linux: grpc.Linux): Partial<LinuxSpec> {
     ...(Object.keys(sysctl).length === 0 ? {} : { sysctl }),
     ...(personality === null ? {} : { personality: { domain: personality.Domain, flags: personality.Flags } }),
     ...(mountLabel === "" ? {} : { mountLabel }),
+    ...(linux.Seccomp === null ? {} : { seccomp: toSeccomp(linux.Seccomp) }),
   };
 }
 

@@ -50,7 +50,6 @@ describe("a spec off the wire", () => {
   });
 
   test.each<[string, Init<grpc.Spec>]>([
-    ["linux.seccomp", { Linux: { Seccomp: { DefaultAction: "x" } } }],
     ['linux.rootfsPropagation "shared"', { Linux: { RootfsPropagation: "shared" } }],
     ["linux.resources.memory.swappiness", { Linux: { Resources: { Memory: { Swappiness: 1 } } } }],
     ["windows", { Windows: {} }],

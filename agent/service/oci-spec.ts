@@ -6,6 +6,7 @@ import { toDevice } from "./oci-devices.ts";
 import { toHooks } from "./oci-hooks.ts";
 import { toProcess, toProcessSettings, unsupportedOfProcess } from "./oci-process.ts";
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
+import { unsupportedOfSeccomp } from "./oci-seccomp.ts";
 
 /** grpc.Spec with the names of the OCI runtime spec. What the launcher doesn't carry yet is named in `unsupported`. */
 export function toSpec(message: grpc.Spec | null): Spec {
@@ -36,6 +37,7 @@ export function toSpec(message: grpc.Spec | null): Spec {
       ...unsupportedOfProcess(process),
       ...unsupportedOfSpec(message),
       ...unsupportedOfResources(linux?.Resources),
+      ...unsupportedOfSeccomp(linux?.Seccomp),
     ],
   };
 }
@@ -48,7 +50,6 @@ function unsupportedOfSpec(message: grpc.Spec): string[] {
     windows: message.Windows,
     "linux.uidMappings": linux?.UIDMappings,
     "linux.gidMappings": linux?.GIDMappings,
-    "linux.seccomp": linux?.Seccomp,
     [`linux.rootfsPropagation "${propagation}"`]: /^(|r?slave|r?private)$/.test(propagation) ? "" : propagation,
     "linux.intelRdt": linux?.IntelRdt,
   });

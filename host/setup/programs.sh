@@ -23,6 +23,7 @@ find_missing_programs() {
   esac
   need gcc gcc "compiles init and the addon" has gcc
   need libc6-dev "static C library" "init is linked with it" is_file /usr/lib/*/libc.a /usr/lib/libc.a /usr/lib64/libc.a
+  need libseccomp-dev libseccomp "the agent's seccomp addon is linked with it" is_file /usr/lib/*/libseccomp.a /usr/lib/libseccomp.a /usr/lib64/libseccomp.a
   need erofs-utils mkfs.erofs "makes the guest image" has mkfs.erofs
   need cpio cpio "makes the guest's initramfs" has cpio
   need util-linux setpriv "ends a guest's processes with the command that started them" has setpriv

@@ -19,6 +19,8 @@ export interface ImageContents {
   readonly node: string;
   readonly init: string;
   readonly sysNode: string;
+  /** With libseccomp; only an agent that compiles a filter loads it. */
+  readonly seccompNode: string;
   /** launcher, bundle and caches: all go to /usr/lib/guestd under their own names. */
   readonly agentFiles: readonly string[];
   /** With a shell and busybox's tools. The default image has none. */
@@ -35,17 +37,20 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
   const packages = await Promise.all(LIBRARY_PACKAGES.map((name) => debianPackage(name)));
   const node = await readFile(contents.node);
   const sysNode = await readFile(contents.sysNode);
+  const seccompNode = await readFile(contents.seccompNode);
   const all = await mergeTars(packages.map((one) => packageTar(one, (path) => (isLibrary(path) ? path : undefined))));
   const libraries = neededPart(
     all,
     new Map([
       ["node", node],
       ["sys.node", sysNode],
+      ["seccomp.node", seccompNode],
     ]),
   );
   const agent: Tree = new Map();
   for (const path of contents.agentFiles) agent.set(`usr/lib/guestd/${basename(path)}`, plain(await readFile(path)));
   agent.set("usr/lib/guestd/sys.node", plain(sysNode));
+  agent.set("usr/lib/guestd/seccomp.node", plain(seccompNode));
   agent.set("usr/lib/guestd/node-options", plain(Buffer.from(NODE_OPTIONS.map((option) => `${option}\n`).join(""))));
   const parts = new Map<string, Tree>([
     ["base files", new Map(baseFiles(contents.version))],

@@ -30,6 +30,7 @@ export function imageStep(context: BuildContext): Step {
         node,
         await nativeFile(context, "init"),
         await nativeFile(context, "sys.node"),
+        await nativeFile(context, "seccomp.node"),
         ...agentFiles(context),
       ];
       files.push(...(await packages()).map(({ file }) => file));
@@ -43,6 +44,7 @@ export function imageStep(context: BuildContext): Step {
           node: await strippedNode(node, await digests.file(node)),
           init: await nativeFile(context, "init"),
           sysNode: await nativeFile(context, "sys.node"),
+          seccompNode: await nativeFile(context, "seccomp.node"),
           agentFiles: agentFiles(context),
           debug,
         });

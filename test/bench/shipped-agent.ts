@@ -1,6 +1,6 @@
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { buildInit, buildSys } from "../../agent/native/build.ts";
+import { buildInit, buildSeccomp, buildSys } from "../../agent/native/build.ts";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
 import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
 import { agentFiles, bundleStep, codeCacheStep } from "../../rootfs-builder/steps/agent-steps.ts";
@@ -20,5 +20,6 @@ export async function buildShippedAgent(root: string, to: string): Promise<reado
   const [launcher = ""] = agentFiles(context);
   await copyFile(launcher, join(to, "agent/launcher.cjs"));
   await copyFile(sysNode, join(to, "agent/sys.node"));
+  await copyFile(buildSeccomp(), join(to, "agent/seccomp.node"));
   return [packagedNode(), ...NODE_OPTIONS, join(to, "agent/launcher.cjs")];
 }

@@ -52,6 +52,7 @@ async function probeImage(work: string): Promise<string> {
     node: packagedNode(),
     init: join(root, "build/native/init"),
     sysNode: join(root, "build/native/sys.node"),
+    seccompNode: join(root, "build/native/seccomp.node"),
     agentFiles: [join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")],
     debug: false,
   });

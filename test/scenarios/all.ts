@@ -13,6 +13,7 @@ import { pauseScenarios } from "./pause.ts";
 import { Pod } from "./pod.ts";
 import { processFieldScenarios } from "./process-fields.ts";
 import { refusalScenarios } from "./refusals.ts";
+import { seccompScenarios } from "./seccomp.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
 
 /** `limits`: cgroups have controllers there. Every scenario, over both protocols, on one machine: what a host sees must not depend on either. */
@@ -30,6 +31,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("device filter", () => deviceFilterScenarios(() => pod));
     describe("pause and resume", () => pauseScenarios(() => pod));
     describe("hooks", () => hookScenarios(() => pod));
+    describe("seccomp", () => seccompScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (limits) describe("limits", () => limitScenarios(() => pod));

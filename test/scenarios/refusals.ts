@@ -67,7 +67,6 @@ export function refusalScenarios(pod: () => Pod): void {
 
   describe("a field of the spec that nothing carries yet is refused by name", () => {
     it.each([
-      ["linux.seccomp", { Linux: { Seccomp: { DefaultAction: "SCMP_ACT_ALLOW" } } }],
       ["linux.uidMappings", { Linux: { UIDMappings: [{ Size: 1 }] } }],
       ["linux.resources.blockIO.leafWeight", { Linux: { Resources: { BlockIO: { LeafWeight: 10 } } } }],
     ])("%s", async (name, parts) => {

@@ -67,3 +67,11 @@ test("annotations go over but for those that would put a runsc container into an
     mine: "x",
   });
 });
+
+test("values that seccomp compares with are numbers, exact ones", () => {
+  const args = [{ index: 1, value: "18446744073709551615", valueTwo: "3", op: "SCMP_CMP_MASKED_EQ" }];
+  const syscalls = [{ names: ["dup3"], action: "SCMP_ACT_ERRNO", args }];
+  const seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: [], flags: [], syscalls };
+  const spec = testSpec({ linux: { ...testSpec().linux, seccomp } });
+  expect(bundleConfig(spec, "/x")).toContain('"args":[{"index":1,"value":18446744073709551615,"valueTwo":3,"op"');
+});

@@ -1,3 +1,4 @@
+import type { SeccompSpec } from "../seccomp-spec.ts";
 import type { ProcessSpec, Spec } from "../spec.ts";
 
 /** ECMAScript 2026, and Node 24 has it: a number in JSON that no double can hold. */
@@ -22,7 +23,7 @@ const POD_ANNOTATIONS = /^io\.kubernetes\.cri(-o)?\.(container-type|ContainerTyp
  */
 export function bundleConfig(spec: Spec, cgroupsPath: string): string {
   const { unsupported: _, hostname, domainname, process, linux, ...rest } = spec;
-  const { resources, ...linuxRest } = linux;
+  const { resources, seccomp, ...linuxRest } = linux;
   return toJson({
     // Newer fields are read all the same; crun 1.8 takes no higher number.
     ociVersion: "1.0.2",
@@ -33,6 +34,7 @@ export function bundleConfig(spec: Spec, cgroupsPath: string): string {
     process: processConfig(process),
     linux: {
       ...linuxRest,
+      ...(seccomp === undefined ? {} : { seccomp: seccompConfig(seccomp) }),
       cgroupsPath,
       namespaces: linux.namespaces.map(({ type, path }) => ({
         type: NAMESPACE_TYPES.get(type) ?? type,
@@ -57,6 +59,15 @@ function processConfig({ rlimits, ...process }: ProcessSpec): object {
       hard,
     })),
   };
+}
+
+/** 64-bit values are text in `Spec`. */
+function seccompConfig({ syscalls, ...seccomp }: SeccompSpec): object {
+  const withNumbers = syscalls.map(({ args, ...rule }) => ({
+    ...rule,
+    args: args.map((arg) => ({ ...arg, value: BigInt(arg.value), valueTwo: BigInt(arg.valueTwo) })),
+  }));
+  return { ...seccomp, syscalls: withNumbers };
 }
 
 /** The agent's descriptors have other paths in another process. */

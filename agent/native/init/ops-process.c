@@ -128,6 +128,11 @@ int op_no_new_privs(struct child *child, const struct plan_op *op) {
   return result_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+/* Any other error is a seccomp filter's: then execve finds out. */
+static bool may_execute(const char *path) {
+  return abi_faccessat2(AT_FDCWD, path, X_OK, ABI_AT_EACCESS) == 0 || errno != EACCES;
+}
+
 int op_find(struct child *child, const struct plan_op *op) {
   char *const *candidates = child_strings(child, op->arg[0], op->arg[1]);
   int result = -ENOENT;
@@ -137,7 +142,7 @@ int op_find(struct child *child, const struct plan_op *op) {
       if (errno == EACCES) result = -EACCES;
       continue;
     }
-    if (S_ISREG(found.st_mode) && abi_faccessat2(AT_FDCWD, candidates[i], X_OK, ABI_AT_EACCESS) == 0) {
+    if (S_ISREG(found.st_mode) && may_execute(candidates[i])) {
       child->executable = candidates[i];
       signal(SIGPIPE, SIG_DFL); /* not in `exec`: a seccomp filter may not let it */
       return 0;

@@ -12,7 +12,7 @@ export const getGuestDetails: Rpc<"GetGuestDetails"> = async (agent, request) =>
     init_daemon: agent.initDaemon,
     device_handlers: [],
     storage_handlers: [...storageDrivers],
-    supports_seccomp: false,
+    supports_seccomp: true,
     extra_features: [],
   },
 });

@@ -1,0 +1,31 @@
+import type { grpc } from "../../proto/gen/messages.js";
+import type { SeccompRule, SeccompSpec } from "../container/seccomp-spec.ts";
+import { given } from "./given.ts";
+
+/** grpc.LinuxSeccomp with the names of the OCI runtime spec. */
+export function toSeccomp(seccomp: grpc.LinuxSeccomp): SeccompSpec {
+  return {
+    defaultAction: seccomp.DefaultAction,
+    ...(seccomp.DefaultErrnoRet === null ? {} : { defaultErrnoRet: seccomp.DefaultErrnoRet }),
+    architectures: seccomp.Architectures,
+    flags: seccomp.Flags,
+    syscalls: seccomp.Syscalls.map(toRule),
+  };
+}
+
+/** What needs somebody who listens. */
+export function unsupportedOfSeccomp(seccomp: grpc.LinuxSeccomp | null | undefined): string[] {
+  return given({
+    "linux.seccomp.listenerPath": seccomp?.ListenerPath,
+    "linux.seccomp.listenerMetadata": seccomp?.ListenerMetadata,
+  });
+}
+
+function toRule({ Names, Action, errnoret, Args }: grpc.LinuxSyscall): SeccompRule {
+  return {
+    names: Names,
+    action: Action,
+    ...(errnoret === null ? {} : { errnoRet: errnoret }),
+    args: Args.map(({ Index, Value, ValueTwo, Op }) => ({ index: Index, value: Value, valueTwo: ValueTwo, op: Op })),
+  };
+}
