@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Files } from "../kernel/files.ts";
-import { applyResources, updateResources } from "./apply-resources.ts";
+import { applyWrites, updateResources } from "./apply-resources.ts";
 import { createCgroup } from "./cgroup.ts";
+import { resourceWrites } from "./cgroup-resources.ts";
+import type { ResourcesSpec } from "./resources-spec.ts";
 import { FakeCgroups } from "./test-cgroups.ts";
 
 let fake: FakeCgroups;
@@ -10,6 +12,9 @@ beforeEach(() => {
   fake = new FakeCgroups("cpu memory pids io");
   files = fake.files;
 });
+
+const applyResources = (all: Files, directory: string, resources: ResourcesSpec) =>
+  applyWrites(all, directory, resourceWrites(resources));
 
 describe("apply", () => {
   test("writes the limits in order", () => {
@@ -40,7 +45,7 @@ describe("apply", () => {
     const directory = createCgroup(files, "/cg", "/c1");
     fake.refused.set("/cg/c1/cpu.max", { code: "EINVAL", errno: 22 });
     expect(() => applyResources(files, directory, { cpu: { quota: 1 } })).toThrow(
-      'write /cg/c1/cpu.max "1 100000": EINVAL (invalid argument)',
+      'write /cg/c1/cpu.max "1 100000": EINVAL (invalid argument), from linux.resources.cpu.quota',
     );
   });
 });

@@ -5,9 +5,9 @@ import { resourceWrites } from "./cgroup-resources.ts";
 import type { CgroupWrite } from "./cgroup-write.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
 
-/** Sets the limits of a new cgroup. A file that isn't there, or that refuses its value, throws one line that names it. */
-export function applyResources(files: Files, directory: string, resources: ResourcesSpec): void {
-  for (const write of resourceWrites(resources)) put(files, directory, write);
+/** Makes the writes to a new cgroup. A file that isn't there, or that refuses its value, throws one line that names it. */
+export function applyWrites(files: Files, directory: string, writes: readonly CgroupWrite[]): void {
+  for (const write of writes) put(files, directory, write);
 }
 
 /**
@@ -19,11 +19,12 @@ export function updateResources(files: Files, directory: string, resources: Reso
   if (resources.memory !== undefined) {
     checkMemoryUse(resources.memory, (file) => readOptional(files, `${directory}/${file}`));
   }
-  for (const { file, optional, instead } of writes) {
+  for (const write of writes) {
+    const { file, optional, instead } = write;
     const isThere = [file, ...(instead === undefined ? [] : [instead.file])].some((name) =>
       files.exists(`${directory}/${name}`),
     );
-    if (!isThere && optional !== true) throw missingFile(files, directory, file);
+    if (!isThere && optional !== true) throw missingFile(files, directory, write);
   }
   for (const [index, write] of writes.entries()) {
     try {
@@ -45,19 +46,25 @@ function put(files: Files, directory: string, write: CgroupWrite): void {
   } catch (error) {
     const { errno, code } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT")
-      throw errno === undefined ? error : new SystemError("write", -errno, `${path} "${write.value}"`);
+      throw errno === undefined
+        ? error
+        : refusal(new SystemError("write", -errno, `${path} "${write.value}"`), write.field);
     if (write.instead !== undefined) put(files, directory, write.instead);
-    else if (write.optional !== true) throw missingFile(files, directory, write.file);
+    else if (write.optional !== true) throw missingFile(files, directory, write);
   }
 }
 
-function missingFile(files: Files, directory: string, file: string): AgentError {
+function refusal(system: SystemError, field: string): AgentError {
+  return new AgentError("internal", `${system.message}, from linux.resources.${field}`, { cause: system });
+}
+
+function missingFile(files: Files, directory: string, { file, field }: CgroupWrite): AgentError {
   const controller = file.slice(0, file.indexOf("."));
   const has = readOptional(files, `${directory}/cgroup.controllers`)?.trim() ?? "";
   const why = has.split(" ").includes(controller)
     ? "the guest's kernel has no such file"
     : `the ${controller} controller is not available there (it has: ${has || "none"})`;
-  const message = `set ${file} of cgroup ${directory}: ${why}; leave the limit out or use a kernel with it`;
+  const message = `set ${file} of cgroup ${directory}: ${why}; leave linux.resources.${field} out or use a kernel with it`;
   return new AgentError("failed-precondition", message, { fields: { cgroup: directory, controller, file } });
 }
 

@@ -7,8 +7,8 @@ const USUAL_PERIOD = 100_000;
 export function cpuWrites(cpu: CpuSpec, now: CpuSpec = {}): CgroupWrite[] {
   const { idle, cpus = "", mems = "", shares = 0 } = cpu;
   if (idle !== undefined && idle !== 0 && idle !== 1) throw refuseResource("cpu.idle", `${idle} is neither 0 nor 1`);
-  const idling = idle === undefined ? [] : [{ file: "cpu.idle", value: String(idle) }];
-  const weight = shares === 0 ? [] : [{ file: "cpu.weight", value: String(cpuWeight(shares)) }];
+  const idling = idle === undefined ? [] : [{ file: "cpu.idle", value: String(idle), field: "cpu.idle" }];
+  const weight = shares === 0 ? [] : [{ file: "cpu.weight", value: String(cpuWeight(shares)), field: "cpu.shares" }];
   return [
     ...placement("cpuset.mems", "cpu.mems", mems),
     ...placement("cpuset.cpus", "cpu.cpus", cpus),
@@ -32,9 +32,12 @@ export function cpuWeight(shares: number): number {
 
 /** A burst may not be more than the quota, at any moment: the old one goes first, the new one comes last. */
 function bandwidth({ quota = 0, period = 0, burst }: CpuSpec, now: CpuSpec): CgroupWrite[] {
-  const max = quota === 0 && period === 0 ? [] : [{ file: "cpu.max", value: cpuMax(quota, period, now) }];
+  const max =
+    quota === 0 && period === 0
+      ? []
+      : [{ file: "cpu.max", value: cpuMax(quota, period, now), field: quota === 0 ? "cpu.period" : "cpu.quota" }];
   if (burst === undefined) return max;
-  const last = { file: "cpu.max.burst", value: String(burst) };
+  const last = { file: "cpu.max.burst", value: String(burst), field: "cpu.burst" };
   return max.length === 0 || burst === 0 ? [last, ...max] : [{ ...last, value: "0" }, ...max, last];
 }
 
@@ -47,5 +50,5 @@ function cpuMax(quota: number, period: number, now: CpuSpec): string {
 function placement(file: string, field: string, list: string): CgroupWrite[] {
   if (list === "") return [];
   if (!/^[\d,\-\s]+$/.test(list)) throw refuseResource(field, `${JSON.stringify(list)} is no list such as "0-3,8"`);
-  return [{ file, value: list }];
+  return [{ file, value: list, field }];
 }

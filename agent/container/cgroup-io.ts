@@ -7,10 +7,10 @@ export function ioWrites(io: BlockIoSpec): CgroupWrite[] {
   return [
     ...(weight === 0 ? [] : [weightWrite("blockIO.weight", "", weight)]),
     ...weightDevice.map((one) => weightWrite("blockIO.weightDevice", `${one.major}:${one.minor} `, one.weight)),
-    ...throttles("rbps", io.throttleReadBpsDevice),
-    ...throttles("wbps", io.throttleWriteBpsDevice),
-    ...throttles("riops", io.throttleReadIOPSDevice),
-    ...throttles("wiops", io.throttleWriteIOPSDevice),
+    ...throttles("rbps", "ReadBps", io.throttleReadBpsDevice),
+    ...throttles("wbps", "WriteBps", io.throttleWriteBpsDevice),
+    ...throttles("riops", "ReadIOPS", io.throttleReadIOPSDevice),
+    ...throttles("wiops", "WriteIOPS", io.throttleWriteIOPSDevice),
   ];
 }
 
@@ -21,13 +21,14 @@ function ioWeight(weight: number): number {
 
 function weightWrite(field: string, device: string, weight: number): CgroupWrite {
   if (weight < 10 || weight > 1000) throw refuseResource(field, `${weight} is outside 10..1000`);
-  const instead = { file: "io.weight", value: `${device}${ioWeight(weight)}` };
-  return { file: "io.bfq.weight", value: `${device}${weight}`, instead };
+  const instead = { file: "io.weight", value: `${device}${ioWeight(weight)}`, field };
+  return { file: "io.bfq.weight", value: `${device}${weight}`, field, instead };
 }
 
-function throttles(key: string, devices: readonly ThrottleSpec[] = []): CgroupWrite[] {
+function throttles(key: string, kind: string, devices: readonly ThrottleSpec[] = []): CgroupWrite[] {
   return devices.map(({ major, minor, rate }) => ({
     file: "io.max",
     value: `${major}:${minor} ${key}=${rate === 0 ? "max" : rate}`,
+    field: `blockIO.throttle${kind}Device`,
   }));
 }

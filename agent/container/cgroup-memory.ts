@@ -33,7 +33,8 @@ export function checkMemoryUse(memory: MemorySpec, read: (file: string) => strin
 function swapWrites(memory: MemorySpec, now: MemorySpec): CgroupWrite[] {
   const value = swapLimit(memory.limit || now.limit || 0, memory.swap ?? 0, memory.limit === -1);
   if (value === undefined) return [];
-  return [{ file: "memory.swap.max", value, ...(/^(0|max)$/.test(value) ? { optional: true as const } : {}) }];
+  const field = memory.swap ? "memory.swap" : "memory.limit";
+  return [{ file: "memory.swap.max", value, field, ...(/^(0|max)$/.test(value) ? { optional: true as const } : {}) }];
 }
 
 function swapLimit(limit: number, swap: number, unlimited: boolean): string | undefined {

@@ -1,8 +1,30 @@
 import { describe, expect, test } from "vitest";
 import { resourceWrites } from "./cgroup-resources.ts";
+import type { CgroupWrite } from "./cgroup-write.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
 
 const written = (resources: ResourcesSpec) => resourceWrites(resources).map(({ file, value }) => `${file} ${value}`);
+
+/** Without the field that it comes from. */
+const bare = ({ field: _, instead, ...write }: CgroupWrite) =>
+  instead === undefined ? write : { ...write, instead: { file: instead.file, value: instead.value } };
+
+test("every write knows the field that it comes from", () => {
+  const resources: ResourcesSpec = {
+    memory: { limit: 1, reservation: 1, swap: 1 },
+    cpu: { shares: 2, quota: 1, burst: 1, idle: 0, cpus: "0", mems: "0" },
+    pids: { limit: 1 },
+    blockIO: { weight: 10, throttleReadIOPSDevice: [{ major: 8, minor: 0, rate: 1 }] },
+    hugepageLimits: [{ pageSize: "2MB", limit: 1 }],
+    rdma: { mlx: { hcaHandles: 1 } },
+    unified: { "memory.high": "1" },
+  };
+  expect([...new Set(resourceWrites(resources).map(({ field }) => field))]).toEqual([
+    ...["cpu.mems", "cpu.cpus", "cpu.idle", "cpu.shares", "cpu.burst", "cpu.quota"],
+    ...["memory.swap", "memory.reservation", "memory.limit", "pids.limit"],
+    ...["blockIO.weight", "blockIO.throttleReadIOPSDevice", "hugepageLimits", "rdma.mlx", 'unified["memory.high"]'],
+  ]);
+});
 
 test("all limits together, in the order of writing", () => {
   const resources = {
@@ -109,7 +131,7 @@ describe("io", () => {
       throttleReadIOPSDevice: [{ major: 8, minor: 0, rate: 3 }],
       throttleWriteIOPSDevice: [{ major: 8, minor: 0, rate: 4 }],
     };
-    expect(resourceWrites({ blockIO })).toEqual([
+    expect(resourceWrites({ blockIO }).map(bare)).toEqual([
       { file: "io.bfq.weight", value: "10", instead: { file: "io.weight", value: "1" } },
       { file: "io.bfq.weight", value: "8:0 1000", instead: { file: "io.weight", value: "8:0 10000" } },
       { file: "io.max", value: "8:0 rbps=1000" },
@@ -126,7 +148,7 @@ describe("io", () => {
 });
 
 test("huge pages, in use and reserved", () => {
-  expect(resourceWrites({ hugepageLimits: [{ pageSize: "2MB", limit: 0 }] })).toEqual([
+  expect(resourceWrites({ hugepageLimits: [{ pageSize: "2MB", limit: 0 }] }).map(bare)).toEqual([
     { file: "hugetlb.2MB.max", value: "0" },
     { file: "hugetlb.2MB.rsvd.max", value: "0", optional: true },
   ]);
@@ -141,6 +163,11 @@ test("rdma, one line for each device", () => {
   ]);
   expect(() => resourceWrites({ rdma: { x: {} } })).toThrow("rdma.x has neither");
   expect(() => resourceWrites({ rdma: { "a b": { hcaHandles: 1 } } })).toThrow('"a b" is no name of a device');
+});
+
+test("more limits than anybody means are refused", () => {
+  const unified = { "io.max": "1:2 rbps=1\n".repeat(1025) };
+  expect(() => resourceWrites({ unified })).toThrow("OCI spec: linux.resources has 1025 limits, more than 1024");
 });
 
 describe("unified", () => {

@@ -1,9 +1,13 @@
+import { AgentError } from "../kernel/error.ts";
 import { cpuWrites } from "./cgroup-cpu.ts";
 import { ioWrites } from "./cgroup-io.ts";
 import { memoryWrites } from "./cgroup-memory.ts";
 import { unifiedWrites } from "./cgroup-unified.ts";
 import { type CgroupWrite, limitWrites, refuseResource } from "./cgroup-write.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
+
+/** Each is a system call, and the agent does nothing else meanwhile. */
+const MAX_WRITES = 1024;
 
 /**
  * The writes that set the limits, in the order in which the kernel takes them best; `unified` comes last, as it goes
@@ -12,7 +16,7 @@ import type { ResourcesSpec } from "./resources-spec.ts";
  */
 export function resourceWrites(resources: ResourcesSpec, now: ResourcesSpec = {}): CgroupWrite[] {
   const { cpu, memory, pids, blockIO, hugepageLimits, rdma, unified } = resources;
-  return [
+  const writes = [
     ...(cpu === undefined ? [] : cpuWrites(cpu, now.cpu)),
     ...(memory === undefined ? [] : memoryWrites(memory, now.memory)),
     ...limitWrites("pids.max", "pids.limit", pids?.limit),
@@ -21,6 +25,11 @@ export function resourceWrites(resources: ResourcesSpec, now: ResourcesSpec = {}
     ...(rdma === undefined ? [] : rdmaWrites(rdma)),
     ...(unified === undefined ? [] : unifiedWrites(unified)),
   ];
+  if (writes.length <= MAX_WRITES) return writes;
+  throw new AgentError(
+    "invalid-argument",
+    `OCI spec: linux.resources has ${writes.length} limits, more than ${MAX_WRITES}`,
+  );
 }
 
 /** Pages in use, and, where the kernel has it (since 5.7), those that are reserved by mmap. */
@@ -31,8 +40,8 @@ function hugepageWrites(limits: NonNullable<ResourcesSpec["hugepageLimits"]>): C
     }
     const value = String(limit);
     return [
-      { file: `hugetlb.${pageSize}.max`, value },
-      { file: `hugetlb.${pageSize}.rsvd.max`, value, optional: true },
+      { file: `hugetlb.${pageSize}.max`, value, field: "hugepageLimits" },
+      { file: `hugetlb.${pageSize}.rsvd.max`, value, field: "hugepageLimits", optional: true },
     ];
   });
 }
@@ -46,6 +55,6 @@ function rdmaWrites(rdma: NonNullable<ResourcesSpec["rdma"]>): CgroupWrite[] {
       ...(hcaObjects === undefined ? [] : [`hca_object=${hcaObjects}`]),
     ];
     if (limits.length === 0) throw refuseResource(`rdma.${device}`, "has neither hcaHandles nor hcaObjects");
-    return { file: "rdma.max", value: [device, ...limits].join(" ") };
+    return { file: "rdma.max", value: [device, ...limits].join(" "), field: `rdma.${device}` };
   });
 }

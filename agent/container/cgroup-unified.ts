@@ -2,7 +2,6 @@ import { type CgroupWrite, refuseResource } from "./cgroup-write.ts";
 
 /** Files without a controller that limit; the others move processes, kill, freeze, or change what is ours to decide. */
 const CORE_FILES = new Set(["cgroup.max.depth", "cgroup.max.descendants", "cgroup.pressure"]);
-const MAX_LINES = 1024;
 
 /** `unified`: each file with what to write, line by line, as a cgroup file takes one thing in one write. */
 export function unifiedWrites(unified: Readonly<Record<string, string>>): CgroupWrite[] {
@@ -14,7 +13,6 @@ export function unifiedWrites(unified: Readonly<Record<string, string>>): Cgroup
     if (text.includes("\0")) throw refuse("has a NUL byte in its value");
     const lines = text.split("\n").filter((line) => line !== "");
     if (lines.length === 0) throw refuse("has an empty value");
-    if (lines.length > MAX_LINES) throw refuse(`has ${lines.length} lines, more than ${MAX_LINES}`);
-    return lines.map((value) => ({ file, value }));
+    return lines.map((value) => ({ file, value, field: `unified["${file}"]` }));
   });
 }

@@ -1,6 +1,8 @@
+import { resourceWrites } from "./cgroup-resources.ts";
 import { checkProcess } from "./check-process.ts";
 import { checkDevices } from "./compile-devices.ts";
 import { checkHooks } from "./hooks.ts";
+import { deviceRules } from "./device-rules.ts";
 import { parseMountOptions } from "./mount-options.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { personaOf } from "./personality.ts";
@@ -46,6 +48,8 @@ export function checkSpec(spec: Spec): void {
     if (mount.type === "cgroup" && bind) throw refuse(field, "cgroup with bind is not supported");
   }
   checkDevices(spec.linux.devices);
+  resourceWrites(spec.linux.resources);
+  deviceRules(spec.linux);
   checkSysctls(spec.linux);
   personaOf(spec.linux.personality);
   refuseNul("linux.mountLabel", [spec.linux.mountLabel ?? ""]);

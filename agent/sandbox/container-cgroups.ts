@@ -1,6 +1,7 @@
-import { applyResources, updateResources } from "../container/apply-resources.ts";
+import { applyWrites, updateResources } from "../container/apply-resources.ts";
 import { createCgroup, removeCgroup } from "../container/cgroup.ts";
 import { cgroupPath } from "../container/cgroup-path.ts";
+import { resourceWrites } from "../container/cgroup-resources.ts";
 import { DeviceFilters } from "../container/device-filters.ts";
 import { deviceRules } from "../container/device-rules.ts";
 import { mergeResources } from "../container/merge-resources.ts";
@@ -35,9 +36,10 @@ export class ContainerCgroups {
   /** Makes it, with its limits and its device filter. On failure nothing is left. */
   async create(directory: string, linux: LinuxSpec): Promise<void> {
     const rules = deviceRules(linux);
+    const writes = resourceWrites(linux.resources);
     createCgroup(this.#files, this.#root, directory.slice(this.#root.length));
     try {
-      applyResources(this.#files, directory, linux.resources);
+      applyWrites(this.#files, directory, writes);
       this.#filters.attach(directory, rules);
     } catch (error) {
       await removeCgroup(this.#files, this.#root, directory).catch(() => undefined);

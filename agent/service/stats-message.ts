@@ -7,9 +7,7 @@ import {
   type MemoryStats,
   UNLIMITED,
 } from "../container/cgroup-stats.ts";
-
-/** Counters of one interface, under proto names. */
-export type NetworkCounters = Init<grpc.NetworkStats>;
+import type { NetworkCounters } from "../container/network-counters.ts";
 
 /** The answer to StatsContainer. A controller that the guest lacks leaves its message out. */
 export function statsMessage(
@@ -27,7 +25,21 @@ export function statsMessage(
         Object.entries(hugetlb).map(([size, { usage, failures }]) => [size, { usage, failcnt: failures }]),
       ),
     },
-    network_stats: network,
+    network_stats: network.map(networkMessage),
+  };
+}
+
+function networkMessage({ name, received, sent }: NetworkCounters): Init<grpc.NetworkStats> {
+  return {
+    name,
+    rx_bytes: received.bytes,
+    rx_packets: received.packets,
+    rx_errors: received.errors,
+    rx_dropped: received.dropped,
+    tx_bytes: sent.bytes,
+    tx_packets: sent.packets,
+    tx_errors: sent.errors,
+    tx_dropped: sent.dropped,
   };
 }
 

@@ -9,12 +9,16 @@ import { hostileScenarios } from "./hostile.ts";
 import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { observationScenarios } from "./observation.ts";
+import { oomScenarios } from "./oom.ts";
 import { pauseScenarios } from "./pause.ts";
 import { Pod } from "./pod.ts";
 import { processFieldScenarios } from "./process-fields.ts";
 import { refusalScenarios } from "./refusals.ts";
 import { seccompScenarios } from "./seccomp.ts";
+import { resourceScenarios } from "./resources.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
+import { statisticsScenarios } from "./statistics.ts";
+import { updateScenarios } from "./update.ts";
 
 /** `limits`: cgroups have controllers there. Every scenario, over both protocols, on one machine: what a host sees must not depend on either. */
 export function allScenarios(machine: () => Machine, limits: boolean): void {
@@ -34,7 +38,12 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("seccomp", () => seccompScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
-    if (limits) describe("limits", () => limitScenarios(() => pod));
+    if (!limits) return;
+    describe("limits", () => limitScenarios(() => pod));
+    describe("resources", () => resourceScenarios(() => pod));
+    describe("updates", () => updateScenarios(() => pod));
+    describe("statistics", () => statisticsScenarios(() => pod));
+    describe("OOM events", () => oomScenarios(() => pod));
   });
 
   describe("hostile frames", () => hostileScenarios(machine));

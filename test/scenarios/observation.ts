@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
 /** Statistics, metrics and details. */
@@ -57,6 +58,20 @@ export function observationScenarios(pod: () => Pod): void {
       expect(cgroup_stats?.pids_stats?.current).toBe(1);
     }
     await pod().remove(id);
+  });
+
+  it("counts the traffic of each interface of a container's network", async () => {
+    const { Linux } = ociSpec("/", []);
+    const Namespaces = [...(Linux?.Namespaces ?? []), { Type: "network" }];
+    const id = await pod().start(["sleep", "1000"], { Linux: { ...Linux, Namespaces } });
+    const { network_stats } = await pod().client.agent.statsContainer({ container_id: id });
+    expect(network_stats.map(({ name, rx_bytes }) => [name, rx_bytes])).toContainEqual(["lo", 0]);
+    await pod().remove(id);
+    const shared = await pod().start(["sleep", "1000"]);
+    const { network_stats: guests } = await pod().client.agent.statsContainer({ container_id: shared });
+    const names = await pod().machine.shell("ls /sys/class/net");
+    expect(guests.map(({ name }) => name).sort()).toEqual(names.trim().split(/\s+/).sort());
+    await pod().remove(shared);
   });
 
   it("keeps an OOM poll open while nothing happens", async () => {

@@ -1,4 +1,5 @@
 import { hugePageSizes, readCgroupStats } from "../../container/cgroup-stats.ts";
+import { parseNetworkCounters } from "../../container/network-counters.ts";
 import { findContainer } from "../find-container.ts";
 import type { Agent, Rpc } from "../rpc.ts";
 import { statsMessage } from "../stats-message.ts";
@@ -6,9 +7,12 @@ import { statsMessage } from "../stats-message.ts";
 const HUGE_PAGES = "/sys/kernel/mm/hugepages";
 
 export const statsContainer: Rpc<"StatsContainer"> = async (agent, request) => {
-  const { cgroup } = findContainer(agent, request.container_id, "invalid-argument");
+  const { cgroup, init } = findContainer(agent, request.container_id, "invalid-argument");
   const sizes = hugePageSizes(agent.exists(HUGE_PAGES) ? agent.list(HUGE_PAGES) : []);
-  return statsMessage(readCgroupStats((path) => readOptional(agent, path), cgroup, sizes));
+  const stats = readCgroupStats((path) => readOptional(agent, path), cgroup, sizes);
+  // Its network namespace is that of its init process; the number of one that has ended may be another's.
+  const network = init.status === undefined ? readOptional(agent, `/proc/${init.pid}/net/dev`) : undefined;
+  return statsMessage(stats, parseNetworkCounters(network ?? ""));
 };
 
 /** Undefined for a file that isn't there, or that went with its cgroup just now. */

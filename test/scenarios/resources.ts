@@ -1,0 +1,86 @@
+import { expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+
+const MIB = 1 << 20;
+
+/** A container that sees its own cgroup at /sys/fs/cgroup. */
+export function withResources(Resources: Init<grpc.LinuxResources>): Init<grpc.Spec> {
+  const { Linux, Mounts } = ociSpec("/", []);
+  const options = ["nosuid", "noexec", "nodev", "rw"];
+  return {
+    Linux: { ...Linux, Namespaces: [...(Linux?.Namespaces ?? []), { Type: "cgroup" }], Resources },
+    Mounts: [...(Mounts ?? []), { destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options }],
+  };
+}
+
+/** `linux.resources`, as the container's own cgroup files have them. In a real guest only. */
+export function resourceScenarios(pod: () => Pod): void {
+  const files = async (names: string, resources: Init<grpc.LinuxResources>): Promise<string> => {
+    const line = `cd /sys/fs/cgroup; for f in ${names}; do echo $f $(cat $f); done`;
+    const { stdout, stderr } = await pod().run(["sh", "-c", line], withResources(resources));
+    return stdout.toString() + stderr.toString();
+  };
+  const refusal = (resources: Init<grpc.LinuxResources>) =>
+    expect(pod().create(["true"], withResources(resources))).rejects;
+
+  it("memory: limit, reservation and the files of unified", async () => {
+    const Unified = { "memory.high": String(40 * MIB), "memory.min": "4096", "memory.oom.group": "1" };
+    const Memory = { Limit: 64 * MIB, Reservation: 32 * MIB, Swap: -1 };
+    expect(await files("memory.max memory.low memory.high memory.min memory.oom.group", { Memory, Unified })).toBe(
+      `memory.max ${64 * MIB}\nmemory.low ${32 * MIB}\nmemory.high ${40 * MIB}\nmemory.min 4096\nmemory.oom.group 1\n`,
+    );
+  });
+
+  it("memory: swap counts memory and swap together", async () => {
+    const swap = await pod().machine.shell("ls /sys/fs/cgroup/guestd/memory.swap.max 2>/dev/null || echo none");
+    const create = files("memory.swap.max", { Memory: { Limit: 64 * MIB, Swap: 96 * MIB } });
+    if (swap === "none\n")
+      await expect(create).rejects.toThrow(/set memory.swap.max .*: the guest's kernel has no such/);
+    else expect(await create).toBe(`memory.swap.max ${32 * MIB}\n`);
+  });
+
+  it("cpu: weight, quota with burst, placement", async () => {
+    const CPU = { Shares: 512, Quota: 20_000, Period: 50_000, Burst: 10_000, Cpus: "0", Mems: "0" };
+    expect(await files("cpu.weight cpu.max cpu.max.burst cpuset.cpus cpuset.mems", { CPU })).toBe(
+      "cpu.weight 59\ncpu.max 20000 50000\ncpu.max.burst 10000\ncpuset.cpus 0\ncpuset.mems 0\n",
+    );
+    expect(await files("cpu.idle", { CPU: { Idle: 1, Shares: 512 } })).toBe("cpu.idle 1\n");
+    await refusal({ CPU: { Cpus: "4095" } }).toThrow(/^write \S+\/cpuset.cpus "4095": /);
+  });
+
+  it("tasks and huge pages", async () => {
+    const resources = { Pids: { Limit: 33 }, HugepageLimits: [{ Pagesize: "2MB", Limit: 4 * MIB }] };
+    expect(await files("pids.max hugetlb.2MB.max hugetlb.2MB.rsvd.max", resources)).toBe(
+      `pids.max 33\nhugetlb.2MB.max ${4 * MIB}\nhugetlb.2MB.rsvd.max ${4 * MIB}\n`,
+    );
+    await refusal({ HugepageLimits: [{ Pagesize: "3MB", Limit: 1 }] }).toThrow(/^set hugetlb.3MB.max of cgroup/);
+  });
+
+  it("block I/O: throttles of a disk, and a weight where the kernel has weights", async () => {
+    const disk = (await pod().machine.shell("cat /sys/block/*/dev | head -n 1")).trim();
+    const [Major = 0, Minor = 0] = disk.split(":").map(Number);
+    const rate = (Rate: number) => [{ Major, Minor, Rate }];
+    const BlockIO = {
+      ThrottleReadBpsDevice: rate(MIB),
+      ThrottleWriteIOPSDevice: rate(50),
+      ThrottleReadIOPSDevice: rate(0),
+    };
+    expect(await files("io.max", { BlockIO })).toBe(`io.max ${disk} rbps=${MIB} wbps=max riops=max wiops=50\n`);
+    const names = await pod().machine.shell("ls /sys/fs/cgroup/guestd/ | grep -E '^io.(bfq.)?weight' || echo none");
+    const weighted = files("io.weight", { BlockIO: { Weight: 1000 } });
+    if (names === "none\n")
+      await expect(weighted).rejects.toThrow(/^set io.weight of cgroup \S+: the guest's kernel has no/);
+    else expect(await weighted).toBe("io.weight default 10000\n");
+  });
+
+  it("a file of unified that is no limit, or leads out, is refused by name", async () => {
+    for (const file of ["cgroup.procs", "../memory.max", "cgroup.freeze"]) {
+      await refusal({ Unified: { [file]: "1" } }).toThrow(`OCI spec: linux.resources.unified "${file}" is no`);
+    }
+    await refusal({ Unified: { "memory.current": "1" } }).toThrow(/^write \S+\/memory.current "1": /);
+    await refusal({ Unified: { "hugh.max": "1" } }).toThrow(/: the hugh controller is not available there/);
+  });
+}

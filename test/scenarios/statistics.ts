@@ -1,0 +1,49 @@
+import { expect, it } from "vitest";
+import type { Pod } from "./pod.ts";
+import { withResources } from "./resources.ts";
+
+const MIB = 1 << 20;
+
+/** StatsContainer in full. In a real guest only. */
+export function statisticsScenarios(pod: () => Pod): void {
+  const stats = async (container_id: string) => {
+    const { cgroup_stats, network_stats } = await pod().client.agent.statsContainer({ container_id });
+    return { ...cgroup_stats, network_stats };
+  };
+
+  it("cpu with throttling, memory whole, tasks with their limit, huge pages by size", async () => {
+    const resources = { CPU: { Quota: 2000, Period: 20_000 }, Memory: { Limit: 64 * MIB }, Pids: { Limit: 44 } };
+    const id = await pod().start(["sh", "-c", "while :; do :; done"], withResources(resources));
+    await pod().execute(id, ["sleep", "1"]);
+    const { cpu_stats, memory_stats, pids_stats, hugetlb_stats } = await stats(id);
+    expect(cpu_stats?.throttling_data?.periods).toBeGreaterThan(5);
+    expect(cpu_stats?.throttling_data?.throttled_periods).toBeGreaterThan(5);
+    expect(cpu_stats?.throttling_data?.throttled_time).toBeGreaterThan(50_000_000);
+    expect(cpu_stats?.cpu_usage?.total_usage).toBeGreaterThan(20_000_000);
+    expect(cpu_stats?.cpu_usage?.percpu_usage).toEqual([]);
+    expect(memory_stats?.usage).toMatchObject({ limit: 64 * MIB, failcnt: 0 });
+    expect(memory_stats?.kernel_usage?.usage).toBeGreaterThan(0);
+    const names = ["anon", "file", "pgfault", "slab", "total_rss", "cache"];
+    expect(Object.keys(memory_stats?.stats ?? {})).toEqual(expect.arrayContaining(names));
+    expect(pids_stats).toEqual({ current: 1, limit: 44 });
+    expect(hugetlb_stats?.["2MB"]).toEqual({ usage: 0, max_usage: 0, failcnt: 0 });
+    await pod().remove(id);
+  });
+
+  it("memory.failcnt counts how often the limit was met", async () => {
+    const id = await pod().start(["sleep", "1000"], withResources({ Memory: { Limit: 24 * MIB } }));
+    await pod().execute(id, ["sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=40 2>/dev/null"]);
+    expect((await stats(id)).memory_stats?.usage?.failcnt).toBeGreaterThan(0);
+    await pod().client.agent.getOOMEvent({}, { timeoutMs: 10_000 });
+    await pod().remove(id);
+  });
+
+  it("a container that has ended still has counters, and one whose cgroup was taken away has none", async () => {
+    const id = await pod().start(["true"], withResources({}));
+    await pod().client.agent.waitProcess({ container_id: id, exec_id: id });
+    expect((await stats(id)).cpu_stats?.cpu_usage?.total_usage).toBeGreaterThan(0);
+    await pod().machine.shell(`rmdir /sys/fs/cgroup/${id}`);
+    expect(await stats(id)).toMatchObject({ cpu_stats: null, memory_stats: null, network_stats: [] });
+    await pod().remove(id);
+  });
+}
