@@ -1,8 +1,8 @@
 import { resourceWrites } from "./cgroup-resources.ts";
 import { checkProcess } from "./check-process.ts";
 import { checkDevices } from "./compile-devices.ts";
-import { checkHooks } from "./hooks.ts";
 import { deviceRules } from "./device-rules.ts";
+import { checkHooks } from "./hooks.ts";
 import { parseMountOptions } from "./mount-options.ts";
 import { sortNamespaces } from "./namespaces.ts";
 import { personaOf } from "./personality.ts";
