@@ -59,6 +59,7 @@ async function main(): Promise<void> {
     serviceTable({
       sandbox,
       version: VERSION,
+      defaultSeccomp: options.defaultSeccomp,
       initDaemon: init.greeting.generation > 0,
       readText: realFiles.readText,
       exists: realFiles.exists,

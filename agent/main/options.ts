@@ -23,6 +23,8 @@ export interface Options {
   readonly hotplugTimeoutMs: number;
   /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
   readonly containerPipeSize: number;
+  /** A container that asks for no seccomp filter gets guestd's own. */
+  readonly defaultSeccomp: boolean;
 }
 
 export const defaultOptions: Options = {
@@ -33,6 +35,7 @@ export const defaultOptions: Options = {
   logPort: 0,
   hotplugTimeoutMs: 3000,
   containerPipeSize: 0,
+  defaultSeccomp: false,
 };
 
 type Mutable = { -readonly [Key in keyof Options]: Options[Key] };
@@ -49,6 +52,7 @@ const READERS: Readonly<Record<string, (options: Mutable, value: string) => stri
   "agent.log_vport": readNumber("logPort", 0xffff_fffe),
   "agent.hotplug_timeout": readNumber("hotplugTimeoutMs", 3600, 1000),
   "agent.container_pipe_size": readNumber("containerPipeSize", 1 << 30),
+  "agent.default_seccomp": readDefaultSeccomp,
 };
 
 /**
@@ -88,6 +92,12 @@ function readAddress(options: Mutable, value: string): string | undefined {
   if (!/^(vsock:\/\/-?\d+:\d+|unix:\/\/[/@].+)$/.test(value))
     return "not vsock://CID:PORT, unix:///PATH or unix://@NAME";
   options.serverAddress = value;
+  return undefined;
+}
+
+function readDefaultSeccomp(options: Mutable, value: string): string | undefined {
+  if (value !== "on" && value !== "off") return "not on or off";
+  options.defaultSeccomp = value === "on";
   return undefined;
 }
 

@@ -10,6 +10,8 @@ export interface Agent {
   readonly version: string;
   /** The agent's init is PID 1 of the guest. */
   readonly initDaemon: boolean;
+  /** A container that asks for no seccomp filter gets the default one. */
+  readonly defaultSeccomp: boolean;
   readText(path: string): string;
   exists(path: string): boolean;
   list(path: string): string[];

@@ -22,7 +22,10 @@ async function buildDebugImage(): Promise<void> {
 }
 
 /** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
-export async function startGuestMachine(memoryMib = 512): Promise<Machine & { readonly guest: Guest }> {
+export async function startGuestMachine(
+  memoryMib = 512,
+  ...options: readonly string[]
+): Promise<Machine & { readonly guest: Guest }> {
   await buildDebugImage();
   const directory = mkdtempSync(join(tmpdir(), "guestd-share-"));
   mkdirSync(join(directory, "shared"));
@@ -32,7 +35,7 @@ export async function startGuestMachine(memoryMib = 512): Promise<Machine & { re
     kernel: join(image, "vmlinuz"),
     initrd: join(image, "initrd.cpio.gz"),
     image: join(image, "guest.img"),
-    kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025"],
+    kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...options],
     shares: [{ tag: "kataShared", directory: join(directory, "shared") }],
     onConsole: (line) => lines.push(line),
   });

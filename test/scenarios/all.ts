@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { containerScenarios } from "./containers.ts";
+import { defaultSeccompScenarios } from "./default-seccomp.ts";
 import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
@@ -36,6 +37,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("pause and resume", () => pauseScenarios(() => pod));
     describe("hooks", () => hookScenarios(() => pod));
     describe("seccomp", () => seccompScenarios(() => pod));
+    describe("default seccomp", () => defaultSeccompScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (!limits) return;

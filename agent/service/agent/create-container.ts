@@ -1,4 +1,5 @@
 import { processWarnings } from "../../container/check-process.ts";
+import { withDefaultSeccomp } from "../../container/default-seccomp.ts";
 import { securityModules } from "../../container/security-labels.ts";
 import { toSpec } from "../oci-spec.ts";
 import { refuseGiven } from "../refuse-given.ts";
@@ -14,7 +15,8 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
     stdout_port: request.stdout_port,
     stderr_port: request.stderr_port,
   });
-  const spec = toSpec(request.OCI);
+  const asked = toSpec(request.OCI);
+  const spec = agent.defaultSeccomp ? withDefaultSeccomp(asked) : asked;
   const container = {
     id: request.container_id,
     spec,
