@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { confinementScenarios } from "./confinement.ts";
 import { containerScenarios } from "./containers.ts";
 import { defaultSeccompScenarios } from "./default-seccomp.ts";
 import { deviceFilterScenarios } from "./device-filter.ts";
@@ -38,6 +39,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("hooks", () => hookScenarios(() => pod));
     describe("seccomp", () => seccompScenarios(() => pod));
     describe("default seccomp", () => defaultSeccompScenarios(() => pod));
+    describe("confinement", () => confinementScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (!limits) return;

@@ -79,10 +79,10 @@ export function refusalScenarios(pod: () => Pod): void {
   });
 
   it("a method without an implementation answers UNIMPLEMENTED by its name", async () => {
-    const answer = pod().client.agent.pauseContainer({ container_id: "x" });
+    const answer = pod().client.agent.memHotplugByProbe({});
     await expect(answer).rejects.toMatchObject({
       code: 12,
-      message: expect.stringMatching(/\/grpc.AgentService\/PauseContainer/),
+      message: expect.stringMatching(/\/grpc.AgentService\/MemHotplugByProbe/),
     });
   });
 }

@@ -2,6 +2,7 @@
 #include "linux-abi.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -27,6 +28,21 @@ void child_report(const struct child *child, uint32_t kind, int error) {
   memcpy(record.text, child->text, child->text_length);
   size_t length = sizeof record - REPORT_TEXT + child->text_length;
   if (write(child->report, &record, length) < 0) return;
+}
+
+static int compare_fds(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+void child_close_others(const int *kept, unsigned count) {
+  int sorted[MAX_FDS];
+  memcpy(sorted, kept, count * sizeof *kept);
+  qsort(sorted, count, sizeof *sorted, compare_fds);
+  unsigned next = STDERR_FILENO + 1;
+  for (unsigned i = 0; i < count; i++) {
+    if (sorted[i] < (int)next) continue;
+    if ((unsigned)sorted[i] > next) abi_close_range(next, (unsigned)sorted[i] - 1);
+    next = (unsigned)sorted[i] + 1;
+  }
+  abi_close_range(next, ~0u);
 }
 
 _Noreturn void child_run(struct child *child) {

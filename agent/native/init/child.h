@@ -11,6 +11,7 @@ enum { REPORT_READY = 1, REPORT_FAILED = 2, REPORT_TEXT = 240, EXIT_NOT_LAUNCHED
 struct child {
   struct plan plan;
   const int *slots;
+  const struct stat *self; /* init's own program, which no container gets to run */
   int report;
   uint32_t index; /* of the operation at hand */
   int root;       /* the container's root mount, or -1 */
@@ -38,6 +39,8 @@ static inline int child_slot(const struct child *child, const struct plan_op *op
 }
 /* The words of an array of strings, turned into pointers in place; to be called once per array. */
 char *const *child_strings(struct child *child, uint32_t first, uint32_t count);
+/* Closes all descriptors but 0–2 and these, at most MAX_FDS. */
+void child_close_others(const int *kept, unsigned count);
 void child_report(const struct child *child, uint32_t kind, int error);
 /* Runs the plan; never returns. */
 _Noreturn void child_run(struct child *child);

@@ -14,6 +14,7 @@
 enum { GET_SEALS = 1034, ALL_SEALS = 15 };
 
 static int own_pidns = -1;
+static struct stat own_program;
 
 struct outcome {
   int error;
@@ -23,7 +24,7 @@ struct outcome {
 
 int launch_prepare(void) {
   own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-  return own_pidns < 0 ? -errno : 0;
+  return own_pidns < 0 || stat("/proc/self/exe", &own_program) < 0 ? -errno : 0;
 }
 
 /* Maps a sealed plan; the mapping is private, and the child alone makes it writable. */
@@ -39,21 +40,6 @@ static int map_plan(int fd, void **base, size_t *size) {
   return *base == MAP_FAILED ? -errno : 0;
 }
 
-static int compare_fds(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-/* Closes all but 0–2 and the slots. */
-static void close_others(const int *slots, unsigned count) {
-  int sorted[MAX_FDS];
-  memcpy(sorted, slots, count * sizeof *slots);
-  qsort(sorted, count, sizeof *sorted, compare_fds);
-  unsigned next = STDERR_FILENO + 1;
-  for (unsigned i = 0; i < count; i++) {
-    if ((unsigned)sorted[i] > next) abi_close_range(next, (unsigned)sorted[i] - 1);
-    next = (unsigned)sorted[i] + 1;
-  }
-  abi_close_range(next, ~0u);
-}
-
 _Noreturn static void enter_child(struct child *child, const struct launch_request *launch, void *base, size_t size,
                                   const struct origin *origin) {
   sigset_t none;
@@ -62,7 +48,8 @@ _Noreturn static void enter_child(struct child *child, const struct launch_reque
   signal(SIGPIPE, SIG_IGN); /* a report that nobody reads any more; `find` puts it back */
   sigprocmask(SIG_SETMASK, &none, NULL);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  close_others(child->slots, launch->slots);
+  child_close_others(child->slots, launch->slots);
+  if (launch->cgroup_slot >= 0) close(child->slots[launch->cgroup_slot]); /* it was for clone3 */
   if (origin->oom_changed) write_file("/proc/self/oom_score_adj", origin->oom_score);
   syscall(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, nofile, NULL);
   if (mprotect(base, size, PROT_READ | PROT_WRITE) < 0) {
@@ -114,8 +101,13 @@ static struct outcome run(const struct request *request, int *fds, const struct 
   void *base = MAP_FAILED;
   size_t size = 0;
   struct outcome outcome = {0};
-  struct child child = {
-      .slots = slots, .report = slots[launch->report_slot], .root = -1, .mount = -1, .fs = -1, .mask = -1};
+  struct child child = {.slots = slots,
+                        .self = &own_program,
+                        .report = slots[launch->report_slot],
+                        .root = -1,
+                        .mount = -1,
+                        .fs = -1,
+                        .mask = -1};
   if (table_by_id(request->id) != NULL) return refuse(-EEXIST, WHERE_MESSAGE);
   outcome.error = map_plan(fds[0], &base, &size);
   if (outcome.error == 0) outcome.error = plan_check(base, size, launch->slots, &child.plan, &outcome.detail);

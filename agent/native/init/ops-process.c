@@ -142,7 +142,9 @@ int op_find(struct child *child, const struct plan_op *op) {
       if (errno == EACCES) result = -EACCES;
       continue;
     }
-    if (S_ISREG(found.st_mode) && may_execute(candidates[i])) {
+    /* /proc/self/exe is init until the child executes something else */
+    bool own = found.st_dev == child->self->st_dev && found.st_ino == child->self->st_ino;
+    if (!own && S_ISREG(found.st_mode) && may_execute(candidates[i])) {
       child->executable = candidates[i];
       signal(SIGPIPE, SIG_DFL); /* not in `exec`: a seccomp filter may not let it */
       return 0;
@@ -155,6 +157,9 @@ int op_find(struct child *child, const struct plan_op *op) {
 int op_wait(struct child *child, const struct plan_op *op) {
   char byte;
   ssize_t length;
+  const int kept[] = {child->report, child_slot(child, op, 0)};
+  /* Complete, it may wait for long where others of the pod see it. */
+  if (child->executable != NULL) child_close_others(kept, 2);
   child_report(child, REPORT_READY, 0);
   do length = read(child_slot(child, op, 0), &byte, 1);
   while (length < 0 && errno == EINTR);
