@@ -6,11 +6,7 @@ import type { CompiledPlan } from "./plan-builder.ts";
 import type { Spec } from "./spec.ts";
 import { testSpec } from "./test-spec.ts";
 
-const context = {
-  env: ["PATH=/usr/bin:/bin", "HOME=/root"],
-  sourceKind: () => "file" as const,
-  hasModule: () => false,
-};
+const context = { env: ["PATH=/usr/bin:/bin", "HOME=/root"], hasModule: () => false };
 
 /** The plan as lines: operation, what it acts on, field of the spec. */
 function lines(plan: CompiledPlan): string[] {
@@ -96,18 +92,13 @@ describe("the plan of a new container", () => {
 
 describe("the plan of an exec", () => {
   it("is the one on file", async () => {
-    const plan = compileExec(testSpec().process, context);
+    const plan = compileExec(testSpec().process, { ...context, namespaces: [] });
     await expect(`${lines(plan).join("\n")}\n`).toMatchFileSnapshot("testdata/exec-ordinary.txt");
   });
 
   it("looks a bare name up along PATH, inside", () => {
-    const plan = compileExec(
-      { ...testSpec().process, args: ["ls", "-l"] },
-      {
-        ...context,
-        env: ["PATH=/opt/bin::/bin"],
-      },
-    );
+    const process = { ...testSpec().process, args: ["ls", "-l"] };
+    const plan = compileExec(process, { ...context, env: ["PATH=/opt/bin::/bin"], namespaces: [] });
     const find = plan.steps.find((step) => step.op.op === "find");
     expect(find?.op).toEqual({ op: "find", candidates: ["/opt/bin/ls", "./ls", "/bin/ls"] });
   });

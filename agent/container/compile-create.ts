@@ -1,9 +1,12 @@
-import * as abi from "../kernel/constants.ts";
 import { compileDevices } from "./compile-devices.ts";
-import { compileMounts, compilePaths, isDevBound, isDevpts, type SourceKind } from "./compile-mounts.ts";
+import { compileMounts, compilePaths } from "./compile-mounts.ts";
+import { compileNamespaces } from "./compile-namespaces.ts";
 import { compileExecve, compileProcess } from "./compile-process.ts";
+import { clonePropagation, enterRoot, finishPropagation } from "./compile-root.ts";
 import { hasCreateHooks } from "./hooks.ts";
+import { isDevBound } from "./mount-kind.ts";
 import { sortNamespaces } from "./namespaces.ts";
+import { ownMounts } from "./own-mounts.ts";
 import { personaOf } from "./personality.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
 import type { SeccompFilter } from "./seccomp-filter.ts";
@@ -12,21 +15,19 @@ import type { Spec } from "./spec.ts";
 import { compileSysctls } from "./sysctl.ts";
 
 export interface CreatePlan extends CompiledPlan {
+  /** To be born in a new pid namespace. */
   readonly newPidNamespace: boolean;
-  /** The agent has to make a devpts instance and hand its mount over in the slot "devpts". */
-  readonly ownDevpts: boolean;
 }
 
 /**
  * The plan that creates a container and blocks before execve until a byte comes through the slot "release".
- * Slots: report, cgroup, pid, ns:<type>, devpts, stdin/stdout/stderr or terminal, release.
+ * Slots: report, cgroup, pid, ns:<type>, mount:<index> (own-mounts.ts), stdin/stdout/stderr or terminal, release.
  */
 export function compileCreate(
   spec: Spec,
   context: {
     /** The process's environment, complete with HOME. */
     readonly env: readonly string[];
-    readonly sourceKind: SourceKind;
     readonly hasModule: HasModule;
     /** Of linux.seccomp. */
     readonly seccomp?: SeccompFilter | undefined;
@@ -35,68 +36,42 @@ export function compileCreate(
   const plan = new PlanBuilder();
   const { process, linux } = spec;
   const namespaces = sortNamespaces(linux.namespaces);
-  const ownDevpts = process.terminal && spec.mounts.some(isDevpts);
-  checkMountLabel(linux.mountLabel ?? "", context.hasModule);
+  const inUser = namespaces.user !== undefined;
+  const own = ownMounts(spec);
+  const label = linux.mountLabel ?? "";
+  checkMountLabel(label, context.hasModule);
   plan.slot("report");
   plan.slot("cgroup");
   if (namespaces.pidPath !== undefined) plan.slot("pid");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   compileLabels(plan, process, context.hasModule);
   plan.add("every process", { op: "setsid" });
-  for (const { flag, type } of namespaces.join) {
-    plan.add("linux.namespaces", {
-      op: "setns",
-      slot: plan.slot(`ns:${type}`),
-      flags: flag,
-    });
-  }
-  plan.add("linux.namespaces", { op: "unshare", flags: namespaces.create });
-  if (spec.hostname !== "") plan.add("hostname", { op: "sethostname", name: spec.hostname });
-  if (spec.domainname !== "") plan.add("domainname", { op: "setdomainname", name: spec.domainname });
+  compileNamespaces(plan, spec);
   compileSysctls(plan, linux.sysctl ?? {});
-  plan.add("linux.rootfsPropagation", {
-    op: "propagate",
-    path: "/",
-    flags: abi.MS_REC | (linux.rootfsPropagation === "private" ? abi.MS_PRIVATE : abi.MS_SLAVE),
-  });
-  plan.add("root.path", {
-    op: "open-tree",
-    from: "guest",
-    path: spec.root.path,
-    recursive: true,
-  });
-  plan.add("root.path", { op: "root", path: spec.root.path });
-  compileMounts(plan, spec.mounts, {
-    sourceKind: context.sourceKind,
-    devptsSlot: ownDevpts,
-    label: linux.mountLabel ?? "",
-  });
-  if (!isDevBound(spec.mounts)) compileDevices(plan, linux.devices);
-  if (ownDevpts) {
+  const root = enterRoot(plan, spec);
+  // Sources and root were opened as the guest's root, who may look anywhere; what is made is the container root's.
+  if (inUser) plan.add("linux.uidMappings", { op: "user", uid: 0, gid: 0, groups: [] });
+  const propagation = clonePropagation(linux.rootfsPropagation);
+  const late = compileMounts(plan, spec.mounts, { own, root, propagation, label });
+  if (!isDevBound(spec.mounts)) compileDevices(plan, linux.devices, inUser);
+  if ([...own.values()].includes("devpts")) {
     const path = "/dev/pts/0"; // the first pty of a new instance
-    plan.add("process.terminal", {
-      op: "open-tree",
-      from: "root",
-      path,
-      recursive: false,
-    });
-    plan.add("process.terminal", {
-      op: "attach",
-      target: "/dev/console",
-      kind: "file",
-    });
+    plan.add("process.terminal", { op: "open-tree", from: "root", path, recursive: false });
+    plan.add("process.terminal", { op: "attach", target: "/dev/console", overProc: false });
   }
   // Hooks may still change what is masked or made read-only after them, as with runc.
   if (hasCreateHooks(spec.hooks)) plan.add("hooks", { op: "wait", slot: plan.slot("release") });
   compilePaths(plan, linux.maskedPaths, linux.readonlyPaths, false);
   plan.add("process.cwd", { op: "mkdir", path: process.cwd, mode: 0o755 });
+  for (const { op, reason } of late) plan.add(reason, op);
   compilePaths(plan, [], [], spec.root.readonly);
   plan.add("root", { op: "pivot" });
-  const common = { env: context.env, persona: personaOf(linux.personality), seccomp: context.seccomp };
+  finishPropagation(plan, spec);
+  const common = { env: context.env, persona: personaOf(linux.personality), seccomp: context.seccomp, inUser };
   compileProcess(plan, process, common);
   plan.add("StartContainer", { op: "wait", slot: plan.slot("release") });
   compileExecve(plan, process, common);
-  return { ...plan.finish(), newPidNamespace: namespaces.newPid, ownDevpts };
+  return { ...plan.finish(), newPidNamespace: namespaces.newPid && !inUser };
 }
 
 export function writeOomScore(score: number) {

@@ -52,7 +52,7 @@ describe("devices of the spec", () => {
   test("are bound from the guest where mknod is forbidden, the default ones too", () => {
     const all = steps([device()], true);
     expect(all.map(({ op }) => op.op)).not.toContain("mknod");
-    expect(all.map(({ op }) => op)).toContainEqual({ op: "attach", target: "/dev/null", kind: "file" });
+    expect(all.map(({ op }) => op)).toContainEqual({ op: "attach", target: "/dev/null", overProc: false });
     expect(all.map(({ op }) => op)).toContainEqual({
       op: "open-tree",
       from: "guest",

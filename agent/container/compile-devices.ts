@@ -56,7 +56,7 @@ function addDevice(plan: PlanBuilder, reason: string, device: DeviceSpec, bind: 
   const path = cleanPath(device.path);
   if (bind) {
     plan.add(reason, { op: "open-tree", from: "guest", path, recursive: false });
-    plan.add(reason, { op: "attach", target: path, kind: "file" });
+    plan.add(reason, { op: "attach", target: path, overProc: false });
     return;
   }
   const type = TYPES.get(device.type) ?? 0;

@@ -1,28 +1,42 @@
 import * as abi from "../kernel/constants.ts";
 import { writeOomScore } from "./compile-create.ts";
-import { compileExecve, compileProcess, type ProcessContext } from "./compile-process.ts";
+import { compileExecve, compileLimits, compileProcess, type ProcessContext } from "./compile-process.ts";
+import { sortNamespaces } from "./namespaces.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
 import { compileExecAffinity } from "./scheduling.ts";
 import { compileLabels, type HasModule } from "./security-labels.ts";
-import type { ProcessSpec } from "./spec.ts";
+import type { NamespaceSpec, ProcessSpec } from "./spec.ts";
 
 /** What of a container's namespaces a further process joins; its pid namespace it is born in. */
 export const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
 
-/** The plan that runs a further process in a container. Slots: report, cgroup, init (its pidfd), stdio. */
+/**
+ * The plan that runs a further process in a container that has these namespaces. Slots: report, cgroup, init (its pidfd),
+ * stdio.
+ */
 export function compileExec(
   process: ProcessSpec,
-  context: ProcessContext & { readonly hasModule: HasModule },
+  context: Omit<ProcessContext, "inUser"> & {
+    readonly hasModule: HasModule;
+    readonly namespaces: readonly NamespaceSpec[];
+  },
 ): CompiledPlan {
   const plan = new PlanBuilder();
+  const { user } = sortNamespaces(context.namespaces);
+  // Nobody can join the user namespace that he is in.
+  const inUser = user !== undefined;
+  const time = context.namespaces.some(({ type }) => type === "time") ? abi.CLONE_NEWTIME : 0;
   plan.slot("report");
   plan.slot("cgroup");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   compileLabels(plan, process, context.hasModule);
   plan.add("every process", { op: "setsid" });
-  plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags: JOIN });
+  if (inUser) compileLimits(plan, process);
+  const flags = JOIN | time | (inUser ? abi.CLONE_NEWUSER : 0);
+  plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags });
   compileExecAffinity(plan, process);
-  compileProcess(plan, process, context);
-  compileExecve(plan, process, context);
+  const common = { ...context, inUser };
+  compileProcess(plan, process, common);
+  compileExecve(plan, process, common);
   return plan.finish();
 }

@@ -22,8 +22,9 @@ export function compileHook(
   const args = hook.args.length === 0 ? [path] : hook.args;
   const reason = `hooks.${kind}[${index}]`;
   if (kind === "startContainer") {
-    const persona = personaOf(container.spec.linux.personality);
-    const plan = compileExec({ ...container.spec.process, terminal: false, args, env }, { env, hasModule, persona });
+    const { personality, namespaces } = container.spec.linux;
+    const process = { ...container.spec.process, terminal: false, args, env };
+    const plan = compileExec(process, { env, hasModule, persona: personaOf(personality), namespaces });
     const find = { op: { op: "find", candidates: [path] }, reason } as const;
     return { ...plan, steps: plan.steps.map((step) => (step.op.op === "find" ? find : step)) };
   }

@@ -1,99 +1,95 @@
-import { MOUNT_ATTR_RDONLY } from "../kernel/constants.ts";
+import { MOUNT_ATTR_RDONLY, MS_BIND, MS_RDONLY } from "../kernel/constants.ts";
 import type { PlanOp } from "../kernel/plan.ts";
-import { parseMountOptions } from "./mount-options.ts";
-import type { PlanBuilder } from "./plan-builder.ts";
+import { cleanTarget, isBind, isCoverable } from "./mount-kind.ts";
+import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { mountSlot, type OwnMount } from "./own-mounts.ts";
+import type { PlanBuilder, PlanStep } from "./plan-builder.ts";
+import { remountFlags } from "./remount-flags.ts";
 import type { MountSpec } from "./spec.ts";
 
-/** What the compiler has to know of the guest to mount: is a bind source a directory or not (undefined: missing). */
-export type SourceKind = (path: string) => "directory" | "file" | undefined;
+/** File systems of the kernel's own: there `ro` is the mount's alone, for others share what lies under it. */
+const KERNEL_TYPES = new Set(["proc", "sysfs", "devpts", "mqueue", "cgroup2", "tmpfs"]);
 
 /** Of the kernel's own: their files have labels by the policy. */
 const UNLABELLED = new Set(["proc", "sysfs", "cgroup2", "mqueue"]);
 
-export function compileMounts(
-  plan: PlanBuilder,
-  mounts: readonly MountSpec[],
-  context: {
-    readonly sourceKind: SourceKind;
-    /** The agent made the devpts instance already: its detached mount travels in the slot "devpts". */
-    readonly devptsSlot: boolean;
-    /** SELinux context of the files of new file systems; "" is none. */
-    readonly label: string;
-  },
-): void {
-  let devpts = context.devptsSlot;
+export interface MountContext {
+  /** Indexes of the mounts that the agent makes: each comes detached, in a slot of its own. */
+  readonly own: ReadonlyMap<number, OwnMount>;
+  /** Where the root register's mount is, as the guest sees it. */
+  readonly root: string;
+  /** For the clones that the agent made of mounts of the guest, unless their options say otherwise; 0: none. */
+  readonly propagation: number;
+  /** SELinux context of the files of new file systems; "" is none. */
+  readonly label: string;
+}
+
+/**
+ * The mounts, in the order of the spec. Gives back what has to come when nothing is made in them any more: the turn to
+ * read-only of /dev and of tmpfs.
+ */
+export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], context: MountContext): PlanStep[] {
+  const late: PlanStep[] = [];
   for (const [index, mount] of mounts.entries()) {
     const reason = `mounts[${index}]`;
-    if (devpts && isDevpts(mount)) {
-      plan.add(reason, { op: "take-mount", slot: plan.slot("devpts") });
-      plan.add(reason, {
-        op: "attach",
-        target: mount.destination,
-        kind: "directory",
-      });
-      devpts = false;
-    } else plan.add(reason, ...mountOps(mount, context.sourceKind, context.label));
+    const target = cleanTarget(mount.destination);
+    const options = parseMountOptions(mount.options);
+    if (options.remount) {
+      plan.add(reason, { op: "remount", path: target, ...remountFlags(mount.options) });
+      continue;
+    }
+    const lateReadonly = isLateReadonly(mount, target, options);
+    const set = lateReadonly ? options.set & ~MOUNT_ATTR_RDONLY : options.set;
+    const own = context.own.get(index);
+    if (own !== undefined) plan.add(reason, { op: "take-mount", slot: plan.slot(mountSlot(index)) });
+    else if (isBind(mount)) plan.add(reason, bindOp(mount, options));
+    else plan.add(reason, ...fileSystemOps(mount, { ...options, set }, context.label));
+    const isClone = own === undefined ? isBind(mount) : own === "bind" || own === "sysfs";
+    plan.add(reason, ...attributeOps(options, isClone ? { set, clear: options.clear } : { set: 0, clear: 0 }));
+    const propagation = own !== undefined && isClone && options.propagation === 0 ? context.propagation : 0;
+    if (propagation !== 0) plan.add(reason, { op: "setattr", set: 0, clear: 0, propagation, recursive: true });
+    if (target === "/") plan.add(reason, { op: "root", path: context.root });
+    else plan.add(reason, { op: "attach", target: mount.destination, overProc: isCoverable(target) });
+    if (lateReadonly) late.push({ op: readonlyOp(mount, target), reason });
   }
+  return late;
 }
 
-/** The guest's own /dev, or another one that is made: the container's devices are what it has. */
-export function isDevBound(mounts: readonly MountSpec[]): boolean {
-  return mounts.some((mount) => clean(mount.destination) === "/dev" && isBind(mount));
+/** Later mounts and devices have to be made in there. */
+function isLateReadonly(mount: MountSpec, target: string, { set }: MountOptions): boolean {
+  return (set & MOUNT_ATTR_RDONLY) !== 0 && !isBind(mount) && (mount.type === "tmpfs" || target === "/dev");
 }
 
-export function isDevpts(mount: MountSpec): boolean {
-  return mount.type === "devpts" && clean(mount.destination) === "/dev/pts";
+function readonlyOp(mount: MountSpec, path: string): PlanOp {
+  return { op: "remount", path, flags: MS_BIND | MS_RDONLY | remountFlags(mount.options).flags, data: "" };
 }
 
-function isBind(mount: MountSpec): boolean {
-  return mount.type === "bind" || parseMountOptions(mount.options).bind;
+function bindOp(mount: MountSpec, { recursive }: MountOptions): PlanOp {
+  return { op: "open-tree", from: "guest", path: mount.source, recursive };
 }
 
-function clean(path: string): string {
-  return path.length > 1 ? path.replace(/\/+$/, "") : path;
+function fileSystemOps(mount: MountSpec, { set, data }: MountOptions, label: string): PlanOp[] {
+  const type = mount.type === "cgroup" ? "cgroup2" : mount.type;
+  const ops: PlanOp[] = [
+    { op: "fsopen", type },
+    { op: "fsconfig", key: "source", value: mount.source === "" ? type : mount.source },
+  ];
+  if ((set & MOUNT_ATTR_RDONLY) !== 0 && !KERNEL_TYPES.has(type)) ops.push({ op: "fsconfig", key: "ro" });
+  for (const [key, value] of data) {
+    if (type === "cgroup2" || (type === "devpts" && key === "newinstance")) continue;
+    ops.push(value === undefined ? { op: "fsconfig", key } : { op: "fsconfig", key, value });
+  }
+  if (label !== "" && !UNLABELLED.has(type)) ops.push({ op: "fsconfig", key: "context", value: label });
+  return [...ops, { op: "fsmount", attributes: set }];
 }
 
-function mountOps(mount: MountSpec, sourceKind: SourceKind, label: string): PlanOp[] {
-  const options = parseMountOptions(mount.options);
+/** Its own attributes, then those that all below it get as well, then what it shares with others. */
+function attributeOps(options: MountOptions, own: { readonly set: number; readonly clear: number }): PlanOp[] {
+  const { below, propagation, propagationRecursive } = options;
   const ops: PlanOp[] = [];
-  let kind: "directory" | "file" = "directory";
-  if (isBind(mount)) {
-    kind = sourceKind(mount.source) ?? "directory";
-    ops.push({
-      op: "open-tree",
-      from: "guest",
-      path: mount.source,
-      recursive: options.recursive,
-    });
-    if ((options.set | options.clear) !== 0) {
-      ops.push({
-        op: "setattr",
-        set: options.set,
-        clear: options.clear,
-        propagation: 0,
-        recursive: false,
-      });
-    }
-  } else {
-    const type = mount.type === "cgroup" ? "cgroup2" : mount.type;
-    ops.push({ op: "fsopen", type });
-    ops.push({
-      op: "fsconfig",
-      key: "source",
-      value: mount.source === "" ? type : mount.source,
-    });
-    for (const [key, value] of options.data) {
-      if (type === "cgroup2" || (type === "devpts" && key === "newinstance")) continue;
-      ops.push(value === undefined ? { op: "fsconfig", key } : { op: "fsconfig", key, value });
-    }
-    if (label !== "" && !UNLABELLED.has(type)) ops.push({ op: "fsconfig", key: "context", value: label });
-    ops.push({ op: "fsmount", attributes: options.set });
-  }
-  if (options.propagation !== 0) {
-    const { propagation, propagationRecursive: recursive } = options;
-    ops.push({ op: "setattr", set: 0, clear: 0, propagation, recursive });
-  }
-  ops.push({ op: "attach", target: mount.destination, kind });
+  if ((own.set | own.clear) !== 0) ops.push({ op: "setattr", ...own, propagation: 0, recursive: false });
+  if ((below.set | below.clear) !== 0) ops.push({ op: "setattr", ...below, propagation: 0, recursive: true });
+  if (propagation !== 0) ops.push({ op: "setattr", set: 0, clear: 0, propagation, recursive: propagationRecursive });
   return ops;
 }
 

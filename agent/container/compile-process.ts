@@ -14,21 +14,15 @@ export interface ProcessContext {
   /** For personality(2). */
   readonly persona?: number | undefined;
   readonly seccomp?: SeccompFilter | undefined;
+  /** In a user namespace, where limits and the owner of stdio were settled before. */
+  readonly inUser: boolean;
 }
 
 /** Limits, identity and executable: what create and exec have in common. Runs inside the container's namespaces. */
 export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
   const { uid, gid, additionalGids: groups, umask = 0o022 } = process.user;
-  compileStdio(plan, process);
-  for (const { type, soft, hard } of process.rlimits) {
-    plan.add("process.rlimits", {
-      op: "rlimit",
-      resource: rlimitNumber(type),
-      soft,
-      hard,
-    });
-  }
-  compileScheduling(plan, process);
+  compileStdio(plan, process, context.inUser);
+  if (!context.inUser) compileLimits(plan, process);
   if (context.persona !== undefined) plan.add("linux.personality", { op: "personality", persona: context.persona });
   plan.add("process.user.umask", { op: "umask", mask: umask });
   plan.add("process.cwd", { op: "chdir", path: process.cwd });
@@ -58,12 +52,20 @@ function compileSeccompFilter(plan: PlanBuilder, { seccomp }: ProcessContext): v
   if (seccomp !== undefined) plan.add("linux.seccomp", { op: "seccomp", ...seccomp });
 }
 
-function compileStdio(plan: PlanBuilder, { terminal, user: { uid, gid } }: ProcessSpec): void {
+/** What takes a capability of the guest's own to raise. */
+export function compileLimits(plan: PlanBuilder, process: ProcessSpec): void {
+  for (const { type, soft, hard } of process.rlimits) {
+    plan.add("process.rlimits", { op: "rlimit", resource: rlimitNumber(type), soft, hard });
+  }
+  compileScheduling(plan, process);
+}
+
+function compileStdio(plan: PlanBuilder, { terminal, user: { uid, gid } }: ProcessSpec, inUser: boolean): void {
   const fds = terminal ? ["terminal", "terminal", "terminal"] : ["stdin", "stdout", "stderr"];
   const [stdin, stdout, stderr] = fds.map((name) => plan.slot(name)) as [number, number, number];
   plan.add("process.terminal", { op: "stdio", stdin, stdout, stderr });
   if (terminal) plan.add("process.terminal", { op: "ctty" });
-  if (uid !== 0) plan.add("process.user", { op: "chown-stdio", uid, gid });
+  if (uid !== 0 && !inUser) plan.add("process.user", { op: "chown-stdio", uid, gid });
 }
 
 function compileCapabilities(plan: PlanBuilder, sets: CapabilitySets): void {

@@ -1,19 +1,23 @@
-import { statSync } from "node:fs";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { checkSpec } from "./check-spec.ts";
 import { type CreatePlan, compileCreate } from "./compile-create.ts";
 import { withHome } from "./home.ts";
 import { hasCreateHooks } from "./hooks.ts";
 import { openForReading, openRoot, readTextInside } from "./inside.ts";
-import { launch, openLaunchFds } from "./launch.ts";
+import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions } from "./maker.ts";
+import { makeMissingSources } from "./missing-sources.ts";
 import { sortNamespaces } from "./namespaces.ts";
+import { openOwnMounts } from "./open-own-mounts.ts";
+import { mountSlot, ownMounts } from "./own-mounts.ts";
 import { Process } from "./process.ts";
 import { runCreateHooks } from "./run-hooks.ts";
 import { seccompFilter } from "./seccomp-filter.ts";
 import { securityModules } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
+import { giveStdio } from "./stdio-owner.ts";
 import { openFirstTerminal } from "./terminal.ts";
+import { openUserNamespace } from "./user-namespace.ts";
 
 /** Launches the init process of a container up to its release. On failure nothing is left behind. */
 export async function createInit(
@@ -21,37 +25,49 @@ export async function createInit(
   options: ContainerOptions,
   signal?: AbortSignal,
 ): Promise<{ readonly process: Process; readonly plan: CreatePlan }> {
-  const { sys } = kernel;
   const { spec, id } = options;
   checkSpec(spec);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
+  const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
+  const plan = compileCreate(spec, { env, hasModule: securityModules(kernel.files), seccomp });
+  const attempt = () => launchInit(kernel, options, plan, signal);
+  const { launched, fds } = await attempt().catch(async (error: unknown) => {
+    if (await makeMissingSources(spec.mounts, error)) return attempt();
+    throw error;
+  });
+  return { process: new Process(kernel, id, launched, fds.own, true), plan };
+}
+
+async function launchInit(
+  kernel: Kernel,
+  { id, spec, cgroup, pipeSize }: ContainerOptions,
+  plan: CreatePlan,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly launched: LaunchedProcess; readonly fds: LaunchFds }> {
   const slots = new Map<string, Fd>();
   try {
-    const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
-    slots.set("cgroup", openRoot(options.cgroup));
-    openNamespaces(spec, slots);
-    const plan = compileCreate(spec, { env, sourceKind, hasModule: securityModules(kernel.files), seccomp });
+    slots.set("cgroup", openRoot(cgroup));
+    await openNamespaces(kernel, spec, slots);
+    if (ownMounts(spec).size > 0) await openOwnMounts(kernel, spec, slots);
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec) : undefined;
-    if (terminal?.mount !== undefined) slots.set("devpts", terminal.mount);
-    const fds = openLaunchFds(kernel, {
-      release: true,
-      pipeSize: options.pipeSize,
-      ...(terminal === undefined ? {} : { terminal }),
-    });
-    const hooks = (launched: LaunchedProcess) =>
-      runCreateHooks(kernel, { id, spec, cgroup: options.cgroup, pid: launched.pid, pidfd: launched.pidfd }, signal);
+    if (terminal?.mount !== undefined) slots.set(mountSlot(terminal.mountIndex), terminal.mount);
+    const fds = openLaunchFds(kernel, { release: true, pipeSize, ...(terminal === undefined ? {} : { terminal }) });
+    giveStdio(fds, spec.process, spec.linux);
+    const hooks = ({ pid, pidfd }: LaunchedProcess) => runCreateHooks(kernel, { id, spec, cgroup, pid, pidfd }, signal);
     const atPause = hasCreateHooks(spec.hooks) ? hooks : undefined;
-    const launched = await launch(kernel, plan, fds, slots, { container: id, exec: id }, signal, atPause);
-    return { process: new Process(kernel, id, launched, fds.own, true), plan };
+    return { launched: await launch(kernel, plan, fds, slots, { container: id, exec: id }, signal, atPause), fds };
   } finally {
-    for (const fd of slots.values()) sys.close(fd);
+    for (const fd of slots.values()) kernel.sys.close(fd);
   }
 }
 
-function openNamespaces(spec: Spec, slots: Map<string, Fd>): void {
-  const { join, pidPath } = sortNamespaces(spec.linux.namespaces);
+async function openNamespaces(kernel: Kernel, { linux }: Spec, slots: Map<string, Fd>): Promise<void> {
+  const { join, pidPath, user } = sortNamespaces(linux.namespaces);
   for (const { type, path } of join) slots.set(`ns:${type}`, openForReading(path));
   if (pidPath !== undefined) slots.set("pid", openForReading(pidPath));
+  if (user === undefined) return;
+  const { uidMappings = [], gidMappings = [] } = linux;
+  slots.set("ns:user", user === "" ? await openUserNamespace(kernel, uidMappings, gidMappings) : openForReading(user));
 }
 
 function passwdOf(kernel: Kernel, spec: Spec): string | undefined {
@@ -61,9 +77,4 @@ function passwdOf(kernel: Kernel, spec: Spec): string | undefined {
   } finally {
     kernel.sys.close(root);
   }
-}
-
-function sourceKind(path: string): "directory" | "file" | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat === undefined ? undefined : stat.isDirectory() ? "directory" : "file";
 }

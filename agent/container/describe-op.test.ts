@@ -28,7 +28,7 @@ test("no operation shows an environment", () => {
 
 test.each<[PlanOp, string]>([
   [{ op: "open-tree", from: "guest", path: "/a", recursive: true }, "bind (recursive) /a"],
-  [{ op: "attach", target: "/proc", kind: "directory" }, "mount on /proc"],
+  [{ op: "attach", target: "/proc", overProc: false }, "mount on /proc"],
   [{ op: "user", uid: 1, gid: 2, groups: [3] }, "set user 1:2"],
   [{ op: "rlimit", resource: 7, soft: 1n, hard: 2n ** 64n - 1n }, "setrlimit resource 7 to 1/18446744073709551615"],
   [{ op: "umask", mask: 0o22 }, "umask 22"],

@@ -36,6 +36,12 @@ export function describeOp(op: PlanOp): {
       return { call: "mount", object: "new file system" };
     case "attach":
       return { call: "mount on", object: op.target };
+    case "remount":
+      return { call: "remount", object: op.data === "" ? op.path : `${op.path} with ${op.data}` };
+    case "setns-path":
+      return { call: "setns", object: op.path };
+    case "fork":
+      return { call: "fork", object: `flags 0x${op.flags.toString(16)}` };
     case "root":
       return { call: "bind rootfs", object: op.path };
     case "mkdir":

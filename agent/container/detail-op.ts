@@ -1,6 +1,6 @@
 import type { MountAttributes, PlanOp } from "../kernel/plan.ts";
 import { capabilityNames } from "./capabilities.ts";
-import { attributeWords, namespaceWords, propagationWords } from "./flag-words.ts";
+import { attributeWords, namespaceWords, propagationWords, remountWords } from "./flag-words.ts";
 import { rlimitName } from "./rlimits.ts";
 
 const UNLIMITED = 2n ** 64n - 1n;
@@ -30,6 +30,10 @@ export function detailOp(op: PlanOp, slots: readonly string[]): string | undefin
       return `${op.path} ${propagationWords(op.flags)}`;
     case "fsmount":
       return `new file system ${attributeWords(op.attributes)}`.trimEnd();
+    case "remount":
+      return `${op.path} ${remountWords(op.flags)} ${op.data}`.trimEnd();
+    case "fork":
+      return op.flags === 0 ? "" : `new ${namespaceWords(op.flags)}`;
     case "setattr":
       return attributes(op);
     case "root-attr":

@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { realFiles } from "../kernel/files.ts";
 import { checkSpec } from "./check-spec.ts";
 import { compileCreate } from "./compile-create.ts";
@@ -25,23 +24,12 @@ function explainPlan({ steps, slots }: CompiledPlan): ExplainedStep[] {
 }
 
 /**
- * What CreateContainer does for a spec, up to execve. A bind source that isn't on this machine is taken for a directory.
- * Throws the line that CreateContainer would give for a spec that can't be.
+ * What CreateContainer does for a spec, up to execve. Throws the line that CreateContainer would give for a spec that can't be.
  */
 export function explainSpec(spec: Spec): ExplainedStep[] {
   checkSpec(spec);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
-  const plan = compileCreate(spec, {
-    env: spec.process.env,
-    sourceKind,
-    hasModule: securityModules(realFiles),
-    seccomp,
-  });
+  const plan = compileCreate(spec, { env: spec.process.env, hasModule: securityModules(realFiles), seccomp });
   const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
   return [{ operation: "clone3", object, reason: "linux.namespaces" }, ...explainPlan(plan)];
-}
-
-function sourceKind(path: string): "directory" | "file" {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat === undefined || stat.isDirectory() ? "directory" : "file";
 }

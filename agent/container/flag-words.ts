@@ -30,10 +30,31 @@ const PROPAGATION = [
   [1 << 20, "shared"],
 ] as const;
 
+const REMOUNT = [
+  [0x1, "ro"],
+  [0x2, "nosuid"],
+  [0x4, "nodev"],
+  [0x8, "noexec"],
+  [0x10, "sync"],
+  [0x40, "mand"],
+  [0x80, "dirsync"],
+  [0x100, "nosymfollow"],
+  [0x400, "noatime"],
+  [0x800, "nodiratime"],
+  [0x1000, "bind"],
+  [0x8000, "silent"],
+  [1 << 21, "relatime"],
+  [1 << 23, "iversion"],
+  [1 << 24, "strictatime"],
+  [1 << 25, "lazytime"],
+] as const;
+
 /** Namespaces of CLONE_NEW* flags: "mount uts pid". */
 export const namespaceWords = (flags: number): string => words(CLONE, flags);
 /** MOUNT_ATTR_* as mount options: "ro nosuid". */
 export const attributeWords = (attributes: number): string => words(ATTRIBUTES, attributes);
+/** MS_* of a remount as mount options: "ro bind". */
+export const remountWords = (flags: number): string => words(REMOUNT, flags);
 /** MS_SHARED …, MS_REC: "slave recursively". */
 export const propagationWords = (flags: number): string => words(PROPAGATION.toReversed(), flags);
 

@@ -22,7 +22,6 @@ describe("hooks", () => {
     const pauses = (kind: HookKind) => {
       const { steps } = compileCreate(testSpec({ hooks: { [kind]: [hook()] } }), {
         env: [],
-        sourceKind: () => "file" as const,
         hasModule: () => false,
       });
       return [hasCreateHooks({ [kind]: [hook()] }), steps.filter(({ op }) => op.op === "wait").length];
@@ -38,7 +37,6 @@ describe("hooks", () => {
   test("make the pause after the mounts, before masked paths and the pivot", () => {
     const { steps } = compileCreate(testSpec({ hooks: { prestart: [hook()] } }), {
       env: [],
-      sourceKind: () => "file" as const,
       hasModule: () => false,
     });
     const names = steps.map(({ op }) => op.op);

@@ -14,6 +14,7 @@ import { seccompFilter } from "./seccomp-filter.ts";
 import { securityModules } from "./security-labels.ts";
 import { signalDirectly } from "./signal-handlers.ts";
 import type { ProcessSpec } from "./spec.ts";
+import { giveStdio } from "./stdio-owner.ts";
 import { openExecTerminal } from "./terminal.ts";
 
 /** The maker that is used unless an annotation names another: init forks each process and runs a launch plan in it. */
@@ -75,6 +76,7 @@ export class Launcher implements Maker {
       hasModule: securityModules(this.#kernel.files),
       persona: personaOf(linux.personality),
       seccomp: linux.seccomp && seccompFilter(linux.seccomp),
+      namespaces: linux.namespaces,
     });
     const cgroup = openRoot(this.#options.cgroup);
     try {
@@ -84,6 +86,7 @@ export class Launcher implements Maker {
         pipeSize: this.#options.pipeSize,
         ...(terminal === undefined ? {} : { terminal }),
       });
+      giveStdio(fds, process, this.#options.spec.linux);
       const slots = new Map([
         ["cgroup", cgroup],
         ["init", pidfd],

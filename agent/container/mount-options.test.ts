@@ -23,7 +23,22 @@ describe("mount options", () => {
     expect(parseMountOptions(["strictatime", "noatime"])).toMatchObject({ set: 0x10 });
   });
 
-  it("of the spec that a plan can't carry are named", () => {
-    expect(parseMountOptions(["rnosuid", "tmpcopyup", "nosuid"]).unsupported).toEqual(["rnosuid", "tmpcopyup"]);
+  it("of other runtimes that a plan can't carry are named", () => {
+    expect(parseMountOptions(["rnosuid", "copy-symlink", "nosuid"]).unsupported).toEqual(["copy-symlink"]);
+  });
+
+  it("with an r before them are for all mounts below", () => {
+    const parsed = parseMountOptions(["ro", "rro", "rnosuid", "rsuid", "rnoatime", "rdev", "rnosymfollow"]);
+    expect(parsed).toMatchObject({ set: 1, clear: 0, below: { set: 0x200011, clear: 0x76 }, data: [] });
+    expect(parseMountOptions(["relatime", "remount", "ridmap"])).toMatchObject({
+      ...{ set: 0, clear: 0x70, below: { set: 0, clear: 0 } },
+      ...{ remount: true, idmap: "ridmap" },
+    });
+  });
+
+  it("that no mount shows are taken without a word", () => {
+    const options = ["defaults", "async", "silent", "loud", "iversion", "noiversion", "acl", "norelatime", ""];
+    expect(parseMountOptions(options)).toMatchObject({ set: 0, clear: 0, data: [], unsupported: [] });
+    expect(parseMountOptions(["sync", "dirsync", "mand", "lazytime"]).data).toHaveLength(4);
   });
 });

@@ -14,23 +14,32 @@ import {
   MS_UNBINDABLE,
 } from "../kernel/constants.ts";
 
-/** Options of one mount, sorted by who acts on them. */
-export interface MountOptions {
-  readonly bind: boolean;
-  readonly recursive: boolean;
-  /** MOUNT_ATTR_* to set and to clear. */
+/** MOUNT_ATTR_* to set and to clear. */
+export interface AttributeChange {
   readonly set: number;
   readonly clear: number;
+}
+
+/** Options of one mount, sorted by who acts on them. */
+export interface MountOptions extends AttributeChange {
+  readonly bind: boolean;
+  /** Of `rbind`. */
+  readonly recursive: boolean;
+  readonly remount: boolean;
+  /** `idmap`, and `ridmap` for all that is mounted below as well. */
+  readonly idmap?: "idmap" | "ridmap";
+  /** Attributes of the mount and of all below it: `rro` … */
+  readonly below: AttributeChange;
   /** MS_SHARED …, or 0 when nothing was asked. */
   readonly propagation: number;
   readonly propagationRecursive: boolean;
   /** For the file system: `mode=755` → ["mode", "755"], `sync` → ["sync"]. */
   readonly data: readonly (readonly [string, string?])[];
-  /** Options of the OCI spec that the launch plan doesn't carry. */
+  /** Options of other runtimes that the launch plan doesn't carry. */
   readonly unsupported: readonly string[];
 }
 
-const SET = new Map<string, readonly [set: number, clear: number]>([
+const ATTRIBUTES = new Map<string, readonly [set: number, clear: number]>([
   ["ro", [MOUNT_ATTR_RDONLY, 0]],
   ["rw", [0, MOUNT_ATTR_RDONLY]],
   ["nosuid", [MOUNT_ATTR_NOSUID, 0]],
@@ -49,9 +58,10 @@ const SET = new Map<string, readonly [set: number, clear: number]>([
   ["atime", [0, MOUNT_ATTR__ATIME]],
   ["norelatime", [0, 0]],
   ["nostrictatime", [0, 0]],
-  ["defaults", [0, 0]],
-  ["async", [0, 0]],
 ]);
+
+/** What every mount is anyway, and what only mount(2) knows and no file system of Linux 6 acts on. */
+const WITHOUT_EFFECT = new Set(["", "defaults", "async", "silent", "loud", "iversion", "noiversion", "acl", "noacl"]);
 
 const PROPAGATION = new Map([
   ["private", MS_PRIVATE],
@@ -60,9 +70,7 @@ const PROPAGATION = new Map([
   ["unbindable", MS_UNBINDABLE],
 ]);
 
-/** Known to the OCI runtime spec, not carried yet. */
-const UNSUPPORTED =
-  /^(remount|tmpcopyup|idmap|ridmap|(r(ro|rw|nosuid|suid|nodev|dev|noexec|exec|noatime|atime|relatime|norelatime|nodiratime|diratime|strictatime|nostrictatime|symfollow|nosymfollow)))$/;
+const UNSUPPORTED = new Set(["tmpcopyup", "copy-symlink", "src-nofollow", "dest-nofollow"]);
 
 const parsed = new WeakMap<readonly string[], MountOptions>();
 
@@ -76,37 +84,42 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
 }
 
 function sortOptions(options: readonly string[]): MountOptions {
-  let [bind, recursive, set, clear, propagation, propagationRecursive] = [false, false, 0, 0, 0, false];
+  let [bind, recursive, remount, propagation, propagationRecursive] = [false, false, false, 0, false];
+  let idmap: "idmap" | "ridmap" | undefined;
+  let [own, below] = [NO_CHANGE, NO_CHANGE];
   const data: [string, string?][] = [];
   const unsupported: string[] = [];
   for (const option of options) {
-    const attribute = SET.get(option);
-    const spread = PROPAGATION.get(option) ?? (option.startsWith("r") ? PROPAGATION.get(option.slice(1)) : undefined);
+    const base = option.startsWith("r") ? option.slice(1) : "";
+    const attribute = ATTRIBUTES.get(option);
+    const attributeBelow = ATTRIBUTES.get(base);
+    const spread = PROPAGATION.get(option) ?? PROPAGATION.get(base);
     if (option === "bind" || option === "rbind") {
       bind = true;
       recursive ||= option === "rbind";
-    } else if (attribute !== undefined) {
-      const mask = attribute[0] | attribute[1];
-      set = (set & ~mask) | attribute[0];
-      clear = (clear & ~attribute[0]) | attribute[1];
-    } else if (spread !== undefined) {
+    } else if (option === "remount") remount = true;
+    else if (option === "idmap" || option === "ridmap") idmap = option;
+    else if (attribute !== undefined) own = change(own, attribute);
+    else if (attributeBelow !== undefined) below = change(below, attributeBelow);
+    else if (spread !== undefined) {
       propagation = spread;
       propagationRecursive = option.startsWith("r");
-    } else if (UNSUPPORTED.test(option)) {
-      unsupported.push(option);
-    } else if (option !== "") {
+    } else if (UNSUPPORTED.has(option)) unsupported.push(option);
+    else if (!WITHOUT_EFFECT.has(option)) {
       const at = option.indexOf("=");
       data.push(at < 0 ? [option] : [option.slice(0, at), option.slice(at + 1)]);
     }
   }
+  const spread = { propagation, propagationRecursive };
   return {
-    bind,
-    recursive,
-    set,
-    clear,
-    propagation,
-    propagationRecursive,
-    data,
-    unsupported,
+    ...{ bind, recursive, remount, ...own, below, ...spread, data, unsupported },
+    ...(idmap === undefined ? {} : { idmap }),
   };
+}
+
+const NO_CHANGE: AttributeChange = { set: 0, clear: 0 };
+
+/** The later option of two that contradict each other counts. */
+function change({ set, clear }: AttributeChange, [sets, clears]: readonly [number, number]): AttributeChange {
+  return { set: (set & ~(sets | clears)) | sets, clear: (clear & ~sets) | clears };
 }

@@ -9,8 +9,10 @@ test("new ones are flags, and the pid namespace stands apart", () => {
   expect(sorted).toEqual({
     create: CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWCGROUP,
     newPid: true,
+    newTime: false,
     join: [],
     refused: [],
+    twice: [],
   });
 });
 
@@ -28,6 +30,13 @@ test("both hosts' names of a type mean the same", () => {
 });
 
 test("what can't be carried is named", () => {
-  const { refused } = sortNamespaces([space("user"), space("time"), space("mnt", "/m")]);
-  expect(refused).toEqual(["user", "time", "mnt by path"]);
+  const { refused, twice } = sortNamespaces([space("vm"), space("mnt", "/m"), space("net"), space("network", "/n")]);
+  expect(refused).toEqual(["vm", "mnt by path"]);
+  expect(twice).toEqual(["network"]);
+});
+
+test("user and time namespaces stand apart, for each has its own way to be made", () => {
+  expect(sortNamespaces([space("user"), space("time")])).toMatchObject({ create: 0, user: "", newTime: true });
+  const byPath = sortNamespaces([space("user", "/u"), space("time", "/t")]);
+  expect(byPath).toMatchObject({ user: "/u", newTime: false, join: [{ path: "/t", type: "time" }] });
 });

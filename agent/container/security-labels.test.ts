@@ -7,7 +7,7 @@ import { testSpec } from "./test-spec.ts";
 
 const { process, linux } = testSpec();
 const env = ["PATH=/bin"];
-const context = (hasModule: boolean) => ({ env, sourceKind: () => "file" as const, hasModule: () => hasModule });
+const context = (hasModule: boolean) => ({ env, namespaces: [], hasModule: () => hasModule });
 const labelled = { ...process, apparmorProfile: "profile", selinuxLabel: "u:r:t:s0" };
 
 describe("labels of security modules", () => {

@@ -72,6 +72,21 @@ export interface MountSpec {
   readonly source: string;
   readonly type: string;
   readonly options: readonly string[];
+  /** Of an idmapped mount; absent: what the container's user namespace has. */
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
+}
+
+/** `size` ids from `containerID` on, as they are inside, are those from `hostID` on outside. */
+export interface IdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
+export interface TimeOffset {
+  readonly secs: number;
+  readonly nanosecs: number;
 }
 
 export interface NamespaceSpec {
@@ -97,8 +112,13 @@ export interface DeviceSpec {
 export interface LinuxSpec {
   readonly namespaces: readonly NamespaceSpec[];
   readonly devices: readonly DeviceSpec[];
-  /** What mounts of the guest do in the container, all below its root: come too, or stay away. */
-  readonly rootfsPropagation: "slave" | "private";
+  /** Of a new user namespace. */
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
+  /** Of a new time namespace, by clock: monotonic, boottime. */
+  readonly timeOffsets?: Readonly<Record<string, TimeOffset>>;
+  /** slave, private, shared, unbindable, or one of them with an `r` before it. */
+  readonly rootfsPropagation: string;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly cgroupsPath: string;

@@ -1,9 +1,10 @@
 import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../kernel/constants.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
-import { isDevpts } from "./compile-mounts.ts";
 import { openDirectoryInside, openRoot } from "./inside.ts";
+import { isDevpts } from "./mount-kind.ts";
 import { parseMountOptions } from "./mount-options.ts";
-import type { ProcessSpec, Spec } from "./spec.ts";
+import type { LinuxSpec, ProcessSpec, Spec } from "./spec.ts";
+import { hostId } from "./user-namespace.ts";
 
 /** A new pty; both ends are the caller's. */
 export interface Terminal {
@@ -12,19 +13,36 @@ export interface Terminal {
   readonly number: number;
 }
 
-/** A pty of a devpts instance of the container's own, which is not attached yet: `mount` is its detached mount. */
-export function openFirstTerminal(kernel: Kernel, spec: Spec): Terminal & { readonly mount?: Fd } {
-  const devpts = spec.mounts.find(isDevpts);
-  if (devpts === undefined) return openTerminalIn(kernel, "/dev/pts", spec.process);
+/**
+ * A pty of a devpts instance of the container's own, which is not attached yet: `mount` is its detached mount, and has the
+ * index in the spec. Its options name ids of the guest: those of a user namespace are turned into them.
+ */
+export function openFirstTerminal(
+  kernel: Kernel,
+  spec: Spec,
+): Terminal & { readonly mount?: Fd; readonly mountIndex: number } {
+  const mountIndex = spec.mounts.findIndex(isDevpts);
+  const devpts = spec.mounts[mountIndex];
+  if (devpts === undefined) return { ...openTerminalIn(kernel, "/dev/pts", spec.process), mountIndex };
   const { data, set } = parseMountOptions(devpts.options);
-  const options = data.filter(([key]) => key !== "newinstance");
+  const options = data.filter(([key]) => key !== "newinstance").map((option) => outsideIds(option, spec.linux));
   const mount = kernel.sys.detachedMount("devpts", options, set === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : set);
   try {
-    return { ...openTerminal(kernel, mount, spec.process), mount };
+    return { ...openTerminal(kernel, mount, spec.process), mount, mountIndex };
   } catch (error) {
     kernel.sys.close(mount);
     throw error;
   }
+}
+
+function outsideIds(
+  option: readonly [string, string?],
+  { uidMappings = [], gidMappings = [] }: LinuxSpec,
+): readonly [string, string?] {
+  const [key, value] = option;
+  const mappings = key === "uid" ? uidMappings : key === "gid" ? gidMappings : [];
+  const id = hostId(mappings, Number(value));
+  return id === undefined ? option : [key, String(id)];
 }
 
 /** A pty of a running container's devpts, or of the guest's where the container has none. */

@@ -48,7 +48,7 @@ export function testSpec(parts: Partial<Spec> = {}): Spec {
         { type: "pid", path: "" },
       ],
       devices: [],
-      rootfsPropagation: "slave",
+      rootfsPropagation: "",
       maskedPaths: ["/proc/kcore"],
       readonlyPaths: ["/proc/sys"],
       cgroupsPath: "/default/c1",

@@ -1,8 +1,10 @@
 /** Numbers of the Linux ABI that more than one file needs (x86_64 and arm64 agree on all of them). */
+export const CLONE_NEWTIME = 0x80;
 export const CLONE_NEWNS = 0x20000;
 export const CLONE_NEWCGROUP = 0x2000000;
 export const CLONE_NEWUTS = 0x4000000;
 export const CLONE_NEWIPC = 0x8000000;
+export const CLONE_NEWUSER = 0x10000000;
 export const CLONE_NEWPID = 0x20000000;
 export const CLONE_NEWNET = 0x40000000;
 
@@ -23,6 +25,11 @@ export const MS_SLAVE = 1 << 19;
 export const MS_SHARED = 1 << 20;
 export const MS_RELATIME = 1 << 21;
 export const MS_STRICTATIME = 1 << 24;
+export const MS_MANDLOCK = 64;
+export const MS_NOSYMFOLLOW = 256;
+export const MS_SILENT = 1 << 15;
+export const MS_I_VERSION = 1 << 23;
+export const MS_LAZYTIME = 1 << 25;
 export const MNT_DETACH = 2;
 
 export const MOUNT_ATTR_RDONLY = 0x1;

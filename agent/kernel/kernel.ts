@@ -147,6 +147,10 @@ export interface Sys {
   umount(target: string, flags: number): Promise<void>;
   /** A detached mount of a new file system (fsopen … fsmount): tmpfs, devpts. */
   detachedMount(type: string, options: readonly (readonly [string, string?])[], attributes: number): Fd;
+  /** A detached clone of what is mounted at a path of the guest (open_tree). Off the main thread. */
+  openTree(path: string, recursive: boolean): Promise<Fd>;
+  /** Maps the ids of a detached mount by a user namespace; `path` is for the error. */
+  idmapMount(mount: Fd, userns: Fd, recursive: boolean, path: string): void;
   /** Master of a new pty of the devpts instance that `dir` (its directory) belongs to; refuses what is no devpts. */
   openTerminal(dir: Fd): Fd;
   /** TIOCGPTPEER, O_NOCTTY. */

@@ -40,6 +40,8 @@ const LAWFUL: Record<Call, unknown[]> = {
   umount: ["target", 0],
   detachedMount: ["type", [], 0],
   attachMount: [9999, "/"],
+  openTree: ["/", 0],
+  idmapMount: [9999, 9998, 0],
   openTerminal: [9999],
   terminalPeer: [9999],
   terminalNumber: [9999],

@@ -47,6 +47,8 @@ export interface NativeAddon {
     attributes: number,
   ): [result: number, step: number, log: string];
   attachMount(mount: number, target: string): number;
+  openTree(path: string, recursive: number): Promise<number>;
+  idmapMount(mount: number, userns: number, recursive: number): number;
   openTerminal(dir: number): number;
   terminalPeer(master: number): number;
   terminalNumber(master: number): number;

@@ -64,7 +64,6 @@ function fields(op: PlanOp): { name: string; values: Value[] } {
   const { op: name, ...rest } = op;
   const values = Object.entries(rest).map(([key, value]): Value => {
     if (key === "from") return value === "root" ? 1 : 0;
-    if (key === "kind") return value === "file" ? 1 : 0;
     if (value instanceof BigUint64Array) return [...value];
     return typeof value === "boolean" ? Number(value) : value;
   });

@@ -45,8 +45,11 @@ export type PlanOp =
   | ({ readonly op: "setattr" } & MountAttributes)
   /** move_mount(mount → guest path), then root := mount. */
   | { readonly op: "root"; readonly path: string }
-  /** move_mount(mount → target in root); a missing target and its parents are made (directory 0755 or empty file). */
-  | { readonly op: "attach"; readonly target: string; readonly kind: "directory" | "file" }
+  /**
+   * move_mount(mount → target in root). A missing target and its parents are made: an empty file if the mount is one of a
+   * file, else a directory 0755. EPERM where the target lies on a proc file system, unless `overProc`.
+   */
+  | { readonly op: "attach"; readonly target: string; readonly overProc: boolean }
   /** mkdir -p in root; an existing directory is left as it is. */
   | { readonly op: "mkdir"; readonly path: string; readonly mode: number }
   /** mknod in root, with exact mode and owner; an existing file of the same type and number is left. */
@@ -68,6 +71,15 @@ export type PlanOp =
   | { readonly op: "readonly"; readonly path: string }
   /** mount_setattr on `root`. */
   | ({ readonly op: "root-attr" } & MountAttributes)
+  /** mount(2) with MS_REMOUNT and `flags` of the mount at a path in root. `data` is for the file system. */
+  | { readonly op: "remount"; readonly path: string; readonly flags: number; readonly data: string }
+  /**
+   * Go on in a new child of init, born with these CLONE_NEW* flags in the namespaces that were made or joined so far.
+   * Once, and with nothing before it that may wait, for init waits for it.
+   */
+  | { readonly op: "fork"; readonly flags: number }
+  /** setns(2) of a path of the guest; for /proc/self/ns, which only the child can open. */
+  | { readonly op: "setns-path"; readonly path: string; readonly flags: number }
   /** pivot_root into `root`, drop the old one, chdir to "/". */
   | { readonly op: "pivot" }
   | { readonly op: "chdir"; readonly path: string }

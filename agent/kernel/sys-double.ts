@@ -59,6 +59,8 @@ export function createSysDouble(): SysDouble {
     return async (...args: Parameters<Sys[N]>): Promise<void> => now(...args);
   }
 
+  const openTree = call("openTree", descriptor);
+
   return {
     calls,
     open,
@@ -83,6 +85,8 @@ export function createSysDouble(): SysDouble {
     mount: later("mount"),
     umount: later("umount"),
     detachedMount: call("detachedMount", descriptor),
+    openTree: async (...args) => openTree(...args),
+    idmapMount: call("idmapMount", () => {}),
     openTerminal: call("openTerminal", descriptor),
     terminalPeer: call("terminalPeer", descriptor),
     terminalNumber: call("terminalNumber", () => 0),

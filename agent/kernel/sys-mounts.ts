@@ -1,6 +1,6 @@
 import type { Fd } from "./kernel.ts";
 import type { NativeAddon } from "./native-addon.ts";
-import { checked, ENODEV } from "./sys-result.ts";
+import { checked, EINVAL, ENODEV } from "./sys-result.ts";
 
 /** Steps of a detached mount, in the order of `enum step` in mounts.c. */
 const DETACHED_STEPS = ["fsopen", "fsconfig", "fsconfig create", "fsmount"] as const;
@@ -18,6 +18,14 @@ export function mountCalls(addon: NativeAddon) {
       const flat = options.flatMap(([key, value]) => [key, value ?? null]);
       const [result, step, log] = addon.detachedMount(type, flat, attributes);
       return checked(result, DETACHED_STEPS[step] ?? "fsopen", type, log);
+    },
+    async openTree(path: string, recursive: boolean): Promise<Fd> {
+      return checked(await addon.openTree(path, recursive ? 1 : 0), "bind", path);
+    },
+    idmapMount(mount: Fd, userns: Fd, recursive: boolean, path: string) {
+      const result = addon.idmapMount(mount, userns, recursive ? 1 : 0);
+      const detail = result === -EINVAL ? "its file system has no idmapped mounts here, or is idmapped already" : "";
+      checked(result, "idmap mount of", path, detail);
     },
     /** Moves a detached mount to `target`; the descriptor stays the caller's. */
     attachMount(mount: Fd, target: string) {

@@ -4,6 +4,7 @@ import type { Fd } from "./kernel.ts";
 export const EIO = 5;
 export const EAGAIN = 11;
 export const ENODEV = 19;
+export const EINVAL = 22;
 export const EINPROGRESS = 115;
 
 /** The result of an addon call, or SystemError that names the call and its object ("fd 7" for a number). */

@@ -50,22 +50,12 @@ describe("a spec off the wire", () => {
   });
 
   test.each<[string, Init<grpc.Spec>]>([
-    ['linux.rootfsPropagation "shared"', { Linux: { RootfsPropagation: "shared" } }],
     ["linux.resources.memory.swappiness", { Linux: { Resources: { Memory: { Swappiness: 1 } } } }],
     ["windows", { Windows: {} }],
     ["linux.intelRdt", { Linux: { IntelRdt: {} } }],
     ["process.user.username", { Process: { Args: ["x"], User: { Username: "ann" } } }],
   ])("names %s, which nothing carries yet", (name, parts) => {
     expect(toSpec(decoded(parts)).unsupported).toEqual([name]);
-  });
-
-  test.each([
-    ["", "slave"],
-    ["rslave", "slave"],
-    ["private", "private"],
-    ["rprivate", "private"],
-  ])("with the propagation %j is %s", (RootfsPropagation, expected) => {
-    expect(toSpec(decoded({ Linux: { RootfsPropagation } })).linux.rootfsPropagation).toBe(expected);
   });
 
   test("with empty hooks, as runtime-rs sends them, is fine", () => {

@@ -4,6 +4,7 @@ import { AgentError } from "../kernel/error.ts";
 import { given } from "./given.ts";
 import { toDevice } from "./oci-devices.ts";
 import { toHooks } from "./oci-hooks.ts";
+import { toMount, toNamespaces } from "./oci-mounts.ts";
 import { toProcess, toProcessSettings, unsupportedOfProcess } from "./oci-process.ts";
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 import { unsupportedOfSeccomp } from "./oci-seccomp.ts";
@@ -20,12 +21,11 @@ export function toSpec(message: grpc.Spec | null): Spec {
     root: { path: root.Path, readonly: root.Readonly },
     hostname: message.Hostname,
     domainname: message.Domainname,
-    mounts: message.Mounts,
+    mounts: message.Mounts.map(toMount),
     annotations: message.Annotations,
     linux: {
-      namespaces: (linux?.Namespaces ?? []).map(({ Type, Path }) => ({ type: Type, path: Path })),
+      ...toNamespaces(linux),
       devices: (linux?.Devices ?? []).map(toDevice),
-      rootfsPropagation: linux?.RootfsPropagation.endsWith("private") ? "private" : "slave",
       maskedPaths: linux?.MaskedPaths ?? [],
       readonlyPaths: linux?.ReadonlyPaths ?? [],
       cgroupsPath: linux?.CgroupsPath ?? "",
@@ -44,13 +44,9 @@ export function toSpec(message: grpc.Spec | null): Spec {
 
 function unsupportedOfSpec(message: grpc.Spec): string[] {
   const { Linux: linux } = message;
-  const propagation = linux?.RootfsPropagation ?? "";
   return given({
     solaris: message.Solaris,
     windows: message.Windows,
-    "linux.uidMappings": linux?.UIDMappings,
-    "linux.gidMappings": linux?.GIDMappings,
-    [`linux.rootfsPropagation "${propagation}"`]: /^(|r?slave|r?private)$/.test(propagation) ? "" : propagation,
     "linux.intelRdt": linux?.IntelRdt,
   });
 }

@@ -19,7 +19,7 @@ export function mountOf(type: string, target: string, options: readonly (readonl
       ([key, value]): PlanOp => (value === undefined ? { op: "fsconfig", key } : { op: "fsconfig", key, value }),
     ),
     { op: "fsmount", attributes: abi.MOUNT_ATTR_NOSUID },
-    { op: "attach", target, kind: "directory" },
+    { op: "attach", target, overProc: false },
   ];
 }
 

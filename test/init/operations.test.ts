@@ -140,7 +140,7 @@ describeInit("every operation does what it says", (binary) => {
     const ops: PlanOp[] = [
       { op: "open-tree", from: "guest", path: source, recursive: true },
       { op: "setattr", set, clear: 0, propagation: abi.MS_PRIVATE, recursive: true },
-      { op: "attach", target: "/data/bound", kind: "directory" },
+      { op: "attach", target: "/data/bound", overProc: false },
     ];
     const text = await inside(ops, "cat /data/bound/hello; touch /data/bound/x 2>&1; grep bound /proc/self/mounts");
     expect(text).toMatch(/^hello\ntouch: .*Read-only file system\n.*\/data\/bound ext4 ro,noexec/);
@@ -149,7 +149,7 @@ describeInit("every operation does what it says", (binary) => {
   test("open-tree from the root binds a file of the container, and attach makes the empty file for it", async () => {
     const ops: PlanOp[] = [
       { op: "open-tree", from: "root", path: "/etc/secret", recursive: false },
-      { op: "attach", target: "/data/sub/copy", kind: "file" },
+      { op: "attach", target: "/data/sub/copy", overProc: false },
     ];
     expect(await inside(ops, "cat /data/sub/copy")).toBe("secret");
     expect(lstatSync(join(rootfs, "data/sub/copy")).size).toBe(0);
@@ -164,7 +164,7 @@ describeInit("every operation does what it says", (binary) => {
       { op: "propagate", path: "/", flags: abi.MS_REC | abi.MS_PRIVATE },
       { op: "root", path: rootfs },
       { op: "take-mount", slot: EXTRA + 1 },
-      { op: "attach", target: "/opt", kind: "directory" },
+      { op: "attach", target: "/opt", overProc: false },
       stdio,
       ...shell(`ls ${rootfs}/passwd; stat -c %a ${rootfs}/opt`),
     ];
@@ -421,7 +421,7 @@ describeInit("every operation does what it says", (binary) => {
     symlinkSync("../run/resolve/stub.conf", join(rootfs, "etc/resolv.conf"));
     const ops: PlanOp[] = [
       { op: "open-tree", from: "guest", path: "/etc/passwd", recursive: false },
-      { op: "attach", target: "/etc/resolv.conf", kind: "file" },
+      { op: "attach", target: "/etc/resolv.conf", overProc: false },
     ];
     expect(await inside(ops, "grep -c root: /run/resolve/stub.conf /etc/resolv.conf")).toMatch(
       /stub.conf:1\n.*resolv.conf:1/,

@@ -227,7 +227,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     ["a slot out of range", [{ op: "wait", slot: 1 }], 0, () => undefined],
     [
       "a flag that is neither 0 nor 1",
-      [{ op: "attach", target: "/x", kind: "file" }],
+      [{ op: "attach", target: "/x", overProc: false }],
       0,
       (b) => void b.writeUInt32LE(2, at(0, 1)),
     ],

@@ -9,12 +9,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 /* fcntl(2): of memory files. */
 enum { GET_SEALS = 1034, ALL_SEALS = 15 };
 
 static int own_pidns = -1;
 static struct stat own_program;
+static pid_t *born; /* shared with children */
 
 struct outcome {
   int error;
@@ -24,7 +26,8 @@ struct outcome {
 
 int launch_prepare(void) {
   own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-  return own_pidns < 0 || stat("/proc/self/exe", &own_program) < 0 ? -errno : 0;
+  born = mmap(NULL, sizeof *born, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return own_pidns < 0 || born == MAP_FAILED || stat("/proc/self/exe", &own_program) < 0 ? -errno : 0;
 }
 
 /* Maps a sealed plan; the mapping is private, and the child alone makes it writable. */
@@ -93,6 +96,25 @@ void launch_keep_fds(struct process *process, uint32_t mask, int *fds) {
   }
 }
 
+/*
+ * Waits for the child to come to its `fork`, which is a few namespaces away, and puts the new child in its place. One
+ * that fails before that stays the process: its report says why.
+ */
+static void follow_fork(struct process *process) {
+  siginfo_t info;
+  while (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) continue;
+  if (*born == 0) return;
+  waitpid(process->pid, NULL, 0);
+  process->pid = *born;
+  int pidfd = abi_pidfd_open(*born);
+  if (pidfd < 0) {
+    kill(*born, SIGKILL); /* out of descriptors; the old one is that of a process that is gone */
+    return;
+  }
+  close(process->pidfd);
+  process->pidfd = pidfd;
+}
+
 static struct outcome refuse(int error, uint32_t where) { return (struct outcome){.error = error, .where = where}; }
 
 static struct outcome run(const struct request *request, int *fds, const struct origin *origin) {
@@ -107,7 +129,8 @@ static struct outcome run(const struct request *request, int *fds, const struct 
                         .root = -1,
                         .mount = -1,
                         .fs = -1,
-                        .mask = -1};
+                        .mask = -1,
+                        .born = born};
   if (table_by_id(request->id) != NULL) return refuse(-EEXIST, WHERE_MESSAGE);
   outcome.error = map_plan(fds[0], &base, &size);
   if (outcome.error == 0) outcome.error = plan_check(base, size, launch->slots, &child.plan, &outcome.detail);
@@ -120,6 +143,7 @@ static struct outcome run(const struct request *request, int *fds, const struct 
     outcome = refuse(-ENOSPC, WHERE_MESSAGE);
     goto out;
   }
+  *born = 0;
   pid_t pid = clone_child(launch, slots, &outcome.process->pidfd, &outcome.where);
   if (pid == 0) enter_child(&child, launch, base, size, origin);
   if (pid < 0) {
@@ -128,6 +152,7 @@ static struct outcome run(const struct request *request, int *fds, const struct 
     goto out;
   }
   outcome.process->pid = pid;
+  if (child.plan.forks) follow_fork(outcome.process);
   launch_keep_fds(outcome.process, launch->keep_mask, slots + launch->slots);
 out:
   if (base != MAP_FAILED) munmap(base, size);

@@ -2,8 +2,10 @@
 #include "child.h"
 #include "linux-abi.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 
 static int take_mount(struct child *child, int mount) {
   if (mount < 0) return -errno;
@@ -87,13 +89,29 @@ int op_root(struct child *child, const struct plan_op *op) {
   return 0;
 }
 
-/* Arguments: target, 1 if it is a file. */
+/* Arguments: target, 1 if it may lie on a proc file system. A missing target is made of the kind that the mount has. */
 int op_attach(struct child *child, const struct plan_op *op) {
-  int target = in_root_make(child, child_string(child, op, 0), op->arg[1] ? S_IFREG | 0644 : S_IFDIR | 0755);
+  struct stat top;
+  struct statfs fs;
+  if (fstat(child->mount, &top) < 0) return -errno;
+  int target = in_root_make(child, child_string(child, op, 0), S_ISDIR(top.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
   if (target < 0) return target;
-  int result = result_of(abi_move_mount(child->mount, target, "", ABI_MOVE_MOUNT_T_EMPTY_PATH));
+  int result = op->arg[1] ? 0 : result_of(fstatfs(target, &fs));
+  if (result == 0 && op->arg[1] == 0 && fs.f_type == ABI_PROC_SUPER_MAGIC) result = -EPERM;
+  if (result == 0) result = result_of(abi_move_mount(child->mount, target, "", ABI_MOVE_MOUNT_T_EMPTY_PATH));
   close(target);
   if (result == 0) drop_fd(&child->mount);
+  return result;
+}
+
+/* Arguments: path, MS_* flags, data. The kernel takes a path only: that of the descriptor, which leads nowhere else. */
+int op_remount(struct child *child, const struct plan_op *op) {
+  char path[32];
+  int target = in_root(child, child_string(child, op, 0));
+  if (target < 0) return target;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", target);
+  int result = result_of(mount(NULL, path, NULL, MS_REMOUNT | op->arg[1], child_string(child, op, 2)));
+  close(target);
   return result;
 }
 

@@ -20,6 +20,23 @@ int op_setns(struct child *child, const struct plan_op *op) {
   return result_of(syscall(SYS_setns, child_slot(child, op, 0), op->arg[1]));
 }
 
+int op_setns_path(struct child *child, const struct plan_op *op) {
+  int fd = open(child_string(child, op, 0), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  int result = result_of(syscall(SYS_setns, fd, op->arg[1]));
+  close(fd);
+  return result;
+}
+
+/* Goes on as a new child of init; a pid namespace of its own (flags) belongs to the user namespace joined before. */
+int op_fork(struct child *child, const struct plan_op *op) {
+  const struct abi_clone_args args = {.flags = ABI_CLONE_PARENT | op->arg[0]};
+  pid_t pid = abi_clone3(&args);
+  if (pid <= 0) return result_of(pid);
+  *child->born = pid;
+  _exit(0);
+}
+
 int op_setsid(struct child *child, const struct plan_op *op) {
   (void)child, (void)op;
   return result_of(setsid());

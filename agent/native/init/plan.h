@@ -46,6 +46,9 @@ enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 * 1024 * 1024, PLAN_ARGUMENT
   X(mask, "p")                                                                                                         \
   X(readonly, "p")                                                                                                     \
   X(root_attr, "uuub")                                                                                                 \
+  X(remount, "pus")                                                                                                    \
+  X(fork, "u")                                                                                                         \
+  X(setns_path, "pu")                                                                                                  \
   X(pivot, "")                                                                                                         \
   X(chdir, "p")                                                                                                        \
   X(stdio, "lll")                                                                                                      \
@@ -82,6 +85,7 @@ struct plan {
   uint64_t *words;
   char *strings;
   uint32_t op_count, word_count, string_bytes;
+  bool forks; /* it has a `fork` */
 };
 
 /*

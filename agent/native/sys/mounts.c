@@ -177,12 +177,56 @@ static napi_value call_attach_mount(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(syscall(SYS_move_mount, mount, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)));
 }
 
+struct tree_work {
+  struct work work;
+  char path[PATH_MAX];
+  unsigned flags;
+};
+
+static int64_t run_open_tree(struct work *work) {
+  const struct tree_work *t = (const struct tree_work *)work;
+  return SYS_RETRY(syscall(SYS_open_tree, AT_FDCWD, t->path, t->flags));
+}
+
+/* openTree(path, recursive): promise of a detached clone of what is mounted there */
+static napi_value call_open_tree(napi_env env, napi_callback_info info) {
+  struct args args;
+  int64_t recursive;
+  struct tree_work *t = calloc(1, sizeof(*t));
+  if (t == NULL) {
+    napi_throw_error(env, NULL, "out of memory");
+    return NULL;
+  }
+  if (!args_begin(&args, env, info, 2) || !arg_string(&args, "path", t->path, sizeof(t->path)) ||
+      !arg_int(&args, "recursive", 0, 1, &recursive)) {
+    free(t);
+    return NULL;
+  }
+  t->flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+  return work_start(env, &t->work, run_open_tree);
+}
+
+/* idmapMount(mount, userns, recursive): of a detached mount */
+static napi_value call_idmap_mount(napi_env env, napi_callback_info info) {
+  struct args args;
+  int mount, userns;
+  int64_t recursive;
+  if (!args_begin(&args, env, info, 3) || !arg_fd(&args, "mount", &mount) || !arg_fd(&args, "userns", &userns) ||
+      !arg_int(&args, "recursive", 0, 1, &recursive))
+    return NULL;
+  struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+  unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+  return result(env, SYS_RETRY(syscall(SYS_mount_setattr, mount, "", flags, &attr, sizeof(attr))));
+}
+
 napi_status mounts_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
       {"mount", call_mount},
       {"umount", call_umount},
       {"detachedMount", call_detached_mount},
       {"attachMount", call_attach_mount},
+      {"openTree", call_open_tree},
+      {"idmapMount", call_idmap_mount},
   };
   return REGISTER(env, exports, table);
 }
