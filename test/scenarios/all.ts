@@ -10,6 +10,8 @@ import { hookScenarios } from "./hooks.ts";
 import { hostileScenarios } from "./hostile.ts";
 import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
+import { mountScenarios } from "./mounts.ts";
+import { namespaceScenarios } from "./namespaces.ts";
 import { observationScenarios } from "./observation.ts";
 import { oomScenarios } from "./oom.ts";
 import { pauseScenarios } from "./pause.ts";
@@ -40,6 +42,8 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("seccomp", () => seccompScenarios(() => pod));
     describe("default seccomp", () => defaultSeccompScenarios(() => pod));
     describe("confinement", () => confinementScenarios(() => pod));
+    describe("namespaces", () => namespaceScenarios(() => pod));
+    describe("mounts", () => mountScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (!limits) return;

@@ -1,0 +1,223 @@
+import { expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+import { shiftedRootfs } from "./shifted-rootfs.ts";
+
+let count = 0;
+
+/** Mounts with each option that runc and crun know, as the container sees them. */
+export function mountScenarios(pod: () => Pod): void {
+  const ordinary = (): Init<grpc.Mount>[] => [...(ociSpec("/", []).Mounts ?? [])];
+  const output = async (line: string, mounts: Init<grpc.Mount>[], parts: Init<grpc.Spec> = {}): Promise<string> => {
+    const { stdout, stderr } = await pod().run(["sh", "-c", line], { Mounts: [...ordinary(), ...mounts], ...parts });
+    return stdout.toString() + stderr.toString();
+  };
+  /** Options of the mount and of its file system, without what the kernel adds by itself. */
+  const optionsOf = async (type: string, options: string[]): Promise<string[]> => {
+    const mount = { destination: "/m", source: type, type, options };
+    const line = (await output("grep ' /m ' /proc/self/mountinfo", [mount])).trim().split(" ");
+    return [line[5] ?? "", line.at(-1) ?? ""];
+  };
+  /** A directory of the guest with a mount in it, both tmpfs; it is left to the end of the machine. */
+  const source = async (): Promise<string> => {
+    const path = `/run/mounts-${++count}-${Date.now().toString(36)}`;
+    const tmpfs = (at: string) => `mkdir -p ${at} && mount -t tmpfs -o mode=755 tmpfs ${at}`;
+    await pod().machine.shell(
+      `${tmpfs(path)} && ${tmpfs(`${path}/below`)} && echo hi > ${path}/file && chown 5:6 ${path}/file`,
+    );
+    return path;
+  };
+
+  it.each([
+    [["nosuid", "nodev", "noexec"], "rw,nosuid,nodev,noexec,relatime"],
+    [["ro", "noatime", "nodiratime"], "ro,noatime,nodiratime"],
+    [["strictatime", "nosymfollow"], "rw,nosymfollow"],
+    [["noatime", "relatime", "ro", "rw", "nosuid", "suid", "symfollow"], "rw,relatime"],
+    [["rro", "rnosuid", "rnodev", "rnoexec", "rnoatime", "rnosymfollow"], "ro,nosuid,nodev,noexec,noatime,nosymfollow"],
+    [["defaults", "async", "silent", "loud", "iversion", "nomand", "norelatime", "nostrictatime"], "rw,relatime"],
+  ])("a new file system with %j", async (options, expected) => {
+    expect((await optionsOf("tmpfs", options))[0]).toBe(expected);
+  });
+
+  it("sync, dirsync and lazytime are the file system's", async () => {
+    expect((await optionsOf("tmpfs", ["sync", "dirsync", "lazytime", "size=64k"]))[1]).toMatch(
+      /^rw,sync,dirsync,lazytime,size=64k/,
+    );
+  });
+
+  it("a bind has its own attributes, one with an r those of all below it", async () => {
+    const from = await source();
+    const bind = (...options: string[]) => [{ destination: "/m", source: from, type: "bind", options }];
+    const line = "grep -E ' /m(/below)? ' /proc/self/mountinfo | cut -d' ' -f5,6";
+    expect(await output(line, bind("bind", "ro"))).toBe("/m ro,relatime\n");
+    expect(await output(line, bind("rbind", "ro"))).toBe("/m ro,relatime\n/m/below rw,relatime\n");
+    expect(await output(line, bind("rbind", "rro"))).toBe("/m ro,relatime\n/m/below ro,relatime\n");
+    expect(await output(line, bind("rbind", "rnoexec", "rnoatime", "sync"))).toBe(
+      "/m rw,noexec,noatime\n/m/below rw,noexec,noatime\n",
+    );
+    expect(await output(line, bind("rbind", "rro", "rw"))).toBe("/m ro,relatime\n/m/below ro,relatime\n");
+  });
+
+  it("propagation is as the option says", async () => {
+    const from = await source();
+    await pod().machine.shell(`mount --make-rshared ${from}`);
+    const bind = (...options: string[]) => [{ destination: "/m", source: from, type: "bind", options }];
+    const line = "grep -E ' /m(/below)? ' /proc/self/mountinfo | sed 's/.*relatime *//;s/ *- .*//;s/[0-9]*//g'";
+    expect(await output(line, bind("rbind"))).toBe("master:\nmaster:\n");
+    expect(await output(line, bind("rbind", "rprivate"))).toBe("\n\n");
+    expect(await output(line, bind("rbind", "private"))).toBe("\nmaster:\n");
+    expect(await output(line, bind("rbind", "rshared"))).toBe("shared: master:\nshared: master:\n");
+    expect(await output(line, bind("rbind", "runbindable"))).toBe("unbindable\nunbindable\n");
+    const { Linux } = ociSpec("/", []);
+    // Both ways: what is mounted in the container shows in the guest.
+    const Linux2 = { ...Linux, RootfsPropagation: "rshared" };
+    const { Process } = ociSpec("/", []);
+    const Capabilities = { Bounding: ["CAP_SYS_ADMIN"], Effective: ["CAP_SYS_ADMIN"], Permitted: ["CAP_SYS_ADMIN"] };
+    const id = await pod().start([], {
+      ...{ Linux: Linux2, Mounts: [...ordinary(), ...bind("rbind", "rshared")] },
+      Process: { ...Process, Capabilities, Args: ["sh", "-c", "mount -t tmpfs inner /m/below; sleep 1000"] },
+    });
+    const shown = async () => (await pod().machine.shell(`grep -c 'inner ${from}/below' /proc/mounts || true`)).trim();
+    for (let tries = 0; tries < 100 && (await shown()) === "0"; tries++)
+      await new Promise((done) => setTimeout(done, 20));
+    expect(await shown()).toBe("1");
+    await pod().remove(id);
+  });
+
+  it("remount changes what lies there: one mount, or its file system", async () => {
+    const tmpfs = { destination: "/m", source: "tmpfs", type: "tmpfs", options: ["size=64k"] };
+    const again = (...options: string[]) => ({ destination: "/m", source: "", type: "none", options });
+    const line = "grep ' /m ' /proc/self/mountinfo | sed 's/.* \\/m //;s/ - .* / /;s/,inode.*//'";
+    expect(await output(line, [tmpfs, again("remount", "bind", "ro", "nosuid")])).toMatch(
+      /^ro,nosuid,relatime rw,size=64k/,
+    );
+    expect(await output(line, [tmpfs, again("remount", "size=128k", "nodev")])).toMatch(
+      /^rw,nodev,relatime rw,size=128k/,
+    );
+    expect(await output(line, [tmpfs, again("remount", "ro")])).toMatch(/^ro,relatime ro,size=64k/);
+  });
+
+  it("a read-only tmpfs and /dev take mounts and devices first", async () => {
+    const Mounts = ordinary().map((mount) =>
+      mount.destination === "/dev" ? { ...mount, options: [...(mount.options ?? []), "ro"] } : mount,
+    );
+    const more = [
+      { destination: "/t", source: "tmpfs", type: "tmpfs", options: ["ro"] },
+      { destination: "/t/a/b", source: "/proc/version", type: "bind", options: ["bind"] },
+    ];
+    const line = "head -c 5 /t/a/b; echo; touch /t/x /dev/x; test -c /dev/null && echo dev";
+    expect(await output(line, [], { Mounts: [...Mounts, ...more] })).toBe(
+      "Linux\ndev\ntouch: /t/x: Read-only file system\ntouch: /dev/x: Read-only file system\n",
+    );
+  });
+
+  it("missing targets are made of the source's kind, and missing sources as directories", async () => {
+    const missing = `/run/missing-${++count}-${Date.now().toString(36)}/deep`;
+    const bind = (source: string, destination: string) => ({ source, destination, type: "bind", options: ["rbind"] });
+    const mounts = [bind(missing, "new/dir"), bind("/etc/hostname", "/new/file"), bind("/proc/sys", "/new/tree/")];
+    const text = await output("test -f /new/file && test -d /new/tree/vm && ls /new/dir && echo all", mounts);
+    expect(text).toBe("all\n");
+    expect(await pod().machine.shell(`stat -c '%F %a' ${missing}`)).toBe("directory 755\n");
+    await expect(output("true", [bind("/proc/version/x", "/new")])).rejects.toThrow(
+      /^bind \(recursive\) \/proc\/version\/x: ENOTDIR .*mounts\[6\]$/,
+    );
+  });
+
+  it("only a few files of /proc are covered", async () => {
+    const bind = (destination: string) => [{ source: "/etc/hostname", destination, type: "bind", options: ["bind"] }];
+    const host = await pod().machine.shell("cat /etc/hostname");
+    expect(await output("cat /proc/uptime", bind("/proc/uptime"))).toBe(host);
+    for (const path of ["/proc/version", "/proc/sys/kernel/hostname", "/proc//../proc/1/attr"]) {
+      await expect(output("true", bind(path))).rejects.toThrow(`OCI spec: mounts[6] (${path}) is inside /proc`);
+    }
+    await expect(output("true", bind("/proc"))).rejects.toThrow("covers /proc by what is no proc file system");
+    const rootfs = pod().machine.rootfs(`proc-${++count}-${Date.now().toString(36)}`);
+    await pod().machine.shell(`ln -s /proc/sys/kernel ${rootfs}/innocent`);
+    await expect(output("true", bind("/innocent/hostname"), { Root: { Path: rootfs } })).rejects.toThrow(
+      /^mount on \/innocent\/hostname: EPERM .*mounts\[6\]$/,
+    );
+  });
+
+  it("proc, sysfs, mqueue and cgroup with their options", async () => {
+    const mounts = [
+      { destination: "/p", source: "proc", type: "proc", options: ["hidepid=2", "subset=pid", "nosuid"] },
+      { destination: "/c", source: "cgroup", type: "cgroup", options: ["ro", "nosuid", "relatime"] },
+      { destination: "/q", source: "mqueue", type: "mqueue", options: ["noexec"] },
+    ];
+    const line =
+      "ls /p | grep -c cpuinfo; grep -E ' /[pcq] ' /proc/self/mounts; cat /c/cgroup.procs | wc -l; cat /proc/self/cgroup";
+    const text = await output(line, mounts);
+    expect(text).toMatch(/^0\nproc \/p proc rw,nosuid,relatime,hidepid=(2|invisible),subset=pid 0 0\n/);
+    expect(text).toMatch(/\ncgroup \/c cgroup2 ro,nosuid,relatime.* 0 0\nmqueue \/q mqueue rw,noexec,relatime 0 0\n/);
+    // Rooted in the container's own cgroup: its processes are in there, and it sees no path above.
+    expect(text).toMatch(/\n3\n(.*\n)*0::\/\n$/);
+  });
+
+  it("destinations may be the same, nested, or the root itself", async () => {
+    const tmpfs = (destination: string, size: string) => ({
+      destination,
+      source: "t",
+      type: "tmpfs",
+      options: [`size=${size}`],
+    });
+    const text = await output(
+      "grep -E ' /d(/\\S*)? ' /proc/self/mounts | sed 's/^t //;s/ tmpfs .*size=/ /;s/k[ ,].*/k/'",
+      [...[tmpfs("/d", "64k"), tmpfs("/d", "128k"), tmpfs("/d/e/f", "256k"), tmpfs("/d/e", "512k")]],
+    );
+    expect(text).toBe("/d 64k\n/d 128k\n/d/e/f 256k\n/d/e 512k\n");
+    const rootfs = pod().machine.rootfs(`root-${++count}-${Date.now().toString(36)}`);
+    const Mounts = [{ destination: "/", source: rootfs, type: "bind", options: ["bind", "nodev"] }, ...ordinary()];
+    const bare = pod().machine.rootfs(`bare-${++count}-${Date.now().toString(36)}`);
+    await pod().machine.shell(`touch ${rootfs}/marked`);
+    expect(await output("ls -d /marked /proc/self", [], { Mounts, Root: { Path: bare } })).toBe(
+      "/marked\n/proc/self\n",
+    );
+  });
+
+  it("an idmapped bind shows the ids that its maps, or the container's, say", async () => {
+    const from = await source();
+    const map = (HostID: number) => [{ ContainerID: 0, HostID, Size: 1000 }];
+    const mount = {
+      ...{ destination: "/m", source: from, type: "bind", options: ["bind"] },
+      ...{ uidMappings: map(70_000), gidMappings: map(80_000) },
+    };
+    const made = output("stat -c %u:%g /m/file; touch /m/new", [mount]);
+    const supported = await made.then(
+      (text) => {
+        expect(text).toBe("70005:80006\ntouch: /m/new: Value too large for defined data type\n");
+        return true;
+      },
+      (error: Error) => {
+        expect(error.message).toMatch(/^idmap mount of \S+: EINVAL \(its file system has no idmapped mounts here/);
+        return false;
+      },
+    );
+    await expect(output("true", [{ ...mount, uidMappings: [] }])).rejects.toThrow("uidMappings is empty");
+    await expect(
+      output("true", [{ ...mount, uidMappings: [], gidMappings: [], options: ["bind", "idmap"] }]),
+    ).rejects.toThrow("has no uidMappings and there is no user namespace");
+    if (!supported) return;
+    const user = [{ ContainerID: 0, HostID: 100_000, Size: 65_536 }];
+    const { Linux } = ociSpec("/", []);
+    const Namespaces = ["mount", "pid", "ipc", "uts", "user"].map((Type) => ({ Type }));
+    const parts = {
+      Linux: { ...Linux, Namespaces, UIDMappings: user, GIDMappings: user },
+      Root: { Path: await shiftedRootfs(pod().machine) },
+    };
+    const own = { ...mount, uidMappings: [], gidMappings: [], options: ["rbind", "ridmap"] };
+    expect(await output("stat -c %u:%g /m/file /m/below", [own], parts)).toBe("5:6\n0:0\n");
+  });
+
+  it("options that nothing carries are refused by name", async () => {
+    const bind = (...options: string[]) => [
+      { destination: "/m", source: "/etc", type: "bind", options: ["bind", ...options] },
+    ];
+    await expect(output("true", bind("copy-symlink"))).rejects.toThrow(
+      'OCI spec: mounts[6] (/m) option "copy-symlink" is not supported',
+    );
+    await expect(output("true", bind("size=1"))).rejects.toThrow('option "size=1" is not one of a bind mount');
+    await expect(output("true", bind("remount", "rro"))).rejects.toThrow('option "remount" goes with no recursive');
+  });
+}

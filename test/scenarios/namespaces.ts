@@ -1,0 +1,155 @@
+import { expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+import { shiftedRootfs } from "./shifted-rootfs.ts";
+
+const MAP = { ContainerID: 0, HostID: 100_000, Size: 65_536 };
+const MAPS = { UIDMappings: [MAP], GIDMappings: [MAP] };
+
+/** Namespaces of every kind, as the container sees them. */
+export function namespaceScenarios(pod: () => Pod): void {
+  const linux = (types: readonly string[], parts: Init<grpc.Linux> = {}): Init<grpc.Spec> => {
+    const { Linux } = ociSpec("/", []);
+    return { Linux: { ...Linux, Namespaces: types.map((Type) => ({ Type })), ...parts } };
+  };
+  const ORDINARY = ["ipc", "uts", "mount", "pid"];
+  const output = async (line: string, parts: Init<grpc.Spec>): Promise<string> => {
+    const { stdout, stderr } = await pod().run(["sh", "-c", line], parts);
+    return stdout.toString() + stderr.toString();
+  };
+  const shifted = () => shiftedRootfs(pod().machine);
+
+  it("user: ids are mapped, root inside is nobody outside, and it may mount", async () => {
+    const line = [
+      "cat /proc/self/uid_map /proc/self/gid_map | tr -s ' '; id -u; id -G; stat -c %u /proc/1",
+      "echo $$; mount -t tmpfs x /tmp && echo mounted; touch /made; stat -c %u:%g /made",
+      "echo out > /dev/stdout; for n in null zero full random urandom tty; do test -c /dev/$n && printf $n,; done",
+      "echo x > /dev/null && test -d /sys/kernel && ls /dev/mqueue && echo end",
+    ].join("\n");
+    const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
+    const { Process } = ociSpec("/", ["sh", "-c", line]);
+    const all = ["CAP_SYS_ADMIN", "CAP_CHOWN", "CAP_DAC_OVERRIDE"];
+    const Capabilities = { Bounding: all, Effective: all, Permitted: all };
+    expect(await output(line, { ...parts, Process: { ...Process, Capabilities } })).toBe(
+      " 0 100000 65536\n 0 100000 65536\n0\n0\n0\n1\nmounted\n0:0\nout\nnull,zero,full,random,urandom,tty,end\n",
+    );
+  });
+
+  it("user: the guest sees the mapped ids, and new namespaces belong to the user namespace", async () => {
+    const types = [...ORDINARY, "user", "network", "cgroup"];
+    const parts = { ...linux(types, MAPS), Root: { Path: await shifted() } };
+    const line = "hostname mine 2>&1; ip link set lo up && echo up; ls /sys/class/net; sleep 1000";
+    const { Process } = ociSpec("/", ["sh", "-c", line]);
+    const all = ["CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID"];
+    const Capabilities = { Bounding: all, Effective: all, Permitted: all };
+    const id = await pod().start([], { ...parts, Process: { ...Process, Capabilities } });
+    let text = "";
+    while (!text.includes("lo\n")) {
+      const { data } = await pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
+      text += Buffer.from(data).toString();
+    }
+    // The uts namespace is the pod's, which the container's root has no power over.
+    expect(text).toBe("hostname: sethostname: Operation not permitted\nup\nlo\n");
+    const exec = await pod().execute(
+      id,
+      ["sh", "-c", "id -u; id -g; id -G; grep CapEff /proc/self/status; echo > /dev/stdout"],
+      {
+        User: { UID: 1000, GID: 100, AdditionalGids: [7] },
+      },
+    );
+    expect(exec.stdout.toString()).toBe("1000\n100\n100 7\nCapEff:\t0000000000000000\n\n");
+    const root = await pod().execute(id, [
+      "sh",
+      "-c",
+      "id -u; cat /proc/self/uid_map | tr -s ' '; grep CapEff /proc/self/status",
+    ]);
+    expect(root.stdout.toString()).toBe("0\n 0 100000 65536\nCapEff:\t00000000002010c0\n");
+    const tty = await pod().exec(id, ["sh", "-c", "tty; stat -c %u $(tty)"], { Terminal: true });
+    expect((await pod().drain("readStdout", id, tty)).toString()).toMatch(/^\/dev\/pts\/\d+\r\n0\r\n$/);
+    await pod().remove(id);
+  });
+
+  it("user: a terminal of its own, with the group that the spec names", async () => {
+    const { Process } = ociSpec("/", ["sh", "-c", "tty; stat -c %u:%g $(tty); ls -l /dev/console | cut -c1; id -u"]);
+    const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
+    const id = await pod().start([], { ...parts, Process: { ...Process, Terminal: true } });
+    const text = (await pod().drain("readStdout", id, id)).toString();
+    expect(text).toBe("/dev/pts/0\r\n0:0\r\nc\r\n0\r\n");
+    await pod().remove(id);
+  });
+
+  it("user: rlimits above the guest's, as the guest's root gives them", async () => {
+    const { Process } = ociSpec("/", []);
+    const limit = pod().machine.real ? 1_000_000 : 1000; // a host's test may lack CAP_SYS_RESOURCE itself
+    const Rlimits = [{ Type: "RLIMIT_NOFILE", Soft: limit, Hard: limit }];
+    const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
+    const Args = ["sh", "-c", "ulimit -Hn"];
+    expect(await output("", { ...parts, Process: { ...Process, Args, Rlimits } })).toBe(`${limit}\n`);
+  });
+
+  it("user: maps that the kernel refuses, or that leave out root, fail in one line", async () => {
+    const twice = { UIDMappings: [MAP, MAP], GIDMappings: [MAP] };
+    await expect(pod().run(["true"], linux([...ORDINARY, "user"], twice))).rejects.toThrow(
+      /^OCI spec: linux.uidMappings are refused by the kernel: EINVAL$/,
+    );
+    const rootless = { UIDMappings: [{ ...MAP, ContainerID: 5 }], GIDMappings: [MAP] };
+    await expect(pod().run(["true"], linux([...ORDINARY, "user"], rootless))).rejects.toThrow("has no container id 0");
+  });
+
+  it("user and others by path: those of another container", async () => {
+    const first = await pod().start(["sleep", "1234"], {
+      ...linux([...ORDINARY, "user", "network"], MAPS),
+      Root: { Path: await shifted() },
+    });
+    const pid = Number((await pod().machine.shell("pgrep -o -f 'sleep 123[4]'")).trim());
+    const Namespaces = [
+      ...["mount", "pid", "ipc", "uts"].map((Type) => ({ Type })),
+      { Type: "user", Path: `/proc/${pid}/ns/user` },
+      { Type: "network", Path: `/proc/${pid}/ns/net` },
+    ];
+    const links = "readlink /proc/self/ns/user; readlink /proc/self/ns/net";
+    const line = `${links}; cat /proc/self/uid_map | tr -s ' '; echo $$`;
+    const { Linux } = ociSpec("/", []);
+    const second = await output(line, { Linux: { ...Linux, Namespaces, ...MAPS }, Root: { Path: await shifted() } });
+    const { stdout } = await pod().execute(first, ["sh", "-c", links]);
+    expect(second).toBe(`${stdout} 0 100000 65536\n1\n`);
+    await pod().remove(first);
+  });
+
+  it("time: clocks with their offsets, for execs too", async () => {
+    const TimeOffsets = { boottime: { Secs: 1_000_000, Nanosecs: 5 }, monotonic: { Secs: 77 } };
+    const id = await pod().start(["sleep", "1000"], linux([...ORDINARY, "time"], { TimeOffsets }));
+    const { stdout } = await pod().execute(id, [
+      "sh",
+      "-c",
+      "cut -d. -f1 /proc/uptime; cat /proc/self/timens_offsets | tr -s ' '",
+    ]);
+    const [uptime, ...offsets] = stdout.toString().trim().split("\n");
+    expect(Number(uptime)).toBeGreaterThan(1_000_000);
+    expect(offsets).toEqual(["monotonic 77 0", "boottime 1000000 5"]);
+    await pod().remove(id);
+    const first = await output(
+      "cut -d. -f1 /proc/uptime",
+      linux([...ORDINARY, "user", "time"], { TimeOffsets, ...MAPS }),
+    );
+    expect(Number(first)).toBeGreaterThan(1_000_000);
+    await expect(pod().run(["true"], linux(ORDINARY, { TimeOffsets }))).rejects.toThrow(
+      'OCI spec: linux.timeOffsets["boottime"] needs a new time namespace',
+    );
+  });
+
+  it("rootfsPropagation: what a mount inside the container shows outside, and is", async () => {
+    const root = async (word: string) => {
+      const line = "awk '$5 == \"/\"' /proc/self/mountinfo | sed 's/ - .*//'";
+      return (await output(line, linux(ORDINARY, { RootfsPropagation: word }))).trim();
+    };
+    for (const word of ["", "slave", "rslave", "private", "rprivate"])
+      expect(await root(word), word).not.toContain("shared");
+    for (const word of ["shared", "rshared"]) expect(await root(word), word).toMatch(/shared:\d+/);
+    for (const word of ["unbindable", "runbindable"]) expect(await root(word), word).toContain("unbindable");
+    expect(await pod().machine.shell("grep -c /rootfs/proc /proc/mounts || true")).toBe("0\n");
+    await expect(root("odd")).rejects.toThrow('OCI spec: linux.rootfsPropagation "odd" is none of');
+  });
+}
