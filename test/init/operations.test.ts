@@ -389,6 +389,57 @@ describeInit("every operation does what it says", (binary) => {
     await first.process.exit;
   });
 
+  test("fork goes on as a child of init, in a pid namespace that the user namespace owns", async () => {
+    const ops: PlanOp[] = [
+      { op: "setsid" },
+      { op: "unshare", flags: abi.CLONE_NEWUSER },
+      { op: "fork", flags: abi.CLONE_NEWPID },
+      stdio,
+      ...shell("echo $$; read x; exit 7"),
+    ];
+    await using launched = await launch(agent, ops);
+    const text = new Uint8Array(16);
+    await sys.poll(launched.output, "read");
+    expect(Buffer.from(text.subarray(0, sys.read(launched.output, text))).toString()).toBe("1\n");
+    sys.write(launched.stdin, Buffer.from("\n"));
+    expect(await launched.process.exit).toMatchObject({ code: 7 });
+    // One that fails before its fork says so, and ends as any other.
+    const failing: PlanOp[] = [{ op: "chdir", path: "/not/there" }, ...ops];
+    const failed = await run(agent, failing);
+    expect([failure(failing, failed), failed.exit.code]).toEqual([`chdir: errno ${ENOENT}`, 127]);
+  });
+
+  test("setns-path joins a namespace of the child's own, with its clocks set", async () => {
+    const plan: PlanOp[] = [
+      { op: "unshare", flags: abi.CLONE_NEWTIME },
+      { op: "write", path: "/proc/self/timens_offsets", data: "boottime 1000000 0\n" },
+      { op: "setns-path", path: "/proc/self/ns/time_for_children", flags: abi.CLONE_NEWTIME },
+      stdio,
+      ...shell("cut -d. -f1 /proc/uptime"),
+    ];
+    expect(Number((await run(agent, plan)).output)).toBeGreaterThan(1_000_000);
+  });
+
+  test("remount changes a mount in root, and follows no link out of it", async () => {
+    const tmpfs = mountOf("tmpfs", "/again");
+    const ops: PlanOp[] = [...tmpfs, { op: "remount", path: "/again", flags: abi.MS_BIND | abi.MS_RDONLY, data: "" }];
+    expect(await inside(ops, "grep ' /again ' /proc/self/mounts | cut -d' ' -f4 | cut -d, -f1")).toBe("ro");
+    const link: PlanOp[] = [
+      { op: "symlink", target: "/proc", path: "/out" },
+      { op: "remount", path: "/out", flags: abi.MS_BIND | abi.MS_RDONLY, data: "" },
+    ];
+    expect(await failing(link)).toBe(`remount: errno ${EINVAL}`);
+  });
+
+  test("attach puts nothing over a file of proc unless it may", async () => {
+    const over = (overProc: boolean): PlanOp[] => [
+      { op: "open-tree", from: "guest", path: "/dev/null", recursive: false },
+      { op: "attach", target: "/proc/uptime", overProc },
+    ];
+    expect(await inside(over(true), "wc -c < /proc/uptime")).toBe("0");
+    expect(await failing([...mountProc, ...over(false)])).toBe("attach: errno 1");
+  });
+
   test("a process is born in the cgroup of its slot, and outside init's own without one", async () => {
     const path = join(init.running.cgroup ?? "", "born");
     mkdirSync(path);
