@@ -31,6 +31,7 @@ const LAWFUL: Record<Call, unknown[]> = {
   bindUnix: [9999, "@name"],
   listen: [9999, 1],
   accept: [9999],
+  endConnection: [9999],
   socketError: [9999],
   peerCid: [9999],
   localPort: [9999],

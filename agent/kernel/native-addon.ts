@@ -34,6 +34,7 @@ export interface NativeAddon {
   bindUnix(fd: number, path: string): number;
   listen(fd: number, backlog: number): number;
   accept(fd: number): number;
+  endConnection(fd: number): number;
   socketError(fd: number): number;
   peerCid(fd: number): number;
   localPort(fd: number): number;

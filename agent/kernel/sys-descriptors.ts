@@ -60,6 +60,8 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
     /** memfd with `content`, sealed against every change, offset 0. */
     memoryFile: (name: string, content: Uint8Array) =>
       checked(addon.memoryFile(name, content), "memfd", `${name} of ${content.length} bytes`),
+    /** Ends a connection both ways, whoever has copies of the descriptor; one that is gone is ended. */
+    endConnection: (fd: Fd) => void addon.endConnection(fd),
     /** The first `length` bytes of a file as memory that outlives this process with the file. */
     mapShared(fd: Fd, length: number): ArrayBuffer {
       const memory = addon.mapShared(fd, length);

@@ -49,7 +49,10 @@ function whyBroken(found: FoundConnection, fd: Fd | undefined): string | undefin
 }
 
 function giveUp({ kept, sys }: Resumption, found: FoundConnection, fd: Fd | undefined): void {
-  if (fd !== undefined) sys.close(fd);
+  if (fd !== undefined) {
+    sys.endConnection(fd);
+    sys.close(fd);
+  }
   for (const { place } of found.calls) kept.journal.closeCall(found.index, place);
   kept.drop(found.index);
 }

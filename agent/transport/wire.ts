@@ -5,6 +5,7 @@ import type { Fd, Sys } from "../kernel/kernel.ts";
 /** What connections ask of `openSys()`. */
 export type WireSys = Pick<Sys, "read" | "write" | "poll" | "close" | "setNonBlocking"> & {
   watch(fd: Fd, onReady: () => void): () => void;
+  endConnection(fd: Fd): void;
 };
 
 /** Whoever takes the bytes of a wire. */
@@ -111,6 +112,7 @@ export class Wire {
     if (this.#closed) return;
     this.pause();
     this.#closed = true;
+    if (this.index !== undefined) this.#sys.endConnection(this.#fd); // init has a copy
     this.#sys.close(this.#fd);
     const sending = this.#sending;
     this.#sending = [];

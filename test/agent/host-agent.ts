@@ -36,7 +36,7 @@ export async function startHostAgent(
     await init.waitForConsole(new RegExp(`(guestd: listening[\\s\\S]*){${times}}`), 20_000);
   };
   const agentPid = async () => {
-    const pid = (await init.children()).find((child) => /agent|launcher/.test(commandOf(child)));
+    const pid = (await init.children()).find((child) => isAgent(commandOf(child)));
     if (pid === undefined) throw new Error("no agent is running");
     return pid;
   };
@@ -68,6 +68,12 @@ export async function startHostAgent(
     console: () => init.console(),
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A child that init has forked and that has not executed yet has the command line of init, which names the agent too. */
+function isAgent(command: string): boolean {
+  const [program = ""] = command.split("\0");
+  return !/\/(init[\w-]*|env)$/.test(program) && /agent|launcher/.test(command);
 }
 
 function commandOf(pid: number): string {

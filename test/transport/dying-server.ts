@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { SystemError } from "../../agent/kernel/error.ts";
 import { createInitDouble } from "../../agent/kernel/init-double.ts";
 import { createJournalMemory, journalIn } from "../../agent/kernel/journal.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
@@ -11,7 +12,12 @@ import { sys } from "./serve.ts";
 /** Moments at which an agent may be killed. */
 export type Moment = "before read" | "after read" | "before write" | "after write";
 
-class Died extends Error {}
+/** As a connection that is reset. */
+class Died extends SystemError {
+  constructor() {
+    super("read", 104, "dead");
+  }
+}
 
 /**
  * An agent's RpcServer that dies at a moment: from then on nothing of it reaches a socket, and its memory is what the
@@ -43,6 +49,7 @@ export class DyingServer {
     };
     const ours = {
       ...sys,
+      endConnection: (fd: Fd) => (this.dead ? undefined : sys.endConnection(fd)),
       close: (fd: Fd) => (this.dead ? undefined : sys.close(fd)),
       watch: (fd: Fd, onReady: () => void) => sys.watch(fd, () => (this.dead ? undefined : onReady())),
       read: (fd: Fd, into: Uint8Array) => around("before read", "after read", () => sys.read(fd, into)),

@@ -102,6 +102,14 @@ static napi_value call_accept(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)));
 }
 
+/* endConnection(fd): both ways, for every copy of the descriptor */
+static napi_value call_end_connection(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
+  return result(env, SYS_RETRY(shutdown(fd, SHUT_RDWR)));
+}
+
 /* socketError(fd): 0, or what a connection that was begun has come to, as -errno */
 static napi_value call_socket_error(napi_env env, napi_callback_info info) {
   struct args args;
@@ -152,6 +160,7 @@ napi_status sockets_register(napi_env env, napi_value exports) {
       {"bindUnix", call_bind_unix},
       {"listen", call_listen},
       {"accept", call_accept},
+      {"endConnection", call_end_connection},
       {"socketError", call_socket_error},
       {"peerCid", call_peer_cid},
       {"localPort", call_local_port},

@@ -1,0 +1,227 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
+import type { AgentClient } from "../../host/client/agent-client.ts";
+import type { Machine } from "./machine.ts";
+import { ociSpec } from "./oci.ts";
+import { OpenLine } from "./open-line.ts";
+import { Pod } from "./pod.ts";
+
+/** All containers use it: it is mounted with the first and gone with the last. */
+const STORAGE = { driver: "ephemeral", source: "shared", fstype: "tmpfs", mount_point: "/run/shared-by-containers" };
+type Client = AgentClient;
+const WAITERS = 3;
+const MAKERS = 2;
+
+export interface KillOptions {
+  readonly kills: number;
+  readonly seed: number;
+  /** Between two kills, at most. */
+  readonly pauseMs: number;
+}
+
+/** What became of the calls of all connections, and the places where output is missing or came twice. */
+export interface KillCounts {
+  answered: number;
+  cutOff: number;
+  closed: number;
+  gaps: number;
+  lines: number;
+  containers: number;
+}
+
+/** What a host was told: these must be there, whatever happens to the agent. */
+interface Told {
+  readonly code: number;
+  started: boolean;
+  readonly execs: Map<string, number>;
+}
+
+/**
+ * Kills the agent at random moments of a mixed load whose connections stay open, and checks that nothing that a host was
+ * told is untrue afterwards, that no call stays without an answer, and that nothing is left.
+ */
+export async function killUnderLoad(machine: Machine, options: KillOptions): Promise<KillCounts> {
+  const load = new Load(machine, await Pod.open(machine, await machine.connect()));
+  await load.pod.run(["true"]); // the pid namespace of the first container stays with init
+  const before = await load.traces();
+  const counts = await load.run(options);
+  // Not expect.poll, which wants to know the test: several of them may run at once.
+  let after = await load.traces();
+  for (let tries = 0; after !== before && tries < 50; tries++) {
+    await sleep(100);
+    after = await load.traces();
+  }
+  expect(after).toBe(before);
+  await load.pod.client.close();
+  return counts;
+}
+
+class Load {
+  readonly pod: Pod;
+  readonly #machine: Machine;
+  readonly #rootfs: string;
+  readonly #host: OpenLine;
+  readonly #makers: readonly OpenLine[];
+  readonly #told = new Map<string, Told>();
+  #stop = false;
+  #gaps = 0;
+  #lines = 0;
+  #containers = 0;
+
+  constructor(machine: Machine, pod: Pod) {
+    this.#machine = machine;
+    this.pod = pod;
+    this.#rootfs = machine.rootfs("all");
+    this.#host = new OpenLine(machine);
+    this.#makers = Array.from({ length: MAKERS }, () => new OpenLine(machine));
+  }
+
+  /** What must not grow: cgroups, state files, mounts, descriptors of init. */
+  traces(): Promise<string> {
+    return this.#machine.shell(
+      "find /sys/fs/cgroup -mindepth 1 -name 'load-*'; ls /run/guestd/containers; cat /proc/mounts; ls /proc/1/fd | wc -l",
+    );
+  }
+
+  async run({ kills, seed, pauseMs }: KillOptions): Promise<KillCounts> {
+    const random = randomFrom(seed);
+    const id = await this.#startPrinter();
+    const work = [
+      this.#read(id),
+      ...Array.from({ length: WAITERS }, (_, index) => this.#wait(id, index)),
+      ...this.#makers.map((line, index) => this.#make(line, index)),
+    ];
+    const polling = this.#poll();
+    for (let kill = 0; kill < kills; kill++) {
+      await Promise.race([sleep(random() * pauseMs), Promise.all(work)]);
+      await this.#machine.killAgent();
+    }
+    this.#stop = true;
+    const signal = { container_id: id, exec_id: "", signal: 9 };
+    await this.#host.askAgain(({ agent }) => agent.signalProcess(signal));
+    await Promise.all(work);
+    await this.#check();
+    await this.#remove(this.#host, id);
+    const lines = [this.#host, ...this.#makers];
+    for (const line of lines) await line.close();
+    await polling;
+    const sum = (key: "answered" | "cutOff" | "closed") => lines.reduce((total, line) => total + line.counts[key], 0);
+    const [answered, cutOff, closed] = [sum("answered"), sum("cutOff"), sum("closed")];
+    return { answered, cutOff, closed, gaps: this.#gaps, lines: this.#lines, containers: this.#containers };
+  }
+
+  /** A container that prints numbered lines for ever. */
+  async #startPrinter(): Promise<string> {
+    const script =
+      "i=0; while :; do j=0; while [ $j -lt 40 ]; do i=$((i+1)) j=$((j+1)); echo $i; done; sleep 0.01; done";
+    const id = `load-printer-${Date.now().toString(36)}`;
+    const { agent } = this.pod.client;
+    await agent.createContainer({ container_id: id, OCI: ociSpec(this.#rootfs, ["sh", "-c", script]) });
+    await agent.startContainer({ container_id: id });
+    return id;
+  }
+
+  /** Reads the numbered lines; none may be missing or come twice but where the connection was closed. */
+  async #read(id: string): Promise<void> {
+    let [rest, last] = ["", 0];
+    for (let known = true; ; ) {
+      const read = await this.#host.ask(({ agent }) => agent.readStdout({ container_id: id, exec_id: id, len: 4096 }));
+      if (read === undefined) {
+        [rest, known] = ["", false];
+        continue;
+      }
+      if (read.data.length === 0) return;
+      const lines = (rest + Buffer.from(read.data).toString()).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines.slice(known ? 0 : 1).map(Number)) {
+        if (line !== last + 1) {
+          expect(known, `line ${line} after line ${last} on a connection that stayed open`).toBe(false);
+          this.#gaps++;
+        }
+        last = line;
+        known = true;
+        this.#lines++;
+      }
+    }
+  }
+
+  /** Waits, over all the kills, for a process that is killed at the end. */
+  async #wait(id: string, index: number): Promise<void> {
+    const exec_id = `waiter-${index}`;
+    const process = { Args: ["sleep", "1000"], Env: ["PATH=/bin"], Cwd: "/" };
+    await this.pod.client.agent.execProcess({ container_id: id, exec_id, process });
+    const { status } = await this.#host.askAgain(({ agent }) => agent.waitProcess({ container_id: id, exec_id }));
+    expect(status).toBe(137);
+  }
+
+  /** Asks for OOM events, of which there are none. */
+  async #poll(): Promise<void> {
+    while (!this.#stop) await this.#host.ask(({ agent }) => agent.getOOMEvent({}));
+  }
+
+  /** Creates, starts, executes, waits, removes. Writes down what it was told. */
+  async #make(line: OpenLine, maker: number): Promise<void> {
+    for (let round = 1; !this.#stop; round++) {
+      const code = maker * 50 + (round % 50);
+      const container_id = `load-${maker}-${round}-${Date.now().toString(36)}`;
+      const OCI = ociSpec(this.#rootfs, ["sh", "-c", `sleep 0.${1 + (round % 3)}; exit ${code}`]);
+      const created = await line.ask(({ agent }) => agent.createContainer({ container_id, OCI, storages: [STORAGE] }));
+      if (created === undefined) {
+        await this.#remove(line, container_id);
+        continue;
+      }
+      this.#containers++;
+      const mine: Told = { code, started: false, execs: new Map() };
+      this.#told.set(container_id, mine);
+      const process = { Args: ["sh", "-c", `exit ${code + 1}`], Env: ["PATH=/bin"], Cwd: "/" };
+      const executed = await line.ask(({ agent }) => agent.execProcess({ container_id, exec_id: "x", process }));
+      if (executed !== undefined) mine.execs.set("x", code + 1);
+      mine.started = (await line.ask(({ agent }) => agent.startContainer({ container_id }))) !== undefined;
+      await this.#verify(line, container_id, mine, round % 2 === 0);
+    }
+  }
+
+  /** Everything that was told is true. */
+  async #verify(line: OpenLine, container_id: string, { code, started, execs }: Told, remove: boolean): Promise<void> {
+    if (!remove) return;
+    // Nobody knows of a start whose answer was lost; a second one is refused if it was done.
+    const start = ({ agent }: Client) => agent.startContainer({ container_id }).catch(startedAlready);
+    if (!started) await line.askAgain(start);
+    for (const [exec_id, status] of [...execs, ["", code] as const]) {
+      const waited = await line.askAgain(({ agent }) => agent.waitProcess({ container_id, exec_id }));
+      expect(waited, `${container_id} "${exec_id}"`).toMatchObject({ status });
+    }
+    this.#told.delete(container_id);
+    await this.#remove(line, container_id);
+  }
+
+  async #check(): Promise<void> {
+    for (const [id, told] of [...this.#told]) await this.#verify(this.#host, id, told, true);
+  }
+
+  async #remove(line: OpenLine, container_id: string): Promise<void> {
+    await line.askAgain(({ agent }) => agent.removeContainer({ container_id }).catch(notFound));
+  }
+}
+
+/** It was removed before, or its creation was undone. */
+function notFound(error: { kind?: string }): object {
+  if (error.kind !== "not-found") throw error;
+  return {};
+}
+
+function startedAlready(error: Error): object {
+  if (!/started already|has ended/.test(error.message)) throw error;
+  return {};
+}
+
+/** xorshift: the same moments each time. */
+function randomFrom(seed: number): () => number {
+  let state = seed * 2_654_435_761;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
