@@ -110,7 +110,7 @@ class Load {
     return { answered, cutOff, closed, gaps: this.#gaps, lines: this.#lines, containers: this.#containers };
   }
 
-  /** A container that prints numbered lines for ever. */
+  /** A container that prints numbered lines for ever, and execs in it that sleep. */
   async #startPrinter(): Promise<string> {
     const script =
       "i=0; while :; do j=0; while [ $j -lt 40 ]; do i=$((i+1)) j=$((j+1)); echo $i; done; sleep 0.01; done";
@@ -118,6 +118,10 @@ class Load {
     const { agent } = this.pod.client;
     await agent.createContainer({ container_id: id, OCI: ociSpec(this.#rootfs, ["sh", "-c", script]) });
     await agent.startContainer({ container_id: id });
+    const process = { Args: ["sleep", "1000"], Env: ["PATH=/bin"], Cwd: "/" };
+    for (let index = 0; index < WAITERS; index++) {
+      await agent.execProcess({ container_id: id, exec_id: `waiter-${index}`, process });
+    }
     return id;
   }
 
@@ -148,8 +152,6 @@ class Load {
   /** Waits, over all the kills, for a process that is killed at the end. */
   async #wait(id: string, index: number): Promise<void> {
     const exec_id = `waiter-${index}`;
-    const process = { Args: ["sleep", "1000"], Env: ["PATH=/bin"], Cwd: "/" };
-    await this.pod.client.agent.execProcess({ container_id: id, exec_id, process });
     const { status } = await this.#host.askAgain(({ agent }) => agent.waitProcess({ container_id: id, exec_id }));
     expect(status).toBe(137);
   }
