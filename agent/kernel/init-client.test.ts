@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type InitClient, initRefusals, openInit } from "./init-client.ts";
 import type { Fd, LaunchRequest } from "./kernel.ts";
@@ -131,6 +133,41 @@ test.each([
   send(16, 3, u32(...fields));
   await expect(launched).rejects.toThrow(message);
   for (const fd of fds) sys.close(fd);
+  client.close();
+});
+
+test("without a number for its pidfd a launch fails in one line, its process is killed, and the next one is served", async () => {
+  ready();
+  const short = { left: 0 };
+  const client = await openInit(
+    {
+      ...sys,
+      receiveMessage(fd, into) {
+        const message = sys.receiveMessage(fd, into);
+        if (message === undefined || short.left-- <= 0) return message;
+        for (const each of message.fds) sys.close(each);
+        return { data: message.data, fds: [], lost: true };
+      },
+    },
+    String(agentEnd),
+  );
+  const child = spawn("sleep", ["60"]);
+  const ended = once(child, "exit");
+  short.left = 1;
+  const launched = client.launch(request(3));
+  for (const fd of (await received()).fds) sys.close(fd);
+  send(16, 3, u32(0, child.pid ?? 0, 0, 0), [initEnd]);
+  await expect(launched).rejects.toThrow(
+    `receive the pidfd of process ${child.pid} from init: EMFILE (too many open files)`,
+  );
+  expect(await ended).toEqual([null, "SIGKILL"]);
+  expect(await received()).toMatchObject({ type: 2, id: 3 });
+  const next = client.launch(request(4));
+  for (const fd of (await received()).fds) sys.close(fd);
+  send(16, 4, u32(0, 77, 0, 0), [initEnd]);
+  const { pid, pidfd } = await next;
+  expect(pid).toBe(77);
+  sys.close(pidfd);
   client.close();
 });
 

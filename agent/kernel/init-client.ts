@@ -23,6 +23,7 @@ export type InitSys = Pick<
 
 /** Messages that wait for room in the socket; more than that means that init does not read any more. */
 const MAX_QUEUE = 1024;
+const EMFILE = 24;
 
 /** Refusals of requests that have no answer: `{ id, request, errno }`. */
 export const initRefusals = channel("guestd:init:refused");
@@ -187,6 +188,10 @@ export class InitClient implements Init {
     this.#waiting.delete(reply.id);
     if (waiting === undefined) {
       if (reply.pidfd !== undefined) this.#sys.close(reply.pidfd);
+    } else if (reply.error === 0 && reply.pidfd === undefined) {
+      abandon(reply.pid);
+      this.forget(reply.id);
+      waiting.reject(new SystemError("receive the pidfd of", EMFILE, `process ${reply.pid} from init`));
     } else if (reply.error === 0) {
       const exit = Promise.withResolvers<ExitStatus>();
       this.#exits.set(reply.id, exit);
@@ -236,12 +241,26 @@ export async function openInit(sys: InitSys, fd: string | undefined): Promise<In
   }
 }
 
-/** The next message, undefined if there is none. Throws at the end of the socket. */
+/**
+ * The next message, undefined if there is none. Throws at the end of the socket. A shortage of descriptors costs the
+ * launch that it answers; without those of the greeting an agent can't begin.
+ */
 function receive(sys: InitSys, socket: Fd, buffer: Uint8Array): codec.InitReply | undefined {
   const message = sys.receiveMessage(socket, buffer);
   if (message === undefined) return undefined;
   if (message.data.length === 0) throw new AgentError("unavailable", "socket to init: end of file");
-  return codec.decodeReply(message.data, message.fds);
+  const reply = codec.decodeReply(message.data, message.fds);
+  if (message.lost && reply.type !== "launched") throw new SystemError("recvmsg", EMFILE, "of what init kept");
+  return reply;
+}
+
+/** By its number, for there is no descriptor to be had: it was forked a moment ago. */
+function abandon(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It is gone.
+  }
 }
 
 function launchRefusal(reply: { id: number; error: number; where: number; detail: number }, plan: readonly PlanOp[]) {

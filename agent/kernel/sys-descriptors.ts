@@ -8,6 +8,8 @@ import { checked, checkedPair, EAGAIN, EIO } from "./sys-result.ts";
 export interface SocketMessage {
   readonly data: Uint8Array;
   readonly fds: readonly Fd[];
+  /** It had descriptors, for which this process has no numbers left. */
+  readonly lost?: true;
 }
 
 const O_PATH = 0o10000000;
@@ -115,13 +117,15 @@ export function messageCalls(addon: NativeAddon) {
     },
     /**
      * Undefined when there is none yet; empty data at end of file. A message that is longer than `into` or has more than
-     * 64 descriptors is lost and throws EMSGSIZE; one whose descriptors find no free numbers throws EMFILE.
+     * 64 descriptors is lost and throws EMSGSIZE.
      */
     receiveMessage(fd: Fd, into: Uint8Array): SocketMessage | undefined {
       const got = addon.receiveMessage(fd, into, received);
       if (got === -EAGAIN) return undefined;
       checked(got, "recvmsg", fd);
-      return { data: into.subarray(0, got), fds: Array.from(received.subarray(1, 1 + (received[0] ?? 0))) };
+      const data = into.subarray(0, got);
+      if (received[0] === -1) return { data, fds: [], lost: true };
+      return { data, fds: Array.from(received.subarray(1, 1 + (received[0] ?? 0))) };
     },
   };
 }

@@ -50,7 +50,7 @@ static size_t received_fds(struct msghdr *message, int32_t *out) {
 /*
  * receiveMessage(fd, into: Uint8Array, fds: Int32Array of 65): bytes received; fds[0] is the number of descriptors,
  * which follow it and are the caller's. A message that does not fit, in bytes or descriptors, is lost: its descriptors
- * are closed and the result is -EMSGSIZE, or -EMFILE when this process has no numbers left.
+ * are closed and the result is -EMSGSIZE. When this process has no numbers left for them, they are closed and fds[0] is -1.
  */
 static napi_value call_receive_message(napi_env env, napi_callback_info info) {
   struct args args;
@@ -71,8 +71,9 @@ static napi_value call_receive_message(napi_env env, napi_callback_info info) {
   size_t count = received_fds(&message, fds + 1);
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
     for (size_t i = 0; i < count; i++) close(fds[i + 1]);
-    bool numbers = (message.msg_flags & MSG_CTRUNC) && count < SYS_MAX_FDS;
-    return result(env, numbers ? -EMFILE : -EMSGSIZE);
+    if ((message.msg_flags & MSG_TRUNC) || count == SYS_MAX_FDS) return result(env, -EMSGSIZE);
+    fds[0] = -1;
+    return result(env, got);
   }
   fds[0] = (int32_t)count;
   return result(env, got);
