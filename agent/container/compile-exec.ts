@@ -7,8 +7,18 @@ import { compileExecAffinity } from "./scheduling.ts";
 import { compileLabels, type HasModule } from "./security-labels.ts";
 import type { NamespaceSpec, ProcessSpec } from "./spec.ts";
 
-/** What of a container's namespaces a further process joins; its pid namespace it is born in. */
-export const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
+const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
+
+/** CLONE_NEW* of what a further process joins in a container that has these namespaces; its pid namespace it is born in. */
+export function joinFlags(namespaces: readonly NamespaceSpec[]): number {
+  const time = namespaces.some(({ type }) => type === "time") ? abi.CLONE_NEWTIME : 0;
+  return JOIN | time | (hasUserNamespace(namespaces) ? abi.CLONE_NEWUSER : 0);
+}
+
+/** Nobody can join the user namespace that he is in. */
+export function hasUserNamespace(namespaces: readonly NamespaceSpec[]): boolean {
+  return sortNamespaces(namespaces).user !== undefined;
+}
 
 /**
  * The plan that runs a further process in a container that has these namespaces. Slots: report, cgroup, init (its pidfd),
@@ -22,18 +32,14 @@ export function compileExec(
   },
 ): CompiledPlan {
   const plan = new PlanBuilder();
-  const { user } = sortNamespaces(context.namespaces);
-  // Nobody can join the user namespace that he is in.
-  const inUser = user !== undefined;
-  const time = context.namespaces.some(({ type }) => type === "time") ? abi.CLONE_NEWTIME : 0;
+  const inUser = hasUserNamespace(context.namespaces);
   plan.slot("report");
   plan.slot("cgroup");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   compileLabels(plan, process, context.hasModule);
   plan.add("every process", { op: "setsid" });
   if (inUser) compileLimits(plan, process);
-  const flags = JOIN | time | (inUser ? abi.CLONE_NEWUSER : 0);
-  plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags });
+  plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags: joinFlags(context.namespaces) });
   compileExecAffinity(plan, process);
   const common = { ...context, inUser };
   compileProcess(plan, process, common);

@@ -1,10 +1,9 @@
 import { bundlePath } from "./bundle.ts";
-import { compileExec, JOIN } from "./compile-exec.ts";
+import { compileExec, hasUserNamespace, joinFlags } from "./compile-exec.ts";
+import type { ExecContext } from "./exec-context.ts";
 import type { HookedContainer } from "./hook-state.ts";
 import type { HookKind, HookSpec } from "./hooks.ts";
-import { personaOf } from "./personality.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
-import type { HasModule } from "./security-labels.ts";
 
 /**
  * The plan of one hook. startContainer runs in the container and as its process would: same user, capabilities and
@@ -16,15 +15,14 @@ export function compileHook(
   index: number,
   hook: HookSpec,
   container: HookedContainer,
-  hasModule: HasModule,
+  /** Asked for by the kind startContainer only. */
+  context: () => ExecContext,
 ): CompiledPlan {
   const { path, env } = hook;
   const args = hook.args.length === 0 ? [path] : hook.args;
   const reason = `hooks.${kind}[${index}]`;
   if (kind === "startContainer") {
-    const { personality, namespaces } = container.spec.linux;
-    const process = { ...container.spec.process, terminal: false, args, env };
-    const plan = compileExec(process, { env, hasModule, persona: personaOf(personality), namespaces });
+    const plan = compileExec({ ...container.spec.process, terminal: false, args, env }, { env, ...context() });
     const find = { op: { op: "find", candidates: [path] }, reason } as const;
     return { ...plan, steps: plan.steps.map((step) => (step.op.op === "find" ? find : step)) };
   }
@@ -33,7 +31,9 @@ export function compileHook(
   plan.add(reason, { op: "setsid" });
   if (kind === "createContainer") {
     plan.slot("cgroup");
-    plan.add(reason, { op: "setns", slot: plan.slot("init"), flags: JOIN });
+    const { namespaces } = container.spec.linux;
+    plan.add(reason, { op: "setns", slot: plan.slot("init"), flags: joinFlags(namespaces) });
+    if (hasUserNamespace(namespaces)) plan.add(reason, { op: "user", uid: 0, gid: 0, groups: [] });
   }
   const [stdin, stdout, stderr] = [plan.slot("stdin"), plan.slot("stdout"), plan.slot("stderr")];
   plan.add(reason, { op: "stdio", stdin, stdout, stderr });

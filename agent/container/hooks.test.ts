@@ -55,8 +55,9 @@ describe("hooks", () => {
 
 describe("the plan of a hook", () => {
   const container = { id: "c1", spec: testSpec() };
+  const seccomp = { flags: 0, program: new Uint8Array(8), listing: [] } as never;
   const plan = (kind: HookKind, parts: Partial<HookSpec> = {}) =>
-    compileHook(kind, 0, hook(parts), container, () => false);
+    compileHook(kind, 0, hook(parts), container, () => ({ hasModule: () => false, seccomp, namespaces: [] }));
   const names = (kind: HookKind) => plan(kind).steps.map(({ op }) => op.op);
 
   test.each(["prestart", "createRuntime", "poststart", "poststop"] as const)(
@@ -74,10 +75,27 @@ describe("the plan of a hook", () => {
     expect(plan("createContainer").steps[4]?.op).toEqual({ op: "chdir", path: container.spec.root.path });
   });
 
+  test("of the kind createContainer becomes root of the container's user namespace, where it has one", () => {
+    const { linux } = testSpec();
+    const namespaces = [...linux.namespaces, { type: "user", path: "" }];
+    const inUser = { id: "c1", spec: testSpec({ linux: { ...linux, namespaces } }) };
+    const { steps } = compileHook("createContainer", 0, hook(), inUser, () => ({ hasModule: () => false, namespaces }));
+    expect(steps.map(({ op }) => op.op)).toEqual([
+      "setsid",
+      "setns",
+      "user",
+      "stdio",
+      "umask",
+      "chdir",
+      "find",
+      "exec",
+    ]);
+  });
+
   test("of the kind startContainer is that of the process, but for what it runs", () => {
     const { steps } = plan("startContainer", { args: ["name", "x"], env: ["A=b"] });
-    expect(steps.map(({ op }) => op.op)).toContain("bounding");
-    expect(steps.slice(-2).map(({ op }) => op)).toEqual([
+    expect(steps.map(({ op }) => op.op)).toEqual(expect.arrayContaining(["bounding", "seccomp"]));
+    expect(steps.map(({ op }) => op).filter(({ op }) => op === "find" || op === "exec")).toEqual([
       { op: "find", candidates: ["/h"] },
       { op: "exec", args: ["name", "x"], env: ["A=b"] },
     ]);

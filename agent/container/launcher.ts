@@ -2,16 +2,14 @@ import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
 import { compileExec } from "./compile-exec.ts";
 import { createInit } from "./create-init.ts";
+import { execContext } from "./exec-context.ts";
 import { withHome } from "./home.ts";
 import { openRoot, readTextInside } from "./inside.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
-import { personaOf } from "./personality.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { Process } from "./process.ts";
 import { type HookTarget, runHooks, runHooksAnyway } from "./run-hooks.ts";
-import { seccompFilter } from "./seccomp-filter.ts";
-import { securityModules } from "./security-labels.ts";
 import { signalDirectly } from "./signal-handlers.ts";
 import type { ProcessSpec } from "./spec.ts";
 import { giveStdio } from "./stdio-owner.ts";
@@ -70,14 +68,7 @@ export class Launcher implements Maker {
   async exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
     const { pid, pidfd } = init;
     const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
-    const { linux } = this.#options.spec;
-    const plan = compileExec(process, {
-      env,
-      hasModule: securityModules(this.#kernel.files),
-      persona: personaOf(linux.personality),
-      seccomp: linux.seccomp && seccompFilter(linux.seccomp),
-      namespaces: linux.namespaces,
-    });
+    const plan = compileExec(process, { env, ...execContext(this.#kernel.files, this.#options.spec) });
     const cgroup = openRoot(this.#options.cgroup);
     try {
       const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;

@@ -4,13 +4,13 @@ import { AgentError, SystemError } from "../kernel/error.ts";
 import type { ExitStatus, Fd, Kernel } from "../kernel/kernel.ts";
 import { until } from "../kernel/until.ts";
 import { compileHook } from "./compile-hook.ts";
+import { execContext } from "./exec-context.ts";
 import { FirstLine } from "./first-line.ts";
 import { type HookedContainer, hookState } from "./hook-state.ts";
 import { CREATE_HOOKS, type HookKind, type HookSpec } from "./hooks.ts";
 import { openRoot } from "./inside.ts";
 import { launch } from "./launch.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
-import { securityModules } from "./security-labels.ts";
 
 /** Longest delay of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -75,7 +75,7 @@ async function runHook(
   const { timeout: seconds } = hook;
   const limit = AbortSignal.timeout(Math.min(seconds * 1000, MAX_TIMER_MS));
   const givenUp = signal === undefined ? limit : AbortSignal.any([signal, limit]);
-  const plan = compileHook(kind, index, hook, target, securityModules(kernel.files));
+  const plan = compileHook(kind, index, hook, target, () => execContext(kernel.files, target.spec));
   const run: HookRun = { kernel, plan, target, state: hookState(kernel.files, kind, target) };
   const said = { line: "" };
   let why: string | undefined;

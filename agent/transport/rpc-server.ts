@@ -19,6 +19,8 @@ export interface ServerKernel {
   readonly journal: CallJournal;
   /** A descriptor as a stream that Node reads and writes. */
   adoptStream(fd: Fd): Duplex;
+  /** Default: by the first connection that needs it, for grpc-js costs 20 ms and 6 MiB. */
+  readonly loadGrpc?: ServerParts["loadGrpc"];
 }
 
 export interface ServerOptions extends ConnectionOptions {
@@ -40,7 +42,8 @@ export class RpcServer {
 
   constructor(kernel: ServerKernel, table: ServiceTable, options: ServerOptions = {}) {
     const { sys, init, journal, adoptStream } = kernel;
-    this.#parts = { sys, kept: new KeptConnections(journal, init), table, options, adoptStream };
+    const loadGrpc = kernel.loadGrpc ?? (() => import("./grpc-connection.ts"));
+    this.#parts = { sys, kept: new KeptConnections(journal, init), table, options, adoptStream, loadGrpc };
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   }
 

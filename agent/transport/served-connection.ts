@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import type { Fd } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
 import type { Connection, ConnectionOptions, OpenCall } from "./connection.ts";
-import { type ConnectionEvent, diagnostics } from "./diagnostics.ts";
+import { type ConnectionEvent, diagnostics, type RefusedEvent } from "./diagnostics.ts";
 import type { KeptConnections } from "./kept-connections.ts";
 import { TtrpcConnection } from "./ttrpc-connection.ts";
 import { Wire, type WireSys } from "./wire.ts";
@@ -18,6 +18,7 @@ export interface ServerParts {
   readonly options: ConnectionOptions;
   /** A descriptor as a stream that Node reads and writes: HTTP/2 needs one. */
   adoptStream(fd: Fd): Duplex;
+  loadGrpc(): Promise<Pick<typeof import("./grpc-connection.ts"), "GrpcConnection">>;
 }
 
 /** A connection from its first moment: silent at first, then of one protocol, by its first byte. */
@@ -81,14 +82,25 @@ export class ServedConnection implements Connection {
     return inner;
   }
 
+  /** A connection that can't be served ends. */
   async #grpc(first: Buffer): Promise<void> {
+    try {
+      await this.#serveGrpc(first);
+    } catch (error) {
+      const reason = `gRPC can't be served: ${(error as Error).message}`;
+      diagnostics.refused.publish({ peer: this.peer, reason } satisfies RefusedEvent);
+      if (this.#stream === undefined) this.#end();
+      else this.#stream.destroy();
+    }
+  }
+
+  async #serveGrpc(first: Buffer): Promise<void> {
     const stream = this.#parts.adoptStream(this.#wire.release());
     this.#stream = stream;
     stream.on("error", () => stream.destroy());
     stream.once("close", () => this.#end());
     stream.unshift(first);
-    // grpc-js is loaded by the first connection that needs it: it costs 20 ms and 6 MiB.
-    const { GrpcConnection } = await import("./grpc-connection.ts");
+    const { GrpcConnection } = await this.#parts.loadGrpc();
     if (stream.destroyed) return;
     await this.#watch(new GrpcConnection(stream, this.#parts.table, this.peer, this.#parts.options));
   }

@@ -5,6 +5,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
+import { shiftedRootfs } from "./shifted-rootfs.ts";
 
 /** A directory of the guest with scripts that serve as hooks, and what they wrote. */
 class Scripts {
@@ -162,6 +163,38 @@ export function hookScenarios(pod: () => Pod): void {
     expect(lines).toHaveLength(14);
     expect(lines.slice(0, 7)).toEqual(lines.slice(7));
     await pod().remove(id);
+  });
+
+  it("inside a user namespace they are its root, and startContainer its user", async () => {
+    const id = unique();
+    // As with runc, the mapped root has to reach the hook and the rootfs: the directory of tests is closed to it.
+    const path = `/run/${id}`;
+    await pod().machine.shell(`cp -a ${await shiftedRootfs(pod().machine)} ${path}`);
+    const hook = { Path: `${path}/bin/busybox`, Args: ["sh", "-c", `${path}/bin/busybox id -u >&2; exit 1`] };
+    const map = [{ ContainerID: 0, HostID: 100_000, Size: 65_536 }];
+    const { Linux, Mounts } = ociSpec("/", []);
+    const Namespaces = [...(Linux?.Namespaces ?? []), { Type: "user" }];
+    const parts = (Hooks: Hooks) => ({
+      Hooks,
+      Root: { Path: path },
+      Linux: { ...Linux, Namespaces, UIDMappings: map, GIDMappings: map },
+    });
+    const failing = pod().create(["true"], parts({ CreateContainer: [hook] }));
+    await expect(failing).rejects.toThrow(`hook createContainer[0] ${hook.Path}: exit status 1: 0`);
+    const who = "id -u; readlink /proc/self/ns/user";
+    await create(id, {}, [], {
+      ...parts({
+        StartContainer: [{ Path: "/bin/sh", Args: ["sh", "-c", `(${who}) > /tmp/who`], Env: ["PATH=/bin"] }],
+      }),
+      Process: { ...ociSpec("/", ["sh", "-c", `cat /tmp/who; ${who}`]).Process, User: { UID: 1000, GID: 100 } },
+      Mounts: [...(Mounts ?? []), { destination: "/tmp", source: "tmpfs", type: "tmpfs", options: ["mode=1777"] }],
+    });
+    await pod().client.agent.startContainer({ container_id: id });
+    const lines = (await pod().finish(id, id)).stdout.toString().trim().split("\n");
+    expect([lines.length, lines[0]]).toEqual([4, "1000"]);
+    expect(lines.slice(0, 2)).toEqual(lines.slice(2));
+    await pod().remove(id);
+    await pod().machine.shell(`rm -r ${path}`);
   });
 
   it("a bundle with config.json is there for hooks, and goes with the container", async () => {

@@ -46,6 +46,19 @@ test("connections over the bound, and those after close, are refused", async () 
   expect(refused.map(({ reason }) => reason)).toEqual(["1 connections are open already", "the agent is shutting down"]);
 });
 
+test("a gRPC connection for which grpc-js can't be loaded is closed and told, and the next one may try again", async () => {
+  const server = createServer(new FakeTable(), { loadGrpc: () => Promise.reject(new Error("EMFILE")) });
+  for (const _ of [1, 2]) {
+    const [fd, other] = sys.socketPair("stream");
+    const connection = server.accept(fd);
+    sys.write(other, Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    await connection?.closed;
+    sys.close(other);
+  }
+  expect([...server.connections]).toEqual([]);
+  expect(refused.map(({ reason }) => reason)).toEqual(new Array(2).fill("gRPC can't be served: EMFILE"));
+});
+
 test("2000 silent connections cost little and disturb nobody", async () => {
   await using served = await serve();
   const before = process.memoryUsage();

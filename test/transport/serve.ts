@@ -8,7 +8,7 @@ import { listenUnix } from "../../agent/kernel/listeners.ts";
 import { adoptStream } from "../../agent/kernel/streams.ts";
 import { openSys } from "../../agent/kernel/sys.ts";
 import type { ServiceTable } from "../../agent/service/dispatch.ts";
-import { RpcServer, type ServerOptions } from "../../agent/transport/rpc-server.ts";
+import { RpcServer, type ServerKernel, type ServerOptions } from "../../agent/transport/rpc-server.ts";
 import { FakeTable } from "./fake-table.ts";
 
 /** An RpcServer with a FakeTable on a real unix socket. */
@@ -25,9 +25,14 @@ export interface Served extends AsyncDisposable {
 export const sys = openSys();
 
 /** A server with an init that keeps nothing. */
-export function createServer(table: ServiceTable, options: ServerOptions = {}): RpcServer {
+export function createServer(
+  table: ServiceTable,
+  options: ServerOptions & Pick<ServerKernel, "loadGrpc"> = {},
+): RpcServer {
   const journal = journalIn(createJournalMemory()).calls;
-  return new RpcServer({ sys, init: createInitDouble(sys), journal, adoptStream }, table, options);
+  const { loadGrpc, ...others } = options;
+  const kernel = { sys, init: createInitDouble(sys), journal, adoptStream };
+  return new RpcServer(loadGrpc === undefined ? kernel : { ...kernel, loadGrpc }, table, others);
 }
 
 export async function serve(options: ServerOptions = {}): Promise<Served> {
