@@ -2,16 +2,18 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { reason } from "./build-error.ts";
 import { buildTasks } from "./build-image.ts";
+import { RUNTIMES, runtimeName } from "./image/runtimes.ts";
 import { showTasks } from "./show-tasks.ts";
 import { sizeTable } from "./size-table.ts";
 
-const USAGE = `node rootfs-builder/build.ts [--to DIR] [--debug] [--kernel RELEASE] [--entry FILE]
+const USAGE = `node rootfs-builder/build.ts [--to DIR] [--debug] [--kernel RELEASE] [--entry FILE] [--with-runtime NAME]...
 
 Builds what a guest boots from: DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, and DIR/agent on the way.
-  --to DIR           folder for the outputs (build)
-  --debug            an image with busybox and a shell
-  --kernel RELEASE   a kernel of the cache, as uname -r says it (the newest)
-  --entry FILE       the agent's entry (agent/main.ts)
+  --to DIR             folder for the outputs (build)
+  --debug              an image with busybox and a shell
+  --kernel RELEASE     a kernel of the cache, as uname -r says it (the newest)
+  --entry FILE         the agent's entry (agent/main.ts)
+  --with-runtime NAME  also crun, runc or runsc, for containers that ask for it; may be given again
 Needs no root. Downloads are kept in \${GUESTD_CACHE:-~/.cache/guestd}.
 `;
 
@@ -22,6 +24,7 @@ async function main(): Promise<void> {
       debug: { type: "boolean", default: false },
       kernel: { type: "string" },
       entry: { type: "string" },
+      "with-runtime": { type: "string", multiple: true, default: [] },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -35,6 +38,7 @@ async function main(): Promise<void> {
     root,
     to,
     debug: values.debug,
+    runtimes: RUNTIMES.filter((name) => values["with-runtime"].map(runtimeName).includes(name)),
     ...(values.kernel === undefined ? {} : { kernelRelease: values.kernel }),
     ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),
   });

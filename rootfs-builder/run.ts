@@ -12,6 +12,7 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
   ["dpkg-deb", "dpkg"],
   ["mkfs.erofs", "erofs-utils"],
   ["strip", "binutils"],
+  ["go", "golang-go"],
 ]);
 
 /** Runs a program to its end and gives its stdout. Fails with the last line of its stderr in one line. */

@@ -33,13 +33,13 @@ export class ContainerCgroups {
     return `${this.#root}${cgroupPath(linux.cgroupsPath, id)}`;
   }
 
-  /** Makes it, with its limits and its device filter. On failure nothing is left. */
-  async create(directory: string, linux: LinuxSpec): Promise<void> {
+  /** Makes it, with its limits, unless somebody else sets them, and its device filter. On failure nothing is left. */
+  async create(directory: string, linux: LinuxSpec, limitsByOther = false): Promise<void> {
     const rules = deviceRules(linux);
     const writes = resourceWrites(linux.resources);
     createCgroup(this.#files, this.#root, directory.slice(this.#root.length));
     try {
-      applyWrites(this.#files, directory, writes);
+      if (!limitsByOther) applyWrites(this.#files, directory, writes);
       this.#filters.attach(directory, rules);
     } catch (error) {
       await removeCgroup(this.#files, this.#root, directory).catch(() => undefined);

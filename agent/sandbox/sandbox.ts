@@ -4,6 +4,7 @@ import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks.t
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import type { ResourcesSpec } from "../container/resources-spec.ts";
 import { runHooksAnyway } from "../container/run-hooks.ts";
+import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -226,7 +227,7 @@ export class Sandbox {
       await this.#storages.acquire(request.storages);
       made = { ...record, cgroup: "" };
       if (request.storages.some(({ shared }) => shared)) this.#saveSandbox();
-      await this.#cgroups.create(cgroup, spec.linux);
+      await this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations));
       made = record;
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       container = await Container.create(this.#kernel, { id, spec, cgroup, pipeSize: this.#pipeSize }, signal);

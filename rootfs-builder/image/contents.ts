@@ -5,6 +5,7 @@ import { mergeTars } from "../tree/merge.ts";
 import { type Tree, tarOf } from "../tree/tree.ts";
 import { baseFiles } from "./base-files.ts";
 import { neededPart } from "./libraries.ts";
+import { type RuntimeName, runtimePackages, runtimePrograms } from "./runtimes.ts";
 
 /** Packages that hold the libraries of Node; of each only what is needed comes in. */
 export const LIBRARY_PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"];
@@ -25,6 +26,8 @@ export interface ImageContents {
   readonly agentFiles: readonly string[];
   /** With a shell and busybox's tools. The default image has none. */
   readonly debug: boolean;
+  /** Further OCI runtimes. The default image has none. */
+  readonly runtimes: readonly RuntimeName[];
 }
 
 export interface Component {
@@ -34,7 +37,9 @@ export interface Component {
 
 /** All that the image holds, merged from tar streams: packages first, then what is ours. */
 export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; components: readonly Component[] }> {
-  const packages = await Promise.all(LIBRARY_PACKAGES.map((name) => debianPackage(name)));
+  const packageNames = [...LIBRARY_PACKAGES, ...runtimePackages(contents.runtimes)];
+  const packages = await Promise.all(packageNames.map((name) => debianPackage(name)));
+  const runtimes = await runtimePrograms(contents.runtimes);
   const node = await readFile(contents.node);
   const sysNode = await readFile(contents.sysNode);
   const seccompNode = await readFile(contents.seccompNode);
@@ -45,6 +50,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
       ["node", node],
       ["sys.node", sysNode],
       ["seccomp.node", seccompNode],
+      ...[...runtimes].filter(([name]) => name !== "runsc"), // Go's linker leaves nothing to load
     ]),
   );
   const agent: Tree = new Map();
@@ -59,6 +65,9 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
     ["init", new Map([["usr/sbin/init", program(await readFile(contents.init))]])],
     ["agent", agent],
   ]);
+  for (const [name, content] of runtimes) {
+    parts.set(name, new Map([[`usr/lib/guestd/runtimes/${name}`, program(content)]]));
+  }
   if (contents.debug) parts.set("busybox", await busybox());
   const tree = await mergeTars([...parts].map(([name, part]) => ({ name, stream: tarOf(part) })));
   return { tree, components: [...parts].map(([name, part]) => ({ name, bytes: bytesOf(part) })) };

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { FileDigests } from "../digest.ts";
 import { exists } from "../exists.ts";
+import type { RuntimeName } from "../image/runtimes.ts";
 
 export interface BuildOptions {
   /** Absolute path of the repository. */
@@ -12,6 +13,8 @@ export interface BuildOptions {
   readonly entry?: string;
   /** An image with a shell. */
   readonly debug?: boolean;
+  /** OCI runtimes beside the agent's launcher. */
+  readonly runtimes?: readonly RuntimeName[];
   /** `uname -r` of a kernel in the cache; the newest if not given. */
   readonly kernelRelease?: string;
 }

@@ -4,6 +4,7 @@ import { debianPackage } from "../debian/debian-package.ts";
 import { digestOf } from "../digest.ts";
 import { DEBUG_PACKAGE, imageTree, LIBRARY_PACKAGES } from "../image/contents.ts";
 import { makeErofs } from "../image/erofs.ts";
+import { runtimePackages } from "../image/runtimes.ts";
 import { packagedNode, strippedNode } from "../image/stripped-node.ts";
 import { writeDiskImage } from "../image/write-image.ts";
 import { readVersion } from "../read-version.ts";
@@ -15,12 +16,12 @@ import { type BuildContext, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
 export function imageStep(context: BuildContext): Step {
-  const { root, to, debug = false, digests, builder } = context;
+  const { root, to, debug = false, runtimes = [], digests, builder } = context;
   const directory = join(to, "image");
   const image = join(directory, "guest.img");
   const contentsList = join(directory, "contents.json");
   const node = packagedNode();
-  const packageNames = debug ? [...LIBRARY_PACKAGES, DEBUG_PACKAGE] : LIBRARY_PACKAGES;
+  const packageNames = [...LIBRARY_PACKAGES, ...(debug ? [DEBUG_PACKAGE] : []), ...runtimePackages(runtimes)];
   const packages = () => Promise.all(packageNames.map((name) => debianPackage(name)));
   return {
     name: "image",
@@ -35,7 +36,7 @@ export function imageStep(context: BuildContext): Step {
       ];
       files.push(...(await packages()).map(({ file }) => file));
       const digested = await Promise.all(files.map((file) => digests.file(file)));
-      return digestOf(builder, String(debug), await readVersion(root), ...digested);
+      return digestOf(builder, String(debug), runtimes.join(), await readVersion(root), ...digested);
     },
     async build() {
       await withTemporary(directory, async (work) => {
@@ -47,6 +48,7 @@ export function imageStep(context: BuildContext): Step {
           seccompNode: await nativeFile(context, "seccomp.node"),
           agentFiles: agentFiles(context),
           debug,
+          runtimes,
         });
         await mkdir(join(work, "root"));
         await stage(tree, join(work, "root"));

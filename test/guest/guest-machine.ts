@@ -11,22 +11,24 @@ import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 
 const repository = join(import.meta.dirname, "../..");
-const image = join(repository, "build/debug/image");
 const SHARED = "/run/kata-containers/shared/containers";
 const SHELL_LIMIT_MS = 30_000;
 
-/** The image with a shell for the tests; nothing is done when it is there and current. */
-async function buildDebugImage(): Promise<void> {
+/** The image with a shell for the tests, and these OCI runtimes; nothing is done when it is there and current. */
+async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
+  const to = join(repository, "build", ["debug", ...runtimes].join("-"));
+  const options = runtimes.flatMap((name) => ["--with-runtime", name]);
   const build = join(repository, "rootfs-builder/build.ts");
-  await promisify(execFile)(process.execPath, [build, "--debug", "--to", join(repository, "build/debug")]);
+  await promisify(execFile)(process.execPath, [build, "--debug", "--to", to, ...kernelArgs]);
+  return join(to, "image");
 }
 
 /** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
 export async function startGuestMachine(
   memoryMib = 512,
-  ...options: readonly string[]
+  { runtimes = [], kernelArgs = [] }: { readonly runtimes?: readonly string[]; readonly kernelArgs?: readonly string[] } = {},
 ): Promise<Machine & { readonly guest: Guest }> {
-  await buildDebugImage();
+  const image = await buildDebugImage(runtimes);
   const directory = mkdtempSync(join(tmpdir(), "guestd-share-"));
   mkdirSync(join(directory, "shared"));
   const lines: string[] = [];
@@ -35,7 +37,7 @@ export async function startGuestMachine(
     kernel: join(image, "vmlinuz"),
     initrd: join(image, "initrd.cpio.gz"),
     image: join(image, "guest.img"),
-    kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...options],
+    kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...kernelArgs],
     shares: [{ tag: "kataShared", directory: join(directory, "shared") }],
     onConsole: (line) => lines.push(line),
   });

@@ -55,6 +55,7 @@ async function probeImage(work: string): Promise<string> {
     seccompNode: join(root, "build/native/seccomp.node"),
     agentFiles: [join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")],
     debug: false,
+    runtimes: [],
   });
   await stage(tree, staging);
   await makeErofs(staging, join(work, "root.erofs"));

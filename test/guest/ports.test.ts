@@ -11,7 +11,7 @@ const LEVELS = ["TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"];
 describe("the guest's other ports", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
-    machine = await startGuestMachine(512, "agent.default_seccomp=on");
+    machine = await startGuestMachine(512, { kernelArgs: ["agent.default_seccomp=on"] });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 

@@ -66,11 +66,11 @@ export function containerScenarios(pod: () => Pod): void {
   });
 
   it("fails within a second where the executable is missing, in CreateContainer and in ExecProcess", async () => {
-    await expect(pod().create(["/bin/nope"])).rejects.toThrow(pod().says.missing);
+    await expect(pod().create(["/bin/nope"])).rejects.toThrow(pod().maker.missing);
     const id = await pod().start(["sleep", "1000"]);
     const start = performance.now();
-    await expect(pod().exec(id, ["nope"])).rejects.toThrow(pod().says.missing);
-    await expect(pod().exec(id, ["sh"], { Cwd: "/nowhere" })).rejects.toThrow(pod().says.noDirectory);
+    await expect(pod().exec(id, ["nope"])).rejects.toThrow(pod().maker.missing);
+    await expect(pod().exec(id, ["sh"], { Cwd: "/nowhere" })).rejects.toThrow(pod().maker.noDirectory);
     expect(performance.now() - start).toBeLessThan(1000);
     await pod().remove(id);
   });

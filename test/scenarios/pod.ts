@@ -10,14 +10,30 @@ export interface Output {
   readonly status: number;
 }
 
-const BUILT_IN_SAYS = { missing: /"\S*nope": executable file not found/, noDirectory: /chdir \/nowhere: ENOENT/ };
-const SAYS: Readonly<Record<string, typeof BUILT_IN_SAYS>> = {
-  crun: { missing: /executable file `\S*nope` not found in \$PATH/, noDirectory: /chdir.*No such file/ },
+interface MakerTraits {
+  /** What it says of a missing executable, and of a missing directory. */
+  readonly missing: RegExp;
+  readonly noDirectory: RegExp;
+  /** cpu.weight; newer runtimes have another formula than those of Debian 12. */
+  readonly weightOf1024Shares: number;
+}
+
+const BUILT_IN: MakerTraits = {
+  missing: /"\S*nope": executable file not found/,
+  noDirectory: /chdir \/nowhere: ENOENT/,
+  weightOf1024Shares: 100,
+};
+const MAKERS: Readonly<Record<string, MakerTraits>> = {
+  crun: {
+    missing: /executable file `\S*nope` not found in \$PATH/,
+    noDirectory: /chdir.*No such file/,
+    weightOf1024Shares: 39,
+  },
   runc: {
     missing: /exec: "\S*nope": (stat \/\S+: no such file|executable file not found)/,
     noDirectory: /chdir.*no such file/,
+    weightOf1024Shares: 39,
   },
-  runsc: { missing: /nope/, noDirectory: /nowhere/ },
 };
 
 /** The calls that a host makes for a pod, with ids of this pod's own. */
@@ -26,15 +42,15 @@ export class Pod {
   readonly client: AgentClient;
   /** Of every container, unless it brings its own. */
   readonly annotations: Readonly<Record<string, string>>;
-  /** What whoever makes the containers says of a missing executable and a missing directory. */
-  readonly says: { readonly missing: RegExp; readonly noDirectory: RegExp };
+  /** In what those who make containers may differ. */
+  readonly maker: MakerTraits;
   #count = 0;
 
   constructor(machine: Machine, client: AgentClient, annotations: Readonly<Record<string, string>> = {}) {
     this.machine = machine;
     this.client = client;
     this.annotations = annotations;
-    this.says = SAYS[annotations["guestd.runtime"] ?? ""] ?? BUILT_IN_SAYS;
+    this.maker = MAKERS[annotations["guestd.runtime"] ?? ""] ?? BUILT_IN;
   }
 
   /** Creates the sandbox, unless the machine has one already. */

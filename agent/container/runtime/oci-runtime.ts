@@ -8,8 +8,11 @@ import { signalDirectly } from "../signal-handlers.ts";
 import type { ProcessSpec } from "../spec.ts";
 import { bundleConfig, processJson } from "./bundle-config.ts";
 import { findRuntime, type RuntimeName } from "./find-runtime.ts";
-import { type RuntimeCommand, runCommand } from "./runtime-command.ts";
+import { type RuntimeCommand, runCommand, type Stdio } from "./runtime-command.ts";
+import { RUNTIME_PROFILES, type RuntimeProfile } from "./runtime-profile.ts";
 import { nullStdio, openRuntimeStdio } from "./runtime-stdio.ts";
+import { watchProgram } from "./watch-program.ts";
+import { withDeviceRules } from "./with-device-rules.ts";
 
 const RUN = "/run/guestd";
 const CGROUPS = "/sys/fs/cgroup";
@@ -22,6 +25,7 @@ export class OciRuntime implements Maker {
   readonly #kernel: Kernel;
   readonly #options: ContainerOptions;
   readonly #name: RuntimeName;
+  readonly #profile: RuntimeProfile;
   readonly #bundle: string;
   readonly #root: string;
 
@@ -29,6 +33,7 @@ export class OciRuntime implements Maker {
     this.#kernel = kernel;
     this.#options = options;
     this.#name = name;
+    this.#profile = RUNTIME_PROFILES[name];
     this.#bundle = `${RUN}/bundles/${options.id}`;
     this.#root = `${RUN}/runtimes/${name}`;
   }
@@ -40,7 +45,10 @@ export class OciRuntime implements Maker {
     findRuntime(files, this.#name);
     files.makeDirectory(this.#root, 0o700);
     files.makeDirectory(this.#bundle, 0o700);
-    files.replace(`${this.#bundle}/config.json`, bundleConfig(spec, cgroup.slice(CGROUPS.length)));
+    files.replace(
+      `${this.#bundle}/config.json`,
+      bundleConfig(withDeviceRules(spec, this.#profile.ownDeviceFilter), cgroup.slice(CGROUPS.length)),
+    );
     try {
       return await this.#make("create", id, spec.process, ["--bundle", this.#bundle], signal);
     } catch (error) {
@@ -51,7 +59,9 @@ export class OciRuntime implements Maker {
   }
 
   async start(init: Process, signal: AbortSignal): Promise<void> {
+    const started = this.#profile.direct ? watchProgram(init) : undefined;
     await this.#run("start", this.#options.id, [], { signal });
+    await started?.(signal);
     init.closeStartFds();
   }
 
@@ -65,8 +75,12 @@ export class OciRuntime implements Maker {
     }
   }
 
-  signal(process: Process, signal: number, isInit: boolean): void {
-    signalDirectly(this.#kernel.files, process, signal, isInit);
+  async signal(process: Process, signal: number, isInit: boolean): Promise<void> {
+    const { files } = this.#kernel;
+    if (this.#profile.direct) return signalDirectly(files, process, signal, isInit);
+    if (process.status !== undefined) return;
+    const inside = isInit ? [] : ["--pid", files.readText(this.#insidePid(process.launchId)).trim()];
+    await this.#run("kill", process.execId, inside, { after: [String(signal)] });
   }
 
   async remove(): Promise<void> {
@@ -87,11 +101,13 @@ export class OciRuntime implements Maker {
     const { pipeSize } = this.#options;
     findRuntime(files, this.#name);
     const stdio = openRuntimeStdio(this.#kernel, process, { directory: this.#root, pipeSize });
-    const pidFile = `${this.#bundle}/pid-${newLaunchId()}`;
+    const launchId = newLaunchId();
+    const pidFile = `${this.#bundle}/pid-${launchId}`;
     const more = stdio.consoleSocket === undefined ? [] : ["--console-socket", stdio.consoleSocket];
+    if (!this.#profile.direct && command === "exec") more.push("--internal-pid-file", this.#insidePid(launchId));
     try {
       await this.#run(command, execId, [...args, "--pid-file", pidFile, ...more], { signal, stdio: stdio.command });
-      return await this.#adopt(execId, Number(files.readText(pidFile)), await stdio.take());
+      return await this.#adopt(execId, launchId, Number(files.readText(pidFile)), await stdio.take());
     } finally {
       stdio.close();
       files.removeTree(pidFile);
@@ -99,19 +115,25 @@ export class OciRuntime implements Maker {
   }
 
   /** Takes over the descriptors. */
-  async #adopt(execId: string, pid: number, own: KeptFds): Promise<Process> {
+  async #adopt(execId: string, id: number, pid: number, own: KeptFds): Promise<Process> {
     const { sys, init } = this.#kernel;
     const { id: container } = this.#options;
     const isInit = execId === container;
     const keep = isInit ? { ...own, release: this.#notStarted() } : own;
     try {
       const label = JSON.stringify({ container, exec: execId });
-      const adopted = await init.adopt({ id: newLaunchId(), pid, keep, label });
+      const adopted = await init.adopt({ id, pid, keep, label });
+      if (!isInit) void adopted.exit.then(() => this.#kernel.files.removeTree(this.#insidePid(id)));
       return new Process(this.#kernel, execId, adopted, keep, isInit);
     } catch (error) {
       for (const fd of Object.values(keep)) sys.close(fd);
       throw error;
     }
+  }
+
+  /** Where the pid of an exec in a sandbox is kept, as long as it runs. */
+  #insidePid(launchId: number): string {
+    return `${this.#bundle}/inside-${launchId}`;
   }
 
   /** A `release` that nobody reads: that init keeps it says that the container has not been started. */
@@ -125,18 +147,22 @@ export class OciRuntime implements Maker {
     name: string,
     execId: string,
     args: readonly string[],
-    more: { readonly signal?: AbortSignal | undefined; readonly stdio?: RuntimeCommand["stdio"] },
+    more: { readonly signal?: AbortSignal | undefined; readonly stdio?: Stdio; readonly after?: readonly string[] },
   ): Promise<void> {
     const { id } = this.#options;
     const log = `${this.#bundle}/log-${newLaunchId()}`;
+    const { flags, ownCgroup } = this.#profile;
+    const { signal, stdio, after = [] } = more;
     const program = findRuntime(this.#kernel.files, this.#name);
     const command: RuntimeCommand = {
-      args: [program, "--root", this.#root, "--log", log, "--log-format", "json", name, ...args, id],
+      args: [program, ...flags, "--root", this.#root, "--log", log, "--log-format=json", name, ...args, id, ...after],
       title: `${this.#name} ${name} ${id}`,
       log,
       label: { container: id, exec: execId, command: name },
-      stdio: more.stdio ?? nullStdio(),
+      stdio: stdio ?? nullStdio(),
+      // What makes processes leaves them where it is itself.
+      ...(ownCgroup || stdio === undefined ? {} : { cgroup: this.#options.cgroup }),
     };
-    return runCommand(this.#kernel, command, more.signal);
+    return runCommand(this.#kernel, command, signal);
   }
 }

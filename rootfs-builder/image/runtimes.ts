@@ -1,0 +1,71 @@
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { BuildError } from "../build-error.ts";
+import { cacheDirectory } from "../cache-directory.ts";
+import { debianPackage, packageTar } from "../debian/debian-package.ts";
+import { exists } from "../exists.ts";
+import { run } from "../run.ts";
+import { mergeTars } from "../tree/merge.ts";
+
+/** OCI runtimes that an image can have beside the agent's own launcher. */
+export const RUNTIMES = ["crun", "runc", "runsc"] as const;
+export type RuntimeName = (typeof RUNTIMES)[number];
+
+/** The one place that says which gVisor it is; what the Go proxy calls `latest` of gvisor.dev/gvisor at that time. */
+const RUNSC_MODULE = "gvisor.dev/gvisor/runsc@v0.0.0-20260905035102-160fafc42237";
+
+/** Of Debian: the program's path in its package, and the packages with the libraries that it needs beside Node's. */
+const OF_DEBIAN = {
+  crun: {
+    program: "usr/bin/crun",
+    libraries: [
+      ...["libcap2", "libseccomp2", "libsystemd0", "libyajl2"],
+      ...["libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5", "libzstd1"], // of libsystemd
+    ],
+  },
+  runc: { program: "usr/sbin/runc", libraries: ["libseccomp2"] },
+} as const;
+
+export function runtimeName(text: string): RuntimeName {
+  const name = RUNTIMES.find((known) => known === text);
+  if (name === undefined) throw new BuildError(`--with-runtime ${text}: known are ${RUNTIMES.join(", ")}`);
+  return name;
+}
+
+/** Debian packages that the runtimes and their libraries come from. */
+export function runtimePackages(names: readonly RuntimeName[]): readonly string[] {
+  const packages = names.flatMap((name) => (name === "runsc" ? [] : [name, ...OF_DEBIAN[name].libraries]));
+  return [...new Set(packages)].sort();
+}
+
+/** The programs by name. runsc is built when the cache has none. */
+export async function runtimePrograms(names: readonly RuntimeName[]): Promise<ReadonlyMap<RuntimeName, Buffer>> {
+  const programs = new Map<RuntimeName, Buffer>();
+  for (const name of names)
+    programs.set(name, await (name === "runsc" ? readFile(await builtRunsc()) : unpacked(name)));
+  return programs;
+}
+
+async function unpacked(name: keyof typeof OF_DEBIAN): Promise<Buffer> {
+  const { program } = OF_DEBIAN[name];
+  const keep = (path: string) => (path === program ? path : undefined);
+  const entry = (await mergeTars([packageTar(await debianPackage(name), keep)])).get(program);
+  if (entry?.type !== "file") throw new BuildError(`package ${name}: it has no file ${program}`);
+  return entry.content;
+}
+
+/** Path of runsc in the cache. Go gets the module from its proxy and needs some two minutes, once. */
+async function builtRunsc(): Promise<string> {
+  const target = cacheDirectory("runsc", RUNSC_MODULE.replace(/.*@/, ""), "runsc");
+  if (await exists(target)) return target;
+  const temporary = `${dirname(target)}.${process.pid}`;
+  await mkdir(dirname(target), { recursive: true });
+  try {
+    const env = { ...process.env, CGO_ENABLED: "0", GOBIN: temporary };
+    await run("go", ["install", "-trimpath", "-ldflags=-s -w", RUNSC_MODULE], { env });
+    await rename(join(temporary, "runsc"), target);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  return target;
+}
