@@ -19,14 +19,17 @@ async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
   const to = join(repository, "build", ["debug", ...runtimes].join("-"));
   const options = runtimes.flatMap((name) => ["--with-runtime", name]);
   const build = join(repository, "rootfs-builder/build.ts");
-  await promisify(execFile)(process.execPath, [build, "--debug", "--to", to, ...kernelArgs]);
+  await promisify(execFile)(process.execPath, [build, "--debug", "--to", to, ...options]);
   return join(to, "image");
 }
 
 /** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
 export async function startGuestMachine(
   memoryMib = 512,
-  { runtimes = [], kernelArgs = [] }: { readonly runtimes?: readonly string[]; readonly kernelArgs?: readonly string[] } = {},
+  {
+    runtimes = [],
+    kernelArgs = [],
+  }: { readonly runtimes?: readonly string[]; readonly kernelArgs?: readonly string[] } = {},
 ): Promise<Machine & { readonly guest: Guest }> {
   const image = await buildDebugImage(runtimes);
   const directory = mkdtempSync(join(tmpdir(), "guestd-share-"));
