@@ -113,6 +113,7 @@ export class Container {
     const { signal: removal } = this.#removal;
     if (removal.aborted) throw removal.reason;
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
+    if (this.#paused) throw this.#refusal("exec in container", "it is paused; resume it first");
     const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
     const launching = this.#maker.exec(this.#init, execId, inherit(this.spec.process, process), givenUp);
     this.#launching.set(execId, launching);

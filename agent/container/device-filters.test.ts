@@ -64,6 +64,17 @@ describe.skipIf(root === undefined)("on a real cgroup2 (needs one that this user
     expect(readdirSync("/proc/self/fd").length - before).toBe(3);
   });
 
+  test("a cgroup below may have a filter of its own, which runs beside it", () => {
+    const filters = new DeviceFilters(sys);
+    filters.attach(directory, usual);
+    mkdirSync(`${directory}/nested`);
+    try {
+      filters.attach(`${directory}/nested`, usual.slice(2));
+    } finally {
+      rmdirSync(`${directory}/nested`);
+    }
+  });
+
   test("the kernel takes as many rules as a spec may have", () => {
     const numbers = Array.from({ length: 1024 }, (_, major) => major);
     const rules = numbers.map((major) => ({

@@ -37,10 +37,13 @@ export function pauseScenarios(pod: () => Pod): void {
 
   it("only one that runs can be paused, and only one that is paused resumed", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
+    const exec = () => pod().execute(container_id, ["true"]);
     await expect(agent().resumeContainer({ container_id })).rejects.toMatchObject(wrongState("resume", "Running"));
     await agent().pauseContainer({ container_id });
     await expect(agent().pauseContainer({ container_id })).rejects.toMatchObject(wrongState("pause", "Paused"));
+    await expect(exec()).rejects.toThrow(/^exec in container \S+: it is paused; resume it first$/);
     await agent().resumeContainer({ container_id });
+    expect((await exec()).status).toBe(0);
     await agent().signalProcess({ container_id, exec_id: container_id, signal: KILL });
     await agent().waitProcess({ container_id, exec_id: container_id });
     await expect(agent().pauseContainer({ container_id })).rejects.toMatchObject(wrongState("pause", "Stopped"));

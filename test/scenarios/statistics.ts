@@ -31,6 +31,29 @@ export function statisticsScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
+  it("block I/O: bytes and requests of a disk that was read, as slow as its limit says", async () => {
+    const disk = (await pod().machine.shell("cat /sys/block/*/dev | head -n 1")).trim();
+    const [Major = 0, Minor = 0] = disk.split(":").map(Number);
+    const BlockIO = { ThrottleReadBpsDevice: [{ Major, Minor, Rate: 2 * MIB }] };
+    const { Linux, Mounts } = withResources({ BlockIO });
+    const Devices = [{ Path: "/dev/disk", Type: "b", Major, Minor }];
+    const id = await pod().start(["sleep", "1000"], { Linux: { ...Linux, Devices }, Mounts: Mounts ?? [] });
+    await pod().machine.shell("echo 1 > /proc/sys/vm/drop_caches");
+    const start = performance.now();
+    const { status, stderr } = await pod().execute(id, ["dd", "if=/dev/disk", "of=/dev/null", "bs=64k", "count=64"]);
+    expect([status, stderr.toString()]).toEqual([0, expect.stringContaining("64+0 records in")]);
+    expect(performance.now() - start).toBeGreaterThan(1000);
+    const { cgroup_stats } = await pod().client.agent.statsContainer({ container_id: id });
+    const { io_service_bytes_recursive: bytes = [], io_serviced_recursive: requests = [] } =
+      cgroup_stats?.blkio_stats ?? {};
+    const value = (list: typeof bytes, name: string) =>
+      list.find(({ major, minor, op }) => major === Major && minor === Minor && op === name)?.value;
+    expect(value(bytes, "read")).toBeGreaterThanOrEqual(4 * MIB);
+    expect(value(requests, "read")).toBeGreaterThan(0);
+    expect(value(bytes, "rios")).toBe(value(requests, "read"));
+    await pod().remove(id);
+  });
+
   it("memory.failcnt counts how often the limit was met", async () => {
     const id = await pod().start(["sleep", "1000"], withResources({ Memory: { Limit: 24 * MIB } }));
     await pod().execute(id, ["sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=40 2>/dev/null"]);
