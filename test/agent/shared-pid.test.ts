@@ -31,11 +31,12 @@ describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` 
     await machine?.[Symbol.asyncDispose]();
   });
 
-  async function create(container_id: string, more: readonly string[]): Promise<void> {
+  async function create(container_id: string, more: readonly string[], Linux: object = {}): Promise<void> {
     const OCI = ociSpec(rootfs, ["sleep", "1000"]);
     const all = [...(OCI.Process?.Capabilities?.Bounding ?? []), ...more];
     const Process = { ...OCI.Process, Capabilities: { Bounding: all, Effective: all, Permitted: all } };
-    await pod.client.agent.createContainer({ container_id, OCI: { ...OCI, Process }, sandbox_pidns: true });
+    const parts = { ...OCI, Process, Linux: { ...OCI.Linux, ...Linux } };
+    await pod.client.agent.createContainer({ container_id, OCI: parts, sandbox_pidns: !("UIDMappings" in Linux) });
   }
 
   async function inside(id: string, line: string): Promise<string> {
@@ -72,10 +73,10 @@ describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` 
     });
   });
 
-  /** Runs execs while a process of `id` lies in wait for them. */
-  async function stalk(id: string): Promise<string> {
+  /** Runs execs in a container while a process of `id` lies in wait for them. */
+  async function stalk(id: string, into = "first"): Promise<string> {
     const stalker = await pod.exec(id, ["stalker", "1500"]);
-    for (let i = 0; i < 150; i++) await pod.execute("first", ["true"]);
+    for (let i = 0; i < 150; i++) await pod.execute(into, ["true"]);
     return (await pod.finish(id, stalker)).stdout.toString();
   }
 
@@ -87,5 +88,14 @@ describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` 
   // who has CAP_SYS_PTRACE in the same user namespace. docs/threat-model.md says so.
   it.fails("known to be open: get nothing of it with CAP_SYS_PTRACE", async () => {
     expect(await stalk("tracer")).toMatch(/^met [1-9]\d*, got 0, nothing\n$/);
+  });
+
+  it("get nothing of it with CAP_SYS_PTRACE in a user namespace", async () => {
+    const mappings = [{ ContainerID: 0, HostID: 100_000, Size: 65_536 }];
+    const Namespaces = [...(ociSpec(rootfs, []).Linux?.Namespaces ?? []), { Type: "user" }];
+    await create("mapped", ["CAP_SYS_PTRACE"], { Namespaces, UIDMappings: mappings, GIDMappings: mappings });
+    await pod.client.agent.startContainer({ container_id: "mapped" });
+    expect(await stalk("mapped", "mapped")).toMatch(/^met [1-9]\d*, got 0, nothing\n$/);
+    await pod.remove("mapped");
   });
 });
