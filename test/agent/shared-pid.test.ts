@@ -67,6 +67,7 @@ describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` 
     it("find with it a process that has no more than its container will", async () => {
       const links = await inside("tracer", `ls -l /proc/${pid}/fd | grep -c pipe:; ls /proc/${pid}/fd | wc -l`);
       expect(links).toBe("5\n5\n"); // stdio, what releases it, what it reports to
+      expect(await inside("tracer", `grep -c -e ' rw-s ' /proc/${pid}/maps`)).toBe("0\n"); // no memory shared with init
       expect(await inside("tracer", `grep CapEff /proc/${pid}/status; readlink /proc/${pid}/root`)).toBe(
         "CapEff:\t00000000000400eb\n/\n",
       );

@@ -16,7 +16,7 @@ enum { GET_SEALS = 1034, ALL_SEALS = 15 };
 
 static int own_pidns = -1;
 static struct stat own_program;
-static pid_t *born; /* shared with children */
+static pid_t *born; /* shared with a child that has a `fork` in its plan, until then, and with no other */
 
 struct outcome {
   int error;
@@ -27,7 +27,10 @@ struct outcome {
 int launch_prepare(void) {
   own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
   born = mmap(NULL, sizeof *born, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  return own_pidns < 0 || born == MAP_FAILED || stat("/proc/self/exe", &own_program) < 0 ? -errno : 0;
+  return own_pidns < 0 || born == MAP_FAILED || madvise(born, sizeof *born, MADV_DONTFORK) < 0 ||
+                 stat("/proc/self/exe", &own_program) < 0
+             ? -errno
+             : 0;
 }
 
 /* Maps a sealed plan; the mapping is private, and the child alone makes it writable. */
@@ -144,7 +147,9 @@ static struct outcome run(const struct request *request, int *fds, const struct 
     goto out;
   }
   *born = 0;
+  if (child.plan.forks) madvise(born, sizeof *born, MADV_DOFORK);
   pid_t pid = clone_child(launch, slots, &outcome.process->pidfd, &outcome.where);
+  if (child.plan.forks) madvise(born, sizeof *born, MADV_DONTFORK);
   if (pid == 0) enter_child(&child, launch, base, size, origin);
   if (pid < 0) {
     table_remove(outcome.process);
