@@ -9,7 +9,7 @@ const given = [
 ];
 
 test("ipc and uts are the sandbox's, pid is new, the rest stays", () => {
-  expect(podNamespaces(given, { sharePid: false, pidPath: "/p", containers: 1 })).toEqual([
+  expect(podNamespaces(given, { sharePid: false, pidPath: "/p" })).toEqual([
     { type: "ipc", path: "/run/sandbox-ns/ipc" },
     { type: "uts", path: "/run/sandbox-ns/uts" },
     { type: "mnt", path: "" },
@@ -20,21 +20,17 @@ test("ipc and uts are the sandbox's, pid is new, the rest stays", () => {
 
 test("every container has a cgroup namespace of its own, also where the host took it out of the list", () => {
   const cgroups = (list: { type: string; path: string }[]) =>
-    podNamespaces(list, { sharePid: false, pidPath: undefined, containers: 0 }).filter(({ type }) => type === "cgroup");
+    podNamespaces(list, { sharePid: false, pidPath: undefined }).filter(({ type }) => type === "cgroup");
   expect(cgroups([])).toEqual([{ type: "cgroup", path: "" }]);
   expect(cgroups([{ type: "cgroup", path: "/given" }])).toEqual([{ type: "cgroup", path: "/given" }]);
 });
 
 test("a container that shares pids joins the first one's", () => {
-  const shared = podNamespaces([], { sharePid: true, pidPath: "/p", containers: 1 });
+  const shared = podNamespaces([], { sharePid: true, pidPath: "/p" });
   expect(shared).toContainEqual({ type: "pid", path: "/p" });
 });
 
 test("the first container has nobody to join and makes the namespace", () => {
-  const first = podNamespaces([], { sharePid: true, pidPath: undefined, containers: 0 });
+  const first = podNamespaces([], { sharePid: true, pidPath: undefined });
   expect(first).toContainEqual({ type: "pid", path: "" });
-});
-
-test("sharing without a namespace to share is an error", () => {
-  expect(() => podNamespaces([], { sharePid: true, pidPath: undefined, containers: 1 })).toThrow("sandbox_pidns");
 });

@@ -1,14 +1,12 @@
 import type { NamespaceSpec } from "../container/spec.ts";
-import { AgentError } from "../kernel/error.ts";
 import { sharedNamespacePaths } from "./shared-namespaces.ts";
 
 /** What the sandbox knows when a container's namespaces are settled. */
 export interface PodNamespaces {
   /** The request wants the sandbox's pid namespace. */
   readonly sharePid: boolean;
-  /** Path of it; undefined before the first container. */
+  /** Path of it; undefined where there is none to join, so that a new one is made. */
   readonly pidPath: string | undefined;
-  readonly containers: number;
 }
 
 /**
@@ -17,12 +15,6 @@ export interface PodNamespaces {
  * of the list, and without one a container would see the guest's whole tree.
  */
 export function podNamespaces(given: readonly NamespaceSpec[], pod: PodNamespaces): NamespaceSpec[] {
-  if (pod.sharePid && pod.pidPath === undefined && pod.containers > 0) {
-    throw new AgentError(
-      "failed-precondition",
-      "sandbox_pidns: the first container of the sandbox has not shared its own",
-    );
-  }
   const list = given
     .filter((namespace) => namespace.type !== "pid")
     .map((namespace) => {

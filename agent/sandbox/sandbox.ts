@@ -18,11 +18,11 @@ import { removeDns, setUpDns } from "./dns.ts";
 import { scanGuestHooks } from "./guest-hooks.ts";
 import { OomEvents } from "./oom-events.ts";
 import { podNamespaces } from "./pod-namespaces.ts";
+import { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
 import { createSharedNamespaces, removeSharedNamespaces } from "./shared-namespaces.ts";
 import { type ContainerRecord, type SandboxRecord, StateStore } from "./state.ts";
 
-const PID_NAMESPACE = "sandbox-pidns";
 /** Longer host names are cut, as hosts expect. */
 const MAX_HOSTNAME = 64;
 /** How long the processes of a creation that failed late have to die. */
@@ -70,7 +70,7 @@ export class Sandbox {
   readonly #discarding = new Map<string, Promise<void>>();
   readonly #lock = new Lock();
   #record: Pick<SandboxRecord, "id" | "hostname" | "storages" | "hooks"> | undefined;
-  #pidNamespace: number | undefined;
+  readonly #pidNamespace: PodPidNamespace;
   #ending = false;
 
   /** Finds again what an earlier agent left. */
@@ -87,7 +87,7 @@ export class Sandbox {
     this.#record = sandbox;
     const users = [...(sandbox?.storages ?? []), ...records.flatMap(({ storages }) => storages)];
     this.#storages = new Storages(kernel, users, sandbox?.shared);
-    this.#pidNamespace = kernel.init.greeting.deposits.get(PID_NAMESPACE);
+    this.#pidNamespace = new PodPidNamespace(kernel);
     const { restored, broken } = restoreContainers(kernel, records, this.#pipeSize);
     for (const entry of restored) {
       this.#containers.set(entry.record.id, entry);
@@ -96,7 +96,7 @@ export class Sandbox {
     this.undone = Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
     // The agent before may have died between the launch of the first container and the deposit.
     const [first, second] = restored;
-    if (first !== undefined && second === undefined) ignoreErrors(() => this.#keepPidNamespace(first.container));
+    if (first !== undefined && second === undefined) ignoreErrors(() => this.#pidNamespace.keep(first.container));
   }
 
   get containers(): Container[] {
@@ -205,8 +205,7 @@ export class Sandbox {
     const { id } = request;
     const namespaces = podNamespaces(request.spec.linux.namespaces, {
       sharePid: request.sharePid,
-      pidPath: this.#pidNamespace === undefined ? undefined : `/proc/self/fd/${this.#pidNamespace}`,
-      containers: this.#containers.size,
+      pidPath: request.sharePid ? this.#pidNamespace.path(this.containers) : undefined,
     });
     const spec = withHooks(
       { ...request.spec, linux: { ...request.spec.linux, namespaces } },
@@ -232,7 +231,7 @@ export class Sandbox {
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       container = await Container.create(this.#kernel, { id, spec, cgroup, pipeSize: this.#pipeSize }, signal);
       if (hooked) this.#state.writeContainer(record);
-      this.#keepPidNamespace(container);
+      this.#pidNamespace.keep(container);
       this.#containers.set(id, { container, record });
       this.#cgroups.watch(record, container.init.exit);
       return container;
@@ -242,14 +241,6 @@ export class Sandbox {
       else await this.#discard(made, { refused: isRefusal(error) }).catch(() => undefined);
       throw error;
     }
-  }
-
-  /** The pid namespace of the first container is the sandbox's; init keeps it while the agent is away. */
-  #keepPidNamespace(container: Container): void {
-    if (this.#pidNamespace !== undefined) return;
-    const namespace = container.openPidNamespace();
-    this.#kernel.init.deposit(PID_NAMESPACE, namespace);
-    this.#pidNamespace = namespace;
   }
 
   /**
@@ -290,11 +281,7 @@ export class Sandbox {
   }
 
   async #tearDown(): Promise<void> {
-    if (this.#pidNamespace !== undefined) {
-      this.#kernel.sys.close(this.#pidNamespace);
-      this.#kernel.init.withdraw(PID_NAMESPACE);
-      this.#pidNamespace = undefined;
-    }
+    this.#pidNamespace.close();
     const work = [removeDns(this.#kernel), removeSharedNamespaces(this.#kernel)];
     const all = await Promise.allSettled([...work, this.#storages.release(this.#storages.mountPoints, true)]);
     for (const result of all) if (result.status === "rejected") throw result.reason;

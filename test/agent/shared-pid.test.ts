@@ -99,4 +99,16 @@ describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` 
     expect(await stalk("mapped", "mapped")).toMatch(/^met [1-9]\d*, got 0, nothing\n$/);
     await pod.remove("mapped");
   });
+
+  it("end with the first one, and the next that shares makes the pod's new namespace", async () => {
+    await pod.client.agent.signalProcess({ container_id: "first", exec_id: "", signal: 9 });
+    await pod.client.agent.waitProcess({ container_id: "first", exec_id: "" });
+    await create("second", []);
+    await pod.client.agent.startContainer({ container_id: "second" });
+    await create("third", []);
+    await pod.client.agent.startContainer({ container_id: "third" });
+    const links = await Promise.all(["second", "third"].map((id) => inside(id, "readlink /proc/self/ns/pid")));
+    expect(links[0]).toBe(links[1]);
+    expect(await inside("second", "echo $$; ls -d /proc/1")).toMatch(/^\d+\n\/proc\/1\n$/);
+  });
 });
