@@ -49,6 +49,6 @@ function cpuMax(quota: number, period: number, now: CpuSpec): string {
 /** A list such as "0-3,8"; the kernel knows which there are. */
 function placement(file: string, field: string, list: string): CgroupWrite[] {
   if (list === "") return [];
-  if (!/^[\d,\-\s]+$/.test(list)) throw refuseResource(field, `${JSON.stringify(list)} is no list such as "0-3,8"`);
+  if (!/^[\d,\- ]+$/.test(list)) throw refuseResource(field, `${JSON.stringify(list)} is no list such as "0-3,8"`);
   return [{ file, value: list, field }];
 }

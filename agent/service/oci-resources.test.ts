@@ -1,6 +1,10 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import { grpc } from "../../proto/gen/messages.js";
+import { resourceWrites } from "../container/cgroup-resources.ts";
+import { deviceFilter } from "../container/device-filter.ts";
+import { deviceRules } from "../container/device-rules.ts";
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 
 /** As it comes off the wire. */
@@ -79,4 +83,50 @@ test.each<[string, Init<grpc.LinuxResources>]>([
   ["network.priorities", { Network: { Priorities: [{ Name: "eth0", Priority: 1 }] } }],
 ])("%s has nothing in cgroup v2 and is named", (name, parts) => {
   expect(unsupportedOfResources(decoded(parts))).toEqual([`linux.resources.${name}`]);
+});
+
+test("no message makes anything but writes to files of the cgroup, or a refusal in one line", () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.constantFrom("2MB", "memory.max", "../x", "0-1", "0\n1", "a", "rwm", "__proto__", "x\ny"),
+  );
+  const number = fc.oneof(fc.integer({ min: -2, max: 3 }), fc.integer(), fc.maxSafeInteger());
+  const natural = fc.oneof(fc.nat(3), fc.nat(2 ** 31 - 1));
+  const device = fc.record({ Major: number, Minor: number, Weight: natural, Rate: natural });
+  const resources = fc.record(
+    {
+      Memory: fc.record({ Limit: number, Reservation: number, Swap: number, CheckBeforeUpdate: fc.boolean() }),
+      CPU: fc.record({
+        Shares: natural,
+        Quota: number,
+        Period: natural,
+        Burst: natural,
+        Idle: number,
+        Cpus: text,
+        Mems: text,
+      }),
+      Pids: fc.record({ Limit: number }),
+      BlockIO: fc.record({ Weight: natural, WeightDevice: fc.array(device), ThrottleReadBpsDevice: fc.array(device) }),
+      HugepageLimits: fc.array(fc.record({ Pagesize: text, Limit: natural })),
+      Rdma: fc.dictionary(text, fc.record({ HcaHandles: natural })),
+      Unified: fc.dictionary(text, text),
+      Devices: fc.array(fc.record({ Allow: fc.boolean(), Type: text, Major: number, Minor: number, Access: text })),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(resources, (parts) => {
+      const spec = toResources(decoded(parts));
+      try {
+        deviceFilter(deviceRules({ devices: [], resources: spec }));
+        for (const { file, value } of resourceWrites(spec)) {
+          expect(file).toMatch(/^[a-z][a-z0-9_]*(\.\w+)+$/);
+          expect(value).toMatch(/^[^\0\n]+$/);
+        }
+      } catch (error) {
+        expect(error).toMatchObject({ kind: "invalid-argument", message: expect.stringMatching(/^OCI spec: linux\./) });
+      }
+    }),
+    { numRuns: 1000 },
+  );
 });
