@@ -105,6 +105,30 @@ describe("remove", () => {
     );
   });
 
+  test("one with thousands below it goes in steps, and others get their turn in between", async () => {
+    const names = Array.from({ length: 3000 }, (_, index) => `own.${index}`);
+    const left = new Set(["/cg/c1", ...names.map((name) => `/cg/c1/${name}`)]);
+    const many = {
+      ...files,
+      exists: (path: string) => left.has(path) || left.has(path.replace(/\/cgroup\.procs$/, "")),
+      list: (path: string) => (path === "/cg/c1" ? ["cgroup.procs", ...names] : []),
+      removeDirectory: (path: string) => {
+        if (path === "/cg/c1" && left.size > 1) throw Object.assign(new Error("EBUSY"), { errno: -16 });
+        left.delete(path);
+      },
+    };
+    let turns = 0;
+    const count = () => {
+      turns += 1;
+      timer = setImmediate(count);
+    };
+    let timer = setImmediate(count);
+    await removeCgroup(many, "/cg", "/cg/c1");
+    clearImmediate(timer);
+    expect(left.size).toBe(0);
+    expect(turns).toBeGreaterThan(40);
+  });
+
   test("one that is gone is fine", async () => {
     await removeCgroup(files, "/cg", "/cg/c1");
   });

@@ -1,9 +1,11 @@
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 
 const EBUSY = 16;
+/** System calls in a row before others get their turn: some milliseconds. */
+const AT_ONCE = 128;
 
 /**
  * Makes the cgroup `path` (of cgroupPath) below `root`, with its parents, and has every parent hand down all controllers
@@ -64,7 +66,7 @@ export function killCgroup(files: Files, directory: string): void {
 export async function removeCgroup(files: Files, root: string, directory: string, timeoutMs = 2000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
-    const refused = removeTree(files, directory);
+    const refused = await removeTree(files, directory);
     if (refused === undefined) break;
     if (refused.errno !== -EBUSY || performance.now() >= deadline) throw removalError(files, refused, timeoutMs);
     await sleep(pause);
@@ -78,10 +80,24 @@ interface Refused {
   readonly errno: number;
 }
 
-/** Children first; stops at the first that can't go. Most cgroups have none and are gone at once. */
-function removeTree(files: Files, directory: string): Refused | undefined {
+/**
+ * Children first; stops at the first that can't go. Most cgroups have none and are gone at once; a container that may
+ * make some can have made thousands, so others get their turn after every few.
+ */
+async function removeTree(files: Files, directory: string): Promise<Refused | undefined> {
   if (refusedRemoval(files, directory) === undefined) return undefined;
-  for (const path of subtree(files, directory).reverse()) {
+  let steps = 0;
+  const step = () => (++steps % AT_ONCE === 0 ? immediate() : undefined);
+  const found = [directory];
+  for (const path of found) {
+    await step();
+    for (const name of orUndefined(() => files.list(path)) ?? []) {
+      await step();
+      if (files.exists(`${path}/${name}/cgroup.procs`)) found.push(`${path}/${name}`);
+    }
+  }
+  for (const path of found.reverse()) {
+    await step();
     const error = refusedRemoval(files, path);
     if (error !== undefined) return { path, errno: error.errno ?? -EBUSY };
   }
