@@ -196,7 +196,7 @@ export class Container {
 
   #refusal(call: string, why: string): AgentError {
     return new AgentError(
-      "failed-precondition",
+      "internal", // by contract
       call === "" ? `container ${this.id} ${why}` : `${call} ${this.id}: ${why}`,
     );
   }

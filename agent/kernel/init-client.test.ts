@@ -125,6 +125,10 @@ test.each([
   [[-22, 0, 2, 0], "check launch plan operation 0 (exec): EINVAL"],
   [[-74, 0, 2, -1], "check launch plan: EBADMSG"],
   [[-22, 0, 3, 0], "setns pid namespace of the launch: EINVAL"],
+  [
+    [-12, 0, 4, 0],
+    "clone3 into the cgroup of the launch: ENOMEM (not enough memory, or the pid namespace to be born in",
+  ],
   [[-11, 0, 4, 0], "clone3 into the cgroup of the launch: EAGAIN"],
 ])("a refusal %j reads: %s", async (fields, message) => {
   const client = await connect();

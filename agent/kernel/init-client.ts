@@ -23,6 +23,7 @@ export type InitSys = Pick<
 
 /** Messages that wait for room in the socket; more than that means that init does not read any more. */
 const MAX_QUEUE = 1024;
+const ENOMEM = 12;
 const EMFILE = 24;
 
 /** Refusals of requests that have no answer: `{ id, request, errno }`. */
@@ -270,6 +271,9 @@ function launchRefusal(reply: { id: number; error: number; where: number; detail
     return new SystemError("check launch plan", errno, op === undefined ? "" : `operation ${reply.detail} (${op.op})`);
   }
   if (reply.where === 3) return new SystemError("setns", errno, "pid namespace of the launch");
-  if (reply.where === 4) return new SystemError("clone3", errno, "into the cgroup of the launch");
+  if (reply.where === 4) {
+    const detail = errno === ENOMEM ? "not enough memory, or the pid namespace to be born in has ended" : "";
+    return new SystemError("clone3", errno, "into the cgroup of the launch", detail);
+  }
   return new SystemError("launch by init", errno, `process ${reply.id}`);
 }

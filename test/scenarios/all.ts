@@ -17,6 +17,7 @@ import { oomScenarios } from "./oom.ts";
 import { pauseScenarios } from "./pause.ts";
 import { Pod } from "./pod.ts";
 import { processFieldScenarios } from "./process-fields.ts";
+import { processScenarios } from "./processes.ts";
 import { refusalScenarios } from "./refusals.ts";
 import { resourceScenarios } from "./resources.ts";
 import { seccompScenarios } from "./seccomp.ts";
@@ -38,6 +39,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("fields of the process", () => processFieldScenarios(() => pod));
     describe("device filter", () => deviceFilterScenarios(() => pod));
     describe("pause and resume", () => pauseScenarios(() => pod));
+    describe("difficult processes", () => processScenarios(() => pod));
     describe("hooks", () => hookScenarios(() => pod));
     describe("seccomp", () => seccompScenarios(() => pod));
     describe("default seccomp", () => defaultSeccompScenarios(() => pod));

@@ -17,7 +17,7 @@ function hang(timeout: number, signal = new AbortController().signal) {
 test("gives up after its time limit, with a text that names it", async () => {
   await expect(hang(0.02)).rejects.toMatchObject({
     kind: "internal",
-    message: "remove container c1: ETIME (its processes did not end within 0.02 s)",
+    message: "remove container c1: ETIME (not ended within 0.02 s)",
   });
 });
 

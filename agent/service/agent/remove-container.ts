@@ -12,7 +12,7 @@ export const removeContainer: Rpc<"RemoveContainer"> = async ({ sandbox }, reque
     await sandbox.removeContainer(id, limit === undefined ? call.signal : AbortSignal.any([call.signal, limit]));
   } catch (error) {
     if (limit === undefined || error !== limit.reason) throw error;
-    throw new AgentError("internal", `remove container ${id}: ETIME (its processes did not end within ${timeout} s)`);
+    throw new AgentError("internal", `remove container ${id}: ETIME (not ended within ${timeout} s)`);
   }
   return {};
 };

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const reason = whyNoNamespaces();
+const ORPHANS = 2000;
+
+describe(`orphans${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+  it("a storm of them in the pod's pid namespace goes to its first container, and the agent answers meanwhile", async () => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine, await machine.connect());
+    const { agent, health } = pod.client;
+    const rootfs = machine.rootfs("all");
+    const first = await pod.create(["sh", "-c", "while :; do wait; sleep 0.05; done"], {}, rootfs);
+    await agent.startContainer({ container_id: first });
+    const line = `i=0; while [ $i -lt ${ORPHANS} ]; do (sleep 0.1 &); i=$((i+1)); done; exit 7`;
+    const OCI = ociSpec(rootfs, ["sh", "-c", line]);
+    await agent.createContainer({ container_id: "second", OCI, sandbox_pidns: true });
+    await agent.startContainer({ container_id: "second" });
+    let over = false;
+    const done = pod.finish("second", "second").finally(() => {
+      over = true;
+    });
+    let longest = 0;
+    while (!over) {
+      const start = performance.now();
+      await health.check({});
+      await agent.statsContainer({ container_id: first });
+      longest = Math.max(longest, performance.now() - start);
+      await sleep(20);
+    }
+    expect((await done).status).toBe(7);
+    expect(longest).toBeLessThan(1000);
+    const zombies = "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l";
+    await expect.poll(() => machine.shell(zombies), { timeout: 10_000 }).toBe("0\n");
+    await pod.remove("second");
+    await pod.remove(first);
+    expect(await machine.shell("ps -o args | grep -c '[s]leep 0' || true")).toBe("0\n");
+    await pod.client.close();
+  }, 60_000);
+
+  it("a container can't share the pid namespace of a first one that has gone: one line, and the agent goes on", async () => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine, await machine.connect());
+    const rootfs = machine.rootfs("all");
+    const first = await pod.create(["true"], {}, rootfs);
+    await pod.remove(first);
+    const shared = () =>
+      pod.client.agent.createContainer({ container_id: "c1", OCI: ociSpec(rootfs, ["true"]), sandbox_pidns: true });
+    for (let i = 0; i < 3; i++) await expect(shared()).rejects.toThrow(/pid namespace to be born in has ended/);
+    expect((await pod.run(["echo", "x"])).stdout.toString()).toBe("x\n");
+    await pod.client.close();
+    const grpc = await Pod.open(machine, await machine.connect({ protocol: "grpc" }));
+    expect((await grpc.run(["echo", "x"])).stdout.toString()).toBe("x\n");
+    await grpc.client.close();
+  });
+});
