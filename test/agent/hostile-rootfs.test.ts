@@ -1,24 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
+import { snapshot } from "./snapshot.ts";
 
 const reason = whyNoNamespaces();
-
-/** Every name below a directory with its type, mode, size and times: nothing may change in it. */
-function snapshot(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      const { mode, size, mtimeMs, ctimeMs } = lstatSync(path);
-      return [path, mode, size, mtimeMs, ctimeMs, entry.isSymbolicLink() ? readlinkSync(path) : ""].join(" ");
-    })
-    .sort();
-}
 
 describe(`a hostile rootfs${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
   skip: reason !== undefined,

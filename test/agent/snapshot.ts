@@ -1,0 +1,13 @@
+import { lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+/** Every name below a directory with its type, mode, size and times: nothing may change in it. */
+export function snapshot(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const { mode, size, mtimeMs, ctimeMs } = lstatSync(path);
+      return [path, mode, size, mtimeMs, ctimeMs, entry.isSymbolicLink() ? readlinkSync(path) : ""].join(" ");
+    })
+    .sort();
+}
