@@ -3,6 +3,7 @@ import { checkSpec } from "./check-spec.ts";
 import { compileCreate } from "./compile-create.ts";
 import { describeOp } from "./describe-op.ts";
 import { detailOp } from "./detail-op.ts";
+import { explainCgroup } from "./explain-cgroup.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { seccompFilter } from "./seccomp-filter.ts";
 import { securityModules } from "./security-labels.ts";
@@ -31,5 +32,6 @@ export function explainSpec(spec: Spec): ExplainedStep[] {
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const plan = compileCreate(spec, { env: spec.process.env, hasModule: securityModules(realFiles), seccomp });
   const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
-  return [{ operation: "clone3", object, reason: "linux.namespaces" }, ...explainPlan(plan)];
+  const clone = { operation: "clone3", object, reason: "linux.namespaces" };
+  return [...explainCgroup(spec), clone, ...explainPlan(plan)];
 }

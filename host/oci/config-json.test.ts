@@ -36,6 +36,21 @@ test("a config.json becomes the message, names in whatever case the message has 
   expect(spec.Linux?.Seccomp?.Syscalls[0]?.errnoret).toBe(0);
 });
 
+test("a rule for devices without numbers stands for all of them", () => {
+  const devices = [
+    { allow: false, access: "rwm" },
+    { allow: true, type: "c", major: 136 },
+    { allow: true, major: 8, minor: 0 },
+  ];
+  const spec = specFromJson({ linux: { resources: { devices } } }, "config.json");
+  const numbers = spec.Linux?.Resources?.Devices.map(({ Major, Minor }) => [Major, Minor]);
+  expect(numbers).toEqual([
+    [-1, -1],
+    [136, -1],
+    [8, 0],
+  ]);
+});
+
 test.each([
   [{ linux: { nonsense: 1 } }, "config.json: linux.nonsense is not a field that guestd knows"],
   [{ process: { args: "sh" } }, "config.json: process.args is not a list"],

@@ -54,6 +54,8 @@ function convertMessage(type: protobuf.Type, json: unknown, at: readonly string[
     if (field === undefined) throw new ConfigError(`${what}: ${here.join(".")} is not a field that guestd knows`);
     out[field.name] = convertField(field, value, here, what);
   }
+  // 0 is a number of a device; none at all stands for every one, which is -1 in the message.
+  if (type.name === "LinuxDeviceCgroup") return { Major: -1, Minor: -1, ...out };
   return out;
 }
 
