@@ -3,7 +3,7 @@ import { searchPath } from "./compile-process.ts";
 import { refuse, refuseNul } from "./refuse.ts";
 import { rlimitNumber } from "./rlimits.ts";
 import { checkScheduling } from "./scheduling.ts";
-import type { HasModule } from "./security-labels.ts";
+import type { HasLabel } from "./security-labels.ts";
 import type { ProcessSpec } from "./spec.ts";
 
 /** Rows or columns: what TIOCSWINSZ takes. */
@@ -46,13 +46,13 @@ function checkRlimits(rlimits: ProcessSpec["rlimits"]): void {
 }
 
 /** What is left out of a process, by contract: one line each, for the log. */
-export function processWarnings(process: ProcessSpec, hasModule: HasModule): string[] {
+export function processWarnings(process: ProcessSpec, hasLabel: HasLabel): string[] {
   const warnings = unknownCapabilities(process.capabilities).map(
     (name) => `OCI spec: process.capabilities "${name}" is not known and is left out`,
   );
   const { apparmorProfile: profile = "" } = process;
-  if (profile !== "" && !hasModule("apparmor")) {
-    warnings.push(`OCI spec: process.apparmorProfile "${profile}" is left out: this guest has no AppArmor`);
+  if (profile !== "" && profile !== "unconfined" && !hasLabel("apparmor", profile)) {
+    warnings.push(`OCI spec: process.apparmorProfile "${profile}" is left out: it is not loaded in this guest`);
   }
   return warnings;
 }

@@ -6,7 +6,7 @@ import type { CompiledPlan } from "./plan-builder.ts";
 import type { Spec } from "./spec.ts";
 import { testSpec } from "./test-spec.ts";
 
-const context = { env: ["PATH=/usr/bin:/bin", "HOME=/root"], hasModule: () => false };
+const context = { env: ["PATH=/usr/bin:/bin", "HOME=/root"], hasLabel: () => false };
 
 /** The plan as lines: operation, what it acts on, field of the spec. */
 function lines(plan: CompiledPlan): string[] {

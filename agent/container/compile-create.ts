@@ -10,7 +10,7 @@ import { ownMounts } from "./own-mounts.ts";
 import { personaOf } from "./personality.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
 import type { SeccompFilter } from "./seccomp-filter.ts";
-import { checkMountLabel, compileLabels, type HasModule } from "./security-labels.ts";
+import { checkMountLabel, compileLabels, type HasLabel } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
 import { compileSysctls } from "./sysctl.ts";
 
@@ -28,7 +28,7 @@ export function compileCreate(
   context: {
     /** The process's environment, complete with HOME. */
     readonly env: readonly string[];
-    readonly hasModule: HasModule;
+    readonly hasLabel: HasLabel;
     /** Of linux.seccomp. */
     readonly seccomp?: SeccompFilter | undefined;
   },
@@ -39,12 +39,12 @@ export function compileCreate(
   const inUser = namespaces.user !== undefined;
   const own = ownMounts(spec);
   const label = linux.mountLabel ?? "";
-  checkMountLabel(label, context.hasModule);
+  checkMountLabel(label, context.hasLabel);
   plan.slot("report");
   plan.slot("cgroup");
   if (namespaces.pidPath !== undefined) plan.slot("pid");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
-  compileLabels(plan, process, context.hasModule);
+  compileLabels(plan, process, context.hasLabel);
   plan.add("every process", { op: "setsid" });
   compileNamespaces(plan, spec);
   compileSysctls(plan, linux.sysctl ?? {});

@@ -4,7 +4,7 @@ import { compileExecve, compileLimits, compileProcess, type ProcessContext } fro
 import { sortNamespaces } from "./namespaces.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
 import { compileExecAffinity } from "./scheduling.ts";
-import { compileLabels, type HasModule } from "./security-labels.ts";
+import { compileLabels, type HasLabel } from "./security-labels.ts";
 import type { NamespaceSpec, ProcessSpec } from "./spec.ts";
 
 const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;
@@ -27,7 +27,7 @@ export function hasUserNamespace(namespaces: readonly NamespaceSpec[]): boolean 
 export function compileExec(
   process: ProcessSpec,
   context: Omit<ProcessContext, "inUser"> & {
-    readonly hasModule: HasModule;
+    readonly hasLabel: HasLabel;
     readonly namespaces: readonly NamespaceSpec[];
   },
 ): CompiledPlan {
@@ -36,7 +36,7 @@ export function compileExec(
   plan.slot("report");
   plan.slot("cgroup");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
-  compileLabels(plan, process, context.hasModule);
+  compileLabels(plan, process, context.hasLabel);
   plan.add("every process", { op: "setsid" });
   if (inUser) compileLimits(plan, process);
   plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags: joinFlags(context.namespaces) });

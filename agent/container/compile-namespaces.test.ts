@@ -6,7 +6,7 @@ import { compileExec } from "./compile-exec.ts";
 import type { LinuxSpec, Spec } from "./spec.ts";
 import { testSpec } from "./test-spec.ts";
 
-const context = { env: [], hasModule: () => false };
+const context = { env: [], hasLabel: () => false };
 const mapping = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
 const spaces = (...types: string[]) => types.map((type) => ({ type, path: "" }));
 

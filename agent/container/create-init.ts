@@ -29,7 +29,7 @@ export async function createInit(
   checkSpec(spec);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
-  const plan = compileCreate(spec, { env, hasModule: securityModules(kernel.files), seccomp });
+  const plan = compileCreate(spec, { env, hasLabel: securityModules(kernel.files), seccomp });
   const attempt = () => launchInit(kernel, options, plan, signal);
   const { launched, fds } = await attempt().catch(async (error: unknown) => {
     if (await makeMissingSources(spec.mounts, error)) return attempt();

@@ -30,7 +30,7 @@ function explainPlan({ steps, slots }: CompiledPlan): ExplainedStep[] {
 export function explainSpec(spec: Spec): ExplainedStep[] {
   checkSpec(spec);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
-  const plan = compileCreate(spec, { env: spec.process.env, hasModule: securityModules(realFiles), seccomp });
+  const plan = compileCreate(spec, { env: spec.process.env, hasLabel: securityModules(realFiles), seccomp });
   const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
   const clone = { operation: "clone3", object, reason: "linux.namespaces" };
   return [...explainCgroup(spec), clone, ...explainPlan(plan)];

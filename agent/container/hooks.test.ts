@@ -22,7 +22,7 @@ describe("hooks", () => {
     const pauses = (kind: HookKind) => {
       const { steps } = compileCreate(testSpec({ hooks: { [kind]: [hook()] } }), {
         env: [],
-        hasModule: () => false,
+        hasLabel: () => false,
       });
       return [hasCreateHooks({ [kind]: [hook()] }), steps.filter(({ op }) => op.op === "wait").length];
     };
@@ -37,7 +37,7 @@ describe("hooks", () => {
   test("make the pause after the mounts, before masked paths and the pivot", () => {
     const { steps } = compileCreate(testSpec({ hooks: { prestart: [hook()] } }), {
       env: [],
-      hasModule: () => false,
+      hasLabel: () => false,
     });
     const names = steps.map(({ op }) => op.op);
     expect(names.indexOf("wait")).toBeGreaterThan(names.lastIndexOf("symlink"));
@@ -57,7 +57,7 @@ describe("the plan of a hook", () => {
   const container = { id: "c1", spec: testSpec() };
   const seccomp = { flags: 0, program: new Uint8Array(8), listing: [] } as never;
   const plan = (kind: HookKind, parts: Partial<HookSpec> = {}) =>
-    compileHook(kind, 0, hook(parts), container, () => ({ hasModule: () => false, seccomp, namespaces: [] }));
+    compileHook(kind, 0, hook(parts), container, () => ({ hasLabel: () => false, seccomp, namespaces: [] }));
   const names = (kind: HookKind) => plan(kind).steps.map(({ op }) => op.op);
 
   test.each(["prestart", "createRuntime", "poststart", "poststop"] as const)(
@@ -79,7 +79,7 @@ describe("the plan of a hook", () => {
     const { linux } = testSpec();
     const namespaces = [...linux.namespaces, { type: "user", path: "" }];
     const inUser = { id: "c1", spec: testSpec({ linux: { ...linux, namespaces } }) };
-    const { steps } = compileHook("createContainer", 0, hook(), inUser, () => ({ hasModule: () => false, namespaces }));
+    const { steps } = compileHook("createContainer", 0, hook(), inUser, () => ({ hasLabel: () => false, namespaces }));
     expect(steps.map(({ op }) => op.op)).toEqual([
       "setsid",
       "setns",

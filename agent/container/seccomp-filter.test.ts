@@ -39,7 +39,7 @@ describe("a seccomp filter", () => {
 
   it.each([true, false])("has its place in a plan; no new privileges: %s", (noNewPrivileges) => {
     const process = { ...testSpec().process, noNewPrivileges };
-    const context = { env: ["PATH=/bin"], hasModule: () => false, seccomp: seccompFilter(spec), namespaces: [] };
+    const context = { env: ["PATH=/bin"], hasLabel: () => false, seccomp: seccompFilter(spec), namespaces: [] };
     const create = compileCreate(testSpec({ process }), context);
     for (const { steps } of [create, compileExec(process, context)]) {
       const names = steps.map(({ op }) => op.op);

@@ -7,7 +7,7 @@ import { testSpec } from "./test-spec.ts";
 
 const { process, linux } = testSpec();
 const env = ["PATH=/bin"];
-const context = (hasModule: boolean) => ({ env, namespaces: [], hasModule: () => hasModule });
+const context = (hasLabel: boolean) => ({ env, namespaces: [], hasLabel: () => hasLabel });
 const labelled = { ...process, apparmorProfile: "profile", selinuxLabel: "u:r:t:s0" };
 
 describe("labels of security modules", () => {
@@ -30,7 +30,7 @@ describe("labels of security modules", () => {
     const plan = compileExec({ ...process, apparmorProfile: "profile" }, context(false));
     expect(plan.steps.filter(({ reason }) => reason === "process.apparmorProfile")).toEqual([]);
     expect(processWarnings(labelled, () => false)).toEqual([
-      'OCI spec: process.apparmorProfile "profile" is left out: this guest has no AppArmor',
+      'OCI spec: process.apparmorProfile "profile" is left out: it is not loaded in this guest',
     ]);
     expect(processWarnings(labelled, () => true)).toEqual([]);
   });
@@ -51,10 +51,19 @@ describe("labels of security modules", () => {
     expect(given.map(({ reason }) => reason)).toEqual(["mounts[1]", "mounts[2]"]);
   });
 
-  it("are looked for in sysfs", () => {
-    const files = (text: string) => ({ exists: (path: string) => path.includes("apparmor"), readText: () => text });
-    expect(securityModules(files("Y\n"))("apparmor")).toBe(true);
-    expect(securityModules(files("N\n"))("apparmor")).toBe(false);
-    expect(securityModules(files("Y\n"))("selinux")).toBe(false);
+  it("of AppArmor are there when they were loaded in this guest", () => {
+    const files = (...there: string[]) => ({
+      exists: (path: string) => there.some((part) => path.includes(part)),
+      readText: () => "docker-default (enforce)\nname with spaces (complain)\n",
+    });
+    const has = (label: string) => securityModules(files("apparmor"))("apparmor", label);
+    expect(["docker-default", "name with spaces", "unconfined"].map(has)).toEqual([true, true, true]);
+    expect(["docker", "docker-default (enforce)", "name"].map(has)).toEqual([false, false, false]);
+    expect(securityModules(files())("apparmor", "unconfined")).toBe(false);
+  });
+
+  it("of SELinux are there when it is on", () => {
+    const files = (there: boolean) => ({ exists: () => there, readText: () => "" });
+    expect([true, false].map((there) => securityModules(files(there))("selinux", "x"))).toEqual([true, false]);
   });
 });

@@ -3,36 +3,45 @@ import type { PlanBuilder } from "./plan-builder.ts";
 import { refuse } from "./refuse.ts";
 import type { ProcessSpec } from "./spec.ts";
 
-export type SecurityModule = "apparmor" | "selinux";
-export type HasModule = (module: SecurityModule) => boolean;
+/** Can this guest carry the label? */
+export type HasLabel = (module: "apparmor" | "selinux", label: string) => boolean;
 
-/** Is the module at work in this kernel? */
-export function securityModules(files: Pick<Files, "exists" | "readText">): HasModule {
-  return (module) =>
-    module === "selinux"
-      ? files.exists("/sys/fs/selinux")
-      : files.exists("/sys/module/apparmor/parameters/enabled") &&
-        files.readText("/sys/module/apparmor/parameters/enabled").startsWith("Y");
+const PROFILES = "/sys/kernel/security/apparmor/profiles";
+
+/** AppArmor has the profiles that were loaded in this guest, which takes a mounted securityfs; SELinux is on or not. */
+export function securityModules(files: Pick<Files, "exists" | "readText">): HasLabel {
+  return (module, label) => {
+    if (module === "selinux") return files.exists("/sys/fs/selinux");
+    if (!files.exists(PROFILES)) return false;
+    // A line for each: "name (enforce)".
+    return (
+      label === "unconfined" ||
+      files
+        .readText(PROFILES)
+        .split("\n")
+        .some((line) => line.startsWith(`${label} (`))
+    );
+  };
 }
 
 /** Refuses a label for mounts where it would do nothing. */
-export function checkMountLabel(label: string, hasModule: HasModule): void {
-  if (label !== "" && !hasModule("selinux")) throw noSelinux(`linux.mountLabel "${label}"`);
+export function checkMountLabel(label: string, hasLabel: HasLabel): void {
+  if (label !== "" && !hasLabel("selinux", label)) throw noSelinux(`linux.mountLabel "${label}"`);
 }
 
 /**
  * What the process becomes at execve; written while /proc is the guest's. Kata hosts send the profile of the host's
- * AppArmor, which their agent has not: without the module it is left out (and `processWarnings` says so). A label for
+ * AppArmor, which their agent leaves out, and so is one that this guest does not have (and `processWarnings` says so). A label for
  * SELinux without SELinux is refused.
  */
-export function compileLabels(plan: PlanBuilder, process: ProcessSpec, hasModule: HasModule): void {
+export function compileLabels(plan: PlanBuilder, process: ProcessSpec, hasLabel: HasLabel): void {
   const { apparmorProfile: profile = "", selinuxLabel: label = "" } = process;
-  if (profile !== "" && hasModule("apparmor")) {
+  if (profile !== "" && hasLabel("apparmor", profile)) {
     const path = "/proc/self/attr/apparmor/exec";
     plan.add("process.apparmorProfile", { op: "write", path, data: `exec ${profile}` });
   }
   if (label === "") return;
-  if (!hasModule("selinux")) throw noSelinux(`process.selinuxLabel "${label}"`);
+  if (!hasLabel("selinux", label)) throw noSelinux(`process.selinuxLabel "${label}"`);
   plan.add("process.selinuxLabel", { op: "write", path: "/proc/self/attr/exec", data: label });
 }
 

@@ -102,7 +102,7 @@ describe(`a rootfs that changes while containers are made of it${skip ? ` (skipp
         swapper.kill("SIGKILL");
         await once(swapper, "exit");
       }
-        expect(results.get("made") ?? 0).toBeGreaterThan(CONTAINERS / 10);
+      expect(results.get("made") ?? 0).toBeGreaterThan(CONTAINERS / 10);
       expect([snapshot(outside), ...(await Promise.all(mounts()))]).toEqual(before);
       rmSync(rootfs, { recursive: true });
     },
