@@ -51,9 +51,13 @@ export class Launcher implements Maker {
   /** One that fails ends the container: it can only be removed. */
   async #startHooks(init: Process, signal: AbortSignal): Promise<void> {
     if (this.#options.spec.hooks?.startContainer === undefined) return;
+    // In its own pid namespace they end with it; in the pod's they would run on.
+    const ended = new AbortController();
+    void init.exit.then(() => ended.abort(init.gone("it ended before it was started")));
+    const target = { ...this.#hooked(init), pidfd: init.pidfd };
     try {
-      await runHooks(this.#kernel, "startContainer", { ...this.#hooked(init), pidfd: init.pidfd }, signal);
-      if (init.status !== undefined) throw init.gone("it ended before it was started");
+      await runHooks(this.#kernel, "startContainer", target, AbortSignal.any([signal, ended.signal]));
+      ended.signal.throwIfAborted();
     } catch (error) {
       init.kill();
       throw error;

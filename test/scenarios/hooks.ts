@@ -341,6 +341,23 @@ export function hookScenarios(pod: () => Pod): void {
     expect(await traces()).toBe(before);
   });
 
+  it("a kill ends a startContainer hook that is at work, and StartContainer says why", async () => {
+    const id = unique();
+    await create(id, {
+      StartContainer: [{ Path: "/bin/sh", Args: ["sh", "-c", "sleep 706; true"], Env: ["PATH=/bin"] }],
+    });
+    const starting = pod().client.agent.startContainer({ container_id: id });
+    starting.catch(() => undefined);
+    const running = () => pod().machine.shell("ps -o args | grep -c '[s]leep 706' || true");
+    await expect.poll(running, { timeout: 10_000 }).not.toBe("0\n");
+    const start = performance.now();
+    await pod().client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
+    await expect(starting).rejects.toThrow(/killed by signal 9|it ended before it was started/);
+    expect(performance.now() - start).toBeLessThan(3000);
+    await pod().remove(id);
+    expect(await running()).toBe("0\n");
+  });
+
   it.each<[Hooks, string]>([
     [{ CreateRuntime: [{ Path: "hook" }] }, 'hooks.createRuntime[0] path "hook" is not an absolute path'],
     [{ Poststop: [{ Path: "/x" }, { Path: "/x", Timeout: -1 }] }, "hooks.poststop[1] timeout -1 is not above zero"],

@@ -39,6 +39,27 @@ export function processScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
+  it("an exec into a container that is just dying runs or is refused in one line", async () => {
+    const rootfs = pod().machine.rootfs(`dying-${Date.now().toString(36)}`);
+    for (let round = 0; round < 8; round++) {
+      const id = await pod().create(["sleep", "1000"], {}, rootfs);
+      await agent().startContainer({ container_id: id });
+      const exec = pod().exec(id, ["true"]);
+      const killed = sleep(round % 4).then(() =>
+        agent().signalProcess({ container_id: id, exec_id: "", signal: KILL }),
+      );
+      const late = killed.then(() => pod().exec(id, ["true"]));
+      for (const result of await Promise.allSettled([exec, late])) {
+        if (result.status === "fulfilled") continue;
+        expect(result.reason.code, result.reason.message).toBe(13);
+        expect(result.reason.message).toMatch(/^(exec in container|launch:|setns|clone3|open) ?[^\n]*$/);
+      }
+      await killed;
+      expect((await pod().finish(id, id)).status).toBe(137);
+      await pod().remove(id);
+    }
+  });
+
   it("an exec has its own user, capabilities, limits, directory and terminal", async () => {
     const id = await sleeper();
     const Capabilities = { Bounding: ["CAP_KILL"], Effective: [], Permitted: [], Inheritable: [], Ambient: [] };
