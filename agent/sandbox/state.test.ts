@@ -21,6 +21,24 @@ test("a container comes back as it was, limits of 64 bits included", () => {
   expect(new StateStore(realFiles, directory).readContainers()).toEqual([record]);
 });
 
+test("the filter, the scheduler and the sysctls of a container come back, for the execs to come", () => {
+  const args = [{ index: 0, value: "18446744073709551615", valueTwo: "0", op: "SCMP_CMP_EQ" }];
+  const syscalls = [{ names: ["umask"], action: "SCMP_ACT_ERRNO", errnoRet: 0, args }];
+  const { process, linux } = testSpec();
+  const scheduler = { policy: "SCHED_FIFO", nice: 0, priority: 1, flags: [], runtime: 0, deadline: 0, period: 0 };
+  const spec = testSpec({
+    process: { ...process, scheduler, user: { ...process.user, umask: 0 }, ioPriority: { class: "x", priority: 0 } },
+    linux: {
+      ...linux,
+      sysctl: { "net.core.somaxconn": "1" },
+      personality: { domain: "LINUX32", flags: [] },
+      seccomp: { defaultAction: "SCMP_ACT_ALLOW", defaultErrnoRet: 0, architectures: [], flags: [], syscalls },
+    },
+  });
+  store.writeContainer({ ...record, spec });
+  expect(store.readContainers()[0]?.spec).toEqual(spec);
+});
+
 test("a file whose writing was cut off is not taken for a container", () => {
   store.writeContainer(record);
   writeFileSync(join(directory, "containers/c2.json.tmp"), '{"id":"c2"');
