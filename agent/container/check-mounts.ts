@@ -25,6 +25,9 @@ export function checkMounts(spec: Spec): void {
     const options = parseMountOptions(mount.options);
     const [unsupported] = options.unsupported;
     if (unsupported !== undefined) throw option(unsupported, "is not supported");
+    if (options.copyUp && (mount.type !== "tmpfs" || isBind(mount) || options.remount)) {
+      throw option("tmpcopyup", "is for a new tmpfs only");
+    }
     if (options.remount) checkRemount(options, option);
     else if (isBind(mount)) checkBind(mount, field, option);
     checkProc(mount, field);

@@ -44,6 +44,7 @@ export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], c
     if (own !== undefined) plan.add(reason, { op: "take-mount", slot: plan.slot(mountSlot(index)) });
     else if (isBind(mount)) plan.add(reason, bindOp(mount, options));
     else plan.add(reason, ...fileSystemOps(mount, { ...options, set }, context.label));
+    if (mount.type === "tmpfs" && own === undefined && !isBind(mount)) plan.add(reason, ...copyUpOps(target, options));
     const isClone = own === undefined ? isBind(mount) : own === "bind" || own === "sysfs";
     plan.add(reason, ...attributeOps(options, isClone ? { set, clear: options.clear } : { set: 0, clear: 0 }));
     const propagation = own !== undefined && isClone && options.propagation === 0 ? context.propagation : 0;
@@ -53,6 +54,12 @@ export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], c
     if (lateReadonly) late.push({ op: readonlyOp(mount, target), reason });
   }
   return late;
+}
+
+/** A tmpfs has the mode of the directory that it covers, unless its options say another, and its content if they want it. */
+function copyUpOps(path: string, { data, copyUp }: MountOptions): PlanOp[] {
+  const mode = !data.some(([key]) => key === "mode");
+  return mode || copyUp ? [{ op: "copy-up", path, mode, content: copyUp }] : [];
 }
 
 /** Later mounts and devices have to be made in there. */

@@ -40,6 +40,8 @@ export function describeOp(op: PlanOp): {
       return { call: "remount", object: op.data === "" ? op.path : `${op.path} with ${op.data}` };
     case "setns-path":
       return { call: "setns", object: op.path };
+    case "copy-up":
+      return { call: op.content ? "copy up" : "take mode of", object: op.path };
     case "fork":
       return { call: "fork", object: `flags 0x${op.flags.toString(16)}` };
     case "root":

@@ -26,6 +26,8 @@ export interface MountOptions extends AttributeChange {
   /** Of `rbind`. */
   readonly recursive: boolean;
   readonly remount: boolean;
+  /** `tmpcopyup`: what the mount covers is copied into it. */
+  readonly copyUp: boolean;
   /** `idmap`, and `ridmap` for all that is mounted below as well. */
   readonly idmap?: "idmap" | "ridmap";
   /** Attributes of the mount and of all below it: `rro` … */
@@ -70,7 +72,7 @@ const PROPAGATION = new Map([
   ["unbindable", MS_UNBINDABLE],
 ]);
 
-const UNSUPPORTED = new Set(["tmpcopyup", "copy-symlink", "src-nofollow", "dest-nofollow"]);
+const UNSUPPORTED = new Set(["copy-symlink", "src-nofollow", "dest-nofollow"]);
 
 const parsed = new WeakMap<readonly string[], MountOptions>();
 
@@ -84,7 +86,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
 }
 
 function sortOptions(options: readonly string[]): MountOptions {
-  let [bind, recursive, remount, propagation, propagationRecursive] = [false, false, false, 0, false];
+  let [bind, recursive, remount, copyUp, propagation, propagationRecursive] = [false, false, false, false, 0, false];
   let idmap: "idmap" | "ridmap" | undefined;
   let [own, below] = [NO_CHANGE, NO_CHANGE];
   const data: [string, string?][] = [];
@@ -98,6 +100,7 @@ function sortOptions(options: readonly string[]): MountOptions {
       bind = true;
       recursive ||= option === "rbind";
     } else if (option === "remount") remount = true;
+    else if (option === "tmpcopyup") copyUp = true;
     else if (option === "idmap" || option === "ridmap") idmap = option;
     else if (attribute !== undefined) own = change(own, attribute);
     else if (attributeBelow !== undefined) below = change(below, attributeBelow);
@@ -112,7 +115,7 @@ function sortOptions(options: readonly string[]): MountOptions {
   }
   const spread = { propagation, propagationRecursive };
   return {
-    ...{ bind, recursive, remount, ...own, below, ...spread, data, unsupported },
+    ...{ bind, recursive, remount, copyUp, ...own, below, ...spread, data, unsupported },
     ...(idmap === undefined ? {} : { idmap }),
   };
 }

@@ -47,6 +47,7 @@ export const arbitraryOps: { readonly [N in Exclude<PlanOp["op"], "exec">]: fc.A
     readonly: fc.record({ op: fc.constant("readonly"), path }),
     "root-attr": fc.record({ op: fc.constant("root-attr"), ...attributes }),
     remount: fc.record({ op: fc.constant("remount"), path, flags: u32, data: text }),
+    "copy-up": fc.record({ op: fc.constant("copy-up"), path, mode: fc.boolean(), content: fc.boolean() }),
     fork: fc.record({ op: fc.constant("fork"), flags: u32 }),
     "setns-path": fc.record({ op: fc.constant("setns-path"), path, flags: u32 }),
     pivot: fc.constant({ op: "pivot" }),

@@ -41,6 +41,7 @@ const ENCODERS: { readonly [N in OpName]: (put: PlanWriter, op: OpOf<N>) => void
   readonly: (put, op) => put.string(op.path),
   "root-attr": (put, op) => put.u32(op.set).u32(op.clear).u32(op.propagation).flag(op.recursive),
   remount: (put, op) => put.string(op.path).u32(op.flags).string(op.data),
+  "copy-up": (put, op) => put.string(op.path).flag(op.mode).flag(op.content),
   fork: (put, op) => put.u32(op.flags),
   "setns-path": (put, op) => put.string(op.path).u32(op.flags),
   pivot: () => {},

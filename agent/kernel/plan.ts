@@ -73,6 +73,8 @@ export type PlanOp =
   | ({ readonly op: "root-attr" } & MountAttributes)
   /** mount(2) with MS_REMOUNT and `flags` of the mount at a path in root. `data` is for the file system. */
   | { readonly op: "remount"; readonly path: string; readonly flags: number; readonly data: string }
+  /** The root of `mount` gets the mode of a directory in root, which is made if it is missing, and a copy of its content. */
+  | { readonly op: "copy-up"; readonly path: string; readonly mode: boolean; readonly content: boolean }
   /**
    * Go on in a new child of init, born with these CLONE_NEW* flags in the namespaces that were made or joined so far.
    * Once, and with nothing before it that may wait, for init waits for it.

@@ -47,6 +47,7 @@ enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 * 1024 * 1024, PLAN_ARGUMENT
   X(readonly, "p")                                                                                                     \
   X(root_attr, "uuub")                                                                                                 \
   X(remount, "pus")                                                                                                    \
+  X(copy_up, "pbb")                                                                                                    \
   X(fork, "u")                                                                                                         \
   X(setns_path, "pu")                                                                                                  \
   X(pivot, "")                                                                                                         \
