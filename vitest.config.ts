@@ -15,7 +15,7 @@ export default defineConfig({
       {
         test: {
           name: "init",
-          include: ["test/{init,agent,fuzz}/**/*.test.ts"],
+          include: ["test/{init,agent,fuzz,oci-runtime}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,

@@ -62,3 +62,9 @@ test.each([
 ])("%j is refused by the name of its field", (json, message) => {
   expect(() => specFromJson(json, "config.json")).toThrow(message);
 });
+
+test("a property that nobody knows is told and left out, where one asks for that", () => {
+  const unknown: string[] = [];
+  const spec = specFromJson({ hostname: "h", x: 1, linux: { y: 2 } }, "config.json", (field) => unknown.push(field));
+  expect([spec.Hostname, unknown]).toEqual(["h", ["x", "linux.y"]]);
+});

@@ -7,31 +7,47 @@ const proto = join(import.meta.dirname, "../../proto");
 /** The one field whose name in JSON is another word. */
 const RENAMED: Readonly<Record<string, string>> = { ociversion: "version" };
 
+/** What to do about a property that no field of the message has. The default is to throw. */
+type OnUnknown = (field: string) => void;
+
 /** The config.json of an OCI bundle as the message that CreateContainer takes. Throws ConfigError. */
-export function readConfig(path: string): grpc.Spec {
+export function readConfig(path: string, onUnknown?: OnUnknown): grpc.Spec {
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
     throw new ConfigError(`${path}: ${(error as Error).message.split("\n")[0]}`);
   }
-  const spec = specFromJson(json, path);
+  const spec = specFromJson(json, path, onUnknown);
   if (spec.Root !== null) spec.Root.Path = resolve(dirname(path), spec.Root.Path);
   return spec;
 }
 
 /**
  * A parsed config.json as a message. A name in JSON is a field of the message whatever the case of its letters; one that
- * no field has is refused, so that nothing of a config is lost. `what` stands before the message of a ConfigError.
+ * no field has is refused, so that nothing of a config is lost, unless `onUnknown` is told of it instead. `what` stands
+ * before the message of a ConfigError.
  */
-export function specFromJson(json: unknown, what: string): grpc.Spec {
-  const message = convertMessage(specType(), json, [], what);
+export function specFromJson(json: unknown, what: string, onUnknown: OnUnknown = refuseUnknown(what)): grpc.Spec {
+  const message = convertMessage(specType(), json, [], { what, onUnknown });
   return grpc.Spec.decode(grpc.Spec.encode(message as never).finish());
 }
 
 /** A config.json that can't be a spec: one line that names the file and the field. */
 class ConfigError extends Error {
   override readonly name = "ConfigError";
+}
+
+function refuseUnknown(what: string): OnUnknown {
+  return (field) => {
+    throw new ConfigError(`${what}: ${field} is not a field that guestd knows`);
+  };
+}
+
+/** Where a value came from, and what to do with what is of no use. */
+interface Source {
+  readonly what: string;
+  readonly onUnknown: OnUnknown;
 }
 
 let loaded: protobuf.Type | undefined;
@@ -45,14 +61,14 @@ function specType(): protobuf.Type {
   return loaded;
 }
 
-function convertMessage(type: protobuf.Type, json: unknown, at: readonly string[], what: string): object {
+function convertMessage(type: protobuf.Type, json: unknown, at: readonly string[], source: Source): object {
   const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(object(json, at, what))) {
+  for (const [key, value] of Object.entries(object(json, at, source))) {
     if (value === null) continue;
     const here = [...at, key];
     const field = fieldOf(type, key);
-    if (field === undefined) throw new ConfigError(`${what}: ${here.join(".")} is not a field that guestd knows`);
-    out[field.name] = convertField(field, value, here, what);
+    if (field === undefined) source.onUnknown(here.join("."));
+    else out[field.name] = convertField(field, value, here, source);
   }
   // 0 is a number of a device; none at all stands for every one, which is -1 in the message.
   if (type.name === "LinuxDeviceCgroup") return { Major: -1, Minor: -1, ...out };
@@ -64,28 +80,28 @@ function fieldOf(type: protobuf.Type, key: string): protobuf.Field | undefined {
   return type.fieldsArray.find((field) => field.name.toLowerCase() === wanted);
 }
 
-function convertField(field: protobuf.Field, json: unknown, at: readonly string[], what: string): unknown {
+function convertField(field: protobuf.Field, json: unknown, at: readonly string[], source: Source): unknown {
   if (field instanceof protobuf.MapField) {
-    const entries = Object.entries(object(json, at, what));
-    return Object.fromEntries(entries.map(([key, value]) => [key, convertValue(field, value, [...at, key], what)]));
+    const entries = Object.entries(object(json, at, source));
+    return Object.fromEntries(entries.map(([key, value]) => [key, convertValue(field, value, [...at, key], source)]));
   }
-  if (!field.repeated) return convertValue(field, json, at, what);
-  if (!Array.isArray(json)) throw new ConfigError(`${what}: ${at.join(".")} is not a list`);
-  return json.map((value, index) => convertValue(field, value, [...at.slice(0, -1), `${at.at(-1)}[${index}]`], what));
+  if (!field.repeated) return convertValue(field, json, at, source);
+  if (!Array.isArray(json)) throw new ConfigError(`${source.what}: ${at.join(".")} is not a list`);
+  return json.map((value, index) => convertValue(field, value, [...at.slice(0, -1), `${at.at(-1)}[${index}]`], source));
 }
 
-function convertValue(field: protobuf.Field, json: unknown, at: readonly string[], what: string): unknown {
-  if (field.resolvedType instanceof protobuf.Type) return convertMessage(field.resolvedType, json, at, what);
+function convertValue(field: protobuf.Field, json: unknown, at: readonly string[], source: Source): unknown {
+  if (field.resolvedType instanceof protobuf.Type) return convertMessage(field.resolvedType, json, at, source);
   const wanted = field.type === "string" ? "string" : field.type === "bool" ? "boolean" : "number";
   const refuse = (): never => {
-    throw new ConfigError(`${what}: ${at.join(".")} is not a ${wanted}`);
+    throw new ConfigError(`${source.what}: ${at.join(".")} is not a ${wanted}`);
   };
   if (typeof json !== wanted) refuse();
   if (wanted === "number" && !Number.isInteger(json)) refuse();
   return json;
 }
 
-function object(json: unknown, at: readonly string[], what: string): object {
+function object(json: unknown, at: readonly string[], source: Source): object {
   if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
-  throw new ConfigError(`${what}: ${at.length === 0 ? "it" : at.join(".")} is not an object`);
+  throw new ConfigError(`${source.what}: ${at.length === 0 ? "it" : at.join(".")} is not an object`);
 }

@@ -1,0 +1,32 @@
+import { KNOWN_FAILURES, type KnownFailure } from "./known-failures.ts";
+import type { Outcome } from "./run-program.ts";
+
+export interface Comparison {
+  /** Failures that nobody expects, a line each. */
+  readonly unexpected: readonly string[];
+  /** Expected failures that did not happen: to be taken off the list, a line each. */
+  readonly gone: readonly string[];
+  /** Expected failures that happened. */
+  readonly known: readonly KnownFailure[];
+}
+
+/** Outcomes against the list; entries of programs that did not run say nothing. */
+export function compare(outcomes: readonly Outcome[], list: readonly KnownFailure[] = KNOWN_FAILURES): Comparison {
+  const expected = list.filter(({ when }) => when?.() ?? true);
+  const used = new Set<KnownFailure>();
+  const unexpected: string[] = [];
+  for (const { program, failed } of outcomes) {
+    for (const { point, detail } of failed) {
+      const entry = expected.find((known) => known.program === program && point.startsWith(known.point ?? ""));
+      if (entry !== undefined) used.add(entry);
+      else unexpected.push(`${program}: ${point}${detail === "" ? "" : `: ${detail}`}`);
+    }
+  }
+  const ran = new Set(outcomes.map(({ program }) => program));
+  const gone = expected.filter((entry) => ran.has(entry.program) && !used.has(entry));
+  return {
+    unexpected,
+    gone: gone.map(({ program, point }) => `${program}${point === undefined ? "" : `: ${point}`}`),
+    known: [...used],
+  };
+}

@@ -1,0 +1,57 @@
+import { delimiter, dirname, join } from "node:path";
+import { startHostAgent } from "../agent/host-agent.ts";
+import { startOtherPlace } from "./other-place.ts";
+import { type Outcome, runProgram } from "./run-program.ts";
+
+export interface SuiteOptions {
+  readonly programs: readonly string[];
+  /** "guestd", or another runtime with runc's commands, found along the usual PATH. */
+  readonly runtime: string;
+  /** How many programs at once; default 3: they sleep a lot. */
+  readonly atOnce?: number;
+  readonly onOutcome?: (outcome: Outcome) => void;
+}
+
+/** Runs the programs in namespaces of their own: in those of an init with an agent for guestd. Outcomes are by name. */
+export async function runSuite(options: SuiteOptions): Promise<Outcome[]> {
+  const outcomes = await (options.runtime === "guestd" ? withGuestd(options) : withOther(options));
+  return outcomes.sort((a, b) => (a.program < b.program ? -1 : 1));
+}
+
+async function withGuestd(options: SuiteOptions): Promise<Outcome[]> {
+  await using machine = await startHostAgent();
+  await using client = await machine.connect();
+  await client.agent.createSandbox({ sandbox_id: "validation" });
+  return await runAll(options, await machine.initPid(), {
+    RUNTIME: join(import.meta.dirname, "guestd-runtime.ts"),
+    GUESTD_RUNTIME_AGENT: machine.address,
+    GUESTD_RUNTIME_ROOT: "/run/guestd-runtime",
+  });
+}
+
+async function withOther(options: SuiteOptions): Promise<Outcome[]> {
+  await using place = await startOtherPlace();
+  return await runAll(options, place.pid, { RUNTIME: options.runtime });
+}
+
+async function runAll(options: SuiteOptions, pid: number, runtime: Record<string, string>): Promise<Outcome[]> {
+  const path = [dirname(process.execPath), "/usr/sbin", "/usr/bin", "/sbin", "/bin"].join(delimiter);
+  const outcomes: Outcome[] = [];
+  const work = async (queue: string[]) => {
+    for (let program = queue.shift(); program !== undefined; program = queue.shift()) {
+      const outcome = await runProgram(program, pid, { PATH: path, TMPDIR: "/tmp", ...runtime });
+      outcomes.push(outcome);
+      options.onOutcome?.(outcome);
+    }
+  };
+  // Those with one fixed cgroup can't run at once.
+  const alone = options.programs.filter(usesFixedCgroup);
+  const rest = options.programs.filter((program) => !usesFixedCgroup(program));
+  const workers = Array.from({ length: (options.atOnce ?? 3) - 1 }, () => work(rest));
+  await Promise.all([...workers, work(alone).then(() => work(rest))]);
+  return outcomes;
+}
+
+function usesFixedCgroup(program: string): boolean {
+  return /^linux_cgroups_|^delete_/.test(program);
+}

@@ -1,0 +1,29 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { compare } from "./compare.ts";
+import type { Outcome } from "./run-program.ts";
+import { runSuite } from "./run-suite.ts";
+import { buildSuite, whyNoSuite } from "./suite.ts";
+
+/** Those that sleep long, and those of cgroup v1: `npm run test:oci` has them all. */
+const LEFT_OUT = /^(delete|kill|pidfile|linux_cgroups_)/;
+const why = whyNoSuite();
+
+describe.skipIf(why !== undefined)(`OCI validation programs${why === undefined ? "" : `: skipped, ${why}`}`, () => {
+  let outcomes: Outcome[] = [];
+  beforeAll(async () => {
+    const programs = buildSuite().filter((program) => !LEFT_OUT.test(program));
+    outcomes = await runSuite({ programs, runtime: "guestd", atOnce: 4 });
+  }, 400_000);
+
+  test("nothing fails but what known-failures.ts lists", () => {
+    expect(compare(outcomes).unexpected).toEqual([]);
+  });
+
+  test("what known-failures.ts lists still fails", () => {
+    expect(compare(outcomes).gone).toEqual([]);
+  });
+
+  test("thousands of points pass", () => {
+    expect(outcomes.reduce((total, { passed }) => total + passed, 0)).toBeGreaterThan(3000);
+  });
+});
