@@ -23,7 +23,7 @@ describe.skipIf(why !== undefined)(`OCI validation programs${why === undefined ?
     expect(compare(outcomes).gone).toEqual([]);
   });
 
-  test("thousands of points pass", () => {
-    expect(outcomes.reduce((total, { passed }) => total + passed, 0)).toBeGreaterThan(3000);
+  test("two thousand points and more pass", () => {
+    expect(outcomes.reduce((total, { passed }) => total + passed, 0)).toBeGreaterThan(2000);
   });
 });
