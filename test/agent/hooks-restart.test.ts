@@ -81,4 +81,26 @@ describe(`hooks and the agent's death${reason === undefined ? "" : ` (skipped: $
     expect(await traces(machine)).toBe(before);
     await pod.client.close();
   });
+
+  it("a removal whose poststop hook was cut off is finished by the next agent, which runs it again", async () => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine, await machine.connect());
+    const rootfs = machine.rootfs("all");
+    const log = join(machine.directory, "log");
+    const hook = join(machine.directory, "stop");
+    const sh = `${rootfs}/bin/busybox`;
+    writeFileSync(hook, `#!${sh} sh\necho ran >> ${log}\ntest -e ${log}.2 || ${sh} sleep 733\necho end >> ${log}\n`, {
+      mode: 0o755,
+    });
+    const before = await traces(machine);
+    const OCI = ociSpec(rootfs, ["true"], { Hooks: { Poststop: [{ Path: hook }] } });
+    await pod.client.agent.createContainer({ container_id: "c1", OCI });
+    pod.remove("c1").catch(() => undefined);
+    await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 733' || true")).not.toBe("0\n");
+    writeFileSync(`${log}.2`, "");
+    await machine.killAgent();
+    await expect.poll(() => traces(machine), { timeout: 5000, interval: 50 }).toBe(before);
+    expect(await machine.shell(`cat ${log}`)).toBe("ran\nran\nend\n");
+    await pod.client.close();
+  });
 });

@@ -183,11 +183,11 @@ export function processScenarios(pod: () => Pod): void {
     const id = await sleeper();
     const most = "x".repeat(LONGEST - 1);
     const line = "printf %s $1 | wc -c; echo $#; env | wc -c";
-    const many = Array.from({ length: 6 }, (_, index) => `V${index}=${"y".repeat(LONGEST - 4)}`);
+    const many = Array.from({ length: 12 }, (_, index) => `V${index}=${"y".repeat(LONGEST - 5)}`);
     const long = await pod().execute(id, ["sh", "-c", line, "sh", most, most], { Env: ["PATH=/bin", ...many] });
     const [one = 0, number = 0, all = 0] = long.stdout.toString().trim().split("\n").map(Number);
     expect([one, number]).toEqual([LONGEST - 1, 2]);
-    expect(all).toBeGreaterThan(6 * (LONGEST - 4));
+    expect(all).toBeGreaterThan(12 * (LONGEST - 5));
     const tooLong = pod().exec(id, ["true", `${most}x`]);
     await expect(tooLong).rejects.toMatchObject({ code: 13, message: expect.stringMatching(/^execve true: E2BIG/) });
     const tooMany = pod().exec(id, ["true", ...new Array(20).fill(most)]);
