@@ -8,7 +8,10 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{agent,proto,host,rootfs-builder}/**/*.test.ts", "test/{transport,clean-up,docs}/**/*.test.ts"],
+          include: [
+            "{agent,proto,host,rootfs-builder}/**/*.test.ts",
+            "test/{transport,clean-up,docs,plans}/**/*.test.ts",
+          ],
           testTimeout: 30_000,
         },
       },

@@ -1,0 +1,33 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { explainMessage } from "../../agent/service/explain-spec.ts";
+import { textTable } from "../../host/cli/text-table.ts";
+import { specFromJson } from "../../host/oci/config-json.ts";
+import { specs } from "./specs.ts";
+
+const directory = join(import.meta.dirname, "plans");
+
+/** What `guestctl explain --spec` prints, or the line that refuses the spec. */
+function explained(config: object): string {
+  try {
+    const steps = explainMessage(specFromJson(config, "config.json"));
+    return textTable(steps.map(({ operation, object, reason }) => [operation, object, reason]));
+  } catch (error) {
+    return `refused: ${(error as Error).message}\n`;
+  }
+}
+
+describe("the launch plan of a spec is the one on file", () => {
+  test.each(Object.entries(specs))("%s", async (name, config) => {
+    const text = explained(config);
+    expect(text.startsWith("refused: ")).toBe(name.startsWith("refused-"));
+    await expect(text).toMatchFileSnapshot(join(directory, `${name}.txt`));
+  });
+
+  test("and there is no other file", () => {
+    const names = Object.keys(specs).map((name) => `${name}.txt`);
+    expect(readdirSync(directory).sort()).toEqual(names.sort());
+    expect(names.length).toBeGreaterThanOrEqual(40);
+  });
+});
