@@ -4,6 +4,7 @@ import { compileCreate } from "./compile-create.ts";
 import { describeOp } from "./describe-op.ts";
 import { detailOp } from "./detail-op.ts";
 import { explainCgroup } from "./explain-cgroup.ts";
+import { CREATE_HOOKS, type HookKind, type HooksSpec } from "./hooks.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { seccompFilter } from "./seccomp-filter.ts";
 import { securityModules } from "./security-labels.ts";
@@ -16,12 +17,20 @@ export interface ExplainedStep {
   readonly reason: string;
 }
 
-/** The operations of a plan in order. No value of the environment is in them. */
-function explainPlan({ steps, slots }: CompiledPlan): ExplainedStep[] {
-  return steps.map(({ op, reason }) => {
+/** The operations of a plan in order, hooks where they are run. No value of the environment is in them. */
+function explainPlan({ steps, slots }: CompiledPlan, hooks: HooksSpec | undefined): ExplainedStep[] {
+  return steps.flatMap(({ op, reason }) => {
     const { call, object } = describeOp(op);
-    return { operation: call, object: detailOp(op, slots) ?? object, reason };
+    const step = { operation: call, object: detailOp(op, slots) ?? object, reason };
+    if (op.op !== "wait") return [step];
+    return [step, ...explainHooks(hooks, reason === "hooks" ? CREATE_HOOKS : ["startContainer"])];
   });
+}
+
+function explainHooks(hooks: HooksSpec | undefined, kinds: readonly HookKind[]): ExplainedStep[] {
+  return kinds.flatMap((kind) =>
+    (hooks?.[kind] ?? []).map(({ path }, at) => ({ operation: "hook", object: path, reason: `hooks.${kind}[${at}]` })),
+  );
 }
 
 /**
@@ -33,5 +42,10 @@ export function explainSpec(spec: Spec): ExplainedStep[] {
   const plan = compileCreate(spec, { env: spec.process.env, hasLabel: securityModules(realFiles), seccomp });
   const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
   const clone = { operation: "clone3", object, reason: "linux.namespaces" };
-  return [...explainCgroup(spec), clone, ...explainPlan(plan)];
+  return [
+    ...explainCgroup(spec),
+    clone,
+    ...explainPlan(plan, spec.hooks),
+    ...explainHooks(spec.hooks, ["poststart", "poststop"]),
+  ];
 }

@@ -46,7 +46,7 @@ export const specs: Readonly<Record<string, Config>> = {
     rlimits: [
       { type: "RLIMIT_CORE", soft: 0, hard: 0 },
       { type: "RLIMIT_NPROC", soft: 100, hard: 200 },
-      { type: "RLIMIT_STACK", soft: 8388608, hard: 18446744073709551615 },
+      { type: "RLIMIT_STACK", soft: 8388608, hard: 2 ** 64 },
     ],
   }),
   "oom-score": withProcess({ oomScoreAdj: -500 }),
@@ -146,8 +146,6 @@ export const specs: Readonly<Record<string, Config>> = {
       unified: { "memory.oom.group": "1" },
     },
   }),
-  "apparmor-profile": withProcess({ apparmorProfile: "runtime/default" }),
-  "selinux-label": withProcess({ selinuxLabel: "system_u:system_r:container_t:s0" }),
 
   "refused-intel-rdt": withLinux({ intelRdt: { l3CacheSchema: "L3:0=ff" } }),
   "refused-sysctl-of-the-guest": withLinux({ sysctl: { "vm.swappiness": "10" } }),
