@@ -1,8 +1,10 @@
-/** Columns as wide as their longest cell; the last one is not padded. */
-export function textTable(rows: readonly (readonly string[])[]): string {
+/** Columns as wide as their longest cell of at most `widest` characters; the last one is not padded. */
+export function textTable(rows: readonly (readonly string[])[], widest = Number.POSITIVE_INFINITY): string {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
+    for (const [at, { length }] of row.entries()) {
+      if (length <= widest) widths[at] = Math.max(widths[at] ?? 0, length);
+    }
   }
   const line = (row: readonly string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ");
   return rows.map((row) => `${line(row).trimEnd()}\n`).join("");

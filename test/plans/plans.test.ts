@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { explainMessage } from "../../agent/service/explain-spec.ts";
-import { textTable } from "../../host/cli/text-table.ts";
+import { stepsText } from "../../host/cli/command/explain.ts";
 import { specFromJson } from "../../host/oci/config-json.ts";
 import { specs } from "./specs.ts";
 
@@ -12,9 +12,8 @@ const directory = join(import.meta.dirname, "plans");
 function explained(config: object): string {
   try {
     const steps = explainMessage(specFromJson(config, "config.json"));
-    const text = textTable(steps.map(({ operation, object, reason }) => [operation, object, reason]));
     // libseccomp compiles to as many as its version does.
-    return text.replace(/\d+ instructions/, "its instructions");
+    return stepsText(steps).replace(/\d+ instructions/, "its instructions");
   } catch (error) {
     return `refused: ${(error as Error).message}\n`;
   }

@@ -12,6 +12,9 @@ interface ExplainFlags extends TargetFlags {
   readonly json?: true;
 }
 
+/** A list of capabilities may be longer than any screen: the field follows it where it ends. */
+const WIDEST = 50;
+
 const HELP = `
 A container is made by a launch plan: operations that init runs in a forked child, one after the other. Each line is one:
 the system call, what it acts on, and the field of the OCI spec that it comes from. docs/launch-plan.md says more.
@@ -38,8 +41,15 @@ async function explain(container: string | undefined, flags: ExplainFlags): Prom
     throw new CliError("explain: say either a container or --spec with a config.json");
   }
   const steps = flags.spec === undefined ? await ask(container ?? "", flags) : explainMessage(readConfig(flags.spec));
-  const rows = steps.map(({ operation, object, reason }) => [operation, object, reason]);
-  process.stdout.write(flags.json ? `${JSON.stringify(steps, null, 2)}\n` : textTable(rows));
+  process.stdout.write(flags.json ? `${JSON.stringify(steps, null, 2)}\n` : stepsText(steps));
+}
+
+/** A line for each operation, in order: what, on what, why. Exported for its test. */
+export function stepsText(steps: readonly Pick<guestd.v1.PlanStep, "operation" | "object" | "reason">[]): string {
+  return textTable(
+    steps.map(({ operation, object, reason }) => [operation, object, reason]),
+    WIDEST,
+  );
 }
 
 async function ask(text: string, flags: TargetFlags): Promise<guestd.v1.PlanStep[]> {
