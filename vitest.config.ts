@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** `unit` needs nothing built but proto; `init` and `guest` are real machines: one file at a time, with long limits. */
+/**
+ * `unit` needs nothing built but proto; `init` and `guest` are real machines: one file at a time, with long limits.
+ * `npm test` leaves `nightly` out.
+ */
 export default defineConfig({
   test: {
     globalSetup: "test/clean-up/global-setup.ts",
@@ -30,6 +33,15 @@ export default defineConfig({
           include: ["test/guest/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 240_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "nightly",
+          include: ["test/nightly/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },

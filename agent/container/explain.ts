@@ -1,3 +1,4 @@
+import { AgentError } from "../kernel/error.ts";
 import { realFiles } from "../kernel/files.ts";
 import { checkSpec } from "./check-spec.ts";
 import { compileCreate } from "./compile-create.ts";
@@ -6,6 +7,7 @@ import { detailOp } from "./detail-op.ts";
 import { explainCgroup } from "./explain-cgroup.ts";
 import { CREATE_HOOKS, type HookKind, type HooksSpec } from "./hooks.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
+import { askedRuntime } from "./runtime/find-runtime.ts";
 import { seccompFilter } from "./seccomp-filter.ts";
 import { securityModules } from "./security-labels.ts";
 import type { Spec } from "./spec.ts";
@@ -38,6 +40,10 @@ function explainHooks(hooks: HooksSpec | undefined, kinds: readonly HookKind[]):
  */
 export function explainSpec(spec: Spec): ExplainedStep[] {
   checkSpec(spec);
+  const runtime = askedRuntime(spec.annotations);
+  if (runtime !== undefined) {
+    throw new AgentError("failed-precondition", `explain: the spec asks for ${runtime}, which has no launch plan`);
+  }
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const plan = compileCreate(spec, { env: spec.process.env, hasLabel: securityModules(realFiles), seccomp });
   const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";

@@ -9,6 +9,8 @@ export interface ContainerOptions {
   readonly cgroup: string;
   /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
   readonly pipeSize: number;
+  /** Of the pod, for a container whose kernel is not the guest's. */
+  readonly podHostname?: string;
 }
 
 /**

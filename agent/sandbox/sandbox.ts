@@ -228,8 +228,9 @@ export class Sandbox {
       if (request.storages.some(({ shared }) => shared)) this.#saveSandbox();
       await this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations));
       made = record;
+      const options = { id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: this.#record?.hostname ?? "" };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
-      container = await Container.create(this.#kernel, { id, spec, cgroup, pipeSize: this.#pipeSize }, signal);
+      container = await Container.create(this.#kernel, options, signal);
       if (hooked) this.#state.writeContainer(record);
       this.#pidNamespace.keep(container);
       this.#containers.set(id, { container, record });

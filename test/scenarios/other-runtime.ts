@@ -6,15 +6,25 @@ import type { Machine } from "./machine.ts";
 import { Pod } from "./pod.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
 
-/** The scenarios that do not depend on who makes the containers, made by another OCI runtime: same calls, same results. */
-export function otherRuntimeScenarios(machine: () => Machine, runtime: string, limits: boolean): void {
+/** Scenarios that do not depend on who makes the containers. */
+export type SharedScenarios = "containers" | "fields of the spec" | "limits" | "when things end";
+
+/** They are made by another OCI runtime: same calls, same results. */
+export function otherRuntimeScenarios(
+  machine: () => Machine,
+  runtime: string,
+  parts: readonly SharedScenarios[],
+): void {
   const current = {} as { pod: Pod };
   beforeAll(async () => {
     current.pod = await Pod.open(machine(), await machine().connect(), { "guestd.runtime": runtime });
   });
   afterAll(() => current.pod?.client.close());
-  describe("containers", () => containerScenarios(() => current.pod));
-  describe("fields of the spec", () => specFieldScenarios(() => current.pod));
-  if (limits) describe("limits", () => limitScenarios(() => current.pod));
-  describe("when things end", () => enduranceScenarios(current));
+  const all: Record<SharedScenarios, () => void> = {
+    containers: () => containerScenarios(() => current.pod),
+    "fields of the spec": () => specFieldScenarios(() => current.pod),
+    limits: () => limitScenarios(() => current.pod),
+    "when things end": () => enduranceScenarios(current),
+  };
+  for (const part of parts) describe(part, all[part]);
 }

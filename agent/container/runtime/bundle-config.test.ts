@@ -31,6 +31,15 @@ test("limits keep their 64 bits", () => {
   );
 });
 
+test("arguments of seccomp rules are numbers of 64 bits", () => {
+  const spec = testSpec();
+  const args = [{ index: 1, value: String(2n ** 64n - 1n), valueTwo: "0", op: "SCMP_CMP_EQ" }];
+  const syscalls = [{ names: ["socket"], action: "SCMP_ACT_ERRNO", errnoRet: 1, args }];
+  const seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: [], flags: [], syscalls };
+  const text = bundleConfig({ ...spec, linux: { ...spec.linux, seccomp } }, "/pod/c1");
+  expect(text).toContain('"value":18446744073709551615,"valueTwo":0');
+});
+
 test("namespaces have the names of the OCI and paths that hold outside of the agent", () => {
   const spec = testSpec();
   const namespaces = [

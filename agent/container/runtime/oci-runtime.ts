@@ -39,8 +39,11 @@ export class OciRuntime implements Maker {
   }
 
   async create(signal: AbortSignal | undefined): Promise<Process> {
-    const { id, spec, cgroup } = this.#options;
+    const { id, cgroup, podHostname = "" } = this.#options;
     const { files } = this.#kernel;
+    const given = this.#options.spec;
+    // A kernel of its own does not see the pod's uts namespace.
+    const spec = this.#profile.direct || given.hostname !== "" ? given : { ...given, hostname: podHostname };
     checkSpec(spec);
     findRuntime(files, this.#name);
     files.makeDirectory(this.#root, 0o700);

@@ -1,0 +1,16 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { startGuestMachine } from "../guest/guest-machine.ts";
+import type { Machine } from "../scenarios/machine.ts";
+import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
+
+/** All of it; `npm test` runs a part in the guest, and all on the host. */
+describe("other OCI runtimes in a real guest", () => {
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
+  });
+  afterAll(() => machine?.[Symbol.asyncDispose]());
+  describe.each(["crun", "runc"])("containers made by %s", (runtime) => {
+    otherRuntimeScenarios(() => machine, runtime, ["containers", "fields of the spec", "limits", "when things end"]);
+  });
+});
