@@ -6,6 +6,7 @@ import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
 import { fullDiskScenarios } from "./full-disk.ts";
+import { hookFailureScenarios } from "./hook-failures.ts";
 import { hookScenarios } from "./hooks.ts";
 import { hostileScenarios } from "./hostile.ts";
 import { limitScenarios } from "./limits.ts";
@@ -41,6 +42,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("pause and resume", () => pauseScenarios(() => pod));
     describe("difficult processes", () => processScenarios(() => pod));
     describe("hooks", () => hookScenarios(() => pod));
+    describe("hooks that fail", () => hookFailureScenarios(() => pod));
     describe("seccomp", () => seccompScenarios(() => pod));
     describe("default seccomp", () => defaultSeccompScenarios(() => pod));
     describe("confinement", () => confinementScenarios(() => pod));
