@@ -1,3 +1,4 @@
+import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
 import { compileExec } from "./compile-exec.ts";
@@ -36,7 +37,7 @@ export class Launcher implements Maker {
     const { release, report } = init;
     if (release === undefined || report === undefined) return;
     await this.#startHooks(init, signal);
-    this.#kernel.sys.write(release, Uint8Array.of(1));
+    this.#letGo(init, release);
     const reader = new ReportReader(this.#kernel.sys, report);
     let result = await reader.next(signal);
     // An agent that died while it created the container has not read that it is ready.
@@ -46,6 +47,18 @@ export class Launcher implements Maker {
     this.#plan = undefined;
     if (result.kind === "failed") throw launchError(plan, result);
     await runHooksAnyway(this.#kernel, "poststart", this.#hooked(init), signal);
+  }
+
+  /** Nobody reads what an agent before has written already: it died before it could note that. */
+  #letGo(init: Process, release: Fd): void {
+    try {
+      this.#kernel.sys.write(release, Uint8Array.of(1));
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
+      init.closeStartFds();
+      const text = `start container ${init.execId}: it was started already`;
+      throw new AgentError("failed-precondition", text, { cause: error });
+    }
   }
 
   /** One that fails ends the container: it can only be removed. */

@@ -46,7 +46,10 @@ export class CallJournal {
     }
   }
 
-  /** A place for a connection, and a number for its deposit; undefined when all are taken. */
+  /**
+   * A place for a connection, and a number for its deposit; undefined when all are taken. It is asked for while the
+   * connection's first call is being read, and that read is its own from now on.
+   */
   openConnection(peerCid: number | undefined): { readonly index: number; readonly number: number } | undefined {
     const index = this.#freeConnections.pop();
     if (index === undefined) return undefined;
@@ -54,6 +57,7 @@ export class CallJournal {
     for (const word of Object.values(CONNECTION)) this.#memory.setConnection(index, word, 0);
     this.#memory.setConnection(index, CONNECTION.peerCid, peerCid === undefined ? 0 : peerCid + 1);
     this.#memory.setConnection(index, CONNECTION.number, number);
+    this.#memory.setNow(NOW.readConnection, index + 1);
     return { index, number };
   }
 

@@ -43,6 +43,8 @@ test("a file whose writing was cut off is not taken for a container", () => {
   store.writeContainer(record);
   writeFileSync(join(directory, "containers/c2.json.tmp"), '{"id":"c2"');
   expect(store.readContainers().map(({ id }) => id)).toEqual(["c1"]);
+  expect(new StateStore(realFiles, directory).readContainers()).toHaveLength(1);
+  expect(readdirSync(join(directory, "containers"))).toEqual(["c1.json"]);
 });
 
 test("annotations of any name and text come back as they were", () => {

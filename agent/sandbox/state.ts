@@ -38,6 +38,10 @@ export class StateStore {
     this.#files = files;
     this.#directory = directory;
     files.makeDirectory(`${directory}/containers`, 0o700);
+    // What an agent was writing when it was killed.
+    for (const name of files.list(`${directory}/containers`).filter((it) => it.endsWith(".tmp"))) {
+      files.removeTree(`${directory}/containers/${name}`);
+    }
   }
 
   /** Undefined if there is none, or none that can be read. */

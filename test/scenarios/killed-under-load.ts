@@ -24,6 +24,7 @@ export interface KillCounts {
   answered: number;
   cutOff: number;
   closed: number;
+  fresh: number;
   gaps: number;
   lines: number;
   containers: number;
@@ -105,9 +106,9 @@ class Load {
     const lines = [this.#host, ...this.#makers];
     for (const line of lines) await line.close();
     await polling;
-    const sum = (key: "answered" | "cutOff" | "closed") => lines.reduce((total, line) => total + line.counts[key], 0);
-    const [answered, cutOff, closed] = [sum("answered"), sum("cutOff"), sum("closed")];
-    return { answered, cutOff, closed, gaps: this.#gaps, lines: this.#lines, containers: this.#containers };
+    const sum = (key: keyof OpenLine["counts"]) => lines.reduce((total, line) => total + line.counts[key], 0);
+    const calls = { answered: sum("answered"), cutOff: sum("cutOff"), closed: sum("closed"), fresh: sum("fresh") };
+    return { ...calls, gaps: this.#gaps, lines: this.#lines, containers: this.#containers };
   }
 
   /** A container that prints numbered lines for ever, and execs in it that sleep. */

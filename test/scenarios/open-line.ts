@@ -11,8 +11,12 @@ const wasClosed = (error: unknown): boolean => error instanceof RpcError && /^tt
 
 /** A connection that stays open over every restart of the agent; a new one is made only after the agent closed it. */
 export class OpenLine {
-  /** Calls that were answered, that were answered as cut off, and connections that the agent closed. */
-  readonly counts = { answered: 0, cutOff: 0, closed: 0 };
+  /**
+   * Calls that were answered, that were answered as cut off; connections that the agent closed, and those of them that had
+   * no answer yet: one that has made no call is not kept, and nothing is said of it.
+   */
+  readonly counts = { answered: 0, cutOff: 0, closed: 0, fresh: 0 };
+  #used = false;
   readonly #machine: Machine;
   #client: Promise<AgentClient>;
   #closing = false;
@@ -28,6 +32,7 @@ export class OpenLine {
     try {
       const answer = await call(await line);
       this.counts.answered++;
+      if (line === this.#client) this.#used = true;
       return answer;
     } catch (error) {
       if (wasCutOff(error)) this.counts.cutOff++;
@@ -53,6 +58,8 @@ export class OpenLine {
   #renew(line: Promise<AgentClient>): void {
     if (this.#client !== line || this.#closing) return;
     this.counts.closed++;
+    if (!this.#used) this.counts.fresh++;
+    this.#used = false;
     this.#client = this.#machine.connect();
     this.#client.catch(() => undefined); // whoever asks next is told
   }

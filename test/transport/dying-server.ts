@@ -10,7 +10,7 @@ import { FakeTable } from "./fake-table.ts";
 import { sys } from "./serve.ts";
 
 /** Moments at which an agent may be killed. */
-export type Moment = "before read" | "after read" | "before write" | "after write";
+export type Moment = "deposit" | "before read" | "after read" | "before write" | "after write";
 
 /** As a connection that is reset. */
 class Died extends SystemError {
@@ -38,7 +38,10 @@ export class DyingServer {
     const journal = journalIn(this.#memory).calls;
     const init = {
       ...createInitDouble(sys),
-      deposit: (name: string, fd: Fd) => void this.deposits.set(name, fd),
+      deposit: (name: string, fd: Fd) => {
+        this.deposits.set(name, fd);
+        this.#reach("deposit");
+      },
       withdraw: (name: string) => void (this.dead || this.deposits.delete(name)),
     };
     const around = <T>(before: Moment, after: Moment, work: () => T): T => {
@@ -51,7 +54,7 @@ export class DyingServer {
       ...sys,
       endConnection: (fd: Fd) => (this.dead ? undefined : sys.endConnection(fd)),
       close: (fd: Fd) => (this.dead ? undefined : sys.close(fd)),
-      watch: (fd: Fd, onReady: () => void) => sys.watch(fd, () => (this.dead ? undefined : onReady())),
+      watch: (fd: Fd, onReady: () => void) => sys.watch(fd, () => (this.dead ? undefined : untilDeath(onReady))),
       read: (fd: Fd, into: Uint8Array) => around("before read", "after read", () => sys.read(fd, into)),
       write: (fd: Fd, from: Uint8Array) =>
         around("before write", "after write", () => (this.full ? -1 : sys.write(fd, from))),
@@ -99,5 +102,13 @@ export class DyingServer {
     if (moment !== this.#moment) return;
     this.dieNow();
     throw new Died();
+  }
+}
+
+function untilDeath(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof Died)) throw error;
   }
 }

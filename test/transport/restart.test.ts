@@ -74,6 +74,18 @@ describe("a call on a connection whose agent dies", () => {
     expect([got.get(3), got.get(5)]).toEqual(["0 second", "13 TypeError: x is not a function at stack"]);
   });
 
+  test("is answered when it was the first of its connection, which init has just got", async () => {
+    await connected();
+    const socket = dying.connect();
+    ends.push(socket);
+    const got = collect(socket);
+    dying.dieAt("deposit");
+    socket.write(Buffer.concat([request(1, "Echo", "first"), request(3, "Echo", "second")]));
+    await until(() => dying.dead);
+    expect(succeed().said).toMatchObject([goesOn, goesOn]);
+    await until(() => got.get(1) === "0 first" && got.get(3) === "0 second");
+  });
+
   test("is lost with its connection when its end can't be told from what was in memory before", async () => {
     const { socket, got } = await connected();
     dying.dieAt("after read");

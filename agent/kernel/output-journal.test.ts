@@ -1,0 +1,97 @@
+import { expect, test } from "vitest";
+import { createJournalMemory, journalIn } from "./journal.ts";
+import type { OutputJournal, Piece } from "./output-journal.ts";
+
+const key = { process: 7, stream: 0 } as const;
+
+const fillWith = (data: Uint8Array | string) => (into: Uint8Array) => Buffer.from(data).copy(into);
+
+function read(journal: OutputJournal, data: Uint8Array | string, offset = 0): Piece {
+  const piece = journal.read(key, offset, 100, fillWith(data));
+  if (typeof piece === "number") throw new Error(`no piece: ${piece}`);
+  return piece;
+}
+
+const found = (memory: ArrayBuffer): string[] =>
+  journalIn(memory)
+    .outputs.found(key)
+    .map(({ data, offset }) => `${offset} ${data.toString("latin1")}`);
+
+test("what was taken from a pipe and not delivered is found, in its order, and nothing else", () => {
+  const memory = createJournalMemory();
+  const { outputs } = journalIn(memory);
+  const first = read(outputs, "first ");
+  read(outputs, "second", 6);
+  outputs.read({ process: 7, stream: 1 }, 0, 10, fillWith("other"));
+  expect(outputs.read(key, 12, 10, () => 0)).toBe(0);
+  expect(outputs.read(key, 12, 10, () => -1)).toBe(-1);
+  expect(found(memory.slice(0))).toEqual(["0 first ", "6 second"]);
+  outputs.release(first.block);
+  expect(found(memory.slice(0))).toEqual(["6 second"]);
+  const next = journalIn(memory).outputs;
+  next.keepOnly((process) => process !== 7);
+  expect(next.found(key)).toEqual([]);
+});
+
+test("how much a read took is seen when the agent died before it could note that", () => {
+  const memory = createJournalMemory();
+  const { outputs } = journalIn(memory);
+  outputs.release(read(outputs, "something longer that was here before").block);
+  const left: ArrayBuffer[] = [];
+  const dying = (data: string) => (into: Uint8Array) => {
+    const count = Buffer.from(data).copy(into);
+    left.push(memory.slice(0));
+    return count;
+  };
+  outputs.read(key, 0, 100, dying("text"));
+  outputs.read({ process: 8, stream: 0 }, 0, 100, dying(""));
+  expect(left.map(found)).toEqual([["0 text"], ["0 text"]]);
+});
+
+test("a piece whose answer was written is delivered, one whose answer waits is not", () => {
+  const memory = createJournalMemory();
+  const { calls, outputs } = journalIn(memory);
+  const { index = -1 } = calls.openConnection(undefined) ?? {};
+  const link = (text: string, streamId: number) => {
+    const place = calls.openCall(index, streamId, Buffer.from("request"), 0);
+    const { block = -1 } = read(outputs, text, streamId);
+    outputs.link(block, place);
+    return place;
+  };
+  const written = link("written", 1);
+  const writing = link("may be written", 3);
+  link("waits", 5);
+  calls.closeCall(index, written);
+  expect(found(memory.slice(0))).toEqual(["3 may be written", "5 waits"]);
+  calls.write(index, [writing], 10, () => {
+    expect(found(memory.slice(0))).toEqual(["5 waits"]);
+    return 10;
+  });
+  expect(found(memory.slice(0))).toEqual(["5 waits"]);
+});
+
+test("a piece that is cut in two is never found twice", () => {
+  const memory = createJournalMemory();
+  const { outputs } = journalIn(memory);
+  const piece = read(outputs, "0123456789", 20);
+  const [first, rest] = outputs.split(piece, 4, key);
+  expect([first.data.toString(), rest.data.toString(), rest.offset]).toEqual(["0123", "456789", 24]);
+  expect(found(memory.slice(0))).toEqual(["20 0123", "24 456789"]);
+  // Died before the first was cut: the second is known from it.
+  const early = createJournalMemory();
+  const before = journalIn(early).outputs;
+  read(before, "0123456789", 20);
+  read(before, "456789", 24);
+  expect(found(early)).toEqual(["20 0123456789"]);
+});
+
+test("output beyond the blocks is told to be lost", () => {
+  const memory = createJournalMemory();
+  const { outputs } = journalIn(memory);
+  for (let count = 0; count < 64; count++) read(outputs, "kept", count * 4);
+  const extra = read(outputs, "not kept", 256);
+  expect([extra.block, extra.data.toString()]).toEqual([undefined, "not kept"]);
+  expect(journalIn(memory.slice(0)).outputs.lost).toBe(1);
+  outputs.release(extra.block);
+  expect(journalIn(memory.slice(0)).outputs.lost).toBe(0);
+});
