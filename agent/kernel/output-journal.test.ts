@@ -54,7 +54,7 @@ test("a piece whose answer was written is delivered, one whose answer waits is n
   const { index = -1 } = calls.openConnection(undefined) ?? {};
   const link = (text: string, streamId: number) => {
     const place = calls.openCall(index, streamId, Buffer.from("request"), 0);
-    const { block = -1 } = read(outputs, text, streamId);
+    const { block = -1 } = read(outputs, text, streamId * 100);
     outputs.link(block, place);
     return place;
   };
@@ -62,12 +62,12 @@ test("a piece whose answer was written is delivered, one whose answer waits is n
   const writing = link("may be written", 3);
   link("waits", 5);
   calls.closeCall(index, written);
-  expect(found(memory.slice(0))).toEqual(["3 may be written", "5 waits"]);
+  expect(found(memory.slice(0))).toEqual(["300 may be written", "500 waits"]);
   calls.write(index, [writing], 10, () => {
-    expect(found(memory.slice(0))).toEqual(["5 waits"]);
+    expect(found(memory.slice(0))).toEqual(["500 waits"]);
     return 10;
   });
-  expect(found(memory.slice(0))).toEqual(["5 waits"]);
+  expect(found(memory.slice(0))).toEqual(["500 waits"]);
 });
 
 test("a piece that is cut in two is never found twice", () => {
