@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { mountWarnings } from "./check-mounts.ts";
 import { checkSpec } from "./check-spec.ts";
 import type { LinuxSpec, MountSpec } from "./spec.ts";
 import { testSpec } from "./test-spec.ts";
@@ -61,5 +62,23 @@ describe("let pass", () => {
     { destination: "/", options: ["remount", "ro"], source: "" },
   ])("%j", (mount) => {
     expect(withMounts(bind(mount))).not.toThrow();
+  });
+});
+
+describe("options of a file system", () => {
+  const warnings = (parts: Partial<MountSpec>) => mountWarnings(bind(parts));
+
+  it("are left out of a bind mount, and each is told", () => {
+    const options = ["rbind", "ro", "size=1k", "sync", "mode=755"];
+    expect(withMounts(bind({ options }))).not.toThrow();
+    expect(warnings({ options })).toEqual([
+      'OCI spec: mounts[0] (/m) option "size=1k" is left out: a bind mount has its source\'s file system',
+      'OCI spec: mounts[0] (/m) option "mode=755" is left out: a bind mount has its source\'s file system',
+    ]);
+  });
+
+  it("are nothing to tell of at a mount that takes them", () => {
+    expect(warnings({ type: "tmpfs", options: ["size=1k"] })).toEqual([]);
+    expect(warnings({ options: ["remount", "size=1k"] })).toEqual([]);
   });
 });

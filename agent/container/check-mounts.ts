@@ -29,10 +29,23 @@ export function checkMounts(spec: Spec): void {
       throw option("tmpcopyup", "is for a new tmpfs only");
     }
     if (options.remount) checkRemount(options, option);
-    else if (isBind(mount)) checkBind(mount, field, option);
+    else if (isBind(mount)) checkBind(mount, field);
     checkProc(mount, field);
     if (isIdmapped(mount)) checkIdmap(mount, field, user !== undefined);
   }
+}
+
+/** Options of a file system at a bind mount, a line for each: without effect, in other runtimes too, so they are left out. */
+export function mountWarnings(mounts: readonly MountSpec[]): string[] {
+  return mounts.flatMap((mount, index) => {
+    const { data, remount } = parseMountOptions(mount.options);
+    if (!isBind(mount) || remount) return [];
+    const options = data.filter(([key]) => !OF_SOURCE.has(key)).map((option) => option.join("="));
+    const field = `OCI spec: mounts[${index}] (${mount.destination})`;
+    return options.map(
+      (option) => `${field} option "${option}" is left out: a bind mount has its source's file system`,
+    );
+  });
 }
 
 type RefuseOption = (name: string, why: string) => AgentError;
@@ -44,11 +57,9 @@ function checkRemount(options: ReturnType<typeof parseMountOptions>, option: Ref
   }
 }
 
-function checkBind(mount: MountSpec, field: string, option: RefuseOption): void {
+function checkBind(mount: MountSpec, field: string): void {
   if (mount.type === "cgroup") throw refuse(field, "cgroup with bind is not supported");
   if (!mount.source.startsWith("/")) throw refuse(field, `bind source "${mount.source}" is not an absolute path`);
-  const [other] = parseMountOptions(mount.options).data.filter(([key]) => !OF_SOURCE.has(key));
-  if (other !== undefined) throw option(other.join("="), "is not one of a bind mount");
 }
 
 /** What tools read there decides over security: nothing but a proc file system, and a few files in it, may be covered. */

@@ -22,7 +22,6 @@ describe("a spec", () => {
     ["linux.namespaces", { linux: spaces("uts") }],
     ["hostname", { hostname: "a", linux: spaces("mount") }],
     ["mounts[0] (/x)", { mounts: mount(["bind"]) }],
-    ['mounts[0] (/x) option "size=1"', { mounts: mount(["bind", "size=1"]).map((m) => ({ ...m, source: "/x" })) }],
     ["root.path", { root: { path: "/a\0b", readonly: false } }],
     ["mounts[0] (/x)", { mounts: mount(["mode=\0"]) }],
     ["linux.namespaces", { linux: { ...linux, namespaces: [...linux.namespaces, { type: "net", path: "/a\0" }] } }],

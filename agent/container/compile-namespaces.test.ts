@@ -55,6 +55,26 @@ describe("a new user namespace", () => {
   });
 });
 
+describe("host and domain name", () => {
+  const named = { hostname: "h", domainname: "d" };
+  const of = (uts: string) => {
+    const namespaces = [...spaces("user", "mount"), { type: "uts", path: uts }];
+    const { ops } = plan({ namespaces, uidMappings: mapping, gidMappings: mapping }, named);
+    const seen = ops.filter(({ op }) => /setns|unshare|set.*name/.test(op));
+    return seen.map((op) => ("flags" in op ? [op.op, op.flags] : op.op));
+  };
+  const user = ["setns", abi.CLONE_NEWUSER];
+
+  it("are set in a uts namespace that is joined while the process is root of the guest", () => {
+    const uts = ["setns", abi.CLONE_NEWUTS];
+    expect(of("/u")).toEqual([uts, "sethostname", "setdomainname", user, ["unshare", abi.CLONE_NEWNS]]);
+  });
+
+  it("are set in a new one once it is there", () => {
+    expect(of("")).toEqual([user, ["unshare", abi.CLONE_NEWNS | abi.CLONE_NEWUTS], "sethostname", "setdomainname"]);
+  });
+});
+
 describe("a time namespace", () => {
   it("gets its offsets before the process is in it", () => {
     const timeOffsets = { boottime: { secs: -5, nanosecs: 7 }, monotonic: { secs: 1, nanosecs: 0 } };

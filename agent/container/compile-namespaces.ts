@@ -8,9 +8,9 @@ import type { Spec, TimeOffset } from "./spec.ts";
 const USER_SLOT = "ns:user";
 
 /**
- * Joins and makes the namespaces, but a new pid namespace that needs no `fork`: that is a matter of the launch. Those with a path are joined while the
- * process is root of the guest. New ones are made after the user namespace is joined, so that they belong to it, and
- * the pid namespace, which only a fork can make, by a fork in there.
+ * Joins and makes the namespaces, but a new pid namespace that needs no `fork`: that is a matter of the launch. Those with
+ * a path are joined, and named, while the process is root of the guest. New ones are made after the user namespace is
+ * joined, so that they belong to it, and the pid namespace, which only a fork can make, by a fork in there.
  */
 export function compileNamespaces(plan: PlanBuilder, spec: Spec): void {
   const namespaces = sortNamespaces(spec.linux.namespaces);
@@ -21,6 +21,8 @@ export function compileNamespaces(plan: PlanBuilder, spec: Spec): void {
   for (const { flag, type } of namespaces.join) {
     plan.add(reason, { op: "setns", slot: plan.slot(`ns:${type}`), flags: flag });
   }
+  const utsIsJoined = namespaces.join.some(({ flag }) => flag === abi.CLONE_NEWUTS);
+  if (utsIsJoined) addNames(plan, spec);
   if (user !== undefined) plan.add(reason, { op: "setns", slot: plan.slot(USER_SLOT), flags: abi.CLONE_NEWUSER });
   if (user !== undefined && newPid) {
     plan.add(reason, { op: "fork", flags: abi.CLONE_NEWPID });
@@ -28,8 +30,12 @@ export function compileNamespaces(plan: PlanBuilder, spec: Spec): void {
   }
   if (namespaces.newTime) addTime(plan, spec.linux.timeOffsets ?? {});
   plan.add(reason, { op: "unshare", flags: namespaces.create });
-  if (spec.hostname !== "") plan.add("hostname", { op: "sethostname", name: spec.hostname });
-  if (spec.domainname !== "") plan.add("domainname", { op: "setdomainname", name: spec.domainname });
+  if (!utsIsJoined) addNames(plan, spec);
+}
+
+function addNames(plan: PlanBuilder, { hostname, domainname }: Spec): void {
+  if (hostname !== "") plan.add("hostname", { op: "sethostname", name: hostname });
+  if (domainname !== "") plan.add("domainname", { op: "setdomainname", name: domainname });
 }
 
 /** A time namespace is made for children, and gets its offsets before the first process is in it. */

@@ -26,8 +26,8 @@ async function open(
   slots: ReadonlyMap<string, Fd>,
 ): Promise<Fd> {
   const { sys } = kernel;
-  const { recursive, set } = parseMountOptions(mount.options);
-  if (kind === "mqueue") return openMqueue(kernel, set, slots.get("ns:ipc"));
+  const { recursive } = parseMountOptions(mount.options);
+  if (kind === "mqueue") return openMqueue(kernel, mount, slots.get("ns:ipc"));
   // Not with what is mounted in there: the guest's whole cgroup tree.
   if (kind === "sysfs") return sys.openTree("/sys", false);
   const tree = await sys.openTree(mount.source, recursive);
@@ -54,9 +54,10 @@ async function mapIds(kernel: Kernel, mount: MountSpec, tree: Fd, ofContainer: F
 }
 
 /** The queues of an ipc namespace that isn't the container's own. Synchronous: the main thread is in there meanwhile. */
-function openMqueue({ sys }: Kernel, attributes: number, ipc: Fd | undefined): Fd {
-  const make = () =>
-    sys.detachedMount("mqueue", [], attributes === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : attributes);
+function openMqueue({ sys }: Kernel, mount: MountSpec, ipc: Fd | undefined): Fd {
+  const { set } = parseMountOptions(mount.options);
+  const attributes = set === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : set;
+  const make = () => sys.detachedMount("mqueue", [["source", mount.source || "mqueue"]], attributes);
   if (ipc === undefined) return make();
   const own = openForReading("/proc/thread-self/ns/ipc");
   try {

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { podNamespaces } from "./pod-namespaces.ts";
+import { type PodNamespaces, podNamespaces } from "./pod-namespaces.ts";
 
 const given = [
   { type: "ipc", path: "" },
   { type: "uts", path: "" },
   { type: "mnt", path: "" },
-  { type: "pid", path: "/proc/9/ns/pid" },
+  { type: "pid", path: "" },
 ];
 
 test("ipc and uts are the sandbox's, pid is new, the rest stays", () => {
@@ -16,6 +16,13 @@ test("ipc and uts are the sandbox's, pid is new, the rest stays", () => {
     { type: "pid", path: "" },
     { type: "cgroup", path: "" },
   ]);
+});
+
+test("a pid namespace by path is kept, unless the sandbox's is asked for", () => {
+  const list = [{ type: "pid", path: "/proc/9/ns/pid" }];
+  const pids = (pod: PodNamespaces) => podNamespaces(list, pod).filter(({ type }) => type === "pid");
+  expect(pids({ sharePid: false, pidPath: "/p" })).toEqual(list);
+  expect(pids({ sharePid: true, pidPath: "/p" })).toEqual([{ type: "pid", path: "/p" }]);
 });
 
 test("every container has a cgroup namespace of its own, also where the host took it out of the list", () => {

@@ -11,7 +11,7 @@ export interface PodNamespaces {
 
 /**
  * The namespaces of a container in the pod: ipc and uts are the sandbox's (unless a path is given), pid is the
- * sandbox's or a new one, the others stay as the host sent them. A cgroup namespace is always there: hosts take it out
+ * sandbox's, or the one of a path (no Kata host sends one), or new; the others stay as the host sent them. A cgroup namespace is always there: hosts take it out
  * of the list, and without one a container would see the guest's whole tree.
  */
 export function podNamespaces(given: readonly NamespaceSpec[], pod: PodNamespaces): NamespaceSpec[] {
@@ -24,5 +24,6 @@ export function podNamespaces(given: readonly NamespaceSpec[], pod: PodNamespace
         : namespace;
     });
   const cgroup = given.some(({ type }) => type === "cgroup") ? [] : [{ type: "cgroup", path: "" }];
-  return [...list, { type: "pid", path: pod.sharePid ? (pod.pidPath ?? "") : "" }, ...cgroup];
+  const pidPath = pod.sharePid ? pod.pidPath : given.find(({ type }) => type === "pid")?.path;
+  return [...list, { type: "pid", path: pidPath ?? "" }, ...cgroup];
 }

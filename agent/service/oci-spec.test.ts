@@ -43,6 +43,14 @@ describe("a spec off the wire", () => {
     expect(toSpec(decoded({})).process).not.toHaveProperty("capabilities");
   });
 
+  test.each(["invalid", "2.0.0", "1.2", " 1.2.0"])("of version %j is refused", (Version) => {
+    expect(() => toSpec(decoded({ Version }))).toThrow(`OCI spec: ociVersion "${Version}" is none of 1.x.y`);
+  });
+
+  test.each(["", "1.0.2-dev", "1.2.0", "1.3.0+dev"])("of version %j is taken", (Version) => {
+    expect(() => toSpec(decoded({ Version }))).not.toThrow();
+  });
+
   test("without process or root is refused", () => {
     expect(() => toSpec(null)).toThrow("no OCI spec");
     expect(() => toSpec(decoded({ Process: null }))).toThrow("no process");

@@ -1,4 +1,5 @@
 import type { grpc } from "../../proto/gen/messages.js";
+import { refuse } from "../container/refuse.ts";
 import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";
 import { given } from "./given.ts";
@@ -9,12 +10,18 @@ import { toProcess, toProcessSettings, unsupportedOfProcess } from "./oci-proces
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 import { unsupportedOfSeccomp } from "./oci-seccomp.ts";
 
+/** Clients that make their spec by hand may leave it out. */
+const VERSION = /^(1\.\d+\.\d+([-+].*)?)?$/;
+
 /** grpc.Spec with the names of the OCI runtime spec. What the launcher doesn't carry yet is named in `unsupported`. */
 export function toSpec(message: grpc.Spec | null): Spec {
   if (message === null) throw new AgentError("invalid-argument", "create container: the request has no OCI spec");
   const { Process: process, Root: root, Linux: linux, Hooks } = message;
   if (process === null) throw new AgentError("invalid-argument", "create container: the OCI spec has no process");
   if (root === null) throw new AgentError("invalid-argument", "create container: the OCI spec has no root");
+  if (!VERSION.test(message.Version)) {
+    throw refuse("ociVersion", `${JSON.stringify(message.Version)} is none of 1.x.y, which guestd knows`);
+  }
   const hooks = toHooks(Hooks);
   return {
     process: toProcess(process),

@@ -71,6 +71,29 @@ export function namespaceScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
+  it("user: a host name is set in the pod's uts namespace, as without one", async () => {
+    const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() }, Hostname: "of-user" };
+    expect(await output("hostname", parts)).toBe("of-user\n");
+    expect(await output("hostname", { ...linux(ORDINARY), Hostname: "pod-host" })).toBe("pod-host\n");
+  });
+
+  it("user: the queues that the agent mounts have the source that the spec gives", async () => {
+    const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
+    const line = "grep /dev/mqueue /proc/self/mountinfo | sed 's/.* - //' | cut -d ' ' -f 1,2";
+    expect(await output(line, parts)).toBe("mqueue mqueue\n");
+  });
+
+  it("pid by path: that of another container, and not of another type", async () => {
+    const first = await pod().start(["sleep", "1235"]);
+    const pid = Number((await pod().machine.shell("pgrep -o -f 'sleep 123[5]'")).trim());
+    const types = (Path: string) => ({
+      Linux: { ...ociSpec("/", []).Linux, Namespaces: [{ Type: "mount" }, { Type: "pid", Path }] },
+    });
+    expect(await output("ps -o args | grep -c 'sleep 123[5]'", types(`/proc/${pid}/ns/pid`))).toBe("1\n");
+    await expect(pod().run(["true"], types(`/proc/${pid}/ns/net`))).rejects.toThrow(/EINVAL/);
+    await pod().remove(first);
+  });
+
   it("user: a terminal of its own, with the group that the spec names", async () => {
     const { Process } = ociSpec("/", ["sh", "-c", "tty; stat -c %u:%g $(tty); ls -l /dev/console | cut -c1; id -u"]);
     const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };

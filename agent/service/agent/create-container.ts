@@ -1,3 +1,4 @@
+import { mountWarnings } from "../../container/check-mounts.ts";
 import { processWarnings } from "../../container/check-process.ts";
 import { withDefaultSeccomp } from "../../container/default-seccomp.ts";
 import { securityModules } from "../../container/security-labels.ts";
@@ -24,7 +25,7 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
     sharePid: request.sandbox_pidns,
   };
   await agent.sandbox.createContainer(container, call.signal);
-  for (const line of processWarnings(spec.process, securityModules(agent))) {
+  for (const line of [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)]) {
     agent.warn(`create container ${container.id}: ${line}`);
   }
   return {};
