@@ -21,7 +21,7 @@ export default defineConfig({
       {
         test: {
           name: "init",
-          include: ["test/{init,agent,fuzz,oci-runtime}/**/*.test.ts"],
+          include: ["test/{init,agent,fuzz,oci-runtime,differential}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
