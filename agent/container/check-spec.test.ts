@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { checkProcess } from "./check-process.ts";
 import { checkSpec } from "./check-spec.ts";
+import { checkProcess } from "./process/check-process.ts";
 import { testSpec } from "./test-spec.ts";
 
 const process = testSpec().process;

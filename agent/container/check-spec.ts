@@ -1,14 +1,14 @@
-import { resourceWrites } from "./cgroup-resources.ts";
-import { checkMounts } from "./check-mounts.ts";
-import { checkNamespaces } from "./check-namespaces.ts";
-import { checkProcess } from "./check-process.ts";
+import { resourceWrites } from "./cgroup/cgroup-resources.ts";
+import { deviceRules } from "./cgroup/device-rules.ts";
 import { checkDevices } from "./compile-devices.ts";
-import { deviceRules } from "./device-rules.ts";
-import { checkHooks } from "./hooks.ts";
-import { personaOf } from "./personality.ts";
+import { checkHooks } from "./hooks/hooks.ts";
+import { checkMounts } from "./mounts/check-mounts.ts";
+import { checkNamespaces } from "./namespaces/check-namespaces.ts";
+import { checkSysctls } from "./namespaces/sysctl.ts";
+import { checkProcess } from "./process/check-process.ts";
+import { personaOf } from "./process/personality.ts";
 import { refuse, refuseNul } from "./refuse.ts";
 import type { Spec } from "./spec.ts";
-import { checkSysctls } from "./sysctl.ts";
 
 /** Throws one line that names the first field which is wrong or which the launch plan can't carry. */
 export function checkSpec(spec: Spec): void {

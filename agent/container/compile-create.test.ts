@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compileCreate } from "./compile-create.ts";
 import { compileExec } from "./compile-exec.ts";
-import { describeOp } from "./describe-op.ts";
+import { describeOp } from "./explain/describe-op.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import type { Spec } from "./spec.ts";
 import { testSpec } from "./test-spec.ts";

@@ -1,18 +1,18 @@
 import { compileDevices } from "./compile-devices.ts";
-import { compileMounts, compilePaths } from "./compile-mounts.ts";
-import { compileNamespaces } from "./compile-namespaces.ts";
-import { compileExecve, compileProcess } from "./compile-process.ts";
-import { clonePropagation, enterRoot, finishPropagation } from "./compile-root.ts";
-import { hasCreateHooks } from "./hooks.ts";
-import { isDevBound } from "./mount-kind.ts";
-import { sortNamespaces } from "./namespaces.ts";
-import { ownMounts } from "./own-mounts.ts";
-import { personaOf } from "./personality.ts";
+import { hasCreateHooks } from "./hooks/hooks.ts";
+import { compileMounts, compilePaths } from "./mounts/compile-mounts.ts";
+import { clonePropagation, enterRoot, finishPropagation } from "./mounts/compile-root.ts";
+import { isDevBound } from "./mounts/mount-kind.ts";
+import { ownMounts } from "./mounts/own-mounts.ts";
+import { compileNamespaces } from "./namespaces/compile-namespaces.ts";
+import { sortNamespaces } from "./namespaces/namespaces.ts";
+import { compileSysctls } from "./namespaces/sysctl.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
-import type { SeccompFilter } from "./seccomp-filter.ts";
-import { checkMountLabel, compileLabels, type HasLabel } from "./security-labels.ts";
+import { compileExecve, compileProcess } from "./process/compile-process.ts";
+import { personaOf } from "./process/personality.ts";
+import { checkMountLabel, compileLabels, type HasLabel } from "./process/security-labels.ts";
+import type { SeccompFilter } from "./seccomp/seccomp-filter.ts";
 import type { Spec } from "./spec.ts";
-import { compileSysctls } from "./sysctl.ts";
 
 export interface CreatePlan extends CompiledPlan {
   /** To be born in a new pid namespace. */

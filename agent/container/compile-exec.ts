@@ -1,10 +1,10 @@
 import * as abi from "../kernel/constants.ts";
 import { writeOomScore } from "./compile-create.ts";
-import { compileExecve, compileLimits, compileProcess, type ProcessContext } from "./compile-process.ts";
-import { sortNamespaces } from "./namespaces.ts";
+import { sortNamespaces } from "./namespaces/namespaces.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
-import { compileExecAffinity } from "./scheduling.ts";
-import { compileLabels, type HasLabel } from "./security-labels.ts";
+import { compileExecve, compileLimits, compileProcess, type ProcessContext } from "./process/compile-process.ts";
+import { compileExecAffinity } from "./process/scheduling.ts";
+import { compileLabels, type HasLabel } from "./process/security-labels.ts";
 import type { NamespaceSpec, ProcessSpec } from "./spec.ts";
 
 const JOIN = abi.CLONE_NEWNS | abi.CLONE_NEWUTS | abi.CLONE_NEWIPC | abi.CLONE_NEWNET | abi.CLONE_NEWCGROUP;

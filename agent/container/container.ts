@@ -3,14 +3,14 @@ import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { until } from "../kernel/until.ts";
-import { killCgroup } from "./cgroup.ts";
-import { isFrozen, setFrozen } from "./cgroup-freeze.ts";
-import { checkProcess } from "./check-process.ts";
-import { inherit } from "./inherit.ts";
+import { killCgroup } from "./cgroup/cgroup.ts";
+import { isFrozen, setFrozen } from "./cgroup/cgroup-freeze.ts";
 import { openForReading } from "./inside.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
 import { makerOf } from "./maker-of.ts";
-import type { Process } from "./process.ts";
+import { checkProcess } from "./process/check-process.ts";
+import { inherit } from "./process/inherit.ts";
+import type { Process } from "./process/process.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
 /** Ended execs that are remembered, so that a late wait still gets its status. */

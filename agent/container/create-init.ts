@@ -1,23 +1,23 @@
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { checkSpec } from "./check-spec.ts";
 import { type CreatePlan, compileCreate } from "./compile-create.ts";
-import { withHome } from "./home.ts";
-import { hasCreateHooks } from "./hooks.ts";
+import { hasCreateHooks } from "./hooks/hooks.ts";
+import { runCreateHooks } from "./hooks/run-hooks.ts";
 import { openForReading, openRoot, readTextInside } from "./inside.ts";
 import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions } from "./maker.ts";
-import { makeMissingSources } from "./missing-sources.ts";
-import { sortNamespaces } from "./namespaces.ts";
-import { openOwnMounts } from "./open-own-mounts.ts";
-import { mountSlot, ownMounts } from "./own-mounts.ts";
-import { Process } from "./process.ts";
-import { runCreateHooks } from "./run-hooks.ts";
-import { seccompFilter } from "./seccomp-filter.ts";
-import { securityModules } from "./security-labels.ts";
+import { makeMissingSources } from "./mounts/missing-sources.ts";
+import { openOwnMounts } from "./mounts/open-own-mounts.ts";
+import { mountSlot, ownMounts } from "./mounts/own-mounts.ts";
+import { sortNamespaces } from "./namespaces/namespaces.ts";
+import { openUserNamespace } from "./namespaces/user-namespace.ts";
+import { withHome } from "./process/home.ts";
+import { Process } from "./process/process.ts";
+import { securityModules } from "./process/security-labels.ts";
+import { giveStdio } from "./process/stdio-owner.ts";
+import { openFirstTerminal } from "./process/terminal.ts";
+import { seccompFilter } from "./seccomp/seccomp-filter.ts";
 import type { Spec } from "./spec.ts";
-import { giveStdio } from "./stdio-owner.ts";
-import { openFirstTerminal } from "./terminal.ts";
-import { openUserNamespace } from "./user-namespace.ts";
 
 /** Launches the init process of a container up to its release. On failure nothing is left behind. */
 export async function createInit(

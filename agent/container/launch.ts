@@ -2,9 +2,9 @@ import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
-import { describeOp } from "./describe-op.ts";
+import { describeOp } from "./explain/describe-op.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
-import type { ProcessLabel } from "./process.ts";
+import type { ProcessLabel } from "./process/process.ts";
 
 /** Descriptors made for one launch. `own` stay with the agent and init; `child` are closed once the child has them. */
 export interface LaunchFds {

@@ -3,18 +3,18 @@ import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
 import { compileExec } from "./compile-exec.ts";
 import { createInit } from "./create-init.ts";
-import { execContext } from "./exec-context.ts";
-import { withHome } from "./home.ts";
+import { type HookTarget, runHooks, runHooksAnyway } from "./hooks/run-hooks.ts";
 import { openRoot, readTextInside } from "./inside.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
-import { Process } from "./process.ts";
-import { type HookTarget, runHooks, runHooksAnyway } from "./run-hooks.ts";
-import { signalDirectly } from "./signal-handlers.ts";
+import { execContext } from "./process/exec-context.ts";
+import { withHome } from "./process/home.ts";
+import { Process } from "./process/process.ts";
+import { signalDirectly } from "./process/signal-handlers.ts";
+import { giveStdio } from "./process/stdio-owner.ts";
+import { openExecTerminal } from "./process/terminal.ts";
 import type { ProcessSpec } from "./spec.ts";
-import { giveStdio } from "./stdio-owner.ts";
-import { openExecTerminal } from "./terminal.ts";
 
 /** The maker that is used unless an annotation names another: init forks each process and runs a launch plan in it. */
 export class Launcher implements Maker {

@@ -1,6 +1,6 @@
 import type { Kernel } from "../kernel/kernel.ts";
-import { killCgroup } from "./cgroup.ts";
-import type { HooksSpec } from "./hooks.ts";
+import { killCgroup } from "./cgroup/cgroup.ts";
+import type { HooksSpec } from "./hooks/hooks.ts";
 import { Launcher } from "./launcher.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
 import { askedRuntime, asksForRuntime } from "./runtime/find-runtime.ts";

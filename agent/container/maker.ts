@@ -1,4 +1,4 @@
-import type { Process } from "./process.ts";
+import type { Process } from "./process/process.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
 /** What a maker knows of its container. */

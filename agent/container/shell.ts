@@ -1,8 +1,8 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import { launch, openLaunchFds } from "./launch.ts";
 import { PlanBuilder } from "./plan-builder.ts";
-import { Process } from "./process.ts";
-import { openTerminalIn } from "./terminal.ts";
+import { Process } from "./process/process.ts";
+import { openTerminalIn } from "./process/terminal.ts";
 
 /** The first that exists is the shell. */
 const SHELLS = ["/run/kata-extensions/devkit/bin/sh", "/bin/bash", "/bin/sh"];

@@ -1,6 +1,6 @@
-import type { HooksSpec } from "./hooks.ts";
-import type { ResourcesSpec } from "./resources-spec.ts";
-import type { SeccompSpec } from "./seccomp-spec.ts";
+import type { ResourcesSpec } from "./cgroup/resources-spec.ts";
+import type { HooksSpec } from "./hooks/hooks.ts";
+import type { SeccompSpec } from "./seccomp/seccomp-spec.ts";
 
 /** The part of the OCI runtime spec (names of its config.json) that reaches the compiler; absent lists are empty. */
 export interface Spec {

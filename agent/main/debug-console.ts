@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
-import type { Process } from "../container/process.ts";
+import type { Process } from "../container/process/process.ts";
 import { launchShell } from "../container/shell.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 

@@ -1,4 +1,4 @@
-import { type HookFailure, hookFailures } from "../container/run-hooks.ts";
+import { type HookFailure, hookFailures } from "../container/hooks/run-hooks.ts";
 import { guestHookProblems } from "../sandbox/guest-hooks.ts";
 import type { Log } from "./log.ts";
 

@@ -1,7 +1,13 @@
 import { channel } from "node:diagnostics_channel";
 import { constants, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join, normalize } from "node:path";
-import { DEFAULT_HOOK_TIMEOUT, HOOK_KINDS, type HookKind, type HookSpec, type HooksSpec } from "../container/hooks.ts";
+import {
+  DEFAULT_HOOK_TIMEOUT,
+  HOOK_KINDS,
+  type HookKind,
+  type HookSpec,
+  type HooksSpec,
+} from "../container/hooks/hooks.ts";
 
 const EXECUTABLE = constants.S_IXUSR | constants.S_IXGRP | constants.S_IXOTH;
 

@@ -1,7 +1,7 @@
 import { Container } from "../container/container.ts";
+import { HOOK_COMMAND } from "../container/hooks/run-hooks.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
-import { Process, type ProcessLabel } from "../container/process.ts";
-import { HOOK_COMMAND } from "../container/run-hooks.ts";
+import { Process, type ProcessLabel } from "../container/process/process.ts";
 import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
 import type { ContainerRecord } from "./state.ts";

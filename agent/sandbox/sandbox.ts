@@ -1,9 +1,9 @@
 import { makeBundle, removeBundle } from "../container/bundle.ts";
+import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { Container } from "../container/container.ts";
-import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks.ts";
+import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks/hooks.ts";
+import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
-import type { ResourcesSpec } from "../container/resources-spec.ts";
-import { runHooksAnyway } from "../container/run-hooks.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import type { Spec } from "../container/spec.ts";
 import { AgentError } from "../kernel/error.ts";

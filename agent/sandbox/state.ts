@@ -1,4 +1,4 @@
-import type { HooksSpec } from "../container/hooks.ts";
+import type { HooksSpec } from "../container/hooks/hooks.ts";
 import type { Spec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 

@@ -1,5 +1,5 @@
 import type { grpc } from "../../proto/gen/messages.js";
-import { type ExplainedStep, explainSpec } from "../container/explain.ts";
+import { type ExplainedStep, explainSpec } from "../container/explain/explain.ts";
 import { toSpec } from "./oci-spec.ts";
 
 /** The launch plan of a spec, without any guest. Throws the line that CreateContainer would give. */

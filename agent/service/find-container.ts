@@ -1,5 +1,5 @@
 import type { Container } from "../container/container.ts";
-import type { Process } from "../container/process.ts";
+import type { Process } from "../container/process/process.ts";
 import { AgentError, type ErrorKind } from "../kernel/error.ts";
 import type { Agent } from "./rpc.ts";
 

@@ -1,5 +1,5 @@
 import type { grpc } from "../../proto/gen/messages.js";
-import { DEFAULT_HOOK_TIMEOUT, type HookKind, type HookSpec, type HooksSpec } from "../container/hooks.ts";
+import { DEFAULT_HOOK_TIMEOUT, type HookKind, type HookSpec, type HooksSpec } from "../container/hooks/hooks.ts";
 
 /** Undefined when there are none, which is what a host that sends an empty message means. */
 export /** A timeout of 0 and none are the same on the wire. */

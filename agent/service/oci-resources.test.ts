@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import { grpc } from "../../proto/gen/messages.js";
-import { resourceWrites } from "../container/cgroup-resources.ts";
-import { deviceFilter } from "../container/device-filter.ts";
-import { deviceRules } from "../container/device-rules.ts";
+import { resourceWrites } from "../container/cgroup/cgroup-resources.ts";
+import { deviceFilter } from "../container/cgroup/device-filter.ts";
+import { deviceRules } from "../container/cgroup/device-rules.ts";
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 
 /** As it comes off the wire. */

@@ -1,5 +1,11 @@
 import type { grpc } from "../../proto/gen/messages.js";
-import type { BlockIoSpec, CpuSpec, DeviceCgroupSpec, MemorySpec, ResourcesSpec } from "../container/resources-spec.ts";
+import type {
+  BlockIoSpec,
+  CpuSpec,
+  DeviceCgroupSpec,
+  MemorySpec,
+  ResourcesSpec,
+} from "../container/cgroup/resources-spec.ts";
 import { given } from "./given.ts";
 
 /** grpc.LinuxResources with the names of the OCI runtime spec; only what was given. */

@@ -1,5 +1,5 @@
 import type { grpc } from "../../proto/gen/messages.js";
-import type { SeccompRule, SeccompSpec } from "../container/seccomp-spec.ts";
+import type { SeccompRule, SeccompSpec } from "../container/seccomp/seccomp-spec.ts";
 import { given } from "./given.ts";
 
 /** grpc.LinuxSeccomp with the names of the OCI runtime spec. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { grpc } from "../../proto/gen/messages.js";
-import { UNLIMITED } from "../container/cgroup-stats.ts";
+import { UNLIMITED } from "../container/cgroup/cgroup-stats.ts";
 import { statsMessage } from "./stats-message.ts";
 
 const memory = {

@@ -6,8 +6,8 @@ import {
   type IoStats,
   type MemoryStats,
   UNLIMITED,
-} from "../container/cgroup-stats.ts";
-import type { NetworkCounters } from "../container/network-counters.ts";
+} from "../container/cgroup/cgroup-stats.ts";
+import type { NetworkCounters } from "../container/cgroup/network-counters.ts";
 
 /** The answer to StatsContainer. A controller that the guest lacks leaves its message out. */
 export function statsMessage(

@@ -12,7 +12,7 @@ export interface KnownFailure {
 }
 
 const V1_ONLY =
-  "the suite reads the files of cgroup v1 only (its cgroups.go: cgroup v2 is not supported yet); guestd is for v2, whose limits test/scenarios/limits.ts and agent/container/cgroup-*.test.ts check. With runc and crun the program ran on this machine's v1";
+  "the suite reads the files of cgroup v1 only (its cgroups.go: cgroup v2 is not supported yet); guestd is for v2, whose limits test/scenarios/limits.ts and agent/container/cgroup/cgroup-*.test.ts check. With runc and crun the program ran on this machine's v1";
 const CGROUPS = ["blkio", "cpus", "devices", "hugetlb", "memory", "network", "pids"].flatMap((controller) => [
   { program: `linux_cgroups_${controller}`, reason: V1_ONLY },
   { program: `linux_cgroups_relative_${controller}`, reason: V1_ONLY },

@@ -1,6 +1,6 @@
 import { copyFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { defaultSeccomp } from "../../agent/container/default-seccomp.ts";
+import { defaultSeccomp } from "../../agent/container/seccomp/default-seccomp.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { buildProbe } from "./build-probe.ts";

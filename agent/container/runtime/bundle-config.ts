@@ -1,4 +1,4 @@
-import type { SeccompSpec } from "../seccomp-spec.ts";
+import type { SeccompSpec } from "../seccomp/seccomp-spec.ts";
 import type { ProcessSpec, Spec } from "../spec.ts";
 
 /** ECMAScript 2026, and Node 24 has it: a number in JSON that no double can hold. */

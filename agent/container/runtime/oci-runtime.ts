@@ -1,10 +1,10 @@
 import type { Fd, KeptFds, Kernel } from "../../kernel/kernel.ts";
-import { killCgroup } from "../cgroup.ts";
+import { killCgroup } from "../cgroup/cgroup.ts";
 import { checkSpec } from "../check-spec.ts";
 import { newLaunchId } from "../launch.ts";
 import type { ContainerOptions, Maker } from "../maker.ts";
-import { Process } from "../process.ts";
-import { signalDirectly } from "../signal-handlers.ts";
+import { Process } from "../process/process.ts";
+import { signalDirectly } from "../process/signal-handlers.ts";
 import type { ProcessSpec } from "../spec.ts";
 import { bundleConfig, processJson } from "./bundle-config.ts";
 import { findRuntime, type RuntimeName } from "./find-runtime.ts";

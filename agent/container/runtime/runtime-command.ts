@@ -6,7 +6,7 @@ import { until } from "../../kernel/until.ts";
 import { openRoot } from "../inside.ts";
 import { launch } from "../launch.ts";
 import { type CompiledPlan, PlanBuilder } from "../plan-builder.ts";
-import type { ProcessLabel } from "../process.ts";
+import type { ProcessLabel } from "../process/process.ts";
 
 /** runsc under emulation takes some ten seconds for a create; a runtime that hangs must not hold a call for ever. */
 const LIMIT_MS = 120_000;

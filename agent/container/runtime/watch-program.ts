@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Process } from "../process.ts";
+import type { Process } from "../process/process.ts";
 
 /** After that the runtime's own program is taken for the container's. */
 const LIMIT_MS = 5000;

@@ -1,4 +1,4 @@
-import type { DeviceCgroupSpec } from "../resources-spec.ts";
+import type { DeviceCgroupSpec } from "../cgroup/resources-spec.ts";
 import type { Spec } from "../spec.ts";
 
 /**

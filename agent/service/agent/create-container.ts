@@ -1,7 +1,7 @@
-import { mountWarnings } from "../../container/check-mounts.ts";
-import { processWarnings } from "../../container/check-process.ts";
-import { withDefaultSeccomp } from "../../container/default-seccomp.ts";
-import { securityModules } from "../../container/security-labels.ts";
+import { mountWarnings } from "../../container/mounts/check-mounts.ts";
+import { processWarnings } from "../../container/process/check-process.ts";
+import { securityModules } from "../../container/process/security-labels.ts";
+import { withDefaultSeccomp } from "../../container/seccomp/default-seccomp.ts";
 import { toSpec } from "../oci-spec.ts";
 import { refuseGiven } from "../refuse-given.ts";
 import type { Rpc } from "../rpc.ts";

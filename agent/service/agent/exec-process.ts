@@ -1,5 +1,5 @@
-import { processWarnings } from "../../container/check-process.ts";
-import { securityModules } from "../../container/security-labels.ts";
+import { processWarnings } from "../../container/process/check-process.ts";
+import { securityModules } from "../../container/process/security-labels.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
 import { findContainer } from "../find-container.ts";

@@ -1,5 +1,5 @@
-import { hugePageSizes, readCgroupStats } from "../../container/cgroup-stats.ts";
-import { parseNetworkCounters } from "../../container/network-counters.ts";
+import { hugePageSizes, readCgroupStats } from "../../container/cgroup/cgroup-stats.ts";
+import { parseNetworkCounters } from "../../container/cgroup/network-counters.ts";
 import { findContainer } from "../find-container.ts";
 import type { Agent, Rpc } from "../rpc.ts";
 import { statsMessage } from "../stats-message.ts";

@@ -1,4 +1,4 @@
-import { explainSpec } from "../../container/explain.ts";
+import { explainSpec } from "../../container/explain/explain.ts";
 import { findContainer } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 

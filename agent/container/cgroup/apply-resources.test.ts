@@ -1,0 +1,110 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Files } from "../../kernel/files.ts";
+import { applyWrites, updateResources } from "./apply-resources.ts";
+import { createCgroup } from "./cgroup.ts";
+import { resourceWrites } from "./cgroup-resources.ts";
+import type { ResourcesSpec } from "./resources-spec.ts";
+import { FakeCgroups } from "./test-cgroups.ts";
+
+let fake: FakeCgroups;
+let files: Files;
+beforeEach(() => {
+  fake = new FakeCgroups("cpu memory pids io");
+  files = fake.files;
+});
+
+const applyResources = (all: Files, directory: string, resources: ResourcesSpec) =>
+  applyWrites(all, directory, resourceWrites(resources));
+
+describe("apply", () => {
+  test("writes the limits in order", () => {
+    const directory = createCgroup(files, "/cg", "/c1");
+    fake.log.length = 0;
+    applyResources(files, directory, { memory: { limit: 1000 }, cpu: { shares: 1024 }, pids: { limit: -1 } });
+    expect(fake.log).toEqual(["/cg/c1/cpu.weight 100", "/cg/c1/memory.max 1000", "/cg/c1/pids.max max"]);
+  });
+
+  test("a controller that isn't there is named in one line", () => {
+    const directory = createCgroup(files, "/cg", "/c1");
+    const apply = () => applyResources(files, directory, { cpu: { cpus: "0" } });
+    expect(apply).toThrow(
+      "set cpuset.cpus of cgroup /cg/c1: the cpuset controller is not available there (it has: cpu memory pids io)",
+    );
+    expect(apply).toThrow(expect.objectContaining({ kind: "failed-precondition" }));
+  });
+
+  test("a kernel without swap accounting is told apart from one without the controller", () => {
+    const directory = createCgroup(files, "/cg", "/c1");
+    applyResources(files, directory, { memory: { limit: 1000, swap: 1000 } });
+    expect(() => applyResources(files, directory, { memory: { limit: 1000, swap: 2000 } })).toThrow(
+      "set memory.swap.max of cgroup /cg/c1: the guest's kernel has no such file",
+    );
+  });
+
+  test("a value that the kernel refuses is named with its file", () => {
+    const directory = createCgroup(files, "/cg", "/c1");
+    fake.refused.set("/cg/c1/cpu.max", { code: "EINVAL", errno: 22 });
+    expect(() => applyResources(files, directory, { cpu: { quota: 1 } })).toThrow(
+      'write /cg/c1/cpu.max "1 100000": EINVAL (invalid argument), from linux.resources.cpu.quota',
+    );
+  });
+});
+
+test("a weight goes to BFQ where the kernel has it, else to io.weight", () => {
+  const directory = createCgroup(files, "/cg", "/c1");
+  fake.texts.set("/cg/c1/io.weight", "default 100");
+  applyResources(files, directory, { blockIO: { weight: 1000 } });
+  expect(fake.texts.get("/cg/c1/io.weight")).toBe("10000");
+  fake.texts.set("/cg/c1/io.bfq.weight", "default 100");
+  applyResources(files, directory, { blockIO: { weight: 500 } });
+  expect(fake.texts.get("/cg/c1/io.bfq.weight")).toBe("500");
+});
+
+describe("update", () => {
+  const update = (resources: object, now: object = {}) => updateResources(files, "/cg/c1", resources, now);
+  beforeEach(() => {
+    createCgroup(files, "/cg", "/c1");
+    fake.log.length = 0;
+  });
+
+  test("writes what is given, and takes the other half of a pair from what holds", () => {
+    update({ cpu: { quota: 20_000 } }, { cpu: { quota: 10_000, period: 50_000 } });
+    update({ cpu: { period: 25_000 } }, { cpu: { quota: 10_000, period: 50_000 } });
+    expect(fake.log).toEqual(["/cg/c1/cpu.max 20000 50000", "/cg/c1/cpu.max 10000 25000"]);
+  });
+
+  test("takes the limit that holds for a new swap limit", () => {
+    fake.texts.set("/cg/c1/memory.swap.max", "max");
+    update({ memory: { swap: 3000 } }, { memory: { limit: 1000 } });
+    expect(fake.log).toEqual(["/cg/c1/memory.swap.max 2000"]);
+  });
+
+  test("writes nothing when one of the fields can't be", () => {
+    expect(() => update({ pids: { limit: 5 }, memory: { limit: -7 } })).toThrow("memory.limit -7 is negative");
+    expect(() => update({ pids: { limit: 5 }, cpu: { cpus: "0" } })).toThrow("the cpuset controller is not available");
+    expect(fake.log).toEqual([]);
+  });
+
+  test("checkBeforeUpdate refuses a limit that is in use already, and writes nothing", () => {
+    fake.texts.set("/cg/c1/memory.current", "4096\n");
+    fake.texts.set("/cg/c1/memory.swap.current", "100\n");
+    expect(() => update({ memory: { limit: 4096, checkBeforeUpdate: true } })).toThrow(
+      "linux.resources.memory.limit 4096 is not above the 4096 in use",
+    );
+    expect(() => update({ memory: { limit: 4100, swap: 4196, checkBeforeUpdate: true } })).toThrow(
+      "linux.resources.memory.swap 4196 is not above the 4196 in use",
+    );
+    expect(fake.log).toEqual([]);
+    update({ memory: { limit: 4097, checkBeforeUpdate: true } });
+    update({ memory: { limit: 1 } });
+    expect(fake.log).toEqual(["/cg/c1/memory.max 4097", "/cg/c1/memory.max 1"]);
+  });
+
+  test("a value that the kernel refuses comes with what was written and what was not", () => {
+    fake.refused.set("/cg/c1/memory.max", { code: "EBUSY", errno: 16 });
+    const all = { cpu: { shares: 2, quota: 1 }, memory: { limit: 1 }, pids: { limit: 2 } };
+    expect(() => update(all)).toThrow(
+      /^write \/cg\/c1\/memory.max "1": EBUSY .*; written before it: cpu.weight, cpu.max; not written: memory.max, pids.max$/,
+    );
+  });
+});

@@ -1,0 +1,77 @@
+import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { Files } from "../../kernel/files.ts";
+import { checkMemoryUse } from "./cgroup-memory.ts";
+import { resourceWrites } from "./cgroup-resources.ts";
+import type { CgroupWrite } from "./cgroup-write.ts";
+import type { ResourcesSpec } from "./resources-spec.ts";
+
+/** Makes the writes to a new cgroup. A file that isn't there, or that refuses its value, throws one line that names it. */
+export function applyWrites(files: Files, directory: string, writes: readonly CgroupWrite[]): void {
+  for (const write of writes) put(files, directory, write);
+}
+
+/**
+ * Changes what `resources` gives; `now` is what holds. Everything is checked before anything is written. If the kernel
+ * then refuses a value all the same, the error says which files were written before it and which were not.
+ */
+export function updateResources(files: Files, directory: string, resources: ResourcesSpec, now: ResourcesSpec): void {
+  const writes = resourceWrites(resources, now);
+  if (resources.memory !== undefined) {
+    checkMemoryUse(resources.memory, (file) => readOptional(files, `${directory}/${file}`));
+  }
+  for (const write of writes) {
+    const { file, optional, instead } = write;
+    const isThere = [file, ...(instead === undefined ? [] : [instead.file])].some((name) =>
+      files.exists(`${directory}/${name}`),
+    );
+    if (!isThere && optional !== true) throw missingFile(files, directory, write);
+  }
+  for (const [index, write] of writes.entries()) {
+    try {
+      put(files, directory, write);
+    } catch (error) {
+      const names = (part: readonly CgroupWrite[]) =>
+        [...new Set(part.map(({ file }) => file))].join(", ") || "nothing";
+      const why = error instanceof Error ? error.message : String(error);
+      const state = `written before it: ${names(writes.slice(0, index))}; not written: ${names(writes.slice(index))}`;
+      throw new AgentError("internal", `${why}; ${state}`, { cause: error });
+    }
+  }
+}
+
+function put(files: Files, directory: string, write: CgroupWrite): void {
+  const path = `${directory}/${write.file}`;
+  try {
+    files.writeText(path, write.value);
+  } catch (error) {
+    const { errno, code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT")
+      throw errno === undefined
+        ? error
+        : refusal(new SystemError("write", -errno, `${path} "${write.value}"`), write.field);
+    if (write.instead !== undefined) put(files, directory, write.instead);
+    else if (write.optional !== true) throw missingFile(files, directory, write);
+  }
+}
+
+function refusal(system: SystemError, field: string): AgentError {
+  return new AgentError("internal", `${system.message}, from linux.resources.${field}`, { cause: system });
+}
+
+function missingFile(files: Files, directory: string, { file, field }: CgroupWrite): AgentError {
+  const controller = file.slice(0, file.indexOf("."));
+  const has = readOptional(files, `${directory}/cgroup.controllers`)?.trim() ?? "";
+  const why = has.split(" ").includes(controller)
+    ? "the guest's kernel has no such file"
+    : `the ${controller} controller is not available there (it has: ${has || "none"})`;
+  const message = `set ${file} of cgroup ${directory}: ${why}; leave linux.resources.${field} out or use a kernel with it`;
+  return new AgentError("failed-precondition", message, { fields: { cgroup: directory, controller, file } });
+}
+
+function readOptional(files: Files, path: string): string | undefined {
+  try {
+    return files.readText(path);
+  } catch {
+    return undefined;
+  }
+}

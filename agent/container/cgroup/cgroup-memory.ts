@@ -1,0 +1,50 @@
+import { AgentError } from "../../kernel/error.ts";
+import { type CgroupWrite, limitWrites, refuseResource } from "./cgroup-write.ts";
+import type { MemorySpec } from "./resources-spec.ts";
+
+/**
+ * Swap before memory: a lowered memory.max can then push pages out only as far as the new swap limit allows. The
+ * reservation is memory.low, as runc and crun have it.
+ */
+export function memoryWrites(memory: MemorySpec, now: MemorySpec = {}): CgroupWrite[] {
+  return [
+    ...swapWrites(memory, now),
+    ...limitWrites("memory.low", "memory.reservation", memory.reservation),
+    ...limitWrites("memory.max", "memory.limit", memory.limit),
+  ];
+}
+
+/**
+ * Throws when checkBeforeUpdate asks for it and the new limits are not above what is in use. `read` gives the text of
+ * a file of the cgroup, undefined when it isn't there.
+ */
+export function checkMemoryUse(memory: MemorySpec, read: (file: string) => string | undefined): void {
+  if (memory.checkBeforeUpdate !== true) return;
+  const { limit = 0, swap = 0 } = memory;
+  const used = Number(read("memory.current") ?? 0);
+  const together = used + Number(read("memory.swap.current") ?? 0);
+  const refuse = (field: string, value: number, inUse: number) =>
+    new AgentError("failed-precondition", `linux.resources.memory.${field} ${value} is not above the ${inUse} in use`);
+  if (limit > 0 && limit <= used) throw refuse("limit", limit, used);
+  if (swap > 0 && swap <= together) throw refuse("swap", swap, together);
+}
+
+/** `swap` of the spec is memory and swap together; cgroup v2 has a limit for swap alone. */
+function swapWrites(memory: MemorySpec, now: MemorySpec): CgroupWrite[] {
+  const value = swapLimit(memory.limit || now.limit || 0, memory.swap ?? 0, memory.limit === -1);
+  if (value === undefined) return [];
+  const field = memory.swap ? "memory.swap" : "memory.limit";
+  return [{ file: "memory.swap.max", value, field, ...(/^(0|max)$/.test(value) ? { optional: true as const } : {}) }];
+}
+
+function swapLimit(limit: number, swap: number, unlimited: boolean): string | undefined {
+  if (swap === 0) return unlimited ? "max" : undefined;
+  if (swap === -1) return "max";
+  if (swap < -1) throw refuseResource("memory.swap", `${swap} is negative; -1 is unlimited`);
+  if (limit <= 0) throw refuseResource("memory.swap", `${swap} needs a memory.limit`);
+  if (swap < limit) {
+    const why = `is less than memory.limit ${limit}; it counts memory and swap together`;
+    throw refuseResource("memory.swap", `${swap} ${why}`);
+  }
+  return String(swap - limit);
+}

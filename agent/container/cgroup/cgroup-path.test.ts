@@ -1,0 +1,57 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { AgentError } from "../../kernel/error.ts";
+import { cgroupPath } from "./cgroup-path.ts";
+
+test.each([
+  ["/default/c1", "/default/c1"],
+  ["", "/c1"],
+  ["system.slice:kata:c1", "/system.slice/kata/c1"],
+  ["kubepods//pod1/./c1/", "/kubepods/pod1/c1"],
+  ["/a/guestd", "/a/guestd"],
+  ["/guestd-not", "/guestd-not"],
+  ["/..a", "/..a"],
+])("%j becomes %s", (given, path) => {
+  expect(cgroupPath(given, "c1")).toBe(path);
+});
+
+test.each([
+  ["../c1", 'has ".." in it'],
+  ["a:..:b", 'has ".." in it'],
+  ["/", "is the root cgroup"],
+  ["::", "is the root cgroup"],
+  ["/guestd", "agent's own cgroup"],
+  ["guestd:x", "agent's own cgroup"],
+  ["//./guestd/c1", "agent's own cgroup"],
+  ["/a\0b", "NUL"],
+  ["/a\nb", "line break"],
+])("%j is refused in one line", (given, why) => {
+  expect(() => cgroupPath(given, "c1")).toThrow(AgentError);
+  expect(() => cgroupPath(given, "c1")).toThrow(why);
+  expect(() => cgroupPath(given, "c1")).not.toThrow("\n");
+});
+
+test("a container that is called like the agent's cgroup gets none by default", () => {
+  expect(() => cgroupPath("", "guestd")).toThrow("agent's own cgroup");
+});
+
+test("whatever is given, the path stays below the root and out of the agent's cgroup", () => {
+  const part = fc.oneof(fc.constantFrom("..", ".", "", "guestd", "a"), fc.string());
+  const given = fc.array(part).chain((parts) => fc.constantFrom("/", ":").map((separator) => parts.join(separator)));
+  fc.assert(
+    fc.property(given, (text) => {
+      let path: string;
+      try {
+        path = cgroupPath(text, "c1");
+      } catch (error) {
+        expect(error).toBeInstanceOf(AgentError);
+        return;
+      }
+      expect(new URL(`file://${path.split("/").map(encodeURIComponent).join("/")}`).pathname.split("/")).toHaveLength(
+        path.split("/").length,
+      );
+      expect(path).toMatch(/^\/[^/]/);
+      expect(path.split("/")[1]).not.toBe("guestd");
+    }),
+  );
+});

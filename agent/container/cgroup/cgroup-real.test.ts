@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { realFiles } from "../../kernel/files.ts";
+import { cgroupProcs, createCgroup, killCgroup, removeCgroup } from "./cgroup.ts";
+import { readCgroupStats } from "./cgroup-stats.ts";
+import { watchOom } from "./oom-watch.ts";
+import { writableCgroupRoot } from "./test-cgroups.ts";
+
+const found = writableCgroupRoot();
+
+describe.skipIf(found === undefined)("on a real cgroup2 (needs one that this user may write to)", () => {
+  // A root of our own below the real one: the machine's subtree_control stays as it is.
+  const root = `${found}/guestd-test-${process.pid}`;
+  const path = "/pod/c1";
+  const children: ChildProcess[] = [];
+  let directory = "";
+
+  beforeEach(() => {
+    mkdirSync(root, { recursive: true });
+    directory = createCgroup(realFiles, root, path);
+  });
+  afterEach(async () => {
+    if (existsSync(directory)) killCgroup(realFiles, directory);
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+    await removeCgroup(realFiles, root, directory);
+    await removeCgroup(realFiles, root, root);
+  });
+
+  function sleeper(into: string): number {
+    const child = spawn("sleep", ["60"], { stdio: "ignore" });
+    children.push(child);
+    writeFileSync(`${into}/cgroup.procs`, String(child.pid));
+    return child.pid ?? 0;
+  }
+
+  test("processes in nested cgroups are listed, killed and removed with it, and the parent goes too", async () => {
+    const nested = `${directory}/x/y`;
+    mkdirSync(nested, { recursive: true });
+    const pids = [sleeper(directory), sleeper(nested)];
+    expect(cgroupProcs(realFiles, directory).sort()).toEqual(pids.sort());
+    expect(() => createCgroup(realFiles, root, path)).toThrow("it has processes already");
+    killCgroup(realFiles, directory);
+    await removeCgroup(realFiles, root, directory);
+    expect([existsSync(root), existsSync(`${root}/pod`)]).toEqual([true, false]);
+  });
+
+  test("a cgroup with a living process is not removed and says who is in it", async () => {
+    const pid = sleeper(directory);
+    await expect(removeCgroup(realFiles, root, directory, 20)).rejects.toThrow(`still in it: ${pid}`);
+  });
+
+  test("the kernel's own notification reaches the listener", async () => {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const watch = watchOom(realFiles, directory, resolve, { file: "cgroup.events", key: "populated" });
+    sleeper(directory);
+    expect(await promise).toBe(1);
+    expect(watch.total).toBe(1);
+    watch.close();
+  });
+
+  test("a watch survives the end of its cgroup", async () => {
+    const watch = watchOom(realFiles, directory, () => {}, { file: "cgroup.events", key: "populated" });
+    await removeCgroup(realFiles, root, directory);
+    watch.check();
+    watch.close();
+  });
+
+  test("processor time is read", () => {
+    const read = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
+    expect(readCgroupStats(read, directory).cpu?.usage).toBeGreaterThanOrEqual(0);
+  });
+});

@@ -1,0 +1,135 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Files } from "../../kernel/files.ts";
+import { cgroupProcs, createCgroup, killCgroup, removeCgroup } from "./cgroup.ts";
+import { FakeCgroups } from "./test-cgroups.ts";
+
+let fake: FakeCgroups;
+let files: Files;
+beforeEach(() => {
+  fake = new FakeCgroups("cpu memory pids");
+  files = fake.files;
+});
+
+describe("create", () => {
+  test("makes parents and hands all controllers down to the leaf", () => {
+    expect(createCgroup(files, "/cg", "/pod/c1")).toBe("/cg/pod/c1");
+    expect(fake.log).toEqual([
+      "/cg/cgroup.subtree_control +cpu +memory +pids",
+      "mkdir /cg/pod",
+      "/cg/pod/cgroup.subtree_control +cpu +memory +pids",
+      "mkdir /cg/pod/c1",
+    ]);
+    expect(fake.texts.get("/cg/pod/c1/cgroup.controllers")).toBe("cpu memory pids");
+  });
+
+  test("writes nothing to parents that hand down everything already", () => {
+    createCgroup(files, "/cg", "/pod/c1");
+    fake.log.length = 0;
+    createCgroup(files, "/cg", "/pod/c2");
+    expect(fake.log).toEqual(["mkdir /cg/pod/c2"]);
+  });
+
+  test("a controller that can't be handed down costs only itself", () => {
+    const path = "/cg/cgroup.subtree_control";
+    fake.refused.set(`${path} +cpu +memory +pids`, { code: "EINVAL", errno: 22 });
+    fake.refused.set(`${path} +cpu`, { code: "EINVAL", errno: 22 });
+    const directory = createCgroup(files, "/cg", "/c1");
+    expect(fake.texts.get(`${directory}/cgroup.controllers`)).toBe("memory pids");
+  });
+
+  test("an empty cgroup that exists is taken over, one with processes is refused", () => {
+    const directory = createCgroup(files, "/cg", "/c1");
+    expect(createCgroup(files, "/cg", "/c1")).toBe(directory);
+    fake.texts.set(`${directory}/cgroup.events`, "populated 1\nfrozen 0\n");
+    expect(() => createCgroup(files, "/cg", "/c1")).toThrow("create cgroup /c1: it has processes already");
+    expect(fake.directories).toContain(directory);
+  });
+
+  test("a failure half-way leaves nothing behind and says what failed", () => {
+    fake.refused.set("/cg/pod/c1", { code: "ENOSPC", errno: 28 });
+    expect(() => createCgroup(files, "/cg", "/pod/c1")).toThrow("mkdir /cg/pod/c1: ENOSPC");
+    expect(fake.directories).toEqual(["/cg"]);
+  });
+});
+
+describe("processes", () => {
+  test("those of nested cgroups are listed too, a threaded one is passed over", () => {
+    createCgroup(files, "/cg", "/c1/a.service");
+    fake.texts.set("/cg/c1/cgroup.procs", "12\n13\n");
+    fake.texts.set("/cg/c1/a.service/cgroup.procs", "14\n");
+    expect(cgroupProcs(files, "/cg/c1")).toEqual([12, 13, 14]);
+    expect(cgroupProcs(files, "/cg/gone")).toEqual([]);
+  });
+
+  test("are killed by one write", () => {
+    createCgroup(files, "/cg", "/c1");
+    fake.log.length = 0;
+    killCgroup(files, "/cg/c1");
+    expect(fake.log).toEqual(["/cg/c1/cgroup.kill 1"]);
+    killCgroup(files, "/cg/gone");
+  });
+
+  test("without cgroup.kill they are frozen first", () => {
+    createCgroup(files, "/cg", "/c1");
+    fake.texts.delete("/cg/c1/cgroup.kill");
+    fake.log.length = 0;
+    killCgroup(files, "/cg/c1");
+    expect(fake.log).toEqual(["/cg/c1/cgroup.freeze 1", "/cg/c1/cgroup.freeze 0"]);
+  });
+});
+
+describe("remove", () => {
+  test("goes bottom-up and takes empty parents along", async () => {
+    createCgroup(files, "/cg", "/pod/c1/x/y");
+    createCgroup(files, "/cg", "/pod/c2");
+    await removeCgroup(files, "/cg", "/cg/pod/c1");
+    expect(fake.directories).toEqual(["/cg", "/cg/pod", "/cg/pod/c2"]);
+    await removeCgroup(files, "/cg", "/cg/pod/c2");
+    expect(fake.directories).toEqual(["/cg"]);
+  });
+
+  test("a busy one is tried again", async () => {
+    createCgroup(files, "/cg", "/c1");
+    fake.busy.set("/cg/c1", 3);
+    fake.log.length = 0;
+    await removeCgroup(files, "/cg", "/cg/c1");
+    expect(fake.log).toHaveLength(4);
+  });
+
+  test("one that stays busy is an error that names who is in it", async () => {
+    createCgroup(files, "/cg", "/c1");
+    fake.busy.set("/cg/c1", Infinity);
+    fake.texts.set("/cg/c1/cgroup.procs", "12\n");
+    await expect(removeCgroup(files, "/cg", "/cg/c1", 10)).rejects.toThrow(
+      "rmdir /cg/c1: EBUSY (busy for 10 ms; still in it: 12)",
+    );
+  });
+
+  test("one with thousands below it goes in steps, and others get their turn in between", async () => {
+    const names = Array.from({ length: 3000 }, (_, index) => `own.${index}`);
+    const left = new Set(["/cg/c1", ...names.map((name) => `/cg/c1/${name}`)]);
+    const many = {
+      ...files,
+      exists: (path: string) => left.has(path) || left.has(path.replace(/\/cgroup\.procs$/, "")),
+      list: (path: string) => (path === "/cg/c1" ? ["cgroup.procs", ...names] : []),
+      removeDirectory: (path: string) => {
+        if (path === "/cg/c1" && left.size > 1) throw Object.assign(new Error("EBUSY"), { errno: -16 });
+        left.delete(path);
+      },
+    };
+    let turns = 0;
+    const count = () => {
+      turns += 1;
+      timer = setImmediate(count);
+    };
+    let timer = setImmediate(count);
+    await removeCgroup(many, "/cg", "/cg/c1");
+    clearImmediate(timer);
+    expect(left.size).toBe(0);
+    expect(turns).toBeGreaterThan(40);
+  });
+
+  test("one that is gone is fine", async () => {
+    await removeCgroup(files, "/cg", "/cg/c1");
+  });
+});

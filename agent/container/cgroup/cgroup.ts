@@ -1,0 +1,169 @@
+import { dirname } from "node:path";
+import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
+import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { Files } from "../../kernel/files.ts";
+
+const EBUSY = 16;
+/** System calls in a row before others get their turn: some milliseconds. */
+const AT_ONCE = 128;
+
+/**
+ * Makes the cgroup `path` (of cgroupPath) below `root`, with its parents, and has every parent hand down all controllers
+ * that it has. Gives the directory. One that exists is taken over when it is empty; ALREADY_EXISTS when it has processes.
+ */
+export function createCgroup(files: Files, root: string, path: string): string {
+  let directory = root;
+  const made: string[] = [];
+  try {
+    for (const part of path.split("/").filter((text) => text !== "")) {
+      delegateControllers(files, directory);
+      directory = `${directory}/${part}`;
+      if (files.exists(directory)) continue;
+      attempt("mkdir", directory, () => files.makeDirectory(directory));
+      made.push(directory);
+    }
+    const isNew = made.at(-1) === directory;
+    if (!isNew && /^populated 1$/m.test(files.readText(`${directory}/cgroup.events`))) {
+      throw new AgentError(
+        "already-exists",
+        `create cgroup ${path}: it has processes already; use another cgroupsPath`,
+      );
+    }
+  } catch (error) {
+    for (const each of made.reverse()) refusedRemoval(files, each);
+    throw error;
+  }
+  return directory;
+}
+
+/** Processes in the cgroup and in those below it, as the agent sees them. Empty when it is gone. */
+export function cgroupProcs(files: Files, directory: string): number[] {
+  return subtree(files, directory).flatMap((each) => {
+    // A threaded cgroup refuses to be read: its processes stand in the domain above it.
+    const text = orUndefined(() => files.readText(`${each}/cgroup.procs`)) ?? "";
+    return (text.match(/\d+/g) ?? []).map(Number);
+  });
+}
+
+/** SIGKILL to every process in the cgroup and below; nothing to do when it is gone. They are dead soon, not yet. */
+export function killCgroup(files: Files, directory: string): void {
+  if (files.exists(`${directory}/cgroup.kill`)) {
+    if (write(files, `${directory}/cgroup.kill`, "1")) return;
+  }
+  // Before Linux 5.14: frozen, they can't fork away from us, and a frozen process dies of SIGKILL all the same.
+  write(files, `${directory}/cgroup.freeze`, "1");
+  for (const pid of cgroupProcs(files, directory)) {
+    // 0 is a process that our pid namespace doesn't show.
+    if (pid > 0) orUndefined(() => process.kill(pid, "SIGKILL"));
+  }
+  write(files, `${directory}/cgroup.freeze`, "0");
+}
+
+/**
+ * Removes the cgroup, all below it, and those above it, up to `root`, that are empty then. Killed processes leave a
+ * moment later, so a busy one is tried again, 1 ms to 50 ms apart, for `timeoutMs`; then it throws one line.
+ */
+export async function removeCgroup(files: Files, root: string, directory: string, timeoutMs = 2000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+    const refused = await removeTree(files, directory);
+    if (refused === undefined) break;
+    if (refused.errno !== -EBUSY || performance.now() >= deadline) throw removalError(files, refused, timeoutMs);
+    await sleep(pause);
+  }
+  let parent = dirname(directory);
+  while (parent.startsWith(`${root}/`) && refusedRemoval(files, parent) === undefined) parent = dirname(parent);
+}
+
+interface Refused {
+  readonly path: string;
+  readonly errno: number;
+}
+
+/**
+ * Children first; stops at the first that can't go. Most cgroups have none and are gone at once; a container that may
+ * make some can have made thousands, so others get their turn after every few.
+ */
+async function removeTree(files: Files, directory: string): Promise<Refused | undefined> {
+  if (refusedRemoval(files, directory) === undefined) return undefined;
+  let steps = 0;
+  const step = () => (++steps % AT_ONCE === 0 ? immediate() : undefined);
+  const found = [directory];
+  for (const path of found) {
+    await step();
+    for (const name of orUndefined(() => files.list(path)) ?? []) {
+      await step();
+      if (files.exists(`${path}/${name}/cgroup.procs`)) found.push(`${path}/${name}`);
+    }
+  }
+  for (const path of found.reverse()) {
+    await step();
+    const error = refusedRemoval(files, path);
+    if (error !== undefined) return { path, errno: error.errno ?? -EBUSY };
+  }
+  return undefined;
+}
+
+function removalError(files: Files, { path, errno }: Refused, timeoutMs: number): SystemError {
+  if (errno !== -EBUSY) return new SystemError("rmdir", -errno, path);
+  const pids = cgroupProcs(files, path);
+  const why = pids.length === 0 ? "" : `; still in it: ${pids.slice(0, 10).join(", ")}`;
+  return new SystemError("rmdir", EBUSY, path, `busy for ${timeoutMs} ms${why}`);
+}
+
+/** All that `directory` has in cgroup.controllers, written to its cgroup.subtree_control unless it is there. */
+function delegateControllers(files: Files, directory: string): void {
+  const words = (file: string) => files.readText(`${directory}/${file}`).trim().split(" ");
+  const enabled = new Set(words("cgroup.subtree_control"));
+  const missing = words("cgroup.controllers").filter((name) => name !== "" && !enabled.has(name));
+  if (missing.length === 0) return;
+  const control = `${directory}/cgroup.subtree_control`;
+  if (write(files, control, missing.map((name) => `+${name}`).join(" "))) return;
+  // All or nothing in one write. One by one, so that only what can't be is missing; a limit that needs it will say so.
+  for (const name of missing) write(files, control, `+${name}`);
+}
+
+/** The directory and those below it, parents first; empty when it is gone. */
+function subtree(files: Files, directory: string): string[] {
+  const names = orUndefined(() => files.list(directory));
+  if (names === undefined) return [];
+  const children = names.map((name) => `${directory}/${name}`).filter((path) => files.exists(`${path}/cgroup.procs`));
+  return [directory, ...children.flatMap((child) => subtree(files, child))];
+}
+
+/** Why it could not be removed; undefined when it is gone. */
+function refusedRemoval(files: Files, path: string): NodeJS.ErrnoException | undefined {
+  try {
+    files.removeDirectory(path);
+    return undefined;
+  } catch (error) {
+    return files.exists(path) ? (error as NodeJS.ErrnoException) : undefined;
+  }
+}
+
+/** False when it could not be written. */
+function write(files: Files, path: string, value: string): boolean {
+  try {
+    files.writeText(path, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function orUndefined<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
+  }
+}
+
+function attempt(call: string, object: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).errno;
+    throw errno === undefined ? error : new SystemError(call, -errno, object);
+  }
+}

@@ -1,0 +1,91 @@
+import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openSys } from "../../kernel/sys.ts";
+import { createSysDouble } from "../../kernel/sys-double.ts";
+import { DeviceFilters } from "./device-filters.ts";
+import { deviceRules } from "./device-rules.ts";
+import { writableCgroupRoot } from "./test-cgroups.ts";
+
+const usual = deviceRules({ devices: [], resources: {} });
+const all = [{ allow: true, access: 7 }];
+
+describe("with a double", () => {
+  test("the same rules are loaded once, other rules once more; all allowed is not even attached", () => {
+    const sys = createSysDouble();
+    const filters = new DeviceFilters({ ...sys, close: closeSync });
+    filters.attach("/tmp", usual);
+    filters.attach("/tmp", usual);
+    filters.attach("/tmp", usual.slice(1));
+    filters.attach("/tmp", all);
+    const names = sys.calls.map(([name]) => name);
+    expect(names.filter((name) => name === "loadDeviceFilter")).toHaveLength(2);
+    const attached = sys.calls.flatMap((call) => (call[0] === "attachDeviceFilter" ? [call[2]] : []));
+    expect(attached).toEqual([1000, 1000, 1001]);
+  });
+
+  test("few programs are kept, those of last use", () => {
+    const closed: number[] = [];
+    const sys = createSysDouble();
+    const close = (fd: number) => (fd >= 1000 ? void closed.push(fd) : closeSync(fd));
+    const filters = new DeviceFilters({ ...sys, close });
+    for (let major = 1; major <= 16; major++) filters.attach("/tmp", [{ allow: true, type: "c", major, access: 7 }]);
+    filters.attach("/tmp", [{ allow: true, type: "c", major: 1, access: 7 }]);
+    filters.attach("/tmp", [{ allow: true, type: "c", major: 99, access: 7 }]);
+    expect(closed).toEqual([1001]);
+  });
+});
+
+/** bpf(2) is root's. */
+const root = process.getuid?.() === 0 ? writableCgroupRoot() : undefined;
+
+describe.skipIf(root === undefined)("on a real cgroup2 (needs root)", () => {
+  const directory = `${root}/guestd-filter-${process.pid}`;
+  const sys = openSys();
+  beforeEach(() => void mkdirSync(directory));
+  afterEach(() => rmdirSync(directory));
+  const attached = () => {
+    const cgroup = openSync(directory, "r");
+    const program = sys.attachedDeviceFilter(cgroup);
+    closeSync(cgroup);
+    if (program !== undefined) closeSync(program);
+    return program !== undefined;
+  };
+
+  test("the kernel takes the programs: attached, replaced by others and by themselves, and gone with the cgroup", () => {
+    const before = readdirSync("/proc/self/fd").length;
+    const filters = new DeviceFilters(sys);
+    expect(attached()).toBe(false);
+    filters.replace(directory, all);
+    expect(attached()).toBe(false);
+    filters.attach(directory, usual);
+    filters.replace(directory, usual);
+    filters.replace(directory, all);
+    filters.replace(directory, [{ allow: false, type: "b", major: 8, minor: 2 ** 20 - 1, access: 5 }, ...usual]);
+    expect(attached()).toBe(true);
+    expect(readdirSync("/proc/self/fd").length - before).toBe(3);
+  });
+
+  test("a cgroup below may have a filter of its own, which runs beside it", () => {
+    const filters = new DeviceFilters(sys);
+    filters.attach(directory, usual);
+    mkdirSync(`${directory}/nested`);
+    try {
+      filters.attach(`${directory}/nested`, usual.slice(2));
+    } finally {
+      rmdirSync(`${directory}/nested`);
+    }
+  });
+
+  test("the kernel takes as many rules as a spec may have", () => {
+    const numbers = Array.from({ length: 1024 }, (_, major) => major);
+    const rules = numbers.map((major) => ({
+      allow: true,
+      type: "c" as const,
+      major,
+      minor: 1,
+      access: 1 + (major % 7),
+    }));
+    new DeviceFilters(sys).attach(directory, rules);
+    expect(attached()).toBe(true);
+  });
+});

@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import type { Files } from "../../kernel/files.ts";
+import { watchOom } from "./oom-watch.ts";
+
+function setUp(seen?: number) {
+  const state = { text: "low 0\noom 0\noom_kill 0\noom_group_kill 0\n", changed: () => {}, closed: 0 };
+  const kills: number[] = [];
+  const files = { readText: () => state.text } as unknown as Files;
+  const watch = (_: string, changed: () => void) => {
+    state.changed = changed;
+    return { close: () => void state.closed++ };
+  };
+  const start = () =>
+    watchOom(files, "/cg/c1", (n) => kills.push(n), { watch, ...(seen === undefined ? {} : { seen }) });
+  const set = (n: number) => {
+    state.text = `low 0\noom ${n}\noom_kill ${n}\noom_group_kill ${n + 5}\n`;
+  };
+  return { state, kills, start, set };
+}
+
+test("every increase that is seen is told once, with its size", () => {
+  const { state, kills, start, set } = setUp();
+  start();
+  state.changed();
+  set(1);
+  state.changed();
+  state.changed();
+  set(4);
+  state.changed();
+  expect(kills).toEqual([1, 3]);
+});
+
+test("what was counted before the watch began is not told", () => {
+  const { kills, start, set } = setUp();
+  set(2);
+  const watch = start();
+  watch.check();
+  expect(kills).toEqual([]);
+});
+
+test("what an earlier agent did not see any more is told at once", () => {
+  const { kills, start, set } = setUp(1);
+  set(3);
+  expect(start().total).toBe(3);
+  expect(kills).toEqual([2]);
+});
+
+test("a check finds what no notification told", () => {
+  const { kills, start, set } = setUp();
+  const watch = start();
+  set(1);
+  watch.check();
+  expect(kills).toEqual([1]);
+});
+
+test("after close nothing is told, and a second close is fine", () => {
+  const { state, kills, start, set } = setUp();
+  const watch = start();
+  watch.close();
+  watch.close();
+  set(1);
+  state.changed();
+  watch.check();
+  expect(kills).toEqual([]);
+  expect(state.closed).toBe(1);
+});
+
+test("a cgroup without the counter is refused in one line", () => {
+  const { state, start } = setUp();
+  state.text = "";
+  expect(start).toThrow("watch oom_kill of /cg/c1/memory.events: the cgroup has no such counter");
+});

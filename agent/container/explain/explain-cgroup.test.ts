@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { testSpec } from "../test-spec.ts";
+import { explainCgroup } from "./explain-cgroup.ts";
+
+const explained = (linux: object) => {
+  const spec = testSpec();
+  const steps = explainCgroup({ ...spec, linux: { ...spec.linux, resources: {}, cgroupsPath: "", ...linux } });
+  return steps.map(({ operation, object, reason }) => `${operation} ${object}, ${reason}`);
+};
+
+test("the cgroup, each limit and the device filter are told with their fields", () => {
+  const resources = { memory: { limit: 4096 }, unified: { "memory.oom.group": "1" } };
+  expect(explained({ cgroupsPath: "system.slice:kata:c1", resources })).toEqual([
+    "mkdir cgroup /system.slice/kata/c1, linux.cgroupsPath",
+    "write 4096 to memory.max, linux.resources.memory.limit",
+    'write 1 to memory.oom.group, linux.resources.unified["memory.oom.group"]',
+    "bpf device filter of 12 rules, linux.resources.devices",
+  ]);
+});
+
+test("one that may use every device has no filter", () => {
+  const devices = [{ allow: true, type: "a", access: "rwm" }];
+  expect(explained({ resources: { devices } })).toEqual(["mkdir cgroup /<id>, linux.cgroupsPath"]);
+});

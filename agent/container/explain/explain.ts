@@ -1,0 +1,57 @@
+import { AgentError } from "../../kernel/error.ts";
+import { realFiles } from "../../kernel/files.ts";
+import { checkSpec } from "../check-spec.ts";
+import { compileCreate } from "../compile-create.ts";
+import { CREATE_HOOKS, type HookKind, type HooksSpec } from "../hooks/hooks.ts";
+import type { CompiledPlan } from "../plan-builder.ts";
+import { securityModules } from "../process/security-labels.ts";
+import { askedRuntime } from "../runtime/find-runtime.ts";
+import { seccompFilter } from "../seccomp/seccomp-filter.ts";
+import type { Spec } from "../spec.ts";
+import { describeOp } from "./describe-op.ts";
+import { detailOp } from "./detail-op.ts";
+import { explainCgroup } from "./explain-cgroup.ts";
+
+/** One operation of a plan for a person to read: the call, what it acts on, the field of the spec that it comes from. */
+export interface ExplainedStep {
+  readonly operation: string;
+  readonly object: string;
+  readonly reason: string;
+}
+
+/** The operations of a plan in order, hooks where they are run. No value of the environment is in them. */
+function explainPlan({ steps, slots }: CompiledPlan, hooks: HooksSpec | undefined): ExplainedStep[] {
+  return steps.flatMap(({ op, reason }) => {
+    const { call, object } = describeOp(op);
+    const step = { operation: call, object: detailOp(op, slots) ?? object, reason };
+    if (op.op !== "wait") return [step];
+    return [step, ...explainHooks(hooks, reason === "hooks" ? CREATE_HOOKS : ["startContainer"])];
+  });
+}
+
+function explainHooks(hooks: HooksSpec | undefined, kinds: readonly HookKind[]): ExplainedStep[] {
+  return kinds.flatMap((kind) =>
+    (hooks?.[kind] ?? []).map(({ path }, at) => ({ operation: "hook", object: path, reason: `hooks.${kind}[${at}]` })),
+  );
+}
+
+/**
+ * What CreateContainer does for a spec, up to execve. Throws the line that CreateContainer would give for a spec that can't be.
+ */
+export function explainSpec(spec: Spec): ExplainedStep[] {
+  checkSpec(spec);
+  const runtime = askedRuntime(spec.annotations);
+  if (runtime !== undefined) {
+    throw new AgentError("failed-precondition", `explain: the spec asks for ${runtime}, which has no launch plan`);
+  }
+  const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
+  const plan = compileCreate(spec, { env: spec.process.env, hasLabel: securityModules(realFiles), seccomp });
+  const object = plan.newPidNamespace ? "new pid, into its cgroup" : "into its cgroup";
+  const clone = { operation: "clone3", object, reason: "linux.namespaces" };
+  return [
+    ...explainCgroup(spec),
+    clone,
+    ...explainPlan(plan, spec.hooks),
+    ...explainHooks(spec.hooks, ["poststart", "poststop"]),
+  ];
+}

@@ -1,0 +1,46 @@
+import { bundlePath } from "../bundle.ts";
+import { compileExec, hasUserNamespace, joinFlags } from "../compile-exec.ts";
+import { type CompiledPlan, PlanBuilder } from "../plan-builder.ts";
+import type { ExecContext } from "../process/exec-context.ts";
+import type { HookedContainer } from "./hook-state.ts";
+import type { HookKind, HookSpec } from "./hooks.ts";
+
+/**
+ * The plan of one hook. startContainer runs in the container and as its process would: same user, capabilities and
+ * limits. createContainer runs in the container's namespaces before the pivot, so its path is the guest's; the others
+ * run in the guest. Slots: report, stdio; for the two kinds inside also cgroup and init.
+ */
+export function compileHook(
+  kind: HookKind,
+  index: number,
+  hook: HookSpec,
+  container: HookedContainer,
+  /** Asked for by the kind startContainer only. */
+  context: () => ExecContext,
+): CompiledPlan {
+  const { path, env } = hook;
+  const args = hook.args.length === 0 ? [path] : hook.args;
+  const reason = `hooks.${kind}[${index}]`;
+  if (kind === "startContainer") {
+    const plan = compileExec({ ...container.spec.process, terminal: false, args, env }, { env, ...context() });
+    const find = { op: { op: "find", candidates: [path] }, reason } as const;
+    return { ...plan, steps: plan.steps.map((step) => (step.op.op === "find" ? find : step)) };
+  }
+  const plan = new PlanBuilder();
+  plan.slot("report");
+  plan.add(reason, { op: "setsid" });
+  if (kind === "createContainer") {
+    plan.slot("cgroup");
+    const { namespaces } = container.spec.linux;
+    plan.add(reason, { op: "setns", slot: plan.slot("init"), flags: joinFlags(namespaces) });
+    if (hasUserNamespace(namespaces)) plan.add(reason, { op: "user", uid: 0, gid: 0, groups: [] });
+  }
+  const [stdin, stdout, stderr] = [plan.slot("stdin"), plan.slot("stdout"), plan.slot("stderr")];
+  plan.add(reason, { op: "stdio", stdin, stdout, stderr });
+  plan.add(reason, { op: "umask", mask: 0o022 });
+  const cwd = kind === "createContainer" ? container.spec.root.path : bundlePath(container.id);
+  plan.add(reason, { op: "chdir", path: cwd });
+  plan.add(reason, { op: "find", candidates: [path] });
+  plan.add(reason, { op: "exec", args, env });
+  return plan.finish();
+}

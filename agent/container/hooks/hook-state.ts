@@ -1,0 +1,47 @@
+import type { Files } from "../../kernel/files.ts";
+import { bundlePath, OCI_VERSION } from "../bundle.ts";
+import type { Spec } from "../spec.ts";
+import type { HookKind } from "./hooks.ts";
+
+/** What a hook may know of its container. */
+export interface HookedContainer {
+  readonly id: string;
+  readonly spec: Spec;
+  /** Pid of its init process in the guest; absent after its end. */
+  readonly pid?: number;
+}
+
+const STATUS: { readonly [kind in HookKind]: string } = {
+  prestart: "creating",
+  createRuntime: "creating",
+  createContainer: "creating",
+  startContainer: "created",
+  poststart: "running",
+  poststop: "stopped",
+};
+
+/** The state that a hook reads on stdin, as JSON; `pid` as the hook sees it, absent when there is no process any more. */
+export function hookState(files: Files, kind: HookKind, container: HookedContainer): string {
+  const { id, spec } = container;
+  const inside = kind === "createContainer" || kind === "startContainer";
+  const pid = inside ? pidInside(files, container.pid) : container.pid;
+  return JSON.stringify({
+    ociVersion: OCI_VERSION,
+    id,
+    status: STATUS[kind],
+    ...(pid === undefined ? {} : { pid }),
+    bundle: bundlePath(id),
+    annotations: spec.annotations,
+  });
+}
+
+/** In the pid namespace that the process itself is in: the last of its numbers. */
+function pidInside(files: Files, pid: number | undefined): number | undefined {
+  if (pid === undefined) return undefined;
+  try {
+    const numbers = /^NSpid:.*?(\d+)$/m.exec(files.readText(`/proc/${pid}/status`));
+    return numbers === null ? undefined : Number(numbers[1]);
+  } catch {
+    return undefined; // It has just ended.
+  }
+}

@@ -1,0 +1,134 @@
+import { describe, expect, test } from "vitest";
+import { compileCreate } from "../compile-create.ts";
+import { testSpec } from "../test-spec.ts";
+import { compileHook } from "./compile-hook.ts";
+import { hookState } from "./hook-state.ts";
+import { checkHooks, type HookKind, type HookSpec, hasCreateHooks, mergeHooks } from "./hooks.ts";
+
+const hook = (parts: Partial<HookSpec> = {}): HookSpec => ({ path: "/h", args: [], env: [], timeout: 10, ...parts });
+
+describe("hooks", () => {
+  test("of the guest come after those of the spec, kind by kind", () => {
+    const [a, b, c] = [hook({ path: "/a" }), hook({ path: "/b" }), hook({ path: "/c" })];
+    expect(mergeHooks({ prestart: [a] }, { prestart: [b], poststop: [c] })).toEqual({
+      prestart: [a, b],
+      poststop: [c],
+    });
+    expect(mergeHooks(undefined, { poststart: [a] })).toEqual({ poststart: [a] });
+    expect(mergeHooks(undefined, undefined)).toBeUndefined();
+  });
+
+  test("of the three early kinds, and only those, make a create pause", () => {
+    const pauses = (kind: HookKind) => {
+      const { steps } = compileCreate(testSpec({ hooks: { [kind]: [hook()] } }), {
+        env: [],
+        hasLabel: () => false,
+      });
+      return [hasCreateHooks({ [kind]: [hook()] }), steps.filter(({ op }) => op.op === "wait").length];
+    };
+    expect(pauses("createContainer")).toEqual([true, 2]);
+    expect(pauses("prestart")).toEqual([true, 2]);
+    expect(pauses("createRuntime")).toEqual([true, 2]);
+    expect(pauses("startContainer")).toEqual([false, 1]);
+    expect(pauses("poststop")).toEqual([false, 1]);
+    expect(hasCreateHooks(undefined)).toBe(false);
+  });
+
+  test("make the pause after the mounts, before masked paths and the pivot", () => {
+    const { steps } = compileCreate(testSpec({ hooks: { prestart: [hook()] } }), {
+      env: [],
+      hasLabel: () => false,
+    });
+    const names = steps.map(({ op }) => op.op);
+    expect(names.indexOf("wait")).toBeGreaterThan(names.lastIndexOf("symlink"));
+    expect(names.indexOf("wait")).toBeLessThan(names.indexOf("readonly"));
+  });
+
+  test.each<[Partial<HookSpec>, string]>([
+    [{ path: "h" }, 'hooks.prestart[1] path "h" is not an absolute path'],
+    [{ args: ["a\0"] }, "hooks.prestart[1] has a NUL byte in it"],
+    [{ timeout: -5 }, "hooks.prestart[1] timeout -5 is not above zero"],
+  ])("with %j are refused by name", (parts, why) => {
+    expect(() => checkHooks({ prestart: [hook(), hook(parts)] })).toThrow(`OCI spec: ${why}`);
+  });
+});
+
+describe("the plan of a hook", () => {
+  const container = { id: "c1", spec: testSpec() };
+  const seccomp = { flags: 0, program: new Uint8Array(8), listing: [] } as never;
+  const plan = (kind: HookKind, parts: Partial<HookSpec> = {}) =>
+    compileHook(kind, 0, hook(parts), container, () => ({ hasLabel: () => false, seccomp, namespaces: [] }));
+  const names = (kind: HookKind) => plan(kind).steps.map(({ op }) => op.op);
+
+  test.each(["prestart", "createRuntime", "poststart", "poststop"] as const)(
+    "of the kind %s joins no namespace and begins in the bundle",
+    (kind) => {
+      expect(names(kind)).toEqual(["setsid", "stdio", "umask", "chdir", "find", "exec"]);
+      expect(plan(kind).slots).toEqual(["report", "stdin", "stdout", "stderr"]);
+      expect(plan(kind).steps[3]?.op).toEqual({ op: "chdir", path: "/run/kata-containers/c1" });
+    },
+  );
+
+  test("of the kind createContainer joins the container and begins in its root", () => {
+    expect(names("createContainer")).toEqual(["setsid", "setns", "stdio", "umask", "chdir", "find", "exec"]);
+    expect(plan("createContainer").slots).toContain("cgroup");
+    expect(plan("createContainer").steps[4]?.op).toEqual({ op: "chdir", path: container.spec.root.path });
+  });
+
+  test("of the kind createContainer becomes root of the container's user namespace, where it has one", () => {
+    const { linux } = testSpec();
+    const namespaces = [...linux.namespaces, { type: "user", path: "" }];
+    const inUser = { id: "c1", spec: testSpec({ linux: { ...linux, namespaces } }) };
+    const { steps } = compileHook("createContainer", 0, hook(), inUser, () => ({ hasLabel: () => false, namespaces }));
+    expect(steps.map(({ op }) => op.op)).toEqual([
+      "setsid",
+      "setns",
+      "user",
+      "stdio",
+      "umask",
+      "chdir",
+      "find",
+      "exec",
+    ]);
+  });
+
+  test("of the kind startContainer is that of the process, but for what it runs", () => {
+    const { steps } = plan("startContainer", { args: ["name", "x"], env: ["A=b"] });
+    expect(steps.map(({ op }) => op.op)).toEqual(expect.arrayContaining(["bounding", "seccomp"]));
+    expect(steps.map(({ op }) => op).filter(({ op }) => op === "find" || op === "exec")).toEqual([
+      { op: "find", candidates: ["/h"] },
+      { op: "exec", args: ["name", "x"], env: ["A=b"] },
+    ]);
+  });
+
+  test("without arguments gives the path as the program's name", () => {
+    expect(plan("prestart").steps.at(-1)?.op).toEqual({ op: "exec", args: ["/h"], env: [] });
+  });
+});
+
+describe("the state on a hook's stdin", () => {
+  const files = { readText: () => "Name:\tx\nNSpid:\t812\t7\t1\n" } as never;
+  const state = (kind: HookKind, pid?: number) =>
+    JSON.parse(hookState(files, kind, { id: "c1", spec: testSpec(), ...(pid === undefined ? {} : { pid }) })) as object;
+
+  test.each<[HookKind, string, number]>([
+    ["prestart", "creating", 812],
+    ["createRuntime", "creating", 812],
+    ["createContainer", "creating", 1],
+    ["startContainer", "created", 1],
+    ["poststart", "running", 812],
+  ])("of the kind %s says %s and has the pid that it sees", (kind, status, pid) => {
+    expect(state(kind, 812)).toEqual({
+      ociVersion: "1.2.0",
+      id: "c1",
+      status,
+      pid,
+      bundle: "/run/kata-containers/c1",
+      annotations: {},
+    });
+  });
+
+  test("of poststop has no pid", () => {
+    expect(state("poststop")).not.toHaveProperty("pid");
+  });
+});

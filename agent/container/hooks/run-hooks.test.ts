@@ -1,0 +1,104 @@
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { ChildDouble } from "../../kernel/init-double.ts";
+import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { testKernel } from "../test-kernel.ts";
+import { testSpec } from "../test-spec.ts";
+import type { HookSpec } from "./hooks.ts";
+import { type HookFailure, hookFailures, runCreateHooks, runHooks, runHooksAnyway } from "./run-hooks.ts";
+
+const hook = (path: string, timeout = 10): HookSpec => ({ path, args: [], env: [], timeout });
+const target = (hooks: object) => ({ id: "c1", spec: testSpec({ hooks }), cgroup: "/", pid: 1 });
+
+let before = 0;
+beforeEach(() => {
+  before = openDescriptors();
+});
+afterEach(() => expect(openDescriptors(), "descriptors left open").toBe(before));
+
+/** What the slot of this name leads to. */
+const slot = (child: ChildDouble, name: "stdin" | "stderr") => child.slots[name === "stdin" ? 1 : 3] ?? -1;
+const path = (child: ChildDouble) => child.request.plan.flatMap((op) => (op.op === "find" ? op.candidates : []))[0];
+
+/** Children that execute and end with this code, saying this on stderr. */
+function kernelWith(end: (child: ChildDouble) => { code?: number; signal?: number; says?: string } | undefined) {
+  return testKernel({
+    play: (child) => {
+      child.executed();
+      const how = end(child);
+      if (how === undefined) return;
+      if (how.says !== undefined) writeSync(slot(child, "stderr"), how.says);
+      child.end({ code: how.code ?? 0, signal: how.signal ?? 0 });
+    },
+  });
+}
+
+describe("hooks of a create", () => {
+  test("run in the order prestart, createRuntime, createContainer, each with the state on stdin", async () => {
+    const seen: string[] = [];
+    const kernel = kernelWith((child) => {
+      // Opened afresh, the copy of the descriptor keeps its offset.
+      const fd = openSync(`/proc/self/fd/${slot(child, "stdin")}`, "r");
+      seen.push(`${path(child)} ${(JSON.parse(readFileSync(fd, "utf8")) as { id: string }).id}`);
+      closeSync(fd);
+      return {};
+    });
+    const hooks = { createRuntime: [hook("/b"), hook("/c")], prestart: [hook("/a")], poststop: [hook("/never")] };
+    await runCreateHooks(kernel, target(hooks));
+    expect(seen).toEqual(["/a c1", "/b c1", "/c c1"]);
+    expect(kernel.init.calls.map(([name]) => name)).toEqual(["forget", "forget", "forget"]);
+  });
+
+  test.each([
+    [{ code: 3, says: "\n\n first \nsecond" }, "exit status 3: first"],
+    [{ signal: 11, code: 139 }, "killed by signal 11"],
+    [{ code: 1 }, "exit status 1"],
+  ])("that end as %j throw one line, and no other runs", async (how, why) => {
+    const kernel = kernelWith(() => how);
+    await expect(runCreateHooks(kernel, target({ prestart: [hook("/a"), hook("/b")] }))).rejects.toThrow(
+      `hook prestart[0] /a: ${why}`,
+    );
+    expect(kernel.init.children).toHaveLength(1);
+  });
+
+  test("whose program is missing say so", async () => {
+    const kernel = testKernel({ play: (child) => child.report({ kind: "failed", index: 4, errno: 2, text: "" }) });
+    await expect(runHooks(kernel, "poststart", target({ poststart: [hook("/a")] }))).rejects.toThrow(
+      "hook poststart[0] /a: executable file not found",
+    );
+  });
+
+  test("that take too long are killed with their group", async () => {
+    const kernel = kernelWith(() => undefined);
+    const running = runHooks(kernel, "prestart", target({ prestart: [hook("/a", 0.05)] }));
+    await expect(running).rejects.toThrow("hook prestart[0] /a: not ended within 0.05 s, killed");
+    expect(kernel.signals).toEqual([[-5000, 9]]);
+  });
+
+  test("whose caller gives up are killed, and the caller's reason is what is thrown", async () => {
+    const kernel = kernelWith(() => undefined);
+    const caller = new AbortController();
+    const running = runHooks(kernel, "prestart", target({ prestart: [hook("/a")] }), caller.signal);
+    setTimeout(() => caller.abort(new Error("deadline")), 20);
+    await expect(running).rejects.toThrow("deadline");
+    expect(kernel.signals).toEqual([[-5000, 9]]);
+  });
+});
+
+test("of hooks whose failure stops nothing all run, and each failure is told", async () => {
+  const told: HookFailure[] = [];
+  const listen = (message: unknown) => void told.push(message as HookFailure);
+  hookFailures.subscribe(listen);
+  const kernel = kernelWith((child) => ({ code: path(child) === "/bad" ? 2 : 0 }));
+  await runHooksAnyway(kernel, "poststop", target({ poststop: [hook("/bad"), hook("/good")] }));
+  hookFailures.unsubscribe(listen);
+  expect(told).toEqual([{ container: "c1", error: "hook poststop[0] /bad: exit status 2" }]);
+  expect(kernel.init.children).toHaveLength(2);
+});
+
+test("no hooks cost nothing: nothing is launched or opened", async () => {
+  const kernel = kernelWith(() => ({}));
+  await runCreateHooks(kernel, { ...target({}), spec: testSpec() });
+  await runHooks(kernel, "startContainer", { ...target({}), spec: testSpec() });
+  expect(kernel.init.children).toHaveLength(0);
+});

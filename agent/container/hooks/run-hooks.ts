@@ -1,0 +1,152 @@
+import { channel } from "node:diagnostics_channel";
+import { constants, openSync } from "node:fs";
+import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { ExitStatus, Fd, Kernel } from "../../kernel/kernel.ts";
+import { until } from "../../kernel/until.ts";
+import { openRoot } from "../inside.ts";
+import { launch } from "../launch.ts";
+import type { CompiledPlan } from "../plan-builder.ts";
+import { execContext } from "../process/exec-context.ts";
+import { compileHook } from "./compile-hook.ts";
+import { FirstLine } from "./first-line.ts";
+import { type HookedContainer, hookState } from "./hook-state.ts";
+import { CREATE_HOOKS, type HookKind, type HookSpec } from "./hooks.ts";
+
+/** Longest delay of a timer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Command in the label of a hook's process. */
+export const HOOK_COMMAND = "hook";
+
+/** A hook whose failure stops nothing. */
+export interface HookFailure {
+  readonly container: string;
+  readonly error: string;
+}
+export const hookFailures = channel("guestd:hook:failed");
+
+/** What a hook inside needs besides: descriptors that stay the caller's. */
+export interface HookTarget extends HookedContainer {
+  readonly cgroup: string;
+  readonly pidfd?: Fd;
+}
+
+/** prestart, createRuntime, createContainer: one after the other. Rejects with the line of the first that fails. */
+export async function runCreateHooks(kernel: Kernel, target: HookTarget, signal?: AbortSignal): Promise<void> {
+  for (const kind of CREATE_HOOKS) await runHooks(kernel, kind, target, signal);
+}
+
+/** Those of one kind, one after the other. Rejects with the line of the first that fails. */
+export async function runHooks(
+  kernel: Kernel,
+  kind: HookKind,
+  target: HookTarget,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const [index, hook] of (target.spec.hooks?.[kind] ?? []).entries()) {
+    await runHook(kernel, kind, index, hook, target, signal);
+  }
+}
+
+/** All of one kind, whatever becomes of each; a failure is only told. */
+export async function runHooksAnyway(
+  kernel: Kernel,
+  kind: "poststart" | "poststop",
+  target: HookTarget,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const [index, hook] of (target.spec.hooks?.[kind] ?? []).entries()) {
+    try {
+      await runHook(kernel, kind, index, hook, target, signal);
+    } catch (error) {
+      hookFailures.publish({ container: target.id, error: (error as Error).message } satisfies HookFailure);
+    }
+  }
+}
+
+async function runHook(
+  kernel: Kernel,
+  kind: HookKind,
+  index: number,
+  hook: HookSpec,
+  target: HookTarget,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { timeout: seconds } = hook;
+  const limit = AbortSignal.timeout(Math.min(seconds * 1000, MAX_TIMER_MS));
+  const givenUp = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  const plan = compileHook(kind, index, hook, target, () => execContext(kernel.files, target.spec));
+  const run: HookRun = { kernel, plan, target, state: hookState(kernel.files, kind, target) };
+  const said = { line: "" };
+  let why: string | undefined;
+  try {
+    why = failure(await execute(run, said, givenUp));
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    why = error === limit.reason ? `not ended within ${seconds} s, killed` : startFailure(error as Error);
+  }
+  if (why === undefined) return;
+  const line = said.line === "" ? "" : `: ${said.line}`;
+  throw new AgentError("internal", `hook ${kind}[${index}] ${hook.path}: ${why}${line}`);
+}
+
+interface HookRun {
+  readonly kernel: Kernel;
+  readonly plan: CompiledPlan;
+  readonly target: HookTarget;
+  /** What it reads on stdin. */
+  readonly state: string;
+}
+
+/** From its launch to its end; `said.line` is then the first line of its stderr. Killed with its group when `signal` aborts. */
+async function execute(run: HookRun, said: { line: string }, signal: AbortSignal): Promise<ExitStatus> {
+  const { kernel, plan, target } = run;
+  const { sys, init } = kernel;
+  const slots = new Map<string, Fd>();
+  const child = new Map<string, Fd>();
+  let stderr: FirstLine | undefined;
+  let cgroup: Fd | undefined;
+  try {
+    child.set("stdin", sys.memoryFile("hook-state", Buffer.from(run.state)));
+    child.set("stdout", openSync("/dev/null", constants.O_WRONLY));
+    const errors = sys.pipe();
+    child.set("stderr", errors.write);
+    stderr = new FirstLine(sys, errors.read);
+    const report = sys.pipe();
+    child.set("report", report.write);
+    if (plan.slots.includes("cgroup")) {
+      cgroup = openRoot(target.cgroup);
+      slots.set("cgroup", cgroup);
+    }
+    if (target.pidfd !== undefined) slots.set("init", target.pidfd);
+    const fds = { own: {}, child: new Map(child), report: report.read };
+    child.clear();
+    const label = { container: target.id, exec: target.id, command: HOOK_COMMAND };
+    const launched = await launch(kernel, plan, fds, slots, label, signal);
+    try {
+      return await until(launched.exit, signal);
+    } catch (error) {
+      sys.killGroup(launched.pid);
+      throw error;
+    } finally {
+      sys.close(launched.pidfd);
+      init.forget(launched.id);
+    }
+  } finally {
+    for (const fd of child.values()) sys.close(fd);
+    if (cgroup !== undefined) sys.close(cgroup);
+    said.line = stderr?.close() ?? "";
+  }
+}
+
+function failure({ code, signal }: ExitStatus): string | undefined {
+  if (signal !== 0) return `killed by signal ${signal}`;
+  return code === 0 ? undefined : `exit status ${code}`;
+}
+
+/** The path stands in the message already. */
+function startFailure(error: Error): string {
+  const { cause } = error;
+  if (!(cause instanceof SystemError) || cause.call !== "find") return error.message;
+  return cause.code === "ENOENT" ? "executable file not found" : `not executable, ${cause.code}`;
+}

@@ -1,0 +1,98 @@
+import type { AgentError } from "../../kernel/error.ts";
+import { sortNamespaces } from "../namespaces/namespaces.ts";
+import { refuse } from "../refuse.ts";
+import type { IdMapping, MountSpec, Spec } from "../spec.ts";
+import { cleanTarget, isBind, isCoverable } from "./mount-kind.ts";
+import { parseMountOptions } from "./mount-options.ts";
+import { isIdmapped } from "./own-mounts.ts";
+
+/** Options of the file system as a whole, which a bind mount shares with its source: mount(2) passes over them. */
+const OF_SOURCE = new Set(["sync", "dirsync", "mand", "nomand", "lazytime", "nolazytime"]);
+const MAX_ID = 2 ** 32 - 1;
+/** The kernel takes no more. */
+const MAX_LINES = 340;
+
+/** Throws one line that names the first mount, and its option, which is wrong or which the launch plan can't carry. */
+export function checkMounts(spec: Spec): void {
+  const { user } = sortNamespaces(spec.linux.namespaces);
+  for (const [index, mount] of spec.mounts.entries()) {
+    const field = `mounts[${index}] (${mount.destination})`;
+    if (mount.destination === "") throw refuse(field, "has no destination");
+    if ([mount.destination, mount.source, mount.type, ...mount.options].some((text) => text.includes("\0"))) {
+      throw refuse(field, "has a NUL byte in it");
+    }
+    const option = (name: string, why: string) => refuse(`${field} option "${name}"`, why);
+    const options = parseMountOptions(mount.options);
+    const [unsupported] = options.unsupported;
+    if (unsupported !== undefined) throw option(unsupported, "is not supported");
+    if (options.copyUp && (mount.type !== "tmpfs" || isBind(mount) || options.remount)) {
+      throw option("tmpcopyup", "is for a new tmpfs only");
+    }
+    if (options.remount) checkRemount(options, option);
+    else if (isBind(mount)) checkBind(mount, field);
+    checkProc(mount, field);
+    if (isIdmapped(mount)) checkIdmap(mount, field, user !== undefined);
+  }
+}
+
+/** Options of a file system at a bind mount, a line for each: without effect, in other runtimes too, so they are left out. */
+export function mountWarnings(mounts: readonly MountSpec[]): string[] {
+  return mounts.flatMap((mount, index) => {
+    const { data, remount } = parseMountOptions(mount.options);
+    if (!isBind(mount) || remount) return [];
+    const options = data.filter(([key]) => !OF_SOURCE.has(key)).map((option) => option.join("="));
+    const field = `OCI spec: mounts[${index}] (${mount.destination})`;
+    return options.map(
+      (option) => `${field} option "${option}" is left out: a bind mount has its source's file system`,
+    );
+  });
+}
+
+type RefuseOption = (name: string, why: string) => AgentError;
+
+function checkRemount(options: ReturnType<typeof parseMountOptions>, option: RefuseOption): void {
+  const { below, propagation, idmap } = options;
+  if ((below.set | below.clear | propagation) !== 0 || idmap !== undefined) {
+    throw option("remount", "goes with no recursive, propagation or idmap option");
+  }
+}
+
+function checkBind(mount: MountSpec, field: string): void {
+  if (mount.type === "cgroup") throw refuse(field, "cgroup with bind is not supported");
+  if (!mount.source.startsWith("/")) throw refuse(field, `bind source "${mount.source}" is not an absolute path`);
+}
+
+/** What tools read there decides over security: nothing but a proc file system, and a few files in it, may be covered. */
+function checkProc(mount: MountSpec, field: string): void {
+  const target = cleanTarget(mount.destination);
+  if (parseMountOptions(mount.options).remount) return;
+  if (target === "/proc" && mount.type !== "proc" && !(isBind(mount) && cleanTarget(mount.source) === "/proc")) {
+    throw refuse(field, "covers /proc by what is no proc file system");
+  }
+  if (target.startsWith("/proc/") && !isCoverable(target)) {
+    throw refuse(field, "is inside /proc, where only a few files may be covered");
+  }
+}
+
+function checkIdmap(mount: MountSpec, field: string, hasUser: boolean): void {
+  const { uidMappings = [], gidMappings = [] } = mount;
+  if (!isBind(mount) || parseMountOptions(mount.options).remount) {
+    throw refuse(field, "is to be idmapped, which only a bind mount can be");
+  }
+  if (uidMappings.length === 0 && gidMappings.length === 0) {
+    if (!hasUser) throw refuse(field, "is to be idmapped, but has no uidMappings and there is no user namespace");
+    return;
+  }
+  checkMappings(`${field} uidMappings`, uidMappings);
+  checkMappings(`${field} gidMappings`, gidMappings);
+}
+
+export function checkMappings(field: string, mappings: readonly IdMapping[]): void {
+  if (mappings.length === 0) throw refuse(field, "is empty");
+  if (mappings.length > MAX_LINES) throw refuse(field, `has ${mappings.length} lines, more than ${MAX_LINES}`);
+  for (const { containerID, hostID, size } of mappings) {
+    if (size === 0 || containerID + size > MAX_ID || hostID + size > MAX_ID) {
+      throw refuse(field, `${containerID} ${hostID} ${size} is no range of ids`);
+    }
+  }
+}

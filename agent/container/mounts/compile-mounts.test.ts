@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { MOUNT_ATTR_RDONLY, MS_BIND, MS_NOSUID, MS_RDONLY, MS_REMOUNT, MS_SLAVE } from "../../kernel/constants.ts";
+import type { PlanOp } from "../../kernel/plan.ts";
+import { PlanBuilder } from "../plan-builder.ts";
+import type { MountSpec } from "../spec.ts";
+import { compileMounts, type MountContext } from "./compile-mounts.ts";
+
+const context: MountContext = { own: new Map(), root: "/r", propagation: 0, label: "" };
+
+function compile(mount: Partial<MountSpec>, parts: Partial<MountContext> = {}): { ops: PlanOp[]; late: PlanOp[] } {
+  const plan = new PlanBuilder();
+  const full = { destination: "/m", source: "s", type: "tmpfs", options: [], ...mount };
+  const late = compileMounts(plan, [full], { ...context, ...parts });
+  return { ops: plan.finish().steps.map(({ op }) => op), late: late.map(({ op }) => op) };
+}
+
+const attach = { op: "attach", target: "/m", overProc: false };
+
+describe("a mount", () => {
+  it("has its attributes from the start; those with an r come by mount_setattr, to all below", () => {
+    expect(compile({ options: ["nosuid", "rro", "mode=755", "sync"] }).ops).toEqual([
+      { op: "fsopen", type: "tmpfs" },
+      { op: "fsconfig", key: "source", value: "s" },
+      { op: "fsconfig", key: "mode", value: "755" },
+      { op: "fsconfig", key: "sync" },
+      { op: "fsmount", attributes: 2 },
+      { op: "setattr", set: 1, clear: 0, propagation: 0, recursive: true },
+      attach,
+    ]);
+  });
+
+  it("of tmpfs, and of /dev, is read-only when all is made in it", () => {
+    const { ops, late } = compile({ options: ["ro", "nosuid"] });
+    expect(ops).toContainEqual({ op: "fsmount", attributes: 2 });
+    expect(late).toEqual([{ op: "remount", path: "/m", flags: MS_BIND | MS_RDONLY | MS_NOSUID, data: "" }]);
+    expect(compile({ destination: "/dev/", type: "devtmpfs", options: ["ro"] }).late).toHaveLength(1);
+  });
+
+  it("of a device is read-only as a whole, of the kernel's own file systems only there", () => {
+    expect(compile({ type: "ext4", options: ["ro"] }).ops).toContainEqual({ op: "fsconfig", key: "ro" });
+    expect(compile({ type: "sysfs", options: ["ro"] }).ops).not.toContainEqual({ op: "fsconfig", key: "ro" });
+  });
+
+  it("of cgroup is cgroup2, whatever options version 1 had", () => {
+    const { ops } = compile({ type: "cgroup", options: ["ro", "xattr", "name=systemd"] });
+    expect(ops.filter(({ op }) => op === "fsopen" || op === "fsconfig")).toEqual([
+      { op: "fsopen", type: "cgroup2" },
+      { op: "fsconfig", key: "source", value: "s" },
+    ]);
+  });
+
+  it("remounts what is there", () => {
+    const { ops } = compile({ type: "none", options: ["remount", "ro", "size=64k", "mode=700"] });
+    expect(ops).toEqual([{ op: "remount", path: "/m", flags: MS_RDONLY, data: "size=64k,mode=700" }]);
+    expect(MS_REMOUNT).toBe(32); // the operation's own
+  });
+
+  it("on the root becomes the root", () => {
+    const { ops } = compile({ destination: "/.", type: "bind", source: "/s" });
+    expect(ops.at(-1)).toEqual({ op: "root", path: "/r" });
+  });
+
+  it("over one of a few files of /proc is let", () => {
+    const { ops } = compile({ destination: "/proc/uptime", type: "bind", source: "/s" });
+    expect(ops.at(-1)).toEqual({ op: "attach", target: "/proc/uptime", overProc: true });
+  });
+
+  it("that the agent made comes in a slot; a clone gets the propagation that it missed", () => {
+    const own = new Map([[0, "bind"]] as const);
+    const mount = { type: "bind", source: "/s", options: ["rbind", "ro"] };
+    const slave = { op: "setattr", set: 0, clear: 0, propagation: MS_SLAVE, recursive: true };
+    expect(compile(mount, { own, propagation: MS_SLAVE }).ops).toEqual([
+      { op: "take-mount", slot: 0 },
+      { op: "setattr", set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, recursive: false },
+      slave,
+      attach,
+    ]);
+    const mqueue = compile(
+      { type: "mqueue", options: ["ro"] },
+      { own: new Map([[0, "mqueue"]]), propagation: MS_SLAVE },
+    );
+    expect(mqueue.ops).toEqual([{ op: "take-mount", slot: 0 }, attach]);
+  });
+});

@@ -1,0 +1,73 @@
+import { CLONE_NEWIPC, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
+import { AgentError } from "../../kernel/error.ts";
+import type { Fd, Kernel } from "../../kernel/kernel.ts";
+import { openForReading } from "../inside.ts";
+import { openUserNamespace } from "../namespaces/user-namespace.ts";
+import type { MountSpec, Spec } from "../spec.ts";
+import { parseMountOptions } from "./mount-options.ts";
+import { isIdmapped, mountSlot, ownMounts } from "./own-mounts.ts";
+
+/**
+ * Makes the mounts that ownMounts names, but devpts, which comes with the terminal. They go into `slots` detached, each
+ * by the name that the plan has for it; there, too, are the namespaces that the container joins.
+ */
+export async function openOwnMounts(kernel: Kernel, spec: Spec, slots: Map<string, Fd>): Promise<void> {
+  for (const [index, kind] of ownMounts(spec)) {
+    const mount = spec.mounts[index];
+    if (mount === undefined || kind === "devpts") continue;
+    slots.set(mountSlot(index), await open(kernel, mount, kind, slots));
+  }
+}
+
+async function open(
+  kernel: Kernel,
+  mount: MountSpec,
+  kind: "bind" | "sysfs" | "mqueue",
+  slots: ReadonlyMap<string, Fd>,
+): Promise<Fd> {
+  const { sys } = kernel;
+  const { recursive } = parseMountOptions(mount.options);
+  if (kind === "mqueue") return openMqueue(kernel, mount, slots.get("ns:ipc"));
+  // Not with what is mounted in there: the guest's whole cgroup tree.
+  if (kind === "sysfs") return sys.openTree("/sys", false);
+  const tree = await sys.openTree(mount.source, recursive);
+  try {
+    if (isIdmapped(mount)) await mapIds(kernel, mount, tree, slots.get("ns:user"));
+    return tree;
+  } catch (error) {
+    sys.close(tree);
+    throw error;
+  }
+}
+
+async function mapIds(kernel: Kernel, mount: MountSpec, tree: Fd, ofContainer: Fd | undefined): Promise<void> {
+  const { uidMappings = [], gidMappings = [] } = mount;
+  const recursive = parseMountOptions(mount.options).idmap === "ridmap";
+  const own = uidMappings.length > 0;
+  const user = own ? await openUserNamespace(kernel, uidMappings, gidMappings) : ofContainer;
+  if (user === undefined) throw new AgentError("internal", `idmap of ${mount.destination}: no user namespace`);
+  try {
+    kernel.sys.idmapMount(tree, user, recursive, mount.source);
+  } finally {
+    if (own) kernel.sys.close(user);
+  }
+}
+
+/** The queues of an ipc namespace that isn't the container's own. Synchronous: the main thread is in there meanwhile. */
+function openMqueue({ sys }: Kernel, mount: MountSpec, ipc: Fd | undefined): Fd {
+  const { set } = parseMountOptions(mount.options);
+  const attributes = set === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : set;
+  const make = () => sys.detachedMount("mqueue", [["source", mount.source || "mqueue"]], attributes);
+  if (ipc === undefined) return make();
+  const own = openForReading("/proc/thread-self/ns/ipc");
+  try {
+    sys.setns(ipc, CLONE_NEWIPC);
+    try {
+      return make();
+    } finally {
+      sys.setns(own, CLONE_NEWIPC);
+    }
+  } finally {
+    sys.close(own);
+  }
+}

@@ -1,0 +1,72 @@
+import { CLONE_NEWUSER } from "../../kernel/constants.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { Fd, Kernel } from "../../kernel/kernel.ts";
+import type { PlanOp } from "../../kernel/plan.ts";
+import { ReportReader } from "../../kernel/report.ts";
+import { openForReading } from "../inside.ts";
+import { newLaunchId } from "../launch.ts";
+import type { IdMapping } from "../spec.ts";
+
+const WAIT_MS = 10_000;
+const REPORT = 0;
+const RELEASE = 1;
+/** Nothing is executed: the process ends when its release pipe does. */
+const PLAN: readonly PlanOp[] = [
+  { op: "unshare", flags: CLONE_NEWUSER },
+  { op: "wait", slot: RELEASE },
+  { op: "exec", args: ["user-namespace"], env: [] },
+];
+
+/**
+ * A new user namespace with these ids, as a descriptor that the caller closes; it lives as long as one is open. Made by
+ * a process of its own, for maps are written from outside, and neither the agent nor init can go there and come back.
+ */
+export async function openUserNamespace(
+  kernel: Kernel,
+  uids: readonly IdMapping[],
+  gids: readonly IdMapping[],
+): Promise<Fd> {
+  const { sys, init, files } = kernel;
+  const [report, release] = [sys.pipe(), sys.pipe()];
+  const id = newLaunchId();
+  let pidfd: Fd | undefined;
+  try {
+    const launched = await init.launch({
+      ...{ id, plan: PLAN, slots: [report.write, release.read], reportSlot: REPORT },
+      ...{ newPidNamespace: false, keep: {}, label: JSON.stringify({ container: "", exec: `user-namespace-${id}` }) },
+    });
+    pidfd = launched.pidfd;
+    sys.close(report.write);
+    report.write = -1;
+    const result = await new ReportReader(sys, report.read).next(AbortSignal.timeout(WAIT_MS));
+    if (result.kind === "failed") throw new SystemError("unshare", result.errno, "user namespace", result.text);
+    write(`/proc/${launched.pid}/uid_map`, uids, "linux.uidMappings");
+    write(`/proc/${launched.pid}/gid_map`, gids, "linux.gidMappings");
+    return openForReading(`/proc/${launched.pid}/ns/user`);
+  } finally {
+    if (pidfd !== undefined) {
+      sys.close(pidfd);
+      init.forget(id);
+    }
+    for (const fd of [report.read, report.write, release.read, release.write]) if (fd >= 0) sys.close(fd);
+  }
+
+  /** One write: the kernel takes a map once. */
+  function write(path: string, mappings: readonly IdMapping[], field: string): void {
+    const lines = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`);
+    try {
+      files.writeText(path, lines.join(""));
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      throw new AgentError("invalid-argument", `OCI spec: ${field} are refused by the kernel: ${code}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** The id outside for one inside; undefined where none is mapped. */
+export function hostId(mappings: readonly IdMapping[], id: number): number | undefined {
+  const found = mappings.find(({ containerID, size }) => id >= containerID && id - containerID < size);
+  return found === undefined ? undefined : found.hostID + id - found.containerID;
+}

@@ -1,0 +1,37 @@
+import type { CapabilitySets } from "../spec.ts";
+
+/** Linux 6.x, in order of their numbers (include/uapi/linux/capability.h). */
+const NAMES =
+  "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE".split(
+    " ",
+  );
+
+const NUMBERS = new Map(NAMES.flatMap((name, number) => [name, `CAP_${name}`].map((key) => [key, BigInt(number)])));
+
+/**
+ * A 64-bit mask from names with or without the `CAP_` prefix (the Go shim sends it, runtime-rs doesn't). As the OCI spec
+ * has it, and Kata and runc do, an unknown name is left out; `unknownCapabilities` tells them.
+ */
+export function capabilityMask(names: readonly string[]): bigint {
+  let mask = 0n;
+  for (const name of names) mask |= 1n << (numberOf(name) ?? 64n);
+  return BigInt.asUintN(64, mask);
+}
+
+/** Each name that no kernel has, once. */
+export function unknownCapabilities(sets: CapabilitySets | undefined): string[] {
+  if (sets === undefined) return [];
+  const { bounding, effective, inheritable, permitted, ambient } = sets;
+  const names = [bounding, effective, inheritable, permitted, ambient].flat();
+  return [...new Set(names.filter((name) => numberOf(name) === undefined))];
+}
+
+function numberOf(name: string): bigint | undefined {
+  return NUMBERS.get(name) ?? NUMBERS.get(name.toUpperCase().replace(/^CAP_/, ""));
+}
+
+/** The names in a mask, without their prefix; "none" of an empty one. */
+export function capabilityNames(mask: bigint): string {
+  const names = NAMES.filter((_, number) => ((mask >> BigInt(number)) & 1n) === 1n);
+  return names.length === 0 ? "none" : names.join(" ");
+}

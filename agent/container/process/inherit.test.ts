@@ -1,0 +1,35 @@
+import { expect, it } from "vitest";
+import { testSpec } from "../test-spec.ts";
+import { inherit } from "./inherit.ts";
+
+const { capabilities, ...bare } = testSpec().process;
+const own = {
+  ...testSpec().process,
+  user: { uid: 5, gid: 5, additionalGids: [], umask: 0o77 },
+  oomScoreAdj: 7,
+  scheduler: { policy: "SCHED_IDLE", nice: 0, priority: 0, flags: [], runtime: 0, deadline: 0, period: 0 },
+  ioPriority: { class: "IOPRIO_CLASS_IDLE", priority: 0 },
+  execCPUAffinity: { initial: "", final: "1" },
+  apparmorProfile: "a",
+  selinuxLabel: "s",
+};
+
+it("an exec has of its container what it was not given", () => {
+  const given = { ...bare, rlimits: [], args: ["ls"] };
+  expect(inherit(own, given)).toEqual({ ...own, args: ["ls"], user: { ...bare.user, umask: 0o77 } });
+});
+
+it("an exec keeps what it was given", () => {
+  const given = {
+    ...bare,
+    user: { ...bare.user, umask: 0 },
+    oomScoreAdj: 9,
+    ioPriority: { class: "IOPRIO_CLASS_BE", priority: 1 },
+    apparmorProfile: "b",
+  };
+  expect(inherit(own, given)).toMatchObject({ ...given, scheduler: own.scheduler, capabilities });
+});
+
+it("nothing is made up where neither has it", () => {
+  expect(inherit(bare, bare)).toEqual(bare);
+});

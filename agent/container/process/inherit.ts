@@ -1,0 +1,23 @@
+import type { ProcessSpec } from "../spec.ts";
+
+/** The process of an exec: what was not given is the container's. */
+export function inherit(own: ProcessSpec, given: ProcessSpec): ProcessSpec {
+  const umask = given.user.umask ?? own.user.umask;
+  return {
+    ...given,
+    user: umask === undefined ? given.user : { ...given.user, umask },
+    rlimits: given.rlimits.length > 0 ? given.rlimits : own.rlimits,
+    oomScoreAdj: given.oomScoreAdj === 0 ? own.oomScoreAdj : given.oomScoreAdj,
+    ...either(own, given, "capabilities"),
+    ...either(own, given, "scheduler"),
+    ...either(own, given, "ioPriority"),
+    ...either(own, given, "execCPUAffinity"),
+    ...either(own, given, "apparmorProfile"),
+    ...either(own, given, "selinuxLabel"),
+  };
+}
+
+function either<Key extends keyof ProcessSpec>(own: ProcessSpec, given: ProcessSpec, key: Key): Partial<ProcessSpec> {
+  const value = given[key] ?? own[key];
+  return value === undefined ? {} : { [key]: value };
+}

@@ -1,0 +1,67 @@
+import { AgentError } from "../../kernel/error.ts";
+import type { Fd, Sys } from "../../kernel/kernel.ts";
+
+const CLOSED = new AgentError("internal", "write to stdin: it is closed");
+
+/** The stdin of a process: the write end of a pipe, which this object owns, or a pty master, which it only borrows. */
+export class InputStream {
+  readonly #sys: Sys;
+  readonly #terminal: boolean;
+  readonly #closed = new AbortController();
+  #fd: Fd | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** Without a descriptor: it was closed before the agent was started again. */
+  constructor(sys: Sys, fd: Fd | undefined, terminal: boolean) {
+    this.#sys = sys;
+    this.#fd = fd;
+    this.#terminal = terminal;
+    if (fd !== undefined) sys.setNonBlocking(fd);
+  }
+
+  /** Writes all of it, in order of the calls, and waits while the pipe is full. */
+  write(data: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#inTurn(() => this.#writeNow(data, signal));
+  }
+
+  /**
+   * End of input, after the writes that were asked for before: a pipe is closed; a terminal gets its end-of-file
+   * character (^D), as a person would type it.
+   */
+  end(signal: AbortSignal): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#fd === undefined) return;
+      if (this.#terminal) await this.#writeNow(Uint8Array.of(4), signal);
+      else this.close();
+    });
+  }
+
+  close(): void {
+    this.#closed.abort(CLOSED);
+    if (this.#fd !== undefined && !this.#terminal) this.#sys.close(this.#fd);
+    this.#fd = undefined;
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    try {
+      await before;
+      await work();
+    } finally {
+      resolve();
+    }
+  }
+
+  async #writeNow(data: Uint8Array, signal: AbortSignal): Promise<void> {
+    let rest = data;
+    while (rest.length > 0) {
+      if (this.#fd === undefined) throw CLOSED;
+      signal.throwIfAborted();
+      const count = this.#sys.write(this.#fd, rest);
+      if (count < 0) await this.#sys.poll(this.#fd, "write", AbortSignal.any([signal, this.#closed.signal]));
+      else rest = rest.subarray(count);
+    }
+  }
+}

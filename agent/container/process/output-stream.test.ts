@@ -1,0 +1,154 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { openSys } from "../../kernel/sys.ts";
+import { OutputStream } from "./output-stream.ts";
+
+const sys = openSys();
+const never = new AbortController().signal;
+let before = 0;
+
+beforeEach(() => {
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+function pipe(): { stream: OutputStream; say: (text: string) => void; hangUp: () => void } {
+  const { read, write } = sys.pipe();
+  const say = (text: string) => void sys.write(write, Buffer.from(text));
+  return { stream: new OutputStream(sys, read), say, hangUp: () => sys.close(write) };
+}
+
+const text = async (reading: Promise<Buffer>) => (await reading).toString();
+
+test("gives what is there, at most the length that was asked for", async () => {
+  const { stream, say, hangUp } = pipe();
+  say("abcdef");
+  expect(await text(stream.read(4, never))).toBe("abcd");
+  expect(await text(stream.read(4, never))).toBe("ef");
+  hangUp();
+  expect(await text(stream.read(4, never))).toBe("");
+});
+
+test("waits for output and gives it when it comes", async () => {
+  const { stream, say, hangUp } = pipe();
+  const reading = text(stream.read(10, never));
+  setTimeout(() => say("late"), 10);
+  expect(await reading).toBe("late");
+  hangUp();
+  stream.close();
+});
+
+test("ends once, and tells that no writer is left", async () => {
+  const { stream, hangUp } = pipe();
+  const ends: boolean[] = [];
+  stream.onEnd = (writersGone) => ends.push(writersGone);
+  hangUp();
+  expect([await text(stream.read(1, never)), await text(stream.read(1, never))]).toEqual(["", ""]);
+  expect([ends, stream.ended]).toEqual([[true], true]);
+});
+
+test("serves readers in the order of their calls", async () => {
+  const { stream, say, hangUp } = pipe();
+  const readers = [stream.read(2, never), stream.read(2, never), stream.read(2, never)];
+  say("aabbcc");
+  expect(await Promise.all(readers.map(text))).toEqual(["aa", "bb", "cc"]);
+  hangUp();
+  stream.close();
+});
+
+test("a reader that gives up takes nothing, and the next one goes on", async () => {
+  const { stream, say, hangUp } = pipe();
+  const patience = new AbortController();
+  const first = stream.read(10, patience.signal);
+  const second = stream.read(10, never);
+  patience.abort(new Error("deadline"));
+  await expect(first).rejects.toThrow("deadline");
+  say("kept");
+  expect(await text(second)).toBe("kept");
+  hangUp();
+  stream.close();
+});
+
+test("what is given back is read again, before all else and however small the pieces", async () => {
+  const { stream, say, hangUp } = pipe();
+  say("abcdef");
+  stream.unread(await stream.read(4, never));
+  hangUp();
+  expect(await text(stream.read(3, never))).toBe("abc");
+  expect(await text(stream.read(3, never))).toBe("d");
+  expect(stream.ended).toBe(false);
+  expect(await text(stream.read(3, never))).toBe("ef");
+  expect(await text(stream.read(3, never))).toBe("");
+});
+
+test("answers of several readers that are all given back keep their order", async () => {
+  const { stream, say, hangUp } = pipe();
+  say("aabbcc");
+  const answers = await Promise.all([stream.read(2, never), stream.read(2, never), stream.read(2, never)]);
+  for (const answer of answers) stream.unread(answer);
+  const again = [await stream.read(1, never), await stream.read(1, never), await stream.read(6, never)];
+  for (const answer of again) stream.unread(answer);
+  const rest = [await stream.read(6, never), await stream.read(6, never), await stream.read(6, never)];
+  expect(rest.join("") + (await text(stream.read(6, never)))).toBe("aabbcc");
+  hangUp();
+  stream.close();
+});
+
+test("every byte comes once and in order, whatever is asked for and given back", async () => {
+  // Each step asks several times and gets the answers at once; a lost one loses those behind it too.
+  const step = fc.record({ lengths: fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 4 }), kept: fc.nat(4) });
+  await fc.assert(
+    fc.asyncProperty(fc.string({ minLength: 1, maxLength: 300 }), fc.array(step), async (output, steps) => {
+      const { stream, say, hangUp } = pipe();
+      say(output);
+      hangUp();
+      const parts: Buffer[] = [];
+      for (const { lengths, kept } of steps) {
+        const answers = await Promise.all(lengths.map((length) => stream.read(length, never)));
+        for (const [index, data] of answers.entries()) {
+          expect(data.length).toBeLessThanOrEqual(lengths[index] ?? 0);
+          if (index < kept) parts.push(data);
+          else stream.unread(data);
+        }
+      }
+      for (let data = await stream.read(64, never); data.length > 0; data = await stream.read(64, never)) {
+        parts.push(data);
+      }
+      expect(Buffer.concat(parts).toString()).toBe(output);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("a reader that waits when the stream is removed is told so", async () => {
+  const { stream, hangUp } = pipe();
+  const reading = stream.read(1, never);
+  await new Promise(setImmediate);
+  stream.close();
+  await expect(reading).rejects.toMatchObject({ kind: "not-found" });
+  hangUp();
+});
+
+test("settling lets go of an empty pipe without writers, and leaves one with output", async () => {
+  const [empty, full] = [pipe(), pipe()];
+  full.say("x");
+  for (const { stream, hangUp } of [empty, full]) {
+    hangUp();
+    stream.settle();
+  }
+  expect([empty.stream.ended, full.stream.ended]).toEqual([true, false]);
+  expect(await text(full.stream.read(9, never))).toBe("x");
+  full.stream.settle();
+});
+
+test("settling leaves the end to a reader that waits for it", async () => {
+  const { stream, hangUp } = pipe();
+  const reading = stream.read(1, never);
+  await new Promise(setImmediate);
+  hangUp();
+  stream.settle();
+  expect(await text(reading)).toBe("");
+});

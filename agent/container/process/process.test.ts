@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ExitStatus, Fd, KeptFds, RestoredProcess } from "../../kernel/kernel.ts";
+import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { testKernel } from "../test-kernel.ts";
+import { Process } from "./process.ts";
+
+const never = new AbortController().signal;
+const kernel = testKernel();
+const { sys, init } = kernel;
+let before = 0;
+
+beforeEach(() => {
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+const ENDED: ExitStatus = { code: 3, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
+let ids = 100;
+
+/** A process with pipes of which the test holds the other ends. */
+function start(roles: readonly (keyof KeptFds)[] = ["stdin", "stdout", "stderr"]) {
+  const id = ++ids;
+  const fds: Record<string, Fd> = {};
+  const others: Record<string, Fd> = {};
+  for (const role of roles) {
+    const { read, write } = sys.pipe();
+    const ours = role === "stdin" || role === "release" ? write : read;
+    fds[role] = ours;
+    others[role] = ours === write ? read : write;
+  }
+  const exit = Promise.withResolvers<ExitStatus>();
+  const { read: pidfd, write } = sys.pipe();
+  sys.close(write);
+  const process = new Process(kernel, "x", { id, pid: 1, pidfd, exit: exit.promise }, fds);
+  return { id, process, others, hangUp: () => Object.values(others).forEach(sys.close), end: exit.resolve };
+}
+
+const callsOf = (id: number) =>
+  init.calls.filter(([, of]) => of === id).map(([name, , role]) => [name, role].join(" ").trim());
+
+test("every waiter gets the status, also one that comes later", async () => {
+  const { process, end, hangUp } = start();
+  const early = [process.wait(never), process.wait(never)];
+  end(ENDED);
+  expect([...(await Promise.all(early)), await process.wait(never)].map(({ code }) => code)).toEqual([3, 3, 3]);
+  process.destroy();
+  hangUp();
+});
+
+test("a waiter that gives up leaves nothing behind and harms no other", async () => {
+  const { process, end, hangUp } = start();
+  const patience = new AbortController();
+  const [impatient, patient] = [process.wait(patience.signal), process.wait(never)];
+  patience.abort(new Error("deadline"));
+  await expect(impatient).rejects.toThrow("deadline");
+  await expect(process.wait(patience.signal)).rejects.toThrow("deadline");
+  end(ENDED);
+  expect((await patient).code).toBe(3);
+  process.destroy();
+  hangUp();
+});
+
+test("init forgets it when it was waited for and its output was read, not before", async () => {
+  const { id, process, end, hangUp, others } = start();
+  sys.write(others["stdout"] ?? -1, Buffer.from("rest"));
+  end(ENDED);
+  await process.exit;
+  hangUp();
+  process.markWaited();
+  expect([process.finished, callsOf(id)]).toEqual([false, []]);
+  expect((await process.output("stdout").read(10, never)).toString()).toBe("rest");
+  expect(await process.output("stdout").read(10, never)).toHaveLength(0);
+  expect([process.finished, callsOf(id)]).toEqual([true, ["forget"]]);
+  expect(() => process.output("stdout")).toThrow("process not found");
+});
+
+test("after it was waited for its stdin, its size and its signals are not found", async () => {
+  const { process, end, hangUp } = start();
+  end(ENDED);
+  await process.exit;
+  hangUp();
+  process.markWaited();
+  expect(() => process.input).toThrow('process not found: "x" (it was waited for)');
+  expect(() => process.resize(1, 1)).toThrow("process not found");
+});
+
+test("an ended process takes signals in silence and holds no pidfd", async () => {
+  const { process, end, hangUp } = start([]);
+  end(ENDED);
+  await process.exit;
+  process.signal(9);
+  expect(kernel.signals).toEqual([]);
+  expect(openDescriptors()).toBe(before);
+  process.destroy();
+  hangUp();
+});
+
+test("closing the input closes what init keeps as well", async () => {
+  const { id, process, hangUp, others, end } = start();
+  await process.closeInput(never);
+  expect(callsOf(id)).toEqual(["closeKept stdin"]);
+  expect(sys.read(others["stdin"] ?? -1, new Uint8Array(1))).toBe(0);
+  end(ENDED);
+  process.destroy();
+  hangUp();
+});
+
+test("an output whose grandchild goes on writing is closed in init's keeping too", async () => {
+  const { id, process, end, hangUp } = start(["stdout"]);
+  end(ENDED);
+  expect(await process.output("stdout").read(1, never)).toHaveLength(0);
+  expect(callsOf(id)).toEqual(["closeKept stdout"]);
+  process.destroy();
+  hangUp();
+});
+
+test("destroying it twice closes everything once", () => {
+  const { id, process, hangUp } = start(["stdin", "stdout", "stderr", "release", "report"]);
+  process.destroy();
+  process.destroy();
+  expect(callsOf(id)).toEqual(["forget"]);
+  hangUp();
+});
+
+test("no size can be set without a terminal", () => {
+  const { process, hangUp } = start();
+  expect(() => process.resize(1, 1)).toThrow("resize of x: it has no tty");
+  process.destroy();
+  hangUp();
+});
+
+test("one that ended before this agent was started has its status at once", async () => {
+  const { read: pidfd, write } = sys.pipe();
+  sys.close(write);
+  const restored: RestoredProcess = {
+    id: ++ids,
+    pid: 1,
+    pidfd,
+    exit: Promise.resolve(ENDED),
+    label: "",
+    kept: {},
+    exited: ENDED,
+  };
+  const process = Process.restore(kernel, "x", restored);
+  expect(process.status).toEqual(ENDED);
+  process.markWaited();
+  expect([process.finished, callsOf(ids)]).toEqual([true, ["forget"]]);
+  await process.exit;
+});

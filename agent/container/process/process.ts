@@ -1,0 +1,228 @@
+import { SIGKILL } from "../../kernel/constants.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
+import type {
+  ExitStatus,
+  Fd,
+  KeptFds,
+  KeptRole,
+  Kernel,
+  LaunchedProcess,
+  RestoredProcess,
+} from "../../kernel/kernel.ts";
+import { InputStream } from "./input-stream.ts";
+import { OutputStream } from "./output-stream.ts";
+
+/** What init keeps as a process's label, as JSON. */
+export interface ProcessLabel {
+  readonly container: string;
+  readonly exec: string;
+  /** It is no process of the container, but this command of its OCI runtime, or a hook. */
+  readonly command?: string;
+}
+
+/** A process of a container: the init process or an exec. Owns its pidfd and its ends of the stdio. */
+export class Process {
+  readonly execId: string;
+  readonly launchId: number;
+  readonly pid: number;
+  readonly terminal: boolean;
+  readonly #kernel: Kernel;
+  readonly #exit: Promise<ExitStatus>;
+  readonly #stdout: OutputStream;
+  readonly #stderr: OutputStream;
+  readonly #stdin: InputStream;
+  readonly #master: Fd | undefined;
+  readonly #waiters = new Set<(status: ExitStatus) => void>();
+  #release: Fd | undefined;
+  #report: Fd | undefined;
+  #pidfd: Fd | undefined;
+  #status: ExitStatus | undefined;
+  #waited = false;
+  #forgotten = false;
+  /** For the first process of a container: init keeps it as long as there is the container, which lives on after its end. */
+  readonly #keptUntilRemoved: boolean;
+
+  constructor(kernel: Kernel, execId: string, launched: LaunchedProcess, fds: KeptFds, keptUntilRemoved = false) {
+    this.#kernel = kernel;
+    this.#keptUntilRemoved = keptUntilRemoved;
+    this.execId = execId;
+    this.launchId = launched.id;
+    this.pid = launched.pid;
+    this.#pidfd = launched.pidfd;
+    this.#master = fds.terminal;
+    this.#release = fds.release;
+    this.#report = fds.report;
+    this.terminal = fds.terminal !== undefined;
+    this.#stdout = this.#output(fds.terminal ?? fds.stdout, "stdout");
+    this.#stderr = fds.terminal === undefined ? this.#output(fds.stderr, "stderr") : this.#stdout;
+    this.#stdin = new InputStream(kernel.sys, fds.terminal ?? fds.stdin, this.terminal);
+    this.#exit = launched.exit.then((status) => this.#exited(status));
+  }
+
+  static restore(kernel: Kernel, execId: string, restored: RestoredProcess, keptUntilRemoved = false): Process {
+    const process = new Process(kernel, execId, restored, restored.kept, keptUntilRemoved);
+    if (restored.exited !== undefined) process.#exited(restored.exited);
+    return process;
+  }
+
+  /** Resolves when it ends, with how. */
+  get exit(): Promise<ExitStatus> {
+    return this.#exit;
+  }
+
+  get status(): ExitStatus | undefined {
+    return this.#status;
+  }
+
+  /** Somebody was told how it ended. */
+  get waited(): boolean {
+    return this.#waited;
+  }
+
+  /** Waited for, and all its output read. */
+  get finished(): boolean {
+    return this.#waited && this.#stdout.ended && this.#stderr.ended;
+  }
+
+  /** As long as it is blocked before execve: the end of the pipe that lets it go. */
+  get release(): Fd | undefined {
+    return this.#release;
+  }
+
+  get report(): Fd | undefined {
+    return this.#report;
+  }
+
+  get pidfd(): Fd {
+    if (this.#pidfd === undefined) throw this.gone("its pidfd is closed");
+    return this.#pidfd;
+  }
+
+  output(name: "stdout" | "stderr"): OutputStream {
+    const stream = name === "stdout" ? this.#stdout : this.#stderr;
+    if (this.#waited && stream.ended) throw this.gone("it was waited for and its output was read");
+    return stream;
+  }
+
+  get input(): InputStream {
+    if (this.#waited) throw this.gone("it was waited for");
+    return this.#stdin;
+  }
+
+  /** Resolves with how it ended, any number of times. */
+  async wait(signal: AbortSignal): Promise<ExitStatus> {
+    if (this.#status !== undefined) return this.#status;
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<ExitStatus>();
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    this.#waiters.add(resolve);
+    try {
+      return await promise;
+    } finally {
+      this.#waiters.delete(resolve);
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** The answer of a wait reached the host: keep the status and unread output, let go of the rest. */
+  markWaited(): void {
+    this.#waited = true;
+    this.#stdin.close();
+    this.#stdout.settle();
+    this.#stderr.settle();
+    if (this.finished && !this.#keptUntilRemoved) this.#forget();
+  }
+
+  /** Throws SystemError ESRCH when it is gone. */
+  signal(number: number): void {
+    if (this.#status !== undefined) return;
+    this.#kernel.sys.signal(this.pidfd, number);
+  }
+
+  /** SIGKILL; one that is gone is dead already. */
+  kill(): void {
+    try {
+      this.signal(SIGKILL);
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === "ESRCH")) throw error;
+    }
+  }
+
+  resize(rows: number, columns: number): void {
+    if (this.#waited) throw this.gone("it was waited for");
+    if (this.#master === undefined) throw new AgentError("unavailable", `resize of ${this.execId}: it has no tty`);
+    if (this.#stdout.open) this.#kernel.sys.setWindowSize(this.#master, rows, columns);
+  }
+
+  /** Closes stdin for good, in init's keeping as well. */
+  async closeInput(signal: AbortSignal): Promise<void> {
+    await this.#stdin.end(signal);
+    if (!this.terminal) this.#closeKept("stdin");
+  }
+
+  /** It was released or is known to have failed: the two pipes of the start are not needed any more. */
+  closeStartFds(): void {
+    this.#closeFd("release");
+    this.#closeFd("report");
+  }
+
+  /** Closes all descriptors, here and in init. The process itself is not touched. */
+  destroy(): void {
+    this.#forget();
+    this.#stdin.close();
+    this.#stdout.close();
+    this.#stderr.close();
+    this.closeStartFds();
+    this.#closeFd("pidfd");
+  }
+
+  gone(why: string): AgentError {
+    return new AgentError("not-found", `process not found: "${this.execId}" (${why})`);
+  }
+
+  #exited(status: ExitStatus): ExitStatus {
+    if (this.#status === undefined) {
+      this.#status = status;
+      this.#closeFd("pidfd");
+      for (const resolve of this.#waiters) resolve(status);
+      this.#stdout.processExited();
+      this.#stderr.processExited();
+    }
+    return this.#status;
+  }
+
+  #output(fd: Fd | undefined, role: "stdout" | "stderr"): OutputStream {
+    const { sys, outputs } = this.#kernel;
+    const key = { process: this.launchId, stream: role === "stdout" ? 0 : 1 } as const;
+    const kept = outputs === undefined ? undefined : { journal: outputs, key };
+    const stream = new OutputStream(sys, fd, this.terminal, kept);
+    stream.onEnd = (writersGone) => {
+      if (this.terminal) this.#stdin.close();
+      // A writer that is left must learn that nobody reads; without one init's copy goes when the process is forgotten.
+      if (this.terminal || !writersGone) this.#closeKept(this.terminal ? "terminal" : role);
+      if (this.finished && !this.#keptUntilRemoved) this.#forget();
+    };
+    return stream;
+  }
+
+  #closeFd(role: "release" | "report" | "pidfd"): void {
+    const fd = role === "release" ? this.#release : role === "report" ? this.#report : this.#pidfd;
+    if (fd === undefined) return;
+    this.#kernel.sys.close(fd);
+    if (role === "release") this.#release = undefined;
+    else if (role === "report") this.#report = undefined;
+    else this.#pidfd = undefined;
+    if (role !== "pidfd") this.#closeKept(role);
+  }
+
+  #closeKept(role: KeptRole): void {
+    if (!this.#forgotten) this.#kernel.init.closeKept(this.launchId, role);
+  }
+
+  /** init lets go of all that it keeps. */
+  #forget(): void {
+    if (!this.#forgotten) this.#kernel.init.forget(this.launchId);
+    this.#forgotten = true;
+  }
+}

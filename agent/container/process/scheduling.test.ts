@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { PlanBuilder } from "../plan-builder.ts";
+import type { ProcessSpec, SchedulerSpec } from "../spec.ts";
+import { testSpec } from "../test-spec.ts";
+import { parseCpuList } from "./cpu-list.ts";
+import { checkScheduling, compileExecAffinity, compileScheduling } from "./scheduling.ts";
+
+const other = { policy: "SCHED_OTHER", nice: 0, priority: 0, flags: [], runtime: 0, deadline: 0, period: 0 };
+const process = testSpec().process;
+
+function steps(parts: Partial<ProcessSpec>) {
+  const plan = new PlanBuilder();
+  compileScheduling(plan, { ...process, ...parts });
+  compileExecAffinity(plan, { ...process, ...parts });
+  return plan.finish().steps;
+}
+
+describe("scheduling", () => {
+  it("that is not asked for is no step", () => {
+    expect(steps({})).toEqual([]);
+    expect(steps({ execCPUAffinity: { initial: "", final: "" } })).toEqual([]);
+  });
+
+  it.each<[Partial<SchedulerSpec>, object]>([
+    [{ nice: 5 }, { policy: 0, nice: 5 }],
+    [
+      { policy: "SCHED_BATCH", nice: -20 },
+      { policy: 3, nice: -20 },
+    ],
+    [{ policy: "SCHED_IDLE" }, { policy: 5 }],
+    [
+      { policy: "SCHED_FIFO", priority: 10 },
+      { policy: 1, priority: 10 },
+    ],
+    [
+      { policy: "SCHED_RR", priority: 1, flags: ["SCHED_FLAG_RESET_ON_FORK"] },
+      { policy: 2, priority: 1, flags: 1 },
+    ],
+    [
+      { policy: "SCHED_DEADLINE", runtime: 1, deadline: 2, period: 3, flags: ["SCHED_FLAG_RECLAIM"] },
+      { policy: 6, runtime: 1, deadline: 2, period: 3, flags: 2 },
+    ],
+  ])("%j is one call", (given, expected) => {
+    const [step, ...rest] = steps({ scheduler: { ...other, ...given } });
+    expect(step).toMatchObject({ reason: "process.scheduler", op: { op: "scheduler", ...expected } });
+    expect(rest).toEqual([]);
+  });
+
+  it.each<[string, Partial<SchedulerSpec>]>([
+    ["policy", { policy: "SCHED_ISO" }],
+    ["policy", { policy: "" }],
+    ["nice", { nice: 20 }],
+    ["priority", { priority: 1 }],
+    ["flags", { flags: ["SCHED_FLAG_X"] }],
+    ["runtime", { runtime: 1 }],
+    ["period", { policy: "SCHED_FIFO", priority: 1, period: 5 }],
+    ["deadline", { policy: "SCHED_DEADLINE", deadline: 2 ** 63 }],
+  ])("a wrong %s of %j is refused by name", (name, given) => {
+    const check = () => checkScheduling({ ...process, scheduler: { ...other, ...given } });
+    expect(check).toThrow(`OCI spec: process.scheduler.${name} `);
+  });
+
+  it("has an I/O priority, of a class and a level", () => {
+    const [step] = steps({ ioPriority: { class: "IOPRIO_CLASS_BE", priority: 6 } });
+    expect(step).toEqual({ reason: "process.ioPriority", op: { op: "io-priority", value: 0x4006 } });
+    const check = (name: string, priority: number) => () =>
+      checkScheduling({ ...process, ioPriority: { class: name, priority } });
+    expect(check("IOPRIO_CLASS_NONE", 1)).toThrow("OCI spec: process.ioPriority.class ");
+    expect(check("IOPRIO_CLASS_RT", 8)).toThrow("OCI spec: process.ioPriority.priority ");
+  });
+
+  it("puts an exec on its final processors, or the initial ones", () => {
+    const [both] = steps({ execCPUAffinity: { initial: "0", final: "1,3-4" } });
+    expect(both).toEqual({
+      reason: "process.execCPUAffinity.final",
+      op: { op: "cpu-affinity", cpus: [1, 3, 4] },
+    });
+    const [initial] = steps({ execCPUAffinity: { initial: "2", final: "" } });
+    expect(initial?.op).toEqual({ op: "cpu-affinity", cpus: [2] });
+    const check = () => checkScheduling({ ...process, execCPUAffinity: { initial: "", final: "a" } });
+    expect(check).toThrow('OCI spec: process.execCPUAffinity.final "a" ');
+  });
+});
+
+it.each([
+  ["", []],
+  ["0", [0]],
+  ["3, 1-2,2", [1, 2, 3]],
+  ["8191", [8191]],
+  ["8192", undefined],
+  ["2-1", undefined],
+  ["1-", undefined],
+  ["-1", undefined],
+  ["0x1", undefined],
+])("the list of processors %j is %j", (text, expected) => {
+  expect(parseCpuList(text)).toEqual(expected);
+});

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import { compileCreate } from "../compile-create.ts";
+import { compileExec } from "../compile-exec.ts";
+import { testSpec } from "../test-spec.ts";
+import { processWarnings } from "./check-process.ts";
+import { securityModules } from "./security-labels.ts";
+
+const { process, linux } = testSpec();
+const env = ["PATH=/bin"];
+const context = (hasLabel: boolean) => ({ env, namespaces: [], hasLabel: () => hasLabel });
+const labelled = { ...process, apparmorProfile: "profile", selinuxLabel: "u:r:t:s0" };
+
+describe("labels of security modules", () => {
+  it("are written while /proc is the guest's, before a create and an exec leave it", () => {
+    for (const plan of [
+      compileCreate(testSpec({ process: labelled }), context(true)),
+      compileExec(labelled, context(true)),
+    ]) {
+      const writes = plan.steps.filter(({ op }) => op.op === "write").map(({ op, reason }) => ({ ...op, reason }));
+      expect(writes.slice(1)).toEqual([
+        { op: "write", reason: "process.apparmorProfile", path: "/proc/self/attr/apparmor/exec", data: "exec profile" },
+        { op: "write", reason: "process.selinuxLabel", path: "/proc/self/attr/exec", data: "u:r:t:s0" },
+      ]);
+      const names = plan.steps.map(({ op }) => op.op);
+      expect(names.lastIndexOf("write")).toBeLessThan(names.indexOf("setns"));
+    }
+  });
+
+  it("of AppArmor are left out without it, and the log says so", () => {
+    const plan = compileExec({ ...process, apparmorProfile: "profile" }, context(false));
+    expect(plan.steps.filter(({ reason }) => reason === "process.apparmorProfile")).toEqual([]);
+    expect(processWarnings(labelled, () => false)).toEqual([
+      'OCI spec: process.apparmorProfile "profile" is left out: it is not loaded in this guest',
+    ]);
+    expect(processWarnings(labelled, () => true)).toEqual([]);
+  });
+
+  it("of SELinux are refused without it", () => {
+    const label = "u:r:t:s0";
+    expect(() => compileExec({ ...process, selinuxLabel: label }, context(false))).toThrow(
+      `OCI spec: process.selinuxLabel "${label}" needs SELinux, which is not enabled in this guest`,
+    );
+    const spec = testSpec({ linux: { ...linux, mountLabel: label } });
+    expect(() => compileCreate(spec, context(false))).toThrow(`OCI spec: linux.mountLabel "${label}" needs SELinux`);
+  });
+
+  it("for mounts are the context of new file systems but the kernel's own", () => {
+    const plan = compileCreate(testSpec({ linux: { ...linux, mountLabel: "u:r:t:s0" } }), context(true));
+    const given = plan.steps.filter(({ op }) => op.op === "fsconfig" && op.key === "context");
+    // proc has none, and a bind has no file system of its own.
+    expect(given.map(({ reason }) => reason)).toEqual(["mounts[1]", "mounts[2]"]);
+  });
+
+  it("of AppArmor are there when they were loaded in this guest", () => {
+    const files = (...there: string[]) => ({
+      exists: (path: string) => there.some((part) => path.includes(part)),
+      readText: () => "docker-default (enforce)\nname with spaces (complain)\n",
+    });
+    const has = (label: string) => securityModules(files("apparmor"))("apparmor", label);
+    expect(["docker-default", "name with spaces", "unconfined"].map(has)).toEqual([true, true, true]);
+    expect(["docker", "docker-default (enforce)", "name"].map(has)).toEqual([false, false, false]);
+    expect(securityModules(files())("apparmor", "unconfined")).toBe(false);
+  });
+
+  it("of SELinux are there when it is on", () => {
+    const files = (there: boolean) => ({ exists: () => there, readText: () => "" });
+    expect([true, false].map((there) => securityModules(files(there))("selinux", "x"))).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,50 @@
+import type { Files } from "../../kernel/files.ts";
+import type { PlanBuilder } from "../plan-builder.ts";
+import { refuse } from "../refuse.ts";
+import type { ProcessSpec } from "../spec.ts";
+
+/** Can this guest carry the label? */
+export type HasLabel = (module: "apparmor" | "selinux", label: string) => boolean;
+
+const PROFILES = "/sys/kernel/security/apparmor/profiles";
+
+/** AppArmor has the profiles that were loaded in this guest, which takes a mounted securityfs; SELinux is on or not. */
+export function securityModules(files: Pick<Files, "exists" | "readText">): HasLabel {
+  return (module, label) => {
+    if (module === "selinux") return files.exists("/sys/fs/selinux");
+    if (!files.exists(PROFILES)) return false;
+    // A line for each: "name (enforce)".
+    return (
+      label === "unconfined" ||
+      files
+        .readText(PROFILES)
+        .split("\n")
+        .some((line) => line.startsWith(`${label} (`))
+    );
+  };
+}
+
+/** Refuses a label for mounts where it would do nothing. */
+export function checkMountLabel(label: string, hasLabel: HasLabel): void {
+  if (label !== "" && !hasLabel("selinux", label)) throw noSelinux(`linux.mountLabel "${label}"`);
+}
+
+/**
+ * What the process becomes at execve; written while /proc is the guest's. Kata hosts send the profile of the host's
+ * AppArmor, which their agent leaves out, and so is one that this guest does not have (and `processWarnings` says so). A label for
+ * SELinux without SELinux is refused.
+ */
+export function compileLabels(plan: PlanBuilder, process: ProcessSpec, hasLabel: HasLabel): void {
+  const { apparmorProfile: profile = "", selinuxLabel: label = "" } = process;
+  if (profile !== "" && hasLabel("apparmor", profile)) {
+    const path = "/proc/self/attr/apparmor/exec";
+    plan.add("process.apparmorProfile", { op: "write", path, data: `exec ${profile}` });
+  }
+  if (label === "") return;
+  if (!hasLabel("selinux", label)) throw noSelinux(`process.selinuxLabel "${label}"`);
+  plan.add("process.selinuxLabel", { op: "write", path: "/proc/self/attr/exec", data: label });
+}
+
+function noSelinux(field: string): Error {
+  return refuse(field, "needs SELinux, which is not enabled in this guest");
+}

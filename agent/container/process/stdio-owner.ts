@@ -1,0 +1,19 @@
+import { fchownSync } from "node:fs";
+import type { LaunchFds } from "../launch.ts";
+import { hostId } from "../namespaces/user-namespace.ts";
+import type { LinuxSpec, ProcessSpec } from "../spec.ts";
+
+/**
+ * In a user namespace nobody can give stdio to the process's user, for the guest's root made it: the agent does so, by
+ * the ids outside. Without maps (a namespace by path) it stays the guest's.
+ */
+export function giveStdio(
+  fds: LaunchFds,
+  { user }: ProcessSpec,
+  { uidMappings = [], gidMappings = [] }: LinuxSpec,
+): void {
+  const uid = hostId(uidMappings, user.uid);
+  const gid = hostId(gidMappings, user.gid);
+  if (uid === undefined || gid === undefined) return;
+  for (const [name, fd] of fds.child) if (name !== "report" && name !== "release") fchownSync(fd, uid, gid);
+}

@@ -1,0 +1,145 @@
+import { capabilityMask } from "../process/capabilities.ts";
+import type { Spec } from "../spec.ts";
+import type { SeccompRule, SeccompSpec } from "./seccomp-spec.ts";
+
+/** One group of calls that the default filter refuses, with the reason. */
+interface Denied {
+  /** Why; for people. */
+  readonly reason: string;
+  readonly names: string;
+  /** A container that holds one of these capabilities may make the calls. None: nobody may. */
+  readonly unless?: readonly string[];
+  readonly errnoRet?: number;
+  /** Any of these is enough; absent: always. */
+  readonly args?: SeccompRule["args"];
+}
+
+const [AF_VSOCK, ENOSYS] = [40, 38];
+const LOW_32 = 0xffffffff;
+/** CLONE_NEWNS … CLONE_NEWNET. CLONE_NEWTIME is for unshare and clone3 alone: in clone its bit is of the exit signal. */
+const CLONE_NEW = [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000];
+const PER_LINUX32 = 3;
+const UNAME26 = 17;
+const TOP_BIT = 31;
+
+/**
+ * What an ordinary program never does, and what was a way out of a container or into its kernel before. All else is
+ * allowed: the kernel checks capabilities itself; this is the second wall, and makes the first one smaller.
+ */
+const DENIED: readonly Denied[] = [
+  {
+    reason: "the guest talks to its host by vsock, and so does the agent",
+    names: "socket socketpair",
+    args: [masked(0, LOW_32, AF_VSOCK)],
+  },
+  { reason: "arguments in memory, where a filter does not see AF_VSOCK", names: "socketcall" },
+  {
+    reason: "mounts",
+    names:
+      "mount umount umount2 pivot_root fsopen fsconfig fsmount fspick move_mount open_tree mount_setattr quotactl " +
+      "quotactl_fd fanotify_init",
+    unless: ["SYS_ADMIN"],
+  },
+  { reason: "namespaces open much of the kernel", names: "unshare setns", unless: ["SYS_ADMIN"] },
+  {
+    reason: "new namespaces",
+    names: "clone",
+    unless: ["SYS_ADMIN"],
+    args: CLONE_NEW.map((flag) => masked(0, flag, flag)),
+  },
+  {
+    reason: "flags in memory; programs fall back on clone",
+    names: "clone3",
+    unless: ["SYS_ADMIN"],
+    errnoRet: ENOSYS,
+  },
+  {
+    reason: "kernel modules",
+    names: "init_module finit_module delete_module create_module query_module get_kernel_syms",
+    unless: ["SYS_MODULE"],
+  },
+  { reason: "another kernel, or none", names: "kexec_load kexec_file_load reboot", unless: ["SYS_BOOT"] },
+  { reason: "programs in the kernel", names: "bpf", unless: ["SYS_ADMIN", "BPF"] },
+  { reason: "sees other containers", names: "perf_event_open", unless: ["SYS_ADMIN", "PERFMON"] },
+  { reason: "keyrings have no namespace", names: "add_key request_key keyctl" },
+  { reason: "makes races in the kernel easy to win", names: "userfaultfd" },
+  { reason: "calls that no filter sees", names: "io_uring_setup io_uring_enter io_uring_register" },
+  { reason: "files outside of the root", names: "open_by_handle_at", unless: ["DAC_READ_SEARCH"] },
+  { reason: "swap and accounting of the guest", names: "swapon swapoff", unless: ["SYS_ADMIN"] },
+  { reason: "accounting of the guest", names: "acct", unless: ["SYS_PACCT"] },
+  {
+    reason: "the guest's clock",
+    names: "settimeofday stime clock_settime clock_settime64",
+    unless: ["SYS_TIME"],
+  },
+  { reason: "the kernel's log", names: "syslog", unless: ["SYS_ADMIN", "SYSLOG"] },
+  { reason: "the machine's ports", names: "iopl ioperm", unless: ["SYS_RAWIO"] },
+  {
+    reason: "memory of other processes on other nodes",
+    names: "mbind set_mempolicy set_mempolicy_home_node migrate_pages move_pages",
+    unless: ["SYS_NICE"],
+  },
+  {
+    reason: "personalities other than Linux, 32-bit Linux, and the question",
+    names: "personality",
+    args: oddPersonas(),
+  },
+  {
+    reason: "nobody has used these for decades",
+    names: "_sysctl uselib ustat sysfs nfsservctl lookup_dcookie vm86 vm86old",
+  },
+];
+
+const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
+  x64: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+  arm64: ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
+};
+
+const byCapabilities = new Map<bigint, SeccompSpec>();
+
+/** The spec, with the default filter where it asks for none. */
+export function withDefaultSeccomp(spec: Spec): Spec {
+  if (spec.linux.seccomp !== undefined) return spec;
+  return { ...spec, linux: { ...spec.linux, seccomp: defaultSeccomp(spec.process.capabilities?.bounding ?? []) } };
+}
+
+/** The default filter for a container with these capabilities in its bounding set. */
+export function defaultSeccomp(capabilities: readonly string[]): SeccompSpec {
+  const held = capabilityMask(capabilities);
+  const known = byCapabilities.get(held);
+  if (known !== undefined) return known;
+  const denied = DENIED.filter(({ unless = [] }) => (capabilityMask(unless) & held) === 0n);
+  const filter: SeccompSpec = {
+    defaultAction: "SCMP_ACT_ALLOW",
+    architectures: ARCHITECTURES[process.arch] ?? [],
+    flags: [],
+    syscalls: denied.map(({ names, args = [], errnoRet }) => ({
+      names: names.split(" "),
+      action: "SCMP_ACT_ERRNO",
+      args,
+      ...(errnoRet === undefined ? {} : { errnoRet }),
+    })),
+  };
+  byCapabilities.clear();
+  byCapabilities.set(held, filter);
+  return filter;
+}
+
+/** (argument & mask) == value. */
+function masked(index: number, mask: number, value: number): SeccompRule["args"][number] {
+  return { index, value: String(mask), valueTwo: String(value), op: "SCMP_CMP_MASKED_EQ" };
+}
+
+/**
+ * Every value of 32 bits but 0xffffffff, which asks, and those that have no other bits than PER_LINUX32's and UNAME26's:
+ * another bit is set and the top one is not, or the top one is set and another is not.
+ */
+function oddPersonas(): SeccompRule["args"] {
+  const top = 2 ** TOP_BIT;
+  const bits = Array.from({ length: TOP_BIT }, (_, bit) => bit);
+  const odd = bits.filter((bit) => bit !== PER_LINUX32 && bit !== UNAME26);
+  return [
+    ...odd.map((bit) => masked(0, top + 2 ** bit, 2 ** bit)),
+    ...bits.map((bit) => masked(0, top + 2 ** bit, top)),
+  ];
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { compileCreate } from "../compile-create.ts";
+import { compileExec } from "../compile-exec.ts";
+import { testSpec } from "../test-spec.ts";
+import { seccompFilter } from "./seccomp-filter.ts";
+import type { SeccompSpec } from "./seccomp-spec.ts";
+
+const spec: SeccompSpec = {
+  defaultAction: "SCMP_ACT_ALLOW",
+  architectures: [],
+  flags: [],
+  syscalls: [{ names: ["umask"], action: "SCMP_ACT_ERRNO", args: [] }],
+};
+
+describe("a seccomp filter", () => {
+  it("is compiled once for one content", () => {
+    const first = seccompFilter(spec);
+    expect(first.program.length).toBeGreaterThan(3);
+    expect(seccompFilter(spec)).toBe(first);
+    const same = seccompFilter({ ...structuredClone(spec), flags: ["SECCOMP_FILTER_FLAG_LOG"] });
+    expect(same.program).toBe(first.program);
+    expect(seccompFilter({ ...spec, syscalls: [] }).program).not.toEqual(first.program);
+  });
+
+  it("has SPEC_ALLOW unless flags are given", () => {
+    const flags = (...names: string[]) =>
+      seccompFilter({ ...spec, flags: names.map((name) => `SECCOMP_FILTER_FLAG_${name}`) }).flags;
+    expect(flags()).toBe(4);
+    expect(flags("LOG")).toBe(2);
+    expect(flags("TSYNC", "WAIT_KILLABLE_RECV")).toBe(0);
+    expect(() => flags("NEW_LISTENER")).toThrow('OCI spec: linux.seccomp.flags "SECCOMP_FILTER_FLAG_NEW_LISTENER" ');
+  });
+
+  it("that libseccomp refuses is told by the field", () => {
+    expect(() => seccompFilter({ ...spec, architectures: ["SCMP_ARCH_S390X"] })).toThrow(
+      'OCI spec: linux.seccomp.architectures "SCMP_ARCH_S390X" is refused by libseccomp: EDOM',
+    );
+  });
+
+  it.each([true, false])("has its place in a plan; no new privileges: %s", (noNewPrivileges) => {
+    const process = { ...testSpec().process, noNewPrivileges };
+    const context = { env: ["PATH=/bin"], hasLabel: () => false, seccomp: seccompFilter(spec), namespaces: [] };
+    const create = compileCreate(testSpec({ process }), context);
+    for (const { steps } of [create, compileExec(process, context)]) {
+      const names = steps.map(({ op }) => op.op);
+      const at = names.indexOf("seccomp");
+      expect(names[at + 1]).toBe(noNewPrivileges ? "exec" : "user");
+    }
+  });
+});

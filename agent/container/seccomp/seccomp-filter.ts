@@ -1,0 +1,65 @@
+import { describeErrno } from "../../kernel/error.ts";
+import { compileSeccomp } from "../../kernel/seccomp-compiler.ts";
+import { refuse } from "../refuse.ts";
+import { describeSeccomp } from "./describe-seccomp.ts";
+import type { SeccompSpec } from "./seccomp-spec.ts";
+
+/** What seccomp(2) takes. */
+export interface SeccompFilter {
+  /** SECCOMP_FILTER_FLAG_*. */
+  readonly flags: number;
+  readonly program: BigUint64Array;
+}
+
+const SPEC_ALLOW = 4;
+const FLAGS = new Map([
+  // One thread has the filter, and with TSYNC too.
+  ["SECCOMP_FILTER_FLAG_TSYNC", 0],
+  ["SECCOMP_FILTER_FLAG_LOG", 2],
+  ["SECCOMP_FILTER_FLAG_SPEC_ALLOW", SPEC_ALLOW],
+  // Is about a listener, and there is none; the kernel takes it with one only.
+  ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0],
+]);
+
+/** Programs by their description: pods have few different ones, and execs of a container all have the same. */
+const programs = new Map<string, BigUint64Array>();
+const MAX_PROGRAMS = 16;
+/** Filters that are known by the very object: an exec need not describe it again. */
+const filters = new WeakMap<SeccompSpec, SeccompFilter>();
+
+/** The filter for a spec, compiled once. Without any flag it has SPEC_ALLOW, as with runc. Throws what names a field. */
+export function seccompFilter(spec: SeccompSpec): SeccompFilter {
+  const known = filters.get(spec);
+  if (known !== undefined) return known;
+  const filter = { flags: flagsOf(spec.flags), program: programOf(spec) };
+  filters.set(spec, filter);
+  return filter;
+}
+
+function programOf(spec: SeccompSpec): BigUint64Array {
+  const { text, fields } = describeSeccomp(spec);
+  const known = programs.get(text);
+  if (known !== undefined) return known;
+  const program = compileSeccomp(text);
+  if (!(program instanceof BigUint64Array)) {
+    throw refuse(
+      fields[program.line] ?? "linux.seccomp",
+      `is refused by libseccomp: ${describeErrno(program.errno).code}`,
+    );
+  }
+  const [oldest] = programs.keys();
+  if (programs.size >= MAX_PROGRAMS && oldest !== undefined) programs.delete(oldest);
+  programs.set(text, program);
+  return program;
+}
+
+function flagsOf(names: readonly string[]): number {
+  if (names.length === 0) return SPEC_ALLOW;
+  let flags = 0;
+  for (const name of names) {
+    const bit = FLAGS.get(name);
+    if (bit === undefined) throw refuse("linux.seccomp.flags", `"${name}" is not supported`);
+    flags |= bit;
+  }
+  return flags;
+}
