@@ -17,6 +17,7 @@ import { logTransport } from "./main/watch-transport.ts";
 import { GuestMetrics } from "./metrics/scrape.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { serviceTable } from "./service/table.ts";
+import { copyFile } from "./storage/copy-file.ts";
 import { RpcServer } from "./transport/rpc-server.ts";
 
 /** VMADDR_CID_HOST: nobody else may have a log or a shell. */
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
       readText: realFiles.readText,
       exists: realFiles.exists,
       list: realFiles.list,
+      copyFile: (file) => copyFile(sys, file),
       warn: (line) => log.warn(line),
       scrape: () => metrics.scrape(),
       stop: () => void stop(),

@@ -1,6 +1,7 @@
 import type { Init } from "../../proto/codec.ts";
 import type { agentService, guest, health, RequestOf, ResponseOf } from "../../proto/methods.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { CopiedFile } from "../storage/copy-file.ts";
 import type { Call } from "./dispatch.ts";
 
 /** What the calls work on. */
@@ -15,6 +16,8 @@ export interface Agent {
   readText(path: string): string;
   exists(path: string): boolean;
   list(path: string): string[];
+  /** Below the place that is shared with the host, nowhere else. */
+  copyFile(file: CopiedFile): void;
   /** To the agent's log: what a host may want to know, and nobody refuses. */
   warn(line: string): void;
   /** Prometheus text. */

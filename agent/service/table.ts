@@ -1,6 +1,7 @@
 import { type AnyMethod, services } from "../../proto/methods.ts";
 import { AgentError } from "../kernel/error.ts";
 import { closeStdin } from "./agent/close-stdin.ts";
+import { copyFile } from "./agent/copy-file.ts";
 import { createContainer } from "./agent/create-container.ts";
 import { createSandbox } from "./agent/create-sandbox.ts";
 import { destroySandbox } from "./agent/destroy-sandbox.ts";
@@ -49,6 +50,7 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   TtyWinResize: ttyWinResize,
   GetMetrics: getMetrics,
   GetOOMEvent: getOOMEvent,
+  CopyFile: copyFile,
   Explain: explain,
 };
 

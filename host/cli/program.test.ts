@@ -18,7 +18,20 @@ async function refuse(...line: string[]): Promise<{ text: string; code: number }
 
 test("there is one command for each thing that can be done", () => {
   const names = createProgram().commands.map((command) => command.name());
-  expect(names).toEqual(["run", "exec", "ps", "stats", "metrics", "logs", "explain", "kill", "rm", "boot", "stop"]);
+  expect(names).toEqual([
+    "run",
+    "exec",
+    "cp",
+    "ps",
+    "stats",
+    "metrics",
+    "logs",
+    "explain",
+    "kill",
+    "rm",
+    "boot",
+    "stop",
+  ]);
 });
 
 test.each([

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addBoot } from "./command/boot.ts";
+import { addCp } from "./command/cp.ts";
 import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
 import { addKill } from "./command/kill.ts";
@@ -26,6 +27,7 @@ export function createProgram(): Command {
   const commands = [
     addRun,
     addExec,
+    addCp,
     addPs,
     addStats,
     addMetrics,

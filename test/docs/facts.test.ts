@@ -116,8 +116,8 @@ describe("each page", () => {
 });
 
 it("every test that docs/restart.md names by its title is there", () => {
-  const titles = Array.from(page("docs/restart.md").matchAll(/^Tests: "([^"]+)"/gms), (match) =>
-    (match[1] ?? "").replaceAll("\n", " "),
+  const titles = Array.from(page("docs/restart.md").matchAll(/^- "([^"]+)"/gms), (match) =>
+    (match[1] ?? "").replaceAll(/\n */g, " "),
   );
   expect(titles.length).toBeGreaterThan(0);
   const source = readFileSync(join(repository, "test/scenarios/endurance.ts"), "utf8");

@@ -74,11 +74,13 @@ describe("the command lines in the pages", () => {
       "exec",
       "ps",
       "stats",
+      "cp",
+      "exec",
       "explain",
       "metrics",
       "stop",
     ]);
-    const [who, env, boot, id, ps, list, stats, explain, metrics, stop] = [...printed.values()];
+    const [who, env, boot, id, ps, list, stats, cp, copied, explain, metrics, stop] = [...printed.values()];
     expect(who).toMatch(/^root on 6\.\d+/);
     expect(env).toContain("NAME=value\n");
     expect(boot).toMatch(/^docs {2}\S+:1024 {2}\(512 MiB, 1 CPU, (tcg|kvm)\)\nQEMU 0 → kernel .* first answer .* s\n$/);
@@ -86,7 +88,8 @@ describe("the command lines in the pages", () => {
     expect(ps).toMatch(/1 root +sleep 1000/);
     expect(list).toMatch(/^GUEST .*\ndocs +sleeper +init +running/);
     expect(stats).toMatch(/^memory/m);
-    expect(explain).toMatch(/^execve +\/bin\/sleep +process\.args$/m);
+    expect([cp, copied]).toEqual(["", "README.md\ndocs\n"]);
+    expect(explain).toMatch(/^execve +sleep 1000 +process\.args$/m);
     expect(metrics).toMatch(/^kata_guest_meminfo\{item="mem_total"\} \d+$/m);
     expect(stop).toBe("docs\n");
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { confinementScenarios } from "./confinement.ts";
 import { containerScenarios } from "./containers.ts";
+import { copyFileScenarios } from "./copy-file.ts";
 import { defaultSeccompScenarios } from "./default-seccomp.ts";
 import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
@@ -49,6 +50,7 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("namespaces", () => namespaceScenarios(() => pod));
     describe("mounts", () => mountScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
+    describe("copied files", () => copyFileScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (!limits) return;
     describe("limits", () => limitScenarios(() => pod));

@@ -90,6 +90,18 @@ export function enduranceScenarios(current: { pod: Pod }): void {
     await current.pod.remove(id);
   });
 
+  it("goes on, after a kill, with a file whose pieces came before it", async () => {
+    const path = `/run/kata-containers/shared/containers/cut-${Date.now().toString(36)}`;
+    const piece = (offset: number, text: string) =>
+      current.pod.client.agent.copyFile({ path, file_mode: 0o644, file_size: 9, offset, data: Buffer.from(text) });
+    await piece(6, "ghi");
+    await piece(0, "abc");
+    await current.pod.machine.killAgent();
+    await reconnect();
+    await piece(3, "def");
+    expect(await current.pod.machine.shell(`cat ${path}`)).toBe("abcdefghi");
+  });
+
   it("keeps the sandbox: a second CreateSandbox is refused and harms nothing, before a kill and after", async () => {
     const id = await current.pod.start(["sleep", "1000"]);
     const create = () => current.pod.client.agent.createSandbox({ sandbox_id: "other" });

@@ -1,0 +1,16 @@
+import type { Rpc } from "../rpc.ts";
+
+/** Owners come as signed numbers. */
+export const copyFile: Rpc<"CopyFile"> = async (agent, request) => {
+  agent.copyFile({
+    path: request.path,
+    mode: request.file_mode,
+    dirMode: request.dir_mode,
+    uid: request.uid >>> 0,
+    gid: request.gid >>> 0,
+    fileSize: request.file_size,
+    offset: request.offset,
+    data: request.data,
+  });
+  return {};
+};

@@ -1,0 +1,217 @@
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { S_IFDIR, S_IFLNK, S_IFREG } from "../kernel/constants.ts";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { openSys } from "../kernel/sys.ts";
+import { type CopiedFile, copyFile } from "./copy-file.ts";
+
+const sys = openSys();
+const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+let base = "";
+let root = "";
+let before = 0;
+
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), "guestd-copy-"));
+  root = join(base, "a/shared");
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+  rmSync(base, { recursive: true });
+});
+
+/** One piece that is all of a file, unless `parts` say otherwise. */
+function copy(name: string, text: string | Uint8Array = "", parts: Partial<CopiedFile> = {}): void {
+  const data = Buffer.from(text);
+  const file = { path: `${root}/${name}`, mode: S_IFREG | 0o644, dirMode: 0o750, uid, gid, offset: 0, data };
+  copyFile(sys, { ...file, fileSize: data.length, ...parts }, root);
+}
+
+const text = (name: string) => readFileSync(join(root, name), "utf8");
+const modeOf = (name: string) => lstatSync(join(root, name)).mode & 0o7777;
+/** All that is below the root, and what the root is beside. */
+const everything = () => execFileSync("find", [base, "-printf", "%P %y %m %s %l\n"], { encoding: "utf8" });
+
+test("a file comes with its mode, in place of what was there, and the directories that were missing have theirs", () => {
+  copy("x/y/file", "first");
+  copy("x/y/file", "second", { mode: S_IFREG | 0o4711, dirMode: 0o700 });
+  expect(text("x/y/file")).toBe("second");
+  expect([modeOf("x"), modeOf("x/y"), modeOf("x/y/file")]).toEqual([0o750, 0o750, 0o4711]);
+  expect(readdirSync(join(root, "x/y"))).toEqual(["file"]);
+});
+
+test("a mode without a type is a file's, and an empty file is a file", () => {
+  copy("file", "", { mode: 0o600 });
+  expect([text("file"), modeOf("file")]).toEqual(["", 0o600]);
+});
+
+test("directories and links, to anywhere, are made; those that are there are changed", () => {
+  copy("dir", "", { mode: S_IFDIR | 0o700 });
+  copy("dir/file", "x");
+  copy("dir", "", { mode: S_IFDIR | 0o2755, fileSize: 4096 });
+  copy("dir/..data", "..2024", { mode: S_IFLNK | 0o777 });
+  copy("dir/..data", "/etc/passwd", { mode: S_IFLNK | 0o777 });
+  expect([modeOf("dir"), readlinkSync(join(root, "dir/..data"))]).toEqual([0o2755, "/etc/passwd"]);
+  copy("dir/..data", "no link any more");
+  expect(text("dir/..data")).toBe("no link any more");
+  expect(readdirSync(join(root, "dir")).toSorted()).toEqual(["..data", "file"]);
+});
+
+test("a link that stays below is followed on the way", () => {
+  copy("real/there", "x");
+  copy("other/link", "../real", { mode: S_IFLNK });
+  copy("other/link/file", "through it");
+  expect(text("real/file")).toBe("through it");
+});
+
+test("what has a long name, or one that differs in its extension only, keeps to itself", () => {
+  const names = ["a.conf", "a.yaml", "a", "n".repeat(255)];
+  for (const name of names) copy(name, `${name}1`.slice(0, 1), { fileSize: 2 });
+  expect(names.some((name) => existsSync(join(root, name)))).toBe(false);
+  for (const name of names) copy(name, "!", { fileSize: 2, offset: 1 });
+  expect(names.map(text)).toEqual(["a!", "a!", "a!", "n!"]);
+});
+
+describe("a file in pieces", () => {
+  const piece = (offset: number, data: string, parts: Partial<CopiedFile> = {}) =>
+    copy("file", data, { fileSize: 9, offset, ...parts });
+
+  test.each([
+    ["in order", [0, 3, 6]],
+    ["backwards", [6, 3, 0]],
+    ["in any order", [3, 0, 6]],
+    ["some twice", [6, 3, 6, 3, 0]],
+  ])("is there, whole, when the last one has come: %s", (_, offsets) => {
+    copy("file", "old");
+    for (const [index, offset] of offsets.entries()) {
+      expect(text("file"), `before piece ${index}`).toBe("old");
+      piece(offset, "abcdefghi".slice(offset, offset + 3));
+    }
+    expect(text("file")).toBe("abcdefghi");
+    expect(readdirSync(root)).toEqual(["file"]);
+  });
+
+  test("begins anew when its beginning comes again, or its length is another", () => {
+    piece(0, "old");
+    piece(3, "old");
+    piece(0, "new");
+    piece(6, "new");
+    expect(existsSync(join(root, "file"))).toBe(false);
+    piece(3, "NEW");
+    expect(text("file")).toBe("newNEWnew");
+    piece(0, "xxxx");
+    piece(4, "1234", { fileSize: 8 });
+    piece(0, "abcd", { fileSize: 8 });
+    expect(text("file")).toBe("abcd1234");
+  });
+
+  test("is refused when it would never fit, or comes in too many places, and leaves nothing", () => {
+    expect(() => copy("huge", "x", { fileSize: 2 ** 52 })).toThrow(
+      /huge": it has 4503599627370496 bytes, and \d+ are free$/,
+    );
+    const scattered = () => {
+      for (let offset = 1; offset < 1000; offset += 2) copy("s", "x", { fileSize: 1000, offset });
+    };
+    expect(scattered).toThrow("its pieces come too scattered");
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  test("goes on over what others have put under its temporary name", () => {
+    piece(0, "abc");
+    const [temporary = ""] = readdirSync(root);
+    rmSync(join(root, temporary));
+    symlinkSync("/dev/null", join(root, temporary));
+    piece(0, "abc");
+    rmSync(join(root, temporary));
+    mkdirSync(join(root, temporary));
+    piece(0, "abcdefghi");
+    rmSync(join(root, "file"));
+    execFileSync("mkfifo", [join(root, temporary)]);
+    piece(0, "abcdefghi");
+    expect(text("file")).toBe("abcdefghi");
+  });
+});
+
+describe("what could harm is refused in one line, and changes nothing", () => {
+  const outside = () => join(base, "outside");
+  beforeEach(() => {
+    mkdirSync(join(root, "dir"), { recursive: true });
+    mkdirSync(outside());
+    writeFileSync(join(root, "file"), "file");
+    symlinkSync(outside(), join(root, "absolute"));
+    symlinkSync("../../outside", join(root, "relative"));
+    symlinkSync("dir/../../shared/dir", join(root, "out-and-back"));
+    symlinkSync("/proc/self/root", join(root, "magic"));
+    symlinkSync("nowhere", join(root, "dangling"));
+    symlinkSync("loop", join(root, "loop"));
+  });
+
+  test.each<[string, Partial<CopiedFile>, RegExp]>([
+    ["..", { path: "ROOT/dir/../../outside/x" }, /has "\.\." in it$/],
+    ["another place", { path: "/etc/x" }, /"\/etc\/x" is not below /],
+    ["a place beside", { path: "ROOTx/y" }, /is not below /],
+    ["the root itself", { path: "ROOT/." }, /is not below /],
+    ["no absolute path", { path: "x" }, /is not below /],
+    ["a NUL byte", { path: "ROOT/x\0y" }, /has a NUL byte in it$/],
+    ["a long path", { path: `ROOT/${"x/".repeat(2048)}x` }, /is longer than 4095 bytes$/],
+    ["a long name", { path: `ROOT/new/${"x".repeat(256)}` }, /: ENAMETOOLONG \(/],
+    ["a link out, absolute", { path: "ROOT/absolute/x" }, /: a link on the way to "absolute" leads out$/],
+    ["a link out, relative", { path: "ROOT/relative/new/x" }, /: a link on the way to "relative\/new" leads out$/],
+    ["a link out and back", { path: "ROOT/out-and-back/x" }, /: a link on the way to "out-and-back" leads out$/],
+    ["a magic link", { path: "ROOT/magic/x" }, /leads out$/],
+    ["a link to nowhere", { path: "ROOT/dangling/x" }, /: EEXIST \(/],
+    ["a loop", { path: "ROOT/loop/x" }, /: ELOOP \(/],
+    ["a file on the way", { path: "ROOT/file/x" }, /: ENOTDIR \(/],
+    ["a directory in the place of a file", { path: "ROOT/dir" }, /: a directory is there$/],
+    ["a directory in the place of a link", { path: "ROOT/dir", mode: S_IFLNK }, /: a directory is there$/],
+    ["a file in the place of a directory", { path: "ROOT/file", mode: S_IFDIR }, /other than a directory is there$/],
+    [
+      "a link in the place of a directory",
+      { path: "ROOT/relative", mode: S_IFDIR },
+      /other than a directory is there$/,
+    ],
+    ["a negative size", { fileSize: -1 }, /: a file_size of -1 can't be$/],
+    ["a negative offset", { offset: -1 }, /: an offset of -1 can't be$/],
+    ["an offset beyond numbers", { offset: 2 ** 63 }, /: an offset of 9223372036854776000 can't be$/],
+    ["data over the end", { fileSize: 3, offset: 1 }, /: 4 bytes at 1 reach over the file_size of 3$/],
+    ["a link to nothing", { mode: S_IFLNK, data: Buffer.alloc(0) }, /: the target of a link is empty/],
+    ["a link with a NUL byte", { mode: S_IFLNK, data: Buffer.from("a\0b") }, /or has a NUL byte in it$/],
+    ["a link to far away", { mode: S_IFLNK, data: Buffer.alloc(4096, "x") }, /is longer than 4095 bytes$/],
+  ])("%s", (_, { path = "ROOT/new/x", ...parts }, line) => {
+    const earlier = everything();
+    const attempt = () => copy("", "data", { ...parts, path: path.replace("ROOT", root) });
+    expect(attempt).toThrow(line);
+    expect(attempt).toThrow(/^copy file[: ][^\n]{1,450}$/);
+    expect(everything()).toBe(earlier);
+  });
+});
+
+test.skipIf(uid !== 0)("owners are the file's, and of the directories that were missing the last one's", () => {
+  const owners = (name: string) => [lstatSync(join(root, name)).uid, lstatSync(join(root, name)).gid];
+  const ids = { uid: 1000, gid: 4_294_967_294 };
+  copy("a/b/file", "x", { ...ids, mode: S_IFREG | 0o4755 });
+  copy("a/b/link", "x", { ...ids, mode: S_IFLNK });
+  copy("a/b/dir", "", { ...ids, mode: S_IFDIR | 0o755 });
+  copy("a/b/other", "x", { uid: 7, gid: 0xffff_ffff });
+  expect(["a", "a/b", "a/b/file", "a/b/link", "a/b/dir", "a/b/other"].map(owners)).toEqual([
+    [0, 0],
+    ...Array.from({ length: 4 }, () => [1000, 4_294_967_294]),
+    [7, 0],
+  ]);
+  expect(modeOf("a/b/file")).toBe(0o4755);
+});

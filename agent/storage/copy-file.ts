@@ -1,0 +1,149 @@
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
+import { AgentError, describeErrno } from "../kernel/error.ts";
+import type { Fd, Sys } from "../kernel/kernel.ts";
+import { receiveChunk, temporaryName } from "./receive-chunk.ts";
+import { openSharedParent, pathOf } from "./shared-parent.ts";
+import { namesBelow, openBeneath, openSharedRoot, SHARED_ROOT } from "./shared-path.ts";
+
+/** A directory, a link, or a piece of a file, to be put below the shared root. */
+export interface CopiedFile {
+  readonly path: string;
+  /** S_IFMT says what it is: a directory, a link, anything else is a regular file. Then its permissions. */
+  readonly mode: number;
+  /** Permissions of the directories above that are missing. */
+  readonly dirMode: number;
+  /** 4294967295 leaves it as it is. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Of the whole file, bytes. */
+  readonly fileSize: number;
+  readonly offset: number;
+  /** Content from `offset` on; the target of a link. */
+  readonly data: Uint8Array;
+}
+
+type CopySys = Pick<Sys, "openat2" | "close">;
+
+const { O_DIRECTORY, O_NOFOLLOW } = constants;
+const PERMISSIONS = 0o7777;
+const MAX_TARGET = 4095;
+
+/** Puts it there, or throws one line and changes nothing. A file appears, whole, with its last piece, in whatever order they come. */
+export function copyFile(sys: CopySys, file: CopiedFile, root: string = SHARED_ROOT): void {
+  try {
+    const names = namesBelow(root, file.path);
+    check(file);
+    put(sys, file, root, names);
+  } catch (error) {
+    throw told(file.path, error);
+  }
+}
+
+function check({ mode, fileSize, offset, data }: CopiedFile): void {
+  const refuse = (why: string) => new AgentError("invalid-argument", why);
+  if (!Number.isSafeInteger(fileSize) || fileSize < 0) throw refuse(`a file_size of ${fileSize} can't be`);
+  if (!Number.isSafeInteger(offset) || offset < 0) throw refuse(`an offset of ${offset} can't be`);
+  if ((mode & S_IFMT) === S_IFLNK) {
+    if (data.length === 0 || data.includes(0)) throw refuse("the target of a link is empty or has a NUL byte in it");
+    if (data.length > MAX_TARGET) throw refuse(`the target of a link is longer than ${MAX_TARGET} bytes`);
+  } else if ((mode & S_IFMT) !== S_IFDIR && offset + data.length > fileSize) {
+    throw refuse(`${data.length} bytes at ${offset} reach over the file_size of ${fileSize}`);
+  }
+}
+
+function put(sys: CopySys, file: CopiedFile, rootPath: string, names: readonly [string, ...string[]]): void {
+  const name = names.at(-1) ?? "";
+  const { uid, gid } = file;
+  const root = openSharedRoot(rootPath);
+  try {
+    const parent = openSharedParent(sys, root, names.slice(0, -1), { mode: file.dirMode & 0o777, uid, gid });
+    try {
+      const type = file.mode & S_IFMT;
+      if (type === S_IFDIR) putDirectory(sys, parent.fd, name, file);
+      else if (type === S_IFLNK) putLink(parent.fd, name, file);
+      else {
+        refuseDirectory(parent.fd, name);
+        receiveChunk(parent.fd, name, { ...file, mode: file.mode & PERMISSIONS });
+      }
+    } catch (error) {
+      parent.undo();
+      throw error;
+    } finally {
+      parent.close();
+    }
+  } finally {
+    sys.close(root);
+  }
+}
+
+/** One that is there gets the mode and the owner. */
+function putDirectory(sys: CopySys, parent: Fd, name: string, { mode, uid, gid }: CopiedFile): void {
+  const path = `${pathOf(parent)}/${name}`;
+  const there = typeOf(path);
+  if (there !== undefined && there !== S_IFDIR) {
+    throw new AgentError("already-exists", "something other than a directory is there");
+  }
+  if (there === undefined) mkdirSync(path);
+  try {
+    const fd = openBeneath(sys, parent, [name], O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    try {
+      chownSync(pathOf(fd), uid, gid);
+      chmodSync(pathOf(fd), mode & PERMISSIONS);
+    } finally {
+      sys.close(fd);
+    }
+  } catch (error) {
+    if (there === undefined) rmdirSync(path);
+    throw error;
+  }
+}
+
+/** In place of a link or a file that is there, at no moment with none. */
+function putLink(parent: Fd, name: string, { data, uid, gid }: CopiedFile): void {
+  refuseDirectory(parent, name);
+  const temporary = `${pathOf(parent)}/${temporaryName(name)}`;
+  rmSync(temporary, { force: true });
+  symlinkSync(Buffer.from(data), temporary);
+  try {
+    lchownSync(temporary, uid, gid);
+    renameSync(temporary, `${pathOf(parent)}/${name}`);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function refuseDirectory(parent: Fd, name: string): void {
+  if (typeOf(`${pathOf(parent)}/${name}`) === S_IFDIR) throw new AgentError("already-exists", "a directory is there");
+}
+
+/** S_IFMT bits of what is there, links not followed. */
+function typeOf(path: string): number | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? undefined : stat.mode & S_IFMT;
+}
+
+/** One line that names the file: Node's own errors name paths through descriptors. */
+function told(path: string, error: unknown): unknown {
+  const what = `copy file ${JSON.stringify(path.slice(0, 200))}`;
+  if (error instanceof AgentError) {
+    const message = error.message.startsWith("path ") ? `copy file: ${error.message}` : `${what}: ${error.message}`;
+    return new AgentError(error.kind, message, { cause: error });
+  }
+  const { errno, syscall = "" } = error as NodeJS.ErrnoException;
+  if (errno === undefined) return error;
+  const { code, text } = describeErrno(-errno);
+  return new AgentError("internal", `${what}: ${syscall}: ${code} (${text})`, { cause: error });
+}

@@ -1,0 +1,60 @@
+import { basename, posix, resolve } from "node:path";
+import type { Command } from "commander";
+import { sendFiles } from "../../client/send-files.ts";
+import { rootfsPlace, SHARED_IN_GUEST } from "../../sandbox/shared-folder.ts";
+import { CliError } from "../cli-error.ts";
+import { StateStore } from "../state-store.ts";
+import { connectTo, findContainer, findTarget, type Target, type TargetFlags, withTarget } from "../target.ts";
+
+const HELP = `
+The place is CONTAINER:/PATH, or a path of the guest below ${SHARED_IN_GUEST}
+(a relative one begins there). With a / at its end, and for more than one source, it is a directory that they go into.
+All that is copied is root's.
+
+  guestctl cp settings.json web:/etc/app/
+  guestctl cp build/site web:/srv/www`;
+
+/** `guestctl cp`. */
+export function addCp(program: Command): void {
+  const command = program
+    .command("cp")
+    .summary("copy files into a container or a guest")
+    .description("Copies files, links and directories with all that is in them to a container or a guest, by CopyFile.")
+    .argument("<what...>", "files or directories, and the place");
+  withTarget(command)
+    .addHelpText("after", HELP)
+    .action((what: readonly string[], flags: TargetFlags) => cp(what, flags));
+}
+
+async function cp(what: readonly string[], flags: TargetFlags): Promise<void> {
+  const sources = what.slice(0, -1);
+  const place = what.at(-1) ?? "";
+  if (sources.length === 0) throw new CliError("cp: say what is to be copied, then the place");
+  const { path, ...target } = findPlace(place, flags);
+  await using client = await connectTo(target);
+  for (const source of sources) {
+    const into = path.endsWith("/") || sources.length > 1;
+    const to = into ? posix.join(path, basename(resolve(source))) : path;
+    await sendFiles(client, source, to, { owner: { uid: 0, gid: 0 } });
+  }
+}
+
+function findPlace(place: string, flags: TargetFlags): Target & { readonly path: string } {
+  const [, container, inside] = /^([^:/]+):(.*)$/s.exec(place) ?? [];
+  if (container === undefined || inside === undefined) {
+    return { ...findTarget(new StateStore(), flags), path: guestPath(place) };
+  }
+  if (flags.address !== undefined) {
+    throw new CliError(
+      `cp: where the files of ${container} are is known in a guest of ours only: say a path of the guest`,
+    );
+  }
+  const target = findContainer(new StateStore(), flags, container);
+  const { guest } = rootfsPlace("", target.container);
+  return { ...target, path: `${guest}/${inside}` };
+}
+
+/** As it is sent; the agent refuses what is not in its place. */
+function guestPath(place: string): string {
+  return place.startsWith("/") ? place : `${SHARED_IN_GUEST}/${place}`;
+}

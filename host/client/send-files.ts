@@ -1,0 +1,81 @@
+import { type FileHandle, lstat, open, readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { AgentClient } from "./agent-client.ts";
+import { RpcError } from "./rpc-error.ts";
+
+/** As Kata's hosts send it: a message holds 4 MiB. */
+const CHUNK_BYTES = 1024 * 1024;
+/** Of directories above that the guest has not. */
+const DIRECTORY_MODE = 0o755;
+/** How often a file is begun again because the agent was restarted in the middle. */
+const MAX_TRIES = 3;
+
+export interface SendOptions {
+  /** Of all that is sent; default: as each file has them. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Sends a file, a link or a directory with all that is in it to `path` of the guest, by CopyFile: the agent takes it below
+ * /run/kata-containers/shared/containers only. Throws RpcError, Node's errors, or an Error for what is none of the three.
+ */
+export async function sendFiles(
+  client: AgentClient,
+  source: string,
+  path: string,
+  options: SendOptions = {},
+): Promise<void> {
+  const stat = await lstat(source);
+  const send = async (data: Uint8Array, size: number, offset: number) => {
+    const { uid, gid } = options.owner ?? stat;
+    await client.agent.copyFile(
+      { path, file_mode: stat.mode, dir_mode: DIRECTORY_MODE, uid, gid, file_size: size, offset, data },
+      options.signal === undefined ? {} : { signal: options.signal },
+    );
+  };
+  if (stat.isDirectory()) {
+    await send(new Uint8Array(), 0, 0);
+    for (const name of (await readdir(source)).toSorted()) {
+      await sendFiles(client, join(source, name), `${path}/${name}`, options);
+    }
+  } else if (stat.isSymbolicLink()) {
+    const target = await readlink(source, { encoding: "buffer" });
+    await send(target, target.length, 0);
+  } else if (stat.isFile()) {
+    await sendContent(source, send);
+  } else {
+    throw new Error(`send ${source}: neither a file, a directory nor a link`);
+  }
+}
+
+type Send = (data: Uint8Array, size: number, offset: number) => Promise<void>;
+
+async function sendContent(source: string, send: Send): Promise<void> {
+  await using file = await open(source, "r");
+  for (let tries = 1; ; tries++) {
+    try {
+      await sendPieces(source, file, send);
+      return;
+    } catch (error) {
+      if (tries === MAX_TRIES || !wasCutOff(error)) throw error;
+    }
+  }
+}
+
+async function sendPieces(source: string, file: FileHandle, send: Send): Promise<void> {
+  const { size } = await file.stat();
+  if (size === 0) await send(new Uint8Array(), 0, 0);
+  const buffer = Buffer.alloc(Math.min(size, CHUNK_BYTES));
+  for (let offset = 0; offset < size; ) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, size - offset), offset);
+    if (bytesRead === 0) throw new Error(`send ${source}: it became shorter while it was sent`);
+    await send(buffer.subarray(0, bytesRead), size, offset);
+    offset += bytesRead;
+  }
+}
+
+/** The agent was restarted, and nobody knows whether the call is done. */
+function wasCutOff(error: unknown): boolean {
+  return error instanceof RpcError && error.kind === "unavailable" && error.message.includes("was restarted during");
+}

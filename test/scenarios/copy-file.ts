@@ -1,0 +1,102 @@
+import { createHash, randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { sendFiles } from "../../host/client/send-files.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+
+const ROOT = "/run/kata-containers/shared/containers";
+const S_IFDIR = 0o040000;
+const S_IFLNK = 0o120000;
+
+/** What a host sees of CopyFile. */
+export function copyFileScenarios(pod: () => Pod): void {
+  const shell = (line: string) => pod().machine.shell(line);
+  let count = 0;
+  /** A name below the root that nobody has used. */
+  const fresh = () => `copied-${process.pid}-${Date.now().toString(36)}-${++count}`;
+  const copy = (path: string, text: string, parts: Init<grpc.CopyFileRequest> = {}) => {
+    const data = Buffer.from(text);
+    const file = { path: `${ROOT}/${path}`, file_mode: 0o100644, dir_mode: 0o755, file_size: data.length, data };
+    return pod().client.agent.copyFile({ ...file, ...parts });
+  };
+
+  it("a directory of the host, copied, is in the container that binds it", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "guestd-send-"));
+    const big = randomBytes(2_500_000);
+    const tree = fresh();
+    try {
+      mkdirSync(join(directory, "sub/empty"), { recursive: true });
+      writeFileSync(join(directory, "sub/big file"), big);
+      writeFileSync(join(directory, "nothing"), "");
+      writeFileSync(join(directory, "run.sh"), "#!/bin/sh\necho I run\n");
+      chmodSync(join(directory, "run.sh"), 0o750);
+      symlinkSync("../run.sh", join(directory, "sub/link"));
+      await sendFiles(pod().client, directory, `${ROOT}/${tree}`, { owner: { uid: 1000, gid: 2000 } });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+    const Mounts = [
+      ...(ociSpec("/", []).Mounts ?? []),
+      { destination: "/tree", source: `${ROOT}/${tree}`, type: "bind", options: ["bind"] },
+    ];
+    const look = "cd /tree; find . | sort; stat -c '%a %u %g' run.sh; sha256sum < 'sub/big file'; sub/link";
+    const { stdout } = await pod().run(["sh", "-c", look], { Mounts });
+    expect(stdout.toString().split("\n")).toEqual([
+      ...[".", "./nothing", "./run.sh", "./sub", "./sub/big file", "./sub/empty", "./sub/link"],
+      ...["750 1000 2000", `${createHash("sha256").update(big).digest("hex")}  -`, "I run", ""],
+    ]);
+  });
+
+  it("files are there with their last piece, in whatever order the pieces of several come", async () => {
+    const tree = fresh();
+    const text = "abcdefghijkl";
+    const send = (name: string, offset: number) =>
+      copy(`${tree}/${name}`, text.slice(offset, offset + 4), { offset, file_size: text.length });
+    for (const offset of [4, 8]) await Promise.all(["x.conf", "x.yaml"].map((name) => send(name, offset)));
+    expect(await shell(`cd ${ROOT}/${tree}; ls`)).toBe("");
+    await send("x.yaml", 0);
+    expect(await shell(`cd ${ROOT}/${tree}; ls`)).toBe("x.yaml\n");
+    await send("x.conf", 0);
+    expect(await shell(`cd ${ROOT}/${tree}; ls -A1; cat *`)).toBe(`x.conf\nx.yaml\n${text}${text}`);
+  });
+
+  it("what leads out, or can't be, is refused in one line and changes nothing", async () => {
+    const tree = fresh();
+    await copy(`${tree}/out`, "/etc", { file_mode: S_IFLNK });
+    await copy(`${tree}/up`, "../../../..", { file_mode: S_IFLNK });
+    await copy(`${tree}/dir`, "", { file_mode: S_IFDIR | 0o700 });
+    await shell(`mkdir ${ROOT}/${tree}/small && mount -t tmpfs -o size=64k tmpfs ${ROOT}/${tree}/small`);
+    const everything = () => shell(`cd ${ROOT}; find . /etc -xdev | sort; ls -la ${tree} ${tree}/small`);
+    const before = await everything();
+    const refused: [attempt: () => Promise<unknown>, kind: string, line: RegExp][] = [
+      [() => copy(`${tree}/../../../../../etc/x`, "x"), "invalid-argument", /has "\.\." in it$/],
+      [() => copy("", "x", { path: "/etc/x" }), "invalid-argument", /"\/etc\/x" is not below /],
+      [() => copy(`${tree}/out/x`, "x"), "invalid-argument", /a link on the way to ".*\/out" leads out$/],
+      [() => copy(`${tree}/up/etc/x`, "x"), "invalid-argument", /a link on the way to ".*\/up\/etc" leads out$/],
+      [() => copy(`${tree}/dir`, "x"), "already-exists", /: a directory is there$/],
+      [() => copy(`${tree}/new/x`, "x", { offset: -1 }), "invalid-argument", /: an offset of -1 can't be$/],
+      [() => copy(`${tree}/new/x`, "x", { file_size: -1 }), "invalid-argument", /: a file_size of -1 can't be$/],
+      [() => copy(`${tree}/new/x`, "xx", { file_size: 1 }), "invalid-argument", /reach over the file_size of 1$/],
+      [
+        () => copy(`${tree}/small/x`, "x", { file_size: 65_537 }),
+        "resource-exhausted",
+        /it has 65537 bytes, and \d+ are free$/,
+      ],
+    ];
+    for (const [attempt, kind, line] of refused) {
+      const error = await attempt().then(
+        () => undefined,
+        (reason: Error & { kind: string }) => reason,
+      );
+      expect(error?.message).toMatch(line);
+      expect(error?.kind, error?.message).toBe(kind);
+    }
+    expect(await everything()).toBe(before);
+    await shell(`umount ${ROOT}/${tree}/small`);
+  });
+}
