@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import type { Fd } from "../../agent/kernel/kernel.ts";
 import { startInit } from "./harness.ts";
+import { message, nextReply } from "./raw.ts";
 import { startRelayedInit, sys } from "./relayed-init.ts";
 import { launch, shell, stdio } from "./run-plan.ts";
 import { describeInit } from "./variants.ts";
@@ -112,6 +114,40 @@ describeInit("from start to power-off", (binary) => {
     sys.close(await init.nextSocket());
     expect((await init.nextAgent()).greeting.generation).toBe(2);
     expect(init.running.console()).toContain("the agent ended (signal 9)");
+  });
+
+  test.each([
+    ["had not read what init had to say", async () => undefined],
+    ["had read all", async (socket: Fd) => void (await nextReply(socket))],
+  ])("what an agent asked for is done when it ends, though it %s", async (_how, read) => {
+    await using init = await startRelayedInit({ init: binary });
+    const [socket, pid] = [await init.nextSocket(), await init.running.pid()];
+    await read(socket);
+    process.kill(pid, "SIGSTOP");
+    const KEEP = 4;
+    const names = Array.from({ length: 50 }, (_, index) => `name-${index}`);
+    const fd = openSync("/dev/null", "r");
+    for (const name of names) expect(sys.sendMessage(socket, message(KEEP, 0, Buffer.from(name)), [fd])).toBe(true);
+    for (const own of [fd, socket]) sys.close(own);
+    process.kill(pid, "SIGCONT");
+    const { deposits } = (await init.nextAgent()).greeting;
+    for (const fd of deposits.values()) sys.close(fd);
+    expect([...deposits.keys()]).toEqual(names);
+  });
+
+  test("descriptors that came with an agent's last words, which were none, are closed", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const [socket, pid] = [await init.nextSocket(), await init.running.pid()];
+    await nextReply(socket);
+    const open = () => readdirSync(`/proc/${pid}/fd`).length;
+    const before = open();
+    process.kill(pid, "SIGSTOP");
+    const fd = openSync("/dev/null", "r");
+    expect(sys.sendMessage(socket, Buffer.alloc(0), [fd, fd, fd])).toBe(true);
+    for (const own of [fd, socket]) sys.close(own);
+    process.kill(pid, "SIGCONT");
+    await init.nextAgent();
+    expect(open()).toBe(before);
   });
 
   test("an agent that does not read holds up nobody: its exits come when it reads", async () => {

@@ -216,9 +216,10 @@ static int read_one(const struct origin *origin) {
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   ssize_t length = recvmsg(agent.socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (length < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
+  /* ECONNRESET, once: the agent ended with messages unread. What it had sent is still there. */
+  if (length < 0) return errno == ECONNRESET ? 1 : errno == EAGAIN || errno == EINTR ? 0 : -1;
   unsigned count = take_fds(&message, fds);
-  if (length == 0 && hung_up()) return -1;
+  if (length == 0 && count == 0 && hung_up()) return -1;
   int error = message_parse(bytes, (size_t)length, count, &request);
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) error = -EMSGSIZE;
   answer(&request, error, fds, origin);
