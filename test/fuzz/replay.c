@@ -1,0 +1,32 @@
+/* Runs a fuzz target over the files that are named on standard input, one in each line, and prints how many. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 1 << 20 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int main(void) {
+  char path[4096];
+  unsigned count = 0;
+  uint8_t *all = malloc(MOST);
+  while (all != NULL && fgets(path, sizeof path, stdin) != NULL) {
+    path[strcspn(path, "\n")] = '\0';
+    fprintf(stderr, "%s\n", path); /* the last one is what failed */
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return 1;
+    size_t size = fread(all, 1, MOST, file);
+    fclose(file);
+    uint8_t *data = malloc(size + (size == 0)); /* of this size, so that ASan sees a step beyond it */
+    if (data == NULL) return 1;
+    memcpy(data, all, size);
+    LLVMFuzzerTestOneInput(data, size);
+    free(data);
+    count++;
+  }
+  free(all);
+  printf("%u\n", count);
+  return 0;
+}

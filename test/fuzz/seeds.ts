@@ -1,0 +1,87 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import type { PlanOp } from "../../agent/kernel/plan.ts";
+import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/plan-arbitrary.ts";
+import { encodePlan } from "../../agent/kernel/plan-encode.ts";
+import type { Target } from "./targets.ts";
+
+const LAUNCH = 1;
+const TYPES = [1, 2, 3, 4, 5, 6, 7];
+const EXEC: PlanOp = { op: "exec", args: ["x"], env: ["A=b"] };
+
+/** Good inputs to begin with: they find what the corpus does not know yet, an operation that is new. */
+export function writeSeeds(target: Target, directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  for (const [index, seed] of seedsOf(target).entries()) writeFileSync(join(directory, `seed-${index}`), seed);
+}
+
+function seedsOf(target: Target): Buffer[] {
+  if (target === "decoders") {
+    return [...plans().map((plan) => Buffer.concat([Buffer.of(ARBITRARY_SLOTS), plan])), ...messages()];
+  }
+  if (target === "child") {
+    return plans().map((plan, index) => {
+      const answers = Buffer.from(Array.from({ length: (index * 7) % 60 }, (_, at) => (index * 31 + at * 97) & 0xff));
+      return Buffer.concat([Buffer.of(ARBITRARY_SLOTS, answers.length, 0), answers, plan]);
+    });
+  }
+  return plans().map(session);
+}
+
+function plans(): Uint8Array[] {
+  const each = Object.values(arbitraryOps) as fc.Arbitrary<PlanOp>[];
+  const alone = each.flatMap((op) => fc.sample(op, { numRuns: 2, seed: 1 }).map((first) => encodePlan([first, EXEC])));
+  return [...alone, ...fc.sample(arbitraryPlan, { numRuns: 60, seed: 1 }).map(encodePlan)];
+}
+
+function messages(): Buffer[] {
+  return TYPES.flatMap((type) =>
+    [0, 4, 8, 20, 30].map((body) => Buffer.concat([Buffer.of(0x82), message(type, 0, body)])),
+  );
+}
+
+function message(type: number, id: number, body: number | Uint8Array): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeUInt32LE(type, 0);
+  header.writeUInt32LE(id, 8);
+  return Buffer.concat([header, typeof body === "number" ? Buffer.alloc(body) : body]);
+}
+
+/** A launch that keeps two descriptors, its end, and all that can be asked about it. */
+function session(plan: Uint8Array, index: number): Buffer {
+  const launch = Buffer.alloc(20);
+  launch.writeUInt32LE(index & 1, 0);
+  launch.writeUInt32LE(0b110, 4);
+  launch.writeUInt16LE(ARBITRARY_SLOTS, 8);
+  launch.writeInt16LE(-1, 12);
+  launch.writeInt16LE(index % 3 === 0 ? 2 : -1, 14);
+  launch.writeUInt32LE(5, 16);
+  const label = Buffer.from("label");
+  const asked = [
+    message(2, 7, 0),
+    message(3, 7, Buffer.of(index % 6, 0, 0, 0)),
+    message(5, 0, Buffer.from("name")),
+    message(6, 0, Buffer.of(1, 0, 0, 0)),
+    message(7, 9, Buffer.concat([Buffer.of(4, 0, 0, 0, 0, 0, 0, 0), label])),
+  ];
+  const end = Buffer.of(4, 1, index & 0xff);
+  return Buffer.concat([
+    send(1 + ARBITRARY_SLOTS + 2, message(LAUNCH, 7, Buffer.concat([launch, label])), plan),
+    send(1, message(4, 0, Buffer.from("name")), Buffer.alloc(0)),
+    Buffer.of(2, 3),
+    index % 2 === 0 ? end : Buffer.of(5, 1),
+    ...asked.flatMap((bytes) => [send(0, bytes), Buffer.of(2, 3)]),
+    end,
+  ]);
+}
+
+function send(descriptors: number, bytes: Uint8Array, plan?: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.of(0, 1, descriptors), sized(bytes), ...(plan === undefined ? [] : [sized(plan)])]);
+}
+
+function sized(bytes: Uint8Array): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeUInt16LE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
