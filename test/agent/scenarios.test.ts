@@ -14,5 +14,5 @@ describe(`the agent in namespaces${reason === undefined ? "" : ` (skipped: ${rea
     machine = await startHostAgent();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  allScenarios(() => machine, false);
+  allScenarios(() => machine, { limits: false, slow: false });
 });

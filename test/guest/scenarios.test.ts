@@ -9,5 +9,5 @@ describe("the agent in a real guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  allScenarios(() => machine, true);
+  allScenarios(() => machine, { limits: true, slow: true });
 });

@@ -59,8 +59,8 @@ describeInit("a process that another one forked becomes init's", (binary) => {
   });
 
   test("one that had ended before it was adopted has its exit told, once", async () => {
-    const pid = await orphan("exit 33");
-    await run(agent, [stdio, ...shell("sleep 0.3")]);
+    const pid = await orphan("sleep 0.1; exit 33"); // after its parent, which would reap it
+    await run(agent, [stdio, ...shell("sleep 0.4")]);
     const adopted = await agent.adopt({ id: ++id, pid, keep: {}, label: "ended" });
     expect((await adopted.exit).code).toBe(33);
     expect(() => sys.signal(adopted.pidfd, 9)).toThrow("EBADF");

@@ -27,8 +27,15 @@ import { specFieldScenarios } from "./spec-fields.ts";
 import { statisticsScenarios } from "./statistics.ts";
 import { updateScenarios } from "./update.ts";
 
-/** `limits`: cgroups have controllers there. Every scenario, over both protocols, on one machine: what a host sees must not depend on either. */
-export function allScenarios(machine: () => Machine, limits: boolean): void {
+/**
+ * Every scenario, over both protocols, on one machine: what a host sees must not depend on either. `limits`: cgroups have
+ * controllers there. `slow`: an emulated guest, where gRPC gets the conversations alone; what a container is does not
+ * depend on it, as the faster machine shows.
+ */
+export function allScenarios(
+  machine: () => Machine,
+  { limits, slow }: { readonly limits: boolean; readonly slow: boolean },
+): void {
   describe.each(["ttrpc", "grpc"] as const)("over %s", (protocol) => {
     let pod: Pod;
     beforeAll(async () => {
@@ -36,6 +43,10 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     });
     afterAll(() => pod?.client.close());
     describe("containers", () => containerScenarios(() => pod));
+    describe("copied files", () => copyFileScenarios(() => pod));
+    describe("observation", () => observationScenarios(() => pod));
+    describe("refusals", () => refusalScenarios(() => pod));
+    if (slow && protocol === "grpc") return;
     describe("fields of the spec", () => specFieldScenarios(() => pod));
     describe("devices", () => deviceScenarios(() => pod));
     describe("fields of the process", () => processFieldScenarios(() => pod));
@@ -49,9 +60,6 @@ export function allScenarios(machine: () => Machine, limits: boolean): void {
     describe("confinement", () => confinementScenarios(() => pod));
     describe("namespaces", () => namespaceScenarios(() => pod));
     describe("mounts", () => mountScenarios(() => pod));
-    describe("observation", () => observationScenarios(() => pod));
-    describe("copied files", () => copyFileScenarios(() => pod));
-    describe("refusals", () => refusalScenarios(() => pod));
     if (!limits) return;
     describe("limits", () => limitScenarios(() => pod));
     describe("resources", () => resourceScenarios(() => pod));

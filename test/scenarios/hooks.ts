@@ -83,11 +83,10 @@ export function hookScenarios(pod: () => Pod): void {
         StartContainer: [{ Path: "/bin/sh", Args: ["sh", "-c", `(${line}) > /places`], Env: ["PATH=/bin"] }],
         Poststart: [where("poststart")],
       },
-      ["sh", "-c", `(${line}); cat /places; sleep 1000`],
+      ["sh", "-c", `(${line}); cat /places`],
     );
     await pod().client.agent.startContainer({ container_id: id });
-    const { data } = await pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 10_000 });
-    const lines = Buffer.from(data).toString().trim().split("\n");
+    const lines = (await pod().drain("readStdout", id, id)).toString().trim().split("\n");
     const own = lines.slice(0, 4);
     expect(lines.slice(4)).toEqual(own);
     const guest = (await pod().machine.shell(line)).trim().split("\n");

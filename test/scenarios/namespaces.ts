@@ -20,6 +20,11 @@ export function namespaceScenarios(pod: () => Pod): void {
     return stdout.toString() + stderr.toString();
   };
   const shifted = () => shiftedRootfs(pod().machine);
+  /** Of the process in the guest that has this argument; a pattern that does not find itself. */
+  const pidOf = async (argument: string): Promise<number> => {
+    const found = await pod().machine.shell(`grep -lzx '${argument}' /proc/[0-9]*/cmdline 2> /dev/null`);
+    return Number(/\/proc\/(\d+)\//.exec(found)?.[1]);
+  };
 
   it("user: ids are mapped, root inside is nobody outside, and it may mount", async () => {
     const line = [
@@ -85,7 +90,7 @@ export function namespaceScenarios(pod: () => Pod): void {
 
   it("pid by path: that of another container, and not of another type", async () => {
     const first = await pod().start(["sleep", "1235"]);
-    const pid = Number((await pod().machine.shell("pgrep -o -f 'sleep 123[5]'")).trim());
+    const pid = await pidOf("123[5]");
     const types = (Path: string) => ({
       Linux: { ...ociSpec("/", []).Linux, Namespaces: [{ Type: "mount" }, { Type: "pid", Path }] },
     });
@@ -126,7 +131,7 @@ export function namespaceScenarios(pod: () => Pod): void {
       ...linux([...ORDINARY, "user", "network"], MAPS),
       Root: { Path: await shifted() },
     });
-    const pid = Number((await pod().machine.shell("pgrep -o -f 'sleep 123[4]'")).trim());
+    const pid = await pidOf("123[4]");
     const Namespaces = [
       ...["mount", "pid", "ipc", "uts"].map((Type) => ({ Type })),
       { Type: "user", Path: `/proc/${pid}/ns/user` },
