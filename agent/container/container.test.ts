@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SystemError } from "../kernel/error.ts";
+import type { Files } from "../kernel/files.ts";
 import type { ChildDouble, InitDoubleOptions } from "../kernel/init-double.ts";
 import { openDescriptors } from "../kernel/open-descriptors.ts";
 import { Container } from "./container.ts";
@@ -31,7 +33,7 @@ const spec = () =>
   });
 const sleep: ProcessSpec = { ...testSpec().process, args: ["sleep", "1"] };
 
-async function create(options: InitDoubleOptions = {}) {
+async function create(options: InitDoubleOptions & { readonly files?: Partial<Files> } = {}) {
   const kernel = testKernel(options);
   const container = await Container.create(kernel, {
     id: "c1",
@@ -157,6 +159,19 @@ describe("an exec", () => {
     child(0).end();
     await container.init.exit;
     await expect(container.exec("1", sleep)).rejects.toThrow("exec in container c1: its init process has ended");
+    await container.remove(never);
+  });
+
+  test("that fails because the init process is just ending says so, and keeps the cause", async () => {
+    const { container, kernel } = await create({
+      files: { readText: () => "1 (sleep) S 0 0 0 0 0 4" },
+    });
+    const cause = new SystemError("setns", 3, "pid namespace of the launch");
+    kernel.init.refuse(cause);
+    await expect(container.exec("1", sleep)).rejects.toMatchObject({
+      message: "exec in container c1: its init process has ended",
+      cause,
+    });
     await container.remove(never);
   });
 

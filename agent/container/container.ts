@@ -10,6 +10,7 @@ import type { ContainerOptions, Maker } from "./maker.ts";
 import { makerOf } from "./maker-of.ts";
 import { checkProcess } from "./process/check-process.ts";
 import { inherit } from "./process/inherit.ts";
+import { isEnding } from "./process/is-ending.ts";
 import type { Process } from "./process/process.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
@@ -123,6 +124,9 @@ export class Container {
       this.#execs.set(execId, started);
       this.#dropEnded();
       return started;
+    } catch (error) {
+      if (givenUp.aborted || !isEnding(this.#kernel.files, this.#init.pid)) throw error;
+      throw this.#refusal("exec in container", "its init process has ended", error);
     } finally {
       this.#launching.delete(execId);
     }
@@ -194,10 +198,11 @@ export class Container {
     return new AgentError("internal", `failed to ${call} container ${this.id}: current status is: ${state}`);
   }
 
-  #refusal(call: string, why: string): AgentError {
+  #refusal(call: string, why: string, cause?: unknown): AgentError {
     return new AgentError(
       "internal", // by contract
       call === "" ? `container ${this.id} ${why}` : `${call} ${this.id}: ${why}`,
+      { cause },
     );
   }
 }

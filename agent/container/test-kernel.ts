@@ -36,5 +36,9 @@ export function testKernel(
   };
   const sys = { ...openSys(), signal, killGroup, ...filters, ...options.sys };
   const init = createInitDouble(sys, options);
-  return { sys, init, files: { ...realFiles, ...options.files }, signals };
+  const readText = (path: string) =>
+    init.children.some(({ pid }) => path === `/proc/${pid}/stat`)
+      ? "1 (played) S 0 0 0 0 0 0"
+      : realFiles.readText(path);
+  return { sys, init, files: { ...realFiles, readText, ...options.files }, signals };
 }

@@ -18,6 +18,7 @@ import { observationScenarios } from "./observation.ts";
 import { oomScenarios } from "./oom.ts";
 import { pauseScenarios } from "./pause.ts";
 import { Pod } from "./pod.ts";
+import { processEndScenarios } from "./process-ends.ts";
 import { processFieldScenarios } from "./process-fields.ts";
 import { processScenarios } from "./processes.ts";
 import { refusalScenarios } from "./refusals.ts";
@@ -53,6 +54,7 @@ export function allScenarios(
     describe("device filter", () => deviceFilterScenarios(() => pod));
     describe("pause and resume", () => pauseScenarios(() => pod));
     describe("difficult processes", () => processScenarios(() => pod));
+    describe("ends of processes", () => processEndScenarios(() => pod));
     describe("hooks", () => hookScenarios(() => pod));
     describe("hooks that fail", () => hookFailureScenarios(() => pod));
     describe("seccomp", () => seccompScenarios(() => pod));

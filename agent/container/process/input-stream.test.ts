@@ -107,7 +107,9 @@ test("closing ends a write that waits, and later ones fail in one line", async (
 test("a process that does not read any more is an error with its errno", async () => {
   const { input, hangUp } = pipe();
   hangUp();
-  await expect(input.write(Buffer.from("x"), never)).rejects.toThrow(/^write fd \d+: EPIPE/);
+  await expect(input.write(Buffer.from("x"), never)).rejects.toThrow(
+    "write to stdin: EPIPE (nobody reads it any more)",
+  );
   input.close();
 });
 

@@ -1,4 +1,4 @@
-import { AgentError } from "../../kernel/error.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 
 const CLOSED = new AgentError("internal", "write to stdin: it is closed");
@@ -59,9 +59,18 @@ export class InputStream {
     while (rest.length > 0) {
       if (this.#fd === undefined) throw CLOSED;
       signal.throwIfAborted();
-      const count = this.#sys.write(this.#fd, rest);
+      const count = this.#tryWrite(this.#fd, rest);
       if (count < 0) await this.#sys.poll(this.#fd, "write", AbortSignal.any([signal, this.#closed.signal]));
       else rest = rest.subarray(count);
+    }
+  }
+
+  #tryWrite(fd: Fd, data: Uint8Array): number {
+    try {
+      return this.#sys.write(fd, data);
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
+      throw new AgentError("internal", "write to stdin: EPIPE (nobody reads it any more)", { cause: error });
     }
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { SystemError } from "../../kernel/error.ts";
 import type { ExitStatus, Fd, KeptFds, RestoredProcess } from "../../kernel/kernel.ts";
 import { openDescriptors } from "../../kernel/open-descriptors.ts";
 import { testKernel } from "../test-kernel.ts";
@@ -20,7 +21,7 @@ const ENDED: ExitStatus = { code: 3, signal: 0, userMicros: 0, systemMicros: 0, 
 let ids = 100;
 
 /** A process with pipes of which the test holds the other ends. */
-function start(roles: readonly (keyof KeptFds)[] = ["stdin", "stdout", "stderr"]) {
+function start(roles: readonly (keyof KeptFds)[] = ["stdin", "stdout", "stderr"], of = kernel) {
   const id = ++ids;
   const fds: Record<string, Fd> = {};
   const others: Record<string, Fd> = {};
@@ -33,7 +34,7 @@ function start(roles: readonly (keyof KeptFds)[] = ["stdin", "stdout", "stderr"]
   const exit = Promise.withResolvers<ExitStatus>();
   const { read: pidfd, write } = sys.pipe();
   sys.close(write);
-  const process = new Process(kernel, "x", { id, pid: 1, pidfd, exit: exit.promise }, fds);
+  const process = new Process(of, "x", { id, pid: 1, pidfd, exit: exit.promise }, fds);
   return { id, process, others, hangUp: () => Object.values(others).forEach(sys.close), end: exit.resolve };
 }
 
@@ -84,6 +85,19 @@ test("after it was waited for its stdin, its size and its signals are not found"
   process.markWaited();
   expect(() => process.input).toThrow('process not found: "x" (it was waited for)');
   expect(() => process.resize(1, 1)).toThrow("process not found");
+});
+
+test("one whose end init has seen and not told yet takes signals in silence, too", async () => {
+  const signal = () => {
+    throw new SystemError("send signal 15 to", 3, "pidfd 41");
+  };
+  const { process, end, hangUp } = start([], testKernel({ sys: { signal } }));
+  process.signal(15);
+  process.kill();
+  end(ENDED);
+  await process.exit;
+  process.destroy();
+  hangUp();
 });
 
 test("an ended process takes signals in silence and holds no pidfd", async () => {

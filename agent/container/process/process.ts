@@ -134,19 +134,18 @@ export class Process {
     if (this.finished && !this.#keptUntilRemoved) this.#forget();
   }
 
-  /** Throws SystemError ESRCH when it is gone. */
+  /** One that has ended takes it in silence, also when init has reaped it and its end is on its way here. */
   signal(number: number): void {
     if (this.#status !== undefined) return;
-    this.#kernel.sys.signal(this.pidfd, number);
-  }
-
-  /** SIGKILL; one that is gone is dead already. */
-  kill(): void {
     try {
-      this.signal(SIGKILL);
+      this.#kernel.sys.signal(this.pidfd, number);
     } catch (error) {
       if (!(error instanceof SystemError && error.code === "ESRCH")) throw error;
     }
+  }
+
+  kill(): void {
+    this.signal(SIGKILL);
   }
 
   resize(rows: number, columns: number): void {

@@ -1,0 +1,32 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { realFiles } from "../../kernel/files.ts";
+import { isEnding } from "./is-ending.ts";
+
+test("one that lives is not ending", () => {
+  expect(isEnding(realFiles, process.pid)).toBe(false);
+});
+
+test("one that has ended is, as long as nobody has waited for it, and after", async () => {
+  // The shell is stopped before it can wait for its child.
+  const shell = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; kill -STOP $$; wait"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  try {
+    const [text] = await once(shell.stdout, "data");
+    const pid = Number(text);
+    await expect.poll(() => realFiles.readText(`/proc/${pid}/stat`)).toMatch(/\) Z /);
+    expect(isEnding(realFiles, pid)).toBe(true);
+    shell.kill("SIGCONT");
+    await once(shell, "exit");
+    expect(isEnding(realFiles, pid)).toBe(true);
+  } finally {
+    shell.kill("SIGKILL");
+  }
+});
+
+test("a name that looks like the rest of the line is skipped", () => {
+  const of = (flags: number) => ({ ...realFiles, readText: () => `7 (a) S 1 4 4 (b)) S 1 7 7 0 -1 ${flags} 0 0` });
+  expect([isEnding(of(4_194_560), 7), isEnding(of(4_194_564), 7)]).toEqual([false, true]);
+});

@@ -1,0 +1,125 @@
+import { expect, it } from "vitest";
+import type { Pod } from "./pod.ts";
+
+const TERM = 15;
+const KILL = 9;
+
+/** Ends are sticky and come after output, and nothing that holds up one call holds up those that end things. */
+export function processEndScenarios(pod: () => Pod): void {
+  const agent = () => pod().client.agent;
+  const sleeper = () => pod().start(["sleep", "1000"]);
+
+  it("a hundred waiters on ten connections of both protocols get the status, and so do as many that come later", async () => {
+    const { machine } = pod();
+    const protocols = Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? "ttrpc" : "grpc"));
+    const clients = await Promise.all(protocols.map((protocol) => machine.connect({ protocol })));
+    const container_id = await pod().start(["sh", "-c", "read x; exit 6"]);
+    const ask = () =>
+      clients.flatMap((client, index) =>
+        Array.from({ length: 10 }, (_, at) =>
+          client.agent.waitProcess({ container_id, exec_id: (index + at) % 2 === 0 ? "" : container_id }),
+        ),
+      );
+    const waiting = ask();
+    // Answered after the waits of its connection were begun.
+    await Promise.all(clients.map(({ health }) => health.check({})));
+    await agent().writeStdin({ container_id, exec_id: "", data: Buffer.from("\n") });
+    for (const answers of [await Promise.all(waiting), await Promise.all(ask())]) {
+      expect(answers.map(({ status }) => status)).toEqual(new Array(100).fill(6));
+    }
+    await Promise.all(clients.map((client) => client.close()));
+    expect((await agent().waitProcess({ container_id, exec_id: "" })).status).toBe(6);
+    await pod().remove(container_id);
+  });
+
+  it("what a process has written is read after its end was told, then comes the end, then it is gone", async () => {
+    const container_id = await sleeper();
+    const line = "printf 0123456789; printf error >&2; exit 3";
+    for (const exec_id of [await pod().exec(container_id, ["sh", "-c", line]), ""]) {
+      const id = exec_id === "" ? await pod().start(["sh", "-c", line]) : container_id;
+      const ids = { container_id: id, exec_id };
+      expect((await agent().waitProcess(ids)).status).toBe(3);
+      const pieces: string[] = [];
+      for (let piece = "x"; piece !== ""; pieces.push(piece)) {
+        piece = Buffer.from((await agent().readStdout({ ...ids, len: 4 })).data).toString();
+      }
+      expect(pieces).toEqual(["0123", "4567", "89", ""]);
+      expect((await pod().drain("readStderr", id, exec_id)).toString()).toBe("error");
+      for (const read of [agent().readStdout, agent().readStderr]) {
+        await expect(read({ ...ids, len: 4 })).rejects.toMatchObject({ code: 5, message: /process not found/ });
+      }
+      expect((await agent().waitProcess(ids)).status).toBe(3);
+      if (exec_id === "") await pod().remove(id);
+    }
+    await pod().remove(container_id);
+  });
+
+  it("a signal to one that has ended does nothing until its end was told, and is then answered that it is gone", async () => {
+    const container_id = await sleeper();
+    const exec_id = await pod().exec(container_id, ["true"]);
+    await pod().drain("readStdout", container_id, exec_id);
+    for (const signal of [TERM, KILL]) await agent().signalProcess({ container_id, exec_id, signal });
+    expect((await agent().waitProcess({ container_id, exec_id })).status).toBe(0);
+    const gone = { code: 5, message: expect.stringContaining("ESRCH: No such process") };
+    for (const signal of [TERM, KILL]) {
+      await expect(agent().signalProcess({ container_id, exec_id, signal })).rejects.toMatchObject(gone);
+    }
+    await agent().signalProcess({ container_id, exec_id: "", signal: KILL });
+    await agent().waitProcess({ container_id, exec_id: "" });
+    await expect(agent().signalProcess({ container_id, exec_id: "", signal: TERM })).rejects.toMatchObject(gone);
+    await expect(agent().signalProcess({ container_id, exec_id: container_id, signal: KILL })).rejects.toMatchObject(
+      gone,
+    );
+    // Hosts end a container so, whether it lives or not.
+    await agent().signalProcess({ container_id, exec_id: "", signal: KILL });
+    await pod().remove(container_id);
+  });
+
+  it("with RemoveContainer an open wait gets the status and an open read its end", async () => {
+    const container_id = await sleeper();
+    const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
+    const waits = [exec_id, "", container_id].map((id) => agent().waitProcess({ container_id, exec_id: id }));
+    const reads = [exec_id, ""].flatMap((id) =>
+      [agent().readStdout, agent().readStderr].map((read) => read({ container_id, exec_id: id, len: 100 })),
+    );
+    const ends = Promise.all([Promise.all(waits), Promise.allSettled(reads)]);
+    await pod().client.health.check({});
+    await pod().remove(container_id);
+    const [statuses, outputs] = await ends;
+    expect(statuses.map(({ status }) => status)).toEqual([137, 137, 137]);
+    for (const output of outputs) {
+      if (output.status === "fulfilled") expect(output.value.data).toHaveLength(0);
+      else expect(output.reason).toMatchObject({ code: 5, message: "read: the process was removed" });
+    }
+  });
+
+  it("kill, wait and Check are answered while a start, a write and reads of the same container are held up", async () => {
+    const limit = pod().machine.real ? 2000 : 500;
+    const { Path, Args } = { Path: "/bin/busybox", Args: ["sleep", "1000"] };
+    const container_id = await pod().create(["sleep", "1000"], { Hooks: { StartContainer: [{ Path, Args }] } });
+    const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
+    const ids = { container_id, exec_id };
+    const held = [
+      agent().startContainer({ container_id }),
+      agent().writeStdin({ ...ids, data: Buffer.alloc(1 << 20) }),
+      agent().readStdout({ ...ids, len: 10 }),
+    ].map((call) => call.catch((error: Error) => error.message));
+    const timed = async <T>(call: Promise<T>): Promise<T> => {
+      const start = performance.now();
+      const answer = await call;
+      expect(performance.now() - start).toBeLessThan(limit);
+      return answer;
+    };
+    expect((await timed(pod().client.health.check({}))).status).toBe(1);
+    await timed(agent().statsContainer({ container_id }));
+    expect((await timed(pod().execute(container_id, ["echo", "between"]))).stdout.toString()).toBe("between\n");
+    await timed(agent().signalProcess({ ...ids, signal: KILL }));
+    expect((await timed(agent().waitProcess(ids))).status).toBe(137);
+    await timed(agent().signalProcess({ container_id, exec_id: "", signal: KILL }));
+    expect((await timed(agent().waitProcess({ container_id, exec_id: "" }))).status).toBe(137);
+    const [start, write] = await Promise.all(held);
+    expect(start).toMatch(/^hook startContainer\[0\]/);
+    expect(write).toMatch(/^write to stdin: (it is closed|EPIPE \(nobody reads it any more\))$/);
+    await pod().remove(container_id);
+  });
+}
