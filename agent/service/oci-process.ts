@@ -16,7 +16,9 @@ export function toProcess(process: grpc.Process): ProcessSpec {
     rlimits: process.Rlimits.map(({ Type, Soft, Hard }) => ({ type: Type, soft: uint64(Soft), hard: uint64(Hard) })),
     noNewPrivileges: process.NoNewPrivileges,
     oomScoreAdj: process.OOMScoreAdj,
-    ...(size === null || size.Height === 0 ? {} : { consoleSize: { height: size.Height, width: size.Width } }),
+    ...(size === null || (size.Height === 0 && size.Width === 0)
+      ? {}
+      : { consoleSize: { height: size.Height, width: size.Width } }),
     ...(process.Capabilities === null ? {} : { capabilities: toCapabilities(process.Capabilities) }),
     ...(process.Scheduler === null ? {} : { scheduler: toScheduler(process.Scheduler) }),
     ...(io === null ? {} : { ioPriority: { class: io.Class, priority: io.Priority } }),

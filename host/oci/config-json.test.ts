@@ -55,12 +55,57 @@ test.each([
   [{ linux: { nonsense: 1 } }, "config.json: linux.nonsense is not a field that guestd knows"],
   [{ process: { args: "sh" } }, "config.json: process.args is not a list"],
   [{ process: { args: ["sh", 1] } }, "config.json: process.args[1] is not a string"],
-  [{ process: { user: { uid: 1.5 } } }, "config.json: process.user.uid is not a number"],
+  [{ process: { user: { uid: "0" } } }, "config.json: process.user.uid is not a number"],
+  [{ process: { user: { uid: 1.5 } } }, "config.json: process.user.uid is not a whole number"],
+  [{ process: { user: { uid: -1 } } }, "config.json: process.user.uid -1 is outside 0..4294967295"],
+  [{ process: { user: { gid: 2 ** 32 } } }, "config.json: process.user.gid 4294967296 is outside 0..4294967295"],
+  [
+    { process: { rlimits: [{ soft: -1 }] } },
+    "config.json: process.rlimits[0].soft -1 is outside 0..18446744073709551615",
+  ],
+  [
+    { linux: { resources: { memory: { limit: 2 ** 63 } } } },
+    "config.json: linux.resources.memory.limit 9223372036854775808 is outside -9223372036854775808..9223372036854775807",
+  ],
+  [
+    { linux: { resources: { devices: [{ major: 0 }] } } },
+    "config.json: linux.resources.devices[0].major is 0, which is no device's",
+  ],
+  [
+    { linux: { resources: { memory: { swappiness: 0 } } } },
+    "config.json: linux.resources.memory.swappiness is 0, and cgroup v2 has no swappiness",
+  ],
+  [
+    { hooks: { poststop: [{ timeout: 0 }] } },
+    "config.json: hooks.poststop[0].timeout is 0, and a hook needs some time",
+  ],
   [{ mounts: [{ destination: "/", options: [true] }] }, "config.json: mounts[0].options[0] is not a string"],
   [{ linux: [] }, "config.json: linux is not an object"],
   [[], "config.json: it is not an object"],
 ])("%j is refused by the name of its field", (json, message) => {
   expect(() => specFromJson(json, "config.json")).toThrow(message);
+});
+
+test("numbers of 64 bits are exact, and what has no limit is 2^64-1", () => {
+  const args = [9223372036854775809n, 18446744073709551614n, 2 ** 64].map((value) => ({ index: 0, value, op: "x" }));
+  const seccomp = { defaultAction: "x", syscalls: [{ names: ["x"], action: "x", args }] };
+  const rlimits = [{ type: "RLIMIT_CORE", soft: 18446744073709551615n, hard: 2 ** 64 }];
+  const spec = specFromJson({ process: { rlimits }, linux: { seccomp } }, "config.json");
+  const values = spec.Linux?.Seccomp?.Syscalls[0]?.Args.map(({ Value }) => Value);
+  expect(values).toEqual(["9223372036854775809", "18446744073709551614", "18446744073709551615"]);
+  expect(spec.Process?.Rlimits).toMatchObject([{ Soft: 2 ** 64, Hard: 2 ** 64 }]);
+});
+
+test("the largest limit stays above all others", () => {
+  const memory = { limit: 9223372036854775807n, swap: -1 };
+  const { Linux } = specFromJson({ linux: { resources: { memory } } }, "config.json");
+  expect(Linux?.Resources?.Memory).toMatchObject({ Limit: 2 ** 63, Swap: -1 });
+});
+
+test("a device without any permission is told from one without a mode", () => {
+  const devices = [{ fileMode: 0 }, { fileMode: 0o600 }, {}];
+  const { Linux } = specFromJson({ linux: { devices } }, "config.json");
+  expect(Linux?.Devices.map(({ FileMode }) => FileMode)).toEqual([0o170000, 0o600, 0]);
 });
 
 test("a property that nobody knows is told and left out, where one asks for that", () => {

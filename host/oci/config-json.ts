@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import protobuf from "protobufjs";
 import { grpc } from "../../proto/gen/messages.js";
+import { parseExactJson } from "./exact-json.ts";
+import { fieldNumber } from "./field-number.ts";
 
 const proto = join(import.meta.dirname, "../../proto");
 /** The one field whose name in JSON is another word. */
@@ -14,7 +16,7 @@ type OnUnknown = (field: string) => void;
 export function readConfig(path: string, onUnknown?: OnUnknown): grpc.Spec {
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(path, "utf8"));
+    json = parseExactJson(readFileSync(path, "utf8"));
   } catch (error) {
     throw new ConfigError(`${path}: ${(error as Error).message.split("\n")[0]}`);
   }
@@ -92,13 +94,16 @@ function convertField(field: protobuf.Field, json: unknown, at: readonly string[
 
 function convertValue(field: protobuf.Field, json: unknown, at: readonly string[], source: Source): unknown {
   if (field.resolvedType instanceof protobuf.Type) return convertMessage(field.resolvedType, json, at, source);
-  const wanted = field.type === "string" ? "string" : field.type === "bool" ? "boolean" : "number";
-  const refuse = (): never => {
-    throw new ConfigError(`${source.what}: ${at.join(".")} is not a ${wanted}`);
+  const refuse = (why: string): never => {
+    throw new ConfigError(`${source.what}: ${at.join(".")} ${why}`);
   };
-  if (typeof json !== wanted) refuse();
-  if (wanted === "number" && !Number.isInteger(json)) refuse();
-  return json;
+  if (field.type === "string" || field.type === "bool") {
+    const wanted = field.type === "bool" ? "boolean" : "string";
+    return typeof json === wanted ? json : refuse(`is not a ${wanted}`);
+  }
+  if (typeof json !== "number" && typeof json !== "bigint") return refuse("is not a number");
+  const number = fieldNumber(field, json);
+  return typeof number === "string" ? refuse(number) : number.value;
 }
 
 function object(json: unknown, at: readonly string[], source: Source): object {

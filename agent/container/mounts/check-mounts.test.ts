@@ -77,6 +77,12 @@ describe("options of a file system", () => {
     ]);
   });
 
+  it("are left out of a cgroup2 mount, which has those of the guest's", () => {
+    expect(warnings({ type: "cgroup", options: ["ro", "name=x"] })).toEqual([
+      'OCI spec: mounts[0] (/m) option "name=x" is left out: cgroup2 has its options from the guest',
+    ]);
+  });
+
   it("are nothing to tell of at a mount that takes them", () => {
     expect(warnings({ type: "tmpfs", options: ["size=1k"] })).toEqual([]);
     expect(warnings({ options: ["remount", "size=1k"] })).toEqual([]);

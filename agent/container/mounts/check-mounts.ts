@@ -8,6 +8,7 @@ import { isIdmapped } from "./own-mounts.ts";
 
 /** Options of the file system as a whole, which a bind mount shares with its source: mount(2) passes over them. */
 const OF_SOURCE = new Set(["sync", "dirsync", "mand", "nomand", "lazytime", "nolazytime"]);
+const CGROUPS = new Set(["cgroup", "cgroup2"]);
 const MAX_ID = 2 ** 32 - 1;
 /** The kernel takes no more. */
 const MAX_LINES = 340;
@@ -35,16 +36,18 @@ export function checkMounts(spec: Spec): void {
   }
 }
 
-/** Options of a file system at a bind mount, a line for each: without effect, in other runtimes too, so they are left out. */
+/** Options that are left out, for they have no effect in other runtimes either: a line for each. */
 export function mountWarnings(mounts: readonly MountSpec[]): string[] {
   return mounts.flatMap((mount, index) => {
     const { data, remount } = parseMountOptions(mount.options);
-    if (!isBind(mount) || remount) return [];
+    if (remount) return [];
+    const why = isBind(mount)
+      ? "a bind mount has its source's file system"
+      : CGROUPS.has(mount.type) && "cgroup2 has its options from the guest";
+    if (why === false) return [];
     const options = data.filter(([key]) => !OF_SOURCE.has(key)).map((option) => option.join("="));
     const field = `OCI spec: mounts[${index}] (${mount.destination})`;
-    return options.map(
-      (option) => `${field} option "${option}" is left out: a bind mount has its source's file system`,
-    );
+    return options.map((option) => `${field} option "${option}" is left out: ${why}`);
   });
 }
 

@@ -35,6 +35,16 @@ describe("a new user namespace", () => {
     expect(newPidNamespace).toBe(false);
   });
 
+  it.each([
+    [[], ["scheduler", "fork"]],
+    [["SCHED_FLAG_RESET_ON_FORK"], ["fork", "scheduler"]],
+  ])("has a scheduler with the flags %j, which a fork may end, as %j", (flags, order) => {
+    const scheduler = { policy: "SCHED_BATCH", nice: 0, priority: 0, flags, runtime: 0, deadline: 0, period: 0 };
+    const parts = { process: { ...testSpec().process, scheduler } };
+    const { ops } = plan({ namespaces, uidMappings: mapping, gidMappings: mapping }, parts);
+    expect(names(ops).filter((name) => order.includes(name))).toEqual(order);
+  });
+
   it("has the guest's devices bound, for nobody in there may make one", () => {
     expect(names(ops)).not.toContain("mknod");
     expect(ops).toContainEqual({ op: "open-tree", from: "guest", path: "/dev/null", recursive: false });

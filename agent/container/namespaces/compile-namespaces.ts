@@ -1,6 +1,7 @@
 import * as abi from "../../kernel/constants.ts";
 import type { PlanBuilder } from "../plan-builder.ts";
 import { compileLimits } from "../process/compile-process.ts";
+import { compileSchedulingOfFork } from "../process/scheduling.ts";
 import type { Spec, TimeOffset } from "../spec.ts";
 import { sortNamespaces } from "./namespaces.ts";
 
@@ -17,7 +18,7 @@ export function compileNamespaces(plan: PlanBuilder, spec: Spec): void {
   const { user, newPid } = namespaces;
   const reason = "linux.namespaces";
   // To raise one takes a capability of the guest's own.
-  if (user !== undefined) compileLimits(plan, spec.process);
+  if (user !== undefined) compileLimits(plan, spec.process, newPid);
   for (const { flag, type } of namespaces.join) {
     plan.add(reason, { op: "setns", slot: plan.slot(`ns:${type}`), flags: flag });
   }
@@ -27,6 +28,7 @@ export function compileNamespaces(plan: PlanBuilder, spec: Spec): void {
   if (user !== undefined && newPid) {
     plan.add(reason, { op: "fork", flags: abi.CLONE_NEWPID });
     plan.add("every process", { op: "setsid" });
+    compileSchedulingOfFork(plan, spec.process);
   }
   if (namespaces.newTime) addTime(plan, spec.linux.timeOffsets ?? {});
   plan.add(reason, { op: "unshare", flags: namespaces.create });

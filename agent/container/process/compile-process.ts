@@ -52,12 +52,12 @@ function compileSeccompFilter(plan: PlanBuilder, { seccomp }: ProcessContext): v
   if (seccomp !== undefined) plan.add("linux.seccomp", { op: "seccomp", ...seccomp });
 }
 
-/** What takes a capability of the guest's own to raise. */
-export function compileLimits(plan: PlanBuilder, process: ProcessSpec): void {
+/** What takes a capability of the guest's own to raise. `forks`: a `fork` comes after it. */
+export function compileLimits(plan: PlanBuilder, process: ProcessSpec, forks = false): void {
   for (const { type, soft, hard } of process.rlimits) {
     plan.add("process.rlimits", { op: "rlimit", resource: rlimitNumber(type), soft, hard });
   }
-  compileScheduling(plan, process);
+  compileScheduling(plan, process, forks);
 }
 
 function compileStdio(plan: PlanBuilder, { terminal, user: { uid, gid } }: ProcessSpec, inUser: boolean): void {

@@ -31,11 +31,26 @@ const IO_CLASSES = new Map([
 ]);
 const IO_CLASS_SHIFT = 13;
 
-/** Scheduler, I/O priority and, for an exec, processors. Throws what names the field that can't be. */
-export function compileScheduling(plan: PlanBuilder, process: ProcessSpec): void {
-  const { scheduler, ioPriority } = process;
-  if (scheduler !== undefined) plan.add("process.scheduler", schedulerOp(scheduler));
+/** Scheduler and I/O priority, of a plan with a `fork` after it what lasts. Throws what names the field that can't be. */
+export function compileScheduling(plan: PlanBuilder, process: ProcessSpec, forks = false): void {
+  const { ioPriority } = process;
+  if (!forks || !endsWithFork(process)) compileScheduler(plan, process);
   if (ioPriority !== undefined) plan.add("process.ioPriority", ioPriorityOp(ioPriority));
+}
+
+/** After a `fork`: what a child doesn't have of its parent. */
+export function compileSchedulingOfFork(plan: PlanBuilder, process: ProcessSpec): void {
+  if (endsWithFork(process)) compileScheduler(plan, process);
+}
+
+/** Its children begin anew, or it may have none. */
+function endsWithFork({ scheduler }: ProcessSpec): boolean {
+  if (scheduler === undefined) return false;
+  return scheduler.policy === "SCHED_DEADLINE" || scheduler.flags.includes("SCHED_FLAG_RESET_ON_FORK");
+}
+
+function compileScheduler(plan: PlanBuilder, { scheduler }: ProcessSpec): void {
+  if (scheduler !== undefined) plan.add("process.scheduler", schedulerOp(scheduler));
 }
 
 /**
