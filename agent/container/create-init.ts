@@ -1,5 +1,4 @@
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
-import { checkSpec } from "./check-spec.ts";
 import { type CreatePlan, compileCreate } from "./compile-create.ts";
 import { hasCreateHooks } from "./hooks/hooks.ts";
 import { runCreateHooks } from "./hooks/run-hooks.ts";
@@ -26,7 +25,6 @@ export async function createInit(
   signal?: AbortSignal,
 ): Promise<{ readonly process: Process; readonly plan: CreatePlan }> {
   const { spec, id } = options;
-  checkSpec(spec);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
   const plan = compileCreate(spec, { env, hasLabel: securityModules(kernel.files), seccomp });

@@ -4,6 +4,7 @@ import type { ProcessSpec, Spec } from "./spec.ts";
 /** What a maker knows of its container. */
 export interface ContainerOptions {
   readonly id: string;
+  /** It has passed checkSpec. */
   readonly spec: Spec;
   /** Directory of its cgroup, which exists. */
   readonly cgroup: string;

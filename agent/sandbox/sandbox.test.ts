@@ -114,6 +114,16 @@ test.each([
   await end(all);
 });
 
+test("a spec that can't be is refused before anything is made", async () => {
+  const all = await makeSandbox();
+  const { spec, ...rest } = request("c1");
+  const wrong = { ...rest, spec: { ...spec, unsupported: ["linux.intelRdt"] } };
+  await expect(all.sandbox.createContainer(wrong)).rejects.toThrow("OCI spec: linux.intelRdt is not supported");
+  expect(all.mounts.filter((line) => line.endsWith("/run/e"))).toEqual([]);
+  expect(left(all.mounts)).toEqual([[], [], 0]);
+  await end(all);
+});
+
 test("a creation whose caller gives up is taken back", async () => {
   const all = await makeSandbox(() => {});
   const patience = new AbortController();

@@ -1,5 +1,6 @@
 import { makeBundle, removeBundle } from "../container/bundle.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
+import { checkSpec } from "../container/check-spec.ts";
 import { Container } from "../container/container.ts";
 import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
@@ -211,6 +212,7 @@ export class Sandbox {
       { ...request.spec, linux: { ...request.spec.linux, namespaces } },
       mergeHooks(request.spec.hooks, this.#record?.hooks),
     );
+    checkSpec(spec);
     const cgroup = this.#cgroups.directory(id, spec.linux);
     if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
       throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);

@@ -49,6 +49,18 @@ export function processFieldScenarios(pod: () => Pod): void {
     expect(await inside("cut -d' ' -f40,41 /proc/$$/stat /proc/self/stat; true", { Scheduler })).toBe("3 2\n0 0\n");
   });
 
+  it("scheduler: a deadline, where nothing holds it to some of the processors", async () => {
+    const Scheduler = { Policy: "SCHED_DEADLINE", Runtime: 1_000_000, Deadline: 9_000_000, Period: 10_000_000 };
+    const { Process } = ociSpec("/", ["cut", "-d", " ", "-f", "40,41", "/proc/self/stat"]);
+    const made = pod().run([], { Process: { ...Process, Scheduler } });
+    if (pod().machine.real) expect((await made).stdout.toString()).toBe("0 6\n");
+    else await made.catch(({ message }) => expect(message).toMatch(/^sched_setattr policy 6, .* process.scheduler$/));
+    const wrong = { ...Scheduler, Runtime: 20_000_000 };
+    await expect(pod().run([], { Process: { ...Process, Scheduler: wrong } })).rejects.toThrow(
+      /^sched_setattr policy 6, .*(EINVAL|EPERM) .*from process.scheduler$/,
+    );
+  });
+
   it("execCPUAffinity: of an exec, not of the first process", async () => {
     const line = "grep Cpus_allowed_list /proc/self/status";
     const all = await inside(line);
@@ -57,6 +69,9 @@ export function processFieldScenarios(pod: () => Pod): void {
     const first = await pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
     expect(Buffer.from(first.data).toString()).toBe(all);
     expect(await inExec(id, line)).toBe("Cpus_allowed_list:\t0\n");
+    const [last = 0] = all.match(/\d+(?=\n)/g) ?? [];
+    const initial = { ExecCPUAffinity: { Initial: String(last) } };
+    expect(await inExec(id, line, initial)).toBe(`Cpus_allowed_list:\t${last}\n`);
     await pod().remove(id);
   });
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
@@ -66,16 +68,30 @@ export function refusalScenarios(pod: () => Pod): void {
   });
 
   describe("a field of the spec that nothing carries yet is refused by name", () => {
-    it.each([["linux.resources.blockIO.leafWeight", { Linux: { Resources: { BlockIO: { LeafWeight: 10 } } } }]])(
-      "%s",
-      async (name, parts) => {
-        const create = pod().client.agent.createContainer({
-          container_id: "refused",
-          OCI: ociSpec("/", ["true"], parts),
-        });
-        await expect(create).rejects.toMatchObject({ code: 3, message: `OCI spec: ${name} is not supported` });
-      },
-    );
+    const weight = [{ Major: 8, Minor: 0, Weight: 100, LeafWeight: 10 }];
+    it.each<[string, Init<grpc.LinuxResources>]>([
+      ["blockIO.leafWeight", { BlockIO: { LeafWeight: 10 } }],
+      ["blockIO.weightDevice leafWeight", { BlockIO: { WeightDevice: weight } }],
+      ["memory.kernel", { Memory: { Kernel: 1 << 20 } }],
+      ["memory.kernelTCP", { Memory: { KernelTCP: 1 << 20 } }],
+      ["memory.swappiness", { Memory: { Swappiness: 60 } }],
+      ["memory.disableOOMKiller", { Memory: { DisableOOMKiller: true } }],
+      ["memory.useHierarchy false", { Memory: { UseHierarchy: false } }],
+      ["cpu.realtimeRuntime", { CPU: { RealtimeRuntime: 1000 } }],
+      ["cpu.realtimePeriod", { CPU: { RealtimePeriod: 1000 } }],
+      ["network.classID", { Network: { ClassID: 1 } }],
+      ["network.priorities", { Network: { Priorities: [{ Name: "eth0", Priority: 1 }] } }],
+    ])("linux.resources.%s", async (name, Resources) => {
+      const field = `linux.resources.${name}`;
+      const create = pod().create(["true"], { Linux: { ...ociSpec("/", []).Linux, Resources } });
+      await expect(create).rejects.toMatchObject({ code: 3, message: `OCI spec: ${field} is not supported` });
+      const container_id = await pod().start(["sleep", "1000"]);
+      await expect(pod().client.agent.updateContainer({ container_id, resources: Resources })).rejects.toMatchObject({
+        code: 3,
+        message: `update container ${container_id}: ${field} is not supported`,
+      });
+      await pod().remove(container_id);
+    });
   });
 
   it("a method without an implementation answers UNIMPLEMENTED by its name", async () => {

@@ -76,6 +76,14 @@ export function resourceScenarios(pod: () => Pod): void {
     else expect(await weighted).toBe("io.weight default 10000\n");
   });
 
+  it("rdma: a limit goes to the kernel, which has no such device here", async () => {
+    const none = (limits: Init<grpc.LinuxRdma>) => refusal({ Rdma: { mlx5_0: limits } });
+    await none({ HcaHandles: 2, HcaObjects: 3 }).toThrow(
+      /^write \S+\/rdma.max "mlx5_0 hca_handle=2 hca_object=3": .*, from linux.resources.rdma.mlx5_0$/,
+    );
+    await none({}).toThrow("OCI spec: linux.resources.rdma.mlx5_0 has neither hcaHandles nor hcaObjects");
+  });
+
   it("a file of unified that is no limit, or leads out, is refused by name", async () => {
     for (const file of ["cgroup.procs", "../memory.max", "cgroup.freeze"]) {
       await refusal({ Unified: { [file]: "1" } }).toThrow(`OCI spec: linux.resources.unified "${file}" is no`);

@@ -59,6 +59,15 @@ export function specFieldScenarios(pod: () => Pod): void {
     expect(readonly).toBe("end\nsh: can't create /file: Read-only file system\n");
   });
 
+  it("read-only paths: those that are given and no others, one that is not there is passed over", async () => {
+    const { Linux } = ociSpec("/", []);
+    const parts = { Linux: { ...Linux, MaskedPaths: [], ReadonlyPaths: ["/dev/shm", "/proc/uptime", "/not/there"] } };
+    const line = "touch /dev/shm/x; echo > /proc/uptime; wc -c < /proc/keys > /x; test -w /proc/sys/vm && echo end";
+    expect(await inside(line, {}, parts)).toBe(
+      "end\ntouch: /dev/shm/x: Read-only file system\nsh: can't create /proc/uptime: Read-only file system\n",
+    );
+  });
+
   it("mounts: with their options, and the default devices and links", async () => {
     const Mounts = [
       ...(ociSpec("/", []).Mounts ?? []),

@@ -1,0 +1,68 @@
+import { cgroupPath } from "../../agent/container/cgroup/cgroup-path.ts";
+import { resourceWrites } from "../../agent/container/cgroup/cgroup-resources.ts";
+import { deviceRules } from "../../agent/container/cgroup/device-rules.ts";
+import { checkSpec } from "../../agent/container/check-spec.ts";
+import { compileCreate } from "../../agent/container/compile-create.ts";
+import { compileExec } from "../../agent/container/compile-exec.ts";
+import { describeOp } from "../../agent/container/explain/describe-op.ts";
+import { detailOp } from "../../agent/container/explain/detail-op.ts";
+import { compileHook } from "../../agent/container/hooks/compile-hook.ts";
+import { HOOK_KINDS } from "../../agent/container/hooks/hooks.ts";
+import type { CompiledPlan } from "../../agent/container/plan-builder.ts";
+import { personaOf } from "../../agent/container/process/personality.ts";
+import { seccompFilter } from "../../agent/container/seccomp/seccomp-filter.ts";
+import type { Spec } from "../../agent/container/spec.ts";
+
+/** Something that is done for a container: what a person reads of it, and all of it for comparison. */
+export interface Made {
+  readonly text: string;
+  readonly whole: string;
+}
+
+/** All that is made of a spec, in a guest that has AppArmor and SELinux. Throws the line that refuses it. */
+export function everythingMade(spec: Spec): readonly Made[] {
+  checkSpec(spec);
+  const { linux, process, hooks = {} } = spec;
+  const seccomp = linux.seccomp && seccompFilter(linux.seccomp);
+  const hasLabel = () => true;
+  const context = { hasLabel, persona: personaOf(linux.personality), namespaces: linux.namespaces, seccomp };
+  const create = compileCreate(spec, { env: process.env, hasLabel, seccomp });
+  const exec = compileExec(process, { env: process.env, ...context });
+  const ofHooks = HOOK_KINDS.flatMap((kind) =>
+    (hooks[kind] ?? []).flatMap((hook, index) => [
+      done(`${kind} hook, at most ${hook.timeout} s`),
+      ...steps(compileHook(kind, index, hook, { id: "c", spec }, () => context)),
+    ]),
+  );
+  return [
+    done(`mkdir ${cgroupPath(linux.cgroupsPath, "c")}`),
+    ...resourceWrites(linux.resources).map(({ file, value, instead }) =>
+      done(`${file} ${instead?.file}`, value, instead),
+    ),
+    done("device filter", deviceRules(linux)),
+    ...steps(create),
+    done("clone3", create.newPidNamespace),
+    ...steps(exec),
+    ...ofHooks,
+    // What the agent does itself: files named in the page say where.
+    done("uid_map", linux.uidMappings),
+    done("gid_map", linux.gidMappings),
+    ...spec.mounts.map(({ uidMappings, gidMappings }) => done("idmap", uidMappings, gidMappings)),
+    done("TIOCSWINSZ", process.consoleSize),
+    done("state", spec.annotations),
+    done("update", linux.resources.memory?.checkBeforeUpdate),
+  ];
+}
+
+function done(text: string, ...more: readonly unknown[]): Made {
+  return { text, whole: JSON.stringify([text, more]) };
+}
+
+function steps({ steps, slots }: CompiledPlan): Made[] {
+  return steps.map(({ op }) => {
+    const { call, object } = describeOp(op);
+    const whole = JSON.stringify(op, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value));
+    const words = op.op === "seccomp" ? op.program.join() : "";
+    return { text: `${call} ${detailOp(op, slots) ?? object}`, whole: whole + words + slots.join() };
+  });
+}
