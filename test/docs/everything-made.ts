@@ -6,6 +6,7 @@ import { compileCreate } from "../../agent/container/compile-create.ts";
 import { compileExec } from "../../agent/container/compile-exec.ts";
 import { describeOp } from "../../agent/container/explain/describe-op.ts";
 import { detailOp } from "../../agent/container/explain/detail-op.ts";
+import { explainAgent } from "../../agent/container/explain/explain-agent.ts";
 import { compileHook } from "../../agent/container/hooks/compile-hook.ts";
 import { HOOK_KINDS } from "../../agent/container/hooks/hooks.ts";
 import type { CompiledPlan } from "../../agent/container/plan-builder.ts";
@@ -44,11 +45,7 @@ export function everythingMade(spec: Spec): readonly Made[] {
     done("clone3", create.newPidNamespace),
     ...steps(exec),
     ...ofHooks,
-    // What the agent does itself: files named in the page say where.
-    done("uid_map", linux.uidMappings),
-    done("gid_map", linux.gidMappings),
-    ...spec.mounts.map(({ uidMappings, gidMappings }) => done("idmap", uidMappings, gidMappings)),
-    done("TIOCSWINSZ", process.consoleSize),
+    ...explainAgent(spec).map(({ operation, object, reason }) => done(`${operation} ${object}`, reason)),
     done("state", spec.annotations),
     done("update", linux.resources.memory?.checkBeforeUpdate),
   ];

@@ -31,6 +31,7 @@ const clocks = (boottime: object) => ({
 });
 const idmapped = { "mounts[0]": { destination: "/m", source: "/s", type: "bind", options: ["bind"] } };
 const maps = { "mounts[0].uidMappings": ids, "mounts[0].gidMappings": ids };
+const terminal = { "process.terminal": true, "process.consoleSize": { height: 30, width: 100 } };
 const scheduler = (policy: string, more: Json = {}) => ({ "process.scheduler": { policy, ...more } });
 const deadline = scheduler("SCHED_DEADLINE", { runtime: 10, deadline: 20, period: 30 });
 const resources = (parts: Json) => ({ "linux.resources": parts });
@@ -73,8 +74,8 @@ export const OCI_FIELDS: Readonly<Record<string, Change>> = {
   "mounts[].gidMappings[].size": to(1, { ...idmapped, ...maps }),
 
   "process.terminal": to(true),
-  "process.consoleSize.height": to(31, { "process.consoleSize": { height: 30, width: 100 } }),
-  "process.consoleSize.width": to(101, { "process.consoleSize": { height: 30, width: 100 } }),
+  "process.consoleSize.height": to(31, terminal),
+  "process.consoleSize.width": to(101, terminal),
   "process.user.uid": to(1000),
   "process.user.gid": to(100),
   "process.user.umask": to(0o077),

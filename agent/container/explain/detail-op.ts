@@ -60,7 +60,7 @@ export function detailOp(op: PlanOp, slots: readonly string[]): string | undefin
         ["inheritable", op.inheritable],
       ]);
     case "exec":
-      return op.args.map((arg) => (/^[\w./=:@%+-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(" ");
+      return commandLine(op.args);
     default:
       return undefined;
   }
@@ -84,4 +84,9 @@ function sets(named: readonly (readonly [string, bigint])[]): string {
 
 function limit(value: bigint): string {
   return value === UNLIMITED ? "unlimited" : String(value);
+}
+
+/** As a shell would take it, or nearly. */
+export function commandLine(args: readonly string[]): string {
+  return args.map((arg) => (/^[\w./=:@%+-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(" ");
 }

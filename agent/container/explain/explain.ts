@@ -2,14 +2,15 @@ import { AgentError } from "../../kernel/error.ts";
 import { realFiles } from "../../kernel/files.ts";
 import { checkSpec } from "../check-spec.ts";
 import { compileCreate } from "../compile-create.ts";
-import { CREATE_HOOKS, type HookKind, type HooksSpec } from "../hooks/hooks.ts";
+import { CREATE_HOOKS, type HookKind, type HookSpec, type HooksSpec } from "../hooks/hooks.ts";
 import type { CompiledPlan } from "../plan-builder.ts";
 import { securityModules } from "../process/security-labels.ts";
 import { askedRuntime } from "../runtime/find-runtime.ts";
 import { seccompFilter } from "../seccomp/seccomp-filter.ts";
 import type { Spec } from "../spec.ts";
 import { describeOp } from "./describe-op.ts";
-import { detailOp } from "./detail-op.ts";
+import { commandLine, detailOp } from "./detail-op.ts";
+import { explainAgent } from "./explain-agent.ts";
 import { explainCgroup } from "./explain-cgroup.ts";
 
 /** One operation of a plan for a person to read: the call, what it acts on, the field of the spec that it comes from. */
@@ -31,8 +32,16 @@ function explainPlan({ steps, slots }: CompiledPlan, hooks: HooksSpec | undefine
 
 function explainHooks(hooks: HooksSpec | undefined, kinds: readonly HookKind[]): ExplainedStep[] {
   return kinds.flatMap((kind) =>
-    (hooks?.[kind] ?? []).map(({ path }, at) => ({ operation: "hook", object: path, reason: `hooks.${kind}[${at}]` })),
+    (hooks?.[kind] ?? []).map((hook, at) => ({
+      operation: "hook",
+      object: hookLine(hook),
+      reason: `hooks.${kind}[${at}]`,
+    })),
   );
+}
+
+function hookLine({ path, args, timeout }: HookSpec): string {
+  return `${commandLine([path, ...args.slice(1)])}, at most ${timeout} s`;
 }
 
 /**
@@ -50,6 +59,7 @@ export function explainSpec(spec: Spec): ExplainedStep[] {
   const clone = { operation: "clone3", object, reason: "linux.namespaces" };
   return [
     ...explainCgroup(spec),
+    ...explainAgent(spec),
     clone,
     ...explainPlan(plan, spec.hooks),
     ...explainHooks(spec.hooks, ["poststart", "poststop"]),

@@ -56,11 +56,17 @@ test("namespaces have the names of the OCI and paths that hold outside of the ag
 
 test("limits that were not given are left out, -1 is not", () => {
   const spec = testSpec();
-  const resources = { memory: { limit: 0, swap: -1 }, cpu: { shares: 0, cpus: "" }, pids: { limit: 5 } };
+  const resources = {
+    memory: { limit: 0, swap: -1 },
+    cpu: { shares: 0, cpus: "", idle: 0 },
+    pids: { limit: 5 },
+    rdma: { mlx: { hcaHandles: 0 } },
+  };
   expect(config({ ...spec, linux: { ...spec.linux, resources } }).linux.resources).toEqual({
     memory: { swap: -1 },
-    cpu: {},
+    cpu: { idle: 0 },
     pids: { limit: 5 },
+    rdma: { mlx: { hcaHandles: 0 } },
   });
 });
 

@@ -75,12 +75,15 @@ function seenByOthers(path: string): string {
   return path.replace(/^\/proc\/self\//, `/proc/${process.pid}/`);
 }
 
+/** Of those that are absent in the request, 0 is a value. */
+const ZERO_COUNTS = new Set(["burst", "idle", "hcaHandles", "hcaObjects"]);
+
 /** Limits that are absent in the request arrive as 0 or "". */
 function withoutUnset(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const entries = Object.entries(value)
     .map(([key, inner]) => [key, withoutUnset(inner)] as const)
-    .filter(([, inner]) => inner !== 0 && inner !== "" && inner !== undefined);
+    .filter(([key, inner]) => (inner !== 0 || ZERO_COUNTS.has(key)) && inner !== "" && inner !== undefined);
   return Object.fromEntries(entries);
 }
 

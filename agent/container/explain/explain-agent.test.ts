@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import type { Spec } from "../spec.ts";
+import { testSpec } from "../test-spec.ts";
+import { explainAgent } from "./explain-agent.ts";
+
+const explained = (parts: Partial<Spec>) =>
+  explainAgent(testSpec(parts)).map(({ operation, object, reason }) => `${operation} ${object}, ${reason}`);
+
+const ids = [{ containerID: 0, hostID: 100_000, size: 10 }];
+
+test("an ordinary container has nothing of the agent's", () => {
+  expect(explained({})).toEqual([]);
+});
+
+test("a new user namespace is told with its maps, one by path is not made", () => {
+  const { linux } = testSpec();
+  const inUser = (path: string) => ({
+    mounts: [],
+    linux: { ...linux, namespaces: [{ type: "user", path }], uidMappings: ids, gidMappings: ids },
+  });
+  expect(explained(inUser(""))).toEqual([
+    "unshare new user, in a process of its own, linux.namespaces",
+    "write 0 100000 10 to uid_map, linux.uidMappings",
+    "write 0 100000 10 to gid_map, linux.gidMappings",
+  ]);
+  expect(explained(inUser("/u"))).toEqual([]);
+});
+
+test("an idmapped mount is told with its own maps, or the container's", () => {
+  const mount = { destination: "/m", source: "/s", type: "bind", options: ["rbind", "ridmap"] };
+  expect(explained({ mounts: [{ ...mount, uidMappings: ids, gidMappings: ids }] })).toEqual([
+    "bind (recursive) /s, as mount:0, mounts[0]",
+    "unshare new user, in a process of its own, mounts[0]",
+    "write 0 100000 10 to uid_map, mounts[0].uidMappings",
+    "write 0 100000 10 to gid_map, mounts[0].gidMappings",
+    "idmap mount:0 by that user namespace, recursively, mounts[0]",
+  ]);
+  expect(explained({ mounts: [mount] }).at(-1)).toBe(
+    "idmap mount:0 by the container's user namespace, recursively, mounts[0]",
+  );
+});
+
+test("a terminal is told with its size", () => {
+  const process = { ...testSpec().process, terminal: true, consoleSize: { height: 30, width: 100 } };
+  const steps = explained({
+    process,
+    mounts: [{ destination: "/dev/pts", source: "devpts", type: "devpts", options: [] }],
+  });
+  expect(steps).toEqual([
+    "mount devpts, as mount:0, mounts[0]",
+    "open a new pty, as terminal, process.terminal",
+    "set size 30 rows, 100 columns, process.consoleSize",
+  ]);
+});
