@@ -6,6 +6,7 @@ import { openJournal } from "./kernel/journal.ts";
 import type { Init } from "./kernel/kernel.ts";
 import { adoptStream } from "./kernel/streams.ts";
 import { openSys } from "./kernel/sys.ts";
+import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { listen } from "./main/listen.ts";
 import { createLog } from "./main/log.ts";
@@ -18,6 +19,7 @@ import { GuestMetrics } from "./metrics/scrape.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { serviceTable } from "./service/table.ts";
 import { copyFile } from "./storage/copy-file.ts";
+import type { OpenCall } from "./transport/connection.ts";
 import { RpcServer } from "./transport/rpc-server.ts";
 
 /** VMADDR_CID_HOST: nobody else may have a log or a shell. */
@@ -55,22 +57,26 @@ async function main(): Promise<void> {
   journal.outputs.keepOnly((id) => init.greeting.processes.some((process) => process.id === id));
   const { lost } = journal.outputs;
   if (lost > 0) log.warn({ lost }, "output that was on its way to hosts was lost at the restart of the agent");
-  const server = new RpcServer(
-    { sys, init, journal: journal.calls, adoptStream },
-    serviceTable({
-      sandbox,
-      version: VERSION,
-      defaultSeccomp: options.defaultSeccomp,
-      initDaemon: init.greeting.generation > 0,
-      readText: realFiles.readText,
-      exists: realFiles.exists,
-      list: realFiles.list,
-      copyFile: (file) => copyFile(sys, file),
-      warn: (line) => log.warn(line),
-      scrape: () => metrics.scrape(),
-      stop: () => void stop(),
-    }),
-  );
+  const { generation } = init.greeting;
+  const running = env["GUESTD_BUNDLE"];
+  const isCutOff = ({ service, method }: OpenCall) => method !== "Upgrade" && !table.mayRepeat(service, method);
+  const busy = () => server.openCalls().some(isCutOff);
+  const upgrades = agentUpgrades({ sys, stateDirectory, running, generation, busy, log });
+  const table = serviceTable({
+    ...upgrades,
+    sandbox,
+    version: VERSION,
+    defaultSeccomp: options.defaultSeccomp,
+    initDaemon: generation > 0,
+    readText: realFiles.readText,
+    exists: realFiles.exists,
+    list: realFiles.list,
+    copyFile: (file) => copyFile(sys, file),
+    warn: (line) => log.warn(line),
+    scrape: () => metrics.scrape(),
+    stop: () => void stop(),
+  });
+  const server = new RpcServer({ sys, init, journal: journal.calls, adoptStream }, table);
 
   server.resume(init.greeting.deposits, sandbox.undone);
   const listener = listen(init, options.serverAddress, (fd, cid) => void server.accept(fd, cid));
@@ -86,8 +92,10 @@ async function main(): Promise<void> {
   } else if (options.debugConsole) {
     log.error("agent.debug_console: a shell on /dev/console is not supported; add agent.debug_console_vport=1026");
   }
-  log.info({ address: options.serverAddress, generation: init.greeting.generation, marks: marks(init) }, "listening");
+  const bundle = running === "" ? "image" : running;
+  log.info({ address: options.serverAddress, generation, bundle, marks: marks(init) }, "listening");
   writeConsole(`guestd: listening on ${options.serverAddress}\n`);
+  upgrades.listening();
 
   /** The sandbox has ended: what is under way is answered, then the guest powers off. */
   async function stop(): Promise<void> {

@@ -222,6 +222,16 @@ export const guest = {
     codec("guestd.v1.ExplainRequest", guestd.v1.ExplainRequest),
     codec("guestd.v1.ExplainResponse", guestd.v1.ExplainResponse),
   ),
+  Upgrade: method(
+    "/guestd.v1.Guest/Upgrade",
+    codec("guestd.v1.UpgradeRequest", guestd.v1.UpgradeRequest),
+    codec("guestd.v1.UpgradeResponse", guestd.v1.UpgradeResponse),
+  ),
+  Running: method(
+    "/guestd.v1.Guest/Running",
+    codec("guestd.v1.RunningRequest", guestd.v1.RunningRequest),
+    codec("guestd.v1.RunningResponse", guestd.v1.RunningResponse),
+  ),
 } as const;
 
 /** All services by their full name, methods by their proto name. */

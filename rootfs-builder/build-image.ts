@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { bundleStep, codeCacheStep } from "./steps/agent-steps.ts";
+import { archiveStep, bundleStep, codeCacheStep } from "./steps/agent-steps.ts";
 import { initramfsStep, kernelStep } from "./steps/boot-steps.ts";
 import { type BuildOptions, openContext } from "./steps/context.ts";
 import { imageStep } from "./steps/image-step.ts";
@@ -18,7 +18,7 @@ export interface BuildTask {
 export async function buildTasks(options: BuildOptions): Promise<readonly BuildTask[]> {
   const context = await openContext(options);
   const stamps = await Stamps.open(join(options.to, "image", ".stamps.json"));
-  const makers = [bundleStep, codeCacheStep, imageStep, kernelStep, initramfsStep];
+  const makers = [bundleStep, codeCacheStep, archiveStep, imageStep, kernelStep, initramfsStep];
   return makers.map((make) => {
     const step = make(context);
     return {

@@ -4,6 +4,15 @@ import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { CopiedFile } from "../storage/copy-file.ts";
 import type { Call } from "./dispatch.ts";
 
+export interface RunningAgent {
+  /** SHA-256 of its bundle; empty for the image's own. */
+  readonly bundle: string;
+  /** 1 for the first agent since boot. */
+  readonly generation: number;
+  /** The bundle that was chosen and came to nothing. */
+  readonly left?: { readonly bundle: string; readonly reason: string } | undefined;
+}
+
 /** What the calls work on. */
 export interface Agent {
   readonly sandbox: Sandbox;
@@ -22,6 +31,11 @@ export interface Agent {
   warn(line: string): void;
   /** Prometheus text. */
   scrape(): string;
+  /** Has another bundle of the agent run from the next start on; resolves when a start would cut off no call, or soon after. */
+  prepareUpgrade(upgrade: { readonly path: string; readonly sha256: string }): Promise<void>;
+  /** Ends this agent as if it were killed; the next one goes on. */
+  restart(): void;
+  running(): RunningAgent;
   /** The sandbox has ended: answer what is under way, then power off. */
   stop(): void;
 }

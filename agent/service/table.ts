@@ -23,6 +23,8 @@ import { waitProcess } from "./agent/wait-process.ts";
 import { writeStdin } from "./agent/write-stdin.ts";
 import type { Handler, ServiceTable } from "./dispatch.ts";
 import { explain } from "./guest/explain.ts";
+import { running } from "./guest/running.ts";
+import { upgrade } from "./guest/upgrade.ts";
 import { check } from "./health/check.ts";
 import { version } from "./health/version.ts";
 import type { Agent, MethodName, Rpc } from "./rpc.ts";
@@ -52,6 +54,8 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   GetOOMEvent: getOOMEvent,
   CopyFile: copyFile,
   Explain: explain,
+  Upgrade: upgrade,
+  Running: running,
 };
 
 /** These ask and change nothing, or nothing more when they are made twice. */
@@ -68,6 +72,7 @@ const REPEATED: ReadonlySet<string> = new Set<MethodName>([
   "CloseStdin",
   "TtyWinResize",
   "Explain",
+  "Running",
 ]);
 
 type Erased = (agent: Agent, request: never, call: Parameters<Handler>[1]) => Promise<unknown>;

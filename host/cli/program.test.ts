@@ -31,6 +31,7 @@ test("there is one command for each thing that can be done", () => {
     "rm",
     "boot",
     "stop",
+    "upgrade",
   ]);
 });
 

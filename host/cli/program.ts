@@ -11,6 +11,7 @@ import { addRm } from "./command/rm.ts";
 import { addRun } from "./command/run.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
+import { addUpgrade } from "./command/upgrade.ts";
 
 const HELP = `
 Guests are kept by the guestctl that booted them; the other commands find them by notes below
@@ -37,6 +38,7 @@ export function createProgram(): Command {
     addRm,
     addBoot,
     addStop,
+    addUpgrade,
   ];
   for (const add of commands) add(program);
   return program;

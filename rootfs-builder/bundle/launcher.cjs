@@ -1,6 +1,6 @@
 "use strict";
 // What init executes in the guest: runs the agent's bundle beside it, with V8's code cache where there is one.
-const { readFileSync } = require("node:fs");
+const { existsSync, readFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { Script } = require("node:vm");
 
@@ -43,5 +43,17 @@ function load(directory, name, onScript, shownDirectory = directory) {
   return loaded.exports;
 }
 
+/** The bundle that an upgrade chose, if there is one, else the one beside this file. */
+function main() {
+  const directory = join(process.env.GUESTD_STATE_DIR || "/run/guestd", "agent");
+  if (existsSync(join(directory, "choice.json"))) {
+    const { bundleToRun } = require("./choose-bundle.cjs");
+    const bundle = bundleToRun(directory);
+    if (bundle !== undefined) return bundle.run((place) => load(place, "agent"));
+  }
+  process.env.GUESTD_BUNDLE = "";
+  return load(__dirname, "agent");
+}
+
 module.exports = { load };
-if (require.main === module) load(__dirname, "agent");
+if (require.main === module) main();

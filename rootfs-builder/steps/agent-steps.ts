@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { bundleAgent } from "../bundle/bundle.ts";
 import { makeCodeCache } from "../bundle/code-cache.ts";
@@ -6,14 +7,17 @@ import { exerciseAgent } from "../bundle/warm-up-calls.ts";
 import { digestOf } from "../digest.ts";
 import { exists } from "../exists.ts";
 import { packagedNode } from "../image/stripped-node.ts";
+import { cpioArchive } from "../initramfs/cpio.ts";
 import { writeJson } from "../write-json.ts";
+import { appear } from "./appear.ts";
 import { type BuildContext, isSource, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
 /** What the image holds of the agent, besides sys.node. */
 export function agentFiles({ root, to }: BuildContext): readonly string[] {
   const made = ["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache"].map((name) => join(to, "agent", name));
-  return [join(root, "rootfs-builder", "bundle", "launcher.cjs"), ...made];
+  const launcher = ["launcher.cjs", "choose-bundle.cjs"].map((name) => join(root, "rootfs-builder", "bundle", name));
+  return [...launcher, ...made];
 }
 
 export function bundleStep(context: BuildContext): Step {
@@ -59,5 +63,27 @@ export function codeCacheStep(context: BuildContext): Step {
       const sysNode = await nativeFile(context, "sys.node");
       await makeCodeCache({ node, directory, sysNode, exercise: exerciseAgent });
     },
+  };
+}
+
+/** The agent as one file, which `guestctl upgrade` brings to a running guest: a cpio archive of what the launcher loads. */
+export function archiveStep(context: BuildContext): Step {
+  const { to, digests, builder } = context;
+  const archive = join(to, "agent", "agent.cpio");
+  const files = async () => [
+    ...["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache"].map((name) => join(to, "agent", name)),
+    ...(await Promise.all(["sys.node", "seccomp.node"].map((name) => nativeFile(context, name)))),
+  ];
+  return {
+    name: "agent archive",
+    outputs: [archive],
+    key: async () => digestOf(builder, ...(await Promise.all((await files()).map((file) => digests.file(file))))),
+    build: async () =>
+      appear(archive, async (temporary) => {
+        const entries = (await files()).map(async (path) => {
+          return { path: basename(path), type: "file", mode: 0o644, content: await readFile(path) } as const;
+        });
+        await writeFile(temporary, cpioArchive(await Promise.all(entries)));
+      }),
   };
 }

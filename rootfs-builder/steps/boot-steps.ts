@@ -1,10 +1,10 @@
-import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { guestKernel, type Kernel } from "../debian/kernel-package.ts";
 import { digestOf } from "../digest.ts";
 import { BOOT_MODULES, buildInitramfs } from "../initramfs/initramfs.ts";
 import { resolveModules } from "../initramfs/modules.ts";
-import { withTemporary } from "../with-temporary.ts";
+import { appear } from "./appear.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
@@ -39,11 +39,4 @@ export function initramfsStep(context: BuildContext): Step {
 
 function kernel({ kernelRelease }: BuildContext): Promise<Kernel> {
   return guestKernel(kernelRelease);
-}
-
-async function appear(target: string, write: (temporary: string) => Promise<void>): Promise<void> {
-  await withTemporary(dirname(target), async (work) => {
-    await write(join(work, "output"));
-    await rename(join(work, "output"), target);
-  });
 }

@@ -17,6 +17,8 @@ describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (
   skip: reason !== undefined,
 }, () => {
   const total = { kills: 0, answered: 0, cutOff: 0, closed: 0, fresh: 0, gaps: 0, lines: 0, containers: 0 };
+  /** Of the closed connections, as the log says it. */
+  const reasons: Record<string, number> = {};
   let directory: string;
   let agentCommand: readonly string[];
   beforeAll(async () => {
@@ -24,10 +26,12 @@ describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (
     agentCommand = await buildShippedAgent(join(import.meta.dirname, "../.."), directory);
   }, 60_000);
   afterAll(() => {
-    process.stdout.write(`${JSON.stringify(total)}\n`);
+    process.stdout.write(`${JSON.stringify({ ...total, reasons })}\n`);
     rmSync(directory, { recursive: true, force: true });
+    // Five kills may be over before one machine of a busy host has a container.
+    expect(total.containers).toBeGreaterThan(total.kills / KILLS);
     // Most answers are not being written at the moment of a kill.
-    expect(total.closed).toBeLessThanOrEqual(Math.ceil(total.kills / 10));
+    expect(total.closed - total.fresh).toBeLessThanOrEqual(Math.ceil(total.kills / 10));
   });
 
   it.concurrent.each(Array.from({ length: MACHINES }, (_, seed) => seed + 1))(
@@ -37,13 +41,16 @@ describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (
       const counts = await killUnderLoad(machine, { kills: KILLS, seed, pauseMs: 150 });
       total.kills += KILLS;
       for (const [key, count] of Object.entries(counts)) total[key as keyof typeof counts] += count;
-      const said = machine.console().match(/connection closed at the restart of the agent/g) ?? [];
+      const said = Array.from(
+        machine.console().matchAll(/"reason":"([^"]+)"[^\n]*"connection closed at the restart of the agent"/g),
+        ([, reason = ""]) => reason,
+      );
+      for (const reason of said) reasons[reason] = (reasons[reason] ?? 0) + 1;
       expect(said.length, `closed connections, and what the log says: ${machine.console()}`).toBeLessThanOrEqual(
         counts.closed,
       );
       expect(counts.closed - said.length).toBeLessThanOrEqual(counts.fresh);
       expect(counts.gaps).toBeLessThanOrEqual(counts.closed);
-      expect(counts.containers).toBeGreaterThan(0);
     },
     120_000,
   );

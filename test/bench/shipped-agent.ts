@@ -1,5 +1,5 @@
 import { copyFile, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { buildInit, buildSeccomp, buildSys } from "../../agent/native/build.ts";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
 import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
@@ -17,8 +17,9 @@ export async function buildShippedAgent(root: string, to: string): Promise<reado
   const context = await openContext({ root, to });
   await bundleStep(context).build();
   await codeCacheStep(context).build();
-  const [launcher = ""] = agentFiles(context);
-  await copyFile(launcher, join(to, "agent/launcher.cjs"));
+  for (const file of agentFiles(context).filter((path) => dirname(path) !== join(to, "agent"))) {
+    await copyFile(file, join(to, "agent", basename(file)));
+  }
   await copyFile(sysNode, join(to, "agent/sys.node"));
   await copyFile(buildSeccomp(), join(to, "agent/seccomp.node"));
   return [packagedNode(), ...NODE_OPTIONS, join(to, "agent/launcher.cjs")];

@@ -20,7 +20,7 @@ async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
   const options = runtimes.flatMap((name) => ["--with-runtime", name]);
   const build = join(repository, "rootfs-builder/build.ts");
   await promisify(execFile)(process.execPath, [build, "--debug", "--to", to, ...options]);
-  return join(to, "image");
+  return to;
 }
 
 /** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
@@ -30,8 +30,9 @@ export async function startGuestMachine(
     runtimes = [],
     kernelArgs = [],
   }: { readonly runtimes?: readonly string[]; readonly kernelArgs?: readonly string[] } = {},
-): Promise<Machine & { readonly guest: Guest }> {
-  const image = await buildDebugImage(runtimes);
+): Promise<Machine & { readonly guest: Guest; readonly built: string }> {
+  const built = await buildDebugImage(runtimes);
+  const image = join(built, "image");
   const directory = mkdtempSync(join(tmpdir(), "guestd-share-"));
   mkdirSync(join(directory, "shared"));
   const lines: string[] = [];
@@ -50,6 +51,7 @@ export async function startGuestMachine(
   return {
     real: true,
     guest,
+    built,
     address,
     storages: [
       { driver: "virtio-fs", source: "kataShared", fstype: "virtiofs", options: ["nodev"], mount_point: `${SHARED}/` },

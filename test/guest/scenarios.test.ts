@@ -1,13 +1,21 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
 import { allScenarios } from "../scenarios/all.ts";
-import type { Machine } from "../scenarios/machine.ts";
+import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
+import { upgradeScenarios } from "../scenarios/upgrade.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
 describe("the agent in a real guest", () => {
-  let machine: Machine;
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
   allScenarios(() => machine, { limits: true, slow: true });
+
+  const built = () => ({ bundles: join(machine.built, "agent"), natives: join(machine.built, "../native") });
+  describe("an upgrade of the agent", () => {
+    upgradeScenarios(() => machine, built);
+    brokenBundleScenarios(() => machine, built, [CANNOT_LOAD]);
+  });
 });

@@ -1,0 +1,121 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
+import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { openSys } from "../../kernel/sys.ts";
+import { BundleStore } from "./bundle-store.ts";
+import { prepareUpgrade } from "./upgrade.ts";
+
+const sys = openSys();
+let work = "";
+let root = "";
+let store: BundleStore;
+let before = 0;
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), "guestd-upgrade-"));
+  root = join(work, "shared");
+  mkdirSync(root);
+  store = new BundleStore(join(work, "state"));
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+  rmSync(work, { recursive: true });
+});
+
+const NAMES = ["agent.cjs", "grpc.cjs", "sys.node", "seccomp.node"];
+/** Puts a bundle below the root and gives its hash. */
+function put(name: string, files: readonly string[] = NAMES, content = "x"): string {
+  const entries = files.map((path) => ({ path, type: "file", mode: 0o644, content: Buffer.from(content) }) as const);
+  const archive = cpioArchive(entries);
+  writeFileSync(join(root, name), archive);
+  return createHash("sha256").update(archive).digest("hex");
+}
+const upgrade = (name: string, sha256: string, running: string | undefined = "") =>
+  prepareUpgrade({ path: name === "" ? "" : `${root}/${name}`, sha256 }, { sys, store, running, root });
+const state = () => readdirSync(join(work, "state/agent")).toSorted();
+const choice = () => JSON.parse(readFileSync(join(work, "state/agent/choice.json"), "utf8"));
+
+test("a bundle is kept whole, chosen, and its file removed; others than that which runs go", () => {
+  const [first, second, third] = ["1", "2", "3"].map((content) => {
+    const sha256 = put("bundle", [...NAMES, "agent.cache"], content);
+    upgrade("bundle", sha256, content === "3" ? put("unused", NAMES, "2") : "");
+    return sha256;
+  });
+  expect(state()).toEqual([third, "choice.json"]);
+  expect([first, second].every((one) => one !== third)).toBe(true);
+  expect(readdirSync(join(work, "state/agent", third ?? "")).toSorted()).toEqual(["agent.cache", ...NAMES].toSorted());
+  expect(choice()).toEqual({ bundle: third, starts: 0 });
+  expect(existsSync(join(root, "bundle"))).toBe(false);
+});
+
+test("the bundle that runs stays, and one that is there is chosen without its file", () => {
+  const first = put("bundle", NAMES, "1");
+  upgrade("bundle", first);
+  const second = put("bundle", NAMES, "2");
+  upgrade("bundle", second, first);
+  expect(state()).toEqual([first, second, "choice.json"].toSorted());
+  upgrade("bundle", first, second);
+  expect(choice()).toEqual({ bundle: first, starts: 0 });
+});
+
+test("no path means the image's own", () => {
+  upgrade("bundle", put("bundle"));
+  upgrade("", "");
+  expect(choice()).toEqual({});
+});
+
+test("what the launcher left is told, for the log only once", () => {
+  expect([store.left(), store.tellLeft()]).toEqual([undefined, undefined]);
+  store.choose("");
+  writeFileSync(join(work, "state/agent/choice.json"), JSON.stringify({ left: "ab", reason: "why" }));
+  const left = { bundle: "ab", reason: "why" };
+  expect([store.left(), store.tellLeft(), store.tellLeft(), store.left()]).toEqual([left, left, undefined, left]);
+});
+
+test("what is no bundle, or in another place, is refused in one line and changes nothing", () => {
+  const sha256 = put("bundle");
+  mkdirSync(join(root, "dir"));
+  symlinkSync("bundle", join(root, "link"));
+  symlinkSync(work, join(root, "out"));
+  execFileSync("mkfifo", [join(root, "fifo")]);
+  writeFileSync(join(root, "big"), "");
+  truncateSync(join(root, "big"), 2 ** 25 + 1);
+  const few = put("few", NAMES.slice(1));
+  const text = createHash("sha256").update("text").digest("hex");
+  writeFileSync(join(root, "text"), "text");
+  const refused: [name: string, sha256: string, line: RegExp, running?: string | undefined][] = [
+    ["bundle", sha256.toUpperCase(), /^upgrade: sha256 is not 64 hexadecimal digits$/],
+    ["bundle", few, new RegExp(`^upgrade: its SHA-256 is ${sha256}$`)],
+    ["few", few, /^upgrade: it is no bundle: agent\.cjs is not in it$/],
+    ["text", text, /^upgrade: it is no bundle: no entry of a cpio archive at byte 0$/],
+    ["dir", sha256, /^upgrade: it is no regular file$/],
+    ["fifo", sha256, /^upgrade: it is no regular file$/],
+    ["big", sha256, /^upgrade: it has 33554433 bytes, more than 33554432$/],
+    ["link", sha256, /^upgrade ".*\/link": ELOOP/],
+    ["out/bundle", sha256, /^upgrade: a link on the way to "\.\/out" leads out$/],
+    ["none", sha256, /^upgrade ".*\/none": ENOENT/],
+    ["../bundle", sha256, /^upgrade: path ".*" has "\.\." in it$/],
+    ["", sha256, /^upgrade: sha256 is given, and no path$/],
+  ];
+  for (const [name, hash, line] of refused) expect(() => upgrade(name, hash), name).toThrow(line);
+  expect(() => prepareUpgrade({ path: `${root}/bundle`, sha256 }, { sys, store, running: undefined, root })).toThrow(
+    "upgrade: this agent was not started by the launcher, which chooses the bundle",
+  );
+  expect(existsSync(join(work, "state"))).toBe(false);
+  expect(existsSync(join(root, "bundle"))).toBe(true);
+});

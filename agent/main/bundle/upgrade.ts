@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import { closeSync, constants, fstatSync, readSync, rmSync } from "node:fs";
+import { O_PATH } from "../../kernel/constants.ts";
+import { AgentError, describeErrno, SystemError } from "../../kernel/error.ts";
+import type { Sys } from "../../kernel/kernel.ts";
+import { pathOf } from "../../storage/shared-parent.ts";
+import { namesBelow, openBeneath, openSharedRoot, SHARED_ROOT } from "../../storage/shared-path.ts";
+import type { BundleStore } from "./bundle-store.ts";
+import { readCpio } from "./read-cpio.ts";
+
+export interface Upgrade {
+  /** Of the bundle, below the shared root; empty for the image's own agent. */
+  readonly path: string;
+  readonly sha256: string;
+}
+
+interface UpgradeParts {
+  readonly sys: Pick<Sys, "openat2" | "close">;
+  readonly store: BundleStore;
+  /** SHA-256 of the bundle that runs, empty for the image's own; undefined when no launcher has chosen it. */
+  readonly running: string | undefined;
+  readonly root?: string;
+}
+
+const { O_DIRECTORY, O_NOFOLLOW } = constants;
+const MAX_BYTES = 32 * 1024 * 1024;
+/** Code caches may be missing, or of another Node; more files may be there. */
+const NEEDED = ["agent.cjs", "grpc.cjs", "sys.node", "seccomp.node"];
+
+/**
+ * Checks a bundle, keeps it and has the launcher run it from the next start on. The file that it came in is removed. What is
+ * wrong with it is thrown as one line, and nothing is changed then.
+ */
+export function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): void {
+  try {
+    if (parts.running === undefined) {
+      throw new AgentError(
+        "failed-precondition",
+        "this agent was not started by the launcher, which chooses the bundle",
+      );
+    }
+    if (upgrade.path === "" && upgrade.sha256 !== "") throw invalid("sha256 is given, and no path");
+    if (upgrade.path !== "") keepBundle(upgrade, parts, parts.running);
+    parts.store.choose(upgrade.sha256);
+  } catch (error) {
+    throw told(upgrade.path, error);
+  }
+}
+
+function keepBundle(
+  { path, sha256 }: Upgrade,
+  { sys, store, root: place = SHARED_ROOT }: UpgradeParts,
+  running: string,
+): void {
+  const names = namesBelow(place, path);
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw invalid("sha256 is not 64 hexadecimal digits");
+  // One that is known is not read again: a host may have lost the answer.
+  if (store.has(sha256)) return;
+  const root = openSharedRoot(place);
+  try {
+    const parent = openBeneath(sys, root, [".", ...names.slice(0, -1)], O_PATH | O_DIRECTORY);
+    try {
+      const name = names.at(-1) ?? "";
+      store.add(sha256, filesOf(readWhole(openBeneath(sys, parent, [name], O_NOFOLLOW)), sha256), running);
+      removeIfPossible(`${pathOf(parent)}/${name}`);
+    } finally {
+      sys.close(parent);
+    }
+  } finally {
+    sys.close(root);
+  }
+}
+
+/** Closes the descriptor. What is hashed and what is kept are the same bytes, whatever becomes of the file. */
+function readWhole(fd: number): Buffer {
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw invalid("it is no regular file");
+    if (stat.size > MAX_BYTES) throw invalid(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
+    const bytes = Buffer.alloc(stat.size);
+    let count = 0;
+    for (let got = -1; got !== 0 && count < bytes.length; count += got) {
+      got = readSync(fd, bytes, count, bytes.length - count, count);
+    }
+    return bytes.subarray(0, count);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function filesOf(archive: Buffer, sha256: string): ReadonlyMap<string, Buffer> {
+  const found = createHash("sha256").update(archive).digest("hex");
+  if (found !== sha256) throw invalid(`its SHA-256 is ${found}`);
+  let files: ReadonlyMap<string, Buffer>;
+  try {
+    files = readCpio(archive);
+  } catch (error) {
+    throw invalid(`it is no bundle: ${(error as Error).message}`);
+  }
+  const missing = NEEDED.find((name) => !files.has(name));
+  if (missing !== undefined) throw invalid(`it is no bundle: ${missing} is not in it`);
+  return files;
+}
+
+/** A share that can't be written keeps it. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path);
+  } catch {
+    // It is the host's to remove.
+  }
+}
+
+const invalid = (why: string): AgentError => new AgentError("invalid-argument", why);
+
+function told(path: string, error: unknown): unknown {
+  const { errno } = error as NodeJS.ErrnoException;
+  if (error instanceof AgentError && !(error instanceof SystemError)) {
+    return new AgentError(error.kind, `upgrade: ${error.message}`, { cause: error });
+  }
+  if (errno === undefined) return error;
+  const { code, text } = describeErrno(Math.abs(errno));
+  return new AgentError("internal", `upgrade ${JSON.stringify(path)}: ${code} (${text})`, { cause: error });
+}

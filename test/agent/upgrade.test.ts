@@ -1,0 +1,59 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildShippedAgent } from "../bench/shipped-agent.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { brokenBundleScenarios, CANNOT_LOAD, ENDS_EARLY } from "../scenarios/broken-bundles.ts";
+import type { Machine } from "../scenarios/machine.ts";
+import { upgradeScenarios } from "../scenarios/upgrade.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const reason = whyNoNamespaces();
+
+describe(`an upgrade of the agent in namespaces${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  let directory: string;
+  let agentCommand: readonly string[];
+  beforeAll(async () => {
+    directory = makeWorkDirectory("upgrade");
+    agentCommand = await buildShippedAgent(join(import.meta.dirname, "../.."), directory);
+  }, 60_000);
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const built = () => ({ bundles: join(directory, "agent"), natives: join(directory, "agent") });
+
+  // init waits longer before each new start, so few of them for each machine.
+  describe("to another", () =>
+    upgradeScenarios(
+      onMachine(() => agentCommand),
+      built,
+    ));
+  describe("to a broken one", () =>
+    brokenBundleScenarios(
+      onMachine(() => agentCommand),
+      built,
+      [ENDS_EARLY, CANNOT_LOAD],
+    ));
+});
+
+/** A machine for the tests of the suite at hand. */
+function onMachine(agentCommand: () => readonly string[]): () => Machine {
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = await startHostAgent({ agentCommand: agentCommand() });
+  });
+  afterAll(() => machine?.[Symbol.asyncDispose]());
+  return () => machine;
+}
+
+describe(`an agent that no launcher has started${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  it("refuses an upgrade", async () => {
+    await using machine = await startHostAgent();
+    await using client = await machine.connect();
+    await expect(client.guest.upgrade({})).rejects.toMatchObject({ kind: "failed-precondition" });
+    expect(await client.guest.running({})).toMatchObject({ bundle: "", generation: 1 });
+  });
+});
