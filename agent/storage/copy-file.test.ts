@@ -201,7 +201,7 @@ describe("what could harm is refused in one line, and changes nothing", () => {
   });
 });
 
-test.skipIf(uid !== 0)("owners are the file's, and of the directories that were missing the last one's", () => {
+test.skipIf(uid !== 0)("owners are the file's, and the last one's of missing directories (needs root)", () => {
   const owners = (name: string) => [lstatSync(join(root, name)).uid, lstatSync(join(root, name)).gid];
   const ids = { uid: 1000, gid: 4_294_967_294 };
   copy("a/b/file", "x", { ...ids, mode: S_IFREG | 0o4755 });

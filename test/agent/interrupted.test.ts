@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { WORK } from "../clean-up/work-directory.ts";
+import { whyNoNamespaces } from "../init/harness.ts";
+
+const reason = whyNoNamespaces();
+const repository = join(import.meta.dirname, "../..");
+
+interface Found {
+  /** Process ids with their start times, so that one that is used again is another. */
+  readonly processes: ReadonlyMap<number, string>;
+  /** The run's own directory for temporary files. */
+  readonly temporary: string;
+}
+
+describe(`a test run that is interrupted${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  it.concurrent.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
+    "by %s leaves no process, file, mount or cgroup",
+    async (signal) => {
+      const vitest = join(repository, "node_modules/.bin/vitest");
+      const run = spawn(vitest, ["run", "--project", "init", "test/agent/orphans.test.ts"], {
+        cwd: repository,
+        detached: true,
+        stdio: "ignore",
+      });
+      const { processes, temporary } = await untilAtWork(run);
+      run.kill(signal);
+      const left = () => leftOf(processes, temporary);
+      await expect.poll(left, { timeout: 15_000, interval: 200 }).toEqual([]);
+    },
+    60_000,
+  );
+});
+
+/** Until a container of the run's agent is there. */
+async function untilAtWork(run: ChildProcess): Promise<Found> {
+  for (let tries = 0; tries < 400; tries++) {
+    const processes = new Map<number, string>();
+    collect(run.pid ?? -1, processes);
+    const lines = [...processes.keys()].map((pid) => read(`/proc/${pid}/cmdline`));
+    const janitor = lines.find((line) => line.includes("janitor.sh"))?.split("\0") ?? [];
+    if (lines.some((line) => line.startsWith("sleep\0")) && janitor[2] !== undefined) {
+      return { processes, temporary: janitor[2] };
+    }
+    await sleep(50);
+  }
+  run.kill("SIGKILL");
+  throw new Error("the run did not come to its first container within 20 s");
+}
+
+function collect(pid: number, into: Map<number, string>): void {
+  const start = startOf(pid);
+  if (start === undefined || into.has(pid)) return;
+  into.set(pid, start);
+  for (const task of list(`/proc/${pid}/task`)) {
+    for (const child of read(`/proc/${pid}/task/${task}/children`).split(" ").filter(Boolean))
+      collect(Number(child), into);
+  }
+}
+
+function leftOf(processes: ReadonlyMap<number, string>, temporary: string): string[] {
+  const alive = [...processes].filter(([pid, start]) => startOf(pid) === start).map(([pid]) => `process ${pid}`);
+  const mounts = read("/proc/self/mounts").split("\n");
+  const root = mounts.map((line) => line.split(" ")).find((fields) => fields[2] === "cgroup2")?.[1];
+  const owned = (name: string) => [...processes.keys()].some((pid) => name.includes(`-${pid}-`));
+  const cgroups = root === undefined ? [] : list(root).filter((name) => name.startsWith("guestd-test-") && owned(name));
+  return [
+    ...alive,
+    ...cgroups,
+    ...list(WORK).filter(owned),
+    ...(existsSync(temporary) ? [temporary] : []),
+    ...mounts.filter((line) => line.includes(temporary)),
+  ];
+}
+
+/** Undefined: it is gone, or dead and not waited for. */
+function startOf(pid: number): string | undefined {
+  const [state, ...fields] = read(`/proc/${pid}/stat`)
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return state === "" || state === "Z" ? undefined : fields[18];
+}
+
+function list(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
+}
+
+/** "" of what is gone meanwhile. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
