@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { whyNoNamespaces } from "../init/harness.ts";
+import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
@@ -23,9 +25,7 @@ describe(`an agent that runs out of descriptors${reason === undefined ? "" : ` (
       const container_id = await pod.create(["sleep", "1000"], {}, machine.rootfs("all"));
       await agent.startContainer({ container_id });
       await pod.execute(container_id, ["true"]);
-      const pid = await machine.agentPid();
-      const descriptors = () => readdirSync(`/proc/${pid}/fd`).map(Number);
-      const limit = (soft: number) => execFileSync("prlimit", ["--pid", String(pid), `--nofile=${soft}:`]);
+      const { descriptors, leaveFree, giveAll } = await descriptorsOf(machine);
       const processes = () => machine.shell("ps -o args | grep -c '[s]leep 741' || true");
       const before = descriptors().length;
       const failures: string[] = [];
@@ -41,15 +41,11 @@ describe(`an agent that runs out of descriptors${reason === undefined ? "" : ` (
       };
       let all = false;
       for (let free = 0; free <= most && !all; free++) {
-        // New ones take the lowest numbers that are free.
-        const taken = new Set(descriptors());
-        let soft = 0;
-        for (let left = free; left > 0 || taken.has(soft); soft++) if (!taken.has(soft)) left -= 1;
-        limit(soft);
+        leaveFree(free);
         const names = Array.from({ length: count }, (_, index) => `short-${free}-${index}`);
         const started = (await Promise.all(names.map(run))).filter((name) => name !== undefined);
         expect((await health.check({})).status, `with ${free} left`).toBe(1);
-        limit(1024);
+        giveAll();
         for (const exec_id of started) {
           await agent.signalProcess({ container_id, exec_id, signal: 9 });
           expect((await pod.finish(container_id, exec_id)).status).toBe(137);
@@ -67,4 +63,74 @@ describe(`an agent that runs out of descriptors${reason === undefined ? "" : ` (
     },
     60_000,
   );
+
+  it("fails a CreateContainer that is short of them in one line, leaves nothing of it, and goes on", async () => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine, await machine.connect());
+    const rootfs = machine.rootfs("all");
+    await pod.remove(await pod.create(["true"], {}, rootfs));
+    const { descriptors, leaveFree, giveAll } = await descriptorsOf(machine);
+    const traces = () =>
+      machine.shell("ls /run/guestd/containers; find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts; ps | wc -l");
+    const before = { descriptors: descriptors().length, traces: await traces() };
+    const failures: string[] = [];
+    let made = "";
+    for (let free = 0; free <= 40 && made === ""; free++) {
+      leaveFree(free);
+      const OCI = ociSpec(rootfs, ["sleep", "1000"]);
+      const spec = free % 2 === 0 ? OCI : { ...OCI, Process: { ...OCI.Process, Terminal: true } };
+      const container_id = `short-${free}`;
+      await pod.client.agent.createContainer({ container_id, OCI: spec }).then(
+        () => {
+          made = container_id;
+        },
+        (error: Error) => failures.push(error.message),
+      );
+      expect((await pod.client.health.check({})).status, `with ${free} left`).toBe(1);
+      giveAll();
+      if (made !== "") await pod.remove(made);
+      await expect.poll(traces, { timeout: 2000, message: `with ${free} left` }).toBe(before.traces);
+      await expect.poll(() => descriptors().length).toBeLessThanOrEqual(before.descriptors);
+    }
+    expect(made).not.toBe("");
+    expect(failures.length).toBeGreaterThan(2);
+    expect(failures.filter((line) => !/^[^\n]*EMFILE[^\n]*$/.test(line))).toEqual([]);
+    await pod.client.close();
+  }, 60_000);
+
+  it("lets new connections wait until there are some again, and serves those that it has", async () => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine, await machine.connect());
+    const { leaveFree, giveAll } = await descriptorsOf(machine);
+    leaveFree(0);
+    const late = await Promise.all(Array.from({ length: 20 }, () => machine.connect()));
+    const answers = late.map(({ health }) => health.check({}));
+    const first = Promise.race(answers).then(() => "answered");
+    for (let round = 0; round < 5; round++) {
+      expect((await pod.client.health.check({})).status).toBe(1);
+      await sleep(50);
+    }
+    expect(await Promise.race([first, sleep(0, "waiting")])).toBe("waiting");
+    giveAll();
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(new Array(20).fill(1));
+    expect(machine.console()).toMatch(/accept[^\n]*EMFILE/);
+    await Promise.all([...late, pod.client].map((client) => client.close()));
+  });
 });
+
+type HostAgent = Awaited<ReturnType<typeof startHostAgent>>;
+
+/** The agent's descriptors, and how many more it may open. */
+async function descriptorsOf(machine: HostAgent) {
+  const pid = await machine.agentPid();
+  const descriptors = () => readdirSync(`/proc/${pid}/fd`).map(Number);
+  const limit = (soft: number) => execFileSync("prlimit", ["--pid", String(pid), `--nofile=${soft}:`]);
+  const leaveFree = (free: number) => {
+    // New ones take the lowest numbers that are free.
+    const taken = new Set(descriptors());
+    let soft = 0;
+    for (let left = free; left > 0 || taken.has(soft); soft++) if (!taken.has(soft)) left -= 1;
+    limit(soft);
+  };
+  return { descriptors, leaveFree, giveAll: () => limit(1024) };
+}

@@ -30,3 +30,10 @@ test("a name that looks like the rest of the line is skipped", () => {
   const of = (flags: number) => ({ ...realFiles, readText: () => `7 (a) S 1 4 4 (b)) S 1 7 7 0 -1 ${flags} 0 0` });
   expect([isEnding(of(4_194_560), 7), isEnding(of(4_194_564), 7)]).toEqual([false, true]);
 });
+
+test("a file that can't be opened says nothing", () => {
+  const readText = () => {
+    throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+  };
+  expect(isEnding({ ...realFiles, readText }, process.pid)).toBe(false);
+});

@@ -13,7 +13,8 @@ export function isEnding(files: Files, pid: number): boolean {
       .replace(/^.*\) /s, "")
       .split(" ");
     return (Number(fields[FLAGS]) & PF_EXITING) !== 0;
-  } catch {
-    return true;
+  } catch (error) {
+    // Anything else, such as EMFILE, says nothing about the process.
+    return ["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "");
   }
 }
