@@ -111,6 +111,27 @@ describe("in a guest that is kept", () => {
     expect((await run(["logs", "--console"])).stdout).toContain("guestd: listening");
   });
 
+  it("copies files into a container", async () => {
+    expect(await run(["cp", guestctl, import.meta.dirname, "web:/tmp/"])).toEqual({ stdout: "", stderr: "", code: 0 });
+    expect(await run(["cp", guestctl, "web:/tmp/renamed"])).toMatchObject({ stderr: "", code: 0 });
+    const { stdout } = await run(["exec", "web", "ls", "/tmp", "/tmp/guest/guestctl.test.ts"]);
+    expect(stdout).toBe("/tmp/guest/guestctl.test.ts\n\n/tmp:\nguest\nguestctl.ts\nrenamed\n");
+    const { stderr, code } = await run(["cp", "/dev/null", "web:/tmp/"]);
+    expect([stderr, code]).toEqual(["guestctl: send /dev/null: neither a file, a directory nor a link\n", 1]);
+  });
+
+  it("has the agent that was built take over, and the image's again, over a running container", async () => {
+    const archive = join(import.meta.dirname, "../../build/agent/agent.cpio");
+    const { stdout } = await run(["upgrade", archive]);
+    const [, bundle = ""] = /^0\.1\.0 \(the image's own\) → 0\.1\.0 \(([0-9a-f]{12})\)\n$/.exec(stdout) ?? [];
+    expect((await run(["logs"])).stdout).toMatch(new RegExp(`listening .*${bundle}`));
+    // The code caches of the archive are of this Node and bundle.
+    expect((await run(["logs", "--console"])).stdout).not.toContain("launcher: ");
+    expect(await run(["exec", "web", "echo", "still here"])).toMatchObject({ stdout: "still here\n", code: 0 });
+    const back = await run(["upgrade", "--image"]);
+    expect(back).toEqual({ stdout: `0.1.0 (${bundle}) → 0.1.0 (the image's own)\n`, stderr: "", code: 0 });
+  });
+
   it("kills and removes containers", async () => {
     await run(["run", "-d", "-g", "kept", "--name", "short", image, "sh", "-c", "echo up; sleep 1000"]);
     const output = async () => (await run(["logs", "short"])).stdout;
