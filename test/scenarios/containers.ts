@@ -116,6 +116,17 @@ export function containerScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
+  it("leaves out an AppArmor profile of the host, and refuses a label for SELinux", async () => {
+    const { Process } = ociSpec("/", ["sleep", "1000"]);
+    const ApparmorProfile = "cri-containerd.apparmor.d";
+    const id = await pod().start([], { Process: { ...Process, ApparmorProfile } });
+    const exec = await pod().execute(id, ["echo", "here"], { ApparmorProfile });
+    expect(exec.stdout.toString()).toBe("here\n");
+    await pod().remove(id);
+    const labelled = pod().create([], { Process: { ...Process, SelinuxLabel: "u:r:t:s0" } });
+    await expect(labelled).rejects.toThrow('OCI spec: process.selinuxLabel "u:r:t:s0" needs SELinux');
+  });
+
   it("keeps pid namespaces apart and shares ipc and uts between the containers of the pod", async () => {
     const ids = [await pod().start(["sleep", "1000"]), await pod().start(["sleep", "1000"])];
     const links = await Promise.all(

@@ -1,7 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
+import { apparmorProfile } from "./apparmor-profile.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
@@ -109,6 +111,22 @@ export function processFieldScenarios(pod: () => Pod): void {
     expect(await inside("grep -E 'CapEff|CapBnd' /proc/self/status", process)).toBe(
       "CapEff:\t0000000000000020\nCapBnd:\t0000000000000020\n",
     );
+  });
+
+  it("an AppArmor profile that the guest has is that of the process and of execs", async () => {
+    const { machine } = pod();
+    if (!machine.real) return; // the kernel is not ours
+    const rootfs = machine.rootfs(`apparmor-${Date.now().toString(36)}`);
+    writeFileSync(join(machine.hostPath(rootfs), "profile"), apparmorProfile());
+    await machine.shell(`cat ${rootfs}/profile > /sys/kernel/security/apparmor/.replace`);
+    const line = "cat /proc/self/attr/apparmor/current; cat /etc/passwd";
+    const confined = "guestd-test (enforce)\ncat: can't open '/etc/passwd': Permission denied\n";
+    const parts = withProcess(`${line}; sleep 1000`, { ApparmorProfile: "guestd-test" });
+    const id = await pod().start([], { ...parts, Root: { Path: rootfs } });
+    expect(await inExec(id, line)).toBe(confined);
+    expect(await inside(line, { ApparmorProfile: "guestd-test" })).toBe(confined);
+    expect(await inside(line, { ApparmorProfile: "unconfined" })).toMatch(/^unconfined\nroot:/);
+    await pod().remove(id);
   });
 
   describe("what can't be is refused by name:", () => {

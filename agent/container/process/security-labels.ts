@@ -35,14 +35,20 @@ export function checkMountLabel(label: string, hasLabel: HasLabel): void {
  * SELinux without SELinux is refused.
  */
 export function compileLabels(plan: PlanBuilder, process: ProcessSpec, hasLabel: HasLabel): void {
-  const { apparmorProfile: profile = "", selinuxLabel: label = "" } = process;
-  if (profile !== "" && hasLabel("apparmor", profile)) {
+  const { apparmorProfile: profile = "", selinuxLabel: label = "" } = guestLabels(process, hasLabel);
+  if (profile !== "") {
     const path = "/proc/self/attr/apparmor/exec";
     plan.add("process.apparmorProfile", { op: "write", path, data: `exec ${profile}` });
   }
-  if (label === "") return;
-  if (!hasLabel("selinux", label)) throw noSelinux(`process.selinuxLabel "${label}"`);
-  plan.add("process.selinuxLabel", { op: "write", path: "/proc/self/attr/exec", data: label });
+  if (label !== "") plan.add("process.selinuxLabel", { op: "write", path: "/proc/self/attr/exec", data: label });
+}
+
+/** The process with the labels that it gets in this guest. */
+export function guestLabels(process: ProcessSpec, hasLabel: HasLabel): ProcessSpec {
+  const { apparmorProfile: profile = "", ...rest } = process;
+  const { selinuxLabel: label = "" } = process;
+  if (label !== "" && !hasLabel("selinux", label)) throw noSelinux(`process.selinuxLabel "${label}"`);
+  return profile === "" || hasLabel("apparmor", profile) ? process : rest;
 }
 
 function noSelinux(field: string): Error {

@@ -4,6 +4,7 @@ import { checkSpec } from "../check-spec.ts";
 import { newLaunchId } from "../launch.ts";
 import type { ContainerOptions, Maker } from "../maker.ts";
 import { Process } from "../process/process.ts";
+import { checkMountLabel, guestLabels, securityModules } from "../process/security-labels.ts";
 import { signalDirectly } from "../process/signal-handlers.ts";
 import type { ProcessSpec } from "../spec.ts";
 import { bundleConfig, processJson } from "./bundle-config.ts";
@@ -43,8 +44,11 @@ export class OciRuntime implements Maker {
     const { files } = this.#kernel;
     const given = this.#options.spec;
     // A kernel of its own does not see the pod's uts namespace.
-    const spec = this.#profile.direct || given.hostname !== "" ? given : { ...given, hostname: podHostname };
+    const hostname = this.#profile.direct || given.hostname !== "" ? given.hostname : podHostname;
+    const hasLabel = securityModules(files);
+    const spec = { ...given, hostname, process: guestLabels(given.process, hasLabel) };
     checkSpec(spec);
+    checkMountLabel(spec.linux.mountLabel ?? "", hasLabel);
     findRuntime(files, this.#name);
     files.makeDirectory(this.#root, 0o700);
     files.makeDirectory(this.#bundle, 0o700);
@@ -70,11 +74,12 @@ export class OciRuntime implements Maker {
 
   async exec(_init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
     const file = `${this.#bundle}/process-${newLaunchId()}.json`;
-    this.#kernel.files.replace(file, processJson(process));
+    const { files } = this.#kernel;
+    files.replace(file, processJson(guestLabels(process, securityModules(files))));
     try {
       return await this.#make("exec", execId, process, ["--detach", "--process", file], signal);
     } finally {
-      this.#kernel.files.removeTree(file);
+      files.removeTree(file);
     }
   }
 

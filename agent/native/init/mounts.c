@@ -79,6 +79,12 @@ static void leave_rootfs(void) {
   }
 }
 
+/* Where AppArmor has its profiles; a kernel may have no such file system. */
+static void mount_security(void) {
+  int result = mount("securityfs", "/sys/kernel/security", "securityfs", SAFE, NULL);
+  if (result < 0 && errno != ENODEV && errno != ENOENT) say("cannot mount securityfs: %s", strerror(errno));
+}
+
 static void make_nodes(void) {
   mode_t before = umask(0);
   for (unsigned i = 0; i < sizeof NODES / sizeof *NODES; i++) {
@@ -103,7 +109,10 @@ void mounts_prepare(struct origin *origin) {
   mount_one(&KERNEL_MOUNTS[0], !own_proc);
   origin->foreign = !in_first_namespace();
   mount_one(&KERNEL_MOUNTS[1], origin->foreign);
-  if (!origin->foreign) leave_rootfs();
+  if (!origin->foreign) {
+    mount_security();
+    leave_rootfs();
+  }
   mount_one(origin->foreign ? &TEST_DEVICES : &DEVICES, origin->foreign);
   make_nodes();
   for (unsigned i = 0; i < sizeof BASE_MOUNTS / sizeof *BASE_MOUNTS; i++) mount_one(&BASE_MOUNTS[i], origin->foreign);
