@@ -100,6 +100,22 @@ describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` 
     await pod.remove("mapped");
   });
 
+  it("by KILL with no exec id end with all that they have, and with their own id alone", async () => {
+    const left = () => inside("first", "grep -c -E '^sleep.(752|753).' /proc/[0-9]*/cmdline | grep -c ':1$'");
+    await create("second", []);
+    await pod.client.agent.startContainer({ container_id: "second" });
+    await pod.exec("second", ["sleep", "752"]);
+    await pod.exec("second", ["sh", "-c", "sleep 753 & exec sleep 753"]);
+    await expect.poll(left).toBe("3\n");
+    const KILL = 9;
+    await pod.client.agent.signalProcess({ container_id: "second", exec_id: "second", signal: KILL });
+    expect((await pod.client.agent.waitProcess({ container_id: "second", exec_id: "" })).status).toBe(137);
+    expect(await left()).toBe("3\n");
+    await pod.client.agent.signalProcess({ container_id: "second", exec_id: "", signal: KILL });
+    await expect.poll(left).toBe("0\n");
+    await pod.remove("second");
+  });
+
   it("end with the first one, and the next that shares makes the pod's new namespace", async () => {
     await pod.client.agent.signalProcess({ container_id: "first", exec_id: "", signal: 9 });
     await pod.client.agent.waitProcess({ container_id: "first", exec_id: "" });

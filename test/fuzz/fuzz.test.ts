@@ -1,9 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fuzzTarget, whyNoFuzzer } from "./run-target.ts";
-import { buildTarget, corpusOf, findingsOf, targets } from "./targets.ts";
+import { buildTarget, inputsOf, targets } from "./targets.ts";
 
 /** For each target. Longer runs: `npm run fuzz`. */
 const SECONDS = 4;
@@ -11,9 +9,7 @@ const SECONDS = 4;
 test.each(targets)(
   "init's %s: every input of the corpus, and every finding, is taken under ASan and UBSan",
   (target) => {
-    const inputs = [corpusOf(target), findingsOf(target)]
-      .filter((path) => existsSync(path))
-      .flatMap((path) => readdirSync(path).map((name) => join(path, name)));
+    const inputs = inputsOf(target);
     expect(inputs.length).toBeGreaterThan(20);
     const run = spawnSync(buildTarget(target, "gcc"), {
       input: inputs.join("\n"),

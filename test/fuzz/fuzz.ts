@@ -1,15 +1,21 @@
 import { parseArgs } from "node:util";
 import { fuzzTarget, whyNoFuzzer } from "./run-target.ts";
-import { targets } from "./targets.ts";
+import { coverageOf, targets } from "./targets.ts";
 
-const USAGE = `npm run fuzz -- [--seconds N] [--grow] [TARGET…]
+const USAGE = `npm run fuzz -- [--seconds N] [--grow] [--coverage] [TARGET…]
 
 Runs libFuzzer with ASan and UBSan on what init reads of the agent, N seconds (600) each: ${targets.join(", ")}.
---grow puts what was reached for the first time into test/fuzz/corpus.`;
+--grow puts what was reached for the first time into test/fuzz/corpus.
+--coverage only says how many lines of init the corpus runs.`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: "string", default: "600" }, grow: { type: "boolean" }, help: { type: "boolean" } },
+  options: {
+    seconds: { type: "string", default: "600" },
+    grow: { type: "boolean" },
+    coverage: { type: "boolean" },
+    help: { type: "boolean" },
+  },
 });
 const seconds = Number(values.seconds);
 const chosen = targets.filter((target) => positionals.length === 0 || positionals.includes(target));
@@ -18,6 +24,10 @@ const why = whyNoFuzzer();
 if (values.help === true || unknown !== undefined || !(seconds > 0)) {
   console.log(USAGE);
   process.exit(values.help === true ? 0 : 2);
+}
+if (values.coverage === true) {
+  for (const target of chosen) console.log(`${target}: ${coverageOf(target).join("; ")}`);
+  process.exit(0);
 }
 if (why !== undefined) {
   console.error(`fuzz: ${why}`);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 const repository = join(import.meta.dirname, "../..");
@@ -40,16 +40,22 @@ export function findingsOf(target: Target): string {
   return join(import.meta.dirname, "findings", target);
 }
 
-/**
- * Under ASan and UBSan: with clang the fuzzer, with gcc a program that reads names of inputs. `coverage`: by clang, counts
- * as well which lines ran. Returns its path.
- */
-export function buildTarget(target: Target, compiler: "clang" | "gcc", coverage = false): string {
-  const directory = join(output, `fuzz-${target}-${compiler}${coverage ? "-coverage" : ""}`);
+/** `clang`: the fuzzer; `gcc`: a program that reads names of inputs; both under ASan and UBSan. `gcov`: that, counting lines. */
+export type Build = "clang" | "gcc" | "gcov";
+
+const BUILD_FLAGS: Readonly<Record<Build, readonly string[]>> = {
+  clang: ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=all"],
+  gcc: ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+  gcov: ["--coverage"],
+};
+
+/** Returns the program's path; its objects lie beside it. */
+export function buildTarget(target: Target, build: Build): string {
+  const directory = join(output, `fuzz-${target}-${build}`);
+  rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  const sanitize = `-fsanitize=${compiler === "clang" && !coverage ? "fuzzer-no-link," : ""}address,undefined`;
-  const common = ["-g", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", sanitize, "-fno-sanitize-recover=all"];
-  if (coverage) common.push("-fprofile-instr-generate", "-fcoverage-mapping");
+  const compiler = build === "clang" ? "clang" : "gcc";
+  const common = ["-g", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", ...BUILD_FLAGS[build]];
   const compile = (source: string, object: string, flags: readonly string[]) => {
     execFileSync(compiler, [...common, ...flags, "-c", source, "-o", object], {
       stdio: ["ignore", "inherit", "inherit"],
@@ -61,9 +67,31 @@ export function buildTarget(target: Target, compiler: "clang" | "gcc", coverage 
     files.map((name) => compile(join(init, `${name}.c`), join(directory, `${name}.o`), flags)),
   );
   objects.push(compile(join(import.meta.dirname, `fuzz-${target}.c`), join(directory, "target.o"), []));
-  const fuzzes = compiler === "clang" && !coverage;
-  if (!fuzzes) objects.push(compile(join(import.meta.dirname, "replay.c"), join(directory, "replay.o"), []));
+  if (build !== "clang") objects.push(compile(join(import.meta.dirname, "replay.c"), join(directory, "replay.o"), []));
   const program = join(directory, "fuzz");
-  execFileSync(compiler, [...common, ...(fuzzes ? ["-fsanitize=fuzzer"] : []), ...objects, "-o", program]);
+  const link = build === "clang" ? ["-fsanitize=fuzzer"] : [];
+  execFileSync(compiler, [...common, ...link, ...objects, "-o", program]);
   return program;
+}
+
+/** The inputs of a target that are kept. */
+export function inputsOf(target: Target): string[] {
+  return [corpusOf(target), findingsOf(target)]
+    .filter((path) => existsSync(path))
+    .flatMap((path) => readdirSync(path).map((name) => join(path, name)));
+}
+
+/** How much of each file of init the kept inputs run, by gcov: "plan.c: 100.00% of 77 lines". */
+export function coverageOf(target: Target): string[] {
+  const program = buildTarget(target, "gcov");
+  execFileSync(program, { input: inputsOf(target).join("\n"), stdio: ["pipe", "ignore", "ignore"] });
+  const cwd = join(program, "..");
+  const objects = readdirSync(cwd).filter((name) => name.endsWith(".gcda"));
+  const text = execFileSync("gcov", ["--no-output", ...objects], {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const files = text.matchAll(/^File '.*native\/init\/([\w-]+\.c)'\nLines executed:(.*)$/gm);
+  return [...files].map(([, file, lines = ""]) => `${file}: ${lines} lines`);
 }

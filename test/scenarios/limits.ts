@@ -39,12 +39,34 @@ export function limitScenarios(pod: () => Pod): void {
     expect(left).toBe("gone\n");
   });
 
-  it("a fork bomb stays inside its pids limit, and is removed", async () => {
+  it("a fork bomb stays inside its pids limit, an exec beyond it is refused, and all of it is removed", async () => {
     const id = await pod().start(["sleep", "1000"], limited({}, {}, { Limit: 8 }));
     const { stderr } = await pod().execute(id, ["sh", "-c", "while :; do sleep 1000 & done"]);
     expect(stderr.toString()).toMatch(/can't fork/);
     const { cgroup_stats } = await pod().client.agent.statsContainer({ container_id: id });
     expect(cgroup_stats?.pids_stats).toMatchObject({ current: 7, limit: 8 });
+    await pod().exec(id, ["sleep", "1000"]);
+    await expect(pod().exec(id, ["true"])).rejects.toMatchObject({ code: 13, message: /^clone3 .*EAGAIN.*pids/ });
     await pod().remove(id);
+  });
+
+  it("while a fork bomb forks without end the agent answers, and RemoveContainer ends it", async () => {
+    const parts = limited({}, {}, { Limit: 16 });
+    const cgroup = `/sys/fs/cgroup${parts.Linux.CgroupsPath}`;
+    const id = await pod().start(["sleep", "1000"], parts);
+    // A shell that can't fork ends, so one that never does begins anew.
+    const bomb = "bomb() { bomb | bomb & }; while :; do bomb; done";
+    await pod().exec(id, ["sh", "-c", `while :; do sh -c '${bomb}' 2> /dev/null & wait; done`]);
+    const refused = async () => Number((await pod().machine.shell(`cat ${cgroup}/pids.events`)).split(" ")[1]);
+    let before = 0;
+    for (let round = 0; round < 2; round++) {
+      await expect.poll(refused, { timeout: 10_000 }).toBeGreaterThan(before + 10);
+      before = await refused();
+      const start = performance.now();
+      expect((await pod().client.health.check({})).status).toBe(1);
+      expect(performance.now() - start).toBeLessThan(3000);
+    }
+    await pod().remove(id);
+    expect(await pod().machine.shell(`ls -d ${cgroup} 2>/dev/null || echo gone`)).toBe("gone\n");
   });
 }

@@ -54,6 +54,35 @@ export function processEndScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
+  it("a process that nobody reads is held back, and nothing of what it writes is lost", async () => {
+    const container_id = await sleeper();
+    const exec_id = await pod().exec(container_id, ["sh", "-c", "head -c 1000000 /dev/zero; exit 4"]);
+    const wait = agent().waitProcess({ container_id, exec_id }, { timeoutMs: 300 });
+    await expect(wait).rejects.toMatchObject({ kind: "deadline-exceeded" });
+    const { stdout, status } = await pod().finish(container_id, exec_id);
+    expect([stdout.equals(Buffer.alloc(1_000_000)), status]).toEqual([true, 4]);
+    await pod().remove(container_id);
+  });
+
+  it.each([
+    ["holds a terminal open", true, "trap '' HUP; sleep 771 & echo out; exit 3"],
+    ["writes without end", false, "yes out & exit 3"],
+    ["writes to a terminal without end", true, "trap '' HUP; yes out & exit 3"],
+  ])("a grandchild that %s delays the end by the grace only", async (_what, Terminal, line) => {
+    const container_id = await sleeper();
+    const exec_id = await pod().exec(container_id, ["sh", "-c", line], { Terminal });
+    const start = performance.now();
+    const stdout = await pod().drain("readStdout", container_id, exec_id);
+    expect((await agent().waitProcess({ container_id, exec_id })).status).toBe(3);
+    expect(performance.now() - start).toBeLessThan(pod().machine.real ? 6000 : 3000);
+    const end = Terminal ? "\r\n" : "\n";
+    const lines = stdout.toString().split(end);
+    expect(lines.length).toBeGreaterThan(1);
+    expect("out\r").toContain(lines.pop());
+    expect(new Set(lines)).toEqual(new Set(["out"]));
+    await pod().remove(container_id);
+  });
+
   it("a signal to one that has ended does nothing until its end was told, and is then answered that it is gone", async () => {
     const container_id = await sleeper();
     const exec_id = await pod().exec(container_id, ["true"]);
