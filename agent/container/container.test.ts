@@ -186,6 +186,20 @@ describe("an exec", () => {
     expect([container.has("1"), container.has("1030")]).toEqual([false, true]);
     await container.remove(never);
   });
+
+  test("that nobody has waited for yet outlives a thousand that were waited for", async () => {
+    const { container, child } = await create();
+    for (let i = 1; i <= 1030; i++) {
+      const exec = await container.exec(String(i), sleep);
+      child(i).end();
+      await exec.exit;
+      if (i > 3) exec.markWaited();
+    }
+    expect(["1", "2", "3"].map((id) => container.find(id).status?.code)).toEqual([0, 0, 0]);
+    expect(() => container.find("4")).toThrow("process not found");
+    expect(container.find("1030").waited).toBe(true);
+    await container.remove(never);
+  });
 });
 
 describe("removing", () => {

@@ -178,15 +178,15 @@ export class Container {
     await this.#maker.remove();
   }
 
-  /** The oldest go first, with their unread output. */
+  /** First those that nobody can ask more of than their status; of them and of the others the oldest, unread output and all. */
   #dropEnded(): void {
-    let surplus = [...this.#execs.values()].filter((exec) => exec.status !== undefined).length - MAX_ENDED;
-    for (const exec of this.#execs.values()) {
-      if (surplus <= 0) return;
-      if (exec.status === undefined) continue;
+    const ended = [...this.#execs.values()].filter(({ status }) => status !== undefined);
+    const surplus = ended.length - MAX_ENDED;
+    if (surplus <= 0) return;
+    const last = (exec: Process) => (exec.finished ? 0 : exec.waited ? 1 : 2);
+    for (const exec of ended.sort((a, b) => last(a) - last(b)).slice(0, surplus)) {
       exec.destroy();
       this.#execs.delete(exec.execId);
-      surplus -= 1;
     }
   }
 

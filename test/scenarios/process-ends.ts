@@ -104,6 +104,17 @@ export function processEndScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
+  it.each([TERM, KILL])("signal %i ends a container that was not started, which then can't be", async (signal) => {
+    const container_id = await pod().create(["sleep", "1000"]);
+    await agent().signalProcess({ container_id, exec_id: "", signal });
+    expect((await pod().finish(container_id, "")).status).toBe(137);
+    await expect(agent().startContainer({ container_id })).rejects.toMatchObject({
+      code: 13,
+      message: `start container ${container_id}: its init process has ended`,
+    });
+    await pod().remove(container_id);
+  });
+
   it("with RemoveContainer an open wait gets the status and an open read its end", async () => {
     const container_id = await sleeper();
     const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
