@@ -1,5 +1,5 @@
 /** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto is a leaf. */
-const mechanisms = "container|storage|device|network|metrics";
+const mechanisms = "container|storage|device|network|guest|metrics";
 const layer = (name, from, ...forbidden) => ({
   name,
   severity: "error",
@@ -41,7 +41,7 @@ module.exports = {
     layer(
       "transport-knows-only-service",
       "^agent/transport/",
-      "^agent/(main|main\\.ts|sandbox|container|storage|device|network|metrics)",
+      "^agent/(main|main\\.ts|sandbox|container|storage|device|network|guest|metrics)",
       "^(host|rootfs-builder|test)/",
     ),
     layer("main-is-in-the-guest", "^agent/", "^(host|rootfs-builder|test)/"),

@@ -65,6 +65,7 @@ async function main(): Promise<void> {
   const table = serviceTable({
     ...upgrades,
     sandbox,
+    kernel,
     version: VERSION,
     defaultSeccomp: options.defaultSeccomp,
     initDaemon: generation > 0,

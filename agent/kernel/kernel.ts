@@ -173,6 +173,16 @@ export interface Sys {
   memoryFile(name: string, content: Uint8Array): Fd;
   /** SIGKILL to a process group, by the pid of its leader, which the caller knows to be alive. One that is gone is fine. */
   killGroup(leader: number): void;
+  /** settimeofday: seconds since the epoch, and 0–999999 microseconds. */
+  setTime(seconds: number, micros: number): void;
+  /** What was written to this /dev/random counts for so many bits. */
+  creditEntropy(fd: Fd, bits: number): void;
+  /** Has the kernel's generator take what its pool holds now. `fd` is a /dev/random. */
+  reseedRandom(fd: Fd): void;
+  /** Off the main thread. */
+  swapOn(path: string): Promise<void>;
+  /** Of a mounted file system that `fd` is in, to so many of its blocks. Off the main thread. */
+  growFileSystem(fd: Fd, type: "ext4" | "xfs", blocks: number): Promise<void>;
 }
 
 /** All that the agent may ask of the machine; tests hand in a recording double. */

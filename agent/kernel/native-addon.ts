@@ -66,6 +66,12 @@ export interface NativeAddon {
   attachDeviceFilter(cgroup: number, program: number): number;
   replaceDeviceFilter(cgroup: number, program: number, replaced: number): number;
   attachedDeviceFilter(cgroup: number): number;
+  setTime(seconds: number, micros: number): number;
+  creditEntropy(fd: number, bits: number): number;
+  reseedRandom(fd: number): number;
+  swapOn(path: string): Promise<number>;
+  growExt4(fd: number, blocks: number): Promise<number>;
+  growXfs(fd: number, blocks: number): Promise<number>;
 }
 
 let loaded: NativeAddon | undefined;

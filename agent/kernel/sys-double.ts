@@ -54,7 +54,7 @@ export function createSysDouble(): SysDouble {
     };
   }
 
-  function later<N extends "poll" | "mount" | "umount">(name: N) {
+  function later<N extends "poll" | "mount" | "umount" | "swapOn" | "growFileSystem">(name: N) {
     const now: (...args: Parameters<Sys[N]>) => void = call(name, () => undefined as Result<N>);
     return async (...args: Parameters<Sys[N]>): Promise<void> => now(...args);
   }
@@ -99,6 +99,11 @@ export function createSysDouble(): SysDouble {
     statfsType: call("statfsType", () => TMPFS_MAGIC),
     memoryFile: call("memoryFile", descriptor),
     killGroup: call("killGroup", () => {}),
+    setTime: call("setTime", () => {}),
+    creditEntropy: call("creditEntropy", () => {}),
+    reseedRandom: call("reseedRandom", () => {}),
+    swapOn: later("swapOn"),
+    growFileSystem: later("growFileSystem"),
   };
 }
 

@@ -46,7 +46,7 @@ async function makeSandbox(play?: (child: ChildDouble) => void, parts: { files?:
   };
   const kernel = testKernel({ ...(play === undefined ? {} : { play }), pid: parts.pid ?? process.pid, sys, files });
   const sandbox = new Sandbox(kernel, options());
-  await sandbox.create({ id: "s", hostname: "h", dns: [], guestHookPath: "", storages: [] });
+  await sandbox.create({ id: "s", hostname: "h", dns: [], guestHookPath: "", storages: [], kernelModules: [] });
   mounts.length = 0;
   return { sandbox, kernel, mounts };
 }
@@ -214,7 +214,8 @@ test("a sandbox that could not be made leaves nothing and may be asked for again
     if (target === "/run/sandbox-ns/uts" && failures-- > 0) throw new SystemError("mount", 12, target);
     mounted.push(target);
   };
-  const create = () => all.sandbox.create({ id: "s2", hostname: "h", dns: [], guestHookPath: "", storages: [] });
+  const create = () =>
+    all.sandbox.create({ id: "s2", hostname: "h", dns: [], guestHookPath: "", storages: [], kernelModules: [] });
   await expect(create()).rejects.toThrow("mount /run/sandbox-ns/uts: ENOMEM");
   expect(all.mounts).toContain("-/run/sandbox-ns/ipc");
   await create();

@@ -7,6 +7,7 @@ import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import type { Spec } from "../container/spec.ts";
+import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
@@ -44,6 +45,7 @@ export interface SandboxRequest {
   /** Directory of hooks of the guest itself; "" for none. */
   readonly guestHookPath: string;
   readonly storages: readonly Storage[];
+  readonly kernelModules: readonly KernelModule[];
 }
 
 export interface ContainerRequest {
@@ -116,10 +118,11 @@ export class Sandbox {
       }
       const hostname = request.hostname.slice(0, MAX_HOSTNAME);
       try {
+        await loadKernelModules(request.kernelModules);
         await createSharedNamespaces(this.#kernel, hostname);
         const storages = await this.#storages.acquire(request.storages);
-        await setUpDns(this.#kernel, request.dns);
         const hooks = scanGuestHooks(request.guestHookPath);
+        await setUpDns(this.#kernel, request.dns);
         this.#record = { id: request.id, hostname, storages, ...(hooks === undefined ? {} : { hooks }) };
         this.#saveSandbox();
       } catch (error) {
@@ -153,6 +156,10 @@ export class Sandbox {
     } finally {
       this.#creating.delete(id);
     }
+  }
+
+  updateEphemeral(storages: readonly Storage[]): Promise<void> {
+    return this.#storages.updateEphemeral(storages);
   }
 
   /** Changes the limits that are given, and the rules for devices. On failure the message says what was changed. */

@@ -1,24 +1,36 @@
 import { type AnyMethod, services } from "../../proto/methods.ts";
 import { AgentError } from "../kernel/error.ts";
+import { addSwapPath } from "./agent/add-swap-path.ts";
 import { closeStdin } from "./agent/close-stdin.ts";
 import { copyFile } from "./agent/copy-file.ts";
 import { createContainer } from "./agent/create-container.ts";
 import { createSandbox } from "./agent/create-sandbox.ts";
 import { destroySandbox } from "./agent/destroy-sandbox.ts";
 import { execProcess } from "./agent/exec-process.ts";
+import { getDiagnosticData } from "./agent/get-diagnostic-data.ts";
 import { getGuestDetails } from "./agent/get-guest-details.ts";
 import { getMetrics } from "./agent/get-metrics.ts";
 import { getOOMEvent } from "./agent/get-oom-event.ts";
+import { getVolumeStats } from "./agent/get-volume-stats.ts";
+import { memAgentCompactSet } from "./agent/mem-agent-compact-set.ts";
+import { memAgentMemcgSet } from "./agent/mem-agent-memcg-set.ts";
+import { memHotplugByProbe } from "./agent/mem-hotplug-by-probe.ts";
+import { onlineCPUMem } from "./agent/online-cpu-mem.ts";
 import { pauseContainer } from "./agent/pause-container.ts";
 import { readStderr } from "./agent/read-stderr.ts";
 import { readStdout } from "./agent/read-stdout.ts";
 import { removeContainer } from "./agent/remove-container.ts";
+import { removeStaleVirtiofsShareMounts } from "./agent/remove-stale-virtiofs-share-mounts.ts";
+import { reseedRandomDev } from "./agent/reseed-random-dev.ts";
+import { resizeVolume } from "./agent/resize-volume.ts";
 import { resumeContainer } from "./agent/resume-container.ts";
+import { setGuestDateTime } from "./agent/set-guest-date-time.ts";
 import { signalProcess } from "./agent/signal-process.ts";
 import { startContainer } from "./agent/start-container.ts";
 import { statsContainer } from "./agent/stats-container.ts";
 import { ttyWinResize } from "./agent/tty-win-resize.ts";
 import { updateContainer } from "./agent/update-container.ts";
+import { updateEphemeralMounts } from "./agent/update-ephemeral-mounts.ts";
 import { waitProcess } from "./agent/wait-process.ts";
 import { writeStdin } from "./agent/write-stdin.ts";
 import type { Handler, ServiceTable } from "./dispatch.ts";
@@ -53,6 +65,18 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   GetMetrics: getMetrics,
   GetOOMEvent: getOOMEvent,
   CopyFile: copyFile,
+  OnlineCPUMem: onlineCPUMem,
+  MemHotplugByProbe: memHotplugByProbe,
+  ReseedRandomDev: reseedRandomDev,
+  SetGuestDateTime: setGuestDateTime,
+  GetVolumeStats: getVolumeStats,
+  ResizeVolume: resizeVolume,
+  UpdateEphemeralMounts: updateEphemeralMounts,
+  AddSwapPath: addSwapPath,
+  GetDiagnosticData: getDiagnosticData,
+  RemoveStaleVirtiofsShareMounts: removeStaleVirtiofsShareMounts,
+  MemAgentMemcgSet: memAgentMemcgSet,
+  MemAgentCompactSet: memAgentCompactSet,
   Explain: explain,
   Upgrade: upgrade,
   Running: running,
@@ -71,6 +95,10 @@ const REPEATED: ReadonlySet<string> = new Set<MethodName>([
   "GetOOMEvent",
   "CloseStdin",
   "TtyWinResize",
+  "GetVolumeStats",
+  "GetDiagnosticData",
+  "UpdateEphemeralMounts",
+  "RemoveStaleVirtiofsShareMounts",
   "Explain",
   "Running",
 ]);

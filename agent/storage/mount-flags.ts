@@ -35,3 +35,8 @@ export function parseStorageOptions(options: readonly string[]): { readonly flag
   }
   return { flags, data: data.filter((word) => word !== "").join(",") };
 }
+
+/** It is a flag of mount(2), not data for the file system. */
+export function isMountFlag(option: string): boolean {
+  return FLAGS.has(option);
+}

@@ -8,7 +8,7 @@ export interface MountEntry {
 }
 
 /** /proc/self/mounts, in order; octal escapes resolved. */
-function listMounts(files: Files): MountEntry[] {
+export function listMounts(files: Pick<Files, "readText">): MountEntry[] {
   return files
     .readText("/proc/self/mounts")
     .split("\n")
@@ -20,7 +20,7 @@ function listMounts(files: Files): MountEntry[] {
 }
 
 /** What is mounted on a path now, on top. A trailing slash doesn't matter. */
-export function mountedOn(files: Files, path: string): MountEntry | undefined {
+export function mountedOn(files: Pick<Files, "readText">, path: string): MountEntry | undefined {
   const wanted = path.length > 1 ? path.replace(/\/+$/, "") : path;
   return listMounts(files).findLast((entry) => entry.mountPoint === wanted);
 }

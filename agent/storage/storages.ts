@@ -4,6 +4,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { ephemeral } from "./ephemeral.ts";
 import type { Storage, StorageDriver } from "./storage.ts";
+import { updateEphemeral } from "./update-ephemeral.ts";
 import { virtioFs } from "./virtio-fs.ts";
 
 const DRIVERS: ReadonlyMap<string, StorageDriver> = new Map(
@@ -80,6 +81,21 @@ export class Storages {
    */
   release(mountPoints: readonly string[], force = false): Promise<void> {
     return this.#lock.run(() => this.#releaseAll(mountPoints, force));
+  }
+
+  /** New options, a size above all, of mounted ephemeral storages of this sandbox: of all or, when it fails, of none. */
+  updateEphemeral(storages: readonly Storage[]): Promise<void> {
+    return this.#lock.run(async () => {
+      const named = storages.map((storage) => ({ ...storage, mountPoint: mountPointOf(storage) }));
+      const unknown = named.find(({ mountPoint }) => !this.#records.has(mountPoint));
+      if (unknown !== undefined) {
+        throw new AgentError(
+          "invalid-argument",
+          `update ephemeral mounts: "${unknown.mountPoint}" is no storage of the sandbox`,
+        );
+      }
+      await updateEphemeral(this.#kernel, named);
+    });
   }
 
   async #acquireOne(storage: Storage): Promise<string> {

@@ -12,6 +12,11 @@ export interface GuestOptions {
   readonly memoryMib?: number;
   /** 1 when left out. */
   readonly cpus?: number;
+  /**
+   * q35 only: three more processors, 4 GiB of memory in four slots and four ports for PCI devices (`port0` … `port3`) can be
+   * plugged in, through `Guest.qmp`.
+   */
+  readonly hotplug?: boolean;
   /** The kernel, initramfs and image that the build leaves in build/image, when left out. */
   readonly kernel?: string;
   readonly initrd?: string;
@@ -37,7 +42,7 @@ export interface GuestOptions {
 }
 
 /** What the options come to, but for the devices that have to be started first. */
-export type Machine = Omit<QemuMachine, "vsock" | "shares">;
+export type Machine = Omit<QemuMachine, "vsock" | "shares" | "control">;
 
 export async function resolveMachine(options: GuestOptions): Promise<Machine> {
   const architecture = qemuArchitecture();
@@ -49,6 +54,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     accelerator: options.accelerator ?? (await chooseAccelerator()).kind,
     memoryMib: options.memoryMib ?? 512,
     cpus: options.cpus ?? 1,
+    hotplug: options.hotplug ?? false,
     kernel: await existing("kernel", options.kernel ?? imagePaths.kernel),
     initrd: await existing("initramfs", options.initrd ?? imagePaths.initrd),
     image: image === false ? undefined : { path: await existing("image", image), mib: await sizeMib(image) },

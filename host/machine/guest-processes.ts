@@ -51,7 +51,10 @@ export class GuestProcesses {
       devices.push(await startVirtiofsd(share, socket, signal));
       shares.push({ tag: share.tag, socket });
     }
-    const argv = [findQemu(), ...qemuArguments({ ...machine, vsock: vsock.backend, shares })];
+    const argv = [
+      findQemu(),
+      ...qemuArguments({ ...machine, vsock: vsock.backend, shares, ...control(directory, machine) }),
+    ];
     const processes = new GuestProcesses(directory, remove, vsock, devices, argv, options);
     undo.move();
     return processes;
@@ -126,6 +129,15 @@ export class GuestProcesses {
     const { message } = await child.failure();
     this.#died.abort(new MachineError(`guest: ${message}${this.tail()}`));
   }
+}
+
+/** Where QEMU listens for commands. */
+export function controlSocket(directory: string): string {
+  return join(directory, "qmp.sock");
+}
+
+function control(directory: string, { hotplug }: Machine): { control?: string } {
+  return hotplug ? { control: controlSocket(directory) } : {};
 }
 
 /** A directory for sockets and the console; removed with the process if not before. */

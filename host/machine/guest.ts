@@ -1,8 +1,9 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { type GuestOptions, type Machine, resolveMachine } from "./guest-options.ts";
-import { GuestProcesses } from "./guest-processes.ts";
+import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
+import { Qmp } from "./qmp.ts";
 
 /** Milliseconds since `Guest.start` was called. */
 export interface Timeline {
@@ -59,6 +60,11 @@ export class Guest implements AsyncDisposable {
   /** Where the host dials a vsock port of the guest: `vsock://<cid>:<port>` or `hvsock://<socket>:<port>`. */
   address(port: number): string {
     return this.#processes.vsock.address(port);
+  }
+
+  /** A connection to QEMU's control socket, one at a time, of a guest with `hotplug`. The caller closes it. */
+  qmp(): Promise<Qmp> {
+    return Qmp.connect(controlSocket(this.#processes.directory));
   }
 
   /** The console's last lines. */

@@ -7,6 +7,7 @@ const machine: QemuMachine = {
   accelerator: "tcg",
   memoryMib: 512,
   cpus: 1,
+  hotplug: false,
   kernel: "/k/vmlinuz",
   initrd: "/k/initrd",
   image: { path: "/k/guest.img", mib: 96 },
@@ -65,6 +66,13 @@ describe("qemuArguments", () => {
     expect(values(argv, "-M")).toEqual(["virt,memory-backend=mem"]);
     expect(values(argv, "-device")).toContain("virtio-pmem-pci,memdev=image");
     expect(values(argv, "-append").join()).toContain("console=ttyAMA0 ");
+  });
+
+  test("a guest for hot-plug has room for processors, memory and devices, and a control socket", () => {
+    const argv = qemuArguments({ ...machine, hotplug: true, control: "/d/qmp" });
+    expect([values(argv, "-smp"), values(argv, "-m")]).toEqual([["1,maxcpus=4"], ["512M,slots=6,maxmem=4704M"]]);
+    expect(values(argv, "-device")).toContain("pcie-root-port,id=port3,chassis=4,bus=pcie.0,addr=0x13");
+    expect(values(argv, "-qmp")).toEqual(["unix:/d/qmp,server=on,wait=off"]);
   });
 
   test("commas in paths and tags do not end an option", () => {

@@ -1,5 +1,11 @@
 import type { VsockBackend } from "./vsock-device.ts";
 
+/** What can be plugged into a guest with `hotplug`, besides what it starts with. */
+const MORE_CPUS = 3;
+const MORE_SLOTS = 4;
+const MORE_MIB = 4096;
+const MORE_PORTS = 4;
+
 /** Everything that QEMU's command line says. Sizes in MiB; paths are absolute. */
 export interface QemuMachine {
   readonly architecture: "x86_64" | "aarch64";
@@ -7,6 +13,10 @@ export interface QemuMachine {
   readonly accelerator: "kvm" | "tcg";
   readonly memoryMib: number;
   readonly cpus: number;
+  /** There is room for more of everything. */
+  readonly hotplug: boolean;
+  /** Path of the control socket. */
+  readonly control?: string;
   readonly kernel: string;
   readonly initrd: string | undefined;
   /** A disk image and its size, read-only and shared by all guests: /dev/pmem0, on microvm /dev/vda. */
@@ -22,7 +32,7 @@ export interface QemuMachine {
 export function qemuArguments(machine: QemuMachine): readonly string[] {
   return [
     ...["-M", machineType(machine), "-accel", machine.accelerator],
-    ...["-cpu", machine.accelerator === "kvm" ? "host" : "max", "-smp", String(machine.cpus)],
+    ...["-cpu", machine.accelerator === "kvm" ? "host" : "max", "-smp", processors(machine)],
     ...["-m", memory(machine)],
     ...["-object", `memory-backend-memfd,id=mem,size=${machine.memoryMib}M,share=on`],
     // no display: with -nographic the firmware writes to the serial line too
@@ -32,6 +42,8 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...["-append", kernelCommandLine(machine)],
     ...imageDevice(machine),
     ...vsockDevice(machine.vsock),
+    ...(machine.hotplug ? ports() : []),
+    ...(machine.control === undefined ? [] : ["-qmp", `unix:${doubleCommas(machine.control)},server=on,wait=off`]),
     ...machine.shares.flatMap(({ tag, socket }, index) => [
       ...["-chardev", `socket,id=fs${index},path=${doubleCommas(socket)}`],
       ...["-device", `vhost-user-fs-pci,chardev=fs${index},tag=${doubleCommas(tag)},queue-size=1024`],
@@ -45,10 +57,25 @@ function machineType({ type, image }: QemuMachine): string {
   return `${type},${type === "q35" && image !== undefined ? "nvdimm=on," : ""}memory-backend=mem`;
 }
 
+function processors({ cpus, hotplug }: QemuMachine): string {
+  return hotplug ? `${cpus},maxcpus=${cpus + MORE_CPUS}` : String(cpus);
+}
+
 /** An NVDIMM takes a slot and counts toward maxmem. */
-function memory({ type, image, memoryMib }: QemuMachine): string {
+function memory({ type, image, memoryMib, hotplug }: QemuMachine): string {
+  if (hotplug) return `${memoryMib}M,slots=${MORE_SLOTS + 2},maxmem=${memoryMib + (image?.mib ?? 0) + MORE_MIB}M`;
   if (image === undefined || type === "microvm") return `${memoryMib}M`;
   return `${memoryMib}M,slots=2,maxmem=${memoryMib + image.mib + 1024}M`;
+}
+
+/** Ports for one hot-plugged device each; they stand behind all else, whose slots stay what they are. */
+function ports(): string[] {
+  return Array.from({ length: MORE_PORTS }, (_, index) => [
+    ...[
+      "-device",
+      `pcie-root-port,id=port${index},chassis=${index + 1},bus=pcie.0,addr=0x${(16 + index).toString(16)}`,
+    ],
+  ]).flat();
 }
 
 function kernelCommandLine({ type, image, kernelArgs, tscKhz }: QemuMachine): string {

@@ -7,6 +7,7 @@ import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
 import { fullDiskScenarios } from "./full-disk.ts";
+import { guestCallScenarios } from "./guest-calls.ts";
 import { hookFailureScenarios } from "./hook-failures.ts";
 import { hookScenarios } from "./hooks.ts";
 import { hostileScenarios } from "./hostile.ts";
@@ -61,6 +62,7 @@ export function allScenarios(
     describe("default seccomp", () => defaultSeccompScenarios(() => pod));
     describe("confinement", () => confinementScenarios(() => pod));
     describe("namespaces", () => namespaceScenarios(() => pod));
+    describe("calls to the guest", () => guestCallScenarios(() => pod));
     describe("mounts", () => mountScenarios(() => pod));
     if (!limits) return;
     describe("limits", () => limitScenarios(() => pod));

@@ -1,0 +1,81 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { openSys } from "../kernel/sys.ts";
+import type { MountSpec } from "./spec.ts";
+import { readTerminationLog } from "./termination-log.ts";
+import { testSpec } from "./test-spec.ts";
+
+const sys = openSys();
+let directory = "";
+let before = 0;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-termination-"));
+  mkdirSync(join(directory, "rootfs/dev"), { recursive: true });
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+  rmSync(directory, { recursive: true });
+});
+
+const bind = (destination: string, source: string): MountSpec => ({
+  ...{ destination, source: join(directory, source), type: "bind", options: ["rbind"] },
+});
+function read(mounts: readonly MountSpec[] = [], path: string | undefined = "/dev/termination-log") {
+  const annotations = path === "" ? {} : { "io.kubernetes.container.terminationMessagePath": path };
+  return readTerminationLog(
+    sys,
+    testSpec({ annotations, mounts, root: { path: join(directory, "rootfs"), readonly: false } }),
+  );
+}
+const write = (path: string, content: string | Buffer) => writeFileSync(join(directory, path), content);
+
+test("the file that is bound there, below a mount, or in the root is read", () => {
+  write("rootfs/dev/termination-log", "in the root");
+  expect(read()).toBe("in the root");
+  write("log", "bound");
+  const dev = { destination: "/dev", source: "tmpfs", type: "tmpfs", options: [] };
+  expect(read([dev, bind("/dev/termination-log", "log")])).toBe("bound");
+  mkdirSync(join(directory, "dir"));
+  write("dir/termination-log", "below");
+  expect(read([bind("/dev/", "dir")])).toBe("below");
+});
+
+test("what is missing, or went with the container, is empty", () => {
+  write("rootfs/dev/termination-log", "covered");
+  expect(read([{ destination: "/dev", source: "tmpfs", type: "tmpfs", options: [] }])).toBe("");
+  expect(read([], "/dev/none")).toBe("");
+  expect(read([bind("/dev/termination-log", "none")])).toBe("");
+});
+
+test("of a long one the end comes, never more than 4096 bytes of UTF-8", () => {
+  write("rootfs/dev/termination-log", `${"x".repeat(5000)}end`);
+  expect(read()).toBe(`${"x".repeat(4093)}end`);
+  write("rootfs/dev/termination-log", Buffer.alloc(9000, 0xff));
+  expect(Buffer.byteLength(read())).toBeLessThanOrEqual(4096);
+  write("rootfs/dev/termination-log", "€".repeat(3000));
+  expect(Buffer.byteLength(read())).toBeLessThanOrEqual(4096);
+  expect(read()).toMatch(/€$/);
+});
+
+test("what the container made of the path leads nowhere else", () => {
+  write("secret", "of the guest");
+  symlinkSync(join(directory, "secret"), join(directory, "rootfs/dev/absolute"));
+  symlinkSync("../../secret", join(directory, "rootfs/dev/relative"));
+  symlinkSync("loop", join(directory, "rootfs/dev/loop"));
+  execFileSync("mkfifo", [join(directory, "rootfs/dev/fifo")]);
+  mkdirSync(join(directory, "rootfs/dev/directory"));
+  symlinkSync(join(directory, "secret"), join(directory, "link"));
+  for (const name of ["absolute", "relative", "loop", "fifo", "directory", "../../secret"]) {
+    expect(read([], `/dev/${name}`), name).toBe("");
+  }
+  expect(read([bind("/dev/termination-log", "link")])).toBe("");
+});
+
+test("a container that names no file is told", () => {
+  expect(() => read([], "")).toThrow("has no annotation io.kubernetes.container.terminationMessagePath");
+});

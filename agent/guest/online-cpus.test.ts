@@ -1,0 +1,71 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { onlineCpus } from "./online-cpus.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-cpus-"));
+  for (const name of ["cpu0", "cpufreq", "cpuidle"]) mkdirSync(join(directory, name));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+const plugIn = (index: number, online = "0\n") => {
+  mkdirSync(join(directory, `cpu${index}`));
+  writeFileSync(join(directory, `cpu${index}/online`), online);
+};
+const state = (index: number) => readFileSync(join(directory, `cpu${index}/online`), "utf8").trim();
+const online = (count: number, wait = true, parts: object = {}) => onlineCpus({ count, wait, ...parts }, directory);
+
+test.each([
+  ["so many more", 2],
+  ["so many in all", 3],
+])("all that were plugged in come online, asked for as %s", async (_, count) => {
+  plugIn(1);
+  plugIn(2);
+  await online(count);
+  expect([state(1), state(2)]).toEqual(["1", "1"]);
+});
+
+test("none asked for is nothing to do", async () => {
+  plugIn(1);
+  await online(0);
+  expect(state(1)).toBe("0");
+});
+
+test("one that comes late is waited for", async () => {
+  const done = online(1);
+  await sleep(120);
+  plugIn(1);
+  await done;
+  expect(state(1)).toBe("1");
+});
+
+test("who does not wait is answered, and told later what did not come", { timeout: 20_000 }, async () => {
+  const warn = vi.fn();
+  const begun = performance.now();
+  await online(3, false, { warn });
+  expect(performance.now() - begun).toBeLessThan(2000);
+  plugIn(1);
+  await vi.waitFor(() => expect(warn).toHaveBeenCalledOnce(), 15_000);
+  expect(warn.mock.calls[0]?.[0]).toBe("online processors: 3 asked for, 1 brought online within 5 s, 2 are");
+  expect(state(1)).toBe("1");
+});
+
+test("who does not wait, when there are as many as asked for in all, is answered without a warning", async () => {
+  plugIn(1, "1\n");
+  const warn = vi.fn();
+  const begun = performance.now();
+  await online(2, false, { warn });
+  await sleep(300);
+  expect(warn).not.toHaveBeenCalled();
+  expect(performance.now() - begun).toBeLessThan(2000);
+});
+
+test("a wait ends with its signal", async () => {
+  await expect(online(1, true, { signal: AbortSignal.timeout(60) })).rejects.toThrow("aborted");
+});

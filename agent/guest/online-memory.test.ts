@@ -1,0 +1,52 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { onlineMemory, probeMemory } from "./online-memory.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-memory-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const block = (index: number, online: string) => {
+  mkdirSync(join(directory, `memory${index}`));
+  writeFileSync(join(directory, `memory${index}/online`), online);
+};
+const text = (path: string) => readFileSync(join(directory, path), "utf8");
+
+test("blocks that are offline come online, the others stay", async () => {
+  block(0, "1\n");
+  block(32, "0\n");
+  mkdirSync(join(directory, "power"));
+  await onlineMemory(directory);
+  expect([text("memory0/online"), text("memory32/online")]).toEqual(["1\n", "1\n"]);
+});
+
+test("a block that can't come online keeps the others from nothing, and is named", async () => {
+  block(1, "0");
+  mkdirSync(join(directory, "memory2/online"), { recursive: true });
+  mkdirSync(join(directory, "memory3")); // it went meanwhile
+  block(4, "0");
+  await expect(onlineMemory(directory)).rejects.toThrow(
+    "online memory block memory2: EISDIR; 0 more failed, 2 came online",
+  );
+  expect([text("memory1/online"), text("memory4/online")]).toEqual(["1", "1"]);
+});
+
+test("a kernel without memory hot-plug has nothing to do", async () => {
+  await onlineMemory(join(directory, "none"));
+});
+
+test("addresses go to the probe file in hexadecimal", async () => {
+  writeFileSync(join(directory, "probe"), "");
+  await probeMemory([0x1_4000_0000], directory);
+  expect(text("probe")).toBe("0x140000000");
+});
+
+test("a kernel without a probe file, and an address beyond all memory, are told", async () => {
+  await probeMemory([], directory);
+  await expect(probeMemory([1], directory)).rejects.toThrow(`probe memory: this kernel has no ${directory}/probe`);
+  await expect(probeMemory([2 ** 64], directory)).rejects.toMatchObject({ kind: "invalid-argument" });
+});

@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { openSys } from "../kernel/sys.ts";
+import { createSysDouble } from "../kernel/sys-double.ts";
+import { reseedRandom } from "./reseed-random.ts";
+
+test("all bytes are written, credited, and taken", () => {
+  const sys = createSysDouble();
+  sys.script("write", 2);
+  reseedRandom(sys, Uint8Array.of(1, 2, 3), "/dev/null");
+  const calls = sys.calls.map(([name, , argument]) => [name, argument]);
+  expect(calls).toEqual([
+    ["write", Uint8Array.of(1, 2, 3)],
+    ["write", Uint8Array.of(3)],
+    ["creditEntropy", 24],
+    ["reseedRandom", undefined],
+  ]);
+});
+
+test("no data is refused", () => {
+  expect(() => reseedRandom(createSysDouble(), new Uint8Array(), "/dev/null")).toThrow("reseed random: no data");
+});
+
+test.runIf(process.getuid?.() === 0)("the kernel takes it (needs root)", () => {
+  reseedRandom(openSys(), Buffer.alloc(512, "seed"));
+});
+
+test("a device that is none is told", () => {
+  expect(() => reseedRandom(openSys(), Uint8Array.of(1), "/dev/null")).toThrow(/ioctl RNDADDTOENTCNT fd \d+: ENOTTY/);
+});

@@ -1,0 +1,47 @@
+import { execFile } from "node:child_process";
+import { AgentError } from "./error.ts";
+
+const LIMIT_MS = 30_000;
+const MAX_OUTPUT = 4 << 20;
+const MAX_LINE = 300;
+const ENV = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+
+export interface ProgramOptions {
+  /** Written to its stdin; without it stdin is empty. */
+  readonly input?: string | Uint8Array;
+  readonly signal?: AbortSignal;
+  /** 30 s when left out. */
+  readonly limitMs?: number;
+}
+
+/**
+ * Runs a program of the guest to its end and gives what it wrote to stdout, at most 4 MiB. Rejects with one line that has
+ * the last line of its stderr; all of that is the field `stderr`. It is killed when `signal` aborts or the time is over.
+ */
+export function runProgram(path: string, args: readonly string[], options: ProgramOptions = {}): Promise<Buffer> {
+  const { input = "", signal, limitMs = LIMIT_MS } = options;
+  return new Promise((resolve, reject) => {
+    const settings = { env: ENV, cwd: "/", maxBuffer: MAX_OUTPUT, timeout: limitMs, encoding: "buffer" } as const;
+    const limits = { ...settings, killSignal: "SIGKILL", ...(signal === undefined ? {} : { signal }) } as const;
+    const child = execFile(path, args, limits, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else if (signal?.aborted) reject(signal.reason);
+      else reject(failure(`${path}: ${reasonOf(error, stderr, limitMs)}`, error, stderr));
+    });
+    child.stdin?.on("error", () => undefined); // it has ended without reading all
+    child.stdin?.end(input);
+  });
+}
+
+function failure(line: string, cause: Error, stderr: Buffer): AgentError {
+  return new AgentError("internal", line, { cause, fields: { stderr: stderr.toString() } });
+}
+
+function reasonOf(error: Error & { code?: unknown; killed?: unknown }, stderr: Buffer, limitMs: number): string {
+  if (error.code === "ENOENT") return "the image has no such program";
+  if (error.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return `it wrote more than ${MAX_OUTPUT} bytes`;
+  if (error.killed === true) return `it has not ended within ${limitMs} ms`;
+  const line = stderr.toString().trim().split("\n").at(-1)?.trim() ?? "";
+  const how = typeof error.code === "number" ? `exit code ${error.code}` : error.message;
+  return line === "" ? how : `${line.slice(0, MAX_LINE)} (${how})`;
+}

@@ -1,0 +1,14 @@
+import { type VolumeCounts, volumeStats } from "../../storage/volume-stats.ts";
+import type { Rpc } from "../rpc.ts";
+
+const BYTES = 1;
+const INODES = 2;
+
+export const getVolumeStats: Rpc<"GetVolumeStats"> = async (_agent, request) => {
+  const { bytes, inodes } = await volumeStats(request.volume_guest_path);
+  const usage = (counts: VolumeCounts, unit: number) => ({ ...counts, unit });
+  return {
+    usage: [usage(bytes, BYTES), usage(inodes, INODES)],
+    volume_condition: { abnormal: false, message: "OK" },
+  };
+};

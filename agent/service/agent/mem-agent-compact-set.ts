@@ -1,0 +1,7 @@
+import { AgentError } from "../../kernel/error.ts";
+import type { Rpc } from "../rpc.ts";
+
+/** As MemAgentMemcgSet. */
+export const memAgentCompactSet: Rpc<"MemAgentCompactSet"> = async () => {
+  throw new AgentError("internal", "mem-agent is disabled");
+};

@@ -1,0 +1,7 @@
+import { resizeVolume as resize } from "../../storage/resize-volume.ts";
+import type { Rpc } from "../rpc.ts";
+
+export const resizeVolume: Rpc<"ResizeVolume"> = async ({ kernel }, request) => {
+  await resize(kernel, request.volume_guest_path, request.size);
+  return {};
+};

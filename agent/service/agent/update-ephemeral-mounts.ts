@@ -1,0 +1,8 @@
+import type { Rpc } from "../rpc.ts";
+import { toStorage } from "../to-storage.ts";
+
+/** The Go shim sends an empty list as well. */
+export const updateEphemeralMounts: Rpc<"UpdateEphemeralMounts"> = async ({ sandbox }, request) => {
+  await sandbox.updateEphemeral(request.storages.map(toStorage));
+  return {};
+};

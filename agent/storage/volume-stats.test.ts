@@ -1,0 +1,18 @@
+import { statfsSync } from "node:fs";
+import { expect, test } from "vitest";
+import { volumeStats } from "./volume-stats.ts";
+
+test("bytes and inodes are those of statfs", async () => {
+  const { bytes, inodes } = await volumeStats("/proc");
+  expect([bytes, inodes].every(({ total, used }) => used <= total)).toBe(true);
+  const root = await volumeStats("/");
+  const { blocks, bsize, files } = statfsSync("/");
+  expect([root.bytes.total, root.inodes.total]).toEqual([blocks * bsize, files]);
+  expect(root.bytes.used).toBeGreaterThan(0);
+  expect(root.bytes.used + root.bytes.available).toBeLessThanOrEqual(root.bytes.total);
+});
+
+test("a path that is not there, or none, is named", async () => {
+  await expect(volumeStats("/nonexistent/volume")).rejects.toThrow("statfs /nonexistent/volume: ENOENT");
+  await expect(volumeStats("volume")).rejects.toMatchObject({ kind: "invalid-argument" });
+});

@@ -1,0 +1,75 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { createInterface, type Interface } from "node:readline";
+import { MachineError } from "./machine-error.ts";
+
+const LIMIT_MS = 30_000;
+
+interface Message {
+  readonly return?: unknown;
+  readonly error?: { readonly class: string; readonly desc: string };
+  readonly event?: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+/** QEMU's control socket: one command at a time, and events. */
+export class Qmp implements AsyncDisposable {
+  readonly #socket: Socket;
+  readonly #lines: Interface;
+  readonly #waiting: ((message: Message) => void)[] = [];
+  readonly #events: Message[] = [];
+  #onEvent: () => void = () => undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#lines = createInterface({ input: socket });
+    this.#lines.on("line", (line) => this.#take(JSON.parse(line) as Message));
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => {
+      const gone = { error: { class: "Closed", desc: "QEMU has closed its control socket" } };
+      for (const answer of this.#waiting.splice(0)) answer(gone);
+    });
+  }
+
+  static async connect(path: string): Promise<Qmp> {
+    const socket = connect(path);
+    await once(socket, "connect");
+    const qmp = new Qmp(socket);
+    await qmp.execute("qmp_capabilities");
+    return qmp;
+  }
+
+  /** What QEMU returns. Rejects with its words when it refuses. */
+  async execute(command: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    const answered = new Promise<Message>((resolve) => this.#waiting.push(resolve));
+    this.#socket.write(`${JSON.stringify({ execute: command, arguments: parameters })}\n`);
+    const { error, return: value } = await answered;
+    if (error !== undefined) throw new MachineError(`QEMU ${command}: ${error.desc}`);
+    return value;
+  }
+
+  /** The next event of this name, one that has come already included, whose data match. */
+  async event(name: string, matches: (data: Readonly<Record<string, unknown>>) => boolean = () => true): Promise<void> {
+    const limit = AbortSignal.timeout(LIMIT_MS);
+    for (;;) {
+      const at = this.#events.findIndex(({ event, data = {} }) => event === name && matches(data));
+      if (at >= 0) return void this.#events.splice(at, 1);
+      await new Promise<void>((resolve, reject) => {
+        this.#onEvent = resolve;
+        limit.addEventListener("abort", () => reject(new MachineError(`QEMU: no ${name} within ${LIMIT_MS} ms`)));
+      });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#lines.close();
+    this.#socket.destroy();
+  }
+
+  #take(message: Message): void {
+    if (message.event !== undefined) {
+      this.#events.push(message);
+      this.#onEvent();
+    } else if ("return" in message || message.error !== undefined) this.#waiting.shift()?.(message);
+  }
+}
