@@ -81,7 +81,7 @@ export class Container {
         await setFrozen(this.#kernel.files, this.cgroup, true, signal);
       } catch (error) {
         this.#paused = false;
-        throw error;
+        throw this.#removedOr(error);
       }
     });
   }
@@ -90,7 +90,11 @@ export class Container {
   resume(signal: AbortSignal): Promise<void> {
     return this.#lock.run(async () => {
       if (!this.#paused) throw this.#wrongState("resume");
-      await setFrozen(this.#kernel.files, this.cgroup, false, signal);
+      try {
+        await setFrozen(this.#kernel.files, this.cgroup, false, signal);
+      } catch (error) {
+        throw this.#removedOr(error);
+      }
       this.#paused = false;
     });
   }
@@ -125,7 +129,7 @@ export class Container {
       this.#dropEnded();
       return started;
     } catch (error) {
-      if (givenUp.aborted || !isEnding(this.#kernel.files, this.#init.pid)) throw error;
+      if (givenUp.aborted || !isEnding(this.#kernel.files, this.#init.pid)) throw this.#removedOr(error, signal);
       throw this.#refusal("exec in container", "its init process has ended", error);
     } finally {
       this.#launching.delete(execId);
@@ -188,6 +192,12 @@ export class Container {
       exec.destroy();
       this.#execs.delete(exec.execId);
     }
+  }
+
+  /** A removal is why all else fails, unless the caller has given up. */
+  #removedOr(error: unknown, caller?: AbortSignal): unknown {
+    const { signal } = this.#removal;
+    return signal.aborted && caller?.aborted !== true ? signal.reason : error;
   }
 
   /** As the reference agent says it, and with its code. */

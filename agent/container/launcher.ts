@@ -10,6 +10,7 @@ import type { ContainerOptions, Maker } from "./maker.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { execContext } from "./process/exec-context.ts";
 import { withHome } from "./process/home.ts";
+import { isEnding } from "./process/is-ending.ts";
 import { Process } from "./process/process.ts";
 import { signalDirectly } from "./process/signal-handlers.ts";
 import { giveStdio } from "./process/stdio-owner.ts";
@@ -56,8 +57,8 @@ export class Launcher implements Maker {
     } catch (error) {
       if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
       init.closeStartFds();
-      const text = `start container ${init.execId}: it was started already`;
-      throw new AgentError("failed-precondition", text, { cause: error });
+      const why = isEnding(this.#kernel.files, init.pid) ? "its init process has ended" : "it was started already";
+      throw new AgentError("internal", `start container ${init.execId}: ${why}`, { cause: error });
     }
   }
 
