@@ -31,6 +31,8 @@ export function compileCreate(
     readonly hasLabel: HasLabel;
     /** Of linux.seccomp. */
     readonly seccomp?: SeccompFilter | undefined;
+    /** Mount point of what the root file system lies on; asked for by a shared linux.rootfsPropagation only. */
+    readonly under?: string | undefined;
   },
 ): CreatePlan {
   const plan = new PlanBuilder();
@@ -45,14 +47,14 @@ export function compileCreate(
   if (namespaces.pidPath !== undefined) plan.slot("pid");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   compileLabels(plan, process, context.hasLabel);
-  plan.add("every process", { op: "setsid" });
+  plan.add("every process", { op: "setsid" }, { op: "session-keyring" });
   compileNamespaces(plan, spec);
   compileSysctls(plan, linux.sysctl ?? {});
-  const root = enterRoot(plan, spec);
+  enterRoot(plan, spec, context.under ?? "/");
   // Sources and root were opened as the guest's root, who may look anywhere; what is made is the container root's.
   if (inUser) plan.add("linux.uidMappings", { op: "user", uid: 0, gid: 0, groups: [] });
   const propagation = clonePropagation(linux.rootfsPropagation);
-  const late = compileMounts(plan, spec.mounts, { own, root, propagation, label });
+  const late = compileMounts(plan, spec.mounts, { own, root: spec.root.path, propagation, label });
   if (!isDevBound(spec.mounts)) compileDevices(plan, linux.devices, inUser);
   if ([...own.values()].includes("devpts")) {
     const path = "/dev/pts/0"; // the first pty of a new instance
@@ -61,10 +63,9 @@ export function compileCreate(
   }
   // Hooks may still change what is masked or made read-only after them, as with runc.
   if (hasCreateHooks(spec.hooks)) plan.add("hooks", { op: "wait", slot: plan.slot("release") });
-  compilePaths(plan, linux.maskedPaths, linux.readonlyPaths, false);
   plan.add("process.cwd", { op: "mkdir", path: process.cwd, mode: 0o755 });
   for (const { op, reason } of late) plan.add(reason, op);
-  compilePaths(plan, [], [], spec.root.readonly);
+  compilePaths(plan, linux.maskedPaths, linux.readonlyPaths, spec.root.readonly);
   plan.add("root", { op: "pivot" });
   finishPropagation(plan, spec);
   const common = { env: context.env, persona: personaOf(linux.personality), seccomp: context.seccomp, inUser };

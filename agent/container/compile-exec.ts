@@ -37,7 +37,7 @@ export function compileExec(
   plan.slot("cgroup");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   compileLabels(plan, process, context.hasLabel);
-  plan.add("every process", { op: "setsid" });
+  plan.add("every process", { op: "setsid" }, { op: "session-keyring" });
   if (inUser) compileLimits(plan, process);
   plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags: joinFlags(context.namespaces) });
   compileExecAffinity(plan, process);

@@ -1,11 +1,15 @@
+import { realpathSync } from "node:fs";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
+import { delegateCgroup } from "./cgroup/delegate-cgroup.ts";
 import { type CreatePlan, compileCreate } from "./compile-create.ts";
 import { hasCreateHooks } from "./hooks/hooks.ts";
 import { runCreateHooks } from "./hooks/run-hooks.ts";
 import { openForReading, openRoot, readTextInside } from "./inside.ts";
 import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions } from "./maker.ts";
+import { staysShared } from "./mounts/compile-root.ts";
 import { makeMissingSources } from "./mounts/missing-sources.ts";
+import { mountPointOf } from "./mounts/mount-point.ts";
 import { openOwnMounts } from "./mounts/open-own-mounts.ts";
 import { mountSlot, ownMounts } from "./mounts/own-mounts.ts";
 import { sortNamespaces } from "./namespaces/namespaces.ts";
@@ -27,7 +31,8 @@ export async function createInit(
   const { spec, id } = options;
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
-  const plan = compileCreate(spec, { env, hasLabel: securityModules(kernel.files), seccomp });
+  const under = staysShared(spec.linux.rootfsPropagation) ? mountUnder(kernel, spec) : undefined;
+  const plan = compileCreate(spec, { env, hasLabel: securityModules(kernel.files), seccomp, under });
   const attempt = () => launchInit(kernel, options, plan, signal);
   const { launched, fds } = await attempt().catch(async (error: unknown) => {
     if (await makeMissingSources(spec.mounts, error)) return attempt();
@@ -51,6 +56,7 @@ async function launchInit(
     if (terminal?.mount !== undefined) slots.set(mountSlot(terminal.mountIndex), terminal.mount);
     const fds = openLaunchFds(kernel, { release: true, pipeSize, ...(terminal === undefined ? {} : { terminal }) });
     giveStdio(fds, spec.process, spec.linux);
+    delegateCgroup(kernel.files, cgroup, spec);
     const hooks = ({ pid, pidfd }: LaunchedProcess) => runCreateHooks(kernel, { id, spec, cgroup, pid, pidfd }, signal);
     const atPause = hasCreateHooks(spec.hooks) ? hooks : undefined;
     return { launched: await launch(kernel, plan, fds, slots, { container: id, exec: id }, signal, atPause), fds };
@@ -66,6 +72,10 @@ async function openNamespaces(kernel: Kernel, { linux }: Spec, slots: Map<string
   if (user === undefined) return;
   const { uidMappings = [], gidMappings = [] } = linux;
   slots.set("ns:user", user === "" ? await openUserNamespace(kernel, uidMappings, gidMappings) : openForReading(user));
+}
+
+function mountUnder({ files }: Kernel, { root }: Spec): string {
+  return mountPointOf(files.readText("/proc/self/mountinfo"), realpathSync(root.path));
 }
 
 function passwdOf(kernel: Kernel, spec: Spec): string | undefined {

@@ -30,7 +30,7 @@ export interface ProcessSpec {
   readonly args: readonly string[];
   readonly env: readonly string[];
   readonly cwd: string;
-  /** Absent: what the container has. */
+  /** Absent: what the container has; for its first process none. */
   readonly capabilities?: CapabilitySets;
   readonly rlimits: readonly {
     readonly type: string;

@@ -19,6 +19,7 @@ export const arbitraryOps: { readonly [N in Exclude<PlanOp["op"], "exec">]: fc.A
     unshare: fc.record({ op: fc.constant("unshare"), flags: u32 }),
     setns: fc.record({ op: fc.constant("setns"), slot, flags: u32 }),
     setsid: fc.constant({ op: "setsid" }),
+    "session-keyring": fc.constant({ op: "session-keyring" }),
     write: fc.record({ op: fc.constant("write"), path, data: text }),
     sethostname: fc.record({ op: fc.constant("sethostname"), name: text }),
     setdomainname: fc.record({ op: fc.constant("setdomainname"), name: text }),

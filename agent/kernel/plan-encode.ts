@@ -65,6 +65,7 @@ const ENCODERS: { readonly [N in OpName]: (put: PlanWriter, op: OpOf<N>) => void
   find: (put, op) => put.strings(op.candidates),
   wait: (put, op) => put.u32(op.slot),
   exec: (put, op) => put.strings(op.args).strings(op.env),
+  "session-keyring": () => {},
 };
 
 const CODES = new Map(Object.keys(ENCODERS).map((name, index) => [name, index + 1]));

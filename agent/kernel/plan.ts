@@ -24,6 +24,8 @@ export type PlanOp =
   /** setns(2) of a slot: a namespace file, or a pidfd with several CLONE_NEW* flags at once. */
   | { readonly op: "setns"; readonly slot: Slot; readonly flags: number }
   | { readonly op: "setsid" }
+  /** keyctl(JOIN_SESSION_KEYRING) with a new one; a kernel without keys has none to share. */
+  | { readonly op: "session-keyring" }
   /** Open a guest path for writing and write the text in one write(2). */
   | { readonly op: "write"; readonly path: string; readonly data: string }
   | { readonly op: "sethostname"; readonly name: string }

@@ -1,64 +1,78 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { WORK } from "../clean-up/work-directory.ts";
-
 /** What the probe saw: `section key` → value. A key that comes again has its values in order. */
 export type Observation = ReadonlyMap<string, readonly string[]>;
 
-/** Path of the probe, built once, and again when its source changes; static. */
-export function buildProbe(): string {
-  const source = join(import.meta.dirname, "probe.c");
-  const probe = join(WORK, "probe");
-  mkdirSync(WORK, { recursive: true });
-  if (existsSync(probe) && statSync(probe).mtimeMs > statSync(source).mtimeMs) return probe;
-  const fresh = `${probe}.${process.pid}`;
-  const flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-static", "-s", "-Wall", "-Wextra", "-Werror"];
-  execFileSync(existsSync("/usr/bin/musl-gcc") ? "musl-gcc" : "gcc", [...flags, source, "-o", fresh]);
-  renameSync(fresh, probe);
-  return probe;
-}
-
 /** Numbers that differ from one run to the next, whoever made the container. */
-const VOLATILE =
-  /^status (Vm|Rss|HugetlbPages|voluntary|nonvoluntary|Ngid|Threads|Mems_|Cpus_)|^id (pid|ppid)$|^status (Pid|Tgid|PPid|NS)/;
+const VOLATILE = /^status (Vm|Rss|HugetlbPages|voluntary|nonvoluntary|Ngid|SigQ)/;
+/** Of the cgroup: what is counted, not what is set. */
+const COUNTED =
+  /^cgroup .*\.(current|peak|stat|numa_stat|events|events\.local|pressure|procs|threads|type|controllers|stat\.local|effective|partition)$/;
 
-/** `guest`: namespace links of the guest itself, by type, so that a namespace is told as the guest's or another one. */
-export function parseObservation(output: string, guest: ReadonlyMap<string, string>): Observation {
+/** crun gives the guest's /dev/null, which is its own stdio, to the user of a container; others see that too. */
+const NULL_DEVICE = /^(mode 20666) owner \d+:\d+(?= device 1:3 )/;
+
+/** `names`: names for links of namespaces, so that it is told which one a process is in. */
+export function parseObservation(output: string, names: ReadonlyMap<string, string>): Observation {
   const found = new Map<string, string[]>();
   const add = (name: string, value: string) => found.set(name, [...(found.get(name) ?? []), value]);
   for (const line of output.replaceAll("\r\n", "\n").split("\n")) {
     const [section = "", key = "", value] = line.split("\t");
-    if (value === undefined || VOLATILE.test(`${section} ${key}`)) continue;
+    const name = `${section} ${key}`.trim();
+    if (value === undefined || VOLATILE.test(name) || COUNTED.test(name)) continue;
     if (section === "mountinfo") {
       const { point, rest } = mountOf(value);
       add(`mount ${point}`, rest);
-      add("mounts in order", point);
-    } else
-      add(
-        `${section} ${key}`.trim(),
-        section === "ns" ? (value === guest.get(key) ? "the guest's" : "another") : value,
-      );
+      add("mounts", point);
+    } else if (section.startsWith("hook ") && key === "state") {
+      for (const [field, its] of Object.entries(stateOf(value))) add(`${name}.${field}`, its);
+    } else {
+      const named = value.replace(/^\w+:\[\d+\]$/, (link) => names.get(link) ?? "another");
+      add(name, named.replace(NULL_DEVICE, "$1 owner of the moment"));
+    }
   }
   return found;
 }
 
 /** A line of mountinfo without the numbers of the mount, its parent, its peers and its device. */
 function mountOf(line: string): { readonly point: string; readonly rest: string } {
-  const [, , , root, point = "", ...rest] = line.replaceAll(/(shared|master):\d+/g, "$1").split(" ");
+  const [, , , root, point = "", ...rest] = line.replaceAll(/(shared|master|propagate_from):\d+/g, "$1").split(" ");
   return { point, rest: [root, ...rest].join(" ") };
 }
 
-/** One line for each difference: `name: what the first saw | what the second saw`. */
+/** Fields of a container's state, as a hook reads them on stdin. */
+function stateOf(escaped: string): Record<string, string> {
+  try {
+    const state = JSON.parse(escaped.replaceAll("\\n", "\n").replaceAll("\\\\", "\\")) as Record<string, unknown>;
+    const pid = typeof state["pid"] === "number" && state["pid"] > 1 ? "above 1" : state["pid"];
+    return Object.fromEntries(
+      Object.entries({ ...state, pid }).map(([field, value]) => [field, JSON.stringify(value) ?? "absent"]),
+    );
+  } catch {
+    return { text: escaped };
+  }
+}
+
+/**
+ * One line for each difference, `name: what the first saw | what the second saw`: value by value where both have as many,
+ * else with those that only one of them has.
+ */
 export function differences(first: Observation, second: Observation): string[] {
   const names = [...new Set([...first.keys(), ...second.keys()])].sort();
   return names.flatMap((name) => {
-    const [a = [], b = []] = [first.get(name), second.get(name)];
-    const only = (these: readonly string[], those: readonly string[]) => these.filter((each) => !those.includes(each));
-    const left = [only(a, b), only(b, a)];
-    if (left.every((lines) => lines.length === 0)) {
-      return a.join("\n") === b.join("\n") ? [] : [`${name}: in another order`];
-    }
-    return [`${name}: ${left.map((lines) => lines.join(" ; ")).join(" | ")}`];
+    const [a, b] = [first.get(name) ?? [], second.get(name) ?? []];
+    if (a.join("\n") === b.join("\n")) return [];
+    const [left, right] = [without(a, b), without(b, a)];
+    if (left.length + right.length === 0) return [`${name}: in another order`];
+    if (a.length !== b.length) return [`${name}: ${left.join(" ; ")} | ${right.join(" ; ")}`];
+    return a.flatMap((value, index) => (value === b[index] ? [] : [`${name}: ${value} | ${b[index]}`]));
+  });
+}
+
+/** What is in `these` more often than in `those`. */
+function without(these: readonly string[], those: readonly string[]): string[] {
+  const rest = [...those];
+  return these.filter((value) => {
+    const at = rest.indexOf(value);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
   });
 }

@@ -93,6 +93,13 @@ describeInit("every operation does what it says", (binary) => {
     for (const fd of [devpts, master, peer]) sys.close(fd);
   });
 
+  test("session-keyring leaves the keys of the guest behind", async () => {
+    const keyrings = (text: string): readonly string[] => text.match(/^[0-9a-f]+(?=.* keyring +_ses: empty$)/gm) ?? [];
+    const before = keyrings(readFileSync("/proc/keys", "utf8"));
+    const inside = (await run(agent, [{ op: "session-keyring" }, stdio, ...shell("cat /proc/keys")])).output;
+    expect(keyrings(inside).filter((serial) => !before.includes(serial))).not.toEqual([]);
+  });
+
   test("write puts a text into a file of the guest, and a missing file is ENOENT", async () => {
     const path = join(init.shared, "written");
     writeFileSync(path, "....");

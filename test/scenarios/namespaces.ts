@@ -76,6 +76,19 @@ export function namespaceScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
+  it("user: the cgroup is the container's where it is mounted writable, but not its limits", async () => {
+    const line =
+      "cd /sys/fs/cgroup; stat -c %u . cgroup.procs cgroup.freeze; mkdir below && echo $$ > below/cgroup.procs";
+    const { Mounts = [] } = ociSpec("/", []);
+    const of = async (options: string[]) => {
+      const mount = { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options };
+      const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
+      return output(`${line} && grep ^0: /proc/self/cgroup`, { ...parts, Mounts: [...(Mounts ?? []), mount] });
+    };
+    expect(await of([])).toBe("0\n0\n65534\n0::/below\n");
+    expect(await of(["ro"])).toMatch(/^65534\n65534\n65534\nmkdir: .*Read-only/);
+  });
+
   it("user: a host name is set in the pod's uts namespace, as without one", async () => {
     const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() }, Hostname: "of-user" };
     expect(await output("hostname", parts)).toBe("of-user\n");
@@ -104,7 +117,7 @@ export function namespaceScenarios(pod: () => Pod): void {
     const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
     const id = await pod().start([], { ...parts, Process: { ...Process, Terminal: true } });
     const text = (await pod().drain("readStdout", id, id)).toString();
-    expect(text).toBe("/dev/pts/0\r\n0:0\r\nc\r\n0\r\n");
+    expect(text).toBe("/dev/pts/0\r\n0:5\r\nc\r\n0\r\n");
     await pod().remove(id);
   });
 

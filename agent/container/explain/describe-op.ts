@@ -65,11 +65,9 @@ export function describeOp(op: PlanOp): {
         object: `resource ${op.resource} to ${op.soft}/${op.hard}`,
       };
     case "chown-stdio":
+      return { call: "chown stdio", object: op.gid === 0xffffffff ? `${op.uid}` : `${op.uid}:${op.gid}` };
     case "user":
-      return {
-        call: op.op === "user" ? "set user" : "chown stdio",
-        object: `${op.uid}:${op.gid}`,
-      };
+      return { call: "set user", object: `${op.uid}:${op.gid}` };
     case "bounding":
     case "ambient":
       return {

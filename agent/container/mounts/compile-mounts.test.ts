@@ -36,6 +36,20 @@ describe("a mount", () => {
     expect(compile({ destination: "/dev/", type: "devtmpfs", options: ["ro"] }).late).toHaveLength(1);
   });
 
+  it("of tmpfs is read-only before another one covers it, which stays as it is", () => {
+    const plan = new PlanBuilder();
+    const base = { destination: "/m", source: "s", options: [] };
+    const mounts = [
+      { ...base, type: "tmpfs", options: ["ro"] },
+      { ...base, destination: "/n", type: "tmpfs", options: ["ro"] },
+      { ...base, destination: "/m/in", type: "tmpfs", options: ["ro"] },
+      { ...base, destination: "//m/", type: "bind", source: "/s" },
+    ];
+    expect(compileMounts(plan, mounts, context).map(({ op }) => op)).toMatchObject([{ op: "remount", path: "/n" }]);
+    const steps = plan.finish().steps.map(({ op }) => ("path" in op ? `${op.op} ${op.path}` : op.op));
+    expect(steps.slice(-4)).toEqual(["remount /m", "remount /m/in", "open-tree /s", "attach"]);
+  });
+
   it("of a device is read-only as a whole, of the kernel's own file systems only there", () => {
     expect(compile({ type: "ext4", options: ["ro"] }).ops).toContainEqual({ op: "fsconfig", key: "ro" });
     expect(compile({ type: "sysfs", options: ["ro"] }).ops).not.toContainEqual({ op: "fsconfig", key: "ro" });

@@ -29,7 +29,7 @@ export interface MountContext {
  * read-only of /dev and of tmpfs.
  */
 export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], context: MountContext): PlanStep[] {
-  const late: PlanStep[] = [];
+  const late = new Map<string, PlanStep>();
   for (const [index, mount] of mounts.entries()) {
     const reason = `mounts[${index}]`;
     const target = cleanTarget(mount.destination);
@@ -37,6 +37,12 @@ export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], c
     if (options.remount) {
       plan.add(reason, { op: "remount", path: target, ...remountFlags(mount.options) });
       continue;
+    }
+    // What this one covers can't be reached any more.
+    for (const [path, step] of late) {
+      if (path !== target && !path.startsWith(`${target}/`)) continue;
+      plan.add(step.reason, step.op);
+      late.delete(path);
     }
     const lateReadonly = isLateReadonly(mount, target, options);
     const set = lateReadonly ? options.set & ~MOUNT_ATTR_RDONLY : options.set;
@@ -51,9 +57,9 @@ export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], c
     if (propagation !== 0) plan.add(reason, { op: "setattr", set: 0, clear: 0, propagation, recursive: true });
     if (target === "/") plan.add(reason, { op: "root", path: context.root });
     else plan.add(reason, { op: "attach", target: mount.destination, overProc: isCoverable(target) });
-    if (lateReadonly) late.push({ op: readonlyOp(mount, target), reason });
+    if (lateReadonly) late.set(target, { op: readonlyOp(mount, target), reason });
   }
-  return late;
+  return [...late.values()];
 }
 
 /** A tmpfs has the mode of the directory that it covers, unless its options say another, and its content if they want it. */

@@ -27,11 +27,11 @@ export function clonePropagation(word: string): number {
 }
 
 /**
- * Settles what the guest's mounts are to the container's, and puts the root file system into the root register. Gives
- * back where it is. With `shared` the mounts stay what they are in the guest, so the root file system goes on a private
- * one, over "/": what is mounted in it must not show in the guest.
+ * Settles what the guest's mounts are to the container's, and puts the root file system into the root register. With
+ * `shared` the mounts stay what they are in the guest, but for the one that the root file system lies on (`under`): what is
+ * mounted there must not show in the guest.
  */
-export function enterRoot(plan: PlanBuilder, { root, linux: { rootfsPropagation } }: Spec): string {
+export function enterRoot(plan: PlanBuilder, { root, linux: { rootfsPropagation } }: Spec, under: string): void {
   const flags = propagationFlags(rootfsPropagation) ?? abi.MS_SLAVE;
   const shared = (flags & abi.MS_SHARED) !== 0;
   const reason = "linux.rootfsPropagation";
@@ -41,11 +41,14 @@ export function enterRoot(plan: PlanBuilder, { root, linux: { rootfsPropagation 
   plan.add("root.path", { op: "open-tree", from: "guest", path: root.path, recursive: true });
   if (shared) {
     plan.add(reason, { op: "setattr", set: 0, clear: 0, propagation: abi.MS_PRIVATE, recursive: true });
-    plan.add(reason, { op: "propagate", path: "/", flags: abi.MS_PRIVATE });
+    plan.add(reason, { op: "propagate", path: under, flags: abi.MS_PRIVATE });
   }
-  const path = shared ? "/" : root.path;
-  plan.add("root.path", { op: "root", path });
-  return path;
+  plan.add("root.path", { op: "root", path: root.path });
+}
+
+/** Whether the mounts of the guest stay what they are, so that `enterRoot` has to know what the root file system lies on. */
+export function staysShared(word: string): boolean {
+  return ((propagationFlags(word) ?? 0) & abi.MS_SHARED) !== 0;
 }
 
 /** After pivot, for "/" is the container's then. Private and slave it is already. */

@@ -6,7 +6,7 @@ import { compileExec } from "../compile-exec.ts";
 import type { LinuxSpec, Spec } from "../spec.ts";
 import { testSpec } from "../test-spec.ts";
 
-const context = { env: [], hasLabel: () => false };
+const context = { env: [], hasLabel: () => false, under: "/run" };
 const mapping = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
 const spaces = (...types: string[]) => types.map((type) => ({ type, path: "" }));
 
@@ -110,8 +110,8 @@ describe("rootfsPropagation", () => {
   it("shared: the rootfs is on a private mount, and is shared once it is the root", () => {
     expect(of("rshared")).toEqual([
       { op: "propagate", path: "/", flags: abi.MS_REC | abi.MS_SHARED },
-      { op: "propagate", path: "/", flags: abi.MS_PRIVATE },
-      { op: "root", path: "/" },
+      { op: "propagate", path: "/run", flags: abi.MS_PRIVATE },
+      { op: "root", path },
       { op: "pivot" },
       { op: "propagate", path: "/", flags: abi.MS_REC | abi.MS_SHARED },
     ]);

@@ -6,6 +6,11 @@ import { rlimitNumber } from "./rlimits.ts";
 import { compileScheduling } from "./scheduling.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** To chown(2): a terminal stays with the group that its devpts has for it, by which others may write to it. */
+const SAME_GROUP = 0xffffffff;
+
+/** Of a container whose spec says nothing of capabilities, as with runc and crun. */
+const NONE: CapabilitySets = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
 
 /** What the processes of a container have in common. */
 export interface ProcessContext {
@@ -26,15 +31,13 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context:
   if (context.persona !== undefined) plan.add("linux.personality", { op: "personality", persona: context.persona });
   plan.add("process.user.umask", { op: "umask", mask: umask });
   plan.add("process.cwd", { op: "chdir", path: process.cwd });
-  const { capabilities } = process;
-  if (capabilities !== undefined) {
-    plan.add("process.capabilities.bounding", { op: "bounding", mask: capabilityMask(capabilities.bounding) });
-    if (uid !== 0) plan.add("process.capabilities", { op: "keepcaps" });
-  }
+  const { capabilities = NONE } = process;
+  plan.add("process.capabilities.bounding", { op: "bounding", mask: capabilityMask(capabilities.bounding) });
+  if (uid !== 0) plan.add("process.capabilities", { op: "keepcaps" });
   // Without noNewPrivileges it needs CAP_SYS_ADMIN, which goes with the next step.
   if (!process.noNewPrivileges) compileSeccompFilter(plan, context);
   plan.add("process.user", { op: "user", uid, gid, groups });
-  if (capabilities !== undefined) compileCapabilities(plan, capabilities);
+  compileCapabilities(plan, capabilities);
   if (process.noNewPrivileges) plan.add("process.noNewPrivileges", { op: "no-new-privs" });
   plan.add("process.args", {
     op: "find",
@@ -65,7 +68,7 @@ function compileStdio(plan: PlanBuilder, { terminal, user: { uid, gid } }: Proce
   const [stdin, stdout, stderr] = fds.map((name) => plan.slot(name)) as [number, number, number];
   plan.add("process.terminal", { op: "stdio", stdin, stdout, stderr });
   if (terminal) plan.add("process.terminal", { op: "ctty" });
-  if (uid !== 0 && !inUser) plan.add("process.user", { op: "chown-stdio", uid, gid });
+  if (uid !== 0 && !inUser) plan.add("process.user", { op: "chown-stdio", uid, gid: terminal ? SAME_GROUP : gid });
 }
 
 function compileCapabilities(plan: PlanBuilder, sets: CapabilitySets): void {

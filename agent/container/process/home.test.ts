@@ -17,3 +17,9 @@ describe("HOME", () => {
     expect(withHome(["HOME="], 0, () => undefined)).toEqual(["HOME=/"]);
   });
 });
+
+it("of several entries with a name the last one counts, in the place of the first", () => {
+  const given = ["A=1", "PATH=/x", "A=2", "odd", "PATH=", "odd", "HOME=", "=x", "HOME=/h", "B="];
+  expect(withHome(given, 0, passwd)).toEqual(["A=2", "PATH=", "odd", "HOME=/h", "=x", "B="]);
+  expect(withHome(["HOME=/h", "A=1", "HOME="], 0, passwd)).toEqual(["HOME=/root", "A=1"]);
+});

@@ -1,8 +1,18 @@
-/** The environment with HOME: as given, else from the text of an /etc/passwd, else "/". */
+/**
+ * The environment, each name once, with HOME: as given, else from the text of an /etc/passwd, else "/". Of several entries
+ * with a name the last one counts, in the place of the first, as with runc and crun; getenv would find the first.
+ */
 export function withHome(env: readonly string[], uid: number, passwd: () => string | undefined): readonly string[] {
-  if (env.some((entry) => entry.startsWith("HOME=") && entry.length > 5)) return env;
-  const rest = env.filter((entry) => !entry.startsWith("HOME="));
-  return [...rest, `HOME=${homeOf(passwd() ?? "", uid) ?? "/"}`];
+  const entries = new Map<string, string>();
+  for (const entry of env) entries.set(nameOf(entry), entry);
+  const home = entries.get("HOME=") ?? "HOME=";
+  if (home === "HOME=") entries.set("HOME=", `HOME=${homeOf(passwd() ?? "", uid) ?? "/"}`);
+  return [...entries.values()];
+}
+
+/** With its "=", so that an entry that has none is not the same. */
+function nameOf(entry: string): string {
+  return entry.slice(0, entry.indexOf("=") + 1) || entry;
 }
 
 function homeOf(passwd: string, uid: number): string | undefined {

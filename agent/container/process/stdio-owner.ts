@@ -15,5 +15,8 @@ export function giveStdio(
   const uid = hostId(uidMappings, user.uid);
   const gid = hostId(gidMappings, user.gid);
   if (uid === undefined || gid === undefined) return;
-  for (const [name, fd] of fds.child) if (name !== "report" && name !== "release") fchownSync(fd, uid, gid);
+  for (const [name, fd] of fds.child) {
+    // A terminal stays with the group that its devpts has for it.
+    if (name !== "report" && name !== "release") fchownSync(fd, uid, name === "terminal" ? -1 : gid);
+  }
 }

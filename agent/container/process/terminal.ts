@@ -1,3 +1,4 @@
+import { chownSync } from "node:fs";
 import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { openDirectoryInside, openRoot } from "../inside.ts";
@@ -28,11 +29,19 @@ export function openFirstTerminal(
   const options = data.filter(([key]) => key !== "newinstance").map((option) => outsideIds(option, spec.linux));
   const mount = kernel.sys.detachedMount("devpts", options, set === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : set);
   try {
+    giveToRoot(mount, spec.linux);
     return { ...openTerminal(kernel, mount, spec.process), mount, mountIndex };
   } catch (error) {
     kernel.sys.close(mount);
     throw error;
   }
+}
+
+/** The directory and ptmx, to the root of a user namespace: the guest's root made them. */
+function giveToRoot(devpts: Fd, { uidMappings = [], gidMappings = [] }: LinuxSpec): void {
+  const [uid, gid] = [hostId(uidMappings, 0), hostId(gidMappings, 0)];
+  if (uid === undefined || gid === undefined) return;
+  for (const name of ["", "/ptmx"]) chownSync(`/proc/self/fd/${devpts}${name}`, uid, gid);
 }
 
 function outsideIds(

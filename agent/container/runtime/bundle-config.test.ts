@@ -54,6 +54,15 @@ test("namespaces have the names of the OCI and paths that hold outside of the ag
   ]);
 });
 
+test("the permissions of a device have the name that they have there", () => {
+  const spec = testSpec();
+  const device = { path: "/dev/x", type: "c", major: 1, minor: 3, mode: 0o600, uid: 1, gid: 2 };
+  const made = config({ ...spec, linux: { ...spec.linux, devices: [device] } });
+  expect(made.linux.devices).toEqual([
+    { path: "/dev/x", type: "c", major: 1, minor: 3, fileMode: 0o600, uid: 1, gid: 2 },
+  ]);
+});
+
 test("limits that were not given are left out, -1 is not", () => {
   const spec = testSpec();
   const resources = {

@@ -18,8 +18,8 @@ const NAMESPACE_TYPES = new Map([
 const POD_ANNOTATIONS = /^io\.kubernetes\.cri(-o)?\.(container-type|ContainerType)$/;
 
 /**
- * The config.json of a bundle. `Spec` has the names of that file, so what is not mentioned here goes over as it is, new
- * fields included.
+ * The config.json of a bundle. `Spec` has the names of that file but for one of devices, so what is not mentioned here
+ * goes over as it is, new fields included.
  */
 export function bundleConfig(spec: Spec, cgroupsPath: string): string {
   const { unsupported: _, hostname, domainname, process, linux, ...rest } = spec;
@@ -36,6 +36,7 @@ export function bundleConfig(spec: Spec, cgroupsPath: string): string {
       ...linuxRest,
       ...(seccomp === undefined ? {} : { seccomp: seccompConfig(seccomp) }),
       cgroupsPath,
+      devices: linux.devices.map(({ mode, ...device }) => ({ ...device, fileMode: mode })),
       namespaces: linux.namespaces.map(({ type, path }) => ({
         type: NAMESPACE_TYPES.get(type) ?? type,
         ...(path === "" ? {} : { path: seenByOthers(path) }),

@@ -1,0 +1,12 @@
+/** Where the mount that a path lies on is mounted, by the text of a mountinfo file. The path has no links in it. */
+export function mountPointOf(mountinfo: string, path: string): string {
+  let found = "/";
+  for (const line of mountinfo.split("\n")) {
+    const point = (line.split(" ")[4] ?? "").replaceAll(/\\(\d{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    const holds = path === point || path.startsWith(`${point}/`);
+    if (holds && point.length > found.length) found = point;
+  }
+  return found;
+}

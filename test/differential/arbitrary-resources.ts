@@ -1,0 +1,45 @@
+import fc from "fast-check";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { some } from "./arbitrary-parts.ts";
+
+const MIB = 2 ** 20;
+
+const memory = fc
+  .record({
+    Limit: some(fc.constantFrom(64 * MIB, 100 * MIB)),
+    Reservation: some(fc.constantFrom(MIB, 32 * MIB)),
+    more: fc.nat({ max: 2 }),
+  })
+  .map(({ Limit, Reservation, more }) => ({
+    Limit,
+    Reservation,
+    ...(Limit === undefined || more === 0 ? {} : { Swap: more === 1 ? Limit : -1 }),
+  }));
+
+const cpu = fc.record({
+  Shares: some(fc.constantFrom(2, 512, 1024, 262_144)),
+  Quota: some(fc.constantFrom(50_000, 100_000)),
+  Period: some(fc.constantFrom(50_000, 100_000)),
+  Cpus: some(fc.constant("0")),
+  Mems: some(fc.constant("0")),
+});
+
+const unified = fc
+  .subarray([
+    ["memory.high", "83886080"],
+    ["memory.min", "1048576"],
+    ["memory.oom.group", "1"],
+    ["pids.max", "55"],
+    ["cpu.weight", "77"],
+    ["cpu.max", "40000 100000"],
+  ])
+  .map((entries) => Object.fromEntries(entries) as Record<string, string>);
+
+/** Limits of the cgroup, of controllers that every guest has. */
+export const arbitraryResources: fc.Arbitrary<Init<grpc.LinuxResources>> = fc.record({
+  Memory: some(memory),
+  CPU: some(cpu),
+  Pids: some(fc.record({ Limit: fc.constantFrom(50, 1000, -1) })),
+  Unified: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, unified),
+});

@@ -1,0 +1,110 @@
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "../scenarios/oci.ts";
+import { everyHook } from "./arbitrary-hooks.ts";
+import type { SpecTemplate } from "./observer.ts";
+import { SHIFTED } from "./rootfs-tree.ts";
+
+const { Process, Linux, Mounts } = ociSpec("/", ["/probe"]);
+const spec = (parts: SpecTemplate): SpecTemplate => ociSpec("ROOTFS", ["/probe"], parts);
+const namespaces = (...types: string[]) => types.map((Type) => ({ Type }));
+const bind = (name: string, destination: string, ...options: string[]): Init<grpc.Mount> => ({
+  destination,
+  source: `SOURCES/${name}`,
+  type: "bind",
+  options: ["rbind", ...options],
+});
+const MAP = [{ ContainerID: 0, HostID: SHIFTED, Size: 65_536 }];
+
+/** Specs by name that every run has. Each known difference shows in one of them at least. */
+export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
+  ordinary: spec({}),
+  "of another user": spec({
+    Process: {
+      ...Process,
+      User: { UID: 1000, GID: 100, AdditionalGids: [7, 42] },
+      Cwd: "/made/here",
+      OOMScoreAdj: 300,
+    },
+  }),
+  "of a user who is not in /etc/passwd": spec({ Process: { ...Process, User: { UID: 4321, GID: 5 } } }),
+  "of a group that is not root's, with entries of the environment that come twice": spec({
+    Process: { ...Process, User: { GID: 5 }, Env: ["A=1", "PATH=/x", "A=2", "HOME=", "PATH=/bin"] },
+  }),
+  "without capabilities": spec({ Process: { ...Process, Capabilities: null } }),
+  "with a terminal": spec({ Process: { ...Process, Terminal: true } }),
+  "with all namespaces of its own, limits and a read-only root": spec({
+    Process: {
+      ...Process,
+      NoNewPrivileges: false,
+      Rlimits: [{ Type: "RLIMIT_NOFILE", Soft: 123, Hard: 456 }, { Type: "RLIMIT_CORE" }],
+    },
+    Root: { Path: "ROOTFS", Readonly: true },
+    Linux: { ...Linux, Namespaces: namespaces("mount", "ipc", "uts", "pid", "network", "cgroup") },
+    Mounts: [
+      ...(Mounts ?? []),
+      { destination: "/data", source: "tmpfs", type: "tmpfs", options: ["ro", "nosuid", "noexec", "size=64k"] },
+      { destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["ro", "nosuid", "noexec", "nodev"] },
+    ],
+  }),
+  "with devices of every kind": spec({
+    Linux: {
+      ...Linux,
+      Devices: [
+        { Path: "/dev/made/one", Type: "c", Major: 240, Minor: 3, FileMode: 0o600, UID: 1, GID: 2 },
+        { Path: "/made/two", Type: "b", Major: 7, Minor: 0, FileMode: 0o640 },
+        { Path: "/made/pipe", Type: "p", FileMode: 0o622 },
+      ],
+    },
+  }),
+  "with binds that other mounts see, and without links": spec({
+    Mounts: [
+      ...(Mounts ?? []),
+      bind("dir", "/made/shared", "shared"),
+      bind("dir", "/mnt/links", "ro", "rnosymfollow"),
+      { ...bind("nested", "/made/nested"), options: ["bind", "rprivate"] },
+      { destination: "/full/dir", source: "tmpfs", type: "tmpfs", options: ["ro"] },
+      bind("file", "/full/file", "noexec"),
+      bind("dir", "/full/dir"),
+    ],
+  }),
+  "with a read-only path that has mounts below": spec({
+    Mounts: [...(Mounts ?? []), bind("nested", "/full/dir")],
+    Linux: { ...Linux, ReadonlyPaths: ["/full/dir", "/etc"], MaskedPaths: ["/full/file", "/full/empty"] },
+  }),
+  "with hooks of every kind, and shared mounts": spec({
+    Hooks: everyHook(),
+    Linux: { ...Linux, RootfsPropagation: "rshared" },
+  }),
+  "with hooks, in a pid namespace that is there already": spec({
+    Hooks: everyHook(),
+    Linux: { ...Linux, Namespaces: [{ Type: "mount" }, { Type: "pid", Path: "/proc/KEEPER/ns/pid_for_children" }] },
+  }),
+  "with hooks and a read-only root": spec({ Hooks: everyHook(), Root: { Path: "ROOTFS", Readonly: true } }),
+  "with a filter": spec({
+    Linux: {
+      ...Linux,
+      Seccomp: {
+        DefaultAction: "SCMP_ACT_ALLOW",
+        Syscalls: [
+          { Names: ["times"], Action: "SCMP_ACT_ERRNO", errnoret: 95 },
+          { Names: ["getpriority"], Action: "SCMP_ACT_KILL_PROCESS", Args: [{ Value: "1", Op: "SCMP_CMP_EQ" }] },
+        ],
+      },
+    },
+  }),
+  "with a user namespace, and a terminal": spec({
+    Process: { ...Process, Terminal: true },
+    Mounts: [
+      ...(Mounts ?? []).filter(({ type }) => type !== "mqueue"),
+      { destination: "/mnt/cgroup", source: "cgroup", type: "cgroup", options: [] },
+      bind("nested", "/full/dir", "nosuid"),
+    ],
+    Linux: {
+      ...Linux,
+      Namespaces: namespaces("mount", "ipc", "uts", "pid", "network", "user"),
+      UIDMappings: MAP,
+      GIDMappings: MAP,
+    },
+  }),
+};

@@ -1,0 +1,57 @@
+import type { Machine } from "../scenarios/machine.ts";
+
+/** A process in new namespaces, one container's: it is not shared, so that what is set in them shows nowhere else. */
+export interface Keeper {
+  readonly pid: number;
+  /** Names for the links of its namespaces. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+const BATCH = 12;
+const TYPES = ["ipc", "net", "uts"];
+
+/** Starts them in batches, for a shell in a guest takes its time. They end with the machine. */
+export class Keepers {
+  readonly #machine: Machine;
+  #batch: Promise<Keeper[]> | undefined;
+  /** Not needed any more. */
+  #released: number[] = [];
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  async take(): Promise<Keeper> {
+    for (;;) {
+      this.#batch ??= this.#start();
+      const keeper = (await this.#batch).pop();
+      if (keeper !== undefined) return keeper;
+      this.#batch = undefined;
+    }
+  }
+
+  /** Its container has ended. */
+  release({ pid }: Keeper): void {
+    this.#released.push(pid);
+  }
+
+  async #start(): Promise<Keeper[]> {
+    const links = TYPES.map((type) => `$(readlink /proc/$p/ns/${type})`).join(" ");
+    const each = `unshare -u -i -n -p -f sleep 100000 >/dev/null 2>&1 & p=$!; pids="$pids $p"`;
+    const ended = this.#released.splice(0).map((pid) => `/proc/${pid}/task/*/children`);
+    const lines = [
+      ended.length === 0 ? "true" : `kill -9 $(cat ${ended.join(" ")}) 2>/dev/null`,
+      `pids=; for i in $(seq ${BATCH}); do ${each}; done`,
+      // Until each has forked the first process of its pid namespace.
+      `for p in $pids; do until test -n "$(cat /proc/$p/task/*/children)"; do sleep 0.05; done; echo $p ${links}; done`,
+    ];
+    const text = await this.#machine.shell(lines.join("; "));
+    return text
+      .trim()
+      .split("\n")
+      .map((line): Keeper => {
+        const [pid = "", ...its] = line.split(" ");
+        return { pid: Number(pid), names: new Map(its.map((link) => [link, "the keeper's"])) };
+      });
+  }
+}
