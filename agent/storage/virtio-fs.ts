@@ -11,7 +11,7 @@ export const virtioFs: StorageDriver = {
   async mount({ sys, files }, { source, mountPoint, options, fsGroup }) {
     if (fsGroup !== undefined) throw new AgentError("unimplemented", "virtio-fs storage: fs_group is not supported");
     const present = mountedOn(files, mountPoint);
-    if (present?.type === "virtiofs" && present.source === source) return;
+    if (present?.source === source) return;
     files.makeDirectory(mountPoint);
     const { flags, data } = parseStorageOptions(options);
     try {

@@ -13,7 +13,7 @@ export const getGuestDetails: Rpc<"GetGuestDetails"> = async (agent, request) =>
     device_handlers: [],
     storage_handlers: [...storageDrivers],
     supports_seccomp: true,
-    extra_features: [],
+    extra_features: ["seccomp"],
   },
 });
 

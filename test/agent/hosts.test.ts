@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import type { grpc } from "../../proto/gen/messages.js";
+import { madeConversation, recordedConversation } from "../hosts/as-recorded.ts";
+import { oneContainer, openHost, recordedLife, terminalContainer, threeContainers } from "../hosts/host-life.ts";
+import { RECORDED } from "../hosts/host-spec.ts";
+import { hosts } from "../hosts/hosts.ts";
+import { NOT_YET } from "../hosts/not-yet.ts";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const reason = whyNoNamespaces();
+
+describe(`Kata hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+  describe.each(hosts)("%s", (kind, make) => {
+    it("runs one container, with execs, a terminal, input, pause, update and statistics", async () => {
+      await using machine = await startHostAgent();
+      const host = await openHost(machine, make);
+      await oneContainer(machine, kind, host);
+      await terminalContainer(machine, kind, host);
+      await host.end();
+      expect(host.calls.checks.length).toBeGreaterThan(0);
+    });
+
+    it.each([false, true])("runs a pod of three containers, its pid namespace shared: %s", async (sharePid) => {
+      await using machine = await startHostAgent();
+      const host = await openHost(machine, make);
+      await threeContainers(machine, kind, host, sharePid);
+      await host.end();
+    });
+  });
+
+  it.each(hosts)("%s makes the calls that the real one was recorded to make", async (kind, make) => {
+    await using machine = await startHostAgent();
+    const lines = readRecording(RECORDED[kind]);
+    const { request } = methodOf("grpc.AgentService/ExecProcess");
+    const execs = lines.flatMap((line) =>
+      line.call?.endsWith("/ExecProcess") ? [toMessage(request, line.request ?? {}) as grpc.ExecProcessRequest] : [],
+    );
+    const host = make(await machine.connect());
+    await recordedLife(machine, kind, host, execs);
+    expect(madeConversation(host.calls)).toEqual(recordedConversation(lines));
+  });
+
+  it("calls that are listed as not known yet are unknown", async () => {
+    await using machine = await startHostAgent();
+    await using client = await machine.connect();
+    for (const name of NOT_YET) {
+      const call = client.agent[name] as (request: object) => Promise<unknown>;
+      await expect(call({}), name).rejects.toMatchObject({ code: 12 });
+    }
+  });
+});

@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AgentClient } from "../../host/client/agent-client.ts";
+import { NOT_YET } from "./not-yet.ts";
+
+type Agent = AgentClient["agent"];
+type CallName = keyof Agent;
+type RequestTo<Name extends CallName> = Parameters<Agent[Name]>[0];
+type AnswerOf<Name extends CallName> = Awaited<ReturnType<Agent[Name]>>;
+
+export interface MadeCall {
+  readonly name: CallName | "check";
+  readonly request: Readonly<Record<string, unknown>>;
+  readonly timeoutMs: number;
+}
+
+/** What a shim sends over its one connection, with its time-outs, written down in order. */
+export class HostCalls {
+  readonly client: AgentClient;
+  readonly made: MadeCall[] = [];
+  /** How long each health check took, in milliseconds. */
+  readonly checks: number[] = [];
+  readonly #timeoutMs: number;
+  readonly #metadata: Readonly<Record<string, string>>;
+  readonly #ended = new AbortController();
+  #checking: Promise<void> = Promise.resolve();
+
+  constructor(client: AgentClient, timeoutMs: number, metadata: Readonly<Record<string, string>> = {}) {
+    this.client = client;
+    this.#timeoutMs = timeoutMs;
+    this.#metadata = metadata;
+  }
+
+  /** 0 as time-out: none, as on the wire. */
+  async call<Name extends CallName>(
+    name: Name,
+    request: RequestTo<Name>,
+    timeoutMs = this.#timeoutMs,
+  ): Promise<AnswerOf<Name>> {
+    this.made.push({ name, request: request as MadeCall["request"], timeoutMs });
+    const limit = timeoutMs === 0 ? {} : { timeoutMs };
+    const method = this.client.agent[name] as (request: unknown, options: object) => Promise<AnswerOf<Name>>;
+    return await method(request, { ...limit, metadata: this.#metadata });
+  }
+
+  /** The same for a call that guestd may not know yet. */
+  async callIfKnown<Name extends CallName>(name: Name, request: RequestTo<Name>): Promise<void> {
+    try {
+      await this.call(name, request);
+    } catch (error) {
+      if (!NOT_YET.includes(name) || (error as { kind?: string }).kind !== "unimplemented") throw error;
+    }
+  }
+
+  async check(timeoutMs: number): Promise<void> {
+    this.made.push({ name: "check", request: {}, timeoutMs });
+    const before = performance.now();
+    const { status } = await this.client.health.check({}, { timeoutMs, metadata: this.#metadata });
+    if (status !== 1) throw new Error(`the agent is not serving: ${status}`);
+    this.checks.push(performance.now() - before);
+  }
+
+  /** In the background, until `close`; a check that fails is thrown there. Real shims end the sandbox then. */
+  checkEvery(everyMs: number, timeoutMs: number): void {
+    const { signal } = this.#ended;
+    const loop = async () => {
+      for (;;) {
+        await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+        if (signal.aborted) return;
+        await this.check(timeoutMs);
+      }
+    };
+    this.#checking = loop();
+    this.#checking.catch(() => undefined); // until close
+  }
+
+  async close(): Promise<void> {
+    this.#ended.abort();
+    await this.#checking;
+    await this.client.close();
+  }
+}

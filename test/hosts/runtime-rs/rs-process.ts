@@ -1,0 +1,84 @@
+import type { Output } from "../../scenarios/pod.ts";
+import type { HostCalls } from "../host-calls.ts";
+import type { HostProcess } from "../kata-host.ts";
+import { killEnded } from "./kill-ended.ts";
+
+/** Of its copy buffers, in both directions. */
+const BUFFER = 8192;
+const REMOVE_S = 10;
+
+interface ProcessIds {
+  readonly container_id: string;
+  /** Empty for the first process of the container. */
+  readonly exec_id: string;
+}
+
+/** How runtime-rs follows a process: copies until both streams end, waits, kills what is left, removes a container. */
+export class RsProcess implements HostProcess {
+  readonly ended: Promise<Output>;
+  readonly #calls: HostCalls;
+  readonly #ids: ProcessIds;
+  readonly #slowReader: boolean;
+  #over = false;
+
+  constructor(calls: HostCalls, ids: ProcessIds, { terminal, slowReader }: { terminal: boolean; slowReader: boolean }) {
+    this.#calls = calls;
+    this.#ids = ids;
+    this.#slowReader = slowReader;
+    this.ended = this.#follow(terminal);
+    this.ended.catch(() => undefined); // for those who wait; nobody may
+  }
+
+  /** Its streams have ended. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  async write(text: string): Promise<void> {
+    for (let rest = Buffer.from(text); rest.length > 0; ) {
+      const data = rest.subarray(0, BUFFER);
+      const { len } = await this.#calls.call("writeStdin", { ...this.#ids, data }, 0);
+      if (len < 1 || len > data.length) throw new Error(`write stdin: ${len} of ${data.length} bytes`);
+      rest = rest.subarray(len);
+    }
+  }
+
+  async closeInput(): Promise<void> {
+    await this.#calls.call("writeStdin", { ...this.#ids, data: Buffer.alloc(0) }, 0);
+  }
+
+  async resize(row: number, column: number): Promise<void> {
+    await this.#calls.call("ttyWinResize", { ...this.#ids, row, column });
+  }
+
+  async kill(signal: number): Promise<void> {
+    await this.#calls.call("signalProcess", { ...this.#ids, signal });
+  }
+
+  async #follow(terminal: boolean): Promise<Output> {
+    const none = Promise.resolve(Buffer.alloc(0));
+    const reads = [this.#read("readStdout"), terminal ? none : this.#read("readStderr")] as const;
+    const [stdout, stderr] = await Promise.all(reads);
+    this.#over = true;
+    const { status } = await this.#calls.call("waitProcess", this.#ids, 0);
+    const { container_id, exec_id } = this.#ids;
+    await killEnded(this.#calls, container_id, exec_id);
+    if (exec_id === "") await this.#calls.call("removeContainer", { container_id, timeout: REMOVE_S });
+    return { stdout, stderr, status };
+  }
+
+  /**
+   * Asks for the free room of its buffer, which a slow reader empties after every second read only. More bytes than that would make the shim panic; an error is the end for it.
+   */
+  async #read(call: "readStdout" | "readStderr"): Promise<Buffer> {
+    const parts: Uint8Array[] = [];
+    for (let filled = 0; ; ) {
+      const len = BUFFER - filled;
+      const answer = await this.#calls.call(call, { ...this.#ids, len }, 0).catch(() => undefined);
+      if (answer === undefined || answer.data.length === 0) return Buffer.concat(parts);
+      if (answer.data.length > len) throw new Error(`${call}: ${answer.data.length} bytes into a buffer of ${len}`);
+      filled = this.#slowReader && filled === 0 && answer.data.length < BUFFER ? answer.data.length : 0;
+      parts.push(answer.data);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AgentClient } from "../../host/client/agent-client.ts";
+import { RpcError } from "../../host/client/rpc-error.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { type Line, methodOf, toJson, toMessage } from "./read-recording.ts";
+
+/** What came of a call, here or in the recording. */
+type Outcome = { readonly response: Readonly<Record<string, unknown>> } | { readonly code: number };
+
+/** An answer that means something else than the recorded one. */
+export interface Difference {
+  /** ttRPC stream of the recorded call. */
+  readonly stream: number;
+  readonly call: string;
+  readonly reference: string;
+  readonly guestd: string;
+}
+
+const ANSWER_MS = 10_000;
+const READS: ReadonlySet<string> = new Set(["ReadStdout", "ReadStderr"]);
+/** Of these the names of the fields count; the numbers are the machine's. */
+const FIELDS_ONLY: ReadonlySet<string> = new Set(["StatsContainer", "GetGuestDetails"]);
+
+interface Sent {
+  readonly stream: number;
+  readonly path: string;
+  readonly name: string;
+  readonly request: Readonly<Record<string, unknown>>;
+  readonly outcome: Promise<Outcome>;
+}
+
+/** The bytes of one stream of one process: in how many answers they come is up to the moment. */
+interface Bytes {
+  readonly stream: number;
+  readonly call: string;
+  reference: string;
+  guestd: string;
+}
+
+/**
+ * Makes the calls of a recording, each when the answers are there that its host had by then, and compares what comes.
+ * `limits`: the containers' cgroups can have limits.
+ */
+export async function replay(client: AgentClient, lines: readonly Line[], limits: boolean): Promise<Difference[]> {
+  const sent = new Map<number, Sent>();
+  const outputs = new Map<string, Bytes>();
+  const differences: Difference[] = [];
+  for (const line of lines) {
+    const { stream } = line;
+    if (stream === undefined) continue; // the connection's beginning and end
+    if (line.call !== undefined) {
+      sent.set(stream, send(client, stream, line, limits));
+      continue;
+    }
+    const call = sent.get(stream);
+    if (call === undefined) throw new Error(`an answer to stream ${stream} without a call`);
+    const reference: Outcome = line.status === undefined ? { response: line.response ?? {} } : line.status;
+    const guestd = await within(call);
+    if (READS.has(call.name)) await compareRead(client, call, outputs, reference, guestd);
+    else {
+      const [was, is] = [meaning(call.name, reference), meaning(call.name, guestd)];
+      if (was !== is) differences.push({ stream, call: call.name, reference: was, guestd: is });
+    }
+  }
+  const bytes = [...outputs.values()].filter(({ reference, guestd }) => reference !== guestd);
+  return [...differences, ...bytes].sort((one, other) => one.stream - other.stream);
+}
+
+function send(client: AgentClient, stream: number, line: Line, limits: boolean): Sent {
+  const { call: path = "", timeout_ms: timeoutMs = 0, request = {} } = line;
+  const name = path.split("/")[1] ?? "";
+  const message = toMessage(methodOf(path).request, request);
+  if (!limits && name === "CreateContainer") withoutLimits(message as grpc.CreateContainerRequest);
+  const outcome = invoke(client, path, message, timeoutMs);
+  return { stream, path, name, request, outcome };
+}
+
+function withoutLimits({ OCI }: grpc.CreateContainerRequest): void {
+  if (OCI?.Linux != null) OCI.Linux.Resources = null;
+}
+
+async function invoke(client: AgentClient, path: string, message: object, timeoutMs: number): Promise<Outcome> {
+  const [service = "", name = ""] = path.split("/");
+  const { request, response } = methodOf(path);
+  try {
+    const limit = timeoutMs === 0 ? {} : { timeoutMs };
+    const answer = await client.channel.call(service, name, request.encode(message as never), limit);
+    return { response: toJson(response, response.decode(answer) as object) };
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    return { code: error.code };
+  }
+}
+
+async function within({ outcome, path, stream }: Sent): Promise<Outcome> {
+  const limit = new AbortController();
+  const late = sleep(ANSWER_MS, undefined, { signal: limit.signal }).then(() => {
+    throw new Error(`${path}, stream ${stream}: no answer within ${ANSWER_MS} ms`);
+  });
+  late.catch(() => undefined); // when it is cut short
+  try {
+    return await Promise.race([outcome, late]);
+  } finally {
+    limit.abort();
+  }
+}
+
+/** Collects bytes. Where the host was told of the end, reads on to it: the bytes may come in more answers here. */
+async function compareRead(
+  client: AgentClient,
+  { stream, path, name, request }: Sent,
+  outputs: Map<string, Bytes>,
+  reference: Outcome,
+  guestd: Outcome,
+): Promise<void> {
+  const key = `${name} ${String(request["container_id"])} ${String(request["exec_id"])}`;
+  const bytes = outputs.get(key) ?? { stream, call: name, reference: "", guestd: "" };
+  outputs.set(key, bytes);
+  const [was, is] = [dataOf(reference), dataOf(guestd)];
+  bytes.reference += was;
+  bytes.guestd += is;
+  if (was !== "" || is === "") return;
+  const message = toMessage(methodOf(path).request, request);
+  for (;;) {
+    const more = dataOf(await within({ stream, path, name, request, outcome: invoke(client, path, message, 0) }));
+    if (more === "") return;
+    bytes.guestd += more;
+  }
+}
+
+/** The end, by no data or by an error, is empty. */
+function dataOf(outcome: Outcome): string {
+  const data = "response" in outcome ? outcome.response["data"] : undefined;
+  return typeof data === "string" ? Buffer.from(data, "base64").toString() : "";
+}
+
+function meaning(call: string, outcome: Outcome): string {
+  if ("code" in outcome) return `code ${outcome.code}`;
+  return JSON.stringify(FIELDS_ONLY.has(call) ? fieldsOf(outcome.response) : outcome.response);
+}
+
+/** The names of all fields, down to those of messages; lists and maps count as one. */
+function fieldsOf(message: Readonly<Record<string, unknown>>, prefix = ""): string[] {
+  return Object.entries(message)
+    .flatMap(([name, value]) => {
+      const isMessage = typeof value === "object" && value !== null && !Array.isArray(value) && name !== "stats";
+      return isMessage ? fieldsOf(value as Record<string, unknown>, `${prefix}${name}.`) : [`${prefix}${name}`];
+    })
+    .sort();
+}

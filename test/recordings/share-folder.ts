@@ -1,0 +1,20 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Machine } from "../scenarios/machine.ts";
+
+const SHARED = "/run/kata-containers/shared/containers";
+
+/**
+ * On a machine without virtio-fs: something under the share's name where the share would be, with a rootfs of busybox for
+ * each of these paths below it. A host's CreateSandbox finds it mounted.
+ */
+export async function shareFolder(machine: Machine, paths: readonly string[]): Promise<void> {
+  const lines = [`mkdir -p ${SHARED}`, `mount -t tmpfs kataShared ${SHARED}`];
+  for (const [index, path] of paths.entries()) {
+    const place = path.startsWith(`${SHARED}/`) ? path : `${SHARED}/${path}`;
+    const rootfs = machine.rootfs(`shared-${index}`);
+    writeFileSync(join(machine.hostPath(rootfs), "etc/group"), "root:x:0:\n");
+    lines.push(`mkdir -p ${place}`, `mount --bind ${rootfs} ${place}`);
+  }
+  await machine.shell(lines.join(" && "));
+}
