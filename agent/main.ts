@@ -16,6 +16,7 @@ import { VERSION } from "./main/version.ts";
 import { logHooks } from "./main/watch-hooks.ts";
 import { logTransport } from "./main/watch-transport.ts";
 import { GuestMetrics } from "./metrics/scrape.ts";
+import { openNetwork } from "./network/network.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { serviceTable } from "./service/table.ts";
 import { copyFile } from "./storage/copy-file.ts";
@@ -66,6 +67,7 @@ async function main(): Promise<void> {
     ...upgrades,
     sandbox,
     kernel,
+    network: openNetwork(realFiles, options.hotplugTimeoutMs),
     version: VERSION,
     defaultSeccomp: options.defaultSeccomp,
     initDaemon: generation > 0,

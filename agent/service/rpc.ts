@@ -1,6 +1,7 @@
 import type { Init } from "../../proto/codec.ts";
 import type { agentService, guest, health, RequestOf, ResponseOf } from "../../proto/methods.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { Network } from "../network/network.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { CopiedFile } from "../storage/copy-file.ts";
 import type { Call } from "./dispatch.ts";
@@ -18,6 +19,7 @@ export interface RunningAgent {
 export interface Agent {
   readonly sandbox: Sandbox;
   readonly kernel: Pick<Kernel, "sys" | "files">;
+  readonly network: Network;
   /** Of guestd itself. */
   readonly version: string;
   /** The agent's init is PID 1 of the guest. */

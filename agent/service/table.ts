@@ -1,5 +1,6 @@
 import { type AnyMethod, services } from "../../proto/methods.ts";
 import { AgentError } from "../kernel/error.ts";
+import { addARPNeighbors } from "./agent/add-arp-neighbors.ts";
 import { addSwapPath } from "./agent/add-swap-path.ts";
 import { closeStdin } from "./agent/close-stdin.ts";
 import { copyFile } from "./agent/copy-file.ts";
@@ -9,9 +10,12 @@ import { destroySandbox } from "./agent/destroy-sandbox.ts";
 import { execProcess } from "./agent/exec-process.ts";
 import { getDiagnosticData } from "./agent/get-diagnostic-data.ts";
 import { getGuestDetails } from "./agent/get-guest-details.ts";
+import { getIPTables } from "./agent/get-iptables.ts";
 import { getMetrics } from "./agent/get-metrics.ts";
 import { getOOMEvent } from "./agent/get-oom-event.ts";
 import { getVolumeStats } from "./agent/get-volume-stats.ts";
+import { listInterfaces } from "./agent/list-interfaces.ts";
+import { listRoutes } from "./agent/list-routes.ts";
 import { memAgentCompactSet } from "./agent/mem-agent-compact-set.ts";
 import { memAgentMemcgSet } from "./agent/mem-agent-memcg-set.ts";
 import { memHotplugByProbe } from "./agent/mem-hotplug-by-probe.ts";
@@ -25,12 +29,15 @@ import { reseedRandomDev } from "./agent/reseed-random-dev.ts";
 import { resizeVolume } from "./agent/resize-volume.ts";
 import { resumeContainer } from "./agent/resume-container.ts";
 import { setGuestDateTime } from "./agent/set-guest-date-time.ts";
+import { setIPTables } from "./agent/set-iptables.ts";
 import { signalProcess } from "./agent/signal-process.ts";
 import { startContainer } from "./agent/start-container.ts";
 import { statsContainer } from "./agent/stats-container.ts";
 import { ttyWinResize } from "./agent/tty-win-resize.ts";
 import { updateContainer } from "./agent/update-container.ts";
 import { updateEphemeralMounts } from "./agent/update-ephemeral-mounts.ts";
+import { updateInterface } from "./agent/update-interface.ts";
+import { updateRoutes } from "./agent/update-routes.ts";
 import { waitProcess } from "./agent/wait-process.ts";
 import { writeStdin } from "./agent/write-stdin.ts";
 import type { Handler, ServiceTable } from "./dispatch.ts";
@@ -77,6 +84,13 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   RemoveStaleVirtiofsShareMounts: removeStaleVirtiofsShareMounts,
   MemAgentMemcgSet: memAgentMemcgSet,
   MemAgentCompactSet: memAgentCompactSet,
+  UpdateInterface: updateInterface,
+  UpdateRoutes: updateRoutes,
+  ListInterfaces: listInterfaces,
+  ListRoutes: listRoutes,
+  AddARPNeighbors: addARPNeighbors,
+  GetIPTables: getIPTables,
+  SetIPTables: setIPTables,
   Explain: explain,
   Upgrade: upgrade,
   Running: running,
@@ -99,6 +113,13 @@ const REPEATED: ReadonlySet<string> = new Set<MethodName>([
   "GetDiagnosticData",
   "UpdateEphemeralMounts",
   "RemoveStaleVirtiofsShareMounts",
+  "UpdateInterface",
+  "UpdateRoutes",
+  "ListInterfaces",
+  "ListRoutes",
+  "AddARPNeighbors",
+  "GetIPTables",
+  "SetIPTables",
   "Explain",
   "Running",
 ]);

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import { findPciDevice, parsePciPath } from "./pci-path.ts";
+
+describe("a PCI path", () => {
+  test.each([
+    ["02", 0, ["2.0"]],
+    ["02/1f.7", 0, ["2.0", "31.7"]],
+    ["20/00", 0, undefined],
+    ["20/01/00", 0x20, ["1.0", "0.0"]],
+    ["1.1/2/3", 0, ["1.1", "2.0", "3.0"]],
+  ])("%s is read", (text, rootBus, steps) => {
+    if (steps === undefined) {
+      expect(() => parsePciPath(text)).toThrow(`PCI path "${text}": slot 20 is over 1f`);
+      return;
+    }
+    const path = parsePciPath(text);
+    expect([path.rootBus, path.steps.map((step) => `${step.slot}.${step.function}`)]).toEqual([rootBus, steps]);
+  });
+
+  test.each(["", "/", "02/", "g", "02.8", "002", "../02", "02/..", `02${"/02".repeat(16)}`])(
+    'that is "%s" is refused',
+    (text) => expect(() => parsePciPath(text)).toThrow(/^PCI path ".{0,80}": /),
+  );
+});
+
+describe("a device in sysfs", () => {
+  const devices = "/sys/bus/pci/devices";
+  const tree: Readonly<Record<string, readonly string[]>> = {
+    [`${devices}/0000:00:02.0`]: [],
+    [`${devices}/0000:00:02.0/pci_bus`]: ["0000:01"],
+    [`${devices}/0000:01:03.0`]: [],
+    [`${devices}/0000:20:01.0`]: [],
+    [`${devices}/0000:20:01.0/pci_bus`]: ["0000:21"],
+    [`${devices}/0000:21:00.0`]: [],
+  };
+  const files = {
+    exists: (path: string) => Object.hasOwn(tree, path),
+    list: (path: string) => {
+      const names = tree[path];
+      if (names === undefined) throw new Error("ENOENT");
+      return [...names];
+    },
+  };
+
+  test.each([
+    ["02", "0000:00:02.0"],
+    ["02/03", "0000:01:03.0"],
+    ["20/01/00", "0000:21:00.0"],
+    ["02/04", undefined],
+    ["03/00", undefined],
+    ["02/03/00", undefined],
+  ])("at %s is found by the bus behind each bridge: %s", (path, name) => {
+    const found = findPciDevice(files, parsePciPath(path));
+    expect(found).toBe(name === undefined ? undefined : `${devices}/${name}`);
+  });
+});

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { addNeighbors, type Neighbor } from "./add-neighbors.ts";
+import { testNetwork } from "./test-network.ts";
+
+const signal = new AbortController().signal;
+const links = [{ ifname: "eth0" }];
+const plain: Neighbor = {
+  address: "10.99.0.77",
+  device: "eth0",
+  hardwareAddress: "02:00:00:00:00:77",
+  state: 0x80,
+  flags: 0,
+};
+
+test("neighbours become entries, permanent unless a state is given", async () => {
+  const network = testNetwork({ links });
+  const others = [
+    { ...plain, state: 0 },
+    { ...plain, address: "fd00::77", state: 2, flags: 0x90 },
+    { ...plain, hardwareAddress: "", state: 1 },
+  ];
+  await addNeighbors(network, [plain, ...others], signal);
+  expect(network.batches).toEqual([
+    [
+      "neigh replace 10.99.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud 128",
+      "neigh replace 10.99.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud 128",
+      "neigh replace fd00::77 lladdr 02:00:00:00:00:77 dev eth0 nud 2 extern_learn router",
+      "neigh replace 10.99.0.77 dev eth0 nud 1",
+    ],
+  ]);
+});
+
+test.each<[Partial<Neighbor>, string]>([
+  [{ address: "" }, "ARPNeighbors[1].toIPAddress"],
+  [{ address: "10.0.0.1/8" }, "ARPNeighbors[1].toIPAddress"],
+  [{ device: "" }, "ARPNeighbors[1].device"],
+  [{ hardwareAddress: "77" }, "ARPNeighbors[1].lladdr"],
+  [{ state: -1 }, "ARPNeighbors[1].state"],
+  [{ state: 256 }, "ARPNeighbors[1].state"],
+  [{ flags: 8 }, "ARPNeighbors[1].flags: 8, only router (128) and external (16) can be"],
+  [{ flags: -1 }, "ARPNeighbors[1].flags"],
+])("one as in %j is refused, and nothing is run", async (neighbor, why) => {
+  const network = testNetwork({ links });
+  await expect(addNeighbors(network, [plain, { ...plain, ...neighbor }], signal)).rejects.toThrow(why);
+  expect(network.runs).toEqual([]);
+});
+
+test("one of a device that is not there is told", async () => {
+  const network = testNetwork({ links });
+  await expect(addNeighbors(network, [{ ...plain, device: "eth7" }], signal)).rejects.toThrow(
+    "add neighbours: Link not found (Name: eth7); there are eth0",
+  );
+});

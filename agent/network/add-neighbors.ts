@@ -1,0 +1,55 @@
+import { checkAddress, checkHardwareAddress, checkName, refuse } from "./check.ts";
+import { ipBatch } from "./ip.ts";
+import { requireLinks } from "./links.ts";
+import type { Network } from "./network.ts";
+
+/** Who has an address on a link. */
+export interface Neighbor {
+  readonly address: string;
+  readonly device: string;
+  /** "" for none. */
+  readonly hardwareAddress: string;
+  /** NUD_* bits; 0 is permanent. */
+  readonly state: number;
+  /** NTF_* bits. */
+  readonly flags: number;
+}
+
+const NUD_PERMANENT = 0x80;
+const MAX_STATE = 0xff;
+const FLAGS = [
+  [0x10, "extern_learn"],
+  [0x80, "router"],
+] as const;
+const KNOWN_FLAGS = FLAGS.reduce((bits, [bit]) => bits | bit, 0);
+
+/** Adds them, or puts them in the place of those of the same address and device. */
+export async function addNeighbors(
+  network: Network,
+  neighbors: readonly Neighbor[],
+  signal: AbortSignal,
+): Promise<void> {
+  const lines = neighborLines(neighbors);
+  await network.lock.run(async () => {
+    const devices = neighbors.map(({ device }) => device);
+    requireLinks(network, "add neighbours", devices);
+    await ipBatch(network, lines, signal);
+  });
+}
+
+/** Lines for `ip -batch`. Throws invalid-argument for the first neighbour that can't be. */
+function neighborLines(neighbors: readonly Neighbor[]): string[] {
+  return neighbors.map(({ address, device, hardwareAddress, state, flags }, index) => {
+    const what = `add neighbours: ARPNeighbors[${index}]`;
+    checkAddress(`${what}.toIPAddress`, address);
+    checkName(`${what}.device`, device);
+    if (state < 0 || state > MAX_STATE) throw refuse(`${what}.state: ${state}, 0 to ${MAX_STATE} can be`);
+    if (flags & ~KNOWN_FLAGS) throw refuse(`${what}.flags: ${flags}, only router (128) and external (16) can be`);
+    return [
+      `neigh replace ${address}`,
+      ...(hardwareAddress === "" ? [] : [`lladdr ${checkHardwareAddress(`${what}.lladdr`, hardwareAddress)}`]),
+      `dev ${device} nud ${state === 0 ? NUD_PERMANENT : state}`,
+      ...FLAGS.filter(([bit]) => flags & bit).map(([, word]) => word),
+    ].join(" ");
+  });
+}

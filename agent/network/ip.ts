@@ -1,0 +1,49 @@
+import { AgentError } from "../kernel/error.ts";
+import type { Network } from "./network.ts";
+import { programOf } from "./program-of.ts";
+
+const PROGRAMS = ["/usr/sbin/ip", "/usr/bin/ip", "/sbin/ip", "/bin/ip"] as const;
+
+/** What `ip -json` prints, parsed. `-N`: numbers in place of names for scopes and types. */
+export async function ipJson<T>(network: Network, args: readonly string[], signal: AbortSignal): Promise<T[]> {
+  const output = await network.run(programOf(network, PROGRAMS), ["-json", "-N", ...args], { signal });
+  const text = output.toString().trim();
+  return text === "" ? [] : (JSON.parse(text) as T[]);
+}
+
+/** One line of a batch that failed; those before it are done, those after it are not. */
+export class BatchError extends AgentError {
+  readonly line: number;
+  readonly reason: string;
+
+  constructor(line: number, command: string, reason: string, cause: unknown) {
+    super("internal", `ip ${command}: ${reason}`, { cause });
+    this.line = line;
+    this.reason = reason;
+  }
+}
+
+/** Runs the lines in one process, up to the first that fails. */
+export async function ipBatch(network: Network, lines: readonly string[], signal: AbortSignal): Promise<void> {
+  if (lines.length === 0) return;
+  try {
+    const input = lines.map((line) => `${line}\n`).join("");
+    await network.run(programOf(network, PROGRAMS), ["-batch", "-"], { input, signal });
+  } catch (error) {
+    throw batchError(lines, error) ?? error;
+  }
+}
+
+/** What `ip` says before "Command failed -:3" is the reason. */
+function batchError(lines: readonly string[], error: unknown): BatchError | undefined {
+  const stderr = error instanceof AgentError ? String(error.fields["stderr"] ?? "") : "";
+  const failed = /^Command failed -:(\d+)$/m.exec(stderr);
+  const line = Number(failed?.[1]) - 1;
+  const command = lines[line];
+  if (failed === null || command === undefined) return undefined;
+  const said = stderr
+    .slice(0, failed.index)
+    .trim()
+    .replace(/^(RTNETLINK answers|Error): /, "");
+  return new BatchError(line, command, said.replaceAll("\n", " ") || "failed", error);
+}

@@ -1,0 +1,86 @@
+import type { Family } from "./check.ts";
+import { hasIpv6 } from "./has-ipv6.ts";
+import { ipJson } from "./ip.ts";
+import type { Network } from "./network.ts";
+
+/** A route of the main table. Empty texts and 0 are what it does not have. */
+export interface Route {
+  /** A prefix; the default route is "0.0.0.0", that of IPv6 "::1", as hosts know it. */
+  readonly dest: string;
+  readonly gateway: string;
+  readonly device: string;
+  readonly source: string;
+  /** RT_SCOPE_*; 0 for every route of IPv6. */
+  readonly scope: number;
+  readonly family: Family;
+  /** RTNH_F_*. */
+  readonly flags: number;
+  readonly mtu: number;
+}
+
+interface IpHop {
+  readonly gateway?: string;
+  /** A gateway of the other family. */
+  readonly via?: { readonly host?: string };
+  readonly dev?: string;
+  readonly flags?: readonly string[];
+}
+
+/** As `ip -json -N -details route show` prints it. */
+export interface IpRoute extends IpHop {
+  readonly type?: string;
+  readonly dst?: string;
+  readonly scope?: string;
+  readonly prefsrc?: string;
+  readonly metrics?: readonly { readonly mtu?: number }[];
+  readonly nexthops?: readonly IpHop[];
+}
+
+const RTN_UNICAST = "1";
+const DEFAULT: Readonly<Record<Family, string>> = { v4: "0.0.0.0", v6: "::1" };
+const BITS: Readonly<Record<Family, number>> = { v4: 32, v6: 128 };
+/** RTNH_F_* by the names of `ip`. */
+const HOP_FLAGS: Readonly<Record<string, number>> = {
+  dead: 1,
+  pervasive: 2,
+  onlink: 4,
+  offload: 8,
+  linkdown: 16,
+  unresolved: 32,
+  trap: 64,
+};
+
+/** The unicast routes of the main table, IPv4 first. */
+export async function listRoutes(network: Network, signal: AbortSignal): Promise<Route[]> {
+  const of = async (option: string, family: Family) => {
+    const routes = await ipJson<IpRoute>(network, ["-details", option, "route", "show", "table", "main"], signal);
+    return routes.flatMap((route) => toRoutes(route, family));
+  };
+  const [v4, v6] = await Promise.all([of("-4", "v4"), hasIpv6(network.files) ? of("-6", "v6") : []]);
+  return [...v4, ...v6];
+}
+
+/** One for each next hop. */
+function toRoutes(route: IpRoute, family: Family): Route[] {
+  const { type = RTN_UNICAST, dst = "", scope = "0", prefsrc = "", metrics = [], nexthops } = route;
+  if (type !== RTN_UNICAST) return [];
+  const common = {
+    dest: destination(dst, family),
+    source: prefsrc,
+    scope: family === "v4" ? Number(scope) : 0,
+    family,
+    mtu: metrics.find(({ mtu }) => mtu !== undefined)?.mtu ?? 0,
+  };
+  return (nexthops ?? [route]).map(({ gateway, via, dev = "", flags = [] }) => ({
+    ...common,
+    gateway: gateway ?? via?.host ?? "",
+    device: dev,
+    flags: flags.reduce((bits, name) => bits | (HOP_FLAGS[name] ?? 0), 0),
+  }));
+}
+
+/** `ip` leaves the length out where it is all of the bits. */
+function destination(dst: string, family: Family): string {
+  if (dst === "default") return DEFAULT[family];
+  return dst.includes("/") ? dst : `${dst}/${BITS[family]}`;
+}

@@ -1,0 +1,62 @@
+import { AgentError } from "../kernel/error.ts";
+import { Lock } from "../kernel/lock.ts";
+import type { IpLink } from "./links.ts";
+import type { Network } from "./network.ts";
+import type { IpRoute } from "./routes.ts";
+
+export interface TestNetworkOptions {
+  readonly links?: readonly IpLink[];
+  readonly routes?: { readonly v4?: readonly IpRoute[]; readonly v6?: readonly IpRoute[] };
+  /** Paths with their text, or with their names. */
+  readonly files?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** What `ip` says of each batch, one after the other; undefined: it works. */
+  readonly failures?: (string | undefined)[];
+}
+
+export interface TestNetwork extends Network {
+  /** Lines of each batch. */
+  readonly batches: readonly string[][];
+  /** Programs that were run, with their arguments. */
+  readonly runs: readonly string[][];
+}
+
+const IPV6 = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+
+/** A network whose `ip` is played. The scenarios in test/scenarios/network.ts have the real one. */
+export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
+  const { links = [], routes = {}, failures = [] } = options;
+  const files: Record<string, string | readonly string[] | undefined> = {
+    "/sys/class/net": links.map(({ ifname }) => ifname),
+    "/usr/sbin/ip": "",
+    [IPV6]: "0\n",
+    ...options.files,
+  };
+  const batches: string[][] = [];
+  const runs: string[][] = [];
+  const file = (path: string) => {
+    const content = files[path];
+    if (content === undefined) throw new Error(`ENOENT: ${path}`);
+    return content;
+  };
+  return {
+    batches,
+    runs,
+    lock: new Lock(),
+    hotplugTimeoutMs: 50,
+    files: {
+      exists: (path) => files[path] !== undefined,
+      readText: (path) => String(file(path)),
+      list: (path) => [...file(path)],
+    },
+    async run(program, args, { input = "" } = {}) {
+      runs.push([program, ...args]);
+      if (args.includes("address")) return Buffer.from(JSON.stringify(links));
+      if (args.includes("route")) return Buffer.from(JSON.stringify(routes[args.includes("-6") ? "v6" : "v4"] ?? []));
+      if (!args.includes("-batch")) return Buffer.from("");
+      batches.push(String(input).trimEnd().split("\n"));
+      const stderr = failures.shift();
+      if (stderr === undefined) return Buffer.from("");
+      throw new AgentError("internal", "ip: exit code 1", { fields: { stderr } });
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { AgentError } from "../kernel/error.ts";
+import { parsePciPath } from "../kernel/pci-path.ts";
+import { checkAddress, checkHardwareAddress, checkLength, checkName, MAX_NAME, type Prefix, refuse } from "./check.ts";
+import { hasIpv6 } from "./has-ipv6.ts";
+import { ipBatch } from "./ip.ts";
+import { type Link, listLinks } from "./links.ts";
+import type { Network } from "./network.ts";
+import { waitForNetDevice } from "./wait-for-net-device.ts";
+
+/** A network device as a host wants it. Empty texts and 0 are what was not given. */
+export interface WantedInterface {
+  readonly name: string;
+  readonly hardwareAddress: string;
+  readonly addresses: readonly { readonly address: string; readonly mask: string }[];
+  readonly mtu: number;
+  readonly pciPath: string;
+  /** IFF_* bits; IFF_NOARP counts. */
+  readonly flags: number;
+}
+
+const MIN_MTU = 68;
+const MAX_MTU = 65_535;
+const IFF_NOARP = 0x80;
+const TEMPORARY = "_temp";
+
+interface CheckedInterface extends Omit<WantedInterface, "addresses"> {
+  readonly addresses: readonly Prefix[];
+}
+
+/**
+ * Gives a device its name, addresses, MTU and flags, and sets it up. It is found by its hardware address, else by its PCI
+ * path or its name, and then gets that hardware address. A device that has the name already takes the other's.
+ */
+export async function updateInterface(network: Network, wanted: WantedInterface, signal: AbortSignal): Promise<void> {
+  const checked = check(wanted);
+  const pluggedName = await pluggedIn(network, checked, signal);
+  await network.lock.run(async () => {
+    const links = await listLinks(network, signal);
+    await ipBatch(network, interfaceLines(checked, links, pluggedName, hasIpv6(network.files)), signal);
+  });
+}
+
+/** Lines for `ip -batch`. Throws "Link not found" when there is no such device. */
+function interfaceLines(
+  wanted: CheckedInterface,
+  links: readonly Link[],
+  pluggedName: string | undefined,
+  ipv6: boolean,
+): string[] {
+  const { hardwareAddress, mtu } = wanted;
+  const link = findLink(wanted, links, pluggedName);
+  const name = wanted.name === "" ? link.name : wanted.name;
+  const other = name === link.name ? undefined : links.find((one) => one.name === name);
+  const temporary = `${name.slice(0, MAX_NAME - TEMPORARY.length)}${TEMPORARY}`;
+  const moved = hardwareAddress !== "" && hardwareAddress !== link.hardwareAddress;
+  return [
+    ...(link.up ? [`link set dev ${link.name} down`] : []),
+    `address flush dev ${link.name}`,
+    ...(moved ? [`link set dev ${link.name} address ${hardwareAddress}`] : []),
+    ...(other?.up ? [`link set dev ${name} down`] : []),
+    ...(other === undefined ? [] : [`link set dev ${name} name ${temporary}`]),
+    ...(name === link.name ? [] : [`link set dev ${link.name} name ${name}`]),
+    ...(other === undefined ? [] : [`link set dev ${temporary} name ${link.name}`]),
+    ...(other?.up ? [`link set dev ${link.name} up`] : []),
+    ...(mtu === 0 ? [] : [`link set dev ${name} mtu ${mtu}`]),
+    `link set dev ${name} arp ${wanted.flags & IFF_NOARP ? "off" : "on"}`,
+    // without duplicate address detection: the address is usable at once, and the host has given it to nobody else
+    ...wanted.addresses
+      .filter(({ family }) => family === "v4" || ipv6)
+      .map(({ address, length, family }) => {
+        return `address replace ${address}/${length} dev ${name}${family === "v6" ? " nodad" : ""}`;
+      }),
+    `link set dev ${name} up`,
+  ];
+}
+
+function findLink({ hardwareAddress, name }: CheckedInterface, links: readonly Link[], plugged: string | undefined) {
+  const byAddress = links.find((link) => !link.loopback && link.hardwareAddress === hardwareAddress);
+  const byName = links.find((link) => link.name === (plugged ?? name));
+  const found = (hardwareAddress === "" ? undefined : byAddress) ?? byName;
+  if (found !== undefined) return found;
+  const there = links.map((link) => `${link.name} ${link.hardwareAddress}`).join(", ");
+  const sought = hardwareAddress === "" ? `Name: ${name}` : `Address: ${hardwareAddress}`;
+  throw new AgentError("internal", `update interface: Link not found (${sought}); there are ${there}`);
+}
+
+/** The name of the device at the PCI path, once it is there. */
+async function pluggedIn(network: Network, { pciPath }: CheckedInterface, signal: AbortSignal) {
+  if (pciPath === "") return undefined;
+  return waitForNetDevice(network.files, parsePciPath(pciPath), network.hotplugTimeoutMs, signal);
+}
+
+function check(wanted: WantedInterface): CheckedInterface {
+  const { name, hardwareAddress, mtu, pciPath } = wanted;
+  const what = "update interface";
+  if (name !== "") checkName(`${what}: name`, name);
+  if (pciPath !== "") parsePciPath(pciPath);
+  if (name === "" && hardwareAddress === "" && pciPath === "") {
+    throw refuse(`${what}: it has neither hwAddr nor name nor devicePath`);
+  }
+  if (mtu !== 0 && !(mtu >= MIN_MTU && mtu <= MAX_MTU)) {
+    throw refuse(`${what}: an mtu of ${mtu}, ${MIN_MTU} to ${MAX_MTU} can be`);
+  }
+  return {
+    ...wanted,
+    hardwareAddress: hardwareAddress === "" ? "" : checkHardwareAddress(`${what}: hwAddr`, hardwareAddress),
+    addresses: wanted.addresses.map(({ address, mask }) => {
+      const family = checkAddress(`${what}: address`, address);
+      return { address, family, length: checkLength(`${what}: address ${address}`, mask, family) };
+    }),
+  };
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import type { Route } from "./routes.ts";
+import { type TestNetworkOptions, testNetwork } from "./test-network.ts";
+import { updateRoutes } from "./update-routes.ts";
+
+const eth0: Route = { dest: "", gateway: "", device: "eth0", source: "", scope: 0, family: "v4", flags: 0, mtu: 0 };
+const signal = new AbortController().signal;
+const links = [{ ifname: "eth0" }, { ifname: "eth1" }];
+
+async function lines(
+  routes: readonly Partial<Route>[],
+  options: TestNetworkOptions = {},
+): Promise<readonly string[][]> {
+  const network = testNetwork({ links, ...options });
+  const all = routes.map((route) => ({ ...eth0, ...route }));
+  await updateRoutes(network, all, signal);
+  return network.batches;
+}
+
+describe("routes", () => {
+  test.each<[Partial<Route>, string]>([
+    [{ gateway: "10.99.0.1" }, "route replace 0.0.0.0/0 via 10.99.0.1 dev eth0 proto boot scope 0"],
+    [{ dest: "0.0.0.0/0", gateway: "10.99.0.1" }, "route replace 0.0.0.0/0 via 10.99.0.1 dev eth0 proto boot scope 0"],
+    [{ dest: "0.0.0.0", gateway: "10.99.0.1" }, "route replace 0.0.0.0/0 via 10.99.0.1 dev eth0 proto boot scope 0"],
+    [
+      { dest: "10.5.0.0/16", source: "10.5.0.2", scope: 253, mtu: 1400 },
+      "route replace 10.5.0.0/16 dev eth0 proto boot scope 253 src 10.5.0.2 mtu 1400",
+    ],
+    [{ dest: "169.254.1.1", scope: 253 }, "route replace 169.254.1.1/32 dev eth0 proto boot scope 253"],
+    [{ gateway: "fd00::1", family: "v6" }, "route replace ::/0 via fd00::1 dev eth0 proto boot"],
+    [{ gateway: "fd00::1" }, "route replace ::/0 via fd00::1 dev eth0 proto boot"],
+    [{ dest: "fd01::/64", source: "fd02::/64" }, "route replace fd01::/64 dev eth0 proto boot from fd02::/64"],
+    [{ dest: "::", family: "v6" }, "route replace ::/0 dev eth0 proto boot"],
+    [{ family: "v6" }, "route replace ::/0 dev eth0 proto boot"],
+    [
+      { dest: "10.0.0.0/8", gateway: "fe80::1", flags: 4 },
+      "route replace 10.0.0.0/8 via inet6 fe80::1 dev eth0 proto boot scope 0 onlink",
+    ],
+    // what a host copies from its own kernel: dead, offloaded, no carrier
+    [{ dest: "10.0.0.0/8", flags: 1 | 8 | 16 | 2 }, "route replace 10.0.0.0/8 dev eth0 proto boot scope 0 pervasive"],
+  ])("%j", async (route, line) => {
+    expect(await lines([route])).toEqual([[line]]);
+  });
+
+  test("without a gateway come first, and the order is kept among each", async () => {
+    const given = ["a:10.1.0.0/16", ":10.2.0.0/16", "a:10.3.0.0/16", ":10.4.0.0/16"].map((text) => {
+      const [gateway, dest = ""] = text.split(":");
+      return { dest, gateway: gateway === "" ? "" : "10.2.0.1" };
+    });
+    const [batch = []] = await lines(given);
+    expect(batch.map((line) => line.split(" ")[2])).toEqual([
+      "10.2.0.0/16",
+      "10.4.0.0/16",
+      "10.1.0.0/16",
+      "10.3.0.0/16",
+    ]);
+  });
+
+  test("that exist are passed over, and those after them are added", async () => {
+    const failures = ["RTNETLINK answers: File exists\nCommand failed -:2\n", undefined];
+    const three = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map((dest) => ({ dest }));
+    const batches = await lines(three, { failures });
+    expect(batches.map((batch) => batch.length)).toEqual([3, 1]);
+    expect(batches[1]?.[0]).toContain("10.3.0.0/16");
+  });
+
+  test("that the kernel refuses end the call with the command and its reason", async () => {
+    const failures = ["Error: Nexthop has invalid gateway.\nCommand failed -:1\n"];
+    await expect(lines([{ gateway: "1.2.3.4" }], { failures })).rejects.toThrow(
+      "ip route replace 0.0.0.0/0 via 1.2.3.4 dev eth0 proto boot scope 0: Nexthop has invalid gateway.",
+    );
+  });
+
+  test("of a device that is not there are told, and none is added", async () => {
+    const network = testNetwork({ links });
+    const routes = [eth0, { ...eth0, device: "eth7" }];
+    await expect(updateRoutes(network, routes, signal)).rejects.toThrow(
+      "update routes: Link not found (Name: eth7); there are eth0, eth1",
+    );
+    expect(network.batches).toEqual([]);
+  });
+
+  test("none at all runs nothing", async () => {
+    expect(await lines([])).toEqual([]);
+  });
+
+  test.each<[Partial<Route>, string]>([
+    [{ device: "" }, "routes[1].device"],
+    [{ device: "eth0 up" }, "routes[1].device"],
+    [{ dest: "10.0.0.0/33" }, "routes[1].dest"],
+    [{ dest: "10.0.0.0/8/8" }, "routes[1].dest"],
+    [{ dest: "default" }, "routes[1].dest"],
+    [{ dest: "10.0.0.0/8 dev lo" }, "routes[1].dest"],
+    [{ gateway: "10.0.0.1/8" }, "routes[1].gateway"],
+    [{ source: "somewhere" }, "routes[1].source"],
+    [{ scope: 256 }, "routes[1].scope"],
+    [{ dest: "fd00::/8", gateway: "10.0.0.1" }, "not of one IP family"],
+    [{ dest: "fd00::/8", source: "10.0.0.1" }, "not of one IP family"],
+    [{ dest: "10.0.0.0/8", family: "v6" }, "not of one IP family"],
+  ])("as in %j are refused, and nothing is run", async (route, why) => {
+    const network = testNetwork({ links });
+    await expect(updateRoutes(network, [eth0, { ...eth0, ...route }], signal)).rejects.toThrow(why);
+    expect(network.runs).toEqual([]);
+  });
+});

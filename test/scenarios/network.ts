@@ -1,0 +1,221 @@
+import { beforeAll, expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { types } from "../../proto/gen/messages.js";
+import { agentService } from "../../proto/methods.ts";
+import type { Pod } from "./pod.ts";
+
+/** Of the two network devices that a machine has, or that are made. */
+const FIRST = "02:00:00:00:99:01";
+const SECOND = "02:00:00:00:99:02";
+const ABSENT = "02:00:00:00:99:99";
+
+/** What a host sees of the calls on the network, in the order in which hosts make them. */
+export function networkScenarios(pod: () => Pod): void {
+  const agent = () => pod().client.agent;
+  const shell = (line: string) => pod().machine.shell(line);
+  const update = (wanted: Init<types.Interface>) => agent().updateInterface({ interface: wanted });
+  const nameOf = async (address: string) => (await listed(address)).name;
+  const listed = async (address: string) => {
+    const { Interfaces } = await agent().listInterfaces({});
+    const found = Interfaces.find(({ hwAddr }) => hwAddr === address);
+    if (found === undefined) throw new Error(`${address} is not listed`);
+    return found;
+  };
+
+  beforeAll(async () => {
+    if (pod().machine.real) return;
+    const pair = `link add pair0 address ${FIRST} type veth peer name pair1 address ${SECOND}`;
+    await shell(`ip link show pair0 >/dev/null 2>&1 || ip ${pair}; ip -6 route flush default; ip link set lo up`);
+  });
+
+  it("an interface, a neighbour and routes as runtime-rs sets them up are there in a container", async () => {
+    const wanted = {
+      device: "eth0",
+      name: "eth0",
+      IPAddresses: [{ address: "10.99.0.2", mask: "24" }],
+      mtu: 1500,
+      hwAddr: FIRST,
+      type: "veth",
+    };
+    expect(agentService.UpdateInterface.response.encode(await update(wanted))).toEqual(
+      agentService.UpdateInterface.response.encode(wanted),
+    );
+    await agent().addARPNeighbors({
+      neighbors: {
+        ARPNeighbors: [
+          { toIPAddress: { address: "10.99.0.77" }, device: "eth0", lladdr: "02:00:00:00:00:77", state: 128 },
+        ],
+      },
+    });
+    const { Routes } = await agent().updateRoutes({
+      routes: { Routes: [{ gateway: "10.99.0.1", device: "eth0" }] },
+    });
+    const found = Routes.filter(({ device, family }) => device === "eth0" && family === 0);
+    expect(found.map(({ dest, gateway, scope }) => ({ dest, gateway, scope }))).toEqual([
+      { dest: "0.0.0.0", gateway: "10.99.0.1", scope: 0 },
+      { dest: "10.99.0.0/24", gateway: "", scope: 253 },
+    ]);
+    const seen = await pod().run(["sh", "-c", "ip addr show dev eth0; ip route; cat /proc/net/arp"]);
+    expect(seen.stdout.toString()).toMatch(/UP.* mtu 1500/);
+    expect(seen.stdout.toString()).toContain("inet 10.99.0.2/24");
+    expect(seen.stdout.toString()).toContain("default via 10.99.0.1 dev eth0");
+    expect(seen.stdout.toString()).toMatch(/10\.99\.0\.77\s+0x1\s+0x6\s+02:00:00:00:00:77/);
+  });
+
+  it("the default route in the Go shim's words is the same one", async () => {
+    await agent().updateRoutes({
+      routes: { Routes: [{ dest: "0.0.0.0/0", gateway: "10.99.0.254", device: "eth0", mtu: 1400 }] },
+    });
+    const { Routes } = await agent().listRoutes({});
+    expect(Routes.filter(({ dest }) => dest === "0.0.0.0")).toMatchObject([{ gateway: "10.99.0.254", mtu: 1400 }]);
+  });
+
+  it("a gateway off the link is reached by the route that came after it in the request", async () => {
+    const { Routes } = await agent().updateRoutes({
+      routes: {
+        Routes: [
+          { dest: "10.77.0.0/16", gateway: "169.254.1.1", device: "eth0" },
+          { dest: "169.254.1.1/32", device: "eth0", scope: 253 },
+        ],
+      },
+    });
+    expect(Routes.map(({ dest }) => dest)).toEqual(expect.arrayContaining(["10.77.0.0/16", "169.254.1.1/32"]));
+  });
+
+  it("two interfaces change their names, and nothing else of the second", async () => {
+    await update({ name: "eth1", hwAddr: SECOND, IPAddresses: [{ address: "10.98.0.2", mask: "16" }], mtu: 1450 });
+    await update({ name: "eth1", hwAddr: FIRST, IPAddresses: [{ address: "10.99.0.2", mask: "24" }], mtu: 1400 });
+    const [first, second] = [await listed(FIRST), await listed(SECOND)];
+    expect([first.name, first.mtu, second.name, second.mtu]).toEqual(["eth1", 1400, "eth0", 1450]);
+    expect(own(second)).toMatchObject([{ address: "10.98.0.2", mask: "16" }]);
+    expect(await shell("cat /sys/class/net/eth0/flags")).toMatch(/[13579bdf]$/m);
+    await update({ name: "eth0", hwAddr: FIRST, IPAddresses: [{ address: "10.99.0.2", mask: "24" }], mtu: 1500 });
+    expect([await nameOf(FIRST), await nameOf(SECOND)]).toEqual(["eth0", "eth1"]);
+    expect(await shell("ls /sys/class/net")).not.toContain("temp");
+  });
+
+  it("addresses are replaced, IPv6 is usable at once, and what is listed is what the kernel says", async () => {
+    const IPAddresses = [
+      { address: "10.99.0.3", mask: "24" },
+      { family: 1, address: "fd00:99::3", mask: "64" },
+    ];
+    await update({ name: "eth0", hwAddr: FIRST, IPAddresses, mtu: 1500 });
+    expect(own(await listed(FIRST))).toMatchObject(IPAddresses);
+    // address, number, bits, scope, flags (permanent, no detection of duplicates), name
+    const table = await shell("cat /proc/net/if_inet6");
+    expect(table).toMatch(/^fd000099000000000000000000000003 \w\w 40 00 82 +eth0$/m);
+    const fib = await shell("cat /proc/net/fib_trie");
+    expect(fib).toContain("10.99.0.3");
+    expect(fib).not.toMatch(/10\.99\.0\.2$/m);
+  });
+
+  it("routes of IPv6 have their family, and are those of /proc/net/ipv6_route", async () => {
+    const { Routes } = await agent().updateRoutes({
+      routes: {
+        Routes: [
+          { family: 1, gateway: "fd00:99::1", device: "eth0" },
+          { family: 1, dest: "fd00:77::/32", gateway: "fd00:99::1", device: "eth0" },
+        ],
+      },
+    });
+    const v6 = Routes.filter(({ family, device }) => family === 1 && device === "eth0");
+    expect(v6.map(({ dest, gateway }) => `${dest} ${gateway}`)).toEqual(
+      expect.arrayContaining(["::1 fd00:99::1", "fd00:77::/32 fd00:99::1", "fd00:99::/64 "]),
+    );
+    const lines = (await shell("cat /proc/net/ipv6_route")).split("\n");
+    // no flag of a local route, an anycast address or a rejection, nor a multicast prefix
+    const kernels = lines.filter((line) => / +eth0$/.test(line) && !/^ff|^\w+ 80 /.test(line) && !isLocal(line));
+    expect(v6).toHaveLength(kernels.length);
+  });
+
+  it("routes of IPv4 are those of /proc/net/route", async () => {
+    const { Routes } = await agent().listRoutes({});
+    const lines = (await shell("cat /proc/net/route")).trim().split("\n").slice(1);
+    const kernels = lines.map((line) => {
+      const [device = "", dest = "", gateway = "", , , , , mask = ""] = line.split("\t");
+      const bits = [...Number.parseInt(mask, 16).toString(2)].filter((bit) => bit === "1").length;
+      return `${device} ${bits === 0 ? "0.0.0.0" : `${dotted(dest)}/${bits}`} ${gateway === "00000000" ? "" : dotted(gateway)}`;
+    });
+    const ours = Routes.filter(({ family }) => family === 0).map((route) => {
+      return `${route.device} ${route.dest} ${route.gateway}`;
+    });
+    expect(ours.sort()).toEqual(kernels.sort());
+    expect(ours.length).toBeGreaterThan(1);
+  });
+
+  it("the flag NOARP counts, and goes with the next update", async () => {
+    await update({ name: "eth1", hwAddr: SECOND, raw_flags: 0x80 });
+    const flags = async () => Number((await shell("cat /sys/class/net/eth1/flags")).trim());
+    expect((await flags()) & 0x80).toBe(0x80);
+    await update({ name: "eth1", hwAddr: SECOND });
+    expect((await flags()) & 0x80).toBe(0);
+  });
+
+  it("an interface that is not there is told in the words that hosts look for, and one found by name gets the address", async () => {
+    await expect(update({ name: "eth7", hwAddr: ABSENT })).rejects.toMatchObject({
+      kind: "internal",
+      message: expect.stringContaining(`Link not found (Address: ${ABSENT})`),
+    });
+    await update({ name: "eth1", hwAddr: ABSENT });
+    expect(await nameOf(ABSENT)).toBe("eth1");
+    await update({ name: "eth1", hwAddr: SECOND });
+    expect(await nameOf(SECOND)).toBe("eth1");
+  });
+
+  it("a bad request changes nothing", async () => {
+    const before = [await agent().listInterfaces({}), await agent().listRoutes({})];
+    const address = (one: string, mask: string) => ({ name: "eth0", IPAddresses: [{ address: one, mask }] });
+    const bad = [
+      () => agent().updateInterface({}),
+      () => update({}),
+      () => update(address("10.0.0.300", "8")),
+      () => update(address("10.0.0.1", "64")),
+      () => update({ name: "eth0", mtu: 2 ** 40 }),
+      () => update({ name: "x".repeat(16), hwAddr: FIRST }),
+      () => agent().updateRoutes({}),
+      () => agent().updateRoutes({ routes: { Routes: [{ dest: "10.1.0.0/16", device: "eth0" }, { dest: "x" }] } }),
+      () => agent().addARPNeighbors({}),
+      () => agent().addARPNeighbors({ neighbors: { ARPNeighbors: [{ device: "eth0", state: 128 }] } }),
+    ];
+    for (const call of bad) await expect(call()).rejects.toMatchObject({ kind: "invalid-argument" });
+    expect([await agent().listInterfaces({}), await agent().listRoutes({})]).toEqual(before);
+  });
+
+  it("what the kernel refuses is told with the command and the reason", async () => {
+    const routes = { Routes: [{ dest: "10.66.0.0/16", gateway: "192.0.2.1", device: "eth0" }] };
+    await expect(agent().updateRoutes({ routes })).rejects.toThrow(
+      "ip route replace 10.66.0.0/16 via 192.0.2.1 dev eth0 proto boot scope 0: Nexthop has invalid gateway.",
+    );
+    const device = { Routes: [{ dest: "10.66.0.0/16", device: "eth7" }] };
+    await expect(agent().updateRoutes({ routes: device })).rejects.toThrow("Link not found (Name: eth7)");
+  });
+
+  it("changes at the same time come one after the other", async () => {
+    const rounds = Array.from({ length: 8 }, (_, index) => `10.60.${index}.0/24`);
+    await Promise.all([
+      ...rounds.map((dest) => agent().updateRoutes({ routes: { Routes: [{ dest, device: "eth0" }] } })),
+      update({ name: "eth1", hwAddr: SECOND, mtu: 1300 }),
+    ]);
+    const { Routes } = await agent().listRoutes({});
+    expect(Routes.map(({ dest }) => dest)).toEqual(expect.arrayContaining(rounds));
+    expect((await listed(SECOND)).mtu).toBe(1300);
+  });
+}
+
+/** RTF_LOCAL, RTF_ANYCAST or RTF_REJECT. */
+function isLocal(line: string): boolean {
+  return (BigInt(`0x${line.trim().split(/\s+/).at(-2)}`) & 0x8010_0200n) !== 0n;
+}
+
+/** But for those that the kernel makes of the hardware address. */
+function own({ IPAddresses }: types.Interface): types.IPAddress[] {
+  return IPAddresses.filter(({ address }) => !address.startsWith("fe80"));
+}
+
+/** An address as /proc/net/route writes it. */
+function dotted(hex: string): string {
+  return (hex.match(/../g) ?? [])
+    .reverse()
+    .map((byte) => Number.parseInt(byte, 16))
+    .join(".");
+}
