@@ -12,6 +12,8 @@ const DIRECTORIES: readonly (readonly [path: string, mode: number])[] = [
   ["usr", 0o755],
   ["usr/bin", 0o755],
   ["usr/lib", 0o755],
+  // Empty: kernel modules that a host wants are mounted here.
+  ["usr/lib/modules", 0o755],
   ["usr/lib64", 0o755],
   ["usr/sbin", 0o755],
   ["var", 0o755],

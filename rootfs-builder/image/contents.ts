@@ -76,7 +76,8 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
 async function busybox(): Promise<Tree> {
   const keep = (path: string) => (path === "usr/bin/busybox" ? path : undefined);
   const tree = await mergeTars([packageTar(await debianPackage(DEBUG_PACKAGE), keep)]);
-  return tree.set("usr/bin/sh", { type: "symlink", target: "busybox" });
+  tree.set("usr/bin/sh", { type: "symlink", target: "busybox" });
+  return tree.set("usr/sbin/modprobe", { type: "symlink", target: "../bin/busybox" });
 }
 
 /** Shared libraries and the dynamic loader, by name. */

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { connect } from "../../host/client/agent-client.ts";
 import { dial } from "../../host/client/dial.ts";
 import { Guest } from "../../host/machine/guest.ts";
+import type { GuestOptions } from "../../host/machine/guest-options.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 
@@ -23,13 +24,14 @@ async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
   return to;
 }
 
+interface GuestMachineOptions extends Pick<GuestOptions, "kernelArgs" | "hotplug" | "shares"> {
+  readonly runtimes?: readonly string[];
+}
+
 /** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
 export async function startGuestMachine(
   memoryMib = 512,
-  {
-    runtimes = [],
-    kernelArgs = [],
-  }: { readonly runtimes?: readonly string[]; readonly kernelArgs?: readonly string[] } = {},
+  { runtimes = [], kernelArgs = [], hotplug = false, shares = [] }: GuestMachineOptions = {},
 ): Promise<Machine & { readonly guest: Guest; readonly built: string }> {
   const built = await buildDebugImage(runtimes);
   const image = join(built, "image");
@@ -42,7 +44,8 @@ export async function startGuestMachine(
     initrd: join(image, "initrd.cpio.gz"),
     image: join(image, "guest.img"),
     kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...kernelArgs],
-    shares: [{ tag: "kataShared", directory: join(directory, "shared") }],
+    shares: [{ tag: "kataShared", directory: join(directory, "shared") }, ...shares],
+    hotplug,
     onConsole: (line) => lines.push(line),
   });
   const address = guest.address(1024);
