@@ -5,6 +5,7 @@ import { Container } from "../container/container.ts";
 import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
+import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import type { Spec } from "../container/spec.ts";
 import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
@@ -52,6 +53,8 @@ export interface ContainerRequest {
   readonly id: string;
   readonly spec: Spec;
   readonly storages: readonly Storage[];
+  /** Of its process, by name. */
+  readonly user?: NamedUser | undefined;
   /** It joins the sandbox's pid namespace (that of the first container). */
   readonly sharePid: boolean;
 }
@@ -215,19 +218,21 @@ export class Sandbox {
       sharePid: request.sharePid,
       pidPath: request.sharePid ? this.#pidNamespace.path(this.containers) : undefined,
     });
-    const spec = withHooks(
+    const asked = withHooks(
       { ...request.spec, linux: { ...request.spec.linux, namespaces } },
       mergeHooks(request.spec.hooks, this.#record?.hooks),
     );
-    checkSpec(spec);
-    const cgroup = this.#cgroups.directory(id, spec.linux);
+    checkSpec(asked);
+    const cgroup = this.#cgroups.directory(id, asked.linux);
     if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
       throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
     }
-    const record: ContainerRecord = { id, spec, cgroup, storages: request.storages.map(mountPointOf), oomKills: 0 };
-    const hooks = launcherHooks(spec);
+    const storages = request.storages.map(mountPointOf);
+    let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
+    const hooks = launcherHooks(asked);
     const hooked = hasCreateHooks(hooks);
-    this.#state.writeContainer(hooked ? { ...record, creating: true } : record);
+    const note = () => this.#state.writeContainer(hooked ? { ...record, creating: true } : record);
+    note();
     // What there is to take away, should it fail from here on.
     let made: ContainerRecord | undefined;
     let container: Container | undefined;
@@ -235,6 +240,11 @@ export class Sandbox {
       await this.#storages.acquire(request.storages);
       made = { ...record, cgroup: "" };
       if (request.storages.some(({ shared }) => shared)) this.#saveSandbox();
+      const spec = withUser(this.#kernel, asked, request.user);
+      if (spec !== asked) {
+        record = { ...record, spec };
+        note();
+      }
       await this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations));
       made = record;
       const options = { id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: this.#record?.hostname ?? "" };
@@ -301,6 +311,12 @@ export class Sandbox {
 /** Without the field where there are none. */
 function withHooks(spec: Spec, hooks: HooksSpec | undefined): Spec {
   return hooks === undefined ? spec : { ...spec, hooks };
+}
+
+/** With the numbers of a user by name, which only the container's own files tell. */
+function withUser({ sys }: Kernel, spec: Spec, named: NamedUser | undefined): Spec {
+  const user = resolveUser(sys, spec.root.path, spec.process.user, named);
+  return user === spec.process.user ? spec : { ...spec, process: { ...spec.process, user } };
 }
 
 /** A spec that can't be: nothing of it was begun. */

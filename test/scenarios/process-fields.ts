@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
@@ -22,6 +22,30 @@ export function processFieldScenarios(pod: () => Pod): void {
     const { stdout, stderr } = await pod().execute(id, ["sh", "-c", line], process);
     return stdout.toString() + stderr.toString();
   };
+
+  it("a user by name is the one of the container's own files, for its process and for an exec", async () => {
+    const { machine, client } = pod();
+    const container_id = `named-${process.pid}-${Date.now()}`;
+    const rootfs = machine.rootfs(container_id);
+    mkdirSync(join(machine.hostPath(rootfs), "etc"), { recursive: true });
+    writeFileSync(join(machine.hostPath(rootfs), "etc/passwd"), "ann:x:1001:1002::/home/ann:/bin/sh\n");
+    writeFileSync(join(machine.hostPath(rootfs), "etc/group"), "staff:x:50:\naudio:x:29:\n");
+    const OCI = ociSpec(rootfs, ["sh", "-c", "id -u; id -G; echo $HOME; sleep 1000"]);
+    const wrong = { container_id, OCI, string_user: { uid: "bob" } };
+    await expect(client.agent.createContainer(wrong)).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: `user "bob" is not in the container's /etc/passwd`,
+    });
+    await client.agent.createContainer({ ...wrong, string_user: { uid: "ann", additionalGids: ["audio"] } });
+    await client.agent.startContainer({ container_id });
+    const { data } = await client.agent.readStdout({ container_id, exec_id: "", len: 100 });
+    expect(Buffer.from(data).toString()).toMatch(/^1001\n/);
+    const exec = { container_id, exec_id: "by-name", process: { Args: ["id"], Env: ["PATH=/bin"], Cwd: "/" } };
+    await client.agent.execProcess({ ...exec, string_user: { uid: "ann", gid: "staff" } });
+    const { stdout } = await pod().finish(container_id, "by-name");
+    expect(stdout.toString()).toBe("uid=1001(ann) gid=50(staff)\n");
+    await pod().remove(container_id);
+  });
 
   it("umask: 022, or the one of the user; an exec has its own or the container's", async () => {
     expect(await inside("umask")).toBe("0022\n");

@@ -9,7 +9,6 @@ import { toStorage } from "../to-storage.ts";
 
 export const createContainer: Rpc<"CreateContainer"> = async (agent, request, call) => {
   refuseGiven("create container", {
-    string_user: request.string_user,
     devices: request.devices,
     shared_mounts: request.shared_mounts,
     stdin_port: request.stdin_port,
@@ -22,6 +21,7 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
     id: request.container_id,
     spec,
     storages: request.storages.map(toStorage),
+    user: request.string_user ?? undefined,
     sharePid: request.sandbox_pidns,
   };
   await agent.sandbox.createContainer(container, call.signal);

@@ -1,17 +1,20 @@
+import type { Container } from "../../container/container.ts";
 import { processWarnings } from "../../container/process/check-process.ts";
+import { type NamedUser, resolveUser } from "../../container/process/named-user.ts";
 import { securityModules } from "../../container/process/security-labels.ts";
+import type { ProcessSpec } from "../../container/spec.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
 import { findContainer } from "../find-container.ts";
 import { toProcess, unsupportedOfProcess } from "../oci-process.ts";
 import { refuseGiven } from "../refuse-given.ts";
-import type { Rpc } from "../rpc.ts";
+import type { Agent, Rpc } from "../rpc.ts";
 
 /** Returns when execve has succeeded: a missing binary, user or directory is told here. A used id is INTERNAL by contract. */
 export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (request.process === null) throw new AgentError("invalid-argument", "exec process: the request has no process");
-  const { string_user, stdin_port, stdout_port, stderr_port } = request;
-  refuseGiven("exec process", { string_user, stdin_port, stdout_port, stderr_port });
+  const { stdin_port, stdout_port, stderr_port } = request;
+  refuseGiven("exec process", { stdin_port, stdout_port, stderr_port });
   const [unsupported] = unsupportedOfProcess(request.process);
   if (unsupported !== undefined) refuseGiven("exec process", { [unsupported]: true });
   checkExecId(request.exec_id);
@@ -19,8 +22,21 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (container.has(request.exec_id)) {
     throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(request.exec_id)} already exists`);
   }
-  const process = toProcess(request.process);
+  const given = toProcess(request.process);
+  const user = namedUser(agent, container, given, request.string_user);
+  const process = user === given.user ? given : { ...given, user };
   await container.exec(request.exec_id, process, call.signal);
   for (const line of processWarnings(process, securityModules(agent))) agent.warn(`exec process: ${line}`);
   return {};
 };
+
+/** By the files of the running container. */
+function namedUser(
+  agent: Agent,
+  { init }: Container,
+  { user }: ProcessSpec,
+  named: NamedUser | null,
+): ProcessSpec["user"] {
+  if (named === null || init.status !== undefined) return user;
+  return resolveUser(agent.kernel.sys, `/proc/${init.pid}/root`, user, named);
+}

@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { openSys } from "../../kernel/sys.ts";
+import { type NamedUser, resolveUser } from "./named-user.ts";
+
+const sys = openSys();
+const nobody = { uid: 0, gid: 0, additionalGids: [] };
+let root = "";
+let before = 0;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "guestd-user-"));
+  mkdirSync(join(root, "etc"));
+  writeFileSync(join(root, "etc/passwd"), "root:x:0:0::/:\nann:x:1001:1002:Ann:/home/ann:/bin/sh\nbad:x:y:1::/:\n");
+  writeFileSync(join(root, "etc/group"), "root:x:0:\nstaff:x:50:ann\naudio:x:29:\n");
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+  rmSync(root, { recursive: true });
+});
+
+const named = (uid: string, gid = "", ...additionalGids: string[]): NamedUser => ({ uid, gid, additionalGids });
+
+test.each([
+  ["a name has the group of its entry", named("ann"), [1001, 1002, []]],
+  ["groups by name", named("ann", "staff", "audio", "root"), [1001, 50, [29, 0]]],
+  ["numbers, which need no entry", named("7", "8", "9"), [7, 8, [9]]],
+  ["a group alone", named("", "staff"), [0, 50, []]],
+  ["nothing", named(""), [0, 0, []]],
+])("%s", (_, user, [uid, gid, additionalGids]) => {
+  expect(resolveUser(sys, root, nobody, user)).toEqual({ uid, gid, additionalGids });
+});
+
+test("a spec that gives numbers keeps them, and its umask stays", () => {
+  const given = { uid: 5, gid: 0, additionalGids: [] };
+  expect(resolveUser(sys, root, given, named("ann"))).toBe(given);
+  expect(resolveUser(sys, root, { ...nobody, umask: 7 }, named("ann"))).toMatchObject({ uid: 1001, umask: 7 });
+  expect(resolveUser(sys, root, nobody, undefined)).toBe(nobody);
+});
+
+test.each([
+  ["a missing user", named("bob"), `user "bob" is not in the container's /etc/passwd`],
+  ["a missing group", named("ann", "wheel"), `group "wheel" is not in the container's /etc/group`],
+  ["an entry without a number", named("bad"), 'user "bad" has no number that can be'],
+  ["a number that stands for none", named("4294967295"), 'user "4294967295" has no number that can be'],
+])("%s is refused", (_, user, message) => {
+  expect(() => resolveUser(sys, root, nobody, user)).toThrow(message);
+});
+
+test("links of the image lead nowhere else", () => {
+  rmSync(join(root, "etc/passwd"));
+  symlinkSync("/../../../../../etc/passwd", join(root, "etc/passwd"));
+  expect(() => resolveUser(sys, root, nobody, named("daemon"))).toThrow("is not in the container's /etc/passwd");
+});

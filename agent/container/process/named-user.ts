@@ -1,0 +1,65 @@
+import { closeSync } from "node:fs";
+import { AgentError } from "../../kernel/error.ts";
+import type { Sys } from "../../kernel/kernel.ts";
+import { openRoot, readTextInside } from "../inside.ts";
+import type { ProcessSpec } from "../spec.ts";
+
+/** A user and groups by name or in decimal, as an image has them; "" is not given. */
+export interface NamedUser {
+  readonly uid: string;
+  readonly gid: string;
+  readonly additionalGids: readonly string[];
+}
+
+type User = ProcessSpec["user"];
+
+const MAX_ID = 0xffff_fffe;
+
+/**
+ * The numbers of a named user, by /etc/passwd and /etc/group below `root`, a directory of the guest. The group of a user
+ * by name is the one of his entry unless another is given. A spec that gives numbers itself keeps them.
+ */
+export function resolveUser(sys: Sys, root: string, user: User, named: NamedUser | undefined): User {
+  const isGiven = user.uid !== 0 || user.gid !== 0 || user.additionalGids.length > 0;
+  if (named === undefined || isGiven) return user;
+  const text = (path: string) => {
+    const fd = openRoot(root);
+    try {
+      return readTextInside(sys, fd, path) ?? "";
+    } finally {
+      closeSync(fd);
+    }
+  };
+  const passwd = entryOf("user", named.uid, () => text("/etc/passwd"));
+  const group = (name: string) => entryOf("group", name, () => text("/etc/group"))?.[0];
+  const [uid = 0, ownGid = 0] = passwd ?? [];
+  return {
+    ...user,
+    uid,
+    gid: group(named.gid) ?? ownGid,
+    additionalGids: named.additionalGids.map((name) => group(name) ?? 0),
+  };
+}
+
+/** The third and the fourth number of the line of that name; undefined for "". */
+function entryOf(what: "user" | "group", name: string, text: () => string): number[] | undefined {
+  if (name === "") return undefined;
+  if (/^\d+$/.test(name)) return [idOf(what, name, Number(name))];
+  const line = text()
+    .split("\n")
+    .map((one) => one.split(":"))
+    .find(([first]) => first === name);
+  const file = what === "user" ? "/etc/passwd" : "/etc/group";
+  if (line === undefined) throw refuse(what, name, `is not in the container's ${file}`);
+  const numbers = line.slice(2, what === "user" ? 4 : 3);
+  return numbers.map((number) => idOf(what, name, /^\d+$/.test(number) ? Number(number) : Number.NaN));
+}
+
+function idOf(what: string, name: string, id: number): number {
+  if (!(id <= MAX_ID)) throw refuse(what, name, "has no number that can be");
+  return id;
+}
+
+function refuse(what: string, name: string, why: string): AgentError {
+  return new AgentError("invalid-argument", `${what} ${JSON.stringify(name.slice(0, 80))} ${why}`);
+}
