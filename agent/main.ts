@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { launchCount } from "./container/launch.ts";
+import { Devices } from "./device/devices.ts";
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
 import { openJournal } from "./kernel/journal.ts";
@@ -13,6 +14,7 @@ import { createLog } from "./main/log.ts";
 import { LogSink, writeConsole } from "./main/log-sink.ts";
 import { parseOptions } from "./main/options.ts";
 import { VERSION } from "./main/version.ts";
+import { watchDevices } from "./main/watch-devices.ts";
 import { logHooks } from "./main/watch-hooks.ts";
 import { logTransport } from "./main/watch-transport.ts";
 import { GuestMetrics } from "./metrics/scrape.ts";
@@ -44,8 +46,10 @@ async function main(): Promise<void> {
   // What nobody waited for must not end the agent; it is a defect all the same.
   process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));
 
+  const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
   const sandbox = new Sandbox(kernel, {
     stateDirectory,
+    devices,
     pipeSize: options.containerPipeSize,
   });
   const metrics = new GuestMetrics({

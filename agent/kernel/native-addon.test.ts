@@ -65,6 +65,8 @@ const LAWFUL: Record<Call, unknown[]> = {
   swapOn: ["name"],
   growExt4: [9999, 1],
   growXfs: [9999, 1],
+  ueventSocket: [],
+  receiveUevent: [9999, new Uint8Array(8)],
 };
 const CALLS = Object.keys(LAWFUL) as Call[];
 

@@ -72,6 +72,8 @@ export interface NativeAddon {
   swapOn(path: string): Promise<number>;
   growExt4(fd: number, blocks: number): Promise<number>;
   growXfs(fd: number, blocks: number): Promise<number>;
+  ueventSocket(): number;
+  receiveUevent(fd: number, into: Uint8Array): number;
 }
 
 let loaded: NativeAddon | undefined;

@@ -8,12 +8,13 @@ import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import type { Spec } from "../container/spec.ts";
+import { Devices } from "../device/devices.ts";
 import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { until } from "../kernel/until.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { FindDisk, Storage } from "../storage/storage.ts";
 import { mountPointOf, Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
@@ -37,6 +38,8 @@ export interface SandboxOptions {
   readonly pipeSize: number;
   /** Where cgroup2 is mounted. Default: /sys/fs/cgroup. */
   readonly cgroupRoot?: string;
+  /** Of the guest. Default: found in sysfs, without waking events. */
+  readonly devices?: Devices;
 }
 
 export interface SandboxRequest {
@@ -67,6 +70,7 @@ export class Sandbox {
   readonly #kernel: Kernel;
   readonly #pipeSize: number;
   readonly #state: StateStore;
+  readonly #devices: Devices;
   readonly #storages: Storages;
   readonly #cgroups: ContainerCgroups;
   readonly #containers = new Map<string, RestoredContainer>();
@@ -92,7 +96,9 @@ export class Sandbox {
     const records = this.#state.readContainers();
     this.#record = sandbox;
     const users = [...(sandbox?.storages ?? []), ...records.flatMap(({ storages }) => storages)];
-    this.#storages = new Storages(kernel, users, sandbox?.shared);
+    this.#devices = options.devices ?? new Devices();
+    const findDisk: FindDisk = async (kind, source, signal) => (await this.#devices.disk(kind, source, signal)).path;
+    this.#storages = new Storages(kernel, findDisk, users, sandbox?.shared);
     this.#pidNamespace = new PodPidNamespace(kernel);
     const { restored, broken } = restoreContainers(kernel, records, this.#pipeSize);
     for (const entry of restored) {
@@ -237,7 +243,7 @@ export class Sandbox {
     let made: ContainerRecord | undefined;
     let container: Container | undefined;
     try {
-      await this.#storages.acquire(request.storages);
+      await this.#storages.acquire(request.storages, signal);
       made = { ...record, cgroup: "" };
       if (request.storages.some(({ shared }) => shared)) this.#saveSandbox();
       const spec = withUser(this.#kernel, asked, request.user);

@@ -14,8 +14,18 @@ export interface Storage {
   readonly shared: boolean;
 }
 
+/** How a host names the disk of a storage. */
+export type DiskKind = "blk" | "mmioblk" | "scsi" | "nvdimm";
+
+/** Waits for a disk; gives its path in /dev. */
+export type FindDisk = (kind: DiskKind, source: string, signal?: AbortSignal) => Promise<string>;
+
 /** One driver: mounts the storage on its mount point, or throws and leaves nothing behind. */
 export interface StorageDriver {
   readonly name: string;
+  /** The source names a disk in this way; `mount` gets the disk's path as source. */
+  readonly disk?: DiskKind;
+  /** The driver options that it knows. */
+  readonly options?: readonly string[];
   mount(kernel: Kernel, storage: Storage): Promise<void>;
 }

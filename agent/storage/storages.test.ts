@@ -1,9 +1,14 @@
 import { expect, test } from "vitest";
-import { SystemError } from "../kernel/error.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import type { Storage } from "./storage.ts";
+import type { FindDisk, Storage } from "./storage.ts";
 import { Storages } from "./storages.ts";
+
+const findDisk: FindDisk = async (kind, source) => {
+  if (source === "none") throw new AgentError("internal", "disk none: not there");
+  return `/dev/${kind}-${source}`;
+};
 
 /** Records mounts; `refuse` may throw for one. */
 function machine(
@@ -24,7 +29,7 @@ function machine(
   };
   const files = { readText: () => mounts, makeDirectory: () => undefined, removeDirectory: () => undefined };
   const kernel = { sys, files: files as Partial<Files> } as unknown as Kernel;
-  return { calls, storages: new Storages(kernel) };
+  return { calls, storages: new Storages(kernel, findDisk) };
 }
 
 const tmpfs = (mountPoint: string, parts: Partial<Storage> = {}): Storage => ({
@@ -51,8 +56,10 @@ test("the first user mounts, the last one's release unmounts", async () => {
 test("when one can't be mounted, those before it are released", async () => {
   const { calls, storages } = machine();
   await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { driver: "nope" })])).rejects.toThrow(
-    'storage driver "nope" is not known; known are virtio-fs, ephemeral',
+    'storage driver "nope" is not known; known are virtio-fs, ephemeral, blk',
   );
+  expect(calls).toEqual([]);
+  await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { fstype: "ext4" })])).rejects.toThrow("not supported");
   expect(calls).toEqual(["mount tmpfs shm /a size=1m", "umount /a"]);
   expect(storages.mountPoints).toEqual([]);
 });
@@ -135,10 +142,46 @@ test("a restarted agent counts the users of each, and knows the shared ones", as
   const calls: string[] = [];
   const sys = { umount: async (target: string) => void calls.push(target) };
   const kernel = { sys, files: { removeDirectory: () => undefined } as Partial<Files> } as unknown as Kernel;
-  const storages = new Storages(kernel, ["/a", "/a", "/b"], ["/b"]);
+  const storages = new Storages(kernel, findDisk, ["/a", "/a", "/b"], ["/b"]);
   await storages.release(["/a", "/b"]);
   expect(calls).toEqual([]);
   await storages.release(["/a"]);
   expect(calls).toEqual(["/a"]);
   expect(storages.shared).toEqual(["/b"]);
+});
+
+const disk = (parts: Partial<Storage> = {}) =>
+  tmpfs("/disk", { driver: "blk", source: "02/01", fstype: "ext4", options: ["ro", "discard"], ...parts });
+
+test.each(["blk", "mmioblk", "scsi", "nvdimm"])(
+  "a %s storage is its file system on the disk that was found",
+  async (driver) => {
+    const { calls, storages } = machine();
+    await storages.acquire([disk({ driver, source: "x" })]);
+    expect(calls).toEqual([`mount ext4 /dev/${driver}-x /disk discard`]);
+  },
+);
+
+test("nothing is mounted when one of the disks does not come", async () => {
+  const { calls, storages } = machine();
+  await expect(storages.acquire([tmpfs("/a"), disk({ source: "none" })])).rejects.toThrow("disk none: not there");
+  expect([calls, storages.mountPoints]).toEqual([[], []]);
+});
+
+test("what the kernel says of a mount comes with the disk and the options", async () => {
+  const { storages } = machine("", () => {
+    throw new SystemError("mount", 22, "/disk");
+  });
+  await expect(storages.acquire([disk()])).rejects.toThrow(
+    "blk storage: ext4 on /dev/blk-02/01 with ro,discard: mount /disk: EINVAL",
+  );
+});
+
+test.each([
+  ["without a file system's type", disk({ fstype: "" }), "/disk: it has no fstype"],
+  ["with a group", disk({ fsGroup: 5 }), "fs_group is not supported"],
+])("a disk %s is refused", async (_, storage, message) => {
+  const { calls, storages } = machine();
+  await expect(storages.acquire([storage])).rejects.toThrow(message);
+  expect(calls).toEqual([]);
 });

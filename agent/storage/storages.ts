@@ -2,13 +2,17 @@ import { MNT_DETACH } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
+import { blk } from "./blk.ts";
 import { ephemeral } from "./ephemeral.ts";
-import type { Storage, StorageDriver } from "./storage.ts";
+import { mmioBlk } from "./mmio-blk.ts";
+import { nvdimm } from "./nvdimm.ts";
+import { scsi } from "./scsi.ts";
+import type { FindDisk, Storage, StorageDriver } from "./storage.ts";
 import { updateEphemeral } from "./update-ephemeral.ts";
 import { virtioFs } from "./virtio-fs.ts";
 
 const DRIVERS: ReadonlyMap<string, StorageDriver> = new Map(
-  [virtioFs, ephemeral].map((driver) => [driver.name, driver]),
+  [virtioFs, ephemeral, blk, mmioBlk, scsi, nvdimm].map((driver) => [driver.name, driver]),
 );
 
 export const storageDrivers: readonly string[] = [...DRIVERS.keys()];
@@ -36,15 +40,29 @@ export function mountPointOf({ mountPoint }: Storage): string {
   return path;
 }
 
+/** The driver of a storage. Throws for one that is not known, and for options that it doesn't have. */
+function checkStorage({ driver: name, driverOptions }: Storage): StorageDriver {
+  const driver = DRIVERS.get(name);
+  if (driver === undefined) {
+    const known = storageDrivers.join(", ");
+    throw new AgentError("invalid-argument", `storage driver "${name}" is not known; known are ${known}`);
+  }
+  const option = driverOptions.find((one) => driver.options?.includes(one) !== true);
+  if (option === undefined) return driver;
+  throw new AgentError("unimplemented", `${driver.name} storage: driver option "${option}" is not supported`);
+}
+
 /** The storages of a sandbox, counted by mount point: the first user mounts, the last one's release unmounts. */
 export class Storages {
   readonly #kernel: Kernel;
+  readonly #findDisk: FindDisk;
   readonly #records = new Map<string, StorageRecord>();
   readonly #lock = new Lock();
 
   /** A restarted agent says which mount points are in use, each as often as it has users, and which are shared. */
-  constructor(kernel: Kernel, users: readonly string[] = [], shared: readonly string[] = []) {
+  constructor(kernel: Kernel, findDisk: FindDisk, users: readonly string[] = [], shared: readonly string[] = []) {
     this.#kernel = kernel;
+    this.#findDisk = findDisk;
     for (const mountPoint of [...shared, ...users]) {
       const record = this.#records.get(mountPoint);
       if (record !== undefined) record.users += 1;
@@ -61,12 +79,17 @@ export class Storages {
     return [...this.#records.values()].filter((record) => record.shared).map(({ mountPoint }) => mountPoint);
   }
 
-  /** Mounts all, in order; when one fails, those before it are released again. Returns their mount points. */
-  acquire(storages: readonly Storage[]): Promise<string[]> {
+  /**
+   * Mounts all, in order; when one fails, those before it are released again. Returns their mount points. Disks are waited
+   * for before the first is mounted, and nobody else waits meanwhile.
+   */
+  async acquire(storages: readonly Storage[], signal?: AbortSignal): Promise<string[]> {
+    for (const storage of storages) checkStorage(storage);
+    const found = await Promise.all(storages.map((storage) => this.#withDisk(storage, signal)));
     return this.#lock.run(async () => {
       const done: string[] = [];
       try {
-        for (const storage of storages) done.push(await this.#acquireOne(storage));
+        for (const storage of found) done.push(await this.#acquireOne(storage));
       } catch (error) {
         await this.#releaseAll(done, false).catch(() => undefined);
         throw error;
@@ -98,16 +121,13 @@ export class Storages {
     });
   }
 
+  async #withDisk(storage: Storage, signal: AbortSignal | undefined): Promise<Storage> {
+    const kind = DRIVERS.get(storage.driver)?.disk;
+    return kind === undefined ? storage : { ...storage, source: await this.#findDisk(kind, storage.source, signal) };
+  }
+
   async #acquireOne(storage: Storage): Promise<string> {
-    const driver = DRIVERS.get(storage.driver);
-    if (driver === undefined) {
-      const known = storageDrivers.join(", ");
-      throw new AgentError("invalid-argument", `storage driver "${storage.driver}" is not known; known are ${known}`);
-    }
-    const [option] = storage.driverOptions;
-    if (option !== undefined) {
-      throw new AgentError("unimplemented", `${driver.name} storage: driver option "${option}" is not supported`);
-    }
+    const driver = checkStorage(storage);
     const mountPoint = mountPointOf(storage);
     const present = this.#records.get(mountPoint);
     if (present === undefined) await driver.mount(this.#kernel, { ...storage, mountPoint });

@@ -18,7 +18,7 @@ describe.skipIf(!isRoot)(`ephemeral storages${isRoot ? "" : " (skipped: needs ro
   let storages: Storages;
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), "guestd-ephemeral-"));
-    storages = new Storages(kernel);
+    storages = new Storages(kernel, async () => "");
     await storages.acquire([storage("a", ["nosuid", "noexec", "mode=1777", "size=1m"]), storage("b", ["size=1m"])]);
   });
   afterEach(async () => {

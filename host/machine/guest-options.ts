@@ -25,6 +25,8 @@ export interface GuestOptions {
   /** Words for the kernel command line, after ours. */
   readonly kernelArgs?: readonly string[];
   readonly shares?: readonly Share[];
+  /** More arguments for QEMU, as they are: disks, and controllers to plug into. */
+  readonly qemuArgs?: readonly string[];
   /** q35 (virt on arm64) when left out. microvm gets the image as /dev/vda, without DAX. */
   readonly type?: "q35" | "microvm" | "virt";
   /** Asked of the machine when left out. */
@@ -59,6 +61,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     initrd: await existing("initramfs", options.initrd ?? imagePaths.initrd),
     image: image === false ? undefined : { path: await existing("image", image), mib: await sizeMib(image) },
     kernelArgs: options.kernelArgs ?? [],
+    extra: options.qemuArgs ?? [],
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
   };
 }

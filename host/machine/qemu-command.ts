@@ -24,6 +24,8 @@ export interface QemuMachine {
   readonly kernelArgs: readonly string[];
   readonly vsock: VsockBackend;
   readonly shares: readonly { readonly tag: string; readonly socket: string }[];
+  /** More arguments, as they are. */
+  readonly extra?: readonly string[];
   /** Frequency of the time stamp counter in kHz: without it a microvm guest hangs. */
   readonly tscKhz?: number;
 }
@@ -48,6 +50,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
       ...["-chardev", `socket,id=fs${index},path=${doubleCommas(socket)}`],
       ...["-device", `vhost-user-fs-pci,chardev=fs${index},tag=${doubleCommas(tag)},queue-size=1024`],
     ]),
+    ...(machine.extra ?? []),
   ];
 }
 

@@ -5,7 +5,7 @@ import type { KernelModule } from "./modules.ts";
 
 /**
  * What a guest needs to boot and to be driven: virtio over PCI, vsock, the shared folder, the image on NVDIMM, virtio-pmem
- * or a virtio disk, and the file systems.
+ * or a virtio disk, SCSI disks, and the file systems.
  */
 export const BOOT_MODULES = [
   "virtio_pci",
@@ -15,6 +15,8 @@ export const BOOT_MODULES = [
   "virtio_pmem",
   "nd_pmem",
   "virtio_blk",
+  "virtio_scsi",
+  "sd_mod",
   "erofs",
   "overlay",
 ];

@@ -24,14 +24,14 @@ async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
   return to;
 }
 
-interface GuestMachineOptions extends Pick<GuestOptions, "kernelArgs" | "hotplug" | "shares"> {
+interface GuestMachineOptions extends Pick<GuestOptions, "kernelArgs" | "hotplug" | "shares" | "qemuArgs"> {
   readonly runtimes?: readonly string[];
 }
 
 /** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
 export async function startGuestMachine(
   memoryMib = 512,
-  { runtimes = [], kernelArgs = [], hotplug = false, shares = [] }: GuestMachineOptions = {},
+  { runtimes = [], kernelArgs = [], hotplug = false, shares = [], qemuArgs = [] }: GuestMachineOptions = {},
 ): Promise<Machine & { readonly guest: Guest; readonly built: string }> {
   const built = await buildDebugImage(runtimes);
   const image = join(built, "image");
@@ -46,6 +46,7 @@ export async function startGuestMachine(
     kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...kernelArgs],
     shares: [{ tag: "kataShared", directory: join(directory, "shared") }, ...shares],
     hotplug,
+    qemuArgs,
     onConsole: (line) => lines.push(line),
   });
   const address = guest.address(1024);

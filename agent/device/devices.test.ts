@@ -1,0 +1,113 @@
+import { expect, test } from "vitest";
+import { Devices } from "./devices.ts";
+import { TestTree, ueventMessage } from "./test-tree.ts";
+import { Uevents } from "./uevents.ts";
+
+const BLOCK = ueventMessage("add", "/devices/x/block/vda", "block");
+
+/** With a bridge in slot 2. */
+function machine(timeoutMs = 5000) {
+  const tree = new TestTree();
+  tree.pci("0000:00:02.0", "0000:01");
+  const uevents = new Uevents();
+  return { tree, uevents, devices: new Devices({ uevents, timeoutMs, sysfs: tree }) };
+}
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+test("a disk that was there before the agent is found without any event", async () => {
+  const { tree, devices } = machine();
+  tree.disk(`${tree.pci("0000:01:01.0")}/virtio3`, "vdb", "254:16");
+  expect(await devices.disk("blk", "02/01")).toEqual({ path: "/dev/vdb", type: "b", major: 254, minor: 16 });
+});
+
+test("one that is plugged in is found by the event, in the slot that is meant", async () => {
+  const { tree, uevents, devices } = machine();
+  const found = devices.disk("blk", "02/1.0");
+  let settled = false;
+  void found.then(() => (settled = true));
+  tree.disk(`${tree.pci("0000:01:02.0")}/virtio3`, "vda", "254:0");
+  uevents.take(BLOCK);
+  tree.disk(`${tree.pci("0000:01:01.0")}/virtio4`, "vdb", "254:16", false);
+  uevents.take(BLOCK);
+  await pause(); // the bus has been looked through
+  tree.file("/dev/vdb"); // its node comes after its directory in sysfs
+  uevents.take(ueventMessage("add", "/devices/x/net/eth0", "net"));
+  uevents.take(ueventMessage("remove", "/devices/x/block/vda", "block"));
+  await pause();
+  expect(settled).toBe(false);
+  uevents.take(BLOCK);
+  expect((await found).path).toBe("/dev/vdb");
+});
+
+test("events that were lost are as good as one", async () => {
+  const { tree, uevents, devices } = machine();
+  const found = devices.disk("mmioblk", "/dev/vda");
+  tree.disk("/sys/devices/platform/virtio-mmio.0/virtio0", "vda", "254:0");
+  uevents.take(undefined);
+  expect((await found).minor).toBe(0);
+});
+
+test("a bus is looked through for a device that is not there at first", async () => {
+  const { tree, devices } = machine(50);
+  tree.file("/sys/bus/pci/rescan");
+  await expect(devices.disk("blk", "03")).rejects.toThrow();
+  expect(tree.readText("/sys/bus/pci/rescan")).toBe("1");
+});
+
+test("a SCSI disk is found by id and number of the unit, on a virtio controller first; all controllers are asked", async () => {
+  const { tree, devices } = machine(50);
+  tree.scsiHost(0, "ahci");
+  tree.scsiHost(1, "virtio_scsi");
+  tree.unit("0:0:1:2", "sda", "8:0");
+  tree.unit("1:0:1:2", "sdb", "8:16");
+  tree.unit("0:0:7:0", "sdc", "8:32");
+  expect((await devices.disk("scsi", "1:2")).path).toBe("/dev/sdb");
+  expect((await devices.disk("scsi", "7:0")).path).toBe("/dev/sdc");
+  await expect(devices.disk("scsi", "1:12")).rejects.toThrow(
+    "disk at SCSI address 1:12: not there after 50 ms; SCSI devices that are: 0:0:1:2, 0:0:7:0, 1:0:1:2; " +
+      "disks that are: sda, sdb, sdc",
+  );
+  for (const host of ["host0", "host1"]) expect(tree.readText(`/sys/class/scsi_host/${host}/scan`)).toBe("0 1 12");
+});
+
+test.each([
+  [
+    "blk",
+    "02/01",
+    "disk at PCI path 02/01: not there after 20 ms; PCI devices that are: 0000:00:02.0, 0000:00:04.0; disks",
+  ],
+  ["blk", "04", "the device there, /sys/bus/pci/devices/0000:00:04.0, has no virtio disk; disks that are: pmem0"],
+  ["blk", "/dev/vdz", "disk /dev/vdz: not there after 20 ms; disks that are: pmem0"],
+  ["nvdimm", "/dev/pmem1", "disk /dev/pmem1: not there after 20 ms; disks that are: pmem0"],
+  ["scsi", "0:0", "there is no SCSI controller; disks that are: pmem0"],
+] as const)("what is waited for in vain is told with what is there: %s %s", async (kind, address, message) => {
+  const { tree, devices } = machine(20);
+  tree.pci("0000:00:04.0");
+  tree.disk("/sys/devices/ndbus0/region0/namespace0.0", "pmem0", "259:0");
+  await expect(devices.disk(kind, address)).rejects.toThrow(message);
+});
+
+test.each([
+  ["blk", "../../etc", 'PCI path "../../etc"'],
+  ["blk", "", 'PCI path ""'],
+  ["blk", "/dev/../etc/passwd", "is not /dev/ and a name"],
+  ["nvdimm", "/dev/", "is not /dev/ and a name"],
+  ["nvdimm", "pmem0", "is not /dev/ and a name"],
+  ["scsi", "1:2:3", "is not ID:LUN in decimal"],
+  ["scsi", "0x1:2", "is not ID:LUN in decimal"],
+] as const)("an address that none can have is refused at once: %s %j", async (kind, address, message) => {
+  await expect(machine().devices.disk(kind, address)).rejects.toMatchObject({
+    kind: "invalid-argument",
+    message: expect.stringContaining(message),
+  });
+});
+
+test("who is called off waits no longer", async () => {
+  const { devices } = machine();
+  const stop = new AbortController();
+  const waiting = devices.disk("blk", "02", stop.signal);
+  stop.abort(new Error("enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  await expect(devices.disk("blk", "02", stop.signal)).rejects.toThrow("enough");
+});

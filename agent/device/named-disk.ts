@@ -1,0 +1,14 @@
+import { blockNode, type DeviceNode, diskName, isNewDisk, presentDisks } from "./block-node.ts";
+import type { Sysfs } from "./sysfs.ts";
+import type { Wanted } from "./wait-for-device.ts";
+
+/** A disk whose name in the guest the host knows: virtio-mmio, pmem, or a virtio-blk that it counted itself. */
+export function namedDisk(sysfs: Sysfs, path: string): Wanted<DeviceNode> {
+  const name = diskName(path);
+  return {
+    what: `disk /dev/${name}`,
+    look: () => blockNode(sysfs, name),
+    wakes: isNewDisk,
+    present: () => presentDisks(sysfs),
+  };
+}

@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Qmp } from "../../host/machine/qmp.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { makeDiskImage } from "./disk-images.ts";
+import { startGuestMachine } from "./guest-machine.ts";
+
+/** Slots of the root bus that nothing else takes. */
+const BRIDGE = "14";
+const SCSI = "15";
+
+let directory: string;
+let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+let qmp: Qmp;
+let pod: Pod;
+let count = 0;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-disks-"));
+  const cold = await makeDiskImage(directory, "cold");
+  machine = await startGuestMachine(512, {
+    hotplug: true,
+    qemuArgs: [
+      ...["-device", `pci-bridge,id=bridge,bus=pcie.0,addr=0x${BRIDGE},chassis_nr=1,shpc=off`],
+      ...["-device", `virtio-scsi-pci,id=scsi,bus=pcie.0,addr=0x${SCSI}`],
+      ...["-blockdev", `driver=raw,node-name=cold,file.driver=file,file.filename=${cold}`],
+      ...["-device", "virtio-blk-pci,drive=cold,bus=bridge,addr=0x5"],
+    ],
+  });
+  qmp = await machine.guest.qmp();
+  pod = await Pod.open(machine, await machine.connect());
+});
+afterAll(async () => {
+  await qmp?.[Symbol.asyncDispose]();
+  await machine?.[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Plugs a disk with an image of its own in. */
+async function plug(name: string, device: Readonly<Record<string, unknown>>): Promise<void> {
+  const filename = await makeDiskImage(directory, name);
+  await qmp.execute("blockdev-add", { driver: "raw", "node-name": name, file: { driver: "file", filename } });
+  await qmp.execute("device_add", { id: name, drive: name, ...device });
+}
+
+const onBridge = (slot: string) => ({ driver: "virtio-blk-pci", bus: "bridge", addr: `0x${slot}` });
+
+/** A container whose root is a disk; gives what it says about its root. */
+async function rootedIn(driver: string, source: string): Promise<string> {
+  const id = `disk${++count}`;
+  const mount_point = `/run/kata-containers/shared/containers/${id}`;
+  const line = "cat /which; touch /written && grep ' / ' /proc/mounts";
+  const { agent } = pod.client;
+  await agent.createContainer({
+    container_id: id,
+    storages: [{ driver, source, fstype: "ext4", options: ["noatime"], mount_point }],
+    OCI: ociSpec(`${mount_point}/rootfs`, ["sh", "-c", line]),
+  });
+  await agent.startContainer({ container_id: id });
+  const { stdout, stderr } = await pod.finish(id, id);
+  await pod.remove(id);
+  expect(await machine.shell(`grep ${mount_point} /proc/mounts; ls -d ${mount_point}`)).not.toContain(
+    `${mount_point} ext4`,
+  );
+  return `${stdout}${stderr}`;
+}
+
+test("a disk that was there at boot is a container's root", async () => {
+  expect(await rootedIn("blk", `${BRIDGE}/05`)).toMatch(/^cold\n\/dev\/vd[a-z] \/ ext4 rw,noatime/);
+});
+
+test("a disk that is plugged in while it is waited for is found by its PCI path; another takes its place", async () => {
+  const first = rootedIn("blk", `${BRIDGE}/01`);
+  await sleep(300);
+  await plug("first", onBridge("1"));
+  expect(await first).toMatch(/^first\n\/dev\/vd[a-z] \/ ext4/);
+  await qmp.execute("device_del", { id: "first" });
+  await qmp.event("DEVICE_DELETED", ({ device }) => device === "first");
+  await plug("second", onBridge("1"));
+  expect(await rootedIn("blk", `${BRIDGE}/01.0`)).toMatch(/^second\n/);
+});
+
+test("a disk is found by its name", async () => {
+  await plug("named", onBridge("2"));
+  expect(await rootedIn("blk", "/dev/vdc")).toMatch(/^named\n\/dev\/vdc \/ ext4/);
+});
+
+test("a SCSI disk is found by id and number of the unit", async () => {
+  await plug("unit", { driver: "scsi-hd", bus: "scsi.0", channel: 0, "scsi-id": 3, lun: 1 });
+  expect(await rootedIn("scsi", "3:1")).toMatch(/^unit\n\/dev\/sda \/ ext4/);
+});
+
+test("persistent memory is found by its name", async () => {
+  const path = await makeDiskImage(directory, "memory", 128);
+  const size = 128 * 2 ** 20;
+  await qmp.execute("object-add", { "qom-type": "memory-backend-file", id: "pm", "mem-path": path, size, share: true });
+  await qmp.execute("device_add", { driver: "nvdimm", id: "memory", memdev: "pm" });
+  expect(await rootedIn("nvdimm", "/dev/pmem1")).toMatch(/^memory\n\/dev\/pmem1 \/ ext4/);
+});
+
+test("what does not come is told with what is there", async () => {
+  await expect(rootedIn("blk", `${BRIDGE}/1f`)).rejects.toThrow(
+    /^disk at PCI path 14\/1f: not there after 3000 ms; PCI devices that are: 0000:00:00\.0, .*; disks that are: pmem0, .*vda/,
+  );
+});
+
+test("memory that is plugged in comes online by itself", async () => {
+  const total = async () => Number(/MemTotal: +(\d+)/.exec(await machine.shell("cat /proc/meminfo"))?.[1]);
+  const before = await total();
+  await qmp.execute("object-add", { "qom-type": "memory-backend-memfd", id: "more", size: 128 * 2 ** 20, share: true });
+  await qmp.execute("device_add", { driver: "pc-dimm", id: "dimm", memdev: "more" });
+  for (let tries = 0; (await total()) < before + 100_000 && tries < 20; tries++) await sleep(100);
+  expect((await total()) - before).toBeGreaterThan(100_000);
+});
