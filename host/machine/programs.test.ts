@@ -40,26 +40,28 @@ describe("programs", () => {
   const qemuSays = "echo 'virtiofsd version 7.2.22 (Debian 1:7.2)'";
   /** To a user who is in a group. */
   const qemuFails = "echo 'setgroups() failed with error=1:Operation not permitted' >&2; exit 1";
-  const rustSays = "echo 'virtiofsd 1.13.2'";
+  const rustSays = "echo 'virtiofsd 1.12.0'";
+  const rustTranslates = "echo 'virtiofsd 1.13.2'; echo '      --translate-uid <TRANSLATE_UID>'";
 
   test.each([
-    ["QEMU's", "qemu", qemuSays],
-    ["QEMU's, which does not start", "qemu", qemuFails],
-    ["the one in Rust", "rust", rustSays],
-    ["an old one in Rust", "rust", "echo 'virtiofsd backend 1.4.0'; exit 1"],
-  ])("virtiofsd is known by what it says of its version: %s", async (_, kind, text) => {
+    ["QEMU's", "qemu", false, qemuSays],
+    ["QEMU's, which does not start", "qemu", false, qemuFails],
+    ["the one in Rust", "rust", false, rustSays],
+    ["one in Rust that translates ids", "rust", true, rustTranslates],
+    ["an old one in Rust", "rust", false, "echo 'virtiofsd backend 1.4.0'; exit 1"],
+  ])("virtiofsd is known by what it says of its version: %s", async (_, kind, translates, text) => {
     vi.spyOn(process, "getuid").mockReturnValue(0);
     const path = await program("virtiofsd", text);
-    expect(await findVirtiofsd()).toEqual({ path, kind });
+    expect(await findVirtiofsd()).toEqual({ path, kind, translates });
   });
 
   test("an ordinary user gets the virtiofsd in Rust that set-up built before QEMU's, root the first", async () => {
     const first = await program("virtiofsd", qemuFails);
     const built = await program("virtiofsd", rustSays, "cache/tools/bin");
     vi.spyOn(process, "getuid").mockReturnValue(1000);
-    expect(await findVirtiofsd()).toEqual({ path: built, kind: "rust" });
+    expect(await findVirtiofsd()).toMatchObject({ path: built, kind: "rust" });
     vi.spyOn(process, "getuid").mockReturnValue(0);
-    expect(await findVirtiofsd()).toEqual({ path: first, kind: "qemu" });
+    expect(await findVirtiofsd()).toMatchObject({ path: first, kind: "qemu" });
   });
 
   test("what is missing is said in one line with the command that helps", () => {

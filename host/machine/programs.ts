@@ -11,6 +11,8 @@ const run = promisify(execFile);
 export interface Virtiofsd {
   readonly path: string;
   readonly kind: "qemu" | "rust";
+  /** It can give files to other users than the guest says. */
+  readonly translates: boolean;
 }
 
 /** QEMU's name for this machine's architecture. */
@@ -30,7 +32,12 @@ export async function findVirtiofsd(): Promise<Virtiofsd> {
   const places = [toolsDirectory(), "/usr/libexec", "/usr/lib/qemu", "/usr/lib"];
   let first: Virtiofsd | undefined;
   for (const path of findPrograms("virtiofsd", places)) {
-    const found = { path, kind: await virtiofsdKind(path) };
+    const kind = await virtiofsdKind(path);
+    const found = {
+      path,
+      kind,
+      translates: kind === "rust" && (await outputOf(path, "--help")).includes("--translate-uid"),
+    };
     if (found.kind === "rust" || process.getuid?.() === 0) return found;
     first ??= found;
   }
@@ -71,11 +78,15 @@ function toolsDirectory(): string {
  * user who is in a group only that setgroups failed.
  */
 async function virtiofsdKind(path: string): Promise<Virtiofsd["kind"]> {
-  const answer = await run(path, ["--version"], { timeout: 5000 }).catch((error: unknown) => {
+  return /^virtiofsd (backend )?\d/m.test(await outputOf(path, "--version")) ? "rust" : "qemu";
+}
+
+async function outputOf(path: string, flag: string): Promise<string> {
+  const { stdout, stderr } = await run(path, [flag], { timeout: 5000 }).catch((error: unknown) => {
     if (isOutput(error)) return error;
     throw new MachineError(`virtiofsd ${path}: it does not run`, { cause: error });
   });
-  return /^virtiofsd (backend )?\d/m.test(answer.stdout + answer.stderr) ? "rust" : "qemu";
+  return stdout + stderr;
 }
 
 function isOutput(error: unknown): error is { stdout: string; stderr: string } {

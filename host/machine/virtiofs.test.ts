@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { virtiofsdCommand } from "./virtiofs.ts";
 
-const ours = { path: "/usr/lib/qemu/virtiofsd", kind: "qemu" } as const;
-const rust = { path: "/usr/libexec/virtiofsd", kind: "rust" } as const;
+const ours = { path: "/usr/lib/qemu/virtiofsd", kind: "qemu", translates: false } as const;
+const rust = { path: "/usr/libexec/virtiofsd", kind: "rust", translates: true } as const;
 
 describe("virtiofsdCommand", () => {
   test("QEMU's own takes -o options, and commas in the directory are escaped", () => {
@@ -27,6 +27,22 @@ describe("virtiofsdCommand", () => {
     expect(virtiofsdCommand(rust, "/srv", "/d/s", "user-namespace")).toContain("--sandbox=namespace");
     expect(virtiofsdCommand(rust, "/srv", "/d/s", "none")).toContain("--sandbox=none");
   });
+
+  test.each(["user-namespace", "none"] as const)(
+    "of an ordinary user it gives all files to that user: %s",
+    (rights) => {
+      const [uid, gid] = [process.getuid?.(), process.getgid?.()];
+      expect(virtiofsdCommand(rust, "/srv", "/d/s", rights).filter((flag) => flag.startsWith("--translate"))).toEqual([
+        `--translate-uid=squash-guest:0:${uid}:4294967295`,
+        `--translate-uid=host:${uid}:0:1`,
+        `--translate-gid=squash-guest:0:${gid}:4294967295`,
+        `--translate-gid=host:${gid}:0:1`,
+      ]);
+      expect(virtiofsdCommand({ ...rust, translates: false }, "/srv", "/d/s", rights).join()).not.toContain(
+        "translate",
+      );
+    },
+  );
 
   test.each(["user-namespace", "none"] as const)("QEMU's own is refused without root: %s", (rights) => {
     expect(() => virtiofsdCommand(ours, "/srv", "/d/s", rights)).toThrow(/needs root: run "npm run setup"/);

@@ -29,11 +29,12 @@ export async function startVirtiofsd(share: Share, socket: string, signal: Abort
 
 /**
  * Root gets the chroot sandbox, which works in containers too. For an ordinary user the one in Rust runs in a user
- * namespace: what the guest's root makes belongs to that user on the host, and chown to anyone else fails. Where user
- * namespaces are forbidden it runs without a sandbox: it keeps the guest inside the directory by its own checks only.
+ * namespace, and where those are forbidden without a sandbox: it keeps the guest inside the directory by its own checks only.
+ * What anyone in the guest makes then belongs to that user on the host, and to root in the guest; chown changes nothing.
+ * Before virtiofsd 1.13 only root in the guest can make files, and chown fails.
  */
 export function virtiofsdCommand(
-  { path, kind }: Virtiofsd,
+  { path, kind, translates }: Virtiofsd,
   directory: string,
   socket: string,
   rights: Rights,
@@ -41,7 +42,8 @@ export function virtiofsdCommand(
   if (kind === "rust") {
     const sandbox = { root: "chroot", "user-namespace": "namespace", none: "none" }[rights];
     const flags = [`--socket-path=${socket}`, `--shared-dir=${directory}`, "--cache=auto", `--sandbox=${sandbox}`];
-    return [path, ...flags, "--log-level=error"];
+    const owners = rights === "root" || !translates ? [] : ownersOf(process.getuid?.() ?? 0, process.getgid?.() ?? 0);
+    return [path, ...flags, ...owners, "--log-level=error"];
   }
   if (rights !== "root") {
     throw new MachineError(`virtiofsd ${path}: QEMU's own needs root: run "npm run setup", which gets the one in Rust`);
@@ -50,6 +52,13 @@ export function virtiofsdCommand(
   const source = directory.replace(/[\\,]/g, "\\$&");
   const settings = [`source=${source}`, "cache=auto", "sandbox=chroot", "log_level=err"];
   return [path, `--socket-path=${socket}`, ...settings.flatMap((setting) => ["-o", setting])];
+}
+
+/** All that a guest makes is this user's, who is root in there. */
+function ownersOf(uid: number, gid: number): string[] {
+  return Object.entries({ uid, gid }).flatMap(([what, id]) =>
+    [`squash-guest:0:${id}:${2 ** 32 - 1}`, `host:${id}:0:1`].map((rule) => `--translate-${what}=${rule}`),
+  );
 }
 
 async function rights(): Promise<Rights> {

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
+import { keepsOwners, whyNoOwners } from "./keeps-owners.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 import { shiftedRootfs } from "./shifted-rootfs.ts";
@@ -210,42 +211,50 @@ export function mountScenarios(pod: () => Pod): void {
     expect(await output("stat -c %u:%g /m/file /m/below", [own], parts)).toBe("5:6\n0:0\n");
   });
 
-  it("tmpfs: the mode of what it covers, and with tmpcopyup its content", async () => {
-    const rootfs = pod().machine.rootfs(`up-${++count}-${Date.now().toString(36)}`);
-    const set = [
-      ...["mkdir -p var/a/b plain", "echo text > var/a/file", "chmod 640 var/a/file", "chown 5:6 var/a/file"],
-      ...[
-        "ln -s /nowhere var/link",
-        "mkfifo var/fifo",
-        "mknod var/node c 1 3",
-        "chmod 751 var plain",
-        "chmod 4755 var/a/b",
-      ],
-    ];
-    await pod().machine.shell(`cd ${rootfs} && ${set.join(" && ")} && head -c 3000000 /dev/urandom > var/large`);
-    const tmpfs = (destination: string, ...options: string[]) => ({ destination, source: "t", type: "tmpfs", options });
-    const mounts = [
-      tmpfs("/var", "tmpcopyup", "ro", "size=8m"),
-      tmpfs("/plain"),
-      tmpfs("/new"),
-      tmpfs("/given", "mode=711"),
-    ];
-    const line = [
-      "stat -c '%a %n' /var /plain /new /given; cd /var; find . | sort; cat a/file; readlink link",
-      "stat -c '%F %a %u:%g %t:%T' a/file fifo node a/b; md5sum < large; touch x",
-    ].join("; ");
-    const sum = (await pod().machine.shell(`md5sum < ${rootfs}/var/large`)).trim();
-    expect(await output(line, mounts, { Root: { Path: rootfs } })).toBe(
-      [
-        ...["751 /var", "751 /plain", "755 /new", "711 /given"],
-        ...[".", "./a", "./a/b", "./a/file", "./fifo", "./large", "./link", "./node", "text", "/nowhere"],
-        ...["regular file 640 5:6 0:0", "fifo 644 0:0 0:0", "character special file 644 0:0 1:3"],
-        ...["directory 4755 0:0 0:0", sum, "touch: x: Read-only file system\n"],
-      ].join("\n"),
-    );
-    const bind = { destination: "/m", source: "/etc", type: "bind", options: ["bind", "tmpcopyup"] };
-    await expect(output("true", [bind])).rejects.toThrow('option "tmpcopyup" is for a new tmpfs only');
-  });
+  it.skipIf(!keepsOwners)(
+    `tmpfs: the mode of what it covers, and with tmpcopyup its content${whyNoOwners}`,
+    async () => {
+      const rootfs = pod().machine.rootfs(`up-${++count}-${Date.now().toString(36)}`);
+      const set = [
+        ...["mkdir -p var/a/b plain", "echo text > var/a/file", "chmod 640 var/a/file", "chown 5:6 var/a/file"],
+        ...[
+          "ln -s /nowhere var/link",
+          "mkfifo var/fifo",
+          "mknod var/node c 1 3",
+          "chmod 751 var plain",
+          "chmod 4755 var/a/b",
+        ],
+      ];
+      await pod().machine.shell(`cd ${rootfs} && ${set.join(" && ")} && head -c 3000000 /dev/urandom > var/large`);
+      const tmpfs = (destination: string, ...options: string[]) => ({
+        destination,
+        source: "t",
+        type: "tmpfs",
+        options,
+      });
+      const mounts = [
+        tmpfs("/var", "tmpcopyup", "ro", "size=8m"),
+        tmpfs("/plain"),
+        tmpfs("/new"),
+        tmpfs("/given", "mode=711"),
+      ];
+      const line = [
+        "stat -c '%a %n' /var /plain /new /given; cd /var; find . | sort; cat a/file; readlink link",
+        "stat -c '%F %a %u:%g %t:%T' a/file fifo node a/b; md5sum < large; touch x",
+      ].join("; ");
+      const sum = (await pod().machine.shell(`md5sum < ${rootfs}/var/large`)).trim();
+      expect(await output(line, mounts, { Root: { Path: rootfs } })).toBe(
+        [
+          ...["751 /var", "751 /plain", "755 /new", "711 /given"],
+          ...[".", "./a", "./a/b", "./a/file", "./fifo", "./large", "./link", "./node", "text", "/nowhere"],
+          ...["regular file 640 5:6 0:0", "fifo 644 0:0 0:0", "character special file 644 0:0 1:3"],
+          ...["directory 4755 0:0 0:0", sum, "touch: x: Read-only file system\n"],
+        ].join("\n"),
+      );
+      const bind = { destination: "/m", source: "/etc", type: "bind", options: ["bind", "tmpcopyup"] };
+      await expect(output("true", [bind])).rejects.toThrow('option "tmpcopyup" is for a new tmpfs only');
+    },
+  );
 
   it("options of a file system at a bind mount are passed over, as mount(2) does", async () => {
     const options = ["bind", "ro", "size=1k", "mode=700"];

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
+import { keepsOwners, whyNoOwners } from "./keeps-owners.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 import { shiftedRootfs } from "./shifted-rootfs.ts";
@@ -26,21 +27,24 @@ export function namespaceScenarios(pod: () => Pod): void {
     return Number(/\/proc\/(\d+)\//.exec(found)?.[1]);
   };
 
-  it("user: ids are mapped, root inside is nobody outside, and it may mount", async () => {
-    const line = [
-      "cat /proc/self/uid_map /proc/self/gid_map | tr -s ' '; id -u; id -G; stat -c %u /proc/1",
-      "echo $$; mount -t tmpfs x /tmp && echo mounted; touch /made; stat -c %u:%g /made",
-      "echo out > /dev/stdout; for n in null zero full random urandom tty; do test -c /dev/$n && printf $n,; done",
-      "echo x > /dev/null && test -d /sys/kernel && ls /dev/mqueue && echo end",
-    ].join("\n");
-    const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
-    const { Process } = ociSpec("/", ["sh", "-c", line]);
-    const all = ["CAP_SYS_ADMIN", "CAP_CHOWN", "CAP_DAC_OVERRIDE"];
-    const Capabilities = { Bounding: all, Effective: all, Permitted: all };
-    expect(await output(line, { ...parts, Process: { ...Process, Capabilities } })).toBe(
-      " 0 100000 65536\n 0 100000 65536\n0\n0\n0\n1\nmounted\n0:0\nout\nnull,zero,full,random,urandom,tty,end\n",
-    );
-  });
+  it.skipIf(!keepsOwners)(
+    `user: ids are mapped, root inside is nobody outside, and it may mount${whyNoOwners}`,
+    async () => {
+      const line = [
+        "cat /proc/self/uid_map /proc/self/gid_map | tr -s ' '; id -u; id -G; stat -c %u /proc/1",
+        "echo $$; mount -t tmpfs x /tmp && echo mounted; touch /made; stat -c %u:%g /made",
+        "echo out > /dev/stdout; for n in null zero full random urandom tty; do test -c /dev/$n && printf $n,; done",
+        "echo x > /dev/null && test -d /sys/kernel && ls /dev/mqueue && echo end",
+      ].join("\n");
+      const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
+      const { Process } = ociSpec("/", ["sh", "-c", line]);
+      const all = ["CAP_SYS_ADMIN", "CAP_CHOWN", "CAP_DAC_OVERRIDE"];
+      const Capabilities = { Bounding: all, Effective: all, Permitted: all };
+      expect(await output(line, { ...parts, Process: { ...Process, Capabilities } })).toBe(
+        " 0 100000 65536\n 0 100000 65536\n0\n0\n0\n1\nmounted\n0:0\nout\nnull,zero,full,random,urandom,tty,end\n",
+      );
+    },
+  );
 
   it("user: the guest sees the mapped ids, and new namespaces belong to the user namespace", async () => {
     const types = [...ORDINARY, "user", "network", "cgroup"];
