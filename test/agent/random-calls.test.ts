@@ -101,7 +101,7 @@ describe(`calls in any order, many at once${reason === undefined ? "" : ` (skipp
       (line) => !line.endsWith(": ok") && !KNOWN.some((known) => known.test(line)),
     );
     expect(unknown).toEqual([]);
-    for (const what of ["exec", "wait", "stdout", "start", "create", "signal", "pause", "remove"]) {
+    for (const what of ["exec", "wait", "stdout", "start", "create", "signal", "remove"]) {
       expect(told.get(`${what}: ok`), what).toBeGreaterThan(0);
     }
     expect((await pod.client.health.check({})).status).toBe(1);

@@ -134,7 +134,7 @@ export function processEndScenarios(pod: () => Pod): void {
   });
 
   it("kill, wait and Check are answered while a start, a write and reads of the same container are held up", async () => {
-    const limit = pod().machine.real ? 2000 : 500;
+    const limit = pod().machine.real ? 2000 : 1000;
     const { Path, Args } = { Path: "/bin/busybox", Args: ["sleep", "1000"] };
     const container_id = await pod().create(["sleep", "1000"], { Hooks: { StartContainer: [{ Path, Args }] } });
     const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
