@@ -4,6 +4,7 @@ import { madeConversation, recordedConversation } from "../hosts/as-recorded.ts"
 import { oneContainer, openHost, recordedLife, terminalContainer, threeContainers } from "../hosts/host-life.ts";
 import { RECORDED } from "../hosts/host-spec.ts";
 import { hosts } from "../hosts/hosts.ts";
+import { kubeletPod } from "../hosts/kubelet-pod.ts";
 import { NOT_YET } from "../hosts/not-yet.ts";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
@@ -28,6 +29,14 @@ describe(`Kata hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`, { s
       await threeContainers(machine, kind, host, sharePid);
       await host.end();
     });
+  });
+
+  it.each(hosts)("%s runs a pod as a kubelet asks for it, with either cgroup driver", async (kind, make) => {
+    await using machine = await startHostAgent();
+    const host = await openHost(machine, make);
+    await kubeletPod(machine, kind, host, false);
+    await kubeletPod(machine, kind, host, true);
+    await host.end();
   });
 
   it.each(hosts)("%s makes the calls that the real one was recorded to make", async (kind, make) => {

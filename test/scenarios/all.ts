@@ -6,6 +6,7 @@ import { defaultSeccompScenarios } from "./default-seccomp.ts";
 import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
 import { enduranceScenarios } from "./endurance.ts";
+import { errorTableScenarios } from "./error-table.ts";
 import { fullDiskScenarios } from "./full-disk.ts";
 import { guestCallScenarios } from "./guest-calls.ts";
 import { hookFailureScenarios } from "./hook-failures.ts";
@@ -49,6 +50,7 @@ export function allScenarios(
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (slow && protocol === "grpc") return;
+    describe("table of errors", () => errorTableScenarios(() => pod));
     describe("fields of the spec", () => specFieldScenarios(() => pod));
     describe("devices", () => deviceScenarios(() => pod));
     describe("fields of the process", () => processFieldScenarios(() => pod));

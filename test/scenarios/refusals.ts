@@ -4,46 +4,8 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** Codes and texts of the contract (behaviour.md section 2), and refusals by name. */
+/** Refusals by name; the codes of the contract are in error-table.ts. */
 export function refusalScenarios(pod: () => Pod): void {
-  const none = { container_id: "no-such", exec_id: "no-such" };
-
-  it("an unknown container has the contract's code in each group of calls", async () => {
-    const { agent } = pod().client;
-    await expect(agent.startContainer(none)).rejects.toMatchObject({
-      code: 13,
-      message: expect.stringMatching(/Invalid container id/),
-    });
-    await expect(agent.execProcess({ ...none, process: { Args: ["x"] } })).rejects.toMatchObject({ code: 13 });
-    await expect(agent.removeContainer(none)).rejects.toMatchObject({
-      code: 5,
-      message: expect.stringMatching(/Invalid container id/),
-    });
-    await expect(agent.statsContainer(none)).rejects.toMatchObject({
-      code: 3,
-      message: expect.stringMatching(/invalid container id/),
-    });
-    for (const call of [agent.waitProcess, agent.closeStdin, agent.readStdout, agent.readStderr, agent.ttyWinResize]) {
-      await expect(call(none)).rejects.toMatchObject({ code: 3 });
-    }
-    await expect(agent.signalProcess({ ...none, signal: 9 })).rejects.toMatchObject({ code: 3 });
-    await expect(agent.writeStdin(none)).rejects.toMatchObject({ code: 13 });
-  });
-
-  it("an unknown exec is NOT_FOUND, for WriteStdin INTERNAL, and a second use of an exec id INTERNAL", async () => {
-    const { agent } = pod().client;
-    const container_id = await pod().start(["sleep", "1000"]);
-    const ids = { container_id, exec_id: "no-such" };
-    await expect(agent.signalProcess({ ...ids, signal: 9 })).rejects.toMatchObject({ code: 5 });
-    await expect(agent.waitProcess(ids)).rejects.toMatchObject({ code: 5 });
-    await expect(agent.readStdout({ ...ids, len: 1 })).rejects.toMatchObject({ code: 5 });
-    await expect(agent.writeStdin(ids)).rejects.toMatchObject({ code: 13 });
-    const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
-    const twice = agent.execProcess({ container_id, exec_id, process: { Args: ["sleep", "1"], Cwd: "/" } });
-    await expect(twice).rejects.toMatchObject({ code: 13, message: expect.stringMatching(/already exists/) });
-    await pod().remove(container_id);
-  });
-
   it("a signal to a process that was waited for says that it is gone", async () => {
     const { agent } = pod().client;
     const container_id = await pod().start(["sleep", "1000"]);

@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { AgentClient } from "../../host/client/agent-client.ts";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+
+type Agent = AgentClient["agent"];
+
+const INVALID_ARGUMENT = 3;
+const NOT_FOUND = 5;
+const ALREADY_EXISTS = 6;
+const UNIMPLEMENTED = 12;
+const INTERNAL = 13;
+const UNAVAILABLE = 14;
+
+/** A running container without a terminal, with an exec that runs and one that was waited for. */
+interface Ids {
+  readonly container_id: string;
+  readonly running: string;
+  readonly over: string;
+  /** A container that was started, ended and waited for. */
+  readonly ended: string;
+}
+
+interface Row {
+  readonly situation: string;
+  readonly calls: readonly ((agent: Agent, ids: Ids) => Promise<unknown>)[];
+  readonly code: number;
+  readonly text?: RegExp;
+}
+
+const none = { container_id: "no-such", exec_id: "no-such" };
+const onProcess = (ids: (all: Ids) => { container_id: string; exec_id: string }): Row["calls"] => [
+  (agent, all) => agent.signalProcess({ ...ids(all), signal: 15 }),
+  (agent, all) => agent.readStdout({ ...ids(all), len: 1 }),
+  (agent, all) => agent.readStderr({ ...ids(all), len: 1 }),
+  (agent, all) => agent.closeStdin(ids(all)),
+  (agent, all) => agent.ttyWinResize({ ...ids(all), row: 1, column: 1 }),
+];
+const wait =
+  (ids: (all: Ids) => { container_id: string; exec_id: string }): Row["calls"][number] =>
+  (agent, all) =>
+    agent.waitProcess(ids(all));
+const noExec = ({ container_id }: Ids) => ({ container_id, exec_id: "no-such" });
+
+/** The rows of behaviour.md 2.1, with its texts. A code that is another one here says why. */
+const ROWS: readonly Row[] = [
+  {
+    situation: "unknown container in Start and Exec",
+    calls: [(agent) => agent.startContainer(none), (agent) => agent.execProcess({ ...none, process: { Args: ["x"] } })],
+    code: INTERNAL,
+    text: /Invalid container id/,
+  },
+  {
+    situation: "unknown container in Remove (NOT_FOUND instead of INTERNAL: section 15; the Go shim goes by the text)",
+    calls: [(agent) => agent.removeContainer(none)],
+    code: NOT_FOUND,
+    text: /Invalid container id/,
+  },
+  {
+    situation: "unknown container in Update, Stats, Pause and Resume",
+    calls: [
+      (agent) => agent.updateContainer(none),
+      (agent) => agent.statsContainer(none),
+      (agent) => agent.pauseContainer(none),
+      (agent) => agent.resumeContainer(none),
+    ],
+    code: INVALID_ARGUMENT,
+    text: /invalid container id/,
+  },
+  {
+    situation: "unknown container in Signal, Wait, Read, CloseStdin and TtyWinResize",
+    calls: [...onProcess(() => none), wait(() => none)],
+    code: INVALID_ARGUMENT,
+  },
+  {
+    situation: "unknown exec id in Signal, Wait, Read, CloseStdin and TtyWinResize",
+    calls: [...onProcess(noExec), wait(noExec)],
+    code: NOT_FOUND,
+    text: /process not found/i,
+  },
+  {
+    situation:
+      "init process that was waited for in Signal, Read and TtyWinResize (CloseStdin has nothing to do; Wait tells again)",
+    calls: onProcess(({ ended }) => ({ container_id: ended, exec_id: ended })).filter((_, index) => index !== 3),
+    code: NOT_FOUND,
+    text: /process not found/i,
+  },
+  {
+    situation: "Signal to an exec that was waited for: both hosts read one of these texts",
+    calls: [(agent, { container_id, over }) => agent.signalProcess({ container_id, exec_id: over, signal: 9 })],
+    code: NOT_FOUND,
+    text: /ESRCH: No such process/,
+  },
+  {
+    situation: "WriteStdin with any unknown id",
+    calls: [
+      (agent) => agent.writeStdin({ ...none, data: Buffer.from("x") }),
+      (agent, ids) => agent.writeStdin({ ...noExec(ids), data: Buffer.from("x") }),
+      (agent, { container_id, over }) => agent.writeStdin({ container_id, exec_id: over, data: Buffer.from("x") }),
+    ],
+    code: INTERNAL,
+  },
+  {
+    situation: "TtyWinResize on a process without a tty",
+    calls: [
+      (agent, { container_id, running }) => agent.ttyWinResize({ container_id, exec_id: running, row: 1, column: 1 }),
+    ],
+    code: UNAVAILABLE,
+  },
+  {
+    situation: "duplicate exec id, also that of the init process",
+    calls: [
+      (agent, { container_id, running }) =>
+        agent.execProcess({ container_id, exec_id: running, process: { Args: ["true"] } }),
+      (agent, { container_id }) =>
+        agent.execProcess({ container_id, exec_id: container_id, process: { Args: ["true"] } }),
+    ],
+    code: INTERNAL,
+    text: /already exists/,
+  },
+  {
+    situation: "duplicate container id (ALREADY_EXISTS instead of INTERNAL: section 15; the first one lives on)",
+    calls: [(agent, { container_id }) => agent.createContainer({ container_id, OCI: ociSpec("/", ["true"]) })],
+    code: ALREADY_EXISTS,
+  },
+  {
+    situation: "missing OCI spec",
+    calls: [(agent) => agent.createContainer({ container_id: "no-spec" })],
+    code: INVALID_ARGUMENT,
+    text: /OCI spec/,
+  },
+  {
+    situation: "missing process",
+    calls: [
+      (agent, { container_id }) => agent.execProcess({ container_id, exec_id: "no-process" }),
+      (agent) => agent.createContainer({ container_id: "no-process", OCI: { Root: { Path: "/" } } }),
+    ],
+    code: INVALID_ARGUMENT,
+    text: /process/,
+  },
+  {
+    situation: "missing executable: ExecProcess fails, with a text that names it",
+    calls: [
+      (agent, { container_id }) =>
+        agent.execProcess({ container_id, exec_id: "missing", process: { Args: ["/nope"], Cwd: "/" } }),
+    ],
+    code: INTERNAL,
+    text: /\/nope.*not found/,
+  },
+];
+
+/** Rows for calls that guestd doesn't know yet: when it does, they move up, with the code that is noted. */
+const NOT_YET: readonly Row[] = [
+  {
+    situation: "memory agent calls when it is off (INTERNAL, mem-agent is disabled)",
+    calls: [(agent) => agent.memAgentMemcgSet({}), (agent) => agent.memAgentCompactSet({})],
+    code: UNIMPLEMENTED,
+  },
+  {
+    situation: "empty interface (INVALID_ARGUMENT)",
+    calls: [(agent) => agent.updateInterface({})],
+    code: UNIMPLEMENTED,
+  },
+  {
+    situation: "bad policy (INVALID_ARGUMENT); denials (PERMISSION_DENIED) and failures (INTERNAL) of a policy",
+    calls: [(agent) => agent.setPolicy({ policy: "no rego" })],
+    code: UNIMPLEMENTED,
+  },
+  {
+    situation: "ResizeVolume (UNIMPLEMENTED in the reference)",
+    calls: [(agent) => agent.resizeVolume({ volume_guest_path: "/nowhere", size: 1 })],
+    code: UNIMPLEMENTED,
+  },
+];
+
+export function errorTableScenarios(pod: () => Pod): void {
+  let ids: Ids;
+  beforeAll(async () => {
+    const container_id = await pod().start(["sleep", "1000"]);
+    const running = await pod().exec(container_id, ["sleep", "1000"]);
+    const over = await pod().exec(container_id, ["true"]);
+    await pod().finish(container_id, over);
+    const ended = await pod().start(["true"]);
+    await pod().finish(ended, ended);
+    ids = { container_id, running, over, ended };
+  });
+  afterAll(async () => {
+    await pod().remove(ids.container_id);
+    await pod().remove(ids.ended);
+  });
+
+  it.each([...ROWS, ...NOT_YET])("$situation: code $code", async ({ calls, code, text = /./ }) => {
+    for (const [index, call] of calls.entries()) {
+      await expect(call(pod().client.agent, ids), `call ${index + 1}`).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(text),
+      });
+    }
+  });
+
+  it("what was refused has changed nothing: the container and its exec run on", async () => {
+    const { container_id, running } = ids;
+    expect((await pod().execute(container_id, ["echo", "alive"])).stdout.toString()).toBe("alive\n");
+    await pod().client.agent.signalProcess({ container_id, exec_id: running, signal: 9 });
+    expect((await pod().finish(container_id, running)).status).toBe(137);
+  });
+}
