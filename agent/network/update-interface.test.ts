@@ -31,7 +31,7 @@ describe("an interface", () => {
       "address flush dev eth1",
       "link set dev eth1 mtu 1400",
       "link set dev eth1 arp on",
-      "address replace 10.99.0.2/24 dev eth1",
+      "address replace 10.99.0.2/24 dev eth1 broadcast +",
       "address replace fd00::2/64 dev eth1 nodad",
       "link set dev eth1 up",
     ]);

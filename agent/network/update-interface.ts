@@ -21,6 +21,8 @@ export interface WantedInterface {
 const MIN_MTU = 68;
 const MAX_MTU = 65_535;
 const IFF_NOARP = 0x80;
+/** Longer IPv4 prefixes have no broadcast address. */
+const MOST_WITH_BROADCAST = 30;
 const TEMPORARY = "_temp";
 
 interface CheckedInterface extends Omit<WantedInterface, "addresses"> {
@@ -68,7 +70,8 @@ function interfaceLines(
     ...wanted.addresses
       .filter(({ family }) => family === "v4" || ipv6)
       .map(({ address, length, family }) => {
-        return `address replace ${address}/${length} dev ${name}${family === "v6" ? " nodad" : ""}`;
+        const more = family === "v6" ? " nodad" : length <= MOST_WITH_BROADCAST ? " broadcast +" : "";
+        return `address replace ${address}/${length} dev ${name}${more}`;
       }),
     `link set dev ${name} up`,
   ];

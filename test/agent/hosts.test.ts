@@ -5,7 +5,6 @@ import { oneContainer, openHost, recordedLife, terminalContainer, threeContainer
 import { RECORDED } from "../hosts/host-spec.ts";
 import { hosts } from "../hosts/hosts.ts";
 import { kubeletPod } from "../hosts/kubelet-pod.ts";
-import { NOT_YET } from "../hosts/not-yet.ts";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
 import { startHostAgent } from "./host-agent.ts";
@@ -49,14 +48,5 @@ describe(`Kata hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`, { s
     const host = make(await machine.connect());
     await recordedLife(machine, kind, host, execs);
     expect(madeConversation(host.calls)).toEqual(recordedConversation(lines));
-  });
-
-  it("calls that are listed as not known yet are unknown", async () => {
-    await using machine = await startHostAgent();
-    await using client = await machine.connect();
-    for (const name of NOT_YET) {
-      const call = client.agent[name] as (request: object) => Promise<unknown>;
-      await expect(call({}), name).rejects.toMatchObject({ code: 12 });
-    }
   });
 });

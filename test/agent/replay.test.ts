@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { NOT_YET } from "../hosts/not-yet.ts";
+import { addInterface } from "../hosts/add-interface.ts";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { KNOWN_DIFFERENCES, type KnownDifference, knownDifference } from "../recordings/known-differences.ts";
 import { type Line, readRecording, recordings } from "../recordings/read-recording.ts";
-import { type Difference, replay } from "../recordings/replay.ts";
+import { replay } from "../recordings/replay.ts";
 import { shareFolder } from "../recordings/share-folder.ts";
 import { startHostAgent } from "./host-agent.ts";
 
@@ -19,8 +19,9 @@ describe(`recorded conversations${reason === undefined ? "" : ` (skipped: ${reas
     const lines = readRecording(name);
     await using machine = await startHostAgent();
     await shareFolder(machine, rootPaths(lines));
+    for (const mac of interfaces(lines)) await addInterface(machine, mac);
     await using client = await machine.connect();
-    const differences = (await replay(client, lines, machine.real)).filter((one) => !isNotYet(one));
+    const differences = await replay(client, lines, machine.real);
     for (const difference of differences) {
       const known = knownDifference(difference);
       if (known !== undefined) seen.add(known);
@@ -35,15 +36,17 @@ describe(`recorded conversations${reason === undefined ? "" : ` (skipped: ${reas
   });
 });
 
-/** What guestd does not know yet; hosts.test.ts keeps that list true. */
-function isNotYet({ call, reference, guestd }: Difference): boolean {
-  if (guestd === "code 12" && NOT_YET.some((name) => name.toLowerCase() === call.toLowerCase())) return true;
-  return NOT_YET.includes("updateInterface") && /eth0:/.test(reference) && !/eth0:/.test(guestd);
-}
-
 function rootPaths(lines: readonly Line[]): string[] {
   return lines.flatMap(({ call = "", request }) => {
     const { OCI } = (request ?? {}) as { OCI?: { Root?: { Path?: string } } };
     return call.endsWith("/CreateContainer") && OCI?.Root?.Path !== undefined ? [OCI.Root.Path] : [];
+  });
+}
+
+/** MAC addresses of the interfaces that the recorded machine had. */
+function interfaces(lines: readonly Line[]): string[] {
+  return lines.flatMap(({ call = "", request }) => {
+    const { interface: it } = (request ?? {}) as { interface?: { hwAddr?: string } };
+    return call.endsWith("/UpdateInterface") && it?.hwAddr !== undefined ? [it.hwAddr] : [];
   });
 }

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../../host/client/agent-client.ts";
-import { NOT_YET } from "./not-yet.ts";
 
 type Agent = AgentClient["agent"];
 type CallName = keyof Agent;
@@ -40,15 +39,6 @@ export class HostCalls {
     const limit = timeoutMs === 0 ? {} : { timeoutMs };
     const method = this.client.agent[name] as (request: unknown, options: object) => Promise<AnswerOf<Name>>;
     return await method(request, { ...limit, metadata: this.#metadata });
-  }
-
-  /** The same for a call that guestd may not know yet. */
-  async callIfKnown<Name extends CallName>(name: Name, request: RequestTo<Name>): Promise<void> {
-    try {
-      await this.call(name, request);
-    } catch (error) {
-      if (!NOT_YET.includes(name) || (error as { kind?: string }).kind !== "unimplemented") throw error;
-    }
   }
 
   async check(timeoutMs: number): Promise<void> {

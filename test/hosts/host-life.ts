@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import type { grpc } from "../../proto/gen/messages.js";
 import { shareFolder } from "../recordings/share-folder.ts";
 import type { Machine } from "../scenarios/machine.ts";
+import { addInterface } from "./add-interface.ts";
 import { type HostKind, hostSpec } from "./host-spec.ts";
 import type { KataHost, MakeHost } from "./kata-host.ts";
 
@@ -16,10 +17,34 @@ const SHARE = {
   mount_point: `${SHARED}/`,
 };
 
+const NETWORK = {
+  interface: {
+    interface: {
+      device: "eth0",
+      name: "eth0",
+      IPAddresses: [{ address: "10.99.0.2", mask: "24" }],
+      mtu: 1400,
+      hwAddr: "f6:f9:31:f4:cd:d3",
+      type: "veth",
+    },
+  },
+  routes: { routes: { Routes: [{ gateway: "10.99.0.1", device: "eth0" }] } },
+  neighbors: {
+    neighbors: {
+      ARPNeighbors: [
+        { toIPAddress: { address: "10.99.0.77" }, device: "eth0", lladdr: "02:00:00:00:00:77", state: 128 },
+      ],
+    },
+  },
+};
+
 /** A sandbox of one host on a machine that has none yet. */
 export async function openHost(machine: Machine, make: MakeHost): Promise<KataHost> {
   const host = make(await machine.connect(), { checkEveryMs: CHECK_EVERY_MS, slowReader: true });
-  await host.openSandbox({ id: "sandbox", hostname: "pod-of-host", storages: machine.storages });
+  // A guest's card is plugged in by QEMU: test/guest/hotplug.test.ts.
+  if (!machine.real) await addInterface(machine, NETWORK.interface.interface.hwAddr);
+  const network = machine.real ? {} : { network: NETWORK };
+  await host.openSandbox({ id: "sandbox", hostname: "pod-of-host", storages: machine.storages, ...network });
   return host;
 }
 
@@ -114,6 +139,10 @@ export async function threeContainers(
   expect(seen).toContain("sleep 10001");
   expect(seen.includes("/bin/sleep 10000\n"), seen).toBe(sharePid);
   const name = await (await host.exec("server", { args: ["/bin/hostname"] })).ended;
+  if (!machine.real) {
+    const net = await (await host.exec("server", { args: ["/bin/ip", "route"] })).ended;
+    expect(net.stdout.toString()).toMatch(/^default via 10\.99\.0\.1 dev eth0/);
+  }
   expect(name.stdout.toString()).toBe("pod-of-host\n");
 
   await host.kill("server", 15);

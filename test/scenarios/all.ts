@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { confinementScenarios } from "./confinement.ts";
 import { containerScenarios } from "./containers.ts";
 import { copyFileScenarios } from "./copy-file.ts";
@@ -13,6 +13,7 @@ import { hookFailureScenarios } from "./hook-failures.ts";
 import { hookScenarios } from "./hooks.ts";
 import { hostileScenarios } from "./hostile.ts";
 import { limitScenarios } from "./limits.ts";
+import { lostConnections } from "./lost-connections.ts";
 import type { Machine } from "./machine.ts";
 import { mountScenarios } from "./mounts.ts";
 import { namespaceScenarios } from "./namespaces.ts";
@@ -50,6 +51,8 @@ export function allScenarios(
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
     if (slow && protocol === "grpc") return;
+    it("connections that die while they read, wait and poll lose nothing", () =>
+      lostConnections(machine(), { protocol }));
     describe("table of errors", () => errorTableScenarios(() => pod));
     describe("fields of the spec", () => specFieldScenarios(() => pod));
     describe("devices", () => deviceScenarios(() => pod));

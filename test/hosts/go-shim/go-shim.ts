@@ -38,9 +38,9 @@ export class GoShim implements KataHost {
   async openSandbox({ id, hostname, storages, network }: SandboxRequest): Promise<void> {
     await this.calls.check(CHECK_MS);
     if (network !== undefined) {
-      await this.calls.callIfKnown("updateInterface", network.interface);
-      await this.calls.callIfKnown("updateRoutes", network.routes);
-      await this.calls.callIfKnown("addARPNeighbors", network.neighbors);
+      await this.calls.call("updateInterface", network.interface);
+      await this.calls.call("updateRoutes", network.routes);
+      await this.calls.call("addARPNeighbors", network.neighbors);
     }
     await this.calls.call("createSandbox", { hostname, storages: [...storages, SHM], sandbox_id: id });
     await this.calls.call("getGuestDetails", { mem_block_size: true, mem_hotplug_probe: true });
@@ -106,7 +106,7 @@ export class GoShim implements KataHost {
     await late;
     await this.calls.call("waitProcess", { container_id: id, exec_id: id }, 0).catch(() => undefined);
     await this.calls.call("removeContainer", { container_id: id });
-    await this.calls.callIfKnown("removeStaleVirtiofsShareMounts", {});
+    await this.calls.call("removeStaleVirtiofsShareMounts", {});
     this.#processes.delete(id);
   }
 
@@ -119,8 +119,8 @@ export class GoShim implements KataHost {
 
   /** After each change, whatever came of it: nothing grows in these tests. */
   async #updateResources(): Promise<void> {
-    await this.calls.callIfKnown("onlineCPUMem", {});
-    await this.calls.callIfKnown("updateEphemeralMounts", {});
+    await this.calls.call("onlineCPUMem", {});
+    await this.calls.call("updateEphemeralMounts", {});
   }
 
   async #poll(): Promise<void> {

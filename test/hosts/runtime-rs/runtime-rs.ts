@@ -39,9 +39,9 @@ export class RuntimeRs implements KataHost {
 
   async openSandbox({ id, hostname, storages, network }: SandboxRequest): Promise<void> {
     if (network !== undefined) {
-      await this.calls.callIfKnown("updateInterface", network.interface);
-      await this.calls.callIfKnown("addARPNeighbors", network.neighbors);
-      await this.calls.callIfKnown("updateRoutes", network.routes);
+      await this.calls.call("updateInterface", network.interface);
+      await this.calls.call("addARPNeighbors", network.neighbors);
+      await this.calls.call("updateRoutes", network.routes);
     }
     await this.calls.call("createSandbox", { hostname, storages: [...storages, SHM], sandbox_id: id });
     await this.calls.call("getGuestDetails", { mem_block_size: true, mem_hotplug_probe: true });
