@@ -5,11 +5,12 @@ import { mergeTars } from "../tree/merge.ts";
 import { type Tree, tarOf } from "../tree/tree.ts";
 import { baseFiles } from "./base-files.ts";
 import { neededPart } from "./libraries.ts";
+import { NETWORK_PACKAGES, networkTools } from "./network-tools.ts";
 import { type RuntimeName, runtimePackages, runtimePrograms } from "./runtimes.ts";
 
 /** Packages that hold the libraries of Node; of each only what is needed comes in. */
 export const LIBRARY_PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"];
-export const DEBUG_PACKAGE = "busybox-static";
+const DEBUG_PACKAGE = "busybox-static";
 
 /** One per line, as init reads them: small heaps, and no threads that wait for work that never comes. */
 export const NODE_OPTIONS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
@@ -35,10 +36,16 @@ export interface Component {
   readonly bytes: number;
 }
 
+/** Debian packages of which something is in the image. */
+export function imagePackages({ debug, runtimes }: Pick<ImageContents, "debug" | "runtimes">): readonly string[] {
+  const more = [...(debug ? [DEBUG_PACKAGE] : []), ...runtimePackages(runtimes)];
+  return [...new Set([...LIBRARY_PACKAGES, ...NETWORK_PACKAGES, ...more])];
+}
+
 /** All that the image holds, merged from tar streams: packages first, then what is ours. */
 export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; components: readonly Component[] }> {
-  const packageNames = [...LIBRARY_PACKAGES, ...runtimePackages(contents.runtimes)];
-  const packages = await Promise.all(packageNames.map((name) => debianPackage(name)));
+  const packages = await Promise.all(imagePackages(contents).map((name) => debianPackage(name)));
+  const network = await networkTools();
   const runtimes = await runtimePrograms(contents.runtimes);
   const node = await readFile(contents.node);
   const sysNode = await readFile(contents.sysNode);
@@ -50,6 +57,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
       ["node", node],
       ["sys.node", sysNode],
       ["seccomp.node", seccompNode],
+      ...filesOf(network),
       ...[...runtimes].filter(([name]) => name !== "runsc"), // Go's linker leaves nothing to load
     ]),
   );
@@ -61,6 +69,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
   const parts = new Map<string, Tree>([
     ["base files", new Map(baseFiles(contents.version))],
     ["libraries", libraries],
+    ["network tools", network],
     ["node", new Map([["usr/bin/node", program(node)]])],
     ["init", new Map([["usr/sbin/init", program(await readFile(contents.init))]])],
     ["agent", agent],
@@ -94,7 +103,9 @@ function plain(content: Buffer) {
 }
 
 function bytesOf(tree: Tree): number {
-  let sum = 0;
-  for (const entry of tree.values()) if (entry.type === "file") sum += entry.content.length;
-  return sum;
+  return filesOf(tree).reduce((sum, [, content]) => sum + content.length, 0);
+}
+
+function filesOf(tree: Tree): readonly (readonly [path: string, content: Buffer])[] {
+  return [...tree].flatMap(([path, entry]) => (entry.type === "file" ? [[path, entry.content] as const] : []));
 }

@@ -5,7 +5,7 @@ import type { KernelModule } from "./modules.ts";
 
 /**
  * What a guest needs to boot and to be driven: virtio over PCI, vsock, the shared folder, the image on NVDIMM, virtio-pmem
- * or a virtio disk, SCSI disks, and the file systems.
+ * or a virtio disk, SCSI disks, the network, and the file systems.
  */
 export const BOOT_MODULES = [
   "virtio_pci",
@@ -17,6 +17,7 @@ export const BOOT_MODULES = [
   "virtio_blk",
   "virtio_scsi",
   "sd_mod",
+  "virtio_net",
   "erofs",
   "overlay",
 ];

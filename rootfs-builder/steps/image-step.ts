@@ -2,9 +2,8 @@ import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { debianPackage } from "../debian/debian-package.ts";
 import { digestOf } from "../digest.ts";
-import { DEBUG_PACKAGE, imageTree, LIBRARY_PACKAGES } from "../image/contents.ts";
+import { imagePackages, imageTree } from "../image/contents.ts";
 import { makeErofs } from "../image/erofs.ts";
-import { runtimePackages } from "../image/runtimes.ts";
 import { packagedNode, strippedNode } from "../image/stripped-node.ts";
 import { writeDiskImage } from "../image/write-image.ts";
 import { readVersion } from "../read-version.ts";
@@ -21,8 +20,7 @@ export function imageStep(context: BuildContext): Step {
   const image = join(directory, "guest.img");
   const contentsList = join(directory, "contents.json");
   const node = packagedNode();
-  const packageNames = [...LIBRARY_PACKAGES, ...(debug ? [DEBUG_PACKAGE] : []), ...runtimePackages(runtimes)];
-  const packages = () => Promise.all(packageNames.map((name) => debianPackage(name)));
+  const packages = () => Promise.all(imagePackages({ debug, runtimes }).map((name) => debianPackage(name)));
   return {
     name: "image",
     outputs: [image, contentsList],

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { types } from "../../proto/gen/messages.js";
@@ -61,6 +63,30 @@ export function networkScenarios(pod: () => Pod): void {
     expect(seen.stdout.toString()).toContain("default via 10.99.0.1 dev eth0");
     expect(seen.stdout.toString()).toMatch(/10\.99\.0\.77\s+0x1\s+0x6\s+02:00:00:00:00:77/);
   });
+
+  it.each(["network", "runtime-rs-guest-network"])(
+    "what was recorded in %s.jsonl gets answers of the same meaning",
+    async (name) => {
+      for (const { call, request, response } of recordedCalls(name)) {
+        if (call === "UpdateInterface") {
+          const wanted = { ...(request["interface"] as Init<types.Interface>), hwAddr: FIRST };
+          expect(json(await update({ ...wanted, mtu: Number(wanted.mtu) }))).toEqual({
+            ...json(response),
+            hwAddr: FIRST,
+            mtu: Number(wanted.mtu),
+          });
+        } else if (call === "UpdateRoutes") {
+          const { Routes } = await agent().updateRoutes(request);
+          const recorded = (response["Routes"] as Init<types.Route>[]).map(meaning);
+          // fe80::/64 is there once the kernel has made that address
+          const ours = Routes.filter(({ device }) => device === "eth0").map(meaning);
+          expect(ours.filter((route) => !route.startsWith("fe80"))).toEqual(
+            recorded.filter((route) => !route.startsWith("fe80")),
+          );
+        } else expect(json(await agent().addARPNeighbors(request))).toEqual(json(response));
+      }
+    },
+  );
 
   it("the default route in the Go shim's words is the same one", async () => {
     await agent().updateRoutes({
@@ -200,6 +226,36 @@ export function networkScenarios(pod: () => Pod): void {
     expect(Routes.map(({ dest }) => dest)).toEqual(expect.arrayContaining(rounds));
     expect((await listed(SECOND)).mtu).toBe(1300);
   });
+}
+
+interface Recorded {
+  readonly call: string;
+  readonly request: Record<string, unknown>;
+  readonly response: Record<string, unknown>;
+}
+
+/** The calls on the network of a recording, with their answers. */
+function recordedCalls(name: string): Recorded[] {
+  const lines = readFileSync(join(import.meta.dirname, `../recordings/${name}.jsonl`), "utf8")
+    .trimEnd()
+    .split("\n");
+  const messages = lines.map((line) => JSON.parse(line) as Partial<Recorded> & { stream: number; answers?: string });
+  const found = messages.flatMap(({ call = "", request = {}, stream }) => {
+    const method = /^grpc\.AgentService\/(UpdateInterface|UpdateRoutes|AddARPNeighbors)$/.exec(call)?.[1];
+    const answer = messages.find((one) => one.stream === stream && one.answers === method);
+    return method === undefined ? [] : [{ call: method, request, response: answer?.response ?? {} }];
+  });
+  expect(found.length).toBe(3);
+  return found;
+}
+
+function json(message: unknown): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(message));
+}
+
+/** Of a route, what a host can make use of. */
+function meaning({ dest = "", gateway = "", device = "", scope = 0 }: Init<types.Route>): string {
+  return `${dest} via ${gateway} dev ${device} scope ${scope}`;
 }
 
 /** RTF_LOCAL, RTF_ANYCAST or RTF_REJECT. */

@@ -1,0 +1,97 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cachedKernels } from "../../host/machine/paths.ts";
+import type { Qmp } from "../../host/machine/qmp.ts";
+import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
+import { iptablesScenarios } from "../scenarios/iptables.ts";
+import { networkScenarios } from "../scenarios/network.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startGuestMachine } from "./guest-machine.ts";
+
+/** What iptables needs of Debian's kernel, where all of it is in modules. */
+const NETFILTER = ["nft_compat", "nft_chain_nat", "xt_tcpudp", "xt_REDIRECT", "nf_tables"];
+
+/** Slots of `port0` and `port1`. */
+const PORTS = ["10/00", "11/00"] as const;
+
+describe("network devices that are plugged into a running guest", () => {
+  let directory = "";
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+  let qmp: Qmp;
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "guestd-network-"));
+    await makeModules(directory);
+    machine = await startGuestMachine(512, {
+      hotplug: true,
+      kernelArgs: ["agent.hotplug_timeout=20"],
+      shares: [{ tag: "modules", directory }],
+    });
+    qmp = await machine.guest.qmp();
+  });
+  afterAll(async () => {
+    await qmp?.[Symbol.asyncDispose]();
+    await machine?.[Symbol.asyncDispose]();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** Both on one hub of QEMU, which leads nowhere else. */
+  async function plug(port: 0 | 1, mac: string): Promise<void> {
+    await qmp.execute("netdev_add", { type: "hubport", id: `net${port}`, hubid: 0 });
+    const device = { driver: "virtio-net-pci", id: `nic${port}`, bus: `port${port}`, netdev: `net${port}`, mac };
+    await qmp.execute("device_add", device);
+  }
+
+  test("one is waited for at its PCI path, and found there when it has come", async () => {
+    await using client = await machine.connect();
+    const wanted = { device: "eth0", name: "eth0", mtu: 1500, hwAddr: "02:00:00:00:99:01", devicePath: PORTS[0] };
+    const updated = client.agent.updateInterface({ interface: wanted });
+    await Promise.race([updated, sleep(300)]);
+    expect(await machine.shell("ls /sys/class/net")).not.toContain("eth0");
+    await plug(0, wanted.hwAddr);
+    expect((await updated).name).toBe("eth0");
+    await plug(1, "02:00:00:00:99:02");
+    await client.agent.updateInterface({
+      interface: { name: "net1", hwAddr: "02:00:00:00:99:02", devicePath: PORTS[1] },
+    });
+    expect((await machine.shell("ls /sys/class/net")).trim().split(/\s+/)).toEqual(["eth0", "lo", "net1"]);
+  });
+
+  test("kernel modules of iptables are loaded by CreateSandbox", async () => {
+    await machine.shell("mount -t virtiofs modules /lib/modules");
+    await using client = await machine.connect();
+    await client.agent.createSandbox({
+      sandbox_id: "pod",
+      storages: [...machine.storages],
+      kernel_modules: NETFILTER.map((name) => ({ name })),
+    });
+  });
+
+  // over gRPC as well on the host: test/agent/network.test.ts
+  describe("in use", () => {
+    let pod: Pod;
+    beforeAll(async () => {
+      pod = await Pod.open(machine, await machine.connect());
+    });
+    afterAll(() => pod?.client.close());
+    networkScenarios(() => pod);
+    iptablesScenarios(() => pod);
+  });
+});
+
+/** /lib/modules of the guest's kernel, with these modules and what they need. */
+async function makeModules(directory: string): Promise<void> {
+  const [kernel] = cachedKernels();
+  if (kernel === undefined) throw new Error("no kernel in the cache");
+  const release = join(directory, basename(kernel.modules));
+  mkdirSync(release);
+  const modules = await resolveModules(kernel.modules, NETFILTER);
+  for (const { path, content } of modules) writeFileSync(join(release, basename(path)), content);
+  // each after all that come before it: more than it needs, and in an order that works
+  const files = modules.map(({ path }) => basename(path));
+  const lines = files.map((file, index) => `${file}: ${files.slice(0, index).reverse().join(" ")}\n`);
+  writeFileSync(join(release, "modules.dep"), lines.join(""));
+}
