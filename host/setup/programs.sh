@@ -30,6 +30,7 @@ find_missing_programs() {
   need ca-certificates "CA certificates" "for downloads" is_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem
   if [ "$goal" = test ]; then need crun crun "the benchmark compares with it" has crun; fi
   if [ "$goal" = test ]; then need runc runc "the benchmark compares with it" has runc; fi
+  if [ "$goal" = test ]; then need e2fsprogs mkfs.ext4 "makes disks for the tests' guests" is_file /usr/sbin/mkfs.ext4 /sbin/mkfs.ext4; fi
   if [ "$goal" = test ]; then need busybox-static busybox "fills the tests' root file systems" has busybox; fi
   if [ "$goal" = test ]; then need iproute2 ip "sets up the networks of tests" is_file /usr/sbin/ip /sbin/ip /bin/ip; fi
   if [ "$goal" = test ]; then need iptables iptables-restore "sets the rules of tests" is_file /usr/sbin/iptables-restore; fi

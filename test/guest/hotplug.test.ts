@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import type { Guest } from "../../host/machine/guest.ts";
 import { cachedKernels } from "../../host/machine/paths.ts";
+import { findProgram } from "../../host/machine/programs.ts";
 import type { Qmp } from "../../host/machine/qmp.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
@@ -105,7 +106,7 @@ describe("what is plugged into a running guest", () => {
   });
 
   test("swap is taken from a disk by its path", async () => {
-    await plugDisk(0, (file) => execFileSync("mkswap", [file], { stdio: "ignore" }));
+    await plugDisk(0, (file) => execFileSync(findProgram("mkswap") ?? "mkswap", [file], { stdio: "ignore" }));
     await appears("/dev/vda");
     await client.agent.addSwapPath({ path: "/dev/vda" });
     expect(await shell("cat /proc/swaps")).toMatch(/^\/dev\/vda +partition\t+65532/m);
@@ -114,7 +115,9 @@ describe("what is plugged into a running guest", () => {
   });
 
   test("a mounted volume of ext4 grows with its disk", async () => {
-    const { file, node } = await plugDisk(1, (disk) => execFileSync("mkfs.ext4", ["-q", disk]));
+    const { file, node } = await plugDisk(1, (disk) =>
+      execFileSync(findProgram("mkfs.ext4") ?? "mkfs.ext4", ["-q", disk]),
+    );
     await appears("/dev/vdb");
     await shell("mkdir -p /run/volume && mount -t ext4 /dev/vdb /run/volume");
     const size = async () =>
