@@ -12,7 +12,8 @@ import { serveDebugConsole } from "./main/debug-console.ts";
 import { listen } from "./main/listen.ts";
 import { createLog } from "./main/log.ts";
 import { LogSink, writeConsole } from "./main/log-sink.ts";
-import { parseOptions } from "./main/options.ts";
+import { openPolicy } from "./main/open-policy.ts";
+import { readOptions } from "./main/options.ts";
 import { VERSION } from "./main/version.ts";
 import { watchDevices } from "./main/watch-devices.ts";
 import { logHooks } from "./main/watch-hooks.ts";
@@ -37,7 +38,12 @@ async function main(): Promise<void> {
   realFiles.makeDirectory(stateDirectory, 0o700);
   const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
   const kernel = { sys, init, files: realFiles, outputs: journal.outputs };
-  const { options, problems } = parseOptions(realFiles.readText("/proc/cmdline"), env);
+  const { options, problems } = readOptions({
+    commandLine: realFiles.readText("/proc/cmdline"),
+    env,
+    configFile: env["GUESTD_CONFIG_FILE"],
+    readText: realFiles.readText,
+  });
   const sink = new LogSink();
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
   for (const problem of problems) log.error(problem);
@@ -71,6 +77,7 @@ async function main(): Promise<void> {
     ...upgrades,
     sandbox,
     kernel,
+    policy: openPolicy(options, stateDirectory),
     network: openNetwork(realFiles, options.hotplugTimeoutMs),
     version: VERSION,
     defaultSeccomp: options.defaultSeccomp,

@@ -5,7 +5,7 @@ import { AgentError } from "./error.ts";
 /** Loads an addon, as "sys.node". Throws one line that says where it was looked for. */
 export function loadAddon<T>(file: string): T {
   const require = createRequire(join(process.cwd(), "sys.cjs"));
-  const paths = candidates(file);
+  const paths = addonPaths(file);
   for (const path of paths) {
     try {
       return require(path);
@@ -21,10 +21,10 @@ export function loadAddon<T>(file: string): T {
 }
 
 /**
- * Where it may be, best first: GUESTD_SYS_NODE alone if set (sys.node itself, the others beside it); beside the bundle;
+ * Where a file of the native build may be, best first: GUESTD_SYS_NODE alone if set (sys.node itself, the others beside it); beside the bundle;
  * the build folder of a checkout.
  */
-function candidates(file: string): string[] {
+export function addonPaths(file: string): string[] {
   const chosen = process.env["GUESTD_SYS_NODE"];
   if (chosen !== undefined && chosen !== "") {
     return [file === "sys.node" ? resolve(chosen) : join(dirname(resolve(chosen)), file)];

@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import type { LogLevel } from "./options.ts";
+import type { LogLevel } from "./option-readers.ts";
 
 /** The contract's names of levels in log lines. */
 const LABELS: Readonly<Record<string, string>> = {

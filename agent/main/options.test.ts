@@ -1,7 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { defaultOptions, parseOptions } from "./options.ts";
+import { defaultOptions, readOptions } from "./options.ts";
 
-const options = (line: string, env = {}) => parseOptions(line, env).options;
+const noFile = (path: string): string => {
+  throw new Error(`open ${path}: no such file`);
+};
+const read = (commandLine: string, env: Record<string, string> = {}, readText = noFile) =>
+  readOptions({ commandLine, env, readText });
+const options = (commandLine: string, env = {}) => read(commandLine, env).options;
 
 describe("options of the kernel command line", () => {
   it("are read by their Kata names", () => {
@@ -14,6 +19,26 @@ describe("options of the kernel command line", () => {
     });
   });
 
+  it("may be all of them, as hosts give them", () => {
+    const line = `agent.cdi_timeout=7 agent.image_pull_timeout=60 agent.visible_cdi_devices=true agent.devmode agent.trace
+      agent.container_pipe_size=65536 agent.passfd_listener_port=1027 agent.https_proxy=http://p agent.no_proxy=a,b`;
+    expect(read(line)).toEqual({
+      problems: [],
+      options: {
+        ...defaultOptions,
+        cdiTimeoutMs: 7000,
+        imagePullTimeoutMs: 60_000,
+        visibleCdiDevices: true,
+        developerMode: true,
+        trace: true,
+        containerPipeSize: 65_536,
+        passfdPort: 1027,
+        httpsProxy: "http://p",
+        noProxy: "a,b",
+      },
+    });
+  });
+
   it("turn the default filter of system calls on and off", () => {
     expect(options("agent.default_seccomp=on").defaultSeccomp).toBe(true);
     expect(options("agent.default_seccomp=on agent.default_seccomp=off").defaultSeccomp).toBe(false);
@@ -21,15 +46,13 @@ describe("options of the kernel command line", () => {
   });
 
   it("that are unknown are ignored, and so is what is not ours", () => {
-    expect(parseOptions("agent.nonsense=1 root=/dev/pmem0p1 agent.trace", {})).toEqual({
-      options: defaultOptions,
-      problems: [],
-    });
+    const line = "agent.nonsense=1 root=/dev/pmem0p1 agent.cdh_api_timeout=50 agent.toString=1 agent.log";
+    expect(read(line)).toEqual({ options: defaultOptions, problems: [] });
   });
 
   it("debug_console counts only as the bare word", () => {
     expect(options("agent.debug_console").debugConsole).toBe(true);
-    expect(options("agent.debug_console=1").debugConsole).toBe(false);
+    expect(options("agent.debug_console=true").debugConsole).toBe(false);
   });
 
   it.each([
@@ -38,11 +61,21 @@ describe("options of the kernel command line", () => {
     "agent.server_addr=tcp://x",
     "agent.hotplug_timeout=1e9",
     "agent.default_seccomp=1",
+    "agent.trace=yes",
   ])("with a bad value, %s, give one line and leave the default", (word) => {
-    const parsed = parseOptions(word, {});
+    const parsed = read(word);
     expect(parsed.options).toEqual(defaultOptions);
     expect(parsed.problems).toHaveLength(1);
     expect(parsed.problems[0]).toMatch(/^option agent\.\S+: .* the default is used$/);
+  });
+
+  it("that name calls leave out what is no name, and open nothing", () => {
+    const parsed = read("agent.allow_calls= agent.deny_calls=ExecProcess,rm");
+    expect(parsed.options).toEqual({ ...defaultOptions, allowedCalls: [], deniedCalls: ["ExecProcess"] });
+    expect(parsed.problems).toEqual([
+      'option agent.allow_calls=: "" is not the name of a call; the others count',
+      'option agent.deny_calls=ExecProcess,rm: "rm" is not the name of a call; the others count',
+    ]);
   });
 
   it("zero means not given", () => {
@@ -51,6 +84,36 @@ describe("options of the kernel command line", () => {
 
   it("are overridden by the environment", () => {
     expect(options("agent.log=info", { KATA_AGENT_LOG_LEVEL: "trace" }).logLevel).toBe("trace");
-    expect(options("", { KATA_AGENT_SERVER_ADDR: "unix:///a" }).serverAddress).toBe("unix:///a");
+    const env = { KATA_AGENT_SERVER_ADDR: "unix:///a", KATA_AGENT_TRACING: "true", KATA_AGENT_POLICY_FILE: "/p.rego" };
+    expect(options("", env)).toMatchObject({ serverAddress: "unix:///a", trace: true, policyFile: "/p.rego" });
+  });
+});
+
+describe("a configuration file", () => {
+  const file = 'log_level = "warn"\ndebug_console = true\nhotplug_timeout = 4\nlog_vport = "x"\nunknown = 1\n';
+  const env = { KATA_AGENT_SERVER_ADDR: "unix:///a" };
+
+  it("takes the place of the command line and the environment", () => {
+    const parsed = read("agent.log_vport=1025 agent.config_file=/etc/agent.toml", env, () => file);
+    expect(parsed.options).toEqual({
+      ...defaultOptions,
+      logLevel: "warn",
+      debugConsole: true,
+      hotplugTimeoutMs: 4000,
+    });
+    expect(parsed.problems).toEqual([
+      "option /etc/agent.toml: log_vport=x: not a whole number from 0 to 4294967294; the default is used",
+    ]);
+  });
+
+  it("that can't be read leaves both as they are", () => {
+    const parsed = read("agent.log_vport=1025 agent.config_file=/x", env);
+    expect(parsed.options).toEqual({ ...defaultOptions, logPort: 1025, serverAddress: "unix:///a" });
+    expect(parsed.problems).toEqual(["option agent.config_file=/x: open /x: no such file; the command line is used"]);
+  });
+
+  it("may be given by whoever starts the agent", () => {
+    const given = { commandLine: "agent.log=trace", env: {}, configFile: "/c", readText: () => file };
+    expect(readOptions(given).options.logLevel).toBe("warn");
   });
 });

@@ -1,14 +1,19 @@
-/** pino's names for the contract's levels. */
-const LEVELS = {
-  trace: "trace",
-  debug: "debug",
-  info: "info",
-  warn: "warn",
-  error: "error",
-  critical: "fatal",
-} as const;
+import { parseConfigFile } from "./config-file.ts";
+import {
+  type LogLevel,
+  MAX_PORT,
+  type MutableOptions,
+  type OptionReader,
+  readAddress,
+  readCalls,
+  readFlag,
+  readLevel,
+  readNumber,
+  readText,
+} from "./option-readers.ts";
 
-export type LogLevel = (typeof LEVELS)[keyof typeof LEVELS];
+/** A day: nobody means to wait longer. */
+const MAX_SECONDS = 86_400;
 
 export interface Options {
   readonly logLevel: LogLevel;
@@ -21,10 +26,27 @@ export interface Options {
   readonly logPort: number;
   /** How long a hot-plugged device is waited for, ms. */
   readonly hotplugTimeoutMs: number;
+  /** How long a pull of an image may take, ms. */
+  readonly imagePullTimeoutMs: number;
+  /** How long the files of CDI are waited for, ms. */
+  readonly cdiTimeoutMs: number;
   /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
   readonly containerPipeSize: number;
+  /** vsock port that takes the stdio streams of processes; 0: none. */
+  readonly passfdPort: number;
   /** A container that asks for no seccomp filter gets guestd's own. */
   readonly defaultSeccomp: boolean;
+  readonly developerMode: boolean;
+  readonly trace: boolean;
+  readonly visibleCdiDevices: boolean;
+  /** For pulls of images; empty: none. */
+  readonly httpsProxy: string;
+  readonly noProxy: string;
+  /** The first policy; empty: the default file, if there is one. */
+  readonly policyFile: string;
+  /** The only calls that are allowed; undefined: all that the policy allows. */
+  readonly allowedCalls: readonly string[] | undefined;
+  readonly deniedCalls: readonly string[];
 }
 
 export const defaultOptions: Options = {
@@ -34,83 +56,115 @@ export const defaultOptions: Options = {
   debugConsolePort: 0,
   logPort: 0,
   hotplugTimeoutMs: 3000,
+  imagePullTimeoutMs: 1_200_000,
+  cdiTimeoutMs: 100_000,
   containerPipeSize: 0,
+  passfdPort: 0,
   defaultSeccomp: false,
+  developerMode: false,
+  trace: false,
+  visibleCdiDevices: false,
+  httpsProxy: "",
+  noProxy: "",
+  policyFile: "",
+  allowedCalls: undefined,
+  deniedCalls: [],
 };
 
-type Mutable = { -readonly [Key in keyof Options]: Options[Key] };
-
-/** Each option's name on the kernel command line, and how its value is read. Undefined: the value is bad. */
-const READERS: Readonly<Record<string, (options: Mutable, value: string) => string | undefined>> = {
+/** Each option's name on the kernel command line, and how its value is read. */
+const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.log": readLevel,
   "agent.server_addr": readAddress,
-  "agent.debug_console": (options) => {
-    options.debugConsole = true;
-    return undefined;
-  },
-  "agent.debug_console_vport": readNumber("debugConsolePort", 0xffff_fffe),
-  "agent.log_vport": readNumber("logPort", 0xffff_fffe),
-  "agent.hotplug_timeout": readNumber("hotplugTimeoutMs", 3600, 1000),
+  "agent.debug_console": readFlag("debugConsole"),
+  "agent.debug_console_vport": readNumber("debugConsolePort", MAX_PORT),
+  "agent.log_vport": readNumber("logPort", MAX_PORT),
+  "agent.devmode": readFlag("developerMode"),
+  "agent.trace": readFlag("trace"),
+  "agent.hotplug_timeout": readNumber("hotplugTimeoutMs", MAX_SECONDS, 1000),
+  "agent.image_pull_timeout": readNumber("imagePullTimeoutMs", MAX_SECONDS, 1000),
+  "agent.cdi_timeout": readNumber("cdiTimeoutMs", MAX_SECONDS, 1000),
+  "agent.visible_cdi_devices": readFlag("visibleCdiDevices"),
   "agent.container_pipe_size": readNumber("containerPipeSize", 1 << 30),
-  "agent.default_seccomp": readDefaultSeccomp,
+  "agent.passfd_listener_port": readNumber("passfdPort", MAX_PORT),
+  "agent.https_proxy": readText("httpsProxy"),
+  "agent.no_proxy": readText("noProxy"),
+  "agent.default_seccomp": readFlag("defaultSeccomp", ["on", "off"]),
+  "agent.policy_file": readText("policyFile"),
+  "agent.allow_calls": readCalls("allowedCalls"),
+  "agent.deny_calls": readCalls("deniedCalls"),
 };
 
-/**
- * Options from the kernel command line, then from the environment (KATA_AGENT_SERVER_ADDR, KATA_AGENT_LOG_LEVEL).
- * Unknown ones are ignored, as hosts expect. A bad value leaves the default and gives one line in `problems`.
- */
-export function parseOptions(
-  commandLine: string,
-  env: Readonly<Record<string, string | undefined>>,
-): { readonly options: Options; readonly problems: readonly string[] } {
-  const options: Mutable = { ...defaultOptions };
-  const problems: string[] = [];
-  const apply = (name: string, given: string, value: string) => {
-    const problem = READERS[name]?.(options, value);
-    if (problem !== undefined) problems.push(`option ${given}=${value}: ${problem}; the default is used`);
-  };
-  for (const word of commandLine.trim().split(/\s+/)) {
-    const at = word.indexOf("=");
-    const name = at < 0 ? word : word.slice(0, at);
-    const bareOnly = name === "agent.debug_console";
-    if (bareOnly ? at < 0 : at > 0) apply(name, name, word.slice(at + 1));
+/** These are on as a bare word; the first is nothing but that. */
+const BARE: ReadonlySet<string> = new Set(["agent.debug_console", "agent.devmode", "agent.trace"]);
+
+/** What the keys of the file are called otherwise than the words of the command line, beyond "agent.". */
+const FILE_NAMES: Readonly<Record<string, string>> = { dev_mode: "devmode", log_level: "log" };
+
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  KATA_AGENT_SERVER_ADDR: "agent.server_addr",
+  KATA_AGENT_LOG_LEVEL: "agent.log",
+  KATA_AGENT_TRACING: "agent.trace",
+  KATA_AGENT_POLICY_FILE: "agent.policy_file",
+};
+
+export interface OptionSources {
+  readonly commandLine: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Takes the place of both others; default: what agent.config_file of the command line names. */
+  readonly configFile?: string | undefined;
+  readText(path: string): string;
+}
+
+export interface ReadOptions {
+  readonly options: Options;
+  /** One line for each value that is bad; the default of that option is used. */
+  readonly problems: readonly string[];
+}
+
+/** From the kernel command line, then from the environment, or from a file alone. Unknown options are ignored, as hosts expect. */
+export function readOptions(sources: OptionSources): ReadOptions {
+  const { commandLine, env, readText } = sources;
+  const words = commandLine.trim().split(/\s+/).map(splitWord);
+  const configFile = sources.configFile ?? words.findLast(([name]) => name === "agent.config_file")?.[1];
+  const reading = new Reading();
+  if (configFile === undefined || !reading.file(configFile, readText)) {
+    for (const [name, value] of words) if (isWhole(name, value)) reading.take(name, value ?? "", name);
+    for (const [name, option] of Object.entries(ENVIRONMENT)) if (env[name]) reading.take(option, env[name], name);
   }
-  const address = env["KATA_AGENT_SERVER_ADDR"];
-  if (address) apply("agent.server_addr", "KATA_AGENT_SERVER_ADDR", address);
-  const level = env["KATA_AGENT_LOG_LEVEL"];
-  if (level) apply("agent.log", "KATA_AGENT_LOG_LEVEL", level);
-  return { options, problems };
+  return reading;
 }
 
-function readLevel(options: Mutable, value: string): string | undefined {
-  if (!Object.hasOwn(LEVELS, value)) return `not one of ${Object.keys(LEVELS).join(", ")}`;
-  options.logLevel = LEVELS[value as keyof typeof LEVELS];
-  return undefined;
+class Reading implements ReadOptions {
+  readonly options: MutableOptions = { ...defaultOptions };
+  readonly problems: string[] = [];
+
+  take(name: string, value: string, given: string): void {
+    const reader = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
+    const problem = reader?.(this.options, value);
+    if (problem !== undefined) this.problems.push(`option ${given}=${value}: ${problem}`);
+  }
+
+  /** False when there is no such file, and nothing of it counts. */
+  file(path: string, readText: (path: string) => string): boolean {
+    try {
+      const { values, problems } = parseConfigFile(readText(path));
+      for (const [key, value] of values) this.take(`agent.${FILE_NAMES[key] ?? key}`, value, `${path}: ${key}`);
+      this.problems.push(...problems.map((problem) => `${path}: ${problem}`));
+      return true;
+    } catch (error) {
+      this.problems.push(`option agent.config_file=${path}: ${(error as Error).message}; the command line is used`);
+      return false;
+    }
+  }
 }
 
-function readAddress(options: Mutable, value: string): string | undefined {
-  if (!/^(vsock:\/\/-?\d+:\d+|unix:\/\/[/@].+)$/.test(value))
-    return "not vsock://CID:PORT, unix:///PATH or unix://@NAME";
-  options.serverAddress = value;
-  return undefined;
+/** The name and what stands after "=", undefined for a bare word. */
+function splitWord(word: string): readonly [string, string | undefined] {
+  const at = word.indexOf("=");
+  return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
 }
 
-function readDefaultSeccomp(options: Mutable, value: string): string | undefined {
-  if (value !== "on" && value !== "off") return "not on or off";
-  options.defaultSeccomp = value === "on";
-  return undefined;
-}
-
-/** A whole number up to `most`; 0 means "not given" and leaves the default. */
-function readNumber(
-  key: "debugConsolePort" | "logPort" | "hotplugTimeoutMs" | "containerPipeSize",
-  most: number,
-  scale = 1,
-) {
-  return (options: Mutable, value: string): string | undefined => {
-    const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
-    if (!(number <= most)) return `not a whole number from 0 to ${most}`;
-    if (number > 0) options[key] = number * scale;
-    return undefined;
-  };
+function isWhole(name: string, value: string | undefined): boolean {
+  if (value === undefined) return BARE.has(name);
+  return name !== "agent.debug_console";
 }

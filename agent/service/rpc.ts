@@ -5,6 +5,7 @@ import type { Network } from "../network/network.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { CopiedFile } from "../storage/copy-file.ts";
 import type { Call } from "./dispatch.ts";
+import type { PolicyDoor } from "./policy/policy-door.ts";
 
 export interface RunningAgent {
   /** SHA-256 of its bundle; empty for the image's own. */
@@ -20,6 +21,7 @@ export interface Agent {
   readonly sandbox: Sandbox;
   readonly kernel: Pick<Kernel, "sys" | "files">;
   readonly network: Network;
+  readonly policy: PolicyDoor;
   /** Of guestd itself. */
   readonly version: string;
   /** The agent's init is PID 1 of the guest. */

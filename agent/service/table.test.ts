@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { services } from "../../proto/methods.ts";
+import { AgentError } from "../kernel/error.ts";
 import type { Handler } from "./dispatch.ts";
 import type { Agent } from "./rpc.ts";
 import { serviceTable } from "./table.ts";
@@ -10,7 +11,12 @@ const call = {
   peer: "unix",
   onSettled: () => undefined,
 };
-const table = serviceTable({ version: "1.2.3" } as Agent);
+const policy = {
+  check(_call: string, name: string) {
+    if (name !== "StartContainerRequest") throw new AgentError("permission-denied", `${name} is blocked by policy: x`);
+  },
+};
+const table = serviceTable({ version: "1.2.3", policy } as unknown as Agent);
 
 function handler(service: string, method: string): Handler {
   const found = table.find(service, method);
@@ -34,10 +40,10 @@ test("an unknown service and an unknown method are told apart", () => {
 });
 
 test("a method that nothing implements says so by its path", async () => {
-  const answer = handler("grpc.AgentService", "SetPolicy")(new Uint8Array(), call);
+  const answer = handler("grpc.AgentService", "AddSwap")(new Uint8Array(), call);
   await expect(answer).rejects.toMatchObject({
     kind: "unimplemented",
-    message: "/grpc.AgentService/SetPolicy is not supported",
+    message: "/grpc.AgentService/AddSwap is not supported",
   });
 });
 
@@ -50,4 +56,13 @@ test("a request is decoded and its response encoded", async () => {
   const bytes = await handler("grpc.Health", "Version")(new Uint8Array(), call);
   const method = services["grpc.Health"].Version;
   expect(method.response.decode(bytes)).toMatchObject({ agent_version: "1.2.3", grpc_version: "0.0.1" });
+});
+
+test("a call that the policy denies is not made; a denied read has no data, and health is always told", async () => {
+  const denied = handler("grpc.AgentService", "ExecProcess")(new Uint8Array(), call);
+  await expect(denied).rejects.toThrow("ExecProcessRequest is blocked by policy: x");
+  for (const method of ["ReadStdout", "ReadStderr"]) {
+    expect(await handler("grpc.AgentService", method)(new Uint8Array(), call)).toHaveLength(0);
+  }
+  await handler("grpc.Health", "Check")(new Uint8Array(), call);
 });

@@ -30,6 +30,7 @@ import { resizeVolume } from "./agent/resize-volume.ts";
 import { resumeContainer } from "./agent/resume-container.ts";
 import { setGuestDateTime } from "./agent/set-guest-date-time.ts";
 import { setIPTables } from "./agent/set-iptables.ts";
+import { setPolicy } from "./agent/set-policy.ts";
 import { signalProcess } from "./agent/signal-process.ts";
 import { startContainer } from "./agent/start-container.ts";
 import { statsContainer } from "./agent/stats-container.ts";
@@ -91,6 +92,7 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   AddARPNeighbors: addARPNeighbors,
   GetIPTables: getIPTables,
   SetIPTables: setIPTables,
+  SetPolicy: setPolicy,
   Explain: explain,
   Upgrade: upgrade,
   Running: running,
@@ -154,6 +156,26 @@ function bind(agent: Agent, method: AnyMethod, rpc: Erased | undefined): Handler
       throw new AgentError("unimplemented", `${method.path} is not supported`);
     };
   }
-  return async (payload, call) =>
-    method.response.encode((await rpc(agent, method.request.decode(payload) as never, call)) as never);
+  const name = method.path.replace(/^.*\//, "");
+  const requestName = method.request.name.replace(/^.*\./, "");
+  if (method.path.startsWith("/grpc.Health/")) {
+    return async (payload, call) => encode(method, await rpc(agent, method.request.decode(payload) as never, call));
+  }
+  return async (payload, call) => {
+    const request = method.request.decode(payload);
+    try {
+      agent.policy.check(name, requestName, request);
+    } catch (error) {
+      if (READS.has(name) && isDenial(error)) return encode(method, {});
+      throw error;
+    }
+    return encode(method, await rpc(agent, request as never, call));
+  };
 }
+
+const encode = (method: AnyMethod, response: unknown): Uint8Array => method.response.encode(response as never);
+
+/** A read that the policy denies is answered with no data. */
+const READS: ReadonlySet<string> = new Set<MethodName>(["ReadStdout", "ReadStderr"]);
+
+const isDenial = (error: unknown) => error instanceof AgentError && error.kind === "permission-denied";

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it, test } from "vitest";
-import { parseOptions } from "../../agent/main/options.ts";
+import { defaultOptions, readOptions } from "../../agent/main/options.ts";
 import { serviceTable } from "../../agent/service/table.ts";
 import { agentService, guest, health } from "../../proto/methods.ts";
 import { codeBlocks, page, pages, repository, section } from "./pages.ts";
@@ -62,20 +62,40 @@ it("our own service is in docs/protocol.md, call by call", () => {
   expect(listed).toEqual(Object.keys(guest));
 });
 
-it("the options of docs/protocol.md are those that the agent reads", () => {
-  const options = Array.from(
-    section(page("docs/protocol.md"), "Options").matchAll(/^\| `(agent\.\w+)`/gm),
-    (m) => m[1],
-  );
-  expect(options.length).toBeGreaterThan(5);
-  for (const option of options) {
-    const line = option === "agent.debug_console" ? option : `${option}=nonsense`;
-    const { options: read, problems } = parseOptions(line, {});
-    const isKnown = problems.length === 1 || read.debugConsole;
-    expect(isKnown, `the agent does not read ${option}`).toBe(true);
-  }
-  const source = readFileSync(join(repository, "agent/main/options.ts"), "utf8");
-  expect(options.toSorted()).toEqual(Array.from(source.matchAll(/^ {2}"(agent\.\w+)":/gm), (m) => m[1]).toSorted());
+describe("the options of docs/options.md", () => {
+  const rows = Array.from(page("docs/options.md").matchAll(/^\| `(agent\.\w+)` \| (?:`(.*?)`|\S+) \|/gm));
+  const read = (commandLine: string) => readOptions({ commandLine, env: {}, readText: () => "" });
+
+  it("are those that the agent reads", () => {
+    const source = readFileSync(join(repository, "agent/main/options.ts"), "utf8");
+    const known = Array.from(source.matchAll(/^ {2}"(agent\.\w+)":/gm), (m) => m[1]);
+    expect(rows.map(([, option]) => option).toSorted()).toEqual(known.toSorted());
+  });
+
+  it("have the defaults that are said", () => {
+    const withDefault = rows.filter(([, , value]) => value !== undefined);
+    expect(withDefault.length).toBeGreaterThan(10);
+    for (const [, option, value] of withDefault) {
+      expect(read(`${option}=${value}`), option).toEqual({ options: defaultOptions, problems: [] });
+    }
+  });
+
+  it("have effects that differ from the default", () => {
+    const values = ["on", "true", "7", "debug", "unix://@x", "CreateSandbox", ""];
+    for (const [, option = ""] of rows) {
+      const changed = values.some((value) => {
+        const { options } = read(value === "" ? option : `${option}=${value}`);
+        return JSON.stringify(options) !== JSON.stringify(defaultOptions);
+      });
+      expect(changed, option).toBe(true);
+    }
+  });
+
+  it("from the environment are those of the page", () => {
+    const variables = Array.from(page("docs/options.md").matchAll(/^\| (KATA_AGENT_\w+) \|/gm), (m) => m[1]);
+    const source = readFileSync(join(repository, "agent/main/options.ts"), "utf8");
+    expect(variables).toEqual(Array.from(source.matchAll(/^ {2}(KATA_AGENT_\w+):/gm), (m) => m[1]));
+  });
 });
 
 it("the plan in docs/launch-plan.md is the one on file", () => {

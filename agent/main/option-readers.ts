@@ -1,0 +1,83 @@
+import type { Options } from "./options.ts";
+
+/** pino's names for the contract's levels. */
+const LEVELS = {
+  trace: "trace",
+  debug: "debug",
+  info: "info",
+  warn: "warn",
+  error: "error",
+  critical: "fatal",
+} as const;
+
+export type LogLevel = (typeof LEVELS)[keyof typeof LEVELS];
+
+export const MAX_PORT = 0xffff_fffe;
+
+export type MutableOptions = { -readonly [Key in keyof Options]: Options[Key] };
+
+/** Takes the text after "="; empty for a bare word. Gives what is wrong with it and what counts instead. */
+export type OptionReader = (options: MutableOptions, value: string) => string | undefined;
+
+type KeysOf<Type> = { [Key in keyof Options]: Options[Key] extends Type ? Key : never }[keyof Options];
+
+export const readLevel: OptionReader = (options, value) => {
+  if (!Object.hasOwn(LEVELS, value)) return `not one of ${Object.keys(LEVELS).join(", ")}; the default is used`;
+  options.logLevel = LEVELS[value as keyof typeof LEVELS];
+  return undefined;
+};
+
+export const readAddress: OptionReader = (options, value) => {
+  if (!/^(vsock:\/\/-?\d+:\d+|unix:\/\/[/@].+)$/.test(value)) {
+    return "not vsock://CID:PORT, unix:///PATH or unix://@NAME; the default is used";
+  }
+  options.serverAddress = value;
+  return undefined;
+};
+
+/** One of two words; a bare option is the first. */
+export function readFlag(
+  key: KeysOf<boolean>,
+  words: readonly [on: string, off: string] = ["true", "false"],
+): OptionReader {
+  return (options, value) => {
+    const [on, off] = words;
+    const isOn = value === on || (value === "" && on === "true");
+    if (!isOn && value !== off) return `not ${on} or ${off}; the default is used`;
+    options[key] = isOn;
+    return undefined;
+  };
+}
+
+/** A whole number up to `most`; 0 means "not given" and leaves the default. */
+export function readNumber(key: KeysOf<number>, most: number, scale = 1): OptionReader {
+  return (options, value) => {
+    const number = wholeNumber(value, most);
+    if (typeof number === "string") return number;
+    if (number > 0) options[key] = number * scale;
+    return undefined;
+  };
+}
+
+/** Calls by their names, without or with the "Request" that policies put behind them. Names that are none open nothing. */
+export function readCalls(key: "allowedCalls" | "deniedCalls"): OptionReader {
+  return (options, value) => {
+    const [bad = [], good = []] = [false, true].map((is) => value.split(",").filter((it) => CALL.test(it) === is));
+    options[key] = good;
+    return bad.length === 0 ? undefined : `"${bad[0]}" is not the name of a call; the others count`;
+  };
+}
+
+const CALL = /^[A-Z]\w{1,60}$/;
+
+export function readText(key: "httpsProxy" | "noProxy" | "policyFile"): OptionReader {
+  return (options, value) => {
+    options[key] = value;
+    return undefined;
+  };
+}
+
+function wholeNumber(value: string, most: number): number | string {
+  const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
+  return number <= most ? number : `not a whole number from 0 to ${most}; the default is used`;
+}

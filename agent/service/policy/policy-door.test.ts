@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { constantPolicy } from "./constant-policy.ts";
+import { PolicyDoor, type PolicyOptions } from "./policy-door.ts";
+
+function open(options: Partial<PolicyOptions> = {}): PolicyDoor & { readonly kept: string[] } {
+  const kept: string[] = [];
+  const store = {
+    readText: () => kept.at(-1),
+    readData: () => undefined,
+    writeText: (text: string) => void kept.push(text),
+    writeData: () => undefined,
+  };
+  const door = new PolicyDoor({ read: constantPolicy, store, first: undefined, ...options });
+  return Object.assign(door, { kept });
+}
+
+const check = (door: PolicyDoor, call: string) => () => door.check(call, `${call}Request`, {});
+const denied = (message: string) => expect.objectContaining({ kind: "permission-denied", message });
+
+test("without policy and lists every call is allowed", () => {
+  expect(check(open(), "ExecProcess")).not.toThrow();
+});
+
+test("a list of denied calls denies them by call or by request", () => {
+  const door = open({ deniedCalls: ["ExecProcess", "CopyFileRequest"] });
+  expect(check(door, "ExecProcess")).toThrow(
+    denied("ExecProcessRequest is blocked by policy: agent.deny_calls names it"),
+  );
+  expect(check(door, "CopyFile")).toThrow(denied("CopyFileRequest is blocked by policy: agent.deny_calls names it"));
+  expect(check(door, "StartContainer")).not.toThrow();
+});
+
+test("a list of allowed calls denies all others", () => {
+  const door = open({ allowedCalls: ["CreateSandbox"] });
+  expect(check(door, "CreateSandbox")).not.toThrow();
+  expect(check(door, "SetPolicy")).toThrow(
+    denied("SetPolicyRequest is blocked by policy: agent.allow_calls does not name it"),
+  );
+});
+
+test("a policy that is set counts from then on and is kept", () => {
+  const door = open();
+  const text = "package agent_policy\ndefault CopyFileRequest := false\ndefault StartContainerRequest := true";
+  door.set(text);
+  expect(door.kept).toEqual([text]);
+  expect(check(door, "CopyFile")).toThrow(
+    denied("CopyFileRequest is blocked by policy: rule CopyFileRequest is false"),
+  );
+  expect(check(door, "StartContainer")).not.toThrow();
+  expect(check(door, "ExecProcess")).toThrow(expect.objectContaining({ kind: "internal" }));
+});
+
+test("a policy that can't be read leaves the one before", () => {
+  const door = open();
+  door.set("package agent_policy\ndefault CopyFileRequest := false");
+  expect(() => door.set("allow all")).toThrow(expect.objectContaining({ kind: "invalid-argument" }));
+  expect(check(door, "CopyFile")).toThrow(/blocked/);
+  expect(door.kept).toHaveLength(1);
+});
+
+test("the first policy counts until one is set, and a wrong one opens nothing", () => {
+  expect(check(open({ first: "package agent_policy\nExecProcessRequest := false" }), "ExecProcess")).toThrow(/blocked/);
+  expect(() => open({ first: "" })).toThrow(/^policy, line 1/);
+});

@@ -1,0 +1,66 @@
+import { AgentError } from "../../kernel/error.ts";
+import type { PolicyEngine, PolicyReader, Verdict } from "./policy-engine.ts";
+import { policyInput } from "./policy-input.ts";
+
+/** Where a policy outlives the agent. */
+export interface PolicyStore {
+  /** Undefined: none was set. */
+  readText(): string | undefined;
+  readData(): string | undefined;
+  /** Without data. */
+  writeText(text: string): void;
+  writeData(data: string): void;
+}
+
+export interface PolicyOptions {
+  /** The only calls that are allowed, by the name of the call or of its request; undefined: all. */
+  readonly allowedCalls?: readonly string[] | undefined;
+  readonly deniedCalls?: readonly string[];
+  readonly read: PolicyReader;
+  readonly store: PolicyStore;
+  /** Of the image or of who started the agent, until one is set; undefined: none. */
+  readonly first: string | undefined;
+}
+
+/** What every call but those of health passes before anything is done. Without a policy and lists all are allowed. */
+export class PolicyDoor {
+  readonly #options: PolicyOptions;
+  #engine: PolicyEngine | undefined;
+
+  /** Goes on with the policy of the agent before. Throws when there is one that can't be read. */
+  constructor(options: PolicyOptions) {
+    this.#options = options;
+    const { store, first } = options;
+    const text = store.readText() ?? first;
+    if (text !== undefined) this.#engine = this.#read(text, store.readData());
+  }
+
+  /** Throws permission-denied with the contract's text, or internal when the policy gives no answer. */
+  check(call: string, requestName: string, request: unknown): void {
+    const { allowed, reason } = this.#ask(call, requestName, request);
+    if (!allowed) throw new AgentError("permission-denied", `${requestName} is blocked by policy: ${reason}`);
+  }
+
+  /** Takes the place of the policy before, which stays when this one can't be read. */
+  set(text: string): void {
+    const engine = this.#read(text, undefined);
+    this.#options.store.writeText(text);
+    this.#engine = engine;
+  }
+
+  #read(text: string, kept: string | undefined): PolicyEngine {
+    return this.#options.read(text, { kept, keep: (data) => this.#options.store.writeData(data) });
+  }
+
+  #ask(call: string, requestName: string, request: unknown): Verdict {
+    const { allowedCalls, deniedCalls = [] } = this.#options;
+    const isListed = (list: readonly string[]) => list.includes(call) || list.includes(requestName);
+    if (isListed(deniedCalls)) return { allowed: false, reason: "agent.deny_calls names it" };
+    if (allowedCalls !== undefined && !isListed(allowedCalls)) {
+      return { allowed: false, reason: "agent.allow_calls does not name it" };
+    }
+    return this.#engine?.ask(requestName, () => policyInput(requestName, request)) ?? ALLOWED;
+  }
+}
+
+const ALLOWED: Verdict = { allowed: true, reason: "" };

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { agentService } from "../../../proto/methods.ts";
+import { policyInput } from "./policy-input.ts";
+
+const { CreateContainer, CopyFile } = agentService;
+
+test("fields have their proto names, and those not given their defaults", () => {
+  const bytes = CreateContainer.request.encode({ container_id: "c", OCI: { Process: { Args: ["sh"] } } });
+  const input = JSON.parse(policyInput("CreateContainerRequest", CreateContainer.request.decode(bytes)));
+  expect(input).toMatchObject({ container_id: "c", exec_id: "", storages: [], sandbox_pidns: false });
+  expect(input.OCI).toMatchObject({ Process: { Args: ["sh"], Env: [], Terminal: false, User: null }, Linux: null });
+});
+
+test("CopyFile tells the kind of file and a link's target, and no bytes", () => {
+  const request = { path: "/p", data: Buffer.from("../x"), file_mode: 0o120777, offset: 3 };
+  const link = CopyFile.request.decode(CopyFile.request.encode(request));
+  const input = JSON.parse(policyInput("CopyFileRequest", link));
+  expect(input).toMatchObject({ path: "/p", file_type: "Symlink", symlink_target: "../x", offset: 3, uid: 0 });
+  expect(input).not.toHaveProperty("data");
+  const file = JSON.parse(policyInput("CopyFileRequest", { ...link, file_mode: 0o100644 }));
+  expect(file).toMatchObject({ file_type: "Regular", symlink_target: null });
+});
+
+test("the target of a link that is no text gives no input", () => {
+  const link = { data: Uint8Array.of(0, 0xff), file_mode: 0o120777 };
+  expect(() => policyInput("CopyFileRequest", link)).toThrow(/not UTF-8/);
+});
