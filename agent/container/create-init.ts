@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
+import { untilAnswering } from "../kernel/until-answering.ts";
 import { delegateCgroup } from "./cgroup/delegate-cgroup.ts";
 import { type CreatePlan, compileCreate } from "./compile-create.ts";
 import { hasCreateHooks } from "./hooks/hooks.ts";
@@ -29,6 +30,7 @@ export async function createInit(
   signal?: AbortSignal,
 ): Promise<{ readonly process: Process; readonly plan: CreatePlan }> {
   const { spec, id } = options;
+  await untilAnswering(kernel.files, spec.root.path, signal);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
   const under = staysShared(spec.linux.rootfsPropagation) ? mountUnder(kernel, spec) : undefined;

@@ -1,6 +1,7 @@
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
+import { untilAnswering } from "../kernel/until-answering.ts";
 import { compileExec } from "./compile-exec.ts";
 import { createInit } from "./create-init.ts";
 import { type HookTarget, runHooks, runHooksAnyway } from "./hooks/run-hooks.ts";
@@ -85,6 +86,7 @@ export class Launcher implements Maker {
 
   async exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
     const { pid, pidfd } = init;
+    await untilAnswering(this.#kernel.files, this.#options.spec.root.path, signal);
     const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
     const plan = compileExec(process, { env, ...execContext(this.#kernel.files, this.#options.spec) });
     const cgroup = openRoot(this.#options.cgroup);

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { Files } from "../kernel/files.ts";
+import { untilAnswering } from "../kernel/until-answering.ts";
 import { listMounts } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";
 
@@ -14,6 +15,8 @@ export async function removeStaleShareMounts(
 ): Promise<void> {
   for (const { mountPoint } of listMounts(files)) {
     if (signal.aborted) return;
-    if (mountPoint.startsWith(`${SHARED_ROOT}/`)) await look(mountPoint).catch(() => undefined);
+    if (!mountPoint.startsWith(`${SHARED_ROOT}/`)) continue;
+    await untilAnswering(files, mountPoint, signal);
+    await look(mountPoint).catch(() => undefined);
   }
 }

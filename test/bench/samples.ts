@@ -18,6 +18,10 @@ export class Samples {
     return this.#quantile(0.95);
   }
 
+  get most(): number {
+    return this.#quantile(1);
+  }
+
   /** The middle of `values` between the two nearest ones; NaN of none. */
   #quantile(share: number): number {
     const sorted = this.#values.toSorted((a, b) => a - b);

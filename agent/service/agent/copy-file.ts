@@ -1,7 +1,9 @@
+import { untilAnswering } from "../../kernel/until-answering.ts";
 import type { Rpc } from "../rpc.ts";
 
 /** Owners come as signed numbers. */
-export const copyFile: Rpc<"CopyFile"> = async (agent, request) => {
+export const copyFile: Rpc<"CopyFile"> = async (agent, request, call) => {
+  await untilAnswering(agent.kernel.files, request.path, call.signal);
   agent.copyFile({
     path: request.path,
     mode: request.file_mode,

@@ -1,10 +1,12 @@
+import { untilAnswering } from "../../kernel/until-answering.ts";
 import { type VolumeCounts, volumeStats } from "../../storage/volume-stats.ts";
 import type { Rpc } from "../rpc.ts";
 
 const BYTES = 1;
 const INODES = 2;
 
-export const getVolumeStats: Rpc<"GetVolumeStats"> = async (_agent, request) => {
+export const getVolumeStats: Rpc<"GetVolumeStats"> = async (agent, request, call) => {
+  await untilAnswering(agent.kernel.files, request.volume_guest_path, call.signal);
   const { bytes, inodes } = await volumeStats(request.volume_guest_path);
   const usage = (counts: VolumeCounts, unit: number) => ({ ...counts, unit });
   return {

@@ -1,0 +1,17 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import type { Machine } from "../scenarios/machine.ts";
+
+/** Mounts a file system at `path` of the machine's that never answers; it ends with the machine. */
+export async function hungMount(machine: Machine & { readonly directory: string }, path: string): Promise<void> {
+  const program = join(machine.directory, "hung-mount");
+  const flags = ["-Wall", "-Wextra", "-Werror", "-O1", "-static"];
+  execFileSync("gcc", [...flags, "-o", program, join(import.meta.dirname, "hung-mount.c")], { stdio: "inherit" });
+  const lines = [
+    `mkdir -p ${path}`,
+    "[ -e /dev/fuse ] || mknod /dev/fuse c 10 229",
+    `setsid ${program} ${path} </dev/null >/dev/null 2>&1 &`,
+    `for i in $(seq 100); do grep -q '^hung ${path} ' /proc/mounts && exit 0; sleep 0.05; done; exit 1`,
+  ];
+  await machine.shell(lines.join("\n"));
+}
