@@ -41,7 +41,7 @@ const wait =
     agent.waitProcess(ids(all));
 const noExec = ({ container_id }: Ids) => ({ container_id, exec_id: "no-such" });
 
-/** The rows of behaviour.md 2.1, with its texts, but for policies (not-yet.ts). A code that is another one here says why. */
+/** The rows of behaviour.md 2.1, with its texts, but for policies (test/agent/policy.test.ts). A code that is another one here says why. */
 const ROWS: readonly Row[] = [
   {
     situation: "unknown container in Start and Exec",
