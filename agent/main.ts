@@ -17,6 +17,7 @@ import { readOptions } from "./main/options.ts";
 import { VERSION } from "./main/version.ts";
 import { watchDevices } from "./main/watch-devices.ts";
 import { logHooks } from "./main/watch-hooks.ts";
+import { logStorages } from "./main/watch-storages.ts";
 import { logTransport } from "./main/watch-transport.ts";
 import { GuestMetrics } from "./metrics/scrape.ts";
 import { openNetwork } from "./network/network.ts";
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
   for (const problem of problems) log.error(problem);
   logTransport(log);
   logHooks(log);
+  logStorages(log);
   // What nobody waited for must not end the agent; it is a defect all the same.
   process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));
 

@@ -14,8 +14,9 @@ import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
 import { until } from "../kernel/until.ts";
+import { mountPointOf } from "../storage/place-storage.ts";
 import type { FindDisk, Storage } from "../storage/storage.ts";
-import { mountPointOf, Storages } from "../storage/storages.ts";
+import { Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
 import { removeDns, setUpDns } from "./dns.ts";
@@ -79,7 +80,7 @@ export class Sandbox {
   /** Removals at work: their containers have no process any more. */
   readonly #discarding = new Map<string, Promise<void>>();
   readonly #lock = new Lock();
-  #record: Pick<SandboxRecord, "id" | "hostname" | "storages" | "hooks"> | undefined;
+  #record: SandboxRecord | undefined;
   readonly #pidNamespace: PodPidNamespace;
   #ending = false;
 
@@ -98,7 +99,11 @@ export class Sandbox {
     const users = [...(sandbox?.storages ?? []), ...records.flatMap(({ storages }) => storages)];
     this.#devices = options.devices ?? new Devices();
     const findDisk: FindDisk = async (kind, source, signal) => (await this.#devices.disk(kind, source, signal)).path;
-    this.#storages = new Storages(kernel, findDisk, users, sandbox?.shared);
+    this.#storages = new Storages(kernel, findDisk, {
+      users,
+      known: this.#state.readStorages(),
+      save: (known) => this.#state.writeStorages(known),
+    });
     this.#pidNamespace = new PodPidNamespace(kernel);
     const { restored, broken } = restoreContainers(kernel, records, this.#pipeSize);
     for (const entry of restored) {
@@ -129,7 +134,7 @@ export class Sandbox {
       try {
         await loadKernelModules(request.kernelModules);
         await createSharedNamespaces(this.#kernel, hostname);
-        const storages = await this.#storages.acquire(request.storages);
+        const storages = await this.#storages.acquire(request.storages, "");
         const hooks = scanGuestHooks(request.guestHookPath);
         await setUpDns(this.#kernel, request.dns);
         this.#record = { id: request.id, hostname, storages, ...(hooks === undefined ? {} : { hooks }) };
@@ -243,9 +248,8 @@ export class Sandbox {
     let made: ContainerRecord | undefined;
     let container: Container | undefined;
     try {
-      await this.#storages.acquire(request.storages, signal);
+      await this.#storages.acquire(request.storages, id, signal);
       made = { ...record, cgroup: "" };
-      if (request.storages.some(({ shared }) => shared)) this.#saveSandbox();
       const spec = withUser(this.#kernel, asked, request.user);
       if (spec !== asked) {
         record = { ...record, spec };
@@ -303,7 +307,7 @@ export class Sandbox {
   }
 
   #saveSandbox(): void {
-    if (this.#record !== undefined) this.#state.writeSandbox({ ...this.#record, shared: this.#storages.shared });
+    if (this.#record !== undefined) this.#state.writeSandbox(this.#record);
   }
 
   async #tearDown(): Promise<void> {

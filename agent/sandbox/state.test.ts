@@ -69,7 +69,7 @@ test("a removed container is gone, and removing it again is fine", () => {
 });
 
 test("clearing leaves an empty store", () => {
-  store.writeSandbox({ id: "s", hostname: "h", storages: [], shared: [] });
+  store.writeSandbox({ id: "s", hostname: "h", storages: [] });
   store.writeContainer(record);
   store.clear();
   expect([store.readSandbox(), readdirSync(directory)]).toEqual([undefined, ["containers"]]);

@@ -1,6 +1,7 @@
 import type { HooksSpec } from "../container/hooks/hooks.ts";
 import type { Spec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
+import type { PlacedStorage } from "../storage/storage.ts";
 
 /**
  * What of a sandbox outlives its agent, as JSON files below one directory. Processes are kept by init. A record is
@@ -13,8 +14,6 @@ export interface SandboxRecord {
   readonly storages: readonly string[];
   /** Of the guest itself, for each container. */
   readonly hooks?: HooksSpec;
-  /** Mount points that containers brought and that stay until the sandbox ends. */
-  readonly shared: readonly string[];
 }
 
 export interface ContainerRecord {
@@ -53,7 +52,17 @@ export class StateStore {
     this.#files.replace(`${this.#directory}/sandbox.json`, JSON.stringify(record));
   }
 
+  readStorages(): PlacedStorage[] {
+    return this.#read(`${this.#directory}/storages.json`, (value) => value as PlacedStorage[]) ?? [];
+  }
+
+  /** All that are mounted, or about to be; how often each is used stands in the other records. */
+  writeStorages(storages: readonly PlacedStorage[]): void {
+    this.#files.replace(`${this.#directory}/storages.json`, JSON.stringify(storages));
+  }
+
   clear(): void {
+    this.#files.removeTree(`${this.#directory}/storages.json`);
     this.#files.removeTree(`${this.#directory}/sandbox.json`);
     this.#files.removeTree(`${this.#directory}/containers`);
     this.#files.makeDirectory(`${this.#directory}/containers`, 0o700);

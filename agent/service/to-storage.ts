@@ -1,4 +1,5 @@
 import type { grpc } from "../../proto/gen/messages.js";
+import type { FsGroup } from "../storage/fs-group.ts";
 import type { Storage } from "../storage/storage.ts";
 
 export function toStorage(message: grpc.Storage): Storage {
@@ -10,6 +11,12 @@ export function toStorage(message: grpc.Storage): Storage {
     options: message.options,
     mountPoint: message.mount_point,
     shared: message.shared,
-    ...(message.fs_group === null ? {} : { fsGroup: message.fs_group.group_id }),
+    ...(message.fs_group === null ? {} : { fsGroup: toFsGroup(message.fs_group) }),
   };
+}
+
+const ON_ROOT_MISMATCH = 1;
+
+function toFsGroup({ group_id, group_change_policy }: grpc.FSGroup): FsGroup {
+  return { gid: group_id, onRootMismatch: group_change_policy === ON_ROOT_MISMATCH };
 }

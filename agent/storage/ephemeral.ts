@@ -1,25 +1,34 @@
-import { chmodSync, chownSync, statSync } from "node:fs";
 import { AgentError } from "../kernel/error.ts";
-import { parseStorageOptions } from "./mount-flags.ts";
-import type { StorageDriver } from "./storage.ts";
+import { hugePagesOf, releaseHugePages, reserveHugePages } from "./huge-pages.ts";
+import { mountStorage } from "./mount-storage.ts";
+import type { PlacedStorage, StorageDriver } from "./storage.ts";
 
-/** Memory: a fresh tmpfs. The group of a pod's fsGroup owns its root, and new files inherit it. */
+/** Memory: a fresh tmpfs, or huge pages that are set aside for it and given back with it. */
 export const ephemeral: StorageDriver = {
   name: "ephemeral",
-  async mount({ sys, files }, { source, fstype, mountPoint, options, fsGroup }) {
-    if (fstype !== "tmpfs") {
-      throw new AgentError(
-        "unimplemented",
-        `ephemeral storage: file system "${fstype}" is not supported, only tmpfs is`,
-      );
-    }
-    files.makeDirectory(mountPoint);
-    const { flags, data } = parseStorageOptions(options);
-    await sys.mount(source, mountPoint, fstype, flags, data);
-    if (fsGroup !== undefined) {
-      const { uid, mode } = statSync(mountPoint);
-      chownSync(mountPoint, uid, fsGroup);
-      chmodSync(mountPoint, (mode & 0o7777) | 0o2070);
+  async mount(kernel, storage) {
+    const { fstype } = storage;
+    if (fstype === "hugetlbfs") await mountHugePages(kernel, storage);
+    else if (fstype === "tmpfs") await mountStorage(kernel, storage);
+    else {
+      const why = `file system "${fstype}" is not supported, only tmpfs and hugetlbfs are`;
+      throw new AgentError("unimplemented", `ephemeral storage: ${why}`);
     }
   },
+  async release(_kernel, { fstype, options }) {
+    if (fstype === "hugetlbfs") await releaseHugePages(hugePagesOf(options));
+  },
 };
+
+async function mountHugePages(kernel: Parameters<typeof mountStorage>[0], storage: PlacedStorage): Promise<void> {
+  const pages = hugePagesOf(storage.options);
+  await reserveHugePages(pages);
+  try {
+    const others = storage.options.flatMap((option) => option.split(",")).filter((word) => !/^(page)?size=/.test(word));
+    const options = [...others, `pagesize=${pages.pageSize}`, `size=${pages.size}`];
+    await mountStorage(kernel, { ...storage, options });
+  } catch (error) {
+    await releaseHugePages(pages).catch(() => undefined);
+    throw error;
+  }
+}

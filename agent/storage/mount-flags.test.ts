@@ -1,11 +1,21 @@
 import { expect, test } from "vitest";
-import { MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REC } from "../kernel/constants.ts";
+import {
+  MS_BIND,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_SHARED,
+} from "../kernel/constants.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
 
 test("known words are flags, the rest is data in its order", () => {
   expect(parseStorageOptions(["noexec", "nosuid", "nodev", "mode=1777", "size=1m"])).toEqual({
     flags: MS_NOEXEC | MS_NOSUID | MS_NODEV,
     data: "mode=1777,size=1m",
+    propagation: 0,
   });
 });
 
@@ -16,9 +26,19 @@ test("the last word of two that contradict each other counts", () => {
 });
 
 test("empty words and defaults are nothing", () => {
-  expect(parseStorageOptions(["", "defaults"])).toEqual({ flags: 0, data: "" });
+  expect(parseStorageOptions(["", "defaults"])).toEqual({ flags: 0, data: "", propagation: 0 });
 });
 
 test("loop is refused by its name", () => {
   expect(() => parseStorageOptions(["loop"])).toThrow('storage option "loop" is not supported');
+});
+
+test("the last word on propagation counts, and is no data", () => {
+  const { data, propagation } = parseStorageOptions(["shared", "rprivate"]);
+  expect([data, propagation]).toEqual(["", MS_PRIVATE | MS_REC]);
+  expect(parseStorageOptions(["rshared"]).propagation).toBe(MS_SHARED | MS_REC);
+});
+
+test.each([["x".repeat(4096)], ["a\0b"]])("data that mount(2) can't take is refused", (word) => {
+  expect(() => parseStorageOptions([word])).toThrow("storage options have a NUL byte or are longer than 4095 bytes");
 });

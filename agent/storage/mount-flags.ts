@@ -23,17 +23,43 @@ const FLAGS = new Map<string, readonly [set: number, clear: number]>([
   ["defaults", [0, 0]],
 ]);
 
+const PROPAGATIONS = new Map(
+  Object.entries({
+    shared: abi.MS_SHARED,
+    slave: abi.MS_SLAVE,
+    private: abi.MS_PRIVATE,
+    unbindable: abi.MS_UNBINDABLE,
+  }).flatMap(([name, flag]) => [[name, flag] as const, [`r${name}`, flag | abi.MS_REC] as const]),
+);
+
+/** mount(2) takes one page of data, its end included. */
+const MAX_DATA = 4095;
+
+export interface MountWords {
+  readonly flags: number;
+  /** For the file system. */
+  readonly data: string;
+  /** MS_SHARED …, with MS_REC for all below; 0: as it is. */
+  readonly propagation: number;
+}
+
 /** Options of a storage as mount(2) wants them: known words are flags, the rest is data for the file system. */
-export function parseStorageOptions(options: readonly string[]): { readonly flags: number; readonly data: string } {
-  let flags = 0;
-  const data: string[] = [];
+export function parseStorageOptions(options: readonly string[]): MountWords {
+  let [flags, propagation] = [0, 0];
+  const words: string[] = [];
   for (const option of options) {
     if (option === "loop") throw new AgentError("invalid-argument", 'storage option "loop" is not supported');
     const known = FLAGS.get(option);
-    if (known === undefined) data.push(option);
-    else flags = (flags & ~known[1]) | known[0];
+    const spread = PROPAGATIONS.get(option);
+    if (known !== undefined) flags = (flags & ~known[1]) | known[0];
+    else if (spread !== undefined) propagation = spread;
+    else if (option !== "") words.push(option);
   }
-  return { flags, data: data.filter((word) => word !== "").join(",") };
+  const data = words.join(",");
+  if (data.includes("\0") || Buffer.byteLength(data) > MAX_DATA) {
+    throw new AgentError("invalid-argument", `storage options have a NUL byte or are longer than ${MAX_DATA} bytes`);
+  }
+  return { flags, data, propagation };
 }
 
 /** It is a flag of mount(2), not data for the file system. */

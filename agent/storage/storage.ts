@@ -1,4 +1,5 @@
 import type { Kernel } from "../kernel/kernel.ts";
+import type { FsGroup } from "./fs-group.ts";
 
 /** Something that the host asks to be mounted in the guest. */
 export interface Storage {
@@ -9,9 +10,15 @@ export interface Storage {
   readonly options: readonly string[];
   readonly mountPoint: string;
   /** Group that owns the storage, from a pod's fsGroup. */
-  readonly fsGroup?: number;
+  readonly fsGroup?: FsGroup;
   /** Stays until the sandbox ends. */
   readonly shared: boolean;
+}
+
+/** A storage as it is mounted: mount point and options in their final form. State files keep it. */
+export interface PlacedStorage extends Storage {
+  /** Who asked for it first; "" is the sandbox. */
+  readonly container: string;
 }
 
 /** How a host names the disk of a storage. */
@@ -25,7 +32,11 @@ export interface StorageDriver {
   readonly name: string;
   /** The source names a disk in this way; `mount` gets the disk's path as source. */
   readonly disk?: DiskKind;
-  /** The driver options that it knows. */
+  /** The driver options that it knows, without their values. */
   readonly options?: readonly string[];
-  mount(kernel: Kernel, storage: Storage): Promise<void>;
+  mount(kernel: Kernel, storage: PlacedStorage): Promise<void>;
+  /** What is done while it is mounted, by the next agent as well. */
+  watch?(kernel: Kernel, storage: PlacedStorage): { close(): void };
+  /** What is left to do when it is unmounted and its empty mount point is gone. */
+  release?(kernel: Kernel, storage: PlacedStorage): Promise<void>;
 }

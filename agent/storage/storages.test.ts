@@ -13,13 +13,13 @@ const findDisk: FindDisk = async (kind, source) => {
 /** Records mounts; `refuse` may throw for one. */
 function machine(
   mounts = "",
-  refuse: (data: string) => void = () => undefined,
+  refuse: (data: string) => void | Promise<void> = () => undefined,
   refuseUnmount: (target: string) => void = () => undefined,
 ) {
   const calls: string[] = [];
   const sys = {
     async mount(source: string, target: string, type: string, _flags: number, data: string) {
-      refuse(data);
+      await refuse(data);
       calls.push(`mount ${type} ${source} ${target} ${data}`.trimEnd());
     },
     async umount(target: string) {
@@ -27,7 +27,8 @@ function machine(
       calls.push(`umount ${target}`);
     },
   };
-  const files = { readText: () => mounts, makeDirectory: () => undefined, removeDirectory: () => undefined };
+  const nothing = () => undefined;
+  const files = { readText: () => mounts, exists: () => false, makeDirectory: nothing, removeDirectory: nothing };
   const kernel = { sys, files: files as Partial<Files> } as unknown as Kernel;
   return { calls, storages: new Storages(kernel, findDisk) };
 }
@@ -45,8 +46,8 @@ const tmpfs = (mountPoint: string, parts: Partial<Storage> = {}): Storage => ({
 
 test("the first user mounts, the last one's release unmounts", async () => {
   const { calls, storages } = machine();
-  await storages.acquire([tmpfs("/a")]);
-  await storages.acquire([tmpfs("/a")]);
+  await storages.acquire([tmpfs("/a")], "");
+  await storages.acquire([tmpfs("/a")], "");
   await storages.release(["/a"]);
   expect(calls).toEqual(["mount tmpfs shm /a size=1m"]);
   await storages.release(["/a"]);
@@ -55,18 +56,18 @@ test("the first user mounts, the last one's release unmounts", async () => {
 
 test("when one can't be mounted, those before it are released", async () => {
   const { calls, storages } = machine();
-  await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { driver: "nope" })])).rejects.toThrow(
-    'storage driver "nope" is not known; known are virtio-fs, ephemeral, blk',
+  await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { driver: "nope" })], "")).rejects.toThrow(
+    'storage driver "nope" is not known; known are virtio-fs, ephemeral, local',
   );
   expect(calls).toEqual([]);
-  await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { fstype: "ext4" })])).rejects.toThrow("not supported");
+  await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { fstype: "ext4" })], "")).rejects.toThrow("not supported");
   expect(calls).toEqual(["mount tmpfs shm /a size=1m", "umount /a"]);
   expect(storages.mountPoints).toEqual([]);
 });
 
 test("a shared one stays until the sandbox ends", async () => {
   const { calls, storages } = machine();
-  await storages.acquire([tmpfs("/a", { shared: true })]);
+  await storages.acquire([tmpfs("/a", { shared: true })], "");
   await storages.release(["/a"]);
   expect(calls).toHaveLength(1);
   await storages.release(["/a"], true);
@@ -81,11 +82,15 @@ test.each([
   ["a place below /sys", tmpfs("/sys/fs/cgroup"), "belongs to the guest itself"],
   ["the agent's state", tmpfs("/run/guestd/containers"), "belongs to the guest itself"],
   ["a driver option", tmpfs("/a", { driverOptions: ["x=1"] }), 'driver option "x=1" is not supported'],
-  ["a group on a share", tmpfs("/a", { driver: "virtio-fs", fsGroup: 5 }), "fs_group is not supported"],
+  ["a group that is none", tmpfs("/a", { options: ["fsgid=x"] }), 'fsgid="x" is no group'],
   ["a loop option", tmpfs("/a", { options: ["loop"] }), '"loop" is not supported'],
-  ["a file system other than tmpfs", tmpfs("/a", { fstype: "hugetlbfs" }), '"hugetlbfs" is not supported'],
+  ["a file system other than tmpfs", tmpfs("/a", { fstype: "ext4" }), '"ext4" is not supported'],
+  ["a local one with an option", tmpfs("/a", { driver: "local", options: ["nodev"] }), '"nodev" is not mode=OCTAL'],
+  ["a bind of a relative source", tmpfs("/a", { driver: "bind", source: "x" }), '"x" is not an absolute path'],
+  ["a bind of nothing", tmpfs("/a", { driver: "bind", source: "/none", options: [] }), "stat /none: ENOENT"],
+  ["a bind with data", tmpfs("/a", { driver: "bind", source: "/" }), 'a bind mount has no option "size=1m"'],
 ])("%s is refused", async (_, storage, message) => {
-  await expect(machine().storages.acquire([storage])).rejects.toThrow(message);
+  await expect(machine().storages.acquire([storage], "")).rejects.toThrow(message);
 });
 
 const share = (options: string[]) =>
@@ -93,7 +98,7 @@ const share = (options: string[]) =>
 
 test("a share that is mounted already is left as it is", async () => {
   const { calls, storages } = machine("kataShared /share virtiofs rw 0 0\n");
-  await storages.acquire([share([])]);
+  await storages.acquire([share([])], "");
   expect(calls).toEqual([]);
 });
 
@@ -101,7 +106,7 @@ test("dax that the machine hasn't is left out", async () => {
   const { calls, storages } = machine("", (data) => {
     if (data.includes("dax")) throw new SystemError("mount", 22, "/share");
   });
-  await storages.acquire([share(["nodev", "dax=always"])]);
+  await storages.acquire([share(["nodev", "dax=always"])], "");
   expect(calls).toEqual(["mount virtiofs kataShared /share"]);
 });
 
@@ -109,12 +114,12 @@ test("a wrong tag is an error also without dax", async () => {
   const refuse = () => {
     throw new SystemError("mount", 22, "/share");
   };
-  await expect(machine("", refuse).storages.acquire([share(["dax"])])).rejects.toThrow("mount /share: EINVAL");
+  await expect(machine("", refuse).storages.acquire([share(["dax"])], "")).rejects.toThrow("mount /share: EINVAL");
 });
 
 test("a mount point is the same one with a slash at its end", async () => {
   const { calls, storages } = machine();
-  await storages.acquire([tmpfs("/a/"), tmpfs("/a")]);
+  await storages.acquire([tmpfs("/a/"), tmpfs("/a")], "");
   await storages.release(["/a"]);
   await storages.release(["/a"]);
   expect(calls).toEqual(["mount tmpfs shm /a size=1m", "umount /a"]);
@@ -124,7 +129,7 @@ test("one that the host has unmounted already is released all the same", async (
   const { storages } = machine("", undefined, () => {
     throw new SystemError("umount", 22, "/a");
   });
-  await storages.acquire([tmpfs("/a")]);
+  await storages.acquire([tmpfs("/a")], "");
   await storages.release(["/a"]);
   expect(storages.mountPoints).toEqual([]);
 });
@@ -133,21 +138,41 @@ test("one that can't be unmounted keeps no other from its release", async () => 
   const { calls, storages } = machine("", undefined, (target) => {
     if (target === "/b") throw new SystemError("umount", 16, target);
   });
-  await storages.acquire([tmpfs("/a"), tmpfs("/b"), tmpfs("/c")]);
+  await storages.acquire([tmpfs("/a"), tmpfs("/b"), tmpfs("/c")], "");
   await expect(storages.release(["/a", "/b", "/c"])).rejects.toThrow("umount /b: EBUSY");
   expect(calls.slice(3)).toEqual(["umount /c", "umount /a"]);
 });
 
 test("a restarted agent counts the users of each, and knows the shared ones", async () => {
   const calls: string[] = [];
+  const saved: string[][] = [];
   const sys = { umount: async (target: string) => void calls.push(target) };
   const kernel = { sys, files: { removeDirectory: () => undefined } as Partial<Files> } as unknown as Kernel;
-  const storages = new Storages(kernel, findDisk, ["/a", "/a", "/b"], ["/b"]);
-  await storages.release(["/a", "/b"]);
-  expect(calls).toEqual([]);
+  const storages = new Storages(kernel, findDisk, {
+    users: ["/a", "/a", "/b", "/c"],
+    known: [tmpfs("/a"), tmpfs("/b", { shared: true }), tmpfs("/d")].map((one) => ({ ...one, container: "" })),
+    save: (known) => saved.push(known.map(({ mountPoint }) => mountPoint)),
+  });
+  await storages.release(["/a", "/b", "/c"]);
+  expect(calls).toEqual(["/c"]);
   await storages.release(["/a"]);
-  expect(calls).toEqual(["/a"]);
-  expect(storages.shared).toEqual(["/b"]);
+  expect(calls).toEqual(["/c", "/a"]);
+  expect(saved).toEqual([["/b", "/a"], ["/b"]]);
+});
+
+test("one that takes its time holds up those who name the same, and nobody else", async () => {
+  let go = () => {};
+  const slow = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const { calls, storages } = machine("", (data) => (data === "slow" ? slow : undefined));
+  const one = storages.acquire([tmpfs("/a", { options: ["slow"] })], "");
+  const same = storages.acquire([tmpfs("/a")], "");
+  await storages.acquire([tmpfs("/b")], "");
+  expect(calls).toEqual(["mount tmpfs shm /b size=1m"]);
+  go();
+  await Promise.all([one, same]);
+  expect(calls).toEqual(["mount tmpfs shm /b size=1m", "mount tmpfs shm /a slow"]);
 });
 
 const disk = (parts: Partial<Storage> = {}) =>
@@ -157,14 +182,14 @@ test.each(["blk", "mmioblk", "scsi", "nvdimm"])(
   "a %s storage is its file system on the disk that was found",
   async (driver) => {
     const { calls, storages } = machine();
-    await storages.acquire([disk({ driver, source: "x" })]);
+    await storages.acquire([disk({ driver, source: "x" })], "");
     expect(calls).toEqual([`mount ext4 /dev/${driver}-x /disk discard`]);
   },
 );
 
 test("nothing is mounted when one of the disks does not come", async () => {
   const { calls, storages } = machine();
-  await expect(storages.acquire([tmpfs("/a"), disk({ source: "none" })])).rejects.toThrow("disk none: not there");
+  await expect(storages.acquire([tmpfs("/a"), disk({ source: "none" })], "")).rejects.toThrow("disk none: not there");
   expect([calls, storages.mountPoints]).toEqual([[], []]);
 });
 
@@ -172,16 +197,16 @@ test("what the kernel says of a mount comes with the disk and the options", asyn
   const { storages } = machine("", () => {
     throw new SystemError("mount", 22, "/disk");
   });
-  await expect(storages.acquire([disk()])).rejects.toThrow(
+  await expect(storages.acquire([disk()], "")).rejects.toThrow(
     "blk storage: ext4 on /dev/blk-02/01 with ro,discard: mount /disk: EINVAL",
   );
 });
 
-test.each([
-  ["without a file system's type", disk({ fstype: "" }), "/disk: it has no fstype"],
-  ["with a group", disk({ fsGroup: 5 }), "fs_group is not supported"],
-])("a disk %s is refused", async (_, storage, message) => {
-  const { calls, storages } = machine();
-  await expect(storages.acquire([storage])).rejects.toThrow(message);
-  expect(calls).toEqual([]);
-});
+test.each([["without a file system's type", disk({ fstype: "" }), "/disk: it has no fstype"]])(
+  "a disk %s is refused",
+  async (_, storage, message) => {
+    const { calls, storages } = machine();
+    await expect(storages.acquire([storage], "")).rejects.toThrow(message);
+    expect(calls).toEqual([]);
+  },
+);

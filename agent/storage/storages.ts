@@ -1,43 +1,45 @@
-import { MNT_DETACH } from "../kernel/constants.ts";
+import { MNT_DETACH, MS_RDONLY } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { Lock } from "../kernel/lock.ts";
+import { LockByName } from "../kernel/lock.ts";
+import { bind } from "./bind.ts";
 import { blk } from "./blk.ts";
 import { ephemeral } from "./ephemeral.ts";
+import { applyFsGroup } from "./fs-group.ts";
+import { local } from "./local.ts";
 import { mmioBlk } from "./mmio-blk.ts";
+import { parseStorageOptions } from "./mount-flags.ts";
 import { nvdimm } from "./nvdimm.ts";
+import { overlayfs } from "./overlayfs.ts";
+import { mountPointOf, placeStorage } from "./place-storage.ts";
 import { scsi } from "./scsi.ts";
-import type { FindDisk, Storage, StorageDriver } from "./storage.ts";
+import type { FindDisk, PlacedStorage, Storage, StorageDriver } from "./storage.ts";
 import { updateEphemeral } from "./update-ephemeral.ts";
 import { virtioFs } from "./virtio-fs.ts";
+import { watchableBind } from "./watchable-bind.ts";
 
 const DRIVERS: ReadonlyMap<string, StorageDriver> = new Map(
-  [virtioFs, ephemeral, blk, mmioBlk, scsi, nvdimm].map((driver) => [driver.name, driver]),
+  [virtioFs, ephemeral, local, bind, watchableBind, overlayfs, blk, mmioBlk, scsi, nvdimm].map((driver) => [
+    driver.name,
+    driver,
+  ]),
 );
 
 export const storageDrivers: readonly string[] = [...DRIVERS.keys()];
 
-/** Where no storage may be mounted: the agent itself lives on these. */
-const GUESTS_OWN = ["/proc", "/sys", "/dev", "/run/guestd"];
+/** What an agent finds of the storages of the one before it, and where it notes its own. */
+export interface KeptStorages {
+  /** Mount points, each as often as it has users. */
+  readonly users: readonly string[];
+  readonly known: readonly PlacedStorage[];
+  readonly save: (known: readonly PlacedStorage[]) => void;
+}
 
 /** A mounted storage and how many users it has. */
 interface StorageRecord {
-  readonly mountPoint: string;
-  readonly shared: boolean;
+  storage: PlacedStorage;
   users: number;
-}
-
-/** The mount point as it is counted: without slashes at its end. Throws for one that no storage may have. */
-export function mountPointOf({ mountPoint }: Storage): string {
-  const refuse = (why: string) =>
-    new AgentError("invalid-argument", `storage mount point ${JSON.stringify(mountPoint)} ${why}`);
-  if (!mountPoint.startsWith("/")) throw refuse("is not an absolute path");
-  if (/(^|\/)\.\.(\/|$)|\0/.test(mountPoint)) throw refuse('has ".." or a NUL byte in it');
-  const path = mountPoint.replace(/\/+$/, "").replace(/\/(\.?\/)+/g, "/");
-  if (path === "" || GUESTS_OWN.some((own) => path === own || path.startsWith(`${own}/`))) {
-    throw refuse("belongs to the guest itself");
-  }
-  return path;
+  watch?: { close(): void } | undefined;
 }
 
 /** The driver of a storage. Throws for one that is not known, and for options that it doesn't have. */
@@ -47,109 +49,131 @@ function checkStorage({ driver: name, driverOptions }: Storage): StorageDriver {
     const known = storageDrivers.join(", ");
     throw new AgentError("invalid-argument", `storage driver "${name}" is not known; known are ${known}`);
   }
-  const option = driverOptions.find((one) => driver.options?.includes(one) !== true);
+  const option = driverOptions.find((one) => driver.options?.includes(one.split("=", 1)[0] ?? "") !== true);
   if (option === undefined) return driver;
   throw new AgentError("unimplemented", `${driver.name} storage: driver option "${option}" is not supported`);
 }
 
-/** The storages of a sandbox, counted by mount point: the first user mounts, the last one's release unmounts. */
+/**
+ * The storages of a sandbox, counted by mount point: the first user mounts, the last one's release unmounts. What takes its
+ * time with one holds up those alone who name the same.
+ */
 export class Storages {
   readonly #kernel: Kernel;
   readonly #findDisk: FindDisk;
+  readonly #save: KeptStorages["save"];
   readonly #records = new Map<string, StorageRecord>();
-  readonly #lock = new Lock();
+  readonly #locks = new LockByName();
 
-  /** A restarted agent says which mount points are in use, each as often as it has users, and which are shared. */
-  constructor(kernel: Kernel, findDisk: FindDisk, users: readonly string[] = [], shared: readonly string[] = []) {
+  constructor(kernel: Kernel, findDisk: FindDisk, kept?: KeptStorages) {
     this.#kernel = kernel;
     this.#findDisk = findDisk;
-    for (const mountPoint of [...shared, ...users]) {
+    this.#save = kept?.save ?? (() => undefined);
+    const known = new Map(kept?.known.map((storage) => [storage.mountPoint, storage]));
+    for (const mountPoint of [...sharedOf(known), ...(kept?.users ?? [])]) {
       const record = this.#records.get(mountPoint);
       if (record !== undefined) record.users += 1;
-      else this.#records.set(mountPoint, { mountPoint, shared: shared.includes(mountPoint), users: 1 });
+      else this.#records.set(mountPoint, { storage: known.get(mountPoint) ?? unknownAt(mountPoint), users: 1 });
     }
+    for (const record of this.#records.values()) this.#watch(record);
   }
 
   get mountPoints(): string[] {
     return [...this.#records.keys()];
   }
 
-  /** Those that stay until the sandbox ends. */
-  get shared(): string[] {
-    return [...this.#records.values()].filter((record) => record.shared).map(({ mountPoint }) => mountPoint);
-  }
-
   /**
    * Mounts all, in order; when one fails, those before it are released again. Returns their mount points. Disks are waited
-   * for before the first is mounted, and nobody else waits meanwhile.
+   * for before the first is mounted, and nobody else waits meanwhile. `container`: "" is the sandbox.
    */
-  async acquire(storages: readonly Storage[], signal?: AbortSignal): Promise<string[]> {
+  async acquire(storages: readonly Storage[], container: string, signal?: AbortSignal): Promise<string[]> {
     for (const storage of storages) checkStorage(storage);
-    const found = await Promise.all(storages.map((storage) => this.#withDisk(storage, signal)));
-    return this.#lock.run(async () => {
-      const done: string[] = [];
-      try {
-        for (const storage of found) done.push(await this.#acquireOne(storage));
-      } catch (error) {
-        await this.#releaseAll(done, false).catch(() => undefined);
-        throw error;
+    const placed = storages.map((storage) => placeStorage(storage, container));
+    const found = await Promise.all(placed.map((storage) => this.#withDisk(storage, signal)));
+    const done: string[] = [];
+    try {
+      for (const storage of found) {
+        await this.#locks.run(storage.mountPoint, () => this.#acquireOne(storage));
+        done.push(storage.mountPoint);
       }
-      return done;
-    });
+    } catch (error) {
+      await this.release(done).catch(() => undefined);
+      throw error;
+    }
+    return done;
   }
 
   /**
    * Takes one user from each; what nobody uses is unmounted, and its mount point removed when it is empty. Goes through
    * all of them, then throws the first error: none is to be released again.
    */
-  release(mountPoints: readonly string[], force = false): Promise<void> {
-    return this.#lock.run(() => this.#releaseAll(mountPoints, force));
+  async release(mountPoints: readonly string[], force = false): Promise<void> {
+    const errors: unknown[] = [];
+    for (const mountPoint of mountPoints.toReversed()) {
+      const released = this.#locks.run(mountPoint, () => this.#releaseOne(mountPoint, force));
+      await released.catch((error: unknown) => errors.push(error));
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
   /** New options, a size above all, of mounted ephemeral storages of this sandbox: of all or, when it fails, of none. */
-  updateEphemeral(storages: readonly Storage[]): Promise<void> {
-    return this.#lock.run(async () => {
-      const named = storages.map((storage) => ({ ...storage, mountPoint: mountPointOf(storage) }));
-      const unknown = named.find(({ mountPoint }) => !this.#records.has(mountPoint));
-      if (unknown !== undefined) {
-        throw new AgentError(
-          "invalid-argument",
-          `update ephemeral mounts: "${unknown.mountPoint}" is no storage of the sandbox`,
-        );
-      }
-      await updateEphemeral(this.#kernel, named);
-    });
+  async updateEphemeral(storages: readonly Storage[]): Promise<void> {
+    const named = storages.map((storage) => ({ ...storage, mountPoint: mountPointOf(storage) }));
+    const unknown = named.find(({ mountPoint }) => !this.#records.has(mountPoint));
+    if (unknown !== undefined) {
+      const which = `"${unknown.mountPoint}" is no storage of the sandbox`;
+      throw new AgentError("invalid-argument", `update ephemeral mounts: ${which}`);
+    }
+    await this.#locks.run("", () => updateEphemeral(this.#kernel, named));
   }
 
-  async #withDisk(storage: Storage, signal: AbortSignal | undefined): Promise<Storage> {
+  async #withDisk(storage: PlacedStorage, signal: AbortSignal | undefined): Promise<PlacedStorage> {
     const kind = DRIVERS.get(storage.driver)?.disk;
     return kind === undefined ? storage : { ...storage, source: await this.#findDisk(kind, storage.source, signal) };
   }
 
-  async #acquireOne(storage: Storage): Promise<string> {
-    const driver = checkStorage(storage);
-    const mountPoint = mountPointOf(storage);
+  async #acquireOne(storage: PlacedStorage): Promise<void> {
+    const { mountPoint, fsGroup, shared } = storage;
     const present = this.#records.get(mountPoint);
-    if (present === undefined) await driver.mount(this.#kernel, { ...storage, mountPoint });
-    const shared = storage.shared || present?.shared === true;
-    this.#records.set(mountPoint, { mountPoint, shared, users: (present?.users ?? 0) + 1 });
-    return mountPoint;
-  }
-
-  async #releaseAll(mountPoints: readonly string[], force: boolean): Promise<void> {
-    const errors: unknown[] = [];
-    for (const mountPoint of mountPoints.toReversed()) {
-      await this.#releaseOne(mountPoint, force).catch((error: unknown) => errors.push(error));
+    if (present !== undefined) {
+      present.users += 1;
+      if (shared && !present.storage.shared) present.storage = { ...present.storage, shared };
+      return this.#note();
     }
-    if (errors.length > 0) throw errors[0];
+    const record: StorageRecord = { storage, users: 1 };
+    this.#records.set(mountPoint, record);
+    this.#note();
+    let mounted = false;
+    try {
+      await checkStorage(storage).mount(this.#kernel, storage);
+      mounted = true;
+      const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;
+      if (fsGroup !== undefined) await applyFsGroup(mountPoint, fsGroup, readOnly);
+      this.#watch(record);
+    } catch (error) {
+      this.#records.delete(mountPoint);
+      if (mounted) await this.#takeAway(record).catch(() => undefined);
+      this.#note();
+      throw error;
+    }
   }
 
   async #releaseOne(mountPoint: string, force: boolean): Promise<void> {
     const record = this.#records.get(mountPoint);
     if (record === undefined) return;
     record.users -= 1;
-    if (!force && (record.shared || record.users > 0)) return;
+    if (!force && (record.storage.shared || record.users > 0)) return;
     this.#records.delete(mountPoint);
+    try {
+      await this.#takeAway(record);
+    } finally {
+      this.#note();
+    }
+  }
+
+  async #takeAway({ storage, watch }: StorageRecord): Promise<void> {
+    const { mountPoint, driver } = storage;
+    watch?.close();
     try {
       await this.#kernel.sys.umount(mountPoint, MNT_DETACH);
     } catch (error) {
@@ -161,5 +185,24 @@ export class Storages {
     } catch {
       // Not empty, or not ours: it stays.
     }
+    await DRIVERS.get(driver)?.release?.(this.#kernel, storage);
   }
+
+  #watch(record: StorageRecord): void {
+    record.watch = DRIVERS.get(record.storage.driver)?.watch?.(this.#kernel, record.storage);
+  }
+
+  #note(): void {
+    this.#save([...this.#records.values()].map(({ storage }) => storage));
+  }
+}
+
+function sharedOf(known: ReadonlyMap<string, PlacedStorage>): string[] {
+  return [...known.values()].filter(({ shared }) => shared).map(({ mountPoint }) => mountPoint);
+}
+
+/** Of an agent that kept mount points alone: it can be unmounted. */
+function unknownAt(mountPoint: string): PlacedStorage {
+  const nothing = { driver: "", driverOptions: [], source: "", fstype: "", options: [] };
+  return { ...nothing, mountPoint, shared: false, container: "" };
 }

@@ -19,7 +19,7 @@ describe.skipIf(!isRoot)(`ephemeral storages${isRoot ? "" : " (skipped: needs ro
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), "guestd-ephemeral-"));
     storages = new Storages(kernel, async () => "");
-    await storages.acquire([storage("a", ["nosuid", "noexec", "mode=1777", "size=1m"]), storage("b", ["size=1m"])]);
+    await storages.acquire([storage("a", ["nosuid", "noexec", "mode=1777", "size=1m"]), storage("b", ["size=1m"])], "");
   });
   afterEach(async () => {
     await storages.release(storages.mountPoints, true);

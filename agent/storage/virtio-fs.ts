@@ -1,26 +1,29 @@
-import { AgentError, SystemError } from "../kernel/error.ts";
-import { parseStorageOptions } from "./mount-flags.ts";
+import { SystemError } from "../kernel/error.ts";
+import { mountStorage } from "./mount-storage.ts";
 import { mountedOn } from "./mounts.ts";
 import type { StorageDriver } from "./storage.ts";
+import { storageNotices } from "./storage-notices.ts";
 
 const DAX = /^dax(=.*)?$/;
 
 /** A directory of the host, by its virtio-fs tag. DAX that the machine hasn't is left out: /proc/mounts says what is. */
 export const virtioFs: StorageDriver = {
   name: "virtio-fs",
-  async mount({ sys, files }, { source, mountPoint, options, fsGroup }) {
-    if (fsGroup !== undefined) throw new AgentError("unimplemented", "virtio-fs storage: fs_group is not supported");
-    const present = mountedOn(files, mountPoint);
-    if (present?.source === source) return;
-    files.makeDirectory(mountPoint);
-    const { flags, data } = parseStorageOptions(options);
+  async mount(kernel, storage) {
+    const { source, mountPoint, options } = storage;
+    const present = mountedOn(kernel.files, mountPoint);
+    if (present?.type === "virtiofs" && present.source === source) return;
+    const share = { ...storage, fstype: "virtiofs" };
     try {
-      await sys.mount(source, mountPoint, "virtiofs", flags, data);
+      await mountStorage(kernel, share);
     } catch (error) {
       const without = options.filter((option) => !DAX.test(option));
       const refused = error instanceof SystemError && error.code === "EINVAL" && without.length < options.length;
       if (!refused) throw error;
-      await sys.mount(source, mountPoint, "virtiofs", flags, parseStorageOptions(without).data);
+      await mountStorage(kernel, { ...share, options: without });
+      storageNotices.publish(
+        `virtio-fs storage ${source} on ${mountPoint}: the machine has no DAX window, mounted without`,
+      );
     }
   },
 };

@@ -29,6 +29,7 @@ import { resourceScenarios } from "./resources.ts";
 import { seccompScenarios } from "./seccomp.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
 import { statisticsScenarios } from "./statistics.ts";
+import { storageScenarios } from "./storages.ts";
 import { updateScenarios } from "./update.ts";
 
 /**
@@ -68,6 +69,7 @@ export function allScenarios(
     describe("confinement", () => confinementScenarios(() => pod));
     describe("namespaces", () => namespaceScenarios(() => pod));
     describe("calls to the guest", () => guestCallScenarios(() => pod));
+    describe("storages", () => storageScenarios(() => pod));
     describe("mounts", () => mountScenarios(() => pod));
     if (!limits) return;
     describe("limits", () => limitScenarios(() => pod));

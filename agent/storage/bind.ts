@@ -1,0 +1,12 @@
+import { guestPath } from "../kernel/guest-path.ts";
+import { mountStorage } from "./mount-storage.ts";
+import type { StorageDriver } from "./storage.ts";
+
+/** A directory or file of the guest, shown at another place as well. */
+export const bind: StorageDriver = {
+  name: "bind",
+  mount(kernel, storage) {
+    guestPath("bind storage: source", storage.source);
+    return mountStorage(kernel, { ...storage, fstype: "bind" });
+  },
+};

@@ -1,0 +1,78 @@
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { applyFsGroup } from "./fs-group.ts";
+
+const isRoot = process.getuid?.() === 0;
+
+describe.skipIf(!isRoot)(`the group of a volume${isRoot ? "" : " (skipped: needs root)"}`, () => {
+  let volume = "";
+  let before = 0;
+  beforeEach(() => {
+    const base = mkdtempSync(join(tmpdir(), "guestd-group-"));
+    volume = join(base, "volume");
+    mkdirSync(join(volume, "a/b"), { recursive: true, mode: 0o700 });
+    writeFileSync(join(volume, "a/b/file"), "", { mode: 0o600 });
+    writeFileSync(join(volume, "program"), "", { mode: 0o4711 });
+    chmodSync(join(volume, "program"), 0o4711);
+    writeFileSync(join(base, "outside"), "", { mode: 0o600 });
+    symlinkSync("../outside", join(volume, "link"));
+    symlinkSync("nowhere", join(volume, "dangling"));
+    before = openDescriptors();
+  });
+  afterEach(() => {
+    expect(openDescriptors(), "descriptors left open").toBe(before);
+    rmSync(join(volume, ".."), { recursive: true });
+  });
+
+  const look = (name: string) => {
+    const { gid, mode } = lstatSync(join(volume, name));
+    return `${gid} ${(mode & 0o7777).toString(8)}`;
+  };
+  const all = ["", "a", "a/b", "a/b/file", "program"];
+
+  test("owns all of it, and what comes later; links are its own and lead nowhere", async () => {
+    await applyFsGroup(volume, { gid: 2000, onRootMismatch: false }, false);
+    expect(all.map(look)).toEqual(["2000 2770", "2000 2770", "2000 2770", "2000 660", "2000 4771"]);
+    expect(["link", "dangling"].map((name) => lstatSync(join(volume, name)).gid)).toEqual([2000, 2000]);
+    expect(look("../outside")).toBe("0 600");
+    mkdirSync(join(volume, "later"));
+    expect(look("later")).toMatch(/^2000 2/);
+  });
+
+  test("may read only what is read only", async () => {
+    await applyFsGroup(volume, { gid: 2000, onRootMismatch: false }, true);
+    expect(all.map(look)).toEqual(["2000 2750", "2000 2750", "2000 2750", "2000 640", "2000 4751"]);
+  });
+
+  test("by the policy of the root stays out of a volume whose root is right", async () => {
+    const policy = { gid: 2000, onRootMismatch: true };
+    await applyFsGroup(volume, policy, false);
+    writeFileSync(join(volume, "new"), "", { mode: 0o600 });
+    await applyFsGroup(volume, policy, false);
+    expect(look("new")).toBe("2000 600");
+    chmodSync(volume, 0o2755);
+    await applyFsGroup(volume, policy, false);
+    expect(look("new")).toBe("2000 660");
+  });
+
+  test("touches nothing that has it already", async () => {
+    const group = { gid: 2000, onRootMismatch: false };
+    await applyFsGroup(volume, group, false);
+    const changes = () => all.map((name) => lstatSync(join(volume, name)).ctimeMs);
+    utimesSync(join(volume, "program"), 1, 1);
+    const earlier = changes();
+    await applyFsGroup(volume, group, false);
+    expect(changes()).toEqual(earlier);
+  });
+
+  test("can be that of a file, and a missing volume is named", async () => {
+    await applyFsGroup(join(volume, "a/b/file"), { gid: 7, onRootMismatch: true }, false);
+    expect(look("a/b/file")).toBe("7 660");
+    await expect(applyFsGroup(join(volume, "none"), { gid: 7, onRootMismatch: false }, false)).rejects.toThrow(
+      /^change the group of \S+\/none: ENOENT/,
+    );
+  });
+});

@@ -1,0 +1,105 @@
+import { constants } from "node:fs";
+import { chmod, chown, lchown, lstat, open, readdir, stat } from "node:fs/promises";
+import { O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
+import { SystemError } from "../kernel/error.ts";
+
+/** The group that is to own a volume. */
+export interface FsGroup {
+  readonly gid: number;
+  /** Only when the root of the volume has another group or lacks permissions; else always all of it. */
+  readonly onRootMismatch: boolean;
+}
+
+/** What a group member may do: permissions of files; directories have ENTER and SETGID as well. */
+interface Grant {
+  readonly gid: number;
+  readonly bits: number;
+}
+
+const SETGID = 0o2000;
+const READ_WRITE = 0o660;
+const READ_ONLY = 0o440;
+const ENTER = 0o110;
+const KEEP = -1;
+const OPEN = O_PATH | constants.O_NOFOLLOW;
+
+/**
+ * Gives a mounted volume, all of it, to the group: its members may read, and write unless `readOnly`, and what is made in
+ * its directories later is the group's too. Links are given, and not followed. What has it already is not touched, and a
+ * volume that can't be written stays as it is.
+ */
+export async function applyFsGroup(path: string, { gid, onRootMismatch }: FsGroup, readOnly: boolean): Promise<void> {
+  const grant = { gid, bits: readOnly ? READ_ONLY : READ_WRITE };
+  const root = await open(path, O_PATH).catch((error: unknown) => {
+    throw named(path, error);
+  });
+  try {
+    const own = pathOf(root.fd);
+    const { mode } = await stat(own);
+    if (!isDirectory(mode)) return await give(own, grant); // a file that is bound
+    if (onRootMismatch && isGiven(await stat(own), ofDirectory(grant))) return;
+    await giveBelow(root.fd, grant);
+    await give(own, ofDirectory(grant));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EROFS") throw named(path, error);
+  } finally {
+    await root.close();
+  }
+}
+
+function named(path: string, error: unknown): unknown {
+  const { errno } = error as NodeJS.ErrnoException;
+  return errno === undefined ? error : new SystemError("change the group of", -errno, path);
+}
+
+/** Through descriptors of the directories on the way: nobody can put a link in the place of one. */
+async function giveBelow(directory: number, grant: Grant): Promise<void> {
+  for (const name of await readdir(pathOf(directory))) {
+    try {
+      await giveEntry(`${pathOf(directory)}/${name}`, grant);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // it went meanwhile
+    }
+  }
+}
+
+async function giveEntry(path: string, grant: Grant): Promise<void> {
+  const found = await lstat(path);
+  if ((found.mode & S_IFMT) === S_IFLNK) {
+    if (found.gid !== grant.gid) await lchown(path, KEEP, grant.gid);
+    return;
+  }
+  if (!isDirectory(found.mode) && isGiven(found, grant)) return;
+  const entry = await open(path, OPEN);
+  try {
+    const { mode } = await stat(pathOf(entry.fd));
+    if (isDirectory(mode)) await giveBelow(entry.fd, grant);
+    await give(pathOf(entry.fd), isDirectory(mode) ? ofDirectory(grant) : grant);
+  } finally {
+    await entry.close();
+  }
+}
+
+/** A path through a descriptor, which leads to what is open and nowhere else. */
+async function give(path: string, { gid, bits }: Grant): Promise<void> {
+  const found = await stat(path);
+  if (isGiven(found, { gid, bits })) return;
+  if (found.gid !== gid) await chown(path, KEEP, gid);
+  await chmod(path, (found.mode & 0o7777) | bits);
+}
+
+function isGiven(found: { readonly gid: number; readonly mode: number }, { gid, bits }: Grant): boolean {
+  return found.gid === gid && (found.mode & bits) === bits;
+}
+
+function ofDirectory({ gid, bits }: Grant): Grant {
+  return { gid, bits: bits | ENTER | SETGID };
+}
+
+function isDirectory(mode: number): boolean {
+  return (mode & S_IFMT) === S_IFDIR;
+}
+
+function pathOf(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}

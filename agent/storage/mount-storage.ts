@@ -1,0 +1,68 @@
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { MNT_DETACH, MS_BIND, MS_REC, MS_REMOUNT } from "../kernel/constants.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
+import type { Files } from "../kernel/files.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { isMountFlag, parseStorageOptions } from "./mount-flags.ts";
+import { mountedOn } from "./mounts.ts";
+import type { Storage } from "./storage.ts";
+
+type Mounted = Pick<Storage, "driver" | "source" | "fstype" | "mountPoint" | "options">;
+
+/**
+ * Mounts a storage as its options say: a file system, or a directory or file of the guest when its type or an option is
+ * `bind`. A bind keeps the flags of what it shows and gets its own; propagation is set last. On failure nothing is mounted.
+ */
+export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storage: Mounted): Promise<void> {
+  const { driver, source, fstype, mountPoint, options } = storage;
+  const { flags, data, propagation } = parseStorageOptions(options);
+  const isBind = fstype === "bind" || (flags & MS_BIND) !== 0;
+  if (isBind && data !== "") {
+    throw new AgentError("invalid-argument", `${driver} storage: a bind mount has no option "${data.slice(0, 200)}"`);
+  }
+  const { sys, files } = kernel;
+  const undo = makeTarget(files, mountPoint, isBind && !isDirectory(source));
+  try {
+    if (isBind) await sys.mount(source, mountPoint, "", MS_BIND | (flags & MS_REC), "");
+    else await sys.mount(source, mountPoint, fstype, flags, data);
+  } catch (error) {
+    undo();
+    throw error;
+  }
+  try {
+    if (isBind && (flags & ~(MS_BIND | MS_REC)) !== 0) {
+      const kept = mountedOn(files, mountPoint)?.options.filter(isMountFlag) ?? [];
+      const own = parseStorageOptions([...kept, ...options]).flags & ~MS_REC;
+      await sys.mount("", mountPoint, "", own | MS_BIND | MS_REMOUNT, "");
+    }
+    if (propagation !== 0) await sys.mount("", mountPoint, "", propagation, "");
+  } catch (error) {
+    await sys.umount(mountPoint, MNT_DETACH).catch(() => undefined);
+    undo();
+    throw error;
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw new SystemError("stat", -((error as NodeJS.ErrnoException).errno ?? 0), path);
+  }
+}
+
+/** The directory, or empty file, to mount on. What comes back takes it away again if it was made here. */
+function makeTarget(files: Files, path: string, isFile: boolean): () => void {
+  if (files.exists(path)) return () => undefined;
+  files.makeDirectory(isFile ? dirname(path) : path);
+  if (isFile) files.replace(path, "");
+  return () => {
+    try {
+      if (isFile) files.removeTree(path);
+      else files.removeDirectory(path);
+    } catch {
+      // It has content by now.
+    }
+  };
+}

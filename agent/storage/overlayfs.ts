@@ -1,0 +1,61 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { AgentError } from "../kernel/error.ts";
+import { guestPath } from "../kernel/guest-path.ts";
+import { mountStorage } from "./mount-storage.ts";
+import type { PlacedStorage, StorageDriver } from "./storage.ts";
+
+const CREATE = "io.katacontainers.volume.overlayfs.create_directory";
+const FS_OPTION = "io.katacontainers.fs-opt.";
+const WRITABLE = `${FS_OPTION}overlay-rw`;
+const CONTAINERS = "/run/kata-containers";
+
+/**
+ * Layers on top of each other. An option has a writable one made for the container, in memory: it goes with the storage.
+ * Driver options name directories to be made first.
+ */
+export const overlayfs: StorageDriver = {
+  name: "overlayfs",
+  options: [CREATE],
+  async mount(kernel, storage) {
+    const { driverOptions, options } = storage;
+    const own = writableLayer(storage);
+    const unknown = options.find((option) => option.startsWith(FS_OPTION) && option !== WRITABLE);
+    if (unknown !== undefined) {
+      throw new AgentError("unimplemented", `overlayfs storage: option "${unknown}" is not supported`);
+    }
+    for (const option of driverOptions) {
+      mkdirSync(guestPath(`overlayfs storage: ${CREATE}`, option.slice(CREATE.length + 1)), { recursive: true });
+    }
+    const { upper, work } = own ?? {};
+    for (const directory of [upper, work]) if (directory !== undefined) mkdirSync(directory, { recursive: true });
+    const layers = own === undefined ? [] : [`upperdir=${upper}`, `workdir=${work}`];
+    const words = [...options.filter((option) => option !== WRITABLE), ...layers];
+    try {
+      await mountStorage(kernel, { ...storage, source: "overlay", fstype: "overlay", options: words });
+    } catch (error) {
+      removeLayer(own);
+      throw error;
+    }
+  },
+  async release(_kernel, storage) {
+    removeLayer(writableLayer(storage));
+  },
+};
+
+interface Layer {
+  readonly upper: string;
+  readonly work: string;
+}
+
+/** Container ids are checked before: letters, digits, `_ . -`. */
+function writableLayer({ options, container }: PlacedStorage): Layer | undefined {
+  if (!options.includes(WRITABLE)) return undefined;
+  if (container === "")
+    throw new AgentError("invalid-argument", `overlayfs storage: ${WRITABLE} is for containers only`);
+  const base = `${CONTAINERS}/${container}`;
+  return { upper: `${base}/upper`, work: `${base}/work` };
+}
+
+function removeLayer(layer: Layer | undefined): void {
+  for (const directory of Object.values(layer ?? {})) rmSync(directory, { recursive: true, force: true });
+}

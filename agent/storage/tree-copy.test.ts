@@ -1,0 +1,145 @@
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { openSys } from "../kernel/sys.ts";
+import { TreeCopy } from "./tree-copy.ts";
+
+const sys = openSys();
+const LIMITS = { files: 16, bytes: 1 << 20 };
+let base = "";
+let copy: TreeCopy;
+let before = 0;
+const source = (name = "") => join(base, "source", name);
+const target = (name = "") => join(base, "target", name);
+
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), "guestd-tree-"));
+  mkdirSync(source());
+  mkdirSync(target());
+  copy = new TreeCopy(sys, source(), target());
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+  rmSync(base, { recursive: true });
+});
+
+const refresh = () => copy.refresh(LIMITS);
+/** A version of settings as a kubelet writes it: the files, then the switch, then the old ones go. */
+function publish(version: string, settings: Readonly<Record<string, string>>): void {
+  const old = existsSync(source("..data")) ? readlinkSync(source("..data")) : undefined;
+  mkdirSync(source(version));
+  for (const [name, text] of Object.entries(settings)) writeFileSync(source(`${version}/${name}`), text);
+  symlinkSync(version, source("..tmp"));
+  renameSync(source("..tmp"), source("..data"));
+  for (const name of Object.keys(settings)) {
+    if (!existsSync(source(name))) symlinkSync(`..data/${name}`, source(name));
+  }
+  for (const name of readdirSync(source()).filter((one) => !one.startsWith(".."))) {
+    if (!(name in settings)) rmSync(source(name));
+  }
+  if (old !== undefined) rmSync(source(old), { recursive: true });
+}
+
+test("settings that change are followed, and what went is gone", async () => {
+  publish("..1", { colour: "red", size: "1" });
+  expect(await refresh()).toBe(true);
+  expect([readFileSync(target("colour"), "utf8"), readlinkSync(target("colour"))]).toEqual(["red", "..data/colour"]);
+  publish("..2", { colour: "blue", weight: "7" });
+  await refresh();
+  expect(readFileSync(target("colour"), "utf8")).toBe("blue");
+  expect(readdirSync(target()).sort()).toEqual(["..2", "..data", "colour", "weight"]);
+});
+
+test("a file is replaced at once, with its mode, and one that did not change stays the same one", async () => {
+  writeFileSync(source("a"), "one");
+  writeFileSync(source("b"), "same");
+  mkdirSync(source("dir/empty"), { recursive: true });
+  await refresh();
+  const [a, b] = [lstatSync(target("a")).ino, lstatSync(target("b")).ino];
+  writeFileSync(source("a"), "two");
+  chmodSync(source("a"), 0o640);
+  await refresh();
+  expect(readFileSync(target("a"), "utf8")).toBe("two");
+  expect(lstatSync(target("a")).mode & 0o777).toBe(0o640);
+  expect(lstatSync(target("a")).ino).not.toBe(a);
+  expect(lstatSync(target("b")).ino).toBe(b);
+  expect(existsSync(target("dir/empty"))).toBe(true);
+});
+
+test("the next agent goes on with a copy that is there, and writes only what is another", async () => {
+  publish("..1", { colour: "red", size: "1" });
+  await refresh();
+  const same = lstatSync(target("..1/size")).ino;
+  writeFileSync(source("..1/colour"), "blue");
+  writeFileSync(target("left"), "by the agent before");
+  copy = new TreeCopy(sys, source(), target());
+  await refresh();
+  expect(readFileSync(target("colour"), "utf8")).toBe("blue");
+  expect(lstatSync(target("..1/size")).ino).toBe(same);
+  expect(existsSync(target("left"))).toBe(false);
+});
+
+test("what becomes of another kind is that", async () => {
+  writeFileSync(source("x"), "file");
+  mkdirSync(source("y"));
+  writeFileSync(source("y/below"), "");
+  await refresh();
+  rmSync(source("x"));
+  mkdirSync(source("x"));
+  rmSync(source("y"), { recursive: true });
+  symlinkSync("x", source("y"));
+  await refresh().catch(() => undefined);
+  await refresh();
+  expect([lstatSync(target("x")).isDirectory(), lstatSync(target("y")).isSymbolicLink()]).toEqual([true, true]);
+});
+
+test.each([
+  ["more files", () => Array.from({ length: 17 }, (_, index) => writeFileSync(source(`f${index}`), ""))],
+  ["more bytes", () => writeFileSync(source("f"), Buffer.alloc(LIMITS.bytes + 1))],
+])("%s than the limits allow are not copied", async (_, make) => {
+  make();
+  expect(await refresh()).toBe(false);
+  expect(readdirSync(target())).toEqual([]);
+});
+
+describe("what a container has made of the copy", () => {
+  const outside = (name = "") => join(base, "outside", name);
+  beforeEach(async () => {
+    mkdirSync(outside());
+    writeFileSync(outside("victim"), "of the guest");
+    mkdirSync(source("dir"));
+    writeFileSync(source("dir/victim"), "one");
+    await refresh();
+    rmSync(target("dir"), { recursive: true });
+  });
+
+  test("leads no write out of it", async () => {
+    symlinkSync(outside(), target("dir"));
+    writeFileSync(source("dir/victim"), "two");
+    await expect(refresh()).rejects.toThrow(/leads out$/);
+    expect(readFileSync(outside("victim"), "utf8")).toBe("of the guest");
+  });
+
+  test("leads no removal out of it", async () => {
+    symlinkSync(outside(), target("dir"));
+    rmSync(source("dir/victim"));
+    await refresh().catch(() => undefined);
+    expect(readFileSync(outside("victim"), "utf8")).toBe("of the guest");
+  });
+});

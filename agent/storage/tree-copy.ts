@@ -1,0 +1,134 @@
+import { constants, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { O_PATH } from "../kernel/constants.ts";
+import { SystemError } from "../kernel/error.ts";
+import type { Sys } from "../kernel/kernel.ts";
+import { copyFile } from "./copy-file.ts";
+import { scanTree, type TreeEntry, type TreeLimits } from "./scan-tree.ts";
+import { pathOf } from "./shared-parent.ts";
+import { openBeneath, openSharedRoot } from "./shared-path.ts";
+
+type CopySys = Pick<Sys, "openat2" | "close">;
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+/** The link by which a volume of settings goes from one version to the next, all files at once. */
+const SWITCH = "..data";
+
+/**
+ * A copy of a small tree that follows its source. What is in the copy may have been changed by containers: it is written
+ * and removed below its root and nowhere else.
+ */
+export class TreeCopy {
+  readonly #sys: CopySys;
+  readonly #source: string;
+  readonly #target: string;
+  #known: ReadonlyMap<string, TreeEntry> | undefined;
+
+  constructor(sys: CopySys, source: string, target: string) {
+    this.#sys = sys;
+    this.#source = source;
+    this.#target = target;
+  }
+
+  /**
+   * Brings the copy to what the source has now. False, and nothing done, when that is over the limits. Each file is
+   * replaced at once; new files are there before the links that lead to them, and old ones go after.
+   */
+  async refresh(limits: TreeLimits): Promise<boolean> {
+    const now = await scanTree(this.#source, limits);
+    if (now === undefined) return false;
+    const before = this.#known ?? (await scanTree(this.#target, { files: Number.MAX_VALUE, bytes: Number.MAX_VALUE }));
+    const old = [...(before ?? [])].sort(deepestFirst);
+    for (const [path] of old.filter(([path, was]) => (now.get(path)?.kind ?? was.kind) !== was.kind)) {
+      for (const [below, was] of old.filter(([other]) => other === path || other.startsWith(`${path}/`))) {
+        this.#remove(below, was);
+      }
+    }
+    const paths = [...now].sort(([a, one], [b, other]) => rank(a, one) - rank(b, other) || (a < b ? -1 : 1));
+    for (const [path, entry] of paths) {
+      const was = before?.get(path);
+      if (this.#known !== undefined && was?.version === entry.version) continue;
+      await this.#put(path, entry, was);
+    }
+    const gone = old.filter(([path]) => !now.has(path));
+    const isDirectory = ([, { kind }]: (typeof gone)[number]) => kind === "directory";
+    for (const [path, was] of [...gone.filter((one) => !isDirectory(one)), ...gone.filter(isDirectory)]) {
+      this.#remove(path, was);
+    }
+    this.#known = now;
+    return true;
+  }
+
+  async #put(path: string, entry: TreeEntry, was: TreeEntry | undefined): Promise<void> {
+    const data = entry.kind === "file" ? await this.#read(path, entry) : Buffer.from(entry.target);
+    if (was !== undefined && isSame(was, entry) && (entry.kind !== "file" || this.#holds(path, data))) return;
+    const { mode, uid, gid } = entry;
+    const parts = { mode, uid, gid, dirMode: 0o755, fileSize: data.length, offset: 0, data };
+    copyFile(this.#sys, { ...parts, path: `${this.#target}/${path}` }, this.#target);
+  }
+
+  /** No more than it had when it was looked at: a file that grows is copied the next time. */
+  async #read(path: string, { size }: TreeEntry): Promise<Buffer> {
+    const handle = await open(`${this.#source}/${path}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      const data = Buffer.alloc(size);
+      const { bytesRead } = await handle.read(data, 0, size, 0);
+      return data.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** The copy's file has this content. */
+  #holds(path: string, data: Buffer): boolean {
+    try {
+      return this.#inTarget(path.split("/"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, (fd) => readFileSync(fd).equals(data));
+    } catch {
+      return false;
+    }
+  }
+
+  /** A directory in which containers have left something stays. */
+  #remove(path: string, { kind }: TreeEntry): void {
+    const names = path.split("/");
+    const name = names.pop() ?? "";
+    try {
+      this.#inTarget(names.length === 0 ? ["."] : names, O_PATH | O_DIRECTORY, (parent) => {
+        if (kind === "directory") rmdirSync(`${pathOf(parent)}/${name}`);
+        else unlinkSync(`${pathOf(parent)}/${name}`);
+      });
+    } catch (error) {
+      const code = error instanceof SystemError ? error.code : (error as NodeJS.ErrnoException).code;
+      if (!["ENOENT", "ENOTDIR", "ENOTEMPTY", "EISDIR"].includes(code ?? "")) throw error;
+    }
+  }
+
+  #inTarget<T>(names: readonly string[], flags: number, use: (fd: number) => T): T {
+    const root = openSharedRoot(this.#target);
+    try {
+      const fd = openBeneath(this.#sys, root, names, flags);
+      try {
+        return use(fd);
+      } finally {
+        this.#sys.close(fd);
+      }
+    } finally {
+      this.#sys.close(root);
+    }
+  }
+}
+
+/** Directories, then files, then the link that switches, then the others. */
+function rank(path: string, { kind }: TreeEntry): number {
+  if (kind === "directory") return 0;
+  if (kind === "file") return 1;
+  return path === SWITCH || path.endsWith(`/${SWITCH}`) ? 2 : 3;
+}
+
+function isSame(was: TreeEntry, entry: TreeEntry): boolean {
+  return (["kind", "mode", "uid", "gid", "target"] as const).every((trait) => was[trait] === entry[trait]);
+}
+
+function deepestFirst([a]: readonly [string, TreeEntry], [b]: readonly [string, TreeEntry]): number {
+  return b.split("/").length - a.split("/").length;
+}

@@ -1,0 +1,179 @@
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+
+const ON_ROOT_MISMATCH = 1;
+
+/** What a host asks to be mounted for a container, driver by driver. */
+export function storageScenarios(pod: () => Pod): void {
+  const shell = (line: string) => pod().machine.shell(line);
+  let count = 0;
+  const fresh = () => `storage-${process.pid}-${Date.now().toString(36)}-${++count}`;
+
+  /** A container that has each storage at its own path, and sleeps. */
+  async function withStorages(
+    storages: readonly Init<grpc.Storage>[],
+    at: Readonly<Record<string, string>>,
+    rootfs?: string,
+  ): Promise<string> {
+    const container_id = fresh();
+    const binds = Object.entries(at).map(([destination, source]) => ({
+      ...{ destination, source, type: "bind", options: ["rbind"] },
+    }));
+    const spec = ociSpec(rootfs ?? pod().machine.rootfs(container_id), ["sleep", "1000"]);
+    const OCI = { ...spec, Mounts: [...(spec.Mounts ?? []), ...binds] };
+    await pod().client.agent.createContainer({ container_id, storages, OCI });
+    await pod().client.agent.startContainer({ container_id });
+    return container_id;
+  }
+  const inside = async (id: string, line: string) => {
+    const { stdout, stderr } = await pod().execute(id, ["sh", "-c", line]);
+    return stdout.toString() + stderr.toString();
+  };
+
+  it("local: a directory with its mode and group, that several containers use and that keeps its content", async () => {
+    const mount_point = `/run/kata-containers/sandbox/local/${fresh()}`;
+    const storage = { driver: "local", source: "local", fstype: "local", mount_point };
+    const options = ["mode=0750", "fsgid=2000"];
+    const one = await withStorages([{ ...storage, options }], { "/data": mount_point });
+    const other = await withStorages([{ ...storage, options }], { "/data": mount_point });
+    await inside(one, "echo from one >/data/file");
+    expect(await inside(other, "cat /data/file; stat -c '%a %g' /data /data/file")).toBe(
+      "from one\n2770 2000\n644 2000\n",
+    );
+    await pod().remove(one);
+    expect(await inside(other, "cat /data/file")).toBe("from one\n");
+    await pod().remove(other);
+    const again = await withStorages([{ ...storage, options }], { "/data": mount_point });
+    expect(await inside(again, "cat /data/file; rm /data/file")).toBe("from one\n");
+    await pod().remove(again);
+    expect(await shell(`ls -d ${mount_point} 2>&1 || true`)).toContain("No such file");
+  });
+
+  it("bind: a directory and a file of the guest at another place, read only, with its propagation", async () => {
+    const name = fresh();
+    await shell(`mkdir -p /run/${name}/from && echo content >/run/${name}/from/file`);
+    const bind = (what: string, options: readonly string[]) => ({
+      ...{ driver: "bind", source: `/run/${name}/from${what}`, fstype: "bind", options },
+      mount_point: `/run/${name}/to${what}`,
+    });
+    const storages = [bind("", ["rbind", "ro", "nosuid", "rslave"]), bind("-file", ["bind"])];
+    const wrong = { ...bind("/file", ["bind", "size=1m"]), mount_point: `/run/${name}/wrong` };
+    await expect(withStorages([wrong], {})).rejects.toMatchObject({ kind: "invalid-argument" });
+    const file = { ...storages[1], source: `/run/${name}/from/file` };
+    const id = await withStorages([storages[0] ?? {}, file], {
+      "/dir": `/run/${name}/to`,
+      "/file": `/run/${name}/to-file`,
+    });
+    expect(await inside(id, "cat /dir/file /file; touch /dir/x")).toMatch(
+      /^content\ncontent\ntouch: .*Read-only file system\n$/,
+    );
+    const mounted = await shell(`grep /run/${name}/to' ' /proc/self/mountinfo`);
+    expect(mounted).toMatch(/ ro,nosuid/);
+    expect(mounted).not.toMatch(/shared:/);
+    await pod().remove(id);
+    expect(await shell(`grep /run/${name} /proc/self/mountinfo || echo none; rm -r /run/${name}`)).toBe("none\n");
+  });
+
+  it("overlayfs: a root of a container over layers, its writable one gone with it", async () => {
+    const name = fresh();
+    const lower = pod().machine.rootfs(name);
+    const made = `/run/${name}/made/first`;
+    const storage = {
+      ...{ driver: "overlayfs", source: "none", fstype: "overlay", mount_point: `/run/${name}/rootfs` },
+      options: [`lowerdir=${lower}`, "io.katacontainers.fs-opt.overlay-rw"],
+      driver_options: [`io.katacontainers.volume.overlayfs.create_directory=${made}`],
+    };
+    const id = await withStorages([storage], {}, storage.mount_point);
+    expect(await inside(id, "echo new >/new; cat /new; grep ' / ' /proc/mounts")).toMatch(
+      /^new\noverlay \/ overlay rw,/,
+    );
+    expect(
+      await shell(`cat /run/kata-containers/${id}/upper/new; ls ${lower}/new 2>&1 || true; ls -d ${made}`),
+    ).toMatch(new RegExp(`^new\\n.*No such file or directory\\n${made}\\n$`));
+    await pod().remove(id);
+    expect(await shell(`ls /run/kata-containers/${id}/upper 2>&1 || true; rm -r /run/${name}`)).toContain(
+      "No such file",
+    );
+    const unknown = { ...storage, options: [`lowerdir=${lower}`, "io.katacontainers.fs-opt.is-file"] };
+    await expect(withStorages([unknown], {})).rejects.toMatchObject({ kind: "unimplemented" });
+    await expect(withStorages([{ ...storage, driver_options: ["x=1"] }], {})).rejects.toMatchObject({
+      message: 'overlayfs storage: driver option "x=1" is not supported',
+    });
+  });
+
+  it("fs_group: all of a volume belongs to the group, by its policy", async () => {
+    const name = fresh();
+    await shell(
+      `mkdir -p /run/${name}/from/dir && echo x >/run/${name}/from/dir/file && chmod 600 /run/${name}/from/dir/file`,
+    );
+    const storage = {
+      ...{ driver: "bind", source: `/run/${name}/from`, fstype: "bind", options: ["rbind"] },
+      ...{ mount_point: `/run/${name}/to`, fs_group: { group_id: 3000, group_change_policy: ON_ROOT_MISMATCH } },
+    };
+    const id = await withStorages([storage], { "/data": `/run/${name}/to` });
+    expect(await inside(id, "cd /data; stat -c '%a %g' . dir dir/file")).toBe("2775 3000\n2775 3000\n660 3000\n");
+    await inside(id, "touch /data/new; chgrp 0 /data/new");
+    await pod().remove(id);
+    const again = await withStorages([storage], { "/data": `/run/${name}/to` });
+    expect(await inside(again, "stat -c %g /data/new")).toBe("0\n");
+    await pod().remove(again);
+    await shell(`rm -r /run/${name}`);
+  });
+
+  it("ephemeral: huge pages are set aside for it, and given back", async () => {
+    if (!pod().machine.real) return; // they are the host's
+    const mount_point = `/run/kata-containers/sandbox/${fresh()}`;
+    const storage = { driver: "ephemeral", source: "nodev", fstype: "hugetlbfs", mount_point };
+    const free = async () => /HugePages_Total: +(\d+)/.exec(await shell("cat /proc/meminfo"))?.[1];
+    const id = await withStorages([{ ...storage, options: ["pagesize=2M", "size=8M"] }], { "/huge": mount_point });
+    expect(await free()).toBe("4");
+    expect(await inside(id, "grep /huge /proc/mounts")).toMatch(
+      /^nodev \/huge hugetlbfs rw,.*pagesize=2M,size=8192?k?/,
+    );
+    await pod().remove(id);
+    expect(await free()).toBe("0");
+    await expect(withStorages([{ ...storage, options: ["pagesize=2M", "size=64G"] }], {})).rejects.toMatchObject({
+      kind: "resource-exhausted",
+      message: expect.stringMatching(/^huge pages: 32768 pages of 2097152 bytes asked for, \d+ could be set aside$/),
+    });
+    expect(await free()).toBe("0");
+  });
+
+  it("watchable-bind: settings of the host that change, in the container, whole and without a share's delay", async () => {
+    const { machine } = pod();
+    const source = `${machine.rootfs(fresh())}/settings`;
+    const onHost = (name: string) => join(machine.hostPath(source), name);
+    const publish = (version: string, text: string) => {
+      mkdirSync(onHost(version), { recursive: true });
+      writeFileSync(onHost(`${version}/colour`), text);
+      symlinkSync(version, onHost("..tmp"));
+      renameSync(onHost("..tmp"), onHost("..data"));
+    };
+    publish("..1", "red");
+    symlinkSync("..data/colour", onHost("colour"));
+    const mount_point = `/run/kata-containers/shared/containers/watchable-${fresh()}`;
+    const storage = { driver: "watchable-bind", source, fstype: "bind", options: ["ro"], mount_point };
+    const id = await withStorages([storage], { "/settings": mount_point });
+    expect(await inside(id, "cat /settings/colour; grep /settings /proc/mounts")).toMatch(/^redtmpfs \/settings tmpfs/);
+    publish("..2", "blue");
+    rmSync(onHost("..1"), { recursive: true });
+    const deadline = Date.now() + 15_000;
+    while ((await inside(id, "cat /settings/colour")) !== "blue") {
+      if (Date.now() > deadline) throw new Error("the change did not come");
+      await sleep(100);
+    }
+    expect(await inside(id, "ls -A /settings")).toBe("..2\n..data\ncolour\n");
+    await pod().remove(id);
+    for (let index = 0; index < 17; index++) writeFileSync(onHost(`many${index}`), "");
+    const large = await withStorages([storage], { "/settings": mount_point });
+    expect(await inside(large, "ls /settings | wc -l; grep /settings /proc/mounts")).not.toMatch(/^18\ntmpfs/);
+    await pod().remove(large);
+    expect(await shell(`grep ${mount_point} /proc/self/mountinfo || echo none`)).toBe("none\n");
+  });
+}
