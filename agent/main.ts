@@ -14,6 +14,7 @@ import { createLog } from "./main/log.ts";
 import { LogSink, writeConsole } from "./main/log-sink.ts";
 import { openPolicy } from "./main/open-policy.ts";
 import { readOptions } from "./main/options.ts";
+import { cgroupRoot, forgetLastLife, isService, removeStaleSocket } from "./main/service-mode.ts";
 import { VERSION } from "./main/version.ts";
 import { watchDevices } from "./main/watch-devices.ts";
 import { logHooks } from "./main/watch-hooks.ts";
@@ -37,6 +38,10 @@ async function main(): Promise<void> {
   const init = await openInit(sys, env["GUESTD_INIT_FD"]);
   const stateDirectory = env["GUESTD_STATE_DIR"] ?? "/run/guestd";
   realFiles.makeDirectory(stateDirectory, 0o700);
+  const { generation } = init.greeting;
+  const service = isService();
+  const isServiceStart = service && generation === 1;
+  if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
   const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
   const kernel = { sys, init, files: realFiles, outputs: journal.outputs };
   const { options, problems } = readOptions({
@@ -55,22 +60,27 @@ async function main(): Promise<void> {
   process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));
 
   const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
-  const sandbox = new Sandbox(kernel, {
+  const sandboxOptions = {
     stateDirectory,
     devices,
     pipeSize: options.containerPipeSize,
-  });
+    ...(service ? { cgroupRoot: cgroupRoot(realFiles) } : {}),
+  };
+  let sandbox = new Sandbox(kernel, sandboxOptions);
+  if (isServiceStart && (await sandbox.discard())) {
+    log.warn("what the service had left at its last end is taken away");
+    sandbox = new Sandbox(kernel, sandboxOptions);
+  }
   const metrics = new GuestMetrics({
     readText: (path) => realFiles.readText(path),
     statfs: (path) => realFiles.statfs(path),
     pid: process.pid,
-    restarts: init.greeting.generation - 1,
+    restarts: generation - 1,
     launches: launchCount,
   });
   journal.outputs.keepOnly((id) => init.greeting.processes.some((process) => process.id === id));
   const { lost } = journal.outputs;
   if (lost > 0) log.warn({ lost }, "output that was on its way to hosts was lost at the restart of the agent");
-  const { generation } = init.greeting;
   const running = env["GUESTD_BUNDLE"];
   const isCutOff = ({ service, method }: OpenCall) => method !== "Upgrade" && !table.mayRepeat(service, method);
   const busy = () => server.openCalls().some(isCutOff);
@@ -83,7 +93,7 @@ async function main(): Promise<void> {
     network: openNetwork(realFiles, options.hotplugTimeoutMs),
     version: VERSION,
     defaultSeccomp: options.defaultSeccomp,
-    initDaemon: generation > 0,
+    initDaemon: !service,
     readText: realFiles.readText,
     exists: realFiles.exists,
     list: realFiles.list,
@@ -95,6 +105,7 @@ async function main(): Promise<void> {
   const server = new RpcServer({ sys, init, journal: journal.calls, adoptStream }, table);
 
   server.resume(init.greeting.deposits, sandbox.undone);
+  if (isServiceStart) removeStaleSocket(options.serverAddress);
   const listener = listen(init, options.serverAddress, (fd, cid) => void server.accept(fd, cid));
   const listenForHost = (port: number, serve: (socket: Duplex) => void) => {
     listen(init, `vsock://-1:${port}`, (fd, cid) => (cid === HOST_CID ? serve(adoptStream(fd)) : sys.close(fd)));
@@ -112,8 +123,9 @@ async function main(): Promise<void> {
   log.info({ address: options.serverAddress, generation, bundle, marks: marks(init) }, "listening");
   writeConsole(`guestd: listening on ${options.serverAddress}\n`);
   upgrades.listening();
+  if (service) process.once("SIGTERM", () => void sandbox.discard().finally(stop));
 
-  /** The sandbox has ended: what is under way is answered, then the guest powers off. */
+  /** The sandbox has ended: what is under way is answered, then the guest powers off, or the service ends. */
   async function stop(): Promise<void> {
     log.info("the sandbox has ended");
     await listener.close();
@@ -133,8 +145,11 @@ function marks(init: Init): Record<string, number> {
   };
 }
 
-main().catch((error: unknown) => {
+if (process.env["GUESTD_VERSION_ONLY"] === undefined) main().catch(giveUp);
+else writeConsole(`guestd ${VERSION}\n`);
+
+function giveUp(error: unknown): void {
   const line = error instanceof Error ? error.message : String(error);
   writeConsole(`guestd: the agent can't start: ${line}\n`);
   process.exitCode = 1;
-});
+}

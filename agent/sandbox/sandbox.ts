@@ -32,6 +32,8 @@ import { type ContainerRecord, type SandboxRecord, StateStore } from "./state.ts
 const MAX_HOSTNAME = 64;
 /** How long the processes of a creation that failed late have to die. */
 const ROLL_BACK_MS = 10_000;
+/** A service that ends, or begins after a bad end. */
+const DISCARD_MS = 10_000;
 
 export interface SandboxOptions {
   readonly stateDirectory: string;
@@ -202,6 +204,14 @@ export class Sandbox {
     const isLast = entry !== undefined && this.#containers.get(id)?.container === entry.container;
     const discarding = this.#discarding.get(id) ?? (isLast ? this.#discard(entry.record) : undefined);
     if (discarding !== undefined) await until(discarding, signal);
+  }
+
+  /** What there is of a sandbox is taken away within a time; false when there is none. This object is of no use then. */
+  async discard(): Promise<boolean> {
+    await this.undone;
+    if (this.#record === undefined) return false;
+    await this.destroy(AbortSignal.timeout(DISCARD_MS)).catch(() => undefined);
+    return true;
   }
 
   /** Removes every container, then the pod's own. Askers for OOM events are told that it is over. */

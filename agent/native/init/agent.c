@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,7 +53,7 @@ void agent_prepare(char *const *command, const struct origin *given) {
   if (command == NULL) default_command();
   for (; command != NULL && *command != NULL; command++) add_word(arguments, *command);
   for (char **entry = environ; *entry != NULL; entry++) {
-    if (strncmp(*entry, "GUESTD_", 7) != 0) continue;
+    if (strncmp(*entry, "GUESTD_", 7) != 0 && strncmp(*entry, "KATA_AGENT_", 11) != 0) continue;
     if (strncmp(*entry, "GUESTD_INIT_", 12) == 0) continue; /* between inits */
     add_word(environment, *entry);
   }
@@ -62,6 +63,7 @@ _Noreturn static void enter_agent(int socket) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a service may end; PID 1 takes all with it anyway */
   if (origin->oom_changed) write_file("/proc/self/oom_score_adj", AGENT_OOM_SCORE);
   if (socket == AGENT_FD ? fcntl(socket, F_SETFD, 0) == 0 : dup2(socket, AGENT_FD) >= 0) {
     execve(arguments[0], arguments, environment);
@@ -114,6 +116,14 @@ bool agent_exited(pid_t ended, int status) {
   int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
   say("the agent ended (%s %d); next start in %llu ms", how, number, (unsigned long long)pause);
   return true;
+}
+
+bool agent_stop(void) { return pid > 0 && kill(pid, SIGTERM) == 0; }
+
+void agent_become(void) {
+  execve(arguments[0], arguments, environment);
+  say("cannot execute the agent %s: %s", arguments[0], strerror(errno));
+  _exit(127);
 }
 
 void agent_kill(void) {

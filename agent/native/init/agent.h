@@ -12,6 +12,10 @@ void agent_start(void);
 int agent_timeout(void);
 /* True if that was the agent; it is started again after a pause. */
 bool agent_exited(pid_t pid, int status);
+/* Asks the agent to stop; false when there is none. */
+bool agent_stop(void);
+/* Executes the agent's program in place of this process. */
+_Noreturn void agent_become(void);
 /* Ends an agent that closed its socket. */
 void agent_kill(void);
 

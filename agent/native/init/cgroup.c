@@ -1,5 +1,4 @@
 #include "cgroup.h"
-#include "init.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +21,11 @@ static void enable_controllers(void) {
   }
 }
 
-void cgroup_prepare(void) {
+void cgroup_prepare(const struct origin *origin) {
+  if (origin->service) {
+    enable_controllers();
+    return;
+  }
   if (mkdir(OWN, 0755) < 0 && errno != EEXIST) {
     say("cannot make " OWN ": %s", strerror(errno));
     return;

@@ -25,6 +25,7 @@ enum {
 /* What the process was given at its start and has to give back to its children. */
 struct origin {
   uint64_t start_us; /* CLOCK_MONOTONIC */
+  bool service;      /* not PID 1: a service of a system that has its own init */
   bool foreign;      /* not the first pid namespace of this kernel: a test on a host */
   bool oom_changed;
   char oom_score[16];

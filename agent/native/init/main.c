@@ -1,4 +1,7 @@
-/* PID 1 of a guest (or of a pid namespace in tests): prepares the system, then serves its children and the agent. */
+/*
+ * PID 1 of a guest (or of a pid namespace in tests): prepares the system, then serves its children and the agent. As any
+ * other process it is a service: it leaves the system as it is, and reaps what its children leave behind.
+ */
 #include "adopt.h"
 #include "agent.h"
 #include "boot.h"
@@ -7,6 +10,7 @@
 #include "link.h"
 #include "linux-abi.h"
 #include "mounts.h"
+#include "power.h"
 #include "system.h"
 #include "table.h"
 #include <errno.h>
@@ -14,19 +18,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static struct origin origin;
+static bool stopping; /* a service */
 
 static void reap(void) {
   struct rusage usage;
   int status;
   pid_t pid;
   while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
-    if (agent_exited(pid, status)) continue;
+    if (agent_exited(pid, status)) {
+      if (stopping) power(false);
+      continue;
+    }
     struct process *process = table_by_pid(pid);
     if (process != NULL)
       table_exit(process, status, &usage);
@@ -43,12 +52,24 @@ static int watch_children(void) {
   sigprocmask(SIG_SETMASK, &set, NULL);
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
+  if (origin.service) sigaddset(&set, SIGTERM), sigaddset(&set, SIGINT);
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The first request to stop is the agent's: it takes away what there is, then has the power switched off. */
+static void stop_service(void) {
+  if (stopping || !agent_stop()) power(false);
+  stopping = true;
 }
 
 static void drain(int fd) {
   struct signalfd_siginfo infos[8];
-  while (read(fd, infos, sizeof infos) > 0) continue;
+  ssize_t length;
+  while ((length = read(fd, infos, sizeof infos)) > 0) {
+    for (unsigned i = 0; i < (size_t)length / sizeof *infos; i++) {
+      if (infos[i].ssi_signo != SIGCHLD) stop_service();
+    }
+  }
 }
 
 static void serve(int epoll, int children) {
@@ -70,22 +91,39 @@ static void serve(int epoll, int children) {
   }
 }
 
+static int prepare_service(int argc, char **argv) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    bool config = strcmp(argv[i], "--config") == 0 && i + 1 < argc;
+    if (config)
+      setenv("GUESTD_CONFIG_FILE", argv[++i], 1);
+    else if (strcmp(argv[i], "--version") == 0)
+      setenv("GUESTD_VERSION_ONLY", "1", 1);
+    else {
+      say("%s: not known; the options are --config FILE, --version, -- PROGRAM OF THE AGENT", argv[i]);
+      return -1;
+    }
+  }
+  power_is_exit();
+  return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
 int main(int argc, char **argv) {
   char *const *command = NULL;
   for (int i = 1; i < argc && command == NULL; i++) {
     if (strcmp(argv[i], "--") == 0 && argv[i + 1] != NULL) command = argv + i + 1;
   }
-  if (getpid() != 1) {
-    say("I am the first process of a guest or of a pid namespace, and this is process %d", getpid());
-    return 2;
-  }
+  origin.service = getpid() != 1;
   origin.start_us = boot_start_us();
   umask(022);
   abi_close_range(STDERR_FILENO + 1, ~0u); /* nothing of whoever started us goes on to our children */
-  boot_root(argv, origin.start_us);
-  mounts_prepare(&origin);
+  if (origin.service) {
+    if (prepare_service(argc, argv) < 0) return 2;
+  } else {
+    boot_root(argv, origin.start_us);
+    mounts_prepare(&origin);
+  }
   system_prepare(&origin);
-  cgroup_prepare();
+  cgroup_prepare(&origin);
   int children = watch_children();
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN, .data.fd = children};
@@ -94,5 +132,6 @@ int main(int argc, char **argv) {
     return 1;
   }
   agent_prepare(command, &origin);
+  if (getenv("GUESTD_VERSION_ONLY") != NULL) agent_become();
   serve(epoll, children);
 }

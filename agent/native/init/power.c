@@ -1,5 +1,9 @@
 #include "power.h"
+#include "agent.h"
+#include "linux-abi.h"
+#include "table.h"
 #include <errno.h>
+#include <signal.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,7 +29,22 @@ static void sync_within_limit(void) {
   }
 }
 
+static bool is_exit;
+
+void power_is_exit(void) { is_exit = true; }
+
+/* The agent first: it would start what is ended again, or complain. */
+_Noreturn static void leave(void) {
+  agent_kill();
+  for (unsigned i = 0; i < table_top(); i++) {
+    const struct process *process = table_at(i);
+    if (process->used && !process->exited) syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+  }
+  _exit(0);
+}
+
 int power(bool again) {
+  if (is_exit) leave();
   sync_within_limit();
   reboot(again ? RB_AUTOBOOT : RB_POWER_OFF);
   return -errno;

@@ -63,10 +63,12 @@ static void protect_from_oom(struct origin *origin) {
 
 void system_prepare(struct origin *origin) {
   open_console();
-  setsid();
-  ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* where there is a console, and nobody's yet */
-  set_hostname();
-  loopback_up();
+  if (!origin->service) {
+    setsid();
+    ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* where there is a console, and nobody's yet */
+    set_hostname();
+    loopback_up();
+  }
   raise_limits(origin);
   protect_from_oom(origin);
 }

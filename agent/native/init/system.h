@@ -3,7 +3,7 @@
 
 #include "init.h"
 
-/* Console, host name, loopback, and init's own limits; what was there before goes to `origin` for the children. */
+/* Console, host name and loopback unless it is a service, and init's own limits; what was there before goes to `origin` for the children. */
 void system_prepare(struct origin *origin);
 
 #endif

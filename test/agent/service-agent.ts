@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const init = join(repository, "build/native/init");
+
+/** Directory and cgroup of agents that run one after the other as services of this machine, not as PID 1. */
+export interface ServicePlace extends AsyncDisposable {
+  readonly directory: string;
+  start(env: Readonly<Record<string, string>>, options?: readonly string[]): RunningService;
+}
+
+export interface RunningService {
+  /** Of init. */
+  readonly pid: number;
+  console(): string;
+  listening(times?: number): Promise<void>;
+  children(): number[];
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+}
+
+/** Namespaces of mounts, host name and cgroups are its own, so that the machine stays as it is; processes are the machine's. */
+export function makeServicePlace(): ServicePlace {
+  const directory = makeWorkDirectory("service");
+  const root = readFileSync("/proc/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .find(([, , type]) => type === "cgroup2")?.[1];
+  if (root === undefined) throw new Error("no cgroup2 is mounted here");
+  const cgroup = join(root, `guestd-test-${process.pid}-service`);
+  mkdirSync(join(cgroup, "unit"), { recursive: true });
+  mkdirSync(join(directory, "run"));
+  const services: ChildProcess[] = [];
+  // As under systemd: the unit has a cgroup of its own, and v2 is where it always is.
+  const script = `echo 0 > ${cgroup}/cgroup.procs && exec unshare --cgroup --mount --uts --ipc --propagation private sh -c '
+    mount --bind ${directory}/run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+    echo 0 > /sys/fs/cgroup/unit/cgroup.procs && exec setpriv --pdeathsig KILL "$0" "$@"' "$@"`;
+  return {
+    directory,
+    start(env, options = []) {
+      const agent = [process.execPath, join(repository, "agent/main.ts")];
+      const child = spawn("/bin/sh", ["-c", script, "sh", init, ...options, "--", ...agent], {
+        env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+        cwd: "/",
+      });
+      services.push(child);
+      return watch(child);
+    },
+    async [Symbol.asyncDispose]() {
+      writeFileSync(`${cgroup}/cgroup.kill`, "1");
+      await Promise.all(services.map((it) => (it.exitCode ?? it.signalCode) !== null || once(it, "exit")));
+      for (let tries = 0; existsSync(cgroup) && tries < 200; tries++) {
+        removeCgroups(cgroup);
+        await sleep(5);
+      }
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function watch(child: ChildProcess): RunningService {
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (data: Buffer) => (text += data.toString()));
+  const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
+  const pid = child.pid ?? -1;
+  return {
+    pid,
+    console: () => text,
+    exited,
+    children: () => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    async listening(times = 1) {
+      for (const end = Date.now() + 20_000; text.split("guestd: listening").length <= times; await sleep(10)) {
+        if (Date.now() > end || child.exitCode !== null) throw new Error(`the agent did not listen: ${text}`);
+      }
+    },
+  };
+}
+
+function removeCgroups(path: string): void {
+  try {
+    for (const entry of readdirSync(path, { withFileTypes: true })) {
+      if (entry.isDirectory()) removeCgroups(join(path, entry.name));
+    }
+    rmdirSync(path);
+  } catch {
+    // Its processes are still being torn down: the next try.
+  }
+}

@@ -1,0 +1,113 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { type AgentClient, connect } from "../../host/client/agent-client.ts";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
+import type { Machine } from "../scenarios/machine.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
+
+const reason = whyNoNamespaces();
+const address = `unix://@guestd-service-${process.pid}`;
+const env = { KATA_AGENT_SERVER_ADDR: address };
+
+function podOf({ directory }: ServicePlace, client: AgentClient): Pod {
+  const rootfs = (name: string) => makeBusyboxRootfs(join(directory, name));
+  return new Pod({ rootfs, storages: [] } as unknown as Machine, client); // all that `run` uses
+}
+
+describe(`the agent as a service${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  it("runs containers, survives its death, and ends with DestroySandbox", async () => {
+    await using place = makeServicePlace();
+    const service = place.start(env);
+    await service.listening();
+    const client = await connect(address);
+    await client.agent.createSandbox({ sandbox_id: "pod", hostname: "pod" });
+    const { agent_details } = await client.agent.getGuestDetails({});
+    expect(agent_details?.init_daemon).toBe(false);
+    const { stdout, status } = await podOf(place, client).run(["sh", "-c", "echo out; exit 3"]);
+    expect({ stdout: stdout.toString(), status }).toEqual({ stdout: "out\n", status: 3 });
+
+    process.kill(service.children()[0] ?? -1, "SIGKILL");
+    await service.listening(2);
+    expect((await podOf(place, client).run(["echo", "again"])).stdout.toString()).toBe("again\n");
+
+    await client.agent.destroySandbox({});
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+    await client.close();
+  });
+
+  it("takes away what a life that was killed has left, and a stale socket", async () => {
+    await using place = makeServicePlace();
+    const path = `unix://${place.directory}/agent.sock`;
+    const first = place.start({ KATA_AGENT_SERVER_ADDR: path });
+    await first.listening();
+    const before = await connect(path);
+    await before.agent.createSandbox({ sandbox_id: "pod" });
+    await podOf(place, before).run(["true"]);
+    const [agent = -1] = first.children();
+    process.kill(first.pid, "SIGKILL");
+    await first.exited;
+    await before.close();
+    for (let tries = 0; existsSync(`/proc/${agent}`) && tries < 200; tries++) await sleep(10);
+    expect(existsSync(`/proc/${agent}`), "the agent outlived init").toBe(false);
+
+    const second = place.start({ KATA_AGENT_SERVER_ADDR: path });
+    await second.listening();
+    const client = await connect(path);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    expect((await podOf(place, client).run(["echo", "new"])).stdout.toString()).toBe("new\n");
+    await client.close();
+    process.kill(second.pid, "SIGTERM");
+    expect(await second.exited).toEqual({ code: 0, signal: null });
+    expect(existsSync(join(place.directory, "run/guestd/sandbox.json"))).toBe(false);
+  });
+
+  it("has a policy from its environment or its configuration file, and the next one by SetPolicy", async () => {
+    await using place = makeServicePlace();
+    const policy = join(place.directory, "policy.rego");
+    const rules = (copyFile: boolean) => `package agent_policy
+default CreateSandboxRequest := true
+default DestroySandboxRequest := true
+default SetPolicyRequest := true
+default CopyFileRequest := ${copyFile}
+`;
+    writeFileSync(policy, rules(true));
+    const config = join(place.directory, "agent.toml");
+    writeFileSync(config, `server_addr = "${address}"\npolicy_file = "${policy}"\n`);
+    const service = place.start({}, ["--config", config]);
+    await service.listening();
+    const client = await connect(address);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    const file = {
+      path: "/run/kata-containers/shared/containers/x",
+      file_size: 0,
+      file_mode: 0o100644,
+      dir_mode: 0o755,
+    };
+    await client.agent.copyFile(file);
+    await client.agent.setPolicy({ policy: rules(false) });
+    const denied = { code: 7, message: expect.stringMatching(/^CopyFileRequest is blocked by policy: /) };
+    await expect(client.agent.copyFile(file)).rejects.toMatchObject(denied);
+    await expect(client.agent.listInterfaces({})).rejects.toMatchObject({ code: 13 });
+
+    process.kill(service.children()[0] ?? -1, "SIGKILL");
+    await service.listening(2);
+    await expect(client.agent.copyFile(file), "after a restart").rejects.toMatchObject(denied);
+    await client.agent.destroySandbox({});
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+    await client.close();
+  });
+
+  it("says its version", () => {
+    const agent = [process.execPath, join(import.meta.dirname, "../../agent/main.ts")];
+    const init = join(import.meta.dirname, "../../build/native/init");
+    const { status, stdout } = spawnSync(init, ["--version", "--", ...agent], { encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^guestd \d+\.\d+\.\d+\n$/) });
+  });
+});
