@@ -174,6 +174,12 @@ export class Sandbox {
     }
   }
 
+  /** Swap on a virtio-blk disk, by its PCI path. */
+  async addSwap(pciPath: string, signal: AbortSignal): Promise<void> {
+    const { path } = await this.#devices.disk("blk", pciPath, signal);
+    await this.#kernel.sys.swapOn(path);
+  }
+
   updateEphemeral(storages: readonly Storage[]): Promise<void> {
     return this.#storages.updateEphemeral(storages);
   }

@@ -1,6 +1,7 @@
 import { type AnyMethod, services } from "../../proto/methods.ts";
 import { AgentError } from "../kernel/error.ts";
 import { addARPNeighbors } from "./agent/add-arp-neighbors.ts";
+import { addSwap } from "./agent/add-swap.ts";
 import { addSwapPath } from "./agent/add-swap-path.ts";
 import { closeStdin } from "./agent/close-stdin.ts";
 import { copyFile } from "./agent/copy-file.ts";
@@ -49,7 +50,7 @@ import { check } from "./health/check.ts";
 import { version } from "./health/version.ts";
 import type { Agent, MethodName, Rpc } from "./rpc.ts";
 
-const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
+const RPCS: { readonly [Name in MethodName]: Rpc<Name> } = {
   Check: check,
   Version: version,
   CreateSandbox: createSandbox,
@@ -80,6 +81,7 @@ const RPCS: { readonly [Name in MethodName]?: Rpc<Name> } = {
   GetVolumeStats: getVolumeStats,
   ResizeVolume: resizeVolume,
   UpdateEphemeralMounts: updateEphemeralMounts,
+  AddSwap: addSwap,
   AddSwapPath: addSwapPath,
   GetDiagnosticData: getDiagnosticData,
   RemoveStaleVirtiofsShareMounts: removeStaleVirtiofsShareMounts,
@@ -128,12 +130,12 @@ const REPEATED: ReadonlySet<string> = new Set<MethodName>([
 
 type Erased = (agent: Agent, request: never, call: Parameters<Handler>[1]) => Promise<unknown>;
 
-/** The services as transport sees them: bytes in, bytes out. A method that nothing implements says so by name. */
+/** The services as transport sees them: bytes in, bytes out. */
 export function serviceTable(agent: Agent): ServiceTable {
   const table = new Map<string, Map<string, Handler>>();
   for (const [service, methods] of Object.entries(services)) {
     const handlers = Object.entries(methods).map(([name, method]) => {
-      const rpc = RPCS[name as MethodName] as Erased | undefined;
+      const rpc = RPCS[name as MethodName] as unknown as Erased;
       return [name, bind(agent, method as unknown as AnyMethod, rpc)] as const;
     });
     table.set(service, new Map(handlers));
@@ -150,12 +152,7 @@ export function serviceTable(agent: Agent): ServiceTable {
   };
 }
 
-function bind(agent: Agent, method: AnyMethod, rpc: Erased | undefined): Handler {
-  if (rpc === undefined) {
-    return async () => {
-      throw new AgentError("unimplemented", `${method.path} is not supported`);
-    };
-  }
+function bind(agent: Agent, method: AnyMethod, rpc: Erased): Handler {
   const name = method.path.replace(/^.*\//, "");
   const requestName = method.request.name.replace(/^.*\./, "");
   if (method.path.startsWith("/grpc.Health/")) {

@@ -4,7 +4,6 @@ import { expect, it } from "vitest";
 import { storageDrivers } from "../../agent/storage/storages.ts";
 import { agentService, health } from "../../proto/methods.ts";
 import { KNOWN_DIFFERENCES } from "../recordings/known-differences.ts";
-import { NOT_YET } from "../scenarios/not-yet.ts";
 import { page, repository, section } from "./pages.ts";
 
 const contract = page("docs/contract.md");
@@ -21,10 +20,6 @@ it.each(rows.map(([, name = "", shown = ""]) => [name, shown]))(
   "%s is called in the files of its row",
   (name, shown) => {
     const call = `${name.slice(0, 1).toLowerCase()}${name.slice(1)}`;
-    if (NOT_YET.some((one) => one === call)) {
-      expect(shown).toBe("not yet: UNIMPLEMENTED");
-      return;
-    }
     const files = Array.from(shown.matchAll(/`([^`]+)`/g), ([, file = ""]) => file);
     expect(files.length).toBeGreaterThan(0);
     for (const file of files) {

@@ -105,9 +105,11 @@ describe("what is plugged into a running guest", () => {
     expect((await total()) - before).toBeGreaterThan(200 * 1024);
   });
 
-  test("swap is taken from a disk by its path", async () => {
+  test("swap is taken from a disk by its PCI path and by its path", async () => {
     await plugDisk(0, (file) => execFileSync(findProgram("mkswap") ?? "mkswap", [file], { stdio: "ignore" }));
-    await appears("/dev/vda");
+    await client.agent.addSwap({ PCIPath: [0x10, 0] });
+    expect(await shell("cat /proc/swaps; swapoff /dev/vda")).toMatch(/^\/dev\/vda +partition\t+65532/m);
+    await expect(client.agent.addSwap({ PCIPath: [0x1f, 7] })).rejects.toMatchObject({ kind: "internal" });
     await client.agent.addSwapPath({ path: "/dev/vda" });
     expect(await shell("cat /proc/swaps")).toMatch(/^\/dev\/vda +partition\t+65532/m);
     await expect(client.agent.addSwapPath({ path: "/dev/vda" })).rejects.toThrow("swapon /dev/vda: EBUSY");

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { NOT_YET } from "./not-yet.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
@@ -55,11 +54,5 @@ export function refusalScenarios(pod: () => Pod): void {
       });
       await pod().remove(container_id);
     });
-  });
-
-  it.each(NOT_YET)("%s, which has no implementation yet, answers UNIMPLEMENTED by its name", async (name) => {
-    const call = pod().client.agent[name] as (request: object) => Promise<unknown>;
-    const path = `/grpc.AgentService/${name.slice(0, 1).toUpperCase()}${name.slice(1)}`;
-    await expect(call({})).rejects.toMatchObject({ code: 12, message: expect.stringContaining(path) });
   });
 }
