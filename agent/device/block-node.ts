@@ -1,5 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
-import { present, readIfThere, type Sysfs } from "./sysfs.ts";
+import { present, readNumbers, type Sysfs } from "./sysfs.ts";
 import type { Uevent } from "./uevent.ts";
 
 /** A device of the guest that has a node. */
@@ -14,11 +14,9 @@ const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 
 /** The disk or partition of a kernel name, when both sysfs and /dev have it. */
 export function blockNode(sysfs: Sysfs, name: string): DeviceNode | undefined {
-  const numbers = readIfThere(sysfs, `/sys/class/block/${name}/dev`);
-  const [, major, minor] = /^(\d+):(\d+)\n?$/.exec(numbers ?? "") ?? [];
+  const numbers = readNumbers(sysfs, `/sys/class/block/${name}/dev`);
   const path = `/dev/${name}`;
-  if (major === undefined || !sysfs.exists(path)) return undefined;
-  return { path, type: "b", major: Number(major), minor: Number(minor) };
+  return numbers === undefined || !sysfs.exists(path) ? undefined : { path, type: "b", ...numbers };
 }
 
 export function isNewDisk({ action, subsystem }: Uevent): boolean {

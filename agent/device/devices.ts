@@ -1,8 +1,11 @@
+import { AgentError } from "../kernel/error.ts";
+import { type AttachedDevice, checkDevice, type DeviceRequest } from "./attach-device.ts";
 import type { DeviceNode } from "./block-node.ts";
 import { namedDisk } from "./named-disk.ts";
 import { scsiDisk } from "./scsi-disk.ts";
 import { realSysfs, type Sysfs } from "./sysfs.ts";
 import { Uevents } from "./uevents.ts";
+import { bindToVfio, parseVfioOption, pciFunction, type VfioFunction, vfioGroup } from "./vfio-device.ts";
 import { virtioDisk } from "./virtio-disk.ts";
 import { type Wanted, waitForDevice } from "./wait-for-device.ts";
 
@@ -16,6 +19,13 @@ const DISKS = {
 } as const satisfies Readonly<Record<string, (sysfs: Sysfs, address: string) => Wanted<DeviceNode>>>;
 
 export type DiskKind = keyof typeof DISKS;
+
+function isDiskKind(word: string): word is DiskKind {
+  return Object.hasOwn(DISKS, word);
+}
+
+/** The types of devices that a container can be given. */
+export const deviceTypes: readonly string[] = [...Object.keys(DISKS), "vfio-pci", "vfio-pci-gk"];
 
 export interface DevicesOptions {
   readonly uevents?: Uevents;
@@ -39,6 +49,41 @@ export class Devices {
   /** Throws for an address that none can have; rejects when there is no such disk after the timeout. */
   async disk(kind: DiskKind, address: string, signal?: AbortSignal): Promise<DeviceNode> {
     return this.#wait(DISKS[kind](this.#sysfs, address), signal);
+  }
+
+  /** What containers get of the devices that a host names for one, in their order; all are waited for at once. */
+  attach(requests: readonly DeviceRequest[], signal?: AbortSignal): Promise<AttachedDevice[]> {
+    for (const request of requests) checkDevice(request);
+    return Promise.all(requests.map((request) => this.#attach(request, signal)));
+  }
+
+  async #attach(request: DeviceRequest, signal: AbortSignal | undefined): Promise<AttachedDevice> {
+    const { type, id, vmPath, containerPath } = request;
+    if (isDiskKind(type)) {
+      const byPlace = type === "blk" || type === "scsi";
+      const address = byPlace ? id || vmPath : vmPath || id;
+      return { containerPath, node: await this.disk(type, address, signal), pci: {} };
+    }
+    if (type === "vfio-pci" || type === "vfio-pci-gk") return this.#attachVfio(request, signal);
+    throw new AgentError("invalid-argument", `device type "${type}" is not known; known are ${deviceTypes.join(", ")}`);
+  }
+
+  async #attachVfio({ type, containerPath, options }: DeviceRequest, signal?: AbortSignal): Promise<AttachedDevice> {
+    const functions = options.map(parseVfioOption);
+    const find = async ({ host, path }: VfioFunction) =>
+      [host, await this.#wait(pciFunction(this.#sysfs, path), signal)] as const;
+    const found = await Promise.all(functions.map(find));
+    const pci = Object.fromEntries(found);
+    if (type === "vfio-pci-gk") return { containerPath, pci };
+    const groups = new Set<string>();
+    for (const [, address] of found) groups.add(await bindToVfio(this.#sysfs, address));
+    const [group, ...more] = groups;
+    if (group === undefined || more.length > 0) {
+      const why =
+        group === undefined ? "it names no function" : `its functions are in groups ${[...groups].join(", ")}`;
+      throw new AgentError("invalid-argument", `VFIO device ${containerPath}: ${why}`);
+    }
+    return { containerPath, node: await this.#wait(vfioGroup(this.#sysfs, group), signal), ownPath: true, pci };
   }
 
   #wait<Found>(wanted: Wanted<Found>, signal: AbortSignal | undefined): Promise<Found> {

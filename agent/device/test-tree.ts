@@ -10,9 +10,9 @@ import {
 } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { Sysfs } from "./sysfs.ts";
+import { realSysfs, type Sysfs } from "./sysfs.ts";
 
 /** A /sys and a /dev of a machine's own, in a temporary directory; paths are those of the machine. */
 export class TestTree implements Sysfs {
@@ -29,6 +29,8 @@ export class TestTree implements Sysfs {
   readText = (path: string): string => readFileSync(join(this.#root, path), "utf8");
   write = (path: string, text: string): Promise<void> => writeFile(join(this.#root, path), text);
 
+  linkTarget = (path: string): string | undefined => realSysfs.linkTarget(join(this.#root, path));
+
   file(path: string, text = ""): void {
     mkdirSync(dirname(join(this.#root, path)), { recursive: true });
     writeFileSync(join(this.#root, path), text);
@@ -37,7 +39,7 @@ export class TestTree implements Sysfs {
   link(path: string, target: string): void {
     const at = join(this.#root, path);
     mkdirSync(dirname(at), { recursive: true });
-    symlinkSync(relative(dirname(at), join(this.#root, target)), at);
+    symlinkSync(join(this.#root, target), at);
   }
 
   /** A device on a PCI bus; with the number of the bus behind it, it is a bridge. */

@@ -8,6 +8,7 @@ import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import type { Spec } from "../container/spec.ts";
+import type { DeviceRequest } from "../device/attach-device.ts";
 import { Devices } from "../device/devices.ts";
 import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
 import { AgentError } from "../kernel/error.ts";
@@ -27,6 +28,7 @@ import { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
 import { createSharedNamespaces, removeSharedNamespaces } from "./shared-namespaces.ts";
 import { type ContainerRecord, type SandboxRecord, StateStore } from "./state.ts";
+import { pciOf, withDevices } from "./with-devices.ts";
 
 /** Longer host names are cut, as hosts expect. */
 const MAX_HOSTNAME = 64;
@@ -59,6 +61,8 @@ export interface ContainerRequest {
   readonly id: string;
   readonly spec: Spec;
   readonly storages: readonly Storage[];
+  /** Devices of its spec, to be found in the guest. */
+  readonly devices?: readonly DeviceRequest[];
   /** Of its process, by name. */
   readonly user?: NamedUser | undefined;
   /** It joins the sandbox's pid namespace (that of the first container). */
@@ -124,6 +128,11 @@ export class Sandbox {
 
   find(id: string): Container | undefined {
     return this.#containers.get(id)?.container;
+  }
+
+  /** PCI addresses in the guest of what a container was given, by those on the host. */
+  pciAddresses(id: string): Readonly<Record<string, string>> {
+    return this.#containers.get(id)?.record.pci ?? {};
   }
 
   /** Namespaces, storages and resolv.conf of the pod. A second call is refused and changes nothing. */
@@ -264,11 +273,13 @@ export class Sandbox {
     let made: ContainerRecord | undefined;
     let container: Container | undefined;
     try {
+      const attached = await this.#devices.attach(request.devices ?? [], signal);
+      const placed = withDevices(asked, attached);
       await this.#storages.acquire(request.storages, id, signal);
       made = { ...record, cgroup: "" };
-      const spec = withUser(this.#kernel, asked, request.user);
+      const spec = withUser(this.#kernel, placed, request.user);
       if (spec !== asked) {
-        record = { ...record, spec };
+        record = { ...record, spec, pci: pciOf(attached) };
         note();
       }
       await this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations));

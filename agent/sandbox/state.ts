@@ -22,6 +22,8 @@ export interface ContainerRecord {
   readonly cgroup: string;
   /** Mount points that it uses. */
   readonly storages: readonly string[];
+  /** PCI addresses in the guest of functions that it was given, by those on the host. */
+  readonly pci?: Readonly<Record<string, string>>;
   /** Its creation runs hooks and has not ended: the next agent takes it back. */
   readonly creating?: true;
   /** memory.events oom_kill that the host was told of or will be by this agent. */

@@ -102,6 +102,50 @@ test("persistent memory is found by its name", async () => {
   expect(await rootedIn("nvdimm", "/dev/pmem1")).toMatch(/^memory\n\/dev\/pmem1 \/ ext4/);
 });
 
+/** Runs a line in a container that is given the disk as /dev/volume, with what the host knows of it. */
+async function withVolume(device: { type: string; id?: string; vm_path?: string }, line: string): Promise<string> {
+  const id = `volume${++count}`;
+  const { agent } = pod.client;
+  const onHost = { Path: "/dev/volume", Type: "b", Major: 8, Minor: 0, FileMode: 0o640, GID: 6 };
+  const deny = { Allow: false, Type: "a", Access: "rwm" };
+  const resources = { Devices: [deny, { Allow: true, Type: "b", Major: 8, Minor: 0, Access: "r" }] };
+  await agent.createContainer({
+    container_id: id,
+    devices: [{ ...device, container_path: "/dev/volume" }],
+    OCI: ociSpec(machine.rootfs(id), ["sh", "-c", line], {
+      Linux: { ...ociSpec("/", []).Linux, Devices: [onHost], Resources: resources },
+    }),
+  });
+  await agent.startContainer({ container_id: id });
+  const { stdout, stderr } = await pod.finish(id, id);
+  await pod.remove(id);
+  return `${stdout}${stderr}`;
+}
+
+test.each([
+  ["blk", { type: "blk", id: `${BRIDGE}/05` }],
+  ["scsi", { type: "scsi", id: "3:1" }],
+  ["nvdimm", { type: "nvdimm", vm_path: "/dev/pmem1" }],
+])(
+  "a container has a %s disk with the guest's numbers, and may do to it what the host's rule says",
+  async (_, device) => {
+    // bytes 1080 and 1081 of an ext4 are its magic number
+    const line = "stat -c '%a %g' /dev/volume; dd if=/dev/volume bs=1 skip=1080 count=2 | od -x; echo x > /dev/volume";
+    const said = await withVolume(device, line);
+    expect(said).toMatch(/^640 6\n0000000 ef53\n/);
+    expect(said).toContain("can't create /dev/volume: Operation not permitted");
+  },
+);
+
+test("a device that the spec has not is refused", async () => {
+  const create = pod.client.agent.createContainer({
+    container_id: "none",
+    devices: [{ type: "blk", id: `${BRIDGE}/05`, container_path: "/dev/other" }],
+    OCI: ociSpec(machine.rootfs("none"), ["true"]),
+  });
+  await expect(create).rejects.toThrow('device "/dev/other": linux.devices of the OCI spec has none of that path');
+});
+
 test("what does not come is told with what is there", async () => {
   await expect(rootedIn("blk", `${BRIDGE}/1f`)).rejects.toThrow(
     /^disk at PCI path 14\/1f: not there after 3000 ms; PCI devices that are: 0000:00:00\.0, .*; disks that are: pmem0, .*vda/,

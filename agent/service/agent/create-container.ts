@@ -5,11 +5,11 @@ import { withDefaultSeccomp } from "../../container/seccomp/default-seccomp.ts";
 import { toSpec } from "../oci-spec.ts";
 import { refuseGiven } from "../refuse-given.ts";
 import type { Rpc } from "../rpc.ts";
+import { toDeviceRequest } from "../to-device-request.ts";
 import { toStorage } from "../to-storage.ts";
 
 export const createContainer: Rpc<"CreateContainer"> = async (agent, request, call) => {
   refuseGiven("create container", {
-    devices: request.devices,
     shared_mounts: request.shared_mounts,
     stdin_port: request.stdin_port,
     stdout_port: request.stdout_port,
@@ -21,6 +21,7 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
     id: request.container_id,
     spec,
     storages: request.storages.map(toStorage),
+    devices: request.devices.map(toDeviceRequest),
     user: request.string_user ?? undefined,
     sharePid: request.sandbox_pidns,
   };

@@ -5,6 +5,7 @@ import { securityModules } from "../../container/process/security-labels.ts";
 import type { ProcessSpec } from "../../container/spec.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
+import { withPciAddresses } from "../../sandbox/pci-environment.ts";
 import { findContainer } from "../find-container.ts";
 import { toProcess, unsupportedOfProcess } from "../oci-process.ts";
 import { refuseGiven } from "../refuse-given.ts";
@@ -22,7 +23,8 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (container.has(request.exec_id)) {
     throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(request.exec_id)} already exists`);
   }
-  const given = toProcess(request.process);
+  const asked = toProcess(request.process);
+  const given = { ...asked, env: withPciAddresses(asked.env, agent.sandbox.pciAddresses(request.container_id)) };
   const user = namedUser(agent, container, given, request.string_user);
   const process = user === given.user ? given : { ...given, user };
   await container.exec(request.exec_id, process, call.signal);

@@ -1,3 +1,4 @@
+import { deviceTypes } from "../../device/devices.ts";
 import { storageDrivers } from "../../storage/storages.ts";
 import type { Rpc } from "../rpc.ts";
 
@@ -10,7 +11,7 @@ export const getGuestDetails: Rpc<"GetGuestDetails"> = async (agent, request) =>
   agent_details: {
     version: agent.version,
     init_daemon: agent.initDaemon,
-    device_handlers: [],
+    device_handlers: [...deviceTypes],
     storage_handlers: [...storageDrivers],
     supports_seccomp: true,
     extra_features: ["seccomp"],

@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import type { DeviceCgroupSpec } from "../container/cgroup/resources-spec.ts";
+import type { DeviceSpec, Spec } from "../container/spec.ts";
+import { testSpec } from "../container/test-spec.ts";
+import type { AttachedDevice } from "../device/attach-device.ts";
+import { pciOf, withDevices } from "./with-devices.ts";
+
+const host = (path: string, major: number, minor: number): DeviceSpec => ({
+  ...{ path, type: "b", major, minor },
+  ...{ mode: 0o660, uid: 7, gid: 8 },
+});
+const rule = (type: string, major?: number, minor?: number, access = "r"): DeviceCgroupSpec => ({
+  ...{ allow: true, type, access },
+  ...(major === undefined ? {} : { major }),
+  ...(minor === undefined ? {} : { minor }),
+});
+const attached = (containerPath: string, name: string, major: number, minor: number): AttachedDevice => ({
+  containerPath,
+  node: { path: `/dev/${name}`, type: "b", major, minor },
+  pci: {},
+});
+
+function spec(devices: readonly DeviceSpec[], rules: readonly DeviceCgroupSpec[], env: readonly string[] = []): Spec {
+  const plain = testSpec();
+  const linux = { ...plain.linux, devices, resources: { ...plain.linux.resources, devices: rules } };
+  return { ...plain, linux, process: { ...plain.process, env } };
+}
+
+test("a device keeps its path, mode and owner, and gets the guest's numbers", () => {
+  const { linux } = withDevices(spec([host("/dev/x", 8, 0)], []), [attached("/dev/x", "vdb", 254, 16)]);
+  expect(linux.devices).toEqual([host("/dev/x", 254, 16)]);
+  expect(linux.resources.devices).toEqual([rule("b", 254, 16, "rwm")]);
+});
+
+test("two disks whose numbers cross are not mixed up", () => {
+  const devices = [host("/dev/x", 8, 0), host("/dev/y", 8, 16)];
+  const rules = [rule("b", 8, 0, "r"), rule("b", 8, 16, "w")];
+  const { linux } = withDevices(spec(devices, rules), [
+    attached("/dev/y", "sda", 8, 0),
+    attached("/dev/x", "sdb", 8, 16),
+  ]);
+  expect(linux.devices).toEqual([host("/dev/x", 8, 16), host("/dev/y", 8, 0)]);
+  expect(linux.resources.devices).toEqual([rule("b", 8, 16, "r"), rule("b", 8, 0, "w")]);
+});
+
+test("rules for other devices, for all and of another type stay as they are", () => {
+  const rules = [rule("a"), rule("b", 8), rule("c", 8, 0), rule("b", 9, 0)];
+  const { linux } = withDevices(spec([host("/dev/x", 8, 0)], rules), [attached("/dev/x", "vda", 254, 0)]);
+  expect(linux.resources.devices).toEqual([...rules, rule("b", 254, 0, "rwm")]);
+});
+
+test("a group of VFIO stands at its own path, and the environment names its functions as the guest does", () => {
+  const device: AttachedDevice = {
+    containerPath: "/dev/vfio/70",
+    node: { path: "/dev/vfio/3", type: "c", major: 240, minor: 0 },
+    ownPath: true,
+    pci: { "0000:3b:00.1": "0000:01:01.0", "0000:3b:00.2": "0000:01:02.0" },
+  };
+  const env = [
+    "PCIDEVICE_VENDOR_NIC=0000:3b:00.1,0000:3B:00.2,0000:af:00.0",
+    'PCIDEVICE_VENDOR_NIC_INFO={"0000:3b:00.2":{"generic":{"deviceID":"0000:3b:00.2"}}}',
+    "OTHER=0000:3b:00.1",
+  ];
+  const given = { ...host("/dev/vfio/70", 511, 4), type: "c" };
+  const { linux, process } = withDevices(spec([given], [], env), [device]);
+  expect(linux.devices).toEqual([{ ...given, path: "/dev/vfio/3", major: 240, minor: 0 }]);
+  expect(process.env).toEqual([
+    "PCIDEVICE_VENDOR_NIC=0000:01:01.0,0000:01:02.0,0000:af:00.0",
+    'PCIDEVICE_VENDOR_NIC_INFO={"0000:01:02.0":{"generic":{"deviceID":"0000:01:02.0"}}}',
+    "OTHER=0000:3b:00.1",
+  ]);
+  expect(pciOf([device, { containerPath: "/x", pci: { a: "b" } }])).toEqual({ ...device.pci, a: "b" });
+});
+
+test("without devices a spec is the same", () => {
+  const plain = spec([], []);
+  expect(withDevices(plain, [])).toBe(plain);
+});
+
+test.each([
+  [
+    "one that the spec has not",
+    [attached("/dev/y", "vda", 254, 0)],
+    "linux.devices of the OCI spec has none of that path",
+  ],
+  [
+    "one that is given twice",
+    [attached("/dev/x", "vda", 254, 0), attached("/dev/x", "vdb", 254, 16)],
+    "it is given twice",
+  ],
+])("%s is refused", (_, devices, why) => {
+  expect(() => withDevices(spec([host("/dev/x", 8, 0)], []), devices)).toThrow(why);
+});

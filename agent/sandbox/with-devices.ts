@@ -1,0 +1,56 @@
+import type { DeviceCgroupSpec } from "../container/cgroup/resources-spec.ts";
+import type { DeviceSpec, Spec } from "../container/spec.ts";
+import type { AttachedDevice } from "../device/attach-device.ts";
+import { AgentError } from "../kernel/error.ts";
+import { withPciAddresses } from "./pci-environment.ts";
+
+type Node = Pick<DeviceSpec, "type" | "major" | "minor">;
+type Attached = AttachedDevice & { readonly node: NonNullable<AttachedDevice["node"]> };
+
+/**
+ * The spec of a host with the guest's numbers: its devices that were attached, the cgroup rules that name them by the
+ * host's numbers, and PCI addresses in the environment. A device that no rule names gets one that allows all.
+ */
+export function withDevices(spec: Spec, attached: readonly AttachedDevice[]): Spec {
+  if (attached.length === 0) return spec;
+  const nodes = attached.filter((one): one is Attached => one.node !== undefined);
+  const given = nodes.map((one) => givenDevice(spec, one, nodes));
+  const guests = new Map(nodes.map((one, index) => [keyOf(given[index] as DeviceSpec), one.node]));
+  const devices = spec.linux.devices.map((device) => {
+    const one = nodes[given.indexOf(device)];
+    if (one === undefined) return device;
+    const { type, major, minor, path } = one.node;
+    return { ...device, type, major, minor, ...(one.ownPath ? { path } : {}) };
+  });
+  const rules = spec.linux.resources.devices ?? [];
+  const named = new Set(rules.flatMap((rule) => guests.get(keyOf(rule)) ?? []));
+  const added = nodes
+    .filter(({ node }) => !named.has(node))
+    .map(({ node: { type, major, minor } }): DeviceCgroupSpec => ({ allow: true, type, major, minor, access: "rwm" }));
+  const rewritten = rules.map((rule): DeviceCgroupSpec => {
+    const guest = guests.get(keyOf(rule));
+    return guest === undefined ? rule : { ...rule, major: guest.major, minor: guest.minor };
+  });
+  const env = withPciAddresses(spec.process.env, pciOf(attached));
+  const resources = { ...spec.linux.resources, devices: [...rewritten, ...added] };
+  return { ...spec, process: { ...spec.process, env }, linux: { ...spec.linux, devices, resources } };
+}
+
+/** PCI addresses of all its devices. */
+export function pciOf(attached: readonly AttachedDevice[]): Record<string, string> {
+  return Object.assign({}, ...attached.map(({ pci }) => pci));
+}
+
+/** The device of the spec that an attached one is. */
+function givenDevice(spec: Spec, { containerPath }: Attached, all: readonly Attached[]): DeviceSpec {
+  const refuse = (why: string) => new AgentError("invalid-argument", `device ${JSON.stringify(containerPath)}: ${why}`);
+  if (all.filter((one) => one.containerPath === containerPath).length > 1) throw refuse("it is given twice");
+  const device = spec.linux.devices.find(({ path }) => path === containerPath);
+  if (device === undefined) throw refuse("linux.devices of the OCI spec has none of that path");
+  return device;
+}
+
+/** `u` is a character device too. A rule for all minors, or all types, names no single device. */
+function keyOf({ type, major, minor }: Node | DeviceCgroupSpec): string {
+  return `${type === "u" ? "c" : type} ${major}:${minor}`;
+}
