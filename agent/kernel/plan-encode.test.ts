@@ -80,7 +80,7 @@ test("what is encoded can be read back by the list in plan.h, whatever the plan"
 });
 
 test("every operation has its place in plan.h, and plan.h has no other", () => {
-  expect(listed.map(({ name }) => name).sort()).toEqual([...Object.keys(arbitraryOps), "exec"].sort());
+  expect(listed.map(({ name }) => name).sort()).toEqual([...Object.keys(arbitraryOps), "exec", "exit"].sort());
 });
 
 test("equal plans have equal bytes, and the last byte is zero", () => {

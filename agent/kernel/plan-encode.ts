@@ -66,6 +66,8 @@ const ENCODERS: { readonly [N in OpName]: (put: PlanWriter, op: OpOf<N>) => void
   wait: (put, op) => put.u32(op.slot),
   exec: (put, op) => put.strings(op.args).strings(op.env),
   "session-keyring": () => {},
+  "own-root": () => {},
+  exit: () => {},
 };
 
 const CODES = new Map(Object.keys(ENCODERS).map((name, index) => [name, index + 1]));

@@ -45,6 +45,8 @@ export type PlanOp =
   | { readonly op: "fsmount"; readonly attributes: number }
   /** mount_setattr on `mount`. */
   | ({ readonly op: "setattr" } & MountAttributes)
+  /** root := the root of the mount namespace that the child has joined. */
+  | { readonly op: "own-root" }
   /** move_mount(mount → guest path), then root := mount. */
   | { readonly op: "root"; readonly path: string }
   /**
@@ -130,7 +132,9 @@ export type PlanOp =
   /** Report "ready", then block until one byte can be read from the slot. End of file: exit. */
   | { readonly op: "wait"; readonly slot: Slot }
   /** execve of what `find` chose. */
-  | { readonly op: "exec"; readonly args: readonly string[]; readonly env: readonly string[] };
+  | { readonly op: "exec"; readonly args: readonly string[]; readonly env: readonly string[] }
+  /** In place of `exec`: the end of a plan that runs nothing. */
+  | { readonly op: "exit" };
 
 /** Largest encoded plan, in bytes (arguments and environment included); init refuses more. */
 export const MAX_PLAN_BYTES = 16 * 1024 * 1024;

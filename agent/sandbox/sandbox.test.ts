@@ -76,6 +76,7 @@ const request = (id: string, parts: { args?: string[]; cgroupsPath?: string } = 
       shared: false,
     },
   ],
+  sharedMounts: [],
   sharePid: false,
 });
 

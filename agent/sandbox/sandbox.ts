@@ -7,6 +7,7 @@ import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
+import { checkSharedMounts, isNamed, type SharedMount, shareMount } from "../container/shared-mounts.ts";
 import type { Spec } from "../container/spec.ts";
 import type { DeviceRequest } from "../device/attach-device.ts";
 import { Devices } from "../device/devices.ts";
@@ -63,6 +64,7 @@ export interface ContainerRequest {
   readonly storages: readonly Storage[];
   /** Devices of its spec, to be found in the guest. */
   readonly devices?: readonly DeviceRequest[];
+  readonly sharedMounts: readonly SharedMount[];
   /** Of its process, by name. */
   readonly user?: NamedUser | undefined;
   /** It joins the sandbox's pid namespace (that of the first container). */
@@ -259,6 +261,7 @@ export class Sandbox {
       mergeHooks(request.spec.hooks, this.#record?.hooks),
     );
     checkSpec(asked);
+    checkSharedMounts(request.sharedMounts);
     const cgroup = this.#cgroups.directory(id, asked.linux);
     if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
       throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
@@ -266,8 +269,9 @@ export class Sandbox {
     const storages = request.storages.map(mountPointOf);
     let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
     const hooks = launcherHooks(asked);
-    const hooked = hasCreateHooks(hooks);
-    const note = () => this.#state.writeContainer(hooked ? { ...record, creating: true } : record);
+    // More is done when its process is there.
+    const inSteps = hasCreateHooks(hooks) || request.sharedMounts.length > 0;
+    const note = () => this.#state.writeContainer(inSteps ? { ...record, creating: true } : record);
     note();
     // What there is to take away, should it fail from here on.
     let made: ContainerRecord | undefined;
@@ -287,7 +291,8 @@ export class Sandbox {
       const options = { id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: this.#record?.hostname ?? "" };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       container = await Container.create(this.#kernel, options, signal);
-      if (hooked) this.#state.writeContainer(record);
+      await this.#shareMounts(request.sharedMounts, container, signal);
+      if (inSteps) this.#state.writeContainer(record);
       this.#pidNamespace.keep(container);
       this.#containers.set(id, { container, record });
       this.#cgroups.watch(record, container.init.exit);
@@ -297,6 +302,18 @@ export class Sandbox {
       if (made === undefined) this.#state.removeContainer(id);
       else await this.#discard(made, { refused: isRefusal(error) }).catch(() => undefined);
       throw error;
+    }
+  }
+
+  async #shareMounts(mounts: readonly SharedMount[], target: Container, signal?: AbortSignal): Promise<void> {
+    const ownerOf = ({ id, init: { pid, pidfd } }: Container) => ({ id, pid, pidfd });
+    for (const mount of mounts) {
+      const source = this.containers.find(({ id, spec }) => isNamed(id, spec.annotations, mount.source));
+      if (source === undefined || source.init.status !== undefined) {
+        const why = `no container ${JSON.stringify(mount.source.slice(0, 80))} runs`;
+        throw new AgentError("internal", `shared mount ${mount.name}: ${why}`);
+      }
+      await shareMount(this.#kernel, mount, ownerOf(source), ownerOf(target), signal);
     }
   }
 

@@ -74,6 +74,24 @@ describeInit("every operation does what it says", (binary) => {
     expect((await target.process.exit).code).toBe(137);
   });
 
+  test("own-root is the root of a mount namespace that was joined, and exit ends a plan that runs nothing", async () => {
+    const enter = [...enterRootfs(rootfs), ...mountProc, pivot, stdio];
+    await using target = await launch(agent, [...enter, ...shell("read go; grep -o ' /tmp/new.*tmpfs ' /proc/mounts")]);
+    await target.report.next();
+    const plan: PlanOp[] = [
+      { op: "setns", slot: EXTRA, flags: abi.CLONE_NEWNS },
+      { op: "own-root" },
+      ...mountOf("tmpfs", "/tmp/new/shared"),
+      { op: "exit" },
+    ];
+    await using finished = await launch(agent, plan, { extra: [target.process.pidfd] });
+    expect(await finished.report.next()).toEqual({ kind: "executed" });
+    expect((await finished.process.exit).code).toBe(0);
+    sys.write(target.stdin, Buffer.from("go\n"));
+    expect(await target.text()).toBe(" /tmp/new/shared tmpfs \n");
+    await target.process.exit;
+  });
+
   test("setsid makes a session, and ctty gives it a terminal", async () => {
     const devpts = sys.openat2(0, join("/proc", String(await init.running.pid()), "root/dev/pts"), abi.O_DIRECTORY, 0);
     const master = sys.openTerminal(devpts);

@@ -27,6 +27,7 @@ import { processScenarios } from "./processes.ts";
 import { refusalScenarios } from "./refusals.ts";
 import { resourceScenarios } from "./resources.ts";
 import { seccompScenarios } from "./seccomp.ts";
+import { sharedMountScenarios } from "./shared-mounts.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
 import { statisticsScenarios } from "./statistics.ts";
 import { storageScenarios } from "./storages.ts";
@@ -70,6 +71,7 @@ export function allScenarios(
     describe("namespaces", () => namespaceScenarios(() => pod));
     describe("calls to the guest", () => guestCallScenarios(() => pod));
     describe("storages", () => storageScenarios(() => pod));
+    describe("shared mounts", () => sharedMountScenarios(() => pod));
     describe("mounts", () => mountScenarios(() => pod));
     if (!limits) return;
     describe("limits", () => limitScenarios(() => pod));

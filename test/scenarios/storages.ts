@@ -134,7 +134,7 @@ export function storageScenarios(pod: () => Pod): void {
     const id = await withStorages([{ ...storage, options: ["pagesize=2M", "size=8M"] }], { "/huge": mount_point });
     expect(await free()).toBe("4");
     expect(await inside(id, "grep /huge /proc/mounts")).toMatch(
-      /^nodev \/huge hugetlbfs rw,.*pagesize=2M,size=8192?k?/,
+      /^nodev \/huge hugetlbfs rw,.*pagesize=2M,size=(8192k|8388608)/,
     );
     await pod().remove(id);
     expect(await free()).toBe("0");

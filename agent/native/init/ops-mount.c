@@ -89,6 +89,14 @@ int op_root(struct child *child, const struct plan_op *op) {
   return 0;
 }
 
+/* The root of the mount namespace that the child has joined. */
+int op_own_root(struct child *child, const struct plan_op *op) {
+  (void)op;
+  drop_fd(&child->root);
+  child->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return result_of(child->root);
+}
+
 /* Arguments: target, 1 if it may lie on a proc file system. A missing target is made of the kind that the mount has. */
 int op_attach(struct child *child, const struct plan_op *op) {
   struct stat top;

@@ -83,9 +83,10 @@ static int check_op(struct checker *c, const struct plan_op *op) {
   return 0;
 }
 
-/* The last operation, and only that, replaces the process. */
+/* The last operation, and only that, replaces the process or ends it. */
 static int check_end(const struct plan *plan, uint32_t index) {
-  return (plan->ops[index].code == OP_exec) == (index == plan->op_count - 1) ? 0 : -EINVAL;
+  bool ends = plan->ops[index].code == OP_exec || plan->ops[index].code == OP_exit;
+  return ends == (index == plan->op_count - 1) ? 0 : -EINVAL;
 }
 
 int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32_t *bad) {

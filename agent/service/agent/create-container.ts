@@ -1,7 +1,9 @@
+import type { grpc } from "../../../proto/gen/messages.js";
 import { mountWarnings } from "../../container/mounts/check-mounts.ts";
 import { processWarnings } from "../../container/process/check-process.ts";
 import { securityModules } from "../../container/process/security-labels.ts";
 import { withDefaultSeccomp } from "../../container/seccomp/default-seccomp.ts";
+import type { SharedMount } from "../../container/shared-mounts.ts";
 import { toSpec } from "../oci-spec.ts";
 import { refuseGiven } from "../refuse-given.ts";
 import type { Rpc } from "../rpc.ts";
@@ -10,7 +12,6 @@ import { toStorage } from "../to-storage.ts";
 
 export const createContainer: Rpc<"CreateContainer"> = async (agent, request, call) => {
   refuseGiven("create container", {
-    shared_mounts: request.shared_mounts,
     stdin_port: request.stdin_port,
     stdout_port: request.stdout_port,
     stderr_port: request.stderr_port,
@@ -22,6 +23,7 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
     spec,
     storages: request.storages.map(toStorage),
     devices: request.devices.map(toDeviceRequest),
+    sharedMounts: request.shared_mounts.map(toSharedMount),
     user: request.string_user ?? undefined,
     sharePid: request.sandbox_pidns,
   };
@@ -31,3 +33,7 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
   }
   return {};
 };
+
+function toSharedMount({ name, src_ctr, src_path, dst_path }: grpc.SharedMount): SharedMount {
+  return { name: name.slice(0, 80), source: src_ctr, sourcePath: src_path, path: dst_path };
+}

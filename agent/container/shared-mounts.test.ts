@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { checkSharedMounts, isNamed, shareMount } from "./shared-mounts.ts";
+import { testKernel } from "./test-kernel.ts";
+
+const mount = { name: "m", source: "c1", sourcePath: "/srv dir/", path: "/there" };
+const [source, target] = ["c1", "c2"].map((id) => ({ id, pid: 7, pidfd: 1 })) as [never, never];
+const table = (text: string) => ({ files: { readText: () => text } });
+
+test("a mount that is there, by the kernel's name for it, is taken from one to the other by a plan", async () => {
+  const before = openDescriptors();
+  const files = table("22 1 0:5 / /srv\\040dir rw - tmpfs t rw\n");
+  const kernel = testKernel({ ...files, play: (child) => child.end() });
+  await shareMount(kernel, mount, source, target);
+  const [child] = kernel.init.children;
+  expect(child?.request.plan.map(({ op }) => op)).toEqual([
+    "setns",
+    "own-root",
+    "open-tree",
+    "setns",
+    "own-root",
+    "attach",
+    "exit",
+  ]);
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+test("one that does not come is told, with the container and the time", async () => {
+  const sharing = shareMount(
+    testKernel(table("22 1 0:5 / /srv rw - tmpfs t rw\n")),
+    mount,
+    source,
+    target,
+    undefined,
+    150,
+  );
+  await expect(sharing).rejects.toThrow(
+    "shared mount m: nothing is mounted on /srv dir/ of container c1 within 0.15 s",
+  );
+});
+
+test("a container is named by its id or by its name in the pod", () => {
+  expect(isNamed("c1", {}, "c1")).toBe(true);
+  expect(isNamed("c1", { "io.kubernetes.cri.container-name": "web" }, "web")).toBe(true);
+  expect(isNamed("c1", { other: "web" }, "web")).toBe(false);
+});
+
+test("a path that none can have is refused", () => {
+  expect(() => checkSharedMounts([{ ...mount, path: "there" }])).toThrow('path "there" is not an absolute path');
+});
