@@ -94,6 +94,20 @@ const end = async ({ sandbox, kernel }: { sandbox: Sandbox; kernel: TestKernel }
     if (call[0] === "deposit") expect(kernel.init.calls).toContainEqual(["withdraw", call[1]]);
 };
 
+test.each([
+  ["h".repeat(80), "h".repeat(64)],
+  ["é".repeat(40), "é".repeat(32)],
+  [`h${"é".repeat(40)}`, `h${"é".repeat(31)}`],
+])("a host name is cut to 64 bytes: %s", async (hostname, cut) => {
+  const all = await makeSandbox();
+  await all.sandbox.destroy(never);
+  const names: string[] = [];
+  all.kernel.sys.sethostname = (name) => void names.push(name);
+  await all.sandbox.create({ id: "s", hostname, dns: [], guestHookPath: "", storages: [], kernelModules: [] });
+  expect(names).toEqual([cut]);
+  await end(all);
+});
+
 test("a removed container leaves nothing, and its id and cgroup are free", async () => {
   const all = await makeSandbox();
   await all.sandbox.createContainer(request("c1"));

@@ -31,7 +31,7 @@ import { createSharedNamespaces, removeSharedNamespaces } from "./shared-namespa
 import { type ContainerRecord, type SandboxRecord, StateStore } from "./state.ts";
 import { pciOf, withDevices } from "./with-devices.ts";
 
-/** Longer host names are cut, as hosts expect. */
+/** Bytes. Longer host names are cut, as hosts expect. */
 const MAX_HOSTNAME = 64;
 /** How long the processes of a creation that failed late have to die. */
 const ROLL_BACK_MS = 10_000;
@@ -143,7 +143,7 @@ export class Sandbox {
       if (this.#record !== undefined) {
         throw new AgentError("already-exists", `create sandbox: sandbox "${this.#record.id}" already exists`);
       }
-      const hostname = request.hostname.slice(0, MAX_HOSTNAME);
+      const hostname = cutToBytes(request.hostname, MAX_HOSTNAME);
       try {
         await loadKernelModules(request.kernelModules);
         await createSharedNamespaces(this.#kernel, hostname);
@@ -360,6 +360,11 @@ export class Sandbox {
     const all = await Promise.allSettled([...work, this.#storages.release(this.#storages.mountPoints, true)]);
     for (const result of all) if (result.status === "rejected") throw result.reason;
   }
+}
+
+/** Never within a character. */
+function cutToBytes(text: string, most: number): string {
+  return new TextDecoder().decode(Buffer.from(text).subarray(0, most), { stream: true });
 }
 
 /** Without the field where there are none. */

@@ -3,6 +3,7 @@ import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { FindDisk, Storage } from "./storage.ts";
+import { storageNotices } from "./storage-notices.ts";
 import { Storages } from "./storages.ts";
 
 const findDisk: FindDisk = async (kind, source) => {
@@ -102,11 +103,16 @@ test("a share that is mounted already is left as it is", async () => {
   expect(calls).toEqual([]);
 });
 
-test("dax that the machine hasn't is left out", async () => {
+test("dax that the machine hasn't is left out, and told", async () => {
   const { calls, storages } = machine("", (data) => {
     if (data.includes("dax")) throw new SystemError("mount", 22, "/share");
   });
+  const told: unknown[] = [];
+  const note = (line: unknown) => told.push(line);
+  storageNotices.subscribe(note);
   await storages.acquire([share(["nodev", "dax=always"])], "");
+  storageNotices.unsubscribe(note);
+  expect(told).toEqual(["virtio-fs storage kataShared on /share: the machine has no DAX window, mounted without"]);
   expect(calls).toEqual(["mount virtiofs kataShared /share"]);
 });
 

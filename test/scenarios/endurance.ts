@@ -1,5 +1,7 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { ociSpec } from "./oci.ts";
 import { Pod } from "./pod.ts";
 
@@ -100,6 +102,31 @@ export function enduranceScenarios(current: { pod: Pod }): void {
     await reconnect();
     await piece(3, "def");
     expect(await current.pod.machine.shell(`cat ${path}`)).toBe("abcdefghi");
+  });
+
+  it("brings settings of the host up to date after a kill, and takes them away with their container", async () => {
+    const { machine } = current.pod;
+    const name = `settings-${Date.now().toString(36)}`;
+    const source = `${machine.rootfs(name)}/settings`;
+    mkdirSync(machine.hostPath(source));
+    const write = (text: string) => writeFileSync(join(machine.hostPath(source), "colour"), text);
+    write("red");
+    const mount_point = `/run/kata-containers/shared/containers/watchable-${name}`;
+    const bind = { destination: "/settings", source: mount_point, type: "bind", options: ["rbind"] };
+    const spec = ociSpec(machine.rootfs(`${name}-root`), ["sleep", "1000"]);
+    await current.pod.client.agent.createContainer({
+      container_id: name,
+      storages: [{ driver: "watchable-bind", source, fstype: "bind", mount_point }],
+      OCI: { ...spec, Mounts: [...(spec.Mounts ?? []), bind] },
+    });
+    await current.pod.client.agent.startContainer({ container_id: name });
+    await machine.killAgent();
+    await reconnect();
+    write("blue");
+    const colour = async () => (await current.pod.execute(name, ["cat", "/settings/colour"])).stdout.toString();
+    await vi.waitFor(async () => expect(await colour()).toBe("blue"), { timeout: 15_000, interval: 200 });
+    await current.pod.remove(name);
+    expect(await machine.shell(`grep ${mount_point} /proc/self/mountinfo || echo none`)).toBe("none\n");
   });
 
   it("keeps the sandbox: a second CreateSandbox is refused and harms nothing, before a kill and after", async () => {
