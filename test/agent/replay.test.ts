@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { addInterface } from "../hosts/add-interface.ts";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { KNOWN_DIFFERENCES, type KnownDifference, knownDifference } from "../recordings/known-differences.ts";
-import { type Line, readRecording, recordings } from "../recordings/read-recording.ts";
+import { interfaces, rootPaths } from "../recordings/needs.ts";
+import { readRecording, recordings } from "../recordings/read-recording.ts";
 import { replay } from "../recordings/replay.ts";
 import { shareFolder } from "../recordings/share-folder.ts";
 import { startHostAgent } from "./host-agent.ts";
@@ -35,18 +36,3 @@ describe(`recorded conversations${reason === undefined ? "" : ` (skipped: ${reas
     expect(KNOWN_DIFFERENCES.filter((known) => !seen.has(known))).toEqual([]);
   });
 });
-
-function rootPaths(lines: readonly Line[]): string[] {
-  return lines.flatMap(({ call = "", request }) => {
-    const { OCI } = (request ?? {}) as { OCI?: { Root?: { Path?: string } } };
-    return call.endsWith("/CreateContainer") && OCI?.Root?.Path !== undefined ? [OCI.Root.Path] : [];
-  });
-}
-
-/** MAC addresses of the interfaces that the recorded machine had. */
-function interfaces(lines: readonly Line[]): string[] {
-  return lines.flatMap(({ call = "", request }) => {
-    const { interface: it } = (request ?? {}) as { interface?: { hwAddr?: string } };
-    return call.endsWith("/UpdateInterface") && it?.hwAddr !== undefined ? [it.hwAddr] : [];
-  });
-}

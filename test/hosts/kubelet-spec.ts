@@ -81,6 +81,7 @@ export function containerSpec(kind: HostKind, container: KubeletContainer): Init
       OOMScoreAdj: 987,
       Env: ["PATH=/bin", "HOSTNAME=web-0", "KUBERNETES_SERVICE_HOST=10.96.0.1"],
       Rlimits: [],
+      ApparmorProfile: "cri-containerd.apparmor.d", // the host's, which no guest has
     },
     Annotations: { ...spec.Annotations, ...annotations("container", id), "io.kubernetes.cri.container-name": name },
     // runtime-rs keeps the kind of hook that it runs in the guest: often a message without any.

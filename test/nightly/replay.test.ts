@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import { startGuestMachine } from "../guest/guest-machine.ts";
+import { knownDifference } from "../recordings/known-differences.ts";
+import { interfaces, rootPaths } from "../recordings/needs.ts";
+import { readRecording, recordings } from "../recordings/read-recording.ts";
+import { replay } from "../recordings/replay.ts";
+
+const SHARED = "/run/kata-containers/shared/containers";
+
+/** `npm test` replays them in namespaces, without limits of cgroups and with other network cards. */
+describe("recorded conversations in a real guest", () => {
+  it.each(recordings)("%s: the answers mean the same, but for known differences", async (name) => {
+    const lines = readRecording(name);
+    const cards = interfaces(lines).flatMap((mac, index) => [
+      ...["-netdev", `hubport,id=net${index},hubid=0`],
+      ...["-device", `virtio-net-pci,netdev=net${index},mac=${mac}`],
+    ]);
+    await using machine = await startGuestMachine(512, { qemuArgs: cards });
+    await machine.shell(`mkdir -p ${SHARED} && mount -t virtiofs kataShared ${SHARED}`);
+    for (const path of rootPaths(lines)) machine.rootfs(path.slice(SHARED.length + 1).replace(/\/rootfs$/, ""));
+    await using client = await machine.connect();
+    const differences = await replay(client, lines, machine.real);
+    if (process.env["SHOW"]) console.log(JSON.stringify(differences, undefined, 1));
+    expect(differences.filter((one) => knownDifference(one) === undefined)).toEqual([]);
+  });
+});
