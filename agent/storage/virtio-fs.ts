@@ -12,7 +12,7 @@ export const virtioFs: StorageDriver = {
   async mount(kernel, storage) {
     const { source, mountPoint, options } = storage;
     const present = mountedOn(kernel.files, mountPoint);
-    if (present?.type === "virtiofs" && present.source === source) return;
+    if (present?.source === source) return; // whatever mounted it
     const share = { ...storage, fstype: "virtiofs" };
     try {
       await mountStorage(kernel, share);

@@ -4,6 +4,7 @@ import { knownDifference } from "../recordings/known-differences.ts";
 import { interfaces, rootPaths } from "../recordings/needs.ts";
 import { readRecording, recordings } from "../recordings/read-recording.ts";
 import { replay } from "../recordings/replay.ts";
+import { recordedRootfs } from "../recordings/share-folder.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 
@@ -17,10 +18,10 @@ describe("recorded conversations in a real guest", () => {
     ]);
     await using machine = await startGuestMachine(512, { qemuArgs: cards });
     await machine.shell(`mkdir -p ${SHARED} && mount -t virtiofs kataShared ${SHARED}`);
-    for (const path of rootPaths(lines)) machine.rootfs(path.slice(SHARED.length + 1).replace(/\/rootfs$/, ""));
+    for (const path of rootPaths(lines))
+      recordedRootfs(machine, path.slice(SHARED.length + 1).replace(/\/rootfs$/, ""));
     await using client = await machine.connect();
     const differences = await replay(client, lines, machine.real);
-    if (process.env["SHOW"]) console.log(JSON.stringify(differences, undefined, 1));
     expect(differences.filter((one) => knownDifference(one) === undefined)).toEqual([]);
   });
 });

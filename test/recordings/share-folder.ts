@@ -4,6 +4,13 @@ import type { Machine } from "../scenarios/machine.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 
+/** The machine of the recordings knew the name of a group. */
+export function recordedRootfs(machine: Machine, name: string): string {
+  const rootfs = machine.rootfs(name);
+  writeFileSync(join(machine.hostPath(rootfs), "etc/group"), "root:x:0:\n");
+  return rootfs;
+}
+
 /**
  * On a machine without virtio-fs: something under the share's name where the share would be, with a rootfs of busybox for
  * each of these paths below it. A host's CreateSandbox finds it mounted.
@@ -12,8 +19,7 @@ export async function shareFolder(machine: Machine, paths: readonly string[]): P
   const lines = [`mkdir -p ${SHARED}`, `mount -t tmpfs kataShared ${SHARED}`];
   for (const [index, path] of paths.entries()) {
     const place = path.startsWith(`${SHARED}/`) ? path : `${SHARED}/${path}`;
-    const rootfs = machine.rootfs(`shared-${index}`);
-    writeFileSync(join(machine.hostPath(rootfs), "etc/group"), "root:x:0:\n");
+    const rootfs = recordedRootfs(machine, `shared-${index}`);
     lines.push(`mkdir -p ${place}`, `mount --bind ${rootfs} ${place}`);
   }
   await machine.shell(lines.join(" && "));
