@@ -19,7 +19,7 @@ import { VERSION } from "./main/version.ts";
 import { watchDevices } from "./main/watch-devices.ts";
 import { logHooks } from "./main/watch-hooks.ts";
 import { logStorages } from "./main/watch-storages.ts";
-import { logTransport } from "./main/watch-transport.ts";
+import { logTransport, watchDurations } from "./main/watch-transport.ts";
 import { GuestMetrics } from "./metrics/scrape.ts";
 import { openNetwork } from "./network/network.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
@@ -77,6 +77,7 @@ async function main(): Promise<void> {
     pid: process.pid,
     restarts: generation - 1,
     launches: launchCount,
+    calls: watchDurations(),
   });
   journal.outputs.keepOnly((id) => init.greeting.processes.some((process) => process.id === id));
   const { lost } = journal.outputs;

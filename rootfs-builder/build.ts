@@ -6,7 +6,7 @@ import { RUNTIMES, runtimeName } from "./image/runtimes.ts";
 import { showTasks } from "./show-tasks.ts";
 import { sizeTable } from "./size-table.ts";
 
-const USAGE = `node rootfs-builder/build.ts [--to DIR] [--debug] [--kernel RELEASE] [--entry FILE] [--with-runtime NAME]...
+const USAGE = `node rootfs-builder/build.ts [--to DIR] [--debug] [--kernel RELEASE] [--entry FILE] [--with-runtime NAME]... [--with-policy]
 
 Builds what a guest boots from: DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, and DIR/agent on the way.
   --to DIR             folder for the outputs (build)
@@ -14,6 +14,7 @@ Builds what a guest boots from: DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, an
   --kernel RELEASE     a kernel of the cache, as uname -r says it (the newest)
   --entry FILE         the agent's entry (agent/main.ts)
   --with-runtime NAME  also crun, runc or runsc, for containers that ask for it; may be given again
+  --with-policy        also the Rego engine; cargo builds it, with the target wasm32-unknown-unknown
 Needs no root. Downloads are kept in \${GUESTD_CACHE:-~/.cache/guestd}.
 `;
 
@@ -25,6 +26,7 @@ async function main(): Promise<void> {
       kernel: { type: "string" },
       entry: { type: "string" },
       "with-runtime": { type: "string", multiple: true, default: [] },
+      "with-policy": { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -38,6 +40,7 @@ async function main(): Promise<void> {
     root,
     to,
     debug: values.debug,
+    policy: values["with-policy"],
     runtimes: RUNTIMES.filter((name) => values["with-runtime"].map(runtimeName).includes(name)),
     ...(values.kernel === undefined ? {} : { kernelRelease: values.kernel }),
     ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),

@@ -1,3 +1,4 @@
+import { CallDurations } from "../metrics/call-durations.ts";
 import {
   type CallEvent,
   type ConnectionEvent,
@@ -21,11 +22,27 @@ export function logTransport(log: Log): void {
   diagnostics.opened.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection opened"));
   diagnostics.closed.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection closed"));
   diagnostics.call.subscribe((message) => {
-    const { service, method, code, ms, error } = message as CallEvent;
-    const fields = { rpc: `${service}/${method}`, ms: Math.round(ms * 1000) / 1000 };
+    const { service, method, code, ms, traceparent, error } = message as CallEvent;
+    const fields = { rpc: `${service}/${method}`, ms: Math.round(ms * 1000) / 1000, ...traceFields(traceparent) };
     if (code === 0) log.debug(fields, "call");
     else log.info({ ...fields, code, error: error instanceof Error ? chain(error) : error }, "call failed");
   });
+}
+
+/** How long calls take, from now on, for the metrics. A call that nobody got an answer to is not among them. */
+export function watchDurations(): CallDurations {
+  const durations = new CallDurations();
+  diagnostics.call.subscribe((message) => {
+    const { method, code, ms } = message as CallEvent;
+    if (code !== undefined) durations.note(method, ms / 1000);
+  });
+  return durations;
+}
+
+/** W3C trace context, version 0; anything else counts as none. */
+function traceFields(traceparent: string | undefined): { readonly trace?: string; readonly span?: string } {
+  const [, trace, span] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/.exec(traceparent ?? "") ?? [];
+  return trace === undefined || span === undefined ? {} : { trace, span };
 }
 
 /** Messages of an error and its causes, without stacks. */

@@ -6,7 +6,9 @@ export function formatMetrics(families: Iterable<MetricFamily>): string {
   for (const { name, type, help, samples } of families) {
     if (samples.length === 0) continue;
     text += `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
-    for (const sample of samples) text += `${name}${formatLabels(sample.labels)} ${formatValue(sample.value)}\n`;
+    for (const sample of samples) {
+      text += `${name}${sample.suffix ?? ""}${formatLabels(sample.labels)} ${formatValue(sample.value)}\n`;
+    }
   }
   return text;
 }

@@ -2,6 +2,8 @@
 export type Labels = Readonly<Record<string, string>>;
 
 export interface Sample {
+  /** Behind the family's name: those of a histogram have one. */
+  readonly suffix?: "_bucket" | "_sum" | "_count";
   readonly labels: Labels;
   readonly value: number;
 }
@@ -9,7 +11,7 @@ export interface Sample {
 /** All samples of one metric name. One without samples is not printed. */
 export interface MetricFamily {
   readonly name: string;
-  readonly type: "counter" | "gauge";
+  readonly type: "counter" | "gauge" | "histogram";
   /** One line for people. */
   readonly help: string;
   readonly samples: readonly Sample[];

@@ -1,5 +1,6 @@
 import { getHeapStatistics } from "node:v8";
 import { agentProcess } from "./agent-process.ts";
+import type { CallDurations } from "./call-durations.ts";
 import { EventLoopLag } from "./event-loop-lag.ts";
 import { formatMetrics } from "./format-metrics.ts";
 import { guestCpu } from "./guest-cpu.ts";
@@ -24,6 +25,7 @@ export interface GuestMetricsOptions {
   /** Bytes of the JavaScript heap in use. */
   readonly heapBytes?: () => number;
   readonly lag?: EventLoopLag;
+  readonly calls?: CallDurations;
 }
 
 /** The answer to GetMetrics. `close` stops its one timer, which never keeps the process alive. */
@@ -62,7 +64,7 @@ export class GuestMetrics {
   }
 
   *#own(): Generator<MetricFamily> {
-    const { restarts, launches, heapBytes = () => getHeapStatistics().used_heap_size } = this.#options;
+    const { restarts, launches, calls, heapBytes = () => getHeapStatistics().used_heap_size } = this.#options;
     const lag = this.#lag.take();
     yield plainGauge(
       "guestd_event_loop_lag_seconds",
@@ -72,6 +74,7 @@ export class GuestMetrics {
     yield plainGauge("guestd_heap_bytes", "JavaScript heap of the agent in use, in bytes.", heapBytes());
     yield counter("guestd_agent_restarts", "Times that init started the agent again.", restarts);
     yield counter("guestd_launches_total", "Processes launched by this agent.", launches?.());
+    if (calls !== undefined) yield calls.family();
   }
 }
 

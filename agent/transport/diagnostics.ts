@@ -21,6 +21,8 @@ export interface CallEvent {
   /** gRPC code; undefined when the connection was lost first. */
   readonly code: number | undefined;
   readonly ms: number;
+  /** Of the caller's metadata, unchecked. */
+  readonly traceparent?: string | undefined;
   /** What the handler threw, with its cause; for the log only. */
   readonly error?: unknown;
 }

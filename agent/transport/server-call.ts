@@ -62,7 +62,8 @@ export class ServerCall implements Call {
   report(code: number | undefined, error?: unknown): void {
     if (!diagnostics.call.hasSubscribers) return;
     const { peer, target } = this;
-    const event: CallEvent = { peer, ...target, code, ms: performance.now() - this.#began, error };
+    const traceparent = this.metadata.get("traceparent");
+    const event: CallEvent = { peer, ...target, code, ms: performance.now() - this.#began, traceparent, error };
     diagnostics.call.publish(event);
   }
 }

@@ -27,6 +27,8 @@ export interface ImageContents {
   readonly agentFiles: readonly string[];
   /** With a shell and busybox's tools. The default image has none. */
   readonly debug: boolean;
+  /** Path of the Rego engine; the default image has none. */
+  readonly rego?: string | undefined;
   /** Further OCI runtimes. The default image has none. */
   readonly runtimes: readonly RuntimeName[];
 }
@@ -65,6 +67,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
   for (const path of contents.agentFiles) agent.set(`usr/lib/guestd/${basename(path)}`, plain(await readFile(path)));
   agent.set("usr/lib/guestd/sys.node", plain(sysNode));
   agent.set("usr/lib/guestd/seccomp.node", plain(seccompNode));
+  if (contents.rego !== undefined) agent.set("usr/lib/guestd/rego.wasm", plain(await readFile(contents.rego)));
   agent.set("usr/lib/guestd/node-options", plain(Buffer.from(NODE_OPTIONS.map((option) => `${option}\n`).join(""))));
   const parts = new Map<string, Tree>([
     ["base files", new Map(baseFiles(contents.version))],

@@ -13,6 +13,8 @@ export interface BuildOptions {
   readonly entry?: string;
   /** An image with a shell. */
   readonly debug?: boolean;
+  /** With the Rego engine. */
+  readonly policy?: boolean;
   /** OCI runtimes beside the agent's launcher. */
   readonly runtimes?: readonly RuntimeName[];
   /** `uname -r` of a kernel in the cache; the newest if not given. */

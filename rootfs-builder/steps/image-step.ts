@@ -4,6 +4,7 @@ import { debianPackage } from "../debian/debian-package.ts";
 import { digestOf } from "../digest.ts";
 import { imagePackages, imageTree } from "../image/contents.ts";
 import { makeErofs } from "../image/erofs.ts";
+import { regoEngine } from "../image/rego-engine.ts";
 import { packagedNode, strippedNode } from "../image/stripped-node.ts";
 import { writeDiskImage } from "../image/write-image.ts";
 import { readVersion } from "../read-version.ts";
@@ -15,7 +16,7 @@ import { type BuildContext, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
 export function imageStep(context: BuildContext): Step {
-  const { root, to, debug = false, runtimes = [], digests, builder } = context;
+  const { root, to, debug = false, policy = false, runtimes = [], digests, builder } = context;
   const directory = join(to, "image");
   const image = join(directory, "guest.img");
   const contentsList = join(directory, "contents.json");
@@ -31,6 +32,7 @@ export function imageStep(context: BuildContext): Step {
         await nativeFile(context, "sys.node"),
         await nativeFile(context, "seccomp.node"),
         ...agentFiles(context),
+        ...(policy ? [await regoEngine(root)] : []),
       ];
       files.push(...(await packages()).map(({ file }) => file));
       const digested = await Promise.all(files.map((file) => digests.file(file)));
@@ -46,6 +48,7 @@ export function imageStep(context: BuildContext): Step {
           seccompNode: await nativeFile(context, "seccomp.node"),
           agentFiles: agentFiles(context),
           debug,
+          rego: policy ? await regoEngine(root) : undefined,
           runtimes,
         });
         await mkdir(join(work, "root"));

@@ -23,6 +23,8 @@ export interface RunningService {
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }
 
+let places = 0;
+
 /** Namespaces of mounts, host name and cgroups are its own, so that the machine stays as it is; processes are the machine's. */
 export function makeServicePlace(): ServicePlace {
   const directory = makeWorkDirectory("service");
@@ -31,7 +33,7 @@ export function makeServicePlace(): ServicePlace {
     .map((line) => line.split(" "))
     .find(([, , type]) => type === "cgroup2")?.[1];
   if (root === undefined) throw new Error("no cgroup2 is mounted here");
-  const cgroup = join(root, `guestd-test-${process.pid}-service`);
+  const cgroup = join(root, `guestd-test-${process.pid}-service-${++places}`);
   mkdirSync(join(cgroup, "unit"), { recursive: true });
   mkdirSync(join(directory, "run"));
   const services: ChildProcess[] = [];
@@ -42,6 +44,7 @@ export function makeServicePlace(): ServicePlace {
   return {
     directory,
     start(env, options = []) {
+      handOnNothing(cgroup);
       const agent = [process.execPath, join(repository, "agent/main.ts")];
       const child = spawn("/bin/sh", ["-c", script, "sh", init, ...options, "--", ...agent], {
         env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env },
@@ -79,6 +82,12 @@ function watch(child: ChildProcess): RunningService {
       }
     },
   };
+}
+
+/** A cgroup that hands controllers on, as a service before had it do, lets no process in. */
+function handOnNothing(cgroup: string): void {
+  const file = join(cgroup, "cgroup.subtree_control");
+  for (const name of readFileSync(file, "utf8").split(/\s+/).filter(Boolean)) writeFileSync(file, `-${name}`);
 }
 
 function removeCgroups(path: string): void {

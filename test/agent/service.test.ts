@@ -26,7 +26,7 @@ describe(`the agent as a service${reason === undefined ? "" : ` (skipped: ${reas
     await using place = makeServicePlace();
     const service = place.start(env);
     await service.listening();
-    const client = await connect(address);
+    let client = await connect(address);
     await client.agent.createSandbox({ sandbox_id: "pod", hostname: "pod" });
     const { agent_details } = await client.agent.getGuestDetails({});
     expect(agent_details?.init_daemon).toBe(false);
@@ -35,10 +35,30 @@ describe(`the agent as a service${reason === undefined ? "" : ` (skipped: ${reas
 
     process.kill(service.children()[0] ?? -1, "SIGKILL");
     await service.listening(2);
+    // An agent that is killed while it writes an answer takes that connection with it.
+    await client.close();
+    client = await connect(address);
     expect((await podOf(place, client).run(["echo", "again"])).stdout.toString()).toBe("again\n");
+
+    const { metrics } = await client.agent.getMetrics({});
+    expect(metrics).toContain('guestd_rpc_duration_seconds_count{method="CreateContainer"} 1\n');
+    expect(metrics).toContain("guestd_agent_restarts 1\n");
 
     await client.agent.destroySandbox({});
     expect(await service.exited).toEqual({ code: 0, signal: null });
+    await client.close();
+  });
+
+  it("gives pipes the size that is asked for", async () => {
+    await using place = makeServicePlace();
+    const config = join(place.directory, "agent.toml");
+    writeFileSync(config, `server_addr = "${address}"\ncontainer_pipe_size = 262_144\n`);
+    await place.start({}, ["--config", config]).listening();
+    const client = await connect(address);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    const container_id = await podOf(place, client).start(["head", "-c", "200000", "/dev/zero"]);
+    const { status } = await client.agent.waitProcess({ container_id, exec_id: container_id }, { timeoutMs: 5000 });
+    expect(status, "it ends with its output unread").toBe(0);
     await client.close();
   });
 
@@ -82,7 +102,7 @@ default CopyFileRequest := ${copyFile}
     writeFileSync(config, `server_addr = "${address}"\npolicy_file = "${policy}"\n`);
     const service = place.start({}, ["--config", config]);
     await service.listening();
-    const client = await connect(address);
+    let client = await connect(address);
     await client.agent.createSandbox({ sandbox_id: "pod" });
     const file = {
       path: "/run/kata-containers/shared/containers/x",
@@ -98,6 +118,8 @@ default CopyFileRequest := ${copyFile}
 
     process.kill(service.children()[0] ?? -1, "SIGKILL");
     await service.listening(2);
+    await client.close();
+    client = await connect(address);
     await expect(client.agent.copyFile(file), "after a restart").rejects.toMatchObject(denied);
     await client.agent.destroySandbox({});
     expect(await service.exited).toEqual({ code: 0, signal: null });
