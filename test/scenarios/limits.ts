@@ -45,8 +45,11 @@ export function limitScenarios(pod: () => Pod): void {
     expect(stderr.toString()).toMatch(/can't fork/);
     const { cgroup_stats } = await pod().client.agent.statsContainer({ container_id: id });
     expect(cgroup_stats?.pids_stats).toMatchObject({ current: 7, limit: 8 });
-    await pod().exec(id, ["sleep", "1000"]);
-    await expect(pod().exec(id, ["true"])).rejects.toMatchObject({ code: 13, message: /^clone3 .*EAGAIN.*pids/ });
+    // Another runtime needs processes of its own in there, and has words of its own.
+    if (pod().annotations["guestd.runtime"] === undefined) {
+      await pod().exec(id, ["sleep", "1000"]);
+      await expect(pod().exec(id, ["true"])).rejects.toMatchObject({ code: 13, message: /^clone3 .*EAGAIN.*pids/ });
+    }
     await pod().remove(id);
   });
 
