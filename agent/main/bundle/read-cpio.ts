@@ -20,7 +20,7 @@ export function readCpio(archive: Buffer): ReadonlyMap<string, Buffer> {
     const name = archive.toString("latin1", at + HEADER_BYTES, nameEnd - 1);
     if (name === TRAILER) return files;
     if (!NAME.test(name) || files.has(name) || (number(MODE_AT) & S_IFMT) !== S_IFREG) {
-      throw new Error(`${JSON.stringify(name.slice(0, 80))} is no file with a simple name of its own`);
+      throw new Error(`${JSON.stringify(name.slice(0, 24))} is no file with a simple name of its own`);
     }
     const start = padded(nameEnd);
     const end = start + number(SIZE_AT);
