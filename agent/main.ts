@@ -91,7 +91,7 @@ async function main(): Promise<void> {
     sandbox,
     kernel,
     policy: openPolicy(options, stateDirectory),
-    network: openNetwork(realFiles, options.hotplugTimeoutMs),
+    network: openNetwork(realFiles, (path, signal) => devices.netDevice(path, signal)),
     version: VERSION,
     defaultSeccomp: options.defaultSeccomp,
     initDaemon: !service,

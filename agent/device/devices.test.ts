@@ -103,6 +103,22 @@ test.each([
   });
 });
 
+test("a network device is found by its event, below a virtio device or on the function itself", async () => {
+  const { tree, uevents, devices } = machine();
+  const found = devices.netDevice("02/00");
+  tree.file(`${tree.pci("0000:01:00.0")}/virtio3/net/eth1/address`);
+  tree.file(`${tree.pci("0000:01:01.0")}/net/eth2/address`);
+  uevents.take(ueventMessage("add", "/devices/x/net/eth1", "net"));
+  expect(await found).toBe("eth1");
+  expect(await devices.netDevice("02/01")).toBe("eth2");
+});
+
+test("a network device that does not come is told with what is there", async () => {
+  await expect(machine(20).devices.netDevice("02/00")).rejects.toThrow(
+    "network device at PCI path 02/00: not there after 20 ms; PCI devices that are: 0000:00:02.0",
+  );
+});
+
 test("who is called off waits no longer", async () => {
   const { devices } = machine();
   const stop = new AbortController();

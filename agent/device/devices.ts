@@ -2,6 +2,7 @@ import { AgentError } from "../kernel/error.ts";
 import { type AttachedDevice, checkDevice, type DeviceRequest } from "./attach-device.ts";
 import type { DeviceNode } from "./block-node.ts";
 import { namedDisk } from "./named-disk.ts";
+import { netDevice } from "./net-device.ts";
 import { scsiDisk } from "./scsi-disk.ts";
 import { realSysfs, type Sysfs } from "./sysfs.ts";
 import { Uevents } from "./uevents.ts";
@@ -49,6 +50,11 @@ export class Devices {
   /** Throws for an address that none can have; rejects when there is no such disk after the timeout. */
   async disk(kind: DiskKind, address: string, signal?: AbortSignal): Promise<DeviceNode> {
     return this.#wait(DISKS[kind](this.#sysfs, address), signal);
+  }
+
+  /** The name of the network device at a PCI path. */
+  async netDevice(pciPath: string, signal?: AbortSignal): Promise<string> {
+    return this.#wait(netDevice(this.#sysfs, pciPath), signal);
   }
 
   /** What containers get of the devices that a host names for one, in their order; all are waited for at once. */

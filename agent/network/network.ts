@@ -8,10 +8,10 @@ export interface Network {
   readonly run: typeof runProgram;
   /** One change at a time: names are swapped, and a route needs the address before it. */
   readonly lock: Lock;
-  /** How long a hot-plugged device is waited for. */
-  readonly hotplugTimeoutMs: number;
+  /** The name of the device at a PCI path, which is waited for. */
+  readonly deviceAt: (pciPath: string, signal: AbortSignal) => Promise<string>;
 }
 
-export function openNetwork(files: Network["files"], hotplugTimeoutMs: number): Network {
-  return { files, run: runProgram, lock: new Lock(), hotplugTimeoutMs };
+export function openNetwork(files: Network["files"], deviceAt: Network["deviceAt"]): Network {
+  return { files, run: runProgram, lock: new Lock(), deviceAt };
 }

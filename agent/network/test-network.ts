@@ -9,6 +9,8 @@ export interface TestNetworkOptions {
   readonly routes?: { readonly v4?: readonly IpRoute[]; readonly v6?: readonly IpRoute[] };
   /** Paths with their text, or with their names. */
   readonly files?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Names of devices by their PCI path. */
+  readonly plugged?: Readonly<Record<string, string>>;
   /** What `ip` says of each batch, one after the other; undefined: it works. */
   readonly failures?: (string | undefined)[];
 }
@@ -42,7 +44,11 @@ export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
     batches,
     runs,
     lock: new Lock(),
-    hotplugTimeoutMs: 50,
+    deviceAt: async (path) => {
+      const name = options.plugged?.[path];
+      if (name === undefined) throw new AgentError("internal", `network device at PCI path ${path}: not there`);
+      return name;
+    },
     files: {
       exists: (path) => files[path] !== undefined,
       readText: (path) => String(file(path)),

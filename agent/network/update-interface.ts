@@ -5,7 +5,6 @@ import { hasIpv6 } from "./has-ipv6.ts";
 import { ipBatch } from "./ip.ts";
 import { type Link, listLinks } from "./links.ts";
 import type { Network } from "./network.ts";
-import { waitForNetDevice } from "./wait-for-net-device.ts";
 
 /** A network device as a host wants it. Empty texts and 0 are what was not given. */
 export interface WantedInterface {
@@ -35,7 +34,7 @@ interface CheckedInterface extends Omit<WantedInterface, "addresses"> {
  */
 export async function updateInterface(network: Network, wanted: WantedInterface, signal: AbortSignal): Promise<void> {
   const checked = check(wanted);
-  const pluggedName = await pluggedIn(network, checked, signal);
+  const pluggedName = wanted.pciPath === "" ? undefined : await network.deviceAt(wanted.pciPath, signal);
   await network.lock.run(async () => {
     const links = await listLinks(network, signal);
     await ipBatch(network, interfaceLines(checked, links, pluggedName, hasIpv6(network.files)), signal);
@@ -85,12 +84,6 @@ function findLink({ hardwareAddress, name }: CheckedInterface, links: readonly L
   const there = links.map((link) => `${link.name} ${link.hardwareAddress}`).join(", ");
   const sought = hardwareAddress === "" ? `Name: ${name}` : `Address: ${hardwareAddress}`;
   throw new AgentError("internal", `update interface: Link not found (${sought}); there are ${there}`);
-}
-
-/** The name of the device at the PCI path, once it is there. */
-async function pluggedIn(network: Network, { pciPath }: CheckedInterface, signal: AbortSignal) {
-  if (pciPath === "") return undefined;
-  return waitForNetDevice(network.files, parsePciPath(pciPath), network.hotplugTimeoutMs, signal);
 }
 
 function check(wanted: WantedInterface): CheckedInterface {
