@@ -3,7 +3,7 @@ import { addNeighbors, type Neighbor } from "./add-neighbors.ts";
 import { testNetwork } from "./test-network.ts";
 
 const signal = new AbortController().signal;
-const links = [{ ifname: "eth0" }];
+const devices = [{ name: "eth0" }];
 const plain: Neighbor = {
   address: "10.99.0.77",
   device: "eth0",
@@ -13,7 +13,7 @@ const plain: Neighbor = {
 };
 
 test("neighbours become entries, permanent unless a state is given", async () => {
-  const network = testNetwork({ links });
+  const network = testNetwork({ devices });
   const others = [
     { ...plain, state: 0 },
     { ...plain, address: "fd00::77", state: 2, flags: 0x90 },
@@ -40,13 +40,13 @@ test.each<[Partial<Neighbor>, string]>([
   [{ flags: 8 }, "ARPNeighbors[1].flags: 8, only router (128) and external (16) can be"],
   [{ flags: -1 }, "ARPNeighbors[1].flags"],
 ])("one as in %j is refused, and nothing is run", async (neighbor, why) => {
-  const network = testNetwork({ links });
+  const network = testNetwork({ devices });
   await expect(addNeighbors(network, [plain, { ...plain, ...neighbor }], signal)).rejects.toThrow(why);
   expect(network.runs).toEqual([]);
 });
 
 test("one of a device that is not there is told", async () => {
-  const network = testNetwork({ links });
+  const network = testNetwork({ devices });
   await expect(addNeighbors(network, [{ ...plain, device: "eth7" }], signal)).rejects.toThrow(
     "add neighbours: Link not found (Name: eth7); there are eth0",
   );

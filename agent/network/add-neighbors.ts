@@ -1,6 +1,6 @@
 import { checkAddress, checkHardwareAddress, checkName, refuse } from "./check.ts";
 import { ipBatch } from "./ip.ts";
-import { requireLinks } from "./links.ts";
+import { requireNetDevices } from "./net-devices.ts";
 import type { Network } from "./network.ts";
 
 /** Who has an address on a link. */
@@ -32,7 +32,7 @@ export async function addNeighbors(
   const lines = neighborLines(neighbors);
   await network.lock.run(async () => {
     const devices = neighbors.map(({ device }) => device);
-    requireLinks(network, "add neighbours", devices);
+    requireNetDevices(network.files, "add neighbours", devices);
     await ipBatch(network, lines, signal);
   });
 }

@@ -7,6 +7,10 @@ const PROGRAMS = ["/usr/sbin/ip", "/usr/bin/ip", "/sbin/ip", "/bin/ip"] as const
 /** What `ip -json` prints, parsed. `-N`: numbers in place of names for scopes and types. */
 export async function ipJson<T>(network: Network, args: readonly string[], signal: AbortSignal): Promise<T[]> {
   const output = await network.run(programOf(network, PROGRAMS), ["-json", "-N", ...args], { signal });
+  return parse(output);
+}
+
+function parse<T>(output: Buffer): T[] {
   const text = output.toString().trim();
   return text === "" ? [] : (JSON.parse(text) as T[]);
 }
@@ -23,12 +27,12 @@ export class BatchError extends AgentError {
   }
 }
 
-/** Runs the lines in one process, up to the first that fails. */
-export async function ipBatch(network: Network, lines: readonly string[], signal: AbortSignal): Promise<void> {
-  if (lines.length === 0) return;
+/** Runs the lines in one process, up to the first that fails. Gives what the one of them that shows something prints, parsed. */
+export async function ipBatch<T>(network: Network, lines: readonly string[], signal: AbortSignal): Promise<T[]> {
+  const input = lines.map((line) => `${line}\n`).join("");
   try {
-    const input = lines.map((line) => `${line}\n`).join("");
-    await network.run(programOf(network, PROGRAMS), ["-batch", "-"], { input, signal });
+    const args = ["-json", "-N", "-details", "-batch", "-"];
+    return parse(await network.run(programOf(network, PROGRAMS), args, { input, signal }));
   } catch (error) {
     throw batchError(lines, error) ?? error;
   }

@@ -1,5 +1,3 @@
-import { AgentError } from "../kernel/error.ts";
-import { namesIn } from "../kernel/pci-path.ts";
 import type { Family } from "./check.ts";
 import { ipJson } from "./ip.ts";
 import type { Network } from "./network.ts";
@@ -12,11 +10,9 @@ export interface LinkAddress {
 
 export interface Link {
   readonly name: string;
-  /** In lower case; "" for a device without one. */
+  /** "" for a device without one. */
   readonly hardwareAddress: string;
   readonly mtu: number;
-  readonly up: boolean;
-  readonly loopback: boolean;
   readonly addresses: readonly LinkAddress[];
 }
 
@@ -25,7 +21,6 @@ export interface IpLink {
   readonly ifname: string;
   readonly address?: string;
   readonly mtu?: number;
-  readonly flags?: readonly string[];
   readonly addr_info?: readonly {
     readonly family?: string;
     readonly local?: string;
@@ -41,25 +36,15 @@ export async function listLinks(network: Network, signal: AbortSignal): Promise<
   return links.map(toLink);
 }
 
-function toLink({ ifname, address = "", mtu = 0, flags = [], addr_info = [] }: IpLink): Link {
+function toLink({ ifname, address = "", mtu = 0, addr_info = [] }: IpLink): Link {
   return {
     name: ifname,
-    hardwareAddress: address.toLowerCase(),
+    hardwareAddress: address,
     mtu,
-    up: flags.includes("UP"),
-    loopback: flags.includes("LOOPBACK"),
     addresses: addr_info.flatMap(({ family = "", local, prefixlen }) => {
       const known = FAMILIES[family];
       if (known === undefined || local === undefined || prefixlen === undefined) return [];
       return [{ address: local, length: prefixlen, family: known }];
     }),
   };
-}
-
-/** Throws for the first name that no network device has. Reads sysfs: nothing is run for it. */
-export function requireLinks({ files }: Pick<Network, "files">, what: string, names: readonly string[]): void {
-  const there = namesIn(files, "/sys/class/net");
-  const missing = names.find((name) => !there.includes(name));
-  if (missing === undefined) return;
-  throw new AgentError("internal", `${what}: Link not found (Name: ${missing}); there are ${there.sort().join(", ")}`);
 }

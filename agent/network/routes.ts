@@ -1,6 +1,6 @@
 import type { Family } from "./check.ts";
 import { hasIpv6 } from "./has-ipv6.ts";
-import { ipJson } from "./ip.ts";
+import { ipBatch, ipJson } from "./ip.ts";
 import type { Network } from "./network.ts";
 
 /** A route of the main table. Empty texts and 0 are what it does not have. */
@@ -50,14 +50,31 @@ const HOP_FLAGS: Readonly<Record<string, number>> = {
   trap: 64,
 };
 
+/** The line that shows the main table. */
+const SHOW = "route show table main";
+
 /** The unicast routes of the main table, IPv4 first. */
 export async function listRoutes(network: Network, signal: AbortSignal): Promise<Route[]> {
-  const of = async (option: string, family: Family) => {
-    const routes = await ipJson<IpRoute>(network, ["-details", option, "route", "show", "table", "main"], signal);
-    return routes.flatMap((route) => toRoutes(route, family));
-  };
-  const [v4, v6] = await Promise.all([of("-4", "v4"), hasIpv6(network.files) ? of("-6", "v6") : []]);
-  return [...v4, ...v6];
+  const args = ["-details", "-4", ...SHOW.split(" ")];
+  const [v4, v6] = await Promise.all([ipJson<IpRoute>(network, args, signal), listV6(network, signal)]);
+  return [...v4.flatMap((route) => toRoutes(route, "v4")), ...v6];
+}
+
+/** The same after `changes`, lines for `ip -batch`, in the process that makes them. */
+export async function changeRoutes(
+  network: Network,
+  changes: readonly string[],
+  signal: AbortSignal,
+): Promise<Route[]> {
+  const v4 = await ipBatch<IpRoute>(network, [...changes, SHOW], signal);
+  return [...v4.flatMap((route) => toRoutes(route, "v4")), ...(await listV6(network, signal))];
+}
+
+/** A batch is of one family, and shows IPv4. */
+async function listV6(network: Network, signal: AbortSignal): Promise<Route[]> {
+  if (!hasIpv6(network.files)) return [];
+  const routes = await ipJson<IpRoute>(network, ["-details", "-6", ...SHOW.split(" ")], signal);
+  return routes.flatMap((route) => toRoutes(route, "v6"));
 }
 
 /** One for each next hop. */

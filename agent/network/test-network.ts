@@ -1,11 +1,11 @@
 import { AgentError } from "../kernel/error.ts";
 import { Lock } from "../kernel/lock.ts";
-import type { IpLink } from "./links.ts";
+import type { NetDevice } from "./net-devices.ts";
 import type { Network } from "./network.ts";
 import type { IpRoute } from "./routes.ts";
 
 export interface TestNetworkOptions {
-  readonly links?: readonly IpLink[];
+  readonly devices?: readonly (Pick<NetDevice, "name"> & Partial<NetDevice>)[];
   readonly routes?: { readonly v4?: readonly IpRoute[]; readonly v6?: readonly IpRoute[] };
   /** Paths with their text, or with their names. */
   readonly files?: Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -26,9 +26,10 @@ const IPV6 = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
 
 /** A network whose `ip` is played. The scenarios in test/scenarios/network.ts have the real one. */
 export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
-  const { links = [], routes = {}, failures = [] } = options;
+  const { devices = [], routes = {}, failures = [] } = options;
   const files: Record<string, string | readonly string[] | undefined> = {
-    "/sys/class/net": links.map(({ ifname }) => ifname),
+    ...Object.assign({}, ...devices.map(sysfs)),
+    "/sys/class/net": devices.map(({ name }) => name),
     "/usr/sbin/ip": "",
     [IPV6]: "0\n",
     ...options.files,
@@ -56,7 +57,6 @@ export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
     },
     async run(program, args, { input = "" } = {}) {
       runs.push([program, ...args]);
-      if (args.includes("address")) return Buffer.from(JSON.stringify(links));
       if (args.includes("route")) return Buffer.from(JSON.stringify(routes[args.includes("-6") ? "v6" : "v4"] ?? []));
       if (!args.includes("-batch")) return Buffer.from("");
       batches.push(String(input).trimEnd().split("\n"));
@@ -65,4 +65,10 @@ export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
       throw new AgentError("internal", "ip: exit code 1", { fields: { stderr } });
     },
   };
+}
+
+function sysfs({ name, hardwareAddress = "", up, loopback }: Partial<NetDevice>): Record<string, string> {
+  const flags = (up ? 1 : 0) + (loopback ? 8 : 0);
+  const directory = `/sys/class/net/${name}`;
+  return { [`${directory}/flags`]: `0x${flags.toString(16)}\n`, [`${directory}/address`]: `${hardwareAddress}\n` };
 }

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
-import type { IpLink } from "./links.ts";
+import type { NetDevice } from "./net-devices.ts";
 import { type TestNetworkOptions, testNetwork } from "./test-network.ts";
 import { updateInterface, type WantedInterface } from "./update-interface.ts";
 
-const LO: IpLink = { ifname: "lo", address: "00:00:00:00:00:00", flags: ["LOOPBACK", "UP"] };
-const ETH0: IpLink = { ifname: "eth0", address: "02:00:00:00:00:01", flags: ["UP"] };
-const ETH1: IpLink = { ifname: "eth1", address: "02:00:00:00:00:02" };
+const down = { up: false, loopback: false };
+const LO: NetDevice = { name: "lo", hardwareAddress: "00:00:00:00:00:00", up: true, loopback: true };
+const ETH0: NetDevice = { ...down, name: "eth0", hardwareAddress: "02:00:00:00:00:01", up: true };
+const ETH1: NetDevice = { ...down, name: "eth1", hardwareAddress: "02:00:00:00:00:02" };
 
 const nothing = { name: "", hardwareAddress: "", addresses: [], mtu: 0, pciPath: "", flags: 0 };
 const signal = new AbortController().signal;
@@ -14,7 +15,7 @@ async function lines(
   wanted: Partial<WantedInterface>,
   options: TestNetworkOptions = {},
 ): Promise<string[] | undefined> {
-  const network = testNetwork({ links: [LO, ETH0, ETH1], ...options });
+  const network = testNetwork({ devices: [LO, ETH0, ETH1], ...options });
   await updateInterface(network, { ...nothing, ...wanted }, signal);
   return network.batches[0];
 }
@@ -26,8 +27,8 @@ describe("an interface", () => {
       { address: "fd00::2", mask: "64" },
     ];
     const wanted = { name: "eth1", hardwareAddress: "02:00:00:00:00:0A", mtu: 1400, addresses };
-    const links = [LO, { ...ETH1, address: "02:00:00:00:00:0a" }];
-    expect(await lines(wanted, { links })).toEqual([
+    const devices = [LO, { ...ETH1, hardwareAddress: "02:00:00:00:00:0a" }];
+    expect(await lines(wanted, { devices })).toEqual([
       "address flush dev eth1",
       "link set dev eth1 mtu 1400",
       "link set dev eth1 arp on",
@@ -64,7 +65,7 @@ describe("an interface", () => {
     const batch = await lines(
       { name: long, hardwareAddress: "02:00:00:00:00:02" },
       {
-        links: [ETH1, { ...ETH0, ifname: long }],
+        devices: [ETH1, { ...ETH0, name: long }],
       },
     );
     expect(batch).toContain(`link set dev ${long} name a-name-of-_temp`);
@@ -93,7 +94,7 @@ describe("an interface", () => {
 
   test("that is not there is told as hosts look for it", async () => {
     await expect(lines({ name: "eth7", hardwareAddress: "02:00:00:00:00:99" })).rejects.toThrow(
-      "update interface: Link not found (Address: 02:00:00:00:00:99); there are lo 00:00:00:00:00:00, eth0 02:00:00:00:00:01, ",
+      "update interface: Link not found (Address: 02:00:00:00:00:99); there are eth0 02:00:00:00:00:01, eth1 02:00:00:00:00:02, lo ",
     );
     await expect(lines({ name: "eth7" })).rejects.toThrow("Link not found (Name: eth7)");
     await expect(lines({ hardwareAddress: "00:00:00:00:00:00" })).rejects.toThrow("Link not found");
@@ -137,7 +138,7 @@ describe("an interface", () => {
     [{ name: "eth1", addresses: [{ address: "fe80::1%eth0", mask: "64" }] }, "no IP address"],
     [{ name: "eth1", addresses: [{ address: "10.0.0.1 dev lo", mask: "8" }] }, "no IP address"],
   ])("as in %j is refused, and nothing is run", async (wanted, why) => {
-    const network = testNetwork({ links: [LO, ETH0, ETH1] });
+    const network = testNetwork({ devices: [LO, ETH0, ETH1] });
     await expect(updateInterface(network, { ...nothing, ...wanted }, signal)).rejects.toThrow(why);
     expect(network.runs).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { parsePciPath } from "../kernel/pci-path.ts";
 import { checkAddress, checkHardwareAddress, checkLength, checkName, MAX_NAME, type Prefix, refuse } from "./check.ts";
 import { hasIpv6 } from "./has-ipv6.ts";
 import { ipBatch } from "./ip.ts";
-import { type Link, listLinks } from "./links.ts";
+import { type NetDevice, netDevices } from "./net-devices.ts";
 import type { Network } from "./network.ts";
 
 /** A network device as a host wants it. Empty texts and 0 are what was not given. */
@@ -36,22 +36,22 @@ export async function updateInterface(network: Network, wanted: WantedInterface,
   const checked = check(wanted);
   const pluggedName = wanted.pciPath === "" ? undefined : await network.deviceAt(wanted.pciPath, signal);
   await network.lock.run(async () => {
-    const links = await listLinks(network, signal);
-    await ipBatch(network, interfaceLines(checked, links, pluggedName, hasIpv6(network.files)), signal);
+    const devices = netDevices(network.files);
+    await ipBatch(network, interfaceLines(checked, devices, pluggedName, hasIpv6(network.files)), signal);
   });
 }
 
 /** Lines for `ip -batch`. Throws "Link not found" when there is no such device. */
 function interfaceLines(
   wanted: CheckedInterface,
-  links: readonly Link[],
+  devices: readonly NetDevice[],
   pluggedName: string | undefined,
   ipv6: boolean,
 ): string[] {
   const { hardwareAddress, mtu } = wanted;
-  const link = findLink(wanted, links, pluggedName);
+  const link = findLink(wanted, devices, pluggedName);
   const name = wanted.name === "" ? link.name : wanted.name;
-  const other = name === link.name ? undefined : links.find((one) => one.name === name);
+  const other = name === link.name ? undefined : devices.find((one) => one.name === name);
   const temporary = `${name.slice(0, MAX_NAME - TEMPORARY.length)}${TEMPORARY}`;
   const moved = hardwareAddress !== "" && hardwareAddress !== link.hardwareAddress;
   return [
@@ -76,12 +76,16 @@ function interfaceLines(
   ];
 }
 
-function findLink({ hardwareAddress, name }: CheckedInterface, links: readonly Link[], plugged: string | undefined) {
-  const byAddress = links.find((link) => !link.loopback && link.hardwareAddress === hardwareAddress);
-  const byName = links.find((link) => link.name === (plugged ?? name));
+function findLink(
+  { hardwareAddress, name }: CheckedInterface,
+  devices: readonly NetDevice[],
+  plugged: string | undefined,
+) {
+  const byAddress = devices.find((link) => !link.loopback && link.hardwareAddress === hardwareAddress);
+  const byName = devices.find((link) => link.name === (plugged ?? name));
   const found = (hardwareAddress === "" ? undefined : byAddress) ?? byName;
   if (found !== undefined) return found;
-  const there = links.map((link) => `${link.name} ${link.hardwareAddress}`).join(", ");
+  const there = devices.map((link) => `${link.name} ${link.hardwareAddress}`).join(", ");
   const sought = hardwareAddress === "" ? `Name: ${name}` : `Address: ${hardwareAddress}`;
   throw new AgentError("internal", `update interface: Link not found (${sought}); there are ${there}`);
 }

@@ -4,17 +4,18 @@ import { type TestNetworkOptions, testNetwork } from "./test-network.ts";
 import { updateRoutes } from "./update-routes.ts";
 
 const eth0: Route = { dest: "", gateway: "", device: "eth0", source: "", scope: 0, family: "v4", flags: 0, mtu: 0 };
+const SHOW = "route show table main";
 const signal = new AbortController().signal;
-const links = [{ ifname: "eth0" }, { ifname: "eth1" }];
+const devices = [{ name: "eth0" }, { name: "eth1" }];
 
 async function lines(
   routes: readonly Partial<Route>[],
   options: TestNetworkOptions = {},
 ): Promise<readonly string[][]> {
-  const network = testNetwork({ links, ...options });
+  const network = testNetwork({ devices, ...options });
   const all = routes.map((route) => ({ ...eth0, ...route }));
   await updateRoutes(network, all, signal);
-  return network.batches;
+  return network.batches.map((batch) => batch.filter((line) => line !== SHOW));
 }
 
 describe("routes", () => {
@@ -72,7 +73,7 @@ describe("routes", () => {
   });
 
   test("of a device that is not there are told, and none is added", async () => {
-    const network = testNetwork({ links });
+    const network = testNetwork({ devices });
     const routes = [eth0, { ...eth0, device: "eth7" }];
     await expect(updateRoutes(network, routes, signal)).rejects.toThrow(
       "update routes: Link not found (Name: eth7); there are eth0, eth1",
@@ -80,8 +81,10 @@ describe("routes", () => {
     expect(network.batches).toEqual([]);
   });
 
-  test("none at all runs nothing", async () => {
-    expect(await lines([])).toEqual([]);
+  test("none at all changes nothing, and all are shown", async () => {
+    const network = testNetwork({ devices });
+    await updateRoutes(network, [], signal);
+    expect(network.batches).toEqual([[SHOW]]);
   });
 
   test.each<[Partial<Route>, string]>([
@@ -98,7 +101,7 @@ describe("routes", () => {
     [{ dest: "fd00::/8", source: "10.0.0.1" }, "not of one IP family"],
     [{ dest: "10.0.0.0/8", family: "v6" }, "not of one IP family"],
   ])("as in %j are refused, and nothing is run", async (route, why) => {
-    const network = testNetwork({ links });
+    const network = testNetwork({ devices });
     await expect(updateRoutes(network, [eth0, { ...eth0, ...route }], signal)).rejects.toThrow(why);
     expect(network.runs).toEqual([]);
   });

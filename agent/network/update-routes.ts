@@ -1,8 +1,8 @@
 import { checkAddress, checkName, checkPrefix, type Family, type Prefix, refuse } from "./check.ts";
-import { BatchError, ipBatch } from "./ip.ts";
-import { requireLinks } from "./links.ts";
+import { BatchError } from "./ip.ts";
+import { requireNetDevices } from "./net-devices.ts";
 import type { Network } from "./network.ts";
-import type { Route } from "./routes.ts";
+import { changeRoutes, type Route } from "./routes.ts";
 
 const MAX_ROUTES = 4096;
 const MAX_SCOPE = 255;
@@ -15,23 +15,22 @@ const EVERYTHING: Readonly<Record<Family, string>> = { v4: "0.0.0.0/0", v6: "::/
 
 /**
  * Adds the routes to the main table, or puts them in the place of their like; no other is touched. Those without a gateway
- * come first: a gateway has to be reached by one of them.
+ * come first: a gateway has to be reached by one of them. Gives all routes of the table.
  */
-export async function updateRoutes(network: Network, routes: readonly Route[], signal: AbortSignal): Promise<void> {
+export async function updateRoutes(network: Network, routes: readonly Route[], signal: AbortSignal): Promise<Route[]> {
   const lines = routeLines(routes);
-  if (lines.length === 0) return;
-  await network.lock.run(async () => {
+  return network.lock.run(async () => {
     const devices = routes.map(({ device }) => device);
-    requireLinks(network, "update routes", devices);
-    await addAll(network, lines, signal);
+    requireNetDevices(network.files, "update routes", devices);
+    return addAll(network, lines, signal);
   });
 }
 
 /** One that is there already counts as added. */
-async function addAll(network: Network, lines: readonly string[], signal: AbortSignal): Promise<void> {
+async function addAll(network: Network, lines: readonly string[], signal: AbortSignal): Promise<Route[]> {
   for (let rest = lines; ; ) {
     try {
-      return await ipBatch(network, rest, signal);
+      return await changeRoutes(network, rest, signal);
     } catch (error) {
       if (!(error instanceof BatchError) || !/File exists/.test(error.reason)) throw error;
       rest = rest.slice(error.line + 1);

@@ -1,5 +1,5 @@
 import { AgentError } from "../../kernel/error.ts";
-import { listRoutes, type Route } from "../../network/routes.ts";
+import type { Route } from "../../network/routes.ts";
 import { updateRoutes as update } from "../../network/update-routes.ts";
 import { IP_FAMILY } from "../ip-family.ts";
 import { routesMessage } from "../routes-message.ts";
@@ -20,6 +20,5 @@ export const updateRoutes: Rpc<"UpdateRoutes"> = async ({ network }, { routes },
       mtu: route.mtu,
     }),
   );
-  await update(network, wanted, signal);
-  return routesMessage(await listRoutes(network, signal));
+  return routesMessage(await update(network, wanted, signal));
 };
