@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { iptablesScenarios } from "../scenarios/iptables.ts";
 import type { Machine } from "../scenarios/machine.ts";
@@ -25,5 +26,17 @@ describe(`the network of an agent in namespaces${reason === undefined ? "" : ` (
     afterAll(() => pod?.client.close());
     networkScenarios(() => pod);
     iptablesScenarios(() => pod);
+  });
+
+  it("a call that the death of an agent cut off while it waited for a device is made again by the next", async () => {
+    await using client = await machine.connect();
+    const waiting = client.agent.updateInterface({ interface: { name: "eth9", devicePath: "1f.7/00" } });
+    const refused = expect(waiting).rejects.toThrow("network device at PCI path 1f.7/00: not there after 3000 ms");
+    await client.agent.listInterfaces({});
+    await sleep(200); // an agent that dies in the middle of an answer closes the connection
+    await machine.killAgent();
+    await refused;
+    const { Interfaces } = await client.agent.listInterfaces({});
+    expect(Interfaces.map(({ name }) => name)).toContain("lo");
   });
 });
