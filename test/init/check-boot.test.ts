@@ -9,10 +9,7 @@ const program = join(repository, "build/test/check-boot");
 beforeAll(() => {
   mkdirSync(join(repository, "build/test"), { recursive: true });
   const init = join(repository, "agent/native/init");
-  const sources = [
-    join(import.meta.dirname, "check-boot.c"),
-    ...["boot.c", "util.c", "power.c"].map((name) => join(init, name)),
-  ];
+  const sources = [join(import.meta.dirname, "check-boot.c"), ...["boot.c", "util.c"].map((name) => join(init, name))];
   const flags = [
     "-g",
     "-D_GNU_SOURCE",
