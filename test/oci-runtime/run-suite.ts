@@ -48,7 +48,7 @@ async function runAll(options: SuiteOptions, pid: number, runtime: Record<string
   const alone = options.programs.filter(usesFixedCgroup);
   // The containers of a pod have one host name, which each program sets to its own.
   const last = options.programs.filter((program) => program === "hostname");
-  const rest = options.programs.filter((program) => !usesFixedCgroup(program) && !last.includes(program));
+  const rest = options.programs.filter((program) => !usesFixedCgroup(program) && program !== "hostname");
   const workers = Array.from({ length: (options.atOnce ?? 3) - 1 }, () => work(rest));
   await Promise.all([...workers, work(alone).then(() => work(rest))]);
   await work(last);
