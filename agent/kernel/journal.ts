@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { CallJournal } from "./call-journal.ts";
 import { CALL_JOURNAL_BYTES, CallMemory } from "./journal-layout.ts";
 import type { Fd } from "./kernel.ts";
@@ -22,11 +22,18 @@ export interface Journal {
 export function openJournal(path: string, mapShared: (fd: Fd, length: number) => ArrayBuffer): Journal {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
+    // Written and not only made long: a page of the mapping that a full /run has no room for is SIGBUS.
+    if (fstatSync(fd).size < JOURNAL_BYTES) allocate(fd);
     ftruncateSync(fd, JOURNAL_BYTES);
     return journalIn(mapShared(fd, JOURNAL_BYTES));
   } finally {
     closeSync(fd);
   }
+}
+
+function allocate(fd: Fd): void {
+  const zeros = Buffer.alloc(2 ** 20);
+  for (let at = 0; at < JOURNAL_BYTES; ) at += writeSync(fd, zeros, 0, Math.min(zeros.length, JOURNAL_BYTES - at), at);
 }
 
 /** For tests: a journal of 6 MiB that ends with this process. */

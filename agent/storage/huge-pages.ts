@@ -1,4 +1,5 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { AgentError } from "../kernel/error.ts";
 
 const HUGE_PAGES = "/sys/kernel/mm/hugepages";
@@ -28,12 +29,15 @@ export async function reserveHugePages({ pageSize, size }: HugePages, directory 
     throw refuse(`no pages of ${pageSize} bytes; there are: ${known.join(", ") || "none"}`);
   });
   const wanted = size / pageSize;
+  const asked = `huge pages: ${wanted} pages of ${pageSize} bytes asked for`;
+  // The kernel would drive everything else out of memory before it gives up.
+  if (size > totalmem())
+    throw new AgentError("resource-exhausted", `${asked}, the guest has ${totalmem()} bytes in all`);
   await writeFile(file, String(before + wanted), { flag: "r+" });
   const got = (await readCount(file)) - before;
   if (got >= wanted) return;
   await writeFile(file, String(before), { flag: "r+" });
-  const what = `${wanted} pages of ${pageSize} bytes asked for, ${got} could be set aside`;
-  throw new AgentError("resource-exhausted", `huge pages: ${what}`);
+  throw new AgentError("resource-exhausted", `${asked}, ${got} could be set aside`);
 }
 
 /** Gives back what `reserveHugePages` took. */

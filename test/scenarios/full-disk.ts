@@ -7,6 +7,8 @@ const TRACES =
   "ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -e '->'; find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts; " +
   "find /run/guestd /run/sandbox-ns | sort";
 
+const USED_KIB = "df -k /run | tail -n 1 | tr -s ' ' | cut -d ' ' -f 3";
+
 /** What a host sees when /run, where the agent keeps its state, is full. */
 export function fullDiskScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
@@ -14,7 +16,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
   /** Leaves no byte, or no inode, in /run while `work` runs. */
   const withFullRun = async (lack: "bytes" | "inodes", work: () => Promise<void>) => {
     const fill = {
-      bytes: "mount -o remount,size=1m tmpfs /run; cat /dev/zero > /run/filler 2>/dev/null; true",
+      bytes: `mount -o remount,size=$(($(${USED_KIB}) + 64))k tmpfs /run && cat /dev/zero 2>/dev/null > /run/filler; true`,
       inodes: "mount -o remount,nr_inodes=$(find /run -xdev | wc -l) tmpfs /run",
     };
     await shell(fill[lack]);
