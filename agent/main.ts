@@ -7,6 +7,7 @@ import { openJournal } from "./kernel/journal.ts";
 import type { Init } from "./kernel/kernel.ts";
 import { adoptStream } from "./kernel/streams.ts";
 import { openSys } from "./kernel/sys.ts";
+import { watchedMounts } from "./kernel/watched-mounts.ts";
 import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { listen } from "./main/listen.ts";
@@ -43,7 +44,8 @@ async function main(): Promise<void> {
   const isServiceStart = service && generation === 1;
   if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
   const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
-  const kernel = { sys, init, files: realFiles, outputs: journal.outputs };
+  const files = { ...realFiles, mounts: watchedMounts(sys, realFiles.readText) };
+  const kernel = { sys, init, files, outputs: journal.outputs };
   const { options, problems } = readOptions({
     commandLine: realFiles.readText("/proc/cmdline"),
     env,

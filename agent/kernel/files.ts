@@ -20,6 +20,8 @@ export interface Files {
   /** Replaces the file whole: a temporary name beside it, then rename. A SystemError names the file; nothing is left then. */
   replace(path: string, text: string): void;
   exists(path: string): boolean;
+  /** /proc/self/mounts; the agent's is as old as this turn of the event loop (watched-mounts.ts). */
+  mounts(): string;
   list(path: string): string[];
   makeDirectory(path: string, mode?: number): void;
   removeDirectory(path: string): void;
@@ -51,6 +53,7 @@ export const realFiles: Files = {
     }
   },
   exists: existsSync,
+  mounts: () => readFileSync("/proc/self/mounts", "utf8"),
   list: (path) => readdirSync(path),
   makeDirectory: (path, mode = 0o755) => {
     mkdirSync(path, { recursive: true, mode });

@@ -8,7 +8,7 @@ const MOUNTS = [
   "one /run/covered tmpfs rw 0 0",
   "two /run/covered fuse.sshfs rw 0 0",
 ].join("\n");
-const files = { readText: () => MOUNTS };
+const files = { mounts: () => MOUNTS };
 
 test.each([
   ["/run/share/c1/rootfs", ["/run/share"]],

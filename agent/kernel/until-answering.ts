@@ -14,12 +14,12 @@ const asked = new Map<string, Promise<unknown>>();
  * thread for good. An error is an answer. Nothing is asked of file systems of the kernel alone.
  */
 export async function untilAnswering(
-  files: Pick<Files, "readText">,
+  files: Pick<Files, "mounts">,
   path: string,
   signal?: AbortSignal,
   ask: (mountPoint: string) => Promise<unknown> = statfs,
 ): Promise<void> {
-  const mountPoint = servedMount(files.readText("/proc/self/mounts"), path);
+  const mountPoint = servedMount(files.mounts(), path);
   if (mountPoint === undefined) return;
   let answer = asked.get(mountPoint);
   if (answer === undefined) {

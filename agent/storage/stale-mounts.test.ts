@@ -2,10 +2,8 @@ import { expect, test } from "vitest";
 import { removeStaleShareMounts } from "./stale-mounts.ts";
 
 const ROOT = "/run/kata-containers/shared/containers";
-const files = {
-  readText: () =>
-    `kataShared ${ROOT} virtiofs rw 0 0\nkataShared ${ROOT}/a virtiofs rw 0 0\nx ${ROOT}/b\\040c tmpfs rw 0 0\nx /run tmpfs rw 0 0\n`,
-};
+const MOUNTS = `kataShared ${ROOT} virtiofs rw 0 0\nkataShared ${ROOT}/a virtiofs rw 0 0\nx ${ROOT}/b\\040c tmpfs rw 0 0\nx /run tmpfs rw 0 0\n`;
+const files = { readText: () => MOUNTS, mounts: () => MOUNTS };
 
 test("every mount below the share is looked at, whatever comes of it", async () => {
   const seen: string[] = [];

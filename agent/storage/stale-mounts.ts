@@ -9,7 +9,7 @@ import { SHARED_ROOT } from "./shared-path.ts";
  * is an error: what hangs holds up this call alone, until its signal.
  */
 export async function removeStaleShareMounts(
-  files: Pick<Files, "readText">,
+  files: Pick<Files, "readText" | "mounts">,
   signal: AbortSignal,
   look: (path: string) => Promise<unknown> = stat,
 ): Promise<void> {
