@@ -9,7 +9,7 @@ const MAX_LOADED = 16;
 /** Attaches device filters to cgroups. A program is loaded once for the same rules, and shared by their cgroups. */
 export class DeviceFilters {
   readonly #sys: Kernel["sys"];
-  /** By the program's bytes, oldest use first. */
+  /** By the rules, oldest use first. */
   readonly #loaded = new Map<string, Fd>();
 
   constructor(sys: Kernel["sys"]) {
@@ -36,9 +36,8 @@ export class DeviceFilters {
   }
 
   #load(rules: readonly DeviceRule[]): Fd {
-    const instructions = deviceFilter(rules);
-    const key = Buffer.from(instructions.buffer).toString("latin1");
-    const program = this.#loaded.get(key) ?? this.#sys.loadDeviceFilter(instructions);
+    const key = JSON.stringify(rules);
+    const program = this.#loaded.get(key) ?? this.#sys.loadDeviceFilter(deviceFilter(rules));
     this.#loaded.delete(key);
     this.#loaded.set(key, program);
     const [oldest] = this.#loaded;
