@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -13,6 +12,7 @@ import {
   statfsSync,
   writeSync,
 } from "node:fs";
+import { crypto } from "../kernel/builtin.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import { decodeTrailer, encodeTrailer, type Range, TRAILER_BYTES, withRange } from "./received-ranges.ts";
@@ -33,7 +33,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
 /** What a file is called until it is whole: its own, and found again by the next agent. */
 export function temporaryName(name: string): string {
-  return `.guestd-copy-${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
+  return `.guestd-copy-${crypto().createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
 }
 
 /**

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, readSync, rmSync } from "node:fs";
+import { crypto } from "../../kernel/builtin.ts";
 import { O_PATH } from "../../kernel/constants.ts";
 import { AgentError, describeErrno, SystemError } from "../../kernel/error.ts";
 import type { Sys } from "../../kernel/kernel.ts";
@@ -89,7 +89,7 @@ function readWhole(fd: number): Buffer {
 }
 
 function filesOf(archive: Buffer, sha256: string): ReadonlyMap<string, Buffer> {
-  const found = createHash("sha256").update(archive).digest("hex");
+  const found = crypto().createHash("sha256").update(archive).digest("hex");
   if (found !== sha256) throw invalid(`its SHA-256 is ${found}`);
   let files: ReadonlyMap<string, Buffer>;
   try {
