@@ -166,12 +166,13 @@ export class OutputStream {
 
   /** At least one byte, or what `read` of the descriptor gave instead. */
   #readPiece(fd: Fd, room: number): Piece | number {
+    const read = (into: Uint8Array) => (this.#terminal ? readTerminal(this.#sys, fd, into) : this.#sys.read(fd, into));
     if (this.#kept === undefined) {
-      const count = this.#sys.read(fd, scratch.subarray(0, room));
+      const count = read(scratch.subarray(0, room));
       return count > 0 ? this.#take(Buffer.from(scratch.subarray(0, count))) : count;
     }
     const { journal, key } = this.#kept;
-    const piece = journal.read(key, this.#total, room, (into) => this.#sys.read(fd, into));
+    const piece = journal.read(key, this.#total, room, read);
     if (typeof piece !== "number") this.#total += piece.data.length;
     return piece;
   }
@@ -228,4 +229,15 @@ export class OutputStream {
     this.#fd = undefined;
     this.onEnd?.(writersGone);
   }
+}
+
+/** A terminal gives 4 KiB at a time, however much waits: as much as there is, so that hosts need not ask for each. */
+function readTerminal(sys: Sys, fd: Fd, into: Uint8Array): number {
+  let total = 0;
+  while (total < into.length) {
+    const count = sys.read(fd, into.subarray(total));
+    if (count <= 0) return total > 0 ? total : count;
+    total += count;
+  }
+  return total;
 }
