@@ -5,6 +5,7 @@ import {
   type CallMemory,
   CONNECTION,
   FREE,
+  MAX_ATOMIC_WRITE,
   MAX_KEPT_BODY,
   MAX_KEPT_CALLS,
   MAX_KEPT_CONNECTIONS,
@@ -16,6 +17,12 @@ import {
   WRITING,
 } from "./journal-layout.ts";
 
+/** A whole frame, and where its call is. */
+export interface Answer {
+  readonly place: number | undefined;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * The connections and their open calls, in memory that outlives the agent. What the agent is about to do is marked before
  * it is done, so that whatever moment it dies at, the next one knows what is true, or knows that it doesn't.
@@ -25,6 +32,8 @@ export class CallJournal {
   readonly found: readonly FoundConnection[];
   /** Places of calls whose answer an agent before may have written or not. */
   readonly uncertain: ReadonlySet<number>;
+  /** Places of calls of which nobody needs to take anything back: their answers, output in them too, are kept whole. */
+  readonly keptWhole: ReadonlySet<number>;
   readonly #memory: CallMemory;
   readonly #freePlaces: number[] = [];
   readonly #freeConnections: number[] = [];
@@ -34,9 +43,10 @@ export class CallJournal {
 
   constructor(memory: CallMemory) {
     this.#memory = memory;
-    const { connections, uncertain } = findCalls(memory);
+    const { connections, uncertain, keptWhole } = findCalls(memory);
     this.found = connections;
     this.uncertain = uncertain;
+    this.keptWhole = keptWhole;
     this.#memory.setNow(NOW.writeConnection, 0);
     for (const { number } of connections) this.#lastNumber = Math.max(this.#lastNumber, number);
     const known = new Set(connections.flatMap(({ calls }) => calls.map(({ place }) => place)));
@@ -120,17 +130,23 @@ export class CallJournal {
     if (place === undefined || frame.length > MAX_KEPT_BODY) return;
     // Without a body in between: a death there makes it a call that was cut off.
     this.#memory.setCall(place, CALL.length, 0);
-    this.#memory.setBody(place, frame);
     this.#memory.setCall(place, CALL.state, ANSWERED);
+    this.#memory.setBody(place, frame);
   }
 
-  /** Writes answers by `write`, which gives how many of the `total` bytes went. `writeDone` is to follow. */
-  write(index: number, places: readonly (number | undefined)[], total: number, write: () => number): number {
+  /**
+   * Writes answers by `write`, which gives how many of the `total` bytes went; fewer than those of the answers: the first
+   * was begun before. `writeDone` is to follow. Small answers are kept for it: the next agent writes them again, and a
+   * host drops an answer that it has already.
+   */
+  write(index: number, answers: readonly Answer[], total: number, write: () => number): number {
     const memory = this.#memory;
+    const again = this.#keepAll(answers, total);
+    memory.setNow(NOW.writeAgain, again ? 1 : 0);
     memory.setNow(NOW.writeTotal, total);
     memory.setNow(NOW.writeCount, UNDER_WAY);
     memory.setNow(NOW.writeConnection, index + 1);
-    for (const place of places) this.#mark(place, WRITING);
+    for (const { place } of answers) this.#mark(place, WRITING);
     const count = write();
     memory.setNow(NOW.writeCount, count);
     return count;
@@ -147,6 +163,15 @@ export class CallJournal {
   closeCall(index: number, place: number | undefined): void {
     if (place === undefined) this.#countUnknown(index, -1);
     else this.#free(place);
+  }
+
+  #keepAll(answers: readonly Answer[], total: number): boolean {
+    if (total > MAX_ATOMIC_WRITE) return false;
+    const fits = ({ place, bytes }: Answer) => place !== undefined && bytes.length <= MAX_KEPT_BODY;
+    const whole = answers.reduce((sum, { bytes }) => sum + bytes.length, 0) === total;
+    if (!whole || !answers.every(fits)) return false;
+    for (const { place, bytes } of answers) this.keepAnswer(place, bytes);
+    return true;
   }
 
   #free(place: number): void {

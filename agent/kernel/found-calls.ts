@@ -41,12 +41,14 @@ export interface Found {
   readonly connections: readonly FoundConnection[];
   /** Places of calls whose answer was in a write that may have been made or not. */
   readonly uncertain: ReadonlySet<number>;
+  /** Places of calls whose answer is kept, and is written again or may have been written. */
+  readonly keptWhole: ReadonlySet<number>;
 }
 
 /** What an agent that is gone left in the memory. What is known of its last write is entered. */
 export function findCalls(memory: CallMemory): Found {
   const places = Array.from({ length: memory.now(NOW.top) }, (_, place) => place);
-  const uncertain = settleWrite(memory, places);
+  const { uncertain, again } = settleWrite(memory, places);
   const open = Map.groupBy(
     places.filter((place) => memory.call(place, CALL.state) !== FREE),
     (place) => memory.call(place, CALL.connection),
@@ -63,7 +65,9 @@ export function findCalls(memory: CallMemory): Found {
     const broken = whyBroken(memory, index, calls, uncertain);
     connections.push({ index, number, peerCid, broken, calls, unparsed: unparsed(memory, index) });
   }
-  return { connections, uncertain };
+  const going = connections.filter(({ broken }) => broken === undefined).flatMap(({ calls }) => calls);
+  const answered = going.filter((call) => call.answered).map(({ place }) => place);
+  return { connections, uncertain, keptWhole: new Set([...again, ...answered]) };
 }
 
 function foundCall(memory: CallMemory, place: number): FoundCall {
@@ -71,7 +75,7 @@ function foundCall(memory: CallMemory, place: number): FoundCall {
     place,
     streamId: memory.call(place, CALL.streamId),
     deadline: memory.deadline(place),
-    answered: memory.call(place, CALL.state) === ANSWERED,
+    answered: memory.call(place, CALL.state) === ANSWERED && memory.call(place, CALL.length) > 0,
     body: memory.body(place),
   };
 }
@@ -89,22 +93,27 @@ function whyBroken(
   return undefined;
 }
 
-/** The last write: frees the calls that it answered; gives those of which nobody knows. */
-function settleWrite(memory: CallMemory, places: readonly number[]): Set<number> {
-  const uncertain = new Set<number>();
+/** The last write: frees the calls that it answered; gives those of which nobody knows, and those to be written again. */
+function settleWrite(memory: CallMemory, places: readonly number[]): { uncertain: Set<number>; again: Set<number> } {
+  const [uncertain, again] = [new Set<number>(), new Set<number>()];
   const index = memory.now(NOW.writeConnection) - 1;
   const count = memory.now(NOW.writeCount);
   const whole = count === memory.now(NOW.writeTotal);
+  const mayRepeat = count === UNDER_WAY && memory.now(NOW.writeAgain) === 1;
   if (index >= 0 && whole) memory.setConnection(index, CONNECTION.halfWritten, 0);
   for (const place of places) {
     const state = memory.call(place, CALL.state);
     if ((state & WRITING) === 0) continue;
     memory.setCall(place, CALL.state, index >= 0 && whole ? FREE : state & ~WRITING);
     if (index < 0 || whole || count === 0) continue;
+    if (mayRepeat) {
+      again.add(place);
+      continue;
+    }
     uncertain.add(place);
     memory.setConnection(index, CONNECTION.halfWritten, 1);
   }
-  return uncertain;
+  return { uncertain, again };
 }
 
 /** What a read that was not noted has brought. How much that was may have to be seen from the memory itself. */

@@ -16,6 +16,8 @@ export const NOW = {
   order: 5,
   /** No place from here on was ever used: memory that nobody touched is not there yet. */
   top: 6,
+  /** 1: every answer of the write is kept, and may be written again. */
+  writeAgain: 7,
 } as const;
 const NOW_WORDS = 16;
 
@@ -30,11 +32,17 @@ const BODY_AT = 8;
 /** Longest request, or answer, that a call's place holds. */
 export const MAX_KEPT_BODY = (CALL_WORDS - BODY_AT) * 4;
 
+/**
+ * A write of so much is made whole or not at all, even as its writer is killed: one buffer of the kernel. (On vsock, unless
+ * the host has just stopped reading with less room left than that.)
+ */
+export const MAX_ATOMIC_WRITE = 4096;
+
 /** States of a call. */
 export const FREE = 0;
 /** The body is that of the request's frame, or empty when it was too long. */
 export const OPEN = 1;
-/** The body is a whole response frame that waits to be written. */
+/** The body is a whole response frame that waits to be written, or was about to be; empty: it was about to be kept. */
 export const ANSWERED = 2;
 /** Beside the others: its answer is in the write that is under way. */
 export const WRITING = 16;

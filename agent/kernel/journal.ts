@@ -5,7 +5,7 @@ import type { Fd } from "./kernel.ts";
 import { OUTPUT_JOURNAL_BYTES, OutputJournal } from "./output-journal.ts";
 
 /** Changes whenever the places in the memory do: a journal of another layout is not read. */
-const LAYOUT = 0x6a01;
+const LAYOUT = 0x6a02;
 const HEADER_BYTES = 64;
 const JOURNAL_BYTES = HEADER_BYTES + CALL_JOURNAL_BYTES + OUTPUT_JOURNAL_BYTES;
 
@@ -32,7 +32,7 @@ export function openJournal(path: string, mapShared: (fd: Fd, length: number) =>
 }
 
 function allocate(fd: Fd): void {
-  const zeros = Buffer.alloc(2 ** 20);
+  const zeros = Buffer.alloc(2 ** 16);
   for (let at = 0; at < JOURNAL_BYTES; ) at += writeSync(fd, zeros, 0, Math.min(zeros.length, JOURNAL_BYTES - at), at);
 }
 
@@ -46,7 +46,7 @@ export function journalIn(memory: ArrayBuffer): Journal {
   layout[0] = LAYOUT;
   const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES));
   const open = new Set(calls.found.flatMap((connection) => connection.calls.map(({ place }) => place)));
-  for (const place of calls.uncertain) open.delete(place);
+  for (const place of [...calls.uncertain, ...calls.keptWhole]) open.delete(place);
   const outputs = new OutputJournal(memory, HEADER_BYTES + CALL_JOURNAL_BYTES, (place) => open.has(place));
   return { calls, outputs };
 }

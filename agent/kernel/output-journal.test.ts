@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createJournalMemory, journalIn } from "./journal.ts";
+import { MAX_KEPT_BODY } from "./journal-layout.ts";
 import type { OutputJournal, Piece } from "./output-journal.ts";
 
 const key = { process: 7, stream: 0 } as const;
@@ -63,11 +64,37 @@ test("a piece whose answer was written is delivered, one whose answer waits is n
   link("waits", 5);
   calls.closeCall(index, written);
   expect(found(memory.slice(0))).toEqual(["300 may be written", "500 waits"]);
-  calls.write(index, [writing], 10, () => {
+  const bytes = Buffer.alloc(MAX_KEPT_BODY + 1);
+  calls.write(index, [{ place: writing, bytes }], bytes.length, () => {
     expect(found(memory.slice(0))).toEqual(["500 waits"]);
-    return 10;
+    return bytes.length;
   });
   expect(found(memory.slice(0))).toEqual(["500 waits"]);
+});
+
+test("a piece in a small answer is in that or in the stream, at whatever moment the agent dies", () => {
+  const memory = createJournalMemory();
+  const { calls, outputs } = journalIn(memory);
+  const { index = -1 } = calls.openConnection(undefined) ?? {};
+  const place = calls.openCall(index, 1, Buffer.from("request"), 0);
+  outputs.link(read(outputs, "text", 0).block ?? -1, place);
+  const bytes = Buffer.from("answer with the text");
+  const seen = () => {
+    const copy = memory.slice(0);
+    const answers = journalIn(copy.slice(0)).calls.found.flatMap((one) => one.calls.filter((call) => call.answered));
+    return [answers.map(({ body }) => body.toString()), found(copy)];
+  };
+  expect(seen()).toEqual([[], ["0 text"]]);
+  calls.write(index, [{ place, bytes }], bytes.length, () => {
+    expect(seen()).toEqual([[bytes.toString()], []]);
+    return 0;
+  });
+  // The socket was full: the answer waits.
+  calls.writeDone(index, [place], false);
+  expect(seen()).toEqual([[bytes.toString()], []]);
+  // The connection can't go on: nobody gets the answer.
+  calls.noted(index, true);
+  expect(seen()).toEqual([[bytes.toString()], ["0 text"]]);
 });
 
 test("a piece that is cut in two is never found twice", () => {

@@ -172,12 +172,7 @@ export class Wire {
   #write(bytes: Uint8Array, batch: readonly Sending[]): number {
     const write = () => Math.max(this.#sys.write(this.#fd, bytes), 0);
     if (this.index === undefined) return write();
-    return this.#journal.write(
-      this.index,
-      batch.map(({ place }) => place),
-      bytes.length,
-      write,
-    );
+    return this.#journal.write(this.index, batch, bytes.length, write);
   }
 
   /** Takes what was written from the queue, and tells those whose answers went. */

@@ -16,7 +16,7 @@ const MACHINES = Math.ceil(Number(process.env["GUESTD_KILLS"] ?? 40) / KILLS);
 describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
   skip: reason !== undefined,
 }, () => {
-  const total = { kills: 0, answered: 0, cutOff: 0, closed: 0, fresh: 0, gaps: 0, lines: 0, containers: 0 };
+  const total = { kills: 0, answered: 0, cutOff: 0, closed: 0, gaps: 0, lines: 0, containers: 0 };
   /** Of the closed connections, as the log says it. */
   const reasons: Record<string, number> = {};
   let directory: string;
@@ -28,10 +28,8 @@ describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (
   afterAll(() => {
     process.stdout.write(`${JSON.stringify({ ...total, reasons })}\n`);
     rmSync(directory, { recursive: true, force: true });
-    // Five kills may be over before one machine of a busy host has a container.
-    expect(total.containers).toBeGreaterThan(total.kills / KILLS);
     // Most answers are not being written at the moment of a kill.
-    expect(total.closed - total.fresh).toBeLessThanOrEqual(Math.ceil(total.kills / 10));
+    expect(total.closed).toBeLessThanOrEqual(Math.ceil(total.kills / 10));
   });
 
   it.concurrent.each(Array.from({ length: MACHINES }, (_, seed) => seed + 1))(
@@ -49,8 +47,9 @@ describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (
       expect(said.length, `closed connections, and what the log says: ${machine.console()}`).toBeLessThanOrEqual(
         counts.closed,
       );
-      expect(counts.closed - said.length).toBeLessThanOrEqual(counts.fresh);
+      expect(said.length).toBe(counts.closed);
       expect(counts.gaps).toBeLessThanOrEqual(counts.closed);
+      expect(counts.containers).toBeGreaterThan(0);
     },
     120_000,
   );

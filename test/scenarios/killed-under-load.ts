@@ -24,7 +24,6 @@ export interface KillCounts {
   answered: number;
   cutOff: number;
   closed: number;
-  fresh: number;
   gaps: number;
   lines: number;
   containers: number;
@@ -102,6 +101,8 @@ class Load {
       ...this.#makers.map((line, index) => this.#make(line, index)),
     ];
     const polling = this.#poll();
+    // On a busy machine all kills may come before.
+    while (this.#containers === 0) await Promise.race([sleep(1), Promise.all(work)]);
     for (let kill = 0; kill < kills; kill++) {
       await Promise.race([sleep(random() * pauseMs), Promise.all(work)]);
       await this.#machine.killAgent();
@@ -116,7 +117,7 @@ class Load {
     for (const line of lines) await line.close();
     await polling;
     const sum = (key: keyof OpenLine["counts"]) => lines.reduce((total, line) => total + line.counts[key], 0);
-    const calls = { answered: sum("answered"), cutOff: sum("cutOff"), closed: sum("closed"), fresh: sum("fresh") };
+    const calls = { answered: sum("answered"), cutOff: sum("cutOff"), closed: sum("closed") };
     return { ...calls, gaps: this.#gaps, lines: this.#lines, containers: this.#containers };
   }
 

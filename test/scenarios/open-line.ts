@@ -11,28 +11,24 @@ const wasClosed = (error: unknown): boolean => error instanceof RpcError && /^tt
 
 /** A connection that stays open over every restart of the agent; a new one is made only after the agent closed it. */
 export class OpenLine {
-  /**
-   * Calls that were answered, that were answered as cut off; connections that the agent closed, and those of them that had
-   * no answer yet: one that has made no call is not kept, and nothing is said of it.
-   */
-  readonly counts = { answered: 0, cutOff: 0, closed: 0, fresh: 0 };
-  #used = false;
+  /** Calls that were answered, that were answered as cut off; connections that the agent closed. */
+  readonly counts = { answered: 0, cutOff: 0, closed: 0 };
   readonly #machine: Machine;
-  #client: Promise<AgentClient>;
+  /** From the first call on. */
+  #client: Promise<AgentClient> | undefined;
   #closing = false;
 
   constructor(machine: Machine) {
     this.#machine = machine;
-    this.#client = machine.connect();
   }
 
   /** Makes a call; undefined when nobody knows what became of it, be it cut off or lost with the connection. */
   async ask<T>(call: (client: AgentClient) => Promise<T>): Promise<T | undefined> {
+    this.#client ??= this.#connect();
     const line = this.#client;
     try {
       const answer = await call(await line);
       this.counts.answered++;
-      if (line === this.#client) this.#used = true;
       return answer;
     } catch (error) {
       if (wasCutOff(error)) this.counts.cutOff++;
@@ -52,15 +48,27 @@ export class OpenLine {
 
   async close(): Promise<void> {
     this.#closing = true;
-    await (await this.#client).close();
+    await (await this.#client)?.close();
   }
 
   #renew(line: Promise<AgentClient>): void {
     if (this.#client !== line || this.#closing) return;
     this.counts.closed++;
-    if (!this.#used) this.counts.fresh++;
-    this.#used = false;
-    this.#client = this.#machine.connect();
+    this.#client = this.#connect();
     this.#client.catch(() => undefined); // whoever asks next is told
+  }
+
+  /** One that has had an answer: the agent keeps no other, and says nothing of it when it is lost. */
+  async #connect(): Promise<AgentClient> {
+    for (;;) {
+      const client = await this.#machine.connect();
+      try {
+        await client.health.check({});
+        return client;
+      } catch (error) {
+        await client.close();
+        if (!wasClosed(error)) throw error;
+      }
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { MAX_KEPT_CALLS, MAX_KEPT_CONNECTIONS } from "../../agent/kernel/journal-layout.ts";
+import { MAX_KEPT_BODY, MAX_KEPT_CALLS, MAX_KEPT_CONNECTIONS } from "../../agent/kernel/journal-layout.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser } from "../../proto/ttrpc-frame.ts";
 import { DyingServer } from "./dying-server.ts";
@@ -151,14 +151,33 @@ describe("a call on a connection whose agent dies", () => {
   test.each([
     ["before write", 1],
     ["after write", 2],
-  ] as const)("is lost with its connection when the agent dies %s", async (moment, answers) => {
+  ] as const)("is lost with its connection when the agent dies %s of a large answer", async (moment, answers) => {
     const { socket, got } = await connected();
     dying.dieAt(moment);
-    socket.write(request(3, "Echo", "second"));
+    socket.write(request(3, "Echo", Buffer.alloc(MAX_KEPT_BODY, "x")));
     await until(() => dying.dead);
     expect(succeed().said).toMatchObject([{ broken: "an answer may have been half written", open: 1 }]);
     await once(socket, "end");
     expect(got.size).toBe(answers);
+  });
+
+  test.each([
+    ["before write", 1],
+    ["after write", 2],
+  ] as const)("has a small answer when the agent dies %s, in all %i times", async (moment, times) => {
+    const { socket, got } = await connected();
+    const frames: number[] = [];
+    const parser = new FrameParser();
+    socket.on("data", (chunk: Buffer) => frames.push(...parser.push(chunk).map(({ streamId }) => streamId)));
+    dying.dieAt(moment);
+    socket.write(Buffer.concat([request(3, "Echo", "second"), request(5, "NotFound")]));
+    await until(() => dying.dead);
+    expect(succeed().said).toMatchObject([{ ...goesOn, open: 2, repeated: 2, cutOff: 0 }]);
+    socket.write(request(7, "Echo", "and on"));
+    await until(() => got.has(7));
+    expect([got.get(3), got.get(5), got.get(7)]).toEqual(["0 second", "5 no such thing as this", "0 and on"]);
+    const each = (id: number) => frames.filter((streamId) => streamId === id).length;
+    expect([each(3), each(5), each(7)]).toEqual([times, times, 1]);
   });
 
   test("is answered when its answer was ready and had to wait for room", async () => {
