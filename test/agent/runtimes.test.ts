@@ -31,7 +31,7 @@ for (const runtime of ["crun", "runc"]) {
       await first.run(["true"]);
       await first.client.close();
       const before = await machine.shell(traces);
-      for (const delay of [0, 30]) {
+      for (const delay of [0, 10, 30, 80]) {
         let pod = await open();
         const id = await pod.create(["sleep", "1001"], {}, rootfs);
         await pod.client.agent.startContainer({ container_id: id });

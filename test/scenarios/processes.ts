@@ -250,7 +250,7 @@ export function processScenarios(pod: () => Pod): void {
   });
 
   it("a storm of orphans leaves no zombie, and the agent answers meanwhile", async () => {
-    const orphans = pod().machine.real ? 60 : 2000;
+    const orphans = pod().machine.real ? 150 : 2000;
     // The first of a pid namespace is given what others left.
     const id = await pod().start(["sh", "-c", "while :; do wait; sleep 0.05; done"]);
     const zombies = () => pod().machine.shell("grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l");
