@@ -65,6 +65,7 @@ export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
       { ...bind("nested", "/made/nested"), options: ["bind", "rprivate"] },
       { destination: "/full/dir", source: "tmpfs", type: "tmpfs", options: ["ro"] },
       bind("file", "/full/file", "noexec"),
+      bind("nested/sub", "/made/sub", "noexec"),
       bind("dir", "/full/dir"),
     ],
   }),
@@ -105,6 +106,22 @@ export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
       Namespaces: namespaces("mount", "ipc", "uts", "pid", "network", "user"),
       UIDMappings: MAP,
       GIDMappings: MAP,
+    },
+  }),
+};
+
+/** More, for a machine whose cgroups have controllers. */
+export const LIMITED_SPECS: Readonly<Record<string, SpecTemplate>> = {
+  "with limits": spec({
+    Mounts: [...(Mounts ?? []), { destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["ro"] }],
+    Linux: {
+      ...Linux,
+      Resources: {
+        Memory: { Limit: 2 ** 26, Swap: 2 ** 27, Reservation: 2 ** 25 },
+        CPU: { Shares: 512, Quota: 50_000, Period: 100_000, Cpus: "0" },
+        Pids: { Limit: 100 },
+        Unified: { "memory.high": String(2 ** 25) },
+      },
     },
   }),
 };

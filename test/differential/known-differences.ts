@@ -129,8 +129,18 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "after hooks crun 1.8 leaves SIGCHLD blocked",
   },
   {
+    difference: /^cgroup \S+\/cpu\.weight(?:\.nice)?: \S+ \| \S+$/,
+    when: (spec) => (spec.Linux?.Resources?.CPU?.Shares ?? 0) !== 0,
+    needsLimits: true,
+    reason: "cpu.weight by the formula that newer runtimes have too (docs/cgroups.md)",
+  },
+  {
     difference: /^id session keyring: keyring;(\d+;\d+);3f030000;_ses \| keyring;\1;3f130000;ID$/,
     reason: "a session keyring without a name: another container could not join it if it knew the name",
+  },
+  {
+    difference: /^mount \/made\/sub: \/ rw,nodev,noexec,relatime - (.*) \| \/ rw,noexec,relatime - \1$/,
+    reason: "a bind keeps the flags of the mount that it is cloned from; crun and runc leave out those not asked for",
   },
   {
     difference: /^mount \S+: (\S+ \S+?)(?: shared| unbindable)?( - .*) \| \1(?: shared| unbindable)?\2$/,

@@ -32,9 +32,10 @@ export function parseObservation(output: string, names: ReadonlyMap<string, stri
   return found;
 }
 
-/** A line of mountinfo without the numbers of the mount, its parent, its peers and its device. */
+/** A line of mountinfo without the numbers of the mount, its parent, its peers and its device, and what the kernel adds. */
 function mountOf(line: string): { readonly point: string; readonly rest: string } {
-  const [, , , root, point = "", ...rest] = line.replaceAll(/(shared|master|propagate_from):\d+/g, "$1").split(" ");
+  const plain = line.replaceAll(/(shared|master|propagate_from):\d+/g, "$1").replace(/,(inode64|nsdelegate)\b/g, "");
+  const [, , , root, point = "", ...rest] = plain.split(" ");
   return { point, rest: [root, ...rest].join(" ") };
 }
 

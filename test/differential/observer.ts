@@ -29,12 +29,16 @@ let count = 0;
 export class Observer implements AsyncDisposable {
   readonly #pod: Pod;
   readonly #base: string;
+  /** As mountinfo has it, which does not know where a file system is mounted. */
+  readonly #baseInShare: string;
   readonly #names: ReadonlyMap<string, string>;
   readonly #keepers: Keepers;
 
   private constructor(pod: Pod, base: string, names: ReadonlyMap<string, string>) {
     this.#pod = pod;
     this.#base = base;
+    const share = pod.machine.storages.find(({ mount_point }) => base.startsWith(mount_point));
+    this.#baseInShare = share === undefined ? base : base.slice(share.mount_point.length - 1);
     this.#names = names;
     this.#keepers = new Keepers(pod.machine);
   }
@@ -46,7 +50,9 @@ export class Observer implements AsyncDisposable {
     const lines = [
       // The root of a container with a user namespace has to come through.
       `chmod 755 $(dirname ${base}) ${base}`,
-      `mount -t tmpfs -o mode=755 sub ${base}/sources/nested/sub`,
+      // Where hosts share directories without devices: runtimes differ in what a bind keeps of that.
+      `mount --bind ${base} ${base} && mount -o remount,bind,dev ${base}`,
+      `mount -t tmpfs -o mode=755,nodev sub ${base}/sources/nested/sub`,
       "for n in cgroup ipc mnt net pid time user uts; do echo the-guest $(readlink /proc/1/ns/$n); done",
       "for n in ipc uts; do echo the-pod $n:[$(stat -L -c %i /run/sandbox-ns/$n)]; done",
     ];
@@ -69,6 +75,7 @@ export class Observer implements AsyncDisposable {
         .replaceAll(new RegExp(`/run/(kata-containers|guestd/bundles)/${id}`, "g"), "BUNDLE")
         .replaceAll(id, "ID")
         .replaceAll(this.#base, "BASE")
+        .replaceAll(this.#baseInShare, "BASE")
         .replaceAll(`"guestd.runtime":"${maker}"`, "");
     const output = await this.#run(id, spec);
     if (keeper !== undefined) this.#keepers.release(keeper);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { differentialSuite } from "../differential/differential-suite.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
 import { startGuestMachine } from "./guest-machine.ts";
@@ -12,4 +13,6 @@ describe("other OCI runtimes in a real guest", () => {
   // The rest of the scenarios: test/agent on a host, test/nightly in a guest.
   describe("containers made by crun", () => otherRuntimeScenarios(() => machine, "crun", ["containers", "limits"]));
   describe("containers made by runc", () => otherRuntimeScenarios(() => machine, "runc", ["limits"]));
+  describe("containers of guestd beside those of crun", () =>
+    differentialSuite(() => machine, { count: 40, seed: 1, limits: true }));
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { differentialSuite } from "../differential/differential-suite.ts";
 import { startGuestMachine } from "../guest/guest-machine.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
@@ -13,4 +14,7 @@ describe("other OCI runtimes in a real guest", () => {
   describe.each(["crun", "runc"])("containers made by %s", (runtime) => {
     otherRuntimeScenarios(() => machine, runtime, ["containers", "fields of the spec", "limits", "when things end"]);
   });
+  // Other specs every day.
+  describe("containers of guestd beside those of crun", () =>
+    differentialSuite(() => machine, { count: 300, seed: Math.floor(Date.now() / 86_400_000), limits: true }));
 });

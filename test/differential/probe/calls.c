@@ -111,19 +111,16 @@ static void see_call(const char *name, void (*call)(void)) {
 }
 
 void see_calls(void) {
-  fflush(stdout);
   for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++) {
     const long *a = calls[i].args;
     pid_t child = fork();
     if (child == 0) _exit(syscall(calls[i].number, a[0], a[1], a[2], a[3], a[4], a[5]) < 0 ? errno : 0);
     put_outcome(calls[i].name, child);
-    fflush(stdout); /* or a child would have a copy */
   }
   rmdir("/probe-directory");
   rmdir("/dev/shm/probe-directory");
 #ifdef __x86_64__
   see_call("as i386", call_as_i386);
-  fflush(stdout);
   see_call("as x32", call_as_x32);
 #else
   (void)see_call;

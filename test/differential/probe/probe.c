@@ -24,9 +24,14 @@ static const char *const files[] = {"oom_score_adj", "cgroup",           "uid_ma
                                     "loginuid",      "coredump_filter",  "timens_offsets", "attr/current", "comm",
                                     "sessionid",     "timerslack_ns",    "personality"};
 
+/* All of it goes out at once: each write may be a call of the host's. */
+static char output[256 * 1024];
+
 int main(int count, char **args) {
   char path[128];
   if (count > 3 && strcmp(args[1], "hook") == 0) return see_hook(args[2], args[3], args + 4);
+  if (count == 2 && strcmp(args[1], "version") == 0) return 0;
+  setvbuf(stdout, output, _IOFBF, sizeof output);
   see_descriptors();
   for (int i = 0; i < count; i++) put("argument", "", args[i]);
   for (char **entry = environ; *entry != NULL; entry++) put("env", "", *entry);

@@ -1,0 +1,48 @@
+import fc from "fast-check";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
+import { ociSpec } from "../scenarios/oci.ts";
+import type { SpecTemplate } from "./observer.ts";
+
+const { Process, Linux } = ociSpec("/", []);
+const MAKERS_OF_NODES = ["CAP_MKNOD", "CAP_DAC_OVERRIDE"];
+const access = fc.constantFrom("r", "w", "m", "rw", "rm", "rwm");
+/** Of devices that the probe tries; -1 is any. */
+const NUMBERS: readonly (readonly [string, number, number])[] = [
+  ...([1, 3, 11, -1] as const).map((minor) => ["c", 1, minor] as const),
+  ...([
+    ["c", 4, 0],
+    ["c", 10, 229],
+    ["c", 240, 3],
+    ["c", -1, -1],
+    ["b", 7, 0],
+    ["b", 254, -1],
+    ["b", -1, -1],
+  ] as const),
+];
+
+const allowed: fc.Arbitrary<Init<grpc.LinuxDeviceCgroup>> = fc
+  .record({ device: fc.constantFrom(...NUMBERS), Access: access })
+  .map(({ device: [Type, Major, Minor], Access }) => ({ Allow: true, Type, Major, Minor, Access }));
+const all = (Allow: boolean) => ({ Allow, Type: "a", Access: "rwm" });
+
+/**
+ * As hosts send them: nothing, or everything, or some after the denial of all. A denial of some, which here is a rule like
+ * others, of which the last counts, is for runc what cgroup v1 made of it: it takes away an equal rule, or is an error.
+ */
+const rules = fc.oneof(
+  { weight: 1, arbitrary: fc.constantFrom([], [all(true)]) },
+  { weight: 4, arbitrary: fc.array(allowed, { maxLength: 5 }).map((list) => [all(false), ...list]) },
+);
+
+/** An ordinary container that may make nodes, with rules for devices. */
+export const arbitraryDeviceRules: fc.Arbitrary<SpecTemplate> = fc
+  .record({ Rules: rules, kmsg: fc.boolean() })
+  .map(({ Rules, kmsg }) => {
+    const sets = { Bounding: MAKERS_OF_NODES, Effective: MAKERS_OF_NODES, Permitted: MAKERS_OF_NODES };
+    const Devices = kmsg ? [{ Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11 }] : [];
+    return ociSpec("ROOTFS", [], {
+      Process: { ...Process, Args: ["/probe"], Capabilities: sets },
+      Linux: { ...Linux, Devices, Resources: { Devices: Rules } },
+    });
+  });
