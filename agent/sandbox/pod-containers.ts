@@ -1,0 +1,307 @@
+import { makeBundle, removeBundle } from "../container/bundle.ts";
+import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
+import { checkSpec } from "../container/check-spec.ts";
+import { Container } from "../container/container.ts";
+import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks/hooks.ts";
+import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
+import { clearRemains, launcherHooks } from "../container/maker-of.ts";
+import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
+import { leavesLimits } from "../container/runtime/runtime-profile.ts";
+import { checkSharedMounts, isNamed, type SharedMount, shareMount } from "../container/shared-mounts.ts";
+import type { Spec } from "../container/spec.ts";
+import type { DeviceRequest } from "../device/attach-device.ts";
+import type { Devices } from "../device/devices.ts";
+import { AgentError } from "../kernel/error.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { until } from "../kernel/until.ts";
+import { mountPointOf } from "../storage/place-storage.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { Storages } from "../storage/storages.ts";
+import { ContainerCgroups } from "./container-cgroups.ts";
+import { checkContainerId } from "./container-id.ts";
+import { podNamespaces } from "./pod-namespaces.ts";
+import type { PodPidNamespace } from "./pod-pid-namespace.ts";
+import { type RestoredContainer, restoreContainers } from "./restore.ts";
+import type { ContainerRecord, StateStore } from "./state.ts";
+import { pciOf, withDevices } from "./with-devices.ts";
+
+/** How long the processes of a creation that failed late have to die. */
+const ROLL_BACK_MS = 10_000;
+
+export interface ContainerRequest {
+  readonly id: string;
+  readonly spec: Spec;
+  readonly storages: readonly Storage[];
+  /** Devices of its spec, to be found in the guest. */
+  readonly devices?: readonly DeviceRequest[];
+  readonly sharedMounts: readonly SharedMount[];
+  /** Of its process, by name. */
+  readonly user?: NamedUser | undefined;
+  /** It joins the sandbox's pid namespace (that of the first container). */
+  readonly sharePid: boolean;
+}
+
+/** What a container has of its pod. */
+export interface PodParts {
+  readonly hostname: string;
+  /** Of the guest's own directory. */
+  readonly hooks?: HooksSpec | undefined;
+}
+
+export interface PodContainersOptions {
+  readonly kernel: Kernel;
+  readonly state: StateStore;
+  readonly storages: Storages;
+  readonly devices: Devices;
+  readonly pidNamespace: PodPidNamespace;
+  readonly pipeSize: number;
+  /** Where cgroup2 is mounted. */
+  readonly cgroupRoot: string;
+  /** Of the container with this id. */
+  readonly onOomKill: (id: string) => void;
+}
+
+/** The containers of a pod from their creation to their removal, with all that each of them has. */
+export class PodContainers {
+  readonly #kernel: Kernel;
+  readonly #pipeSize: number;
+  readonly #state: StateStore;
+  readonly #devices: Devices;
+  readonly #storages: Storages;
+  readonly #pidNamespace: PodPidNamespace;
+  readonly #cgroups: ContainerCgroups;
+  readonly #containers = new Map<string, RestoredContainer>();
+  /** Creations at work: their ids are taken. */
+  readonly #creating = new Map<string, Promise<unknown>>();
+  /** Removals at work: their containers have no process any more. */
+  readonly #discarding = new Map<string, Promise<void>>();
+
+  constructor({
+    kernel,
+    pipeSize,
+    state,
+    devices,
+    storages,
+    pidNamespace,
+    cgroupRoot,
+    onOomKill,
+  }: PodContainersOptions) {
+    this.#kernel = kernel;
+    this.#pipeSize = pipeSize;
+    this.#state = state;
+    this.#devices = devices;
+    this.#storages = storages;
+    this.#pidNamespace = pidNamespace;
+    this.#cgroups = new ContainerCgroups(kernel, cgroupRoot, (id, oomKills) => {
+      onOomKill(id);
+      ignoreErrors(() => this.#changeRecord(id, { oomKills }));
+    });
+  }
+
+  /** Finds again what an earlier agent left; resolves when what it had half done is taken away. */
+  restore(records: readonly ContainerRecord[]): Promise<unknown> {
+    const { restored, broken } = restoreContainers(this.#kernel, records, this.#pipeSize);
+    for (const entry of restored) {
+      this.#containers.set(entry.record.id, entry);
+      ignoreErrors(() => this.#cgroups.watch(entry.record, entry.container.init.exit));
+    }
+    // The agent before may have died between the launch of the first container and the deposit.
+    const [first, second] = restored;
+    if (first !== undefined && second === undefined) ignoreErrors(() => this.#pidNamespace.keep(first.container));
+    return Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
+  }
+
+  get all(): Container[] {
+    return [...this.#containers.values()].map(({ container }) => container);
+  }
+
+  find(id: string): Container | undefined {
+    return this.#containers.get(id)?.container;
+  }
+
+  /** PCI addresses in the guest of what a container was given, by those on the host. */
+  pciAddresses(id: string): Readonly<Record<string, string>> {
+    return this.#containers.get(id)?.record.pci ?? {};
+  }
+
+  /**
+   * The container's process exists and waits for `start` when this resolves; on failure, and when `signal` gives the
+   * creation up, nothing is left. `pod` throws where there is none to be in.
+   */
+  async create(request: ContainerRequest, pod: () => PodParts, signal?: AbortSignal): Promise<Container> {
+    const { id } = request;
+    checkContainerId(id);
+    const discarding = this.#discarding.get(id);
+    if (discarding !== undefined) await discarding.catch(() => undefined);
+    const parts = pod();
+    if (this.#containers.has(id) || this.#creating.has(id)) {
+      throw new AgentError("already-exists", `create container ${id}: the id already exists`);
+    }
+    const creating = this.#create(request, parts, signal);
+    this.#creating.set(id, creating);
+    try {
+      return await creating;
+    } finally {
+      this.#creating.delete(id);
+    }
+  }
+
+  /** Changes the limits that are given, and the rules for devices. On failure the message says what was changed. */
+  update(id: string, resources: ResourcesSpec): void {
+    const entry = this.#containers.get(id);
+    if (entry === undefined) throw new AgentError("not-found", `update container: Invalid container id "${id}"`);
+    const { container, record } = entry;
+    const { linux } = record.spec;
+    const spec = { ...record.spec, linux: { ...linux, resources: this.#cgroups.update(record, resources) } };
+    container.spec = spec;
+    this.#changeRecord(id, { spec });
+  }
+
+  /**
+   * Kills its processes, waits for their end and takes away all that the container had. A second call while the first
+   * is at work gets the same answer; after a failure, or when `signal` ended the wait, it may be asked again.
+   */
+  async remove(id: string, signal: AbortSignal): Promise<void> {
+    const creating = this.#creating.get(id)?.catch(() => undefined);
+    if (creating !== undefined) await until(creating, signal);
+    const entry = this.#containers.get(id);
+    if (entry !== undefined) await entry.container.remove(signal);
+    else if (!this.#discarding.has(id)) {
+      throw new AgentError("not-found", `remove container: Invalid container id "${id}"`);
+    }
+    const isLast = entry !== undefined && this.#containers.get(id)?.container === entry.container;
+    const discarding = this.#discarding.get(id) ?? (isLast ? this.#discard(entry.record) : undefined);
+    if (discarding !== undefined) await until(discarding, signal);
+  }
+
+  /** Those that are being created too. */
+  async removeAll(signal: AbortSignal): Promise<void> {
+    await until(Promise.allSettled(this.#creating.values()), signal);
+    await Promise.all([...this.#containers.keys()].map((id) => this.remove(id, signal)));
+  }
+
+  async #create(request: ContainerRequest, pod: PodParts, signal?: AbortSignal): Promise<Container> {
+    const { id } = request;
+    const namespaces = podNamespaces(request.spec.linux.namespaces, {
+      sharePid: request.sharePid,
+      pidPath: request.sharePid ? this.#pidNamespace.path(this.all) : undefined,
+    });
+    const asked = withHooks(
+      { ...request.spec, linux: { ...request.spec.linux, namespaces } },
+      mergeHooks(request.spec.hooks, pod.hooks),
+    );
+    checkSpec(asked);
+    checkSharedMounts(request.sharedMounts);
+    const cgroup = this.#cgroups.directory(id, asked.linux);
+    if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
+      throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
+    }
+    const storages = request.storages.map(mountPointOf);
+    let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
+    const hooks = launcherHooks(asked);
+    // More is done when its process is there.
+    const inSteps = hasCreateHooks(hooks) || request.sharedMounts.length > 0;
+    const note = () => this.#state.writeContainer(inSteps ? { ...record, creating: true } : record);
+    note();
+    // What there is to take away, should it fail from here on.
+    let made: ContainerRecord | undefined;
+    let container: Container | undefined;
+    try {
+      const attached = await this.#devices.attach(request.devices ?? [], signal);
+      const placed = withDevices(asked, attached);
+      await this.#storages.acquire(request.storages, id, signal);
+      made = { ...record, cgroup: "" };
+      const spec = withUser(this.#kernel, placed, request.user);
+      if (spec !== asked) {
+        record = { ...record, spec, pci: pciOf(attached) };
+        note();
+      }
+      await this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations));
+      made = record;
+      const options = { id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname };
+      if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
+      container = await Container.create(this.#kernel, options, signal);
+      await this.#shareMounts(request.sharedMounts, container, signal);
+      if (inSteps) this.#state.writeContainer(record);
+      this.#pidNamespace.keep(container);
+      this.#containers.set(id, { container, record });
+      this.#cgroups.watch(record, container.init.exit);
+      return container;
+    } catch (error) {
+      await container?.remove(AbortSignal.timeout(ROLL_BACK_MS)).catch(() => undefined);
+      if (made === undefined) this.#state.removeContainer(id);
+      else await this.#discard(made, { refused: isRefusal(error) }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #shareMounts(mounts: readonly SharedMount[], target: Container, signal?: AbortSignal): Promise<void> {
+    const ownerOf = ({ id, init: { pid, pidfd } }: Container) => ({ id, pid, pidfd });
+    for (const mount of mounts) {
+      const source = this.all.find(({ id, spec }) => isNamed(id, spec.annotations, mount.source));
+      if (source === undefined || source.init.status !== undefined) {
+        const why = `no container ${JSON.stringify(mount.source.slice(0, 80))} runs`;
+        throw new AgentError("internal", `shared mount ${mount.name}: ${why}`);
+      }
+      await shareMount(this.#kernel, mount, ownerOf(source), ownerOf(target), signal);
+    }
+  }
+
+  /**
+   * Takes away what a container without processes had; runs its poststop hooks unless it never came to be. After a
+   * failure of the cgroup's removal it may be asked again.
+   */
+  #discard(record: ContainerRecord, how: { readonly cutOff?: true; readonly refused?: boolean } = {}): Promise<void> {
+    const work = async () => {
+      if (how.cutOff) await clearRemains(this.#kernel, { ...record, pipeSize: this.#pipeSize }).catch(() => undefined);
+      if (record.cgroup !== "") await this.#cgroups.remove(record);
+      this.#containers.delete(record.id);
+      try {
+        await this.#storages.release(record.storages);
+      } finally {
+        if (launcherHooks(record.spec) !== undefined) {
+          if (how.refused !== true) await runHooksAnyway(this.#kernel, "poststop", record);
+          removeBundle(this.#kernel.files, record.id);
+        }
+        this.#state.removeContainer(record.id);
+      }
+    };
+    const discarding = work().finally(() => this.#discarding.delete(record.id));
+    this.#discarding.set(record.id, discarding);
+    discarding.catch(() => undefined); // for those who wait; nobody may
+    return discarding;
+  }
+
+  #changeRecord(id: string, change: Partial<ContainerRecord>): void {
+    const entry = this.#containers.get(id);
+    if (entry === undefined) return;
+    const record = { ...entry.record, ...change };
+    this.#containers.set(id, { ...entry, record });
+    this.#state.writeContainer(record);
+  }
+}
+
+/** Without the field where there are none. */
+function withHooks(spec: Spec, hooks: HooksSpec | undefined): Spec {
+  return hooks === undefined ? spec : { ...spec, hooks };
+}
+
+/** With the numbers of a user by name, which only the container's own files tell. */
+function withUser({ sys }: Kernel, spec: Spec, named: NamedUser | undefined): Spec {
+  const user = resolveUser(sys, spec.root.path, spec.process.user, named);
+  return user === spec.process.user ? spec : { ...spec, process: { ...spec.process, user } };
+}
+
+/** A spec that can't be: nothing of it was begun. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof AgentError && error.kind === "invalid-argument";
+}
+
+/** For what must not keep the agent from going on. */
+function ignoreErrors(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // The next agent, or the host, sees less than it might.
+  }
+}
