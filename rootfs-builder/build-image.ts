@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { archiveStep, bundleStep, codeCacheStep } from "./steps/agent-steps.ts";
 import { initramfsStep, kernelStep } from "./steps/boot-steps.ts";
-import { type BuildOptions, openContext } from "./steps/context.ts";
+import { type BuildContext, type BuildOptions, type Format, openContext } from "./steps/context.ts";
 import { imageStep } from "./steps/image-step.ts";
-import { Stamps } from "./steps/step.ts";
+import { kataImageStep, kataInitrdStep } from "./steps/kata-steps.ts";
+import { Stamps, type Step } from "./steps/step.ts";
 
 export type { BuildOptions } from "./steps/context.ts";
 
@@ -14,11 +15,22 @@ export interface BuildTask {
   readonly run: () => Promise<boolean>;
 }
 
-/** The parts of building a guest: <to>/agent, and <to>/image with vmlinuz, initrd.cpio.gz and guest.img. */
+type StepMaker = (context: BuildContext) => Step;
+const AGENT: readonly StepMaker[] = [bundleStep, codeCacheStep, archiveStep];
+const STEPS: Readonly<Record<Format, readonly StepMaker[]>> = {
+  guest: [imageStep, kernelStep, initramfsStep],
+  "kata-image": [kataImageStep],
+  "kata-initrd": [kataInitrdStep],
+};
+
+/**
+ * The parts of building a guest: <to>/agent, and <to>/image with vmlinuz, initrd.cpio.gz and guest.img, or what a Kata host
+ * boots in <to>/kata.
+ */
 export async function buildTasks(options: BuildOptions): Promise<readonly BuildTask[]> {
   const context = await openContext(options);
   const stamps = await Stamps.open(join(options.to, "image", ".stamps.json"));
-  const makers = [bundleStep, codeCacheStep, archiveStep, imageStep, kernelStep, initramfsStep];
+  const makers = [...AGENT, ...(options.formats ?? ["guest"]).flatMap((format) => STEPS[format])];
   return makers.map((make) => {
     const step = make(context);
     return {

@@ -1,15 +1,22 @@
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { reason } from "./build-error.ts";
+import { BuildError, reason } from "./build-error.ts";
 import { buildTasks } from "./build-image.ts";
 import { RUNTIMES, runtimeName } from "./image/runtimes.ts";
 import { showTasks } from "./show-tasks.ts";
 import { sizeTable } from "./size-table.ts";
+import { FORMATS, type Format } from "./steps/context.ts";
+import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
 
-const USAGE = `node rootfs-builder/build.ts [--to DIR] [--debug] [--kernel RELEASE] [--entry FILE] [--with-runtime NAME]... [--with-policy]
+const USAGE = `node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--no-dax-header] [--debug] [--kernel RELEASE]
+                             [--entry FILE] [--with-runtime NAME]... [--with-policy]
 
-Builds what a guest boots from: DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, and DIR/agent on the way.
+Builds what a guest boots from, and DIR/agent on the way.
   --to DIR             folder for the outputs (build)
+  --format guest       DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, for guests that guestctl starts (the default)
+           kata-image  DIR/kata/${KATA_IMAGE}, for image= of a Kata configuration, with rootfs_type="erofs"
+           kata-initrd DIR/kata/${KATA_INITRD}, for initrd= of one; formats may be given together
+  --no-dax-header      a Kata image that is a plain disk (disable_image_nvdimm=true)
   --debug              an image with busybox and a shell
   --kernel RELEASE     a kernel of the cache, as uname -r says it (the newest)
   --entry FILE         the agent's entry (agent/main.ts)
@@ -22,6 +29,8 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       to: { type: "string" },
+      format: { type: "string", multiple: true, default: ["guest"] },
+      "no-dax-header": { type: "boolean", default: false },
       debug: { type: "boolean", default: false },
       kernel: { type: "string" },
       entry: { type: "string" },
@@ -36,9 +45,12 @@ async function main(): Promise<void> {
   }
   const root = dirname(import.meta.dirname);
   const to = resolve(values.to ?? join(root, "build"));
+  const formats = FORMATS.filter((name) => values.format.map(formatName).includes(name));
   const tasks = await buildTasks({
     root,
     to,
+    formats,
+    daxHeader: !values["no-dax-header"],
     debug: values.debug,
     policy: values["with-policy"],
     runtimes: RUNTIMES.filter((name) => values["with-runtime"].map(runtimeName).includes(name)),
@@ -46,7 +58,13 @@ async function main(): Promise<void> {
     ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),
   });
   await showTasks(tasks, process.stdout);
-  process.stdout.write(`\n${await sizeTable(to)}`);
+  process.stdout.write(`\n${await sizeTable(to, formats)}`);
+}
+
+function formatName(name: string): Format {
+  const format = FORMATS.find((one) => one === name);
+  if (format === undefined) throw new BuildError(`--format ${name}: not known; there are ${FORMATS.join(", ")}`);
+  return format;
 }
 
 // A reader that has seen enough (| head) is no reason to stop building.

@@ -1,5 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import type { Format } from "./steps/context.ts";
+import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
 
 interface Sized {
   readonly name: string;
@@ -8,13 +10,21 @@ interface Sized {
 
 const MOST_PARTS = 4;
 
-/** How big each output is and what it is made of, as lines for people. */
-export async function sizeTable(to: string): Promise<string> {
-  const image = join(to, "image");
-  const { components } = JSON.parse(await readFile(join(image, "contents.json"), "utf8")) as { components: Sized[] };
+/** Outputs of each format, and the list of what the last of them holds. */
+const OUTPUTS: Readonly<Record<Format, { readonly files: readonly string[]; readonly list: string }>> = {
+  guest: { files: ["image/vmlinuz", "image/initrd.cpio.gz", "image/guest.img"], list: "image/contents.json" },
+  "kata-image": { files: [`kata/${KATA_IMAGE}`], list: `kata/${KATA_IMAGE}.json` },
+  "kata-initrd": { files: [`kata/${KATA_INITRD}`], list: `kata/${KATA_INITRD}.json` },
+};
+
+/** How big each output is and what it is made of, as lines for people; roots of several formats hold the same. */
+export async function sizeTable(to: string, formats: readonly Format[]): Promise<string> {
+  const outputs = formats.map((format) => OUTPUTS[format]);
+  const list = join(to, outputs[0]?.list ?? "");
+  const { components } = JSON.parse(await readFile(list, "utf8")) as { components: Sized[] };
   const bundles = JSON.parse(await readFile(join(to, "agent", "sizes.json"), "utf8")) as (Sized & { parts: Sized[] })[];
   const lines: string[] = [];
-  for (const name of ["vmlinuz", "initrd.cpio.gz", "guest.img"]) lines.push(await line(join(image, name), name));
+  for (const file of outputs.flatMap(({ files }) => files)) lines.push(await line(join(to, file), basename(file)));
   for (const { name, bytes } of components) lines.push(row(`  ${name}`, bytes));
   for (const { name, bytes, parts } of bundles) {
     lines.push(row(`    ${name}`, bytes));

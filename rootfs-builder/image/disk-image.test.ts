@@ -43,6 +43,27 @@ describe("diskLayout", () => {
   });
 });
 
+describe("diskLayout without the header", () => {
+  const layout = diskLayout(100 * MIB, { daxHeader: false });
+
+  test("has the file system in its first MiB's end, and nothing but the partition table before it", () => {
+    expect(layout.fileSystemOffset).toBe(MIB);
+    expect(layout.parts.map(({ offset }) => offset)).toEqual([0]);
+    const sectors = 127 * SECTORS_PER_MIB;
+    expect(partition(layout.parts[0]?.bytes)).toEqual({
+      type: 0x83,
+      start: SECTORS_PER_MIB,
+      sectors,
+      signature: 0xaa55,
+    });
+  });
+
+  test("is a whole number of 128 MiB too", () => {
+    expect(diskLayout(127 * MIB, { daxHeader: false }).size).toBe(128 * MIB);
+    expect(diskLayout(127 * MIB + 1, { daxHeader: false }).size).toBe(256 * MIB);
+  });
+});
+
 describe("mbr", () => {
   test("refuses a partition that is no whole sectors", () => {
     expect(() => mbr(1000, 512)).toThrow("partition at 1000 of 512 bytes: whole sectors of 512 below 2 TiB are needed");

@@ -1,12 +1,12 @@
 import { open, readFile, truncate } from "node:fs/promises";
-import { diskLayout } from "./disk-image.ts";
+import { type DiskOptions, diskLayout } from "./disk-image.ts";
 
 const CHUNK = 1024 * 1024;
 
 /** Writes the disk image `target` around a file system; blocks of zeros stay holes. Gives the size of the whole in bytes. */
-export async function writeDiskImage(fileSystem: string, target: string): Promise<number> {
+export async function writeDiskImage(fileSystem: string, target: string, options: DiskOptions = {}): Promise<number> {
   const content = await readFile(fileSystem);
-  const { size, fileSystemOffset, parts } = diskLayout(content.length);
+  const { size, fileSystemOffset, parts } = diskLayout(content.length, options);
   const file = await open(target, "wx", 0o644);
   try {
     for (const { offset, bytes } of parts) await file.write(bytes, 0, bytes.length, offset);

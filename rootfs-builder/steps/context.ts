@@ -4,6 +4,10 @@ import { FileDigests } from "../digest.ts";
 import { exists } from "../exists.ts";
 import type { RuntimeName } from "../image/runtimes.ts";
 
+/** What is packed: a guest of our own with its kernel, or what a Kata host boots with its. */
+export const FORMATS = ["guest", "kata-image", "kata-initrd"] as const;
+export type Format = (typeof FORMATS)[number];
+
 export interface BuildOptions {
   /** Absolute path of the repository. */
   readonly root: string;
@@ -17,6 +21,10 @@ export interface BuildOptions {
   readonly policy?: boolean;
   /** OCI runtimes beside the agent's launcher. */
   readonly runtimes?: readonly RuntimeName[];
+  /** `guest` if not given. */
+  readonly formats?: readonly Format[];
+  /** Of the Kata image; true if not given. */
+  readonly daxHeader?: boolean;
   /** `uname -r` of a kernel in the cache; the newest if not given. */
   readonly kernelRelease?: string;
 }

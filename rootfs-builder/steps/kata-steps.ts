@@ -1,0 +1,53 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { digestOf } from "../digest.ts";
+import { rootInitrd } from "../initramfs/root-initrd.ts";
+import { writeJson } from "../write-json.ts";
+import { appear } from "./appear.ts";
+import type { BuildContext } from "./context.ts";
+import { makeImage } from "./image-step.ts";
+import { type RootTree, rootKey, rootTree } from "./root-tree.ts";
+import type { Step } from "./step.ts";
+
+/** Names of what a Kata host boots, below the folder `kata` of the outputs. */
+export const KATA_IMAGE = "kata-guestd.img";
+export const KATA_INITRD = "kata-guestd-initrd.img";
+
+/** What `image=` of a Kata configuration names: a raw disk with EROFS in its one partition. */
+export function kataImageStep(context: BuildContext): Step {
+  const { daxHeader = true } = context;
+  return kataStep(context, "Kata image", KATA_IMAGE, String(daxHeader), (root, target) =>
+    makeImage(root, target, { daxHeader }),
+  );
+}
+
+/** What `initrd=` names: the same root, whole. */
+export function kataInitrdStep(context: BuildContext): Step {
+  return kataStep(context, "Kata initrd", KATA_INITRD, "", async ({ tree }, target) => {
+    const archive = await rootInitrd(tree);
+    await appear(target, (temporary) => writeFile(temporary, archive));
+    return archive.length;
+  });
+}
+
+/** Makes the file, and beside it the list of what it holds. */
+function kataStep(
+  context: BuildContext,
+  name: string,
+  output: string,
+  options: string,
+  make: (root: RootTree, target: string) => Promise<number>,
+): Step {
+  const target = join(context.to, "kata", output);
+  const list = `${target}.json`;
+  return {
+    name,
+    outputs: [target, list],
+    key: async () => digestOf(options, await rootKey(context)),
+    async build() {
+      const root = await rootTree(context);
+      const size = await make(root, target);
+      await writeJson(list, { size, components: root.components, packages: root.packages });
+    },
+  };
+}

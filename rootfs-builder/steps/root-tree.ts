@@ -1,0 +1,55 @@
+import { debianPackage } from "../debian/debian-package.ts";
+import { digestOf } from "../digest.ts";
+import { type Component, imagePackages, imageTree } from "../image/contents.ts";
+import { regoEngine } from "../image/rego-engine.ts";
+import { packagedNode, strippedNode } from "../image/stripped-node.ts";
+import { readVersion } from "../read-version.ts";
+import type { Tree } from "../tree/tree.ts";
+import { agentFiles } from "./agent-steps.ts";
+import { type BuildContext, nativeFile } from "./context.ts";
+
+/** What a guest's root holds, whatever it is packed in. */
+export interface RootTree {
+  readonly tree: Tree;
+  readonly components: readonly Component[];
+  readonly packages: readonly { readonly name: string; readonly version: string }[];
+}
+
+/** Digest of all that the root depends on. */
+export async function rootKey(context: BuildContext): Promise<string> {
+  const { root, debug = false, policy = false, runtimes = [], digests, builder } = context;
+  const packages = await rootPackages(context);
+  const files = [
+    packagedNode(),
+    await nativeFile(context, "init"),
+    await nativeFile(context, "sys.node"),
+    await nativeFile(context, "seccomp.node"),
+    ...agentFiles(context),
+    ...(policy ? [await regoEngine(root)] : []),
+    ...packages.map(({ file }) => file),
+  ];
+  const digested = await Promise.all(files.map((file) => digests.file(file)));
+  return digestOf(builder, String(debug), runtimes.join(), await readVersion(root), ...digested);
+}
+
+export async function rootTree(context: BuildContext): Promise<RootTree> {
+  const { root, debug = false, policy = false, runtimes = [], digests } = context;
+  const node = packagedNode();
+  const { tree, components } = await imageTree({
+    version: await readVersion(root),
+    node: await strippedNode(node, await digests.file(node)),
+    init: await nativeFile(context, "init"),
+    sysNode: await nativeFile(context, "sys.node"),
+    seccompNode: await nativeFile(context, "seccomp.node"),
+    agentFiles: agentFiles(context),
+    debug,
+    rego: policy ? await regoEngine(root) : undefined,
+    runtimes,
+  });
+  const packages = (await rootPackages(context)).map(({ name, version }) => ({ name, version }));
+  return { tree, components, packages };
+}
+
+function rootPackages({ debug = false, runtimes = [] }: BuildContext) {
+  return Promise.all(imagePackages({ debug, runtimes }).map((name) => debianPackage(name)));
+}
