@@ -5,6 +5,7 @@ import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
 import { openJournal } from "./kernel/journal.ts";
 import type { Init } from "./kernel/kernel.ts";
+import { mayHang } from "./kernel/may-hang.ts";
 import { adoptStream } from "./kernel/streams.ts";
 import { openSys } from "./kernel/sys.ts";
 import { watchedMounts } from "./kernel/watched-mounts.ts";
@@ -75,7 +76,7 @@ async function main(): Promise<void> {
   }
   const metrics = new GuestMetrics({
     readText: (path) => realFiles.readText(path),
-    statfs: (path) => realFiles.statfs(path),
+    statfs: (path) => mayHang(path, () => realFiles.statfs(path)),
     pid: process.pid,
     restarts: generation - 1,
     launches: launchCount,

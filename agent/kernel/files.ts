@@ -6,9 +6,9 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  statfsSync,
   writeFileSync,
 } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { SystemError } from "./error.ts";
 
 /** Small files of the guest itself: /proc, /sys, cgroups, /run. Never a path inside a container's rootfs. */
@@ -27,14 +27,14 @@ export interface Files {
   removeDirectory(path: string): void;
   /** rm -rf; a missing path is fine. Does not cross into mounts on purpose: a busy directory throws. */
   removeTree(path: string): void;
-  /** Sizes in bytes, counts of inodes. */
-  statfs(path: string): {
+  /** Sizes in bytes, counts of inodes. Off the main thread. */
+  statfs(path: string): Promise<{
     total: number;
     free: number;
     available: number;
     files: number;
     filesFree: number;
-  };
+  }>;
 }
 
 export const realFiles: Files = {
@@ -60,8 +60,8 @@ export const realFiles: Files = {
   },
   removeDirectory: (path) => rmdirSync(path),
   removeTree: (path) => rmSync(path, { recursive: true, force: true }),
-  statfs(path) {
-    const s = statfsSync(path);
+  async statfs(path) {
+    const s = await statfs(path);
     return {
       total: s.blocks * s.bsize,
       free: s.bfree * s.bsize,

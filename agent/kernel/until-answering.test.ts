@@ -43,3 +43,21 @@ test("one that does not answer is asked once, and holds up callers until their s
 test("an error is an answer", async () => {
   await untilAnswering(files, "/run/share", undefined, () => Promise.reject(new Error("ENOTCONN")));
 });
+
+test("a server that is mounted twice is asked once", async () => {
+  const twice = {
+    mounts: () => "tag /one virtiofs rw 0 0\ntag /two virtiofs rw 0 0\nx /three fuse rw 0 0\nx /four fuse rw 0 0",
+  };
+  const asked: string[] = [];
+  const hang = Promise.withResolvers<void>();
+  const ask = (mount: string) => {
+    asked.push(mount);
+    return mount === "/one" || mount === "/two" ? hang.promise : Promise.resolve();
+  };
+  const waiting = [untilAnswering(twice, "/one/a", undefined, ask), untilAnswering(twice, "/two/a", undefined, ask)];
+  await untilAnswering(twice, "/three", undefined, ask);
+  await untilAnswering(twice, "/four", undefined, ask);
+  expect(asked).toEqual(["/one", "/three", "/four"]);
+  hang.resolve();
+  await Promise.all(waiting);
+});

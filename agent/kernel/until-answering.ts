@@ -1,17 +1,19 @@
 import { statfs } from "node:fs/promises";
 import type { Files } from "./files.ts";
+import { mayHang } from "./may-hang.ts";
 import { until } from "./until.ts";
 
 /** Somebody else has to answer for these: the host, or a process. */
 const SERVED = /^(virtiofs|9p|ceph|cifs|nfs\d?|fuse(\..+)?)$/;
 
-/** Mounts that were asked and have not answered, by mount point. */
+/** Those that were asked and have not answered. */
 const asked = new Map<string, Promise<unknown>>();
 
 /**
  * Waits until the file system that holds `path` answers, off the main thread: one whose other side hangs would hold up
  * the whole agent at the first look at it. Each is asked once at a time, as a question that nobody answers takes a
- * thread for good. An error is an answer. Nothing is asked of file systems of the kernel alone.
+ * thread for good; throws when too many others do not answer. An error is an answer. Nothing is asked of file systems of
+ * the kernel alone.
  */
 export async function untilAnswering(
   files: Pick<Files, "mounts">,
@@ -19,26 +21,28 @@ export async function untilAnswering(
   signal?: AbortSignal,
   ask: (mountPoint: string) => Promise<unknown> = statfs,
 ): Promise<void> {
-  const mountPoint = servedMount(files.mounts(), path);
-  if (mountPoint === undefined) return;
-  let answer = asked.get(mountPoint);
+  const mount = servedMount(files.mounts(), path);
+  if (mount === undefined) return;
+  let answer = asked.get(mount.key);
   if (answer === undefined) {
-    answer = ask(mountPoint)
-      .catch(() => undefined)
-      .finally(() => asked.delete(mountPoint));
-    asked.set(mountPoint, answer);
+    answer = mayHang(mount.point, () => ask(mount.point).catch(() => undefined)).finally(() => asked.delete(mount.key));
+    // Nobody may be left to hear of a refusal.
+    answer.catch(() => undefined);
+    asked.set(mount.key, answer);
   }
   await (signal === undefined ? answer : until(answer, signal));
 }
 
-/** Where the mount that holds a path is, if its file system is served by somebody. Names only are compared. */
-function servedMount(mounts: string, path: string): string | undefined {
-  let found = { point: "", type: "" };
+/** The mount that holds a path, if its file system is served by somebody. Names only are compared. */
+function servedMount(mounts: string, path: string): { readonly point: string; readonly key: string } | undefined {
+  let found = { point: "", type: "", source: "" };
   for (const line of mounts.split("\n")) {
-    const [, point = "", type = ""] = line.split(" ");
+    const [source = "", point = "", type = ""] = line.split(" ");
     const holds = point === "/" || path === point || path.startsWith(`${point}/`);
     // The later one of two on the same place is on top.
-    if (holds && point.length >= found.point.length) found = { point, type };
+    if (holds && point.length >= found.point.length) found = { point, type, source };
   }
-  return SERVED.test(found.type) ? found.point : undefined;
+  const { point, type, source } = found;
+  // A tag of virtiofs is one server, however often it is mounted.
+  return SERVED.test(type) ? { point, key: type === "virtiofs" ? `virtiofs ${source}` : point } : undefined;
 }

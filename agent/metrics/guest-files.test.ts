@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { agentProcess } from "./agent-process.ts";
 import { guestCpu } from "./guest-cpu.ts";
 import { guestDiskstat } from "./guest-diskstat.ts";
-import { guestFilesystem } from "./guest-filesystem.ts";
+import { GuestFilesystems } from "./guest-filesystem.ts";
 import { guestNetdev } from "./guest-netdev.ts";
 import type { MetricFamily } from "./metric-family.ts";
 
@@ -45,7 +45,7 @@ test("an interface alias with a colon keeps its name, and numbers may touch the 
   expect(families[0]?.samples[0]).toEqual({ labels: { interface: "eth0:1", item: "recv_bytes" }, value: 99 });
 });
 
-test("only writable local file systems are asked, each block device once", () => {
+test("only writable local file systems are asked, each block device once", async () => {
   const asked: string[] = [];
   const mounts = [
     "/dev/vda / ext4 rw,relatime 0 0",
@@ -55,24 +55,37 @@ test("only writable local file systems are asked, each block device once", () =>
     "overlay /o1 overlay rw 0 0",
     "overlay /o\\0402 overlay rw 0 0",
   ].join("\n");
-  const families = guestFilesystem(
-    () => mounts,
-    (path) => {
-      asked.push(path);
-      return room;
-    },
-  );
+  const filesystems = new GuestFilesystems(async (path) => {
+    asked.push(path);
+    return room;
+  });
+  const families = await filesystems.families(() => mounts);
   expect(asked).toEqual(["/", "/o1", "/o 2"]);
   expect(labels(families)[0]).toEqual({ mount: "/", device: "vda", item: "total" });
 });
 
-test("a mount that is gone when it is asked is left out", () => {
-  const families = guestFilesystem(
-    () => "/dev/vda / ext4 rw 0 0\n/dev/vdb /b ext4 rw 0 0\n",
-    (path) => {
-      if (path === "/") throw new Error("ENOENT");
-      return room;
-    },
-  );
-  expect(new Set(labels(families).map((l) => l["mount"]))).toEqual(new Set(["/b"]));
+const TWO = () => "/dev/vda / ext4 rw 0 0\n/dev/vdb /b ext4 rw 0 0\n";
+const mountsOf = (families: MetricFamily[]) => new Set(labels(families).map((label) => label["mount"]));
+
+test("a mount that is gone when it is asked is left out", async () => {
+  const filesystems = new GuestFilesystems(async (path) => {
+    if (path === "/") throw new Error("ENOENT");
+    return room;
+  });
+  expect(mountsOf(await filesystems.families(TWO))).toEqual(new Set(["/b"]));
+});
+
+test("a mount that does not answer is left out, asked once, and there again when it has answered", async () => {
+  const asked: string[] = [];
+  const hang = Promise.withResolvers<typeof room>();
+  const filesystems = new GuestFilesystems((path) => {
+    asked.push(path);
+    return path === "/" ? hang.promise : Promise.resolve(room);
+  }, 20);
+  expect(mountsOf(await filesystems.families(TWO))).toEqual(new Set(["/b"]));
+  expect(mountsOf(await filesystems.families(TWO))).toEqual(new Set(["/b"]));
+  expect(asked).toEqual(["/", "/b", "/b"]);
+  hang.resolve(room);
+  await hang.promise;
+  expect(mountsOf(await filesystems.families(TWO))).toEqual(new Set(["/", "/b"]));
 });

@@ -1,31 +1,69 @@
 import { itemSamples, type MetricFamily, type Sample } from "./metric-family.ts";
 import { linesOf, type ReadText, tryRead } from "./proc-text.ts";
 
-/** Sizes in bytes, counts of inodes; `available` is what an ordinary user may take. Throws when the path can't be asked. */
-export type Statfs = (path: string) => {
+/** Sizes in bytes, counts of inodes; `available` is what an ordinary user may take. */
+interface Room {
   readonly total: number;
   readonly free: number;
   readonly available: number;
   readonly files: number;
   readonly filesFree: number;
-};
+}
 
-/** Types whose statfs answers from memory: a network or FUSE mount could block the agent. */
+/** Rejects when the path can't be asked. May take for ever: another file system may lie over the path, or below an overlay. */
+export type Statfs = (path: string) => Promise<Room>;
+
+/** Types whose statfs answers from memory, as a rule. */
 const types = new Set(["ext4", "xfs", "btrfs", "vfat", "overlay"]);
 
-/** Room on the writable file systems of the guest; a block device that is mounted twice counts once, at its first mount. */
-export function guestFilesystem(readText: ReadText, statfs: Statfs): MetricFamily[] {
+/** For a scrape, in ms: what has not answered by then is left out. */
+const PATIENCE_MS = 200;
+
+/** Asks for the room on the guest's file systems, without being held up by one that does not answer. */
+export class GuestFilesystems {
+  readonly #statfs: Statfs;
+  readonly #patienceMs: number;
+  /** Mount points that have not answered yet: they are not asked again. */
+  readonly #asked = new Set<string>();
+
+  constructor(statfs: Statfs, patienceMs = PATIENCE_MS) {
+    this.#statfs = statfs;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Of the writable ones; a block device that is mounted twice counts once, at its first mount. */
+  async families(readText: ReadText): Promise<MetricFamily[]> {
+    const mounts = [...writableMounts(tryRead(readText, "/proc/self/mounts") ?? "")];
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(resolve, this.#patienceMs, undefined);
+    const rooms = await Promise.all(mounts.map(({ mount }) => Promise.race([this.#ask(mount), late])));
+    clearTimeout(timer);
+    return toFamilies(
+      mounts.flatMap((mount, index) => (rooms[index] === undefined ? [] : { mount, room: rooms[index] })),
+    );
+  }
+
+  /** Undefined for one that is gone since the list was read, or that has not answered an earlier scrape. */
+  async #ask(mount: string): Promise<Room | undefined> {
+    if (this.#asked.has(mount)) return undefined;
+    this.#asked.add(mount);
+    try {
+      return await this.#statfs(mount);
+    } catch {
+      return undefined;
+    } finally {
+      this.#asked.delete(mount);
+    }
+  }
+}
+
+function toFamilies(answers: readonly { readonly mount: Mount; readonly room: Room }[]): MetricFamily[] {
   const bytes: Sample[] = [];
   const inodes: Sample[] = [];
-  for (const { mount, source } of writableMounts(tryRead(readText, "/proc/self/mounts") ?? "")) {
-    const labels = { mount, device: source.slice(source.lastIndexOf("/") + 1) };
-    try {
-      const room = statfs(mount);
-      bytes.push(...itemSamples(use(room.total, room.free, room.available), labels));
-      inodes.push(...itemSamples(use(room.files, room.filesFree, room.filesFree), labels));
-    } catch {
-      // Gone since the list was read, or hidden below another mount.
-    }
+  for (const { mount, room } of answers) {
+    const labels = { mount: mount.mount, device: mount.source.slice(mount.source.lastIndexOf("/") + 1) };
+    bytes.push(...itemSamples(use(room.total, room.free, room.available), labels));
+    inodes.push(...itemSamples(use(room.files, room.filesFree, room.filesFree), labels));
   }
   return [
     {
@@ -51,7 +89,12 @@ function use(total: number, free: number, available: number): (readonly [string,
   ];
 }
 
-function* writableMounts(text: string): Generator<{ mount: string; source: string }> {
+interface Mount {
+  readonly mount: string;
+  readonly source: string;
+}
+
+function* writableMounts(text: string): Generator<Mount> {
   const seen = new Set<string>();
   for (const line of linesOf(text)) {
     const [source = "", mount = "", type = "", options = ""] = line.split(" ").map(unescapeMount);

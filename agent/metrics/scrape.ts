@@ -5,7 +5,7 @@ import { EventLoopLag } from "./event-loop-lag.ts";
 import { formatMetrics } from "./format-metrics.ts";
 import { guestCpu } from "./guest-cpu.ts";
 import { guestDiskstat } from "./guest-diskstat.ts";
-import { guestFilesystem, type Statfs } from "./guest-filesystem.ts";
+import { GuestFilesystems, type Statfs } from "./guest-filesystem.ts";
 import { guestLoad } from "./guest-load.ts";
 import { guestMeminfo } from "./guest-meminfo.ts";
 import { guestNetdev } from "./guest-netdev.ts";
@@ -32,25 +32,28 @@ export interface GuestMetricsOptions {
 export class GuestMetrics {
   readonly #options: GuestMetricsOptions;
   readonly #lag: EventLoopLag;
+  readonly #filesystems: GuestFilesystems;
   #scrapes = 0;
 
   constructor(options: GuestMetricsOptions) {
     this.#options = options;
     this.#lag = options.lag ?? new EventLoopLag();
+    this.#filesystems = new GuestFilesystems(options.statfs);
   }
 
   /** Prometheus text. Never throws: the series of a file that can't be read are left out. */
-  scrape(): string {
+  async scrape(): Promise<string> {
     this.#scrapes += 1;
-    return formatMetrics(this.#families());
+    const filesystems = await this.#filesystems.families(this.#options.readText);
+    return formatMetrics(this.#families(filesystems));
   }
 
   close(): void {
     this.#lag.close();
   }
 
-  *#families(): Generator<MetricFamily> {
-    const { readText, statfs, pid } = this.#options;
+  *#families(filesystems: readonly MetricFamily[]): Generator<MetricFamily> {
+    const { readText, pid } = this.#options;
     yield counter("kata_agent_scrape_count", "Scrapes that this agent has answered.", this.#scrapes);
     yield* agentProcess(readText, pid);
     yield* guestLoad(readText);
@@ -59,7 +62,7 @@ export class GuestMetrics {
     yield* guestNetdev(readText);
     yield* guestDiskstat(readText);
     yield* guestMeminfo(readText);
-    yield* guestFilesystem(readText, statfs);
+    yield* filesystems;
     yield* this.#own();
   }
 

@@ -36,7 +36,7 @@ export interface Agent {
   /** To the agent's log: what a host may want to know, and nobody refuses. */
   warn(line: string): void;
   /** Prometheus text. */
-  scrape(): string;
+  scrape(): Promise<string>;
   /** Has another bundle of the agent run from the next start on; resolves when a start would cut off no call, or soon after. */
   prepareUpgrade(upgrade: { readonly path: string; readonly sha256: string }): Promise<void>;
   /** Ends this agent as if it were killed; the next one goes on. */

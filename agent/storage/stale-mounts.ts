@@ -1,5 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { Files } from "../kernel/files.ts";
+import { mayHang } from "../kernel/may-hang.ts";
+import { until } from "../kernel/until.ts";
 import { untilAnswering } from "../kernel/until-answering.ts";
 import { listMounts } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";
@@ -16,7 +18,7 @@ export async function removeStaleShareMounts(
   for (const { mountPoint } of listMounts(files)) {
     if (signal.aborted) return;
     if (!mountPoint.startsWith(`${SHARED_ROOT}/`)) continue;
-    await untilAnswering(files, mountPoint, signal);
-    await look(mountPoint).catch(() => undefined);
+    const looked = untilAnswering(files, mountPoint, signal).then(() => mayHang(mountPoint, () => look(mountPoint)));
+    await until(looked, signal).catch(() => signal.throwIfAborted());
   }
 }

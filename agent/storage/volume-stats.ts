@@ -1,6 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { SystemError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
+import { mayHang } from "../kernel/may-hang.ts";
 
 export interface VolumeCounts {
   readonly total: number;
@@ -14,9 +15,11 @@ export async function volumeStats(
   path: string,
 ): Promise<{ readonly bytes: VolumeCounts; readonly inodes: VolumeCounts }> {
   guestPath("volume path", path);
-  const stat = await statfs(path).catch((error: NodeJS.ErrnoException) => {
-    throw new SystemError("statfs", -(error.errno ?? 0), path);
-  });
+  const ask = () =>
+    statfs(path).catch((error: NodeJS.ErrnoException) => {
+      throw new SystemError("statfs", -(error.errno ?? 0), path);
+    });
+  const stat = await mayHang(path, ask);
   const { bsize, blocks, bfree, bavail, files, ffree } = stat;
   return {
     bytes: { total: blocks * bsize, used: (blocks - bfree) * bsize, available: bavail * bsize },

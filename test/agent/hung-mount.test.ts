@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { basename } from "node:path";
+import { describe, expect, it, vi } from "vitest";
 import { whyNoNamespaces } from "../init/harness.ts";
+import type { Machine } from "../scenarios/machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
@@ -9,6 +11,8 @@ import { hungMount } from "./hung-mount.ts";
 const HUNG = "/run/kata-containers/shared/containers/hung";
 /** More than libuv has threads. */
 const MANY = 8;
+/** Of a few of them each, so that they hang in a thread each. */
+const SOME = 5;
 const reason = whyNoNamespaces() ?? (existsSync("/dev/fuse") ? undefined : "no /dev/fuse");
 
 describe(`a mount that hangs${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
@@ -49,4 +53,46 @@ describe(`a mount that hangs${reason === undefined ? "" : ` (skipped: ${reason})
     await agent.removeContainer(ids);
     expect(answered).toBe(0);
   });
+
+  it("takes no thread of the others, however many there are, and no scrape of the metrics waits for it", async () => {
+    await using machine = await startHostAgent();
+    await using client = await machine.connect();
+    const { agent } = client;
+    await agent.createSandbox({ sandbox_id: "hung", hostname: "hung" });
+    const [first, ...others] = Array.from({ length: SOME }, (_, index) => `${HUNG}-${index}`);
+    const [shown, covered] = [`${machine.directory}/shown`, `${first}/over`];
+    await overlay(machine, shown);
+    await overlay(machine, covered);
+    for (const place of [first, ...others]) await hungMount(machine, `${place}`);
+    for (let count = 0; count < 2; count++) {
+      const { metrics } = await agent.getMetrics({});
+      expect(metrics).toContain(`kata_guest_filesystem_bytes{mount="${shown}"`);
+      expect(metrics).not.toContain(covered);
+    }
+    // One more may be asked: it holds the last of the threads for what may hang.
+    const ended: string[] = [];
+    for (const place of others) {
+      agent.getVolumeStats({ volume_guest_path: place }).catch((error: Error) => ended.push(error.message));
+    }
+    await vi.waitFor(() => expect(ended).toHaveLength(others.length - 1), 5000);
+    expect(ended[0]).toContain(`not asked, as other file systems do not answer: ${covered}, ${others[0]}`);
+    // Mounts are made by threads too.
+    const storages = [{ driver: "ephemeral", source: "tmpfs", fstype: "tmpfs", mount_point: "/run/beside" }];
+    const OCI = ociSpec(machine.rootfs("beside"), ["true"]);
+    await agent.createContainer({ container_id: "beside", OCI, storages });
+    expect((await agent.getMetrics({})).metrics).toContain("kata_guest_meminfo");
+  });
 });
+
+/** A writable file system that answers by itself. */
+async function overlay(machine: Machine & { readonly directory: string }, path: string): Promise<void> {
+  const parts = `${machine.directory}/parts-of-${basename(path)}`;
+  const options = `lowerdir=${parts}/lower,upperdir=${parts}/upper,workdir=${parts}/work`;
+  const lines = [
+    `mkdir -p ${path} ${parts}`,
+    `mount -t tmpfs parts ${parts}`,
+    `mkdir ${parts}/lower ${parts}/upper ${parts}/work`,
+    `mount -t overlay -o ${options} overlay ${path}`,
+  ];
+  await machine.shell(lines.join(" && "));
+}

@@ -15,6 +15,7 @@ export class GuestdRounds {
   /** SignalProcess KILL, WaitProcess, RemoveContainer. */
   readonly remove = new Samples();
   readonly check = new Samples();
+  readonly metrics = new Samples();
   /** Calls of the rounds, and the CPU time that they took on this side, µs: the client's share of the numbers. */
   calls = 0;
   clientMicros = 0;
@@ -58,6 +59,10 @@ export class GuestdRounds {
 
   async checkOnce(): Promise<void> {
     await this.check.time(() => this.#client.health.check({}));
+  }
+
+  async scrapeOnce(): Promise<void> {
+    await this.metrics.time(() => this.#client.agent.getMetrics({}));
   }
 
   async #readAll(

@@ -68,6 +68,7 @@ export async function runBench(
     progress(`round ${block * ROUNDS_PER_BLOCK} of ${BLOCKS * ROUNDS_PER_BLOCK}`);
     await inTurns(signal, (round) => guestd.round(`g${block}-${round}`, "hello\n"));
     await inTurns(signal, () => guestd.checkOnce());
+    await inTurns(signal, () => guestd.scrapeOnce());
     for (const runtime of runtimes) await inTurns(signal, (round) => runtime.round(`c${block}-${round}`, "hello\n"));
     await readBothWays(client, block, stdout32k, stdout8k);
   }

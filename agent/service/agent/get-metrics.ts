@@ -1,3 +1,3 @@
 import type { Rpc } from "../rpc.ts";
 
-export const getMetrics: Rpc<"GetMetrics"> = async (agent) => ({ metrics: agent.scrape() });
+export const getMetrics: Rpc<"GetMetrics"> = async (agent) => ({ metrics: await agent.scrape() });
