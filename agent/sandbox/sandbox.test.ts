@@ -238,3 +238,10 @@ test("a sandbox that could not be made leaves nothing and may be asked for again
   await all.sandbox.destroy(never);
   expect(existsSync(join(directory, "state/sandbox.json"))).toBe(false);
 });
+
+test("the pod is destroyed once, and may be so before there is one", async () => {
+  const { sandbox, kernel } = await makeSandbox();
+  await sandbox.destroy(never);
+  await expect(sandbox.destroy(never)).rejects.toThrow("destroy sandbox: it is destroyed already");
+  await new Sandbox(kernel, options()).destroy(never);
+});

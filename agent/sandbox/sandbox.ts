@@ -54,6 +54,7 @@ export class Sandbox {
   readonly #lock = new Lock();
   #record: SandboxRecord | undefined;
   #ending = false;
+  #destroyed = false;
 
   /** Finds again what an earlier agent left. */
   constructor(kernel: Kernel, options: SandboxOptions) {
@@ -148,14 +149,20 @@ export class Sandbox {
     return true;
   }
 
-  /** Removes every container, then the pod's own. Askers for OOM events are told that it is over. */
+  /**
+   * Removes every container, then the pod's own, if there is one: hosts end an agent so before its sandbox too. Askers for OOM
+   * events are told that it is over.
+   */
   destroy(signal: AbortSignal): Promise<void> {
     return this.#lock.run(async () => {
-      if (this.#record === undefined) throw new AgentError("internal", "destroy sandbox: there is no sandbox");
+      if (this.#record === undefined && this.#destroyed) {
+        throw new AgentError("internal", "destroy sandbox: it is destroyed already");
+      }
       this.#ending = true;
       try {
         await this.#containers.removeAll(signal);
         this.#record = undefined;
+        this.#destroyed = true;
         // The guest goes off next: what can't be unmounted goes with it.
         await this.#tearDown().catch(() => undefined);
         this.oomEvents.close();
