@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { launchCount } from "./container/launch.ts";
+import { PassedStreams } from "./container/passfd/passed-streams.ts";
 import { Devices } from "./device/devices.ts";
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
@@ -12,6 +13,7 @@ import { watchedMounts } from "./kernel/watched-mounts.ts";
 import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { listen } from "./main/listen.ts";
+import { listenForStreams, streamAddress } from "./main/listen-streams.ts";
 import { createLog } from "./main/log.ts";
 import { LogSink, writeConsole } from "./main/log-sink.ts";
 import { openPolicy } from "./main/open-policy.ts";
@@ -74,6 +76,8 @@ async function main(): Promise<void> {
     log.warn("what the service had left at its last end is taken away");
     sandbox = new Sandbox(kernel, sandboxOptions);
   }
+  const inUse = new Set(sandbox.containers.flatMap(({ processes }) => processes.flatMap((it) => it.streamNames)));
+  const streams = options.passfdPort > 0 ? new PassedStreams(kernel, inUse) : undefined;
   const metrics = new GuestMetrics({
     readText: (path) => realFiles.readText(path),
     statfs: (path) => mayHang(path, () => realFiles.statfs(path)),
@@ -97,6 +101,7 @@ async function main(): Promise<void> {
     network: openNetwork(realFiles, (path, signal) => devices.netDevice(path, signal)),
     version: VERSION,
     defaultSeccomp: options.defaultSeccomp,
+    streams,
     initDaemon: !service,
     readText: realFiles.readText,
     exists: realFiles.exists,
@@ -114,6 +119,11 @@ async function main(): Promise<void> {
   const listenForHost = (port: number, serve: (socket: Duplex) => void) => {
     listen(init, `vsock://-1:${port}`, (fd, cid) => (cid === HOST_CID ? serve(adoptStream(fd)) : sys.close(fd)));
   };
+  if (streams !== undefined) {
+    const address = streamAddress(options.serverAddress, options.passfdPort);
+    if (isServiceStart) removeStaleSocket(address);
+    listenForStreams(sys, init, address, streams);
+  }
   if (options.logPort > 0) {
     sink.console = false;
     listenForHost(options.logPort, (socket) => sink.addReader(socket));

@@ -8,6 +8,7 @@ import { isFrozen, setFrozen } from "./cgroup/cgroup-freeze.ts";
 import { openForReading } from "./inside.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
 import { makerOf } from "./maker-of.ts";
+import type { PassedStdio } from "./passfd/passed-stream.ts";
 import { checkProcess } from "./process/check-process.ts";
 import { inherit } from "./process/inherit.ts";
 import { isEnding } from "./process/is-ending.ts";
@@ -110,7 +111,7 @@ export class Container {
   }
 
   /** Resolves when its execve has succeeded. The id of an exec that was waited for is free again. `signal` gives it up. */
-  async exec(execId: string, process: ProcessSpec, signal?: AbortSignal): Promise<Process> {
+  async exec(execId: string, process: ProcessSpec, signal?: AbortSignal, passed?: PassedStdio): Promise<Process> {
     checkProcess(process);
     if (this.has(execId)) {
       throw new AgentError("already-exists", `exec "${execId}" in container ${this.id}: the id already exists`);
@@ -120,7 +121,7 @@ export class Container {
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
     if (this.#paused) throw this.#refusal("exec in container", "it is paused; resume it first");
     const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
-    const launching = this.#maker.exec(this.#init, execId, inherit(this.spec.process, process), givenUp);
+    const launching = this.#maker.exec(this.#init, execId, inherit(this.spec.process, process), givenUp, passed);
     this.#launching.set(execId, launching);
     try {
       const started = await launching;

@@ -15,6 +15,7 @@ import { openOwnMounts } from "./mounts/open-own-mounts.ts";
 import { mountSlot, ownMounts } from "./mounts/own-mounts.ts";
 import { sortNamespaces } from "./namespaces/namespaces.ts";
 import { openUserNamespace } from "./namespaces/user-namespace.ts";
+import { namesOf } from "./passfd/passed-stream.ts";
 import { withHome } from "./process/home.ts";
 import { Process } from "./process/process.ts";
 import { securityModules } from "./process/security-labels.ts";
@@ -40,12 +41,12 @@ export async function createInit(
     if (await makeMissingSources(spec.mounts, error)) return attempt();
     throw error;
   });
-  return { process: new Process(kernel, id, launched, fds.own, true), plan };
+  return { process: new Process(kernel, id, launched, fds.own, true, options.passed), plan };
 }
 
 async function launchInit(
   kernel: Kernel,
-  { id, spec, cgroup, pipeSize }: ContainerOptions,
+  { id, spec, cgroup, pipeSize, passed }: ContainerOptions,
   plan: CreatePlan,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly launched: LaunchedProcess; readonly fds: LaunchFds }> {
@@ -61,7 +62,8 @@ async function launchInit(
     delegateCgroup(kernel.files, cgroup, spec);
     const hooks = ({ pid, pidfd }: LaunchedProcess) => runCreateHooks(kernel, { id, spec, cgroup, pid, pidfd }, signal);
     const atPause = hasCreateHooks(spec.hooks) ? hooks : undefined;
-    return { launched: await launch(kernel, plan, fds, slots, { container: id, exec: id }, signal, atPause), fds };
+    const label = { container: id, exec: id, ...namesOf(passed) };
+    return { launched: await launch(kernel, plan, fds, slots, label, signal, atPause), fds };
   } finally {
     for (const fd of slots.values()) kernel.sys.close(fd);
   }

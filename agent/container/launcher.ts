@@ -8,6 +8,7 @@ import { type HookTarget, runHooks, runHooksAnyway } from "./hooks/run-hooks.ts"
 import { openRoot, readTextInside } from "./inside.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions, Maker } from "./maker.ts";
+import { namesOf, type PassedStdio } from "./passfd/passed-stream.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { execContext } from "./process/exec-context.ts";
 import { withHome } from "./process/home.ts";
@@ -84,7 +85,13 @@ export class Launcher implements Maker {
     return { id, spec, cgroup, pid };
   }
 
-  async exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
+  async exec(
+    init: Process,
+    execId: string,
+    process: ProcessSpec,
+    signal: AbortSignal,
+    passed?: PassedStdio,
+  ): Promise<Process> {
     const { pid, pidfd } = init;
     await untilAnswering(this.#kernel.files, this.#options.spec.root.path, signal);
     const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
@@ -102,9 +109,9 @@ export class Launcher implements Maker {
         ["cgroup", cgroup],
         ["init", pidfd],
       ]);
-      const label = { container: this.#options.id, exec: execId };
+      const label = { container: this.#options.id, exec: execId, ...namesOf(passed) };
       const launched = await launch(this.#kernel, plan, fds, slots, label, signal);
-      return new Process(this.#kernel, execId, launched, fds.own);
+      return new Process(this.#kernel, execId, launched, fds.own, false, passed);
     } finally {
       this.#kernel.sys.close(cgroup);
     }

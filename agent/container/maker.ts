@@ -1,3 +1,4 @@
+import type { PassedStdio } from "./passfd/passed-stream.ts";
 import type { Process } from "./process/process.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
@@ -12,6 +13,8 @@ export interface ContainerOptions {
   readonly pipeSize: number;
   /** Of the pod, for a container whose kernel is not the guest's. */
   readonly podHostname?: string;
+  /** Streams of the host for its first process, which takes them over. */
+  readonly passed?: PassedStdio | undefined;
 }
 
 /**
@@ -24,7 +27,13 @@ export interface Maker {
   /** Lets it go; resolves when its program runs. */
   start(init: Process, signal: AbortSignal): Promise<void>;
   /** A further process; resolves when its program runs. */
-  exec(init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process>;
+  exec(
+    init: Process,
+    execId: string,
+    process: ProcessSpec,
+    signal: AbortSignal,
+    passed?: PassedStdio,
+  ): Promise<Process>;
   /** To a process that has not been waited for. `isInit`: SIGTERM becomes SIGKILL for one that would not notice it. */
   signal(process: Process, signal: number, isInit: boolean): void | Promise<void>;
   /** Takes away what it keeps of a container whose processes have ended. */

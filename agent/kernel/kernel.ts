@@ -129,6 +129,11 @@ export interface Sys {
   read(fd: Fd, into: Uint8Array): number;
   /** Bytes written, -1 when it would block. */
   write(fd: Fd, from: Uint8Array): number;
+  /**
+   * Moves bytes within the kernel, up to `length`; one of the two is a pipe. Bytes moved, 0 at the end of `from`, -1 when it
+   * would block: nothing to read, or no room.
+   */
+  splice(from: Fd, to: Fd, length: number): number;
   /** FIONREAD. */
   readable(fd: Fd): number;
   /** Resolves when the descriptor is ready for reading or writing, hung up or in error. `priority`: POLLPRI. */
@@ -139,6 +144,8 @@ export interface Sys {
   listenUnix(path: string): Fd;
   /** The first descriptor that the next peer of a listening unix socket sends. */
   acceptDescriptor(listener: Fd, signal?: AbortSignal): Promise<Fd>;
+  /** Ends a connection both ways, whoever has copies of the descriptor; one that is gone is ended. */
+  endConnection(fd: Fd): void;
   unshare(flags: number): void;
   setns(fd: Fd, flags: number): void;
   sethostname(name: string): void;

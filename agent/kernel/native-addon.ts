@@ -22,6 +22,7 @@ export interface NativeAddon {
   read(fd: number, into: Uint8Array): number;
   write(fd: number, from: Uint8Array): number;
   readable(fd: number): number;
+  splice(from: number, to: number, length: number): number;
   memoryFile(name: string, content: Uint8Array): number;
   mapShared(fd: number, length: number): ArrayBuffer | number;
   openat2(dir: number, path: string, flags: number, resolve: number): number;
@@ -37,6 +38,7 @@ export interface NativeAddon {
   endConnection(fd: number): number;
   socketError(fd: number): number;
   peerCid(fd: number): number;
+  peerPort(fd: number): number;
   localPort(fd: number): number;
   sendMessage(fd: number, data: Uint8Array, fds: readonly number[]): number;
   receiveMessage(fd: number, into: Uint8Array, fds: Int32Array): number;

@@ -49,6 +49,10 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const put = addon.write(fd, from);
       return put === -EAGAIN ? -1 : checked(put, "write", fd);
     },
+    splice(from: Fd, to: Fd, length: number) {
+      const moved = addon.splice(from, to, length);
+      return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);
+    },
     readable: (fd: Fd) => checked(addon.readable(fd), "ioctl FIONREAD", fd),
     poll: (fd: Fd, event: PollEvent, signal?: AbortSignal) => poller.wait(fd, event, signal),
     /** Calls `onReady` whenever `fd` can be read, until the function that it gives is called or `fd` is closed. */
@@ -64,6 +68,8 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       checked(addon.memoryFile(name, content), "memfd", `${name} of ${content.length} bytes`),
     /** Ends a connection both ways, whoever has copies of the descriptor; one that is gone is ended. */
     endConnection: (fd: Fd) => void addon.endConnection(fd),
+    /** Port of the other side of a vsock connection. */
+    peerPort: (fd: Fd) => checked(addon.peerPort(fd), "getpeername", fd),
     /** The first `length` bytes of a file as memory that outlives this process with the file. */
     mapShared(fd: Fd, length: number): ArrayBuffer {
       const memory = addon.mapShared(fd, length);

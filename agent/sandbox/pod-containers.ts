@@ -5,6 +5,7 @@ import { Container } from "../container/container.ts";
 import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
+import type { PassedStdio } from "../container/passfd/passed-stream.ts";
 import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import { checkSharedMounts, isNamed, type SharedMount, shareMount } from "../container/shared-mounts.ts";
@@ -39,6 +40,8 @@ export interface ContainerRequest {
   readonly user?: NamedUser | undefined;
   /** It joins the sandbox's pid namespace (that of the first container). */
   readonly sharePid: boolean;
+  /** Streams of the host for its first process. The caller closes them after a failure. */
+  readonly passed?: PassedStdio | undefined;
 }
 
 /** What a container has of its pod. */
@@ -218,7 +221,8 @@ export class PodContainers {
       }
       await this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations));
       made = record;
-      const options = { id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname };
+      const { passed } = request;
+      const options = { id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname, passed };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       container = await Container.create(this.#kernel, options, signal);
       await this.#shareMounts(request.sharedMounts, container, signal);

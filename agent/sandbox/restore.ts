@@ -1,6 +1,7 @@
 import { Container } from "../container/container.ts";
 import { HOOK_COMMAND } from "../container/hooks/run-hooks.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
+import { restoreStreams } from "../container/passfd/passed-stream.ts";
 import { Process, type ProcessLabel } from "../container/process/process.ts";
 import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
@@ -33,9 +34,13 @@ export function restoreContainers(
       byContainer.delete(record.id);
       const execs = found
         .filter((entry) => entry !== init)
-        .map(({ label, process }) => Process.restore(kernel, label.exec, process));
+        .map(({ label, process }) => {
+          const passed = restoreStreams(kernel, label.streams);
+          return Process.restore(kernel, label.exec, process, false, passed);
+        });
       const options = { id: record.id, spec: record.spec, cgroup: record.cgroup, pipeSize };
-      const first = Process.restore(kernel, record.id, init.process, true);
+      const passed = restoreStreams(kernel, init.label.streams);
+      const first = Process.restore(kernel, record.id, init.process, true, passed);
       restored.push({ record, container: Container.restore(kernel, options, first, execs) });
     }
   }

@@ -1,5 +1,6 @@
 import type { Init } from "../../proto/codec.ts";
 import type { agentService, guest, health, RequestOf, ResponseOf } from "../../proto/methods.ts";
+import type { PassedStreams } from "../container/passfd/passed-streams.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Network } from "../network/network.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
@@ -28,6 +29,8 @@ export interface Agent {
   readonly initDaemon: boolean;
   /** A container that asks for no seccomp filter gets the default one. */
   readonly defaultSeccomp: boolean;
+  /** Streams that hosts pass for stdio; undefined: none can be. */
+  readonly streams: PassedStreams | undefined;
   readText(path: string): string;
   exists(path: string): boolean;
   list(path: string): string[];

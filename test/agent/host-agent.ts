@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { connect } from "../../host/client/agent-client.ts";
@@ -15,6 +15,8 @@ export interface HostAgentOptions {
   readonly init?: string;
   /** Default: Node with agent/main.ts. */
   readonly agentCommand?: readonly string[];
+  /** Lines of a configuration file, TOML. */
+  readonly config?: string;
 }
 
 /** An agent under a real init in namespaces of this machine, without a VM. Its directory has the same path inside. */
@@ -24,9 +26,12 @@ export async function startHostAgent(
   const directory = makeWorkDirectory("agent");
   const address = `unix://${directory}/agent.sock`;
   const command = options.agentCommand ?? [process.execPath, join(repository, "agent/main.ts")];
+  const config = join(directory, "agent.toml");
+  if (options.config !== undefined) writeFileSync(config, `server_addr = "${address}"\n${options.config}\n`);
+  const setting = options.config === undefined ? `KATA_AGENT_SERVER_ADDR=${address}` : `GUESTD_CONFIG_FILE=${config}`;
   const init = startInit({
     ...(options.init === undefined ? {} : { init: options.init }),
-    agentCommand: ["/usr/bin/env", `KATA_AGENT_SERVER_ADDR=${address}`, ...command],
+    agentCommand: ["/usr/bin/env", setting, ...command],
   });
   const close = async () => {
     await init.kill();

@@ -3,11 +3,11 @@ import type { Fd, Sys } from "../../kernel/kernel.ts";
 import type { OutputJournal, OutputKey, Piece } from "../../kernel/output-journal.ts";
 
 /** How long a grandchild that still holds the pipe may delay the end of file, after the process has ended. */
-const GRACE_MS = 500;
+export const GRACE_MS = 500;
 /** Most that one read gives, whatever the host asks for. */
 const MAX_READ = 1024 * 1024;
 /** Most that a terminal gives after the grace: FIONREAD tells of the line discipline only, far more may wait behind it. */
-const MAX_LEFT_IN_TERMINAL = 1024 * 1024;
+export const MAX_LEFT_IN_TERMINAL = 1024 * 1024;
 
 /** A reason of our own: without one each abort makes an exception with its stack, which nobody sees. */
 const CLOSED = new AgentError("canceled", "the stream is not waited for any more");

@@ -9,6 +9,9 @@ import type {
   LaunchedProcess,
   RestoredProcess,
 } from "../../kernel/kernel.ts";
+import { PassedInput } from "../passfd/passed-input.ts";
+import { PassedOutput } from "../passfd/passed-output.ts";
+import { closeStreams, type PassedStdio, type StdioName, type StreamNames } from "../passfd/passed-stream.ts";
 import { InputStream } from "./input-stream.ts";
 import { OutputStream } from "./output-stream.ts";
 
@@ -18,6 +21,8 @@ export interface ProcessLabel {
   readonly exec: string;
   /** It is no process of the container, but this command of its OCI runtime, or a hook. */
   readonly command?: string;
+  /** Its stdio goes to these streams of the host. */
+  readonly streams?: StreamNames;
 }
 
 /** A process of a container: the init process or an exec. Owns its pidfd and its ends of the stdio. */
@@ -28,9 +33,10 @@ export class Process {
   readonly terminal: boolean;
   readonly #kernel: Kernel;
   readonly #exit: Promise<ExitStatus>;
-  readonly #stdout: OutputStream;
-  readonly #stderr: OutputStream;
-  readonly #stdin: InputStream;
+  readonly #stdout: OutputStream | PassedOutput;
+  readonly #stderr: OutputStream | PassedOutput;
+  readonly #stdin: InputStream | PassedInput;
+  readonly #passed: PassedStdio | undefined;
   readonly #master: Fd | undefined;
   readonly #waiters = new Set<(status: ExitStatus) => void>();
   #release: Fd | undefined;
@@ -42,9 +48,17 @@ export class Process {
   /** For the first process of a container: init keeps it as long as there is the container, which lives on after its end. */
   readonly #keptUntilRemoved: boolean;
 
-  constructor(kernel: Kernel, execId: string, launched: LaunchedProcess, fds: KeptFds, keptUntilRemoved = false) {
+  constructor(
+    kernel: Kernel,
+    execId: string,
+    launched: LaunchedProcess,
+    fds: KeptFds,
+    keptUntilRemoved = false,
+    passed?: PassedStdio,
+  ) {
     this.#kernel = kernel;
     this.#keptUntilRemoved = keptUntilRemoved;
+    this.#passed = passed;
     this.execId = execId;
     this.launchId = launched.id;
     this.pid = launched.pid;
@@ -55,12 +69,18 @@ export class Process {
     this.terminal = fds.terminal !== undefined;
     this.#stdout = this.#output(fds.terminal ?? fds.stdout, "stdout");
     this.#stderr = fds.terminal === undefined ? this.#output(fds.stderr, "stderr") : this.#stdout;
-    this.#stdin = new InputStream(kernel.sys, fds.terminal ?? fds.stdin, this.terminal);
+    this.#stdin = this.#inputOf(fds.terminal ?? fds.stdin);
     this.#exit = launched.exit.then((status) => this.#exited(status));
   }
 
-  static restore(kernel: Kernel, execId: string, restored: RestoredProcess, keptUntilRemoved = false): Process {
-    const process = new Process(kernel, execId, restored, restored.kept, keptUntilRemoved);
+  static restore(
+    kernel: Kernel,
+    execId: string,
+    restored: RestoredProcess,
+    keptUntilRemoved = false,
+    passed?: PassedStdio,
+  ): Process {
+    const process = new Process(kernel, execId, restored, restored.kept, keptUntilRemoved, passed);
     if (restored.exited !== undefined) process.#exited(restored.exited);
     return process;
   }
@@ -101,12 +121,24 @@ export class Process {
   output(name: "stdout" | "stderr"): OutputStream {
     const stream = name === "stdout" ? this.#stdout : this.#stderr;
     if (this.#waited && stream.ended) throw this.gone("it was waited for and its output was read");
+    if (stream instanceof PassedOutput) throw this.#isPassed("cannot get stream reader", name);
     return stream;
   }
 
   get input(): InputStream {
     if (this.#waited) throw this.gone("it was waited for");
+    if (this.#stdin instanceof PassedInput) throw this.#isPassed("write to stdin", "stdin");
     return this.#stdin;
+  }
+
+  /** Of the streams of the host that it has. */
+  get streamNames(): string[] {
+    return Object.values(this.#passed ?? {}).map(({ name }) => name);
+  }
+
+  /** Resolves when the host has what was written to its streams, or takes nothing for a while; else at once. */
+  async drained(): Promise<void> {
+    for (const output of [this.#stdout, this.#stderr]) if (output instanceof PassedOutput) await output.drained;
   }
 
   /** Resolves with how it ended, any number of times. */
@@ -156,6 +188,10 @@ export class Process {
 
   /** Closes stdin for good, in init's keeping as well. */
   async closeInput(signal: AbortSignal): Promise<void> {
+    if (this.#stdin instanceof PassedInput) {
+      this.#stdin.end();
+      return;
+    }
     await this.#stdin.end(signal);
     if (!this.terminal) this.#closeKept("stdin");
   }
@@ -172,6 +208,7 @@ export class Process {
     this.#stdin.close();
     this.#stdout.close();
     this.#stderr.close();
+    closeStreams(this.#passed);
     this.closeStartFds();
     this.#closeFd("pidfd");
   }
@@ -191,11 +228,31 @@ export class Process {
     return this.#status;
   }
 
-  #output(fd: Fd | undefined, role: "stdout" | "stderr"): OutputStream {
+  #isPassed(call: string, name: StdioName): AgentError {
+    const port = this.#passed?.[name]?.port;
+    const where =
+      port === undefined ? "is thrown away, for no port was given" : `has a stream of its own, port ${port}`;
+    return new AgentError("internal", `${call}: ${name} of "${this.execId}" ${where}`);
+  }
+
+  #inputOf(fd: Fd | undefined): InputStream | PassedInput {
+    const { sys } = this.#kernel;
+    if (this.#passed?.stdin === undefined) return new InputStream(sys, fd, this.terminal);
+    const input = new PassedInput(sys, fd, this.#passed.stdin, this.terminal);
+    input.onEnd = () => {
+      if (!this.terminal) this.#closeKept("stdin");
+    };
+    return input;
+  }
+
+  #output(fd: Fd | undefined, role: "stdout" | "stderr"): OutputStream | PassedOutput {
     const { sys, outputs } = this.#kernel;
     const key = { process: this.launchId, stream: role === "stdout" ? 0 : 1 } as const;
     const kept = outputs === undefined ? undefined : { journal: outputs, key };
-    const stream = new OutputStream(sys, fd, this.terminal, kept);
+    const stream =
+      this.#passed === undefined
+        ? new OutputStream(sys, fd, this.terminal, kept)
+        : new PassedOutput(sys, fd, this.#passed[role], this.terminal);
     stream.onEnd = (writersGone) => {
       if (this.terminal) this.#stdin.close();
       // A writer that is left must learn that nobody reads; without one init's copy goes when the process is forgotten.

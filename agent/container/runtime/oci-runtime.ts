@@ -3,6 +3,7 @@ import { killCgroup } from "../cgroup/cgroup.ts";
 import { checkSpec } from "../check-spec.ts";
 import { newLaunchId } from "../launch.ts";
 import type { ContainerOptions, Maker } from "../maker.ts";
+import { namesOf, type PassedStdio } from "../passfd/passed-stream.ts";
 import { Process } from "../process/process.ts";
 import { checkMountLabel, guestLabels, securityModules } from "../process/security-labels.ts";
 import { signalDirectly } from "../process/signal-handlers.ts";
@@ -57,7 +58,8 @@ export class OciRuntime implements Maker {
       bundleConfig(withDeviceRules(spec, this.#profile.ownDeviceFilter), cgroup.slice(CGROUPS.length)),
     );
     try {
-      return await this.#make("create", id, spec.process, ["--bundle", this.#bundle], signal);
+      const { passed } = this.#options;
+      return await this.#make("create", id, spec.process, ["--bundle", this.#bundle], signal, passed);
     } catch (error) {
       killCgroup(files, cgroup);
       await this.remove().catch(() => undefined);
@@ -72,12 +74,18 @@ export class OciRuntime implements Maker {
     init.closeStartFds();
   }
 
-  async exec(_init: Process, execId: string, process: ProcessSpec, signal: AbortSignal): Promise<Process> {
+  async exec(
+    _init: Process,
+    execId: string,
+    process: ProcessSpec,
+    signal: AbortSignal,
+    passed?: PassedStdio,
+  ): Promise<Process> {
     const file = `${this.#bundle}/process-${newLaunchId()}.json`;
     const { files } = this.#kernel;
     files.replace(file, processJson(guestLabels(process, securityModules(files))));
     try {
-      return await this.#make("exec", execId, process, ["--detach", "--process", file], signal);
+      return await this.#make("exec", execId, process, ["--detach", "--process", file], signal, passed);
     } finally {
       files.removeTree(file);
     }
@@ -104,6 +112,7 @@ export class OciRuntime implements Maker {
     process: ProcessSpec,
     args: readonly string[],
     signal: AbortSignal | undefined,
+    passed: PassedStdio | undefined,
   ): Promise<Process> {
     const { files } = this.#kernel;
     const { pipeSize } = this.#options;
@@ -115,7 +124,7 @@ export class OciRuntime implements Maker {
     if (!this.#profile.direct && command === "exec") more.push("--internal-pid-file", this.#insidePid(launchId));
     try {
       await this.#run(command, execId, [...args, "--pid-file", pidFile, ...more], { signal, stdio: stdio.command });
-      return await this.#adopt(execId, launchId, Number(files.readText(pidFile)), await stdio.take());
+      return await this.#adopt(execId, launchId, Number(files.readText(pidFile)), await stdio.take(), passed);
     } finally {
       stdio.close();
       files.removeTree(pidFile);
@@ -123,16 +132,16 @@ export class OciRuntime implements Maker {
   }
 
   /** Takes over the descriptors. */
-  async #adopt(execId: string, id: number, pid: number, own: KeptFds): Promise<Process> {
+  async #adopt(execId: string, id: number, pid: number, own: KeptFds, passed?: PassedStdio): Promise<Process> {
     const { sys, init } = this.#kernel;
     const { id: container } = this.#options;
     const isInit = execId === container;
     const keep = isInit ? { ...own, release: this.#notStarted() } : own;
     try {
-      const label = JSON.stringify({ container, exec: execId });
+      const label = JSON.stringify({ container, exec: execId, ...namesOf(passed) });
       const adopted = await init.adopt({ id, pid, keep, label });
       if (!isInit) void adopted.exit.then(() => this.#kernel.files.removeTree(this.#insidePid(id)));
-      return new Process(this.#kernel, execId, adopted, keep, isInit);
+      return new Process(this.#kernel, execId, adopted, keep, isInit, passed);
     } catch (error) {
       for (const fd of Object.values(keep)) sys.close(fd);
       throw error;

@@ -89,6 +89,17 @@ static napi_value call_readable(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : bytes);
 }
 
+/* splice(from, to, length): at least one of the two a pipe; never waits for a pipe */
+static napi_value call_splice(napi_env env, napi_callback_info info) {
+  struct args args;
+  int from, to;
+  int64_t length;
+  if (!args_begin(&args, env, info, 3) || !arg_fd(&args, "from", &from) || !arg_fd(&args, "to", &to) ||
+      !arg_int(&args, "length", 1, INT_MAX, &length))
+    return NULL;
+  return result(env, SYS_RETRY(splice(from, NULL, to, NULL, (size_t)length, SPLICE_F_NONBLOCK)));
+}
+
 static long write_all(int fd, const uint8_t *from, size_t length) {
   while (length > 0) {
     long wrote = SYS_RETRY(write(fd, from, length));
@@ -181,7 +192,7 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"read", call_read},         {"write", call_write},
       {"readable", call_readable}, {"memoryFile", call_memory_file},
       {"openat2", call_openat2},   {"statfsType", call_statfs_type},
-      {"mapShared", call_map_shared},
+      {"mapShared", call_map_shared}, {"splice", call_splice},
   };
   return REGISTER(env, exports, table);
 }

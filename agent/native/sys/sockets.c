@@ -140,6 +140,16 @@ static napi_value call_peer_cid(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : (int64_t)address.svm_cid);
 }
 
+/* peerPort(fd): of a vsock connection */
+static napi_value call_peer_port(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  struct sockaddr_vm address;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
+  int64_t status = vsock_name(fd, getpeername, &address);
+  return result(env, status < 0 ? status : (int64_t)address.svm_port);
+}
+
 /* localPort(fd): of a vsock socket, for those bound to any */
 static napi_value call_local_port(napi_env env, napi_callback_info info) {
   struct args args;
@@ -163,6 +173,7 @@ napi_status sockets_register(napi_env env, napi_value exports) {
       {"endConnection", call_end_connection},
       {"socketError", call_socket_error},
       {"peerCid", call_peer_cid},
+      {"peerPort", call_peer_port},
       {"localPort", call_local_port},
   };
   return REGISTER(env, exports, table);

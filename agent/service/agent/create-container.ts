@@ -5,20 +5,15 @@ import { securityModules } from "../../container/process/security-labels.ts";
 import { withDefaultSeccomp } from "../../container/seccomp/default-seccomp.ts";
 import type { SharedMount } from "../../container/shared-mounts.ts";
 import { toSpec } from "../oci-spec.ts";
-import { refuseGiven } from "../refuse-given.ts";
+import { withPassedStdio } from "../passed-stdio.ts";
 import type { Rpc } from "../rpc.ts";
 import { toDeviceRequest } from "../to-device-request.ts";
 import { toStorage } from "../to-storage.ts";
 
 export const createContainer: Rpc<"CreateContainer"> = async (agent, request, call) => {
-  refuseGiven("create container", {
-    stdin_port: request.stdin_port,
-    stdout_port: request.stdout_port,
-    stderr_port: request.stderr_port,
-  });
   const asked = toSpec(request.OCI);
   const spec = agent.defaultSeccomp ? withDefaultSeccomp(asked) : asked;
-  const container = {
+  const asksFor = {
     id: request.container_id,
     spec,
     storages: request.storages.map(toStorage),
@@ -27,9 +22,11 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
     user: request.string_user ?? undefined,
     sharePid: request.sandbox_pidns,
   };
-  await agent.sandbox.createContainer(container, call.signal);
+  await withPassedStdio(agent, "create container", request, call.signal, (passed) =>
+    agent.sandbox.createContainer({ ...asksFor, passed }, call.signal),
+  );
   for (const line of [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)]) {
-    agent.warn(`create container ${container.id}: ${line}`);
+    agent.warn(`create container ${asksFor.id}: ${line}`);
   }
   return {};
 };

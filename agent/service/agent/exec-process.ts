@@ -8,14 +8,13 @@ import { checkExecId } from "../../sandbox/container-id.ts";
 import { withPciAddresses } from "../../sandbox/pci-environment.ts";
 import { findContainer } from "../find-container.ts";
 import { toProcess, unsupportedOfProcess } from "../oci-process.ts";
+import { withPassedStdio } from "../passed-stdio.ts";
 import { refuseGiven } from "../refuse-given.ts";
 import type { Agent, Rpc } from "../rpc.ts";
 
 /** Returns when execve has succeeded: a missing binary, user or directory is told here. A used id is INTERNAL by contract. */
 export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (request.process === null) throw new AgentError("invalid-argument", "exec process: the request has no process");
-  const { stdin_port, stdout_port, stderr_port } = request;
-  refuseGiven("exec process", { stdin_port, stdout_port, stderr_port });
   const [unsupported] = unsupportedOfProcess(request.process);
   if (unsupported !== undefined) refuseGiven("exec process", { [unsupported]: true });
   checkExecId(request.exec_id);
@@ -27,7 +26,9 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   const given = { ...asked, env: withPciAddresses(asked.env, agent.sandbox.pciAddresses(request.container_id)) };
   const user = namedUser(agent, container, given, request.string_user);
   const process = user === given.user ? given : { ...given, user };
-  await container.exec(request.exec_id, process, call.signal);
+  await withPassedStdio(agent, "exec process", request, call.signal, (passed) =>
+    container.exec(request.exec_id, process, call.signal, passed),
+  );
   for (const line of processWarnings(process, securityModules(agent))) agent.warn(`exec process: ${line}`);
   return {};
 };

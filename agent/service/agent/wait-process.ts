@@ -1,3 +1,4 @@
+import { until } from "../../kernel/until.ts";
 import { findProcess } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
@@ -5,6 +6,7 @@ import type { Rpc } from "../rpc.ts";
 export const waitProcess: Rpc<"WaitProcess"> = async (agent, request, call) => {
   const process = findProcess(agent, request);
   const { code } = await process.wait(call.signal);
+  await until(process.drained(), call.signal);
   call.onSettled((written) => {
     if (written) process.markWaited();
   });

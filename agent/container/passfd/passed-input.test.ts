@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { openSys } from "../../kernel/sys.ts";
+import { testKernel } from "../test-kernel.ts";
+import { PassedInput } from "./passed-input.ts";
+import { PassedStream } from "./passed-stream.ts";
+
+const sys = openSys();
+let before = 0;
+
+beforeEach(() => {
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+/** The host's end of the stream, and the process's end of the pipe that it goes to. */
+function start() {
+  const { read, write } = sys.pipe();
+  sys.setNonBlocking(read);
+  const [host, ours] = sys.socketPair("stream");
+  const input = new PassedInput(sys, write, new PassedStream(testKernel(), "passfd:1:1", 1, ours), false);
+  const ended = new Promise<void>((resolve) => {
+    input.onEnd = resolve;
+  });
+  return { read, host, input, ended };
+}
+
+test("moves what the host writes, and its end", async () => {
+  const { read, host, ended } = start();
+  sys.write(host, Buffer.from("typed"));
+  sys.endConnection(host);
+  await ended;
+  const into = Buffer.alloc(10);
+  expect([sys.read(read, into), into.toString("utf8", 0, 5), sys.read(read, into)]).toEqual([5, "typed", 0]);
+  for (const fd of [read, host]) sys.close(fd);
+});
+
+test("a process that does not read holds the host back, and loses nothing", async () => {
+  const { read, host, ended } = start();
+  sys.setNonBlocking(host);
+  let written = 0;
+  for (let idle = 0; idle < 20; idle++) {
+    const count = sys.write(host, Buffer.alloc(65_536, "x"));
+    if (count > 0) [written, idle] = [written + count, 0];
+    await sleep(2);
+  }
+  sys.endConnection(host);
+  let got = 0;
+  for (let count = -1; count !== 0; count = sys.read(read, Buffer.alloc(65_536))) {
+    if (count > 0) got += count;
+    else await sleep(1);
+  }
+  await ended;
+  expect(got).toBe(written);
+  for (const fd of [read, host]) sys.close(fd);
+});
+
+test("a process that has closed its stdin ends the stream with the next that is written", async () => {
+  const { read, host, ended } = start();
+  sys.close(read);
+  sys.write(host, Buffer.from("x"));
+  await ended;
+  sys.close(host);
+});

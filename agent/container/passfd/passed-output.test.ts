@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { openSys } from "../../kernel/sys.ts";
+import { testKernel } from "../test-kernel.ts";
+import { PassedOutput } from "./passed-output.ts";
+import { PassedStream } from "./passed-stream.ts";
+
+const sys = openSys();
+let before = 0;
+
+beforeEach(() => {
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+/** A process's end of a pipe, and the host's end of the stream that it goes to. */
+function start(stallMs?: number) {
+  const { read, write } = sys.pipe();
+  const [host, ours] = sys.socketPair("stream");
+  sys.setNonBlocking(host);
+  const stream = new PassedStream(testKernel(), "passfd:1:1", 1, ours);
+  return { write, host, output: new PassedOutput(sys, read, stream, false, stallMs) };
+}
+
+function readAll(host: number): string {
+  let text = "";
+  const into = Buffer.alloc(1 << 16);
+  for (;;) {
+    const count = sys.read(host, into);
+    if (count <= 0) return count === 0 ? `${text}, the end` : text;
+    text += into.toString("latin1", 0, count);
+  }
+}
+
+test("moves what is written, and the end when nobody can write any more", async () => {
+  const { write, host, output } = start();
+  const ends: boolean[] = [];
+  output.onEnd = (writersGone) => ends.push(writersGone);
+  sys.write(write, Buffer.from("said"));
+  sys.close(write);
+  await output.drained;
+  expect([readAll(host), ends, output.ended]).toEqual(["said, the end", [true], true]);
+  sys.close(host);
+});
+
+test("ends soon after the process while another one can still write", async () => {
+  const { write, host, output } = start();
+  const ends: boolean[] = [];
+  output.onEnd = (writersGone) => ends.push(writersGone);
+  sys.write(write, Buffer.from("early "));
+  output.processExited();
+  await sleep(100);
+  sys.write(write, Buffer.from("late"));
+  await output.drained;
+  expect([readAll(host), ends]).toEqual(["early late, the end", [false]]);
+  expect(() => sys.write(write, Buffer.from("too late"))).toThrow("EPIPE");
+  for (const fd of [write, host]) sys.close(fd);
+});
+
+test("a host that takes nothing holds the answer of a wait for a while only, and still gets all", async () => {
+  const { write, host, output } = start(50);
+  sys.setNonBlocking(write);
+  const chunk = Buffer.alloc(65_536, "x");
+  let written = 0;
+  for (let idle = 0; idle < 20; idle++) {
+    const count = sys.write(write, chunk);
+    if (count > 0) [written, idle] = [written + count, 0];
+    await sleep(2);
+  }
+  output.processExited();
+  await output.drained;
+  expect(output.ended).toBe(false);
+  sys.close(write);
+  let text = "";
+  while (!text.endsWith(", the end")) {
+    text += readAll(host);
+    await sleep(1);
+  }
+  expect(text.length - ", the end".length).toBe(written);
+  sys.close(host);
+});
+
+test("a writer is never held when the host has hung up, or there is no stream", async () => {
+  for (const hasStream of [true, false]) {
+    const { read, write } = sys.pipe();
+    const [host, ours] = sys.socketPair("stream");
+    sys.close(host);
+    const stream = new PassedStream(testKernel(), "passfd:1:1", 1, ours);
+    if (!hasStream) stream.close();
+    const output = new PassedOutput(sys, read, stream, false);
+    sys.setNonBlocking(write);
+    let written = 0;
+    while (written < 1_000_000) {
+      const count = sys.write(write, Buffer.alloc(65_536));
+      if (count > 0) written += count;
+      else await sleep(1);
+    }
+    sys.close(write);
+    await output.drained;
+  }
+});
+
+test("is closed while it waits for the host", async () => {
+  const { write, host, output } = start();
+  sys.setNonBlocking(write);
+  while (sys.write(write, Buffer.alloc(65_536)) > 0) await sleep(1);
+  output.close();
+  await output.drained;
+  expect(output.ended).toBe(true);
+  for (const fd of [write, host]) sys.close(fd);
+});

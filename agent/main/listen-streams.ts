@@ -1,0 +1,46 @@
+import type { PassedStreams } from "../container/passfd/passed-streams.ts";
+import type { Fd, Init } from "../kernel/kernel.ts";
+import type { RealSys } from "../kernel/sys.ts";
+import { listen } from "./listen.ts";
+
+/** VMADDR_CID_HOST. */
+const HOST_CID = 2;
+/** How long the first line of a unix socket may take. */
+const LINE_MS = 2000;
+const MAX_LINE = 12;
+
+/** Where streams of the host come in: a vsock port, or a unix socket beside that of the API. */
+export function streamAddress(serverAddress: string, port: number): string {
+  return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : `vsock://-1:${port}`;
+}
+
+/** Takes streams for stdio, of the host alone. A unix socket knows no ports: its stream begins with a line that has one. */
+export function listenForStreams(sys: RealSys, init: Init, address: string, streams: PassedStreams): void {
+  listen(init, address, (fd, cid) => {
+    if (cid === undefined) void takeNumbered(sys, fd, streams);
+    else if (cid === HOST_CID) streams.add(sys.peerPort(fd), fd);
+    else sys.close(fd);
+  });
+}
+
+async function takeNumbered(sys: RealSys, fd: Fd, streams: PassedStreams): Promise<void> {
+  try {
+    const port = Number(await readLine(sys, fd, AbortSignal.timeout(LINE_MS)));
+    if (!Number.isInteger(port) || port <= 0 || port > 0xffffffff) throw new RangeError("no port");
+    streams.add(port, fd);
+  } catch {
+    sys.close(fd);
+  }
+}
+
+/** Byte by byte: what follows the line is the process's. */
+async function readLine(sys: RealSys, fd: Fd, signal: AbortSignal): Promise<string> {
+  const byte = Buffer.alloc(1);
+  for (let line = ""; line.length < MAX_LINE; ) {
+    await sys.poll(fd, "read", signal);
+    if (sys.read(fd, byte) !== 1) break;
+    if (byte[0] === 10) return line;
+    line += byte.toString("latin1");
+  }
+  throw new RangeError("no line");
+}

@@ -1,0 +1,32 @@
+import { closeStreams, type PassedStdio, type StdioName } from "../container/passfd/passed-stream.ts";
+import { refuseGiven } from "./refuse-given.ts";
+import type { Agent } from "./rpc.ts";
+
+type Ports = { readonly [Name in StdioName as `${Name}_port`]: number };
+
+/**
+ * Does `work` with the streams of the ports that a request gives; undefined when it gives none. On failure they are
+ * closed. A stream that did not come is none, as with the reference agent, and the log says so.
+ */
+export async function withPassedStdio<T>(
+  agent: Agent,
+  call: string,
+  { stdin_port, stdout_port, stderr_port }: Ports,
+  signal: AbortSignal,
+  work: (passed: PassedStdio | undefined) => Promise<T>,
+): Promise<T> {
+  if (agent.streams === undefined) refuseGiven(call, { stdin_port, stdout_port, stderr_port });
+  const ports = { stdin: stdin_port, stdout: stdout_port, stderr: stderr_port };
+  if (agent.streams === undefined || Object.values(ports).every((port) => port === 0)) return work(undefined);
+  const passed = await agent.streams.take(ports, signal);
+  try {
+    for (const [name, { fd, port }] of Object.entries(passed)) {
+      if (fd === undefined) agent.warn(`${call}: no stream of port ${port} has come; there is no ${name}`);
+    }
+    signal.throwIfAborted();
+    return await work(passed);
+  } catch (error) {
+    closeStreams(passed);
+    throw error;
+  }
+}
