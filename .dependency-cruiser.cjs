@@ -1,4 +1,4 @@
-/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto is a leaf. */
+/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto and image are leaves. */
 const mechanisms = "container|storage|device|network|guest|metrics";
 const layer = (name, from, ...forbidden) => ({
   name,
@@ -45,7 +45,9 @@ module.exports = {
       "^(host|rootfs-builder|test)/",
     ),
     layer("main-is-in-the-guest", "^agent/", "^(host|rootfs-builder|test)/"),
-    layer("proto-is-a-leaf", "^proto/", "^(agent|host|rootfs-builder|test)/"),
+    layer("proto-is-a-leaf", "^proto/", "^(agent|host|rootfs-builder|test|image)/"),
+    layer("image-is-a-leaf", "^image/(?!testing/)", "^(agent|host|rootfs-builder|test|proto)/"),
+    layer("storage-alone-knows-images", "^agent/(?!storage/)", "^image/"),
     // vsock needs the addon, and the private parts of Node stand in one file: agent/kernel/streams.ts.
     // One function of the agent is used there: what `guestctl explain --spec` prints is what CreateContainer would do.
     layer("host-knows-only-proto", "^host/", "^agent/(?!kernel/|service/explain-spec\\.ts)", "^(rootfs-builder|test)/"),

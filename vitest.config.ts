@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [
-            "{agent,proto,host,rootfs-builder}/**/*.test.ts",
+            "{agent,proto,image,host,rootfs-builder}/**/*.test.ts",
             "test/{transport,clean-up,docs,plans}/**/*.test.ts",
           ],
           testTimeout: 30_000,

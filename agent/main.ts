@@ -69,6 +69,11 @@ async function main(): Promise<void> {
     stateDirectory,
     devices,
     pipeSize: options.containerPipeSize,
+    images: {
+      timeoutMs: options.imagePullTimeoutMs,
+      httpsProxy: options.httpsProxy,
+      noProxy: options.noProxy,
+    },
     ...(service ? { cgroupRoot: cgroupRoot(realFiles) } : {}),
   };
   let sandbox = new Sandbox(kernel, sandboxOptions);

@@ -52,6 +52,7 @@ export const S_IFDIR = 0o040000;
 export const S_IFLNK = 0o120000;
 
 export const RESOLVE_NO_MAGICLINKS = 0x02;
+export const RESOLVE_NO_SYMLINKS = 0x04;
 export const RESOLVE_BENEATH = 0x08;
 export const RESOLVE_IN_ROOT = 0x10;
 export const O_PATH = 0o10000000;

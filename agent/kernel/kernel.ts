@@ -176,6 +176,10 @@ export interface Sys {
   attachedDeviceFilter(cgroup: Fd): Fd | undefined;
   /** {total, free, available} in bytes and inodes, and the magic number of the type. */
   statfsType(fd: Fd): number;
+  /** A named pipe or a device, `mode` with its type, in a directory that is open; what is there is not replaced. */
+  makeNode(dir: Fd, name: string, mode: number, major: number, minor: number): void;
+  /** Of an open file or directory. */
+  setXattr(fd: Fd, name: string, value: Uint8Array): void;
   /** memfd with `content`, sealed against every change, offset 0. */
   memoryFile(name: string, content: Uint8Array): Fd;
   /** SIGKILL to a process group, by the pid of its leader, which the caller knows to be alive. One that is gone is fine. */

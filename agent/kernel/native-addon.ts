@@ -27,6 +27,8 @@ export interface NativeAddon {
   mapShared(fd: number, length: number): ArrayBuffer | number;
   openat2(dir: number, path: string, flags: number, resolve: number): number;
   statfsType(fd: number): number;
+  makeNode(dir: number, name: string, mode: number, major: number, minor: number): number;
+  setXattr(fd: number, name: string, value: Uint8Array): number;
   vsockSocket(): number;
   unixSocket(): number;
   socketPair(out: Int32Array, kind: 0 | 1): number;

@@ -63,6 +63,12 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       return checked(addon.openat2(dir, path, ours, resolve), "openat2", `${path} in fd ${dir}`);
     },
     statfsType: (fd: Fd) => checked(addon.statfsType(fd), "fstatfs", fd),
+    makeNode(dir: Fd, name: string, mode: number, major: number, minor: number) {
+      checked(addon.makeNode(dir, name, mode, major, minor), "mknod", `${name} in fd ${dir}`);
+    },
+    setXattr(fd: Fd, name: string, value: Uint8Array) {
+      checked(addon.setXattr(fd, name, value), "setxattr", `${name} of fd ${fd}`);
+    },
     /** memfd with `content`, sealed against every change, offset 0. */
     memoryFile: (name: string, content: Uint8Array) =>
       checked(addon.memoryFile(name, content), "memfd", `${name} of ${content.length} bytes`),

@@ -99,6 +99,8 @@ export function createSysDouble(): SysDouble {
     replaceDeviceFilter: call("replaceDeviceFilter", () => {}),
     attachedDeviceFilter: call("attachedDeviceFilter", () => undefined),
     statfsType: call("statfsType", () => TMPFS_MAGIC),
+    makeNode: call("makeNode", () => {}),
+    setXattr: call("setXattr", () => {}),
     memoryFile: call("memoryFile", descriptor),
     killGroup: call("killGroup", () => {}),
     setTime: call("setTime", () => {}),

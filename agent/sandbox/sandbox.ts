@@ -5,7 +5,8 @@ import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
-import type { FindDisk, Storage } from "../storage/storage.ts";
+import type { ImageSettings } from "../storage/image/image-settings.ts";
+import type { FindDisk, PlacedStorage, Storage } from "../storage/storage.ts";
 import { Storages } from "../storage/storages.ts";
 import { removeDns, setUpDns } from "./dns.ts";
 import { scanGuestHooks } from "./guest-hooks.ts";
@@ -28,6 +29,8 @@ export interface SandboxOptions {
   readonly cgroupRoot?: string;
   /** Of the guest. Default: found in sysfs, without waking events. */
   readonly devices?: Devices;
+  /** Default: 20 minutes, no proxy. */
+  readonly images?: ImageSettings;
 }
 
 export interface SandboxRequest {
@@ -67,11 +70,12 @@ export class Sandbox {
     const users = [...(sandbox?.storages ?? []), ...records.flatMap(({ storages }) => storages)];
     this.#devices = options.devices ?? new Devices();
     const findDisk: FindDisk = async (kind, source, signal) => (await this.#devices.disk(kind, source, signal)).path;
-    this.#storages = new Storages(kernel, findDisk, {
+    const kept = {
       users,
       known: this.#state.readStorages(),
-      save: (known) => this.#state.writeStorages(known),
-    });
+      save: (known: readonly PlacedStorage[]) => this.#state.writeStorages(known),
+    };
+    this.#storages = new Storages(kernel, findDisk, kept, options.images);
     this.#pidNamespace = new PodPidNamespace(kernel);
     const [state, storages, devices, pidNamespace] = [this.#state, this.#storages, this.#devices, this.#pidNamespace];
     const onOomKill = (id: string) => this.oomEvents.push(id);

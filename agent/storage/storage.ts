@@ -1,5 +1,6 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import type { FsGroup } from "./fs-group.ts";
+import type { ImageSettings } from "./image/image-settings.ts";
 
 /** Something that the host asks to be mounted in the guest. */
 export interface Storage {
@@ -27,6 +28,13 @@ export type DiskKind = "blk" | "mmioblk" | "scsi" | "nvdimm";
 /** Waits for a disk; gives its path in /dev. */
 export type FindDisk = (kind: DiskKind, source: string, signal?: AbortSignal) => Promise<string>;
 
+/** What a mount has beside its storage. */
+export interface MountContext {
+  readonly images: ImageSettings;
+  /** The caller gives it up. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** One driver: mounts the storage on its mount point, or throws and leaves nothing behind. */
 export interface StorageDriver {
   readonly name: string;
@@ -34,7 +42,7 @@ export interface StorageDriver {
   readonly disk?: DiskKind;
   /** The driver options that it knows, without their values. */
   readonly options?: readonly string[];
-  mount(kernel: Kernel, storage: PlacedStorage): Promise<void>;
+  mount(kernel: Kernel, storage: PlacedStorage, context: MountContext): Promise<void>;
   /** What is done while it is mounted, by the next agent as well. */
   watch?(kernel: Kernel, storage: PlacedStorage): { close(): void };
   /** What is left to do when it is unmounted and its empty mount point is gone. */

@@ -6,6 +6,8 @@ import { bind } from "./bind.ts";
 import { blk } from "./blk.ts";
 import { ephemeral } from "./ephemeral.ts";
 import { applyFsGroup } from "./fs-group.ts";
+import { defaultImageSettings, type ImageSettings } from "./image/image-settings.ts";
+import { imageGuestPull } from "./image-guest-pull.ts";
 import { local } from "./local.ts";
 import { mmioBlk } from "./mmio-blk.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
@@ -19,10 +21,9 @@ import { virtioFs } from "./virtio-fs.ts";
 import { watchableBind } from "./watchable-bind.ts";
 
 const DRIVERS: ReadonlyMap<string, StorageDriver> = new Map(
-  [virtioFs, ephemeral, local, bind, watchableBind, overlayfs, blk, mmioBlk, scsi, nvdimm].map((driver) => [
-    driver.name,
-    driver,
-  ]),
+  [virtioFs, ephemeral, local, bind, watchableBind, overlayfs, blk, mmioBlk, scsi, nvdimm, imageGuestPull].map(
+    (driver) => [driver.name, driver],
+  ),
 );
 
 export const storageDrivers: readonly string[] = [...DRIVERS.keys()];
@@ -61,13 +62,15 @@ function checkStorage({ driver: name, driverOptions }: Storage): StorageDriver {
 export class Storages {
   readonly #kernel: Kernel;
   readonly #findDisk: FindDisk;
+  readonly #images: ImageSettings;
   readonly #save: KeptStorages["save"];
   readonly #records = new Map<string, StorageRecord>();
   readonly #locks = new LockByName();
 
-  constructor(kernel: Kernel, findDisk: FindDisk, kept?: KeptStorages) {
+  constructor(kernel: Kernel, findDisk: FindDisk, kept?: KeptStorages, images: ImageSettings = defaultImageSettings) {
     this.#kernel = kernel;
     this.#findDisk = findDisk;
+    this.#images = images;
     this.#save = kept?.save ?? (() => undefined);
     const known = new Map(kept?.known.map((storage) => [storage.mountPoint, storage]));
     for (const mountPoint of [...sharedOf(known), ...(kept?.users ?? [])]) {
@@ -93,7 +96,7 @@ export class Storages {
     const done: string[] = [];
     try {
       for (const storage of found) {
-        await this.#locks.run(storage.mountPoint, () => this.#acquireOne(storage));
+        await this.#locks.run(storage.mountPoint, () => this.#acquireOne(storage, signal));
         done.push(storage.mountPoint);
       }
     } catch (error) {
@@ -132,7 +135,7 @@ export class Storages {
     return kind === undefined ? storage : { ...storage, source: await this.#findDisk(kind, storage.source, signal) };
   }
 
-  async #acquireOne(storage: PlacedStorage): Promise<void> {
+  async #acquireOne(storage: PlacedStorage, signal: AbortSignal | undefined): Promise<void> {
     const { mountPoint, fsGroup, shared } = storage;
     const present = this.#records.get(mountPoint);
     if (present !== undefined) {
@@ -145,7 +148,7 @@ export class Storages {
     this.#note();
     let mounted = false;
     try {
-      await checkStorage(storage).mount(this.#kernel, storage);
+      await checkStorage(storage).mount(this.#kernel, storage, { images: this.#images, signal });
       mounted = true;
       const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;
       if (fsGroup !== undefined) await applyFsGroup(mountPoint, fsGroup, readOnly);

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
+import type { Image } from "../../image/read-image.ts";
 import type { AgentClient } from "../client/agent-client.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
-import type { Image } from "../image/read-image.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import { removeTree } from "../sandbox/remove-tree.ts";
 import { makeSharedFolder, rootfsPlace } from "../sandbox/shared-folder.ts";

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { Image } from "../../image/read-image.ts";
+import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { grpc } from "../../proto/gen/messages.js";
 import { imageSpec, type RunOptions } from "./image-config.ts";
-import type { Image } from "./read-image.ts";
-import { temporaryDirectory } from "./testing/tree.ts";
 
 /** The spec as the guest gets it. */
 function specOf(config: Image["config"], options: RunOptions = {}): grpc.Spec {

@@ -1,9 +1,9 @@
+import { ImageError } from "../../image/image-error.ts";
+import { asStrings, asText } from "../../image/image-json.ts";
+import type { Image } from "../../image/read-image.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { ImageError } from "./image-error.ts";
-import { asStrings, asText } from "./image-json.ts";
 import { imageUser } from "./image-user.ts";
-import type { Image } from "./read-image.ts";
 import * as defaults from "./spec-defaults.ts";
 
 /** What the person who starts the container says; the rest is the image's. */

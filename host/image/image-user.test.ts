@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { imageUser } from "./image-user.ts";
-import { temporaryDirectory } from "./testing/tree.ts";
 
 const passwd =
   "root:x:0:0:root:/root:/bin/sh\n# a comment\nann:x:1000:100::/home/ann:/bin/sh\n1234:x:77:78::/:/bin/sh\nbad:x:no:0::/:\n";

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
-import { ImageError } from "./image-error.ts";
-import { resolveFile } from "./resolve-in-root.ts";
+import { ImageError } from "../../image/image-error.ts";
+import { resolveFile } from "../../image/resolve-in-root.ts";
 
 export interface ImageUser {
   readonly uid: number;

@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { readImage } from "../../image/read-image.ts";
+import { temporaryDirectory, treeOf } from "../../image/testing/tree.ts";
 import { makeBusyboxImage } from "./make-image.ts";
-import { readImage } from "./read-image.ts";
-import { temporaryDirectory, treeOf } from "./testing/tree.ts";
 import { unpack } from "./unpack.ts";
 
 test("an image of Debian's busybox is read, unpacked, and its tools run; made twice it has the same bytes", {

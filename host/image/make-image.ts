@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ImageError, reason } from "../../image/image-error.ts";
+import { thisPlatform } from "../../image/platform.ts";
+import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
 import { debianFile } from "./debian-file.ts";
-import { ImageError, reason } from "./image-error.ts";
-import { thisPlatform } from "./platform.ts";
-import { type LayerEntry, packTar, writeLayout } from "./write-layout.ts";
 
 /**
  * Makes a small image, an OCI layout as a tar file, from Debian's busybox-static: a shell and some 270 tools. No root, no

@@ -1,11 +1,11 @@
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { lstat } from "./resolve-in-root.ts";
-import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "./testing/layers.ts";
-import { temporaryDirectory, treeOf } from "./testing/tree.ts";
+import { lstat } from "../../image/resolve-in-root.ts";
+import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "../../image/testing/layers.ts";
+import { temporaryDirectory, treeOf } from "../../image/testing/tree.ts";
+import { type LayerEntry, packTar } from "../../image/write-layout.ts";
 import { type UnpackOptions, unpack } from "./unpack.ts";
-import { type LayerEntry, packTar } from "./write-layout.ts";
 
 /** Unpacks layers of entries and gives the tree. */
 async function treeFrom(layers: readonly (readonly LayerEntry[])[], options?: UnpackOptions) {

@@ -1,5 +1,5 @@
+import { type Image, readImage } from "../../image/read-image.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
-import { type Image, readImage } from "../image/read-image.ts";
 import { type UnpackOptions, type UnpackReport, unpack } from "../image/unpack.ts";
 import { makeRootfs } from "./shared-folder.ts";
 

@@ -12,6 +12,7 @@ import { guestCallScenarios } from "./guest-calls.ts";
 import { hookFailureScenarios } from "./hook-failures.ts";
 import { hookScenarios } from "./hooks.ts";
 import { hostileScenarios } from "./hostile.ts";
+import { imagePullScenarios } from "./image-pull.ts";
 import { limitScenarios } from "./limits.ts";
 import { lostConnections } from "./lost-connections.ts";
 import type { Machine } from "./machine.ts";
@@ -90,6 +91,7 @@ export function allScenarios(
     });
     afterAll(() => current.pod?.client.close());
     describe("a full disk", () => fullDiskScenarios(() => current.pod));
+    describe("images that the guest gets", () => imagePullScenarios(current));
     enduranceScenarios(current);
   });
 }

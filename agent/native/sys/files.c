@@ -1,11 +1,15 @@
 /* Descriptors: pipes, reading and writing, memory files, openat2. */
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <linux/openat2.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "sys.h"
@@ -185,6 +189,36 @@ static napi_value call_statfs_type(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : (int64_t)(uint32_t)stat.f_type);
 }
 
+/* makeNode(dir, name, mode, major, minor): a named pipe or a device; never follows, never replaces */
+static napi_value call_make_node(napi_env env, napi_callback_info info) {
+  struct args args;
+  int dir;
+  char name[NAME_MAX + 1];
+  int64_t mode, major, minor;
+  if (!args_begin(&args, env, info, 5) || !arg_fd(&args, "dir", &dir) ||
+      !arg_string(&args, "name", name, sizeof(name)) || !arg_int(&args, "mode", 0, 0xffff, &mode) ||
+      !arg_int(&args, "major", 0, 0xfff, &major) || !arg_int(&args, "minor", 0, 0xfffff, &minor))
+    return NULL;
+  if (strchr(name, '/') != NULL) {
+    type_error(env, "name", "without a slash");
+    return NULL;
+  }
+  return result(env, SYS_RETRY(mknodat(dir, name, (mode_t)mode, makedev((unsigned)major, (unsigned)minor))));
+}
+
+/* setXattr(fd, name, value: Uint8Array) */
+static napi_value call_set_xattr(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  char name[XATTR_NAME_MAX + 1];
+  uint8_t *value;
+  size_t length;
+  if (!args_begin(&args, env, info, 3) || !arg_fd(&args, "fd", &fd) ||
+      !arg_string(&args, "name", name, sizeof(name)) || !arg_bytes(&args, "value", &value, &length))
+    return NULL;
+  return result(env, SYS_RETRY(fsetxattr(fd, name, value, length, 0)));
+}
+
 napi_status files_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
       {"pipe", call_pipe},         {"setNonBlocking", call_set_non_blocking},
@@ -193,6 +227,7 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"readable", call_readable}, {"memoryFile", call_memory_file},
       {"openat2", call_openat2},   {"statfsType", call_statfs_type},
       {"mapShared", call_map_shared}, {"splice", call_splice},
+      {"makeNode", call_make_node}, {"setXattr", call_set_xattr},
   };
   return REGISTER(env, exports, table);
 }

@@ -1,4 +1,5 @@
 import { type Extract, extract, type Header } from "tar-stream";
+import { xattrsOf } from "./tar-xattrs.ts";
 
 /** What a header says, and where the content starts in the stream. A type that tar-stream doesn't know is null. */
 export interface TarHeader extends Omit<Header, "linkname" | "type" | "pax"> {
@@ -6,6 +7,7 @@ export interface TarHeader extends Omit<Header, "linkname" | "type" | "pax"> {
   readonly linkname: string | null;
   readonly byteOffset: number;
   readonly pax?: Readonly<Record<string, string>> | null;
+  readonly xattrs: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface TarEntry {
@@ -18,19 +20,40 @@ export interface TarEntry {
 export async function* tarEntries(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   // Tars from before POSIX have no magic number; the option is missing in the types.
   const parser = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
+  const takeXattrs = catchXattrs(parser);
   const fed = feed(source, parser);
   fed.catch((error: Error) => parser.destroy(error));
   try {
     for await (const entry of parser) {
       // tar-stream 3.2 gives null for a malformed binary size, and then waits for ever for the content's end.
       if (!Number.isSafeInteger(entry.header.size)) throw new Error("Invalid header: its size is not a number");
-      yield { header: entry.header as unknown as TarHeader, content: entry as AsyncIterable<Uint8Array> };
+      const header = { ...entry.header, xattrs: takeXattrs() } as unknown as TarHeader;
+      yield { header, content: entry as AsyncIterable<Uint8Array> };
       entry.resume();
     }
     await fed;
   } finally {
     parser.destroy();
   }
+}
+
+/** tar-stream 3.2 reads all of pax as text, which breaks capabilities. Gives what came since the last entry. */
+function catchXattrs(parser: Extract): () => ReadonlyMap<string, Uint8Array> {
+  const inside = parser as unknown as {
+    _header: { readonly type: string };
+    _decodeLongHeader(records: Uint8Array): void;
+  };
+  const decode = inside._decodeLongHeader;
+  let xattrs = new Map<string, Uint8Array>();
+  inside._decodeLongHeader = (records) => {
+    if (inside._header.type === "pax-header") xattrs = xattrsOf(Buffer.from(records));
+    decode.call(parser, records);
+  };
+  return () => {
+    const taken = xattrs;
+    xattrs = new Map();
+    return taken;
+  };
 }
 
 async function feed(source: AsyncIterable<Uint8Array>, parser: Extract): Promise<void> {

@@ -36,8 +36,13 @@ export interface ReadImageOptions {
  */
 export async function readImage(path: string, options: ReadImageOptions = {}): Promise<Image> {
   const store = await openBlobStore(path);
+  return readStoredImage(store, path, options);
+}
+
+/** The same from a store, which is closed with the image. `what` names it in errors. */
+export async function readStoredImage(store: BlobStore, what: string, options: ReadImageOptions): Promise<Image> {
   try {
-    return await openImage(store, path, options);
+    return await openImage(store, what, options);
   } catch (error) {
     await store.close();
     throw error;
@@ -47,7 +52,14 @@ export async function readImage(path: string, options: ReadImageOptions = {}): P
 interface Stored {
   readonly config: JsonObject;
   /** File of each layer; with its digest where the manifest gives one. */
-  readonly layers: readonly { readonly file: string; readonly digest?: string }[];
+  readonly layers: readonly StoredLayer[];
+}
+
+interface StoredLayer {
+  readonly file: string;
+  readonly digest?: string;
+  /** Bytes, as its descriptor says. */
+  readonly said?: number;
 }
 
 async function openImage(store: BlobStore, path: string, options: ReadImageOptions): Promise<Image> {
@@ -67,7 +79,7 @@ async function openImage(store: BlobStore, path: string, options: ReadImageOptio
   if (diffIds.length !== layers.length) {
     throw new ImageError(`read image ${path}: ${layers.length} layers, but ${diffIds.length} diff_ids`);
   }
-  const opened = layers.map((layer, at) => openLayer(store, layer.file, diffIds[at] ?? "", layer.digest));
+  const opened = layers.map((layer, at) => openLayer(store, layer, diffIds[at] ?? ""));
   const close = () => store.close();
   return {
     config: asObject(config["config"] ?? {}, "config of the configuration"),
@@ -81,11 +93,14 @@ async function openImage(store: BlobStore, path: string, options: ReadImageOptio
 async function readLayout(store: BlobStore, index: JsonObject, platform: Platform, name?: string): Promise<Stored> {
   const { manifest, config } = await chooseManifest(store, index, platform, name);
   const layers = asArray(manifest["layers"], "layers of the manifest").map((value) => {
-    const { digest, mediaType } = asObject(value, "a layer of the manifest");
+    const { digest, mediaType, size } = asObject(value, "a layer of the manifest");
     if (!/\.tar(\.gzip|[.+](gzip|zstd))?$/.test(String(mediaType))) {
       throw new ImageError(`read image: a layer of type ${JSON.stringify(mediaType)} is not supported`);
     }
-    return { file: blobName(digest), digest: String(digest) };
+    if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
+      throw new ImageError(`read image: layer ${digest} has no size`);
+    }
+    return { file: blobName(digest), digest: String(digest), said: size };
   });
   return { config, layers };
 }
@@ -115,15 +130,15 @@ function digestOfName(file: string): string | undefined {
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
-async function openLayer(store: BlobStore, file: string, diffId: string, digest?: string): Promise<Layer> {
+async function openLayer(store: BlobStore, { file, digest, said }: StoredLayer, diffId: string): Promise<Layer> {
   sha256Of(diffId);
-  const size = await store.size(file);
+  const size = await store.size(file, said);
   if (size === undefined) throw new ImageError(`read image: layer ${file} is missing`);
   return {
     diffId,
     size,
     async *open() {
-      const stored = new DigestCheck(digest ?? "", `layer ${file}`);
+      const stored = new DigestCheck(digest ?? "", `layer ${file}`, said);
       const plain = new DigestCheck(diffId, `the content of layer ${file}`);
       yield* plain.watch(await decompress(digest === undefined ? store.read(file) : stored.watch(store.read(file))));
       if (digest !== undefined) stored.verify();

@@ -18,15 +18,21 @@ export class DigestCheck {
   readonly #hash = createHash("sha256");
   readonly #expected: string;
   readonly #what: string;
+  readonly #limit: number;
 
-  /** `what` names the content in the error. */
-  constructor(expected: string, what: string) {
+  /** `what` names the content in the error; `limit`: bytes. */
+  constructor(expected: string, what: string, limit = Number.POSITIVE_INFINITY) {
     this.#expected = expected;
     this.#what = what;
+    this.#limit = limit;
   }
 
   async *watch(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let bytes = 0;
     for await (const chunk of source) {
+      bytes += chunk.length;
+      if (bytes > this.#limit)
+        throw new ImageError(`read image: ${this.#what} is longer than its ${this.#limit} bytes`);
       this.#hash.update(chunk);
       yield chunk;
     }

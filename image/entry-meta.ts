@@ -9,10 +9,14 @@ export interface EntryMeta {
   readonly gid: number;
   /** Seconds since 1970. */
   readonly mtime: number;
+  readonly xattrs: ReadonlyMap<string, Uint8Array>;
 }
 
+/** Of a directory that no layer says anything about. */
+export const IMPLIED_DIRECTORY: EntryMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: new Map() };
+
 /** Reads it from a header; pax records win. Throws ImageError for owners that the kernel does not know. */
-export function entryMeta({ mode, uid, gid, mtime, pax }: TarHeader): EntryMeta {
+export function entryMeta({ mode, uid, gid, mtime, pax, xattrs }: TarHeader): EntryMeta {
   const seconds = Number(pax?.["mtime"] ?? mtime.getTime() / 1000);
   return {
     mode: mode & 0o7777,
@@ -20,6 +24,7 @@ export function entryMeta({ mode, uid, gid, mtime, pax }: TarHeader): EntryMeta 
     gid: owner(pax?.["gid"] ?? gid),
     // Beyond what file systems keep, a time is only a nuisance.
     mtime: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 2 ** 33) : 0,
+    xattrs,
   };
 }
 

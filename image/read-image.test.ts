@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { unpack } from "../host/image/unpack.ts";
 import { digestOf } from "./digest.ts";
 import { type ReadImageOptions, readImage } from "./read-image.ts";
 import { file, symlink } from "./testing/layers.ts";
 import { temporaryDirectory, treeOf } from "./testing/tree.ts";
-import { unpack } from "./unpack.ts";
 import { type LayerEntry, layoutEntries, packTar } from "./write-layout.ts";
 
 const amd64 = { os: "linux", architecture: "amd64" };
@@ -93,7 +93,9 @@ describe("an OCI layout", () => {
       const configBlob = json({ ...amd64, config, rootfs: { type: "layers", diff_ids: [digestOf(tar)] } });
       const manifest = json({
         config: { digest: digestOf(configBlob) },
-        layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar+zstd", digest: digestOf(layer) }],
+        layers: [
+          { mediaType: "application/vnd.oci.image.layer.v1.tar+zstd", digest: digestOf(layer), size: layer.length },
+        ],
       });
       const index = json({ manifests: [{ digest: digestOf(manifest) }] });
       const all = [

@@ -9,8 +9,8 @@ import { tarEntries } from "./tar-entries.ts";
 
 /** The files of an image, by their names in the layout. */
 export interface BlobStore {
-  /** Size in bytes; undefined when there is no such file. */
-  size(name: string): Promise<number | undefined>;
+  /** Size in bytes; undefined when there is no such file. `said`: by its descriptor, for a store that can't look. */
+  size(name: string, said?: number): Promise<number | undefined>;
   /** Its bytes; the caller asks for `size` first. */
   read(name: string): AsyncIterable<Uint8Array>;
   /** Removes what was unpacked to a temporary place, if anything. */
@@ -26,7 +26,8 @@ export async function openBlobStore(path: string): Promise<BlobStore> {
   }
 }
 
-function directoryStore(root: string): BlobStore {
+/** An OCI layout as a directory. */
+export function directoryStore(root: string): BlobStore {
   return {
     async size(name) {
       // Names come from the image.

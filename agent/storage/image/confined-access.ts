@@ -1,0 +1,69 @@
+import { closeSync, constants, openSync } from "node:fs";
+import { dirname } from "node:path";
+import type { TreeAccess } from "../../../image/tree-access.ts";
+import {
+  O_PATH,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+} from "../../kernel/constants.ts";
+import { SystemError } from "../../kernel/error.ts";
+import type { Fd, Sys } from "../../kernel/kernel.ts";
+import { pathOf } from "../shared-parent.ts";
+
+const { O_DIRECTORY } = constants;
+const RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+const TYPES = { p: S_IFIFO, c: S_IFCHR, b: S_IFBLK } as const;
+/** What programs need and what users gave; others mean something to the guest itself (trusted, security, system). */
+const KEPT = /^(security\.capability$|user\.)/;
+
+export type AccessSys = Pick<Sys, "openat2" | "close" | "makeNode" | "setXattr">;
+
+/** Reaches everything through descriptors below the root's: the kernel refuses any way that leads out, be it for a moment. */
+export function confinedAccess(sys: AccessSys, root: string): TreeAccess & { close(): void } {
+  const top = openSync(root, O_PATH | O_DIRECTORY);
+  const within = <T>(path: string, use: (fd: Fd) => T): T => {
+    const fd = sys.openat2(top, path.slice(root.length + 1) || ".", O_PATH | O_DIRECTORY, RESOLVE);
+    return closedAfter(
+      () => use(fd),
+      () => sys.close(fd),
+    );
+  };
+  const nameOf = (path: string) => path.slice(dirname(path).length + 1);
+  return {
+    entry: (path, use) => within(dirname(path), (parent) => use(`${pathOf(parent)}/${nameOf(path)}`)),
+    directory: (path, use) => within(path, (fd) => use(pathOf(fd))),
+    makeNode: (path, type, major, minor) =>
+      within(dirname(path), (parent) => sys.makeNode(parent, nameOf(path), TYPES[type] | 0o600, major, minor)),
+    setXattrs(fd, xattrs) {
+      for (const [name, value] of xattrs) if (KEPT.test(name)) setXattr(sys, fd, name, value);
+    },
+    close: () => closeSync(top),
+  };
+}
+
+/** A file system may have none for users: tmpfs before Linux 6.6. */
+function setXattr(sys: AccessSys, fd: Fd, name: string, value: Uint8Array): void {
+  try {
+    sys.setXattr(fd, name, value);
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === "ENOTSUP" && name.startsWith("user."))) throw error;
+  }
+}
+
+/** Also when what is done goes on for a while. */
+function closedAfter<T>(work: () => T, close: () => void): T {
+  let result: T;
+  try {
+    result = work();
+  } catch (error) {
+    close();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(close) as T;
+  close();
+  return result;
+}

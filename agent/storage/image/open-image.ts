@@ -1,0 +1,37 @@
+import { type BlobStore, directoryStore } from "../../../image/blob-store.ts";
+import { type Image, type ReadImageOptions, readStoredImage } from "../../../image/read-image.ts";
+import { parseImageReference } from "./image-reference.ts";
+import type { ImageSettings } from "./image-settings.ts";
+import type { PullOptions } from "./pull-options.ts";
+import { RegistryClient } from "./registry-client.ts";
+import { registryStore } from "./registry-store.ts";
+
+/** The image of this machine's platform, from a layout or a registry. The caller closes it. */
+export function openImage(pull: PullOptions, settings: ImageSettings, signal: AbortSignal): Promise<Image> {
+  const { image, layout, plainHttp } = pull;
+  if (layout !== undefined) return openInLayout(directoryStore(layout), layout, image);
+  const reference = parseImageReference(image);
+  const client = new RegistryClient(reference, { ...settings, plainHttp, signal });
+  return readStoredImage(registryStore(client, reference), image, {});
+}
+
+/** By its digest, or its name as the layout's index has it; without a name it is the only one. */
+function openInLayout(store: BlobStore, layout: string, image: string): Promise<Image> {
+  const [, digest] = image.split("@");
+  if (digest !== undefined) return readStoredImage(pinned(store, digest), layout, {});
+  const named: ReadImageOptions = image === "" ? {} : { name: image.replace(/^docker\.io\/(library\/)?/, "") };
+  return readStoredImage(store, layout, named);
+}
+
+/** A layout whose index names one manifest alone. */
+function pinned(store: BlobStore, digest: string): BlobStore {
+  const index = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [{ digest }] }));
+  return {
+    size: async (name) => (name === "index.json" ? index.length : store.size(name)),
+    async *read(name) {
+      if (name === "index.json") yield index;
+      else yield* store.read(name);
+    },
+    close: () => store.close(),
+  };
+}

@@ -1,0 +1,121 @@
+import { expect, test } from "vitest";
+import { parseImageReference } from "./image-reference.ts";
+import { RegistryClient } from "./registry-client.ts";
+import { type Handler, startRegistry, type TestRegistry } from "./testing/registry.ts";
+
+const options = { httpsProxy: "", noProxy: "", plainHttp: false, signal: new AbortController().signal };
+
+async function get(registry: TestRegistry, path: string): Promise<string> {
+  const client = new RegistryClient(parseImageReference(`${registry.host}/test/image:1`), options);
+  try {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await client.get(path, ["*/*"])) as AsyncIterable<Uint8Array>) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  } finally {
+    client.close();
+  }
+}
+
+/** Wants a token from itself. `realm` is where it says they are. */
+function wantsToken(registry: TestRegistry, realm = `http://${registry.host}/token`): Handler {
+  return (request, response, url) => {
+    if (url.pathname === "/token") {
+      response.end(JSON.stringify({ token: `t-${url.searchParams.get("scope")}` }));
+      return true;
+    }
+    if (request.headers.authorization === "Bearer t-repository:test/image:pull") return undefined;
+    const challenge = `Bearer realm="${realm}",service="reg",scope="repository:test/image:pull"`;
+    response.writeHead(401, { "www-authenticate": challenge }).end();
+    return true;
+  };
+}
+
+test("a token is asked for once, where the registry says, and sent from then on", async () => {
+  await using registry = await startRegistry();
+  registry.put(Buffer.from("content"), "1");
+  registry.handler = wantsToken(registry);
+  const client = new RegistryClient(parseImageReference(`${registry.host}/test/image:1`), options);
+  for (let times = 0; times < 2; times++) (await client.get("manifests/1", ["*/*"])).resume();
+  client.close();
+  const token = "Bearer t-repository:test/image:pull";
+  expect(registry.requests).toEqual([
+    "GET /v2/test/image/manifests/1",
+    "GET /token?service=reg&scope=repository%3Atest%2Fimage%3Apull",
+    `GET /v2/test/image/manifests/1 ${token}`,
+    `GET /v2/test/image/manifests/1 ${token}`,
+  ]);
+});
+
+test("a token does not follow a redirect to another host, and its query is in no error", async () => {
+  await using registry = await startRegistry();
+  await using other = await startRegistry();
+  const digest = other.put(Buffer.from("content"));
+  const token = wantsToken(registry);
+  const leads =
+    (to: string): Handler =>
+    (request, response, url) => {
+      if (token(request, response, url) === true) return true;
+      response.writeHead(307, { location: to }).end();
+      return true;
+    };
+  registry.handler = leads(`http://${other.host}/v2/test/image/blobs/${digest}?signature=secret`);
+  expect(await get(registry, `blobs/${digest}`)).toBe("content");
+  expect(other.requests).toEqual([`GET /v2/test/image/blobs/${digest}?signature=secret`]);
+  registry.handler = leads("/again?secret");
+  await expect(get(registry, "manifests/1")).rejects.toThrow(/^GET \S+\/manifests\/1: more than 5 redirects$/);
+  registry.handler = leads("http://registry.invalid/x?secret");
+  await expect(get(registry, "manifests/1")).rejects.toThrow(
+    "GET http://registry.invalid/x: only https is spoken to other hosts, unless the storage has the option plain-http",
+  );
+  registry.handler = leads("file:///etc/passwd");
+  await expect(get(registry, "manifests/1")).rejects.toThrow("only https");
+});
+
+test("a token's place elsewhere has to be https", async () => {
+  await using registry = await startRegistry();
+  registry.handler = wantsToken(registry, "http://registry.invalid/token");
+  await expect(get(registry, "manifests/1")).rejects.toThrow("GET http://registry.invalid/token: only https");
+});
+
+test.each([
+  ['Basic realm="x"', "401, the registry wants a login by basic; only anonymous tokens are asked for"],
+  [undefined, "401, the registry wants nobody; only anonymous tokens are asked for"],
+  ['Bearer realm="/relative"', "401, the registry wants a login by bearer"],
+])("a registry that wants %s is told in one line", async (challenge, why) => {
+  await using registry = await startRegistry();
+  registry.handler = (_request, response) => {
+    response.writeHead(401, challenge === undefined ? {} : { "www-authenticate": challenge }).end();
+    return true;
+  };
+  await expect(get(registry, "manifests/1")).rejects.toMatchObject({
+    kind: "permission-denied",
+    message: expect.stringContaining(why),
+  });
+});
+
+test.each(["{}", "not JSON", '{"token": "a\\nb"}', '{"token": 1}', "x".repeat(100_000)])(
+  "an answer without a token (%.20s) is an error",
+  async (answer) => {
+    await using registry = await startRegistry();
+    const usual = wantsToken(registry);
+    registry.handler = (request, response, url) => {
+      if (url.pathname !== "/token") return usual(request, response, url);
+      response.end(answer);
+      return true;
+    };
+    await expect(get(registry, "manifests/1")).rejects.toThrow("there is no token in the answer");
+  },
+);
+
+test("a token that is refused is not asked for again and again", async () => {
+  await using registry = await startRegistry();
+  const usual = wantsToken(registry);
+  registry.handler = (request, response, url) => {
+    if (url.pathname === "/token") return usual(request, response, url);
+    response.writeHead(401, { "www-authenticate": `Bearer realm="http://${registry.host}/token"` });
+    response.end(JSON.stringify({ errors: [{ code: "DENIED", message: "not\nfor you" }] }));
+    return true;
+  };
+  await expect(get(registry, "manifests/1")).rejects.toThrow(/manifests\/1: 401 \(DENIED not for you\)$/);
+  expect(registry.requests).toHaveLength(3);
+});

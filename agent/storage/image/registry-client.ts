@@ -1,0 +1,113 @@
+import type { IncomingMessage } from "node:http";
+import { AgentError } from "../../kernel/error.ts";
+import { parseChallenge, tokenUrl } from "./bearer-challenge.ts";
+import { HttpClient, type HttpOptions, isLoopback, show } from "./http-get.ts";
+import type { ImageReference } from "./image-reference.ts";
+
+const MAX_TOKEN_ANSWER = 64 * 1024;
+const MAX_ERROR_ANSWER = 4096;
+const AGENT = "guestd";
+
+/** One repository of a registry, read as anybody may: with a token where the registry hands them out. */
+export class RegistryClient {
+  readonly #reference: ImageReference;
+  readonly #http: HttpClient;
+  readonly #base: URL;
+  #token: string | undefined;
+
+  constructor(reference: ImageReference, options: HttpOptions) {
+    this.#reference = reference;
+    this.#http = new HttpClient(options);
+    const { registry, repository } = reference;
+    const base = new URL(`https://${registry}/v2/${repository}/`);
+    if (isLoopback(base.hostname) || options.plainHttp) base.protocol = "http:";
+    this.#base = base;
+  }
+
+  /** The body of "manifests/…" or "blobs/…". Throws one line for any status but 200. */
+  async get(path: string, accept: readonly string[]): Promise<IncomingMessage> {
+    const url = new URL(path, this.#base);
+    let answer = await this.#ask(url, accept);
+    if (answer.statusCode === 401) {
+      answer.destroy();
+      await this.#authenticate(url, answer.headers["www-authenticate"]);
+      answer = await this.#ask(url, accept);
+    }
+    if (answer.statusCode !== 200) throw await refusal(url, answer);
+    return answer;
+  }
+
+  close(): void {
+    this.#http.close();
+  }
+
+  #ask(url: URL, accept: readonly string[]): Promise<IncomingMessage> {
+    const token = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+    return this.#http.get(url, {
+      accept: accept.join(", "),
+      "user-agent": AGENT,
+      "accept-encoding": "identity",
+      ...token,
+    });
+  }
+
+  /** Gets a token from the place that the registry names. */
+  async #authenticate(url: URL, header: string | undefined): Promise<void> {
+    const challenge = parseChallenge(header);
+    const place = challenge && tokenUrl(challenge, `repository:${this.#reference.repository}:pull`);
+    if (challenge?.scheme !== "bearer" || place === undefined) {
+      const wants = challenge === undefined ? "nobody" : `a login by ${challenge.scheme}`;
+      throw new AgentError(
+        "permission-denied",
+        `GET ${show(url)}: 401, the registry wants ${wants}; only anonymous tokens are asked for`,
+      );
+    }
+    const answer = await this.#http.get(place, { accept: "application/json", "user-agent": AGENT });
+    if (answer.statusCode !== 200) throw await refusal(place, answer);
+    const text = await readStart(answer, MAX_TOKEN_ANSWER);
+    const token = tokenIn(text);
+    if (token === undefined) throw new AgentError("unavailable", `GET ${show(place)}: there is no token in the answer`);
+    this.#token = token;
+  }
+}
+
+function tokenIn(text: string): string | undefined {
+  try {
+    const { token, access_token } = JSON.parse(text) as Record<string, unknown>;
+    const found = token ?? access_token;
+    // It goes into a header.
+    return typeof found === "string" && /^[\x21-\x7e]+$/.test(found) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One line with the status and what the registry says of it. */
+async function refusal(url: URL, answer: IncomingMessage): Promise<AgentError> {
+  const status = answer.statusCode ?? 0;
+  const text = await readStart(answer, MAX_ERROR_ANSWER).catch(() => "");
+  const kind = status === 404 ? "not-found" : status === 401 || status === 403 ? "permission-denied" : "unavailable";
+  return new AgentError(kind, `GET ${show(url)}: ${status}${saidIn(text)}`);
+}
+
+function saidIn(text: string): string {
+  try {
+    const { errors } = JSON.parse(text) as { readonly errors?: readonly { code?: unknown; message?: unknown }[] };
+    const { code = "", message = "" } = errors?.[0] ?? {};
+    const said = `${code} ${message}`.replaceAll(/[^\x20-\x7e]/g, " ").trim();
+    return said === "" ? "" : ` (${said.slice(0, 200)})`;
+  } catch {
+    return "";
+  }
+}
+
+async function readStart(answer: IncomingMessage, most: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > most) break;
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,97 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "../../../image/testing/layers.ts";
+import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
+import { type LayerEntry, packTar } from "../../../image/write-layout.ts";
+import { openSys } from "../../kernel/sys.ts";
+import { unpackImage } from "./unpack-image.ts";
+
+const sys = openSys();
+const isRoot = process.getuid?.() === 0;
+const signal = new AbortController().signal;
+
+async function unpacked(layers: readonly (readonly LayerEntry[])[]) {
+  const temporary = temporaryDirectory();
+  const root = join(temporary.path, "root");
+  mkdirSync(root);
+  await unpackImage(sys, { layers: await Promise.all(layers.map(layerOf)) }, root, signal);
+  return { root, at: (path: string) => join(root, path), [Symbol.dispose]: () => temporary[Symbol.dispose]() };
+}
+
+test.runIf(isRoot)("owners, modes, links, pipes and devices are those of the image (as root)", async () => {
+  using image = await unpacked([
+    [
+      { ...directory("d", 0o1777), uid: 5, gid: 6 },
+      { ...file("d/f", "text", 0o4751), uid: 1000, gid: 100 },
+      hardLink("h", "d/f"),
+      { ...symlink("l", "/etc/passwd"), uid: 7, gid: 8 },
+      { name: "p", type: "fifo", mode: 0o640 },
+      { name: "c", type: "character-device", mode: 0o666, devmajor: 1, devminor: 3 },
+    ],
+  ]);
+  const shown = execFileSync("stat", ["-c", "%n %F %a %u %g %t,%T %h", "d", "d/f", "h", "l", "p", "c"], {
+    cwd: image.root,
+    encoding: "utf8",
+  });
+  expect(shown.trim().split("\n")).toEqual([
+    "d directory 1777 5 6 0,0 2",
+    "d/f regular file 4751 1000 100 0,0 2",
+    "h regular file 4751 1000 100 0,0 2",
+    "l symbolic link 777 7 8 0,0 1",
+    "p fifo 640 0 0 0,0 1",
+    "c character special file 666 0 0 1,3 1",
+  ]);
+});
+
+/** cap_setuid, whose byte is no UTF-8. */
+const CAPABILITY = Buffer.from("0100000280000000000000000000000000000000", "hex");
+
+test.runIf(isRoot)(
+  "capabilities of files are kept byte by byte; attributes of the guest itself are not (as root)",
+  async () => {
+    const record = (key: string, value: Buffer) => {
+      const rest = Buffer.concat([Buffer.from(` SCHILY.xattr.${key}=`), value, Buffer.from("\n")]);
+      const length = rest.length + 2 < 100 ? rest.length + 2 : rest.length + 3;
+      return Buffer.concat([Buffer.from(String(length)), rest]);
+    };
+    const pax = Buffer.concat([
+      record("security.capability", CAPABILITY),
+      record("trusted.overlay.opaque", Buffer.from("y")),
+    ]);
+    const header = await packTar([{ name: "PaxHeader/f", content: pax, mode: 0o644 }]);
+    const type = header.subarray(0, 512);
+    type.write("x", 156, "latin1");
+    type.fill(" ", 148, 156);
+    type.write(
+      `${type
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, "0")}\0 `,
+      148,
+      "latin1",
+    );
+    const tar = Buffer.concat([
+      header.subarray(0, header.length - 1024),
+      await packTar([file("f", "x"), file("g", "x")]),
+    ]);
+    using temporary = temporaryDirectory();
+    const root = join(temporary.path, "root");
+    mkdirSync(root);
+    await unpackImage(sys, { layers: [layerOfBytes(tar)] }, root, signal);
+    const script = `import os; print([(n, os.getxattr(f, n).hex()) for f in ("f", "g") for n in os.listxattr(f)])`;
+    const shown = execFileSync("python3", ["-c", script], { cwd: root, encoding: "utf8" });
+    expect(shown.trim()).toBe(`[('security.capability', '${CAPABILITY.toString("hex")}')]`);
+  },
+);
+
+test("an opaque directory hides what lower layers have in it, and a whiteout one name", async () => {
+  if (!isRoot) return;
+  using image = await unpacked([
+    [directory("d"), file("d/a", "1"), directory("d/e"), file("d/e/x", "1"), file("keep", "1"), file("gone", "1")],
+    [file("d/new", "2"), file("d/.wh..wh..opq"), file(".wh.gone")],
+  ]);
+  expect(treeOf(image.root)).toEqual({ "d/": "", "d/new": "2", keep: "1" });
+  expect(statSync(image.at("d")).isDirectory()).toBe(true);
+});

@@ -1,0 +1,202 @@
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ImageError } from "../image-error.ts";
+import type { Layer } from "../read-image.ts";
+import { type LayerEntry, packTar } from "../write-layout.ts";
+import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "./layers.ts";
+import { temporaryDirectory, treeOf } from "./tree.ts";
+
+/** Applies layers to a directory that is there and empty. */
+export type Apply = (layers: readonly Layer[], root: string) => Promise<unknown>;
+
+/** A place with things beside the root that must not change. `outside` is the absolute path of a directory of them. */
+function place() {
+  const temporary = temporaryDirectory();
+  const outside = join(temporary.path, "outside");
+  const root = join(temporary.path, "root");
+  mkdirSync(join(outside, "dir"), { recursive: true });
+  mkdirSync(root);
+  writeFileSync(join(outside, "secret"), "secret");
+  writeFileSync(join(temporary.path, "root-sibling"), "sibling");
+  symlinkSync("secret", join(outside, "dir", "link"));
+  // what is in the root need not be readable
+  const surroundings = () => treeOf(temporary.path, "root");
+  return { outside, root, surroundings, before: surroundings(), [Symbol.dispose]: () => temporary[Symbol.dispose]() };
+}
+
+/** Unpacks; whatever comes of it, the surroundings are as before and an error is one of ours. Gives tree or error. */
+async function surviveBy(apply: Apply, make: (outside: string) => readonly (readonly LayerEntry[])[]) {
+  using here = place();
+  const layers = await Promise.all(make(here.outside).map(layerOf));
+  const result = await apply(layers, here.root).then(
+    () => treeOf(here.root),
+    (error: unknown) => error,
+  );
+  expect(here.surroundings()).toEqual(here.before);
+  if (result instanceof Error) expect(result).toBeInstanceOf(ImageError);
+  return result;
+}
+
+/** What no layer may do to whoever applies it. */
+export function hostileLayers(apply: Apply): void {
+  const survive = (make: (outside: string) => readonly (readonly LayerEntry[])[]) => surviveBy(apply, make);
+
+  describe("nothing outside the root is written", () => {
+    test.each(["../escape", "a/../../escape", "..", "a/..", "/../escape", "./../outside/secret"])(
+      "by a name with dots: %s",
+      async (name) => {
+        const result = await survive(() => [[file(name, "x")]]);
+        expect(String(result)).toMatch(/entry ".*": its name has "\.\." in it/);
+      },
+    );
+
+    test("by an absolute name: it counts from the root", async () => {
+      const result = await survive((outside) => [[file(join(outside, "secret"), "x")]]);
+      expect(Object.values(result as object)).toContain("x");
+    });
+
+    test.each(["absolute", "relative"])("through a parent that is a link, %s", async (kind) => {
+      const result = await survive((outside) => [
+        [
+          symlink("out", kind === "absolute" ? outside : "../outside"),
+          file("out/secret", "x"),
+          directory("out/dir/new"),
+        ],
+      ]);
+      expect(Object.values(result as object)).toContain("x");
+    });
+
+    test("through a chain of links over two layers", async () => {
+      await survive((outside) => [
+        [symlink("a", "b"), symlink("b", "c/../../.."), directory("c")],
+        [symlink("d", `a${outside}`), file("d/secret", "x"), file("a/outside/secret", "x")],
+      ]);
+    });
+
+    test("through a link in the file's own place", async () => {
+      const result = await survive((outside) => [[symlink("f", `${outside}/secret`)], [file("f", "x")]]);
+      expect(result).toEqual({ f: "x" });
+    });
+
+    test("by a hard link's name", async () => {
+      for (const target of ["../outside/secret", "../../etc/passwd"]) {
+        const result = await survive(() => [[hardLink("a", target), file("a", "x")]]);
+        expect(String(result)).toContain('its name has ".."');
+      }
+    });
+
+    test("by a hard link to an absolute path: it counts from the root", async () => {
+      const result = await survive((outside) => [[hardLink("a", `${outside}/secret`)]]);
+      expect(String(result)).toContain("is missing");
+    });
+
+    test("by a hard link through a parent that is a link", async () => {
+      const result = await survive((outside) => [[symlink("out", outside), hardLink("a", "out/secret")]]);
+      expect(String(result)).toMatch(/is missing/);
+    });
+
+    test("by a hard link to a link, and a write to it", async () => {
+      const result = await survive((outside) => [
+        [symlink("s", `${outside}/secret`), hardLink("h", "s")],
+        [file("h", "x"), directory("s", 0o777)],
+      ]);
+      expect(result).toEqual({ h: "x", "s/": "" });
+    });
+
+    test("by whiteouts behind links or with dots", async () => {
+      await survive((outside) => [
+        [symlink("out", outside), symlink("up", "../outside")],
+        [file("out/.wh.secret"), file("up/.wh.secret"), file("out/.wh..wh..opq"), file("up/dir/.wh..wh..opq")],
+      ]);
+      await survive(() => [[file("../.wh.root-sibling")]]);
+      await survive(() => [[file(".wh.../outside")]]);
+    });
+
+    test("by a directory whose mode is set late, after a link took its parent's place", async () => {
+      await survive((outside) => [[directory("a/dir", 0o777)], [symlink("a", outside)]]);
+    });
+
+    test("by a link that goes round in circles", async () => {
+      const result = await survive(() => [[symlink("a", "b"), symlink("b", "a"), file("a/x")]]);
+      expect(String(result)).toContain("too many symbolic links");
+    });
+
+    test("by an entry that would replace the root", async () => {
+      for (const entry of [file("/"), symlink("./", "../outside"), hardLink(".", "x")]) await survive(() => [[entry]]);
+    });
+
+    test("by any mixture of such things", { timeout: 60_000 }, async () => {
+      const part = fc.constantFrom(
+        "a",
+        "b",
+        "c",
+        "..",
+        ".",
+        "",
+        "outside",
+        "secret",
+        ".wh.a",
+        ".wh..wh..opq",
+        ".wh.",
+        "out",
+      );
+      const name = fc.array(part, { minLength: 1, maxLength: 5 }).map((parts) => parts.join("/"));
+      const target = fc.oneof(
+        name,
+        fc.constantFrom("@", "@/secret", "@/dir", "../outside", "../../", "/", "..", "../root"),
+      );
+      const entry = fc.oneof(
+        name.map((n) => () => file(n, "x")),
+        name.map((n) => () => directory(n, 0o700)),
+        fc.tuple(name, target).map(
+          ([n, t]) =>
+            (outside: string) =>
+              symlink(n, t.replace("@", outside)),
+        ),
+        fc.tuple(name, target).map(
+          ([n, t]) =>
+            (outside: string) =>
+              hardLink(n, t.replace("@", outside)),
+        ),
+      );
+      const layers = fc.array(fc.array(entry, { maxLength: 8 }), { minLength: 1, maxLength: 3 });
+      await fc.assert(
+        fc.asyncProperty(layers, async (made) => {
+          await survive((outside) => made.map((layer) => layer.map((make) => make(outside))));
+        }),
+        { numRuns: 300 },
+      );
+    });
+  });
+
+  test("damaged bytes never hang and never write outside", { timeout: 60_000 }, async () => {
+    const tar = await packTar([directory("d"), file("d/f", "x".repeat(700)), symlink("l", "d"), hardLink("h", "d/f")]);
+    const change = fc.record({ at: fc.nat(tar.length - 1), byte: fc.nat(255) });
+    const damage = fc.record({ changes: fc.array(change, { maxLength: 6 }), length: fc.nat(tar.length) });
+    await fc.assert(
+      fc.asyncProperty(damage, fc.boolean(), async ({ changes, length }, cut) => {
+        using here = place();
+        const bytes = Buffer.from(tar);
+        for (const { at, byte } of changes) bytes[at] = byte;
+        const layers = [layerOfBytes(withChecksums(cut ? bytes.subarray(0, length) : bytes))];
+        await apply(layers, here.root).catch((error: unknown) => expect(error).toBeInstanceOf(ImageError));
+        expect(here.surroundings()).toEqual(here.before);
+      }),
+      { numRuns: 300 },
+    );
+  });
+}
+
+/** Makes the checksum of each block that looks like a header right again, so that damage gets past it. */
+function withChecksums(tar: Buffer): Buffer {
+  for (let at = 0; at + 512 <= tar.length; at += 512) {
+    const block = tar.subarray(at, at + 512);
+    if (block.toString("latin1", 257, 262) !== "ustar") continue;
+    block.fill(" ", 148, 156);
+    const sum = block.reduce((total, byte) => total + byte, 0);
+    block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  }
+  return tar;
+}
