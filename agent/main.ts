@@ -16,6 +16,7 @@ import { listen } from "./main/listen.ts";
 import { listenForStreams, streamAddress } from "./main/listen-streams.ts";
 import { createLog } from "./main/log.ts";
 import { LogSink, writeConsole } from "./main/log-sink.ts";
+import { openMemAgent } from "./main/open-mem-agent.ts";
 import { openPolicy } from "./main/open-policy.ts";
 import { readOptions } from "./main/options.ts";
 import { cgroupRoot, forgetLastLife, isService, removeStaleSocket } from "./main/service-mode.ts";
@@ -26,7 +27,7 @@ import { logStorages } from "./main/watch-storages.ts";
 import { logTransport, watchDurations } from "./main/watch-transport.ts";
 import { GuestMetrics } from "./metrics/scrape.ts";
 import { openNetwork } from "./network/network.ts";
-import { Sandbox } from "./sandbox/sandbox.ts";
+import { Sandbox, type SandboxOptions } from "./sandbox/sandbox.ts";
 import { serviceTable } from "./service/table.ts";
 import { copyFile } from "./storage/copy-file.ts";
 import type { OpenCall } from "./transport/connection.ts";
@@ -65,7 +66,7 @@ async function main(): Promise<void> {
   process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));
 
   const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
-  const sandboxOptions = {
+  const sandboxOptions: SandboxOptions = {
     stateDirectory,
     devices,
     pipeSize: options.containerPipeSize,
@@ -98,10 +99,15 @@ async function main(): Promise<void> {
   const isCutOff = ({ service, method }: OpenCall) => method !== "Upgrade" && !table.mayRepeat(service, method);
   const busy = () => server.openCalls().some(isCutOff);
   const upgrades = agentUpgrades({ sys, stateDirectory, running, generation, busy, log });
+  const memAgent = openMemAgent({
+    ...{ kernel, log, stateDirectory, options: options.memAgent },
+    cgroupRoot: sandboxOptions.cgroupRoot ?? "/sys/fs/cgroup",
+  });
   const table = serviceTable({
     ...upgrades,
     sandbox,
     kernel,
+    memAgent,
     policy: openPolicy(options, stateDirectory),
     network: openNetwork(realFiles, (path, signal) => devices.netDevice(path, signal)),
     version: VERSION,
@@ -149,6 +155,7 @@ async function main(): Promise<void> {
     log.info("the sandbox has ended");
     await listener.close();
     await server.close();
+    memAgent.close();
     sink.close();
     init.power("off");
   }

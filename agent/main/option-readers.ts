@@ -1,3 +1,10 @@
+import {
+  type CompactSettings,
+  compactBounds,
+  isWithin,
+  type MemcgSettings,
+  memcgBounds,
+} from "../guest/mem-agent/settings.ts";
 import type { Options } from "./options.ts";
 
 /** pino's names for the contract's levels. */
@@ -57,6 +64,41 @@ export function readNumber(key: KeysOf<number>, most: number, scale = 1): Option
     if (number > 0) options[key] = number * scale;
     return undefined;
   };
+}
+
+/** Of the memory agent, where 0 is a number like others; a flag may be 1 or 0 as well. */
+export const readMemAgent: OptionReader = (options, value) => {
+  const enabled = flag(value);
+  if (typeof enabled === "string") return enabled;
+  options.memAgent = { ...options.memAgent, enabled };
+  return undefined;
+};
+
+export const readMemcg = (key: keyof MemcgSettings): OptionReader => readSetting("memcg", key, memcgBounds);
+export const readCompact = (key: keyof CompactSettings): OptionReader => readSetting("compact", key, compactBounds);
+
+function readSetting(
+  part: "memcg" | "compact",
+  key: string,
+  bounds: Readonly<Record<string, readonly [number, number]>>,
+): OptionReader {
+  const bound = bounds[key];
+  return (options, text) => {
+    const value = bound === undefined ? flag(text) : numberWithin(text, bound);
+    if (typeof value === "string") return value;
+    options.memAgent = { ...options.memAgent, [part]: { ...options.memAgent[part], [key]: value } };
+    return undefined;
+  };
+}
+
+function flag(value: string): boolean | string {
+  if (value === "true" || value === "1") return true;
+  return value === "false" || value === "0" ? false : "not true or false; the default is used";
+}
+
+function numberWithin(text: string, bound: readonly [number, number]): number | string {
+  const number = /^\d{1,20}$/.test(text) ? Number(text) : Number.NaN;
+  return isWithin(number, bound) ? number : `not a whole number from ${bound[0]} to ${bound[1]}; the default is used`;
 }
 
 /** Calls by their names, without or with the "Request" that policies put behind them. Names that are none open nothing. */

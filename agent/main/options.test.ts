@@ -45,6 +45,25 @@ describe("options of the kernel command line", () => {
     expect(options("").defaultSeccomp).toBe(false);
   });
 
+  it("of the memory agent take 0 as a number, and flags as 1 and 0 too", () => {
+    const line = `agent.mem_agent_enable=1 agent.mem_agent_memcg_swap=true agent.mem_agent_memcg_period_psi_percent_limit=0
+      agent.mem_agent_compact_force_times=0 agent.mem_agent_compact_threshold=18446744073709551615`;
+    const { memAgent } = options(line);
+    expect(memAgent).toEqual({
+      enabled: true,
+      memcg: { ...defaultOptions.memAgent.memcg, swap: true, periodPsiPercentLimit: 0 },
+      compact: { ...defaultOptions.memAgent.compact, compactForceTimes: 0, compactThreshold: 2 ** 64 },
+    });
+    const bad = read("agent.mem_agent_memcg_period_secs=0 agent.mem_agent_memcg_swap=on");
+    expect(bad).toEqual({
+      options: defaultOptions,
+      problems: [
+        "option agent.mem_agent_memcg_period_secs=0: not a whole number from 1 to 2147483; the default is used",
+        "option agent.mem_agent_memcg_swap=on: not true or false; the default is used",
+      ],
+    });
+  });
+
   it("that are unknown are ignored, and so is what is not ours", () => {
     const line = "agent.nonsense=1 root=/dev/pmem0p1 agent.cdh_api_timeout=50 agent.toString=1 agent.log";
     expect(read(line)).toEqual({ options: defaultOptions, problems: [] });

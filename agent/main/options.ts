@@ -1,3 +1,5 @@
+import type { MemAgentOptions } from "../guest/mem-agent/mem-agent.ts";
+import { defaultCompact, defaultMemcg } from "../guest/mem-agent/settings.ts";
 import { parseConfigFile } from "./config-file.ts";
 import {
   type LogLevel,
@@ -6,8 +8,11 @@ import {
   type OptionReader,
   readAddress,
   readCalls,
+  readCompact,
   readFlag,
   readLevel,
+  readMemAgent,
+  readMemcg,
   readNumber,
   readText,
 } from "./option-readers.ts";
@@ -47,6 +52,7 @@ export interface Options {
   /** The only calls that are allowed; undefined: all that the policy allows. */
   readonly allowedCalls: readonly string[] | undefined;
   readonly deniedCalls: readonly string[];
+  readonly memAgent: MemAgentOptions;
 }
 
 export const defaultOptions: Options = {
@@ -69,6 +75,7 @@ export const defaultOptions: Options = {
   policyFile: "",
   allowedCalls: undefined,
   deniedCalls: [],
+  memAgent: { enabled: false, memcg: defaultMemcg, compact: defaultCompact },
 };
 
 /** Each option's name on the kernel command line, and how its value is read. */
@@ -92,6 +99,22 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.policy_file": readText("policyFile"),
   "agent.allow_calls": readCalls("allowedCalls"),
   "agent.deny_calls": readCalls("deniedCalls"),
+  "agent.mem_agent_enable": readMemAgent,
+  "agent.mem_agent_memcg_disable": readMemcg("disabled"),
+  "agent.mem_agent_memcg_swap": readMemcg("swap"),
+  "agent.mem_agent_memcg_swappiness_max": readMemcg("swappinessMax"),
+  "agent.mem_agent_memcg_period_secs": readMemcg("periodSecs"),
+  "agent.mem_agent_memcg_period_psi_percent_limit": readMemcg("periodPsiPercentLimit"),
+  "agent.mem_agent_memcg_eviction_psi_percent_limit": readMemcg("evictionPsiPercentLimit"),
+  "agent.mem_agent_memcg_eviction_run_aging_count_min": readMemcg("evictionRunAgingCountMin"),
+  "agent.mem_agent_compact_disable": readCompact("disabled"),
+  "agent.mem_agent_compact_period_secs": readCompact("periodSecs"),
+  "agent.mem_agent_compact_period_psi_percent_limit": readCompact("periodPsiPercentLimit"),
+  "agent.mem_agent_compact_psi_percent_limit": readCompact("compactPsiPercentLimit"),
+  "agent.mem_agent_compact_sec_max": readCompact("compactSecMax"),
+  "agent.mem_agent_compact_order": readCompact("compactOrder"),
+  "agent.mem_agent_compact_threshold": readCompact("compactThreshold"),
+  "agent.mem_agent_compact_force_times": readCompact("compactForceTimes"),
 };
 
 /** These are on as a bare word; the first is nothing but that. */

@@ -1,6 +1,7 @@
 import type { Init } from "../../proto/codec.ts";
 import type { agentService, guest, health, RequestOf, ResponseOf } from "../../proto/methods.ts";
 import type { PassedStreams } from "../container/passfd/passed-streams.ts";
+import type { MemAgent } from "../guest/mem-agent/mem-agent.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Network } from "../network/network.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
@@ -23,6 +24,7 @@ export interface Agent {
   readonly kernel: Pick<Kernel, "sys" | "files">;
   readonly network: Network;
   readonly policy: PolicyDoor;
+  readonly memAgent: Pick<MemAgent, "setMemcg" | "setCompact">;
   /** Of guestd itself. */
   readonly version: string;
   /** The agent's init is PID 1 of the guest. */

@@ -117,6 +117,8 @@ const REPEATED: ReadonlySet<string> = new Set<MethodName>([
   "GetDiagnosticData",
   "UpdateEphemeralMounts",
   "RemoveStaleVirtiofsShareMounts",
+  "MemAgentMemcgSet",
+  "MemAgentCompactSet",
   "UpdateInterface",
   "UpdateRoutes",
   "ListInterfaces",

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
@@ -8,10 +8,18 @@ import { startGuestMachine } from "./guest-machine.ts";
 
 const LEVELS = ["TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"];
 
-describe("the guest's other ports", () => {
+const MIB = 1 << 20;
+const KERNEL_ARGS = [
+  "agent.default_seccomp=on",
+  "agent.mem_agent_enable=true",
+  "agent.mem_agent_memcg_disable=true",
+  "agent.mem_agent_compact_disable=true",
+];
+
+describe("the guest's other ports, and options", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
-    machine = await startGuestMachine(512, { kernelArgs: ["agent.default_seccomp=on"] });
+    machine = await startGuestMachine(512, { kernelArgs: KERNEL_ARGS });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 
@@ -46,6 +54,53 @@ describe("the guest's other ports", () => {
     expect(await exec("probe", "socket,40,1", "socket,2,1", "umask")).toBe("socket 1\nsocket ok\numask ok\n");
     await pod.remove(id);
     pod.client.close();
+  });
+
+  describe("the memory agent", () => {
+    let client: Awaited<ReturnType<typeof machine.connect>>;
+    beforeAll(async () => {
+      client = await machine.connect();
+    });
+    afterAll(() => client?.close());
+    const lruGen = () => machine.shell("cat /sys/kernel/mm/lru_gen/enabled");
+    const vmstat = async (name: string) =>
+      Number((await machine.shell(`grep '^${name} ' /proc/vmstat`)).trim().split(" ")[1]);
+
+    it("takes back what a container has read and not used since, after its settings were changed by a call", async () => {
+      expect(await lruGen()).toBe("0x0000\n");
+      const pod = await Pod.open(machine, client);
+      const path = machine.rootfs("cold");
+      writeFileSync(`${machine.hostPath(path)}/large`, Buffer.alloc(24 * MIB, "x"));
+      const id = await pod.start(["sh", "-c", "cat /large >/dev/null; sleep 1000"], { Root: { Path: path } });
+      const cached = async () =>
+        Number(
+          (await machine.shell(`cat $(find /sys/fs/cgroup -name '*${id}*' -type d | head -1)/memory.stat`)).match(
+            /^file (\d+)$/m,
+          )?.[1],
+        );
+      await expect.poll(cached, { timeout: 20_000 }).toBeGreaterThan(20 * MIB);
+      const always = {
+        period_psi_percent_limit: 200,
+        eviction_psi_percent_limit: 200,
+        eviction_run_aging_count_min: 1,
+      };
+      await client.agent.memAgentMemcgSet({ disabled: false, period_secs: 1, ...always });
+      expect(await lruGen()).not.toBe("0x0000\n");
+      await expect.poll(cached, { timeout: 30_000 }).toBeLessThan(4 * MIB);
+      await client.agent.memAgentMemcgSet({ disabled: true });
+      // Its debugfs is nobody else's.
+      expect(await machine.shell("cat /proc/mounts")).not.toContain("debugfs");
+      await pod.remove(id);
+    });
+
+    it("has the kernel compact memory", async () => {
+      const before = await vmstat("compact_migrate_scanned");
+      const always = { period_psi_percent_limit: 200, compact_psi_percent_limit: 200, compact_force_times: 0 };
+      await client.agent.memAgentCompactSet({ disabled: false, period_secs: 1, ...always });
+      await expect.poll(() => vmstat("compact_migrate_scanned"), { timeout: 20_000 }).toBeGreaterThan(before);
+      await client.agent.memAgentCompactSet({ disabled: true });
+      expect(machine.console()).not.toMatch(/memory agent|mem-agent/);
+    });
   });
 
   it("DestroySandbox powers the guest off, and QEMU ends by itself", async () => {

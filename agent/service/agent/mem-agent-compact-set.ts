@@ -1,7 +1,15 @@
-import { AgentError } from "../../kernel/error.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** As MemAgentMemcgSet. */
-export const memAgentCompactSet: Rpc<"MemAgentCompactSet"> = async () => {
-  throw new AgentError("internal", "mem-agent is disabled");
+export const memAgentCompactSet: Rpc<"MemAgentCompactSet"> = async (agent, request) => {
+  await agent.memAgent.setCompact({
+    disabled: request.disabled,
+    periodSecs: request.period_secs,
+    periodPsiPercentLimit: request.period_psi_percent_limit,
+    compactPsiPercentLimit: request.compact_psi_percent_limit,
+    compactSecMax: request.compact_sec_max,
+    compactOrder: request.compact_order,
+    compactThreshold: request.compact_threshold,
+    compactForceTimes: request.compact_force_times,
+  });
+  return {};
 };

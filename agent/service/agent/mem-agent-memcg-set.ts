@@ -1,7 +1,14 @@
-import { AgentError } from "../../kernel/error.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Guestd has no memory agent: as the contract's one says when it is off. */
-export const memAgentMemcgSet: Rpc<"MemAgentMemcgSet"> = async () => {
-  throw new AgentError("internal", "mem-agent is disabled");
+export const memAgentMemcgSet: Rpc<"MemAgentMemcgSet"> = async (agent, request) => {
+  await agent.memAgent.setMemcg({
+    disabled: request.disabled,
+    swap: request.swap,
+    swappinessMax: request.swappiness_max,
+    periodSecs: request.period_secs,
+    periodPsiPercentLimit: request.period_psi_percent_limit,
+    evictionPsiPercentLimit: request.eviction_psi_percent_limit,
+    evictionRunAgingCountMin: request.eviction_run_aging_count_min,
+  });
+  return {};
 };

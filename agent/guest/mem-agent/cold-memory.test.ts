@@ -1,0 +1,120 @@
+import { expect, test } from "vitest";
+import { ColdMemory } from "./cold-memory.ts";
+import { defaultMemcg, type MemcgSettings } from "./settings.ts";
+import { CALM, testingGuest } from "./testing-guest.ts";
+
+const settings: MemcgSettings = { ...defaultMemcg, periodSecs: 1, evictionRunAgingCountMin: 2 };
+const running = () => new AbortController().signal;
+
+/** One cgroup with `file` cold pages, on a kernel that does what it is told. */
+async function guestWith(file: number) {
+  const guest = testingGuest({
+    "/sys/kernel/mm/lru_gen/enabled": "0x0000\n",
+    "/proc/pressure/memory": CALM,
+    "/cg/pod/a/memory.pressure": CALM,
+    "/cg/pod/a/io.pressure": CALM,
+  });
+  const kernel = { file, max: 3, min: 0 };
+  const show = () => {
+    const rows = Array.from({ length: kernel.max - kernel.min + 1 }, (_, at) => {
+      const pages = at === 0 ? kernel.file : 5;
+      return ` ${String(kernel.min + at).padStart(10)} ${"900".padStart(10)} ${"7".padStart(10)}  ${String(pages).padStart(10)} `;
+    });
+    guest.files.set("/debug/lru_gen", ["memcg    12 /pod/a", " node     0", ...rows, ""].join("\n"));
+  };
+  guest.onWrite = (_path, text) => {
+    const [command, , , seq = "", , pages] = text.split(" ");
+    if (command === "+") {
+      expect(Number(seq)).toBe(kernel.max);
+      kernel.max += 1;
+      kernel.min = kernel.max - 3;
+    } else if (command === "-") kernel.file = Math.max(0, kernel.file - Number(pages));
+    if (kernel.file === 0) kernel.min = kernel.max - 2;
+    show();
+  };
+  show();
+  const part = new ColdMemory(guest);
+  await part.prepare();
+  guest.written.splice(0);
+  return { guest, part };
+}
+
+const commands = ({ written }: { written: [string, string][] }) => written.map(([, text]) => text);
+
+test("MGLRU is turned on where it is off, and only there", async () => {
+  const guest = testingGuest({
+    "/sys/kernel/mm/lru_gen/enabled": "0x0003\n",
+    "/proc/pressure/memory": CALM,
+    "/debug/lru_gen": "",
+  });
+  await new ColdMemory(guest).prepare();
+  expect(guest.written).toEqual([["/sys/kernel/mm/lru_gen/enabled", "y"]]);
+  guest.files.set("/sys/kernel/mm/lru_gen/enabled", "0x0007\n");
+  await new ColdMemory(guest).prepare();
+  expect(guest.written).toHaveLength(1);
+});
+
+test.each([
+  ["/sys/kernel/mm/lru_gen/enabled", "MGLRU (/sys/kernel/mm/lru_gen/enabled: ENOENT)"],
+  ["/proc/pressure/memory", "pressure stall information (/proc/pressure/memory: ENOENT)"],
+])("a kernel without %s is told in the contract's words", async (path, what) => {
+  const guest = testingGuest({ "/sys/kernel/mm/lru_gen/enabled": "0x0007\n", "/proc/pressure/memory": CALM });
+  guest.files.delete(path);
+  await expect(new ColdMemory(guest).prepare()).rejects.toMatchObject({
+    kind: "internal",
+    message: `mem-agent is disabled: this kernel has no ${what}`,
+  });
+});
+
+test("memory is aged in each period, and taken after enough of them, a batch at a time until nothing is cold", async () => {
+  const { guest, part } = await guestWith(2500);
+  await part.round(settings, running());
+  expect(commands(guest)).toEqual(["+ 12 0 3 0 1"]);
+  await part.round(settings, running());
+  expect(commands(guest).slice(1)).toEqual(["+ 12 0 4 0 1", "- 12 0 2 0 1024", "- 12 0 2 0 1024", "- 12 0 2 0 1024"]);
+  expect(guest.lines).toEqual([[{ cgroup: "/pod/a", pages: 2500 }, "cold memory was taken back"]]);
+});
+
+test("a cgroup under pressure is let alone, and taking ends when it comes under pressure", async () => {
+  const { guest, part } = await guestWith(5000);
+  await part.round(settings, running());
+  guest.ms = 1000;
+  guest.files.set("/cg/pod/a/io.pressure", CALM.replace("1000", "31000"));
+  await part.round(settings, running());
+  expect(commands(guest)).toHaveLength(1);
+  guest.ms = 2000;
+  const play = guest.onWrite;
+  guest.onWrite = (path, text) => {
+    if (text.startsWith("-")) {
+      guest.ms += 100;
+      guest.files.set("/cg/pod/a/io.pressure", CALM.replace("1000", "91000"));
+    }
+    return play(path, text);
+  };
+  await part.round(settings, running());
+  expect(commands(guest).slice(1)).toEqual(["+ 12 0 4 0 1", "- 12 0 2 0 1024"]);
+});
+
+test("it ends when the kernel takes nothing more", async () => {
+  const { guest, part } = await guestWith(5000);
+  guest.onWrite = () => undefined;
+  await part.round({ ...settings, evictionRunAgingCountMin: 0 }, running());
+  expect(commands(guest)).toEqual(["+ 12 0 3 0 1", "- 12 0 0 0 1024"]);
+});
+
+test("a cgroup that goes meanwhile is no failure of the others", async () => {
+  const { guest, part } = await guestWith(10);
+  const text = guest.files.get("/debug/lru_gen") ?? "";
+  guest.files.set("/debug/lru_gen", `${text.replaceAll("/pod/a", "/gone").replace("12", "11")}${text}`);
+  await part.round(settings, running());
+  expect(guest.lines[0]?.[0]).toMatchObject({ cgroup: "/gone" });
+  expect(commands(guest)).toEqual(["+ 12 0 3 0 1"]);
+});
+
+test("a round that is given up writes nothing more", async () => {
+  const { guest, part } = await guestWith(10);
+  const stop = new AbortController();
+  stop.abort();
+  await expect(part.round(settings, stop.signal)).rejects.toThrow();
+  expect(guest.written).toEqual([]);
+});
