@@ -1,5 +1,6 @@
 import { pipeline, Readable } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip } from "node:zlib";
+import { unzstd } from "./unzstd.ts";
 
 /** Gives a stream plain, whether it was gzip, zstd or neither: told by its first bytes, as media types are not always right. */
 export async function decompress(source: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
@@ -15,14 +16,14 @@ export async function decompress(source: AsyncIterable<Uint8Array>): Promise<Asy
   const whole = joined(head, iterator);
   const compression = compressionOf(Buffer.concat(head));
   if (compression === "none") return whole;
-  return through(whole, compression === "gzip" ? createGunzip() : createZstdDecompress());
+  return compression === "gzip" ? through(whole, createGunzip()) : unzstd(whole);
 }
 
-/** What the first four bytes of a stream say. */
+/** What the first four bytes of a stream say; zstd may begin with a frame that is passed over. */
 export function compressionOf(head: Uint8Array): "gzip" | "zstd" | "none" {
   const magic = Buffer.from(head.subarray(0, 4)).toString("hex");
   if (magic.startsWith("1f8b")) return "gzip";
-  return magic === "28b52ffd" ? "zstd" : "none";
+  return magic === "28b52ffd" || /^5.2a4d18$/.test(magic) ? "zstd" : "none";
 }
 
 async function* joined(head: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

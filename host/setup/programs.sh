@@ -34,6 +34,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need busybox-static busybox "fills the tests' root file systems" has busybox; fi
   if [ "$goal" = test ]; then need iproute2 ip "sets up the networks of tests" is_file /usr/sbin/ip /sbin/ip /bin/ip; fi
   if [ "$goal" = test ]; then need iptables iptables-restore "sets the rules of tests" is_file /usr/sbin/iptables-restore; fi
+  if [ "$goal" = test ]; then need openssl openssl "makes the certificates of tests' registries" has openssl; fi
   need musl-tools musl-gcc "links init: with musl it is small, and forks fast" has musl-gcc
   if [ "$dev" = yes ]; then need "clang libclang-rt-dev" "clang with libFuzzer" "builds the fuzzers" has_fuzzer; fi
 }

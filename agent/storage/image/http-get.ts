@@ -70,7 +70,7 @@ export class HttpClient {
       const request = isPlain
         ? httpGet({ ...options, agent: this.#http }, resolve)
         : httpsGet({ ...options, agent: this.#https, servername: isIp(hostname) ? "" : hostname }, resolve);
-      request.on("error", (error) => reject(signal.aborted ? signal.reason : failed(url, error.message)));
+      request.on("error", (error) => reject(signal.aborted ? signal.reason : failed(url, error.message, error)));
     });
   }
 }
@@ -89,6 +89,7 @@ function isIp(hostname: string): boolean {
   return isIPv4(hostname) || hostname.includes(":");
 }
 
-function failed(url: URL, why: string): AgentError {
-  return new AgentError("unavailable", `GET ${show(url)}: ${why.replaceAll("\n", " ")}`);
+function failed(url: URL, why: string, error: NodeJS.ErrnoException = new Error(why)): AgentError {
+  const message = `GET ${show(url)}: ${why.replaceAll("\n", " ")}`;
+  return new AgentError("unavailable", message, { cause: error, fields: { code: error.code ?? "" } });
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { expect, test } from "vitest";
 import { parseImageReference } from "./image-reference.ts";
 import { RegistryClient } from "./registry-client.ts";
@@ -117,5 +118,21 @@ test("a token that is refused is not asked for again and again", async () => {
     return true;
   };
   await expect(get(registry, "manifests/1")).rejects.toThrow(/manifests\/1: 401 \(DENIED not for you\)$/);
+  expect(registry.requests).toHaveLength(3);
+});
+
+test("a registry that is busy, or hangs up, is asked again", async () => {
+  await using registry = await startRegistry();
+  registry.put(Buffer.from("content"), "1");
+  const ends: ((response: ServerResponse) => void)[] = [
+    (response) => void response.writeHead(503, { "retry-after": "soon" }).end(),
+    (response) => void response.destroy(),
+  ];
+  registry.handler = (_request, response) => {
+    const end = ends.shift();
+    end?.(response);
+    return end === undefined ? undefined : true;
+  };
+  expect(await get(registry, "manifests/1")).toBe("content");
   expect(registry.requests).toHaveLength(3);
 });

@@ -3,6 +3,7 @@ import { AgentError } from "../../kernel/error.ts";
 import { parseChallenge, tokenUrl } from "./bearer-challenge.ts";
 import { HttpClient, type HttpOptions, isLoopback, show } from "./http-get.ts";
 import type { ImageReference } from "./image-reference.ts";
+import { tryAgain } from "./try-again.ts";
 
 const MAX_TOKEN_ANSWER = 64 * 1024;
 const MAX_ERROR_ANSWER = 4096;
@@ -13,11 +14,13 @@ export class RegistryClient {
   readonly #reference: ImageReference;
   readonly #http: HttpClient;
   readonly #base: URL;
+  readonly #signal: AbortSignal;
   #token: string | undefined;
 
   constructor(reference: ImageReference, options: HttpOptions) {
     this.#reference = reference;
     this.#http = new HttpClient(options);
+    this.#signal = options.signal;
     const { registry, repository } = reference;
     const base = new URL(`https://${registry}/v2/${repository}/`);
     if (isLoopback(base.hostname) || options.plainHttp) base.protocol = "http:";
@@ -27,11 +30,11 @@ export class RegistryClient {
   /** The body of "manifests/…" or "blobs/…". Throws one line for any status but 200. */
   async get(path: string, accept: readonly string[]): Promise<IncomingMessage> {
     const url = new URL(path, this.#base);
-    let answer = await this.#ask(url, accept);
+    let answer = await tryAgain(() => this.#ask(url, accept), this.#signal);
     if (answer.statusCode === 401) {
       answer.destroy();
       await this.#authenticate(url, answer.headers["www-authenticate"]);
-      answer = await this.#ask(url, accept);
+      answer = await tryAgain(() => this.#ask(url, accept), this.#signal);
     }
     if (answer.statusCode !== 200) throw await refusal(url, answer);
     return answer;
@@ -62,7 +65,8 @@ export class RegistryClient {
         `GET ${show(url)}: 401, the registry wants ${wants}; only anonymous tokens are asked for`,
       );
     }
-    const answer = await this.#http.get(place, { accept: "application/json", "user-agent": AGENT });
+    const headers = { accept: "application/json", "user-agent": AGENT };
+    const answer = await tryAgain(() => this.#http.get(place, headers), this.#signal);
     if (answer.statusCode !== 200) throw await refusal(place, answer);
     const text = await readStart(answer, MAX_TOKEN_ANSWER);
     const token = tokenIn(text);

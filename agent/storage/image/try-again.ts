@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { AgentError } from "../../kernel/error.ts";
+
+const PAUSES_MS = [250, 1000, 4000];
+/** What a registry may ask for at most. */
+const MAX_PAUSE_MS = 30_000;
+/** Of connections that a later one may do better than. */
+const PASSING = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"]);
+const BUSY = new Set([429, 502, 503, 504]);
+
+interface Answer {
+  readonly statusCode?: number | undefined;
+  readonly headers: { readonly "retry-after"?: string | undefined };
+  destroy(): void;
+}
+
+/** Asks up to four times while the registry is busy or the connection breaks. Gives the last answer, or throws the last error. */
+export async function tryAgain<T extends Answer>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (const pause of PAUSES_MS) {
+    let wait = pause;
+    try {
+      const answer = await ask();
+      if (!BUSY.has(answer.statusCode ?? 0)) return answer;
+      wait = Math.min(Math.max(pause, Number(answer.headers["retry-after"] ?? 0) * 1000 || 0), MAX_PAUSE_MS);
+      answer.destroy();
+    } catch (error) {
+      if (signal.aborted || !(error instanceof AgentError) || !PASSING.has(String(error.fields["code"]))) throw error;
+    }
+    await sleep(wait, undefined, { signal });
+  }
+  return ask();
+}

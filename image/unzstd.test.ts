@@ -1,0 +1,65 @@
+import { randomBytes } from "node:crypto";
+import { zstdCompressSync } from "node:zlib";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { unzstd } from "./unzstd.ts";
+
+async function all(chunks: Iterable<Uint8Array>): Promise<Buffer> {
+  async function* source() {
+    yield* chunks;
+  }
+  const out: Uint8Array[] = [];
+  for await (const chunk of unzstd(source())) out.push(chunk);
+  return Buffer.concat(out);
+}
+
+/** A frame that decoders pass over. */
+const SKIPPED = Buffer.concat([Buffer.from("502a4d1804000000", "hex"), Buffer.from("skip")]);
+
+function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
+  const places = [0, ...at.map((each) => each % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+  return places.slice(1).map((end, index) => bytes.subarray(places[index], end));
+}
+
+test("frames one after the other, cut anywhere, give all of their content", async () => {
+  const content = fc.uint8Array({ maxLength: 300 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 4 }), fc.array(fc.nat()), async (parts, at) => {
+      const frames = parts.flatMap((part) => [zstdCompressSync(part), SKIPPED]);
+      expect(await all(cut(Buffer.concat(frames), at))).toEqual(Buffer.concat(parts));
+      expect(await all(frames)).toEqual(Buffer.concat(parts));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("large frames come whole, though they are read slowly", async () => {
+  const parts = [randomBytes(3 << 20), Buffer.alloc(20 << 20, "x"), randomBytes(100_000)];
+  const frames = Buffer.concat(parts.map((part) => zstdCompressSync(part)));
+  expect((await all(cut(frames, [65_536, 131_072, 1_000_000]))).equals(Buffer.concat(parts))).toBe(true);
+});
+
+test("what breaks off, and what is no zstd, is an error", async () => {
+  const frame = zstdCompressSync(randomBytes(10_000));
+  await expect(all([frame.subarray(0, 5000)])).rejects.toThrow(/unexpected end/);
+  await expect(all([frame, Buffer.from("garbage garbage")])).rejects.toThrow();
+  const damaged = Buffer.from(frame);
+  damaged.fill(0xff, 4, 40);
+  await expect(all([damaged])).rejects.toThrow();
+});
+
+test("who stops reading leaves nothing that waits", async () => {
+  let closed = false;
+  async function* source() {
+    try {
+      for (;;) yield zstdCompressSync(randomBytes(1000));
+    } finally {
+      closed = true;
+    }
+  }
+  for await (const chunk of unzstd(source())) {
+    expect(chunk.length).toBeGreaterThan(0);
+    break;
+  }
+  expect(closed).toBe(true);
+});

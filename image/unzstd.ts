@@ -1,0 +1,65 @@
+import { once } from "node:events";
+import { createZstdDecompress, type ZstdDecompress } from "node:zlib";
+import { zstdFrames } from "./zstd-frames.ts";
+
+/**
+ * The content of a zstd stream of any number of frames; zstd:chunked has one for each file. Node's own decoder is for one
+ * frame: what follows in a later chunk it leaves out without a word.
+ */
+export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let decoder: ZstdDecompress | undefined;
+  try {
+    for await (const { bytes, isLast } of zstdFrames(source)) {
+      const current = decoder ?? createZstdDecompress();
+      decoder = current;
+      yield* decoded(current, () => new Promise((resolve) => current.write(bytes, resolve)));
+      if (!isLast) continue;
+      yield* ended(current);
+      decoder = undefined;
+    }
+    if (decoder !== undefined) yield* ended(decoder);
+  } finally {
+    decoder?.destroy();
+  }
+}
+
+function ended(decoder: ZstdDecompress): AsyncGenerator<Uint8Array> {
+  return decoded(decoder, async () => {
+    const end = once(decoder, "end");
+    decoder.end();
+    await end;
+  });
+}
+
+/** What comes out until `work`, which puts something in, is done. */
+async function* decoded(decoder: ZstdDecompress, work: () => Promise<unknown>): AsyncGenerator<Uint8Array> {
+  let failure: Error | undefined;
+  let isDone = false;
+  let wake = () => {};
+  const onReadable = () => wake();
+  const onError = (error: Error) => {
+    failure ??= error;
+    wake();
+  };
+  decoder.on("readable", onReadable).on("error", onError);
+  try {
+    void work().then(() => {
+      isDone = true;
+      wake();
+    }, onError);
+    for (;;) {
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const wasDone = isDone;
+      for (let out = decoder.read(); out !== null; out = decoder.read()) yield out as Uint8Array;
+      if (failure !== undefined) throw failure;
+      if (wasDone) return;
+      await woken;
+    }
+  } finally {
+    // Errors may still come: nobody waits for them.
+    decoder.off("readable", onReadable).on("error", () => undefined);
+    decoder.off("error", onError);
+  }
+}
