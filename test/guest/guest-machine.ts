@@ -16,7 +16,7 @@ const SHARED = "/run/kata-containers/shared/containers";
 const SHELL_LIMIT_MS = 30_000;
 
 /** The image with a shell for the tests, and these OCI runtimes; nothing is done when it is there and current. */
-async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
+export async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
   const to = join(repository, "build", ["debug", ...runtimes].join("-"));
   const options = runtimes.flatMap((name) => ["--with-runtime", name]);
   const build = join(repository, "rootfs-builder/build.ts");
@@ -24,15 +24,17 @@ async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
   return to;
 }
 
-interface GuestMachineOptions extends Pick<GuestOptions, "kernelArgs" | "hotplug" | "shares" | "qemuArgs"> {
+interface GuestMachineOptions
+  extends Pick<GuestOptions, "kernelArgs" | "hotplug" | "shares" | "qemuArgs" | "image" | "initrd"> {
   readonly runtimes?: readonly string[];
 }
 
 /** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
 export async function startGuestMachine(
   memoryMib = 512,
-  { runtimes = [], kernelArgs = [], hotplug = false, shares = [], qemuArgs = [] }: GuestMachineOptions = {},
+  options: GuestMachineOptions = {},
 ): Promise<Machine & { readonly guest: Guest; readonly built: string }> {
+  const { runtimes = [], kernelArgs = [], hotplug = false, shares = [], qemuArgs = [] } = options;
   const built = await buildDebugImage(runtimes);
   const image = join(built, "image");
   const directory = mkdtempSync(join(tmpdir(), "guestd-share-"));
@@ -41,8 +43,8 @@ export async function startGuestMachine(
   const guest = await Guest.start({
     memoryMib,
     kernel: join(image, "vmlinuz"),
-    initrd: join(image, "initrd.cpio.gz"),
-    image: join(image, "guest.img"),
+    initrd: options.initrd ?? join(image, "initrd.cpio.gz"),
+    image: options.image ?? join(image, "guest.img"),
     kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...kernelArgs],
     shares: [{ tag: "kataShared", directory: join(directory, "shared") }, ...shares],
     hotplug,

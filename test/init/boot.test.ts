@@ -110,6 +110,20 @@ poweroff -f
       expect(console).not.toContain("guestd-init: ");
     });
 
+    test("an initramfs with modules and an agent is the root itself, where no other is asked for", async () => {
+      const agent = `#!/bin/busybox sh
+export PATH=/bin; /bin/busybox --install /bin
+echo "list $(ls /guestd-modules 2>/dev/null)"
+unshare -m sh -c 'mount -t tmpfs x /tmp; mkdir /tmp/old; cd /tmp; pivot_root . old && echo pivoted'
+poweroff -f
+`;
+      const busybox = file("bin/busybox", readFileSync("/bin/busybox"));
+      const modules = [file("guestd-modules", "/lib/broken.ko\n"), file("lib/broken.ko", "no module")];
+      const console = await boot([busybox, file("usr/lib/guestd/agent", agent), ...modules], "");
+      expect(console).toContain("cannot load module /lib/broken.ko");
+      expect(console).toContain("list \npivoted\n");
+    });
+
     test("without a root the machine says so in one line and powers off; modules that fail are named and passed over", async () => {
       const modules = "/lib/missing.ko\n/lib/broken.ko\n";
       const console = await boot(

@@ -1,0 +1,68 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { guestKernel } from "../../rootfs-builder/debian/kernel-package.ts";
+import { type CpioEntry, cpioArchive } from "../../rootfs-builder/initramfs/cpio.ts";
+import { BOOT_MODULES } from "../../rootfs-builder/initramfs/initramfs.ts";
+import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { bootsForKata } from "../guest/kata-boot-suite.ts";
+
+const root = join(import.meta.dirname, "../..");
+const IMAGE = "kata/kata-guestd.img";
+const INITRD = "kata/kata-guestd-initrd.img";
+
+async function build(to: string, ...options: readonly string[]): Promise<void> {
+  const formats = ["--format", "kata-image", "--format", "kata-initrd"];
+  const builder = join(root, "rootfs-builder/build.ts");
+  await promisify(execFile)(process.execPath, [builder, "--to", to, "--debug", ...formats, ...options]);
+}
+
+const digest = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+/** The initrd, and after it the modules of a kernel that has its drivers not built in: kernels unpack one after the other. */
+async function withModules(initrd: string): Promise<Buffer> {
+  const { modules: directory } = await guestKernel(undefined);
+  const modules = (await resolveModules(directory, BOOT_MODULES)).map(({ name, content }): CpioEntry => {
+    return { path: `usr/lib/modules/${name}.ko`, type: "file", mode: 0o444, content };
+  });
+  const list = Buffer.from(modules.map(({ path }) => `/${path}\n`).join(""));
+  const first = readFileSync(initrd);
+  return Buffer.concat([
+    first,
+    Buffer.alloc((4 - (first.length % 4)) % 4),
+    cpioArchive([...modules, { path: "guestd-modules", type: "file", mode: 0o444, content: list }]),
+  ]);
+}
+
+describe("image and initrd for Kata hosts", () => {
+  let directory = "";
+  const inIt = (path: string) => join(directory, path);
+  beforeAll(async () => {
+    directory = makeWorkDirectory("kata-boot");
+    await build(inIt("one"));
+    await build(inIt("plain"), "--no-dax-header");
+    writeFileSync(inIt("initrd"), await withModules(inIt(`one/${INITRD}`)));
+  });
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it("have the same bytes when they are built in another folder", async () => {
+    await build(inIt("another/folder"));
+    for (const name of [IMAGE, INITRD]) {
+      expect(digest(inIt(`another/folder/${name}`)), name).toBe(digest(inIt(`one/${name}`)));
+    }
+  });
+
+  it.each([
+    ["go-shim", "pmem", "one"],
+    ["runtime-rs", "disk", "one"],
+    ["go-shim", "disk", "plain"],
+    ["go-shim", "initrd", "one"],
+    ["runtime-rs", "initrd", "one"],
+  ] as const)("boot for %s from %s (%s), run a container and power off", async (host, kind, built) => {
+    await bootsForKata(host, kind, { image: inIt(`${built}/${IMAGE}`), initrd: inIt("initrd") });
+  });
+});
