@@ -54,7 +54,7 @@ async function launchInit(
   try {
     slots.set("cgroup", openRoot(cgroup));
     await openNamespaces(kernel, spec, slots);
-    if (ownMounts(spec).size > 0) await openOwnMounts(kernel, spec, slots);
+    if (ownMounts(spec).size > 0) await openOwnMounts(kernel, spec, slots, signal);
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec) : undefined;
     if (terminal?.mount !== undefined) slots.set(mountSlot(terminal.mountIndex), terminal.mount);
     const fds = openLaunchFds(kernel, { release: true, pipeSize, ...(terminal === undefined ? {} : { terminal }) });

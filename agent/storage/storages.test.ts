@@ -29,7 +29,8 @@ function machine(
     },
   };
   const nothing = () => undefined;
-  const files = { readText: () => mounts, exists: () => false, makeDirectory: nothing, removeDirectory: nothing };
+  const texts = { readText: () => mounts, mounts: () => mounts };
+  const files = { ...texts, exists: () => false, makeDirectory: nothing, removeDirectory: nothing };
   const kernel = { sys, files: files as Partial<Files> } as unknown as Kernel;
   return { calls, storages: new Storages(kernel, findDisk) };
 }
@@ -153,7 +154,8 @@ test("a restarted agent counts the users of each, and knows the shared ones", as
   const calls: string[] = [];
   const saved: string[][] = [];
   const sys = { umount: async (target: string) => void calls.push(target) };
-  const kernel = { sys, files: { removeDirectory: () => undefined } as Partial<Files> } as unknown as Kernel;
+  const files = { removeDirectory: () => undefined, mounts: () => "" };
+  const kernel = { sys, files: files as Partial<Files> } as unknown as Kernel;
   const storages = new Storages(kernel, findDisk, {
     users: ["/a", "/a", "/b", "/c"],
     known: [tmpfs("/a"), tmpfs("/b", { shared: true }), tmpfs("/d")].map((one) => ({ ...one, container: "" })),

@@ -2,6 +2,7 @@ import { MNT_DETACH, MS_RDONLY } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LockByName } from "../kernel/lock.ts";
+import { untilAnswering } from "../kernel/until-answering.ts";
 import { bind } from "./bind.ts";
 import { blk } from "./blk.ts";
 import { ephemeral } from "./ephemeral.ts";
@@ -148,6 +149,8 @@ export class Storages {
     this.#note();
     let mounted = false;
     try {
+      // Before the first look at either.
+      for (const path of [storage.source, mountPoint]) await untilAnswering(this.#kernel.files, path, signal);
       await checkStorage(storage).mount(this.#kernel, storage, { images: this.#images, signal });
       mounted = true;
       const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;

@@ -3,6 +3,7 @@ import { MNT_DETACH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { untilAnswering } from "../kernel/until-answering.ts";
 import { mountStorage } from "./mount-storage.ts";
 import { mountedOn } from "./mounts.ts";
 import { scanTree, type TreeLimits } from "./scan-tree.ts";
@@ -66,7 +67,8 @@ function watchSource(kernel: Kernel, storage: PlacedStorage): { close(): void } 
   };
   const look = async () => {
     try {
-      tell((await copy.refresh(GROWN)) ? "" : tooLarge(storage).message);
+      await untilAnswering(kernel.files, source);
+      if (!closed) tell((await copy.refresh(GROWN)) ? "" : tooLarge(storage).message);
     } catch (error) {
       tell(
         `watchable-bind storage ${source} on ${mountPoint}: ${error instanceof Error ? error.message : String(error)}`,

@@ -32,6 +32,11 @@ describe(`a mount that hangs${reason === undefined ? "" : ` (skipped: ${reason})
       pod.create(["true"], { Mounts: [...(ociSpec("/", []).Mounts ?? []), bind] }),
       pod.create(["true"], {}, `${HUNG}/rootfs`),
       agent.copyFile(file),
+      ...["bind", "watchable-bind"].map((driver) => {
+        const storages = [{ driver, source: `${HUNG}/a`, mount_point: `/run/held-${driver}` }];
+        const id = `held-${driver}`;
+        return agent.createContainer({ container_id: id, OCI: ociSpec(machine.rootfs(id), ["true"]), storages });
+      }),
     ];
     let answered = 0;
     for (const call of held) {

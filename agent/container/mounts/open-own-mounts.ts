@@ -1,6 +1,7 @@
 import { CLONE_NEWIPC, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
+import { untilAnswering } from "../../kernel/until-answering.ts";
 import { openForReading } from "../inside.ts";
 import { openUserNamespace } from "../namespaces/user-namespace.ts";
 import type { MountSpec, Spec } from "../spec.ts";
@@ -11,10 +12,16 @@ import { isIdmapped, mountSlot, ownMounts } from "./own-mounts.ts";
  * Makes the mounts that ownMounts names, but devpts, which comes with the terminal. They go into `slots` detached, each
  * by the name that the plan has for it; there, too, are the namespaces that the container joins.
  */
-export async function openOwnMounts(kernel: Kernel, spec: Spec, slots: Map<string, Fd>): Promise<void> {
+export async function openOwnMounts(
+  kernel: Kernel,
+  spec: Spec,
+  slots: Map<string, Fd>,
+  signal?: AbortSignal,
+): Promise<void> {
   for (const [index, kind] of ownMounts(spec)) {
     const mount = spec.mounts[index];
     if (mount === undefined || kind === "devpts") continue;
+    if (kind === "bind") await untilAnswering(kernel.files, mount.source, signal);
     slots.set(mountSlot(index), await open(kernel, mount, kind, slots));
   }
 }
