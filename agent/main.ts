@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { launchCount } from "./container/launch.ts";
 import { PassedStreams } from "./container/passfd/passed-streams.ts";
+import { launchConsoleShell, restoreConsoleShell } from "./container/shell.ts";
 import { Devices } from "./device/devices.ts";
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
@@ -11,6 +12,7 @@ import { adoptStream } from "./kernel/streams.ts";
 import { openSys } from "./kernel/sys.ts";
 import { watchedMounts } from "./kernel/watched-mounts.ts";
 import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
+import { keepConsoleShell } from "./main/console-shell.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { listen } from "./main/listen.ts";
 import { listenForStreams, streamAddress } from "./main/listen-streams.ts";
@@ -84,6 +86,8 @@ async function main(): Promise<void> {
   }
   const inUse = new Set(sandbox.containers.flatMap(({ processes }) => processes.flatMap((it) => it.streamNames)));
   const streams = options.passfdPort > 0 ? new PassedStreams(kernel, inUse) : undefined;
+  const tracing = options.trace ? await import("./main/trace/start-tracing.ts") : undefined;
+  const trace = tracing?.startTracing(options.serverAddress, VERSION, log);
   const metrics = new GuestMetrics({
     readText: (path) => realFiles.readText(path),
     statfs: (path) => mayHang(path, () => realFiles.statfs(path)),
@@ -91,6 +95,7 @@ async function main(): Promise<void> {
     restarts: generation - 1,
     launches: launchCount,
     calls: watchDurations(),
+    spans: trace?.counts,
   });
   journal.outputs.keepOnly((id) => init.greeting.processes.some((process) => process.id === id));
   const { lost } = journal.outputs;
@@ -122,7 +127,10 @@ async function main(): Promise<void> {
     scrape: () => metrics.scrape(),
     stop: () => void stop(),
   });
-  const server = new RpcServer({ sys, init, journal: journal.calls, adoptStream }, table);
+  const server = new RpcServer(
+    { sys, init, journal: journal.calls, adoptStream },
+    trace === undefined ? table : trace.traced(table),
+  );
 
   server.resume(init.greeting.deposits, sandbox.undone);
   if (isServiceStart) removeStaleSocket(options.serverAddress);
@@ -133,7 +141,10 @@ async function main(): Promise<void> {
   if (streams !== undefined) {
     const address = streamAddress(options.serverAddress, options.passfdPort);
     if (isServiceStart) removeStaleSocket(address);
-    listenForStreams(sys, init, address, streams);
+    listenForStreams(sys, init, address, (port, fd) => {
+      log.debug({ port }, "stream for stdio came in");
+      streams.add(port, fd);
+    });
   }
   if (options.logPort > 0) {
     sink.console = false;
@@ -142,7 +153,12 @@ async function main(): Promise<void> {
   if (options.debugConsolePort > 0 && options.debugConsole) {
     listenForHost(options.debugConsolePort, (socket) => void serveDebugConsole(kernel, socket));
   } else if (options.debugConsole) {
-    log.error("agent.debug_console: a shell on /dev/console is not supported; add agent.debug_console_vport=1026");
+    const found = restoreConsoleShell(kernel);
+    void keepConsoleShell({
+      launch: () => launchConsoleShell(kernel),
+      found,
+      onFailure: (line) => log.error(line),
+    });
   }
   const bundle = running === "" ? "image" : running;
   log.info({ address: options.serverAddress, generation, bundle, marks: marks(init) }, "listening");
@@ -155,6 +171,7 @@ async function main(): Promise<void> {
     log.info("the sandbox has ended");
     await listener.close();
     await server.close();
+    await trace?.close();
     memAgent.close();
     sink.close();
     init.power("off");

@@ -1,4 +1,4 @@
-// Makes proto/gen/messages.js and .d.ts from the .proto files; does nothing when they are up to date.
+// Makes proto/gen/messages.js and otlp.js, each with a .d.ts, from the .proto files; does nothing when they are up to date.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,7 +8,11 @@ import { isText } from "./is-text.ts";
 
 const here = import.meta.dirname;
 const out = join(here, "gen");
-const roots = ["agent.proto", "guestd.proto", "health.proto", "ttrpc.proto"];
+/** otlp is apart, for it is loaded only where calls are traced. */
+const modules = {
+  messages: ["agent.proto", "guestd.proto", "health.proto", "ttrpc.proto"],
+  otlp: ["otlp.proto"],
+} as const;
 
 /** Plain encode and decode under proto names, numbers for 64-bit integers, null for what is absent. */
 const options = [
@@ -18,8 +22,9 @@ const options = [
 ];
 
 const stamp = `// ${inputHash()}\n`;
-if (!["messages.js", "messages.d.ts"].every((name) => firstLine(join(out, name)) === stamp)) {
-  await generate();
+for (const [name, roots] of Object.entries(modules)) {
+  const files = [`${name}.js`, `${name}.d.ts`];
+  if (!files.every((file) => firstLine(join(out, file)) === stamp)) await generate(name, roots);
 }
 
 /** Content of everything that decides the output. */
@@ -47,15 +52,16 @@ function firstLine(path: string): string | undefined {
   }
 }
 
-async function generate(): Promise<void> {
+async function generate(name: string, roots: readonly string[]): Promise<void> {
   const [{ pbjs }, { default: protobuf }, { declarations }] = await Promise.all([
     import("protobufjs-cli"),
     import("protobufjs"),
     import("./declarations.ts"),
   ]);
   const code = await new Promise<string>((resolve, reject) => {
-    pbjs.main([...options, "--path", here, ...roots.map((name) => join(here, name))], (error, output) =>
-      error === null && output !== undefined ? resolve(output) : reject(error),
+    pbjs.main(
+      [...options, "--root", name, "--path", here, ...roots.map((name) => join(here, name))],
+      (error, output) => (error === null && output !== undefined ? resolve(output) : reject(error)),
     );
   });
   // pbjs writes a default import; ours is a named one.
@@ -64,12 +70,12 @@ async function generate(): Promise<void> {
 
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => (target.startsWith("google/") ? target : join(here, target));
-  await root.load(roots, { keepCase: true, alternateCommentMode: true });
+  await root.load([...roots], { keepCase: true, alternateCommentMode: true });
   root.resolveAll();
 
   const exact = all(root, protobuf.Type).reduce(readExactFields, code);
-  write("messages.js", exact.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
-  write("messages.d.ts", declarations(root));
+  write(`${name}.js`, exact.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
+  write(`${name}.d.ts`, declarations(root));
 }
 
 function all<T>(namespace: Namespace, kind: new (...args: never[]) => T): T[] {

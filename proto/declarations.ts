@@ -16,6 +16,7 @@ const SCALARS: Readonly<Record<string, string>> = {
   sfixed32: "number",
   int64: "number",
   uint64: "number",
+  fixed64: "number",
 };
 
 /**

@@ -47,6 +47,11 @@ class NumberReader extends protobuf.BufferReader {
     return this.#varint(false) as never;
   }
 
+  override fixed64(): never {
+    const low = this.fixed32();
+    return (this.fixed32() * 4294967296 + low) as never;
+  }
+
   /** Exact, in decimal. */
   uint64Text(): string {
     const start = this.pos;

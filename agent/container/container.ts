@@ -2,6 +2,7 @@ import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { Lock } from "../kernel/lock.ts";
+import { step } from "../kernel/step.ts";
 import { until } from "../kernel/until.ts";
 import { killCgroup } from "./cgroup/cgroup.ts";
 import { isFrozen, setFrozen } from "./cgroup/cgroup-freeze.ts";
@@ -121,7 +122,8 @@ export class Container {
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
     if (this.#paused) throw this.#refusal("exec in container", "it is paused; resume it first");
     const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
-    const launching = this.#maker.exec(this.#init, execId, inherit(this.spec.process, process), givenUp, passed);
+    const asked = inherit(this.spec.process, process);
+    const launching = step("launch process", () => this.#maker.exec(this.#init, execId, asked, givenUp, passed));
     this.#launching.set(execId, launching);
     try {
       const started = await launching;

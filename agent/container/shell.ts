@@ -1,5 +1,7 @@
-import type { Kernel } from "../kernel/kernel.ts";
-import { launch, openLaunchFds } from "./launch.ts";
+import { openSync } from "node:fs";
+import { SystemError } from "../kernel/error.ts";
+import type { Fd, Kernel } from "../kernel/kernel.ts";
+import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import { PlanBuilder } from "./plan-builder.ts";
 import { Process } from "./process/process.ts";
 import { openTerminalIn } from "./process/terminal.ts";
@@ -7,11 +9,40 @@ import { openTerminalIn } from "./process/terminal.ts";
 /** The first that exists is the shell. */
 const SHELLS = ["/run/kata-extensions/devkit/bin/sh", "/bin/bash", "/bin/sh"];
 const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux"];
+const CONSOLE = "/dev/console";
+const O_RDWR = 2;
+const O_NOCTTY = 0o400;
 
 let count = 0;
 
 /** A root shell of the guest itself, in no container, on a new pty. Rejects when the image has no shell. */
-export async function launchShell(kernel: Kernel): Promise<Process> {
+export function launchShell(kernel: Kernel): Promise<Process> {
+  const terminal = openTerminalIn(kernel, "/dev/pts");
+  return launchOn(kernel, `console-${++count}`, openLaunchFds(kernel, { terminal, release: false, pipeSize: 0 }));
+}
+
+/** The same on the guest's console, whose controlling process it becomes. It goes on when the agent is killed. */
+export function launchConsoleShell(kernel: Kernel, path = CONSOLE): Promise<Process> {
+  const terminal = openConsole(path);
+  const { read, write } = kernel.sys.pipe();
+  const child = new Map([
+    ["report", write],
+    ["terminal", terminal],
+  ]);
+  return launchOn(kernel, CONSOLE, { own: {}, child, report: read });
+}
+
+/** That of an agent before. */
+export function restoreConsoleShell(kernel: Kernel): Process | undefined {
+  const found = kernel.init.greeting.processes.find(({ label }) => isConsoleShell(JSON.parse(label)));
+  return found && Process.restore(kernel, CONSOLE, found);
+}
+
+export function isConsoleShell(label: { readonly container: string; readonly exec: string }): boolean {
+  return label.container === "" && label.exec === CONSOLE;
+}
+
+async function launchOn(kernel: Kernel, name: string, fds: LaunchFds): Promise<Process> {
   const plan = new PlanBuilder();
   plan.slot("report");
   const terminal = plan.slot("terminal");
@@ -24,12 +55,18 @@ export async function launchShell(kernel: Kernel): Promise<Process> {
     { op: "find", candidates: SHELLS },
     { op: "exec", args: ["sh"], env: ENV },
   );
-  const name = `console-${++count}`;
-  const fds = openLaunchFds(kernel, { terminal: openTerminalIn(kernel, "/dev/pts"), release: false, pipeSize: 0 });
   const launched = await launch(kernel, plan.finish(), fds, new Map(), { container: "", exec: name });
-  // Its output goes to a socket that ends with the agent.
+  // Its output goes to a socket that ends with the agent, or nowhere through the agent.
   const { sys, init, files } = kernel;
   const process = new Process({ sys, init, files }, name, launched, fds.own);
   process.closeStartFds();
   return process;
+}
+
+function openConsole(path: string): Fd {
+  try {
+    return openSync(path, O_RDWR | O_NOCTTY);
+  } catch (error) {
+    throw new SystemError("open", -((error as NodeJS.ErrnoException).errno ?? 0), path);
+  }
 }

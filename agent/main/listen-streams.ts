@@ -1,4 +1,3 @@
-import type { PassedStreams } from "../container/passfd/passed-streams.ts";
 import type { Fd, Init } from "../kernel/kernel.ts";
 import type { RealSys } from "../kernel/sys.ts";
 import { listen } from "./listen.ts";
@@ -9,25 +8,28 @@ const HOST_CID = 2;
 const LINE_MS = 2000;
 const MAX_LINE = 12;
 
+/** Takes a stream, by the port of the other side. */
+export type StreamListener = (port: number, fd: Fd) => void;
+
 /** Where streams of the host come in: a vsock port, or a unix socket beside that of the API. */
 export function streamAddress(serverAddress: string, port: number): string {
   return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : `vsock://-1:${port}`;
 }
 
 /** Takes streams for stdio, of the host alone. A unix socket knows no ports: its stream begins with a line that has one. */
-export function listenForStreams(sys: RealSys, init: Init, address: string, streams: PassedStreams): void {
+export function listenForStreams(sys: RealSys, init: Init, address: string, onStream: StreamListener): void {
   listen(init, address, (fd, cid) => {
-    if (cid === undefined) void takeNumbered(sys, fd, streams);
-    else if (cid === HOST_CID) streams.add(sys.peerPort(fd), fd);
+    if (cid === undefined) void takeNumbered(sys, fd, onStream);
+    else if (cid === HOST_CID) onStream(sys.peerPort(fd), fd);
     else sys.close(fd);
   });
 }
 
-async function takeNumbered(sys: RealSys, fd: Fd, streams: PassedStreams): Promise<void> {
+async function takeNumbered(sys: RealSys, fd: Fd, onStream: StreamListener): Promise<void> {
   try {
     const port = Number(await readLine(sys, fd, AbortSignal.timeout(LINE_MS)));
     if (!Number.isInteger(port) || port <= 0 || port > 0xffffffff) throw new RangeError("no port");
-    streams.add(port, fd);
+    onStream(port, fd);
   } catch {
     sys.close(fd);
   }

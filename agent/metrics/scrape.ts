@@ -26,6 +26,8 @@ export interface GuestMetricsOptions {
   readonly heapBytes?: () => number;
   readonly lag?: EventLoopLag;
   readonly calls?: CallDurations;
+  /** Spans that were sent, and that found no room; only where calls are traced. */
+  readonly spans?: { readonly sent: number; readonly dropped: number } | undefined;
 }
 
 /** The answer to GetMetrics. `close` stops its one timer, which never keeps the process alive. */
@@ -67,7 +69,7 @@ export class GuestMetrics {
   }
 
   *#own(): Generator<MetricFamily> {
-    const { restarts, launches, calls, heapBytes = () => getHeapStatistics().used_heap_size } = this.#options;
+    const { restarts, launches, calls, spans, heapBytes = () => getHeapStatistics().used_heap_size } = this.#options;
     const lag = this.#lag.take();
     yield plainGauge(
       "guestd_event_loop_lag_seconds",
@@ -77,6 +79,8 @@ export class GuestMetrics {
     yield plainGauge("guestd_heap_bytes", "JavaScript heap of the agent in use, in bytes.", heapBytes());
     yield counter("guestd_agent_restarts", "Times that init started the agent again.", restarts);
     yield counter("guestd_launches_total", "Processes launched by this agent.", launches?.());
+    yield counter("guestd_trace_spans_total", "Spans given to the trace collector.", spans?.sent);
+    yield counter("guestd_trace_spans_dropped_total", "Spans that found no room on their way to it.", spans?.dropped);
     if (calls !== undefined) yield calls.family();
   }
 }

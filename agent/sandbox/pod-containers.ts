@@ -14,6 +14,7 @@ import type { DeviceRequest } from "../device/attach-device.ts";
 import type { Devices } from "../device/devices.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { step } from "../kernel/step.ts";
 import { until } from "../kernel/until.ts";
 import { mountPointOf } from "../storage/place-storage.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -210,22 +211,23 @@ export class PodContainers {
     let made: ContainerRecord | undefined;
     let container: Container | undefined;
     try {
-      const attached = await this.#devices.attach(request.devices ?? [], signal);
+      const attached = await step("attach devices", () => this.#devices.attach(request.devices ?? [], signal));
       const placed = withDevices(asked, attached);
-      await this.#storages.acquire(request.storages, id, signal);
+      await step("mount storages", () => this.#storages.acquire(request.storages, id, signal));
       made = { ...record, cgroup: "" };
       const spec = withUser(this.#kernel, placed, request.user);
       if (spec !== asked) {
         record = { ...record, spec, pci: pciOf(attached) };
         note();
       }
-      await this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations));
+      await step("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));
       made = record;
       const { passed } = request;
       const options = { id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname, passed };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
-      container = await Container.create(this.#kernel, options, signal);
-      await this.#shareMounts(request.sharedMounts, container, signal);
+      const launched = await step("launch process", () => Container.create(this.#kernel, options, signal));
+      container = launched;
+      await step("share mounts", () => this.#shareMounts(request.sharedMounts, launched, signal));
       if (inSteps) this.#state.writeContainer(record);
       this.#pidNamespace.keep(container);
       this.#containers.set(id, { container, record });

@@ -3,6 +3,7 @@ import { HOOK_COMMAND } from "../container/hooks/run-hooks.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
 import { restoreStreams } from "../container/passfd/passed-stream.ts";
 import { Process, type ProcessLabel } from "../container/process/process.ts";
+import { isConsoleShell } from "../container/shell.ts";
 import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
 import type { ContainerRecord } from "./state.ts";
@@ -58,6 +59,7 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
   for (const process of kernel.init.greeting.processes) {
     reserveLaunchIds(process.id);
     const label = JSON.parse(process.label) as ProcessLabel;
+    if (isConsoleShell(label)) continue;
     // A hook, or a command of another runtime, that the agent's death cut off is no process of the container.
     if (label.command !== undefined) {
       abandon(kernel, { label, process });

@@ -7,6 +7,9 @@ export interface Call {
   readonly peer: string;
   /** Where the journal has the call; undefined: nowhere. */
   readonly place?: number | undefined;
+  /** Set once the request is read: the container and the exec that it is about. For logs and traces. */
+  container?: string | undefined;
+  exec?: string | undefined;
   /** Set by a handler whose answer must not be kept for the next agent, which makes the call again. */
   repeated?: boolean;
   /**

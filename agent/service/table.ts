@@ -162,6 +162,9 @@ function bind(agent: Agent, method: AnyMethod, rpc: Erased): Handler {
   }
   return async (payload, call) => {
     const request = method.request.decode(payload);
+    const { container_id, exec_id } = request as { readonly container_id?: string; readonly exec_id?: string };
+    call.container = container_id;
+    call.exec = exec_id;
     try {
       agent.policy.check(name, requestName, request);
     } catch (error) {

@@ -16,6 +16,8 @@ export class ServerCall implements Call {
   readonly place: number | undefined;
   /** Its answer can be had again by the next agent, and only so. */
   repeated = false;
+  container: string | undefined;
+  exec: string | undefined;
   readonly #began = performance.now();
   /** Made when a handler asks for it: most do not. */
   #controller: AbortController | undefined;

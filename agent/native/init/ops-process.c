@@ -72,9 +72,10 @@ int op_stdio(struct child *child, const struct plan_op *op) {
   return 0;
 }
 
+/* The console is init's until it is taken from it; a pty is nobody's. */
 int op_ctty(struct child *child, const struct plan_op *op) {
   (void)child, (void)op;
-  return result_of(ioctl(STDIN_FILENO, TIOCSCTTY, 0));
+  return result_of(ioctl(STDIN_FILENO, TIOCSCTTY, 1));
 }
 
 int op_chown_stdio(struct child *child, const struct plan_op *op) {

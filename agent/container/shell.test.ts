@@ -1,0 +1,46 @@
+import { openSync } from "node:fs";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { openSys } from "../kernel/sys.ts";
+import { isConsoleShell, launchConsoleShell, restoreConsoleShell } from "./shell.ts";
+import { testKernel } from "./test-kernel.ts";
+
+const sys = openSys();
+let before = 0;
+
+beforeEach(() => {
+  before = openDescriptors();
+});
+afterEach(() => {
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+});
+
+test("a shell on the console has it as stdin, stdout and stderr, and takes it as its terminal", async () => {
+  const kernel = testKernel();
+  const shell = await launchConsoleShell(kernel, "/dev/null");
+  const [child] = kernel.init.children;
+  const { plan = [], keep, label = "" } = child?.request ?? {};
+  expect(plan.slice(0, 3).map(({ op }) => op)).toEqual(["setsid", "stdio", "ctty"]);
+  expect([keep, isConsoleShell(JSON.parse(label))]).toEqual([{}, true]);
+  child?.end();
+  await shell.exit;
+  shell.destroy();
+});
+
+test("a console that is not there is told by its name", async () => {
+  await expect(async () => launchConsoleShell(testKernel(), "/dev/none")).rejects.toThrow("open /dev/none: ENOENT");
+});
+
+test("the next agent finds it, and takes no other process for it", async () => {
+  const exit = Promise.resolve({ code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 });
+  const process = (id: number, exec: string) => {
+    const label = JSON.stringify({ container: "", exec });
+    return { id, pid: 40 + id, pidfd: openSync("/dev/null", "r"), exit, label, kept: {} };
+  };
+  const processes = [process(1, "console-1"), process(2, "/dev/console")];
+  const kernel = testKernel({ greeting: { processes } });
+  const found = restoreConsoleShell(kernel);
+  expect(found?.pid).toBe(42);
+  found?.destroy();
+  sys.close(processes[0]?.pidfd ?? -1);
+});

@@ -1,0 +1,68 @@
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import { describe, expect, it } from "vitest";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { readSpans } from "../scenarios/read-spans.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const reason = whyNoNamespaces();
+const TRACE = "0af7651916cd43dd8448eb211c80319c";
+const CALLER = "b7ad6b7169203331";
+
+describe(`traces${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+  it.each(["ttrpc", "grpc"] as const)("a call's span is below the caller's, over %s", async (protocol) => {
+    await using machine = await startHostAgent({ config: "trace = true" });
+    const metadata = { traceparent: `00-${TRACE}-${CALLER}-01` };
+    await using client = await machine.connect({ protocol });
+    // Nobody listens yet: spans wait, calls do not.
+    const pod = await Pod.open(machine, client);
+    const container_id = await pod.start(["sleep", "1000"]);
+    const process = { Args: ["nope"], Env: ["PATH=/bin"], Cwd: "/" };
+    const exec = client.agent.execProcess({ container_id, exec_id: "x1", process }, { metadata });
+    await expect(exec).rejects.toThrow("executable file not found");
+    await client.health.check({}, { metadata: { traceparent: `00-${TRACE}-${CALLER}-00` } });
+    const collector = createServer().listen(`${machine.address.slice("unix://".length)}_10240`);
+    const [socket] = (await once(collector, "connection")) as [Socket];
+    const spans = await readSpans(socket, ({ name }) => name === "grpc.AgentService/ExecProcess");
+
+    const called = spans.find(({ name }) => name === "grpc.AgentService/ExecProcess");
+    expect(called).toMatchObject({
+      trace: TRACE,
+      parent: CALLER,
+      kind: 2,
+      attributes: {
+        "rpc.method": "ExecProcess",
+        "container.id": container_id,
+        "process.exec_id": "x1",
+        "rpc.grpc.status_code": 13,
+      },
+      status: { code: 2, message: expect.stringContaining("executable file not found") },
+    });
+    const create = spans.find(({ name }) => name === "grpc.AgentService/CreateContainer");
+    const steps = spans.filter(({ parent }) => parent === create?.id);
+    expect(create).toMatchObject({ parent: "", status: undefined, service: "guestd" });
+    expect(steps.map(({ name }) => name)).toEqual([
+      "attach devices",
+      "mount storages",
+      "make cgroup",
+      "launch process",
+      "share mounts",
+    ]);
+    for (const { began, ended, trace } of steps) {
+      expect(trace).toBe(create?.trace);
+      // Nanoseconds, of which a double knows some 256.
+      expect(began).toBeGreaterThanOrEqual((create?.began ?? 0) - 512);
+      expect(ended).toBeLessThanOrEqual((create?.ended ?? 0) + 512);
+      expect(Math.abs(ended / 1e6 - Date.now())).toBeLessThan(60_000);
+    }
+    expect(
+      spans.map(({ name }) => name),
+      "a caller that does not sample",
+    ).not.toContain("grpc.Health/Check");
+    expect((await client.agent.getMetrics({})).metrics).toMatch(/^guestd_trace_spans_total [1-9]\d*$/m);
+    socket.destroy();
+    collector.close();
+    await pod.remove(container_id);
+  });
+});
