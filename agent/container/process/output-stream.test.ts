@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { O_DIRECTORY } from "../../kernel/constants.ts";
 import { openDescriptors } from "../../kernel/open-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
 import { OutputStream } from "./output-stream.ts";
@@ -38,6 +39,18 @@ test("waits for output and gives it when it comes", async () => {
   setTimeout(() => say("late"), 10);
   expect(await reading).toBe("late");
   hangUp();
+  stream.close();
+});
+
+test("gives all that waits in a terminal, up to the length, though one read of it gives 4 KiB", async () => {
+  const devpts = sys.openat2(0, "/dev/pts", O_DIRECTORY, 0);
+  const master = sys.openTerminal(devpts);
+  const peer = sys.terminalPeer(master);
+  const stream = new OutputStream(sys, master, true);
+  for (let line = 0; line < 3; line++) sys.write(peer, Buffer.from("x".repeat(3000)));
+  expect((await stream.read(8192, never)).length).toBe(8192);
+  expect((await stream.read(8192, never)).length).toBe(808);
+  for (const fd of [devpts, peer]) sys.close(fd);
   stream.close();
 });
 

@@ -1,0 +1,170 @@
+import { chownSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import * as abi from "../../agent/kernel/constants.ts";
+import type { PlanOp } from "../../agent/kernel/plan.ts";
+import { describeOperations } from "./describe-operations.ts";
+import { sys } from "./relayed-init.ts";
+import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
+
+const ENOENT = 2;
+const EACCES = 13;
+
+describeOperations("operations on the process do what they say", (on) => {
+  test("setsid makes a session, and ctty gives it a terminal", async () => {
+    const devpts = sys.openat2(
+      0,
+      join("/proc", String(await on.init.running.pid()), "root/dev/pts"),
+      abi.O_DIRECTORY,
+      0,
+    );
+    const master = sys.openTerminal(devpts);
+    const peer = sys.terminalPeer(master);
+    const plan: PlanOp[] = [
+      { op: "setsid" },
+      { op: "stdio", stdin: EXTRA, stdout: EXTRA, stderr: EXTRA },
+      { op: "ctty" },
+      ...shell(
+        "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; test $tty != 0 && test $pid = $session && echo own",
+      ),
+    ];
+    await using launched = await launch(on.agent, plan, { extra: [peer] });
+    expect((await launched.process.exit).code).toBe(0);
+    const text = new Uint8Array(64);
+    expect(Buffer.from(text.subarray(0, sys.read(master, text))).toString()).toBe("own\r\n");
+    for (const fd of [devpts, master, peer]) sys.close(fd);
+  });
+
+  test("session-keyring leaves the keys of the guest behind", async () => {
+    const keyrings = (text: string): readonly string[] => text.match(/^[0-9a-f]+(?=.* keyring +_ses: empty$)/gm) ?? [];
+    const before = keyrings(readFileSync("/proc/keys", "utf8"));
+    const inside = (await run(on.agent, [{ op: "session-keyring" }, stdio, ...shell("cat /proc/keys")])).output;
+    expect(keyrings(inside).filter((serial) => !before.includes(serial))).not.toEqual([]);
+  });
+
+  test("chdir, umask, stdio and the environment are what the program sees", async () => {
+    const plan: PlanOp[] = [
+      { op: "chdir", path: "/proc/sys" },
+      { op: "umask", mask: 0o027 },
+      stdio,
+      { op: "find", candidates: ["/bin/sh"] },
+      {
+        op: "exec",
+        args: ["name", "-c", "pwd; umask; echo $0 $X; read -r line; echo $line; echo end >&2"],
+        env: ["X=y z"],
+      },
+    ];
+    await using launched = await launch(on.agent, plan);
+    sys.write(launched.stdin, Buffer.from("input\n"));
+    expect(await launched.text()).toBe("/proc/sys\n0027\nname y z\ninput\nend\n");
+    expect((await launched.process.exit).code).toBe(0);
+  });
+
+  test("user, groups, capabilities, no_new_privs and rlimits are in /proc/self/status and /proc/self/limits", async () => {
+    const plan: PlanOp[] = [
+      stdio,
+      { op: "rlimit", resource: 7, soft: 100n, hard: 200n },
+      { op: "rlimit", resource: 4, soft: 0n, hard: 2n ** 64n - 1n },
+      { op: "bounding", mask: 0x421n },
+      { op: "keepcaps" },
+      { op: "user", uid: 1000, gid: 2000, groups: [3, 2 ** 31, 5] },
+      { op: "capset", effective: 0x20n, permitted: 0x420n, inheritable: 0x20n },
+      { op: "ambient", mask: 0x20n },
+      { op: "no-new-privs" },
+      ...shell("cat /proc/self/status /proc/self/limits"),
+    ];
+    const finished = await run(on.agent, plan);
+    expect(failure(plan, finished)).toMatch(/^executed/);
+    const field = (name: string) => finished.output.match(new RegExp(`^${name}\\s+(.*?)\\s*$`, "m"))?.[1];
+    expect(field("Uid:")).toBe("1000\t1000\t1000\t1000");
+    expect(field("Gid:")).toBe("2000\t2000\t2000\t2000");
+    expect(field("Groups:")).toBe("3 5 2147483648");
+    expect(field("CapBnd:")).toBe("0000000000000421");
+    expect(field("CapEff:")).toBe("0000000000000020");
+    expect(field("CapPrm:")).toBe("0000000000000020");
+    expect(field("CapAmb:")).toBe("0000000000000020");
+    expect(field("NoNewPrivs:")).toBe("1");
+    expect(field("SigBlk:")).toBe("0000000000000000");
+    expect(field("SigIgn:")).toBe("0000000000000000");
+    expect(field("Max open files")).toMatch(/^100\s+200/);
+    expect(field("Max core file size")).toMatch(/^0\s+unlimited/);
+  });
+
+  test("a launched process has the file limit that init itself was started with", async () => {
+    const own = readFileSync("/proc/self/limits", "utf8").match(/^Max open files\s+\d+\s+(\d+)/m)?.[1];
+    const text = (await run(on.agent, [stdio, ...shell("ulimit -Hn")])).output;
+    expect(text.trim()).toBe(own);
+  });
+
+  test("chown-stdio gives the pipes to the user, and what refuses is left", async () => {
+    const readonly = sys.openat2(0, "/proc/self/status", 0, 0);
+    const plan: PlanOp[] = [
+      { op: "stdio", stdin: EXTRA, stdout: 1, stderr: 1 },
+      { op: "chown-stdio", uid: 1000, gid: 1001 },
+      ...shell("stat -L -c '%u %g' /proc/self/fd/1"),
+    ];
+    const finished = await run(on.agent, plan, { extra: [readonly] });
+    expect(finished.output).toBe("1000 1001\n");
+    sys.close(readonly);
+  });
+
+  test("find takes the first candidate that is a file and may be executed", async () => {
+    chownSync(join(on.rootfs, "etc/secret"), 0, 0);
+    const search = (candidates: string[]): PlanOp[] => [
+      stdio,
+      { op: "find", candidates },
+      { op: "exec", args: ["echo", "found"], env: [] },
+    ];
+    expect((await run(on.agent, search(["/nowhere/x", "/etc", "/etc/passwd", "/bin/busybox"]))).output).toBe("found\n");
+    const missing = search(["/nowhere/x", "/bin/not-there"]);
+    expect(failure(missing, await run(on.agent, missing))).toBe(`find: errno ${ENOENT}`);
+    const refused = search(["/nowhere/x", "/etc/passwd", "/bin"]);
+    expect(failure(refused, await run(on.agent, refused))).toBe(`find: errno ${EACCES}`);
+  });
+
+  test("an executable that the user may not run is EACCES, as root it is found", async () => {
+    const path = join(on.init.shared, "root-only");
+    writeFileSync(path, "#!/bin/sh\necho ran\n", { mode: 0o700 });
+    const plan = (uid: number): PlanOp[] => [stdio, { op: "user", uid, gid: uid, groups: [] }, ...execute([path])];
+    expect((await run(on.agent, plan(0))).output).toBe("ran\n");
+    expect(failure(plan(1000), await run(on.agent, plan(1000)))).toBe(`find: errno ${EACCES}`);
+  });
+
+  test("a file that is no program fails in exec with ENOEXEC, and the exit code is 127", async () => {
+    const path = join(on.init.shared, "no-program");
+    writeFileSync(path, "\x7fnothing", { mode: 0o755 });
+    const plan = [stdio, ...execute([path])];
+    const finished = await run(on.agent, plan);
+    expect(failure(plan, finished)).toBe("exec: errno 8");
+    expect(finished.exit.code).toBe(127);
+  });
+
+  test("wait reports ready and blocks until one byte comes; end of file ends the process", async () => {
+    const release = sys.pipe();
+    const plan: PlanOp[] = [stdio, { op: "wait", slot: EXTRA }, ...shell("echo released")];
+    await using first = await launch(on.agent, plan, { extra: [release.read] });
+    expect(await first.report.next()).toEqual({ kind: "ready" });
+    sys.write(release.write, Uint8Array.of(1));
+    expect(await first.report.next()).toEqual({ kind: "executed" });
+    expect(await first.text()).toBe("released\n");
+    await using second = await launch(on.agent, plan, { extra: [release.read] });
+    expect(await second.report.next()).toEqual({ kind: "ready" });
+    sys.close(release.write);
+    expect((await second.process.exit).code).toBe(127);
+    expect(await second.text()).toBe("");
+    sys.close(release.read);
+  });
+
+  test("the executed process has descriptors 0, 1, 2 and no other", async () => {
+    const extra = Array.from({ length: 40 }, () => sys.dup(2));
+    const text = (await run(on.agent, [stdio, ...shell("echo /proc/self/fd/*")], { extra })).output;
+    // the shell's own one for reading the directory is 3, or none
+    expect(text.trim().replace(" /proc/self/fd/3", "")).toBe("/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2");
+    const listed = await on.inside(
+      [],
+      "for i in 3 4 5 6 7 8 9 10 20 50; do test -e /proc/$$/fd/$i && echo leaked $i; done; true",
+    );
+    expect(listed).toBe("");
+    for (const fd of extra) sys.close(fd);
+  });
+});
