@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * `unit` needs nothing built but proto; `init` and `guest` are real machines: one file at a time, with long limits.
- * `npm test` leaves `nightly` out.
+ * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: one file at a time on this
+ * machine, two guests beside each other, as each of them takes one processor. `npm test` leaves `nightly` out.
  */
 export default defineConfig({
   test: {
@@ -11,6 +11,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          sequence: { groupOrder: 0 },
           include: [
             "{agent,proto,image,host,rootfs-builder}/**/*.test.ts",
             "test/{transport,clean-up,docs,plans}/**/*.test.ts",
@@ -21,6 +22,7 @@ export default defineConfig({
       {
         test: {
           name: "init",
+          sequence: { groupOrder: 1 },
           include: ["test/{init,agent,fuzz,oci-runtime,differential}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -30,15 +32,17 @@ export default defineConfig({
       {
         test: {
           name: "guest",
+          sequence: { groupOrder: 2 },
           include: ["test/guest/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
+          maxWorkers: 2,
         },
       },
       {
         test: {
           name: "nightly",
+          sequence: { groupOrder: 3 },
           include: ["test/nightly/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 600_000,

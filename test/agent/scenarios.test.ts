@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { whyNoNamespaces } from "../init/harness.ts";
-import { allScenarios } from "../scenarios/all.ts";
+import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startHostAgent } from "./host-agent.ts";
 
@@ -14,5 +14,7 @@ describe(`the agent in namespaces${reason === undefined ? "" : ` (skipped: ${rea
     machine = await startHostAgent();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  allScenarios(() => machine, { limits: false, slow: false });
+  scenariosOver("ttrpc", () => machine, { limits: false });
+  scenariosOver("grpc", () => machine, { limits: false });
+  lastScenarios(() => machine);
 });

@@ -15,12 +15,13 @@ const repository = join(import.meta.dirname, "../..");
 const SHARED = "/run/kata-containers/shared/containers";
 const SHELL_LIMIT_MS = 30_000;
 
-/** The image with a shell for the tests, and these OCI runtimes; nothing is done when it is there and current. */
+/** The image with a shell for the tests, and these OCI runtimes; built once when several files ask for it at a time. */
 export async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
   const to = join(repository, "build", ["debug", ...runtimes].join("-"));
   const options = runtimes.flatMap((name) => ["--with-runtime", name]);
   const build = join(repository, "rootfs-builder/build.ts");
-  await promisify(execFile)(process.execPath, [build, "--debug", "--to", to, ...options]);
+  const lock = ["--close", join(repository, "build/debug.lock")];
+  await promisify(execFile)("flock", [...lock, process.execPath, build, "--debug", "--to", to, ...options]);
   return to;
 }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { allScenarios } from "../scenarios/all.ts";
+import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
 import { startGuestMachine } from "./guest-machine.ts";
@@ -11,7 +11,8 @@ describe("the agent in a real guest", () => {
     machine = await startGuestMachine();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  allScenarios(() => machine, { limits: true, slow: true });
+  scenariosOver("ttrpc", () => machine, { limits: true });
+  lastScenarios(() => machine);
 
   const built = () => ({ bundles: join(machine.built, "agent"), natives: join(machine.built, "../native") });
   describe("an upgrade of the agent", () => {

@@ -49,7 +49,7 @@ export class HostCalls {
     this.checks.push(performance.now() - before);
   }
 
-  /** In the background, until `close`; a check that fails is thrown there. Real shims end the sandbox then. */
+  /** In the background, until `endChecks`; a check that fails is thrown there. Real shims end the sandbox then. */
   checkEvery(everyMs: number, timeoutMs: number): void {
     const { signal } = this.#ended;
     const loop = async () => {
@@ -60,12 +60,12 @@ export class HostCalls {
       }
     };
     this.#checking = loop();
-    this.#checking.catch(() => undefined); // until close
+    this.#checking.catch(() => undefined); // until endChecks
   }
 
-  async close(): Promise<void> {
+  /** Before the sandbox is destroyed, as real shims do: with it goes the agent. */
+  async endChecks(): Promise<void> {
     this.#ended.abort();
     await this.#checking;
-    await this.client.close();
   }
 }

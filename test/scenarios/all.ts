@@ -34,16 +34,13 @@ import { statisticsScenarios } from "./statistics.ts";
 import { storageScenarios } from "./storages.ts";
 import { updateScenarios } from "./update.ts";
 
-/**
- * Every scenario, over both protocols, on one machine: what a host sees must not depend on either. `limits`: cgroups have
- * controllers there. `slow`: an emulated guest, where gRPC gets the conversations alone; what a container is does not
- * depend on it, as the faster machine shows.
- */
-export function allScenarios(
+/** Every scenario of one protocol: what a host sees must not depend on it. `limits`: cgroups have controllers there. */
+export function scenariosOver(
+  protocol: "ttrpc" | "grpc",
   machine: () => Machine,
-  { limits, slow }: { readonly limits: boolean; readonly slow: boolean },
+  { limits }: { readonly limits: boolean },
 ): void {
-  describe.each(["ttrpc", "grpc"] as const)("over %s", (protocol) => {
+  describe(`over ${protocol}`, () => {
     let pod: Pod;
     beforeAll(async () => {
       pod = await Pod.open(machine(), await machine().connect({ protocol }));
@@ -53,7 +50,6 @@ export function allScenarios(
     describe("copied files", () => copyFileScenarios(() => pod));
     describe("observation", () => observationScenarios(() => pod));
     describe("refusals", () => refusalScenarios(() => pod));
-    if (slow && protocol === "grpc") return;
     it("connections that die while they read, wait and poll lose nothing", () =>
       lostConnections(machine(), { protocol }));
     describe("table of errors", () => errorTableScenarios(() => pod));
@@ -81,7 +77,10 @@ export function allScenarios(
     describe("statistics", () => statisticsScenarios(() => pod));
     describe("OOM events", () => oomScenarios(() => pod));
   });
+}
 
+/** Those after which the sandbox is gone, and those of a connection that speaks no protocol. */
+export function lastScenarios(machine: () => Machine): void {
   describe("hostile frames", () => hostileScenarios(machine));
 
   describe("when things end", () => {

@@ -112,8 +112,9 @@ export class GoShim implements KataHost {
 
   async end(): Promise<void> {
     this.#ending = true;
+    await this.calls.endChecks();
     await this.calls.call("destroySandbox", {});
-    await this.calls.close();
+    await this.calls.client.close();
     await this.#polling;
   }
 

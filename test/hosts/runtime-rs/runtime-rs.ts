@@ -122,7 +122,8 @@ export class RuntimeRs implements KataHost {
 
   /** Nothing is sent: the VM is stopped. */
   async end(): Promise<void> {
-    await this.calls.close();
+    await this.calls.endChecks();
+    await this.calls.client.close();
     await this.#polling;
   }
 
