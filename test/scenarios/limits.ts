@@ -1,4 +1,6 @@
+import { copyFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { buildProbe } from "./build-probe.ts";
 import type { Pod } from "./pod.ts";
 
 const MIB = 1 << 20;
@@ -54,12 +56,13 @@ export function limitScenarios(pod: () => Pod): void {
   });
 
   it("while a fork bomb forks without end the agent answers, and RemoveContainer ends it", async () => {
-    const parts = limited({}, {}, { Limit: 16 });
+    const { machine } = pod();
+    const rootfs = machine.rootfs(`bomb-${Date.now().toString(36)}`);
+    copyFileSync(buildProbe(), `${machine.hostPath(rootfs)}/bin/probe`);
+    const parts = { ...limited({}, {}, { Limit: 16 }), Root: { Path: rootfs } };
     const cgroup = `/sys/fs/cgroup${parts.Linux.CgroupsPath}`;
     const id = await pod().start(["sleep", "1000"], parts);
-    // A shell that can't fork ends, so one that never does begins anew.
-    const bomb = "bomb() { bomb | bomb & }; while :; do bomb; done";
-    await pod().exec(id, ["sh", "-c", `while :; do sh -c '${bomb}' 2> /dev/null & wait; done`]);
+    await pod().exec(id, ["probe", "bomb"]);
     const refused = async () => Number((await pod().machine.shell(`cat ${cgroup}/pids.events`)).split(" ")[1]);
     let before = 0;
     for (let round = 0; round < 2; round++) {

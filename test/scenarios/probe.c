@@ -1,6 +1,7 @@
 /*
  * Makes system calls and says what came of each: `probe NAME,ARGUMENT,… …` prints a line "NAME RESULT" for each, the
- * result being "ok", the number of an error, or "signal N". Each is made by a child of its own.
+ * result being "ok", the number of an error, or "signal N". Each is made by a child of its own. `probe bomb` forks, and so
+ * do its children, without end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -83,6 +84,7 @@ static void probe(char *request) {
 }
 
 int main(int count, char **requests) {
+  while (count == 2 && strcmp(requests[1], "bomb") == 0) fork();
   for (int i = 1; i < count; i++) probe(requests[i]);
   return 0;
 }

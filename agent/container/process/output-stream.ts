@@ -6,8 +6,8 @@ import type { OutputJournal, OutputKey, Piece } from "../../kernel/output-journa
 export const GRACE_MS = 500;
 /** Most that one read gives, whatever the host asks for. */
 const MAX_READ = 1024 * 1024;
-/** Most that a terminal gives after the grace: FIONREAD tells of the line discipline only, far more may wait behind it. */
-export const MAX_LEFT_IN_TERMINAL = 1024 * 1024;
+/** Most that a terminal gives after the grace: FIONREAD tells of the line discipline only, some 20 KiB wait behind it. */
+export const MAX_LEFT_IN_TERMINAL = 64 * 1024;
 
 /** A reason of our own: without one each abort makes an exception with its stack, which nobody sees. */
 const CLOSED = new AgentError("canceled", "the stream is not waited for any more");
