@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { buildSeccomp, buildSys } from "./build.ts";
+import { buildPause, buildSeccomp, buildSys } from "./build.ts";
 
 const output = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: "utf8" });
 
@@ -28,4 +29,16 @@ test("the addon loads when built with the sanitizer for undefined behaviour", ()
     const out = new Int32Array(2);
     console.log(addon.pipe(out, 4096), addon.write(out[1], Buffer.from("x")), addon.readable(out[0]));`;
   expect(output(process.execPath, "-e", script)).toBe("0 1 1\n");
+});
+
+test("pause ends by itself never, and when it is told to at once", async () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const pause = spawn(buildPause(), { stdio: "ignore" });
+    const exit = once(pause, "exit");
+    pause.kill("SIGCHLD");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(pause.exitCode).toBeNull();
+    pause.kill(signal);
+    expect(await exit).toEqual([0, null]);
+  }
 });

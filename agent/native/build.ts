@@ -49,11 +49,24 @@ export function buildInit(options: { readonly sanitize?: boolean } = {}): string
   const flags = options.sanitize ? sanitize : [...HARDENING, "-static", "-s", "-Wl,--build-id=none"];
   const files = readdirSync(sources).filter((name) => name.endsWith(".c"));
   const fresh = `${out}.${process.pid}`;
-  // musl makes a smaller program, and a smaller program forks faster; glibc does where there is no musl.
-  const compiler = !options.sanitize && existsSync("/usr/bin/musl-gcc") ? "musl-gcc" : "gcc";
-  compile(compiler, [...WARNINGS, ...flags, ...files.sort(), "-o", fresh], sources);
+  compile(options.sanitize ? "gcc" : smallCompiler(), [...WARNINGS, ...flags, ...files.sort(), "-o", fresh], sources);
   renameSync(fresh, out);
   return out;
+}
+
+/** build/native/pause, static: what the pause container runs where the guest gets images itself; returns its path. */
+export function buildPause(): string {
+  const out = join(output, "pause");
+  const fresh = `${out}.${process.pid}`;
+  const flags = [...WARNINGS, ...HARDENING, "-static", "-s", "-Wl,--build-id=none"];
+  compile(smallCompiler(), [...flags, "pause.c", "-o", fresh], join(import.meta.dirname, "pause"));
+  renameSync(fresh, out);
+  return out;
+}
+
+/** musl makes a smaller program, and a smaller program forks faster; glibc does where there is no musl. */
+function smallCompiler(): string {
+  return existsSync("/usr/bin/musl-gcc") ? "musl-gcc" : "gcc";
 }
 
 function compile(compiler: string, args: readonly string[], cwd: string): void {
@@ -66,4 +79,5 @@ if (import.meta.main) {
   console.log(buildSeccomp());
   console.log(buildInit());
   console.log(buildInit({ sanitize: true }));
+  console.log(buildPause());
 }

@@ -23,6 +23,8 @@ export interface ImageContents {
   readonly sysNode: string;
   /** With libseccomp; only an agent that compiles a filter loads it. */
   readonly seccompNode: string;
+  /** What a pause container runs. */
+  readonly pause: string;
   /** launcher, bundle and caches: all go to /usr/lib/guestd under their own names. */
   readonly agentFiles: readonly string[];
   /** With a shell and busybox's tools. The default image has none. */
@@ -76,6 +78,8 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
     ["node", new Map([["usr/bin/node", program(node)]])],
     ["init", new Map([["usr/sbin/init", program(await readFile(contents.init))]])],
     ["agent", agent],
+    // Where hosts that let the guest get its images expect it.
+    ["pause", new Map([["pause_bundle/rootfs/pause", program(await readFile(contents.pause))]])],
   ]);
   for (const [name, content] of runtimes) {
     parts.set(name, new Map([[`usr/lib/guestd/runtimes/${name}`, program(content)]]));

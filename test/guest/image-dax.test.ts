@@ -53,6 +53,7 @@ async function probeImage(work: string): Promise<string> {
     init: join(root, "build/native/init"),
     sysNode: join(root, "build/native/sys.node"),
     seccompNode: join(root, "build/native/seccomp.node"),
+    pause: join(root, "build/native/pause"),
     agentFiles: [join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")],
     debug: false,
     runtimes: [],
