@@ -19,7 +19,8 @@ export interface GuestOptions {
   readonly hotplug?: boolean;
   /** The kernel, initramfs and image that the build leaves in build/image, when left out. */
   readonly kernel?: string;
-  readonly initrd?: string;
+  /** False for none: a kernel that has the drivers built in mounts the image itself. */
+  readonly initrd?: string | false;
   /** EROFS with a pfn superblock in front, a whole number of MiB; false for none. */
   readonly image?: string | false;
   /** Words for the kernel command line, after ours. */
@@ -50,6 +51,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
   const architecture = qemuArchitecture();
   const type = options.type ?? (architecture === "x86_64" ? "q35" : "virt");
   const image = options.image ?? imagePaths.image;
+  const initrd = options.initrd ?? imagePaths.initrd;
   return {
     architecture,
     type,
@@ -58,7 +60,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     cpus: options.cpus ?? 1,
     hotplug: options.hotplug ?? false,
     kernel: await existing("kernel", options.kernel ?? imagePaths.kernel),
-    initrd: await existing("initramfs", options.initrd ?? imagePaths.initrd),
+    initrd: initrd === false ? undefined : await existing("initramfs", initrd),
     image: image === false ? undefined : { path: await existing("image", image), mib: await sizeMib(image) },
     kernelArgs: options.kernelArgs ?? [],
     extra: options.qemuArgs ?? [],

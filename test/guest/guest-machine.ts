@@ -25,8 +25,8 @@ export async function buildDebugImage(runtimes: readonly string[]): Promise<stri
   return to;
 }
 
-interface GuestMachineOptions
-  extends Pick<GuestOptions, "kernelArgs" | "hotplug" | "shares" | "qemuArgs" | "image" | "initrd"> {
+export interface GuestMachineOptions
+  extends Pick<GuestOptions, "kernelArgs" | "hotplug" | "shares" | "qemuArgs" | "image" | "kernel" | "initrd"> {
   readonly runtimes?: readonly string[];
 }
 
@@ -43,7 +43,7 @@ export async function startGuestMachine(
   const lines: string[] = [];
   const guest = await Guest.start({
     memoryMib,
-    kernel: join(image, "vmlinuz"),
+    kernel: options.kernel ?? join(image, "vmlinuz"),
     initrd: options.initrd ?? join(image, "initrd.cpio.gz"),
     image: options.image ?? join(image, "guest.img"),
     kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...kernelArgs],

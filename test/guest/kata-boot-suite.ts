@@ -1,20 +1,22 @@
 import { expect } from "vitest";
 import { type KataRoot, kernelLines } from "../hosts/kernel-lines.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { startGuestMachine } from "./guest-machine.ts";
+import { type GuestMachineOptions, startGuestMachine } from "./guest-machine.ts";
 
 /** The device that a root is on, and how /proc/mounts has it. */
 const MOUNTED: Readonly<Record<KataRoot, RegExp>> = {
-  pmem: /^\/dev\/pmem0p1 \/ erofs ro,\S*\bdax=always\b/m,
-  disk: /^\/dev\/vda1 \/ erofs ro,(?!\S*dax=always)/m,
+  pmem: /^\/dev\/(pmem0p1|root) \/ erofs ro,\S*\bdax=always\b/m,
+  disk: /^\/dev\/(vda1|root) \/ erofs ro,(?!\S*dax=always)/m,
   initrd: /^(rootfs|none|tmpfs) \/ (rootfs|tmpfs) rw/m,
 };
 
 export interface KataFiles {
   /** Of the kata-image format. */
   readonly image?: string;
-  /** Of the kata-initrd format, with what this kernel needs. */
+  /** Of the kata-initrd format, with what the kernel needs. */
   readonly initrd?: string;
+  /** One that has the drivers built in, so that no initramfs of ours is needed. */
+  readonly kernel?: string | undefined;
 }
 
 /**
@@ -40,16 +42,17 @@ export async function bootsForKata(host: keyof typeof kernelLines, root: KataRoo
   expect(machine.guest.pids).toEqual([]);
 }
 
-/** Without an initramfs of ours where the root is one. */
-function devices(root: KataRoot, { image, initrd }: KataFiles) {
+/** Without an initramfs of ours where the root is one, and where the kernel needs none. */
+function devices(root: KataRoot, { image = "", initrd = "", kernel }: KataFiles): GuestMachineOptions {
+  const own = kernel === undefined ? {} : ({ kernel, initrd: false } as const);
   switch (root) {
     case "pmem":
-      return image === undefined ? {} : { image };
+      return { ...own, image };
     case "disk": {
       const drive = `id=image,file=${image},format=raw,if=none,readonly=on`;
-      return { image: false, qemuArgs: ["-drive", drive, "-device", "virtio-blk-pci,drive=image"] } as const;
+      return { ...own, image: false, qemuArgs: ["-drive", drive, "-device", "virtio-blk-pci,drive=image"] };
     }
     case "initrd":
-      return { image: false, ...(initrd === undefined ? {} : { initrd }) } as const;
+      return { ...own, image: false, initrd };
   }
 }

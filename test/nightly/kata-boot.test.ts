@@ -10,7 +10,9 @@ import { BOOT_MODULES } from "../../rootfs-builder/initramfs/initramfs.ts";
 import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { bootsForKata } from "../guest/kata-boot-suite.ts";
+import { hosts } from "../hosts/hosts.ts";
 
+const roots = ["pmem", "disk", "initrd"] as const;
 const root = join(import.meta.dirname, "../..");
 const IMAGE = "kata/kata-guestd.img";
 const INITRD = "kata/kata-guestd-initrd.img";
@@ -55,6 +57,16 @@ describe("image and initrd for Kata hosts", () => {
       expect(digest(inIt(`another/folder/${name}`)), name).toBe(digest(inIt(`one/${name}`)));
     }
   });
+
+  /** Such as Kata's own, /opt/kata/share/kata-containers/vmlinux.container; the image is then booted without an initramfs. */
+  const kernel = process.env["GUESTD_KATA_KERNEL"];
+  const pairs = hosts.flatMap(([host]) => roots.map((root) => [host, root] as const));
+  it.skipIf(kernel === undefined).each(pairs)(
+    "boot for %s from %s with the kernel of GUESTD_KATA_KERNEL, run a container and power off",
+    async (host, kind) => {
+      await bootsForKata(host, kind, { kernel, image: inIt(`one/${IMAGE}`), initrd: inIt(`one/${INITRD}`) });
+    },
+  );
 
   it.each([
     ["go-shim", "pmem", "one"],
