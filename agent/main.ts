@@ -71,6 +71,7 @@ async function main(): Promise<void> {
   const sandboxOptions: SandboxOptions = {
     stateDirectory,
     devices,
+    cdi: { timeoutMs: options.cdiTimeoutMs, visible: options.visibleCdiDevices },
     pipeSize: options.containerPipeSize,
     images: {
       timeoutMs: options.imagePullTimeoutMs,

@@ -35,7 +35,7 @@ export function compileCreate(
     readonly under?: string | undefined;
   },
 ): CreatePlan {
-  const plan = new PlanBuilder();
+  const plan = new PlanBuilder(spec.origins);
   const { process, linux } = spec;
   const namespaces = sortNamespaces(linux.namespaces);
   const inUser = namespaces.user !== undefined;

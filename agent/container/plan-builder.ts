@@ -16,9 +16,16 @@ export interface CompiledPlan {
 export class PlanBuilder {
   readonly #steps: PlanStep[] = [];
   readonly #slots: string[] = [];
+  readonly #origins: Readonly<Record<string, string>>;
+
+  /** `origins` of a spec: they follow the field in the reason. */
+  constructor(origins: Readonly<Record<string, string>> = {}) {
+    this.#origins = origins;
+  }
 
   add(reason: string, ...ops: readonly PlanOp[]): void {
-    for (const op of ops) this.#steps.push({ op, reason });
+    const origin = Object.hasOwn(this.#origins, reason) ? ` of ${this.#origins[reason]}` : "";
+    for (const op of ops) this.#steps.push({ op, reason: reason + origin });
   }
 
   /** The same name is the same slot. */

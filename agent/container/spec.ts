@@ -15,6 +15,8 @@ export interface Spec {
   readonly hooks?: HooksSpec;
   /** Names of fields that were given and that nothing here carries; check-spec refuses them by name. */
   readonly unsupported: readonly string[];
+  /** Who put something into the spec that the host did not, by its field, as "mounts[7]". */
+  readonly origins?: Readonly<Record<string, string>>;
 }
 
 export interface ProcessSpec {

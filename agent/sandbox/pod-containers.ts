@@ -11,6 +11,7 @@ import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import { checkSharedMounts, isNamed, type SharedMount, shareMount } from "../container/shared-mounts.ts";
 import type { Spec } from "../container/spec.ts";
 import type { DeviceRequest } from "../device/attach-device.ts";
+import type { CdiDevices, FoundEdits } from "../device/cdi/cdi-devices.ts";
 import type { Devices } from "../device/devices.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -25,6 +26,7 @@ import { podNamespaces } from "./pod-namespaces.ts";
 import type { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
 import type { ContainerRecord, StateStore } from "./state.ts";
+import { cdiHooks, withCdi } from "./with-cdi.ts";
 import { pciOf, withDevices } from "./with-devices.ts";
 
 /** How long the processes of a creation that failed late have to die. */
@@ -57,6 +59,7 @@ export interface PodContainersOptions {
   readonly state: StateStore;
   readonly storages: Storages;
   readonly devices: Devices;
+  readonly cdi: CdiDevices;
   readonly pidNamespace: PodPidNamespace;
   readonly pipeSize: number;
   /** Where cgroup2 is mounted. */
@@ -71,6 +74,7 @@ export class PodContainers {
   readonly #pipeSize: number;
   readonly #state: StateStore;
   readonly #devices: Devices;
+  readonly #cdi: CdiDevices;
   readonly #storages: Storages;
   readonly #pidNamespace: PodPidNamespace;
   readonly #cgroups: ContainerCgroups;
@@ -85,6 +89,7 @@ export class PodContainers {
     pipeSize,
     state,
     devices,
+    cdi,
     storages,
     pidNamespace,
     cgroupRoot,
@@ -94,6 +99,7 @@ export class PodContainers {
     this.#pipeSize = pipeSize;
     this.#state = state;
     this.#devices = devices;
+    this.#cdi = cdi;
     this.#storages = storages;
     this.#pidNamespace = pidNamespace;
     this.#cgroups = new ContainerCgroups(kernel, cgroupRoot, (id, oomKills) => {
@@ -186,13 +192,16 @@ export class PodContainers {
 
   async #create(request: ContainerRequest, pod: PodParts, signal?: AbortSignal): Promise<Container> {
     const { id } = request;
+    const names = this.#cdi.asked({ annotations: request.spec.annotations, env: request.spec.process.env });
+    const edits = names && (await step("find CDI devices", () => this.#cdi.find(names, signal)));
     const namespaces = podNamespaces(request.spec.linux.namespaces, {
       sharePid: request.sharePid,
       pidPath: request.sharePid ? this.#pidNamespace.path(this.all) : undefined,
     });
+    const own = edits === undefined ? request.spec.hooks : mergeHooks(request.spec.hooks, cdiHooks(edits));
     const asked = withHooks(
       { ...request.spec, linux: { ...request.spec.linux, namespaces } },
-      mergeHooks(request.spec.hooks, pod.hooks),
+      mergeHooks(own, pod.hooks),
     );
     checkSpec(asked);
     checkSharedMounts(request.sharedMounts);
@@ -212,7 +221,7 @@ export class PodContainers {
     let container: Container | undefined;
     try {
       const attached = await step("attach devices", () => this.#devices.attach(request.devices ?? [], signal));
-      const placed = withDevices(asked, attached);
+      const placed = withEdits(withDevices(asked, attached), edits);
       await step("mount storages", () => this.#storages.acquire(request.storages, id, signal));
       made = { ...record, cgroup: "" };
       const spec = withUser(this.#kernel, placed, request.user);
@@ -290,6 +299,14 @@ export class PodContainers {
 /** Without the field where there are none. */
 function withHooks(spec: Spec, hooks: HooksSpec | undefined): Spec {
   return hooks === undefined ? spec : { ...spec, hooks };
+}
+
+/** With what its CDI devices change; throws when that can't be carried. */
+function withEdits(spec: Spec, edits: FoundEdits | undefined): Spec {
+  if (edits === undefined) return spec;
+  const edited = withCdi(spec, edits);
+  checkSpec(edited);
+  return edited;
 }
 
 /** With the numbers of a user by name, which only the container's own files tell. */

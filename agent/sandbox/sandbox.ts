@@ -1,5 +1,6 @@
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import type { Container } from "../container/container.ts";
+import { CdiDevices, type CdiOptions } from "../device/cdi/cdi-devices.ts";
 import { Devices } from "../device/devices.ts";
 import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
 import { AgentError } from "../kernel/error.ts";
@@ -27,6 +28,7 @@ export interface SandboxOptions {
   readonly pipeSize: number;
   /** Where cgroup2 is mounted. Default: /sys/fs/cgroup. */
   readonly cgroupRoot?: string;
+  readonly cdi?: CdiOptions;
   /** Of the guest. Default: found in sysfs, without waking events. */
   readonly devices?: Devices;
   /** Default: 20 minutes, no proxy. */
@@ -79,7 +81,8 @@ export class Sandbox {
     this.#pidNamespace = new PodPidNamespace(kernel);
     const [state, storages, devices, pidNamespace] = [this.#state, this.#storages, this.#devices, this.#pidNamespace];
     const onOomKill = (id: string) => this.oomEvents.push(id);
-    const parts = { kernel, state, storages, devices, pidNamespace, pipeSize, cgroupRoot, onOomKill };
+    const cdi = new CdiDevices(options.cdi);
+    const parts = { kernel, state, storages, devices, cdi, pidNamespace, pipeSize, cgroupRoot, onOomKill };
     this.#containers = new PodContainers(parts);
     this.undone = this.#containers.restore(records);
   }

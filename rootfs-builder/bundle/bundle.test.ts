@@ -20,19 +20,20 @@ describe("bundleAgent", () => {
     return bundleAgent({ entry, root: ROOT, outDir });
   }
 
-  test("puts the gRPC library into a file of its own, and says what the bytes are", async () => {
+  test("puts what is loaded on demand into files of their own, and says what the bytes are", async () => {
     const files = await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
-    expect((await readdir(outDir)).sort()).toEqual(["agent.cjs", "grpc.cjs"]);
-    const [agent, grpc] = files;
+    expect((await readdir(outDir)).sort()).toEqual(["agent.cjs", "grpc.cjs", "yaml.cjs"]);
+    const [agent, grpc, yaml] = files;
     expect(agent?.parts.map(({ name }) => name)).toContain("pino");
     expect(agent?.parts.map(({ name }) => name)).not.toContain("@grpc/grpc-js");
     expect(grpc?.parts[0]?.name).toBe("@grpc/grpc-js");
+    expect(yaml?.parts).toEqual([{ name: "yaml", bytes: expect.any(Number) }]);
     for (const { name, bytes } of files) expect((await readFile(join(outDir, name))).length).toBe(bytes);
   });
 
   test("makes each file one function, ready for the launcher", async () => {
     await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
-    for (const name of ["agent.cjs", "grpc.cjs"]) {
+    for (const name of ["agent.cjs", "grpc.cjs", "yaml.cjs"]) {
       const text = await readFile(join(outDir, name), "latin1");
       expect(text).toMatch(/^\(function\(exports,require,module,__filename,__dirname\)\{[\s\S]*\}\)\n$/);
     }

@@ -6,10 +6,14 @@ import { withTemporary } from "../with-temporary.ts";
 import { refuseMistakes } from "./check-bundle.ts";
 import { type BundleFile, sizeReport } from "./size-report.ts";
 
-/** The library that is a chunk of its own, loaded when the first gRPC connection comes. */
-const LAZY_LIBRARY = "@grpc/grpc-js";
-/** How the bundle names the chunk; the launcher knows it. */
-const LAZY_CHUNK = "./grpc.cjs";
+/**
+ * Libraries that are files of their own, loaded by the first gRPC connection, and by the first file of YAML. The launcher
+ * knows the names of the files.
+ */
+const LAZY = new Map([
+  ["@grpc/grpc-js", "grpc.cjs"],
+  ["yaml", "yaml.cjs"],
+]);
 
 /**
  * Names are kept because identifiers are not shortened: stack traces stay readable, and nothing is paid at start as with
@@ -42,12 +46,12 @@ const COMMON = {
   footer: { js: "})" },
 } satisfies BuildOptions;
 
-/** The gRPC library is another file; the packages that only its channelz and ORCA services want are left out. */
+/** Those libraries are other files; the packages that only its channelz and ORCA services want are left out. */
 const chunks: Plugin = {
   name: "guestd-chunks",
   setup(build) {
-    build.onResolve({ filter: /^@grpc\/grpc-js$/ }, ({ kind }) =>
-      kind === "entry-point" ? undefined : { path: LAZY_CHUNK, external: true },
+    build.onResolve({ filter: /^(@grpc\/grpc-js|yaml)$/ }, ({ kind, path }) =>
+      kind === "entry-point" ? undefined : { path: `./${LAZY.get(path)}`, external: true },
     );
     build.onResolve({ filter: /^@grpc\/proto-loader$/ }, () => ({ path: "proto-loader", namespace: "left-out" }));
     build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
@@ -61,23 +65,20 @@ export interface BundleOptions {
   readonly entry: string;
   /** Repository root: paths in the output are relative to it, so that the folder does not show in the bytes. */
   readonly root: string;
-  /** Gets agent.cjs and grpc.cjs, each put there by rename. */
+  /** Gets agent.cjs, grpc.cjs and yaml.cjs, each put there by rename. */
   readonly outDir: string;
 }
 
 /**
- * Bundles the agent into agent.cjs and grpc.cjs; the result says what the bytes are made of. Each holds one function, of
- * CommonJS' parameters, so that the launcher need not put it together: a second copy of the source would stay in memory.
+ * Bundles the agent into agent.cjs, grpc.cjs and yaml.cjs; the result says what the bytes are made of. Each holds one function,
+ * of CommonJS' parameters, so that the launcher need not put it together: a second copy of the source would stay in memory.
  */
 export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promise<readonly BundleFile[]> {
   return withTemporary(outDir, async (temporary) => {
     const files: BundleFile[] = [];
-    for (const [name, entryPoint] of [
-      ["agent.cjs", entry],
-      ["grpc.cjs", LAZY_LIBRARY],
-    ] as const) {
+    for (const [entryPoint, name] of [[entry, "agent.cjs"] as const, ...LAZY]) {
       const metafile = await bundleOne(entryPoint, root, join(temporary, name));
-      refuseMistakes(metafile, LAZY_CHUNK);
+      for (const chunk of LAZY.values()) refuseMistakes(metafile, `./${chunk}`);
       files.push(sizeReport(name, metafile));
     }
     for (const { name } of files) await rename(join(temporary, name), join(outDir, name));

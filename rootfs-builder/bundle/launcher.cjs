@@ -4,8 +4,8 @@ const { existsSync, readFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { Script } = require("node:vm");
 
-/** What the bundle loads on demand, and the file it is in. Each has a code cache of its own. */
-const CHUNKS = { "./grpc.cjs": "grpc" };
+/** What the bundle loads on demand, and the file it is in, each with a code cache of its own or without. */
+const CHUNKS = { "./grpc.cjs": "grpc", "./yaml.cjs": "yaml" };
 
 function readIfThere(path) {
   try {

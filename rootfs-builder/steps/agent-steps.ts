@@ -13,9 +13,13 @@ import { appear } from "./appear.ts";
 import { type BuildContext, isSource, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
+/** What bundling makes, and the caches of what the warm-up loads: YAML is not worth one. */
+const BUNDLES = ["agent.cjs", "grpc.cjs", "yaml.cjs"];
+const CACHES = ["agent.cache", "grpc.cache"];
+
 /** What the image holds of the agent, besides sys.node. */
 export function agentFiles({ root, to }: BuildContext): readonly string[] {
-  const made = ["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache"].map((name) => join(to, "agent", name));
+  const made = [...BUNDLES, ...CACHES].map((name) => join(to, "agent", name));
   const launcher = ["launcher.cjs", "choose-bundle.cjs"].map((name) => join(root, "rootfs-builder", "bundle", name));
   return [...launcher, ...made];
 }
@@ -26,7 +30,7 @@ export function bundleStep(context: BuildContext): Step {
   const sizes = join(outDir, "sizes.json");
   return {
     name: "agent bundle",
-    outputs: [join(outDir, "agent.cjs"), join(outDir, "grpc.cjs"), sizes],
+    outputs: [...BUNDLES.map((name) => join(outDir, name)), sizes],
     key: async () =>
       digestOf(
         builder,
@@ -50,7 +54,7 @@ export function codeCacheStep(context: BuildContext): Step {
   const node = packagedNode();
   return {
     name: "code cache",
-    outputs: [join(directory, "agent.cache"), join(directory, "grpc.cache")],
+    outputs: CACHES.map((name) => join(directory, name)),
     key: async () =>
       digestOf(
         builder,
@@ -71,7 +75,7 @@ export function archiveStep(context: BuildContext): Step {
   const { to, digests, builder } = context;
   const archive = join(to, "agent", "agent.cpio");
   const files = async () => [
-    ...["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache"].map((name) => join(to, "agent", name)),
+    ...[...BUNDLES, ...CACHES].map((name) => join(to, "agent", name)),
     ...(await Promise.all(["sys.node", "seccomp.node"].map((name) => nativeFile(context, name)))),
   ];
   return {

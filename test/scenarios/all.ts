@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
+import { cdiScenarios } from "./cdi.ts";
 import { confinementScenarios } from "./confinement.ts";
 import { containerScenarios } from "./containers.ts";
 import { copyFileScenarios } from "./copy-file.ts";
@@ -55,6 +56,7 @@ export function scenariosOver(
     describe("table of errors", () => errorTableScenarios(() => pod));
     describe("fields of the spec", () => specFieldScenarios(() => pod));
     describe("devices", () => deviceScenarios(() => pod));
+    describe("CDI devices", () => cdiScenarios(() => pod));
     describe("fields of the process", () => processFieldScenarios(() => pod));
     describe("device filter", () => deviceFilterScenarios(() => pod));
     describe("pause and resume", () => pauseScenarios(() => pod));

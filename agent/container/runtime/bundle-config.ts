@@ -22,7 +22,7 @@ const POD_ANNOTATIONS = /^io\.kubernetes\.cri(-o)?\.(container-type|ContainerTyp
  * goes over as it is, new fields included.
  */
 export function bundleConfig(spec: Spec, cgroupsPath: string): string {
-  const { unsupported: _, hostname, domainname, process, linux, ...rest } = spec;
+  const { unsupported: _, origins: __, hostname, domainname, process, linux, ...rest } = spec;
   const { resources, seccomp, ...linuxRest } = linux;
   return toJson({
     // Newer fields are read all the same; crun 1.8 takes no higher number.

@@ -1,0 +1,139 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { CdiDevices } from "./cdi-devices.ts";
+
+let root = "";
+let directories: string[] = [];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "guestd-cdi-"));
+  directories = [join(root, "etc"), join(root, "run")];
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const write = (path: string, text: string) => {
+  mkdirSync(join(root, path, ".."), { recursive: true });
+  writeFileSync(join(root, path), text);
+};
+const json = (env: string, more: object = {}) =>
+  JSON.stringify({
+    cdiVersion: "0.6.0",
+    kind: "a.b/c",
+    containerEdits: { env: [`${env}=common`] },
+    devices: ["0", "1"].map((name) => ({ name, containerEdits: { env: [`${env}${name}=own`], ...more } })),
+  });
+const find = (names: string, timeoutMs = 20) => {
+  const devices = new CdiDevices({ directories, timeoutMs });
+  const asked = devices.asked({ annotations: { "cdi.k8s.io/x": names }, env: [] });
+  return devices.find(asked ?? []);
+};
+
+test("what a file changes for all of its devices comes once, before the first of them", async () => {
+  write("etc/a.json", json("A"));
+  expect((await find("a.b/c=1,a.b/c=0")).env).toEqual(["A=common", "A1=own", "A0=own"]);
+});
+
+test("YAML is read as those who write these files mean it", async () => {
+  write(
+    "run/a.yaml",
+    `---
+cdiVersion: "0.5.0"
+kind: a.b/c
+containerEdits:
+  hooks:
+  - hookName: createContainer
+    path: /usr/bin/hook
+    args: ["hook", "--x"]
+devices:
+- name: "0"
+  containerEdits:
+    deviceNodes:
+    - path: /dev/other
+      hostPath: /dev/null
+      fileMode: 0640
+`,
+  );
+  const { nodes, hooks } = await find("a.b/c=0");
+  const from = "CDI device a.b/c=0";
+  expect(nodes).toMatchObject([{ path: "/dev/other", type: "c", major: 1, minor: 3, mode: 0o640, from }]);
+  expect(hooks).toMatchObject([{ kind: "createContainer", path: "/usr/bin/hook", from }]);
+});
+
+test("a later directory counts before an earlier one, and two files of one directory are a conflict", async () => {
+  write("etc/a.json", json("A"));
+  write("run/b.json", json("B"));
+  expect((await find("a.b/c=0")).env).toEqual(["B=common", "B0=own"]);
+  write("run/c.json", json("C"));
+  await expect(find("a.b/c=0", 60_000)).rejects.toThrow(
+    `CDI device a.b/c=0: both ${root}/run/b.json and ${root}/run/c.json have it`,
+  );
+});
+
+test("a device that its kind does not have is not waited for", async () => {
+  write("etc/a.json", json("A"));
+  await expect(find("a.b/c=7", 60_000)).rejects.toThrow(
+    `CDI device a.b/c=7: ${root}/etc/a.json has no such device, but 0, 1`,
+  );
+});
+
+test("files and nodes are waited for; the line says what there is instead", async () => {
+  const waiting = find("a.b/c=0", 5000);
+  setTimeout(() => write("run/a.json", json("A", { deviceNodes: [{ path: join(root, "node") }] })), 50);
+  setTimeout(() => symlinkSync("/dev/null", join(root, "node")), 100);
+  setTimeout(() => {
+    rmSync(join(root, "node"));
+    write("run/a.json", json("A"));
+  }, 400);
+  expect((await waiting).env).toEqual(["A=common", "A0=own"]);
+  write("run/bad.json", "{");
+  mkdirSync(join(root, "run/directory.yaml"));
+  await expect(find("x.y/z=0")).rejects.toThrow(
+    /^CDI device x\.y\/z=0: no file in \S+ or \S+ has its kind; kinds that are: a\.b\/c; \S+\/bad\.json: Expected [^\n]*; \S+directory\.yaml: it is no regular file; waited for 20 ms$/,
+  );
+});
+
+test("a node that is no device, or of another type, is named", async () => {
+  write("etc/a.json", json("A", { deviceNodes: [{ path: "/etc" }] }));
+  await expect(find("a.b/c=0")).rejects.toThrow("CDI device a.b/c=0: /etc is no device; waited for 20 ms");
+  write("etc/a.json", json("A", { deviceNodes: [{ path: "/dev/null", type: "b" }] }));
+  await expect(find("a.b/c=0")).rejects.toThrow("/dev/null is of type c, not b");
+});
+
+test("numbers of the file count without a look at the guest", async () => {
+  write("etc/a.json", json("A", { deviceNodes: [{ path: "/dev/none", type: "b", major: 8, minor: 300 }] }));
+  expect((await find("a.b/c=0")).nodes).toMatchObject([{ type: "b", major: 8, minor: 300 }]);
+  const { rdev } = statSync("/dev/urandom");
+  write("etc/a.json", json("A", { deviceNodes: [{ path: "/dev/urandom" }] }));
+  expect((await find("a.b/c=0")).nodes).toMatchObject([{ type: "c", major: rdev >> 8, minor: rdev & 0xff }]);
+});
+
+test("few bytes of YAML don't become many", async () => {
+  const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"];
+  for (let at = 1; at < 9; at++)
+    lines.push(
+      `a${at}: &a${at} [${Array(10)
+        .fill(`*a${at - 1}`)
+        .join(", ")}]`,
+    );
+  write("etc/a.yaml", lines.join("\n"));
+  await expect(find("a.b/c=0")).rejects.toThrow(/a\.yaml: Excessive alias count/);
+  write("etc/a.yaml", " ".repeat((1 << 20) + 1));
+  await expect(find("a.b/c=0")).rejects.toThrow("it has 1048577 bytes, more than 1048576");
+});
+
+test("a wait is given up with its call", async () => {
+  const devices = new CdiDevices({ directories, timeoutMs: 60_000 });
+  const asked = devices.asked({ annotations: { "cdi.k8s.io/x": "a.b/c=0" }, env: [] });
+  await expect(devices.find(asked ?? [], AbortSignal.timeout(20))).rejects.toThrow();
+});
+
+test("the pod's own container asks for none, and the environment only where that is an option", () => {
+  const env = ["VISIBLE_CDI_DEVICES=a.b/c=all"];
+  const annotations = { "cdi.k8s.io/x": "a.b/c=0", "io.katacontainers.pkg.oci.container_type": "pod_sandbox" };
+  expect(new CdiDevices({ visible: true }).asked({ annotations, env })).toBeUndefined();
+  expect(new CdiDevices().asked({ annotations: {}, env })).toBeUndefined();
+  expect(new CdiDevices({ visible: true }).asked({ annotations: {}, env })?.map(({ text }) => text)).toEqual([
+    "a.b/c=all",
+  ]);
+});

@@ -1,0 +1,64 @@
+import type { DeviceCgroupSpec } from "../container/cgroup/resources-spec.ts";
+import { DEFAULT_HOOK_TIMEOUT, HOOK_KINDS, type HookSpec, type HooksSpec } from "../container/hooks/hooks.ts";
+import type { DeviceSpec, MountSpec, Spec } from "../container/spec.ts";
+import type { FoundEdits } from "../device/cdi/cdi-devices.ts";
+import { AgentError } from "../kernel/error.ts";
+
+/** As runc has it. */
+const DEFAULT_MODE = 0o666;
+
+/**
+ * A spec with what its CDI devices change, but for hooks: a variable, device or mount takes the place of one of the same
+ * name or path. Nodes belong to the container's user unless the file says whose they are, and may be used as it says.
+ */
+export function withCdi(spec: Spec, edits: FoundEdits): Spec {
+  const { process, linux } = spec;
+  const { user } = process;
+  const nodes = edits.nodes.map(
+    ({ path, type, major, minor, mode = DEFAULT_MODE, uid = user.uid, gid = user.gid }): DeviceSpec => {
+      return { path, type, major, minor, mode, uid, gid };
+    },
+  );
+  const rules = edits.nodes.flatMap(({ type, major, minor, access }): DeviceCgroupSpec[] =>
+    type === "p" ? [] : [{ allow: true, type: type === "u" ? "c" : type, major, minor, access }],
+  );
+  const devices = replaced(linux.devices, nodes, ({ path }) => path);
+  const binds = edits.mounts.map(({ from: _, ...mount }): MountSpec => mount);
+  const mounts = replaced(spec.mounts, binds, ({ destination }) => destination);
+  const origins = new Map<string, string>();
+  for (const { path, from } of edits.nodes) {
+    origins.set(`linux.devices[${devices.findIndex((device) => device.path === path)}]`, from);
+  }
+  for (const { destination, from } of edits.mounts) {
+    origins.set(`mounts[${mounts.findIndex((mount) => mount.destination === destination)}]`, from);
+  }
+  const groups = new Set([...user.additionalGids, ...edits.gids.filter((gid) => gid !== 0)]);
+  const env = replaced(process.env, edits.env, (line) => line.slice(0, line.indexOf("=")));
+  const resources = { ...linux.resources, devices: [...(linux.resources.devices ?? []), ...rules] };
+  return {
+    ...spec,
+    mounts,
+    origins: Object.fromEntries(origins),
+    process: { ...process, env, user: { ...user, additionalGids: [...groups] } },
+    linux: { ...linux, devices, resources },
+  };
+}
+
+/** Hooks of CDI devices, by kind. Throws for a kind that is none. */
+export function cdiHooks({ hooks }: FoundEdits): HooksSpec | undefined {
+  const byKind = new Map<string, HookSpec[]>();
+  for (const { kind, path, args, env, timeout = DEFAULT_HOOK_TIMEOUT, from } of hooks) {
+    if (!HOOK_KINDS.some((known) => known === kind)) {
+      const shown = JSON.stringify(kind.slice(0, 80));
+      throw new AgentError("internal", `${from}: hook ${shown} is none of ${HOOK_KINDS.join(", ")}`);
+    }
+    byKind.set(kind, [...(byKind.get(kind) ?? []), { path, args, env, timeout }]);
+  }
+  return byKind.size === 0 ? undefined : Object.fromEntries(byKind);
+}
+
+/** The list without those that have a key of `added`, then these; of two with one key the later. */
+function replaced<Item>(list: readonly Item[], added: readonly Item[], keyOf: (item: Item) => string): Item[] {
+  const byKey = new Map(added.map((item) => [keyOf(item), item]));
+  return [...list.filter((item) => !byKey.has(keyOf(item))), ...byKey.values()];
+}
