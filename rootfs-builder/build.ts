@@ -9,7 +9,7 @@ import { FORMATS, type Format } from "./steps/context.ts";
 import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
 
 const USAGE = `node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--no-dax-header] [--debug] [--kernel RELEASE]
-                             [--entry FILE] [--with-runtime NAME]... [--with-policy]
+                             [--entry FILE] [--with-runtime NAME]... [--with-policy] [--with-verity]
 
 Builds what a guest boots from, and DIR/agent on the way.
   --to DIR             folder for the outputs (build)
@@ -22,6 +22,7 @@ Builds what a guest boots from, and DIR/agent on the way.
   --entry FILE         the agent's entry (agent/main.ts)
   --with-runtime NAME  also crun, runc or runsc, for containers that ask for it; may be given again
   --with-policy        also the Rego engine; cargo builds it, with the target wasm32-unknown-unknown
+  --with-verity        an initrd.cpio.gz with the kernel's modules for dm-verity, for layers that are checked by it
 Needs no root. Downloads are kept in \${GUESTD_CACHE:-~/.cache/guestd}.
 `;
 
@@ -36,6 +37,7 @@ async function main(): Promise<void> {
       entry: { type: "string" },
       "with-runtime": { type: "string", multiple: true, default: [] },
       "with-policy": { type: "boolean", default: false },
+      "with-verity": { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -53,6 +55,7 @@ async function main(): Promise<void> {
     daxHeader: !values["no-dax-header"],
     debug: values.debug,
     policy: values["with-policy"],
+    verity: values["with-verity"],
     runtimes: RUNTIMES.filter((name) => values["with-runtime"].map(runtimeName).includes(name)),
     ...(values.kernel === undefined ? {} : { kernelRelease: values.kernel }),
     ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),

@@ -3,6 +3,7 @@ import { type AttachedDevice, checkDevice, type DeviceRequest } from "./attach-d
 import type { DeviceNode } from "./block-node.ts";
 import { namedDisk } from "./named-disk.ts";
 import { netDevice } from "./net-device.ts";
+import { partition } from "./partition.ts";
 import { scsiDisk } from "./scsi-disk.ts";
 import { realSysfs, type Sysfs } from "./sysfs.ts";
 import { Uevents } from "./uevents.ts";
@@ -50,6 +51,11 @@ export class Devices {
   /** Throws for an address that none can have; rejects when there is no such disk after the timeout. */
   async disk(kind: DiskKind, address: string, signal?: AbortSignal): Promise<DeviceNode> {
     return this.#wait(DISKS[kind](this.#sysfs, address), signal);
+  }
+
+  /** A partition of a disk, by its number; `path` is the disk's in /dev. */
+  async partition(path: string, number: number, signal?: AbortSignal): Promise<DeviceNode> {
+    return this.#wait(partition(this.#sysfs, path, number), signal);
   }
 
   /** The name of the network device at a PCI path. */

@@ -59,6 +59,15 @@ export class TestTree implements Sysfs {
     if (node) this.file(`/dev/${name}`);
   }
 
+  /** A partition of a disk in the directory of a device. */
+  partition(parent: string, disk: string, number: number, numbers: string): void {
+    const device = `${parent}/block/${disk}/${disk}${number}`;
+    this.file(`${device}/dev`, `${numbers}\n`);
+    this.file(`${device}/partition`, `${number}\n`);
+    this.link(`/sys/class/block/${disk}${number}`, device);
+    this.file(`/dev/${disk}${number}`);
+  }
+
   /** A SCSI controller. */
   scsiHost(number: number, driver: string): void {
     this.file(`/sys/class/scsi_host/host${number}/scan`);

@@ -194,6 +194,20 @@ export interface Sys {
   swapOn(path: string): Promise<void>;
   /** Of a mounted file system that `fd` is in, to so many of its blocks. Off the main thread. */
   growFileSystem(fd: Fd, type: "ext4" | "xfs", blocks: number): Promise<void>;
+  /** A read-only device that the device mapper makes; its path in /dev. Off the main thread, like the next. */
+  mapDevice(name: string, target: MappedTarget): Promise<string>;
+  /** One that is in use goes with its last user; one that is not there is fine. */
+  unmapDevice(name: string): Promise<void>;
+}
+
+/** What a device of the device mapper is made of. */
+export interface MappedTarget {
+  /** "verity". */
+  readonly type: string;
+  /** Of 512 bytes. */
+  readonly sectors: number;
+  /** As the target's documentation has them. */
+  readonly params: string;
 }
 
 /** All that the agent may ask of the machine; tests hand in a recording double. */

@@ -69,6 +69,7 @@ const LAWFUL: Record<Call, unknown[]> = {
   swapOn: ["name"],
   growExt4: [9999, 1],
   growXfs: [9999, 1],
+  deviceMapper: [0, new Uint8Array(312)],
   ueventSocket: [],
   receiveUevent: [9999, new Uint8Array(8)],
 };

@@ -76,6 +76,7 @@ export interface NativeAddon {
   swapOn(path: string): Promise<number>;
   growExt4(fd: number, blocks: number): Promise<number>;
   growXfs(fd: number, blocks: number): Promise<number>;
+  deviceMapper(command: number, request: Uint8Array): Promise<number>;
   ueventSocket(): number;
   receiveUevent(fd: number, into: Uint8Array): number;
 }

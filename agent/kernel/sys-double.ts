@@ -54,12 +54,13 @@ export function createSysDouble(): SysDouble {
     };
   }
 
-  function later<N extends "poll" | "mount" | "umount" | "swapOn" | "growFileSystem">(name: N) {
+  function later<N extends "poll" | "mount" | "umount" | "swapOn" | "growFileSystem" | "unmapDevice">(name: N) {
     const now: (...args: Parameters<Sys[N]>) => void = call(name, () => undefined as Result<N>);
     return async (...args: Parameters<Sys[N]>): Promise<void> => now(...args);
   }
 
   const openTree = call("openTree", descriptor);
+  const mapDevice = call("mapDevice", () => "/dev/dm-0" as unknown as Result<"mapDevice">);
 
   return {
     calls,
@@ -108,6 +109,8 @@ export function createSysDouble(): SysDouble {
     reseedRandom: call("reseedRandom", () => {}),
     swapOn: later("swapOn"),
     growFileSystem: later("growFileSystem"),
+    mapDevice: async (...args) => mapDevice(...args),
+    unmapDevice: later("unmapDevice"),
   };
 }
 

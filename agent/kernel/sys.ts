@@ -3,6 +3,7 @@ import type { Sys } from "./kernel.ts";
 import { type NativeAddon, nativeAddon } from "./native-addon.ts";
 import { descriptorCalls, descriptorSocketCalls, messageCalls } from "./sys-descriptors.ts";
 import { deviceFilterCalls } from "./sys-device-filters.ts";
+import { deviceMapperCalls } from "./sys-device-mapper.ts";
 import { guestCalls } from "./sys-guest.ts";
 import { mountCalls, terminalCalls } from "./sys-mounts.ts";
 import { processCalls } from "./sys-processes.ts";
@@ -30,5 +31,6 @@ export function openSys(addon: NativeAddon = nativeAddon()): RealSys {
     ...processCalls(addon),
     ...deviceFilterCalls(addon),
     ...guestCalls(addon),
+    ...deviceMapperCalls(addon),
   };
 }

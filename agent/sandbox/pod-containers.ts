@@ -17,6 +17,7 @@ import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { step } from "../kernel/step.ts";
 import { until } from "../kernel/until.ts";
+import { foldLayers } from "../storage/fold-layers.ts";
 import { mountPointOf } from "../storage/place-storage.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Storages } from "../storage/storages.ts";
@@ -209,7 +210,7 @@ export class PodContainers {
     if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
       throw new AgentError("already-exists", `create container ${id}: the cgroup ${cgroup} is another container's`);
     }
-    const storages = request.storages.map(mountPointOf);
+    const storages = foldLayers(request.storages).map(mountPointOf);
     let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
     const hooks = launcherHooks(asked);
     // More is done when its process is there.

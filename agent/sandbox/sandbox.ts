@@ -71,7 +71,10 @@ export class Sandbox {
     this.#record = sandbox;
     const users = [...(sandbox?.storages ?? []), ...records.flatMap(({ storages }) => storages)];
     this.#devices = options.devices ?? new Devices();
-    const findDisk: FindDisk = async (kind, source, signal) => (await this.#devices.disk(kind, source, signal)).path;
+    const findDisk: FindDisk = async (kind, source, signal, partition) => {
+      const { path } = await this.#devices.disk(kind, source, signal);
+      return partition === undefined ? path : (await this.#devices.partition(path, partition, signal)).path;
+    };
     const kept = {
       users,
       known: this.#state.readStorages(),

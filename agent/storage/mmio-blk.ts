@@ -1,5 +1,4 @@
-import { mountDisk } from "./mount-disk.ts";
-import type { StorageDriver } from "./storage.ts";
+import { diskDriver } from "./disk-driver.ts";
 
 /** A virtio-blk disk that is no PCI device, by /dev/NAME: Firecracker's. */
-export const mmioBlk: StorageDriver = { name: "mmioblk", disk: "mmioblk", mount: mountDisk };
+export const mmioBlk = diskDriver("mmioblk");

@@ -1,10 +1,9 @@
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { mountStorage } from "./mount-storage.ts";
-import type { Storage } from "./storage.ts";
+import { type Mounted, mountStorage } from "./mount-storage.ts";
 
 /** The file system on a disk; `source` is the disk's path in /dev. */
-export async function mountDisk(kernel: Kernel, storage: Storage): Promise<void> {
+export async function mountDisk(kernel: Pick<Kernel, "sys" | "files">, storage: Mounted): Promise<void> {
   const { driver, source, fstype, mountPoint, options } = storage;
   if (fstype === "") throw new AgentError("invalid-argument", `${driver} storage of ${mountPoint}: it has no fstype`);
   try {

@@ -33,7 +33,7 @@ const PROPAGATIONS = new Map(
 );
 
 /** mount(2) takes one page of data, its end included. */
-const MAX_DATA = 4095;
+export const MAX_DATA = 4095;
 
 export interface MountWords {
   readonly flags: number;

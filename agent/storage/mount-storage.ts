@@ -8,7 +8,8 @@ import { isMountFlag, parseStorageOptions } from "./mount-flags.ts";
 import { mountedOn } from "./mounts.ts";
 import type { Storage } from "./storage.ts";
 
-type Mounted = Pick<Storage, "driver" | "source" | "fstype" | "mountPoint" | "options">;
+/** What a mount needs to know of a storage. */
+export type Mounted = Pick<Storage, "driver" | "source" | "fstype" | "mountPoint" | "options">;
 
 /**
  * Mounts a storage as its options say: a file system, or a directory or file of the guest when its type or an option is

@@ -1,5 +1,4 @@
-import { mountDisk } from "./mount-disk.ts";
-import type { StorageDriver } from "./storage.ts";
+import { diskDriver } from "./disk-driver.ts";
 
 /** Persistent memory, an NVDIMM or virtio-pmem, by /dev/pmemN. */
-export const nvdimm: StorageDriver = { name: "nvdimm", disk: "nvdimm", mount: mountDisk };
+export const nvdimm = diskDriver("nvdimm");

@@ -1,5 +1,4 @@
-import { mountDisk } from "./mount-disk.ts";
-import type { StorageDriver } from "./storage.ts";
+import { diskDriver } from "./disk-driver.ts";
 
 /** A SCSI disk, by ID:LUN. */
-export const scsi: StorageDriver = { name: "scsi", disk: "scsi", mount: mountDisk };
+export const scsi = diskDriver("scsi");

@@ -1,6 +1,7 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import type { FsGroup } from "./fs-group.ts";
 import type { ImageSettings } from "./image/image-settings.ts";
+import type { Layer } from "./layer.ts";
 
 /** Something that the host asks to be mounted in the guest. */
 export interface Storage {
@@ -14,6 +15,8 @@ export interface Storage {
   readonly fsGroup?: FsGroup;
   /** Stays until the sandbox ends. */
   readonly shared: boolean;
+  /** Of one that stands for several of a host (fold-layers.ts). */
+  readonly layers?: readonly Layer[];
 }
 
 /** A storage as it is mounted: mount point and options in their final form. State files keep it. */
@@ -25,8 +28,8 @@ export interface PlacedStorage extends Storage {
 /** How a host names the disk of a storage. */
 export type DiskKind = "blk" | "mmioblk" | "scsi" | "nvdimm";
 
-/** Waits for a disk; gives its path in /dev. */
-export type FindDisk = (kind: DiskKind, source: string, signal?: AbortSignal) => Promise<string>;
+/** Waits for a disk, or for a partition of it; gives the path in /dev. */
+export type FindDisk = (kind: DiskKind, source: string, signal?: AbortSignal, partition?: number) => Promise<string>;
 
 /** What a mount has beside its storage. */
 export interface MountContext {

@@ -218,3 +218,32 @@ test.each([["without a file system's type", disk({ fstype: "" }), "/disk: it has
     expect(calls).toEqual([]);
   },
 );
+
+test.each<[string, Partial<Storage>, string]>([
+  ["by encryption", { driverOptions: ["encryption_key=ephemeral"] }, '"encryption_key=ephemeral" is not supported'],
+  ["with a value", { driverOptions: ["create_filesystem=x"] }, "driver option create_filesystem stands alone"],
+  ["of another type", { driverOptions: ["create_filesystem"], fstype: "xfs" }, '"xfs" can\'t be made, only ext4'],
+  ["as one layer alone", { options: ["X-kata.overlay-upper"] }, '"X-kata.overlay-upper" is for layers'],
+])("a disk %s is refused", async (_, parts, message) => {
+  const { calls, storages } = machine();
+  await expect(storages.acquire([disk(parts)], "")).rejects.toThrow(message);
+  expect(calls).toEqual([]);
+});
+
+test("layers of a root count as one storage, whose disks and partitions are all waited for", async () => {
+  const waited: string[] = [];
+  const find: FindDisk = async (kind, source, _signal, partition) => {
+    waited.push(`${kind} ${source} ${partition}`);
+    throw new AgentError("internal", "not there");
+  };
+  const storages = new Storages({} as Kernel, find);
+  const lower = ["X-kata.multi-layer=true", "X-kata.overlay-lower"];
+  const inPartition = [...lower, "X-kata.gpt-partitioned=true", "X-kata.partition-number=3"];
+  const layers = [
+    disk({ fstype: "erofs", options: inPartition }),
+    disk({ driver: "scsi", source: "0:1", options: lower }),
+  ];
+  await expect(storages.acquire(layers, "c")).rejects.toThrow("not there");
+  expect(waited).toEqual(["blk 02/01 3", "scsi 0:1 undefined"]);
+  expect(storages.mountPoints).toEqual([]);
+});

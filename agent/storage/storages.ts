@@ -1,30 +1,35 @@
-import { MNT_DETACH, MS_RDONLY } from "../kernel/constants.ts";
-import { AgentError, SystemError } from "../kernel/error.ts";
+import { MS_RDONLY } from "../kernel/constants.ts";
+import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LockByName } from "../kernel/lock.ts";
 import { untilAnswering } from "../kernel/until-answering.ts";
 import { bind } from "./bind.ts";
 import { blk } from "./blk.ts";
 import { ephemeral } from "./ephemeral.ts";
+import { foldLayers } from "./fold-layers.ts";
 import { applyFsGroup } from "./fs-group.ts";
 import { defaultImageSettings, type ImageSettings } from "./image/image-settings.ts";
 import { imageGuestPull } from "./image-guest-pull.ts";
+import type { Layer } from "./layer.ts";
 import { local } from "./local.ts";
 import { mmioBlk } from "./mmio-blk.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
+import { multiLayer } from "./multi-layer.ts";
 import { nvdimm } from "./nvdimm.ts";
 import { overlayfs } from "./overlayfs.ts";
 import { mountPointOf, placeStorage } from "./place-storage.ts";
 import { scsi } from "./scsi.ts";
 import type { FindDisk, PlacedStorage, Storage, StorageDriver } from "./storage.ts";
+import { unmount } from "./unmount.ts";
 import { updateEphemeral } from "./update-ephemeral.ts";
 import { virtioFs } from "./virtio-fs.ts";
 import { watchableBind } from "./watchable-bind.ts";
 
 const DRIVERS: ReadonlyMap<string, StorageDriver> = new Map(
-  [virtioFs, ephemeral, local, bind, watchableBind, overlayfs, blk, mmioBlk, scsi, nvdimm, imageGuestPull].map(
-    (driver) => [driver.name, driver],
-  ),
+  [
+    ...[virtioFs, ephemeral, local, bind, watchableBind, overlayfs, blk, mmioBlk, scsi, nvdimm, imageGuestPull],
+    multiLayer,
+  ].map((driver) => [driver.name, driver]),
 );
 
 export const storageDrivers: readonly string[] = [...DRIVERS.keys()];
@@ -87,10 +92,11 @@ export class Storages {
   }
 
   /**
-   * Mounts all, in order; when one fails, those before it are released again. Returns their mount points. Disks are waited
-   * for before the first is mounted, and nobody else waits meanwhile. `container`: "" is the sandbox.
+   * Mounts all, in order; when one fails, those before it are released again. Returns their mount points, layers of one root
+   * as one. Disks are waited for before the first is mounted, and nobody else waits meanwhile. `container`: "" is the sandbox.
    */
-  async acquire(storages: readonly Storage[], container: string, signal?: AbortSignal): Promise<string[]> {
+  async acquire(asked: readonly Storage[], container: string, signal?: AbortSignal): Promise<string[]> {
+    const storages = foldLayers(asked);
     for (const storage of storages) checkStorage(storage);
     const placed = storages.map((storage) => placeStorage(storage, container));
     const found = await Promise.all(placed.map((storage) => this.#withDisk(storage, signal)));
@@ -133,6 +139,12 @@ export class Storages {
 
   async #withDisk(storage: PlacedStorage, signal: AbortSignal | undefined): Promise<PlacedStorage> {
     const kind = DRIVERS.get(storage.driver)?.disk;
+    if (storage.layers !== undefined) {
+      const find = async (layer: Layer) => {
+        return { ...layer, source: await this.#findDisk(layer.disk, layer.source, signal, layer.partition) };
+      };
+      return { ...storage, layers: await Promise.all(storage.layers.map(find)) };
+    }
     return kind === undefined ? storage : { ...storage, source: await this.#findDisk(kind, storage.source, signal) };
   }
 
@@ -178,20 +190,9 @@ export class Storages {
   }
 
   async #takeAway({ storage, watch }: StorageRecord): Promise<void> {
-    const { mountPoint, driver } = storage;
     watch?.close();
-    try {
-      await this.#kernel.sys.umount(mountPoint, MNT_DETACH);
-    } catch (error) {
-      // Nothing is mounted there any more.
-      if (!(error instanceof SystemError) || !["EINVAL", "ENOENT"].includes(error.code)) throw error;
-    }
-    try {
-      this.#kernel.files.removeDirectory(mountPoint);
-    } catch {
-      // Not empty, or not ours: it stays.
-    }
-    await DRIVERS.get(driver)?.release?.(this.#kernel, storage);
+    await unmount(this.#kernel, storage.mountPoint);
+    await DRIVERS.get(storage.driver)?.release?.(this.#kernel, storage);
   }
 
   #watch(record: StorageRecord): void {

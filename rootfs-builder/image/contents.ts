@@ -4,6 +4,7 @@ import { debianPackage, packageTar } from "../debian/debian-package.ts";
 import { mergeTars } from "../tree/merge.ts";
 import { type Tree, tarOf } from "../tree/tree.ts";
 import { baseFiles } from "./base-files.ts";
+import { FILE_SYSTEM_PACKAGES, fileSystemTools } from "./file-system-tools.ts";
 import { neededPart } from "./libraries.ts";
 import { NETWORK_PACKAGES, networkTools } from "./network-tools.ts";
 import { type RuntimeName, runtimePackages, runtimePrograms } from "./runtimes.ts";
@@ -43,13 +44,14 @@ export interface Component {
 /** Debian packages of which something is in the image. */
 export function imagePackages({ debug, runtimes }: Pick<ImageContents, "debug" | "runtimes">): readonly string[] {
   const more = [...(debug ? [DEBUG_PACKAGE] : []), ...runtimePackages(runtimes)];
-  return [...new Set([...LIBRARY_PACKAGES, ...NETWORK_PACKAGES, ...more])];
+  return [...new Set([...LIBRARY_PACKAGES, ...NETWORK_PACKAGES, ...FILE_SYSTEM_PACKAGES, ...more])];
 }
 
 /** All that the image holds, merged from tar streams: packages first, then what is ours. */
 export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; components: readonly Component[] }> {
   const packages = await Promise.all(imagePackages(contents).map((name) => debianPackage(name)));
   const network = await networkTools();
+  const fileSystems = await fileSystemTools();
   const runtimes = await runtimePrograms(contents.runtimes);
   const node = await readFile(contents.node);
   const sysNode = await readFile(contents.sysNode);
@@ -62,6 +64,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
       ["sys.node", sysNode],
       ["seccomp.node", seccompNode],
       ...filesOf(network),
+      ...filesOf(fileSystems),
       ...[...runtimes].filter(([name]) => name !== "runsc"), // Go's linker leaves nothing to load
     ]),
   );
@@ -75,6 +78,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
     ["base files", new Map(baseFiles(contents.version))],
     ["libraries", libraries],
     ["network tools", network],
+    ["file system tools", fileSystems],
     ["node", new Map([["usr/bin/node", program(node)]])],
     ["init", new Map([["usr/sbin/init", program(await readFile(contents.init))]])],
     ["agent", agent],

@@ -7,7 +7,7 @@ import type { KernelModule } from "./modules.ts";
  * What a guest needs to boot and to be driven: virtio over PCI, vsock, the shared folder, the image on NVDIMM, virtio-pmem
  * or a virtio disk, SCSI disks, the network, and the file systems.
  */
-export const BOOT_MODULES = [
+const BOOT_MODULES = [
   "virtio_pci",
   "vmw_vsock_virtio_transport",
   "virtiofs",
@@ -21,6 +21,11 @@ export const BOOT_MODULES = [
   "erofs",
   "overlay",
 ];
+const VERITY_MODULE = "dm_verity";
+
+export function bootModules({ verity = false }: { readonly verity?: boolean }): readonly string[] {
+  return verity ? [...BOOT_MODULES, VERITY_MODULE] : BOOT_MODULES;
+}
 
 export interface InitramfsOptions {
   /** The static init, which is stage 1 as well. */

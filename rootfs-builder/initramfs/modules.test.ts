@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { guestKernel } from "../debian/kernel-package.ts";
-import { BOOT_MODULES } from "./initramfs.ts";
+import { bootModules } from "./initramfs.ts";
 import { resolveModules } from "./modules.ts";
 
 describe("resolveModules, on the guest's kernel", async () => {
   const { modules: directory } = await guestKernel();
 
   test("puts every module after what it needs", async () => {
-    const names = (await resolveModules(directory, BOOT_MODULES)).map(({ name }) => name);
+    const names = (await resolveModules(directory, bootModules({ verity: true }))).map(({ name }) => name);
     for (const [first, then] of [
       ["virtio_ring", "virtio_pci"],
       ["vsock", "vmw_vsock_virtio_transport_common"],

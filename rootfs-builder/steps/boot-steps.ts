@@ -2,7 +2,7 @@ import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { guestKernel, type Kernel } from "../debian/kernel-package.ts";
 import { digestOf } from "../digest.ts";
-import { BOOT_MODULES, buildInitramfs } from "../initramfs/initramfs.ts";
+import { bootModules, buildInitramfs } from "../initramfs/initramfs.ts";
 import { resolveModules } from "../initramfs/modules.ts";
 import { appear } from "./appear.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
@@ -27,10 +27,16 @@ export function initramfsStep(context: BuildContext): Step {
       const { release, image } = await kernel(context);
       const init = await context.digests.file(await nativeFile(context, "init"));
       // The modules are of the same package as the image.
-      return digestOf(context.builder, release, await context.digests.file(image), init);
+      return digestOf(
+        context.builder,
+        release,
+        await context.digests.file(image),
+        init,
+        String(context.verity === true),
+      );
     },
     async build() {
-      const modules = await resolveModules((await kernel(context)).modules, BOOT_MODULES);
+      const modules = await resolveModules((await kernel(context)).modules, bootModules(context));
       const archive = await buildInitramfs({ init: await readFile(await nativeFile(context, "init")), modules });
       await appear(target, (temporary) => writeFile(temporary, archive));
     },

@@ -19,6 +19,8 @@ export interface BuildOptions {
   readonly debug?: boolean;
   /** With the Rego engine. */
   readonly policy?: boolean;
+  /** Kernel modules for dm-verity in the initramfs. */
+  readonly verity?: boolean;
   /** OCI runtimes beside the agent's launcher. */
   readonly runtimes?: readonly RuntimeName[];
   /** `guest` if not given. */

@@ -15,13 +15,14 @@ const repository = join(import.meta.dirname, "../..");
 const SHARED = "/run/kata-containers/shared/containers";
 const SHELL_LIMIT_MS = 30_000;
 
-/** The image with a shell for the tests, and these OCI runtimes; built once when several files ask for it at a time. */
+/** The image with a shell for the tests, dm-verity, and these OCI runtimes; built once when several files ask for it at a time. */
 export async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
   const to = join(repository, "build", ["debug", ...runtimes].join("-"));
   const options = runtimes.flatMap((name) => ["--with-runtime", name]);
   const build = join(repository, "rootfs-builder/build.ts");
   const lock = ["--close", join(repository, "build/debug.lock")];
-  await promisify(execFile)("flock", [...lock, process.execPath, build, "--debug", "--to", to, ...options]);
+  const command = [process.execPath, build, "--debug", "--with-verity", "--to", to, ...options];
+  await promisify(execFile)("flock", [...lock, ...command]);
   return to;
 }
 

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { guestKernel } from "../../rootfs-builder/debian/kernel-package.ts";
 import { type CpioEntry, cpioArchive } from "../../rootfs-builder/initramfs/cpio.ts";
-import { BOOT_MODULES } from "../../rootfs-builder/initramfs/initramfs.ts";
+import { bootModules } from "../../rootfs-builder/initramfs/initramfs.ts";
 import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { bootsForKata } from "../guest/kata-boot-suite.ts";
@@ -28,7 +28,7 @@ const digest = (path: string) => createHash("sha256").update(readFileSync(path))
 /** The initrd, and after it the modules of a kernel that has its drivers not built in: kernels unpack one after the other. */
 async function withModules(initrd: string): Promise<Buffer> {
   const { modules: directory } = await guestKernel(undefined);
-  const modules = (await resolveModules(directory, BOOT_MODULES)).map(({ name, content }): CpioEntry => {
+  const modules = (await resolveModules(directory, bootModules({}))).map(({ name, content }): CpioEntry => {
     return { path: `usr/lib/modules/${name}.ko`, type: "file", mode: 0o444, content };
   });
   const list = Buffer.from(modules.map(({ path }) => `/${path}\n`).join(""));

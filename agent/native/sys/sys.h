@@ -88,6 +88,7 @@ napi_status namespaces_register(napi_env env, napi_value exports);
 napi_status processes_register(napi_env env, napi_value exports);
 napi_status bpf_register(napi_env env, napi_value exports);
 napi_status guest_register(napi_env env, napi_value exports);
+napi_status mapper_register(napi_env env, napi_value exports);
 napi_status poll_register(napi_env env, napi_value exports);
 napi_status uevents_register(napi_env env, napi_value exports);
 

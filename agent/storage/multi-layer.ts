@@ -1,0 +1,139 @@
+import { createHash } from "node:crypto";
+import { closeSync, constants, openSync } from "node:fs";
+import { O_PATH } from "../kernel/constants.ts";
+import { AgentError } from "../kernel/error.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { type Layer, type LayerDirectory, MULTI_LAYER } from "./layer.ts";
+import { makeFileSystem } from "./make-file-system.ts";
+import { mountDisk } from "./mount-disk.ts";
+import { MAX_DATA } from "./mount-flags.ts";
+import { mountStorage } from "./mount-storage.ts";
+import { openSharedParent, pathOf } from "./shared-parent.ts";
+import type { PlacedStorage, StorageDriver } from "./storage.ts";
+import { unmount } from "./unmount.ts";
+import { openVerity } from "./verity.ts";
+
+/**
+ * A container's root of several file systems: read-only ones on top of each other, the first is the uppermost, and above
+ * them one that is written to, on a disk or in memory. All go with the storage.
+ */
+export const multiLayer = multiLayerIn("/run/kata-containers");
+
+/** `directory`: of all containers. */
+export function multiLayerIn(directory: string): StorageDriver {
+  return {
+    name: MULTI_LAYER,
+    async mount(kernel, storage) {
+      if (storage.container === "") {
+        throw new AgentError("invalid-argument", `${MULTI_LAYER} storage: layers are for containers only`);
+      }
+      const places = placesIn(directory, storage.container);
+      try {
+        await mountLayers(kernel, storage, places);
+      } catch (error) {
+        await unmountLayers(kernel, storage, places).catch(() => undefined);
+        throw error;
+      }
+    },
+    release: (kernel, storage) => unmountLayers(kernel, storage, placesIn(directory, storage.container)),
+  };
+}
+
+interface Places {
+  readonly container: string;
+  readonly base: string;
+  readonly upper: string;
+  readonly lower: (index: number) => string;
+  /** Name of a lower layer's device with dm-verity. */
+  readonly device: (index: number) => string;
+}
+
+/** Container ids are checked before: letters, digits, `_ . -`; too long for a device's name. */
+function placesIn(directory: string, id: string): Places {
+  const container = `${directory}/${id}`;
+  const base = `${container}/multi-layer`;
+  const hash = createHash("sha256").update(id).digest("hex").slice(0, 32);
+  return {
+    container,
+    base,
+    upper: `${base}/upper`,
+    lower: (index) => `${base}/lower-${index}`,
+    device: (index) => `kata-verity-${hash}-${index}`,
+  };
+}
+
+async function mountLayers(kernel: Kernel, storage: PlacedStorage, places: Places): Promise<void> {
+  const { upper, lowers } = layersOf(storage);
+  kernel.files.makeDirectory(places.upper);
+  if (upper !== undefined) {
+    if (upper.make !== undefined) await makeFileSystem(upper.source, upper.make.uuid);
+    await mountLayer(kernel, upper, upper.source, places.upper);
+  }
+  for (const [index, layer] of lowers.entries()) {
+    const { source, verity } = layer;
+    const device = verity && (await openVerity(kernel.sys, places.device(index), source, verity));
+    await mountLayer(kernel, layer, device ?? source, places.lower(index));
+  }
+  const own = ["upper", "work"].map((name): LayerDirectory => ({ names: [name], mode: 0o755, uid: 0, gid: 0 }));
+  makeDirectories(kernel, places.upper, [...(upper?.directories ?? []), ...own]);
+  const overlay = { ...storage, source: "overlay" };
+  const options = overlayOptions(places.base, lowers.length);
+  if (Buffer.byteLength(options.join()) <= MAX_DATA) return mountStorage(kernel, { ...overlay, options });
+  // A descriptor's path is shorter than the container's.
+  const base = openSync(places.base, O_PATH | constants.O_DIRECTORY);
+  try {
+    await mountStorage(kernel, { ...overlay, options: overlayOptions(pathOf(base), lowers.length) });
+  } finally {
+    closeSync(base);
+  }
+}
+
+function overlayOptions(base: string, lowers: number): string[] {
+  const lowerDirs = Array.from({ length: lowers }, (_, index) => `${base}/lower-${index}`).join(":");
+  return [`lowerdir=${lowerDirs}`, `upperdir=${base}/upper/upper`, `workdir=${base}/upper/work`];
+}
+
+async function mountLayer(kernel: Kernel, layer: Layer, source: string, mountPoint: string): Promise<void> {
+  const { fstype, role, verity } = layer;
+  const options = role === "lower" ? [...new Set([...layer.options, "ro"])] : layer.options;
+  try {
+    await mountDisk(kernel, { driver: MULTI_LAYER, source, fstype, options, mountPoint });
+  } catch (error) {
+    if (verity === undefined || !(error instanceof AgentError)) throw error;
+    const why = `dm-verity of ${layer.source} lets through only what the root hash vouches for`;
+    throw new AgentError(error.kind, `${error.message}; ${why}`, { cause: error });
+  }
+}
+
+/** On a file system that a host made: no link on it leads out. */
+function makeDirectories({ sys }: Kernel, root: string, directories: readonly LayerDirectory[]): void {
+  const fd = openSync(root, O_PATH | constants.O_DIRECTORY);
+  try {
+    for (const { names, ...traits } of directories) openSharedParent(sys, fd, names, traits).close();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** In the reverse order, all of them, also those that were never mounted; then throws the first error. */
+async function unmountLayers(kernel: Kernel, storage: PlacedStorage, places: Places): Promise<void> {
+  const { lowers } = layersOf(storage);
+  const errors: unknown[] = [];
+  const attempt = (work: Promise<void>) => work.catch((error: unknown) => void errors.push(error));
+  for (const index of [...lowers.keys()].toReversed()) {
+    await attempt(unmount(kernel, places.lower(index)));
+    if (lowers[index]?.verity !== undefined) await attempt(kernel.sys.unmapDevice(places.device(index)));
+  }
+  await attempt(unmount(kernel, places.upper));
+  if (errors.length > 0) throw errors[0];
+  kernel.files.removeTree(places.base);
+  try {
+    kernel.files.removeDirectory(places.container);
+  } catch {
+    // There is more of the container in it.
+  }
+}
+
+function layersOf({ layers = [] }: PlacedStorage): { upper: Layer | undefined; lowers: readonly Layer[] } {
+  return { upper: layers.find(({ role }) => role === "upper"), lowers: layers.filter(({ role }) => role === "lower") };
+}

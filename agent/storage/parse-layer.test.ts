@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import { parseLayer } from "./parse-layer.ts";
+import type { Storage } from "./storage.ts";
+
+const HASH = "ab".repeat(32);
+const LOWER = ["X-kata.overlay-lower", "X-kata.multi-layer=true"];
+const UPPER = ["X-kata.overlay-upper", "X-kata.multi-layer=true"];
+const VERITY = ["X-kata.dmverity-enabled=true", `X-kata.dmverity.roothash=${HASH}`, "X-kata.dmverity.hashoffset=4096"];
+
+const storage = (options: readonly string[], parts: Partial<Storage> = {}): Storage => ({
+  ...{ driver: "blk", driverOptions: [], source: "02/01", fstype: "erofs", mountPoint: "/root", shared: false },
+  ...parts,
+  options,
+});
+const upper = (options: readonly string[], parts: Partial<Storage> = {}) =>
+  storage([...UPPER, ...options], { fstype: "ext4", ...parts });
+
+test("a lower layer in a partition, with dm-verity, as runtime-rs sends it", () => {
+  const gpt = ["X-kata.gpt-partitioned=true", "X-kata.partition-number=2"];
+  const layer = parseLayer(storage(["ro", ...LOWER, ...gpt, ...VERITY, "X-kata.dmverity.salt=00FF"]));
+  expect(layer).toEqual({
+    ...{ role: "lower", disk: "blk", source: "02/01", partition: 2, fstype: "erofs", options: ["ro"], directories: [] },
+    verity: { rootHash: HASH, hashOffset: 4096, salt: "00ff", superblock: true },
+  });
+});
+
+test("an upper layer with directories to be made", () => {
+  const paths = ["X-kata.mkdir.path={{ mount 0 }}/upper:0700:7:8", "X-kata.mkdir.path=/work/x"];
+  const directories = [
+    { names: ["upper"], mode: 0o700, uid: 7, gid: 8 },
+    { names: ["work", "x"], mode: 0o755, uid: 0, gid: 0 },
+  ];
+  expect(parseLayer(upper(["rw", ...paths]))).toMatchObject({
+    role: "upper",
+    fstype: "ext4",
+    options: ["rw"],
+    directories,
+  });
+});
+
+test("an upper layer that is made on an empty disk, in each of the ways to say so", () => {
+  const uuid = "67756573-7464-4000-8000-000000000000";
+  const wanted = ["X-kata.mkfs=true", "X-kata.mkfs.fs=ext4", "X-kata.mkfs.size=64M", `X-kata.mkfs.uuid=${uuid}`];
+  expect(parseLayer(upper(wanted, { fstype: "" }))).toMatchObject({ fstype: "ext4", make: { uuid } });
+  expect(parseLayer(upper([], { fstype: "mkfs/ext4" }))).toMatchObject({ fstype: "ext4", make: {} });
+  expect(parseLayer(upper([], { driverOptions: ["create_filesystem"] }))).toMatchObject({ make: {} });
+});
+
+test("the driver erofs.multi-layer is a virtio-blk disk; the kind of file system says which layer it is", () => {
+  expect(parseLayer(storage([], { driver: "erofs.multi-layer" }))).toMatchObject({ disk: "blk", role: "lower" });
+  const writable = { driver: "erofs.multi-layer", fstype: "ext4" };
+  expect(parseLayer(storage([], writable))).toMatchObject({ role: "upper" });
+});
+
+test.each<[string, Storage, string]>([
+  ["a word that is not known", storage([...LOWER, "X-kata.new=1"]), 'option "X-kata.new=1" is not supported'],
+  ["a switch that is neither", storage([...LOWER, "X-kata.mkfs=yes"]), 'option "X-kata.mkfs=yes" is not supported'],
+  ["two root hashes", storage([...LOWER, ...VERITY, ...VERITY.slice(1, 2)]), 'dmverity.roothash" is there twice'],
+  [
+    "a root hash that is not asked for",
+    storage([...LOWER, ...VERITY.slice(1)]),
+    "without X-kata.dmverity-enabled=true",
+  ],
+  ["dm-verity without a hash", storage([...LOWER, ...VERITY.slice(0, 1)]), "dm-verity needs X-kata.dmverity.roothash="],
+  [
+    "a root hash with more",
+    storage([...LOWER, VERITY[0] ?? "", "X-kata.dmverity.roothash=ab 1", VERITY[2] ?? ""]),
+    "is not hexadecimal",
+  ],
+  ["a partition number alone", storage([...LOWER, "X-kata.partition-number=1"]), "are for each other"],
+  [
+    "partition 0",
+    storage([...LOWER, "X-kata.gpt-partitioned=true", "X-kata.partition-number=0"]),
+    "is no number from 1 to 128",
+  ],
+  ["both layers in one", storage([...LOWER, ...UPPER.slice(0, 1)]), "is the upper and a lower one"],
+  ["neither layer", storage(["X-kata.multi-layer=true"], { fstype: "xfs" }), "is neither the upper nor a lower one"],
+  ["a driver without disks", storage(LOWER, { driver: "virtio-fs" }), 'driver "virtio-fs" has no layers'],
+  [
+    "a driver option",
+    storage(LOWER, { driverOptions: ["encryption_key=ephemeral"] }),
+    'driver option "encryption_key=ephemeral" is not supported',
+  ],
+  ["a group", upper([], { fsGroup: { gid: 1, onRootMismatch: false } }), "fs_group of a layer is not supported"],
+  ["a lower one to be made", storage([...LOWER, "X-kata.mkdir.path=/x"]), "nothing is made on a lower layer"],
+  [
+    "another file system to be made",
+    upper(["X-kata.mkfs=true", "X-kata.mkfs.fs=xfs"]),
+    '"xfs" can\'t be made, only ext4',
+  ],
+  ["a UUID that is an option", upper(["X-kata.mkfs=true", "X-kata.mkfs.uuid=-E x"]), "is no UUID"],
+  ["no fstype", storage(LOWER, { fstype: "" }), "has no fstype"],
+  ["a directory above", upper(["X-kata.mkdir.path={{ mount 0 }}/../x"]), "is no path on the upper layer"],
+  ["a directory on a lower one", upper(["X-kata.mkdir.path={{ mount 1 }}/x"]), "is not on the upper layer"],
+  ["the upper layer itself", upper(["X-kata.mkdir.path={{ mount 0 }}"]), "is no path on the upper layer"],
+  ["a directory's mode", upper(["X-kata.mkdir.path=/x:rwx"]), "is not PATH:MODE:UID:GID"],
+])("%s is refused", (_, one, why) => {
+  expect(() => parseLayer(one)).toThrow(why);
+});

@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { createSysDouble } from "../kernel/sys-double.ts";
+import { openVerity, type VerityTree, verityTarget } from "./verity.ts";
+
+const HASH = "19a275f8a573b1b973d6704549cab16b9921bb4310ad48733edd74cece16b861";
+const TREE: VerityTree = { rootHash: HASH, hashOffset: 40960, superblock: true };
+
+/** As veritysetup 2.6.1 writes it for 10 blocks with the salt 00112233. */
+function superblock(change: (bytes: Buffer) => void = () => undefined): Buffer {
+  const bytes = Buffer.alloc(512);
+  bytes.write("verity\0\0\x01\0\0\0\x01\0\0\0gestd", "latin1");
+  bytes.write("sha256", 32);
+  bytes.write("00100000001000000a0000000000000004000000000000000011223300", 64, "hex");
+  change(bytes);
+  return bytes;
+}
+
+test("the table has what the superblock says, and the hashes begin behind it", () => {
+  expect(verityTarget("/dev/vdb1", TREE, superblock())).toEqual({
+    type: "verity",
+    sectors: 80,
+    params: `1 /dev/vdb1 /dev/vdb1 4096 4096 10 11 sha256 ${HASH} 00112233`,
+  });
+});
+
+test("without a superblock all that is before the hashes is checked, by sha256", () => {
+  const tree = { ...TREE, superblock: false, blockSize: 512, hashBlockSize: 1024 };
+  expect(verityTarget("/dev/vdb", tree).params).toBe(`1 /dev/vdb /dev/vdb 512 1024 80 40 sha256 ${HASH} -`);
+});
+
+test.each<[string, Partial<VerityTree>, Buffer | undefined, string]>([
+  ["another block size than the host's", { blockSize: 512 }, superblock(), "the block size 4096, the host says 512"],
+  ["another salt than the host's", { salt: "00" }, superblock(), "the salt 00112233, the host says 00"],
+  ["no superblock", {}, Buffer.alloc(512), "there is no superblock where the hashes are to begin"],
+  ["a superblock that is cut short", {}, superblock().subarray(0, 100), "there is no superblock"],
+  ["another version", {}, superblock((b) => b.writeUInt32LE(2, 8)), "of another version"],
+  ["too much salt", {}, superblock((b) => b.writeUInt16LE(300, 80)), "of another version"],
+  ["a weak hash", {}, superblock((b) => b.write("md5\0\0\0\0", 32)), 'hashes by "md5", not sha256 or sha512'],
+  ["words in the hash's name", {}, superblock((b) => b.write("sha256 x", 32)), "hashes by"],
+  ["a root hash of another kind", { rootHash: "00" }, superblock(), "a root hash of 1 bytes is none of sha256"],
+  ["odd blocks", {}, superblock((b) => b.writeUInt32LE(1000, 64)), "blocks of 1000 and 4096 bytes"],
+  [
+    "more blocks than there is room",
+    {},
+    superblock((b) => b.writeUInt32LE(11, 72)),
+    "11 blocks of 4096 bytes do not end",
+  ],
+  ["no blocks", {}, superblock((b) => b.writeUInt32LE(0, 72)), "0 blocks of 4096 bytes do not end"],
+  ["hashes within a block", { hashOffset: 41000 }, superblock(), "not at a block's border"],
+])("%s: refused", (_, change, block, why) => {
+  expect(() => verityTarget("/dev/vdb", { ...TREE, ...change }, block)).toThrow(why);
+});
+
+test("the superblock is read where the host says that the hashes begin", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "guestd-verity-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const disk = join(directory, "disk");
+  writeFileSync(disk, Buffer.concat([Buffer.alloc(40960), superblock()]));
+  const sys = createSysDouble();
+  expect(await openVerity(sys, "layer", disk, TREE)).toBe("/dev/dm-0");
+  expect(sys.calls).toEqual([["mapDevice", "layer", verityTarget(disk, TREE, superblock())]]);
+});
