@@ -1,8 +1,12 @@
+import { setImmediate } from "node:timers/promises";
 import { type EntryMeta, entryMeta } from "./entry-meta.ts";
 import { entryPath, whiteoutOf } from "./entry-path.ts";
 import { ImageError, reason } from "./image-error.ts";
 import type { Layer } from "./read-image.ts";
 import { type TarEntry, tarEntries } from "./tar-entries.ts";
+
+/** Entries, after which others have their turn. */
+const TURN = 64;
 
 type Done = void | Promise<void>;
 
@@ -26,7 +30,7 @@ export interface LayerWriter {
 export interface ApplyOptions {
   /** What the writer can't make, and why in a few words. */
   readonly leftOut?: { readonly devices?: string; readonly xattrs?: string };
-  /** An image with more is refused. */
+  /** A layer with more is refused. A directory, which the writer remembers until the layer's end, counts as eight. */
   readonly maxEntries?: number;
   /** Bytes of the layers' plain content so far. Ends the work by throwing. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
@@ -63,11 +67,15 @@ async function applyLayer(job: Job, layer: Pick<Layer, "diffId" | "open">): Prom
   const { signal, maxEntries = Number.POSITIVE_INFINITY } = job.options;
   job.writer.beginLayer();
   let at = "";
+  let entries = 0;
   try {
     for await (const entry of tarEntries(counted(job, layer.open()))) {
       signal?.throwIfAborted();
       job.entries += 1;
-      if (job.entries > maxEntries) throw new ImageError(`the image has more than ${maxEntries} entries`);
+      entries += entry.header.type === "directory" ? 8 : 1;
+      if (entries > maxEntries) throw new ImageError("it has more entries than can be remembered");
+      // Nobody else waits while many small entries come at once.
+      if (job.entries % TURN === 0) await setImmediate();
       at = ` entry ${JSON.stringify(entry.header.name.slice(0, 200))}:`;
       await applyEntry(job, entry);
       at = "";

@@ -2,8 +2,8 @@ import type { BlobStore } from "./blob-store.ts";
 import { digestOf, sha256Of } from "./digest.ts";
 import { ImageError, reason } from "./image-error.ts";
 
-/** What registries allow for a manifest. */
-const MAX_JSON_BYTES = 4 * 1024 * 1024;
+/** As objects they are up to 25 times as large, and the agent has a heap of 64 MiB. */
+export const MAX_JSON_BYTES = 1 << 20;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { tarEntries } from "./tar-entries.ts";
-import { directory, file, layerOfBytes } from "./testing/layers.ts";
+import { directory, file, headerOf, layerOfBytes } from "./testing/layers.ts";
 import { packTar } from "./write-layout.ts";
 
 async function names(tar: Buffer, visit: (content: AsyncIterable<Uint8Array>) => unknown = () => {}) {
@@ -56,4 +56,18 @@ test("a malformed binary size is an error and no endless wait", async () => {
     for await (const _ of content);
   });
   await expect(read).rejects.toThrow("its size is not a number");
+});
+
+test.each([
+  ["x", 512 << 10],
+  ["g", 4 << 10],
+  ["L", 8 << 10],
+  ["K", 8 << 10],
+])("a header of type %s may have %i bytes, and no more", async (type, most) => {
+  const entry = await packTar([file("a", "text")]);
+  const before = (bytes: number) => headerOf(type, Buffer.alloc(bytes, "x"));
+  expect(await names(Buffer.concat([await before(most), entry]))).toHaveLength(1);
+  await expect(names(Buffer.concat([await before(most + 1), entry]))).rejects.toThrow(
+    /^Invalid header: a \S+ of \d+ bytes$/,
+  );
 });

@@ -37,6 +37,16 @@ export async function* tarEntries(source: AsyncIterable<Uint8Array>): AsyncGener
   }
 }
 
+const NONE: ReadonlyMap<string, Uint8Array> = new Map();
+
+/** Of headers of more than one block, which become objects with a key for each few bytes; a global one for every entry. */
+const MAX_BYTES: Readonly<Record<string, number>> = {
+  "pax-header": 512 << 10,
+  "pax-global-header": 4 << 10,
+  "gnu-long-path": 8 << 10,
+  "gnu-long-link-path": 8 << 10,
+};
+
 /** tar-stream 3.2 reads all of pax as text, which breaks capabilities. Gives what came since the last entry. */
 function catchXattrs(parser: Extract): () => ReadonlyMap<string, Uint8Array> {
   const inside = parser as unknown as {
@@ -44,14 +54,17 @@ function catchXattrs(parser: Extract): () => ReadonlyMap<string, Uint8Array> {
     _decodeLongHeader(records: Uint8Array): void;
   };
   const decode = inside._decodeLongHeader;
-  let xattrs = new Map<string, Uint8Array>();
+  let xattrs: ReadonlyMap<string, Uint8Array> = NONE;
   inside._decodeLongHeader = (records) => {
-    if (inside._header.type === "pax-header") xattrs = xattrsOf(Buffer.from(records));
+    const { type } = inside._header;
+    if (records.length > (MAX_BYTES[type] ?? 0))
+      throw new Error(`Invalid header: a ${type} of ${records.length} bytes`);
+    if (type === "pax-header") xattrs = xattrsOf(Buffer.from(records));
     decode.call(parser, records);
   };
   return () => {
     const taken = xattrs;
-    xattrs = new Map();
+    xattrs = NONE;
     return taken;
   };
 }

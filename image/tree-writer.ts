@@ -21,6 +21,7 @@ import { dirname } from "node:path";
 import type { LayerWriter } from "./apply-layers.ts";
 import { type EntryMeta, IMPLIED_DIRECTORY } from "./entry-meta.ts";
 import { ImageError } from "./image-error.ts";
+import { PathSet } from "./path-set.ts";
 import { lstat, resolveDirectory } from "./resolve-in-root.ts";
 import type { TreeAccess } from "./tree-access.ts";
 
@@ -35,9 +36,9 @@ export class TreeWriter implements LayerWriter {
   readonly #access: TreeAccess;
   readonly #keepOwners: boolean;
   /** Modes and times of directories, set when all is written: they may forbid or be changed by writing into them. */
-  readonly #directories = new Map<string, EntryMeta>();
+  readonly #directories = new Map<string, Pick<EntryMeta, "mode" | "mtime">>();
   /** What the layer under way has made, with everything above it: whiteouts leave that alone. */
-  readonly #touched = new Set<string>();
+  readonly #touched = new PathSet();
 
   /** `root` exists. With `keepOwners` (only root may) files get the owners of the image. */
   constructor(root: string, access: TreeAccess, keepOwners: boolean) {
@@ -48,6 +49,8 @@ export class TreeWriter implements LayerWriter {
 
   beginLayer(): void {
     this.#touched.clear();
+    // Root is kept out by no mode, so nothing has to be remembered for longer.
+    if (this.#keepOwners) this.finish();
   }
 
   async directory(parts: readonly string[], meta: EntryMeta): Promise<void> {
@@ -64,7 +67,7 @@ export class TreeWriter implements LayerWriter {
         closeSync(fd);
       }
     });
-    this.#directories.set(path, meta);
+    this.#directories.set(path, { mode: meta.mode, mtime: meta.mtime });
   }
 
   async file(parts: readonly string[], meta: EntryMeta, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -147,7 +150,7 @@ export class TreeWriter implements LayerWriter {
     const path = `${this.#resolve(parts.slice(0, -1), true)}/${name}`;
     const found = lstat(path);
     if (found !== undefined && !(keepDirectory && found.isDirectory())) await this.#remove(path);
-    for (let each = path; each !== this.#root; each = dirname(each)) this.#touched.add(each);
+    for (let each = path; each !== this.#root && this.#touched.add(each); ) each = dirname(each);
     return path;
   }
 

@@ -33,3 +33,13 @@ export function symlink(name: string, linkname: string): LayerEntry {
 export function hardLink(name: string, linkname: string): LayerEntry {
   return { name, type: "link", linkname };
 }
+
+/** A tar of one entry with another letter as its type, and without the end of an archive: what stands before an entry. */
+export async function headerOf(type: string, content: Buffer): Promise<Buffer> {
+  const tar = await packTar([{ name: "header", content, mode: 0o644 }]);
+  tar.write(type, 156, "latin1");
+  tar.fill(" ", 148, 156);
+  const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return tar.subarray(0, tar.length - 1024);
+}

@@ -1,7 +1,7 @@
 import type { BlobStore } from "../../../image/blob-store.ts";
 import { digestOf } from "../../../image/digest.ts";
 import { ImageError } from "../../../image/image-error.ts";
-import { blobName } from "../../../image/image-json.ts";
+import { blobName, MAX_JSON_BYTES } from "../../../image/image-json.ts";
 import type { ImageReference } from "./image-reference.ts";
 import type { RegistryClient } from "./registry-client.ts";
 
@@ -11,9 +11,8 @@ const MANIFESTS = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ];
-/** Of one document, and of all of an image: manifests, indexes and its configuration. */
-const MAX_DOCUMENT = 4 << 20;
-const MAX_DOCUMENTS = 16 << 20;
+/** Of all of an image: manifests, indexes and its configuration. */
+const MAX_DOCUMENTS = 8 << 20;
 
 /** An image in a registry, as an OCI layout that has it alone: what it is made of is got when it is read. */
 export function registryStore(client: RegistryClient, { reference, digest, text }: ImageReference): BlobStore {
@@ -30,7 +29,7 @@ export function registryStore(client: RegistryClient, { reference, digest, text 
       chunks.push(chunk);
       size += chunk.length;
       bytes += chunk.length;
-      if (size > MAX_DOCUMENT || bytes > MAX_DOCUMENTS)
+      if (size > MAX_JSON_BYTES || bytes > MAX_DOCUMENTS)
         throw new ImageError(`read image: ${path} is too large for a JSON file`);
     }
     return Buffer.concat(chunks);

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "../../../image/testing/layers.ts";
+import { directory, file, hardLink, headerOf, layerOf, layerOfBytes, symlink } from "../../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../../image/write-layout.ts";
 import { openSys } from "../../kernel/sys.ts";
@@ -60,22 +60,7 @@ test.runIf(isRoot)(
       record("security.capability", CAPABILITY),
       record("trusted.overlay.opaque", Buffer.from("y")),
     ]);
-    const header = await packTar([{ name: "PaxHeader/f", content: pax, mode: 0o644 }]);
-    const type = header.subarray(0, 512);
-    type.write("x", 156, "latin1");
-    type.fill(" ", 148, 156);
-    type.write(
-      `${type
-        .reduce((sum, byte) => sum + byte, 0)
-        .toString(8)
-        .padStart(6, "0")}\0 `,
-      148,
-      "latin1",
-    );
-    const tar = Buffer.concat([
-      header.subarray(0, header.length - 1024),
-      await packTar([file("f", "x"), file("g", "x")]),
-    ]);
+    const tar = Buffer.concat([await headerOf("x", pax), await packTar([file("f", "x"), file("g", "x")])]);
     using temporary = temporaryDirectory();
     const root = join(temporary.path, "root");
     mkdirSync(root);
@@ -94,4 +79,23 @@ test("an opaque directory hides what lower layers have in it, and a whiteout one
   ]);
   expect(treeOf(image.root)).toEqual({ "d/": "", "d/new": "2", keep: "1" });
   expect(statSync(image.at("d")).isDirectory()).toBe(true);
+});
+
+test("a layer of more entries than the agent can remember is refused, and others have their turn meanwhile", async () => {
+  using temporary = temporaryDirectory();
+  const root = join(temporary.path, "root");
+  mkdirSync(root);
+  const one = await packTar([directory("d/"), directory("d/")]);
+  const block = Buffer.concat(Array.from({ length: 512 }, () => one.subarray(0, 1024)));
+  async function* open() {
+    for (let at = 0; at < 1000; at++) yield block;
+  }
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  const layers = [{ ...(await layerOf([])), open }];
+  await expect(unpackImage(sys, { layers }, root, signal)).rejects.toThrow(
+    /^unpack layer sha256:\w+: .*more entries than/,
+  );
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(20);
 });

@@ -8,8 +8,8 @@ import { type AccessSys, confinedAccess } from "./confined-access.ts";
 /** What the guest itself needs of the file system that images are in: bytes, files. */
 const RESERVED = { bytes: 16 << 20, files: 1024 };
 const LOOK_EVERY = 4 << 20;
-/** Each costs the agent memory while its layer is applied. */
-const MAX_ENTRIES = 1_000_000;
+/** Of a layer; each costs the agent 50 bytes of its heap of 64 MiB while the layer is applied. */
+const MAX_ENTRIES = 500_000;
 
 /** Applies the layers to an empty directory. On failure it holds a part of the image. */
 export async function unpackImage(
