@@ -29,6 +29,13 @@ test.each([undefined, "", `00-${trace}-${span}`, `01-${trace}-${span}-01`, `00-$
   },
 );
 
+test("a call says which container and exec it is about, if it is about one", () => {
+  expect(publish({ container: "c1", exec: "x1" })).toMatchObject({ container: "c1", exec: "x1" });
+  const line = publish({ container: "x".repeat(1000), exec: "" });
+  expect(line).not.toHaveProperty("container");
+  expect(line).not.toHaveProperty("exec");
+});
+
 test("a failed call is logged with its causes, without stacks", () => {
   const error = new Error("outer", { cause: new Error("inner") });
   expect(publish({ code: 13, error })).toMatchObject({

@@ -7,6 +7,9 @@ import {
   type ResumedEvent,
 } from "../transport/diagnostics.ts";
 import type { Log } from "./log.ts";
+import { readTraceparent } from "./trace/trace-context.ts";
+
+const MAX_ID = 256;
 
 /** Turns what transport tells into log lines: failed calls with their cause at info, everything else at debug. */
 export function logTransport(log: Log): void {
@@ -22,8 +25,14 @@ export function logTransport(log: Log): void {
   diagnostics.opened.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection opened"));
   diagnostics.closed.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection closed"));
   diagnostics.call.subscribe((message) => {
-    const { service, method, code, ms, traceparent, error } = message as CallEvent;
-    const fields = { rpc: `${service}/${method}`, ms: Math.round(ms * 1000) / 1000, ...traceFields(traceparent) };
+    const { service, method, container, exec, code, ms, traceparent, error } = message as CallEvent;
+    const fields = {
+      rpc: `${service}/${method}`,
+      ...about("container", container),
+      ...about("exec", exec),
+      ms: Math.round(ms * 1000) / 1000,
+      ...traceFields(traceparent),
+    };
     if (code === 0) log.debug(fields, "call");
     else log.info({ ...fields, code, error: error instanceof Error ? chain(error) : error }, "call failed");
   });
@@ -39,11 +48,18 @@ export function watchDurations(): CallDurations {
   return durations;
 }
 
-/** W3C trace context, version 0; anything else counts as none. */
-function traceFields(traceparent: string | undefined): { readonly trace?: string; readonly span?: string } {
-  const [, trace, span] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/.exec(traceparent ?? "") ?? [];
-  return trace === undefined || span === undefined ? {} : { trace, span };
+/** Ids are short; what a caller says that is not stays out of the log. */
+function about(name: string, id: string | undefined): Readonly<Record<string, string>> {
+  return id === undefined || id === "" || id.length > MAX_ID ? {} : { [name]: id };
 }
+
+/** Of a caller that has sent a good one. */
+function traceFields(traceparent: string | undefined): { readonly trace?: string; readonly span?: string } {
+  const context = traceparent === undefined ? undefined : readTraceparent(traceparent);
+  return context === undefined ? {} : { trace: hex(context.traceId), span: hex(context.spanId) };
+}
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 /** Messages of an error and its causes, without stacks. */
 function chain(error: Error): string {

@@ -21,6 +21,9 @@ export interface CallEvent {
   /** gRPC code; undefined when the connection was lost first. */
   readonly code: number | undefined;
   readonly ms: number;
+  /** What it was about, unchecked; undefined for one that was not read. */
+  readonly container?: string | undefined;
+  readonly exec?: string | undefined;
   /** Of the caller's metadata, unchecked. */
   readonly traceparent?: string | undefined;
   /** What the handler threw, with its cause; for the log only. */

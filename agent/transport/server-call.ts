@@ -63,9 +63,10 @@ export class ServerCall implements Call {
   /** Says how the call went to whoever listens. */
   report(code: number | undefined, error?: unknown): void {
     if (!diagnostics.call.hasSubscribers) return;
-    const { peer, target } = this;
+    const { peer, target, container, exec } = this;
     const traceparent = this.metadata.get("traceparent");
-    const event: CallEvent = { peer, ...target, code, ms: performance.now() - this.#began, traceparent, error };
+    const ms = performance.now() - this.#began;
+    const event: CallEvent = { peer, ...target, container, exec, code, ms, traceparent, error };
     diagnostics.call.publish(event);
   }
 }

@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { Console } from "./console.ts";
 import { onProcessEnd } from "./exit-hooks.ts";
@@ -25,18 +25,23 @@ export class Child {
   /** Resolves when it has ended and its output is read; never rejects. */
   readonly ended: Promise<Ending>;
   readonly stdout: Readable;
-  readonly #process: ChildProcessByStdio<null, Readable, Readable>;
+  /** Null unless it was asked for. */
+  readonly stdin: Writable | null;
+  readonly #process: ChildProcessByStdio<Writable | null, Readable, Readable>;
   #running = true;
 
   /** Runs `argv` behind `setpriv`. */
-  constructor(name: string, argv: readonly string[]) {
+  constructor(name: string, argv: readonly string[], stdin: "ignore" | "pipe" = "ignore") {
     this.name = name;
     // In a session of its own: a terminal's ^C is for this process alone, which then ends the child.
-    this.#process = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
-    });
+    const command = ["--pdeathsig", "KILL", "--", ...argv];
+    this.#process =
+      stdin === "pipe"
+        ? spawn("setpriv", command, { stdio: ["pipe", "pipe", "pipe"], detached: true })
+        : spawn("setpriv", command, { stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.stdout = this.#process.stdout;
+    this.stdin = this.#process.stdin;
+    this.stdin?.on("error", () => undefined); // it has ended
     this.messages.read(this.#process.stderr);
     const forget = onProcessEnd(() => this.kill("SIGKILL"));
     this.ended = new Promise((resolve) => {

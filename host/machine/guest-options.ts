@@ -36,6 +36,8 @@ export interface GuestOptions {
   readonly readyLine?: RegExp;
   /** Every line of the console as it comes. */
   readonly onConsole?: (line: string) => void;
+  /** `Guest.type` can be used. */
+  readonly consoleInput?: boolean;
   /** Where the console is written too; in the guest's own directory, which goes with it, when left out. */
   readonly consoleFile?: string;
   /** Aborted: the start is given up, or the guest destroyed. */

@@ -79,7 +79,7 @@ export class GuestProcesses {
         options.onConsole?.(line);
       },
     });
-    this.qemu = new Child("QEMU", argv);
+    this.qemu = new Child("QEMU", argv, options.consoleInput === true ? "pipe" : "ignore");
     this.console.read(this.qemu.stdout);
     void this.qemu.ended.then(() => this.#report(this.qemu));
     for (const device of devices) {

@@ -72,6 +72,11 @@ export class Guest implements AsyncDisposable {
     return this.#processes.console.text;
   }
 
+  /** Types into the console of a guest with `consoleInput`. */
+  type(text: string): void {
+    this.#processes.qemu.stdin?.write(text);
+  }
+
   /** The processes of this guest that still run: QEMU first, then its devices. */
   get pids(): readonly number[] {
     return this.#processes.pids;

@@ -1,13 +1,14 @@
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { type OpenStream, passedSocket } from "../scenarios/passed-socket.ts";
-import { passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
+import { passfdEdgeScenarios, passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
 const reason = whyNoNamespaces();
-const KILLS = Number(process.env["GUESTD_KILLS"] ?? 4);
+const KILLS = Number(process.env["GUESTD_KILLS"] ?? 3);
 
 describe(`passed stdio${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
@@ -31,10 +32,36 @@ describe(`passed stdio${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
     await machine?.[Symbol.asyncDispose]();
   });
 
-  passfdScenarios(() => pod, open, { later: true });
+  passfdScenarios(() => pod, open);
+  passfdEdgeScenarios(() => pod, open);
+
+  it("loses nothing of bursts whose writers end at once", async () => {
+    const container_id = await pod.start(["sleep", "1000"]);
+    const process = { Args: ["head", "-c", "100000", "/dev/zero"], Env: ["PATH=/bin"], Cwd: "/" };
+    const burst = async (count: number) => {
+      const stdout = await open();
+      const exec_id = `burst${count}`;
+      await pod.client.agent.execProcess({ container_id, exec_id, process, stdout_port: stdout.port });
+      const { status } = await pod.client.agent.waitProcess({ container_id, exec_id });
+      return [status, (await stdout.text()).length];
+    };
+    for (let count = 0; count < 40; count += 4) {
+      const got = await Promise.all([0, 1, 2, 3].map((more) => burst(count + more)));
+      expect(got).toEqual([0, 1, 2, 3].map(() => [0, 100_000]));
+    }
+    await pod.remove(container_id);
+  });
+
+  const hasCrun = existsSync("/usr/bin/crun");
+  describe(`of containers made by crun${hasCrun ? "" : " (skipped: crun is not installed)"}`, {
+    skip: !hasCrun,
+  }, () => {
+    const crun = () => new Pod(machine, pod.client, { "guestd.runtime": "crun" });
+    passfdScenarios(crun, open);
+  });
 
   it("goes on after the agent was killed, and no byte is lost or comes twice", () =>
-    passfdThroughKills(pod, open, KILLS));
+    passfdThroughKills(pod, open, { kills: KILLS, lines: KILLS * 100_000 }));
 
   it("leaves no descriptor with init", async () => {
     const sockets = async () => Number(await machine.shell("ls -l /proc/1/fd | grep -c socket:"));

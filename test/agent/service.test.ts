@@ -1,12 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import { whyNoNamespaces } from "../init/harness.ts";
+import { buildProbe } from "../scenarios/build-probe.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
+import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
 
@@ -56,7 +58,13 @@ describe(`the agent as a service${reason === undefined ? "" : ` (skipped: ${reas
     await place.start({}, ["--config", config]).listening();
     const client = await connect(address);
     await client.agent.createSandbox({ sandbox_id: "pod" });
-    const container_id = await podOf(place, client).start(["head", "-c", "200000", "/dev/zero"]);
+    const pod = podOf(place, client);
+    const rootfs = pod.machine.rootfs("probe");
+    copyFileSync(buildProbe(), join(rootfs, "bin/probe"));
+    const asked = [0, 1, 2].map((fd) => `pipe_size,${fd},262144`);
+    const { stdout } = await pod.run([], ociSpec(rootfs, ["probe", ...asked, "pipe_size,1,65536"]));
+    expect(stdout.toString()).toBe("pipe_size ok\npipe_size ok\npipe_size ok\npipe_size 34\n");
+    const container_id = await pod.start(["head", "-c", "200000", "/dev/zero"]);
     const { status } = await client.agent.waitProcess({ container_id, exec_id: container_id }, { timeoutMs: 5000 });
     expect(status, "it ends with its output unread").toBe(0);
     await client.close();

@@ -16,7 +16,7 @@ const SHARED = "/run/kata-containers/shared/containers";
 const SHELL_LIMIT_MS = 30_000;
 
 /** The image with a shell for the tests, dm-verity, and these OCI runtimes; built once when several files ask for it at a time. */
-export async function buildDebugImage(runtimes: readonly string[]): Promise<string> {
+export async function buildDebugImage(runtimes: readonly string[] = []): Promise<string> {
   const to = join(repository, "build", ["debug", ...runtimes].join("-"));
   const options = runtimes.flatMap((name) => ["--with-runtime", name]);
   const build = join(repository, "rootfs-builder/build.ts");

@@ -3,14 +3,23 @@ import { copyFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
+import { passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { readSpans } from "../scenarios/read-spans.ts";
 import { startGuestMachine } from "./guest-machine.ts";
+import { listenForGuest } from "./listen-for-guest.ts";
+import { streamsByLog } from "./streams-by-log.ts";
 
 const LEVELS = ["TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"];
 
+const parseLine = (line: string) => JSON.parse(line) as Record<string, unknown>;
+
 const MIB = 1 << 20;
 const KERNEL_ARGS = [
+  "agent.log=debug",
   "agent.default_seccomp=on",
+  "agent.passfd_listener_port=1027",
+  "agent.trace",
   "agent.mem_agent_enable=true",
   "agent.mem_agent_memcg_disable=true",
   "agent.mem_agent_compact_disable=true",
@@ -28,20 +37,45 @@ describe("the guest's other ports, and options", () => {
       const socket = await dial(machine.guest.address(1025));
       const [data] = (await once(socket, "data")) as [Buffer];
       socket.destroy();
-      const line = JSON.parse(data.toString().split("\n")[0] ?? "") as Record<string, unknown>;
+      const lines = data.toString().split("\n").slice(0, -1);
+      const line = lines.map(parseLine).find(({ msg }) => msg === "listening") ?? {};
       expect(line).toMatchObject({ msg: "listening", name: "guestd", source: "agent", subsystem: "agent" });
       expect(LEVELS).toContain(line["level"]);
       expect(line["ts"]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
     }
   });
 
-  it("the debug console is a root shell of the guest on a pty", async () => {
-    expect(await machine.shell("tty; id -u; cat /proc/1/comm")).toMatch(/^\/dev\/pts\/\d+\n0\ninit\n$/);
+  it("the debug console is a root shell of the guest, each on a pty of its own", async () => {
+    const both = await Promise.all([1, 2].map(() => machine.shell("tty; id -u; cat /proc/1/comm; sleep 1")));
+    for (const text of both) expect(text).toMatch(/^\/dev\/pts\/\d+\n0\ninit\n$/);
+    expect(both[0]).not.toBe(both[1]);
   });
 
   it("after a hang-up no shell is left", async () => {
     await machine.shell("true");
     await expect.poll(() => machine.shell("pidof sh | wc -w"), { timeout: 10_000 }).toBe("1\n");
+  });
+
+  it("spans of calls come to the host's port", async () => {
+    await using listener = await listenForGuest(machine.guest, 10_240);
+    const client = await machine.connect();
+    await client.health.check({}, { metadata: { traceparent: `00-${"ab".repeat(16)}-${"cd".repeat(8)}-01` } });
+    const spans = await readSpans(await listener.connection, ({ parent }) => parent === "cd".repeat(8));
+    expect(spans.at(-1)).toMatchObject({ trace: "ab".repeat(16), name: "grpc.Health/Check", service: "guestd" });
+    await client.close();
+  });
+
+  describe("passed stdio over vsock", () => {
+    let pod: Pod;
+    beforeAll(async () => {
+      pod = await Pod.open(machine, await machine.connect());
+    });
+    afterAll(() => pod?.client.close());
+    const open = streamsByLog(() => machine.guest);
+    passfdScenarios(() => pod, open);
+
+    it("goes on after the agent was killed, and no byte is lost or comes twice", () =>
+      passfdThroughKills(pod, open, { kills: 1, lines: 60_000 }));
   });
 
   it("agent.default_seccomp=on gives a container and its execs a filter, which denies AF_VSOCK", async () => {

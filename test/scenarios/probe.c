@@ -4,6 +4,7 @@
  * do its children, without end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,13 @@ static long ia32_getpid(void) {
   errno = ENOSYS;
   return -1;
 #endif
+}
+
+/* ERANGE for a pipe that has another size. */
+static long pipe_size(int fd, long expected) {
+  long size = fcntl(fd, F_GETPIPE_SZ);
+  if (size >= 0 && size != expected) errno = ERANGE;
+  return size == expected ? 0 : -1;
 }
 
 static const struct {
@@ -55,6 +63,7 @@ static const struct {
 
 static long make(const char *name, const long *args) {
   if (strcmp(name, "ia32_getpid") == 0) return ia32_getpid();
+  if (strcmp(name, "pipe_size") == 0) return pipe_size((int)args[0], args[1]);
   for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
     if (strcmp(name, CALLS[i].name) == 0) {
       return syscall(CALLS[i].number, args[0], args[1], args[2], args[3], args[4], args[5]);

@@ -1,0 +1,65 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Guest } from "../../host/machine/guest.ts";
+import { buildDebugImage } from "./guest-machine.ts";
+
+const LIMIT_MS = 30_000;
+
+describe("agent.debug_console without a port", () => {
+  const lines: string[] = [];
+  let guest: Guest;
+
+  beforeAll(async () => {
+    const image = join(await buildDebugImage(), "image");
+    guest = await Guest.start({
+      memoryMib: 384,
+      kernel: join(image, "vmlinuz"),
+      initrd: join(image, "initrd.cpio.gz"),
+      image: join(image, "guest.img"),
+      kernelArgs: ["agent.debug_console"],
+      consoleInput: true,
+      onConsole: (line) => lines.push(line),
+    });
+    await shows(/built-in shell/);
+  });
+  afterAll(() => guest?.close());
+
+  async function shows(pattern: RegExp, from = 0): Promise<void> {
+    const seen = () => lines.slice(from);
+    for (const end = performance.now() + LIMIT_MS; !seen().some((line) => pattern.test(line)); await sleep(20)) {
+      if (performance.now() > end) throw new Error(`no ${pattern} on the console: ${seen().join(" | ")}`);
+    }
+  }
+
+  /** The last line that a command prints, among those of the log. */
+  async function type(command: string): Promise<string> {
+    const from = lines.length;
+    guest.type(`${command}; echo E''ND\n`);
+    await shows(/^END$/, from);
+    return lines.slice(from).findLast((line) => !/^(\{.*|END)$/.test(line)) ?? "";
+  }
+
+  it("is a root shell with job control on the guest's console", async () => {
+    expect(await type("echo $(tty) $(id -u) $(cat /proc/1/comm)")).toBe("/dev/console 0 init");
+    const shell = await type("echo shell $$");
+    const from = lines.length;
+    guest.type("echo be''gun; sleep 1000\n");
+    await shows(/^begun$/, from);
+    guest.type("\x03");
+    expect(await type("echo shell $$"), "^C ends what runs, not the shell").toBe(shell);
+  });
+
+  it("is there again after its end, and goes on when the agent is killed", async () => {
+    const first = await type("echo shell $$");
+    const ended = lines.length;
+    guest.type("exit\n");
+    await shows(/built-in shell/, ended);
+    const second = await type("echo shell $$");
+    expect(second).not.toBe(first);
+    const killed = lines.length;
+    guest.type("kill -9 $(pidof node)\n");
+    await shows(/guestd: listening/, killed);
+    expect(await type("echo shell $$")).toBe(second);
+  });
+});

@@ -1,0 +1,31 @@
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import type { Readable } from "node:stream";
+import { listenVsock, VSOCK_ANY } from "../../agent/kernel/listeners.ts";
+import { adoptStream } from "../../agent/kernel/streams.ts";
+import { parseAddress } from "../../host/client/address.ts";
+import type { Guest } from "../../host/machine/guest.ts";
+
+/** Listens on a port of the host that a guest may connect to: of its VMM's socket, or of vsock itself. */
+export async function listenForGuest(
+  guest: Guest,
+  port: number,
+): Promise<AsyncDisposable & { readonly connection: Promise<Readable> }> {
+  const address = parseAddress(guest.address(port));
+  if (address.kind === "hvsock") {
+    const server = createServer().listen(`${address.path}_${port}`);
+    const sockets: Socket[] = [];
+    server.on("connection", (socket) => sockets.push(socket));
+    await once(server, "listening");
+    return {
+      connection: once(server, "connection").then(([socket]) => socket as Socket),
+      async [Symbol.asyncDispose]() {
+        for (const socket of sockets) socket.destroy();
+        server.close();
+      },
+    };
+  }
+  const { promise, resolve } = Promise.withResolvers<Readable>();
+  const listener = listenVsock({ cid: VSOCK_ANY, port }, (fd) => resolve(adoptStream(fd)));
+  return { connection: promise, [Symbol.asyncDispose]: () => listener.close() };
+}
