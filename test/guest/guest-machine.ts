@@ -31,21 +31,25 @@ export interface GuestMachineOptions
   readonly runtimes?: readonly string[];
 }
 
-/** A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. */
+/**
+ * A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. GUESTD_KATA_KERNEL names another
+ * kernel, which needs no initramfs.
+ */
 export async function startGuestMachine(
   memoryMib = 512,
   options: GuestMachineOptions = {},
 ): Promise<Machine & { readonly guest: Guest; readonly built: string }> {
   const { runtimes = [], kernelArgs = [], hotplug = false, shares = [], qemuArgs = [] } = options;
   const built = await buildDebugImage(runtimes);
+  const kernel = options.kernel ?? process.env["GUESTD_KATA_KERNEL"];
   const image = join(built, "image");
   const directory = mkdtempSync(join(tmpdir(), "guestd-share-"));
   mkdirSync(join(directory, "shared"));
   const lines: string[] = [];
   const guest = await Guest.start({
     memoryMib,
-    kernel: options.kernel ?? join(image, "vmlinuz"),
-    initrd: options.initrd ?? join(image, "initrd.cpio.gz"),
+    kernel: kernel ?? join(image, "vmlinuz"),
+    initrd: options.initrd ?? (kernel === undefined && join(image, "initrd.cpio.gz")),
     image: options.image ?? join(image, "guest.img"),
     kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...kernelArgs],
     shares: [{ tag: "kataShared", directory: join(directory, "shared") }, ...shares],

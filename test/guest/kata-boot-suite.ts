@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { imagePaths } from "../../host/machine/paths.ts";
 import { type KataRoot, kernelLines } from "../hosts/kernel-lines.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { type GuestMachineOptions, startGuestMachine } from "./guest-machine.ts";
@@ -44,7 +45,7 @@ export async function bootsForKata(host: keyof typeof kernelLines, root: KataRoo
 
 /** Without an initramfs of ours where the root is one, and where the kernel needs none. */
 function devices(root: KataRoot, { image = "", initrd = "", kernel }: KataFiles): GuestMachineOptions {
-  const own = kernel === undefined ? {} : ({ kernel, initrd: false } as const);
+  const own = kernel === undefined ? imagePaths : { kernel, initrd: false as const };
   switch (root) {
     case "pmem":
       return { ...own, image };
