@@ -1,29 +1,55 @@
 import { AgentError } from "../kernel/error.ts";
+import { type LayerWords, layerWords } from "./layer-words.ts";
 import { makeFileSystem } from "./make-file-system.ts";
 import { mountDisk } from "./mount-disk.ts";
-import type { DiskKind, StorageDriver } from "./storage.ts";
+import { parseVerity } from "./parse-verity.ts";
+import type { DiskKind, Storage, StorageDriver } from "./storage.ts";
+import type { VerityTree } from "./verity.ts";
+import { mountVerified, verityDevice } from "./verity-disk.ts";
 
 const CREATE = "create_filesystem";
 
-/** The driver of a disk that hosts name in this way. On an empty one it makes a file system when it is asked to. */
+/**
+ * The driver of a disk that hosts name in this way. On an empty one it makes a file system when it is asked to; one with
+ * hashes is read through dm-verity.
+ */
 export function diskDriver(kind: DiskKind): StorageDriver {
   return {
     name: kind,
     disk: kind,
     options: [CREATE],
     async mount(kernel, storage) {
-      const { source, fstype, options, driverOptions } = storage;
-      const refuse = (why: string) => new AgentError("unimplemented", `${kind} storage: ${why}`);
-      const layered = options.find((option) => option.startsWith("X-kata."));
-      if (layered !== undefined)
-        throw refuse(`option "${layered.slice(0, 100)}" is for layers (X-kata.multi-layer=true)`);
-      const [create, ...more] = driverOptions;
-      if (create !== undefined) {
-        if (create !== CREATE || more.length > 0) throw refuse(`driver option ${CREATE} stands alone`);
-        if (fstype !== "ext4") throw refuse(`a file system ${JSON.stringify(fstype)} can't be made, only ext4`);
-        await makeFileSystem(source);
-      }
-      await mountDisk(kernel, storage);
+      const { source, mountPoint } = storage;
+      const verity = verityOf(storage);
+      const plain = { ...storage, options: storage.options.filter((option) => !option.startsWith("X-kata.")) };
+      if (makesFileSystem(storage, verity)) await makeFileSystem(source);
+      if (verity === undefined) await mountDisk(kernel, plain);
+      else await mountVerified(kernel, verityDevice(mountPoint), verity, plain);
+    },
+    async release(kernel, storage) {
+      if (verityOf(storage) !== undefined) await kernel.sys.unmapDevice(verityDevice(storage.mountPoint));
     },
   };
+}
+
+function verityOf({ driver, options }: Storage): VerityTree | undefined {
+  const words = layerWords(options);
+  const layered = namesOf(words).find((name) => !name.startsWith("dmverity"));
+  if (layered === undefined) return parseVerity(words);
+  const why = `option "X-kata.${layered}" is for layers (X-kata.multi-layer=true)`;
+  throw new AgentError("unimplemented", `${driver} storage: ${why}`);
+}
+
+function namesOf({ flags, values, directories }: LayerWords): string[] {
+  return [...flags, ...values.keys(), ...directories.map(() => "mkdir.path")];
+}
+
+function makesFileSystem({ driver, driverOptions, fstype }: Storage, verity: VerityTree | undefined): boolean {
+  const refuse = (why: string) => new AgentError("unimplemented", `${driver} storage: ${why}`);
+  const [create, ...more] = driverOptions;
+  if (create === undefined) return false;
+  if (create !== CREATE || more.length > 0) throw refuse(`driver option ${CREATE} stands alone`);
+  if (verity !== undefined) throw refuse("a file system with dm-verity is not made");
+  if (fstype !== "ext4") throw refuse(`a file system ${JSON.stringify(fstype)} can't be made, only ext4`);
+  return true;
 }

@@ -1,5 +1,4 @@
 import { AgentError } from "../kernel/error.ts";
-import { MULTI_LAYER } from "./layer.ts";
 
 const PREFIX = "X-kata.";
 const FLAGS = ["overlay-upper", "overlay-lower"];
@@ -57,9 +56,9 @@ export function hexOf(name: string, text: string): string {
 }
 
 export function refuse(why: string): AgentError {
-  return new AgentError("invalid-argument", `${MULTI_LAYER} storage: ${why}`);
+  return new AgentError("invalid-argument", `storage: ${why}`);
 }
 
 export function unsupported(why: string): AgentError {
-  return new AgentError("unimplemented", `${MULTI_LAYER} storage: ${why}`);
+  return new AgentError("unimplemented", `storage: ${why}`);
 }

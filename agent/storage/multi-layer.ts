@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { closeSync, constants, openSync } from "node:fs";
 import { O_PATH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
@@ -11,7 +10,7 @@ import { mountStorage } from "./mount-storage.ts";
 import { openSharedParent, pathOf } from "./shared-parent.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 import { unmount } from "./unmount.ts";
-import { openVerity } from "./verity.ts";
+import { mountVerified, verityDevice } from "./verity-disk.ts";
 
 /**
  * A container's root of several file systems: read-only ones on top of each other, the first is the uppermost, and above
@@ -52,13 +51,12 @@ interface Places {
 function placesIn(directory: string, id: string): Places {
   const container = `${directory}/${id}`;
   const base = `${container}/multi-layer`;
-  const hash = createHash("sha256").update(id).digest("hex").slice(0, 32);
   return {
     container,
     base,
     upper: `${base}/upper`,
     lower: (index) => `${base}/lower-${index}`,
-    device: (index) => `kata-verity-${hash}-${index}`,
+    device: (index) => `${verityDevice(id)}-${index}`,
   };
 }
 
@@ -67,12 +65,12 @@ async function mountLayers(kernel: Kernel, storage: PlacedStorage, places: Place
   kernel.files.makeDirectory(places.upper);
   if (upper !== undefined) {
     if (upper.make !== undefined) await makeFileSystem(upper.source, upper.make.uuid);
-    await mountLayer(kernel, upper, upper.source, places.upper);
+    await mountDisk(kernel, { ...mountOf(upper), mountPoint: places.upper });
   }
   for (const [index, layer] of lowers.entries()) {
-    const { source, verity } = layer;
-    const device = verity && (await openVerity(kernel.sys, places.device(index), source, verity));
-    await mountLayer(kernel, layer, device ?? source, places.lower(index));
+    const disk = { ...mountOf(layer), mountPoint: places.lower(index) };
+    if (layer.verity === undefined) await mountDisk(kernel, disk);
+    else await mountVerified(kernel, places.device(index), layer.verity, disk);
   }
   const own = ["upper", "work"].map((name): LayerDirectory => ({ names: [name], mode: 0o755, uid: 0, gid: 0 }));
   makeDirectories(kernel, places.upper, [...(upper?.directories ?? []), ...own]);
@@ -93,16 +91,9 @@ function overlayOptions(base: string, lowers: number): string[] {
   return [`lowerdir=${lowerDirs}`, `upperdir=${base}/upper/upper`, `workdir=${base}/upper/work`];
 }
 
-async function mountLayer(kernel: Kernel, layer: Layer, source: string, mountPoint: string): Promise<void> {
-  const { fstype, role, verity } = layer;
-  const options = role === "lower" ? [...new Set([...layer.options, "ro"])] : layer.options;
-  try {
-    await mountDisk(kernel, { driver: MULTI_LAYER, source, fstype, options, mountPoint });
-  } catch (error) {
-    if (verity === undefined || !(error instanceof AgentError)) throw error;
-    const why = `dm-verity of ${layer.source} lets through only what the root hash vouches for`;
-    throw new AgentError(error.kind, `${error.message}; ${why}`, { cause: error });
-  }
+function mountOf({ role, source, fstype, options }: Layer) {
+  const words = role === "lower" ? [...new Set([...options, "ro"])] : options;
+  return { driver: MULTI_LAYER, source, fstype, options: words };
 }
 
 /** On a file system that a host made: no link on it leads out. */

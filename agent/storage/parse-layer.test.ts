@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import { AgentError } from "../kernel/error.ts";
 import { parseLayer } from "./parse-layer.ts";
 import type { Storage } from "./storage.ts";
 
@@ -96,4 +98,23 @@ test.each<[string, Storage, string]>([
   ["a directory's mode", upper(["X-kata.mkdir.path=/x:rwx"]), "is not PATH:MODE:UID:GID"],
 ])("%s is refused", (_, one, why) => {
   expect(() => parseLayer(one)).toThrow(why);
+});
+
+test("whatever words a host sends, there is a layer whose parts are within bounds, or one line", () => {
+  const names = ["partition-number", "gpt-partitioned", "mkdir.path", "mkfs", "mkfs.uuid", "dmverity.roothash", "x"];
+  const value = fc.oneof(fc.string(), fc.constantFrom("true", "1", "{{ mount 0 }}/a/../b", "/a:0755:1:1"));
+  const word = fc.tuple(fc.constantFrom(...names), value).map(([name, text]) => `X-kata.${name}=${text}`);
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 4 }), (words) => {
+      try {
+        const { partition = 1, directories, options } = parseLayer(upper(words));
+        expect(partition >= 1 && partition <= 128).toBe(true);
+        expect(options).toEqual([]);
+        for (const name of directories.flatMap(({ names }) => names)) expect(name).not.toMatch(/^\.{0,2}$|[/\0]/);
+      } catch (error) {
+        if (!(error instanceof AgentError)) throw error;
+        expect(error.message).not.toContain("\n");
+      }
+    }),
+  );
 });

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
+import { AgentError } from "../kernel/error.ts";
 import { createSysDouble } from "../kernel/sys-double.ts";
 import { openVerity, type VerityTree, verityTarget } from "./verity.ts";
 
@@ -62,4 +64,22 @@ test("the superblock is read where the host says that the hashes begin", async (
   const sys = createSysDouble();
   expect(await openVerity(sys, "layer", disk, TREE)).toBe("/dev/dm-0");
   expect(sys.calls).toEqual([["mapDevice", "layer", verityTarget(disk, TREE, superblock())]]);
+});
+
+test("whatever is on the disk, the table has ten words or there is none", () => {
+  const change = fc.record({ at: fc.nat(511), byte: fc.nat(255) });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 6 }), (changes) => {
+      const block = superblock((bytes) => {
+        for (const { at, byte } of changes) bytes.writeUInt8(byte, at);
+      });
+      try {
+        const { params, sectors } = verityTarget("/dev/vdb", TREE, block);
+        expect(params.split(/\s/)).toHaveLength(10);
+        expect(sectors).toBeGreaterThan(0);
+      } catch (error) {
+        expect(error).toBeInstanceOf(AgentError);
+      }
+    }),
+  );
 });

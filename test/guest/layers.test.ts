@@ -150,6 +150,24 @@ test("a byte that is not what the root hash says is never read", async () => {
   expect(await left("flipped")).toBe("0\n");
 });
 
+test("a volume is checked as well", async () => {
+  const mount_point = "/run/kata-containers/sandbox/storage/checked";
+  const [source, options] = [`${BRIDGE}/02`, checked(verity.rootHash)];
+  const OCI = ociSpec(machine.rootfs("volume"), ["cat", "/volume/which", "/volume/checked"]);
+  const mount = { destination: "/volume", source: mount_point, type: "bind", options: ["rbind", "ro"] };
+  await pod.client.agent.createContainer({
+    container_id: "volume",
+    storages: [{ driver: "blk", source, fstype: "erofs", options, mount_point }],
+    OCI: { ...OCI, Mounts: [...(OCI.Mounts ?? []), mount] },
+  });
+  await pod.client.agent.startContainer({ container_id: "volume" });
+  const { stdout, stderr } = await pod.finish("volume", "volume");
+  expect(stdout.toString()).toMatch(new RegExp(`^middle\n${MARK}\n`));
+  expect(stderr.toString()).toContain("Input/output error");
+  await pod.remove("volume");
+  expect(await left("volume")).toBe("0\n");
+});
+
 test("a root hash of something else mounts nothing, and what was mounted before goes", async () => {
   const layers = [BASE, lower(1, [...partition(2), ...checked("ab".repeat(32))])];
   await expect(create("wrong", "true", layers)).rejects.toThrow(

@@ -1,0 +1,29 @@
+import { createHash } from "node:crypto";
+import { AgentError } from "../kernel/error.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { mountDisk } from "./mount-disk.ts";
+import type { Mounted } from "./mount-storage.ts";
+import { openVerity, type VerityTree } from "./verity.ts";
+
+/** Mounts what is on a disk, read-only, through a device with dm-verity of this name. On failure there is neither. */
+export async function mountVerified(
+  kernel: Pick<Kernel, "sys" | "files">,
+  device: string,
+  tree: VerityTree,
+  disk: Mounted,
+): Promise<void> {
+  const source = await openVerity(kernel.sys, device, disk.source, tree);
+  try {
+    await mountDisk(kernel, { ...disk, source, options: [...new Set([...disk.options, "ro"])] });
+  } catch (error) {
+    await kernel.sys.unmapDevice(device).catch(() => undefined);
+    if (!(error instanceof AgentError)) throw error;
+    const why = `dm-verity of ${disk.source} lets through only what the root hash vouches for`;
+    throw new AgentError(error.kind, `${error.message}; ${why}`, { cause: error });
+  }
+}
+
+/** Of what a container or a mount point has; too long themselves for a device's name. */
+export function verityDevice(owner: string): string {
+  return `kata-verity-${createHash("sha256").update(owner).digest("hex").slice(0, 32)}`;
+}
