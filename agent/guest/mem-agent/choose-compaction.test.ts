@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { freeMemory, isToBeCompacted } from "./choose-compaction.ts";
 import { defaultCompact } from "./settings.ts";
@@ -23,6 +25,11 @@ test("pages of blocks below the order count, if they can be moved", () => {
   expect(freeMemory(MEMINFO, PAGETYPEINFO, 9)).toEqual(free(75_530, 5 + 6 + 8 + 8 + 256 + 100_000));
   expect(freeMemory(MEMINFO, PAGETYPEINFO, 2).smallPages).toBe(5 + 6 + 100_000);
   expect(freeMemory("", "", 9)).toEqual(free(0, 0));
+});
+
+test("what a kernel has said is read", () => {
+  const recorded = readFileSync(join(import.meta.dirname, "testdata/pagetypeinfo.txt"), "utf8");
+  expect(freeMemory(MEMINFO, recorded, 9).smallPages).toBe(2 + 4 + 16 + 128);
 });
 
 test("more than the threshold in small blocks, or fewer free pages, is worth it", () => {
