@@ -247,3 +247,34 @@ test("layers of a root count as one storage, whose disks and partitions are all 
   expect(waited).toEqual(["blk 02/01 3", "scsi 0:1 undefined"]);
   expect(storages.mountPoints).toEqual([]);
 });
+
+test("a restarted agent takes a root of layers away in reverse, once nobody uses it", async () => {
+  const calls: string[] = [];
+  const sys = {
+    umount: async (target: string) => void calls.push(target),
+    unmapDevice: async (name: string) => void calls.push(name.replace(/[0-9a-f]{32}/, "ID")),
+  };
+  const files = { removeDirectory: () => undefined, removeTree: (path: string) => void calls.push(`rm ${path}`) };
+  const kernel = { sys, files: files as Partial<Files> } as unknown as Kernel;
+  const lower = {
+    role: "lower",
+    disk: "blk",
+    source: "/dev/vdb",
+    fstype: "erofs",
+    options: [],
+    directories: [],
+  } as const;
+  const verity = { rootHash: "ab", hashOffset: 4096, superblock: true };
+  const layers = [lower, { ...lower, verity }];
+  const root = tmpfs("/root", { driver: "erofs.multi-layer", layers });
+  const known = [{ ...root, container: "c" }];
+  const storages = new Storages(kernel, findDisk, { users: ["/root", "/root"], known, save: () => undefined });
+  await storages.release(["/root"]);
+  expect(calls).toEqual([]);
+  await storages.release(["/root"]);
+  const base = "/run/kata-containers/c/multi-layer";
+  expect(calls).toEqual([
+    ...["/root", `${base}/lower-1`, "kata-verity-ID-1", `${base}/lower-0`, `${base}/upper`],
+    `rm ${base}`,
+  ]);
+});
