@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: one file at a time on this
- * machine, two guests beside each other, as each of them takes one processor. `npm test` leaves `nightly` out.
+ * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two files at a time, as a guest takes
+ * one processor and most of the others wait. `npm test` leaves `nightly` out.
  */
 export default defineConfig({
   test: {
@@ -26,7 +26,7 @@ export default defineConfig({
           include: ["test/{init,agent,fuzz,oci-runtime,differential}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
+          maxWorkers: 2,
         },
       },
       {

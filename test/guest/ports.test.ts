@@ -1,10 +1,12 @@
 import { once } from "node:events";
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
 import { passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { policyScenario } from "../scenarios/policy.ts";
 import { readSpans } from "../scenarios/read-spans.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 import { listenForGuest } from "./listen-for-guest.ts";
@@ -137,6 +139,27 @@ describe("the guest's other ports, and options", () => {
       await client.agent.memAgentCompactSet({ disabled: true });
       expect(machine.console()).not.toMatch(/memory agent|mem-agent/);
     });
+  });
+
+  it("RemoveStaleVirtiofsShareMounts takes away what is mounted on a directory that the host has removed, and no more", async () => {
+    await using client = await machine.connect();
+    await Pod.open(machine, client);
+    const directory = dirname(machine.rootfs("stale"));
+    const place = (name: string) => join(directory, name);
+    for (const name of ["gone", "stays"]) {
+      mkdirSync(machine.hostPath(place(name)));
+      await machine.shell(`mount --bind /run ${place(name)}`);
+    }
+    rmSync(machine.hostPath(place("gone")), { recursive: true });
+    await client.agent.removeStaleVirtiofsShareMounts({});
+    const mounts = await machine.shell("cut -d' ' -f2 /proc/mounts");
+    expect([mounts.includes(place("gone")), mounts.includes(place("stays"))]).toEqual([false, true]);
+    await machine.shell(`umount ${place("stays")}`);
+  });
+
+  it("a policy denies with the codes and texts that are expected", async () => {
+    await using client = await machine.connect();
+    await policyScenario(await Pod.open(machine, client));
   });
 
   it("DestroySandbox powers the guest off, and QEMU ends by itself", async () => {
