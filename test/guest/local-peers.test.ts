@@ -19,7 +19,7 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
   let rootfs: string;
 
   beforeAll(async () => {
-    machine = await startGuestMachine();
+    machine = await startGuestMachine(512, { kernelArgs: ["agent.passfd_listener_port=1027"] });
     pod = await Pod.open(machine, await machine.connect());
     rootfs = machine.rootfs("dialer");
     const inHost = machine.hostPath(rootfs);
@@ -43,10 +43,10 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     expect(await dialFromInside(1, 1024)).toMatch(/^not connected: /);
   });
 
-  it("is closed by the agent without an answer: API, log and console, by the local CID and by the guest's", async () => {
+  it("is closed by the agent without an answer: API, log, console and streams, by the local CID and by the guest's", async () => {
     await machine.shell(`insmod ${rootfs}/vsock_loopback.ko`);
     for (const cid of [1, 3]) {
-      for (const port of [1024, 1025, 1026]) {
+      for (const port of [1024, 1025, 1026, 1027]) {
         expect(await dialFromInside(cid, port), `CID ${cid}, port ${port}`).toBe("connected, 0 bytes, closed\n");
       }
     }
