@@ -161,8 +161,8 @@ export class Storages {
     this.#note();
     let mounted = false;
     try {
-      // Before the first look at either.
-      for (const path of [storage.source, mountPoint]) await untilAnswering(this.#kernel.files, path, signal);
+      // Before the first look at any of them.
+      for (const path of pathsOf(storage)) await untilAnswering(this.#kernel.files, path, signal);
       await checkStorage(storage).mount(this.#kernel, storage, { images: this.#images, signal });
       mounted = true;
       const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;
@@ -212,4 +212,10 @@ function sharedOf(known: ReadonlyMap<string, PlacedStorage>): string[] {
 function unknownAt(mountPoint: string): PlacedStorage {
   const nothing = { driver: "", driverOptions: [], source: "", fstype: "", options: [] };
   return { ...nothing, mountPoint, shared: false, container: "" };
+}
+
+/** All that it names in the guest: the layers of an overlay are in its options. */
+function pathsOf({ source, mountPoint, options, driverOptions }: Storage): Set<string> {
+  const given = [...options, ...driverOptions].flatMap((option) => option.split(/[=:]/));
+  return new Set([source, mountPoint, ...given].filter((path) => path.startsWith("/")));
 }

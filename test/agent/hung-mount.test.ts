@@ -32,9 +32,13 @@ describe(`a mount that hangs${reason === undefined ? "" : ` (skipped: ${reason})
       pod.create(["true"], { Mounts: [...(ociSpec("/", []).Mounts ?? []), bind] }),
       pod.create(["true"], {}, `${HUNG}/rootfs`),
       agent.copyFile(file),
-      ...["bind", "watchable-bind"].map((driver) => {
-        const storages = [{ driver, source: `${HUNG}/a`, mount_point: `/run/held-${driver}` }];
-        const id = `held-${driver}`;
+      ...["bind", "watchable-bind", ...Array<string>(MANY).fill("overlayfs")].map((driver, index) => {
+        const options = driver === "overlayfs" ? [`lowerdir=${HUNG}/a:${HUNG}/b`] : [];
+        const mount_point = `/run/held-${index}`;
+        const storages = [
+          { driver, source: driver === "overlayfs" ? "none" : `${HUNG}/a`, fstype: "overlay", options, mount_point },
+        ];
+        const id = `held-${index}`;
         return agent.createContainer({ container_id: id, OCI: ociSpec(machine.rootfs(id), ["true"]), storages });
       }),
     ];
