@@ -1,19 +1,27 @@
 import { pack } from "tar-stream";
 
-interface TreeDirectory {
+/** What any entry may have; equal for all names of one file. */
+interface Owned {
+  /** 0, root, when left out. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
+}
+
+interface TreeDirectory extends Owned {
   readonly type: "directory";
   /** Permission bits, 0o7777 at most. */
   readonly mode: number;
 }
 
 /** Two paths that hold the same object are hard links of one file. */
-export interface TreeFile {
+export interface TreeFile extends Owned {
   readonly type: "file";
   readonly mode: number;
   readonly content: Buffer;
 }
 
-interface TreeSymlink {
+interface TreeSymlink extends Owned {
   readonly type: "symlink";
   /** As the guest will read it; nothing here follows it. */
   readonly target: string;
