@@ -42,6 +42,16 @@ test("a certificate that nobody vouches for, or of another host, is an error", a
   await expect(get("https://192.0.2.1/a")).rejects.toThrow(/^GET https:\/\/192.0.2.1\/a: .*altnames/);
 });
 
+test.each(["proxy:3128", "not a URL", "socks5://proxy:1080"])(
+  "the proxy %s is refused, and not gone without",
+  (httpsProxy) => {
+    const signal = AbortSignal.timeout(10_000);
+    expect(() => new HttpClient({ httpsProxy, noProxy: "", plainHttp: false, signal })).toThrow(
+      "agent.https_proxy is no URL as http://HOST:PORT",
+    );
+  },
+);
+
 test("hosts of agent.no_proxy are asked without it", async () => {
   await expect(get(`https://${HOST}/a`, `x.test,${HOST}`)).rejects.toThrow(`GET https://${HOST}/a: getaddrinfo`);
   expect(registry.asked).toEqual([]);

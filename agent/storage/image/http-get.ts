@@ -24,6 +24,10 @@ export class HttpClient {
   constructor(options: HttpOptions) {
     this.#options = options;
     const { httpsProxy, noProxy } = options;
+    // Node would leave out what it can't read, and go without a proxy.
+    if (httpsProxy !== "" && !(URL.canParse(httpsProxy) && /^https?:$/.test(new URL(httpsProxy).protocol))) {
+      throw new AgentError("failed-precondition", "agent.https_proxy is no URL as http://HOST:PORT");
+    }
     const proxyEnv = httpsProxy === "" ? {} : { proxyEnv: { HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } };
     this.#https = new HttpsAgent({ keepAlive: true, ...proxyEnv });
   }

@@ -7,7 +7,7 @@ import { RegistryClient } from "./registry-client.ts";
 import { registryStore } from "./registry-store.ts";
 
 /** The image of this machine's platform, from a layout or a registry. The caller closes it. */
-export function openImage(pull: PullOptions, settings: ImageSettings, signal: AbortSignal): Promise<Image> {
+export async function openImage(pull: PullOptions, settings: ImageSettings, signal: AbortSignal): Promise<Image> {
   const { image, layout, plainHttp } = pull;
   if (layout !== undefined) return openInLayout(directoryStore(layout), layout, image);
   const reference = parseImageReference(image);
