@@ -2,6 +2,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { hosts } from "../hosts/hosts.ts";
+import { kernelLines } from "../hosts/kernel-lines.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-boot");
@@ -34,4 +36,13 @@ test.each([
   [`agent.log=${"x".repeat(4000)} root=/dev/vda`, "/dev/vda - - ro"],
 ])("of the command line %j init takes %j", (line, options) => {
   expect(execFileSync(program, [line]).toString().trimEnd()).toBe(options);
+});
+
+test.each(hosts.map(([host]) => host))("of the command lines of %s init takes the root alone", (host) => {
+  const taken = (["pmem", "disk", "initrd"] as const).map((root) =>
+    execFileSync(program, [kernelLines[host](root).join(" ")])
+      .toString()
+      .trimEnd(),
+  );
+  expect(taken).toEqual(["/dev/pmem0p1 erofs dax ro", "/dev/vda1 erofs ro ro", "- - - ro"]);
 });
