@@ -71,6 +71,19 @@ test("a collector that takes nothing gets no more than a bounded amount", async 
   await exporter.close();
 });
 
+test("a collector that keeps up gets all of a burst", async () => {
+  const { socket, text } = collector();
+  const exporter = new SpanExporter({ connect: async () => socket, encode });
+  exporter.add(span("x"));
+  await expect.poll(() => exporter.counts.sent, { timeout: 5000 }).toBe(1);
+  for (let turn = 0; turn < 50; turn++) {
+    for (let count = 0; count < 100; count++) exporter.add(span("x"));
+    await sleep(2);
+  }
+  await exporter.close();
+  expect([exporter.counts, text().length]).toEqual([{ sent: 5001, dropped: 0 }, 2 * 5001]);
+});
+
 test("sends what it has when it is closed", async () => {
   const { socket, text } = collector();
   const exporter = new SpanExporter({ connect: async () => socket, encode });

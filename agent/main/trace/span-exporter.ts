@@ -45,7 +45,11 @@ export class SpanExporter {
       return;
     }
     this.#queue.push(span);
-    this.#later(FLUSH_MS);
+    if (this.#queue.length === BATCH && this.#collector !== undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    this.#later(this.#queue.length < BATCH ? FLUSH_MS : 0);
   }
 
   /** Sends what it can within a moment. */
