@@ -21,7 +21,7 @@ let count = 0;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "guestd-disks-"));
-  const cold = await makeDiskImage(directory, "cold");
+  const cold = await makeDiskImage(directory, "cold", 16, true);
   machine = await startGuestMachine(512, {
     hotplug: true,
     qemuArgs: [
@@ -71,6 +71,24 @@ async function rootedIn(driver: string, source: string): Promise<string> {
 
 test("a disk that was there at boot is a container's root", async () => {
   expect(await rootedIn("blk", `${BRIDGE}/05`)).toMatch(/^cold\n\/dev\/vd[a-z] \/ ext4 rw,noatime/);
+});
+
+test("an image is taken from a layout on a disk that the same call mounts", async () => {
+  const id = `disk${++count}`;
+  const mount_point = `/run/kata-containers/${id}/rootfs`;
+  const { agent } = pod.client;
+  await agent.createContainer({
+    container_id: id,
+    storages: [
+      { driver: "blk", source: `${BRIDGE}/05`, fstype: "ext4", options: ["ro"], mount_point: "/run/images" },
+      { driver: "image_guest_pull", source: "cold", options: ["layout=/run/images/layout"], mount_point },
+    ],
+    OCI: ociSpec(mount_point, ["cat", "/image"]),
+  });
+  await agent.startContainer({ container_id: id });
+  expect((await pod.finish(id, id)).stdout.toString()).toBe("image of cold\n");
+  await pod.remove(id);
+  expect(await machine.shell("grep -E '/run/(images|kata-containers/disk)' /proc/mounts || echo none")).toBe("none\n");
 });
 
 test("a disk that is plugged in while it is waited for is found by its PCI path; another takes its place", async () => {

@@ -104,7 +104,7 @@ export function imagePullScenarios(current: { pod: Pod }): void {
     const id = await start(["cat", "/etc/hello"]);
     registry.stall(true);
     const cutOff = start(["sh"]).catch((error: Error) => error.message);
-    for (let tries = 0; !registry.halfSent() && tries < 200; tries++) await sleep(50);
+    for (let tries = 0; !registry.halfSent() && tries < 600; tries++) await sleep(50);
     const images = () =>
       shell("ls /run/kata-containers/image | wc -l; ls /run/kata-containers/image/*/rootfs/bin/busybox | wc -l");
     expect(await images()).toBe("2\n2\n");
