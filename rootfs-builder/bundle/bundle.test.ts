@@ -22,7 +22,7 @@ describe("bundleAgent", () => {
 
   test("puts what is loaded on demand into files of their own, and says what the bytes are", async () => {
     const files = await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
-    expect((await readdir(outDir)).sort()).toEqual(["agent.cjs", "grpc.cjs", "yaml.cjs"]);
+    expect((await readdir(outDir)).sort()).toEqual(["agent.cjs", "grpc.cjs", "tar.cjs", "yaml.cjs"]);
     const [agent, grpc, yaml] = files;
     expect(agent?.parts.map(({ name }) => name)).toContain("pino");
     expect(agent?.parts.map(({ name }) => name)).not.toContain("@grpc/grpc-js");
@@ -33,7 +33,7 @@ describe("bundleAgent", () => {
 
   test("makes each file one function, ready for the launcher", async () => {
     await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
-    for (const name of ["agent.cjs", "grpc.cjs", "yaml.cjs"]) {
+    for (const name of ["agent.cjs", "grpc.cjs", "tar.cjs", "yaml.cjs"]) {
       const text = await readFile(join(outDir, name), "latin1");
       expect(text).toMatch(/^\(function\(exports,require,module,__filename,__dirname\)\{[\s\S]*\}\)\n$/);
     }

@@ -7,12 +7,13 @@ import { refuseMistakes } from "./check-bundle.ts";
 import { type BundleFile, sizeReport } from "./size-report.ts";
 
 /**
- * Libraries that are files of their own, loaded by the first gRPC connection, and by the first file of YAML. The launcher
- * knows the names of the files.
+ * Libraries that are files of their own, loaded by the first gRPC connection, file of YAML, and layer of an image. The
+ * launcher knows the names of the files.
  */
 const LAZY = new Map([
   ["@grpc/grpc-js", "grpc.cjs"],
   ["yaml", "yaml.cjs"],
+  ["tar-stream", "tar.cjs"],
 ]);
 
 /**
@@ -50,7 +51,7 @@ const COMMON = {
 const chunks: Plugin = {
   name: "guestd-chunks",
   setup(build) {
-    build.onResolve({ filter: /^(@grpc\/grpc-js|yaml)$/ }, ({ kind, path }) =>
+    build.onResolve({ filter: /^(@grpc\/grpc-js|yaml|tar-stream)$/ }, ({ kind, path }) =>
       kind === "entry-point" ? undefined : { path: `./${LAZY.get(path)}`, external: true },
     );
     build.onResolve({ filter: /^@grpc\/proto-loader$/ }, () => ({ path: "proto-loader", namespace: "left-out" }));
@@ -65,12 +66,12 @@ export interface BundleOptions {
   readonly entry: string;
   /** Repository root: paths in the output are relative to it, so that the folder does not show in the bytes. */
   readonly root: string;
-  /** Gets agent.cjs, grpc.cjs and yaml.cjs, each put there by rename. */
+  /** Gets agent.cjs and the libraries' files, each put there by rename. */
   readonly outDir: string;
 }
 
 /**
- * Bundles the agent into agent.cjs, grpc.cjs and yaml.cjs; the result says what the bytes are made of. Each holds one function,
+ * Bundles the agent into agent.cjs and the libraries' files; the result says what the bytes are made of. Each holds one function,
  * of CommonJS' parameters, so that the launcher need not put it together: a second copy of the source would stay in memory.
  */
 export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promise<readonly BundleFile[]> {

@@ -29,15 +29,6 @@ describe("refuseMistakes", () => {
     );
   });
 
-  test("refuses one that loads what is for images at start", () => {
-    const tar = "node_modules/tar-stream/index.js";
-    const inputs = { "agent/main.ts": [late("agent/pull.ts")], "agent/pull.ts": [still(tar)], [tar]: [] };
-    expect(check(inputs)).not.toThrow();
-    expect(check({ ...inputs, "agent/main.ts": [still("agent/pull.ts")] })).toThrow(
-      `bundle: ${tar} is loaded at start (agent/main.ts → agent/pull.ts → ${tar}): use import() on the way there`,
-    );
-  });
-
   test.each(["@grpc/proto-loader", "yargs", "yargs-parser", "pino-pretty"])("refuses %s", (name) => {
     const path = `node_modules/${name}/index.js`;
     expect(check({ "agent/main.ts": [still(path)], [path]: [] })).toThrow(

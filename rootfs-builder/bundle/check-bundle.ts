@@ -3,13 +3,11 @@ import { BuildError } from "../build-error.ts";
 
 /** Packages that have no business in the guest: host tools, and what a second way of reading .proto files brings. */
 const UNWANTED = /(?:^|\/)node_modules\/(@grpc\/proto-loader|yargs|yargs-parser|protobufjs-cli|pino-pretty)\//;
-/** In the bundle, and run when the first image is pulled. */
-const LATE = /(?:^|\/)node_modules\/tar-stream\//;
 const PROTOBUFJS = /^(.*node_modules\/protobufjs)\//;
 
 /**
- * Fails when a bundle holds a package that is not wanted, a second protobufjs, or loads `lazyChunk` or what is for images
- * at start instead of on demand.
+ * Fails when a bundle holds a package that is not wanted, a second protobufjs, or loads `lazyChunk` at start instead of
+ * on demand.
  */
 export function refuseMistakes(metafile: Metafile, lazyChunk: string): void {
   const copies = new Set<string>();
@@ -24,11 +22,9 @@ export function refuseMistakes(metafile: Metafile, lazyChunk: string): void {
     if (copy !== undefined) copies.add(copy);
   }
   if (copies.size > 1) throw new BuildError(`bundle: more than one protobufjs is in it: ${[...copies].join(", ")}`);
-  for (const late of [lazyChunk, ...Object.keys(metafile.inputs).filter((input) => LATE.test(input))]) {
-    const chain = eagerChain(metafile, late);
-    if (chain === undefined) continue;
-    throw new BuildError(`bundle: ${late} is loaded at start (${chain.join(" → ")}): use import() on the way there`);
-  }
+  const chain = eagerChain(metafile, lazyChunk);
+  if (chain === undefined) return;
+  throw new BuildError(`bundle: ${lazyChunk} is loaded at start (${chain.join(" → ")}): use import() on the way there`);
 }
 
 /** The files that lead from the entry to `target` by static imports alone. */

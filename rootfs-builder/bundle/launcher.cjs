@@ -5,7 +5,7 @@ const { join } = require("node:path");
 const { Script } = require("node:vm");
 
 /** What the bundle loads on demand, and the file it is in, each with a code cache of its own or without. */
-const CHUNKS = { "./grpc.cjs": "grpc", "./yaml.cjs": "yaml" };
+const CHUNKS = { "./grpc.cjs": "grpc", "./tar.cjs": "tar", "./yaml.cjs": "yaml" };
 
 function readIfThere(path) {
   try {

@@ -13,8 +13,8 @@ import { appear } from "./appear.ts";
 import { type BuildContext, isSource, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
-/** What bundling makes, and the caches of what the warm-up loads: YAML is not worth one. */
-const BUNDLES = ["agent.cjs", "grpc.cjs", "yaml.cjs"];
+/** What bundling makes, and the caches of what the warm-up loads: YAML and tar are not worth one. */
+const BUNDLES = ["agent.cjs", "grpc.cjs", "tar.cjs", "yaml.cjs"];
 const CACHES = ["agent.cache", "grpc.cache"];
 
 /** What the image holds of the agent, besides sys.node. */
@@ -36,6 +36,7 @@ export function bundleStep(context: BuildContext): Step {
         builder,
         await digests.file(entry),
         await digests.folder(join(root, "agent"), isSource),
+        await digests.folder(join(root, "image"), isSource),
         await digests.folder(join(root, "proto"), isSource),
         await digests.file(join(root, "package-lock.json")),
       ),

@@ -9,7 +9,9 @@ import { cacheDirectory, repositoryRoot as root } from "../../host/machine/paths
 import { buildTasks } from "../../rootfs-builder/build-image.ts";
 
 const OUTPUTS = [
-  ...["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache", "yaml.cjs", "agent.cpio"].map((name) => `agent/${name}`),
+  ...["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache", "tar.cjs", "yaml.cjs", "agent.cpio"].map(
+    (name) => `agent/${name}`,
+  ),
   ...["vmlinuz", "initrd.cpio.gz", "guest.img"].map((name) => `image/${name}`),
 ];
 const NOBODY = 65534;
