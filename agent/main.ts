@@ -21,6 +21,7 @@ import { LogSink, writeConsole } from "./main/log-sink.ts";
 import { openMemAgent } from "./main/open-mem-agent.ts";
 import { openPolicy } from "./main/open-policy.ts";
 import { readOptions } from "./main/options.ts";
+import { protectGuest } from "./main/protect-guest.ts";
 import { cgroupRoot, forgetLastLife, isService, removeStaleSocket } from "./main/service-mode.ts";
 import { VERSION } from "./main/version.ts";
 import { watchDevices } from "./main/watch-devices.ts";
@@ -70,6 +71,7 @@ async function main(): Promise<void> {
   const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
   const sandboxOptions: SandboxOptions = {
     stateDirectory,
+    lockGuest: protectGuest(options, { files, service, log }),
     devices,
     cdi: { timeoutMs: options.cdiTimeoutMs, visible: options.visibleCdiDevices },
     pipeSize: options.containerPipeSize,

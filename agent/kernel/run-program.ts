@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs";
 import { childProcess } from "./builtin.ts";
 import { AgentError } from "./error.ts";
 
@@ -28,6 +29,8 @@ export function runProgram(path: string, args: readonly string[], options: Progr
       else if (signal?.aborted) reject(signal.reason);
       else reject(failure(`${path}: ${reasonOf(error, stderr, limitMs)}`, error, stderr));
     });
+    // The agent's own score spares it; it may have ended already.
+    if (child.pid !== undefined) writeFile(`/proc/${child.pid}/oom_score_adj`, "0", { flag: "r+" }, () => undefined);
     child.stdin?.on("error", () => undefined); // it has ended without reading all
     child.stdin?.end(input);
   });

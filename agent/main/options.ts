@@ -41,6 +41,10 @@ export interface Options {
   readonly passfdPort: number;
   /** A container that asks for no seccomp filter gets guestd's own. */
   readonly defaultSeccomp: boolean;
+  /** The sysctls of a guest for strangers' code are set at the start. */
+  readonly guestSysctl: boolean;
+  /** No kernel module can be loaded once there is a sandbox. */
+  readonly lockModules: boolean;
   readonly developerMode: boolean;
   readonly trace: boolean;
   readonly visibleCdiDevices: boolean;
@@ -67,6 +71,8 @@ export const defaultOptions: Options = {
   containerPipeSize: 0,
   passfdPort: 0,
   defaultSeccomp: false,
+  guestSysctl: true,
+  lockModules: false,
   developerMode: false,
   trace: false,
   visibleCdiDevices: false,
@@ -96,6 +102,8 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.https_proxy": readText("httpsProxy"),
   "agent.no_proxy": readText("noProxy"),
   "agent.default_seccomp": readFlag("defaultSeccomp", ["on", "off"]),
+  "agent.guest_sysctl": readFlag("guestSysctl", ["on", "off"]),
+  "agent.lock_modules": readFlag("lockModules", ["on", "off"]),
   "agent.policy_file": readText("policyFile"),
   "agent.allow_calls": readCalls("allowedCalls"),
   "agent.deny_calls": readCalls("deniedCalls"),

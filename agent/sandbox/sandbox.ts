@@ -31,6 +31,8 @@ export interface SandboxOptions {
   readonly cdi?: CdiOptions;
   /** Of the guest. Default: found in sysfs, without waking events. */
   readonly devices?: Devices;
+  /** Called when the sandbox has what it needs of the guest, before its first container. */
+  readonly lockGuest?: () => void;
   /** Default: 20 minutes, no proxy. */
   readonly images?: ImageSettings;
 }
@@ -56,6 +58,7 @@ export class Sandbox {
   readonly #storages: Storages;
   readonly #containers: PodContainers;
   readonly #pidNamespace: PodPidNamespace;
+  readonly #lockGuest: (() => void) | undefined;
   readonly #lock = new Lock();
   #record: SandboxRecord | undefined;
   #ending = false;
@@ -65,10 +68,12 @@ export class Sandbox {
   constructor(kernel: Kernel, options: SandboxOptions) {
     const { stateDirectory, pipeSize, cgroupRoot = "/sys/fs/cgroup" } = options;
     this.#kernel = kernel;
+    this.#lockGuest = options.lockGuest;
     this.#state = new StateStore(kernel.files, stateDirectory);
     const sandbox = this.#state.readSandbox();
     const records = this.#state.readContainers();
     this.#record = sandbox;
+    if (sandbox !== undefined) this.#lockGuest?.();
     const users = [...(sandbox?.storages ?? []), ...records.flatMap(({ storages }) => storages)];
     this.#devices = options.devices ?? new Devices();
     const findDisk: FindDisk = async (kind, source, signal, partition) => {
@@ -116,6 +121,7 @@ export class Sandbox {
         const storages = await this.#storages.acquire(request.storages, "");
         const hooks = scanGuestHooks(request.guestHookPath);
         await setUpDns(this.#kernel, request.dns);
+        this.#lockGuest?.();
         this.#record = { id: request.id, hostname, storages, ...(hooks === undefined ? {} : { hooks }) };
         this.#saveSandbox();
       } catch (error) {

@@ -53,7 +53,7 @@ describe("the options of docs/options.md", () => {
   });
 
   it("have effects that differ from the default", () => {
-    const values = ["on", "true", "7", "debug", "unix://@x", "CreateSandbox", ""];
+    const values = ["on", "off", "true", "7", "debug", "unix://@x", "CreateSandbox", ""];
     for (const [, option = ""] of rows) {
       const changed = values.some((value) => {
         const { options } = read(value === "" ? option : `${option}=${value}`);

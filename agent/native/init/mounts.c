@@ -28,9 +28,10 @@ static const struct base_mount DEVICES = {"devtmpfs", "/dev", MS_NOSUID, "mode=7
 static const struct base_mount TEST_DEVICES = {"tmpfs", "/dev", MS_NOSUID, "mode=755"};
 static const struct base_mount BASE_MOUNTS[] = {
     {"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,gid=5,mode=620,ptmxmode=666"},
-    {"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777"},
-    {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755"},
-    {"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777"},
+    /* Of inodes /run has the kernel's bound: one for two pages of memory. */
+    {"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777,size=25%,nr_inodes=4096"},
+    {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755,size=50%"},
+    {"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777,size=25%,nr_inodes=4096"},
     {"cgroup2", "/sys/fs/cgroup", SAFE, "nsdelegate"},
 };
 static const char *const LINKS[][2] = {

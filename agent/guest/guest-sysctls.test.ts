@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import { GUEST_SYSCTLS, lockKernelModules, setGuestSysctls } from "./guest-sysctls.ts";
+
+const failing = (code: string) => Object.assign(new Error(code), { code });
+
+/** A /proc/sys that has what `files` says; an error is thrown. */
+function tree(files: Readonly<Record<string, Error | undefined>> = {}) {
+  const written = new Map<string, string>();
+  return {
+    written,
+    exists: (path: string) => !(path in files),
+    writeText(path: string, text: string) {
+      if (files[path] !== undefined) throw files[path];
+      written.set(path, text);
+    },
+  };
+}
+
+describe("the guest's sysctls", () => {
+  test("are all written, each to its file", () => {
+    const { written, ...files } = tree();
+    expect(setGuestSysctls(files)).toEqual({ missing: [], refused: [] });
+    expect(written.size).toBe(GUEST_SYSCTLS.length);
+    expect(written.get("/proc/sys/kernel/yama/ptrace_scope")).toBe("1");
+  });
+
+  test("that a kernel does not have or take are told, and the others set all the same", () => {
+    const { written, ...files } = tree({
+      "/proc/sys/dev/tty/legacy_tiocsti": failing("ENOENT"),
+      "/proc/sys/kernel/sysrq": failing("EPERM"),
+    });
+    expect(setGuestSysctls(files)).toEqual({
+      missing: ["dev.tty.legacy_tiocsti"],
+      refused: ["kernel.sysrq=0: EPERM"],
+    });
+    expect(written.size).toBe(GUEST_SYSCTLS.length - 2);
+  });
+});
+
+describe("kernel modules", () => {
+  const file = "/proc/sys/kernel/modules_disabled";
+
+  test("are locked by one file", () => {
+    const { written, ...files } = tree();
+    lockKernelModules(files);
+    expect([...written]).toEqual([[file, "1"]]);
+  });
+
+  test("are nothing to lock for a kernel without them, and a refusal is an error", () => {
+    const without = tree({ [file]: undefined });
+    lockKernelModules(without);
+    expect(without.written.size).toBe(0);
+    const refusing = { ...tree({ [file]: failing("EPERM") }), exists: () => true };
+    expect(() => lockKernelModules(refusing)).toThrow("EPERM");
+  });
+});

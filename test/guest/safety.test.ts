@@ -1,0 +1,92 @@
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GUEST_SYSCTLS } from "../../agent/guest/guest-sysctls.ts";
+import { cachedKernels } from "../../host/machine/paths.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startGuestMachine } from "./guest-machine.ts";
+
+/** The guest's own ports: API, log, debug console. */
+const PORTS = 3;
+/** Not in Debian's 6.1. */
+const NEWER = ["dev.tty.legacy_tiocsti"];
+
+describe("what a guest refuses to strangers", () => {
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+  let pod: Pod;
+  let rootfs: string;
+  let id: string;
+  beforeAll(async () => {
+    machine = await startGuestMachine(256, { kernelArgs: ["agent.lock_modules=on"] });
+    pod = await Pod.open(machine, await machine.connect());
+    rootfs = machine.rootfs("safety");
+    id = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+  const lines = async (command: string) => (await machine.shell(command)).trim().split("\n");
+
+  it("nothing of the root can be changed", async () => {
+    expect(await machine.shell("touch /etc/x /usr/sbin/x /x 2>&1 | grep -c 'Read-only file system'")).toBe("3\n");
+    expect(await machine.shell("mount -o remount,rw / 2>&1; grep ' / ' /proc/mounts")).toMatch(/ \/ erofs ro,/);
+  });
+
+  it("/run, /tmp and /dev/shm are in memory, of which each may have a part, with devices and setuid bits of no effect", async () => {
+    const total = Number((await lines("grep MemTotal /proc/meminfo"))[0]?.replaceAll(/\D/g, "")) * 1024;
+    const most = { "/run": total / 2, "/tmp": total / 4, "/dev/shm": total / 4 };
+    for (const [path, bytes] of Object.entries(most)) {
+      expect(await machine.shell(`grep ' ${path} ' /proc/mounts`)).toMatch(/ tmpfs rw,nosuid,nodev,/);
+      const [blocks, size, inodes] = (await lines(`stat -f -c '%b %s %c' ${path}`))[0]?.split(" ").map(Number) ?? [];
+      expect(Number(blocks) * Number(size), path).toBeLessThanOrEqual(bytes + 4096);
+      expect(inodes, path).toBeLessThanOrEqual(path === "/run" ? total / 4096 / 2 + 1 : 4096);
+    }
+    expect(await machine.shell("cat /dev/zero 2>&1 >/tmp/full; rm /tmp/full")).toContain("No space left on device");
+    const many = "i=0; while [ $i -lt 5000 ]; do : >/tmp/$i || break; i=$((i+1)); done 2>&1; rm /tmp/[0-9]*";
+    expect(await machine.shell(many)).toContain("No space left on device");
+  });
+
+  it("no file is setuid or setgid, and none that the agent did not make is a device", async () => {
+    expect(await machine.shell("find / -xdev \\( -perm /6000 -type f -o -type b -o -type c \\)")).toBe("");
+  });
+
+  it("nothing listens on the network, and on vsock only the agent", async () => {
+    const sockets = await lines("cd /proc/net; tail -q -n +2 tcp tcp6 udp udp6 udplite raw raw6 packet 2>/dev/null");
+    expect(sockets).toEqual([""]);
+    // type 0001 with the flag of a listener
+    expect(await machine.shell("grep ' 00010000 ' /proc/net/unix")).toBe("");
+    // What is neither of unix nor of netlink is of vsock: the ports, this shell's connection, and the client's.
+    const held = await lines("ls -l /proc/[0-9]*/fd 2>/dev/null | grep -o 'socket:.*' | tr -dc '0-9\\n' | sort -u");
+    const others = await lines("awk '{print $7} ' /proc/net/unix; awk '{print $10}' /proc/net/netlink");
+    expect(held.filter((inode) => !others.includes(inode))).toHaveLength(PORTS + 2);
+  });
+
+  it("the sysctls are set, and the log names those that the kernel lacks", async () => {
+    const paths = GUEST_SYSCTLS.map(([name]) => `/proc/sys/${name.replaceAll(".", "/")}`);
+    const values = await lines(`for i in ${paths.join(" ")}; do [ -e $i ] && cat $i || echo none; done`);
+    const wanted = GUEST_SYSCTLS.map(([name, value]) => `${name}=${NEWER.includes(name) ? "none" : value}`);
+    expect(GUEST_SYSCTLS.map(([name], at) => `${name}=${values[at]}`)).toEqual(wanted);
+  });
+
+  it("with agent.lock_modules no module can be loaded once there is a sandbox", async () => {
+    expect(await machine.shell("cat /proc/sys/kernel/modules_disabled")).toBe("1\n");
+    const module = join(cachedKernels()[0]?.modules ?? "/", "kernel/drivers/net/dummy.ko");
+    copyFileSync(module, `${machine.hostPath(rootfs)}/dummy.ko`);
+    expect(await machine.shell(`insmod ${rootfs}/dummy.ko 2>&1`)).toContain("Operation not permitted");
+  });
+
+  it("the OOM killer spares init and the agent, and nothing that they start is like them", async () => {
+    const scores = await lines(
+      "for p in /proc/[0-9]*; do [ -e $p/exe ] && echo $(readlink $p/exe) $(cat $p/oom_score_adj); done 2>/dev/null",
+    );
+    const score = (name: string) =>
+      scores.filter((line) => line.split(" ")[0]?.endsWith(`/${name}`)).map((line) => line.split(" ")[1]);
+    expect(score("init")).toEqual(["-1000"]);
+    expect(score("node")).toEqual(["-997"]);
+    expect(score("busybox")).toContain("0"); // the container's, and this shell
+    const exec = await pod.execute(id, ["cat", "/proc/self/oom_score_adj"]);
+    expect(exec.stdout.toString()).toBe("0\n");
+    expect(new Set(scores.map((line) => line.split(" ")[1]))).toEqual(new Set(["-1000", "-997", "0"]));
+  });
+});
