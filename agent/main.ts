@@ -71,7 +71,7 @@ async function main(): Promise<void> {
   const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
   const sandboxOptions: SandboxOptions = {
     stateDirectory,
-    lockGuest: protectGuest(options, { files, service, log }),
+    protectGuest: protectGuest(options, { files, service, log }),
     devices,
     cdi: { timeoutMs: options.cdiTimeoutMs, visible: options.visibleCdiDevices },
     pipeSize: options.containerPipeSize,

@@ -41,7 +41,7 @@ export interface Options {
   readonly passfdPort: number;
   /** A container that asks for no seccomp filter gets guestd's own. */
   readonly defaultSeccomp: boolean;
-  /** The sysctls of a guest for strangers' code are set at the start. */
+  /** The sysctls of a guest for strangers' code are set when there is a sandbox. */
   readonly guestSysctl: boolean;
   /** No kernel module can be loaded once there is a sandbox. */
   readonly lockModules: boolean;

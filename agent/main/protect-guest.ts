@@ -4,20 +4,19 @@ import type { Log } from "./log.ts";
 import type { Options } from "./options.ts";
 
 /**
- * Sets the guest's sysctls, as the options say, and gives what locks its modules once the sandbox has what it needs. Neither is
- * done to a kernel that is shared with others.
+ * What is done once the sandbox has what it needs of the guest, before its first container: sysctls and the lock for modules, as
+ * the options say. Not at the start, whose time would be longer. Nothing is done to a kernel that is shared with others.
  */
 export function protectGuest(
   { guestSysctl, lockModules }: Pick<Options, "guestSysctl" | "lockModules">,
   { files, service, log }: { readonly files: Files; readonly service: boolean; readonly log: Log },
 ): () => void {
-  const mine = !service && ownsKernel();
-  if (mine && guestSysctl) {
+  return () => {
+    if (service || !ownsKernel()) return;
+    if (lockModules) lockKernelModules(files);
+    if (!guestSysctl) return;
     const { missing, refused } = setGuestSysctls(files);
     if (missing.length > 0) log.info({ missing }, "sysctls that this kernel does not have");
     if (refused.length > 0) log.warn({ refused }, "sysctls that this kernel did not take");
-  }
-  return () => {
-    if (mine && lockModules) lockKernelModules(files);
   };
 }

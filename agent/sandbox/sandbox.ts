@@ -32,7 +32,7 @@ export interface SandboxOptions {
   /** Of the guest. Default: found in sysfs, without waking events. */
   readonly devices?: Devices;
   /** Called when the sandbox has what it needs of the guest, before its first container. */
-  readonly lockGuest?: () => void;
+  readonly protectGuest?: () => void;
   /** Default: 20 minutes, no proxy. */
   readonly images?: ImageSettings;
 }
@@ -58,7 +58,7 @@ export class Sandbox {
   readonly #storages: Storages;
   readonly #containers: PodContainers;
   readonly #pidNamespace: PodPidNamespace;
-  readonly #lockGuest: (() => void) | undefined;
+  readonly #protectGuest: (() => void) | undefined;
   readonly #lock = new Lock();
   #record: SandboxRecord | undefined;
   #ending = false;
@@ -68,12 +68,11 @@ export class Sandbox {
   constructor(kernel: Kernel, options: SandboxOptions) {
     const { stateDirectory, pipeSize, cgroupRoot = "/sys/fs/cgroup" } = options;
     this.#kernel = kernel;
-    this.#lockGuest = options.lockGuest;
+    this.#protectGuest = options.protectGuest;
     this.#state = new StateStore(kernel.files, stateDirectory);
     const sandbox = this.#state.readSandbox();
     const records = this.#state.readContainers();
     this.#record = sandbox;
-    if (sandbox !== undefined) this.#lockGuest?.();
     const users = [...(sandbox?.storages ?? []), ...records.flatMap(({ storages }) => storages)];
     this.#devices = options.devices ?? new Devices();
     const findDisk: FindDisk = async (kind, source, signal, partition) => {
@@ -121,7 +120,7 @@ export class Sandbox {
         const storages = await this.#storages.acquire(request.storages, "");
         const hooks = scanGuestHooks(request.guestHookPath);
         await setUpDns(this.#kernel, request.dns);
-        this.#lockGuest?.();
+        this.#protectGuest?.();
         this.#record = { id: request.id, hostname, storages, ...(hooks === undefined ? {} : { hooks }) };
         this.#saveSandbox();
       } catch (error) {

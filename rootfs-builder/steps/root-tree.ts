@@ -1,9 +1,11 @@
+import { BuildError } from "../build-error.ts";
 import { debianPackage } from "../debian/debian-package.ts";
 import { digestOf } from "../digest.ts";
 import { type Component, imagePackages, imageTree } from "../image/contents.ts";
 import { regoEngine } from "../image/rego-engine.ts";
 import { packagedNode, strippedNode } from "../image/stripped-node.ts";
 import { readVersion } from "../read-version.ts";
+import { privilegedFiles } from "../tree/privileged-files.ts";
 import type { Tree } from "../tree/tree.ts";
 import { agentFiles } from "./agent-steps.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
@@ -48,6 +50,9 @@ export async function rootTree(context: BuildContext): Promise<RootTree> {
     rego: policy ? await regoEngine(root) : undefined,
     runtimes,
   });
+  const [privileged] = privilegedFiles(tree);
+  if (privileged !== undefined)
+    throw new BuildError(`image: ${privileged}: a guest for strangers' code has no such file`);
   const packages = (await rootPackages(context)).map(({ name, version }) => ({ name, version }));
   return { tree, components, packages };
 }

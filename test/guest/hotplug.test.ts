@@ -25,7 +25,8 @@ describe("what is plugged into a running guest", () => {
     directory = mkdtempSync(join(tmpdir(), "guestd-hotplug-"));
     const modules = join(directory, "modules");
     makeModules(modules);
-    machine = await startGuestMachine(512, { hotplug: true, shares: [{ tag: "modules", directory: modules }] });
+    const shares = [{ tag: "modules", directory: modules }];
+    machine = await startGuestMachine(512, { hotplug: true, shares, kernelArgs: ["agent.lock_modules=on"] });
     qmp = await machine.guest.qmp();
     client = await machine.connect();
   });
@@ -65,6 +66,7 @@ describe("what is plugged into a running guest", () => {
       kernel_modules: [{ name: "dummy", parameters: ["numdummies=2"] }],
     });
     expect(await shell("ls /sys/class/net")).toMatch(/dummy0\s+dummy1/);
+    expect(await shell("cat /proc/sys/kernel/modules_disabled"), "agent.lock_modules").toBe("1\n");
     pod = new Pod(machine, client);
     expect((await pod.run(["hostname"])).stdout.toString()).toBe(`${"h".repeat(64)}\n`);
   });

@@ -2,11 +2,14 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cacheDirectory, repositoryRoot as root } from "../../host/machine/paths.ts";
 import { buildTasks } from "../../rootfs-builder/build-image.ts";
+import { openContext } from "../../rootfs-builder/steps/context.ts";
+import { rootTree } from "../../rootfs-builder/steps/root-tree.ts";
+import { privilegedFiles } from "../../rootfs-builder/tree/privileged-files.ts";
 
 const OUTPUTS = [
   ...["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache", "tar.cjs", "yaml.cjs", "agent.cpio"].map(
@@ -88,6 +91,15 @@ describe("building the image", () => {
     const start = performance.now();
     expect(await build("one")).toEqual([]);
     expect(performance.now() - start).toBeLessThan(500);
+  });
+
+  test("puts no shell, no setuid file and no package manager into an image that isn't for debugging", async () => {
+    const { tree } = await rootTree(await openContext({ root, to: join(directory, "one") }));
+    const names = [...tree.keys()].map((path) => basename(path));
+    expect(names).toContain("node");
+    const unwanted = /^(sh|bash|dash|ash|zsh|busybox|su|sudo|mount|dpkg|apt|apk|perl|python.*|modprobe|insmod|ssh.*)$/;
+    expect(names.filter((name) => unwanted.test(name))).toEqual([]);
+    expect(privilegedFiles(tree)).toEqual([]);
   });
 
   test("makes an image that fits into 128 MiB", async () => {
