@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { crypto } from "../kernel/builtin.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { mountDisk } from "./mount-disk.ts";
@@ -25,5 +25,5 @@ export async function mountVerified(
 
 /** Of what a container or a mount point has; too long themselves for a device's name. */
 export function verityDevice(owner: string): string {
-  return `kata-verity-${createHash("sha256").update(owner).digest("hex").slice(0, 32)}`;
+  return `kata-verity-${crypto().createHash("sha256").update(owner).digest("hex").slice(0, 32)}`;
 }

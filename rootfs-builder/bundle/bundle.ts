@@ -16,6 +16,9 @@ const LAZY = new Map([
   ["tar-stream", "tar.cjs"],
 ]);
 
+/** Parts of Node that cost an idle agent most: crypto takes a MiB. `agent/kernel/builtin.ts` gives them where they are used. */
+const DEAR = ["crypto", "child_process", "http", "http2", "https", "tls", "zlib"].map((name) => `node:${name}`);
+
 /**
  * Names are kept because identifiers are not shortened: stack traces stay readable, and nothing is paid at start as with
  * esbuild's `keepNames`. `dynamic-import: false` makes `import()` a `require`, so that the ESM loader is never woken.
@@ -79,7 +82,8 @@ export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promi
     const files: BundleFile[] = [];
     for (const [entryPoint, name] of [[entry, "agent.cjs"] as const, ...LAZY]) {
       const metafile = await bundleOne(entryPoint, root, join(temporary, name));
-      for (const chunk of LAZY.values()) refuseMistakes(metafile, `./${chunk}`);
+      const chunks = Array.from(LAZY.values(), (chunk) => `./${chunk}`);
+      refuseMistakes(metafile, entryPoint === entry ? [...chunks, ...DEAR] : chunks);
       files.push(sizeReport(name, metafile));
     }
     for (const { name } of files) await rename(join(temporary, name), join(outDir, name));

@@ -6,10 +6,10 @@ const UNWANTED = /(?:^|\/)node_modules\/(@grpc\/proto-loader|yargs|yargs-parser|
 const PROTOBUFJS = /^(.*node_modules\/protobufjs)\//;
 
 /**
- * Fails when a bundle holds a package that is not wanted, a second protobufjs, or loads `lazyChunk` at start instead of
- * on demand.
+ * Fails when a bundle holds a package that is not wanted, a second protobufjs, or loads one of
+ * `late` at start instead of on demand.
  */
-export function refuseMistakes(metafile: Metafile, lazyChunk: string): void {
+export function refuseMistakes(metafile: Metafile, late: readonly string[]): void {
   const copies = new Set<string>();
   for (const input of Object.keys(metafile.inputs)) {
     const unwanted = UNWANTED.exec(input)?.[1];
@@ -22,9 +22,11 @@ export function refuseMistakes(metafile: Metafile, lazyChunk: string): void {
     if (copy !== undefined) copies.add(copy);
   }
   if (copies.size > 1) throw new BuildError(`bundle: more than one protobufjs is in it: ${[...copies].join(", ")}`);
-  const chain = eagerChain(metafile, lazyChunk);
-  if (chain === undefined) return;
-  throw new BuildError(`bundle: ${lazyChunk} is loaded at start (${chain.join(" → ")}): use import() on the way there`);
+  for (const one of late) {
+    const chain = eagerChain(metafile, one);
+    if (chain === undefined) continue;
+    throw new BuildError(`bundle: ${one} is loaded at start (${chain.join(" → ")}): use import() on the way there`);
+  }
 }
 
 /** The files that lead from the entry to `target` by static imports alone. */
