@@ -50,7 +50,9 @@ module.exports = {
     layer("storage-alone-knows-images", "^agent/(?!storage/)", "^image/"),
     // vsock needs the addon, and the private parts of Node stand in one file: agent/kernel/streams.ts.
     // One function of the agent is used there: what `guestctl explain --spec` prints is what CreateContainer would do.
-    layer("host-knows-only-proto", "^host/", "^agent/(?!kernel/|service/explain-spec\\.ts)", "^(rootfs-builder|test)/"),
+    layer("host-knows-only-proto", "^host/", "^agent/(?!kernel/|service/explain-spec\\.ts)", "^test/"),
+    // `guestctl image` is the builder's command line; it is loaded by these commands alone.
+    layer("guestctl-image-alone-builds", "^host/(?!cli/command/image-)", "^rootfs-builder/"),
     layer("images-know-neither", "^rootfs-builder/", "^(agent|host|test|proto)/"),
   ],
   options: {

@@ -27,7 +27,12 @@ export interface LayerWriter {
   hideChildren(parts: readonly string[]): Done;
 }
 
+/** What is applied. `name` is for errors, where a digest would say nothing: "tar files.tar.gz". */
+export type AppliedLayer = Pick<Layer, "diffId" | "open"> & { readonly name?: string };
+
 export interface ApplyOptions {
+  /** Names that begin with a slash, which else count from the root, are refused. */
+  readonly refuseAbsolute?: boolean;
   /** What the writer can't make, and why in a few words. */
   readonly leftOut?: { readonly devices?: string; readonly xattrs?: string };
   /** A layer with more is refused. A directory, which the writer remembers until the layer's end, counts as eight. */
@@ -45,7 +50,7 @@ export interface ApplyReport {
 
 /** Applies layers in order. Throws ImageError, or the signal's reason; the tree then holds a part of the image. */
 export async function applyLayers(
-  layers: Iterable<Pick<Layer, "diffId" | "open">>,
+  layers: Iterable<AppliedLayer>,
   writer: LayerWriter,
   options: ApplyOptions = {},
 ): Promise<ApplyReport> {
@@ -63,7 +68,7 @@ interface Job {
   bytes: number;
 }
 
-async function applyLayer(job: Job, layer: Pick<Layer, "diffId" | "open">): Promise<void> {
+async function applyLayer(job: Job, layer: AppliedLayer): Promise<void> {
   const { signal, maxEntries = Number.POSITIVE_INFINITY } = job.options;
   job.writer.beginLayer();
   let at = "";
@@ -82,7 +87,8 @@ async function applyLayer(job: Job, layer: Pick<Layer, "diffId" | "open">): Prom
     }
   } catch (error) {
     if (signal?.aborted === true) throw signal.reason;
-    throw new ImageError(`unpack layer ${layer.diffId.slice(0, 19)}:${at} ${reason(error)}`, { cause: error });
+    const what = layer.name ?? `layer ${layer.diffId.slice(0, 19)}`;
+    throw new ImageError(`unpack ${what}:${at} ${reason(error)}`, { cause: error });
   }
 }
 
@@ -97,6 +103,9 @@ async function* counted(job: Job, source: AsyncIterable<Uint8Array>) {
 async function applyEntry(job: Job, { header, content }: TarEntry): Promise<void> {
   const { writer } = job;
   const { xattrs, devices } = job.options.leftOut ?? {};
+  if (job.options.refuseAbsolute === true && [header.name, header.linkname].some(isAbsolute)) {
+    if (header.type !== "symlink" || isAbsolute(header.name)) throw new ImageError("it names an absolute path");
+  }
   const parts = entryPath(header.name);
   const whiteout = whiteoutOf(parts.at(-1) ?? "");
   if (whiteout !== undefined) {
@@ -127,6 +136,10 @@ async function applyEntry(job: Job, { header, content }: TarEntry): Promise<void
     default:
       throw new ImageError("its type is unknown");
   }
+}
+
+function isAbsolute(name: string | null): boolean {
+  return name?.startsWith("/") === true;
 }
 
 function leaveOut(job: Job, what: string): void {

@@ -10,13 +10,15 @@ export interface ChosenManifest {
   readonly manifest: JsonObject;
   /** The image's whole configuration. */
   readonly config: JsonObject;
+  /** The manifest's. */
+  readonly digest: string;
 }
 
 /** Those that can't be meant, for their platform, are known by name only and not read. */
 interface Candidate {
   readonly name: string;
   readonly has: string;
-  readonly found?: ChosenManifest & { readonly digest: string };
+  readonly found?: ChosenManifest;
 }
 
 /** The one manifest of an OCI index that is for the platform, and, if given, under the name. Throws ImageError. */

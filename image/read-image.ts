@@ -1,7 +1,7 @@
 import { type BlobStore, openBlobStore } from "./blob-store.ts";
 import { chooseManifest } from "./choose-manifest.ts";
 import { decompress } from "./decompress.ts";
-import { DigestCheck, sha256Of } from "./digest.ts";
+import { DigestCheck, digestOf, sha256Of } from "./digest.ts";
 import { ImageError } from "./image-error.ts";
 import { asArray, asObject, asStrings, blobName, type JsonObject, readJson } from "./image-json.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
@@ -10,6 +10,8 @@ export interface Image extends AsyncDisposable {
   /** The `config` part of the image's configuration: Env, Cmd, Entrypoint, User, WorkingDir. */
   readonly config: JsonObject;
   readonly platform: Platform;
+  /** Of its manifest, or of its configuration where `docker save` wrote no manifest. */
+  readonly digest: string;
   /** Lowest first. */
   readonly layers: readonly Layer[];
   close(): Promise<void>;
@@ -50,6 +52,7 @@ export async function readStoredImage(store: BlobStore, what: string, options: R
 }
 
 interface Stored {
+  readonly digest: string;
   readonly config: JsonObject;
   /** File of each layer; with its digest where the manifest gives one. */
   readonly layers: readonly StoredLayer[];
@@ -71,7 +74,7 @@ async function openImage(store: BlobStore, path: string, options: ReadImageOptio
       `read image ${path}: neither index.json (OCI layout) nor manifest.json (docker save) is in it`,
     );
   }
-  const { config, layers } =
+  const { config, layers, digest } =
     index === undefined
       ? await readSaved(store, saved, platform, options.name)
       : await readLayout(store, asObject(index, "index.json"), platform, options.name);
@@ -84,6 +87,7 @@ async function openImage(store: BlobStore, path: string, options: ReadImageOptio
   return {
     config: asObject(config["config"] ?? {}, "config of the configuration"),
     platform,
+    digest,
     layers: await Promise.all(opened),
     close,
     [Symbol.asyncDispose]: close,
@@ -91,7 +95,7 @@ async function openImage(store: BlobStore, path: string, options: ReadImageOptio
 }
 
 async function readLayout(store: BlobStore, index: JsonObject, platform: Platform, name?: string): Promise<Stored> {
-  const { manifest, config } = await chooseManifest(store, index, platform, name);
+  const { manifest, config, digest } = await chooseManifest(store, index, platform, name);
   const layers = asArray(manifest["layers"], "layers of the manifest").map((value) => {
     const { digest, mediaType, size } = asObject(value, "a layer of the manifest");
     if (!/\.tar(\.gzip|[.+](gzip|zstd))?$/.test(String(mediaType))) {
@@ -102,7 +106,7 @@ async function readLayout(store: BlobStore, index: JsonObject, platform: Platfor
     }
     return { file: blobName(digest), digest: String(digest), said: size };
   });
-  return { config, layers };
+  return { config, layers, digest };
 }
 
 /** manifest.json of `docker save` before Docker 25, and of podman's docker-archive. */
@@ -116,12 +120,14 @@ async function readSaved(store: BlobStore, saved: unknown, platform: Platform, n
     throw new ImageError(`read image: ${named.length} images match ${name ?? "no name"}; choose one of: ${names}`);
   }
   const file = String(image["Config"]);
-  const config = asObject(await readJson(store, file, digestOfName(file)), `configuration ${file}`);
+  const digest = digestOfName(file);
+  const config = asObject(await readJson(store, file, digest), `configuration ${file}`);
   if (config["architecture"] !== platform.architecture || config["os"] !== platform.os) {
     const has = `${config["os"]}/${config["architecture"]}`;
     throw new ImageError(`read image: it is for ${has}, not for ${platform.os}/${platform.architecture}`);
   }
-  return { config, layers: asStrings(image["Layers"], "Layers").map((each) => ({ file: each })) };
+  const layers = asStrings(image["Layers"], "Layers").map((each) => ({ file: each }));
+  return { config, layers, digest: digest ?? digestOf(Buffer.from(JSON.stringify(config))) };
 }
 
 /** The configuration is named after its digest. */

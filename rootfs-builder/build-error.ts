@@ -12,3 +12,9 @@ export function reason(error: unknown): string {
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
+
+/** What is thrown for a failure while something was written below `directory`: one line that says so when its disk is full. */
+export function fullDisk(error: unknown, directory: string): unknown {
+  if (!hasCode(error, "ENOSPC") && !/no space left on device/i.test(reason(error))) return error;
+  return new BuildError(`${directory}: its disk is full: make room there, or take another folder with --to`);
+}

@@ -23,14 +23,21 @@ const STEPS: Readonly<Record<Format, readonly StepMaker[]>> = {
   "kata-initrd": [kataInitrdStep],
 };
 
+/** Formats that our own kernel is a part of. */
+export const FORMATS_WITH_KERNEL: readonly Format[] = ["guest"];
+
 /**
  * The parts of building a guest: <to>/agent, and <to>/image with vmlinuz, initrd.cpio.gz and guest.img, or what a Kata host
  * boots in <to>/kata.
  */
 export async function buildTasks(options: BuildOptions): Promise<readonly BuildTask[]> {
-  const context = await openContext(options);
-  const stamps = await Stamps.open(join(options.to, "image", ".stamps.json"));
-  const makers = [...AGENT, ...(options.formats ?? ["guest"]).flatMap((format) => STEPS[format])];
+  return makeTasks(await openContext(options));
+}
+
+export async function makeTasks(context: BuildContext): Promise<readonly BuildTask[]> {
+  const stamps = await Stamps.open(join(context.to, "image", ".stamps.json"));
+  const agent = context.agent === false ? [] : AGENT;
+  const makers = [...agent, ...(context.formats ?? ["guest"]).flatMap((format) => STEPS[format])];
   return makers.map((make) => {
     const step = make(context);
     return {

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { BuildError, reason } from "./build-error.ts";
 import { buildTasks } from "./build-image.ts";
 import { RUNTIMES, runtimeName } from "./image/runtimes.ts";
+import { readBuildRecipe, recipeOptions } from "./recipe/recipe-tasks.ts";
 import { showTasks } from "./show-tasks.ts";
 import { sizeTable } from "./size-table.ts";
 import { FORMATS, type Format } from "./steps/context.ts";
@@ -11,7 +12,8 @@ import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
 const USAGE = `node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--no-dax-header] [--debug] [--kernel RELEASE]
                              [--entry FILE] [--with-runtime NAME]... [--with-policy] [--with-verity]
 
-Builds what a guest boots from, and DIR/agent on the way.
+Builds what a guest boots from, and DIR/agent on the way: rootfs-builder/recipes/default.yaml with these changes, and without
+a lock file. Other recipes: guestctl image build.
   --to DIR             folder for the outputs (build)
   --format guest       DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, for guests that guestctl starts (the default)
            kata-image  DIR/kata/${KATA_IMAGE}, for image= of a Kata configuration, with rootfs_type="erofs"
@@ -30,7 +32,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       to: { type: "string" },
-      format: { type: "string", multiple: true, default: ["guest"] },
+      format: { type: "string", multiple: true },
       "no-dax-header": { type: "boolean", default: false },
       debug: { type: "boolean", default: false },
       kernel: { type: "string" },
@@ -47,21 +49,25 @@ async function main(): Promise<void> {
   }
   const root = dirname(import.meta.dirname);
   const to = resolve(values.to ?? join(root, "build"));
-  const formats = FORMATS.filter((name) => values.format.map(formatName).includes(name));
+  const recipe = await readBuildRecipe(join(root, "rootfs-builder", "recipes", "default.yaml"));
+  const runtimes = [...recipe.runtimes, ...values["with-runtime"].map(runtimeName)];
+  const changed = {
+    ...recipe,
+    daxHeader: recipe.daxHeader && !values["no-dax-header"],
+    debug: recipe.debug || values.debug,
+    policy: recipe.policy || values["with-policy"],
+    verity: recipe.verity || values["with-verity"],
+    runtimes: RUNTIMES.filter((name) => runtimes.includes(name)),
+    outputs: values.format?.map(formatName) ?? recipe.outputs,
+  };
+  const options = recipeOptions(changed, { root, to });
   const tasks = await buildTasks({
-    root,
-    to,
-    formats,
-    daxHeader: !values["no-dax-header"],
-    debug: values.debug,
-    policy: values["with-policy"],
-    verity: values["with-verity"],
-    runtimes: RUNTIMES.filter((name) => values["with-runtime"].map(runtimeName).includes(name)),
+    ...options,
     ...(values.kernel === undefined ? {} : { kernelRelease: values.kernel }),
     ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),
   });
   await showTasks(tasks, process.stdout);
-  process.stdout.write(`\n${await sizeTable(to, formats)}`);
+  process.stdout.write(`\n${await sizeTable(to, options.formats)}`);
 }
 
 function formatName(name: string): Format {

@@ -58,7 +58,8 @@ export class FileDigests {
   }
 }
 
-async function hashFile(path: string): Promise<string> {
+/** SHA-256 of a file's content, in hexadecimal. */
+export async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
   return hash.digest("hex");

@@ -22,17 +22,24 @@ export async function sizeTable(to: string, formats: readonly Format[]): Promise
   const outputs = formats.map((format) => OUTPUTS[format]);
   const list = join(to, outputs[0]?.list ?? "");
   const { components } = JSON.parse(await readFile(list, "utf8")) as { components: Sized[] };
-  const bundles = JSON.parse(await readFile(join(to, "agent", "sizes.json"), "utf8")) as (Sized & { parts: Sized[] })[];
   const lines: string[] = [];
   for (const file of outputs.flatMap(({ files }) => files)) lines.push(await line(join(to, file), basename(file)));
   for (const { name, bytes } of components) lines.push(row(`  ${name}`, bytes));
+  if (components.some(({ name }) => name === "agent")) lines.push(...(await agentLines(join(to, "agent"))));
+  return lines.join("");
+}
+
+/** What the agent's bundles are made of. */
+async function agentLines(directory: string): Promise<readonly string[]> {
+  const bundles = JSON.parse(await readFile(join(directory, "sizes.json"), "utf8")) as (Sized & { parts: Sized[] })[];
+  const lines: string[] = [];
   for (const { name, bytes, parts } of bundles) {
     lines.push(row(`    ${name}`, bytes));
     for (const part of parts.slice(0, MOST_PARTS)) lines.push(row(`      ${part.name}`, part.bytes));
   }
-  const caches = (await readdir(join(to, "agent"))).filter((name) => name.endsWith(".cache")).sort();
-  for (const name of caches) lines.push(await line(join(to, "agent", name), `    ${name}`));
-  return lines.join("");
+  const caches = (await readdir(directory)).filter((name) => name.endsWith(".cache")).sort();
+  for (const name of caches) lines.push(await line(join(directory, name), `    ${name}`));
+  return lines;
 }
 
 async function line(path: string, name: string): Promise<string> {

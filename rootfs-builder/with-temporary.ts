@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode } from "./build-error.ts";
+import { fullDisk, hasCode } from "./build-error.ts";
 
 const PREFIX = ".building-";
 
@@ -17,6 +17,8 @@ export async function withTemporary<T>(directory: string, use: (temporary: strin
   const temporary = await mkdtemp(join(directory, `${PREFIX}${process.pid}-`));
   try {
     return await use(temporary);
+  } catch (error) {
+    throw fullDisk(error, directory);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }

@@ -32,6 +32,7 @@ test("there is one command for each thing that can be done", () => {
     "boot",
     "stop",
     "upgrade",
+    "image",
   ]);
 });
 

@@ -3,6 +3,7 @@ import { addBoot } from "./command/boot.ts";
 import { addCp } from "./command/cp.ts";
 import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
+import { addImage } from "./command/image.ts";
 import { addKill } from "./command/kill.ts";
 import { addLogs } from "./command/logs.ts";
 import { addMetrics } from "./command/metrics.ts";
@@ -39,6 +40,7 @@ export function createProgram(): Command {
     addBoot,
     addStop,
     addUpgrade,
+    addImage,
   ];
   for (const add of commands) add(program);
   return program;

@@ -14,6 +14,9 @@ export interface DebianPackage {
   readonly file: string;
 }
 
+/** Gives the .deb of a package by its name; which version, is decided there. */
+export type PackageGetter = (name: string) => Promise<DebianPackage>;
+
 /**
  * The .deb of a package: from the cache, else by `apt-get download`, which any user may do. The cache decides the version
  * until `refresh` asks apt again, so that builds on one machine are alike.
@@ -38,7 +41,7 @@ const UNWANTED =
   /^usr\/(share\/(doc|man|info|locale|lintian|bug|perl|perl5)|lib\/[^/]+\/(perl|perl5|gconv|audit)|include)(\/|$)/;
 
 /** Debian 12 packages still put files below /lib and /sbin; the image has these as links into /usr. */
-function merged(path: string): string {
+export function merged(path: string): string {
   return path.replace(/^(bin|sbin|lib|lib64)(?=\/|$)/, "usr/$1");
 }
 
@@ -76,7 +79,7 @@ function describe(directory: string, file: string): DebianPackage {
   return { name, version, file: join(directory, file) };
 }
 
-async function* fileSystemTar(file: string): AsyncGenerator<Buffer> {
+export async function* fileSystemTar(file: string): AsyncGenerator<Buffer> {
   const child = spawn("dpkg-deb", ["--fsys-tarfile", file], { stdio: ["ignore", "pipe", "pipe"] });
   let errors = "";
   child.stderr.on("data", (data: Buffer) => {

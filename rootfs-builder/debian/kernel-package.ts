@@ -22,6 +22,9 @@ export async function guestKernel(release?: string): Promise<Kernel> {
   const directory = cacheDirectory("kernel");
   await mkdir(directory, { recursive: true });
   const chosen = release ?? (await newestRelease(directory)) ?? (await unpackCloudKernel(directory));
+  if (/^[\w.+~-]+-(amd64|arm64)$/.test(chosen) && (await kernelIn(join(directory, chosen))) === undefined) {
+    await unpackKernel(directory, `linux-image-${chosen}`);
+  }
   const kernel = await kernelIn(join(directory, chosen));
   if (kernel === undefined) throw new BuildError(`kernel ${chosen}: no boot/vmlinuz-* in ${join(directory, chosen)}`);
   return kernel;
@@ -50,6 +53,10 @@ async function unpackCloudKernel(directory: string): Promise<string> {
   const depends = (await run("apt-cache", ["depends", meta])).toString();
   const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   if (name === undefined) throw new BuildError(`apt-cache depends ${meta}: names no kernel: run apt-get update`);
+  return unpackKernel(directory, name);
+}
+
+async function unpackKernel(directory: string, name: string): Promise<string> {
   const { file } = await debianPackage(name);
   const release = name.slice("linux-image-".length);
   const temporary = await mkdtemp(join(directory, ".unpack-"));

@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { debianPackage, packageTar } from "../debian/debian-package.ts";
+import { BuildError } from "../build-error.ts";
+import { type PackageGetter, packageTar } from "../debian/debian-package.ts";
 import { mergeTars } from "../tree/merge.ts";
-import { type Tree, tarOf } from "../tree/tree.ts";
+import type { Tree } from "../tree/tree.ts";
+import { TreeOverlay } from "../tree/tree-overlay.ts";
 import { baseFiles } from "./base-files.ts";
 import { FILE_SYSTEM_PACKAGES, fileSystemTools } from "./file-system-tools.ts";
 import { neededPart } from "./libraries.ts";
@@ -12,6 +14,7 @@ import { type RuntimeName, runtimePackages, runtimePrograms } from "./runtimes.t
 /** Packages that hold the libraries of Node; of each only what is needed comes in. */
 export const LIBRARY_PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"];
 const DEBUG_PACKAGE = "busybox-static";
+const INIT = "usr/sbin/init";
 
 /** One per line, as init reads them: small heaps, and no threads that wait for work that never comes. */
 export const NODE_OPTIONS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
@@ -34,6 +37,9 @@ export interface ImageContents {
   readonly rego?: string | undefined;
   /** Further OCI runtimes. The default image has none. */
   readonly runtimes: readonly RuntimeName[];
+  readonly packageOf: PackageGetter;
+  /** Puts what a recipe adds on the base files; what is guestd's own comes on top of it. */
+  readonly addSources: (tree: Tree) => Promise<readonly Component[]>;
 }
 
 export interface Component {
@@ -47,12 +53,13 @@ export function imagePackages({ debug, runtimes }: Pick<ImageContents, "debug" |
   return [...new Set([...LIBRARY_PACKAGES, ...NETWORK_PACKAGES, ...FILE_SYSTEM_PACKAGES, ...more])];
 }
 
-/** All that the image holds, merged from tar streams: packages first, then what is ours. */
+/** All that the image holds: base files, the sources of its recipe, then what is ours. */
 export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; components: readonly Component[] }> {
-  const packages = await Promise.all(imagePackages(contents).map((name) => debianPackage(name)));
-  const network = await networkTools();
-  const fileSystems = await fileSystemTools();
-  const runtimes = await runtimePrograms(contents.runtimes);
+  const { packageOf } = contents;
+  const packages = await Promise.all(imagePackages(contents).map((name) => packageOf(name)));
+  const network = await networkTools(packageOf);
+  const fileSystems = await fileSystemTools(packageOf);
+  const runtimes = await runtimePrograms(contents.runtimes, packageOf);
   const node = await readFile(contents.node);
   const sysNode = await readFile(contents.sysNode);
   const seccompNode = await readFile(contents.seccompNode);
@@ -75,12 +82,11 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
   if (contents.rego !== undefined) agent.set("usr/lib/guestd/rego.wasm", plain(await readFile(contents.rego)));
   agent.set("usr/lib/guestd/node-options", plain(Buffer.from(NODE_OPTIONS.map((option) => `${option}\n`).join(""))));
   const parts = new Map<string, Tree>([
-    ["base files", new Map(baseFiles(contents.version))],
     ["libraries", libraries],
     ["network tools", network],
     ["file system tools", fileSystems],
     ["node", new Map([["usr/bin/node", program(node)]])],
-    ["init", new Map([["usr/sbin/init", program(await readFile(contents.init))]])],
+    ["init", new Map([[INIT, program(await readFile(contents.init))]])],
     ["agent", agent],
     // Where hosts that let the guest get its images expect it.
     ["pause", new Map([["pause_bundle/rootfs/pause", program(await readFile(contents.pause))]])],
@@ -88,14 +94,22 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
   for (const [name, content] of runtimes) {
     parts.set(name, new Map([[`usr/lib/guestd/runtimes/${name}`, program(content)]]));
   }
-  if (contents.debug) parts.set("busybox", await busybox());
-  const tree = await mergeTars([...parts].map(([name, part]) => ({ name, stream: tarOf(part) })));
-  return { tree, components: [...parts].map(([name, part]) => ({ name, bytes: bytesOf(part) })) };
+  if (contents.debug) parts.set("busybox", await busybox(packageOf));
+  const base: Tree = new Map(baseFiles(contents.version));
+  const tree: Tree = new Map(base);
+  const added = await contents.addSources(tree);
+  const overlay = new TreeOverlay(tree);
+  for (const part of parts.values()) overlay.putTree(part);
+  if (tree.get("sbin")?.type !== "symlink" || tree.get(INIT) !== parts.get("init")?.get(INIT)) {
+    throw new BuildError("image: a source takes away /sbin, where init has to be: leave it as a link to usr/sbin");
+  }
+  const components = [["base files", base] as const, ...parts].map(([name, part]) => ({ name, bytes: bytesOf(part) }));
+  return { tree, components: [...components, ...added] };
 }
 
-async function busybox(): Promise<Tree> {
+async function busybox(packageOf: PackageGetter): Promise<Tree> {
   const keep = (path: string) => (path === "usr/bin/busybox" ? path : undefined);
-  const tree = await mergeTars([packageTar(await debianPackage(DEBUG_PACKAGE), keep)]);
+  const tree = await mergeTars([packageTar(await packageOf(DEBUG_PACKAGE), keep)]);
   tree.set("usr/bin/sh", { type: "symlink", target: "busybox" });
   return tree.set("usr/sbin/modprobe", { type: "symlink", target: "../bin/busybox" });
 }
@@ -113,7 +127,7 @@ function plain(content: Buffer) {
   return { type: "file", mode: 0o644, content } as const;
 }
 
-function bytesOf(tree: Tree): number {
+export function bytesOf(tree: Tree): number {
   return filesOf(tree).reduce((sum, [, content]) => sum + content.length, 0);
 }
 

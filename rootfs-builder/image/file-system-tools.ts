@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { BuildError } from "../build-error.ts";
-import { debianPackage, packageTar } from "../debian/debian-package.ts";
+import { type PackageGetter, packageTar } from "../debian/debian-package.ts";
 import { mergeTars } from "../tree/merge.ts";
 import type { Tree } from "../tree/tree.ts";
 
@@ -11,9 +11,9 @@ const MKE2FS = "usr/sbin/mke2fs";
 /** The program goes by the name that it is called by. */
 const MKFS_EXT4 = "usr/sbin/mkfs.ext4";
 
-export async function fileSystemTools(): Promise<Tree> {
+export async function fileSystemTools(packageOf: PackageGetter): Promise<Tree> {
   const keep = (path: string) => (path === MKE2FS ? path : undefined);
-  const tree = await mergeTars([packageTar(await debianPackage("e2fsprogs"), keep)]);
+  const tree = await mergeTars([packageTar(await packageOf("e2fsprogs"), keep)]);
   if (tree.get(MKE2FS)?.type !== "file") throw new BuildError(`package e2fsprogs: it has no file ${MKE2FS}`);
   return tree.set(MKFS_EXT4, { type: "symlink", target: posix.basename(MKE2FS) });
 }

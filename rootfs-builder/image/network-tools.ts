@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { BuildError } from "../build-error.ts";
-import { debianPackage, packageTar } from "../debian/debian-package.ts";
+import { type PackageGetter, packageTar } from "../debian/debian-package.ts";
 import { mergeTars } from "../tree/merge.ts";
 import type { Tree } from "../tree/tree.ts";
 
@@ -20,8 +20,8 @@ const NAMES = ["iptables", "ip6tables"].flatMap((name) => [name, `${name}-save`,
 const EXTENSION = /^usr\/lib\/[^/]+\/xtables\/lib(xt|ipt|ip6t)_(?!connlabel\.)\w+\.so$/;
 
 /** `ip`, iptables under its names, and its extensions. */
-export async function networkTools(): Promise<Tree> {
-  const packages = await Promise.all(["iproute2", "iptables"].map((name) => debianPackage(name)));
+export async function networkTools(packageOf: PackageGetter): Promise<Tree> {
+  const packages = await Promise.all(["iproute2", "iptables"].map((name) => packageOf(name)));
   const wanted = (path: string) => path === IP || path === IPTABLES || EXTENSION.test(path);
   const tree = await mergeTars(packages.map((one) => packageTar(one, (path) => (wanted(path) ? path : undefined))));
   for (const path of [IP, IPTABLES]) {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
-import { debianPackage, packageTar } from "../debian/debian-package.ts";
+import { type PackageGetter, packageTar } from "../debian/debian-package.ts";
 import { exists } from "../exists.ts";
 import { run } from "../run.ts";
 import { mergeTars } from "../tree/merge.ts";
@@ -39,17 +39,20 @@ export function runtimePackages(names: readonly RuntimeName[]): readonly string[
 }
 
 /** The programs by name. runsc is built when the cache has none. */
-export async function runtimePrograms(names: readonly RuntimeName[]): Promise<ReadonlyMap<RuntimeName, Buffer>> {
+export async function runtimePrograms(
+  names: readonly RuntimeName[],
+  packageOf: PackageGetter,
+): Promise<ReadonlyMap<RuntimeName, Buffer>> {
   const programs = new Map<RuntimeName, Buffer>();
   for (const name of names)
-    programs.set(name, await (name === "runsc" ? readFile(await builtRunsc()) : unpacked(name)));
+    programs.set(name, await (name === "runsc" ? readFile(await builtRunsc()) : unpacked(name, packageOf)));
   return programs;
 }
 
-async function unpacked(name: keyof typeof OF_DEBIAN): Promise<Buffer> {
+async function unpacked(name: keyof typeof OF_DEBIAN, packageOf: PackageGetter): Promise<Buffer> {
   const { program } = OF_DEBIAN[name];
   const keep = (path: string) => (path === program ? path : undefined);
-  const entry = (await mergeTars([packageTar(await debianPackage(name), keep)])).get(program);
+  const entry = (await mergeTars([packageTar(await packageOf(name), keep)])).get(program);
   if (entry?.type !== "file") throw new BuildError(`package ${name}: it has no file ${program}`);
   return entry.content;
 }

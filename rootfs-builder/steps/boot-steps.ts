@@ -43,6 +43,6 @@ export function initramfsStep(context: BuildContext): Step {
   };
 }
 
-function kernel({ kernelRelease }: BuildContext): Promise<Kernel> {
-  return guestKernel(kernelRelease);
+async function kernel({ inputs }: BuildContext): Promise<Kernel> {
+  return guestKernel(await inputs.kernelRelease());
 }

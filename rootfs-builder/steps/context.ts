@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
-import { FileDigests } from "../digest.ts";
+import { digestOf, FileDigests } from "../digest.ts";
 import { exists } from "../exists.ts";
+import { type ImageInputs, plainInputs } from "../image/image-inputs.ts";
 import type { RuntimeName } from "../image/runtimes.ts";
 
 /** What is packed: a guest of our own with its kernel, or what a Kata host boots with its. */
@@ -15,6 +16,8 @@ export interface BuildOptions {
   readonly to: string;
   /** The agent's entry, absolute; agent/main.ts if not given. */
   readonly entry?: string;
+  /** With init, Node, the agent and what they need; true if not given. */
+  readonly agent?: boolean;
   /** An image with a shell. */
   readonly debug?: boolean;
   /** With the Rego engine. */
@@ -36,11 +39,18 @@ export interface BuildContext extends BuildOptions {
   readonly digests: FileDigests;
   /** Digest of the builder itself. */
   readonly builder: string;
+  readonly inputs: ImageInputs;
 }
 
-export async function openContext(options: BuildOptions): Promise<BuildContext> {
+/** @param inputsOf what a recipe gives; packages of the cache and nothing more if not given */
+export async function openContext(
+  options: BuildOptions,
+  inputsOf: (digests: FileDigests) => ImageInputs = () => plainInputs(options.kernelRelease),
+): Promise<BuildContext> {
   const digests = await FileDigests.open(join(options.to, "image", ".digests.json"));
-  return { ...options, digests, builder: await digests.folder(join(options.root, "rootfs-builder"), isSource) };
+  const folders = ["rootfs-builder", "image"].map((name) => digests.folder(join(options.root, name), isSource));
+  const builder = digestOf(...(await Promise.all(folders)));
+  return { ...options, digests, builder, inputs: inputsOf(digests) };
 }
 
 /** Files of ours that decide what is built: no tests, no test data. */

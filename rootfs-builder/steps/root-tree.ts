@@ -1,5 +1,5 @@
 import { BuildError } from "../build-error.ts";
-import { debianPackage } from "../debian/debian-package.ts";
+import type { DebianPackage } from "../debian/debian-package.ts";
 import { digestOf } from "../digest.ts";
 import { type Component, imagePackages, imageTree } from "../image/contents.ts";
 import { regoEngine } from "../image/rego-engine.ts";
@@ -19,7 +19,9 @@ export interface RootTree {
 
 /** Digest of all that the root depends on. */
 export async function rootKey(context: BuildContext): Promise<string> {
-  const { root, debug = false, policy = false, runtimes = [], digests, builder } = context;
+  const { root, debug = false, policy = false, runtimes = [], digests, builder, inputs } = context;
+  const sources = await inputs.sourcesKey();
+  if (context.agent === false) return digestOf(builder, sources);
   const packages = await rootPackages(context);
   const files = [
     packagedNode(),
@@ -32,11 +34,12 @@ export async function rootKey(context: BuildContext): Promise<string> {
     ...packages.map(({ file }) => file),
   ];
   const digested = await Promise.all(files.map((file) => digests.file(file)));
-  return digestOf(builder, String(debug), runtimes.join(), await readVersion(root), ...digested);
+  return digestOf(builder, String(debug), runtimes.join(), await readVersion(root), sources, ...digested);
 }
 
 export async function rootTree(context: BuildContext): Promise<RootTree> {
-  const { root, debug = false, policy = false, runtimes = [], digests } = context;
+  const { root, debug = false, policy = false, runtimes = [], digests, inputs } = context;
+  if (context.agent === false) return sourcesAlone(context);
   const node = packagedNode();
   const { tree, components } = await imageTree({
     version: await readVersion(root),
@@ -49,14 +52,28 @@ export async function rootTree(context: BuildContext): Promise<RootTree> {
     debug,
     rego: policy ? await regoEngine(root) : undefined,
     runtimes,
+    packageOf: inputs.packageOf,
+    addSources: inputs.addSources,
   });
   const [privileged] = privilegedFiles(tree);
   if (privileged !== undefined)
     throw new BuildError(`image: ${privileged}: a guest for strangers' code has no such file`);
-  const packages = (await rootPackages(context)).map(({ name, version }) => ({ name, version }));
-  return { tree, components, packages };
+  return { tree, components, packages: versions([...(await inputs.packages()), ...(await rootPackages(context))]) };
 }
 
-function rootPackages({ debug = false, runtimes = [] }: BuildContext) {
-  return Promise.all(imagePackages({ debug, runtimes }).map((name) => debianPackage(name)));
+/** A root without anything of ours. */
+async function sourcesAlone({ inputs }: BuildContext): Promise<RootTree> {
+  const tree: Tree = new Map();
+  const components = await inputs.addSources(tree);
+  return { tree, components, packages: versions(await inputs.packages()) };
+}
+
+function rootPackages({ debug = false, runtimes = [], inputs }: BuildContext) {
+  return Promise.all(imagePackages({ debug, runtimes }).map((name) => inputs.packageOf(name)));
+}
+
+/** Each package once. */
+function versions(packages: readonly DebianPackage[]): RootTree["packages"] {
+  const byName = new Map(packages.map(({ name, version }) => [name, version]));
+  return Array.from(byName, ([name, version]) => ({ name, version }));
 }

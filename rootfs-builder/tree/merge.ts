@@ -80,18 +80,19 @@ function entryOf(
   tree: Tree,
   source: string,
   path: string,
-  { type, mode, linkname }: Header,
+  { type, mode, linkname, uid, gid }: Header,
   content: Buffer,
   place: (path: string) => string | undefined,
 ): TreeEntry {
+  const owner = { ...(uid ? { uid } : {}), ...(gid ? { gid } : {}) };
   switch (type) {
     case "directory":
-      return { type, mode: mode & 0o7777 };
+      return { type, mode: mode & 0o7777, ...owner };
     case "file":
     case "contiguous-file":
-      return { type: "file", mode: mode & 0o7777, content };
+      return { type: "file", mode: mode & 0o7777, content, ...owner };
     case "symlink":
-      return { type, target: linkname };
+      return { type, target: linkname, ...owner };
     case "link": {
       const target = place(inside(source, linkname));
       const linked = target === undefined ? undefined : tree.get(target);

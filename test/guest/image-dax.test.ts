@@ -7,6 +7,7 @@ import { repositoryRoot as root } from "../../host/machine/paths.ts";
 import { bundleAgent } from "../../rootfs-builder/bundle/bundle.ts";
 import { imageTree } from "../../rootfs-builder/image/contents.ts";
 import { makeErofs } from "../../rootfs-builder/image/erofs.ts";
+import { plainInputs } from "../../rootfs-builder/image/image-inputs.ts";
 import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
 import { writeDiskImage } from "../../rootfs-builder/image/write-image.ts";
 import { stage } from "../../rootfs-builder/tree/stage.ts";
@@ -57,6 +58,7 @@ async function probeImage(work: string): Promise<string> {
     agentFiles: [join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")],
     debug: false,
     runtimes: [],
+    ...plainInputs(),
   });
   await stage(tree, staging);
   await makeErofs(staging, join(work, "root.erofs"));

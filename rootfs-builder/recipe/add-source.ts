@@ -1,0 +1,101 @@
+import { createReadStream } from "node:fs";
+import { lstat, readdir, readFile, readlink, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { applyLayers } from "../../image/apply-layers.ts";
+import { decompress } from "../../image/decompress.ts";
+import { ImageError, reason } from "../../image/image-error.ts";
+import { readImage } from "../../image/read-image.ts";
+import { BuildError, hasCode } from "../build-error.ts";
+import type { DebianPackage } from "../debian/debian-package.ts";
+import { packageFiles } from "../debian/package-files.ts";
+import { mergeTars } from "../tree/merge.ts";
+import type { Tree } from "../tree/tree.ts";
+import { TreeOverlay } from "../tree/tree-overlay.ts";
+import type { FileSource, Owner, Source } from "./recipe.ts";
+
+/** For messages and lists: "tar files.tar.gz". */
+export function sourceName(source: Source): string {
+  return `${source.kind} ${source.kind === "packages" ? source.names.join(" ") : source.path}`;
+}
+
+/**
+ * Merges one source into a tree. Throws BuildError in one line, and the tree is then of no use.
+ * @param closure the packages of a source of packages, with all that they depend on
+ */
+export async function addSource(tree: Tree, source: Source, closure: readonly DebianPackage[]): Promise<void> {
+  const below = source.to === "" ? [] : source.to.split("/");
+  try {
+    switch (source.kind) {
+      case "image":
+        return new TreeOverlay(tree, { below }).putTree(await imageTree(source.path, source.imageName));
+      case "tar":
+        return await addTar(new TreeOverlay(tree, { below }), source.path);
+      case "packages":
+        return new TreeOverlay(tree, { below }).putTree(await mergeTars(closure.map(packageFiles)));
+      case "folder":
+        return new TreeOverlay(tree, { below }).putTree(await folderTree(source.path, source.owner));
+      case "file":
+        return new TreeOverlay(tree).putTree(new Map([[source.to, await fileEntry(source)]]));
+    }
+  } catch (error) {
+    if (error instanceof BuildError) throw error;
+    if (error instanceof ImageError) throw new BuildError(`${sourceName(source)}: ${error.message}`);
+    if (!hasCode(error, "ENOENT")) throw error;
+    throw new BuildError(`${sourceName(source)}: there is no such file (paths are from the recipe's folder)`);
+  }
+}
+
+/** The layers of an OCI image, applied to each other alone: nothing in them hides what other sources brought. */
+async function imageTree(path: string, name?: string): Promise<Tree> {
+  await stat(path);
+  const tree: Tree = new Map();
+  await using image = await readImage(path, name === undefined ? {} : { name });
+  await applyLayers(image.layers, new TreeOverlay(tree, { merge: "layers" }));
+  return tree;
+}
+
+/** Whiteouts in it hide what earlier sources brought. */
+async function addTar(overlay: TreeOverlay, path: string): Promise<void> {
+  await stat(path);
+  const open = async function* () {
+    yield* await decompress(createReadStream(path));
+  };
+  try {
+    await applyLayers([{ diffId: "", name: "", open }], overlay, { refuseAbsolute: true });
+  } catch (error) {
+    throw new ImageError(reason(error).replace(/^unpack : /, ""), { cause: error });
+  }
+}
+
+/** All below a folder: modes are 0755 or 0644, by whether its owner may run it, so that no umask shows. */
+async function folderTree(folder: string, { uid, gid }: Owner): Promise<Tree> {
+  const tree: Tree = new Map();
+  const entries = await readdir(folder, { recursive: true });
+  for (const path of entries.sort()) {
+    const place = join(folder, path);
+    const found = await lstat(place);
+    const owner = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
+    if (found.isDirectory()) tree.set(path, { type: "directory", mode: 0o755, ...owner });
+    else if (found.isSymbolicLink()) tree.set(path, { type: "symlink", target: await readlink(place), ...owner });
+    else if (found.isFile())
+      tree.set(path, { type: "file", mode: plainMode(found.mode), content: await readFile(place), ...owner });
+    else throw new ImageError(`${path}: only files, directories and links go into an image`);
+  }
+  return tree;
+}
+
+async function fileEntry({ path, mode, owner: { uid, gid } }: FileSource) {
+  const found = await stat(path);
+  if (!found.isFile()) throw new ImageError("it is no file: what is in a folder comes by the key folder");
+  return {
+    type: "file",
+    mode: mode ?? plainMode(found.mode),
+    content: await readFile(path),
+    ...(uid === 0 ? {} : { uid }),
+    ...(gid === 0 ? {} : { gid }),
+  } as const;
+}
+
+export function plainMode(mode: number): number {
+  return (mode & 0o100) === 0 ? 0o644 : 0o755;
+}

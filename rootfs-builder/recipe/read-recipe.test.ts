@@ -1,0 +1,118 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readRecipe } from "./read-recipe.ts";
+import { readBuildRecipe } from "./recipe-tasks.ts";
+
+describe("a recipe's file", () => {
+  let directory = "";
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "guestd-recipe-"));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  async function read(text: string, name = "mine.yaml") {
+    await writeFile(join(directory, name), text);
+    return readBuildRecipe(join(directory, name));
+  }
+
+  /** The line about it, without the folder. */
+  async function refusal(text: string, name?: string): Promise<string> {
+    const error: unknown = await read(text, name).catch((thrown: unknown) => thrown);
+    if (!(error instanceof Error)) throw new Error("it was taken");
+    return error.message.replace(`${directory}/`, "");
+  }
+
+  test("may be short, and the rest is as in the default image", async () => {
+    expect(await read("name: mine\n")).toEqual({
+      file: join(directory, "mine.yaml"),
+      name: "mine",
+      profile: "qemu",
+      outputs: ["guest"],
+      agent: true,
+      debug: false,
+      policy: false,
+      verity: false,
+      daxHeader: true,
+      runtimes: [],
+      sources: [],
+    });
+  });
+
+  test("may be JSON, and says all that there is", async () => {
+    const text = JSON.stringify({
+      name: "all",
+      profile: "kata",
+      outputs: ["kata-image", "kata-initrd", "kata-image"],
+      agent: false,
+      kernel: { release: "6.1.0-1-cloud-amd64" },
+      options: { debug: true, policy: true, verity: true, "dax-header": false, runtimes: ["runc", "crun"] },
+      sources: [
+        { image: "base.tar", "image-name": "base:1" },
+        { tar: "/abs/files.tar.gz", to: "/opt/" },
+        { packages: ["jq", "curl", "jq"] },
+        { folder: "files", to: "/srv/www", owner: "33:33" },
+        { file: "note", to: "/etc/note", mode: "0600", owner: "1:2" },
+      ],
+    });
+    expect(await read(text, "all.json")).toMatchObject({
+      outputs: ["kata-image", "kata-initrd"],
+      agent: false,
+      kernelRelease: "6.1.0-1-cloud-amd64",
+      runtimes: ["crun", "runc"],
+      daxHeader: false,
+      sources: [
+        { kind: "image", path: join(directory, "base.tar"), imageName: "base:1", to: "" },
+        { kind: "tar", path: "/abs/files.tar.gz", to: "opt" },
+        { kind: "packages", names: ["curl", "jq"], to: "" },
+        { kind: "folder", path: join(directory, "files"), to: "srv/www", owner: { uid: 33, gid: 33 } },
+        { kind: "file", path: join(directory, "note"), to: "etc/note", mode: 0o600, owner: { uid: 1, gid: 2 } },
+      ],
+    });
+  });
+
+  test.each([
+    ["name: x\nsurces: []\n", /^mine.yaml:2: surces: not known; there are name, profile, /],
+    ["profile: qemu\n", "mine.yaml:1: name: it is missing"],
+    ["name: 5\n", "mine.yaml:1: name: it has to be text, in quotes"],
+    ["name: a/b\n", /^mine.yaml:1: name: "a\/b" does not match /],
+    ["name: x\nagent: maybe\n", "mine.yaml:2: agent: it has to be true or false"],
+    [
+      "name: x\noptions:\n  runtimes: [crun, docker]\n",
+      /^mine.yaml:3: options.runtimes\[1\]: not one of crun, runc, runsc$/,
+    ],
+    ["name: x\nsources:\n  - {file: a, to: /b, mode: 644}\n", /^mine.yaml:3: sources\[0\].mode: it has to be text/],
+    ["name: x\nsources:\n  - file: a\n", "mine.yaml:3: sources[0].to: it is missing"],
+    ["name: x\nsources:\n  - {file: a, to: b}\n", /^mine.yaml:3: sources\[0\].to: "b" does not match /],
+    ["name: x\nsources:\n  - {to: /b}\n", /^mine.yaml:3: sources\[0\]: it needs one of the keys image, tar, /],
+    ["name: x\nsources:\n  - packages: []\n", "mine.yaml:3: sources[0].packages: it is empty"],
+    ["name: x\nsources:\n  - packages: [-rf]\n", /^mine.yaml:3: sources\[0\].packages\[0\]: "-rf" does not match /],
+    [
+      "name: x\noutputs:\n  - guest\n  - floppy\n",
+      /^mine.yaml:4: outputs\[1\]: floppy is not known; there are guest, /,
+    ],
+    ["name: x\nname: y\n", "mine.yaml:2: Map keys must be unique"],
+    ["name: x\nsources: [\n", /^mine.yaml:\d: Flow sequence/],
+    ["name: &a x\nprofile: *a\n", "mine.yaml:2: profile: an alias: write it out"],
+    ["- name\n", "mine.yaml:1: it has to be a mapping"],
+    ["", "mine.yaml:1: it has to be a mapping"],
+  ])("that is wrong gets its line: %j", async (text, message) => {
+    const line = await refusal(text);
+    expect(line).toMatch(message);
+    expect(line).not.toContain("\n");
+  });
+
+  test("that is not there is said so", async () => {
+    await expect(readRecipe(join(directory, "none.yaml"))).rejects.toThrow(
+      /^recipe .*none.yaml: there is no such file$/,
+    );
+  });
+});
+
+test("the recipes of the repository can be read", async () => {
+  const folder = join(import.meta.dirname, "../recipes");
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".yaml"));
+  expect(names).toContain("default.yaml");
+  for (const name of names) await readBuildRecipe(join(folder, name));
+});

@@ -1,0 +1,109 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { LineCounter, type Node, parseDocument } from "yaml";
+import { BuildError, hasCode } from "../build-error.ts";
+import type { RuntimeName } from "../image/runtimes.ts";
+import { findMistake, type Schema } from "./check-document.ts";
+import type { Owner, Recipe, Source } from "./recipe.ts";
+
+/** What the schema lets through. */
+interface RawRecipe {
+  readonly name: string;
+  readonly profile?: string;
+  readonly outputs?: readonly string[];
+  readonly agent?: boolean;
+  readonly kernel?: { readonly release?: string };
+  readonly options?: {
+    readonly debug?: boolean;
+    readonly policy?: boolean;
+    readonly verity?: boolean;
+    readonly "dax-header"?: boolean;
+    readonly runtimes?: readonly RuntimeName[];
+  };
+  readonly sources?: readonly RawSource[];
+}
+
+interface RawSource {
+  readonly image?: string;
+  readonly "image-name"?: string;
+  readonly tar?: string;
+  readonly packages?: readonly string[];
+  readonly folder?: string;
+  readonly file?: string;
+  readonly to?: string;
+  readonly mode?: string;
+  readonly owner?: string;
+}
+
+/**
+ * Reads a recipe, YAML or JSON, and checks it against recipe.schema.json. Throws BuildError: "mine.yaml:7: sources[1].mode: …".
+ * @param checkOutput why an output can't be made; undefined when it can
+ */
+export async function readRecipe(
+  path: string,
+  checkOutput: (name: string) => string | undefined = () => undefined,
+): Promise<Recipe> {
+  const file = resolve(path);
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    if (hasCode(error, "ENOENT")) throw new BuildError(`recipe ${path}: there is no such file`);
+    throw error;
+  });
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const place = (offset: number | undefined) => `${path}:${offset === undefined ? 1 : lines.linePos(offset).line}`;
+  const [broken] = document.errors;
+  if (broken !== undefined) throw new BuildError(`${place(broken.pos[0])}: ${broken.message.replaceAll("\n", " ")}`);
+  const mistake = findMistake(document.contents, await recipeSchema());
+  if (mistake !== undefined) {
+    const key = mistake.key === "" ? "" : `${mistake.key}: `;
+    throw new BuildError(`${place(mistake.node?.range?.[0])}: ${key}${mistake.text}`);
+  }
+  const raw = document.toJS() as RawRecipe;
+  for (const [at, name] of (raw.outputs ?? []).entries()) {
+    const why = checkOutput(name);
+    const node = document.getIn(["outputs", at], true) as Node | undefined;
+    if (why !== undefined) throw new BuildError(`${place(node?.range?.[0])}: outputs[${at}]: ${why}`);
+  }
+  return recipeOf(file, raw);
+}
+
+async function recipeSchema(): Promise<Schema> {
+  return JSON.parse(await readFile(join(import.meta.dirname, "recipe.schema.json"), "utf8")) as Schema;
+}
+
+function recipeOf(file: string, raw: RawRecipe): Recipe {
+  const { options = {}, kernel = {} } = raw;
+  return {
+    file,
+    name: raw.name,
+    profile: raw.profile ?? "qemu",
+    outputs: [...new Set(raw.outputs ?? ["guest"])],
+    agent: raw.agent ?? true,
+    ...(kernel.release === undefined ? {} : { kernelRelease: kernel.release }),
+    debug: options.debug ?? false,
+    policy: options.policy ?? false,
+    verity: options.verity ?? false,
+    daxHeader: options["dax-header"] ?? true,
+    runtimes: [...new Set(options.runtimes ?? [])].sort(),
+    sources: (raw.sources ?? []).map((source) => sourceOf(dirname(file), source)),
+  };
+}
+
+function sourceOf(folder: string, raw: RawSource): Source {
+  const to = (raw.to ?? "/").replaceAll(/^\/|\/$/g, "");
+  const at = (path: string) => resolve(folder, path);
+  if (raw.image !== undefined) {
+    const imageName = raw["image-name"];
+    return { kind: "image", path: at(raw.image), to, ...(imageName === undefined ? {} : { imageName }) };
+  }
+  if (raw.tar !== undefined) return { kind: "tar", path: at(raw.tar), to };
+  if (raw.packages !== undefined) return { kind: "packages", names: [...new Set(raw.packages)].sort(), to };
+  if (raw.folder !== undefined) return { kind: "folder", path: at(raw.folder), to, owner: ownerOf(raw.owner) };
+  const mode = raw.mode === undefined ? {} : { mode: Number.parseInt(raw.mode, 8) };
+  return { kind: "file", path: at(raw.file ?? ""), to, owner: ownerOf(raw.owner), ...mode };
+}
+
+function ownerOf(text = "0:0"): Owner {
+  const [uid = 0, gid = 0] = text.split(":").map(Number);
+  return { uid, gid };
+}

@@ -1,0 +1,212 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { file, hardLink, symlink } from "../../image/testing/layers.ts";
+import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
+import { AptRepository } from "../debian/testdata/apt-repository.ts";
+import { KATA_INITRD } from "../steps/kata-steps.ts";
+import { buildRecipe } from "./recipe-tasks.ts";
+
+const root = join(import.meta.dirname, "../..");
+const TOOL = {
+  name: "tool",
+  depends: "libtool",
+  files: {
+    "usr/bin/tool": "#!tool",
+    "usr/share/doc/tool/copyright": "x",
+    "usr/share/man/man1/tool.1": "x",
+    "usr/share/locale/de/tool.mo": "x",
+  },
+};
+const LIBTOOL = { name: "libtool", files: { "lib/libtool.so": "elf", "etc/tool.conf": "conf" } };
+
+/** What each kind of source does, to roots without anything of ours: quick, and without a kernel or Node. */
+describe("building a recipe", () => {
+  let folder = "";
+  let repository: AptRepository;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "guestd-build-recipe-"));
+    repository = new AptRepository(join(folder, "apt"));
+    for (const [name, value] of Object.entries(repository.env)) vi.stubEnv(name, value);
+    vi.stubEnv("GUESTD_CACHE", join(folder, "cache"));
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  });
+
+  function put(path: string, content: string | Uint8Array, mode = 0o644): void {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content, { mode });
+  }
+
+  async function build(sources: readonly object[], options: { update?: boolean; to?: string } = {}): Promise<void> {
+    put("mine.json", JSON.stringify({ name: "mine", agent: false, outputs: ["kata-initrd"], sources }));
+    const { to = "out", ...rest } = options;
+    await buildRecipe(join(folder, "mine.json"), { root, to: join(folder, to), ...rest });
+  }
+
+  function initrd(to = "out"): Buffer {
+    return readFileSync(join(folder, to, "kata", KATA_INITRD));
+  }
+
+  /** Modes, owners and paths of what is in the root, but for directories, and /init that an initrd has besides. */
+  function list(): readonly string[] {
+    const text = execFileSync("cpio", ["-itvn", "--quiet"], { input: gunzipSync(initrd()), encoding: "utf8" });
+    const lines = text
+      .trim()
+      .split("\n")
+      .map((line) => line.replace(/^(\S+) .*? (?=\S+( -> \S+)?$)/, "$1 "));
+    return lines.filter((line) => !line.startsWith("d") && !/ init -> /.test(line));
+  }
+
+  const lock = () => JSON.parse(readFileSync(join(folder, "mine.lock.json"), "utf8"));
+
+  test("takes an OCI image, a tar, packages, a folder and a file, later ones on top", async () => {
+    const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
+    const layers = [
+      [file("etc/a", "1"), file("etc/b", "2"), file("gone")],
+      [file(".wh.gone"), hardLink("etc/c", "etc/a")],
+    ];
+    const packed = layers.map((layer, at) => packTar(at === 0 ? layer : [file("etc/a", "0"), ...layer]));
+    await writeLayout(join(folder, "base.tar"), { name: "b", platform, config: {}, layers: await Promise.all(packed) });
+    put("files.tar.gz", gzipSync(await packTar([file("etc/.wh.b"), symlink("etc/d", "a")])));
+    put("more.tar.zst", zstdCompressSync(await packTar([file("etc/e", "5", 0o4755)])));
+    repository.publish([TOOL, LIBTOOL]);
+    put("folder/x/y", "6", 0o750);
+    put("note", "7");
+    await build([
+      { image: "base.tar" },
+      { tar: "files.tar.gz" },
+      { tar: "more.tar.zst", to: "/opt" },
+      { packages: ["tool"] },
+      { folder: "folder", to: "/srv" },
+      { file: "note", to: "/etc/tool.conf", mode: "0600" },
+    ]);
+    expect(list()).toEqual([
+      "-rw-r--r-- etc/a",
+      "-rw-r--r-- etc/c",
+      "lrwxrwxrwx etc/d -> a",
+      "-rw------- etc/tool.conf",
+      "-rwsr-xr-x opt/etc/e",
+      "-rwxr-xr-x srv/x/y",
+      "-rwxr-xr-x usr/bin/tool",
+      "-rw-r--r-- usr/lib/libtool.so",
+    ]);
+    expect(lock()).toMatchObject({
+      closures: { tool: ["libtool", "tool"] },
+      packages: { tool: { version: "1.0" }, libtool: { version: "1.0" } },
+      images: { "base.tar": expect.stringMatching(/^sha256:[0-9a-f]{64}$/) },
+    });
+  });
+
+  test("gives the same bytes from another cache, by the lock file alone", async () => {
+    repository.publish([TOOL, LIBTOOL]);
+    put("note", "7");
+    const sources = [{ packages: ["tool"] }, { file: "note", to: "/etc/note" }];
+    await build(sources);
+    vi.stubEnv("GUESTD_CACHE", join(folder, "another"));
+    await build(sources, { to: "out2" });
+    expect(readdirSync(join(folder, "another/packages")).length).toBe(2);
+    expect(initrd("out2").equals(initrd())).toBe(true);
+  });
+
+  test("goes by the lock file while the archive goes on, and takes what is new with --update", async () => {
+    repository.publish([TOOL, LIBTOOL]);
+    await build([{ packages: ["tool"] }]);
+    const before = initrd();
+    const newer = { ...LIBTOOL, version: "2:1.1", files: { "lib/libtool.so": "new" } };
+    repository.publish([TOOL, newer]);
+    await build([{ packages: ["tool"] }], { to: "again" });
+    expect(initrd("again").equals(before)).toBe(true);
+    vi.stubEnv("GUESTD_CACHE", join(folder, "empty"));
+    await expect(build([{ packages: ["tool"] }], { to: "other" })).rejects.toThrow(
+      /^package libtool 1\.0: not in the cache, nor to be had: [^\n]*$/,
+    );
+    await build([{ packages: ["tool"] }], { update: true });
+    expect(lock().packages.libtool.version).toBe("2:1.1");
+    expect(initrd().equals(before)).toBe(false);
+  });
+
+  test("refuses what differs from the lock file, and leaves outputs and lock as they were", async () => {
+    const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
+    const image = async (text: string) => {
+      const layers = [await packTar([file("a", text)])];
+      await writeLayout(join(folder, "base.tar"), { name: "b", platform, config: {}, layers });
+    };
+    repository.publish([TOOL, LIBTOOL]);
+    await image("1");
+    const sources = [{ image: "base.tar" }, { packages: ["libtool"] }];
+    await build(sources);
+    const before = [initrd(), readFileSync(join(folder, "mine.lock.json"))];
+    await expect(build([...sources, { packages: ["tool"] }])).rejects.toThrow(
+      "lock file mine.lock.json: packages tool is not in it: --update takes it in",
+    );
+    await expect(build([{ image: "base.tar" }])).rejects.toThrow(
+      /^lock file mine.lock.json: closures libtool is nothing now, and \["libtool"\] in the lock: --update takes [^\n]*$/,
+    );
+    await image("2");
+    await expect(build(sources)).rejects.toThrow(
+      /^lock file mine.lock.json: images base.tar is sha256:\w+ now, and sha256:\w+ in the lock: --update takes [^\n]*$/,
+    );
+    // the archive has other bytes under the same version
+    vi.stubEnv("GUESTD_CACHE", join(folder, "empty"));
+    await image("1");
+    repository.publish([{ ...LIBTOOL, files: { "lib/libtool.so": "bad" } }]);
+    await expect(build(sources)).rejects.toThrow(/^package libtool 1\.0: [^\n]*(sha256|Hash)[^\n]*$/i);
+    expect([initrd(), readFileSync(join(folder, "mine.lock.json"))]).toEqual(before);
+  });
+
+  test.each<[string, readonly LayerEntry[], RegExp]>([
+    ["with ..", [file("../x", "1")], /^tar \S+bad.tar: entry "..\/x": its name has ".." in it/],
+    ["with an absolute name", [file("/etc/x", "1")], /^tar \S+bad.tar: entry "\/etc\/x": it names an absolute path$/],
+    ["by a hard link", [hardLink("a", "/etc/shadow")], /^tar \S+bad.tar: entry "a": it names an absolute path$/],
+    ["by a hard link with ..", [hardLink("a", "../a")], /^tar \S+bad.tar: entry "a": its name has ".." in it/],
+    [
+      "through a link",
+      [symlink("l", "/tmp"), file("l/x")],
+      /^tar \S+bad.tar: entry "l\/x": it goes through l → \/tmp, /,
+    ],
+    [
+      "through a link upwards",
+      [symlink("l", ".."), file("l/x")],
+      /entry "l\/x": it goes through l → \.\., which leads out/,
+    ],
+  ])("refuses a tar that climbs out %s, and leaves nothing", async (_how, entries, message) => {
+    put("bad.tar", await packTar(entries));
+    await refused([{ tar: "bad.tar" }], message);
+  });
+
+  test("refuses tars, images and packages that are cut off, and leaves nothing", async () => {
+    const tar = await packTar([file("a", "x".repeat(5000))]);
+    put("cut.tar", tar.subarray(0, 2000));
+    put("cut.tar.gz", gzipSync(tar).subarray(0, 60));
+    put("cut.tar.zst", zstdCompressSync(tar).subarray(0, 60));
+    await refused([{ tar: "cut.tar" }], /^tar \S+cut.tar: \S[^\n]*$/);
+    await refused([{ tar: "cut.tar.gz" }], /^tar \S+cut.tar.gz: \S[^\n]*$/);
+    await refused([{ tar: "cut.tar.zst" }], /^tar \S+cut.tar.zst: \S[^\n]*$/);
+    await refused([{ image: "cut.tar" }], /^image \S+cut.tar: \S[^\n]*$/);
+    await refused([{ image: "none.tar" }], /^image \S+none.tar: \S[^\n]*$/);
+    await refused(
+      [{ file: "none", to: "/x" }],
+      /^file \S+none: there is no such file \(paths are from the recipe's folder\)$/,
+    );
+    symlinkSync(".", join(folder, "link"));
+    await refused([{ file: "link", to: "/x" }], /^file \S+link: it is no file: /);
+  });
+
+  async function refused(sources: readonly object[], message: RegExp): Promise<void> {
+    await expect(build(sources)).rejects.toThrow(message);
+    expect(leftIn(join(folder, "out"))).toEqual([]);
+    expect(readdirSync(folder)).not.toContain("mine.lock.json");
+  }
+});
+
+/** Files below a folder, but for the builder's memory of digests. */
+function leftIn(folder: string): readonly string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => !entry.isDirectory() && entry.name !== ".digests.json").map(({ name }) => name);
+}

@@ -1,0 +1,82 @@
+import { type BuildTask, FORMATS_WITH_KERNEL, makeTasks } from "../build-image.ts";
+import { type BuildOptions, FORMATS, type Format, openContext } from "../steps/context.ts";
+import { writeJson } from "../write-json.ts";
+import { lockPath, readLock, refuseDifference } from "./lock.ts";
+import { readRecipe } from "./read-recipe.ts";
+import type { Recipe } from "./recipe.ts";
+import { recipeInputs } from "./recipe-inputs.ts";
+import { type Resolved, resolveRecipe } from "./resolve-recipe.ts";
+
+export interface RecipeBuild {
+  /** Absolute path of the repository. */
+  readonly root: string;
+  /** Absolute path of the folder for the outputs. */
+  readonly to: string;
+  /** Takes what there is now, whatever the lock file says, and writes it anew. */
+  readonly update?: boolean;
+}
+
+/** Why nothing of this name can be made; undefined when it can. */
+function whyNoOutput(name: string): string | undefined {
+  return FORMATS.some((one) => one === name) ? undefined : `${name} is not known; there are ${FORMATS.join(", ")}`;
+}
+
+/** A recipe's file, with outputs that can be made. */
+export function readBuildRecipe(path: string): Promise<Recipe> {
+  return readRecipe(path, whyNoOutput);
+}
+
+/** What the builder does for a recipe, but for its sources. */
+export function recipeOptions(
+  recipe: Recipe,
+  { root, to }: Pick<RecipeBuild, "root" | "to">,
+): BuildOptions & { readonly formats: readonly Format[] } {
+  const { agent, debug, policy, verity, daxHeader, runtimes, kernelRelease } = recipe;
+  const formats = FORMATS.filter((name) => recipe.outputs.includes(name));
+  const kernel = kernelRelease === undefined ? {} : { kernelRelease };
+  return { root, to, agent, debug, policy, verity, daxHeader, runtimes, formats, ...kernel };
+}
+
+/** The parts of building a recipe, in order; the lock file comes last. */
+export async function recipeTasks(recipe: Recipe, build: RecipeBuild): Promise<readonly BuildTask[]> {
+  const path = lockPath(recipe.file);
+  const locked = build.update === true ? undefined : await readLock(path);
+  let resolving: Promise<Resolved> | undefined;
+  const resolved = () => {
+    resolving ??= resolveRecipe(recipe, { digests, locked, refresh: build.update === true, kernel: hasKernel(recipe) });
+    return resolving;
+  };
+  const options = recipeOptions(recipe, build);
+  const context = await openContext(options, (opened) => recipeInputs(recipe, opened, resolved));
+  const { digests } = context;
+  return [
+    {
+      name: "sources",
+      async run() {
+        const { lock } = await resolved();
+        if (locked !== undefined) refuseDifference(lock, locked, path);
+        await digests.save();
+        return locked === undefined;
+      },
+    },
+    ...(await makeTasks(context)),
+    {
+      name: "lock file",
+      async run() {
+        if (locked === undefined) await writeJson(path, (await resolved()).lock);
+        return locked === undefined;
+      },
+    },
+  ];
+}
+
+function hasKernel({ outputs }: Recipe): boolean {
+  return FORMATS_WITH_KERNEL.some((format: Format) => outputs.includes(format));
+}
+
+/** Builds a recipe's file: the same as `guestctl image build`, for programs. Throws BuildError in one line. */
+export async function buildRecipe(path: string, build: RecipeBuild): Promise<Recipe> {
+  const recipe = await readBuildRecipe(path);
+  for (const { run } of await recipeTasks(recipe, build)) await run();
+  return recipe;
+}

@@ -1,0 +1,33 @@
+import { lstat, readdir, readlink, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BuildError, hasCode } from "../build-error.ts";
+import { digestOf, type FileDigests } from "../digest.ts";
+import { plainMode, sourceName } from "./add-source.ts";
+import type { Source } from "./recipe.ts";
+
+/** Digest of all that a source is; of packages, what the lock says decides and is not in it. */
+export async function sourceKey(source: Source, digests: FileDigests): Promise<string> {
+  const { path: _path, ...rest } = { path: "", ...source };
+  try {
+    return digestOf(JSON.stringify(rest), source.kind === "packages" ? "" : await contentKey(source.path, digests));
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+    throw new BuildError(`${sourceName(source)}: there is no such file (paths are from the recipe's folder)`);
+  }
+}
+
+async function contentKey(path: string, digests: FileDigests): Promise<string> {
+  const found = await stat(path);
+  if (found.isFile()) return digestOf(String(plainMode(found.mode)), await digests.file(path));
+  if (!found.isDirectory()) throw new BuildError(`${path}: neither a file nor a folder`);
+  const parts: string[] = [];
+  for (const below of (await readdir(path, { recursive: true })).sort()) {
+    const place = join(path, below);
+    const entry = await lstat(place);
+    parts.push(below);
+    if (entry.isSymbolicLink()) parts.push(`link ${await readlink(place)}`);
+    else if (entry.isFile()) parts.push(`${plainMode(entry.mode)} ${await digests.file(place)}`);
+    else parts.push(entry.isDirectory() ? "directory" : "other");
+  }
+  return digestOf(...parts);
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { applyLayers } from "../../image/apply-layers.ts";
+import { directory, file, hardLink, layerOf, symlink } from "../../image/testing/layers.ts";
+import type { LayerEntry } from "../../image/write-layout.ts";
+import type { Tree } from "./tree.ts";
+import { type OverlayOptions, TreeOverlay } from "./tree-overlay.ts";
+
+/** Layers put on a tree, lowest first. */
+async function apply(layers: readonly (readonly LayerEntry[])[], options?: OverlayOptions, tree: Tree = new Map()) {
+  await applyLayers(await Promise.all(layers.map(layerOf)), new TreeOverlay(tree, options));
+  return tree;
+}
+
+function texts(tree: Tree): Record<string, string> {
+  const text = (path: string) => {
+    const entry = tree.get(path);
+    if (entry?.type === "file") return entry.content.toString();
+    return entry?.type === "symlink" ? `-> ${entry.target}` : "/";
+  };
+  return Object.fromEntries([...tree.keys()].sort().map((path) => [path, text(path)]));
+}
+
+describe("layers on a tree", () => {
+  const layers = { merge: "layers" } as const;
+
+  test("keep owners, modes, extended attributes and hard links", async () => {
+    const pax = { "SCHILY.xattr.user.a": "b" };
+    const tree = await apply([
+      [{ ...file("a", "x", 0o4750), uid: 7, gid: 8, pax }, hardLink("b", "a"), { ...directory("d", 0o1777), gid: 5 }],
+    ]);
+    expect(tree.get("a")).toMatchObject({ type: "file", mode: 0o4750, uid: 7, gid: 8 });
+    expect(tree.get("a")?.xattrs?.get("user.a")).toEqual(new Uint8Array(Buffer.from("b")));
+    expect(tree.get("b")).toBe(tree.get("a"));
+    expect(tree.get("d")).toEqual({ type: "directory", mode: 0o1777, gid: 5 });
+  });
+
+  test("hide by whiteouts what is below them, and not what they bring themselves", async () => {
+    const lower = [file("a/one", "1"), file("a/two", "2"), file("b/x/y", "3"), file("c", "4")];
+    const upper = [file("a/new", "5"), file("a/.wh..wh..opq"), file("b/.wh.x"), file(".wh.c"), file("c", "6")];
+    expect(texts(await apply([lower, upper], layers))).toEqual({ a: "/", "a/new": "5", b: "/", c: "6" });
+  });
+
+  test("may put anything in the place of anything", async () => {
+    const lower = [file("d/x", "1"), symlink("l", "d"), file("f", "2")];
+    const upper = [file("d", "3"), directory("l"), file("l/y", "4"), directory("f")];
+    expect(texts(await apply([lower, upper], layers))).toEqual({ d: "3", f: "/", l: "/", "l/y": "4" });
+  });
+});
+
+describe("sources on a tree", () => {
+  const base = () =>
+    new Map([
+      ["bin", { type: "symlink", target: "usr/bin" }],
+      ["usr", { type: "directory", mode: 0o755 }],
+      ["usr/bin", { type: "directory", mode: 0o755 }],
+      ["abs", { type: "symlink", target: "/usr" }],
+    ]) as Tree;
+
+  test("go through links to directories, and leave the links", async () => {
+    const tree = await apply([[directory("bin"), file("bin/a", "1"), file("abs/bin/b", "2")]], {}, base());
+    expect(texts(tree)).toMatchObject({ bin: "-> usr/bin", "usr/bin/a": "1", "usr/bin/b": "2" });
+  });
+
+  test("go below a place", async () => {
+    const tree = await apply([[file("a", "1"), hardLink("b", "a"), file(".wh.c")]], { below: ["opt", "x"] });
+    expect(texts(tree)).toEqual({ opt: "/", "opt/x": "/", "opt/x/a": "1", "opt/x/b": "1" });
+  });
+
+  test.each<[string, readonly LayerEntry[], string]>([
+    ["goes up by ..", [file("../x", "1")], 'its name has ".." in it'],
+    ["is linked to what is outside", [hardLink("a", "../../etc/shadow")], 'its name has ".." in it'],
+    ["is linked to what is not there", [hardLink("a", "etc/shadow")], "a hard link to /etc/shadow, which is missing"],
+    ["is linked to a directory", [hardLink("a", "usr")], "a hard link to /usr, which is a directory"],
+    ["goes up through a link", [symlink("up", "../.."), file("up/x")], "up → ../.., which leads out of the image"],
+    [
+      "goes out through a link",
+      [symlink("out", "/tmp/x"), file("out/x")],
+      "out → /tmp/x, which is no directory of the",
+    ],
+    ["goes round in circles", [symlink("a", "b"), symlink("b", "a"), file("a/x")], "too many symbolic links"],
+    ["goes through a file", [file("f"), file("f/x")], "it goes through f, which is a file"],
+    ["replaces a directory", [file("usr", "1")], "it is a file, and a directory is there already"],
+    ["replaces the root", [file("/")], "it would replace the root directory"],
+    ["is a device", [{ name: "d", type: "block-device", devmajor: 8, devminor: 0 }], "it is a device: only files"],
+    ["is a pipe", [{ name: "p", type: "fifo" }], "it is a named pipe: only files"],
+  ])("refuse an entry that %s", async (_what, entries, message) => {
+    const refusal = apply([entries], {}, base());
+    await expect(refusal).rejects.toThrow(message);
+    await expect(refusal).rejects.toThrow(/^[^\n]+$/);
+  });
+});

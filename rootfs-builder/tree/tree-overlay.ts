@@ -1,0 +1,185 @@
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import type { LayerWriter } from "../../image/apply-layers.ts";
+import type { EntryMeta } from "../../image/entry-meta.ts";
+import { ImageError } from "../../image/image-error.ts";
+import type { Tree, TreeEntry } from "./tree.ts";
+
+/** As many as the kernel follows. */
+const MAX_LINKS = 40;
+
+export interface OverlayOptions {
+  /** Parts of a directory of the tree that paths are below; none if not given. */
+  readonly below?: readonly string[];
+  /**
+   * `layers`: the last entry of a path stays, whatever it is, as OCI has it. `sources` (if not given), as dpkg has it: a
+   * directory keeps a link to a directory that is in its place, and nothing but a directory takes a directory's place.
+   */
+  readonly merge?: "layers" | "sources";
+}
+
+/**
+ * Puts layers or other sources on top of a tree. Parents are resolved link by link inside the tree, to directories that it
+ * has; a link that leads out of it is refused.
+ */
+export class TreeOverlay implements LayerWriter {
+  readonly #tree: Tree;
+  readonly #below: readonly string[];
+  readonly #replaces: boolean;
+  /** What was made since `beginLayer`, with everything above it: whiteouts leave that alone. */
+  readonly #touched = new Set<string>();
+
+  constructor(tree: Tree, { below = [], merge = "sources" }: OverlayOptions = {}) {
+    this.#tree = tree;
+    this.#below = below;
+    this.#replaces = merge === "layers";
+  }
+
+  beginLayer(): void {
+    this.#touched.clear();
+  }
+
+  directory(parts: readonly string[], meta: EntryMeta): void {
+    this.put(parts, { type: "directory", ...kept(meta), mode: meta.mode });
+  }
+
+  async file(parts: readonly string[], meta: EntryMeta, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const bytes = await buffer(Readable.from(content, { objectMode: false }));
+    this.put(parts, { type: "file", ...kept(meta), mode: meta.mode, content: bytes });
+  }
+
+  symlink(parts: readonly string[], meta: EntryMeta, target: string): void {
+    this.put(parts, { type: "symlink", ...kept(meta), target });
+  }
+
+  hardLink(parts: readonly string[], target: readonly string[]): void {
+    const linked = this.#tree.get(this.#path(target));
+    const name = `/${target.join("/")}`;
+    if (linked === undefined) throw new ImageError(`it is a hard link to ${name}, which is missing`);
+    if (linked.type === "directory") throw new ImageError(`it is a hard link to ${name}, which is a directory`);
+    this.put(parts, linked);
+  }
+
+  node(_parts: readonly string[], _meta: EntryMeta, type: "p" | "c" | "b"): void {
+    const what = { p: "a named pipe", c: "a device", b: "a device" }[type];
+    throw new ImageError(`it is ${what}: only files, directories and links go into an image`);
+  }
+
+  hide(parts: readonly string[]): void {
+    const path = this.#existing(parts);
+    if (path !== undefined) this.#removeLower((one) => one === path || one.startsWith(`${path}/`));
+  }
+
+  hideChildren(parts: readonly string[]): void {
+    const path = this.#existing(parts);
+    if (path !== undefined) this.#removeLower((one) => path === "" || one.startsWith(`${path}/`));
+  }
+
+  /** Puts one entry in its place. Throws ImageError where it can't be. */
+  put(parts: readonly string[], entry: TreeEntry): void {
+    const path = this.#path(parts);
+    if (path === "") {
+      if (entry.type === "directory") return;
+      throw new ImageError("it would replace the root directory");
+    }
+    const before = this.#tree.get(path);
+    if (entry.type === "directory" && before?.type === "symlink" && !this.#replaces) {
+      this.#touch(this.#resolve(path.split("/")).join("/"));
+      return;
+    }
+    if (entry.type !== "directory" && before?.type === "directory") {
+      if (!this.#replaces) throw new ImageError(`it is a ${entry.type}, and a directory is there already`);
+      this.#remove((one) => one.startsWith(`${path}/`));
+    }
+    this.#tree.set(path, entry);
+    this.#touch(path);
+  }
+
+  /** Puts a whole tree on top. */
+  putTree(tree: Tree): void {
+    for (const path of [...tree.keys()].sort()) {
+      const entry = tree.get(path);
+      if (entry !== undefined) within(path, () => this.put(path.split("/"), entry));
+    }
+  }
+
+  /** Where an entry of this name is, its parents resolved and made; the last part is not followed. */
+  #path(parts: readonly string[]): string {
+    const all = [...this.#below, ...parts];
+    const name = all.at(-1);
+    return name === undefined ? "" : [...this.#resolve(all.slice(0, -1), true), name].join("/");
+  }
+
+  #existing(parts: readonly string[]): string | undefined {
+    try {
+      const all = [...this.#below, ...parts];
+      const parent = this.#resolve(all.slice(0, -1));
+      return [...parent, ...all.slice(-1)].join("/");
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The directory that the parts lead to. Missing ones are made where no link led to them, if wanted. */
+  #resolve(parts: readonly string[], make = false): string[] {
+    const queue = parts.map((part) => ({ part, link: "" }));
+    const at: string[] = [];
+    let links = 0;
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { part, link } = next;
+      if (part === "" || part === ".") continue;
+      if (part === "..") {
+        if (at.pop() === undefined) throw new ImageError(`it goes through ${link}, which leads out of the image`);
+        continue;
+      }
+      const path = [...at, part].join("/");
+      const entry = this.#tree.get(path);
+      if (entry?.type === "symlink") {
+        if (++links > MAX_LINKS) throw new ImageError(`too many symbolic links in /${parts.join("/")}`);
+        if (entry.target.startsWith("/")) at.length = 0;
+        const through = link || `${path} → ${entry.target}`;
+        queue.unshift(...entry.target.split("/").map((one) => ({ part: one, link: through })));
+        continue;
+      }
+      if (entry === undefined) {
+        if (link !== "") throw new ImageError(`it goes through ${link}, which is no directory of the image`);
+        if (!make) throw new ImageError(`/${path} is missing`);
+        this.#tree.set(path, { type: "directory", mode: 0o755 });
+      } else if (entry.type !== "directory") throw new ImageError(`it goes through ${path}, which is a file`);
+      at.push(part);
+    }
+    return at;
+  }
+
+  #touch(path: string): void {
+    for (let at = path; at !== "" && !this.#touched.has(at); at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
+      this.#touched.add(at);
+    }
+  }
+
+  #removeLower(which: (path: string) => boolean): void {
+    this.#remove((path) => which(path) && !this.#touched.has(path));
+  }
+
+  #remove(which: (path: string) => boolean): void {
+    for (const path of [...this.#tree.keys()]) if (which(path)) this.#tree.delete(path);
+  }
+}
+
+/** Root's things without attributes carry no such fields, as those that the builder makes. */
+function kept({ uid, gid, xattrs }: EntryMeta): Pick<TreeEntry, "uid" | "gid" | "xattrs"> {
+  return {
+    ...(uid === 0 ? {} : { uid }),
+    ...(gid === 0 ? {} : { gid }),
+    ...(xattrs.size === 0 ? {} : { xattrs }),
+  };
+}
+
+function within(path: string, put: () => void): void {
+  try {
+    put();
+  } catch (error) {
+    if (error instanceof ImageError) throw new ImageError(`entry ${JSON.stringify(path)}: ${error.message}`);
+    throw error;
+  }
+}
