@@ -35,6 +35,7 @@ describe("a recipe's file", () => {
       policy: false,
       verity: false,
       daxHeader: true,
+      dropPrivileges: false,
       runtimes: [],
       sources: [],
     });
@@ -47,7 +48,14 @@ describe("a recipe's file", () => {
       outputs: ["kata-image", "kata-initrd", "kata-image"],
       agent: false,
       kernel: { release: "6.1.0-1-cloud-amd64" },
-      options: { debug: true, policy: true, verity: true, "dax-header": false, runtimes: ["runc", "crun"] },
+      options: {
+        debug: true,
+        policy: true,
+        verity: true,
+        "dax-header": false,
+        "privileged-files": "drop",
+        runtimes: ["runc", "crun"],
+      },
       sources: [
         { image: "base.tar", "image-name": "base:1" },
         { tar: "/abs/files.tar.gz", to: "/opt/" },
@@ -62,6 +70,7 @@ describe("a recipe's file", () => {
       kernelRelease: "6.1.0-1-cloud-amd64",
       runtimes: ["crun", "runc"],
       daxHeader: false,
+      dropPrivileges: true,
       sources: [
         { kind: "image", path: join(directory, "base.tar"), imageName: "base:1", to: "" },
         { kind: "tar", path: "/abs/files.tar.gz", to: "opt" },

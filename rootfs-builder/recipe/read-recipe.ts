@@ -18,6 +18,7 @@ interface RawRecipe {
     readonly policy?: boolean;
     readonly verity?: boolean;
     readonly "dax-header"?: boolean;
+    readonly "privileged-files"?: "refuse" | "drop";
     readonly runtimes?: readonly RuntimeName[];
   };
   readonly sources?: readonly RawSource[];
@@ -84,6 +85,7 @@ function recipeOf(file: string, raw: RawRecipe): Recipe {
     policy: options.policy ?? false,
     verity: options.verity ?? false,
     daxHeader: options["dax-header"] ?? true,
+    dropPrivileges: options["privileged-files"] === "drop",
     runtimes: [...new Set(options.runtimes ?? [])].sort(),
     sources: (raw.sources ?? []).map((source) => sourceOf(dirname(file), source)),
   };

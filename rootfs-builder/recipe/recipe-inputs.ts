@@ -3,6 +3,7 @@ import type { DebianPackage } from "../debian/debian-package.ts";
 import { digestOf, type FileDigests } from "../digest.ts";
 import { bytesOf, type Component } from "../image/contents.ts";
 import type { ImageInputs } from "../image/image-inputs.ts";
+import { dropPrivileges } from "../tree/privileged-files.ts";
 import type { Tree } from "../tree/tree.ts";
 import { addSource, sourceName } from "./add-source.ts";
 import type { Recipe, Source } from "./recipe.ts";
@@ -28,13 +29,14 @@ export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () 
     async sourcesKey() {
       const { lock } = await resolved();
       const keys = await Promise.all(recipe.sources.map((source) => sourceKey(source, digests)));
-      return digestOf(JSON.stringify([lock.closures, lock.packages]), ...keys);
+      return digestOf(JSON.stringify([lock.closures, lock.packages, recipe.dropPrivileges]), ...keys);
     },
     async addSources(tree: Tree) {
       const added: Component[] = [];
       for (const source of recipe.sources) {
         const before = bytesOf(tree);
         await addSource(tree, source, await closureOf(source));
+        if (recipe.dropPrivileges) dropPrivileges(tree);
         added.push({ name: sourceName(source), bytes: Math.max(0, bytesOf(tree) - before) });
       }
       return added;

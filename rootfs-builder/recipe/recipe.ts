@@ -18,6 +18,8 @@ export interface Recipe {
   readonly verity: boolean;
   readonly daxHeader: boolean;
   readonly runtimes: readonly RuntimeName[];
+  /** Takes set-id bits and capabilities from files of the sources; without it, a root with the agent may have none. */
+  readonly dropPrivileges: boolean;
   /** In the order of merging. */
   readonly sources: readonly Source[];
 }

@@ -57,7 +57,9 @@ export async function rootTree(context: BuildContext): Promise<RootTree> {
   });
   const [privileged] = privilegedFiles(tree);
   if (privileged !== undefined)
-    throw new BuildError(`image: ${privileged}: a guest for strangers' code has no such file`);
+    throw new BuildError(
+      `image: ${privileged}: a guest for strangers' code has no such file: take it out, or say privileged-files: drop`,
+    );
   return { tree, components, packages: versions([...(await inputs.packages()), ...(await rootPackages(context))]) };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { privilegedFiles } from "./privileged-files.ts";
+import { dropPrivileges, privilegedFiles } from "./privileged-files.ts";
 import type { TreeEntry } from "./tree.ts";
 
 const file = (mode: number, xattrs: readonly string[] = []): TreeEntry => ({
@@ -7,6 +7,20 @@ const file = (mode: number, xattrs: readonly string[] = []): TreeEntry => ({
   mode,
   content: Buffer.alloc(0),
   xattrs: new Map(xattrs.map((name) => [name, Buffer.alloc(1)])),
+});
+
+test("dropped from them, they stay with all else, and hard links stay one file", () => {
+  const su = file(0o4755, ["security.capability", "user.note"]);
+  const tree = new Map<string, TreeEntry>([
+    ["su", su],
+    ["su2", su],
+    ["plain", file(0o640)],
+  ]);
+  dropPrivileges(tree);
+  expect(privilegedFiles(tree)).toEqual([]);
+  expect(tree.get("su")).toMatchObject({ mode: 0o755, xattrs: new Map([["user.note", Buffer.alloc(1)]]) });
+  expect(tree.get("su2")).toBe(tree.get("su"));
+  expect(tree.get("plain")).toEqual(file(0o640));
 });
 
 test("files with setuid, setgid or capabilities are named, others and directories are not", () => {

@@ -1,4 +1,4 @@
-import type { Tree } from "./tree.ts";
+import type { Tree, TreeFile } from "./tree.ts";
 
 const SETUID_SETGID = 0o6000;
 const CAPABILITIES = "security.capability";
@@ -11,4 +11,21 @@ export function privilegedFiles(tree: Tree): readonly string[] {
     if (bits !== 0) return [`${path}: mode ${entry.mode.toString(8)}`];
     return entry.xattrs?.has(CAPABILITIES) ? [`${path}: file capabilities`] : [];
   });
+}
+
+/** Takes it from them; names of one file stay names of one file. */
+export function dropPrivileges(tree: Tree): void {
+  const plain = new Map<TreeFile, TreeFile>();
+  for (const [path, entry] of tree) {
+    if (entry.type !== "file") continue;
+    const made = plain.get(entry) ?? withoutPrivileges(entry);
+    plain.set(entry, made);
+    tree.set(path, made);
+  }
+}
+
+function withoutPrivileges(file: TreeFile): TreeFile {
+  if ((file.mode & SETUID_SETGID) === 0 && !file.xattrs?.has(CAPABILITIES)) return file;
+  const xattrs = new Map([...(file.xattrs ?? [])].filter(([name]) => name !== CAPABILITIES));
+  return { ...file, mode: file.mode & ~SETUID_SETGID, xattrs };
 }
