@@ -1,0 +1,80 @@
+import { fletcher64 } from "../image/fletcher64.ts";
+import { type Check, check, reading } from "./check.ts";
+
+const SECTOR = 512;
+const ENTRIES = 446;
+const ENTRY = 16;
+const PFN_OFFSET = 4096;
+const PFN_SIGNATURE = "NVDIMM_PFN_INFO\0";
+const CHECKSUM = 4088;
+const PMD = 2 * 1024 * 1024;
+const SECTION = 128 * 1024 * 1024;
+
+export interface Partition {
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface DiskParts {
+  readonly daxHeader: boolean;
+  /** As a disk driver sees it; undefined when there is none. */
+  readonly partition: Partition | undefined;
+  readonly checks: readonly Check[];
+}
+
+export function isDisk(bytes: Buffer): boolean {
+  return bytes.length >= SECTOR && bytes.readUInt16LE(510) === 0xaa55 && bytes[0] === 0;
+}
+
+/** The partition tables of a raw disk, and the header that makes it a device with DAX where it is an NVDIMM. */
+export function diskParts(bytes: Buffer): DiskParts {
+  return reading("disk", () => partsOf(bytes));
+}
+
+function partsOf(bytes: Buffer): DiskParts {
+  const partition = onlyPartition(bytes, 0);
+  const checks = [partitionCheck("partition table of a disk", bytes, 0, partition)];
+  const block = Buffer.from(bytes.subarray(PFN_OFFSET, 2 * PFN_OFFSET));
+  const daxHeader = block.toString("latin1", 0, PFN_SIGNATURE.length) === PFN_SIGNATURE;
+  return { daxHeader, partition, checks: daxHeader ? [...checks, ...headerChecks(bytes, block, partition)] : checks };
+}
+
+function headerChecks(bytes: Buffer, block: Buffer, disk: Partition | undefined): readonly Check[] {
+  const said = block.readBigUInt64LE(CHECKSUM);
+  block.fill(0, CHECKSUM);
+  const version = `${block.readUInt16LE(52)}.${block.readUInt16LE(54)}`;
+  const start = Number(block.readBigUInt64LE(56));
+  const alignment = block.readUInt32LE(84);
+  const inner = onlyPartition(bytes, start);
+  const same = inner !== undefined && inner.offset === disk?.offset && inner.size === disk.size;
+  return [
+    check("DAX header: checksum", said === fletcher64(block), said.toString(16), fletcher64(block).toString(16)),
+    check("DAX header: version", version === "0.2", version, "0.2, whose alignment the kernel believes"),
+    check("DAX header: alignment", alignment === PMD && start % PMD === 0, `${alignment}, data at ${start}`, `${PMD}`),
+    check(
+      "DAX header: mode",
+      block.readUInt32LE(72) === 1,
+      String(block.readUInt32LE(72)),
+      "1, page structures in RAM",
+    ),
+    check("size of an NVDIMM", bytes.length % SECTION === 0, String(bytes.length), `a multiple of ${SECTION}`),
+    partitionCheck("partition table of /dev/pmem0", bytes, start, inner),
+    check("both partition tables", same, same ? "name one place" : "name two places", "the same partition"),
+  ];
+}
+
+/** The only partition in the table at `start`, as bytes of the file. */
+function onlyPartition(bytes: Buffer, start: number): Partition | undefined {
+  if (start + SECTOR > bytes.length || bytes.readUInt16LE(start + 510) !== 0xaa55) return undefined;
+  const entries = bytes.subarray(start + ENTRIES, start + 510);
+  if (!entries.subarray(ENTRY).every((byte) => byte === 0)) return undefined;
+  const offset = start + entries.readUInt32LE(8) * SECTOR;
+  const size = entries.readUInt32LE(12) * SECTOR;
+  return size > 0 && offset + size <= bytes.length ? { offset, size } : undefined;
+}
+
+function partitionCheck(name: string, bytes: Buffer, start: number, partition: Partition | undefined): Check {
+  const type = start + SECTOR <= bytes.length ? bytes[start + ENTRIES + 4] : undefined;
+  const found = partition === undefined ? "none" : `at ${partition.offset} of ${partition.size} bytes`;
+  return check(name, partition !== undefined && type === 0x83, found, "one Linux partition inside the file");
+}

@@ -1,0 +1,111 @@
+import { readFile, stat } from "node:fs/promises";
+import { BuildError, reason } from "../build-error.ts";
+import type { Tree } from "../tree/tree.ts";
+import { attempt, type Check, check } from "./check.ts";
+import { diskParts, isDisk } from "./disk-parts.ts";
+import { extractTree } from "./extract.ts";
+import { isKernel, kernelImage } from "./kernel-image.ts";
+import { moduleChecks } from "./module-checks.ts";
+import { isCpio, readCpio, unpacked } from "./read-cpio.ts";
+import { isErofs, readErofs } from "./read-erofs.ts";
+import { rootChecks } from "./root-checks.ts";
+import { isVerity, veritySuperblock } from "./verity-tree.ts";
+
+export interface Inspected {
+  readonly file: string;
+  readonly kind: string;
+  readonly bytes: number;
+  readonly checks: readonly Check[];
+  /** What is in it; undefined for what holds no files. */
+  readonly tree?: Tree;
+  /** `uname -r` of a kernel, or of the modules. */
+  readonly release?: string | undefined;
+}
+
+type Content = Omit<Inspected, "file" | "bytes">;
+/** More would not fit in the memory of one buffer that is read at once. */
+const MOST_BYTES = 2 ** 32;
+
+/** What a file is by its own bytes, and whether that is right. */
+export async function inspectFile(file: string): Promise<Inspected> {
+  const { size } = await stat(file);
+  if (size > MOST_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 4 GiB are looked into`);
+  const bytes = await readFile(file);
+  try {
+    return { file, bytes: size, ...(await contentOf(bytes)) };
+  } catch (error) {
+    return { file, bytes: size, kind: "?", checks: [{ name: "content", ok: false, detail: reason(error) }] };
+  }
+}
+
+async function contentOf(bytes: Buffer): Promise<Content> {
+  if (isKernel(bytes)) {
+    const { release, check: one } = kernelImage(bytes);
+    return { kind: "kernel", release, checks: [one] };
+  }
+  if (isVerity(bytes)) {
+    const checks = await attempt("verity superblock", async () => {
+      const { dataBlocks, dataBlockSize, algorithm } = veritySuperblock(bytes);
+      const found = `${algorithm} of ${dataBlocks} blocks of ${dataBlockSize}`;
+      return [{ name: "verity superblock", ok: true, detail: found }];
+    });
+    return { kind: "verity hashes", checks };
+  }
+  const { bytes: inner, how } = unpacked(bytes);
+  if (isCpio(inner)) return initramfs(inner, how);
+  const fileSystem = await fileSystemOf(bytes, false);
+  if (fileSystem !== undefined) return fileSystem;
+  if (isDisk(bytes)) return disk(bytes);
+  throw new BuildError("it is none of a kernel, an initramfs, a disk, EROFS, ext4, squashfs, verity hashes");
+}
+
+async function disk(bytes: Buffer): Promise<Content> {
+  const { daxHeader, partition, checks } = diskParts(bytes);
+  const kind = daxHeader ? "disk with DAX header" : "disk";
+  if (partition === undefined) return { kind, checks };
+  const { offset, size } = partition;
+  const inner = await fileSystemOf(bytes.subarray(offset, offset + size), daxHeader);
+  const none = { kind: "nothing known", checks: [check("file system", false, "none", "EROFS, ext4 or squashfs")] };
+  const found = inner ?? none;
+  return { ...found, kind: `${kind}, ${found.kind}`, checks: [...checks, ...found.checks] };
+}
+
+async function fileSystemOf(bytes: Buffer, dax: boolean): Promise<Content | undefined> {
+  if (isErofs(bytes)) return erofs(bytes, dax);
+  if (bytes.length > 2048 && bytes.readUInt16LE(1024 + 56) === 0xef53) {
+    const blocks = bytes.readUInt32LE(1024 + 4) * 2 ** (10 + bytes.readUInt32LE(1024 + 24));
+    return fileSystem("ext4", bytes, blocks);
+  }
+  if (bytes.toString("latin1", 0, 4) === "hsqs")
+    return fileSystem("squashfs", bytes, Number(bytes.readBigUInt64LE(40)));
+  return undefined;
+}
+
+async function erofs(bytes: Buffer, dax: boolean): Promise<Content> {
+  const { tree, layouts, blockSize, size } = readErofs(bytes);
+  const files = [...tree].filter(([, { type }]) => type === "file");
+  const packed = files.filter(([path]) => layouts.get(path) !== "plain");
+  const compressed = packed.filter(([path]) => layouts.get(path) !== "inline").length;
+  const checks = [check("EROFS: size", size <= bytes.length, `${size} bytes`, `${bytes.length} at most`)];
+  if (dax) {
+    const found = packed.length === 0 ? "all files in whole blocks" : `${packed.length} files compressed or inline`;
+    checks.push(check("EROFS: for DAX", packed.length === 0, found, "noinline_data, uncompressed"));
+    checks.push(check("EROFS: blocks", blockSize === 4096, String(blockSize), "4096, a page"));
+  }
+  const whole = compressed === 0 ? tree : await extractTree(bytes.subarray(0, size), "erofs");
+  const kind = compressed === 0 ? "EROFS" : `EROFS, ${compressed} files compressed`;
+  return { kind, tree: whole, checks: [...checks, ...rootChecks(whole, false)] };
+}
+
+async function fileSystem(type: "ext4" | "squashfs", bytes: Buffer, size: number): Promise<Content> {
+  const checks = [check(`${type}: size`, size > 0 && size <= bytes.length, `${size} bytes`, `${bytes.length} at most`)];
+  const tree = await extractTree(bytes.subarray(0, size), type);
+  return { kind: type, tree, checks: [...checks, ...rootChecks(tree, false)] };
+}
+
+function initramfs(bytes: Buffer, how: string): Content {
+  const tree = readCpio(bytes);
+  const { checks, release } = moduleChecks(tree);
+  const kind = `initramfs (${how === "none" ? "not compressed" : how})`;
+  return { kind, tree, release, checks: [...rootChecks(tree, true), ...checks] };
+}

@@ -1,0 +1,152 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gunzipSync, zstdCompressSync } from "node:zlib";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { makeErofs } from "../image/erofs.ts";
+import { writeDiskImage } from "../image/write-image.ts";
+import { rootInitrd } from "../initramfs/root-initrd.ts";
+import { stage } from "../tree/stage.ts";
+import type { Tree } from "../tree/tree.ts";
+import { inspectPath } from "./inspect-path.ts";
+
+const execute = promisify(execFile);
+const PROGRAM = Buffer.from("\x7fELF that runs");
+const HEADER_START = 3 * 2 ** 20;
+
+function root(mode = 0o755): Tree {
+  return new Map([
+    ["sbin", { type: "symlink", target: "usr/sbin" }],
+    ["usr", { type: "directory", mode: 0o755 }],
+    ["usr/sbin", { type: "directory", mode: 0o755 }],
+    ["usr/sbin/init", { type: "file", mode, content: PROGRAM }],
+    ["usr/big", { type: "file", mode: 0o644, content: Buffer.alloc(9000, "text ") }],
+    ["usr/empty", { type: "file", mode: 0o600, content: Buffer.alloc(0) }],
+  ]);
+}
+
+describe("inspectPath", () => {
+  let base = "";
+  let directory = "";
+  beforeAll(async () => {
+    base = await mkdtemp(join(tmpdir(), "guestd-inspect-"));
+    await mkdir(join(base, "root"));
+    await stage(root(), join(base, "root"));
+    await makeErofs(join(base, "root"), join(base, "root.erofs"));
+    await writeDiskImage(join(base, "root.erofs"), join(base, "dax.img"));
+  });
+  afterAll(() => rm(base, { recursive: true }));
+  beforeEach(async () => {
+    directory = await mkdtemp(join(base, "one-"));
+  });
+
+  /** Kind of the only file, its entries, and what failed. */
+  async function look(path: string, options = {}) {
+    const { files, checks } = await inspectPath(path, options);
+    const failed = [...files.flatMap((one) => one.checks), ...checks].filter(({ ok }) => !ok);
+    return {
+      kind: files[0]?.kind,
+      tree: files[0]?.tree,
+      failed: failed.map(({ name, detail }) => `${name}: ${detail}`),
+    };
+  }
+
+  async function write(name: string, content: Buffer): Promise<string> {
+    await writeFile(join(directory, name), content);
+    return join(directory, name);
+  }
+
+  test("reads a disk with the DAX header, all of its files", async () => {
+    const found = await look(join(base, "dax.img"));
+    expect(found).toEqual({ kind: "disk with DAX header, EROFS", tree: root(), failed: [] });
+  });
+
+  test.each<[string, number, number, RegExp]>([
+    ["the checksum", 4096 + 4088, 1, /^DAX header: checksum: /],
+    ["the alignment", 4096 + 84, 1, /^DAX header: alignment: 2097153/],
+    ["the partition of a disk", 454, 0xff, /^both partition tables: name two places/],
+    ["the partition of an NVDIMM", 2 * 2 ** 20 + 510, 0, /^partition table of \/dev\/pmem0: none/],
+    ["the file system", HEADER_START + 1024, 0, /^file system: none/],
+    ["the root directory's place", HEADER_START + 1024 + 14, 0xff, /^content: EROFS: /],
+  ])("tells that %s of a disk is damaged", async (_what, offset, value, message) => {
+    const bytes = await readFile(join(base, "dax.img"));
+    bytes[offset] = value;
+    const { failed } = await look(await write("dax.img", bytes));
+    expect(
+      failed.some((one) => message.test(one)),
+      failed.join("\n"),
+    ).toBe(true);
+  });
+
+  test("refuses for DAX what has tails beside its inodes", async () => {
+    await execute("mkfs.erofs", ["--quiet", join(directory, "inline.erofs"), join(base, "root")]);
+    await writeDiskImage(join(directory, "inline.erofs"), join(directory, "disk.img"));
+    const { failed } = await look(join(directory, "disk.img"));
+    expect(failed).toEqual(["EROFS: for DAX: 2 files compressed or inline; wanted: noinline_data, uncompressed"]);
+  });
+
+  test.each<[string, string, (target: string) => [string, ...string[]]]>([
+    [
+      "EROFS, 1 files compressed",
+      "erofs",
+      (target) => ["mkfs.erofs", "--quiet", "-zlz4hc", target, join(base, "root")],
+    ],
+    [
+      "squashfs",
+      "squashfs",
+      (target) => ["mksquashfs", join(base, "root"), target, "-quiet", "-no-progress", "-all-root"],
+    ],
+    ["ext4", "ext4", (target) => ["mke2fs", "-q", "-t", "ext4", "-d", join(base, "root"), target, "4m"]],
+  ])("reads %s", async (kind, name, command) => {
+    const [program, ...args] = command(join(directory, name));
+    await execute(program, args);
+    const found = await look(join(directory, name));
+    found.tree?.delete("lost+found");
+    expect(found).toEqual({ kind, tree: root(), failed: [] });
+  });
+
+  test("reads an initramfs, packed or not", async () => {
+    const packed = await rootInitrd(root());
+    const plain = gunzipSync(packed);
+    const whole = new Map([...root(), ["init", { type: "symlink", target: "/sbin/init" }] as const]);
+    for (const bytes of [packed, plain, zstdCompressSync(plain)]) {
+      const { tree, failed } = await look(await write("initrd", bytes));
+      expect([tree, failed]).toEqual([whole, []]);
+    }
+    expect((await look(await write("initrd", plain.subarray(0, 2000)))).failed).toEqual([
+      expect.stringMatching(/^content: initramfs: usr\/big ends past the end of the archive/),
+    ]);
+  });
+
+  test("tells setuid files, and an init that can't run", async () => {
+    expect((await look(await write("a", await rootInitrd(root(0o4755))))).failed).toEqual([
+      "no setuid or setgid file: /usr/sbin/init: mode 4755; wanted: none",
+    ]);
+    expect((await look(await write("a", await rootInitrd(root(0o644))))).failed).toEqual([
+      "/init: no program; wanted: a program to run",
+    ]);
+  });
+
+  test("computes the root hash that veritysetup does, and tells one flipped bit", async () => {
+    const data = await readFile(join(base, "root.erofs"));
+    const image = await write("root.erofs", data);
+    const { stdout } = await execute("veritysetup", ["format", image, join(directory, "root.verity")]);
+    const rootHash = /Root hash:\s*(\w+)/.exec(stdout)?.[1] ?? "";
+    expect((await look(directory, { rootHash })).failed).toEqual([]);
+    expect((await look(directory, { rootHash: "12" })).failed).toEqual([`verity root hash: ${rootHash}; wanted: 12`]);
+    data.writeUInt8(data.readUInt8(data.length - 1) ^ 1, data.length - 1);
+    await write("root.erofs", data);
+    expect((await look(directory, { rootHash })).failed).toEqual([
+      "verity tree of root.verity: fits none of root.erofs; wanted: one whose blocks it has",
+    ]);
+  });
+
+  test("says of anything else that it is nothing of these", async () => {
+    expect((await look(await write("noise", Buffer.alloc(5000, "noise")))).failed).toEqual([
+      expect.stringMatching(/^content: it is none of a kernel/),
+    ]);
+    await expect(inspectPath(join(directory, "missing"))).rejects.toThrow("there is no such file or folder");
+  });
+});

@@ -1,0 +1,99 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { BuildError } from "../build-error.ts";
+import { exists } from "../exists.ts";
+import { attempt, type Check, check } from "./check.ts";
+import { diskParts, isDisk } from "./disk-parts.ts";
+import { type Inspected, inspectFile } from "./inspect-file.ts";
+import { ociChecks } from "./oci-layout.ts";
+import { verityRoot } from "./verity-tree.ts";
+
+export type { Inspected } from "./inspect-file.ts";
+
+export interface Inspection {
+  readonly files: readonly Inspected[];
+  /** What is true of the files together. */
+  readonly checks: readonly Check[];
+}
+
+export interface InspectOptions {
+  /** What the verity tree has to end in, in hexadecimal. */
+  readonly rootHash?: string;
+}
+
+/** Lists, notes and what people read: they are no part of an image. */
+const BESIDE = /^\.|\.(json|md|txt|yaml|yml|log|sha256|roothash)$/;
+
+/** Looks into one file, or into all images of a folder and how they fit together. */
+export async function inspectPath(path: string, options: InspectOptions = {}): Promise<Inspection> {
+  if (!(await exists(path))) throw new BuildError(`${path}: there is no such file or folder`);
+  if (!(await stat(path)).isDirectory()) return together([await inspectFile(path)], options);
+  if (await exists(join(path, "oci-layout"))) return { files: [await inspectOci(path)], checks: [] };
+  const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const files: Inspected[] = [];
+  for (const entry of entries) {
+    const one = join(path, entry.name);
+    if (entry.isFile() && !BESIDE.test(entry.name)) files.push(await inspectFile(one));
+    if (entry.isDirectory() && (await exists(join(one, "oci-layout")))) files.push(await inspectOci(one));
+  }
+  if (files.length === 0) throw new BuildError(`${path}: no image is in it`);
+  return together(files, options);
+}
+
+async function inspectOci(directory: string): Promise<Inspected> {
+  return {
+    file: directory,
+    kind: "OCI layout",
+    bytes: 0,
+    checks: await attempt("OCI layout", () => ociChecks(directory)),
+  };
+}
+
+async function together(files: readonly Inspected[], options: InspectOptions): Promise<Inspection> {
+  const kernel = files.find(({ kind }) => kind === "kernel")?.release;
+  const modules = files.filter(({ kind, release }) => kind !== "kernel" && release !== undefined);
+  const checks: Check[] = [];
+  for (const { file, release } of kernel === undefined ? [] : modules) {
+    checks.push(
+      check(`modules of ${basename(file)} and the kernel`, release === kernel, String(release), kernel ?? ""),
+    );
+  }
+  const data = files.filter(({ kind }) => !/^(kernel|initramfs|verity|OCI|\?)/.test(kind)).map(({ file }) => file);
+  for (const { file } of files.filter(({ kind }) => kind === "verity hashes")) {
+    checks.push(...(await attempt("verity", () => verityChecks(file, data, options))));
+  }
+  return { files, checks };
+}
+
+/** The hashes fit one of the images, whole or its file system alone. */
+async function verityChecks(file: string, data: readonly string[], options: InspectOptions): Promise<readonly Check[]> {
+  const name = `verity tree of ${basename(file)}`;
+  if (data.length === 0) return [];
+  const hashes = await readFile(file);
+  for (const one of data) {
+    const bytes = await readFile(one);
+    const { partition } = isDisk(bytes) ? diskParts(bytes) : { partition: undefined };
+    const parts = partition === undefined ? [] : [bytes.subarray(partition.offset, partition.offset + partition.size)];
+    for (const part of [...parts, bytes]) {
+      const rootHash = matchingRoot(hashes, part);
+      if (rootHash === undefined) continue;
+      const wanted = options.rootHash ?? rootHash;
+      return [
+        { name, ok: true, detail: `fits ${basename(one)}` },
+        check("verity root hash", rootHash === wanted, rootHash, wanted),
+      ];
+    }
+  }
+  return [check(name, false, `fits none of ${data.map((one) => basename(one)).join(", ")}`, "one whose blocks it has")];
+}
+
+/** The root hash when the hashes are those of the data. */
+function matchingRoot(hashes: Buffer, data: Buffer): string | undefined {
+  try {
+    const { rootHash, treeMatches } = verityRoot(hashes, data);
+    return treeMatches ? rootHash : undefined;
+  } catch (error) {
+    if (error instanceof BuildError) return undefined; // fewer blocks than there are hashes for
+    throw error;
+  }
+}

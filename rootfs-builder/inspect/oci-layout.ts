@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BuildError } from "../build-error.ts";
+import { type Check, check } from "./check.ts";
+
+const MAX_BLOBS = 1000;
+
+/** Whether every blob that an OCI layout's index leads to is there and is what its digest says. */
+export async function ociChecks(directory: string): Promise<readonly Check[]> {
+  const layout: unknown = JSON.parse(await readFile(join(directory, "oci-layout"), "utf8"));
+  const version = objectOf(layout)["imageLayoutVersion"];
+  const problems: string[] = [];
+  const seen = new Set<string>();
+  const pending = descriptorsOf(JSON.parse(await readFile(join(directory, "index.json"), "utf8")));
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { digest, size, mediaType } = next;
+    if (seen.has(digest)) continue;
+    if (seen.add(digest).size > MAX_BLOBS) throw new BuildError(`${directory}: more than ${MAX_BLOBS} blobs`);
+    const content = await readFile(join(directory, "blobs/sha256", digest)).catch(() => undefined);
+    if (content === undefined) problems.push(`${short(digest)} is missing`);
+    else if (content.length !== size) problems.push(`${short(digest)} has ${content.length} bytes, not ${size}`);
+    else if (createHash("sha256").update(content).digest("hex") !== digest)
+      problems.push(`${short(digest)} is another`);
+    else if (/\.(manifest|index)\.v1\+json$/.test(mediaType))
+      pending.push(...descriptorsOf(JSON.parse(content.toString())));
+  }
+  const found = problems.join("; ") || `${seen.size} blobs`;
+  return [
+    check("OCI layout", version === "1.0.0", String(version), "version 1.0.0"),
+    check("blobs of the OCI layout", problems.length === 0 && seen.size > 0, found, "what their digests say"),
+  ];
+}
+
+interface Descriptor {
+  readonly digest: string;
+  readonly size: number;
+  readonly mediaType: string;
+}
+
+/** Manifests, config and layers that an index or a manifest names. */
+function descriptorsOf(document: unknown): Descriptor[] {
+  const { manifests, config, layers } = objectOf(document);
+  const all = [manifests, config, layers].flat().filter((one) => one !== undefined);
+  return all.map((one) => {
+    const { digest, size, mediaType } = objectOf(one);
+    const hash = typeof digest === "string" ? /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1] : undefined;
+    if (hash === undefined || typeof size !== "number" || typeof mediaType !== "string") {
+      throw new BuildError(`OCI layout: no descriptor of sha256: ${JSON.stringify(one).slice(0, 100)}`);
+    }
+    return { digest: hash, size, mediaType };
+  });
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function short(digest: string): string {
+  return digest.slice(0, 12);
+}

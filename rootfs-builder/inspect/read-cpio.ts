@@ -1,0 +1,85 @@
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { BuildError } from "../build-error.ts";
+import type { Tree, TreeEntry, TreeFile } from "../tree/tree.ts";
+import { reading, shown } from "./check.ts";
+
+const MAGIC = "070701";
+const HEADER = 110;
+const TRAILER = "TRAILER!!!";
+const MOST_BYTES = 1 << 30;
+
+export function isCpio(bytes: Buffer): boolean {
+  return bytes.toString("latin1", 0, 6) === MAGIC;
+}
+
+/** The bytes without gzip or zstd around them; `how` names it. */
+export function unpacked(bytes: Buffer): { readonly bytes: Buffer; readonly how: "none" | "gzip" | "zstd" } {
+  const options = { maxOutputLength: MOST_BYTES };
+  if (bytes.length > 2 && bytes.readUInt16BE(0) === 0x1f8b) {
+    return reading("gzip", () => ({ bytes: gunzipSync(bytes, options), how: "gzip" }));
+  }
+  if (bytes.length > 4 && bytes.readUInt32LE(0) === 0xfd2fb528) {
+    return reading("zstd", () => ({ bytes: zstdDecompressSync(bytes, options), how: "zstd" }));
+  }
+  return { bytes, how: "none" };
+}
+
+/** What a kernel would unpack of a newc archive. */
+export function readCpio(bytes: Buffer): Tree {
+  return reading("initramfs", () => {
+    const tree: Tree = new Map();
+    const links = new Map<string, TreeFile>();
+    for (let at = 0; ; ) {
+      const number = (index: number) => field(bytes, at + 6 + 8 * index);
+      if (!isCpio(bytes.subarray(at, at + 6)))
+        throw new BuildError(`initramfs: no entry at ${at}, where one has to be`);
+      const [inode, mode, uid, gid, size] = [number(0), number(1), number(2), number(3), number(6)];
+      const nameEnd = at + HEADER + number(11);
+      const path = bytes.toString("utf8", at + HEADER, nameEnd - 1);
+      const start = aligned(nameEnd);
+      if (path === TRAILER) return tree;
+      if (start + size > bytes.length)
+        throw new BuildError(`initramfs: ${shown(path)} ends past the end of the archive`);
+      const content = bytes.subarray(start, start + size);
+      const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
+      const entry = entryOf(path, mode, content, owned);
+      const linked = number(4) > 1 && entry.type === "file" ? `${number(7)}:${number(8)}:${inode}` : undefined;
+      tree.set(path, linked === undefined ? entry : joined(tree, links, linked, entry));
+      at = aligned(start + size);
+    }
+  });
+}
+
+/** All names of one file share an entry; the last of them carries the content. */
+function joined(tree: Tree, links: Map<string, TreeFile>, key: string, entry: TreeEntry): TreeEntry {
+  if (entry.type !== "file") return entry;
+  const before = links.get(key);
+  const chosen = before !== undefined && entry.content.length === 0 ? before : entry;
+  links.set(key, chosen);
+  for (const [path, other] of tree) if (other === before) tree.set(path, chosen);
+  return chosen;
+}
+
+function entryOf(path: string, mode: number, content: Buffer, owned: { uid?: number; gid?: number }): TreeEntry {
+  switch (mode >> 12) {
+    case 0o04:
+      return { type: "directory", mode: mode & 0o7777, ...owned };
+    case 0o10:
+      return { type: "file", mode: mode & 0o7777, content, ...owned };
+    case 0o12:
+      return { type: "symlink", target: content.toString(), ...owned };
+    default:
+      throw new BuildError(`initramfs: ${shown(path)} is a device, a pipe or a socket`);
+  }
+}
+
+function field(bytes: Buffer, at: number): number {
+  const digits = bytes.toString("latin1", at, at + 8);
+  if (!/^[0-9a-fA-F]{8}$/.test(digits))
+    throw new BuildError(`initramfs: no number at ${at}: ${JSON.stringify(digits)}`);
+  return Number.parseInt(digits, 16);
+}
+
+function aligned(at: number): number {
+  return Math.ceil(at / 4) * 4;
+}
