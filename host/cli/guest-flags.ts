@@ -1,16 +1,27 @@
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import type { GuestOptions } from "../machine/guest-options.ts";
 import { count, mebibytes } from "./option-values.ts";
 
-/** The size of a guest that is booted. */
+/** The guest that is booted. */
 export interface GuestFlags {
+  readonly vmImage?: string;
   readonly vmMemory?: number;
   readonly vmCpus?: number;
 }
 
 export function withGuestFlags(command: Command): Command {
   return command
+    .option("--vm-image <dir>", "boot what guestctl image build left in this folder")
     .option("--vm-memory <size>", "memory of the guest that is booted, as 512m", mebibytes)
     .option("--vm-cpus <count>", "processors of the guest that is booted", count);
+}
+
+/** What it boots from, where that is not the default image. */
+export function guestImage({ vmImage }: GuestFlags): Pick<GuestOptions, "kernel" | "initrd" | "image"> {
+  if (vmImage === undefined) return {};
+  const file = (name: string) => join(resolve(vmImage), "image", name);
+  return { kernel: file("vmlinuz"), initrd: file("initrd.cpio.gz"), image: file("guest.img") };
 }
 
 export interface Limits {

@@ -1,9 +1,10 @@
 import { join } from "node:path";
+import type { GuestOptions } from "../machine/guest-options.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
 import type { GuestRecord, StateStore } from "./state-store.ts";
 
-export interface KeptGuestOptions {
+export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd" | "image"> {
   readonly name: string;
   readonly memoryMib: number;
   readonly cpus: number;

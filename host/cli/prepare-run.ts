@@ -1,5 +1,7 @@
 import { dirname } from "node:path";
 import type { Image } from "../../image/read-image.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
@@ -15,6 +17,8 @@ export interface PreparedRun extends AsyncDisposable {
   readonly client: AgentClient;
   readonly rootfs: RootfsPlace;
   readonly config: Image["config"];
+  /** What the container's root is made of, where it is not there by itself. */
+  readonly storages?: readonly Init<grpc.Storage>[];
   /** Name of the guest, where it is kept by a guestctl. */
   readonly guest?: string;
   /** Aborted when the guest has ended by itself. */
@@ -22,6 +26,9 @@ export interface PreparedRun extends AsyncDisposable {
   /** The container is gone: ends the rest in order. */
   end(): Promise<void>;
 }
+
+/** A root of what the guest itself has, instead of an image. */
+export const GUEST_ROOT = "the guest's root";
 
 export interface ImageChoice {
   readonly path: string;
@@ -36,7 +43,7 @@ const NOWHERE = "/nonexistent";
 export async function prepareInOwnGuest(
   store: StateStore,
   container: string,
-  image: ImageChoice,
+  image: ImageChoice | typeof GUEST_ROOT,
   options: KeptGuestOptions,
 ): Promise<PreparedRun> {
   await using undo = new AsyncDisposableStack();
@@ -44,10 +51,13 @@ export async function prepareInOwnGuest(
   undo.defer(() => store.removeGuest(options.name));
   const folder = await makeSharedFolder();
   undo.defer(() => folder.remove());
-  const rootfs = rootfsPlace(folder.directory, container);
+  const own = image === GUEST_ROOT;
+  const rootfs = own ? guestRootPlace(container) : rootfsPlace(folder.directory, container);
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
-  const unpacking = unpackRootfs(image.path, rootfs, { ...named(image), signal });
+  const unpacking = own
+    ? Promise.resolve({ config: {} })
+    : unpackRootfs(image.path, rootfs, { ...named(image), signal });
   const booting = bootKeptGuest(store, { ...options, signal }, folder);
   for (const part of [unpacking, booting]) part.catch((error: unknown) => failed.abort(error));
   const [unpacked, booted] = await Promise.allSettled([unpacking, booting]);
@@ -61,6 +71,7 @@ export async function prepareInOwnGuest(
     client: guest.client,
     rootfs,
     config: unpacked.value.config,
+    ...(own ? guestRootStorages(rootfs) : {}),
     guest: options.name,
     died: guest.guest.signal,
     end: () => guest.powerOff(),
@@ -72,9 +83,14 @@ export async function prepareInOwnGuest(
 export async function prepareInGuest(
   guest: GuestRecord,
   container: string,
-  image: ImageChoice,
+  image: ImageChoice | typeof GUEST_ROOT,
   signal: AbortSignal,
 ): Promise<PreparedRun> {
+  if (image === GUEST_ROOT) {
+    const rootfs = guestRootPlace(container);
+    const parts = { address: guest.address, rootfs, config: {}, guest: guest.name, remove: async () => undefined };
+    return inRunningGuest({ ...parts, ...guestRootStorages(rootfs) });
+  }
   const rootfs = rootfsPlace(guest.folder, container);
   const remove = () => removeTree(dirname(rootfs.host));
   try {
@@ -103,6 +119,7 @@ async function inRunningGuest(parts: {
   readonly address: string;
   readonly rootfs: RootfsPlace;
   readonly config: Image["config"];
+  readonly storages?: readonly Init<grpc.Storage>[];
   readonly guest?: string;
   readonly remove: () => Promise<void>;
 }): Promise<PreparedRun> {
@@ -113,6 +130,16 @@ async function inRunningGuest(parts: {
     await remove();
   };
   return { ...rest, client, end: close, [Symbol.asyncDispose]: close };
+}
+
+function guestRootPlace(container: string): RootfsPlace {
+  return { host: NOWHERE, guest: `/run/kata-containers/${container}/rootfs` };
+}
+
+/** The guest's root below, and a layer in its memory to write to, which goes with the container. */
+function guestRootStorages({ guest }: RootfsPlace): Pick<PreparedRun, "storages"> {
+  const options = ["lowerdir=/", "io.katacontainers.fs-opt.overlay-rw"];
+  return { storages: [{ driver: "overlayfs", source: "none", fstype: "overlay", mount_point: guest, options }] };
 }
 
 function named({ name }: ImageChoice): { readonly name?: string } {

@@ -33,7 +33,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   let created = false;
   try {
     const spec = specOf(prepared, run.options);
-    await client.agent.createContainer({ ...process_, OCI: spec });
+    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...(prepared.storages ?? [])] });
     created = true;
     if (guest !== undefined) {
       store.writeProcess(guest, {

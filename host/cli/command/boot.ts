@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import colors from "picocolors";
 import { timelineText } from "../../sandbox/boot-timeline.ts";
 import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
-import { type GuestFlags, guestSize, withGuestFlags } from "../guest-flags.ts";
+import { type GuestFlags, guestImage, guestSize, withGuestFlags } from "../guest-flags.ts";
 import { Interrupts } from "../interrupts.ts";
 import { bootKeptGuest } from "../kept-guest.ts";
 import { identifier } from "../option-values.ts";
@@ -64,7 +64,8 @@ async function keep(
   status: StatusLine,
 ): Promise<void> {
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
-  const options = { name, ...guestSize(flags), signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
+  const machine = { ...guestSize(flags), ...guestImage(flags) };
+  const options = { name, ...machine, signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;
   status.clear();

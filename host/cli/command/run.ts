@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import type { RunOptions } from "../../image/image-config.ts";
 import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
 import { CliError } from "../cli-error.ts";
-import { type GuestFlags, guestSize, withGuestFlags } from "../guest-flags.ts";
+import { type GuestFlags, guestImage, guestSize, withGuestFlags } from "../guest-flags.ts";
 import { Interrupts } from "../interrupts.ts";
 import { bytes, count, identifier, processors } from "../option-values.ts";
-import { type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "../prepare-run.ts";
+import { GUEST_ROOT, type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "../prepare-run.ts";
 import { type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
 import { randomName } from "../random-name.ts";
 import { runContainer } from "../run-container.ts";
@@ -18,6 +18,7 @@ export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly name?: string;
   readonly imageName?: string;
   readonly rootfs?: string;
+  readonly guestRoot?: true;
   readonly entrypoint?: string;
   readonly readOnly?: true;
   readonly memory?: number;
@@ -55,6 +56,7 @@ export function addRun(program: Command): void {
     .option("--pids <count>", "limit of its processes and threads", count)
     .option("--image-name <name>", "which image, where the file has several")
     .option("-d, --detach", "go on in the background and print its id; guestctl logs ID shows its output")
+    .option("--guest-root", "instead of IMAGE: what the guest's own root has; what is written goes with the container")
     .option("--rootfs <path>", "with --address: the root file system, a path in the guest");
   withTarget(withGuestFlags(command), "a guest that runs, instead of booting one")
     .option("-v, --verbose", "show the guest's console on stderr")
@@ -75,7 +77,7 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
   using interrupts = new Interrupts();
   using status = new StatusLine();
   await using prepared = await interrupts.during(prepare(store, id, words, flags, interrupts, status));
-  const [image = "", ...rest] = flags.rootfs === undefined ? words : ["", ...words];
+  const [image = "", ...rest] = hasImage(flags) ? words : ["", ...words];
   process.exitCode = await runContainer(store, prepared, {
     id,
     image,
@@ -99,8 +101,10 @@ function prepare(
 ): Promise<PreparedRun> {
   const { address, rootfs, imageName } = flags;
   if (address !== undefined && rootfs !== undefined) return prepareAtAddress(address, rootfs, "guestctl");
-  const image = { path, ...(imageName === undefined ? {} : { name: imageName }) };
-  status.show(`unpacking ${path}${flags.guest === undefined ? " and booting a guest" : ""} …`);
+  const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
+  const image = flags.guestRoot ? GUEST_ROOT : named;
+  const unpacking = flags.guestRoot ? [] : [`unpacking ${path}`];
+  status.show(`${[...unpacking, ...(flags.guest === undefined ? ["booting a guest"] : [])].join(" and ")} …`);
   if (flags.guest !== undefined) {
     const { guest } = findTarget(store, flags);
     if (guest !== undefined) return prepareInGuest(guest, id, image, interrupts.signal);
@@ -108,6 +112,7 @@ function prepare(
   return prepareInOwnGuest(store, id, image, {
     name: id,
     ...guestSize(flags, flags),
+    ...guestImage(flags),
     signal: interrupts.signal,
     ...(flags.verbose ? { onConsole: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
   });
@@ -129,15 +134,26 @@ export function runOptions(args: readonly string[], flags: RunFlags): RunOptions
   };
 }
 
+/** Whether the first word is an image. */
+function hasImage({ rootfs, guestRoot }: RunFlags): boolean {
+  return rootfs === undefined && guestRoot === undefined;
+}
+
 /** Combinations that mean nothing. Throws CliError. Exported for its test. */
 export function checkFlags(words: readonly string[], flags: RunFlags): void {
-  const { address, rootfs, guest } = flags;
+  const { address, rootfs, guest, guestRoot, vmImage } = flags;
   if (address !== undefined && guest !== undefined) throw new CliError("run: only one of --guest and --address");
   if ((address === undefined) !== (rootfs === undefined)) {
     throw new CliError("run: --address and --rootfs belong together: that agent's root file systems are not ours");
   }
-  if (rootfs !== undefined && words.length === 0) throw new CliError("run: with --rootfs say what to run");
-  if (rootfs === undefined && words.length === 0) throw new CliError("run: which image? guestctl run --help");
+  if (guestRoot && address !== undefined) throw new CliError("run: --guest-root needs a guest of ours, not --address");
+  if (vmImage !== undefined && (guest ?? address) !== undefined) {
+    throw new CliError("run: --vm-image is for a guest that is booted, not for one that runs");
+  }
+  if (!hasImage(flags) && words.length === 0) {
+    throw new CliError(`run: with ${guestRoot ? "--guest-root" : "--rootfs"} say what to run`);
+  }
+  if (hasImage(flags) && words.length === 0) throw new CliError("run: which image? guestctl run --help");
   if (!flags.detach) return;
   if (flags.interactive || flags.tty) throw new CliError("run: --detach does not go with -i or -t");
   if (address !== undefined) throw new CliError("run: --detach needs a guest of ours, not --address");
