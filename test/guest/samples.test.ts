@@ -64,6 +64,17 @@ describe("the command lines in the pages", () => {
     expect([...(await runLines("README.md")).values()]).toEqual(["hello\n"]);
   });
 
+  it("of docs/images.md make a guest with one package and one file more", async () => {
+    const [recipe = ""] = codeBlocks(page("docs/images.md"), "yaml");
+    mkdirSync(join(repository, "build/walk"), { recursive: true });
+    writeFileSync(join(repository, "build/walk/mine.yaml"), recipe);
+    const [, built, boot, version, id, note, stop] = (await runLines("docs/images.md")).values();
+    expect(built).toMatch(/^ {2}packages jq +\d{4} KiB$/m);
+    expect(boot).toMatch(/^walk {2}\S+:1024 /);
+    expect(version).toMatch(/^jq-1\.\d/);
+    expect([id, note, stop]).toEqual(["box\n", '"hello from my recipe"\n', "walk\n"]);
+  });
+
   it("of docs/guestctl.md do what it says", async () => {
     const printed = await runLines("docs/guestctl.md");
     expect([...printed.keys()].map((key) => key.replace(/\d+$/, ""))).toEqual([
