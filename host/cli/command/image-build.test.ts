@@ -1,0 +1,69 @@
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { repositoryRoot } from "../../machine/paths.ts";
+
+const guestctl = join(repositoryRoot, "host/cli/guestctl.ts");
+const MIB = 2 ** 20;
+
+/** Whether a program may have mounts of its own here: root always may. */
+const mayMount = spawnSync("unshare", ["--user", "--map-root-user", "--mount", "true"]).status === 0;
+
+describe("guestctl image build", () => {
+  let folder = "";
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "guestd-image-build-"));
+    mkdirSync(join(folder, "out"));
+    mkdirSync(join(folder, "files"));
+    writeFileSync(join(folder, "files/noise"), randomBytes(8 * MIB));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  function recipe(output: string): string {
+    const text = `name: mine\nagent: false\noutputs: [${output}]\nsources:\n  - folder: files\n`;
+    writeFileSync(join(folder, "mine.yaml"), text);
+    return join(folder, "mine.yaml");
+  }
+
+  test("says what is done, and how big it is", () => {
+    const line = [guestctl, "image", "build", recipe("kata-initrd"), "--to", join(folder, "out")];
+    const { stdout, stderr, status } = spawnSync(process.execPath, line, { encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(
+      /^sources: built in .* s\nKata initrd: built in .* s\nlock file: built in .* s\n\nkata-guestd-/,
+    );
+    expect(stdout).toMatch(/^ {2}folder .*\/files +8192 KiB$/m);
+    expect(spawnSync(process.execPath, line, { encoding: "utf8" }).stdout).toMatch(/^Kata initrd: up to date$/m);
+  });
+
+  test("has one line for a recipe that is wrong", () => {
+    writeFileSync(join(folder, "mine.yaml"), "name: mine\nsources:\n  - files: x\n");
+    const line = [guestctl, "image", "build", join(folder, "mine.yaml"), "--to", join(folder, "out")];
+    const { stdout, stderr, status } = spawnSync(process.execPath, line, { encoding: "utf8" });
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe(
+      `guestctl: ${folder}/mine.yaml:3: sources[0]: it needs one of the keys image, tar, packages, folder, file\n`,
+    );
+    expect(readdirSync(join(folder, "out"))).toEqual([]);
+  });
+
+  test.runIf(mayMount).each([
+    ["while the root is written", "kata-initrd", 4],
+    ["while files are laid out", "kata-image", 4],
+    ["while the file system is made", "kata-image", 12],
+    ["while the disk is written", "kata-image", 20],
+  ])("leaves nothing half-written when the disk is full %s", (_when, output, mib) => {
+    const out = join(folder, "out");
+    const script =
+      'mount -t tmpfs -o "size=$1m" none "$2" && out=$2 && shift 2; "$@"; echo $?; cd "$out" && find . -type f';
+    const build = [process.execPath, guestctl, "image", "build", recipe(output), "--to", out];
+    const shell = ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", String(mib), out];
+    const { stdout, stderr } = spawnSync("unshare", [...shell, ...build], { encoding: "utf8" });
+    expect(stderr).toBe(`guestctl: ${out}/kata: its disk is full: make room there, or take another folder with --to\n`);
+    expect(stdout).toMatch(/^sources: built in \S+ s\n1\n\.\/image\/\.digests\.json\n$/);
+    expect(readdirSync(folder).sort()).toEqual(["files", "mine.yaml", "out"]);
+  });
+});
