@@ -1,9 +1,11 @@
 import { join } from "node:path";
+import { outputOf } from "./profiles/profiles.ts";
 import { archiveStep, bundleStep, codeCacheStep } from "./steps/agent-steps.ts";
 import { initramfsStep, kernelStep } from "./steps/boot-steps.ts";
 import { type BuildContext, type BuildOptions, type Format, openContext } from "./steps/context.ts";
 import { imageStep } from "./steps/image-step.ts";
 import { kataImageStep, kataInitrdStep } from "./steps/kata-steps.ts";
+import { artifactStep, guestStep, outputStep } from "./steps/output-steps.ts";
 import { Stamps, type Step } from "./steps/step.ts";
 
 export type { BuildOptions } from "./steps/context.ts";
@@ -38,8 +40,7 @@ export async function makeTasks(context: BuildContext): Promise<readonly BuildTa
   const stamps = await Stamps.open(join(context.to, "image", ".stamps.json"));
   const agent = context.agent === false ? [] : AGENT;
   const makers = [...agent, ...(context.formats ?? ["guest"]).flatMap((format) => STEPS[format])];
-  return makers.map((make) => {
-    const step = make(context);
+  return [...makers.map((make) => make(context)), ...packingSteps(context)].map((step) => {
     return {
       name: step.name,
       async run() {
@@ -49,4 +50,11 @@ export async function makeTasks(context: BuildContext): Promise<readonly BuildTa
       },
     };
   });
+}
+
+function packingSteps(context: BuildContext): readonly Step[] {
+  const { outputs = [], profile, artifact = false } = context;
+  if (profile === undefined) return outputs.map((output) => outputStep(context, output));
+  const root = outputOf(profile, outputs);
+  return [guestStep(context, profile, root), ...(artifact ? [artifactStep(context, profile)] : [])];
 }

@@ -2,10 +2,12 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { BuildError, reason } from "./build-error.ts";
 import { buildTasks } from "./build-image.ts";
+import { buildSummary } from "./build-summary.ts";
 import { RUNTIMES, runtimeName } from "./image/runtimes.ts";
+import { OUTPUTS, outputNamed } from "./outputs/output-names.ts";
+import { PROFILES, profileName } from "./profiles/profiles.ts";
 import { readBuildRecipe, recipeOptions } from "./recipe/recipe-tasks.ts";
 import { showTasks } from "./show-tasks.ts";
-import { sizeTable } from "./size-table.ts";
 import { FORMATS, type Format } from "./steps/context.ts";
 import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
 
@@ -18,6 +20,13 @@ a lock file. Other recipes: guestctl image build.
   --format guest       DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, for guests that guestctl starts (the default)
            kata-image  DIR/kata/${KATA_IMAGE}, for image= of a Kata configuration, with rootfs_type="erofs"
            kata-initrd DIR/kata/${KATA_INITRD}, for initrd= of one; formats may be given together
+  --output NAME        the root as one file, DIR/outputs/root.NAME.img or root.cpio…; may be given again. NAME is one of
+${wrapped(OUTPUTS)}
+  --profile NAME       all that a VMM needs, in DIR/NAME, and how it is started: ${PROFILES.join(", ")}.
+                       With it --output says what the root is
+  --vmlinux FILE       of profiles: another kernel than Debian's, a bzImage or an ELF file
+  --modules DIR        lib/modules/<release> of that kernel; without it the kernel has all built in
+  --artifact           of profiles: the same files as an OCI layout too, DIR/NAME/oci
   --no-dax-header      a Kata image that is a plain disk (disable_image_nvdimm=true)
   --debug              an image with busybox and a shell
   --kernel RELEASE     a kernel of the cache, as uname -r says it (the newest)
@@ -32,7 +41,12 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       to: { type: "string" },
-      format: { type: "string", multiple: true },
+      format: { type: "string", multiple: true, default: [] },
+      output: { type: "string", multiple: true, default: [] },
+      profile: { type: "string" },
+      vmlinux: { type: "string" },
+      modules: { type: "string" },
+      artifact: { type: "boolean", default: false },
       "no-dax-header": { type: "boolean", default: false },
       debug: { type: "boolean", default: false },
       kernel: { type: "string" },
@@ -51,6 +65,7 @@ async function main(): Promise<void> {
   const to = resolve(values.to ?? join(root, "build"));
   const recipe = await readBuildRecipe(join(root, "rootfs-builder", "recipes", "default.yaml"));
   const runtimes = [...recipe.runtimes, ...values["with-runtime"].map(runtimeName)];
+  const packing = [...values.format.map(formatName), ...values.output.map(knownOutput)];
   const changed = {
     ...recipe,
     daxHeader: recipe.daxHeader && !values["no-dax-header"],
@@ -58,16 +73,37 @@ async function main(): Promise<void> {
     policy: recipe.policy || values["with-policy"],
     verity: recipe.verity || values["with-verity"],
     runtimes: RUNTIMES.filter((name) => runtimes.includes(name)),
-    outputs: values.format?.map(formatName) ?? recipe.outputs,
+    outputs: packing.length > 0 || values.profile !== undefined ? packing : recipe.outputs,
+    ...(values.profile === undefined ? {} : { profile: profileName(values.profile) }),
   };
   const options = recipeOptions(changed, { root, to });
   const tasks = await buildTasks({
     ...options,
+    artifact: values.artifact,
+    vmlinux: values.vmlinux === undefined ? undefined : resolve(values.vmlinux),
+    modules: values.modules === undefined ? undefined : resolve(values.modules),
     ...(values.kernel === undefined ? {} : { kernelRelease: values.kernel }),
     ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),
   });
   await showTasks(tasks, process.stdout);
-  process.stdout.write(`\n${await sizeTable(to, options.formats)}`);
+  process.stdout.write(`\n${await buildSummary(to, options)}`);
+}
+
+function knownOutput(name: string): string {
+  outputNamed(name);
+  return name;
+}
+
+/** Names in lines of the help. */
+function wrapped(names: readonly string[]): string {
+  const indent = " ".repeat(23);
+  const lines = [""];
+  for (const name of names) {
+    const line = lines.at(-1) ?? "";
+    if (line.length + name.length > 80) lines.push(name);
+    else lines[lines.length - 1] = line === "" ? name : `${line} ${name}`;
+  }
+  return lines.map((line) => indent + line).join("\n");
 }
 
 function formatName(name: string): Format {

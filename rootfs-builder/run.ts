@@ -4,6 +4,8 @@ import { BuildError, hasCode, reason } from "./build-error.ts";
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Gives stderr too, behind stdout. */
+  readonly bothOutputs?: boolean;
 }
 
 /** Debian packages of the tools that the builder runs, for the message when one is missing. */
@@ -11,13 +13,21 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
   ["apt-get", "apt"],
   ["dpkg-deb", "dpkg"],
   ["mkfs.erofs", "erofs-utils"],
+  ["mke2fs", "e2fsprogs"],
+  ["debugfs", "e2fsprogs"],
+  ["mksquashfs", "squashfs-tools"],
+  ["veritysetup", "cryptsetup-bin"],
   ["strip", "binutils"],
   ["go", "golang-go"],
 ]);
 
 /** Runs a program to its end and gives its stdout. Fails with the last line of its stderr in one line. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
-  const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, {
+    ...options,
+    env: withSystemPrograms(options.env),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const output: Buffer[] = [];
   const errors: Buffer[] = [];
   child.stdout.on("data", (data: Buffer) => output.push(data));
@@ -33,7 +43,12 @@ export async function run(command: string, args: readonly string[], options: Run
       .split("\n");
     throw new BuildError(`${command} ${args.join(" ")}: ended with ${code}: ${lines.at(-1) ?? ""}`);
   }
-  return Buffer.concat(output);
+  return Buffer.concat(options.bothOutputs === true ? [...output, ...errors] : output);
+}
+
+/** Some of the tools are where an ordinary user does not look. */
+function withSystemPrograms(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return { ...env, PATH: `${env["PATH"] ?? ""}:/usr/sbin:/sbin` };
 }
 
 /** One line for a program that could not be started; names the Debian package when it is simply not there. */

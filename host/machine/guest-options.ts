@@ -30,6 +30,8 @@ export interface GuestOptions {
   readonly qemuArgs?: readonly string[];
   /** q35 (virt on arm64) when left out. microvm gets the image as /dev/vda, without DAX. */
   readonly type?: "q35" | "microvm" | "virt";
+  /** False: a microvm without PCI, all of whose devices are on virtio-mmio; it can have no shares. */
+  readonly pci?: boolean;
   /** Asked of the machine when left out. */
   readonly accelerator?: Accelerator["kind"];
   /** The console line that says that the guest's listener is up; nobody may dial before. */
@@ -66,6 +68,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     image: image === false ? undefined : { path: await existing("image", image), mib: await sizeMib(image) },
     kernelArgs: options.kernelArgs ?? [],
     extra: options.qemuArgs ?? [],
+    ...(options.pci === undefined ? {} : { pci: options.pci }),
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),
   };
 }

@@ -10,6 +10,8 @@ const MORE_PORTS = 4;
 export interface QemuMachine {
   readonly architecture: "x86_64" | "aarch64";
   readonly type: "q35" | "microvm" | "virt";
+  /** Of a microvm: false for none, so that all devices are on virtio-mmio; a share can't be then. */
+  readonly pci?: boolean;
   readonly accelerator: "kvm" | "tcg";
   readonly memoryMib: number;
   readonly cpus: number;
@@ -43,7 +45,7 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
     ...(machine.initrd === undefined ? [] : ["-initrd", machine.initrd]),
     ...["-append", kernelCommandLine(machine)],
     ...imageDevice(machine),
-    ...vsockDevice(machine.vsock),
+    ...vsockDevice(machine.vsock, machine.pci === false ? "device" : "pci"),
     ...(machine.hotplug ? ports() : []),
     ...(machine.control === undefined ? [] : ["-qmp", `unix:${doubleCommas(machine.control)},server=on,wait=off`]),
     ...machine.shares.flatMap(({ tag, socket }, index) => [
@@ -54,9 +56,9 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
   ];
 }
 
-function machineType({ type, image }: QemuMachine): string {
-  // microvm has PCI only on demand, and vhost-user devices are on PCI
-  if (type === "microvm") return "microvm,pcie=on,rtc=on,memory-backend=mem";
+function machineType({ type, image, pci }: QemuMachine): string {
+  // microvm has PCI only on demand
+  if (type === "microvm") return `microvm,${pci === false ? "" : "pcie=on,"}rtc=on,memory-backend=mem`;
   return `${type},${type === "q35" && image !== undefined ? "nvdimm=on," : ""}memory-backend=mem`;
 }
 
@@ -101,22 +103,22 @@ function rootOf(type: QemuMachine["type"]): readonly string[] {
     : ["root=/dev/pmem0p1", "rootfstype=erofs", "rootflags=dax=always", "ro"];
 }
 
-function imageDevice({ type, image }: QemuMachine): readonly string[] {
+function imageDevice({ type, image, pci }: QemuMachine): readonly string[] {
   if (image === undefined) return [];
   const file = doubleCommas(image.path);
   if (type === "microvm") {
     const drive = `driver=raw,node-name=image,read-only=on,file.driver=file,file.filename=${file}`;
-    return ["-blockdev", drive, "-device", "virtio-blk-pci,drive=image"];
+    return ["-blockdev", drive, "-device", `virtio-blk-${pci === false ? "device" : "pci"},drive=image`];
   }
   const backend = `memory-backend-file,id=image,mem-path=${file},size=${image.mib}M,share=on,readonly=on`;
   const device = type === "q35" ? "nvdimm,memdev=image,unarmed=on" : "virtio-pmem-pci,memdev=image";
   return ["-object", backend, "-device", device];
 }
 
-function vsockDevice(vsock: VsockBackend): readonly string[] {
-  if (vsock.kind === "vhost") return ["-device", `vhost-vsock-pci,guest-cid=${vsock.cid}`];
+function vsockDevice(vsock: VsockBackend, bus: "pci" | "device"): readonly string[] {
+  if (vsock.kind === "vhost") return ["-device", `vhost-vsock-${bus},guest-cid=${vsock.cid}`];
   const chardev = `socket,id=vsock,path=${doubleCommas(vsock.socket)}`;
-  return ["-chardev", chardev, "-device", "vhost-user-vsock-pci,chardev=vsock"];
+  return ["-chardev", chardev, "-device", `vhost-user-vsock-${bus},chardev=vsock`];
 }
 
 /** A comma ends an option; two stand for one. */

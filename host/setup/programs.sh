@@ -31,6 +31,10 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need crun crun "the benchmark compares with it" has crun; fi
   if [ "$goal" = test ]; then need runc runc "the benchmark compares with it" has runc; fi
   if [ "$goal" = test ]; then need e2fsprogs mkfs.ext4 "makes disks for the tests' guests" is_file /usr/sbin/mkfs.ext4 /sbin/mkfs.ext4; fi
+  if [ "$goal" = test ]; then need squashfs-tools mksquashfs "makes roots of the squashfs kind" has mksquashfs; fi
+  if [ "$goal" = test ]; then need cryptsetup-bin veritysetup "makes roots that dm-verity checks" is_file /usr/sbin/veritysetup /sbin/veritysetup; fi
+  if [ "$goal" = test ]; then need lz4 lz4 "unpacks kernels" has lz4; fi
+  if [ "$goal" = test ]; then need zstd zstd "unpacks initramfs of tests" has zstd; fi
   if [ "$goal" = test ]; then need busybox-static busybox "fills the tests' root file systems" has busybox; fi
   if [ "$goal" = test ]; then need iproute2 ip "sets up the networks of tests" is_file /usr/sbin/ip /sbin/ip /bin/ip; fi
   if [ "$goal" = test ]; then need iptables iptables-restore "sets the rules of tests" is_file /usr/sbin/iptables-restore; fi

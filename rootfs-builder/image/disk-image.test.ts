@@ -66,6 +66,8 @@ describe("diskLayout without the header", () => {
 
 describe("mbr", () => {
   test("refuses a partition that is no whole sectors", () => {
-    expect(() => mbr(1000, 512)).toThrow("partition at 1000 of 512 bytes: whole sectors of 512 below 2 TiB are needed");
+    expect(() => mbr([{ start: 1000, size: 512 }])).toThrow(
+      "partition at 1000 of 512 bytes: whole sectors of 512 below 2 TiB are needed",
+    );
   });
 });

@@ -32,10 +32,10 @@ export function diskLayout(fileSystemSize: number, { daxHeader = true }: DiskOpt
   const fileSystemOffset = (daxHeader ? HEADER_SIZE : 0) + PARTITION_START;
   const size = Math.ceil((fileSystemOffset + fileSystemSize) / SIZE_UNIT) * SIZE_UNIT;
   const partitionSize = size - fileSystemOffset;
-  const disk = { offset: 0, bytes: mbr(fileSystemOffset, partitionSize) };
+  const disk = { offset: 0, bytes: mbr([{ start: fileSystemOffset, size: partitionSize }]) };
   const header = [
     { offset: SUPERBLOCK_OFFSET, bytes: pfnSuperblock(HEADER_SIZE, HEADER_SIZE) },
-    { offset: HEADER_SIZE, bytes: mbr(PARTITION_START, partitionSize) },
+    { offset: HEADER_SIZE, bytes: mbr([{ start: PARTITION_START, size: partitionSize }]) },
   ];
   return { size, fileSystemOffset, parts: daxHeader ? [disk, ...header] : [disk] };
 }

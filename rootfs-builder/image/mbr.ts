@@ -1,24 +1,32 @@
 import { BuildError } from "../build-error.ts";
 
 const SECTOR = 512;
-
+const ENTRY = 16;
 const MAX_SECTORS = 0xffff_ffff;
 const LINUX = 0x83;
 /** Cylinder, head and sector of a partition that is addressed by sector number alone. */
 const NO_CHS = [0xfe, 0xff, 0xff];
 
-/** A master boot record with one Linux partition; offsets and sizes in bytes. */
-export function mbr(start: number, size: number): Buffer {
-  if (start % SECTOR !== 0 || size % SECTOR !== 0 || (start + size) / SECTOR > MAX_SECTORS) {
-    throw new BuildError(`partition at ${start} of ${size} bytes: whole sectors of ${SECTOR} below 2 TiB are needed`);
-  }
+export interface Partition {
+  /** Bytes. */
+  readonly start: number;
+  readonly size: number;
+}
+
+/** A master boot record with up to four Linux partitions. */
+export function mbr(partitions: readonly Partition[]): Buffer {
   const record = Buffer.alloc(SECTOR);
-  const entry = record.subarray(446);
-  entry.set(NO_CHS, 1);
-  entry[4] = LINUX;
-  entry.set(NO_CHS, 5);
-  entry.writeUInt32LE(start / SECTOR, 8);
-  entry.writeUInt32LE(size / SECTOR, 12);
+  for (const [index, { start, size }] of partitions.entries()) {
+    if (start % SECTOR !== 0 || size % SECTOR !== 0 || (start + size) / SECTOR > MAX_SECTORS) {
+      throw new BuildError(`partition at ${start} of ${size} bytes: whole sectors of ${SECTOR} below 2 TiB are needed`);
+    }
+    const entry = record.subarray(446 + ENTRY * index, 510);
+    entry.set(NO_CHS, 1);
+    entry[4] = LINUX;
+    entry.set(NO_CHS, 5);
+    entry.writeUInt32LE(start / SECTOR, 8);
+    entry.writeUInt32LE(size / SECTOR, 12);
+  }
   record.writeUInt16LE(0xaa55, 510);
   return record;
 }

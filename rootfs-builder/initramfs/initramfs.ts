@@ -1,5 +1,4 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { compress } from "./compress.ts";
 import { type CpioEntry, cpioArchive } from "./cpio.ts";
 import type { KernelModule } from "./modules.ts";
 
@@ -42,17 +41,20 @@ const MODULE_LIST = "guestd-modules";
  * inputs give equal bytes.
  */
 export async function buildInitramfs({ init, modules }: InitramfsOptions): Promise<Buffer> {
-  const files = modules.map(
-    ({ name, content }): CpioEntry => ({ path: `lib/modules/${name}.ko`, type: "file", mode: 0o444, content }),
-  );
-  const list = files.map(({ path }) => `/${path}\n`).join("");
   const directories = ["dev", "lib", "lib/modules", "proc", "sys"];
   const archive = cpioArchive([
     ...directories.map((path): CpioEntry => ({ path, type: "directory", mode: 0o755 })),
     { path: "init", type: "file", mode: 0o755, content: init },
-    { path: MODULE_LIST, type: "file", mode: 0o444, content: Buffer.from(list) },
-    ...files,
+    ...moduleList(modules, "lib/modules"),
   ]);
-  // Node writes no time into the header, and its system byte depends on the platform alone.
-  return promisify(gzip)(archive, { level: 9 });
+  return compress(archive, "gzip");
+}
+
+/** The modules in a folder of an initramfs, and the list by which init finds them. */
+export function moduleList(modules: readonly KernelModule[], folder: string): readonly CpioEntry[] {
+  const files = modules.map(
+    ({ name, content }): CpioEntry => ({ path: `${folder}/${name}.ko`, type: "file", mode: 0o444, content }),
+  );
+  const list = files.map(({ path }) => `/${path}\n`).join("");
+  return [{ path: MODULE_LIST, type: "file", mode: 0o444, content: Buffer.from(list) }, ...files];
 }

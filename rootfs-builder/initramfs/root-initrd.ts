@@ -1,22 +1,32 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
+import { type Compression, compress } from "./compress.ts";
 import { type CpioEntry, cpioArchive } from "./cpio.ts";
+import { moduleList } from "./initramfs.ts";
+import type { KernelModule } from "./modules.ts";
 
 /** What the kernel runs of an initramfs; the root's own init is the same program. */
 const FIRST: CpioEntry = { path: "init", type: "symlink", mode: 0o777, content: Buffer.from("/sbin/init") };
 
+export interface RootInitrdOptions {
+  /** `gzip` if not given. */
+  readonly compression?: Compression;
+  /** What init loads first, for a kernel that has not all built in. */
+  readonly modules?: readonly KernelModule[];
+}
+
 /**
- * A whole root as a gzipped cpio, which a kernel boots without any disk: all of the tree, sorted, and /init. Equal trees
+ * A whole root as a cpio, which a kernel boots without any disk: all of the tree, sorted, and /init. Equal trees
  * give equal bytes.
  */
-export async function rootInitrd(tree: Tree): Promise<Buffer> {
+export async function rootInitrd(tree: Tree, options: RootInitrdOptions = {}): Promise<Buffer> {
+  const { compression = "gzip", modules = [] } = options;
   const paths = [...tree.keys()].sort();
   const entries = paths.flatMap((path) => {
     const entry = tree.get(path);
     return entry === undefined ? [] : [cpioEntry(path, entry)];
   });
-  return promisify(gzip)(cpioArchive([...entries, FIRST]), { level: 9 });
+  const loaded = modules.length === 0 ? [] : moduleList(modules, "usr/lib/modules");
+  return compress(cpioArchive([...entries, FIRST, ...loaded]), compression);
 }
 
 function cpioEntry(path: string, entry: TreeEntry): CpioEntry {

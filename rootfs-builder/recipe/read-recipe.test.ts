@@ -28,7 +28,6 @@ describe("a recipe's file", () => {
     expect(await read("name: mine\n")).toEqual({
       file: join(directory, "mine.yaml"),
       name: "mine",
-      profile: "qemu",
       outputs: ["guest"],
       agent: true,
       debug: false,
@@ -39,6 +38,11 @@ describe("a recipe's file", () => {
       runtimes: [],
       sources: [],
     });
+  });
+
+  test("has no output of its own where a profile is to be made, and knows the profiles", async () => {
+    expect(await read("name: mine\nprofile: firecracker\n")).toMatchObject({ profile: "firecracker", outputs: [] });
+    expect(await refusal("name: mine\nprofile: vmware\n")).toContain("mine.yaml:2: profile: ");
   });
 
   test("may be JSON, and says all that there is", async () => {

@@ -3,13 +3,14 @@ import { dirname, join, resolve } from "node:path";
 import { LineCounter, type Node, parseDocument } from "yaml";
 import { BuildError, hasCode } from "../build-error.ts";
 import type { RuntimeName } from "../image/runtimes.ts";
+import type { ProfileName } from "../profiles/profiles.ts";
 import { findMistake, type Schema } from "./check-document.ts";
 import type { Owner, Recipe, Source } from "./recipe.ts";
 
 /** What the schema lets through. */
 interface RawRecipe {
   readonly name: string;
-  readonly profile?: string;
+  readonly profile?: ProfileName;
   readonly outputs?: readonly string[];
   readonly agent?: boolean;
   readonly kernel?: { readonly release?: string };
@@ -77,8 +78,8 @@ function recipeOf(file: string, raw: RawRecipe): Recipe {
   return {
     file,
     name: raw.name,
-    profile: raw.profile ?? "qemu",
-    outputs: [...new Set(raw.outputs ?? ["guest"])],
+    ...(raw.profile === undefined ? {} : { profile: raw.profile }),
+    outputs: [...new Set(raw.outputs ?? (raw.profile === undefined ? ["guest"] : []))],
     agent: raw.agent ?? true,
     ...(kernel.release === undefined ? {} : { kernelRelease: kernel.release }),
     debug: options.debug ?? false,

@@ -1,4 +1,5 @@
 import { type BuildTask, FORMATS_WITH_KERNEL, makeTasks } from "../build-image.ts";
+import { OUTPUTS } from "../outputs/output-names.ts";
 import { type BuildOptions, FORMATS, type Format, openContext } from "../steps/context.ts";
 import { writeJson } from "../write-json.ts";
 import { lockPath, readLock, refuseDifference } from "./lock.ts";
@@ -18,7 +19,8 @@ export interface RecipeBuild {
 
 /** Why nothing of this name can be made; undefined when it can. */
 function whyNoOutput(name: string): string | undefined {
-  return FORMATS.some((one) => one === name) ? undefined : `${name} is not known; there are ${FORMATS.join(", ")}`;
+  const known: readonly string[] = [...FORMATS, ...OUTPUTS];
+  return known.includes(name) ? undefined : `${name} is not known; there are ${known.join(", ")}`;
 }
 
 /** A recipe's file, with outputs that can be made. */
@@ -33,8 +35,10 @@ export function recipeOptions(
 ): BuildOptions & { readonly formats: readonly Format[] } {
   const { agent, debug, policy, verity, daxHeader, runtimes, kernelRelease } = recipe;
   const formats = FORMATS.filter((name) => recipe.outputs.includes(name));
+  const outputs = OUTPUTS.filter((name) => recipe.outputs.includes(name));
   const kernel = kernelRelease === undefined ? {} : { kernelRelease };
-  return { root, to, agent, debug, policy, verity, daxHeader, runtimes, formats, ...kernel };
+  const profile = recipe.profile === undefined ? {} : { profile: recipe.profile };
+  return { root, to, agent, debug, policy, verity, daxHeader, runtimes, formats, outputs, ...kernel, ...profile };
 }
 
 /** The parts of building a recipe, in order; the lock file comes last. */
@@ -70,7 +74,8 @@ export async function recipeTasks(recipe: Recipe, build: RecipeBuild): Promise<r
   ];
 }
 
-function hasKernel({ outputs }: Recipe): boolean {
+function hasKernel({ outputs, profile }: Recipe): boolean {
+  if (profile !== undefined && profile !== "kata") return true;
   return FORMATS_WITH_KERNEL.some((format: Format) => outputs.includes(format));
 }
 

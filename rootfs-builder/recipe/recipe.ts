@@ -1,12 +1,13 @@
 import type { RuntimeName } from "../image/runtimes.ts";
+import type { ProfileName } from "../profiles/profiles.ts";
 
 /** What an image is made of, as its file says; relative paths are made absolute from the file's folder. */
 export interface Recipe {
   /** Absolute path of the recipe's file. */
   readonly file: string;
   readonly name: string;
-  /** What starts the guest. */
-  readonly profile: string;
+  /** What starts the guest, which is made whole for it; none if not given. */
+  readonly profile?: ProfileName;
   /** What the root is packed in, each once. */
   readonly outputs: readonly string[];
   /** With init, Node, the agent and what they need. */

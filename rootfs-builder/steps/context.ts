@@ -4,6 +4,7 @@ import { digestOf, FileDigests } from "../digest.ts";
 import { exists } from "../exists.ts";
 import { type ImageInputs, plainInputs } from "../image/image-inputs.ts";
 import type { RuntimeName } from "../image/runtimes.ts";
+import type { ProfileName } from "../profiles/profiles.ts";
 
 /** What is packed: a guest of our own with its kernel, or what a Kata host boots with its. */
 export const FORMATS = ["guest", "kata-image", "kata-initrd"] as const;
@@ -30,6 +31,14 @@ export interface BuildOptions {
   readonly formats?: readonly Format[];
   /** Of the Kata image; true if not given. */
   readonly daxHeader?: boolean;
+  /** Names of outputs to be made of the root; with a profile the one that it starts. */
+  readonly outputs?: readonly string[];
+  readonly profile?: ProfileName;
+  /** The guest of the profile as an OCI artifact too. */
+  readonly artifact?: boolean;
+  /** Of the profile: another kernel than Debian's, and the folder lib/modules/<release> that fits it. */
+  readonly vmlinux?: string | undefined;
+  readonly modules?: string | undefined;
   /** `uname -r` of a kernel in the cache; the newest if not given. */
   readonly kernelRelease?: string;
 }

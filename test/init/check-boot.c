@@ -1,5 +1,6 @@
 /* Prints what init takes from the kernel command line that is its argument. */
 #include "../../agent/native/init/boot.h"
+#include "../../agent/native/init/map.h"
 #include "../../agent/native/init/power.h"
 #include <stdio.h>
 
@@ -12,7 +13,16 @@ int main(int argc, char **argv) {
   struct boot_options options;
   if (argc != 2) return 2;
   boot_options_parse(argv[1], &options);
-  printf("%s %s %s %s\n", shown(options.root), shown(options.type), shown(options.flags),
-         options.writable ? "rw" : "ro");
+  printf("%s %s %s %s", shown(options.root), shown(options.type), shown(options.flags), options.writable ? "rw" : "ro");
+  if (options.mapping != NULL) {
+    struct mapping mapping;
+    if (mapping_parse(options.mapping, &mapping) < 0) {
+      printf(" refused");
+    } else {
+      printf(" %s|%llu+%llu|%s|%s|%s", mapping.name, (unsigned long long)mapping.start,
+             (unsigned long long)mapping.sectors, mapping.type, mapping.parameters, mapping.writable ? "rw" : "ro");
+    }
+  }
+  printf("\n");
   return 0;
 }

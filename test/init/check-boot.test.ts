@@ -11,7 +11,10 @@ const program = join(repository, "build/test/check-boot");
 beforeAll(() => {
   mkdirSync(join(repository, "build/test"), { recursive: true });
   const init = join(repository, "agent/native/init");
-  const sources = [join(import.meta.dirname, "check-boot.c"), ...["boot.c", "util.c"].map((name) => join(init, name))];
+  const sources = [
+    join(import.meta.dirname, "check-boot.c"),
+    ...["boot.c", "map.c", "util.c"].map((name) => join(init, name)),
+  ];
   const flags = [
     "-g",
     "-D_GNU_SOURCE",
@@ -33,6 +36,25 @@ test.each([
   ["xroot=/dev/vda rootx=1 rwx row", "- - - ro"],
   ["root= rootfstype=", "  - ro"],
   ["quiet -- root=/dev/vda rw", "- - - ro"],
+  [
+    'dm-mod.create="root,,,ro,0 8 verity 1 /dev/vda1 root=/dev/x rw" root=/dev/dm-0',
+    "/dev/dm-0 - - ro root|0+8|verity|1 /dev/vda1 root=/dev/x rw|ro",
+  ],
+  ['root=/dev/dm-0 dm-mod.create="a,,,rw,8 16 linear /dev/vda 0', "/dev/dm-0 - - ro a|8+16|linear|/dev/vda 0|rw"],
+  ["dm-mod.create=", "- - - ro refused"],
+  ['dm-mod.create="', "- - - ro refused"],
+  ['dm-mod.create="a,,,ro,"', "- - - ro refused"],
+  ['dm-mod.create="a,,,ro,0 8 verity"', "- - - ro refused"],
+  ['dm-mod.create="a,,,ro,0 -8 verity 1"', "- - - ro refused"],
+  ['dm-mod.create="a,,,ro,0 99999999999999999999 verity 1"', "- - - ro refused"],
+  ['dm-mod.create="a,,,ro,0 0 verity 1"', "- - - ro refused"],
+  ['dm-mod.create="a,,,rx,0 8 verity 1"', "- - - ro refused"],
+  ['dm-mod.create="a,,0,ro,0 8 verity 1"', "- - - ro refused"],
+  ['dm-mod.create="a,,,ro,0 8 verity 1;b,,,ro,0 8 verity 1"', "- - - ro refused"],
+  ['dm-mod.create="a,,,ro,0 8 verity 1,8 8 verity 1"', "- - - ro refused"],
+  [`dm-mod.create="${"a".repeat(128)},,,ro,0 8 verity 1"`, "- - - ro refused"],
+  [`dm-mod.create="a,,,ro,0 8 ${"v".repeat(16)} 1"`, "- - - ro refused"],
+  [`dm-mod.create="a,,,ro,0 8 verity ${"1".repeat(2048)}"`, "- - - ro refused"],
   [`agent.log=${"x".repeat(4000)} root=/dev/vda`, "/dev/vda - - ro"],
 ])("of the command line %j init takes %j", (line, options) => {
   expect(execFileSync(program, [line]).toString().trimEnd()).toBe(options);

@@ -1,5 +1,6 @@
 #include "boot.h"
 #include "linux-abi.h"
+#include "map.h"
 #include "power.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -58,11 +59,29 @@ static const char *value_of(const char *word, const char *key) {
   return strncmp(word, key, length) == 0 ? word + length : NULL;
 }
 
+/* The next word, as the kernel takes it: spaces in double quotes are part of it. NULL at the end. */
+static char *next_word(char **rest) {
+  char *word = *rest + strspn(*rest, " \n"), *end = word;
+  if (*word == '\0') return NULL;
+  for (bool quoted = false; *end != '\0' && (quoted || (*end != ' ' && *end != '\n')); end++) quoted ^= *end == '"';
+  *rest = *end == '\0' ? end : end + 1;
+  *end = '\0';
+  return word;
+}
+
+/* Takes the quotes around a value off, in place. */
+static char *unquoted(char *value) {
+  size_t length = strlen(value);
+  if (value[0] != '"') return value;
+  if (length > 1 && value[length - 1] == '"') value[length - 1] = '\0';
+  return value + 1;
+}
+
 void boot_options_parse(char *line, struct boot_options *out) {
   *out = (struct boot_options){0};
-  char *rest = NULL;
-  for (char *word = strtok_r(line, " \n", &rest); word != NULL; word = strtok_r(NULL, " \n", &rest)) {
+  for (char *word = next_word(&line); word != NULL; word = next_word(&line)) {
     const char *value;
+    if ((value = value_of(word, "dm-mod.create=")) != NULL) out->mapping = unquoted(word + (value - word));
     if (strcmp(word, "--") == 0) return;
     if ((value = value_of(word, "root=")) != NULL) out->root = value;
     if ((value = value_of(word, "rootfstype=")) != NULL) out->type = value;
@@ -84,11 +103,38 @@ static const char *wait_device(const char *const *names) {
   }
 }
 
+/* The disks that a row of the device mapper names are there before it is loaded. */
+static void wait_for_disks(const char *parameters) {
+  char path[256];
+  for (const char *at = parameters; *at != '\0'; at += strspn(at, " ")) {
+    size_t length = strcspn(at, " ");
+    if (*at == '/' && length < sizeof path) {
+      memcpy(path, at, length);
+      path[length] = '\0';
+      wait_device((const char *const[]){path, NULL});
+    }
+    at += length;
+  }
+}
+
 _Noreturn static void give_up(const char *what, const char *object, int error) {
   say("no root: %s %s: %s; check root=, rootfstype= and rootflags= of the kernel command line", what, object,
       strerror(error));
   power(false);
   _exit(1); /* a panic, if even that failed */
+}
+
+static void map_root(char *text) {
+  struct mapping mapping;
+  int error = mapping_parse(text, &mapping);
+  if (error < 0) {
+    say("no root: dm-mod.create=%s: one device with one row is taken, name,,,ro,0 sectors type parameters", text);
+    power(false);
+    _exit(1);
+  }
+  wait_for_disks(mapping.parameters);
+  error = mapping_create(&mapping);
+  if (error < 0) give_up("map", mapping.name, -error);
 }
 
 static void mount_root(const struct boot_options *options) {
@@ -139,6 +185,7 @@ void boot_root(char **argv, uint64_t start_us) {
     unlink(MODULE_LIST);
     return;
   }
+  if (options.mapping != NULL) map_root(options.mapping);
   mount_root(&options);
   switch_root();
   snprintf(start, sizeof start, "%llu", (unsigned long long)start_us);

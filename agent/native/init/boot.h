@@ -12,10 +12,13 @@ uint64_t boot_start_us(void);
  */
 void boot_root(char **argv, uint64_t start_us);
 
-/* root=, rootfstype=, rootflags=, ro and rw of a kernel command line; NULL what is not there. Splits `line` in place.
+/*
+ * root=, rootfstype=, rootflags=, ro, rw and dm-mod.create= of a kernel command line; NULL what is not there. A value in
+ * double quotes may have spaces. Splits `line` in place.
  */
 struct boot_options {
   const char *root, *type, *flags;
+  char *mapping;
   bool writable;
 };
 void boot_options_parse(char *line, struct boot_options *out);

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -67,6 +68,23 @@ struct abi_program {
   uint16_t length;
   const uint64_t *instructions;
 };
+
+/* Of the device mapper; the last bytes of the head are padding. */
+struct abi_dm {
+  uint32_t version[3], data_size, data_start, target_count, open_count, flags, event_nr, padding;
+  uint64_t dev;
+  char name[128], uuid[129], data[7];
+};
+struct abi_dm_target {
+  uint64_t start, length;
+  int32_t status;
+  uint32_t next;
+  char type[16];
+};
+_Static_assert(sizeof(struct abi_dm) == 312 && sizeof(struct abi_dm_target) == 40, "the kernel's sizes");
+enum { ABI_DM_VERSION = 4, ABI_DM_READONLY = 1 };
+enum { ABI_DM_DEV_CREATE = 3, ABI_DM_DEV_SUSPEND = 6, ABI_DM_TABLE_LOAD = 9 };
+#define ABI_DM_COMMAND(command) _IOWR(0xfd, command, struct abi_dm)
 
 static inline int abi_open_tree(int dir, const char *path, unsigned flags) {
   return (int)syscall(NR_open_tree, dir, path, flags | ABI_OPEN_TREE_CLOEXEC);

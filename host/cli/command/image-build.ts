@@ -34,9 +34,9 @@ async function build(path: string, { to, update = false }: ImageBuildFlags): Pro
     "../../../rootfs-builder/recipe/recipe-tasks.ts"
   );
   const { showTasks } = await import("../../../rootfs-builder/show-tasks.ts");
-  const { sizeTable } = await import("../../../rootfs-builder/size-table.ts");
+  const { buildSummary } = await import("../../../rootfs-builder/build-summary.ts");
   const recipe = await readBuildRecipe(path);
   const target = { root: resolve(repositoryRoot), to: resolve(to ?? `build/${recipe.name}`) };
   await showTasks(await recipeTasks(recipe, { ...target, update }), process.stdout);
-  process.stdout.write(`\n${await sizeTable(target.to, recipeOptions(recipe, target).formats)}`);
+  process.stdout.write(`\n${await buildSummary(target.to, recipeOptions(recipe, target))}`);
 }

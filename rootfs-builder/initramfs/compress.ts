@@ -1,0 +1,19 @@
+import { promisify } from "node:util";
+import { constants, gzip, zstdCompress } from "node:zlib";
+
+export type Compression = "none" | "gzip" | "zstd";
+
+const { ZSTD_c_checksumFlag, ZSTD_c_compressionLevel } = constants;
+
+/** An archive as the kernel unpacks it. No time and no name goes into it. */
+export async function compress(archive: Buffer, compression: Compression): Promise<Buffer> {
+  switch (compression) {
+    case "none":
+      return archive;
+    case "gzip":
+      // Node writes no time into the header, and its system byte depends on the platform alone.
+      return promisify(gzip)(archive, { level: 9 });
+    case "zstd":
+      return promisify(zstdCompress)(archive, { params: { [ZSTD_c_compressionLevel]: 19, [ZSTD_c_checksumFlag]: 1 } });
+  }
+}

@@ -1,0 +1,69 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip, zstdDecompress } from "node:zlib";
+import { BuildError } from "../build-error.ts";
+import { run } from "../run.ts";
+
+/** Where the fields of the boot protocol's header stand (Documentation/arch/x86/boot.rst). */
+const SETUP_SECTORS = 0x1f1;
+const HEADER_MAGIC = 0x202;
+const VERSION = 0x206;
+const PAYLOAD_OFFSET = 0x248;
+const PAYLOAD_LENGTH = 0x24c;
+const FIRST_WITH_PAYLOAD = 0x0208;
+const SECTOR = 512;
+const ELF = Buffer.from("\x7fELF", "latin1");
+
+const GZIP = Buffer.from([0x1f, 0x8b]);
+const LZ4 = Buffer.from([0x02, 0x21, 0x4c, 0x18]);
+const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+/** Behind all but gzip stands the size of what was compressed. */
+const SIZE_FIELD = 4;
+
+/**
+ * The kernel as an uncompressed ELF file, as Firecracker wants it: what is packed in a bzImage. An ELF file is given back
+ * as it is.
+ * @param name for messages
+ */
+export async function vmlinuxOf(image: Buffer, name: string): Promise<Buffer> {
+  if (image.subarray(0, ELF.length).equals(ELF)) return image;
+  const kernel = await unpack(payload(image, name), name);
+  if (!kernel.subarray(0, ELF.length).equals(ELF))
+    throw new BuildError(`kernel ${name}: what is packed in it is no ELF`);
+  return kernel;
+}
+
+function payload(image: Buffer, name: string): Buffer {
+  if (image.length < PAYLOAD_LENGTH + 4 || image.toString("latin1", HEADER_MAGIC, HEADER_MAGIC + 4) !== "HdrS") {
+    throw new BuildError(`kernel ${name}: neither an ELF file nor a bzImage`);
+  }
+  if (image.readUInt16LE(VERSION) < FIRST_WITH_PAYLOAD) throw new BuildError(`kernel ${name}: older than Linux 2.6.26`);
+  const setup = (image[SETUP_SECTORS] || 4) + 1;
+  const start = setup * SECTOR + image.readUInt32LE(PAYLOAD_OFFSET);
+  const length = image.readUInt32LE(PAYLOAD_LENGTH);
+  if (start + length > image.length) throw new BuildError(`kernel ${name}: cut off`);
+  return image.subarray(start, start + length);
+}
+
+async function unpack(packed: Buffer, name: string): Promise<Buffer> {
+  const starts = (magic: Buffer) => packed.subarray(0, magic.length).equals(magic);
+  if (starts(GZIP)) return promisify(gunzip)(packed);
+  const bare = packed.subarray(0, packed.length - SIZE_FIELD);
+  if (starts(ZSTD)) return promisify(zstdDecompress)(bare);
+  if (starts(LZ4)) return unpackLz4(bare);
+  throw new BuildError(`kernel ${name}: packed by a method that is not known here (gzip, lz4 and zstd are)`);
+}
+
+/** The kernel's frames are those of lz4's first format. */
+async function unpackLz4(packed: Buffer): Promise<Buffer> {
+  const work = await mkdtemp(join(tmpdir(), "guestd-kernel-"));
+  try {
+    await writeFile(join(work, "kernel.lz4"), packed);
+    await run("lz4", ["-d", "-q", join(work, "kernel.lz4"), join(work, "kernel")]);
+    return await readFile(join(work, "kernel"));
+  } finally {
+    await rm(work, { recursive: true });
+  }
+}

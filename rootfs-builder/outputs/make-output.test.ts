@@ -1,0 +1,134 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Tree } from "../tree/tree.ts";
+import { type MadeOutput, makeOutput } from "./make-output.ts";
+import { OUTPUTS, outputFile } from "./output-names.ts";
+
+const MIB = 1024 * 1024;
+const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
+const run = (command: string, ...args: readonly string[]) =>
+  promisify(execFile)(command, args, { env, maxBuffer: 16 * MIB });
+
+const text = Buffer.from("text of a file\n".repeat(10_000));
+const file = { type: "file", mode: 0o755, content: text } as const;
+const tree: Tree = new Map([
+  ["etc", { type: "directory", mode: 0o755 }],
+  ["etc/first", file],
+  ["etc/same", file],
+  ["etc/with a space", { type: "file", mode: 0o600, content: Buffer.from("x") }],
+  ["tmp", { type: "directory", mode: 0o1777 }],
+  ["link", { type: "symlink", target: "etc/first" }],
+]);
+
+describe("outputs of a tree", () => {
+  let directory = "";
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "guestd-outputs-"));
+  });
+  afterAll(() => rm(directory, { recursive: true }));
+  const path = (name: string) => join(directory, outputFile(name));
+  const make = (name: string) => makeOutput(tree, name, directory);
+
+  test("have the same bytes when they are made again, and leave nothing else behind", async () => {
+    const digests = async (folder: string) => {
+      const made = [];
+      for (const name of OUTPUTS.filter((name) => !/^(ext4|squashfs|erofs-lz4hc)-.*disk$/.test(name))) {
+        await makeOutput(tree, name, folder);
+        made.push([outputFile(name), await digest(join(folder, outputFile(name)))] as const);
+      }
+      return made;
+    };
+    const before = await digests(directory);
+    await new Promise((resolve) => setTimeout(resolve, 1100)); // clocks of file systems count seconds
+    const again = join(directory, "again");
+    expect(await digests(again)).toEqual(before);
+    expect((await readdir(again)).sort()).toEqual(before.flatMap(([file]) => [file, `${file}.json`]).sort());
+  });
+
+  test.each(["erofs", "erofs-lz4hc"])("%s has what the tree has, by fsck.erofs", async (name) => {
+    await make(name);
+    await run("fsck.erofs", `--extract=${join(directory, name)}`, path(name));
+    expect(await readFile(join(directory, name, "etc/same"))).toEqual(text);
+  });
+
+  test("ext4 has what the tree has, all of it root's, by e2fsck and debugfs", async () => {
+    await make("ext4");
+    await run("e2fsck", "-fn", path("ext4"));
+    const { stdout } = await run("debugfs", "-R", 'cat "/etc/first"', path("ext4"));
+    expect(stdout).toBe(text.toString());
+    for (const name of ["/", "/etc/with a space", "/link"]) {
+      const said = (await run("debugfs", "-R", `stat "${name}"`, path("ext4"))).stdout;
+      expect(said).toMatch(/User: +0 +Group: +0 /);
+      expect(said).toMatch(/mtime: 0x00000001/);
+    }
+  });
+
+  test("squashfs has what the tree has, by unsquashfs", async () => {
+    await make("squashfs");
+    const { stdout } = await run("unsquashfs", "-lln", "-UTC", path("squashfs"));
+    expect(stdout).toMatch(/^-rw------- 0\/0 +1 1970-01-01 00:00 squashfs-root\/etc\/with a space$/m);
+    expect((await run("unsquashfs", "-cat", path("squashfs"), "etc/same")).stdout).toBe(text.toString());
+  });
+
+  test.each([
+    ["initramfs", "cat"],
+    ["initramfs-gzip", "gzip"],
+    ["initramfs-zstd", "zstd"],
+  ])("%s is a cpio archive after %s, with /init in it", async (name, program) => {
+    await make(name);
+    const unpack = program === "cat" ? "cat" : `${program} -dc`;
+    const { stdout } = await run("sh", "-c", `${unpack} "$1" | cpio -it --quiet`, "sh", path(name));
+    expect(stdout.split("\n").sort().join(" ").trim()).toBe("etc etc/first etc/same etc/with a space init link tmp");
+  });
+
+  test("a verity disk is what veritysetup takes, and one changed byte is not", async () => {
+    const { verity, size } = await make("erofs-verity-disk");
+    if (verity === undefined) throw new Error("no verity");
+    const bytes = await readFile(path("erofs-verity-disk"));
+    expect(bytes.length).toBe(size);
+    const [data, hashes] = [0, 1].map((index) => partition(bytes, index));
+    const check = async () => {
+      await writeFile(join(directory, "data"), data ?? "");
+      await writeFile(join(directory, "hashes"), hashes ?? "");
+      const options = ["--no-superblock", `--data-blocks=${verity.dataBlocks}`, `--salt=${verity.salt}`];
+      const files = [join(directory, "data"), join(directory, "hashes")];
+      return run("veritysetup", "verify", ...options, ...files, verity.rootHash);
+    };
+    await check();
+    data?.writeUInt8((data[9000] ?? 0) ^ 1, 9000);
+    await expect(check()).rejects.toThrow();
+  });
+
+  test("a file of JSON beside each says what it is", async () => {
+    const made = await make("ext4-dax-disk");
+    const said: MadeOutput = JSON.parse(await readFile(`${path("ext4-dax-disk")}.json`, "utf8"));
+    expect(said).toEqual(made);
+    expect(said).toMatchObject({ output: "ext4-dax-disk", file: "root.ext4-dax-disk.img", size: 128 * MIB });
+  });
+
+  test("a name that is not known is refused, and so is a tree that can't be packed, with nothing left", async () => {
+    await expect(makeOutput(tree, "xfs", directory)).rejects.toThrow(/^output xfs: not known; there are erofs, /);
+    const odd: Tree = new Map([['a"b', file]]);
+    const empty = join(directory, "empty");
+    await expect(makeOutput(odd, "ext4", empty)).rejects.toThrow('ext4: "a\\"b": a name with a quote');
+    expect(await readdir(empty)).toEqual([]);
+  });
+});
+
+/** What the entry of the partition table names. */
+function partition(disk: Buffer, index: number): Buffer {
+  const entry = disk.subarray(446 + 16 * index);
+  const start = entry.readUInt32LE(8) * 512;
+  return Buffer.from(disk.subarray(start, start + entry.readUInt32LE(12) * 512));
+}
+
+async function digest(path: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+}

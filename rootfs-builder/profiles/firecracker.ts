@@ -1,0 +1,39 @@
+import { rootWords } from "./kernel-words.ts";
+import { memoryMib, type Profile } from "./profile.ts";
+
+const CONFIGURATION = "firecracker.json";
+
+/**
+ * virtio-mmio only, described by ACPI (Firecracker 1.8 and newer), and no PCI. The drive is not called the root device: Firecracker
+ * would add a root= of its own.
+ */
+export const firecracker: Profile = {
+  defaultOutput: "squashfs",
+  takes: (output) => !output.includes("dax"),
+  kernel: "vmlinux",
+  modules: () => ["virtio_mmio", "vmw_vsock_virtio_transport", "virtio_blk", "virtio_net", "overlay"],
+  starts({ kernel, initrd, root }) {
+    const line = ["console=ttyS0", "reboot=k", "panic=1", "pci=off", "quiet", ...rootWords(root, false)].join(" ");
+    const drive = { drive_id: "root", path_on_host: root.file, is_root_device: false, is_read_only: true };
+    return [
+      {
+        machine: "firecracker",
+        kernelCommandLine: line,
+        command: ["firecracker", "--no-api", "--config-file", CONFIGURATION],
+        configuration: {
+          [CONFIGURATION]: {
+            "boot-source": {
+              kernel_image_path: kernel,
+              ...(initrd === undefined ? {} : { initrd_path: initrd }),
+              boot_args: line,
+            },
+            drives: root.output.startsWith("initramfs") ? [] : [drive],
+            "machine-config": { vcpu_count: 1, mem_size_mib: memoryMib(root) },
+            vsock: { guest_cid: 3, uds_path: "vsock.sock" },
+          },
+        },
+        note: "vsock.sock is hybrid vsock. Firecracker has no power-off: end its process after DestroySandbox",
+      },
+    ];
+  },
+};

@@ -1,0 +1,101 @@
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { buildInitramfs } from "../initramfs/initramfs.ts";
+import { type KernelModule, resolveModules } from "../initramfs/modules.ts";
+import { vmlinuxOf } from "../kernel/vmlinux.ts";
+import { type MadeOutput, makeOutput } from "../outputs/make-output.ts";
+import { kernelType, outputNamed } from "../outputs/output-names.ts";
+import type { Tree } from "../tree/tree.ts";
+import { withTemporary } from "../with-temporary.ts";
+import { writeJson } from "../write-json.ts";
+import type { Profile, Start } from "./profile.ts";
+import { outputOf, type ProfileName, profileNamed } from "./profiles.ts";
+
+export interface GuestParts {
+  readonly profile: ProfileName;
+  /** One of `OUTPUTS` that the profile takes. */
+  readonly output: string;
+  readonly tree: Tree;
+  /** The static init. */
+  readonly init: Buffer;
+  readonly kernel: {
+    /** A bzImage or an ELF file. */
+    readonly image: string;
+    /** lib/modules/<release>; without it the kernel has all built in that it needs. */
+    readonly modules?: string | undefined;
+  };
+}
+
+/** What guest.json says. */
+export interface GuestDescription {
+  readonly profile: ProfileName;
+  readonly root: MadeOutput;
+  readonly kernel: string | undefined;
+  readonly initrd: string | undefined;
+  /** Of the initramfs, in the order of loading. */
+  readonly modules: readonly string[];
+  readonly starts: readonly Start[];
+  /** All files of the guest, but for guest.json. */
+  readonly files: readonly string[];
+}
+
+const DESCRIPTION = "guest.json";
+const INITRD = "initrd.cpio.gz";
+
+/**
+ * All that a VMM needs, in `directory`: the kernel, the initramfs that finds the root, the root, what the VMM reads, and
+ * guest.json, which says how it is started. Each file appears by rename.
+ */
+export async function makeGuest(parts: GuestParts, directory: string): Promise<GuestDescription> {
+  const profile = profileNamed(parts.profile);
+  const name = outputOf(parts.profile, [parts.output]);
+  const output = outputNamed(name);
+  const modules = await modulesOf(parts, profile, name);
+  const whole = output.kind === "initramfs";
+  const root = await makeOutput(parts.tree, name, directory, whole ? { modules } : {});
+  const kernel = await putKernel(parts, profile, directory);
+  const stage = whole || modules.length === 0 ? undefined : INITRD;
+  if (stage !== undefined) await put(directory, stage, await buildInitramfs({ init: parts.init, modules }));
+  const starts = profile.starts({ kernel: kernel ?? "vmlinux", initrd: whole ? root.file : stage, root });
+  const configurations = starts.flatMap((start) => Object.entries(start.configuration ?? {}));
+  for (const [file, value] of configurations) await writeJson(join(directory, file), value);
+  const files = [kernel, stage, root.file, ...configurations.map(([file]) => file)];
+  const description: GuestDescription = {
+    profile: parts.profile,
+    root,
+    kernel,
+    initrd: whole ? root.file : stage,
+    modules: modules.map((module) => module.name),
+    starts,
+    files: files.filter((file) => file !== undefined),
+  };
+  await writeJson(join(directory, DESCRIPTION), description);
+  return description;
+}
+
+async function modulesOf(parts: GuestParts, profile: Profile, name: string): Promise<readonly KernelModule[]> {
+  if (parts.kernel.modules === undefined || profile.kernel === "the host's") return [];
+  const output = outputNamed(name);
+  const wanted = profile.modules(name);
+  const fileSystem = output.kind === "initramfs" ? [] : [kernelType(output.fileSystem)];
+  const verity = output.kind === "file system" && output.layout === "verity-disk" ? ["dm_verity"] : [];
+  // layers of containers are EROFS, whatever the root is
+  return resolveModules(parts.kernel.modules, [...wanted, "erofs", ...fileSystem, ...verity]);
+}
+
+async function putKernel({ kernel }: GuestParts, profile: Profile, directory: string): Promise<string | undefined> {
+  if (profile.kernel === "the host's") return undefined;
+  const image = await readFile(kernel.image);
+  const isElf = image.toString("latin1", 0, 4) === "\x7fELF";
+  const elf = profile.kernel === "vmlinux" || isElf;
+  const file = elf ? "vmlinux" : "vmlinuz";
+  await put(directory, file, elf ? await vmlinuxOf(image, kernel.image) : image);
+  return file;
+}
+
+async function put(directory: string, file: string, content: Buffer): Promise<void> {
+  await withTemporary(directory, async (work) => {
+    await writeFile(join(work, file), content);
+    await rename(join(work, file), join(directory, file));
+  });
+}

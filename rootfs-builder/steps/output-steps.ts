@@ -1,0 +1,93 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { guestKernel } from "../debian/kernel-package.ts";
+import { digestOf } from "../digest.ts";
+import { makeOutput } from "../outputs/make-output.ts";
+import { type ArtifactFile, writeArtifact } from "../outputs/oci-artifact.ts";
+import { outputFile } from "../outputs/output-names.ts";
+import { type GuestDescription, type GuestParts, makeGuest } from "../profiles/make-guest.ts";
+import type { ProfileName } from "../profiles/profiles.ts";
+import { readVersion } from "../read-version.ts";
+import { type BuildContext, nativeFile } from "./context.ts";
+import { rootKey, rootTree } from "./root-tree.ts";
+import type { Step } from "./step.ts";
+
+/** The root packed as one output, in <to>/outputs. */
+export function outputStep(context: BuildContext, output: string): Step {
+  const directory = join(context.to, "outputs");
+  const file = join(directory, outputFile(output));
+  return {
+    name: output,
+    outputs: [file, `${file}.json`],
+    key: () => rootKey(context),
+    async build() {
+      await makeOutput((await rootTree(context)).tree, output, directory);
+    },
+  };
+}
+
+/** All that a VMM needs, in <to>/<profile>. */
+export function guestStep(context: BuildContext, profile: ProfileName, output: string): Step {
+  const directory = join(context.to, profile);
+  return {
+    name: `guest for ${profile}`,
+    outputs: [join(directory, "guest.json"), join(directory, outputFile(output))],
+    async key() {
+      const { image, modules = "" } = await kernelOf(context);
+      return digestOf(await rootKey(context), output, await context.digests.file(image), modules);
+    },
+    async build() {
+      const init = await readFile(await nativeFile(context, "init"));
+      const { tree } = await rootTree(context);
+      await makeGuest({ profile, output, tree, init, kernel: await kernelOf(context) }, directory);
+    },
+  };
+}
+
+/** The same files as one OCI artifact, the layout <to>/<profile>/oci. */
+export function artifactStep(context: BuildContext, profile: ProfileName): Step {
+  const directory = join(context.to, profile);
+  const target = join(directory, "oci");
+  const description = join(directory, "guest.json");
+  return {
+    name: `artifact for ${profile}`,
+    outputs: [join(target, "index.json")],
+    async key() {
+      const { files } = await readDescription(description);
+      const all = ["guest.json", ...files].map((file) => context.digests.file(join(directory, file)));
+      return digestOf(...(await Promise.all(all)));
+    },
+    async build() {
+      const guest = await readDescription(description);
+      const annotations = {
+        "org.opencontainers.image.version": await readVersion(context.root),
+        "dev.guestd.profile": profile,
+      };
+      await writeArtifact(directory, artifactFiles(guest), target, annotations);
+    },
+  };
+}
+
+function artifactFiles(guest: GuestDescription): readonly ArtifactFile[] {
+  const named = (file: string | undefined, role: string, mediaType: string): ArtifactFile[] =>
+    file === undefined ? [] : [{ file, role, mediaType }];
+  const { kernel, initrd, root, files } = guest;
+  const whole = initrd === root.file;
+  const known = new Set([kernel, initrd, root.file]);
+  return [
+    ...named(kernel, "kernel", "application/vnd.guestd.kernel"),
+    ...named(initrd, "initrd", "application/vnd.guestd.initrd"),
+    ...(whole ? [] : named(root.file, "root", "application/vnd.guestd.root.raw")),
+    ...files.filter((file) => !known.has(file)).flatMap((file) => named(file, "configuration", "application/json")),
+    ...named("guest.json", "description", "application/json"),
+  ];
+}
+
+async function readDescription(path: string): Promise<GuestDescription> {
+  return JSON.parse(await readFile(path, "utf8"));
+}
+
+/** The user's own, without modules unless a folder is named; else Debian's with its modules. */
+async function kernelOf({ vmlinux, modules, inputs }: BuildContext): Promise<GuestParts["kernel"]> {
+  return vmlinux === undefined ? guestKernel(await inputs.kernelRelease()) : { image: vmlinux, modules };
+}

@@ -1,0 +1,66 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { connect } from "../../host/client/agent-client.ts";
+import { Guest } from "../../host/machine/guest.ts";
+import type { GuestOptions } from "../../host/machine/guest-options.ts";
+import type { GuestDescription } from "../../rootfs-builder/profiles/make-guest.ts";
+
+const MIB = 1024 * 1024;
+
+/** A machine of QEMU for a way to start that guest.json describes; for other VMMs one with the same devices. */
+export type Stand = "q35" | "microvm" | "like cloud-hypervisor" | "like firecracker";
+
+const START: Readonly<Record<Stand, string>> = {
+  q35: "q35",
+  microvm: "microvm",
+  "like cloud-hypervisor": "cloud-hypervisor",
+  "like firecracker": "firecracker",
+};
+
+export function describedGuest(directory: string): GuestDescription {
+  return JSON.parse(readFileSync(join(directory, "guest.json"), "utf8"));
+}
+
+/** Starts what is in the folder by the kernel command line that its guest.json says. */
+async function startDescribed(directory: string, stand: Stand, more: GuestOptions = {}): Promise<Guest> {
+  const { kernel, initrd, root, starts } = describedGuest(directory);
+  const start = starts.find(({ machine }) => machine === START[stand]);
+  if (kernel === undefined || start === undefined) throw new Error(`${directory}: nothing for ${stand}`);
+  const file = join(directory, root.file);
+  const small = stand === "microvm" || stand === "like firecracker";
+  return Guest.start({
+    ...(small ? { type: "microvm", pci: false } : {}),
+    kernel: join(directory, kernel),
+    initrd: initrd !== undefined && join(directory, initrd),
+    memoryMib: root.output.startsWith("initramfs") ? 768 : 512,
+    image: false,
+    ...rootDevice(file, root.size, start.kernelCommandLine, stand),
+    kernelArgs: [start.kernelCommandLine],
+    ...more,
+  });
+}
+
+function rootDevice(file: string, size: number, line: string, stand: Stand): GuestOptions {
+  if (!line.includes("root=")) return {};
+  if (line.includes("/dev/pmem0")) {
+    if (stand === "q35") return { image: file };
+    const backend = `memory-backend-file,id=root,mem-path=${file},size=${size / MIB}M,share=on,readonly=on`;
+    const room = ["-m", "slots=2,maxmem=4G"];
+    return { qemuArgs: [...room, "-object", backend, "-device", "virtio-pmem-pci,memdev=root"] };
+  }
+  const bus = stand === "q35" || stand === "like cloud-hypervisor" ? "pci" : "device";
+  const drive = `id=root,file=${file},format=raw,if=none,readonly=on`;
+  return { qemuArgs: ["-drive", drive, "-device", `virtio-blk-${bus},drive=root`] };
+}
+
+/** Boots, has the first Check answered, and powers off. Gives the milliseconds until that answer. */
+export async function bootsDescribed(directory: string, stand: Stand, more: GuestOptions = {}): Promise<number> {
+  const begun = performance.now();
+  await using guest = await startDescribed(directory, stand, more);
+  const client = await connect(guest.address(1024));
+  const { status } = await client.health.check({});
+  const answered = performance.now() - begun;
+  if (status !== 1) throw new Error(`Check says ${status}`);
+  await guest.powerOff(() => client.agent.destroySandbox({}));
+  return answered;
+}

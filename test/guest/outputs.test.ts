@@ -1,0 +1,51 @@
+import { execFile } from "node:child_process";
+import { closeSync, cpSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { repositoryRoot } from "../../host/machine/paths.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { bootsDescribed, describedGuest } from "./boot-described.ts";
+
+const MIB = 1024 * 1024;
+
+/** The rest of the outputs and profiles is in test/nightly/outputs.test.ts. */
+describe("guests of profiles, by the kernel command line of their guest.json", () => {
+  let directory = "";
+  beforeAll(async () => {
+    directory = makeWorkDirectory("outputs");
+    const build = (...options: readonly string[]) =>
+      promisify(execFile)(process.execPath, [
+        ...[join(repositoryRoot, "rootfs-builder/build.ts"), "--to", directory],
+        ...options,
+      ]);
+    await build("--profile", "qemu", "--output", "erofs-verity-disk");
+    await build("--profile", "firecracker");
+  });
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it("answers from a root that dm-verity checks", async () => {
+    await bootsDescribed(join(directory, "qemu"), "q35");
+  });
+
+  it("refuses a root of which one byte was changed", async () => {
+    const changed = join(directory, "changed");
+    cpSync(join(directory, "qemu"), changed, { recursive: true });
+    flip(join(changed, describedGuest(changed).root.file), MIB + 1024 + 100);
+    await expect(bootsDescribed(changed, "q35")).rejects.toThrow(
+      /verity: .* data block 0 is corrupted[\s\S]*no root: mount \/dev\/dm-0: I/,
+    );
+  });
+
+  it("answers without PCI from an uncompressed kernel, as under Firecracker", async () => {
+    await bootsDescribed(join(directory, "firecracker"), "like firecracker");
+  });
+});
+
+function flip(file: string, offset: number): void {
+  const descriptor = openSync(file, "r+");
+  const byte = Buffer.alloc(1);
+  readSync(descriptor, byte, 0, 1, offset);
+  writeSync(descriptor, Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, offset);
+  closeSync(descriptor);
+}
