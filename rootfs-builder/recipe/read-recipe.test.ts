@@ -126,6 +126,8 @@ describe("a recipe's file", () => {
 test("the recipes of the repository can be read", async () => {
   const folder = join(import.meta.dirname, "../recipes");
   const names = (await readdir(folder)).filter((name) => name.endsWith(".yaml"));
-  expect(names).toContain("default.yaml");
   for (const name of names) await readBuildRecipe(join(folder, name));
+  // What `npm run build` makes, and no more.
+  const { profile, outputs, agent, sources } = await readBuildRecipe(join(folder, "default.yaml"));
+  expect({ profile, outputs, agent, sources }).toEqual({ outputs: ["guest"], agent: true, sources: [] });
 });
