@@ -4,16 +4,21 @@ import { bootMarks, bootTimeline, timelineText } from "./boot-timeline.ts";
 const LINE = JSON.stringify({
   level: "INFO",
   msg: "listening",
-  marks: { init: 2_000_000, agent: 2_500_000, listening: 4_300_000 },
+  marks: { init: 2_000_000, agent: 2_500_000, loaded: 4_000_000, listening: 4_300_000 },
 });
 const HOST = { qemu: 30, firstLine: 3200, ready: 5330 };
 
 test("the guest's clock is laid on ours by the moment when it listens", () => {
   const timeline = bootTimeline(HOST, 5430.4, bootMarks(LINE));
-  expect(timeline).toEqual({ kernel: 1000, init: 3000, agent: 3500, listening: 5300, check: 5400 });
+  expect(timeline).toEqual({ kernel: 1000, init: 3000, agent: 3500, loaded: 5000, listening: 5300, check: 5400 });
   expect(timelineText(timeline)).toBe(
-    "QEMU 0 → kernel 1.00 → init 3.00 → agent 3.50 → listening 5.30 → first answer 5.40 s",
+    "QEMU 0 → kernel 1.00 → init 3.00 → agent 3.50 → loaded 5.00 → listening 5.30 → first answer 5.40 s",
   );
+});
+
+test("an agent that does not tell when it was loaded has the other marks", () => {
+  const marks = bootMarks(LINE.replace("loaded", "other"));
+  expect(timelineText(bootTimeline(HOST, 5430, marks))).toContain("agent 3.50 → listening 5.30");
 });
 
 test("without the guest's marks it is shorter", () => {

@@ -8,6 +8,8 @@ export interface BootTimeline {
   readonly init?: number;
   /** init executed the agent. */
   readonly agent?: number;
+  /** Node had started, and the agent's bundle was loaded. */
+  readonly loaded?: number;
   readonly listening: number;
   /** The first Check was answered. */
   readonly check: number;
@@ -17,6 +19,8 @@ export interface BootTimeline {
 export interface BootMarks {
   readonly init: number;
   readonly agent: number;
+  /** Undefined of an older agent. */
+  readonly loaded?: number;
   readonly listening: number;
 }
 
@@ -24,9 +28,9 @@ export interface BootMarks {
 export function bootMarks(line: string): BootMarks | undefined {
   const record = parseRecord(line);
   if (record?.["msg"] !== "listening") return undefined;
-  const { init, agent, listening } = (record["marks"] ?? {}) as Record<string, unknown>;
+  const { init, agent, loaded, listening } = (record["marks"] ?? {}) as Record<string, unknown>;
   if (typeof init !== "number" || typeof agent !== "number" || typeof listening !== "number") return undefined;
-  return { init, agent, listening };
+  return { init, agent, ...(typeof loaded === "number" ? { loaded } : {}), listening };
 }
 
 /**
@@ -38,18 +42,25 @@ export function bootTimeline(host: Timeline, answered: number, marks?: BootMarks
   const check = Math.round(answered) - host.qemu;
   if (marks === undefined) return { listening, check };
   const at = (micros: number) => Math.max(0, Math.round(listening + (micros - marks.listening) / 1000));
-  return { kernel: at(0), init: at(marks.init), agent: at(marks.agent), listening, check };
+  const loaded = marks.loaded === undefined ? {} : { loaded: at(marks.loaded) };
+  return { kernel: at(0), init: at(marks.init), agent: at(marks.agent), ...loaded, listening, check };
 }
 
-/** One line: "QEMU 0 → kernel 0.97 s → …". */
-export function timelineText(timeline: BootTimeline): string {
+/** What is known, in its order: a name and milliseconds. */
+export function timelineSteps(timeline: BootTimeline): readonly (readonly [name: string, ms: number])[] {
   const steps: readonly [string, number | undefined][] = [
     ["kernel", timeline.kernel],
     ["init", timeline.init],
     ["agent", timeline.agent],
+    ["loaded", timeline.loaded],
     ["listening", timeline.listening],
     ["first answer", timeline.check],
   ];
-  const known = steps.flatMap(([name, ms]) => (ms === undefined ? [] : [`${name} ${(ms / 1000).toFixed(2)}`]));
+  return steps.flatMap(([name, ms]) => (ms === undefined ? [] : [[name, ms] as const]));
+}
+
+/** One line: "QEMU 0 → kernel 0.97 s → …". */
+export function timelineText(timeline: BootTimeline): string {
+  const known = timelineSteps(timeline).map(([name, ms]) => `${name} ${(ms / 1000).toFixed(2)}`);
   return `QEMU 0 → ${known.join(" → ")} s`;
 }

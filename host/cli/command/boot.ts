@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import colors from "picocolors";
-import { timelineText } from "../../sandbox/boot-timeline.ts";
+import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
 import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
 import { type GuestFlags, guestImage, guestSize, withGuestFlags } from "../guest-flags.ts";
 import { Interrupts } from "../interrupts.ts";
@@ -9,10 +9,12 @@ import { identifier } from "../option-values.ts";
 import { randomName } from "../random-name.ts";
 import { type GuestRecord, StateStore } from "../state-store.ts";
 import { StatusLine } from "../status-line.ts";
+import { textTable } from "../text-table.ts";
 
 interface BootFlags extends GuestFlags {
   readonly name?: string;
   readonly detach?: true;
+  readonly timeline?: true;
   readonly verbose?: true;
 }
 
@@ -28,7 +30,8 @@ export function addBoot(program: Command): void {
       "Boots a guest with a sandbox that is ready for containers, prints its address and the time line, keeps it.",
     )
     .option("--name <name>", "its name", identifier)
-    .option("-d, --detach", "return when it is up");
+    .option("-d, --detach", "return when it is up")
+    .option("--timeline", "print each step of the boot with its time");
   withGuestFlags(command)
     .option("-v, --verbose", "show its console on stderr")
     .addHelpText("after", HELP)
@@ -44,7 +47,7 @@ async function boot(flags: BootFlags): Promise<void> {
     await runInBackground(name, outputFile(store, name, name));
     status.clear();
     const record = store.guests().find((guest) => guest.name === name);
-    if (record !== undefined) process.stdout.write(describe(record));
+    if (record !== undefined) process.stdout.write(describe(record, flags));
     return;
   }
   using interrupts = new Interrupts();
@@ -69,7 +72,7 @@ async function keep(
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;
   status.clear();
-  process.stdout.write(describe(record));
+  process.stdout.write(describe(record, flags));
   announceReady();
   const died = new Promise<never>((_, reject) => {
     kept.guest.signal.addEventListener("abort", () => reject(kept.guest.signal.reason), { once: true });
@@ -79,7 +82,28 @@ async function keep(
   await kept.powerOff();
 }
 
-function describe({ name, address, accelerator, memoryMib, cpus, timeline }: GuestRecord): string {
+function describe(record: GuestRecord, flags: BootFlags): string {
+  const { name, address, accelerator, memoryMib, cpus, timeline } = record;
   const size = `${memoryMib} MiB, ${cpus} CPU${cpus === 1 ? "" : "s"}, ${accelerator}`;
-  return `${colors.bold(name)}  ${address}  (${size})\n${timelineText(timeline)}\n`;
+  return `${colors.bold(name)}  ${address}  (${size})\n${flags.timeline ? stepTable(timeline) : `${timelineText(timeline)}\n`}`;
 }
+
+/** What each step is, since when QEMU runs, and how long it took, in seconds. */
+function stepTable(timeline: BootTimeline): string {
+  let before = 0;
+  const rows = timelineSteps(timeline).map(([name, ms]) => {
+    const row = [(ms / 1000).toFixed(2), `+${((ms - before) / 1000).toFixed(2)}`, STEPS[name] ?? name];
+    before = ms;
+    return row;
+  });
+  return textTable([["0.00", "", "QEMU started"], ...rows]);
+}
+
+const STEPS: Readonly<Record<string, string>> = {
+  kernel: "the kernel began",
+  init: "init began",
+  agent: "init executed the agent",
+  loaded: "the agent's bundle was loaded",
+  listening: "the agent listened",
+  "first answer": "the first Check was answered",
+};

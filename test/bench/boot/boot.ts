@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { textTable } from "../../../host/cli/text-table.ts";
+import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
+import { BootRounds } from "./boot-rounds.ts";
+import { helloInitramfs } from "./hello-initramfs.ts";
+
+/** What a first answer may take by the time of the guest that says hello. */
+const AIM = 1.35;
+
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "5" }, json: { type: "string" }, type: { type: "string" } },
+});
+
+const directory = mkdtempSync(join(tmpdir(), "guestd-bench-boot-"));
+try {
+  const type = values.type === "microvm" ? "microvm" : undefined;
+  const rounds = new BootRounds(helloInitramfs(directory), type === undefined ? {} : { type });
+  for (let round = 0; round < Number(values.rounds); round++) {
+    await rounds.bootHello();
+    await rounds.bootOurs();
+  }
+  await report(rounds);
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** The table; medians, in seconds, and of the ratio against each end of the other guest. */
+async function report({ hello, helloEnd, steps }: BootRounds): Promise<void> {
+  const seconds = (ms: number) => (ms / 1000).toFixed(2);
+  const rows: string[][] = [["since QEMU's start, s", "median", "most", "step"]];
+  let before = 0;
+  for (const [name, samples] of steps) {
+    rows.push([name, seconds(samples.median), seconds(samples.most), `+${seconds(samples.median - before)}`]);
+    before = samples.median;
+  }
+  const answer = steps.get("first answer")?.median ?? Number.NaN;
+  const against = [hello, helloEnd].map((other) => answer / other.median);
+  rows.push(["PID 1 that says hello: its line", seconds(hello.median), seconds(hello.most), ""]);
+  rows.push(["its QEMU has ended", seconds(helloEnd.median), seconds(helloEnd.most), ""]);
+  const ratios = against.map((ratio) => ratio.toFixed(2));
+  rows.push([`first answer by these (aim ≤ ${AIM})`, ratios.join(", "), "", ""]);
+  const { kind } = await chooseAccelerator();
+  process.stdout.write(textTable(rows));
+  process.stdout.write(`Medians of ${hello.count}, in turns; ${kind}, load ${loadavg()[0]?.toFixed(1)}.\n`);
+  if (values.json === undefined) return;
+  const medians = Object.fromEntries([...steps].map(([name, samples]) => [name, samples.median]));
+  const json = {
+    ...medians,
+    hello: hello.median,
+    hello_end: helloEnd.median,
+    ratio: against[0],
+    ratio_end: against[1],
+  };
+  writeFileSync(resolve(values.json), `${JSON.stringify(json, undefined, 2)}\n`);
+}

@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "../../../host/client/agent-client.ts";
+import { Guest } from "../../../host/machine/guest.ts";
+import type { GuestOptions } from "../../../host/machine/guest-options.ts";
+import { imagePaths } from "../../../host/machine/paths.ts";
+import { Samples } from "../samples.ts";
+
+const MEMORY_MIB = 256;
+/** How long a guest is left alone after its first answer. */
+const SETTLE_MS = 2000;
+
+/** What a QEMU process has of the host's memory, in KiB; what it shares counts by its share. */
+interface Shares {
+  readonly all: Samples;
+  /** The guest's own memory. */
+  readonly memory: Samples;
+  /** The image, as far as it is mapped. */
+  readonly image: Samples;
+}
+
+export type Backing = "NVDIMM with DAX" | "virtio-blk";
+
+const OPTIONS: Readonly<Record<Backing, GuestOptions>> = {
+  "NVDIMM with DAX": {},
+  "virtio-blk": {
+    image: false,
+    kernelArgs: ["root=/dev/vda1", "rootfstype=erofs", "ro"],
+    qemuArgs: [
+      ...["-drive", `id=image,file=${imagePaths.image},format=raw,if=none,readonly=on`],
+      ...["-device", "virtio-blk-pci,drive=image"],
+    ],
+  },
+};
+
+/** Boots guests of one image beside each other and measures all of them whenever there are as many as `counts` says. */
+export async function sharingRound(
+  backing: Backing,
+  counts: readonly number[],
+  onMeasured: (count: number, shares: Shares) => void,
+): Promise<void> {
+  await using guests = new AsyncDisposableStack();
+  const pids: number[] = [];
+  for (const count of counts) {
+    while (pids.length < count) {
+      const guest = guests.use(await Guest.start({ memoryMib: MEMORY_MIB, ...OPTIONS[backing] }));
+      await using client = await connect(guest.address(1024));
+      await client.health.check({});
+      pids.push(guest.pids[0] ?? Number.NaN);
+    }
+    await sleep(SETTLE_MS);
+    onMeasured(count, sharesOf(pids));
+  }
+}
+
+function sharesOf(pids: readonly number[]): Shares {
+  const shares = { all: new Samples(), memory: new Samples(), image: new Samples() };
+  for (const pid of pids) {
+    const text = readFileSync(`/proc/${pid}/smaps`, "utf8");
+    const mappings = text.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).map((mapping) => ({
+      name: mapping.slice(0, mapping.indexOf("\n")),
+      pss: Number(/^Pss:\s+(\d+) kB$/m.exec(mapping)?.[1] ?? 0),
+    }));
+    const sum = (part: string) => mappings.reduce((all, { name, pss }) => all + (name.includes(part) ? pss : 0), 0);
+    shares.all.add(sum(""));
+    shares.memory.add(sum("memfd:"));
+    shares.image.add(sum(imagePaths.image));
+  }
+  return shares;
+}
