@@ -5,6 +5,7 @@ import { initramfsStep, kernelStep } from "./steps/boot-steps.ts";
 import { type BuildContext, type BuildOptions, type Format, openContext } from "./steps/context.ts";
 import { imageStep } from "./steps/image-step.ts";
 import { kataImageStep, kataInitrdStep } from "./steps/kata-steps.ts";
+import { manifestStep } from "./steps/manifest-step.ts";
 import { artifactStep, guestStep, outputStep } from "./steps/output-steps.ts";
 import { Stamps, type Step } from "./steps/step.ts";
 
@@ -39,8 +40,10 @@ export async function buildTasks(options: BuildOptions): Promise<readonly BuildT
 export async function makeTasks(context: BuildContext): Promise<readonly BuildTask[]> {
   const stamps = await Stamps.open(join(context.to, "image", ".stamps.json"));
   const agent = context.agent === false ? [] : AGENT;
-  const makers = [...agent, ...(context.formats ?? ["guest"]).flatMap((format) => STEPS[format])];
-  return [...makers.map((make) => make(context)), ...packingSteps(context)].map((step) => {
+  const makers = [...agent, ...(context.formats ?? ["guest"]).flatMap((format) => STEPS[format])].map((make) =>
+    make(context),
+  );
+  return [...makers, ...packingSteps(context), manifestStep(context)].map((step) => {
     return {
       name: step.name,
       async run() {

@@ -12,6 +12,8 @@ export interface BundleFile {
   readonly bytes: number;
   /** Biggest first; bytes as they are in the output. */
   readonly parts: readonly BundlePart[];
+  /** Folders of the packages that something of is in it, as package-lock.json names them, sorted. */
+  readonly modules: readonly string[];
 }
 
 /** What an output of esbuild is made of, by package or folder. */
@@ -24,10 +26,17 @@ export function sizeReport(name: string, metafile: Metafile): BundleFile {
   }
   const parts = [...sizes].map(([part, bytes]) => ({ name: part, bytes }));
   parts.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
-  return { name, bytes: output?.bytes ?? 0, parts };
+  return { name, bytes: output?.bytes ?? 0, parts, modules: modulesOf(Object.keys(output?.inputs ?? {})) };
 }
 
 function partOf(input: string): string {
   const installed = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1];
   return installed ?? /^(?:\.\.\/)*([^/]+)\//.exec(input)?.[1] ?? input;
+}
+
+function modulesOf(inputs: readonly string[]): readonly string[] {
+  const folders = inputs.map(
+    (input) => /node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? [],
+  );
+  return [...new Set(folders.flat())].sort();
 }

@@ -16,8 +16,11 @@ const IP = "usr/bin/ip";
 /** All of iptables for nf_tables in one program, which looks at the name that it is called by. */
 const IPTABLES = "usr/sbin/xtables-nft-multi";
 const NAMES = ["iptables", "ip6tables"].flatMap((name) => [name, `${name}-save`, `${name}-restore`]);
-/** Matches and targets, loaded by name; those of ARP and of bridges are other programs', connlabel needs two more libraries. */
-const EXTENSION = /^usr\/lib\/[^/]+\/xtables\/lib(xt|ipt|ip6t)_(?!connlabel\.)\w+\.so$/;
+/**
+ * Matches and targets, loaded by name; those of ARP and of bridges are other programs', connlabel needs two more libraries. No
+ * kernel since 3.17 has ULOG, a guest has no LED, and osf has nothing to compare with unless nfnl_osf brings it.
+ */
+const EXTENSION = /^usr\/lib\/[^/]+\/xtables\/lib(xt|ipt|ip6t)_(?!(connlabel|LED|osf|ULOG)\.)\w+\.so$/;
 
 /** `ip`, iptables under its names, and its extensions. */
 export async function networkTools(packageOf: PackageGetter): Promise<Tree> {

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { BuildError, reason } from "../build-error.ts";
+import { sha256Of } from "../debian/package-facts.ts";
 import type { Tree } from "../tree/tree.ts";
 import { attempt, type Check, check } from "./check.ts";
 import { diskParts, isDisk } from "./disk-parts.ts";
@@ -15,6 +16,7 @@ export interface Inspected {
   readonly file: string;
   readonly kind: string;
   readonly bytes: number;
+  readonly sha256: string;
   readonly checks: readonly Check[];
   /** What is in it; undefined for what holds no files. */
   readonly tree?: Tree;
@@ -22,7 +24,7 @@ export interface Inspected {
   readonly release?: string | undefined;
 }
 
-type Content = Omit<Inspected, "file" | "bytes">;
+type Content = Omit<Inspected, "file" | "bytes" | "sha256">;
 /** More would not fit in the memory of one buffer that is read at once. */
 const MOST_BYTES = 2 ** 32;
 
@@ -31,10 +33,11 @@ export async function inspectFile(file: string): Promise<Inspected> {
   const { size } = await stat(file);
   if (size > MOST_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 4 GiB are looked into`);
   const bytes = await readFile(file);
+  const sha256 = sha256Of(bytes);
   try {
-    return { file, bytes: size, ...(await contentOf(bytes)) };
+    return { file, bytes: size, sha256, ...(await contentOf(bytes)) };
   } catch (error) {
-    return { file, bytes: size, kind: "?", checks: [{ name: "content", ok: false, detail: reason(error) }] };
+    return { file, bytes: size, sha256, kind: "?", checks: [{ name: "content", ok: false, detail: reason(error) }] };
   }
 }
 

@@ -1,10 +1,12 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { exists } from "../exists.ts";
+import type { Manifest } from "../manifest/manifest.ts";
 import { attempt, type Check, check } from "./check.ts";
 import { diskParts, isDisk } from "./disk-parts.ts";
 import { type Inspected, inspectFile } from "./inspect-file.ts";
+import { findManifest, manifestChecks } from "./manifest-checks.ts";
 import { ociChecks } from "./oci-layout.ts";
 import { verityRoot } from "./verity-tree.ts";
 
@@ -14,9 +16,13 @@ export interface Inspection {
   readonly files: readonly Inspected[];
   /** What is true of the files together. */
   readonly checks: readonly Check[];
+  /** What the build says that it made, when that is known. */
+  readonly manifest?: Manifest | undefined;
 }
 
 export interface InspectOptions {
+  /** Path of the build's manifest; looked for beside the image and above it if not given. */
+  readonly manifest?: string;
   /** What the verity tree has to end in, in hexadecimal. */
   readonly rootHash?: string;
 }
@@ -27,6 +33,14 @@ const BESIDE = /^\.|\.(json|md|txt|yaml|yml|log|sha256|roothash)$/;
 /** Looks into one file, or into all images of a folder and how they fit together. */
 export async function inspectPath(path: string, options: InspectOptions = {}): Promise<Inspection> {
   if (!(await exists(path))) throw new BuildError(`${path}: there is no such file or folder`);
+  const manifest = await findManifest(resolve(path), options.manifest);
+  const { files, checks } = await lookInto(path, options);
+  if (manifest === undefined) return { files, checks };
+  const compared = files.map((one) => ({ ...one, checks: [...one.checks, ...manifestChecks(one, manifest)] }));
+  return { files: compared, checks, manifest };
+}
+
+async function lookInto(path: string, options: InspectOptions): Promise<Inspection> {
   if (!(await stat(path)).isDirectory()) return together([await inspectFile(path)], options);
   if (await exists(join(path, "oci-layout"))) return { files: [await inspectOci(path)], checks: [] };
   const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -45,6 +59,7 @@ async function inspectOci(directory: string): Promise<Inspected> {
     file: directory,
     kind: "OCI layout",
     bytes: 0,
+    sha256: "",
     checks: await attempt("OCI layout", () => ociChecks(directory)),
   };
 }

@@ -37,7 +37,16 @@ export async function rootKey(context: BuildContext): Promise<string> {
   return digestOf(builder, String(debug), runtimes.join(), await readVersion(root), sources, ...digested);
 }
 
-export async function rootTree(context: BuildContext): Promise<RootTree> {
+const made = new WeakMap<BuildContext, Promise<RootTree>>();
+
+/** Made once for all outputs of a build, which leave it as it is. */
+export function rootTree(context: BuildContext): Promise<RootTree> {
+  const before = made.get(context) ?? makeRootTree(context);
+  made.set(context, before);
+  return before;
+}
+
+async function makeRootTree(context: BuildContext): Promise<RootTree> {
   const { root, debug = false, policy = false, runtimes = [], digests, inputs } = context;
   if (context.agent === false) return sourcesAlone(context);
   const node = packagedNode();
@@ -68,6 +77,12 @@ async function sourcesAlone({ inputs }: BuildContext): Promise<RootTree> {
   const tree: Tree = new Map();
   const components = await inputs.addSources(tree);
   return { tree, components, packages: versions(await inputs.packages()) };
+}
+
+/** The packages that something of may be in the root. */
+export async function allPackages(context: BuildContext): Promise<readonly DebianPackage[]> {
+  const ours = context.agent === false ? [] : await rootPackages(context);
+  return [...new Map([...(await context.inputs.packages()), ...ours].map((one) => [one.name, one])).values()];
 }
 
 function rootPackages({ debug = false, runtimes = [], inputs }: BuildContext) {

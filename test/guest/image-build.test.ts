@@ -16,6 +16,8 @@ const OUTPUTS = [
     (name) => `agent/${name}`,
   ),
   ...["vmlinuz", "initrd.cpio.gz", "guest.img"].map((name) => `image/${name}`),
+  "manifest.json",
+  "sbom.cdx.json",
 ];
 const NOBODY = 65534;
 

@@ -2,17 +2,22 @@ import type { Command } from "commander";
 import colors from "picocolors";
 import type { Check } from "../../../rootfs-builder/inspect/check.ts";
 import type { Inspected, Inspection } from "../../../rootfs-builder/inspect/inspect-path.ts";
+import type { Manifest } from "../../../rootfs-builder/manifest/manifest.ts";
+import type { PartLine } from "../../../rootfs-builder/manifest/part-table.ts";
+import { print } from "../print.ts";
 import { sizeText, textTable } from "../text-table.ts";
 
 interface InspectFlags {
+  readonly manifest?: string;
   readonly rootHash?: string;
   readonly json?: true;
 }
 
 const HELP = `
 Nothing is believed of a file but its bytes: kernels, initramfs archives, disks with or without the DAX header, EROFS, ext4,
-squashfs, verity hashes, OCI layouts. For a folder it is also checked that the files fit together. The exit code is 1 when a check
-failed.
+squashfs, verity hashes, OCI layouts. For a folder it is also checked that the files fit together. With the manifest.json of
+the build, beside it or above, each file is compared with what the build put there, and it is told what it is there for. The
+exit code is 1 when a check failed.
 
   guestctl image inspect build/image
   guestctl image inspect --json build/kata/kata-guestd.img`;
@@ -24,31 +29,51 @@ export function addImageInspect(image: Command): void {
     .summary("tell and check what is in an image")
     .description("Tells what an image or a folder of them holds, and checks that it is as a guest needs it.")
     .argument("<path>", "an image, or a folder with images")
+    .option("--manifest <file>", "the build's manifest.json, where it lies elsewhere")
     .option("--root-hash <hex>", "what the dm-verity tree has to end in")
-    .option("--json", "as {files, checks}")
+    .option("--json", "as {files, checks, parts, modules}")
     .addHelpText("after", HELP)
     .action((path: string, flags: InspectFlags) => inspect(path, flags));
 }
 
-async function inspect(path: string, { rootHash, json }: InspectFlags): Promise<void> {
+async function inspect(path: string, { json, ...options }: InspectFlags): Promise<void> {
   const { inspectPath } = await import("../../../rootfs-builder/inspect/inspect-path.ts");
-  const inspection = await inspectPath(path, rootHash === undefined ? {} : { rootHash });
-  process.stdout.write(json ? `${JSON.stringify(withoutTrees(inspection), undefined, 2)}\n` : describe(inspection));
-  const all = [...inspection.files.flatMap(({ checks }) => checks), ...inspection.checks];
-  if (!all.every(({ ok }) => ok)) process.exitCode = 1;
+  const { partTable } = await import("../../../rootfs-builder/manifest/part-table.ts");
+  const inspection = await inspectPath(path, options);
+  const { files, checks, manifest } = inspection;
+  const parts = manifest === undefined ? [] : partTable(manifest);
+  await print(json ? `${JSON.stringify(asJson(inspection, parts), undefined, 2)}\n` : describe(inspection, parts));
+  if (![...files.flatMap((one) => one.checks), ...checks].every(({ ok }) => ok)) process.exitCode = 1;
 }
 
-function withoutTrees({ files, checks }: Inspection) {
-  return { files: files.map(({ tree, ...rest }) => ({ ...rest, entries: tree?.size })), checks };
+function asJson({ files, checks, manifest }: Inspection, parts: readonly PartLine[]) {
+  const modules = modulesOf(manifest).map(({ name, version, bytes = 0 }) => ({ name, version, bytes }));
+  return { files: files.map(({ tree, ...rest }) => ({ ...rest, entries: tree?.size })), checks, parts, modules };
 }
 
-function describe({ files, checks }: Inspection): string {
-  const parts = files.map((one) => `${title(one)}\n${lines(one.checks)}`);
-  return checks.length === 0 ? parts.join("\n") : [...parts, `${colors.bold("together")}\n${lines(checks)}`].join("\n");
+function describe({ files, checks, manifest }: Inspection, parts: readonly PartLine[]): string {
+  const sections = files.map((one) => `${title(one)}\n${lines(one.checks)}`);
+  if (checks.length > 0) sections.push(`${colors.bold("together")}\n${lines(checks)}`);
+  if (manifest !== undefined && files.some(({ tree }) => tree?.has("usr"))) {
+    const rows = parts.map(({ name, bytes, neededBy }) => [`  ${sizeText(bytes).padStart(8)}`, name, neededBy]);
+    sections.push(`${colors.bold("in the root, and what needs it")}\n${textTable(rows)}`);
+    const modules = modulesOf(manifest).map(({ name, version, bytes = 0 }) => {
+      return [`  ${sizeText(bytes).padStart(8)}`, `${name} ${version}`];
+    });
+    sections.push(`${colors.bold("npm packages in the agent's bundles")}\n${textTable(modules)}`);
+  }
+  return sections.join("\n");
+}
+
+function modulesOf(manifest: Manifest | undefined) {
+  const modules = manifest?.sources.filter(({ id }) => id.startsWith("npm:")) ?? [];
+  return modules.sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0));
 }
 
 function title({ file, kind, bytes, tree, release }: Inspected): string {
+  const version = tree === undefined ? undefined : versionOf(tree);
   const more = [
+    ...(version === undefined ? [] : [version]),
     ...(bytes === 0 ? [] : [sizeText(bytes)]),
     ...(release === undefined ? [] : [`Linux ${release}`]),
     ...(tree === undefined ? [] : [`${tree.size} entries`]),
@@ -58,4 +83,10 @@ function title({ file, kind, bytes, tree, release }: Inspected): string {
 
 function lines(checks: readonly Check[]): string {
   return textTable(checks.map(({ name, ok, detail }) => [ok ? "  ok" : "  FAILED", name, detail]));
+}
+
+/** What a root calls itself. */
+function versionOf(tree: NonNullable<Inspected["tree"]>): string | undefined {
+  const release = tree.get("etc/os-release");
+  return release?.type === "file" ? /^PRETTY_NAME="?([\w .()/-]+)/m.exec(release.content.toString())?.[1] : undefined;
 }

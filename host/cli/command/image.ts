@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addImageBuild } from "./image-build.ts";
 import { addImageInspect } from "./image-inspect.ts";
+import { addImageSbom } from "./image-sbom.ts";
 
 /** `guestctl image`: what makes guest images and looks into them. */
 export function addImage(program: Command): void {
@@ -10,4 +11,5 @@ export function addImage(program: Command): void {
     .description("Makes what guests boot from, by recipes; tells and checks what is in it.");
   addImageBuild(command);
   addImageInspect(command);
+  addImageSbom(command);
 }

@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { cacheDirectory } from "../cache-directory.ts";
+import { exists } from "../exists.ts";
+import { run } from "../run.ts";
+import { mergeTars } from "../tree/merge.ts";
+import { writeJson } from "../write-json.ts";
+import { type Licence, licencesOf } from "./copyright.ts";
+import { type DebianPackage, fileSystemTar, merged } from "./debian-package.ts";
+import { stanzas } from "./stanzas.ts";
+
+export interface PackageFacts {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+  /** The source package, and its version. */
+  readonly source: string;
+  readonly sourceVersion: string;
+  readonly licences: readonly Licence[];
+  /** Of the .deb. */
+  readonly sha256: string;
+  /** Path in an image with merged /usr → SHA-256. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** What a .deb says of itself and what it holds; kept in the cache. */
+export async function packageFacts({ name, file }: DebianPackage, sha256: string): Promise<PackageFacts> {
+  const cached = cacheDirectory("facts-1", `${sha256}.json`);
+  if (await exists(cached)) return JSON.parse(await readFile(cached, "utf8"));
+  const [fields = new Map<string, string>()] = stanzas((await run("dpkg-deb", ["--field", file])).toString());
+  const version = fields.get("Version") ?? "";
+  const [, source = name, sourceVersion = version] = /^(\S+)(?: \((.*)\))?$/.exec(fields.get("Source") ?? name) ?? [];
+  const tree = await mergeTars([{ name, stream: fileSystemTar(file), place: merged }]);
+  const copyright = tree.get(`usr/share/doc/${name}/copyright`);
+  const files = [...tree].flatMap(([path, entry]) => (entry.type === "file" ? [[path, sha256Of(entry.content)]] : []));
+  const facts: PackageFacts = {
+    ...{ name, version, architecture: fields.get("Architecture") ?? "", source, sourceVersion },
+    licences: copyright?.type === "file" ? licencesOf(copyright.content.toString()) : [],
+    sha256,
+    files: Object.fromEntries(files),
+  };
+  await mkdir(cacheDirectory("facts-1"), { recursive: true });
+  await writeJson(cached, facts);
+  return facts;
+}
+
+export function sha256Of(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { describeTree } from "../manifest/describe-tree.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import type { Tree, TreeEntry } from "../tree/tree.ts";
+import type { Inspected } from "./inspect-file.ts";
+import { manifestChecks } from "./manifest-checks.ts";
+
+const BUILT: Tree = new Map<string, TreeEntry>([
+  ["usr", { type: "directory", mode: 0o755 }],
+  ["usr/link", { type: "symlink", target: "file" }],
+  ["usr/file", { type: "file", mode: 0o644, content: Buffer.from("text"), uid: 7 }],
+]);
+const MANIFEST: Manifest = { format: 1, version: "0.1.0", sources: [], files: describeTree(BUILT, []), boot: [] };
+
+/** What failed in a root that differs from what was built. */
+function failures(change: (tree: Tree) => unknown, kind = "EROFS"): readonly string[] {
+  const tree = new Map(BUILT);
+  change(tree);
+  const inspected: Inspected = { file: "", kind, bytes: 0, sha256: "", checks: [], tree };
+  return manifestChecks(inspected, MANIFEST)
+    .filter(({ ok }) => !ok)
+    .map(({ detail }) => detail);
+}
+
+function changed(fields: Partial<TreeEntry>) {
+  return (tree: Tree) => tree.set("usr/file", { ...tree.get("usr/file"), ...fields } as TreeEntry);
+}
+
+test("a root as it was built is right", () => {
+  expect(failures(() => undefined)).toEqual([]);
+});
+
+test.each<[string, (tree: Tree) => unknown, string]>([
+  ["another content", changed({ content: Buffer.from("next") }), "/usr/file: another content"],
+  ["another mode", changed({ mode: 0o4755 }), "/usr/file: mode 4755, not 0644"],
+  ["another owner", changed({ uid: 0 }), "/usr/file: owner of root, not 7:0"],
+  ["a file that is gone", (tree) => tree.delete("usr/file"), "/usr/file: missing"],
+  ["a file more", (tree) => tree.set("usr/new\n", { type: "symlink", target: "" }), "/usr/new\\n: not in it"],
+  ["another target", (tree) => tree.set("usr/link", { type: "symlink", target: "x" }), "/usr/link: target x, not file"],
+  [
+    "another type",
+    (tree) => tree.set("usr/link", { type: "directory", mode: 0 }),
+    "/usr/link: a directory, not a symlink",
+  ],
+])("%s is told", (_what, change, line) => {
+  expect(failures(change)).toEqual([line]);
+});
+
+test("owners are not compared where nothing tells them", () => {
+  expect(failures(changed({ uid: 0 }), "squashfs")).toEqual([]);
+});

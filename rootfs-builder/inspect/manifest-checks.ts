@@ -1,0 +1,79 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { BuildError, reason } from "../build-error.ts";
+import { exists } from "../exists.ts";
+import { describeEntry } from "../manifest/describe-tree.ts";
+import { MANIFEST, type Manifest, type ManifestFile } from "../manifest/manifest.ts";
+import type { TreeEntry } from "../tree/tree.ts";
+import { type Check, shown } from "./check.ts";
+import type { Inspected } from "./inspect-file.ts";
+
+const MOST_LINES = 20;
+/** Made by mkfs.ext4, and by what packs a root as an initramfs. */
+const MAY_BE_MORE = new Set(["lost+found", "init"]);
+
+/** The manifest of a build, from beside the image or the folder above; undefined when there is none. */
+export async function findManifest(path: string, given?: string): Promise<Manifest | undefined> {
+  const places = given === undefined ? [join(path, MANIFEST), join(dirname(path), MANIFEST)] : [given];
+  for (const place of [...places, ...(given === undefined ? [join(dirname(dirname(path)), MANIFEST)] : [])]) {
+    if (given !== undefined || (await exists(place))) return readManifest(place);
+  }
+  return undefined;
+}
+
+async function readManifest(file: string): Promise<Manifest> {
+  try {
+    const manifest: Manifest = JSON.parse(await readFile(file, "utf8"));
+    const lists = [manifest.files, manifest.boot, manifest.sources];
+    if (manifest.format === 1 && lists.every((list) => Array.isArray(list))) return manifest;
+    throw new Error("it is not of this format");
+  } catch (error) {
+    throw new BuildError(`manifest ${file}: ${reason(error)}`);
+  }
+}
+
+/** Whether an output holds what its build says, file by file. Nothing is said of what the manifest does not speak of. */
+export function manifestChecks({ kind, tree, sha256 }: Inspected, manifest: Manifest): readonly Check[] {
+  const name = "as the manifest says";
+  if (kind === "kernel") {
+    const one = manifest.boot.find(({ part }) => part === "kernel");
+    if (one === undefined) return [];
+    return [{ name, ok: one.sha256 === sha256, detail: one.sha256 === sha256 ? "the same kernel" : "another kernel" }];
+  }
+  if (tree === undefined) return [];
+  const whole = tree.has("usr");
+  const wanted = whole ? manifest.files : manifest.boot.flatMap(belowInitramfs);
+  if (wanted.length === 0) return [];
+  const byPath = new Map(wanted.map((file) => [file.path, file]));
+  const owners = !/ext4|squashfs|compressed/.test(kind) || kind.startsWith("initramfs");
+  const differences = [
+    ...wanted.flatMap((file) => difference(file, tree.get(file.path), owners)),
+    ...[...tree].flatMap(([path, { type }]) =>
+      byPath.has(path) || MAY_BE_MORE.has(path) || (!whole && type === "directory")
+        ? []
+        : [`/${shown(path)}: not in it`],
+    ),
+  ];
+  if (differences.length === 0) return [{ name, ok: true, detail: `${wanted.length} entries with their digests` }];
+  const more = differences.length > MOST_LINES ? [`and ${differences.length - MOST_LINES} more`] : [];
+  return [...differences.slice(0, MOST_LINES), ...more].map((detail) => ({ name, ok: false, detail }));
+}
+
+function belowInitramfs(file: ManifestFile): readonly ManifestFile[] {
+  const path = /^initrd[^:]*:(.*)$/.exec(file.path)?.[1];
+  return path === undefined ? [] : [{ ...file, path }];
+}
+
+function difference(file: ManifestFile, entry: TreeEntry | undefined, owners: boolean): readonly string[] {
+  const path = `/${shown(file.path)}`;
+  if (entry === undefined) return [`${path}: missing`];
+  const found = describeEntry(entry);
+  if (found.type !== file.type) return [`${path}: a ${found.type}, not a ${file.type}`];
+  const fields = ["mode", "sha256", "target", ...(owners ? (["owner"] as const) : [])] as const;
+  return fields
+    .filter((field) => found[field] !== file[field])
+    .map((field) => {
+      if (field === "sha256") return `${path}: another content`;
+      return `${path}: ${field} ${shown(found[field] ?? "of root")}, not ${shown(file[field] ?? "of root")}`;
+    });
+}

@@ -1,0 +1,56 @@
+import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
+import { expect, test } from "vitest";
+import { cyclonedx } from "./cyclonedx.ts";
+import type { Manifest } from "./manifest.ts";
+
+const DIGEST = "a".repeat(64);
+
+const MANIFEST: Manifest = {
+  format: 1,
+  version: "0.1.0",
+  sources: [
+    {
+      id: "deb:libc6",
+      ...{ name: "libc6", version: "2.36-9", madeFrom: "glibc 2.36-9" },
+      licences: [{ id: "LGPL-2.1-or-later" }, { name: "BSD-3-clause or GPL-2" }],
+      purl: "pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=debian-12",
+      hash: { alg: "SHA-256", content: DIGEST },
+    },
+    { id: "npm:yaml@1", name: "yaml", version: "1", licences: [], purl: "pkg:npm/yaml@1", within: ["usr/bin/node"] },
+  ],
+  files: [
+    { path: "usr", type: "directory", mode: "0755", part: "folders" },
+    { path: "usr/bin/node", type: "file", mode: "0755", size: 1, sha256: DIGEST, part: "node", from: "node" },
+    {
+      ...{ path: "usr/lib/libc.so.6", type: "file", mode: "0755", size: 1, sha256: DIGEST, part: "libraries" },
+      ...{ from: "deb:libc6", linkedBy: ["usr/bin/node"] },
+    },
+  ],
+  boot: [],
+};
+
+test("an SBOM is what the schema of CycloneDX 1.6 wants, with no field that it does not know", async () => {
+  const validator = new Validation.JsonStrictValidator(Spec.Version.v1dot6);
+  expect(await validator.validate(JSON.stringify(cyclonedx(MANIFEST)))).toBeNull();
+  const wrong = { ...cyclonedx(MANIFEST), components: [{ type: "libary", name: "x" }] };
+  expect(await validator.validate(JSON.stringify(wrong))).not.toBeNull();
+});
+
+test("files stand below their packages, and say what they are linked with and made of", () => {
+  const { components, dependencies } = cyclonedx(MANIFEST);
+  expect(components).toMatchObject([
+    { "bom-ref": "deb:libc6", components: [{ name: "usr/lib/libc.so.6", hashes: [{ content: DIGEST }] }] },
+    { "bom-ref": "npm:yaml@1" },
+    { name: "usr/bin/node" },
+  ]);
+  expect(dependencies).toEqual([
+    { ref: "guest", dependsOn: ["deb:libc6", "npm:yaml@1"] },
+    { ref: "file:usr/bin/node", dependsOn: ["file:usr/lib/libc.so.6", "npm:yaml@1"] },
+  ]);
+});
+
+test("equal images have equal SBOMs, others have another serial number", () => {
+  const other = cyclonedx({ ...MANIFEST, version: "0.1.1" });
+  expect(cyclonedx(structuredClone(MANIFEST))).toEqual(cyclonedx(MANIFEST));
+  expect(other["serialNumber"]).not.toBe(cyclonedx(MANIFEST)["serialNumber"]);
+});

@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { debianArchitecture } from "../debian/architecture.ts";
+import type { PackageFacts } from "../debian/package-facts.ts";
+import { run } from "../run.ts";
+import type { Source } from "./manifest.ts";
+
+/** Debian 12's, as a purl wants it. */
+const DISTRIBUTION = "distro=debian-12";
+/** Of process.versions, what is no software. */
+const NO_SOFTWARE = new Set(["node", "modules", "napi"]);
+
+export function debianSource(facts: PackageFacts): Source {
+  const { name, version, architecture, source, sourceVersion, licences, sha256 } = facts;
+  return {
+    id: `deb:${name}`,
+    ...{ name, version, licences },
+    purl: `pkg:deb/debian/${encode(name)}@${encode(version)}?arch=${architecture}&${DISTRIBUTION}`,
+    hash: { alg: "SHA-256", content: sha256 },
+    madeFrom: `${source} ${sourceVersion}`,
+  };
+}
+
+interface LockEntry {
+  readonly version: string;
+  readonly license?: string;
+  readonly integrity?: string;
+}
+
+export async function readNpmLock(root: string): Promise<Readonly<Record<string, LockEntry>>> {
+  return JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")).packages;
+}
+
+/** @param path its folder in package-lock.json, "node_modules/@grpc/grpc-js" */
+export function npmSource(path: string, lock: Readonly<Record<string, LockEntry>>): Source {
+  const name = path.replace(/^.*node_modules\//, "");
+  const { version = "", license, integrity } = lock[path] ?? {};
+  const digest = /^sha512-(.*)$/.exec(integrity ?? "")?.[1];
+  return {
+    id: `npm:${name}@${version}`,
+    ...{ name, version },
+    licences: license === undefined ? [] : [{ id: license }],
+    purl: `pkg:npm/${name.startsWith("@") ? `%40${name.slice(1)}` : name}@${version}`,
+    ...(digest === undefined
+      ? {}
+      : { hash: { alg: "SHA-512", content: Buffer.from(digest, "base64").toString("hex") } }),
+  };
+}
+
+/** Node, and the libraries that are built into it. */
+export async function nodeSources(node: string, lock: Readonly<Record<string, LockEntry>>): Promise<readonly Source[]> {
+  const packaged = npmSource(`node_modules/node-linux-${process.arch}`, lock);
+  const output = await run(node, ["-p", "JSON.stringify(process.versions)"]);
+  const versions = Object.entries(JSON.parse(output.toString()) as Record<string, string>);
+  const own = versions.filter(([name]) => !NO_SOFTWARE.has(name)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [{ ...packaged, id: "node" }, ...own.map(([name, version]) => generic(name, version, ["usr/bin/node"]))];
+}
+
+/** What is linked into our programs on this machine, by Debian's packages of it; nothing where it is no Debian. */
+export async function staticSources(): Promise<readonly Source[]> {
+  const parts = [
+    ["musl-dev", "musl", ["usr/sbin/init", "pause_bundle/rootfs/pause"]],
+    ["libseccomp-dev", "libseccomp", ["usr/lib/guestd/seccomp.node"]],
+  ] as const;
+  const found: Source[] = [];
+  for (const [name, library, within] of parts) {
+    const output = await run("dpkg-query", ["--show", name]).catch(() => "");
+    const version = output.toString().trim().split("\t")[1];
+    if (version === undefined) continue;
+    const purl = `pkg:deb/debian/${name}@${encode(version)}?arch=${debianArchitecture()}&${DISTRIBUTION}`;
+    found.push({ id: `static:${library}`, name: library, version, licences: [], purl, within });
+  }
+  return found;
+}
+
+function generic(name: string, version: string, within: readonly string[]): Source {
+  return {
+    id: `built-in:${name}`,
+    name,
+    version,
+    licences: [],
+    purl: `pkg:generic/${encode(name)}@${encode(version)}`,
+    within,
+  };
+}
+
+/** A purl keeps colons, and everything else that is no letter is escaped. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replaceAll("%3A", ":");
+}

@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { BundleFile } from "../bundle/size-report.ts";
+import { debianPackage } from "../debian/debian-package.ts";
+import { guestKernel } from "../debian/kernel-package.ts";
+import { type PackageFacts, packageFacts } from "../debian/package-facts.ts";
+import { digestOf } from "../digest.ts";
+import { packagedNode } from "../image/stripped-node.ts";
+import { cyclonedx } from "../manifest/cyclonedx.ts";
+import { describeBoot } from "../manifest/describe-boot.ts";
+import { describeTree } from "../manifest/describe-tree.ts";
+import { MANIFEST, type Manifest, SBOM, type Source } from "../manifest/manifest.ts";
+import { debianSource, nodeSources, npmSource, readNpmLock, staticSources } from "../manifest/sources.ts";
+import { readVersion } from "../read-version.ts";
+import { writeJson } from "../write-json.ts";
+import type { BuildContext } from "./context.ts";
+import { allPackages, rootKey, rootTree } from "./root-tree.ts";
+import type { Step } from "./step.ts";
+
+/** What the outputs of a build hold and where each part is from, and the same as an SBOM. It comes after all of them. */
+export function manifestStep(context: BuildContext): Step {
+  const { to, root, digests } = context;
+  const [manifestFile, sbomFile] = [join(to, MANIFEST), join(to, SBOM)];
+  return {
+    name: "manifest",
+    outputs: [manifestFile, sbomFile],
+    async key() {
+      const boot = await Promise.all(bootFiles(context).map((file) => digests.file(file)));
+      return digestOf(await rootKey(context), await digests.file(join(root, "package-lock.json")), ...boot);
+    },
+    async build() {
+      const manifest = await makeManifest(context);
+      await writeJson(manifestFile, manifest);
+      await writeJson(sbomFile, cyclonedx(manifest));
+    },
+  };
+}
+
+async function makeManifest(context: BuildContext): Promise<Manifest> {
+  const { root, digests, agent = true } = context;
+  const packages = await Promise.all(
+    (await allPackages(context)).map(async (one) => packageFacts(one, await digests.file(one.file))),
+  );
+  const files = describeTree((await rootTree(context)).tree, packages);
+  const boot = await bootOf(context);
+  const used = new Set([...files, ...boot.files].map(({ from }) => from));
+  const sources = [
+    ...[...packages, ...boot.packages].map(debianSource).filter(({ id }) => used.has(id)),
+    ...(agent ? await ownSources(context) : []),
+  ];
+  const version = await readVersion(root);
+  return { format: 1, version, sources: sources.sort((a, b) => (a.id < b.id ? -1 : 1)), files, boot: boot.files };
+}
+
+/** Of our own kernel and initramfs. */
+async function bootOf(context: BuildContext) {
+  const [kernel, initrd] = bootFiles(context);
+  if (kernel === undefined || initrd === undefined) return { files: [], packages: [] };
+  const { release } = await guestKernel(await context.inputs.kernelRelease());
+  // A kernel may be the user's own, of no package.
+  const one = await debianPackage(`linux-image-${release}`).catch(() => undefined);
+  const facts: PackageFacts[] =
+    one === undefined ? [] : [await packageFacts(one, await context.digests.file(one.file))];
+  return { files: describeBoot(await readFile(kernel), await readFile(initrd), facts), packages: facts };
+}
+
+function bootFiles({ to, formats = ["guest"] }: BuildContext): readonly string[] {
+  return formats.includes("guest") ? ["vmlinuz", "initrd.cpio.gz"].map((name) => join(to, "image", name)) : [];
+}
+
+/** What is built into our own files: npm packages, Node with its libraries, libraries of C. */
+async function ownSources({ root, to }: BuildContext): Promise<readonly Source[]> {
+  const lock = await readNpmLock(root);
+  const bundles: readonly BundleFile[] = JSON.parse(await readFile(join(to, "agent", "sizes.json"), "utf8"));
+  const npm = [...new Set(bundles.flatMap(({ modules }) => modules))].sort().map((path) => {
+    const holding = bundles.filter(({ modules }) => modules.includes(path));
+    const parts = holding
+      .flatMap(({ parts }) => parts)
+      .filter(({ name }) => name === path.replace(/^.*node_modules\//, ""));
+    const within = holding.map(({ name }) => `usr/lib/guestd/${name}`);
+    return { ...npmSource(path, lock), within, bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0) };
+  });
+  const version = await readVersion(root);
+  const guestd: Source = {
+    id: "guestd",
+    ...{ name: "guestd", version, licences: [{ id: "Apache-2.0" }] },
+    purl: `pkg:generic/guestd@${version}`,
+  };
+  return [guestd, ...npm, ...(await nodeSources(packagedNode(), lock)), ...(await staticSources())];
+}
