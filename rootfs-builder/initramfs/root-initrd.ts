@@ -30,12 +30,13 @@ export async function rootInitrd(tree: Tree, options: RootInitrdOptions = {}): P
 }
 
 function cpioEntry(path: string, entry: TreeEntry): CpioEntry {
+  const { uid, gid } = entry;
   switch (entry.type) {
     case "directory":
-      return { path, type: "directory", mode: entry.mode };
+      return { path, type: "directory", mode: entry.mode, uid, gid };
     case "file":
-      return { path, type: "file", mode: entry.mode, content: entry.content };
+      return { path, type: "file", mode: entry.mode, uid, gid, content: entry.content };
     case "symlink":
-      return { path, type: "symlink", mode: 0o777, content: Buffer.from(entry.target) };
+      return { path, type: "symlink", mode: 0o777, uid, gid, content: Buffer.from(entry.target) };
   }
 }

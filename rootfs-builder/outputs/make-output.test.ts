@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Tree } from "../tree/tree.ts";
+import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { type MadeOutput, makeOutput } from "./make-output.ts";
 import { OUTPUTS, outputFile } from "./output-names.ts";
 
@@ -15,14 +15,16 @@ const run = (command: string, ...args: readonly string[]) =>
   promisify(execFile)(command, args, { env, maxBuffer: 16 * MIB });
 
 const text = Buffer.from("text of a file\n".repeat(10_000));
-const file = { type: "file", mode: 0o755, content: text } as const;
-const tree: Tree = new Map([
+const file: TreeEntry = { type: "file", mode: 0o755, content: text };
+const tree: Tree = new Map<string, TreeEntry>([
   ["etc", { type: "directory", mode: 0o755 }],
   ["etc/first", file],
   ["etc/same", file],
-  ["etc/with a space", { type: "file", mode: 0o600, content: Buffer.from("x") }],
+  ["etc/with a space", { type: "file", mode: 0o600, uid: 7, gid: 8, content: Buffer.from("x") }],
   ["tmp", { type: "directory", mode: 0o1777 }],
   ["link", { type: "symlink", target: "etc/first" }],
+  // to a folder of the host that has much in it: nothing of it comes in
+  ["out", { type: "symlink", target: "/etc" }],
 ]);
 
 describe("outputs of a tree", () => {
@@ -56,14 +58,18 @@ describe("outputs of a tree", () => {
     expect(await readFile(join(directory, name, "etc/same"))).toEqual(text);
   });
 
-  test("ext4 has what the tree has, all of it root's, by e2fsck and debugfs", async () => {
+  test("ext4 has what the tree has, by e2fsck and debugfs", async () => {
     await make("ext4");
     await run("e2fsck", "-fn", path("ext4"));
     const { stdout } = await run("debugfs", "-R", 'cat "/etc/first"', path("ext4"));
     expect(stdout).toBe(text.toString());
-    for (const name of ["/", "/etc/with a space", "/link"]) {
+    for (const [name, owner] of [
+      ["/", /User: +0 +Group: +0 /],
+      ["/etc/with a space", /User: +7 +Group: +8 /],
+      ["/link", /User: +0 +Group: +0 /],
+    ] as const) {
       const said = (await run("debugfs", "-R", `stat "${name}"`, path("ext4"))).stdout;
-      expect(said).toMatch(/User: +0 +Group: +0 /);
+      expect(said).toMatch(owner);
       expect(said).toMatch(/mtime: 0x00000001/);
     }
   });
@@ -71,7 +77,7 @@ describe("outputs of a tree", () => {
   test("squashfs has what the tree has, by unsquashfs", async () => {
     await make("squashfs");
     const { stdout } = await run("unsquashfs", "-lln", "-UTC", path("squashfs"));
-    expect(stdout).toMatch(/^-rw------- 0\/0 +1 1970-01-01 00:00 squashfs-root\/etc\/with a space$/m);
+    expect(stdout).toMatch(/^-rw------- 7\/8 +1 1970-01-01 00:00 squashfs-root\/etc\/with a space$/m);
     expect((await run("unsquashfs", "-cat", path("squashfs"), "etc/same")).stdout).toBe(text.toString());
   });
 
@@ -83,7 +89,9 @@ describe("outputs of a tree", () => {
     await make(name);
     const unpack = program === "cat" ? "cat" : `${program} -dc`;
     const { stdout } = await run("sh", "-c", `${unpack} "$1" | cpio -it --quiet`, "sh", path(name));
-    expect(stdout.split("\n").sort().join(" ").trim()).toBe("etc etc/first etc/same etc/with a space init link tmp");
+    expect(stdout.split("\n").sort().join(" ").trim()).toBe(
+      "etc etc/first etc/same etc/with a space init link out tmp",
+    );
   });
 
   test("a verity disk is what veritysetup takes, and one changed byte is not", async () => {

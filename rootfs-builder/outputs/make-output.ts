@@ -66,7 +66,7 @@ async function pack(
   await mkdir(root);
   await stage(tree, root);
   const image = layout === "plain" ? target : join(work, "file-system");
-  await makeFileSystem(fileSystem, root, image);
+  await makeFileSystem(fileSystem, tree, root, image);
   const fileSystemSize = (await stat(image)).size;
   if (layout === "plain") return { fileSystemSize };
   if (layout === "verity-disk") return { fileSystemSize, verity: await makeVerityDisk(image, target) };

@@ -1,0 +1,27 @@
+import { writeFile } from "node:fs/promises";
+import { BuildError } from "../build-error.ts";
+import { run } from "../run.ts";
+import type { Tree } from "../tree/tree.ts";
+
+/**
+ * A squashfs by zstd in blocks of 128 KiB; level 15 is smaller by 8 % and takes thirty times as long.
+ * @param directory the tree, staged
+ */
+export async function makeSquashfs(tree: Tree, directory: string, image: string): Promise<void> {
+  const owners = `${image}.owners`;
+  await writeFile(owners, ownerLines(tree));
+  const fixed = ["-all-time", "0", "-mkfs-time", "0", "-no-xattrs", "-no-exports"];
+  const options = ["-noappend", "-quiet", "-no-progress", ...fixed, "-pf", owners];
+  await run("mksquashfs", [directory, image, ...options, "-comp", "zstd", "-Xcompression-level", "9"]);
+}
+
+/** Mode and owner of everything, in mksquashfs's language: it would take the owner of the folder. */
+function ownerLines(tree: Tree): string {
+  const lines = [...tree].map(([path, entry]) => {
+    const { uid = 0, gid = 0 } = entry;
+    const mode = entry.type === "symlink" ? 0o777 : entry.mode;
+    if (path.includes("\n")) throw new BuildError(`squashfs: ${JSON.stringify(path)}: a line end in a name`);
+    return `${path.replaceAll(/[\s\\"]/g, "\\$&")} m ${mode.toString(8)} ${uid} ${gid}\n`;
+  });
+  return ["/ m 755 0 0\n", ...lines].join("");
+}
