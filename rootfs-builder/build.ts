@@ -79,9 +79,9 @@ async function main(): Promise<void> {
   const options = recipeOptions(changed, { root, to });
   const tasks = await buildTasks({
     ...options,
-    artifact: values.artifact,
-    vmlinux: values.vmlinux === undefined ? undefined : resolve(values.vmlinux),
-    modules: values.modules === undefined ? undefined : resolve(values.modules),
+    artifact: values.artifact || options.artifact === true,
+    vmlinux: values.vmlinux === undefined ? options.vmlinux : resolve(values.vmlinux),
+    modules: values.modules === undefined ? options.modules : resolve(values.modules),
     ...(values.kernel === undefined ? {} : { kernelRelease: values.kernel }),
     ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),
   });

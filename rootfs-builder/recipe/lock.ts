@@ -30,9 +30,8 @@ export function lockPath(recipe: string): string {
 /** Undefined when there is none. */
 export async function readLock(path: string): Promise<Lock | undefined> {
   try {
-    const lock = JSON.parse(await readFile(path, "utf8")) as Partial<Lock>;
-    const maps = [lock.closures, lock.packages, lock.images];
-    if (lock.format === 1 && maps.every((map) => typeof map === "object" && map !== null)) return lock as Lock;
+    const lock: unknown = JSON.parse(await readFile(path, "utf8"));
+    if (isLock(lock)) return lock;
     throw new BuildError(`lock file ${path}: not one of this builder: make it again with --update`);
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
@@ -42,9 +41,31 @@ export async function readLock(path: string): Promise<Lock | undefined> {
   }
 }
 
+/** Paths and arguments are made of names, versions and hashes: they have to look like such. */
+function isLock(value: unknown): value is Lock {
+  if (!isMap(value) || value["format"] !== 1) return false;
+  const { closures, packages, images, kernel = {} } = value;
+  if (!isMap(closures) || !isMap(packages) || !isMap(images) || !isMap(kernel)) return false;
+  const isName = (name: unknown) => typeof name === "string" && /^[a-z0-9][a-z0-9.+-]+$/.test(name);
+  const isPackage = (one: unknown) =>
+    isMap(one) &&
+    /^[0-9A-Za-z][\w.+~:-]*$/.test(String(one["version"])) &&
+    /^[0-9a-f]{64}$/.test(String(one["sha256"]));
+  return (
+    Object.keys(packages).every(isName) &&
+    Object.values(packages).every(isPackage) &&
+    Object.values(closures).every((names) => Array.isArray(names) && names.every(isName)) &&
+    /^[\w.+~-]+$/.test(String(kernel["release"]))
+  );
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Throws BuildError at the first thing that the build takes and the lock has otherwise. */
 export function refuseDifference(taken: Lock, locked: Lock, path: string): void {
-  const [key] = differences(taken as unknown as Tree, locked as unknown as Tree, "");
+  const [key] = differences(taken as unknown as Tree, locked as unknown as Tree);
   if (key === undefined) return;
   const [now, then] = [taken, locked].map((lock) => valueAt(lock as unknown as Tree, key));
   throw new BuildError(
@@ -54,11 +75,11 @@ export function refuseDifference(taken: Lock, locked: Lock, path: string): void 
 
 type Tree = { readonly [key: string]: Tree | string | number };
 
-function differences(a: Tree, b: Tree, _at: string, path: readonly string[] = []): (readonly string[])[] {
+function differences(a: Tree, b: Tree, path: readonly string[] = []): (readonly string[])[] {
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].sort().flatMap((key) => {
     const [one, other] = [a[key], b[key]];
     const here = [...path, key];
-    if (typeof one === "object" && typeof other === "object") return differences(one, other, "", here);
+    if (typeof one === "object" && typeof other === "object") return differences(one, other, here);
     return one === other ? [] : [here];
   });
 }

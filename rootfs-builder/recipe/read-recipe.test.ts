@@ -30,6 +30,7 @@ describe("a recipe's file", () => {
       name: "mine",
       outputs: ["guest"],
       agent: true,
+      artifact: false,
       debug: false,
       policy: false,
       verity: false,
@@ -42,6 +43,8 @@ describe("a recipe's file", () => {
 
   test("has no output of its own where a profile is to be made, and knows the profiles", async () => {
     expect(await read("name: mine\nprofile: firecracker\n")).toMatchObject({ profile: "firecracker", outputs: [] });
+    const own = "name: mine\nprofile: qemu\nkernel: {file: k, modules: /m}\noptions: {artifact: true}\n";
+    expect(await read(own)).toMatchObject({ vmlinux: join(directory, "k"), modules: "/m", artifact: true });
     expect(await refusal("name: mine\nprofile: vmware\n")).toContain("mine.yaml:2: profile: ");
   });
 
@@ -105,6 +108,9 @@ describe("a recipe's file", () => {
       "name: x\noutputs:\n  - guest\n  - floppy\n",
       /^mine.yaml:4: outputs\[1\]: floppy is not known; there are guest, /,
     ],
+    ["name: x\nkernel:\n  file: k\n", "mine.yaml:3: kernel.file: it is for a profile: name one"],
+    ["name: x\nprofile: qemu\nkernel:\n  modules: k\n", "mine.yaml:4: kernel.modules: of which file?"],
+    ["name: x\noptions: {artifact: true}\n", "mine.yaml:2: options.artifact: it is for a profile: name one"],
     ["name: x\nname: y\n", "mine.yaml:2: Map keys must be unique"],
     ["name: x\nsources: [\n", /^mine.yaml:\d: Flow sequence/],
     ["name: &a x\nprofile: *a\n", "mine.yaml:2: profile: an alias: write it out"],

@@ -13,8 +13,9 @@ interface RawRecipe {
   readonly profile?: ProfileName;
   readonly outputs?: readonly string[];
   readonly agent?: boolean;
-  readonly kernel?: { readonly release?: string };
+  readonly kernel?: { readonly release?: string; readonly file?: string; readonly modules?: string };
   readonly options?: {
+    readonly artifact?: boolean;
     readonly debug?: boolean;
     readonly policy?: boolean;
     readonly verity?: boolean;
@@ -61,12 +62,28 @@ export async function readRecipe(
     throw new BuildError(`${place(mistake.node?.range?.[0])}: ${key}${mistake.text}`);
   }
   const raw = document.toJS() as RawRecipe;
+  const contradiction = whyNot(raw);
+  if (contradiction !== undefined) {
+    const [key, why] = contradiction;
+    const node = document.getIn(key, true) as Node | undefined;
+    throw new BuildError(`${place(node?.range?.[0])}: ${key.join(".")}: ${why}`);
+  }
   for (const [at, name] of (raw.outputs ?? []).entries()) {
     const why = checkOutput(name);
     const node = document.getIn(["outputs", at], true) as Node | undefined;
     if (why !== undefined) throw new BuildError(`${place(node?.range?.[0])}: outputs[${at}]: ${why}`);
   }
   return recipeOf(file, raw);
+}
+
+/** Keys that mean nothing with what else is said; undefined when all is well. */
+function whyNot({ kernel = {}, options = {}, profile }: RawRecipe): readonly [key: string[], why: string] | undefined {
+  if (kernel.file !== undefined && profile === undefined) return [["kernel", "file"], "it is for a profile: name one"];
+  if (kernel.file !== undefined && kernel.release !== undefined)
+    return [["kernel", "file"], "it has a release already"];
+  if (kernel.modules !== undefined && kernel.file === undefined) return [["kernel", "modules"], "of which file?"];
+  if (options.artifact && profile === undefined) return [["options", "artifact"], "it is for a profile: name one"];
+  return undefined;
 }
 
 async function recipeSchema(): Promise<Schema> {
@@ -82,6 +99,9 @@ function recipeOf(file: string, raw: RawRecipe): Recipe {
     outputs: [...new Set(raw.outputs ?? (raw.profile === undefined ? ["guest"] : []))],
     agent: raw.agent ?? true,
     ...(kernel.release === undefined ? {} : { kernelRelease: kernel.release }),
+    ...(kernel.file === undefined ? {} : { vmlinux: resolve(dirname(file), kernel.file) }),
+    ...(kernel.modules === undefined ? {} : { modules: resolve(dirname(file), kernel.modules) }),
+    artifact: options.artifact ?? false,
     debug: options.debug ?? false,
     policy: options.policy ?? false,
     verity: options.verity ?? false,

@@ -33,12 +33,13 @@ export function recipeOptions(
   recipe: Recipe,
   { root, to }: Pick<RecipeBuild, "root" | "to">,
 ): BuildOptions & { readonly formats: readonly Format[] } {
-  const { agent, debug, policy, verity, daxHeader, runtimes, kernelRelease } = recipe;
+  const { agent, artifact, debug, policy, verity, daxHeader, runtimes, kernelRelease, vmlinux, modules } = recipe;
   const formats = FORMATS.filter((name) => recipe.outputs.includes(name));
   const outputs = OUTPUTS.filter((name) => recipe.outputs.includes(name));
   const kernel = kernelRelease === undefined ? {} : { kernelRelease };
   const profile = recipe.profile === undefined ? {} : { profile: recipe.profile };
-  return { root, to, agent, debug, policy, verity, daxHeader, runtimes, formats, outputs, ...kernel, ...profile };
+  const made = { agent, artifact, debug, policy, verity, daxHeader, runtimes, formats, outputs, vmlinux, modules };
+  return { root, to, ...made, ...kernel, ...profile };
 }
 
 /** The parts of building a recipe, in order; the lock file comes last. */
@@ -74,8 +75,9 @@ export async function recipeTasks(recipe: Recipe, build: RecipeBuild): Promise<r
   ];
 }
 
-function hasKernel({ outputs, profile }: Recipe): boolean {
-  if (profile !== undefined && profile !== "kata") return true;
+/** Debian's, which the lock then names. */
+function hasKernel({ outputs, profile, vmlinux }: Recipe): boolean {
+  if (profile !== undefined && profile !== "kata" && vmlinux === undefined) return true;
   return FORMATS_WITH_KERNEL.some((format: Format) => outputs.includes(format));
 }
 

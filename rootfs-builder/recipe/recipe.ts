@@ -14,6 +14,11 @@ export interface Recipe {
   readonly agent: boolean;
   /** `uname -r` of the kernel; the newest of the cache if not given. */
   readonly kernelRelease?: string;
+  /** One's own kernel for the profile, and the folder of its modules; absolute. */
+  readonly vmlinux?: string;
+  readonly modules?: string;
+  /** The guest of the profile as an OCI layout too. */
+  readonly artifact: boolean;
   readonly debug: boolean;
   readonly policy: boolean;
   readonly verity: boolean;

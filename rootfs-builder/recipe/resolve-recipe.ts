@@ -4,9 +4,9 @@ import { ImageError } from "../../image/image-error.ts";
 import { readImage } from "../../image/read-image.ts";
 import { BuildError } from "../build-error.ts";
 import { debianArchitecture } from "../debian/architecture.ts";
-import { packageClosure } from "../debian/closure.ts";
+import { type KnownPackage, packageClosure } from "../debian/closure.ts";
 import { type DebianPackage, debianPackage } from "../debian/debian-package.ts";
-import { exactPackage, fromFileName } from "../debian/exact-package.ts";
+import { exactPackages, fromFileName } from "../debian/exact-packages.ts";
 import { guestKernel } from "../debian/kernel-package.ts";
 import type { FileDigests } from "../digest.ts";
 import { imagePackages } from "../image/contents.ts";
@@ -41,32 +41,26 @@ export function closureKey(names: readonly string[]): string {
 export async function resolveRecipe(recipe: Recipe, options: ResolveOptions): Promise<Resolved> {
   const { digests, locked } = options;
   const closures: Record<string, readonly string[]> = {};
-  const packages = new Map<string, DebianPackage>();
   const hashes: Record<string, LockedPackage> = {};
-  const take = async (name: string, one: LockedPackage) => {
-    packages.set(name, await exactPackage({ name, ...one }));
-    hashes[name] = one;
-  };
+  const wanted = new Map<string, KnownPackage>();
   for (const { names } of recipe.sources.filter((source) => source.kind === "packages")) {
     const key = closureKey(names);
-    if (locked !== undefined) {
-      closures[key] = locked.closures[key] ?? notLocked(recipe, `packages ${key}`);
-      for (const name of closures[key]) await take(name, lockedPackage(recipe, locked, name));
-      continue;
-    }
-    const closure = await packageClosure(names);
+    const closure = locked === undefined ? await packageClosure(names) : lockedClosure(recipe, locked, key);
     closures[key] = closure.map(({ name }) => name);
-    for (const { name, version, sha256 } of closure) await take(name, { version, sha256 });
+    for (const one of closure) wanted.set(one.name, one);
   }
-  for (const name of recipe.agent ? imagePackages(recipe) : []) {
-    if (packages.has(name)) continue;
-    if (locked !== undefined) await take(name, lockedPackage(recipe, locked, name));
+  const packages = new Map<string, DebianPackage>();
+  for (const name of (recipe.agent ? imagePackages(recipe) : []).filter((one) => !wanted.has(one))) {
+    if (locked !== undefined) wanted.set(name, lockedPackage(recipe, locked, name));
     else {
       const found = await debianPackage(name, options.refresh);
       packages.set(name, found);
-      hashes[name] = { version: fromFileName(found.version), sha256: await digests.file(found.file) };
+      const version = fromFileName(found.version);
+      hashes[name] = { version, sha256: await digests.file(found.file) };
     }
   }
+  for (const [name, found] of await exactPackages([...wanted.values()])) packages.set(name, found);
+  for (const { name, version, sha256 } of wanted.values()) hashes[name] = { version, sha256 };
   const kernel = options.kernel ? await guestKernel(recipe.kernelRelease ?? locked?.kernel?.release) : undefined;
   const lock: Lock = {
     format: 1,
@@ -80,8 +74,14 @@ export async function resolveRecipe(recipe: Recipe, options: ResolveOptions): Pr
   return { lock, packages };
 }
 
-function lockedPackage(recipe: Recipe, lock: Lock, name: string): LockedPackage {
-  return lock.packages[name] ?? notLocked(recipe, `package ${name}`);
+function lockedClosure(recipe: Recipe, lock: Lock, key: string): readonly KnownPackage[] {
+  const names = lock.closures[key] ?? notLocked(recipe, `packages ${key}`);
+  return names.map((name) => lockedPackage(recipe, lock, name));
+}
+
+function lockedPackage(recipe: Recipe, lock: Lock, name: string): KnownPackage {
+  const { version, sha256 } = lock.packages[name] ?? notLocked(recipe, `package ${name}`);
+  return { name, version, sha256 };
 }
 
 function notLocked({ file }: Recipe, what: string): never {
@@ -99,7 +99,8 @@ async function imageDigests(recipe: Recipe): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const source of recipe.sources) {
     if (source.kind !== "image") continue;
-    found[relative(dirname(recipe.file), source.path)] = await imageDigest(source);
+    const which = source.imageName === undefined ? "" : ` ${source.imageName}`;
+    found[relative(dirname(recipe.file), source.path) + which] = await imageDigest(source);
   }
   return found;
 }

@@ -1,0 +1,75 @@
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { BuildError, reason } from "../build-error.ts";
+import { cacheDirectory } from "../cache-directory.ts";
+import { hashFile } from "../digest.ts";
+import { run } from "../run.ts";
+import type { KnownPackage } from "./closure.ts";
+import type { DebianPackage } from "./debian-package.ts";
+
+/**
+ * The .debs with these very contents, by name: from the cache, else by one `apt-get download`. What a recipe locks lies in
+ * packages/<sha256> of the cache, so that it does not decide the version of what is not locked.
+ */
+export async function exactPackages(wanted: readonly KnownPackage[]): Promise<ReadonlyMap<string, DebianPackage>> {
+  const found = await Promise.all(wanted.map(async (one) => [one, await cached(one)] as const));
+  const missing = found.flatMap(([one, file]) => (file === undefined ? [one] : []));
+  const files = new Map(missing.length === 0 ? [] : await download(missing));
+  const all = found.map(([one, file]) => describe(one, file ?? files.get(one.name) ?? ""));
+  return new Map(all.map((one) => [one.name, one]));
+}
+
+async function cached({ name, version, sha256 }: KnownPackage): Promise<string | undefined> {
+  for (const directory of [cacheDirectory("packages", sha256), cacheDirectory("debs")]) {
+    const file = await fileOf(directory, { name, version });
+    if (file !== undefined && (await hashFile(join(directory, file))) === sha256) return join(directory, file);
+  }
+  return undefined;
+}
+
+async function download(wanted: readonly KnownPackage[]): Promise<readonly (readonly [name: string, file: string])[]> {
+  await mkdir(cacheDirectory("packages"), { recursive: true });
+  const temporary = await mkdtemp(cacheDirectory("packages", ".download-"));
+  const exact = wanted.map(({ name, version }) => `${name}=${version}`);
+  try {
+    await run("apt-get", ["download", "-q", ...exact], { cwd: temporary }).catch((error: unknown) => {
+      const why = reason(error).replace(/^apt-get .*?: ended with /, "apt-get ended with ");
+      throw new BuildError(`packages ${exact.join(" ")}: not in the cache, nor to be had: ${why}`);
+    });
+    return await Promise.all(wanted.map(async (one) => [one.name, await keep(temporary, one)] as const));
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Moves what came to its place in the cache, when it is the right one. */
+async function keep(temporary: string, { name, version, sha256 }: KnownPackage): Promise<string> {
+  const file = await fileOf(temporary, { name, version });
+  if (file === undefined) throw new BuildError(`apt-get download ${name}=${version}: no .deb came of it`);
+  const found = await hashFile(join(temporary, file));
+  if (found !== sha256) {
+    throw new BuildError(`package ${name} ${version}: its sha256 is ${found}, not ${sha256} as it should be`);
+  }
+  const directory = cacheDirectory("packages", sha256);
+  await mkdir(directory, { recursive: true });
+  await rename(join(temporary, file), join(directory, file));
+  return join(directory, file);
+}
+
+function describe({ name, version }: KnownPackage, file: string): DebianPackage {
+  return { name, version: inFileName(version), file };
+}
+
+async function fileOf(directory: string, { name, version }: Pick<KnownPackage, "name" | "version">) {
+  const names = await readdir(directory).catch(() => []);
+  return names.find((file) => file.startsWith(`${name}_${inFileName(version)}_`) && file.endsWith(".deb"));
+}
+
+/** A version as apt writes it into the name of a file, and back. */
+function inFileName(version: string): string {
+  return version.replaceAll(":", "%3a");
+}
+
+export function fromFileName(version: string): string {
+  return version.replaceAll("%3a", ":");
+}
