@@ -18,9 +18,18 @@ export interface Erofs {
   /** Bytes of the file system itself, in blocks. */
   readonly size: number;
   readonly layouts: ReadonlyMap<string, Layout>;
+  /** Where the inode of each path lies. */
+  readonly inodes: ReadonlyMap<string, InodePlace>;
 }
 
-interface Inode {
+export interface InodePlace {
+  /** Bytes from the start. */
+  readonly at: number;
+  /** Of 64 bytes, else of 32, whose owners have 16 bits. */
+  readonly extended: boolean;
+}
+
+interface Inode extends InodePlace {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -44,6 +53,7 @@ function walk(bytes: Buffer): Erofs {
   const metaStart = bytes.readUInt32LE(SUPERBLOCK + 40) * blockSize;
   const tree: Tree = new Map();
   const layouts = new Map<string, Layout>();
+  const inodes = new Map<string, InodePlace>();
   const files = new Map<number, TreeEntry>();
   const pending = [{ path: "", node: bytes.readUInt16LE(SUPERBLOCK + 14) }];
   const directories = new Set<number>();
@@ -54,6 +64,7 @@ function walk(bytes: Buffer): Erofs {
     if (tree.size > MAX_ENTRIES) throw new BuildError(`EROFS: more than ${MAX_ENTRIES} entries`);
     if (path !== "") tree.set(path, entry);
     layouts.set(path, inode.layout);
+    inodes.set(path, { at: inode.at, extended: inode.extended });
     if (entry.type !== "directory") {
       files.set(node, entry);
       continue;
@@ -64,7 +75,7 @@ function walk(bytes: Buffer): Erofs {
       pending.push({ path: path === "" ? name : `${path}/${name}`, node: child });
     }
   }
-  return { blockSize, tree, layouts, size: bytes.readUInt32LE(SUPERBLOCK + 36) * blockSize };
+  return { blockSize, tree, layouts, inodes, size: bytes.readUInt32LE(SUPERBLOCK + 36) * blockSize };
 }
 
 function readInode(bytes: Buffer, at: number, blockSize: number): Inode {
@@ -76,6 +87,8 @@ function readInode(bytes: Buffer, at: number, blockSize: number): Inode {
   const size = extended ? Number(bytes.readBigUInt64LE(at + 8)) : bytes.readUInt32LE(at + 8);
   const tail = at + (extended ? 64 : 32) + (attributes === 0 ? 0 : 12 + 4 * (attributes - 1));
   return {
+    at,
+    extended,
     mode: bytes.readUInt16LE(at + 4),
     uid: extended ? bytes.readUInt32LE(at + 24) : bytes.readUInt16LE(at + 24),
     gid: extended ? bytes.readUInt32LE(at + 28) : bytes.readUInt16LE(at + 26),

@@ -5,8 +5,7 @@ import type { FileSystem } from "./output-names.ts";
 import { makeSquashfs } from "./squashfs.ts";
 
 /**
- * Makes a file system as whoever runs this; times are fixed, so that equal trees give equal bytes. Owners are the tree's, in
- * EROFS all root's, as mkfs.erofs takes them of the folder.
+ * Makes a file system as whoever runs this; times are fixed, so that equal trees give equal bytes. Owners are the tree's.
  * @param directory the tree, staged
  */
 export async function makeFileSystem(
@@ -17,9 +16,9 @@ export async function makeFileSystem(
 ): Promise<void> {
   switch (fileSystem) {
     case "erofs":
-      return makeErofs(directory, image);
+      return makeErofs(directory, image, { owners: tree });
     case "erofs-lz4hc":
-      return makeErofs(directory, image, { compressed: true });
+      return makeErofs(directory, image, { compressed: true, owners: tree });
     case "ext4":
       return makeExt4(tree, directory, image);
     case "squashfs":

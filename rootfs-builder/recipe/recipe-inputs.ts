@@ -39,7 +39,18 @@ export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () 
         if (recipe.dropPrivileges) dropPrivileges(tree);
         added.push({ name: sourceName(source), bytes: Math.max(0, bytesOf(tree) - before) });
       }
+      refuseAttributes(tree);
       return added;
     },
   };
+}
+
+/** Trees carry extended attributes; no output does yet. */
+function refuseAttributes(tree: Tree): void {
+  for (const [path, { xattrs }] of tree) {
+    const [name] = xattrs?.keys() ?? [];
+    if (name === undefined) continue;
+    const hint = name === "security.capability" ? "privileged-files: drop takes it away" : "take it away in the source";
+    throw new BuildError(`image: ${path} has the extended attribute ${name}, which no output carries: ${hint}`);
+  }
 }

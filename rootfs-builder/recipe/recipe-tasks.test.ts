@@ -43,9 +43,12 @@ describe("building a recipe", () => {
     writeFileSync(join(folder, path), content, { mode });
   }
 
-  async function build(sources: readonly object[], options: { update?: boolean; to?: string } = {}): Promise<void> {
-    put("mine.json", JSON.stringify({ name: "mine", agent: false, outputs: ["kata-initrd"], sources }));
-    const { to = "out", ...rest } = options;
+  async function build(
+    sources: readonly object[],
+    how: { update?: boolean; to?: string; options?: object } = {},
+  ): Promise<void> {
+    const { to = "out", options = {}, ...rest } = how;
+    put("mine.json", JSON.stringify({ name: "mine", agent: false, outputs: ["kata-initrd"], options, sources }));
     await buildRecipe(join(folder, "mine.json"), { root, to: join(folder, to), ...rest });
   }
 
@@ -180,6 +183,17 @@ describe("building a recipe", () => {
   ])("refuses a tar that climbs out %s, and leaves nothing", async (_how, entries, message) => {
     put("bad.tar", await packTar(entries));
     await refused([{ tar: "bad.tar" }], message);
+  });
+
+  test("refuses an extended attribute, which no output has, by its name; capabilities may be dropped", async () => {
+    const pax = { "SCHILY.xattr.security.capability": "x" };
+    put("cap.tar", await packTar([{ ...file("a", "1", 0o4755), pax }]));
+    await refused(
+      [{ tar: "cap.tar" }],
+      /^image: a has the extended attribute security.capability, [^\n]*: drop takes it/,
+    );
+    await build([{ tar: "cap.tar" }], { options: { "privileged-files": "drop" } });
+    expect(list()).toEqual(["-rwxr-xr-x a"]);
   });
 
   test("refuses tars, images and packages that are cut off, and leaves nothing", async () => {

@@ -31,7 +31,7 @@ export async function makeImage({ tree }: RootTree, image: string, options: Disk
   return withTemporary(join(image, ".."), async (work) => {
     await mkdir(join(work, "root"));
     await stage(tree, join(work, "root"));
-    await makeErofs(join(work, "root"), join(work, "root.erofs"));
+    await makeErofs(join(work, "root"), join(work, "root.erofs"), { owners: tree });
     const size = await writeDiskImage(join(work, "root.erofs"), join(work, "disk.img"), options);
     await rename(join(work, "disk.img"), image);
     return size;

@@ -1,0 +1,74 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readErofs } from "../inspect/read-erofs.ts";
+import { stage } from "../tree/stage.ts";
+import type { Tree, TreeEntry } from "../tree/tree.ts";
+import { makeErofs } from "./erofs.ts";
+import { crc32c } from "./erofs-owners.ts";
+
+describe("owners in an EROFS", () => {
+  let directory = "";
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "guestd-owners-"));
+  });
+  afterAll(() => rm(directory, { recursive: true }));
+
+  const file = (content: string, uid: number, gid: number): TreeEntry => {
+    return { type: "file", mode: 0o640, content: Buffer.from(content), uid, gid };
+  };
+
+  async function made(name: string, tree: Tree, owners?: Tree): Promise<string> {
+    await mkdir(join(directory, name));
+    await stage(tree, join(directory, name));
+    const image = join(directory, `${name}.erofs`);
+    await makeErofs(join(directory, name), image, owners === undefined ? {} : { owners });
+    return image;
+  }
+
+  const TREE: Tree = new Map([
+    ["srv", { type: "directory", mode: 0o755, gid: 7 }],
+    ["srv/a", file("a", 33, 34)],
+    ["srv/link", { type: "symlink", target: "a", uid: 65_535 }],
+    ["srv/plain", { type: "file", mode: 0o600, content: Buffer.alloc(9000, "x") }],
+    ...Array.from({ length: 200 }, (_, at) => [`srv/${at}`, file(String(at), at + 1, 0)] as const),
+  ]);
+
+  test("are the tree's, whoever makes it, and all else stays", async () => {
+    const image = await made("owned", TREE, TREE);
+    const read = readErofs(await readFile(image)).tree;
+    expect(new Map([...read].sort())).toEqual(
+      new Map([...TREE].map(([path, entry]) => [path, cleaned(entry)] as const).sort()),
+    );
+  });
+
+  test("leave a superblock whose checksum is right, as it was before", async () => {
+    for (const image of [await made("root", TREE), await made("again", TREE, TREE)]) {
+      const block = (await readFile(image)).subarray(1024, 4096);
+      const said = block.readUInt32LE(4);
+      expect(block.readUInt32LE(8) & 1).toBe(1);
+      block.writeUInt32LE(0, 4);
+      expect(crc32c(block)).toBe(said);
+    }
+  });
+
+  test("are refused where they don't fit", async () => {
+    const tree: Tree = new Map([["a", file("a", 65_536, 0)]]);
+    await expect(made("big", tree, tree)).rejects.toThrow("EROFS: a is of 65536:0: owners go up to 65535 in it");
+  });
+
+  test.runIf(process.getuid?.() === 0)("are what the kernel's own reader says (needs root)", async () => {
+    const image = await made("checked", TREE, TREE);
+    const out = join(directory, "extracted");
+    execFileSync("fsck.erofs", [`--extract=${out}`, image], { stdio: "pipe" });
+    const said = execFileSync("stat", ["-c", "%u:%g", join(out, "srv/a"), join(out, "srv")], { encoding: "utf8" });
+    expect(said).toBe("33:34\n0:7\n");
+  });
+});
+
+/** Without owners that are root's. */
+function cleaned({ uid = 0, gid = 0, ...entry }: TreeEntry): TreeEntry {
+  return { ...entry, ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) } as TreeEntry;
+}
