@@ -1,42 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { LineCounter, type Node, parseDocument } from "yaml";
 import { BuildError, hasCode } from "../build-error.ts";
-import type { RuntimeName } from "../image/runtimes.ts";
-import type { ProfileName } from "../profiles/profiles.ts";
 import { findMistake, type Schema } from "./check-document.ts";
-import type { Owner, Recipe, Source } from "./recipe.ts";
-
-/** What the schema lets through. */
-interface RawRecipe {
-  readonly name: string;
-  readonly profile?: ProfileName;
-  readonly outputs?: readonly string[];
-  readonly agent?: boolean;
-  readonly kernel?: { readonly release?: string; readonly file?: string; readonly modules?: string };
-  readonly options?: {
-    readonly artifact?: boolean;
-    readonly debug?: boolean;
-    readonly policy?: boolean;
-    readonly verity?: boolean;
-    readonly "dax-header"?: boolean;
-    readonly "privileged-files"?: "refuse" | "drop";
-    readonly runtimes?: readonly RuntimeName[];
-  };
-  readonly sources?: readonly RawSource[];
-}
-
-interface RawSource {
-  readonly image?: string;
-  readonly "image-name"?: string;
-  readonly tar?: string;
-  readonly packages?: readonly string[];
-  readonly folder?: string;
-  readonly file?: string;
-  readonly to?: string;
-  readonly mode?: string;
-  readonly owner?: string;
-}
+import { contradiction, type RawRecipe, recipeOf } from "./raw-recipe.ts";
+import type { Recipe } from "./recipe.ts";
 
 /**
  * Reads a recipe, YAML or JSON, and checks it against recipe.schema.json. Throws BuildError: "mine.yaml:7: sources[1].mode: …".
@@ -62,9 +30,9 @@ export async function readRecipe(
     throw new BuildError(`${place(mistake.node?.range?.[0])}: ${key}${mistake.text}`);
   }
   const raw = document.toJS() as RawRecipe;
-  const contradiction = whyNot(raw);
-  if (contradiction !== undefined) {
-    const [key, why] = contradiction;
+  const wrong = contradiction(raw);
+  if (wrong !== undefined) {
+    const [key, why] = wrong;
     const node = document.getIn(key, true) as Node | undefined;
     throw new BuildError(`${place(node?.range?.[0])}: ${key.join(".")}: ${why}`);
   }
@@ -76,57 +44,6 @@ export async function readRecipe(
   return recipeOf(file, raw);
 }
 
-/** Keys that mean nothing with what else is said; undefined when all is well. */
-function whyNot({ kernel = {}, options = {}, profile }: RawRecipe): readonly [key: string[], why: string] | undefined {
-  if (kernel.file !== undefined && profile === undefined) return [["kernel", "file"], "it is for a profile: name one"];
-  if (kernel.file !== undefined && kernel.release !== undefined)
-    return [["kernel", "file"], "it has a release already"];
-  if (kernel.modules !== undefined && kernel.file === undefined) return [["kernel", "modules"], "of which file?"];
-  if (options.artifact && profile === undefined) return [["options", "artifact"], "it is for a profile: name one"];
-  return undefined;
-}
-
 async function recipeSchema(): Promise<Schema> {
   return JSON.parse(await readFile(join(import.meta.dirname, "recipe.schema.json"), "utf8")) as Schema;
-}
-
-function recipeOf(file: string, raw: RawRecipe): Recipe {
-  const { options = {}, kernel = {} } = raw;
-  return {
-    file,
-    name: raw.name,
-    ...(raw.profile === undefined ? {} : { profile: raw.profile }),
-    outputs: [...new Set(raw.outputs ?? (raw.profile === undefined ? ["guest"] : []))],
-    agent: raw.agent ?? true,
-    ...(kernel.release === undefined ? {} : { kernelRelease: kernel.release }),
-    ...(kernel.file === undefined ? {} : { vmlinux: resolve(dirname(file), kernel.file) }),
-    ...(kernel.modules === undefined ? {} : { modules: resolve(dirname(file), kernel.modules) }),
-    artifact: options.artifact ?? false,
-    debug: options.debug ?? false,
-    policy: options.policy ?? false,
-    verity: options.verity ?? false,
-    daxHeader: options["dax-header"] ?? true,
-    dropPrivileges: options["privileged-files"] === "drop",
-    runtimes: [...new Set(options.runtimes ?? [])].sort(),
-    sources: (raw.sources ?? []).map((source) => sourceOf(dirname(file), source)),
-  };
-}
-
-function sourceOf(folder: string, raw: RawSource): Source {
-  const to = (raw.to ?? "/").replaceAll(/^\/|\/$/g, "");
-  const at = (path: string) => resolve(folder, path);
-  if (raw.image !== undefined) {
-    const imageName = raw["image-name"];
-    return { kind: "image", path: at(raw.image), to, ...(imageName === undefined ? {} : { imageName }) };
-  }
-  if (raw.tar !== undefined) return { kind: "tar", path: at(raw.tar), to };
-  if (raw.packages !== undefined) return { kind: "packages", names: [...new Set(raw.packages)].sort(), to };
-  if (raw.folder !== undefined) return { kind: "folder", path: at(raw.folder), to, owner: ownerOf(raw.owner) };
-  const mode = raw.mode === undefined ? {} : { mode: Number.parseInt(raw.mode, 8) };
-  return { kind: "file", path: at(raw.file ?? ""), to, owner: ownerOf(raw.owner), ...mode };
-}
-
-function ownerOf(text = "0:0"): Owner {
-  const [uid = 0, gid = 0] = text.split(":").map(Number);
-  return { uid, gid };
 }
