@@ -1,18 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { InitDoubleOptions } from "../kernel/init-double.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
 import type { PlanOp } from "../kernel/plan.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
 import { testKernel } from "./test-kernel.ts";
 
-let before = 0;
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 function plan(...names: string[]): CompiledPlan {
   const builder = new PlanBuilder();

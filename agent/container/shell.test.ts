@@ -1,19 +1,12 @@
 import { openSync } from "node:fs";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { expect, test } from "vitest";
+import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../kernel/sys.ts";
 import { isConsoleShell, launchConsoleShell, restoreConsoleShell } from "./shell.ts";
 import { testKernel } from "./test-kernel.ts";
 
 const sys = openSys();
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 test("a shell on the console has it as stdin, stdout and stderr, and takes it as its terminal", async () => {
   const kernel = testKernel();

@@ -2,22 +2,15 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { DescriptorPoller } from "./descriptor-poller.ts";
+import { leavesNoDescriptors } from "./leaves-no-descriptors.ts";
 import { nativeAddon } from "./native-addon.ts";
-import { openDescriptors } from "./open-descriptors.ts";
 import { openSys } from "./sys.ts";
 
 const sys = openSys();
 const buffer = new Uint8Array(65536);
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 async function settled(promise: Promise<unknown>): Promise<boolean> {
   const pause = new Promise((resolve) => setTimeout(resolve, 20, "pause"));

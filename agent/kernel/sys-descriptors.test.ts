@@ -1,21 +1,14 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { O_DIRECTORY, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from "./constants.ts";
-import { openDescriptors } from "./open-descriptors.ts";
+import { leavesNoDescriptors } from "./leaves-no-descriptors.ts";
 import { openSys } from "./sys.ts";
 
 const sys = openSys();
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 test("a pipe has the size asked for, and says when it is full, empty and at its end", () => {
   const { read, write } = sys.pipe({ sizeBytes: 8192 });

@@ -2,23 +2,16 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { CLONE_NEWNET, CLONE_NEWUTS, SIGTERM } from "./constants.ts";
+import { leavesNoDescriptors } from "./leaves-no-descriptors.ts";
 import { nativeAddon } from "./native-addon.ts";
-import { openDescriptors } from "./open-descriptors.ts";
 import { openSys } from "./sys.ts";
 
 const sys = openSys();
 const isRoot = process.getuid?.() === 0;
 const why = isRoot ? "" : " (skipped: needs root)";
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 test("a process is signalled by its pidfd, which becomes readable when it ends", async () => {
   const child = spawn("sleep", ["60"], { stdio: "ignore" });

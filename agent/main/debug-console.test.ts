@@ -1,22 +1,15 @@
 import { Duplex } from "node:stream";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { testKernel } from "../container/test-kernel.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { ChildDouble } from "../kernel/init-double.ts";
 import type { Sys } from "../kernel/kernel.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../kernel/sys.ts";
 import { serveDebugConsole } from "./debug-console.ts";
 
 const real = openSys();
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 /** The pty is a socketpair; `shell` plays the child and gets the descriptor of its stdio. */
 function consoleOf(shell: (child: ChildDouble, stdio: number) => void, sys: Partial<Sys> = {}) {

@@ -110,10 +110,12 @@ export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
   }),
 };
 
+const inCgroup = { destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["ro"] };
+
 /** More, for a machine whose cgroups have controllers. */
 export const LIMITED_SPECS: Readonly<Record<string, SpecTemplate>> = {
   "with limits": spec({
-    Mounts: [...(Mounts ?? []), { destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["ro"] }],
+    Mounts: [...(Mounts ?? []), inCgroup],
     Linux: {
       ...Linux,
       Resources: {
@@ -122,6 +124,15 @@ export const LIMITED_SPECS: Readonly<Record<string, SpecTemplate>> = {
         Pids: { Limit: 100 },
         Unified: { "memory.high": String(2 ** 25) },
       },
+    },
+  }),
+  "with a cgroup and a user namespace": spec({
+    Mounts: [...(Mounts ?? []).filter(({ type }) => type !== "mqueue"), inCgroup],
+    Linux: {
+      ...Linux,
+      Namespaces: namespaces("mount", "ipc", "uts", "pid", "network", "cgroup", "user"),
+      UIDMappings: MAP,
+      GIDMappings: MAP,
     },
   }),
 };

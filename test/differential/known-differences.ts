@@ -135,6 +135,12 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "cpu.weight by the formula that newer runtimes have too (docs/cgroups.md)",
   },
   {
+    difference: /^cgroup \S+\/memory\.reclaim: Permission denied \| Invalid argument$/,
+    when: inUser,
+    needsLimits: true,
+    reason: "crun gives files of the cgroup to a group of the container too, so CAP_DAC_OVERRIDE reaches them in there",
+  },
+  {
     difference: /^id session keyring: keyring;(\d+;\d+);3f030000;_ses \| keyring;\1;3f130000;ID$/,
     reason: "a session keyring without a name: another container could not join it if it knew the name",
   },

@@ -1,20 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { expect, test } from "vitest";
+import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
 import { testKernel } from "../test-kernel.ts";
 import { PassedOutput } from "./passed-output.ts";
 import { PassedStream } from "./passed-stream.ts";
 
 const sys = openSys();
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 /** A process's end of a pipe, and the host's end of the stream that it goes to. */
 function start(stallMs?: number) {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { expect, test } from "vitest";
+import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
 import { createSysDouble } from "../../kernel/sys-double.ts";
 import { InputStream } from "./input-stream.ts";
@@ -8,14 +8,7 @@ import { InputStream } from "./input-stream.ts";
 const sys = openSys();
 const never = new AbortController().signal;
 const PIPE = 4096;
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 /** A small pipe: what the process at its other end reads is up to the test. */
 function pipe() {

@@ -1,20 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { describe, expect, test } from "vitest";
+import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
 import { OutputStream } from "./output-stream.ts";
 
 const sys = openSys();
 const never = new AbortController().signal;
 const isRoot = process.getuid?.() === 0;
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 async function drain(stream: OutputStream): Promise<number> {
   let total = 0;

@@ -1,20 +1,13 @@
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { O_DIRECTORY } from "../../kernel/constants.ts";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
 import { OutputStream } from "./output-stream.ts";
 
 const sys = openSys();
 const never = new AbortController().signal;
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 function pipe(): { stream: OutputStream; say: (text: string) => void; hangUp: () => void } {
   const { read, write } = sys.pipe();

@@ -1,20 +1,14 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { SystemError } from "../../kernel/error.ts";
 import type { Sys } from "../../kernel/kernel.ts";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
+import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
 import { testKernel } from "../test-kernel.ts";
 import { testSpec } from "../test-spec.ts";
 import { openExecTerminal, openFirstTerminal, openTerminalIn } from "./terminal.ts";
 
 const real = openSys();
-let before = 0;
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
+leavesNoDescriptors();
 
 const terminalProcess = { ...testSpec().process, terminal: true, consoleSize: { height: 30, width: 100 } };
 const failure = (): never => {
