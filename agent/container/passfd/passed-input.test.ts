@@ -6,7 +6,9 @@ import { testKernel } from "../test-kernel.ts";
 import { PassedInput } from "./passed-input.ts";
 import { PassedStream } from "./passed-stream.ts";
 
+/** One for all: who waits on a descriptor has to hear of its end. */
 const sys = openSys();
+const kernel = testKernel({ sys });
 leavesNoDescriptors();
 
 /** The host's end of the stream, and the process's end of the pipe that it goes to. */
@@ -14,7 +16,7 @@ function start() {
   const { read, write } = sys.pipe();
   sys.setNonBlocking(read);
   const [host, ours] = sys.socketPair("stream");
-  const input = new PassedInput(sys, write, new PassedStream(testKernel(), "passfd:1:1", 1, ours), false);
+  const input = new PassedInput(sys, write, new PassedStream(kernel, "passfd:1:1", 1, ours), false);
   const ended = new Promise<void>((resolve) => {
     input.onEnd = resolve;
   });

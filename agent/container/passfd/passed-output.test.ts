@@ -6,7 +6,9 @@ import { testKernel } from "../test-kernel.ts";
 import { PassedOutput } from "./passed-output.ts";
 import { PassedStream } from "./passed-stream.ts";
 
+/** One for all: who waits on a descriptor has to hear of its end. */
 const sys = openSys();
+const kernel = testKernel({ sys });
 leavesNoDescriptors();
 
 /** A process's end of a pipe, and the host's end of the stream that it goes to. */
@@ -14,7 +16,7 @@ function start(stallMs?: number) {
   const { read, write } = sys.pipe();
   const [host, ours] = sys.socketPair("stream");
   sys.setNonBlocking(host);
-  const stream = new PassedStream(testKernel(), "passfd:1:1", 1, ours);
+  const stream = new PassedStream(kernel, "passfd:1:1", 1, ours);
   return { write, host, output: new PassedOutput(sys, read, stream, false, stallMs) };
 }
 
@@ -81,7 +83,7 @@ test("a writer is never held when the host has hung up, or there is no stream", 
     const { read, write } = sys.pipe();
     const [host, ours] = sys.socketPair("stream");
     sys.close(host);
-    const stream = new PassedStream(testKernel(), "passfd:1:1", 1, ours);
+    const stream = new PassedStream(kernel, "passfd:1:1", 1, ours);
     if (!hasStream) stream.close();
     const output = new PassedOutput(sys, read, stream, false);
     sys.setNonBlocking(write);
