@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two files at a time, as a guest takes
- * one processor and most of the others wait. `npm test` leaves `nightly` out.
+ * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a time, as each takes
+ * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out.
  */
 export default defineConfig({
   test: {
@@ -26,7 +26,7 @@ export default defineConfig({
           include: ["test/{init,agent,fuzz,oci-runtime,differential}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {
