@@ -53,14 +53,23 @@ function rootDevice(file: string, size: number, line: string, stand: Stand): Gue
   return { qemuArgs: ["-drive", drive, "-device", `virtio-blk-${bus},drive=root`] };
 }
 
-/** Boots, has the first Check answered, and powers off. Gives the milliseconds until that answer. */
-export async function bootsDescribed(directory: string, stand: Stand, more: GuestOptions = {}): Promise<number> {
+export interface Booted {
+  /** From the start of QEMU's devices to the first answered Check. */
+  readonly milliseconds: number;
+  /** MemAvailable then, of the guest. */
+  readonly availableBytes: number;
+}
+
+/** Boots, has the first Check answered, and powers off. */
+export async function bootsDescribed(directory: string, stand: Stand, more: GuestOptions = {}): Promise<Booted> {
   const begun = performance.now();
   await using guest = await startDescribed(directory, stand, more);
   const client = await connect(guest.address(1024));
   const { status } = await client.health.check({});
-  const answered = performance.now() - begun;
+  const milliseconds = performance.now() - begun;
   if (status !== 1) throw new Error(`Check says ${status}`);
+  const { metrics } = await client.agent.getMetrics({});
+  const available = /^kata_guest_meminfo\{item="mem_available"\} (\S+)$/m.exec(metrics)?.[1];
   await guest.powerOff(() => client.agent.destroySandbox({}));
-  return answered;
+  return { milliseconds, availableBytes: Number(available) };
 }

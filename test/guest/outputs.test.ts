@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
-import { closeSync, cpSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { repositoryRoot } from "../../host/machine/paths.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { bootsDescribed, describedGuest } from "./boot-described.ts";
+import { flipByte } from "./flip-byte.ts";
 
 const MIB = 1024 * 1024;
 
@@ -31,7 +32,7 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
   it("refuses a root of which one byte was changed", async () => {
     const changed = join(directory, "changed");
     cpSync(join(directory, "qemu"), changed, { recursive: true });
-    flip(join(changed, describedGuest(changed).root.file), MIB + 1024 + 100);
+    flipByte(join(changed, describedGuest(changed).root.file), MIB + 1024 + 100);
     await expect(bootsDescribed(changed, "q35")).rejects.toThrow(
       /verity: .* data block 0 is corrupted[\s\S]*no root: mount \/dev\/dm-0: I/,
     );
@@ -41,11 +42,3 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
     await bootsDescribed(join(directory, "firecracker"), "like firecracker");
   });
 });
-
-function flip(file: string, offset: number): void {
-  const descriptor = openSync(file, "r+");
-  const byte = Buffer.alloc(1);
-  readSync(descriptor, byte, 0, 1, offset);
-  writeSync(descriptor, Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, offset);
-  closeSync(descriptor);
-}
