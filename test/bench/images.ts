@@ -7,7 +7,10 @@ import { repositoryRoot } from "../../host/machine/paths.ts";
 import { OUTPUTS } from "../../rootfs-builder/outputs/output-names.ts";
 import { bootsDescribed, describedGuest, type Stand } from "../guest/boot-described.ts";
 
-/** `npm run bench:images [-- --rounds N] [--in DIR]`: the table of docs/images.md. What is built in DIR stays there. */
+/**
+ * `npm run bench:images [-- --rounds N] [--in DIR] [--built]`: the table of docs/images.md. What is built in DIR stays there, and
+ * with --built it is booted as it is.
+ */
 const ROWS: readonly (readonly [profile: string, output: string, stand: Stand])[] = [
   ["qemu", "erofs-dax-disk", "q35"],
   ["qemu", "erofs", "q35"],
@@ -25,14 +28,17 @@ const MIB = 1024 * 1024;
 /** Layouts are as large as their file systems, and the initramfs of an output is the same in all profiles. */
 const SIZED = OUTPUTS.filter((name) => !/-disk$/.test(name) || /^erofs-(dax|verity)-disk$/.test(name));
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" }, in: { type: "string" } } });
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "5" }, in: { type: "string" }, built: { type: "boolean" } },
+});
 const rounds = Number(values.rounds);
 const directory = values.in ?? join(tmpdir(), `guestd-images-${process.pid}`);
 
 /** Gives the folder of the outputs. */
 function build(folder: string, ...options: readonly string[]): string {
   const to = join(directory, folder);
-  execFileSync(process.execPath, [join(repositoryRoot, "rootfs-builder/build.ts"), "--to", to, ...options]);
+  const builder = join(repositoryRoot, "rootfs-builder/build.ts");
+  if (values.built !== true) execFileSync(process.execPath, [builder, "--to", to, ...options]);
   return to;
 }
 
