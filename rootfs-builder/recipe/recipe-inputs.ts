@@ -1,3 +1,4 @@
+import { dirname, relative } from "node:path";
 import { BuildError } from "../build-error.ts";
 import type { DebianPackage } from "../debian/debian-package.ts";
 import { digestOf, type FileDigests } from "../digest.ts";
@@ -37,12 +38,18 @@ export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () 
         const before = bytesOf(tree);
         await addSource(tree, source, await closureOf(source));
         if (recipe.dropPrivileges) dropPrivileges(tree);
-        added.push({ name: sourceName(source), bytes: Math.max(0, bytesOf(tree) - before) });
+        added.push({ name: nameInRecipe(recipe, source), bytes: Math.max(0, bytesOf(tree) - before) });
       }
       refuseAttributes(tree);
       return added;
     },
   };
+}
+
+/** Where the recipe lies does not show in what is made. */
+function nameInRecipe({ file }: Recipe, source: Source): string {
+  if (source.kind === "packages") return sourceName(source);
+  return sourceName({ ...source, path: relative(dirname(file), source.path) });
 }
 
 /** Trees carry extended attributes; no output does yet. */

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -70,6 +70,13 @@ describe("the command lines in the pages", () => {
     writeFileSync(join(repository, "build/walk/mine.yaml"), recipe);
     const [, built, boot, version, id, note, stop] = (await runLines("docs/images.md")).values();
     expect(built).toMatch(/^ {2}packages jq +\d{4} KiB$/m);
+    const lock = JSON.parse(readFileSync(join(repository, "build/walk/mine.lock.json"), "utf8"));
+    expect(lock).toMatchObject({
+      node: { version: expect.stringMatching(/^24\./) },
+      kernel: { release: expect.stringMatching(/^\d+\./) },
+      closures: { jq: expect.arrayContaining(["jq", "libc6", "libjq1"]) },
+      packages: { libc6: { sha256: expect.stringMatching(/^\w{64}$/) }, iptables: expect.anything() },
+    });
     expect(boot).toMatch(/^walk {2}\S+:1024 /);
     expect(version).toMatch(/^jq-1\.\d/);
     expect([id, note, stop]).toEqual(["box\n", '"hello from my recipe"\n', "walk\n"]);
