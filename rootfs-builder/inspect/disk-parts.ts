@@ -19,6 +19,8 @@ export interface DiskParts {
   readonly daxHeader: boolean;
   /** As a disk driver sees it; undefined when there is none. */
   readonly partition: Partition | undefined;
+  /** The second of two, with the hashes of the first. */
+  readonly hashes: Partition | undefined;
   readonly checks: readonly Check[];
 }
 
@@ -32,11 +34,12 @@ export function diskParts(bytes: Buffer): DiskParts {
 }
 
 function partsOf(bytes: Buffer): DiskParts {
-  const partition = onlyPartition(bytes, 0);
-  const checks = [partitionCheck("partition table of a disk", bytes, 0, partition)];
+  const [partition, hashes, ...more] = partitionsAt(bytes, 0);
+  const checks = [partitionCheck("partition table of a disk", bytes, 0, more.length === 0 ? partition : undefined)];
   const block = Buffer.from(bytes.subarray(PFN_OFFSET, 2 * PFN_OFFSET));
   const daxHeader = block.toString("latin1", 0, PFN_SIGNATURE.length) === PFN_SIGNATURE;
-  return { daxHeader, partition, checks: daxHeader ? [...checks, ...headerChecks(bytes, block, partition)] : checks };
+  const header = daxHeader ? headerChecks(bytes, block, partition) : [];
+  return { daxHeader, partition, hashes, checks: [...checks, ...header] };
 }
 
 function headerChecks(bytes: Buffer, block: Buffer, disk: Partition | undefined): readonly Check[] {
@@ -45,7 +48,7 @@ function headerChecks(bytes: Buffer, block: Buffer, disk: Partition | undefined)
   const version = `${block.readUInt16LE(52)}.${block.readUInt16LE(54)}`;
   const start = Number(block.readBigUInt64LE(56));
   const alignment = block.readUInt32LE(84);
-  const inner = onlyPartition(bytes, start);
+  const [inner] = partitionsAt(bytes, start);
   const same = inner !== undefined && inner.offset === disk?.offset && inner.size === disk.size;
   return [
     check("DAX header: checksum", said === fletcher64(block), said.toString(16), fletcher64(block).toString(16)),
@@ -63,18 +66,21 @@ function headerChecks(bytes: Buffer, block: Buffer, disk: Partition | undefined)
   ];
 }
 
-/** The only partition in the table at `start`, as bytes of the file. */
-function onlyPartition(bytes: Buffer, start: number): Partition | undefined {
-  if (start + SECTOR > bytes.length || bytes.readUInt16LE(start + 510) !== 0xaa55) return undefined;
-  const entries = bytes.subarray(start + ENTRIES, start + 510);
-  if (!entries.subarray(ENTRY).every((byte) => byte === 0)) return undefined;
-  const offset = start + entries.readUInt32LE(8) * SECTOR;
-  const size = entries.readUInt32LE(12) * SECTOR;
-  return size > 0 && offset + size <= bytes.length ? { offset, size } : undefined;
+/** The partitions of the table at `start`, as bytes of the file; none where one is not inside of it. */
+function partitionsAt(bytes: Buffer, start: number): readonly Partition[] {
+  if (start + SECTOR > bytes.length || bytes.readUInt16LE(start + 510) !== 0xaa55) return [];
+  const entries = [0, 1, 2, 3].map((at) =>
+    bytes.subarray(start + ENTRIES + at * ENTRY, start + ENTRIES + (at + 1) * ENTRY),
+  );
+  const used = entries.filter((entry) => entry.some((byte) => byte !== 0));
+  const partitions = used.map((entry) => {
+    return { offset: start + entry.readUInt32LE(8) * SECTOR, size: entry.readUInt32LE(12) * SECTOR };
+  });
+  return partitions.every(({ offset, size }) => size > 0 && offset + size <= bytes.length) ? partitions : [];
 }
 
 function partitionCheck(name: string, bytes: Buffer, start: number, partition: Partition | undefined): Check {
   const type = start + SECTOR <= bytes.length ? bytes[start + ENTRIES + 4] : undefined;
   const found = partition === undefined ? "none" : `at ${partition.offset} of ${partition.size} bytes`;
-  return check(name, partition !== undefined && type === 0x83, found, "one Linux partition inside the file");
+  return check(name, partition !== undefined && type === 0x83, found, "Linux partitions inside the file, one or two");
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { run } from "../run.ts";
 import type { Tree } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
+import { withExt4Modes } from "./ext4-modes.ts";
 
 export type Extractable = "erofs" | "ext4" | "squashfs";
 
@@ -22,9 +23,10 @@ export async function extractTree(fileSystem: Buffer, type: Extractable): Promis
     await mkdir(target);
     const [command, ...args] = COMMANDS[type](image, target);
     await run(command, args);
-    const tree = await treeOf(target);
+    const found = await treeOf(target);
+    const tree = type === "ext4" ? await withExt4Modes(found, image, join(work, "commands")) : found;
     // A folder that its owner can't write to would stay behind.
-    for (const [path, entry] of tree) if (entry.type === "directory") await chmod(join(target, path), 0o700);
+    for (const [path, entry] of found) if (entry.type === "directory") await chmod(join(target, path), 0o700);
     return tree;
   });
 }

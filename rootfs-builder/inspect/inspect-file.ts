@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { BuildError, reason } from "../build-error.ts";
 import { sha256Of } from "../debian/package-facts.ts";
 import type { Tree } from "../tree/tree.ts";
-import { attempt, type Check, check } from "./check.ts";
+import { attempt, type Check, check, shown } from "./check.ts";
 import { diskParts, isDisk } from "./disk-parts.ts";
 import { extractTree } from "./extract.ts";
 import { isKernel, kernelImage } from "./kernel-image.ts";
@@ -10,6 +10,7 @@ import { moduleChecks } from "./module-checks.ts";
 import { isCpio, readCpio, unpacked } from "./read-cpio.ts";
 import { isErofs, readErofs } from "./read-erofs.ts";
 import { rootChecks } from "./root-checks.ts";
+import { verityBeside, verityDiskChecks } from "./verity-disk.ts";
 import { isVerity, veritySuperblock } from "./verity-tree.ts";
 
 export interface Inspected {
@@ -28,20 +29,23 @@ type Content = Omit<Inspected, "file" | "bytes" | "sha256">;
 /** More would not fit in the memory of one buffer that is read at once. */
 const MOST_BYTES = 2 ** 32;
 
-/** What a file is by its own bytes, and whether that is right. */
-export async function inspectFile(file: string): Promise<Inspected> {
+/**
+ * What a file is by its own bytes, and whether that is right.
+ * @param rootHash of a disk with verity hashes, instead of the one beside it
+ */
+export async function inspectFile(file: string, rootHash?: string): Promise<Inspected> {
   const { size } = await stat(file);
   if (size > MOST_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 4 GiB are looked into`);
   const bytes = await readFile(file);
   const sha256 = sha256Of(bytes);
   try {
-    return { file, bytes: size, sha256, ...(await contentOf(bytes)) };
+    return { file, bytes: size, sha256, ...(await contentOf(bytes, file, rootHash)) };
   } catch (error) {
     return { file, bytes: size, sha256, kind: "?", checks: [{ name: "content", ok: false, detail: reason(error) }] };
   }
 }
 
-async function contentOf(bytes: Buffer): Promise<Content> {
+async function contentOf(bytes: Buffer, file: string, rootHash?: string): Promise<Content> {
   if (isKernel(bytes)) {
     const { release, check: one } = kernelImage(bytes);
     return { kind: "kernel", release, checks: [one] };
@@ -58,19 +62,32 @@ async function contentOf(bytes: Buffer): Promise<Content> {
   if (isCpio(inner)) return initramfs(inner, how);
   const fileSystem = await fileSystemOf(bytes, false);
   if (fileSystem !== undefined) return fileSystem;
-  if (isDisk(bytes)) return disk(bytes);
+  if (isDisk(bytes)) return disk(bytes, await verityBeside(file, rootHash));
   throw new BuildError("it is none of a kernel, an initramfs, a disk, EROFS, ext4, squashfs, verity hashes");
 }
 
-async function disk(bytes: Buffer): Promise<Content> {
-  const { daxHeader, partition, checks } = diskParts(bytes);
-  const kind = daxHeader ? "disk with DAX header" : "disk";
+async function disk(bytes: Buffer, described: Awaited<ReturnType<typeof verityBeside>>): Promise<Content> {
+  const { daxHeader, partition, hashes, checks } = diskParts(bytes);
+  const kind = `disk${daxHeader ? " with DAX header" : ""}${hashes === undefined ? "" : " with verity hashes"}`;
   if (partition === undefined) return { kind, checks };
-  const { offset, size } = partition;
-  const inner = await fileSystemOf(bytes.subarray(offset, offset + size), daxHeader);
+  const [data, tree] = [partition, hashes].map((one) =>
+    bytes.subarray(one?.offset, (one?.offset ?? 0) + (one?.size ?? 0)),
+  );
+  const inner = data === undefined ? undefined : await fileSystemOf(data, daxHeader);
   const none = { kind: "nothing known", checks: [check("file system", false, "none", "EROFS, ext4 or squashfs")] };
   const found = inner ?? none;
-  return { ...found, kind: `${kind}, ${found.kind}`, checks: [...checks, ...found.checks] };
+  const verity = hashes === undefined ? [] : await attempt("verity", async () => verityOf(data, tree, described));
+  return { ...found, kind: `${kind}, ${found.kind}`, checks: [...checks, ...verity, ...found.checks] };
+}
+
+function verityOf(
+  data?: Buffer,
+  tree?: Buffer,
+  described?: Awaited<ReturnType<typeof verityBeside>>,
+): readonly Check[] {
+  if (described !== undefined && data !== undefined && tree !== undefined)
+    return verityDiskChecks(data, tree, described);
+  return [check("verity", false, "the salt is not known", "the .json that the builder wrote beside the disk")];
 }
 
 async function fileSystemOf(bytes: Buffer, dax: boolean): Promise<Content | undefined> {
@@ -95,9 +112,23 @@ async function erofs(bytes: Buffer, dax: boolean): Promise<Content> {
     checks.push(check("EROFS: for DAX", packed.length === 0, found, "noinline_data, uncompressed"));
     checks.push(check("EROFS: blocks", blockSize === 4096, String(blockSize), "4096, a page"));
   }
-  const whole = compressed === 0 ? tree : await extractTree(bytes.subarray(0, size), "erofs");
+  const whole = compressed === 0 ? tree : withContents(tree, await extractTree(bytes.subarray(0, size), "erofs"));
   const kind = compressed === 0 ? "EROFS" : `EROFS, ${compressed} files compressed`;
   return { kind, tree: whole, checks: [...checks, ...rootChecks(whole, false)] };
+}
+
+/** Modes and owners are those of the inodes, whoever unpacked the files. */
+function withContents(tree: Tree, unpackedTree: Tree): Tree {
+  const entries = [...tree].map(([path, entry]) => {
+    const found = unpackedTree.get(path);
+    if (entry.type === "file" && found?.type !== "file")
+      throw new BuildError(`EROFS: /${shown(path)} was not unpacked`);
+    return [
+      path,
+      entry.type === "file" && found?.type === "file" ? { ...entry, content: found.content } : entry,
+    ] as const;
+  });
+  return new Map(entries);
 }
 
 async function fileSystem(type: "ext4" | "squashfs", bytes: Buffer, size: number): Promise<Content> {

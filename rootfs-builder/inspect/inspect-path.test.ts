@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { makeErofs } from "../image/erofs.ts";
 import { writeDiskImage } from "../image/write-image.ts";
 import { rootInitrd } from "../initramfs/root-initrd.ts";
+import { makeVerityDisk } from "../outputs/verity-disk.ts";
 import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
 import { inspectPath } from "./inspect-path.ts";
@@ -105,6 +106,52 @@ describe("inspectPath", () => {
     const found = await look(join(directory, name));
     found.tree?.delete("lost+found");
     expect(found).toEqual({ kind, tree: root(), failed: [] });
+  });
+
+  test.each<[string, (target: string, from: string) => [string, ...string[]]]>([
+    ["EROFS", (target, from) => ["mkfs.erofs", "--quiet", "-zlz4hc", target, from]],
+    ["squashfs", (target, from) => ["mksquashfs", from, target, "-quiet", "-no-progress", "-all-root"]],
+    ["ext4", (target, from) => ["mke2fs", "-q", "-t", "ext4", "-d", from, target, "4m"]],
+  ])("tells set-id and sticky bits of %s, though its tools may drop them", async (_kind, command) => {
+    const tree = root(0o4755).set("tmp", { type: "directory", mode: 0o1777 });
+    await mkdir(join(directory, "root"));
+    await stage(tree, join(directory, "root"));
+    const [program, ...args] = command(join(directory, "image"), join(directory, "root"));
+    await execute(program, args);
+    const found = await look(join(directory, "image"));
+    expect(found.failed).toEqual(["no setuid or setgid file: /usr/sbin/init: mode 4755; wanted: none"]);
+    expect(found.tree?.get("tmp")).toMatchObject({ mode: 0o1777 });
+  });
+
+  test("computes the hashes of the builder's disk with verity, and tells one flipped bit", async () => {
+    await copyFile(join(base, "root.erofs"), join(directory, "root.erofs"));
+    const disk = join(directory, "disk.img");
+    const verity = await makeVerityDisk(join(directory, "root.erofs"), disk);
+    expect((await look(disk)).failed).toEqual([expect.stringMatching(/^verity: the salt is not known/)]);
+    await writeFile(`${disk}.json`, JSON.stringify({ verity }));
+    expect(await look(disk)).toEqual({ kind: "disk with verity hashes, EROFS", tree: root(), failed: [] });
+    expect((await look(disk, { rootHash: "12" })).failed).toEqual([`verity root hash: ${verity.rootHash}; wanted: 12`]);
+    const bytes = await readFile(disk);
+    const end = 2 ** 20 + verity.dataBlocks * verity.dataBlockSize - 1;
+    bytes.writeUInt8(bytes.readUInt8(end) ^ 1, end);
+    await writeFile(disk, bytes);
+    expect((await look(disk)).failed).toEqual([
+      "verity tree: another; wanted: that of the data",
+      expect.stringMatching(/^verity root hash: /),
+    ]);
+  });
+
+  test("reads the version of a kernel that is not packed", async () => {
+    const elf = Buffer.alloc(200);
+    elf.write("\x7fELF", "latin1");
+    elf.writeUInt16LE(2, 16);
+    elf.write("Linux version %s\0Linux version 6.1.0-x (me@here)\n\0", 80);
+    expect(await look(await write("vmlinux", elf))).toMatchObject({ kind: "kernel", failed: [] });
+    expect((await inspectPath(join(directory, "vmlinux"))).files[0]).toMatchObject({ release: "6.1.0-x" });
+    elf.writeUInt16LE(1, 16);
+    expect((await look(await write("vmlinux", elf))).failed).toEqual([
+      "kernel: ELF, not packed, Linux 6.1.0-x; wanted: one that boots",
+    ]);
   });
 
   test("reads an initramfs, packed or not", async () => {

@@ -8,7 +8,7 @@ import { diskParts, isDisk } from "./disk-parts.ts";
 import { type Inspected, inspectFile } from "./inspect-file.ts";
 import { findManifest, manifestChecks } from "./manifest-checks.ts";
 import { ociChecks } from "./oci-layout.ts";
-import { verityRoot } from "./verity-tree.ts";
+import { verityRoot, veritySuperblock } from "./verity-tree.ts";
 
 export type { Inspected } from "./inspect-file.ts";
 
@@ -41,13 +41,13 @@ export async function inspectPath(path: string, options: InspectOptions = {}): P
 }
 
 async function lookInto(path: string, options: InspectOptions): Promise<Inspection> {
-  if (!(await stat(path)).isDirectory()) return together([await inspectFile(path)], options);
+  if (!(await stat(path)).isDirectory()) return together([await inspectFile(path, options.rootHash)], options);
   if (await exists(join(path, "oci-layout"))) return { files: [await inspectOci(path)], checks: [] };
   const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
   const files: Inspected[] = [];
   for (const entry of entries) {
     const one = join(path, entry.name);
-    if (entry.isFile() && !BESIDE.test(entry.name)) files.push(await inspectFile(one));
+    if (entry.isFile() && !BESIDE.test(entry.name)) files.push(await inspectFile(one, options.rootHash));
     if (entry.isDirectory() && (await exists(join(one, "oci-layout")))) files.push(await inspectOci(one));
   }
   if (files.length === 0) throw new BuildError(`${path}: no image is in it`);
@@ -105,7 +105,9 @@ async function verityChecks(file: string, data: readonly string[], options: Insp
 /** The root hash when the hashes are those of the data. */
 function matchingRoot(hashes: Buffer, data: Buffer): string | undefined {
   try {
-    const { rootHash, treeMatches } = verityRoot(hashes, data);
+    const superblock = veritySuperblock(hashes);
+    const tree = hashes.subarray(superblock.hashBlockSize);
+    const { rootHash, treeMatches } = verityRoot(superblock, tree, data);
     return treeMatches ? rootHash : undefined;
   } catch (error) {
     if (error instanceof BuildError) return undefined; // fewer blocks than there are hashes for

@@ -11,26 +11,47 @@ export interface KernelImage {
 const X86_MAGIC = "HdrS";
 const ARM64_MAGIC = "ARM\x64";
 const PE = "MZ";
+const BANNER = "Linux version ";
+/** e_type of a program that lies at a fixed address. */
+const EXECUTABLE = 2;
 
 export function isKernel(bytes: Buffer): boolean {
-  return bytes.toString("latin1", 0x202, 0x206) === X86_MAGIC || bytes.toString("latin1", 56, 60) === ARM64_MAGIC;
+  return (
+    isVmlinux(bytes) ||
+    bytes.toString("latin1", 0x202, 0x206) === X86_MAGIC ||
+    bytes.toString("latin1", 56, 60) === ARM64_MAGIC
+  );
+}
+
+/** An ELF program that says which Linux it is. */
+function isVmlinux(bytes: Buffer): boolean {
+  return bytes.length > 64 && bytes.readUInt32BE(0) === 0x7f454c46 && bytes.includes(BANNER);
 }
 
 /** What a kernel's own header says: bzImage of x86 (Documentation/arch/x86/boot.rst), Image of arm64. */
 export function kernelImage(bytes: Buffer): KernelImage {
-  const x86 = bytes.toString("latin1", 0x202, 0x206) === X86_MAGIC;
-  const banner = x86
-    ? x86Banner(bytes)
-    : (/Linux version ([\x20-\x7e]{1,400})/.exec(bytes.toString("latin1"))?.[1] ?? "");
+  const elf = isVmlinux(bytes);
+  const x86 = !elf && bytes.toString("latin1", 0x202, 0x206) === X86_MAGIC;
+  const banner = x86 ? x86Banner(bytes) : bannerIn(bytes);
   const release = /^\d+\.\d+[^\s]*/.exec(banner)?.[0];
-  const what = x86 ? `bzImage, boot protocol ${bytes[0x207]}.${String(bytes[0x206]).padStart(2, "0")}` : "arm64 Image";
-  const bootable = x86 ? bytes.readUInt16LE(0x1fe) === 0xaa55 : bytes.toString("latin1", 0, 2) === PE;
+  const protocol = `bzImage, boot protocol ${bytes[0x207]}.${String(bytes[0x206]).padStart(2, "0")}`;
+  const what = elf ? "ELF, not packed" : x86 ? protocol : "arm64 Image";
+  const bootable = elf
+    ? bytes.readUInt16LE(16) === EXECUTABLE
+    : x86
+      ? bytes.readUInt16LE(0x1fe) === 0xaa55
+      : bytes.toString("latin1", 0, 2) === PE;
   const found = `${what}, Linux ${shown(release ?? "of no version")}`;
-  return {
-    release,
-    banner,
-    check: check("kernel", bootable && (release !== undefined || !x86), found, "one that boots"),
-  };
+  return { release, banner, check: check("kernel", bootable && release !== undefined, found, "one that boots") };
+}
+
+/** The line that a kernel which is not packed has in its data. */
+function bannerIn(bytes: Buffer): string {
+  for (let at = bytes.indexOf(BANNER); at !== -1; at = bytes.indexOf(BANNER, at + 1)) {
+    const text = bytes.toString("latin1", at + BANNER.length, at + BANNER.length + 400);
+    if (/^\d/.test(text)) return /^[\x20-\x7e]*/.exec(text)?.[0] ?? "";
+  }
+  return "";
 }
 
 function x86Banner(bytes: Buffer): string {

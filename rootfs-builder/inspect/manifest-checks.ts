@@ -1,12 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BuildError, reason } from "../build-error.ts";
+import { sha256Of } from "../debian/package-facts.ts";
 import { exists } from "../exists.ts";
 import { describeEntry } from "../manifest/describe-tree.ts";
 import { MANIFEST, type Manifest, type ManifestFile } from "../manifest/manifest.ts";
-import type { TreeEntry } from "../tree/tree.ts";
+import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { type Check, shown } from "./check.ts";
 import type { Inspected } from "./inspect-file.ts";
+import { MODULE_LIST } from "./module-checks.ts";
 
 const MOST_LINES = 20;
 /** Made by mkfs.ext4, and by what packs a root as an initramfs. */
@@ -42,10 +44,13 @@ export function manifestChecks({ kind, tree, sha256 }: Inspected, manifest: Mani
   }
   if (tree === undefined) return [];
   const whole = tree.has("usr");
-  const wanted = whole ? manifest.files : manifest.boot.flatMap(belowInitramfs);
+  if (!whole && manifest.boot.length === 0) return initChecks(tree, manifest);
+  // A whole root that is an initramfs has the modules in it as well.
+  const boot = !whole || tree.has(MODULE_LIST) ? manifest.boot.flatMap(belowInitramfs) : [];
+  const wanted = whole ? [...manifest.files, ...boot.filter(({ path }) => path !== "init")] : boot;
   if (wanted.length === 0) return [];
   const byPath = new Map(wanted.map((file) => [file.path, file]));
-  const owners = !/ext4|squashfs|compressed/.test(kind) || kind.startsWith("initramfs");
+  const owners = !kind.includes("squashfs");
   const differences = [
     ...wanted.flatMap((file) => difference(file, tree.get(file.path), owners)),
     ...[...tree].flatMap(([path, { type }]) =>
@@ -59,8 +64,17 @@ export function manifestChecks({ kind, tree, sha256 }: Inspected, manifest: Mani
   return [...differences.slice(0, MOST_LINES), ...more].map((detail) => ({ name, ok: false, detail }));
 }
 
+/** Of an initramfs whose kernel the manifest does not speak of: its init is the root's. */
+function initChecks(tree: Tree, { files }: Manifest): readonly Check[] {
+  const wanted = files.find(({ path }) => path === "usr/sbin/init")?.sha256;
+  const init = tree.get("init");
+  if (wanted === undefined || init?.type !== "file") return [];
+  const same = sha256Of(init.content) === wanted;
+  return [{ name: "/init as the manifest says", ok: same, detail: same ? "the root's" : "another than the root's" }];
+}
+
 function belowInitramfs(file: ManifestFile): readonly ManifestFile[] {
-  const path = /^initrd[^:]*:(.*)$/.exec(file.path)?.[1];
+  const path = /^[^:/]*:(.*)$/.exec(file.path)?.[1];
   return path === undefined ? [] : [{ ...file, path }];
 }
 

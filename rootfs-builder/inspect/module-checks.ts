@@ -4,7 +4,7 @@ import { type Check, check, shown } from "./check.ts";
 import { follow } from "./root-checks.ts";
 
 /** As init reads it: rootfs-builder/initramfs/initramfs.ts writes it. */
-const MODULE_LIST = "guestd-modules";
+export const MODULE_LIST = "guestd-modules";
 
 /** Whether all modules that init is told to load are there, in an order that works, and are of one kernel. */
 export function moduleChecks(tree: Tree): { readonly checks: readonly Check[]; readonly release: string | undefined } {

@@ -4,14 +4,18 @@ import { reading, shown } from "./check.ts";
 
 const SIGNATURE = "verity\0\0";
 
-export interface VeritySuperblock {
-  readonly version: number;
-  readonly hashType: number;
-  readonly algorithm: string;
+/** Of a tree of SHA-256, sizes in bytes. */
+export interface VerityParameters {
   readonly dataBlockSize: number;
   readonly hashBlockSize: number;
   readonly dataBlocks: number;
   readonly salt: Buffer;
+}
+
+interface VeritySuperblock extends VerityParameters {
+  readonly version: number;
+  readonly hashType: number;
+  readonly algorithm: string;
 }
 
 export function isVerity(bytes: Buffer): boolean {
@@ -40,10 +44,14 @@ export function veritySuperblock(bytes: Buffer): VeritySuperblock {
   });
 }
 
-/** The root hash of the data, computed anew. The tree that lies behind the superblock has to be the same. */
-export function verityRoot(hashes: Buffer, data: Buffer): { readonly rootHash: string; readonly treeMatches: boolean } {
-  const { dataBlockSize, hashBlockSize, dataBlocks, salt } = veritySuperblock(hashes);
-  if (dataBlocks === 0 || dataBlocks * dataBlockSize > data.length) {
+/** The root hash of the data, computed anew. The tree that begins `hashes` has to be the same. */
+export function verityRoot(
+  { dataBlockSize, hashBlockSize, dataBlocks, salt }: VerityParameters,
+  hashes: Buffer,
+  data: Buffer,
+): { readonly rootHash: string; readonly treeMatches: boolean } {
+  if (![dataBlockSize, hashBlockSize].every(isBlockSize)) throw new BuildError("verity: blocks of an odd size");
+  if (!(dataBlocks > 0 && dataBlocks * dataBlockSize <= data.length)) {
     throw new BuildError(
       `verity: it is of ${dataBlocks} blocks of ${dataBlockSize}, the data has ${data.length} bytes`,
     );
@@ -58,7 +66,7 @@ export function verityRoot(hashes: Buffer, data: Buffer): { readonly rootHash: s
   }
   if (levels.length === 0) return { rootHash: level.toString("hex"), treeMatches: true };
   const tree = Buffer.concat(levels);
-  const found = hashes.subarray(hashBlockSize, hashBlockSize + tree.length);
+  const found = hashes.subarray(0, tree.length);
   return { rootHash: level.toString("hex"), treeMatches: tree.equals(found) };
 }
 

@@ -1,33 +1,44 @@
+import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { type PackageFacts, sha256Of } from "../debian/package-facts.ts";
+import { MODULE_LIST } from "../inspect/module-checks.ts";
 import { readCpio, unpacked } from "../inspect/read-cpio.ts";
 import { describeEntry } from "./describe-tree.ts";
 import type { ManifestFile } from "./manifest.ts";
 
-/** Kernel and initramfs of our own: what boots until the root is mounted. */
-export function describeBoot(
-  kernel: Buffer,
-  initrd: Buffer,
+/**
+ * Kernel and initramfs of our own, by their paths: what boots until the root is mounted. An initramfs that is the whole root
+ * is described as that.
+ */
+export async function describeBoot(
+  kernel: string,
+  initrd: string,
   packages: readonly PackageFacts[],
-): readonly ManifestFile[] {
-  const from = (name: string, sha256: string): string => {
-    const owner = packages.find(({ files }) =>
-      Object.entries(files).some(([path, digest]) => digest === sha256 && basename(path).startsWith(name)),
-    );
-    return owner === undefined ? "kernel" : `deb:${owner.name}`;
-  };
-  const digest = sha256Of(kernel);
-  const archive = [...readCpio(unpacked(initrd).bytes)].filter(([, { type }]) => type === "file");
+): Promise<readonly ManifestFile[]> {
+  const image = await readFile(kernel);
+  const sha256 = sha256Of(image);
+  const [name, archive] = [basename(kernel), basename(initrd)];
+  const entries = [...readCpio(unpacked(await readFile(initrd)).bytes)];
+  const whole = entries.some(([path]) => path === "usr");
+  const described = entries.filter(
+    ([path, { type }]) => type === "file" && (!whole || path.endsWith(".ko") || path === MODULE_LIST),
+  );
   return [
     {
-      ...{ path: "vmlinuz", type: "file", mode: "0644", size: kernel.length, sha256: digest },
-      ...{ part: "kernel", from: from("vmlinuz", digest) },
+      ...{ path: name, type: "file", mode: "0644", size: image.length, sha256 },
+      // What is packed in a bzImage is of the same package.
+      ...{ part: "kernel", from: sourceOf(sha256, packages, name === "vmlinux") },
     },
-    ...archive.map(([path, entry]): ManifestFile => {
-      const described = describeEntry(entry);
+    ...described.map(([path, entry]): ManifestFile => {
+      const found = describeEntry(entry);
       const module = path.endsWith(".ko");
-      const source = module ? from("", described.sha256 ?? "") : "guestd";
-      return { path: `initrd.cpio.gz:${path}`, ...described, part: module ? "kernel modules" : "init", from: source };
+      const from = module ? sourceOf(found.sha256 ?? "", packages, false) : "guestd";
+      return { path: `${archive}:${path}`, ...found, part: module ? "kernel modules" : "init", from };
     }),
   ];
+}
+
+function sourceOf(sha256: string, packages: readonly PackageFacts[], unpackedKernel: boolean): string {
+  const owner = packages.find(({ files }) => unpackedKernel || Object.values(files).includes(sha256));
+  return owner === undefined ? "kernel" : `deb:${owner.name}`;
 }

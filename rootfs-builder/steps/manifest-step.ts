@@ -11,6 +11,7 @@ import { describeBoot } from "../manifest/describe-boot.ts";
 import { describeTree } from "../manifest/describe-tree.ts";
 import { MANIFEST, type Manifest, SBOM, type Source } from "../manifest/manifest.ts";
 import { debianSource, nodeSources, npmSource, readNpmLock, staticSources } from "../manifest/sources.ts";
+import type { GuestDescription } from "../profiles/make-guest.ts";
 import { readVersion } from "../read-version.ts";
 import { writeJson } from "../write-json.ts";
 import type { BuildContext } from "./context.ts";
@@ -25,7 +26,7 @@ export function manifestStep(context: BuildContext): Step {
     name: "manifest",
     outputs: [manifestFile, sbomFile],
     async key() {
-      const boot = await Promise.all(bootFiles(context).map((file) => digests.file(file)));
+      const boot = await Promise.all((await bootFiles(context)).map((file) => digests.file(file)));
       return digestOf(await rootKey(context), await digests.file(join(root, "package-lock.json")), ...boot);
     },
     async build() {
@@ -54,18 +55,27 @@ async function makeManifest(context: BuildContext): Promise<Manifest> {
 
 /** Of our own kernel and initramfs. */
 async function bootOf(context: BuildContext) {
-  const [kernel, initrd] = bootFiles(context);
+  const [kernel, initrd] = await bootFiles(context);
   if (kernel === undefined || initrd === undefined) return { files: [], packages: [] };
-  const { release } = await guestKernel(await context.inputs.kernelRelease());
-  // A kernel may be the user's own, of no package.
-  const one = await debianPackage(`linux-image-${release}`).catch(() => undefined);
-  const facts: PackageFacts[] =
-    one === undefined ? [] : [await packageFacts(one, await context.digests.file(one.file))];
-  return { files: describeBoot(await readFile(kernel), await readFile(initrd), facts), packages: facts };
+  const facts = await kernelFacts(context);
+  return { files: await describeBoot(kernel, initrd, facts), packages: facts };
 }
 
-function bootFiles({ to, formats = ["guest"] }: BuildContext): readonly string[] {
-  return formats.includes("guest") ? ["vmlinuz", "initrd.cpio.gz"].map((name) => join(to, "image", name)) : [];
+/** Debian's kernel, unless it is the user's own, of no package. */
+async function kernelFacts({ vmlinux, inputs, digests }: BuildContext): Promise<readonly PackageFacts[]> {
+  if (vmlinux !== undefined) return [];
+  const { release } = await guestKernel(await inputs.kernelRelease());
+  const one = await debianPackage(`linux-image-${release}`).catch(() => undefined);
+  return one === undefined ? [] : [await packageFacts(one, await digests.file(one.file))];
+}
+
+/** Kernel and initramfs of our own: of the guest, else of the profile; none where the host has them. */
+async function bootFiles({ to, profile, formats = ["guest"] }: BuildContext): Promise<readonly string[]> {
+  if (formats.includes("guest")) return ["vmlinuz", "initrd.cpio.gz"].map((name) => join(to, "image", name));
+  if (profile === undefined) return [];
+  const directory = join(to, profile);
+  const { kernel, initrd }: GuestDescription = JSON.parse(await readFile(join(directory, "guest.json"), "utf8"));
+  return kernel === undefined || initrd === undefined ? [] : [join(directory, kernel), join(directory, initrd)];
 }
 
 /** What is built into our own files: npm packages, Node with its libraries, libraries of C. */

@@ -1,0 +1,34 @@
+import { readFile } from "node:fs/promises";
+import { BuildError, hasCode } from "../build-error.ts";
+import { type Check, check } from "./check.ts";
+import { type VerityParameters, verityRoot } from "./verity-tree.ts";
+
+interface Described {
+  readonly rootHash: string;
+  readonly salt: string;
+  readonly dataBlocks: number;
+  readonly dataBlockSize: number;
+  readonly hashBlockSize: number;
+}
+
+/** What the builder wrote beside a disk with hashes that have no superblock; undefined where there is nothing. */
+export async function verityBeside(file: string, rootHash?: string): Promise<Described | undefined> {
+  try {
+    const { verity } = JSON.parse(await readFile(`${file}.json`, "utf8"));
+    return verity === undefined || rootHash === undefined ? verity : { ...verity, rootHash };
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw new BuildError(`${file}.json: it is not JSON`);
+  }
+}
+
+/** Whether the second partition holds the hashes of the first, and ends in the root hash that is said. */
+export function verityDiskChecks(data: Buffer, hashes: Buffer, described: Described): readonly Check[] {
+  const { rootHash, salt, dataBlocks, dataBlockSize, hashBlockSize } = described;
+  const parameters: VerityParameters = { dataBlocks, dataBlockSize, hashBlockSize, salt: Buffer.from(salt, "hex") };
+  const found = verityRoot(parameters, hashes, data);
+  return [
+    check("verity tree", found.treeMatches, found.treeMatches ? "fits the data" : "another", "that of the data"),
+    check("verity root hash", found.rootHash === rootHash, found.rootHash, rootHash),
+  ];
+}
