@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { cyclonedx } from "./cyclonedx.ts";
 import type { Manifest } from "./manifest.ts";
@@ -34,12 +36,25 @@ const MANIFEST: Manifest = {
   boot: [],
 };
 
-test("an SBOM is what the schema of CycloneDX 1.6 wants, with no field that it does not know", async () => {
+function schemaErrors(text: string): Promise<unknown> {
   const library: Library = createRequire(import.meta.url)("@cyclonedx/cyclonedx-library");
-  const validator = new library.Validation.JsonStrictValidator("1.6");
-  expect(await validator.validate(JSON.stringify(cyclonedx(MANIFEST)))).toBeNull();
+  return new library.Validation.JsonStrictValidator("1.6").validate(text);
+}
+
+test("an SBOM is what the schema of CycloneDX 1.6 wants, with no field that it does not know", async () => {
+  expect(await schemaErrors(JSON.stringify(cyclonedx(MANIFEST)))).toBeNull();
   const wrong = { ...cyclonedx(MANIFEST), components: [{ type: "libary", name: "x" }] };
-  expect(await validator.validate(JSON.stringify(wrong))).not.toBeNull();
+  expect(await schemaErrors(JSON.stringify(wrong))).not.toBeNull();
+});
+
+test("the SBOM of the default image is so too, and each of its references is one of its components", async () => {
+  const text = readFileSync(join(import.meta.dirname, "../../build/sbom.cdx.json"), "utf8");
+  expect(await schemaErrors(text)).toBeNull();
+  const named = new Set(Array.from(text.matchAll(/"bom-ref": "([^"]+)"/g), ([, ref]) => ref));
+  const { dependencies } = JSON.parse(text) as { dependencies: { ref: string; dependsOn: string[] }[] };
+  const used = dependencies.flatMap(({ ref, dependsOn }) => [ref, ...dependsOn]);
+  expect(used.length).toBeGreaterThan(50);
+  expect(used.filter((ref) => !named.has(ref))).toEqual([]);
 });
 
 test("files stand below their packages, and say what they are linked with and made of", () => {
