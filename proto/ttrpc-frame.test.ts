@@ -9,7 +9,7 @@ const frame = fc.record({
   body: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
 });
 
-function encode(frames: readonly Omit<Frame, "kind">[]): Buffer {
+function encode(frames: readonly Omit<Frame, "kind" | "isView">[]): Buffer {
   return Buffer.concat(frames.flatMap((each) => [encodeHeader(each.body.length, each), each.body]));
 }
 
@@ -23,7 +23,9 @@ describe("FrameParser", () => {
   test("gives the frames that were written, however the bytes are cut", () => {
     fc.assert(
       fc.property(fc.array(frame, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 30 }), (frames, cuts) => {
-        expect(parse(encode(frames), cuts)).toEqual(frames.map((each) => ({ kind: "frame", ...each })));
+        expect(parse(encode(frames), cuts)).toEqual(
+          frames.map((each) => ({ kind: "frame", ...each, isView: expect.any(Boolean) })),
+        );
       }),
     );
   });
@@ -52,8 +54,17 @@ describe("FrameParser", () => {
     const last = Buffer.concat([Buffer.alloc(1), encode([{ streamId: 7, type: 1, flags: 0, body: Buffer.from("x") }])]);
     expect(parser.push(last)).toEqual([
       { kind: "oversize", streamId: 5, type: 1, flags: 2, length },
-      { kind: "frame", streamId: 7, type: 1, flags: 0, body: Buffer.from("x") },
+      { kind: "frame", streamId: 7, type: 1, flags: 0, body: Buffer.from("x"), isView: true },
     ]);
+  });
+
+  test("says whether a body is a view of the chunk, or its own", () => {
+    const bytes = encode([{ streamId: 1, type: 1, flags: 0, body: Buffer.from("abcdef") }]);
+    const [view] = parse(bytes, []);
+    const [own] = parse(bytes, [12]);
+    expect([view, own]).toMatchObject([{ isView: true }, { isView: false }]);
+    bytes.fill(0);
+    expect(own).toMatchObject({ body: Buffer.from("abcdef") });
   });
 
   test("accepts a body of exactly the limit", () => {

@@ -15,10 +15,12 @@ export interface FrameHeader {
   readonly flags: number;
 }
 
-/** A whole frame. `body` may be a view of the chunk it came in. */
+/** A whole frame. */
 export interface Frame extends FrameHeader {
   readonly kind: "frame";
   readonly body: Buffer;
+  /** The body is a view of the chunk that it came in. */
+  readonly isView: boolean;
 }
 
 /** A frame over MAX_BODY_BYTES, reported when its body has been read and thrown away; the stream goes on after it. */
@@ -90,7 +92,7 @@ export class FrameParser {
     this.#body = EMPTY;
     return oversize
       ? { kind: "oversize", streamId, type, flags, length }
-      : { kind: "frame", streamId, type, flags, body };
+      : { kind: "frame", streamId, type, flags, body, isView: view };
   }
 
   /** Room grows with what has come, not with what was announced. */

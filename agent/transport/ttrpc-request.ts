@@ -7,7 +7,7 @@ import { type RpcStatus, status } from "../service/status.ts";
 /** The timeout in a request of which only the names were kept; from a host it means no limit, as 0 does. */
 const NAMES_ONLY = -1;
 
-/** A call as a request frame asks for it. Nothing is a view of the frame. */
+/** A call as a request frame asks for it. Nothing is a view of the chunk that it came in. */
 export interface CallRequest {
   readonly service: string;
   readonly method: string;
@@ -26,7 +26,7 @@ export function readRequest(frame: Frame | OversizeFrame): CallRequest | RpcStat
   if (frame.kind === "oversize") {
     return status("invalid-argument", `request of ${frame.length} bytes is over the limit of 4 MiB`);
   }
-  const body = Buffer.from(frame.body);
+  const body = frame.isView ? Buffer.from(frame.body) : frame.body;
   const request = decode(body);
   if (request instanceof DecodeError) return status("invalid-argument", request.message);
   const { service, method, payload, timeout_nano: nanos } = request;

@@ -9,16 +9,20 @@ import { startGuestMachine } from "./guest-machine.ts";
 
 /** The guest's own ports: API, log, debug console. */
 const PORTS = 3;
+/** Of 256, before there is a container. */
+const AVAILABLE_MIB = 160;
 /** Not in Debian's 6.1. */
 const NEWER = ["dev.tty.legacy_tiocsti"];
 
 describe("what a guest refuses to strangers", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
+  let available = 0;
   let rootfs: string;
   let id: string;
   beforeAll(async () => {
     machine = await startGuestMachine(256, { kernelArgs: ["agent.lock_modules=on"] });
+    available = Number(/(\d+) kB/.exec(await machine.shell("grep MemAvailable /proc/meminfo"))?.[1]) / 1024;
     pod = await Pod.open(machine, await machine.connect());
     rootfs = machine.rootfs("safety");
     id = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
@@ -28,6 +32,10 @@ describe("what a guest refuses to strangers", () => {
     await machine?.[Symbol.asyncDispose]();
   });
   const lines = async (command: string) => (await machine.shell(command)).trim().split("\n");
+
+  it("an idle guest has memory left for others: it runs Node from the image, not from memory", () => {
+    expect(available).toBeGreaterThan(AVAILABLE_MIB);
+  });
 
   it("nothing of the root can be changed", async () => {
     expect(await machine.shell("touch /etc/x /usr/sbin/x /x 2>&1 | grep -c 'Read-only file system'")).toBe("3\n");
