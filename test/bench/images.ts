@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { rmSync, statSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { repositoryRoot } from "../../host/machine/paths.ts";
 import { OUTPUTS } from "../../rootfs-builder/outputs/output-names.ts";
-import { bootsDescribed, describedGuest, type Stand } from "../guest/boot-described.ts";
+import { type Booted, bootsDescribed, describedGuest, type Stand } from "../guest/boot-described.ts";
 
 /**
  * `npm run bench:images [-- --rounds N] [--in DIR] [--built]`: the table of docs/images.md. What is built in DIR stays there, and
@@ -65,34 +65,35 @@ function suffix(name: string): string {
   return { "initramfs-gzip": ".gz", "initramfs-zstd": ".zst" }[name] ?? "";
 }
 
+/** All rows once, then again, so that what else the machine does is shared by all of them. */
 async function boots(): Promise<string> {
-  const lines: string[] = [];
-  const folders = ROWS.map(([profile, output]) => {
-    return join(build(`${profile}-${output}`, "--profile", profile, "--output", output), profile);
+  const rows = ROWS.map(([profile, output, stand]) => {
+    const folder = build(`${profile}-${output}`, "--profile", profile, "--output", output);
+    return { profile, output, stand, guest: join(folder, profile), results: [] as Booted[] };
   });
-  for (const [index, [profile, output, stand]] of ROWS.entries()) {
-    const guest = folders[index] ?? "";
+  for (let round = 0; round < rounds; round++) {
+    for (const { stand, guest, results } of rows) results.push(await bootsDescribed(guest, stand));
+    process.stderr.write(`round ${round + 1} of ${rounds}, load ${loadavg()[0]?.toFixed(1)}\n`);
+  }
+  const lines = rows.map(({ profile, output, stand, guest, results }) => {
     const { kernel, initrd, root } = describedGuest(guest);
-    const results = [];
-    for (let round = 0; round < rounds; round++) results.push(await bootsDescribed(guest, stand));
     const seconds = (median(results.map(({ milliseconds }) => milliseconds)) / 1000).toFixed(2);
     const available = (median(results.map(({ availableBytes }) => availableBytes)) / MIB).toFixed(0);
     const memory = output.startsWith("initramfs") ? 768 : 512;
     const parts = [kernel, initrd === root.file ? undefined : initrd].map((file) =>
       file === undefined ? "" : mib(join(guest, file)).size,
     );
-    lines.push(
-      `| ${profile} | ${stand} | \`${output}\` | ${parts.join(" | ")} | ${seconds} | ${available} of ${memory} |`,
-    );
-    process.stderr.write(`${lines.at(-1)}\n`);
-  }
+    return `| ${profile} | ${stand} | \`${output}\` | ${parts.join(" | ")} | ${seconds} | ${available} of ${memory} |`;
+  });
   const head = "| profile | machine | root | kernel, MiB | initramfs, MiB | first Check, s | available, MiB |";
   return [head, "|---|---|---|---:|---:|---:|---:|", ...lines].join("\n");
 }
 
 try {
   const table = `${sizes()}\n\n${await boots()}\n`;
-  process.stdout.write(`${table}\nMedians of ${rounds}; ${availableParallelism()} CPUs, ${process.version}.\n`);
+  process.stdout.write(
+    `${table}\nMedians of ${rounds}; ${availableParallelism()} CPUs, load ${loadavg()[0]?.toFixed(1)}, ${process.version}.\n`,
+  );
 } finally {
   if (values.in === undefined) rmSync(directory, { recursive: true, force: true });
 }
