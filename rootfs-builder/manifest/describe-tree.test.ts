@@ -57,6 +57,12 @@ describe("describeTree", () => {
     expect(table.find(({ name }) => name === "libraries of libc6")).toEqual({
       ...{ name: "libraries of libc6", bytes: LIBC.length, files: 1, from: ["deb:libc6"], neededBy: "ip" },
     });
+    const [brought] = describeTree(tree, [
+      { ...FACTS, name: "pages", files: { "srv/page": sha256Of(Buffer.from("text")) } },
+    ]);
+    expect(partTable({ files: brought === undefined ? [] : [brought] })).toMatchObject([
+      { name: "recipe: pages", bytes: 4 },
+    ]);
     expect(table.find(({ name }) => name === "recipe")).toMatchObject({ bytes: 4, neededBy: "the recipe asks for it" });
   });
 });

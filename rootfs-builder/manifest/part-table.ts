@@ -13,7 +13,7 @@ export interface PartLine {
 /** What a root is made of, biggest first. Libraries are told by package, with the programs that are linked with them. */
 export function partTable({ files }: Pick<Manifest, "files">): readonly PartLine[] {
   const told = files.filter(({ type }) => type !== "directory");
-  const groups = Map.groupBy(told, (file) => (file.part === "libraries" ? librariesOf(file, files) : file.part));
+  const groups = Map.groupBy(told, (file) => groupOf(file, files));
   const lines = Array.from(groups, ([name, group]) => {
     const [first] = group;
     const libraries = first?.part === "libraries";
@@ -23,6 +23,12 @@ export function partTable({ files }: Pick<Manifest, "files">): readonly PartLine
     return { name, bytes, files: group.filter(({ type }) => type === "file").length, from, neededBy: why };
   });
   return lines.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
+}
+
+function groupOf(file: ManifestFile, all: readonly ManifestFile[]): string {
+  if (file.part === "libraries") return librariesOf(file, all);
+  const brought = file.part === "recipe" ? /^deb:(.*)$/.exec(file.from ?? "")?.[1] : undefined;
+  return brought === undefined ? file.part : `recipe: ${brought}`;
 }
 
 /** A link is of the package of the file that it leads to. */
