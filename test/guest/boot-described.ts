@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { connect } from "../../host/client/agent-client.ts";
+import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import { Guest } from "../../host/machine/guest.ts";
 import type { GuestOptions } from "../../host/machine/guest-options.ts";
 import type { GuestDescription } from "../../rootfs-builder/profiles/make-guest.ts";
@@ -28,15 +28,17 @@ async function startDescribed(directory: string, stand: Stand, more: GuestOption
   if (kernel === undefined || start === undefined) throw new Error(`${directory}: nothing for ${stand}`);
   const file = join(directory, root.file);
   const small = stand === "microvm" || stand === "like firecracker";
+  const device = rootDevice(file, root.size, start.kernelCommandLine, stand);
   return Guest.start({
     ...(small ? { type: "microvm", pci: false } : {}),
     kernel: join(directory, kernel),
     initrd: initrd !== undefined && join(directory, initrd),
     memoryMib: root.output.startsWith("initramfs") ? 768 : 512,
     image: false,
-    ...rootDevice(file, root.size, start.kernelCommandLine, stand),
+    ...device,
     kernelArgs: [start.kernelCommandLine],
     ...more,
+    qemuArgs: [...(device.qemuArgs ?? []), ...(more.qemuArgs ?? [])],
   });
 }
 
@@ -60,8 +62,13 @@ export interface Booted {
   readonly availableBytes: number;
 }
 
-/** Boots, has the first Check answered, and powers off. */
-export async function bootsDescribed(directory: string, stand: Stand, more: GuestOptions = {}): Promise<Booted> {
+/** Boots, has the first Check answered, does `use`, and powers off. */
+export async function bootsDescribed(
+  directory: string,
+  stand: Stand,
+  more: GuestOptions = {},
+  use: (client: AgentClient) => Promise<void> = async () => {},
+): Promise<Booted> {
   const begun = performance.now();
   await using guest = await startDescribed(directory, stand, more);
   const client = await connect(guest.address(1024));
@@ -70,6 +77,7 @@ export async function bootsDescribed(directory: string, stand: Stand, more: Gues
   if (status !== 1) throw new Error(`Check says ${status}`);
   const { metrics } = await client.agent.getMetrics({});
   const available = /^kata_guest_meminfo\{item="mem_available"\} (\S+)$/m.exec(metrics)?.[1];
+  await use(client);
   await guest.powerOff(() => client.agent.destroySandbox({}));
   return { milliseconds, availableBytes: Number(available) };
 }

@@ -5,7 +5,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { repositoryRoot } from "../../host/machine/paths.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { ociSpec } from "../scenarios/oci.ts";
 import { bootsDescribed, describedGuest } from "./boot-described.ts";
+import { makeDiskImage } from "./disk-images.ts";
 import { flipByte } from "./flip-byte.ts";
 
 const MIB = 1024 * 1024;
@@ -40,5 +42,20 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
 
   it("answers without PCI from an uncompressed kernel, as under Firecracker", async () => {
     await bootsDescribed(join(directory, "firecracker"), "like firecracker");
+  });
+
+  it("runs a container from a disk on virtio-mmio", async () => {
+    const disk = await makeDiskImage(directory, "on-mmio");
+    const qemuArgs = ["-drive", `id=more,file=${disk},format=raw,if=none`, "-device", "virtio-blk-device,drive=more"];
+    await bootsDescribed(join(directory, "firecracker"), "like firecracker", { qemuArgs }, async ({ agent }) => {
+      await agent.createSandbox({ sandbox_id: "mmio" });
+      const mount_point = "/run/kata-containers/shared/containers/on-mmio";
+      const storages = [{ driver: "mmioblk", source: "/dev/vdb", fstype: "ext4", options: ["ro"], mount_point }];
+      const ids = { container_id: "on-mmio", exec_id: "on-mmio" };
+      await agent.createContainer({ ...ids, OCI: ociSpec(`${mount_point}/rootfs`, ["cat", "/which"]), storages });
+      await agent.startContainer(ids);
+      expect((await agent.readStdout({ ...ids, len: 100 })).data.toString()).toBe("on-mmio\n");
+      expect((await agent.waitProcess(ids)).status).toBe(0);
+    });
   });
 });
