@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { lstat, readdir, readFile, readlink, stat } from "node:fs/promises";
+import { lstat, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { applyLayers } from "../../image/apply-layers.ts";
 import { decompress } from "../../image/decompress.ts";
@@ -11,6 +11,7 @@ import { packageFiles } from "../debian/package-files.ts";
 import { mergeTars } from "../tree/merge.ts";
 import type { Tree } from "../tree/tree.ts";
 import { TreeOverlay } from "../tree/tree-overlay.ts";
+import { listFolder } from "./list-folder.ts";
 import type { FileSource, Owner, Source } from "./recipe.ts";
 
 /** For messages and lists: "tar files.tar.gz". */
@@ -70,8 +71,8 @@ async function addTar(overlay: TreeOverlay, path: string): Promise<void> {
 /** All below a folder: modes are 0755 or 0644, by whether its owner may run it, so that no umask shows. */
 async function folderTree(folder: string, { uid, gid }: Owner): Promise<Tree> {
   const tree: Tree = new Map();
-  const entries = await readdir(folder, { recursive: true });
-  for (const path of entries.sort()) {
+  const entries = await listFolder(folder);
+  for (const path of entries) {
     const place = join(folder, path);
     const found = await lstat(place);
     const owner = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };

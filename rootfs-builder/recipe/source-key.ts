@@ -1,8 +1,9 @@
-import { lstat, readdir, readlink, stat } from "node:fs/promises";
+import { lstat, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildError, hasCode } from "../build-error.ts";
 import { digestOf, type FileDigests } from "../digest.ts";
 import { plainMode, sourceName } from "./add-source.ts";
+import { listFolder } from "./list-folder.ts";
 import type { Source } from "./recipe.ts";
 
 /** Digest of all that a source is; of packages, what the lock says decides and is not in it. */
@@ -21,7 +22,7 @@ async function contentKey(path: string, digests: FileDigests): Promise<string> {
   if (found.isFile()) return digestOf(String(plainMode(found.mode)), await digests.file(path));
   if (!found.isDirectory()) throw new BuildError(`${path}: neither a file nor a folder`);
   const parts: string[] = [];
-  for (const below of (await readdir(path, { recursive: true })).sort()) {
+  for (const below of await listFolder(path)) {
     const place = join(path, below);
     const entry = await lstat(place);
     parts.push(below);
