@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AgentClient } from "../../host/client/agent-client.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startGuestMachine } from "./guest-machine.ts";
+
+const MEMORY_MIB = 128;
+/** Bytes of a request that is nearly as long as one may be. */
+const LONG = 4_100_000;
+const AT_ONCE = 16;
+
+/** Requests of 4 MiB: one long name, and a field of two million short ones. */
+const HOSTILE: Readonly<Record<string, (client: AgentClient) => Promise<unknown>>> = {
+  "a long name": ({ agent }) =>
+    agent.execProcess({ container_id: "x".repeat(LONG), exec_id: "e", process: { Args: ["true"] } }),
+  "two million variables": ({ agent }) =>
+    agent.execProcess({ container_id: "none", exec_id: "e", process: { Env: Array(1_900_000).fill("") } }),
+};
+
+describe(`a guest of ${MEMORY_MIB} MiB`, () => {
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+  let pod: Pod;
+  let id: string;
+  beforeAll(async () => {
+    machine = await startGuestMachine(MEMORY_MIB);
+    pod = await Pod.open(machine, await machine.connect());
+    id = await pod.start(["sleep", "1000"]);
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+  const says = async (from: Pod) => (await from.execute(id, ["echo", "here"])).stdout.toString();
+
+  it("has room for a container and an exec", async () => {
+    expect(await says(pod)).toBe("here\n");
+  });
+
+  it("outlives many requests of 4 MiB at once, at worst with another agent", async () => {
+    for (const call of Object.values(HOSTILE)) {
+      const clients = await Promise.all(Array.from({ length: AT_ONCE }, () => machine.connect()));
+      await Promise.allSettled(clients.map(call));
+      await Promise.all(clients.map((client) => client.close()));
+    }
+    await using client = await machine.connect();
+    expect((await client.health.check({})).status).toBe(1);
+    const { stdout } = await new Pod(machine, client).run(["echo", "again"]);
+    expect(stdout.toString()).toBe("again\n");
+    expect(machine.guest.signal.aborted).toBe(false);
+  });
+});
