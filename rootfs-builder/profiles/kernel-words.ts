@@ -25,3 +25,8 @@ export function isDax(name: string): boolean {
   const output = outputNamed(name);
   return output.kind === "file system" && output.layout === "dax-disk";
 }
+
+/** Persistent memory lies above 4 GiB, for which Linux would set 64 MiB of bounce buffers aside. */
+export function bounceWords(name: string): readonly string[] {
+  return isDax(name) ? ["swiotlb=noforce"] : [];
+}

@@ -64,7 +64,9 @@ describe("guests of profiles", () => {
     expect(argument(start?.command, "--pmem")).toBe("file=root.erofs-dax-disk.img,discard_writes=on");
     expect(guest.root.size % (2 * MIB)).toBe(0);
     expect(start?.kernelCommandLine).toContain("console=ttyS0 ");
-    expect(start?.kernelCommandLine).toContain("root=/dev/pmem0p1 rootfstype=erofs rootflags=dax=always ro");
+    expect(start?.kernelCommandLine).toContain(
+      "swiotlb=noforce root=/dev/pmem0p1 rootfstype=erofs rootflags=dax=always ro",
+    );
     expect(argument(start?.command, "--cmdline")).toBe(start?.kernelCommandLine);
     expect(guest.modules).toContain("virtio_pmem");
     expect(guest.modules.filter((name) => /mmio|nfit/.test(name))).toEqual([]);

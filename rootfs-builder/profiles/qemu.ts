@@ -1,4 +1,4 @@
-import { isDax, rootWords } from "./kernel-words.ts";
+import { bounceWords, isDax, rootWords } from "./kernel-words.ts";
 import { type GuestFiles, memoryMib, type Profile, type Start } from "./profile.ts";
 
 const CONSOLE = ["console=ttyS0", "quiet", "panic=-1"];
@@ -21,8 +21,7 @@ export const qemu: Profile = {
 function q35(files: GuestFiles): Start {
   const { root } = files;
   const dax = isDax(root.output);
-  const bounce = dax ? ["swiotlb=noforce"] : [];
-  const line = [...CONSOLE, ...bounce, ...rootWords(root, true)].join(" ");
+  const line = [...CONSOLE, ...bounceWords(root.output), ...rootWords(root, true)].join(" ");
   const memory = `${memoryMib(root)}M`;
   const backend = `memory-backend-file,id=root,mem-path=${root.file},size=${root.size / MIB}M,share=on,readonly=on`;
   const device = dax ? ["-object", backend, "-device", "nvdimm,memdev=root,unarmed=on"] : disk(files, "virtio-blk-pci");
