@@ -21,7 +21,7 @@ describe("the guest's sysctls", () => {
     const { written, ...files } = tree();
     expect(setGuestSysctls(files)).toEqual({ missing: [], refused: [] });
     expect(written.size).toBe(GUEST_SYSCTLS.length);
-    expect(written.get("/proc/sys/kernel/yama/ptrace_scope")).toBe("1");
+    expect(written.get("/proc/sys/kernel/kptr_restrict")).toBe("2");
   });
 
   test("that a kernel does not have or take are told, and the others set all the same", () => {

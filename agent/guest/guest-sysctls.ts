@@ -20,7 +20,6 @@ export const GUEST_SYSCTLS: readonly (readonly [name: string, value: string])[] 
   ["kernel.randomize_va_space", "2"],
   ["kernel.sysrq", "0"],
   ["kernel.unprivileged_bpf_disabled", "1"],
-  ["kernel.yama.ptrace_scope", "1"],
   ["net.core.bpf_jit_harden", "2"],
   ["vm.unprivileged_userfaultfd", "0"],
 ];

@@ -15,6 +15,8 @@ afterAll(() => rm(directory, { recursive: true }));
 /** Runs guestctl and reads what it prints only after a while, as a pager does. */
 async function run(...args: string[]): Promise<{ code: number | null; output: string; errors: string }> {
   const child = spawn(process.execPath, [guestctl, "image", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  // Node throws away at the end of a child what nobody listens for.
+  for (const stream of [child.stdout, child.stderr]) stream.on("readable", () => {});
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   await sleep(300);
   const [output, errors] = await Promise.all(
