@@ -17,6 +17,7 @@ export default defineConfig({
             "test/{transport,clean-up,docs,plans}/**/*.test.ts",
           ],
           testTimeout: 30_000,
+          maxWorkers: 2,
         },
       },
       {
