@@ -56,8 +56,8 @@ export function table(results: Results): string {
       "per call are part of guestd's numbers; exec is 4 calls one after the other, remove 3.",
     spawn === undefined
       ? "Neither crun nor runc is installed (apt-get install crun runc): their columns are left out."
-      : "crun and runc by command line, same rootfs, namespaces, mounts and capabilities; × is their median by guestd's. guestd and " +
-        `runc make a cgroup, crun does without. Starting any program from here takes ${spawn.toFixed(1)} ms of each of their numbers.`,
+      : "crun and runc by command line, same rootfs, namespaces, mounts and capabilities; × is their median by guestd's. All " +
+        `three make a cgroup. Starting any program from here takes ${spawn.toFixed(1)} ms of each of their numbers.`,
   ];
   return `${text.join("\n")}\n\n${notes.join("\n")}\n`;
 }

@@ -6,9 +6,9 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { Samples } from "./samples.ts";
 
-/** Each by its command line; crun can do without a cgroup, as guestd can't and runc doesn't. */
+/** Each by its command line, with a cgroup for each container, as guestd makes one. */
 const COMMANDS = {
-  crun: ["crun", "--cgroup-manager=disabled"],
+  crun: ["crun", "--cgroup-manager=cgroupfs"],
   runc: ["runc"],
 } as const;
 
