@@ -23,14 +23,6 @@ const ALL_CAPABILITIES =
 const GUEST_BUNDLE =
   "the state names the bundle in the guest, /run/kata-containers/<id>, where hooks of a Kata guest look for it; the directory that the suite knows is the host's";
 
-/** Programs that lose races of their own, and how: one that fails is run again, four times at most. */
-export const RACES: ReadonlyMap<string, string> = new Map([
-  [
-    "poststart",
-    "the process, once it was executed, and the hook are two shells that write to one file: which is first is the scheduler's",
-  ],
-]);
-
 export const KNOWN_FAILURES: readonly KnownFailure[] = [
   ...CGROUPS,
   { program: "delete_only_create_resources", reason: V1_ONLY },

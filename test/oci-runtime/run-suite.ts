@@ -1,6 +1,5 @@
 import { delimiter, dirname, join } from "node:path";
 import { startHostAgent } from "../agent/host-agent.ts";
-import { RACES } from "./known-failures.ts";
 import { startOtherPlace } from "./other-place.ts";
 import { type Outcome, runProgram } from "./run-program.ts";
 
@@ -40,19 +39,18 @@ async function runAll(options: SuiteOptions, pid: number, runtime: Record<string
   const outcomes: Outcome[] = [];
   const work = async (queue: string[]) => {
     for (let program = queue.shift(); program !== undefined; program = queue.shift()) {
-      const run = () => runProgram(program, pid, { PATH: path, TMPDIR: "/tmp", ...runtime });
-      let outcome = await run();
-      for (let again = 0; outcome.failed.length > 0 && again < (RACES.has(program) ? 4 : 0); again++)
-        outcome = await run();
+      const outcome = await runProgram(program, pid, { PATH: path, TMPDIR: "/tmp", ...runtime });
       outcomes.push(outcome);
       options.onOutcome?.(outcome);
     }
   };
   // Those with one fixed cgroup can't run at once.
   const alone = options.programs.filter(usesFixedCgroup);
-  // The containers of a pod have one host name, which each program sets to its own.
-  const last = options.programs.filter((program) => program === "hostname");
-  const rest = options.programs.filter((program) => !usesFixedCgroup(program) && program !== "hostname");
+  // The containers of a pod have one host name, which each program sets to its own. In poststart the process, once it was
+  // executed, and the hook are two shells that write to one file as they come.
+  const isLast = (program: string) => program === "hostname" || program === "poststart";
+  const last = options.programs.filter(isLast);
+  const rest = options.programs.filter((program) => !usesFixedCgroup(program) && !isLast(program));
   const workers = Array.from({ length: (options.atOnce ?? 3) - 1 }, () => work(rest));
   await Promise.all([...workers, work(alone).then(() => work(rest))]);
   await work(last);
