@@ -23,15 +23,39 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     call: "WaitProcess",
-    reference: /^code 5$/,
+    reference: /^code 5: InvalidExecId$/,
     guestd: /^\{("status":\d+)?\}$/,
     reason: "who waits again gets the status again: the Go shim ignores this answer, and after a lost connection it is needed",
   },
   {
     call: "WriteStdin",
-    reference: /^code 13$/,
+    reference: /^code 13: Process not found: invalid exec id$/,
     guestd: /^\{\}$/,
     reason: "runtime-rs closes the input of an exec that is over: there is nothing to close, and nothing to log",
+  },
+  {
+    call: "SignalProcess",
+    reference: /^code 5: InvalidExecId$/,
+    guestd: /^code 5: process not found: ("\S+" \(ESRCH: No such process\)|no exec "\S+" in container \S+)$/,
+    reason: "runtime-rs goes by the code, and would by `process not found`; of one that there was, `ESRCH` is what the Go shim reads",
+  },
+  {
+    call: "ExecProcess",
+    reference: /^code 13: the file (\S+) was not found$/,
+    guestd: /^code 13: .*"\/\S+": executable file not found/,
+    reason: "both name the file and say `not found`, which the Go shim reads; the rest is shown to users only",
+  },
+  {
+    call: "CreateContainer",
+    reference: /^code 13: the file (\S+) was not found$/,
+    guestd: /^code 13: .*"\/\S+": executable file not found/,
+    reason: "the same, of the first process; the stack trace of the reference is not there",
+  },
+  {
+    call: "GetOOMEvent",
+    reference: /^code 13: ""$/,
+    guestd: /^code 13: get OOM event: the sandbox has ended$/,
+    reason: "after DestroySandbox: the Go shim's loop goes on at any text but `ttrpc: closed`, which it reads next",
   },
   {
     call: "StatsContainer",

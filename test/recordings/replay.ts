@@ -5,7 +5,12 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { type Line, methodOf, toJson, toMessage } from "./read-recording.ts";
 
 /** What came of a call, here or in the recording. */
-type Outcome = { readonly response: Readonly<Record<string, unknown>> } | { readonly code: number };
+type Outcome = { readonly response: Readonly<Record<string, unknown>> } | Failure;
+
+interface Failure {
+  readonly code: number;
+  readonly message: string;
+}
 
 /** An answer that means something else than the recorded one. */
 export interface Difference {
@@ -56,8 +61,10 @@ export async function replay(client: AgentClient, lines: readonly Line[], limits
     if (call === undefined) throw new Error(`an answer to stream ${stream} without a call`);
     const reference: Outcome = line.status === undefined ? { response: line.response ?? {} } : line.status;
     const guestd = await within(call);
-    if (READS.has(call.name)) await compareRead(client, call, outputs, reference, guestd);
-    else {
+    if (READS.has(call.name)) {
+      await compareRead(client, call, outputs, reference, guestd);
+      if ("code" in guestd) differences.push({ stream, call: call.name, reference: "an end", guestd: told(guestd) });
+    } else {
       const [was, is] = [meaning(call.name, reference), meaning(call.name, guestd)];
       if (was !== is) differences.push({ stream, call: call.name, reference: was, guestd: is });
     }
@@ -88,7 +95,7 @@ async function invoke(client: AgentClient, path: string, message: object, timeou
     return { response: toJson(response, response.decode(answer) as object) };
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
-    return { code: error.code };
+    return { code: error.code, message: error.message };
   }
 }
 
@@ -135,8 +142,13 @@ function dataOf(outcome: Outcome): string {
 }
 
 function meaning(call: string, outcome: Outcome): string {
-  if ("code" in outcome) return `code ${outcome.code}`;
+  if ("code" in outcome) return told(outcome);
   return JSON.stringify(FIELDS_ONLY.has(call) ? fieldsOf(outcome.response) : outcome.response);
+}
+
+/** Hosts read texts as well as codes (behaviour.md 2.2); stack traces of the reference are left out. */
+function told({ code, message }: Failure): string {
+  return `code ${code}: ${message.split("\n")[0]}`;
 }
 
 /** The names of all fields, down to those of messages; lists and maps count as one. */

@@ -19,8 +19,32 @@ export function refusalScenarios(pod: () => Pod): void {
   it("a duplicate container id is ALREADY_EXISTS, and the first container lives on", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const twice = pod().client.agent.createContainer({ container_id, OCI: ociSpec("/nowhere", ["true"]) });
-    await expect(twice).rejects.toMatchObject({ code: 6 });
+    await expect(twice).rejects.toMatchObject({
+      code: 6,
+      message: `create container ${container_id}: the id already exists`,
+    });
     expect((await pod().execute(container_id, ["echo", "alive"])).stdout.toString()).toBe("alive\n");
+    await pod().remove(container_id);
+  });
+
+  it("a second CreateSandbox is ALREADY_EXISTS and harms nothing: neither a running container, nor its storages and DNS, nor new ones", async () => {
+    const { client, machine } = pod();
+    const container_id = await pod().start(["sleep", "1000"]);
+    const exec_id = await pod().exec(container_id, ["cat"]);
+    const kept = () =>
+      machine.shell("cat /run/kata-containers/sandbox/resolv.conf; grep ' /run/kata-containers' /proc/mounts | sort");
+    const before = await kept();
+    expect(before).toMatch(/^nameserver 10\.0\.0\.10\n[\s\S]*sandbox\/shm/);
+    for (const sandbox_id of ["pod", "other"]) {
+      const again = client.agent.createSandbox({ sandbox_id, hostname: "other", dns: ["nameserver 10.0.0.99"] });
+      await expect(again).rejects.toMatchObject({ code: 6, message: 'create sandbox: sandbox "pod" already exists' });
+    }
+    expect(await kept()).toBe(before);
+    await client.agent.writeStdin({ container_id, exec_id, data: Buffer.from("goes on\n") });
+    await client.agent.closeStdin({ container_id, exec_id });
+    expect(await pod().finish(container_id, exec_id)).toMatchObject({ stdout: Buffer.from("goes on\n"), status: 0 });
+    expect((await pod().execute(container_id, ["hostname"])).stdout.toString()).toBe("pod-host\n");
+    expect((await pod().run(["hostname"])).stdout.toString()).toBe("pod-host\n");
     await pod().remove(container_id);
   });
 

@@ -2,6 +2,8 @@ import { findProcess } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
 export const closeStdin: Rpc<"CloseStdin"> = async (agent, request, call) => {
-  await findProcess(agent, request).closeInput(call.signal);
+  const process = findProcess(agent, request);
+  if (process.waited) throw process.gone("it was waited for");
+  await process.closeInput(call.signal);
   return {};
 };
