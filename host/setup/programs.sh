@@ -10,6 +10,12 @@ need() {
   $(printf '%-24s %s (Debian package %s)' "$name" "$purpose" "$package")"
 }
 
+# Modules of the OCI suite say `go 1.18` or later.
+has_go() {
+  minor=$(go version 2>/dev/null | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p')
+  [ -n "$minor" ] && [ "$minor" -ge 18 ]
+}
+
 has_fuzzer() {
   has clang || return 1
   directory=$(clang -print-resource-dir)/lib
@@ -39,6 +45,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need iproute2 ip "sets up the networks of tests" is_file /usr/sbin/ip /sbin/ip /bin/ip; fi
   if [ "$goal" = test ]; then need iptables iptables-restore "sets the rules of tests" is_file /usr/sbin/iptables-restore; fi
   if [ "$goal" = test ]; then need openssl openssl "makes the certificates of tests' registries" has openssl; fi
+  if [ "$goal" = test ]; then need golang-go "go 1.18" "builds the validation programs of the OCI runtime tests" has_go; fi
   need musl-tools musl-gcc "links init: with musl it is small, and forks fast" has musl-gcc
   if [ "$dev" = yes ]; then need "clang libclang-rt-dev" "clang with libFuzzer" "builds the fuzzers" has_fuzzer; fi
 }

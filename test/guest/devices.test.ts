@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Qmp } from "../../host/machine/qmp.ts";
+import { idmappedBinds, mountedSource } from "../scenarios/idmapped-binds.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { makeDiskImage } from "./disk-images.ts";
@@ -71,6 +72,17 @@ async function rootedIn(driver: string, source: string): Promise<string> {
 
 test("a disk that was there at boot is a container's root", async () => {
   expect(await rootedIn("blk", `${BRIDGE}/05`)).toMatch(/^cold\n\/dev\/vd[a-z] \/ ext4 rw,noatime/);
+});
+
+test("directories of a disk are bound with other ids: those of maps of their own, or of the container", async () => {
+  const container_id = `disk${++count}`;
+  const mount_point = "/run/idmapped-disk";
+  const storages = [{ driver: "blk", source: `${BRIDGE}/05`, fstype: "ext4", options: [], mount_point }];
+  const OCI = ociSpec(`${mount_point}/rootfs`, ["sleep", "1000"]);
+  await pod.client.agent.createContainer({ container_id, storages, OCI });
+  await idmappedBinds(pod, mountedSource(mount_point), { always: true });
+  await machine.shell(`umount ${mount_point}/idmapped/below`);
+  await pod.remove(container_id);
 });
 
 test("an image is taken from a layout on a disk that the same call mounts", async () => {

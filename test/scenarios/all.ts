@@ -13,6 +13,7 @@ import { guestCallScenarios } from "./guest-calls.ts";
 import { hookFailureScenarios } from "./hook-failures.ts";
 import { hookScenarios } from "./hooks.ts";
 import { hostileScenarios } from "./hostile.ts";
+import { idmappedBinds, tmpfsSource } from "./idmapped-binds.ts";
 import { imagePullScenarios } from "./image-pull.ts";
 import { limitScenarios } from "./limits.ts";
 import { lostConnections } from "./lost-connections.ts";
@@ -72,6 +73,9 @@ export function scenariosOver(
     describe("storages", () => storageScenarios(() => pod));
     describe("shared mounts", () => sharedMountScenarios(() => pod));
     describe("mounts", () => mountScenarios(() => pod));
+    // Those of the guest's disks: test/guest/devices.test.ts.
+    it("an idmapped bind of a tmpfs shows the ids of its maps, where the kernel has such", () =>
+      idmappedBinds(pod, tmpfsSource(), { always: false }));
     if (!limits) return;
     describe("limits", () => limitScenarios(() => pod));
     describe("resources", () => resourceScenarios(() => pod));

@@ -4,7 +4,6 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { keepsOwners, whyNoOwners } from "./keeps-owners.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
-import { shiftedRootfs } from "./shifted-rootfs.ts";
 
 let count = 0;
 
@@ -175,40 +174,6 @@ export function mountScenarios(pod: () => Pod): void {
     expect(await output("ls -d /marked /proc/self", [], { Mounts, Root: { Path: bare } })).toBe(
       "/marked\n/proc/self\n",
     );
-  });
-
-  it("an idmapped bind shows the ids that its maps, or the container's, say", async () => {
-    const from = await source();
-    const map = (HostID: number) => [{ ContainerID: 0, HostID, Size: 1000 }];
-    const mount = {
-      ...{ destination: "/m", source: from, type: "bind", options: ["bind"] },
-      ...{ uidMappings: map(70_000), gidMappings: map(80_000) },
-    };
-    const made = output("stat -c %u:%g /m/file; touch /m/new", [mount]);
-    const supported = await made.then(
-      (text) => {
-        expect(text).toBe("70005:80006\ntouch: /m/new: Value too large for defined data type\n");
-        return true;
-      },
-      (error: Error) => {
-        expect(error.message).toMatch(/^idmap mount of \S+: EINVAL \(its file system has no idmapped mounts here/);
-        return false;
-      },
-    );
-    await expect(output("true", [{ ...mount, uidMappings: [] }])).rejects.toThrow("uidMappings is empty");
-    await expect(
-      output("true", [{ ...mount, uidMappings: [], gidMappings: [], options: ["bind", "idmap"] }]),
-    ).rejects.toThrow("has no uidMappings and there is no user namespace");
-    if (!supported) return;
-    const user = [{ ContainerID: 0, HostID: 100_000, Size: 65_536 }];
-    const { Linux } = ociSpec("/", []);
-    const Namespaces = ["mount", "pid", "ipc", "uts", "user"].map((Type) => ({ Type }));
-    const parts = {
-      Linux: { ...Linux, Namespaces, UIDMappings: user, GIDMappings: user },
-      Root: { Path: await shiftedRootfs(pod().machine) },
-    };
-    const own = { ...mount, uidMappings: [], gidMappings: [], options: ["rbind", "ridmap"] };
-    expect(await output("stat -c %u:%g /m/file /m/below", [own], parts)).toBe("5:6\n0:0\n");
   });
 
   it.skipIf(!keepsOwners)(

@@ -64,6 +64,30 @@ export function networkScenarios(pod: () => Pod): void {
     expect(seen.stdout.toString()).toMatch(/10\.99\.0\.77\s+0x1\s+0x6\s+02:00:00:00:00:77/);
   });
 
+  it("statistics of a container count what goes out by the guest's card", async () => {
+    // The other end of a pair has to be up as well, unlike a hub.
+    const other = await nameOf(SECOND);
+    if (!pod().machine.real) await shell(`ip link set ${other} up`);
+    const id = await pod().start(["sleep", "1000"]);
+    const sent = async () => {
+      const { network_stats } = await agent().statsContainer({ container_id: id });
+      const card = network_stats.find(({ name }) => name === "eth0");
+      return { bytes: card?.tx_bytes ?? Number.NaN, packets: card?.tx_packets ?? Number.NaN };
+    };
+    const before = await sent();
+    const Capabilities = { Bounding: ["CAP_NET_RAW"], Effective: ["CAP_NET_RAW"], Permitted: ["CAP_NET_RAW"] };
+    // The neighbour above, which nobody is: its address is known, so the questions go out, and nothing comes.
+    const ping = ["ping", "-q", "-c", "2", "-W", "1", "-s", "1000", "10.99.0.77"];
+    const { stdout } = await pod().execute(id, ping, { Capabilities });
+    expect(stdout.toString()).toContain("2 packets transmitted, 0 packets received");
+    const after = await sent();
+    // With the headers of Ethernet, IP and ICMP; the kernel sends a few packets of its own.
+    expect(after.bytes - before.bytes).toBeGreaterThanOrEqual(1000 + 14 + 20 + 8);
+    expect(after.packets - before.packets).toBeGreaterThanOrEqual(1);
+    await pod().remove(id);
+    if (!pod().machine.real) await shell(`ip link set ${other} down`);
+  });
+
   it.each(["network", "runtime-rs-guest-network"])(
     "what was recorded in %s.jsonl gets answers of the same meaning",
     async (name) => {

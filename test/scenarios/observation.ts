@@ -67,8 +67,20 @@ export function observationScenarios(pod: () => Pod): void {
     const { Linux } = ociSpec("/", []);
     const Namespaces = [...(Linux?.Namespaces ?? []), { Type: "network" }];
     const id = await pod().start(["sleep", "1000"], { Linux: { ...Linux, Namespaces } });
-    const { network_stats } = await pod().client.agent.statsContainer({ container_id: id });
-    expect(network_stats.map(({ name, rx_bytes }) => [name, rx_bytes])).toContainEqual(["lo", 0]);
+    const counters = async () =>
+      (await pod().client.agent.statsContainer({ container_id: id })).network_stats.find(({ name }) => name === "lo");
+    const none = { rx_errors: 0, rx_dropped: 0, tx_errors: 0, tx_dropped: 0 };
+    const of = (bytes: number, packets: number) => ({
+      ...{ rx_bytes: bytes, rx_packets: packets, tx_bytes: bytes, tx_packets: packets, ...none },
+    });
+    expect(await counters()).toMatchObject(of(0, 0));
+    const all = ["CAP_NET_ADMIN", "CAP_NET_RAW"];
+    const Capabilities = { Bounding: all, Effective: all, Permitted: all };
+    const line = "ip link set lo up && ping -q -c 1 -s 1000 127.0.0.1";
+    const { stdout, stderr } = await pod().execute(id, ["sh", "-c", line], { Capabilities });
+    expect(stdout.toString() + stderr.toString()).toContain("1 packets received");
+    // A question and its answer, each of 1000 bytes and the headers of IP and ICMP.
+    expect(await counters()).toMatchObject(of(2 * (1000 + 20 + 8), 2));
     await pod().remove(id);
     const shared = await pod().start(["sleep", "1000"]);
     const { network_stats: guests } = await pod().client.agent.statsContainer({ container_id: shared });

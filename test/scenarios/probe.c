@@ -1,13 +1,15 @@
 /*
  * Makes system calls and says what came of each: `probe NAME,ARGUMENT,… …` prints a line "NAME RESULT" for each, the
  * result being "ok", the number of an error, or "signal N". Each is made by a child of its own. `probe bomb` forks, and so
- * do its children, without end.
+ * do its children, without end. `probe huge MIB…` maps so many MiB of huge pages, one after the other, writes to them, says
+ * "MIB ok" or the number of the error, and holds them until it is killed.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,7 +94,23 @@ static void probe(char *request) {
   if (write(STDOUT_FILENO, line, (size_t)length) < 0) _exit(1);
 }
 
+static void hold_huge_pages(char **sizes) {
+  for (; *sizes != NULL; sizes++) {
+    size_t size = strtoul(*sizes, NULL, 10) << 20;
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+    if (pages == MAP_FAILED) {
+      printf("%s %d\n", *sizes, errno);
+    } else {
+      memset(pages, 1, size);
+      printf("%s ok\n", *sizes);
+    }
+  }
+  fflush(stdout);
+  for (;;) pause();
+}
+
 int main(int count, char **requests) {
+  if (count > 2 && strcmp(requests[1], "huge") == 0) hold_huge_pages(requests + 2);
   while (count == 2 && strcmp(requests[1], "bomb") == 0) fork();
   for (int i = 1; i < count; i++) probe(requests[i]);
   return 0;

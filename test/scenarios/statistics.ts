@@ -1,4 +1,6 @@
+import { copyFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { buildProbe } from "./build-probe.ts";
 import type { Pod } from "./pod.ts";
 import { withResources } from "./resources.ts";
 
@@ -29,6 +31,27 @@ export function statisticsScenarios(pod: () => Pod): void {
     expect(pids_stats).toEqual({ current: 1, limit: 44 });
     expect(Object.keys(hugetlb_stats ?? {})).toContain("2MB");
     await pod().remove(id);
+  });
+
+  it("huge pages: those that a process holds, and how often the limit was met", async () => {
+    const { machine, client } = pod();
+    const free = (pages: number) => machine.shell(`echo ${pages} > /proc/sys/vm/nr_hugepages`);
+    await free(4);
+    const rootfs = machine.rootfs(`huge-${Date.now().toString(36)}`);
+    copyFileSync(buildProbe(), `${machine.hostPath(rootfs)}/bin/probe`);
+    const resources = { HugepageLimits: [{ Pagesize: "2MB", Limit: 4 * MIB }] };
+    const id = await pod().start(["sleep", "1000"], { ...withResources(resources), Root: { Path: rootfs } });
+    const of2mib = async () => (await stats(id)).hugetlb_stats?.["2MB"];
+    expect(await of2mib()).toMatchObject({ usage: 0, failcnt: 0 });
+    const exec_id = await pod().exec(id, ["probe", "huge", "4", "2"]);
+    const { data } = await client.agent.readStdout({ container_id: id, exec_id, len: 100 });
+    expect(Buffer.from(data).toString()).toBe("4 ok\n2 12\n"); // ENOMEM
+    expect(await of2mib()).toMatchObject({ usage: 4 * MIB, failcnt: 1 });
+    await client.agent.signalProcess({ container_id: id, exec_id, signal: 9 });
+    await pod().finish(id, exec_id);
+    expect(await of2mib()).toMatchObject({ usage: 0, failcnt: 1 });
+    await pod().remove(id);
+    await free(0);
   });
 
   it("block I/O: bytes and requests of a disk that was read, as slow as its limit says", async () => {
