@@ -37,7 +37,7 @@ test("a function that a driver of the guest keeps only has another address", asy
   tree.pci("0000:00:05.0");
   const options = ["0000:3B:00.1=05"];
   expect(await devices.attach([request({ type: "vfio-pci-gk", id: "x", options })])).toEqual([
-    { containerPath: "/dev/x", pci: { "0000:3b:00.1": "0000:00:05.0" } },
+    { containerPath: "/dev/x", pci: { "0000:3b:00.1": "0000:00:05.0" }, beside: [] },
   ]);
 });
 
@@ -62,18 +62,68 @@ test("a function that vfio-pci has is given by the node of its group", async () 
       node: { path: "/dev/vfio/3", type: "c", major: 240, minor: 0 },
       ownPath: true,
       pci: { "0000:3b:00.1": "0000:00:05.0" },
+      beside: [],
     },
   ]);
 });
 
-test("one that another driver has is taken from it; no vfio-pci in the kernel is told", async () => {
+const asked = request({ type: "vfio-pci", id: "x", options: ["3b:00.1=05"] });
+
+test("one that another driver has is taken from it, and given back when vfio-pci does not take it", async () => {
   const { tree, devices } = machine();
   vfioFunction(tree, "0000:00:05.0", "3", "e1000e");
-  const waiting = devices.attach([request({ type: "vfio-pci", id: "x", options: ["3b:00.1=05"] })]);
-  await expect(waiting).rejects.toThrow("VFIO device 0000:00:05.0: no driver vfio-pci in this kernel took it");
-  expect(tree.readText(`${DEVICES}/0000:00:05.0/driver_override`)).toBe("vfio-pci");
-  expect(tree.readText("/sys/bus/pci/drivers/e1000e/unbind")).toBe("0000:00:05.0");
-  expect(tree.readText("/sys/bus/pci/drivers_probe")).toBe("0000:00:05.0");
+  tree.file("/sys/bus/pci/drivers/vfio-pci/bind");
+  const wrote: string[] = [];
+  const write = tree.write;
+  tree.write = (path, text) => {
+    wrote.push(`${path.slice("/sys/bus/pci/".length)} ${text}`);
+    return write(path, text);
+  };
+  await expect(devices.attach([asked])).rejects.toThrow("VFIO device 0000:00:05.0: not given to vfio-pci: it did not");
+  const steps = (override: string) => [
+    `devices/0000:00:05.0/driver_override ${override}`,
+    "devices/0000:00:05.0/driver/unbind 0000:00:05.0",
+    "drivers_probe 0000:00:05.0",
+  ];
+  expect(wrote).toEqual([...steps("vfio-pci"), ...steps("\n")]);
+});
+
+test("without vfio-pci in the kernel, and in two groups, nothing is taken from its driver", async () => {
+  const { tree, devices } = machine();
+  vfioFunction(tree, "0000:00:05.0", "3", "e1000e");
+  vfioFunction(tree, "0000:00:06.0", "4", "e1000e");
+  await expect(devices.attach([asked])).rejects.toThrow(
+    "VFIO device 0000:00:05.0: this kernel has no driver vfio-pci; kernel_modules of CreateSandbox can load vfio_pci",
+  );
+  const both = devices.attach([{ ...asked, options: ["3b:00.1=05", "3b:00.2=06"] }]);
+  await expect(both).rejects.toThrow("VFIO device /dev/x: its functions are in groups 3, 4");
+  for (const address of ["0000:00:05.0", "0000:00:06.0"])
+    expect(tree.exists(`${DEVICES}/${address}/driver_override`)).toBe(false);
+});
+
+test("one without an IOMMU group is told", async () => {
+  const { tree, devices } = machine();
+  tree.pci("0000:00:05.0");
+  await expect(devices.attach([asked])).rejects.toThrow("VFIO device 0000:00:05.0: it is in no IOMMU group; the guest");
+});
+
+test("nodes of InfiniBand come with a VFIO device", async () => {
+  const { tree, devices } = machine();
+  tree.pci("0000:00:05.0");
+  const nodes = [
+    ["infiniband_verbs", "uverbs0", "231:192", 0o644],
+    ["infiniband_mad", "umad0", "231:0", 0o600],
+    ["misc", "rdma_cm", "10:58", 0o644],
+  ] as const;
+  for (const [kind, name, numbers] of nodes) tree.file(`/sys/class/${kind}/${name}/dev`, `${numbers}\n`);
+  for (const [, name, , mode] of nodes) tree.file(`/dev/infiniband/${name}`, "", mode);
+  tree.file("/dev/infiniband/by-path/x");
+  const [attached] = await devices.attach([{ ...asked, type: "vfio-pci-gk" }]);
+  expect(attached?.beside).toEqual([
+    { path: "/dev/infiniband/rdma_cm", type: "c", major: 10, minor: 58, mode: 0o644 },
+    { path: "/dev/infiniband/umad0", type: "c", major: 231, minor: 0, mode: 0o600 },
+    { path: "/dev/infiniband/uverbs0", type: "c", major: 231, minor: 192, mode: 0o644 },
+  ]);
 });
 
 test.each([

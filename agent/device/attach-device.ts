@@ -23,6 +23,8 @@ export interface AttachedDevice {
   readonly ownPath?: true;
   /** PCI addresses by those that the same functions have on the host. */
   readonly pci: Readonly<Record<string, string>>;
+  /** Nodes that programs need to use it; they stand at their own paths in the guest. */
+  readonly beside?: readonly (DeviceNode & { readonly mode: number })[];
 }
 
 /** Throws for a request that no device could answer. */

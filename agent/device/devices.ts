@@ -1,13 +1,14 @@
 import { AgentError } from "../kernel/error.ts";
 import { type AttachedDevice, checkDevice, type DeviceRequest } from "./attach-device.ts";
 import type { DeviceNode } from "./block-node.ts";
+import { infinibandNodes } from "./infiniband-nodes.ts";
 import { namedDisk } from "./named-disk.ts";
 import { netDevice } from "./net-device.ts";
 import { partition } from "./partition.ts";
 import { scsiDisk } from "./scsi-disk.ts";
 import { realSysfs, type Sysfs } from "./sysfs.ts";
 import { Uevents } from "./uevents.ts";
-import { bindToVfio, parseVfioOption, pciFunction, type VfioFunction, vfioGroup } from "./vfio-device.ts";
+import { bindToVfio, iommuGroup, parseVfioOption, pciFunction, type VfioFunction, vfioGroup } from "./vfio-device.ts";
 import { virtioDisk } from "./virtio-disk.ts";
 import { type Wanted, waitForDevice } from "./wait-for-device.ts";
 
@@ -86,16 +87,17 @@ export class Devices {
       [host, await this.#wait(pciFunction(this.#sysfs, path), signal)] as const;
     const found = await Promise.all(functions.map(find));
     const pci = Object.fromEntries(found);
-    if (type === "vfio-pci-gk") return { containerPath, pci };
-    const groups = new Set<string>();
-    for (const [, address] of found) groups.add(await bindToVfio(this.#sysfs, address));
+    if (type === "vfio-pci-gk") return { containerPath, pci, beside: infinibandNodes(this.#sysfs) };
+    const groups = new Set(found.map(([, address]) => iommuGroup(this.#sysfs, address)));
     const [group, ...more] = groups;
     if (group === undefined || more.length > 0) {
       const why =
         group === undefined ? "it names no function" : `its functions are in groups ${[...groups].join(", ")}`;
       throw new AgentError("invalid-argument", `VFIO device ${containerPath}: ${why}`);
     }
-    return { containerPath, node: await this.#wait(vfioGroup(this.#sysfs, group), signal), ownPath: true, pci };
+    for (const [, address] of found) await bindToVfio(this.#sysfs, address);
+    const node = await this.#wait(vfioGroup(this.#sysfs, group), signal);
+    return { containerPath, node, ownPath: true, pci, beside: infinibandNodes(this.#sysfs) };
   }
 
   #wait<Found>(wanted: Wanted<Found>, signal: AbortSignal | undefined): Promise<Found> {

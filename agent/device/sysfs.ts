@@ -1,7 +1,9 @@
-import { readlinkSync } from "node:fs";
+import { constants, lstatSync, readlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { type Files, realFiles } from "../kernel/files.ts";
 import { namesIn } from "../kernel/pci-path.ts";
+
+const PERMISSIONS = 0o7777;
 
 /** /sys and /dev of the guest; tests have trees of their own. */
 export interface Sysfs extends Pick<Files, "exists" | "list" | "readText"> {
@@ -9,17 +11,24 @@ export interface Sysfs extends Pick<Files, "exists" | "list" | "readText"> {
   write(path: string, text: string): Promise<void>;
   /** Undefined for what is no link. */
   linkTarget(path: string): string | undefined;
+  /** Permission bits; undefined for what is not there. */
+  mode(path: string): number | undefined;
 }
 
 export const realSysfs: Sysfs = {
   ...realFiles,
-  write: (path, text) => writeFile(path, text, { flag: "r+" }),
+  // not "r+": sysfs opens what can only be written (rescan, unbind) for nothing else, not for root either
+  write: (path, text) => writeFile(path, text, { flag: constants.O_WRONLY }),
   linkTarget(path) {
     try {
       return readlinkSync(path);
     } catch {
       return undefined;
     }
+  },
+  mode(path) {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    return stat && stat.mode & PERMISSIONS;
   },
 };
 

@@ -30,10 +30,11 @@ export class TestTree implements Sysfs {
   write = (path: string, text: string): Promise<void> => writeFile(join(this.#root, path), text);
 
   linkTarget = (path: string): string | undefined => realSysfs.linkTarget(join(this.#root, path));
+  mode = (path: string): number | undefined => realSysfs.mode(join(this.#root, path));
 
-  file(path: string, text = ""): void {
+  file(path: string, text = "", mode = 0o644): void {
     mkdirSync(dirname(join(this.#root, path)), { recursive: true });
-    writeFileSync(join(this.#root, path), text);
+    writeFileSync(join(this.#root, path), text, { mode });
   }
 
   link(path: string, target: string): void {

@@ -39,21 +39,37 @@ export function pciFunction(sysfs: Sysfs, path: PciPath): Wanted<string> {
   };
 }
 
-/** Takes a function from its driver and gives it to vfio-pci; gives the number of its group. */
-export async function bindToVfio(sysfs: Sysfs, address: string): Promise<string> {
-  const device = `${DEVICES}/${address}`;
-  const group = sysfs.linkTarget(`${device}/iommu_group`);
-  const fail = (why: string) => new AgentError("internal", `VFIO device ${address}: ${why}`);
-  if (group === undefined) throw fail("it is in no IOMMU group; the guest has no IOMMU");
-  const driver = sysfs.linkTarget(`${device}/driver`);
-  if (driver === undefined || basename(driver) !== DRIVER) {
-    await sysfs.write(`${device}/driver_override`, DRIVER);
-    if (driver !== undefined) await sysfs.write(`${device}/driver/unbind`, address);
-    await sysfs.write("/sys/bus/pci/drivers_probe", address);
-    const now = sysfs.linkTarget(`${device}/driver`);
-    if (now === undefined || basename(now) !== DRIVER) throw fail(`no driver ${DRIVER} in this kernel took it`);
-  }
+/** The number of the IOMMU group that a function is in. */
+export function iommuGroup(sysfs: Sysfs, address: string): string {
+  const group = sysfs.linkTarget(`${DEVICES}/${address}/iommu_group`);
+  if (group === undefined) throw failure(address, "it is in no IOMMU group; the guest has no IOMMU");
   return basename(group);
+}
+
+/** Takes a function from its driver and gives it to vfio-pci; when that fails, its own driver has it again. */
+export async function bindToVfio(sysfs: Sysfs, address: string): Promise<void> {
+  const device = `${DEVICES}/${address}`;
+  const driver = () => basename(sysfs.linkTarget(`${device}/driver`) ?? "");
+  if (driver() === DRIVER) return;
+  if (!sysfs.exists(`/sys/bus/pci/drivers/${DRIVER}`)) {
+    throw failure(address, `this kernel has no driver ${DRIVER}; kernel_modules of CreateSandbox can load vfio_pci`);
+  }
+  const bind = async (override: string) => {
+    await sysfs.write(`${device}/driver_override`, override);
+    if (driver() !== "") await sysfs.write(`${device}/driver/unbind`, address);
+    await sysfs.write("/sys/bus/pci/drivers_probe", address);
+  };
+  try {
+    await bind(DRIVER);
+    if (driver() !== DRIVER) throw new Error("it did not take it");
+  } catch (error) {
+    await bind("\n").catch(() => undefined);
+    throw failure(address, `not given to ${DRIVER}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function failure(address: string, why: string): AgentError {
+  return new AgentError("internal", `VFIO device ${address}: ${why}`);
 }
 
 /** The node of a group. */

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { AgentError, SystemError } from "../kernel/error.ts";
 
@@ -35,7 +36,7 @@ export async function probeMemory(addresses: readonly number[], directory = MEMO
   }
   for (const [index, address] of addresses.entries()) {
     const hex = `0x${address.toString(16)}`;
-    await writeFile(file, hex, { flag: "r+" }).catch((error: NodeJS.ErrnoException) => {
+    await writeFile(file, hex, { flag: constants.O_WRONLY }).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") throw new AgentError("internal", `probe memory: this kernel has no ${file}`);
       const told = index === 0 ? "" : `; ${index} before it are known to the kernel now`;
       throw new SystemError("probe memory at", -(error.errno ?? -5), hex, `the kernel refused it${told}`);

@@ -72,6 +72,27 @@ test("a group of VFIO stands at its own path, and the environment names its func
   expect(pciOf([device, { containerPath: "/x", pci: { a: "b" } }])).toEqual({ ...device.pci, a: "b" });
 });
 
+test("nodes beside a device are added once each, with a rule; one that the spec has gets the guest's numbers", () => {
+  const node = (name: string, minor: number) =>
+    ({ path: `/dev/infiniband/${name}`, type: "c", major: 231, minor, mode: 0o600 }) as const;
+  const function_ = (containerPath: string): AttachedDevice => ({
+    ...{ containerPath, pci: {} },
+    beside: [node("uverbs0", 192), node("umad0", 0)],
+  });
+  const listed = { ...host("/dev/infiniband/uverbs0", 510, 3), type: "c" };
+  const rules = [rule("c", 510, 3, "rw"), rule("c", 231, 0, "r")];
+  const { linux } = withDevices(spec([listed], rules), [function_("/dev/x"), function_("/dev/y")]);
+  expect(linux.devices).toEqual([
+    { ...listed, major: 231, minor: 192 },
+    { ...node("umad0", 0), uid: 0, gid: 0 },
+  ]);
+  expect(linux.resources.devices).toEqual([
+    rule("c", 231, 192, "rw"),
+    rule("c", 231, 0, "r"),
+    rule("c", 231, 0, "rwm"),
+  ]);
+});
+
 test("without devices a spec is the same", () => {
   const plain = spec([], []);
   expect(withDevices(plain, [])).toBe(plain);

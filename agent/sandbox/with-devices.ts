@@ -9,11 +9,18 @@ type Attached = AttachedDevice & { readonly node: NonNullable<AttachedDevice["no
 
 /**
  * The spec of a host with the guest's numbers: its devices that were attached, the cgroup rules that name them by the
- * host's numbers, and PCI addresses in the environment. A device that no rule names gets one that allows all.
+ * host's numbers, and PCI addresses in the environment. A device that no rule names gets one that allows all. Nodes beside
+ * a device that the spec has not are added.
  */
 export function withDevices(spec: Spec, attached: readonly AttachedDevice[]): Spec {
   if (attached.length === 0) return spec;
-  const nodes = attached.filter((one): one is Attached => one.node !== undefined);
+  const beside = besideOf(attached);
+  const isListed = ({ path }: { readonly path: string }) => spec.linux.devices.some((device) => device.path === path);
+  const nodes = [
+    ...attached.filter((one): one is Attached => one.node !== undefined),
+    ...beside.filter(isListed).map((node): Attached => ({ containerPath: node.path, node, pci: {} })),
+  ];
+  const unlisted = beside.filter((node) => !isListed(node));
   const given = nodes.map((one) => givenDevice(spec, one, nodes));
   const guests = new Map(nodes.map((one, index) => [keyOf(given[index] as DeviceSpec), one.node]));
   const devices = spec.linux.devices.map((device) => {
@@ -24,16 +31,25 @@ export function withDevices(spec: Spec, attached: readonly AttachedDevice[]): Sp
   });
   const rules = spec.linux.resources.devices ?? [];
   const named = new Set(rules.flatMap((rule) => guests.get(keyOf(rule)) ?? []));
-  const added = nodes
-    .filter(({ node }) => !named.has(node))
-    .map(({ node: { type, major, minor } }): DeviceCgroupSpec => ({ allow: true, type, major, minor, access: "rwm" }));
+  const added = [...nodes.map(({ node }) => node).filter((node) => !named.has(node)), ...unlisted].map(
+    ({ type, major, minor }): DeviceCgroupSpec => ({ allow: true, type, major, minor, access: "rwm" }),
+  );
   const rewritten = rules.map((rule): DeviceCgroupSpec => {
     const guest = guests.get(keyOf(rule));
     return guest === undefined ? rule : { ...rule, major: guest.major, minor: guest.minor };
   });
   const env = withPciAddresses(spec.process.env, pciOf(attached));
   const resources = { ...spec.linux.resources, devices: [...rewritten, ...added] };
-  return { ...spec, process: { ...spec.process, env }, linux: { ...spec.linux, devices, resources } };
+  const own = unlisted.map((node): DeviceSpec => ({ ...node, uid: 0, gid: 0 }));
+  const linux = { ...spec.linux, devices: [...devices, ...own], resources };
+  return { ...spec, process: { ...spec.process, env }, linux };
+}
+
+/** Each once, and none where a device that was attached stands. */
+function besideOf(attached: readonly AttachedDevice[]): NonNullable<AttachedDevice["beside"]> {
+  const byPath = new Map(attached.flatMap(({ beside = [] }) => beside.map((node) => [node.path, node] as const)));
+  for (const { containerPath } of attached) byPath.delete(containerPath);
+  return [...byPath.values()];
 }
 
 /** PCI addresses of all its devices. */

@@ -1,16 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import type { Guest } from "../../host/machine/guest.ts";
-import { cachedKernels } from "../../host/machine/paths.ts";
 import { findProgram } from "../../host/machine/programs.ts";
 import type { Qmp } from "../../host/machine/qmp.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
+import { makeModules } from "./guest-modules.ts";
 
 const MIB = 1 << 20;
 
@@ -24,7 +24,7 @@ describe("what is plugged into a running guest", () => {
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "guestd-hotplug-"));
     const modules = join(directory, "modules");
-    makeModules(modules);
+    await makeModules(modules, ["dummy"]);
     const shares = [{ tag: "modules", directory: modules }];
     machine = await startGuestMachine(512, { hotplug: true, shares, kernelArgs: ["agent.lock_modules=on"] });
     qmp = await machine.guest.qmp();
@@ -149,13 +149,3 @@ describe("what is plugged into a running guest", () => {
     await expect(client.agent.setGuestDateTime({ Sec: 0 })).rejects.toThrow("settimeofday 0 s: EINVAL");
   });
 });
-
-/** /lib/modules of the guest's kernel, with what the tests load. */
-function makeModules(directory: string): void {
-  const [kernel] = cachedKernels();
-  if (kernel === undefined) throw new Error("no kernel in the cache");
-  const release = join(directory, basename(kernel.modules));
-  mkdirSync(release, { recursive: true });
-  copyFileSync(join(kernel.modules, "kernel/drivers/net/dummy.ko"), join(release, "dummy.ko"));
-  writeFileSync(join(release, "modules.dep"), "dummy.ko:\n");
-}

@@ -1,15 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cachedKernels } from "../../host/machine/paths.ts";
 import type { Qmp } from "../../host/machine/qmp.ts";
-import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
 import { iptablesScenarios } from "../scenarios/iptables.ts";
 import { networkScenarios } from "../scenarios/network.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
+import { makeModules } from "./guest-modules.ts";
 
 /** What iptables needs of Debian's kernel, where all of it is in modules. */
 const NETFILTER = ["nft_compat", "nft_chain_nat", "xt_tcpudp", "xt_REDIRECT", "nf_tables"];
@@ -24,7 +23,7 @@ describe("network devices that are plugged into a running guest", () => {
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "guestd-network-"));
-    await makeModules(directory);
+    await makeModules(directory, NETFILTER);
     machine = await startGuestMachine(512, {
       hotplug: true,
       kernelArgs: ["agent.hotplug_timeout=20"],
@@ -81,17 +80,3 @@ describe("network devices that are plugged into a running guest", () => {
     iptablesScenarios(() => pod);
   });
 });
-
-/** /lib/modules of the guest's kernel, with these modules and what they need. */
-async function makeModules(directory: string): Promise<void> {
-  const [kernel] = cachedKernels();
-  if (kernel === undefined) throw new Error("no kernel in the cache");
-  const release = join(directory, basename(kernel.modules));
-  mkdirSync(release);
-  const modules = await resolveModules(kernel.modules, NETFILTER);
-  for (const { path, content } of modules) writeFileSync(join(release, basename(path)), content);
-  // each after all that come before it: more than it needs, and in an order that works
-  const files = modules.map(({ path }) => basename(path));
-  const lines = files.map((file, index) => `${file}: ${files.slice(0, index).reverse().join(" ")}\n`);
-  writeFileSync(join(release, "modules.dep"), lines.join(""));
-}
