@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasCode } from "./build-error.ts";
+import { listFolder } from "./list-folder.ts";
 import { writeJson } from "./write-json.ts";
 
 /** SHA-256 of what is given, in hexadecimal; the parts' bounds count. */
@@ -43,10 +44,8 @@ export class FileDigests {
 
   /** Digest of the files below a folder whose path below it `takes` accepts: their paths and contents. */
   async folder(directory: string, takes: (path: string) => boolean): Promise<string> {
-    const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-    const below = files.map((file) => file.slice(directory.length + 1)).filter(takes);
-    const digests = await Promise.all(below.sort().map(async (path) => [path, await this.file(join(directory, path))]));
+    const below = (await listFolder(directory, (entry) => entry.isFile())).filter(takes);
+    const digests = await Promise.all(below.map(async (path) => [path, await this.file(join(directory, path))]));
     return digestOf(...digests.flat());
   }
 
@@ -56,6 +55,11 @@ export class FileDigests {
     this.#changed = false;
     await writeMap(this.#memory, this.#known);
   }
+}
+
+/** SHA-256 of some bytes, in hexadecimal. */
+export function sha256Of(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 /** SHA-256 of a file's content, in hexadecimal. */

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { cacheDirectory } from "../cache-directory.ts";
+import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";
 import { run } from "../run.ts";
 import { mergeTars } from "../tree/merge.ts";
@@ -42,8 +42,4 @@ export async function packageFacts({ name, file }: DebianPackage, sha256: string
   await mkdir(cacheDirectory("facts-1"), { recursive: true });
   await writeJson(cached, facts);
   return facts;
-}
-
-export function sha256Of(content: Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
 }

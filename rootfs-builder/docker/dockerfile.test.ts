@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { sha256Of } from "../debian/package-facts.ts";
+import { sha256Of } from "../digest.ts";
 import { imagePackages } from "../image/contents.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { globPattern, readDockerfile } from "./dockerfile.ts";

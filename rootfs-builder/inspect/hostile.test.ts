@@ -1,15 +1,22 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BuildError } from "../build-error.ts";
 import { makeErofs } from "../image/erofs.ts";
 import { cpioArchive } from "../initramfs/cpio.ts";
+import { reading } from "./check.ts";
 import { diskParts } from "./disk-parts.ts";
+import { ext4Names } from "./ext4-structures.ts";
+import { inspectFile } from "./inspect-file.ts";
 import { readCpio } from "./read-cpio.ts";
 import { readErofs } from "./read-erofs.ts";
 import { veritySuperblock } from "./verity-tree.ts";
+
+const execute = promisify(execFile);
 
 /** Bytes that were right, with some of them changed and perhaps the end cut off. */
 const damage = fc.record({
@@ -55,4 +62,57 @@ test("damaged headers give one line or what they say", () => {
   const header = Buffer.alloc(16_384);
   header.write("NVDIMM_PFN_INFO\0", 4096);
   neverFallsOver(header, diskParts, 4096);
+});
+
+test("a damaged directory of an ext4 gives one line or its names", () => {
+  const block = Buffer.alloc(4096);
+  let at = 0;
+  for (const [inode, length, name] of [
+    [2, 12, "."],
+    [12, 4084, "name"],
+  ] as const) {
+    block.writeUInt32LE(inode, at);
+    block.writeUInt16LE(length, at + 4);
+    block.writeUInt8(name.length, at + 6);
+    block.write(name, at + 8);
+    at += length;
+  }
+  expect([...ext4Names(block, 4096)]).toEqual([{ name: "name", inode: 12 }]);
+  neverFallsOver(block, (bytes) => reading("ext4", () => [...ext4Names(bytes, 4096)]), 0);
+});
+
+const erofs = (to: string, from: string) => ["mkfs.erofs", "--quiet", "-zlz4hc", to, from] as const;
+const ext4 = (to: string, from: string) =>
+  ["mke2fs", "-q", "-t", "ext4", "-O", "^metadata_csum", "-d", from, to, "4m"] as const;
+const squashfs = (to: string, from: string) =>
+  ["mksquashfs", from, to, "-quiet", "-no-progress", "-all-root", "-noI", "-noD", "-noF"] as const;
+
+test.each([
+  ["an ext4", "file", ext4, "two entries are named /aaaa"],
+  ["an ext4", "directory", ext4, "two entries are named /aaaa"],
+  ["an EROFS", "file", erofs, "two entries are named /aaaa"],
+  ["an EROFS", "directory", erofs, "two entries are named /aaaa"],
+  ["a squashfs", "file", squashfs, "unsquashfs"],
+  ["a squashfs", "directory", squashfs, "unsquashfs"],
+] as const)("%s with a link and a %s of one name writes nothing outside", async (_what, type, command, refused) => {
+  const directory = await mkdtemp(join(tmpdir(), "guestd-hostile-"));
+  try {
+    const [image, root, outside] = [join(directory, "image"), join(directory, "root"), join(directory, "outside")];
+    const victim = join(outside, "victim");
+    for (const one of [outside, type === "file" ? root : join(root, "aaab")]) await mkdir(one, { recursive: true });
+    await writeFile(victim, "mine");
+    await writeFile(join(root, type === "file" ? "aaab" : "aaab/victim"), Buffer.alloc(9000, "theirs "));
+    await symlink(type === "file" ? victim : outside, join(root, "aaaa"));
+    const [program, ...args] = command(image, root);
+    await execute(program, args);
+    const bytes = await readFile(image);
+    expect(bytes.indexOf("aaab")).toBe(bytes.lastIndexOf("aaab"));
+    bytes.write("aaaa", bytes.indexOf("aaab"));
+    await writeFile(image, bytes);
+    const { checks } = await inspectFile(image);
+    expect((await readFile(victim, "latin1")).slice(0, 9)).toBe("mine");
+    expect(checks.filter(({ ok }) => !ok).map(({ detail }) => detail)).toEqual([expect.stringContaining(refused)]);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });

@@ -1,15 +1,18 @@
 import { readFile, stat } from "node:fs/promises";
 import { BuildError, reason } from "../build-error.ts";
-import { sha256Of } from "../debian/package-facts.ts";
+import { sha256Of } from "../digest.ts";
 import type { Tree } from "../tree/tree.ts";
-import { attempt, type Check, check, shown } from "./check.ts";
+import { MOST_BYTES } from "./bounds.ts";
+import { attempt, type Check, check } from "./check.ts";
 import { diskParts, isDisk } from "./disk-parts.ts";
-import { extractTree } from "./extract.ts";
 import { isKernel, kernelImage } from "./kernel-image.ts";
 import { moduleChecks } from "./module-checks.ts";
 import { isCpio, readCpio, unpacked } from "./read-cpio.ts";
 import { isErofs, readErofs } from "./read-erofs.ts";
+import { ext4Size, isExt4, readExt4 } from "./read-ext4.ts";
 import { rootChecks } from "./root-checks.ts";
+import { unpackedErofs } from "./unpack-erofs.ts";
+import { unpackedSquashfs } from "./unpack-squashfs.ts";
 import { verityBeside, verityDiskChecks } from "./verity-disk.ts";
 import { isVerity, veritySuperblock } from "./verity-tree.ts";
 
@@ -26,8 +29,6 @@ export interface Inspected {
 }
 
 type Content = Omit<Inspected, "file" | "bytes" | "sha256">;
-/** More would not fit in the memory of one buffer that is read at once. */
-const MOST_BYTES = 2 ** 32;
 
 /**
  * What a file is by its own bytes, and whether that is right.
@@ -35,7 +36,7 @@ const MOST_BYTES = 2 ** 32;
  */
 export async function inspectFile(file: string, rootHash?: string): Promise<Inspected> {
   const { size } = await stat(file);
-  if (size > MOST_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 4 GiB are looked into`);
+  if (size > MOST_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 2 GiB are looked into`);
   const bytes = await readFile(file);
   const sha256 = sha256Of(bytes);
   try {
@@ -92,48 +93,37 @@ function verityOf(
 
 async function fileSystemOf(bytes: Buffer, dax: boolean): Promise<Content | undefined> {
   if (isErofs(bytes)) return erofs(bytes, dax);
-  if (bytes.length > 2048 && bytes.readUInt16LE(1024 + 56) === 0xef53) {
-    const blocks = bytes.readUInt32LE(1024 + 4) * 2 ** (10 + bytes.readUInt32LE(1024 + 24));
-    return fileSystem("ext4", bytes, blocks);
-  }
-  if (bytes.toString("latin1", 0, 4) === "hsqs")
-    return fileSystem("squashfs", bytes, Number(bytes.readBigUInt64LE(40)));
+  if (isExt4(bytes)) return fileSystem("ext4", bytes, ext4Size(bytes), readExt4);
+  if (bytes.length > 96 && bytes.toString("latin1", 0, 4) === "hsqs")
+    return fileSystem("squashfs", bytes, Number(bytes.readBigUInt64LE(40)), unpackedSquashfs);
   return undefined;
 }
 
 async function erofs(bytes: Buffer, dax: boolean): Promise<Content> {
-  const { tree, layouts, blockSize, size } = readErofs(bytes);
+  const found = readErofs(bytes);
+  const { tree, layouts, blockSize, size } = found;
   const files = [...tree].filter(([, { type }]) => type === "file");
   const packed = files.filter(([path]) => layouts.get(path) !== "plain");
   const compressed = packed.filter(([path]) => layouts.get(path) !== "inline").length;
   const checks = [check("EROFS: size", size <= bytes.length, `${size} bytes`, `${bytes.length} at most`)];
   if (dax) {
-    const found = packed.length === 0 ? "all files in whole blocks" : `${packed.length} files compressed or inline`;
-    checks.push(check("EROFS: for DAX", packed.length === 0, found, "noinline_data, uncompressed"));
+    const told = packed.length === 0 ? "all files in whole blocks" : `${packed.length} files compressed or inline`;
+    checks.push(check("EROFS: for DAX", packed.length === 0, told, "noinline_data, uncompressed"));
     checks.push(check("EROFS: blocks", blockSize === 4096, String(blockSize), "4096, a page"));
   }
-  const whole = compressed === 0 ? tree : withContents(tree, await extractTree(bytes.subarray(0, size), "erofs"));
+  const whole = compressed === 0 ? tree : await unpackedErofs(bytes.subarray(0, size), found);
   const kind = compressed === 0 ? "EROFS" : `EROFS, ${compressed} files compressed`;
   return { kind, tree: whole, checks: [...checks, ...rootChecks(whole, false)] };
 }
 
-/** Modes and owners are those of the inodes, whoever unpacked the files. */
-function withContents(tree: Tree, unpackedTree: Tree): Tree {
-  const entries = [...tree].map(([path, entry]) => {
-    const found = unpackedTree.get(path);
-    if (entry.type === "file" && found?.type !== "file")
-      throw new BuildError(`EROFS: /${shown(path)} was not unpacked`);
-    return [
-      path,
-      entry.type === "file" && found?.type === "file" ? { ...entry, content: found.content } : entry,
-    ] as const;
-  });
-  return new Map(entries);
-}
-
-async function fileSystem(type: "ext4" | "squashfs", bytes: Buffer, size: number): Promise<Content> {
+async function fileSystem(
+  type: "ext4" | "squashfs",
+  bytes: Buffer,
+  size: number,
+  read: (bytes: Buffer) => Promise<Tree>,
+): Promise<Content> {
   const checks = [check(`${type}: size`, size > 0 && size <= bytes.length, `${size} bytes`, `${bytes.length} at most`)];
-  const tree = await extractTree(bytes.subarray(0, size), type);
+  const tree = await read(bytes.subarray(0, size));
   return { kind: type, tree, checks: [...checks, ...rootChecks(tree, false)] };
 }
 

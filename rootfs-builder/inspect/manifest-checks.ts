@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BuildError, reason } from "../build-error.ts";
-import { sha256Of } from "../debian/package-facts.ts";
+import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";
 import { describeEntry } from "../manifest/describe-tree.ts";
 import { MANIFEST, type Manifest, type ManifestFile } from "../manifest/manifest.ts";

@@ -1,15 +1,17 @@
 import { BuildError } from "../build-error.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
+import { MAX_ENTRIES, MAX_TARGET } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
 
-const SUPERBLOCK = 1024;
+export const SUPERBLOCK = 1024;
 const MAGIC = 0xe0f5e1e2;
-const MAX_ENTRIES = 200_000;
 /** The upper four bits of a mode. */
 const TYPES = { 4: "directory", 8: "file", 10: "symlink" } as const;
 /** How an inode's data lies: Documentation/filesystems/erofs.rst of the kernel. */
 const LAYOUTS = ["plain", "compressed", "inline", "compressed", "chunks"] as const;
 type Layout = (typeof LAYOUTS)[number];
+/** Those whose data is read here. */
+const READABLE: readonly Layout[] = ["plain", "inline"];
 
 export interface Erofs {
   readonly blockSize: number;
@@ -23,13 +25,16 @@ export interface Erofs {
 }
 
 export interface InodePlace {
+  /** Its number, as directories have it. */
+  readonly node: number;
+  readonly size: number;
   /** Bytes from the start. */
   readonly at: number;
   /** Of 64 bytes, else of 32, whose owners have 16 bits. */
   readonly extended: boolean;
 }
 
-interface Inode extends InodePlace {
+interface Inode extends Omit<InodePlace, "node"> {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -61,10 +66,10 @@ function walk(bytes: Buffer): Erofs {
     const { path, node } = next;
     const inode = readInode(bytes, metaStart + node * 32, blockSize);
     const entry = files.get(node) ?? entryOf(inode, path);
-    if (tree.size > MAX_ENTRIES) throw new BuildError(`EROFS: more than ${MAX_ENTRIES} entries`);
+    if (tree.has(path)) throw new BuildError(`EROFS: two entries are named /${shown(path)}`);
     if (path !== "") tree.set(path, entry);
     layouts.set(path, inode.layout);
-    inodes.set(path, { at: inode.at, extended: inode.extended });
+    inodes.set(path, { node, size: inode.size, at: inode.at, extended: inode.extended });
     if (entry.type !== "directory") {
       files.set(node, entry);
       continue;
@@ -72,6 +77,7 @@ function walk(bytes: Buffer): Erofs {
     if (directories.has(node)) throw new BuildError(`EROFS: directory /${shown(path)} is in itself`);
     directories.add(node);
     for (const { name, node: child } of entriesOf(inode.data(), blockSize)) {
+      if (tree.size + pending.length >= MAX_ENTRIES) throw new BuildError(`EROFS: more than ${MAX_ENTRIES} entries`);
       pending.push({ path: path === "" ? name : `${path}/${name}`, node: child });
     }
   }
@@ -89,6 +95,7 @@ function readInode(bytes: Buffer, at: number, blockSize: number): Inode {
   return {
     at,
     extended,
+    size,
     mode: bytes.readUInt16LE(at + 4),
     uid: extended ? bytes.readUInt32LE(at + 24) : bytes.readUInt16LE(at + 24),
     gid: extended ? bytes.readUInt32LE(at + 28) : bytes.readUInt16LE(at + 26),
@@ -102,15 +109,18 @@ function readInode(bytes: Buffer, at: number, blockSize: number): Inode {
   };
 }
 
-function entryOf({ mode, uid, gid, layout, data }: Inode, path: string): TreeEntry {
+function entryOf({ mode, uid, gid, size, layout, data }: Inode, path: string): TreeEntry {
   const type = TYPES[(mode >> 12) as keyof typeof TYPES];
   const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
   const permissions = mode & 0o7777;
-  if (type === "directory") return { type, mode: permissions, ...owned };
-  if (type === "symlink") return { type, target: data().toString(), ...owned };
+  if (type === "directory" || type === "symlink") {
+    if (!READABLE.includes(layout)) throw new BuildError(`EROFS: /${shown(path)} is a ${type}, and ${layout}`);
+    if (type === "directory") return { type, mode: permissions, ...owned };
+    if (size > MAX_TARGET) throw new BuildError(`EROFS: a symlink of ${size} bytes`);
+    return { type, target: data().toString(), ...owned };
+  }
   if (type !== "file") throw new BuildError(`EROFS: /${shown(path)} is a device, a pipe or a socket`);
-  const readable = layout === "plain" || layout === "inline";
-  return { type, mode: permissions, content: readable ? data() : Buffer.alloc(0), ...owned };
+  return { type, mode: permissions, content: READABLE.includes(layout) ? data() : Buffer.alloc(0), ...owned };
 }
 
 /** Blocks of records of twelve bytes, then the names; the first record's name begins where the records end. */

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { type PackageFacts, sha256Of } from "../debian/package-facts.ts";
+import type { PackageFacts } from "../debian/package-facts.ts";
+import { sha256Of } from "../digest.ts";
 import { MODULE_LIST } from "../inspect/module-checks.ts";
 import { readCpio, unpacked } from "../inspect/read-cpio.ts";
 import { describeEntry } from "./describe-tree.ts";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { type PackageFacts, sha256Of } from "../debian/package-facts.ts";
+import type { PackageFacts } from "../debian/package-facts.ts";
+import { sha256Of } from "../digest.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { describeTree } from "./describe-tree.ts";
 import { partTable } from "./part-table.ts";

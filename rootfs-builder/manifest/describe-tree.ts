@@ -1,4 +1,5 @@
-import { type PackageFacts, sha256Of } from "../debian/package-facts.ts";
+import type { PackageFacts } from "../debian/package-facts.ts";
+import { sha256Of } from "../digest.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { linkedBy } from "./linked-by.ts";
 import type { ManifestFile } from "./manifest.ts";

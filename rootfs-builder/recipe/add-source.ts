@@ -1,6 +1,5 @@
 import { createReadStream } from "node:fs";
-import { lstat, readFile, readlink, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, stat } from "node:fs/promises";
 import { applyLayers } from "../../image/apply-layers.ts";
 import { decompress } from "../../image/decompress.ts";
 import { ImageError, reason } from "../../image/image-error.ts";
@@ -8,11 +7,11 @@ import { readImage } from "../../image/read-image.ts";
 import { BuildError, hasCode } from "../build-error.ts";
 import type { DebianPackage } from "../debian/debian-package.ts";
 import { packageFiles } from "../debian/package-files.ts";
+import { folderTree } from "../tree/folder-tree.ts";
 import { mergeTars } from "../tree/merge.ts";
 import type { Tree } from "../tree/tree.ts";
 import { TreeOverlay } from "../tree/tree-overlay.ts";
-import { listFolder } from "./list-folder.ts";
-import type { FileSource, Owner, Source } from "./recipe.ts";
+import type { FileSource, Source } from "./recipe.ts";
 
 /** For messages and lists: "tar files.tar.gz". */
 export function sourceName(source: Source): string {
@@ -34,7 +33,9 @@ export async function addSource(tree: Tree, source: Source, closure: readonly De
       case "packages":
         return new TreeOverlay(tree, { below }).putTree(await mergeTars(closure.map(packageFiles)));
       case "folder":
-        return new TreeOverlay(tree, { below }).putTree(await folderTree(source.path, source.owner));
+        return new TreeOverlay(tree, { below }).putTree(
+          await folderTree(source.path, { modeOf: folderMode, owner: source.owner }),
+        );
       case "file":
         return new TreeOverlay(tree).putTree(new Map([[source.to, await fileEntry(source)]]));
     }
@@ -68,21 +69,9 @@ async function addTar(overlay: TreeOverlay, path: string): Promise<void> {
   }
 }
 
-/** All below a folder: modes are 0755 or 0644, by whether its owner may run it, so that no umask shows. */
-async function folderTree(folder: string, { uid, gid }: Owner): Promise<Tree> {
-  const tree: Tree = new Map();
-  const entries = await listFolder(folder);
-  for (const path of entries) {
-    const place = join(folder, path);
-    const found = await lstat(place);
-    const owner = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
-    if (found.isDirectory()) tree.set(path, { type: "directory", mode: 0o755, ...owner });
-    else if (found.isSymbolicLink()) tree.set(path, { type: "symlink", target: await readlink(place), ...owner });
-    else if (found.isFile())
-      tree.set(path, { type: "file", mode: plainMode(found.mode), content: await readFile(place), ...owner });
-    else throw new ImageError(`${path}: only files, directories and links go into an image`);
-  }
-  return tree;
+/** 0755 or 0644, by whether its owner may run it, so that no umask shows. */
+function folderMode(mode: number, type: "directory" | "file"): number {
+  return type === "directory" ? 0o755 : plainMode(mode);
 }
 
 async function fileEntry({ path, mode, owner: { uid, gid } }: FileSource) {

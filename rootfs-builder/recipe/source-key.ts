@@ -2,8 +2,8 @@ import { lstat, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildError, hasCode } from "../build-error.ts";
 import { digestOf, type FileDigests } from "../digest.ts";
+import { listFolder } from "../list-folder.ts";
 import { plainMode, sourceName } from "./add-source.ts";
-import { listFolder } from "./list-folder.ts";
 import type { Source } from "./recipe.ts";
 
 /** Digest of all that a source is; of packages, what the lock says decides and is not in it. */

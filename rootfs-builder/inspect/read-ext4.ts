@@ -1,0 +1,127 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BuildError } from "../build-error.ts";
+import { run } from "../run.ts";
+import type { Tree, TreeEntry } from "../tree/tree.ts";
+import { withTemporary } from "../with-temporary.ts";
+import { MAX_ENTRIES, MOST_BYTES } from "./bounds.ts";
+import { reading, shown } from "./check.ts";
+import { type Ext4Inode, ext4Inodes, ext4Names } from "./ext4-structures.ts";
+import { linkTarget } from "./link-target.ts";
+
+const ROOT = 2;
+const MAX_DEPTH = 128;
+/** The folder for what debugfs writes. */
+const CONTENT = "content";
+
+interface Found {
+  readonly path: string;
+  readonly inode: number;
+}
+
+export function isExt4(bytes: Buffer): boolean {
+  return bytes.length > 2048 && bytes.readUInt16LE(1024 + 56) === 0xef53;
+}
+
+/** What an ext4 says of its own size, in bytes. */
+export function ext4Size(bytes: Buffer): number {
+  return bytes.readUInt32LE(1024 + 4) * ext4BlockSize(bytes);
+}
+
+function ext4BlockSize(bytes: Buffer): number {
+  return 2 ** (10 + bytes.readUInt32LE(1024 + 24));
+}
+
+/**
+ * Everything in an ext4, by debugfs, which is asked by numbers of inodes and writes files of such names: no name of the
+ * image is given to a program or to a file system of this machine.
+ */
+export function readExt4(fileSystem: Buffer): Promise<Tree> {
+  return withTemporary(tmpdir(), async (work) => {
+    await writeFile(join(work, "image"), fileSystem);
+    await mkdir(join(work, CONTENT));
+    const { inodes, paths } = await walk(work, ext4BlockSize(fileSystem));
+    const apart = [...inodes].filter(([, { type, target }]) => type !== "directory" && target === undefined);
+    await dump(work, new Map(apart).keys());
+    const entries = new Map<number, TreeEntry>();
+    for (const [number, inode] of inodes) entries.set(number, await entryOf(work, number, inode));
+    const tree: Tree = new Map();
+    for (const path of [...paths.keys()].sort()) {
+      const entry = entries.get(paths.get(path) ?? 0);
+      if (entry !== undefined) tree.set(path, entry);
+    }
+    return tree;
+  });
+}
+
+/** Inodes by number, and the number of each path; a level of directories at a time. */
+async function walk(work: string, blockSize: number) {
+  const inodes = new Map<number, Ext4Inode>();
+  const paths = new Map<string, number>();
+  let [total, depth] = [0, 0];
+  for (let level: readonly Found[] = [{ path: "", inode: ROOT }]; level.length > 0; ) {
+    if (++depth > MAX_DEPTH) throw new BuildError(`ext4: directories in each other, more than ${MAX_DEPTH}`);
+    const fresh = new Set(level.map(({ inode }) => inode).filter((inode) => !inodes.has(inode)));
+    for (const [number, inode] of await inodesOf(work, fresh)) {
+      inodes.set(number, inode);
+      total += inode.size;
+      if (total > MOST_BYTES) throw new BuildError("ext4: its files have more than 2 GiB");
+    }
+    const directories = level.filter(({ inode }) => inodes.get(inode)?.type === "directory");
+    for (const { path, inode } of directories) {
+      if (!fresh.delete(inode)) throw new BuildError(`ext4: directory /${shown(path)} has two places`);
+    }
+    await dump(work, new Set(directories.map(({ inode }) => inode)));
+    const below: Found[] = [];
+    for (const { path, inode } of directories) {
+      const bytes = await readFile(join(work, CONTENT, String(inode)));
+      below.push(...reading("ext4", () => entriesBelow(path, bytes, blockSize, paths)));
+    }
+    level = below;
+  }
+  return { inodes, paths };
+}
+
+/** What is in a directory; it is added to the paths. */
+function entriesBelow(path: string, bytes: Buffer, blockSize: number, paths: Map<string, number>): readonly Found[] {
+  const found: Found[] = [];
+  for (const { name, inode } of ext4Names(bytes, blockSize)) {
+    const full = path === "" ? name : `${path}/${name}`;
+    if (paths.has(full)) throw new BuildError(`ext4: two entries are named /${shown(full)}`);
+    if (paths.set(full, inode).size > MAX_ENTRIES) throw new BuildError(`ext4: more than ${MAX_ENTRIES} entries`);
+    found.push({ path: full, inode });
+  }
+  return found;
+}
+
+async function entryOf(work: string, number: number, inode: Ext4Inode): Promise<TreeEntry> {
+  const { type, mode, uid, gid, size } = inode;
+  const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
+  if (type === "directory") return { type, mode, ...owned };
+  const content = inode.target ?? (await readFile(join(work, CONTENT, String(number))));
+  if (content.length !== size) throw new BuildError(`ext4: inode ${number} has ${content.length} bytes, not ${size}`);
+  if (type === "symlink") return { type, target: linkTarget("ext4", content), ...owned };
+  return { type, mode, content, ...owned };
+}
+
+async function inodesOf(work: string, numbers: Iterable<number>): Promise<ReadonlyMap<number, Ext4Inode>> {
+  const output = await debugfs(work, "inode_dump <#>", numbers);
+  return reading("ext4", () => ext4Inodes(output));
+}
+
+async function dump(work: string, numbers: Iterable<number>): Promise<void> {
+  await debugfs(work, `dump <#> ${CONTENT}/#`, numbers);
+}
+
+/** What debugfs says to a command for each number, which goes into it for "#". */
+async function debugfs(work: string, command: string, numbers: Iterable<number>): Promise<string> {
+  const lines = [...numbers].map((number) => `${command.replaceAll("#", String(number))}\n`);
+  if (lines.length === 0) return "";
+  await writeFile(join(work, "commands"), lines.join(""));
+  const output = await run("debugfs", ["-f", "commands", "image"], { cwd: work, bothOutputs: true });
+  const text = output.toString("latin1");
+  const failed = text.split("\n").find((line) => line !== "" && !/^(debugfs[ :]|[0-7]{4,} |\*$)/.test(line));
+  if (failed !== undefined) throw new BuildError(`ext4: debugfs: ${shown(failed)}`);
+  return text;
+}
