@@ -48,6 +48,17 @@ async function plug(name: string, device: Readonly<Record<string, unknown>>): Pr
   await qmp.execute("device_add", { id: name, drive: name, ...device });
 }
 
+async function unplug(name: string): Promise<void> {
+  await qmp.execute("device_del", { id: name });
+  await qmp.event("DEVICE_DELETED", ({ device }) => device === name);
+}
+
+/** The guest takes what was unplugged away in its own time. */
+async function gone(path: string): Promise<void> {
+  const line = `i=0; while [ -e ${path} ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; ls ${path}`;
+  expect(await machine.shell(line)).toContain("No such file");
+}
+
 const onBridge = (slot: string) => ({ driver: "virtio-blk-pci", bus: "bridge", addr: `0x${slot}` });
 
 /** A container whose root is a disk; gives what it says about its root. */
@@ -108,8 +119,7 @@ test("a disk that is plugged in while it is waited for is found by its PCI path;
   await sleep(300);
   await plug("first", onBridge("1"));
   expect(await first).toMatch(/^first\n\/dev\/vd[a-z] \/ ext4/);
-  await qmp.execute("device_del", { id: "first" });
-  await qmp.event("DEVICE_DELETED", ({ device }) => device === "first");
+  await unplug("first");
   await plug("second", onBridge("1"));
   expect(await rootedIn("blk", `${BRIDGE}/01.0`)).toMatch(/^second\n/);
 });
@@ -119,9 +129,57 @@ test("a disk is found by its name", async () => {
   expect(await rootedIn("blk", "/dev/vdc")).toMatch(/^named\n\/dev\/vdc \/ ext4/);
 });
 
+test("a disk that the kernel was not told of is found as the bus is looked through", async () => {
+  const address = (await machine.shell("basename $(readlink -f /sys/block/vdc/device/..)")).trim();
+  await machine.shell(`echo 1 > /sys/bus/pci/devices/${address}/remove`);
+  expect(await machine.shell("ls /sys/block")).not.toContain("vdc");
+  expect(await rootedIn("blk", `${BRIDGE}/02`)).toMatch(/^named\n\/dev\/vdc \/ ext4/);
+});
+
 test("a SCSI disk is found by id and number of the unit", async () => {
   await plug("unit", { driver: "scsi-hd", bus: "scsi.0", channel: 0, "scsi-id": 3, lun: 1 });
   expect(await rootedIn("scsi", "3:1")).toMatch(/^unit\n\/dev\/sda \/ ext4/);
+  await machine.shell("echo 1 > /sys/block/sda/device/delete");
+  expect(await machine.shell("ls /sys/block"), "not known to the kernel").not.toContain("sda");
+  expect(await rootedIn("scsi", "3:1")).toMatch(/^unit\n\/dev\/sda \/ ext4/);
+});
+
+test("a SCSI disk that was unplugged is not there any more, and another takes its place", async () => {
+  await unplug("unit");
+  await gone("/dev/sda");
+  await expect(rootedIn("scsi", "3:1")).rejects.toThrow(
+    /^disk at SCSI address 3:1: not there after 3000 ms; SCSI devices that are: none; disks that are: (?!.*sda)/,
+  );
+  await plug("other", { driver: "scsi-hd", bus: "scsi.0", channel: 0, "scsi-id": 3, lun: 1 });
+  expect(await rootedIn("scsi", "3:1")).toMatch(/^other\n\/dev\/sda \/ ext4/);
+});
+
+test("a disk that is unplugged under its container gives it errors; the container is removed, the agent goes on", async () => {
+  await plug("torn", onBridge("3"));
+  const [id, mount_point] = ["torn", "/run/kata-containers/sandbox/storage/torn"];
+  const { agent } = pod.client;
+  await agent.createContainer({
+    container_id: id,
+    storages: [{ driver: "blk", source: `${BRIDGE}/03`, fstype: "ext4", mount_point }],
+    OCI: ociSpec(machine.rootfs(id), ["sleep", "1000"], {
+      Mounts: [
+        ...(ociSpec("/", []).Mounts ?? []),
+        { destination: "/data", source: mount_point, type: "bind", options: ["rbind", "rw"] },
+      ],
+    }),
+  });
+  await agent.startContainer({ container_id: id });
+  const read = () => pod.execute(id, ["dd", "if=/data/rootfs/which", "bs=4096", "iflag=direct"]);
+  expect(String((await read()).stdout)).toBe("torn\n");
+  await unplug("torn");
+  const { stdout, stderr, status } = await read();
+  expect([String(stdout), String(stderr), status]).toEqual(["", expect.stringContaining("Input/output error"), 1]);
+  expect((await pod.execute(id, ["echo", "on"])).stdout.toString()).toBe("on\n");
+  expect((await pod.run(["echo", "on"])).stdout.toString()).toBe("on\n");
+  await pod.remove(id);
+  expect(await machine.shell("grep torn /proc/mounts || echo none")).toBe("none\n");
+  await plug("next", onBridge("3"));
+  expect(await rootedIn("blk", `${BRIDGE}/03`)).toMatch(/^next\n/);
 });
 
 test("persistent memory is found by its name", async () => {
@@ -154,6 +212,7 @@ async function withVolume(device: { type: string; id?: string; vm_path?: string 
 
 test.each([
   ["blk", { type: "blk", id: `${BRIDGE}/05` }],
+  ["blk (by its name)", { type: "blk", vm_path: "/dev/vdc" }],
   ["scsi", { type: "scsi", id: "3:1" }],
   ["nvdimm", { type: "nvdimm", vm_path: "/dev/pmem1" }],
 ])(

@@ -59,6 +59,23 @@ describe("network devices that are plugged into a running guest", () => {
     expect((await machine.shell("ls /sys/class/net")).trim().split(/\s+/)).toEqual(["eth0", "lo", "net1"]);
   });
 
+  test("one that was unplugged is not there any more, and is found when it is back", async () => {
+    await using client = await machine.connect();
+    const wanted = { name: "net1", hwAddr: "02:00:00:00:99:02" };
+    await qmp.execute("device_del", { id: "nic1" });
+    await qmp.event("DEVICE_DELETED", ({ device }) => device === "nic1");
+    expect(await machine.shell("ls /sys/class/net")).not.toContain("net1");
+    const { Interfaces } = await client.agent.listInterfaces({});
+    expect(Interfaces.map(({ name }) => name).sort()).toEqual(["eth0", "lo"]);
+    await expect(client.agent.updateInterface({ interface: wanted })).rejects.toThrow(
+      `Link not found (Address: ${wanted.hwAddr})`,
+    );
+    await qmp.execute("netdev_del", { id: "net1" });
+    await plug(1, wanted.hwAddr);
+    await client.agent.updateInterface({ interface: { ...wanted, devicePath: PORTS[1] } });
+    expect((await machine.shell("ls /sys/class/net")).trim().split(/\s+/)).toEqual(["eth0", "lo", "net1"]);
+  });
+
   test("kernel modules of iptables are loaded by CreateSandbox", async () => {
     await machine.shell("mount -t virtiofs modules /lib/modules");
     await using client = await machine.connect();

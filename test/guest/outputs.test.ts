@@ -44,7 +44,7 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
     await bootsDescribed(join(directory, "firecracker"), "like firecracker");
   });
 
-  it("runs a container from a disk on virtio-mmio", async () => {
+  it("runs a container from a disk on virtio-mmio, which it has as a device too", async () => {
     const disk = await makeDiskImage(directory, "on-mmio");
     const qemuArgs = ["-drive", `id=more,file=${disk},format=raw,if=none`, "-device", "virtio-blk-device,drive=more"];
     await bootsDescribed(join(directory, "firecracker"), "like firecracker", { qemuArgs }, async ({ agent }) => {
@@ -52,9 +52,18 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
       const mount_point = "/run/kata-containers/shared/containers/on-mmio";
       const storages = [{ driver: "mmioblk", source: "/dev/vdb", fstype: "ext4", options: ["ro"], mount_point }];
       const ids = { container_id: "on-mmio", exec_id: "on-mmio" };
-      await agent.createContainer({ ...ids, OCI: ociSpec(`${mount_point}/rootfs`, ["cat", "/which"]), storages });
+      const { Linux } = ociSpec("/", []);
+      const onHost = { Path: "/dev/volume", Type: "b", Major: 8, Minor: 0 };
+      // bytes 1080 and 1081 of an ext4 are its magic number
+      const line = "echo $(cat /which; stat -c %T /dev/volume; dd if=/dev/volume bs=1 skip=1080 count=2 | od -An -x)";
+      await agent.createContainer({
+        ...ids,
+        storages,
+        devices: [{ type: "mmioblk", vm_path: "/dev/vdb", container_path: "/dev/volume" }],
+        OCI: ociSpec(`${mount_point}/rootfs`, ["sh", "-c", line], { Linux: { ...Linux, Devices: [onHost] } }),
+      });
       await agent.startContainer(ids);
-      expect((await agent.readStdout({ ...ids, len: 100 })).data.toString()).toBe("on-mmio\n");
+      expect((await agent.readStdout({ ...ids, len: 100 })).data.toString()).toBe("on-mmio 10 ef53\n");
       expect((await agent.waitProcess(ids)).status).toBe(0);
     });
   });
