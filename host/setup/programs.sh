@@ -37,6 +37,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need crun crun "the benchmark compares with it" has crun; fi
   if [ "$goal" = test ]; then need runc runc "the benchmark compares with it" has runc; fi
   if [ "$goal" = test ]; then need e2fsprogs mkfs.ext4 "makes disks for the tests' guests" is_file /usr/sbin/mkfs.ext4 /sbin/mkfs.ext4; fi
+  if [ "$goal" = test ]; then need xfsprogs mkfs.xfs "makes disks for the tests' guests" is_file /usr/sbin/mkfs.xfs /sbin/mkfs.xfs; fi
   if [ "$goal" = test ]; then need squashfs-tools mksquashfs "makes roots of the squashfs kind" has mksquashfs; fi
   if [ "$goal" = test ]; then need cryptsetup-bin veritysetup "makes roots that dm-verity checks" is_file /usr/sbin/veritysetup /sbin/veritysetup; fi
   if [ "$goal" = test ]; then need lz4 lz4 "unpacks kernels" has lz4; fi

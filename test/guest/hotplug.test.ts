@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import type { Guest } from "../../host/machine/guest.ts";
@@ -11,8 +13,10 @@ import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 import { makeModules } from "./guest-modules.ts";
+import { logLine } from "./log-line.ts";
 
 const MIB = 1 << 20;
+const HOOKS = "/run/hooks";
 
 describe("what is plugged into a running guest", () => {
   let directory = "";
@@ -24,7 +28,7 @@ describe("what is plugged into a running guest", () => {
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "guestd-hotplug-"));
     const modules = join(directory, "modules");
-    await makeModules(modules, ["dummy"]);
+    await makeModules(modules, ["dummy", "xfs"]);
     const shares = [{ tag: "modules", directory: modules }];
     machine = await startGuestMachine(512, { hotplug: true, shares, kernelArgs: ["agent.lock_modules=on"] });
     qmp = await machine.guest.qmp();
@@ -40,20 +44,37 @@ describe("what is plugged into a running guest", () => {
   const shell = (command: string) => machine.shell(command);
 
   /** A raw disk of the host in one of the guest's ports. */
-  async function plugDisk(port: number, make: (file: string) => void): Promise<{ file: string; node: string }> {
+  async function plugDisk(
+    port: number,
+    make: (file: string) => void,
+    size = 64 * MIB,
+  ): Promise<{ file: string; node: string }> {
     const [file, node] = [join(directory, `disk${port}`), `disk${port}`];
     writeFileSync(file, "");
-    truncateSync(file, 64 * MIB);
+    truncateSync(file, size);
     make(file);
     await qmp.execute("blockdev-add", { driver: "raw", "node-name": node, file: { driver: "file", filename: file } });
     await qmp.execute("device_add", { driver: "virtio-blk-pci", id: `d${port}`, bus: `port${port}`, drive: node });
     return { file, node };
+  }
+  /** One more processor in the first free slot. */
+  async function plugProcessor(id: string): Promise<void> {
+    const slots = (await qmp.execute("query-hotpluggable-cpus")) as {
+      type: string;
+      props: object;
+      "qom-path"?: string;
+    }[];
+    const slot = slots.findLast((cpu) => cpu["qom-path"] === undefined);
+    await qmp.execute("device_add", { driver: slot?.type, id, ...slot?.props });
   }
   const appears = (path: string) =>
     shell(`i=0; while [ ! -e ${path} ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; ls ${path}`);
 
   test("CreateSandbox loads kernel modules with their parameters; one that is not there fails it, and it may be asked again", async () => {
     await shell("mount -t virtiofs modules /lib/modules");
+    await shell(`mkdir -p ${HOOKS}/prestart ${HOOKS}/poststop; cd ${HOOKS}
+echo '#!/bin/sh' >prestart/own; echo 'echo "$0 $* $(cat)" >>${HOOKS}/log' >>prestart/own; chmod 755 prestart/own
+cp prestart/own poststop/last; ln -s own prestart/link`);
     const wrong = client.agent.createSandbox({ sandbox_id: "s", kernel_modules: [{ name: "nosuchmodule" }] });
     await expect(wrong).rejects.toMatchObject({
       kind: "internal",
@@ -62,8 +83,9 @@ describe("what is plugged into a running guest", () => {
     await client.agent.createSandbox({
       sandbox_id: "s",
       hostname: "h".repeat(80),
-      storages: [...machine.storages],
-      kernel_modules: [{ name: "dummy", parameters: ["numdummies=2"] }],
+      guest_hook_path: HOOKS,
+      storages: machine.storages.map((storage) => ({ ...storage, options: [...storage.options, "dax"] })),
+      kernel_modules: [{ name: "dummy", parameters: ["numdummies=2"] }, { name: "xfs" }],
     });
     expect(await shell("ls /sys/class/net")).toMatch(/dummy0\s+dummy1/);
     expect(await shell("cat /proc/sys/kernel/modules_disabled"), "agent.lock_modules").toBe("1\n");
@@ -71,28 +93,66 @@ describe("what is plugged into a running guest", () => {
     expect((await pod.run(["hostname"])).stdout.toString()).toBe(`${"h".repeat(64)}\n`);
   });
 
+  test("a share with dax on a machine without a DAX window is mounted without, as the log says", async () => {
+    expect(await shell("dmesg | grep -i 'virtio-fs: dax'")).toMatch(/dax can't be enabled/);
+    expect(await shell("grep ' /run/kata-containers/shared/containers ' /proc/mounts")).toMatch(
+      /^kataShared \S+ virtiofs rw,nodev,relatime 0 0\n$/,
+    );
+    const mountPoint = "/run/kata-containers/shared/containers";
+    const line = await logLine(machine.guest, /no DAX window/);
+    expect(JSON.parse(line)).toMatchObject({
+      level: "WARN",
+      msg: `virtio-fs storage kataShared on ${mountPoint}: the machine has no DAX window, mounted without`,
+    });
+  });
+
+  test("hooks of the guest's directory are run for a container, links in it are not", async () => {
+    await shell(`rm -f ${HOOKS}/log`);
+    const id = await pod.start(["true"]);
+    const ran = async () => {
+      const lines = (await shell(`cat ${HOOKS}/log`)).trim().split("\n");
+      return lines.map((line) => {
+        const at = line.indexOf("{");
+        const state = JSON.parse(line.slice(at)) as { id: string; status: string };
+        return [line.slice(0, at).trim(), state.id, state.status];
+      });
+    };
+    const first = [`${HOOKS}/prestart/own prestart`, id, "creating"];
+    expect(await ran()).toEqual([first]);
+    await pod.finish(id, id);
+    await pod.remove(id);
+    expect(await ran()).toEqual([first, [`${HOOKS}/poststop/last poststop`, id, "stopped"]]);
+    await logLine(machine.guest, new RegExp(`guest hooks: ${HOOKS}/prestart/link: not a regular file`));
+  });
+
   test("a processor is there when OnlineCPUMem answers one who waits, and a running container has it", async () => {
     const id = await pod.start(["sleep", "1000"]);
     const cpus = async () => Number((await pod.execute(id, ["grep", "-c", "^processor", "/proc/cpuinfo"])).stdout);
     expect(await cpus()).toBe(1);
-    const free = (await qmp.execute("query-hotpluggable-cpus")) as {
-      type: string;
-      props: object;
-      "qom-path"?: string;
-    }[];
-    const slot = free.findLast((cpu) => cpu["qom-path"] === undefined);
-    await qmp.execute("device_add", { driver: slot?.type, id: "cpu1", ...slot?.props });
+    await plugProcessor("cpu1");
     await client.agent.onlineCPUMem({ wait: true, nb_cpus: 1, cpu_only: true });
     expect(await cpus()).toBe(2);
     expect(await shell("cat /sys/fs/cgroup/cpuset.cpus.effective /sys/devices/system/cpu/online")).toBe("0-1\n0-1\n");
     await pod.remove(id);
   });
 
+  test("a processor that is plugged in while OnlineCPUMem waits ends the wait", async () => {
+    let answered = false;
+    const waiting = client.agent.onlineCPUMem({ wait: true, nb_cpus: 3, cpu_only: true }).then(() => {
+      answered = true;
+    });
+    await sleep(500);
+    expect(answered).toBe(false);
+    await plugProcessor("cpu2");
+    await waiting;
+    expect(await shell("cat /sys/devices/system/cpu/online")).toBe("0-2\n");
+  });
+
   test("who waits for a processor that does not come is told so", async () => {
-    const waiting = client.agent.onlineCPUMem({ wait: true, nb_cpus: 3, cpu_only: true });
+    const waiting = client.agent.onlineCPUMem({ wait: true, nb_cpus: 4, cpu_only: true });
     await expect(waiting).rejects.toMatchObject({
       kind: "internal",
-      message: "online processors: 3 asked for, 0 brought online within 5 s, 2 are",
+      message: "online processors: 4 asked for, 0 brought online within 5 s, 3 are",
     });
   });
 
@@ -118,26 +178,43 @@ describe("what is plugged into a running guest", () => {
     await shell("swapoff /dev/vda");
   });
 
-  test("a mounted volume of ext4 grows with its disk", async () => {
-    const { file, node } = await plugDisk(1, (disk) =>
-      execFileSync(findProgram("mkfs.ext4") ?? "mkfs.ext4", ["-q", disk]),
-    );
-    await appears("/dev/vdb");
-    await shell("mkdir -p /run/volume && mount -t ext4 /dev/vdb /run/volume");
-    const size = async () =>
+  test.each([
+    ["ext4", 1, "/dev/vdb", 64, ["-q"]],
+    ["xfs", 2, "/dev/vdc", 320, ["-q", "-f"]],
+  ] as const)("a mounted volume of %s grows with its disk", async (type, port, device, mib, options) => {
+    const size = mib * MIB;
+    const mkfs = findProgram(`mkfs.${type}`) ?? `mkfs.${type}`;
+    const { file, node } = await plugDisk(port, (disk) => execFileSync(mkfs, [...options, disk]), size);
+    await appears(device);
+    await shell(`mkdir -p /run/volume && mount -t ${type} ${device} /run/volume && echo kept >/run/volume/file`);
+    const total = async () =>
       (await client.agent.getVolumeStats({ volume_guest_path: "/run/volume" })).usage[0]?.total ?? 0;
-    const before = await size();
+    const before = await total();
     const resize = (bytes: number) => client.agent.resizeVolume({ volume_guest_path: "/run/volume", size: bytes });
-    await expect(resize(128 * MIB)).rejects.toThrow(
-      `resize volume /run/volume: /dev/vdb has ${64 * MIB} bytes, not the ${128 * MIB} that are asked for`,
+    await expect(resize(2 * size)).rejects.toThrow(
+      `resize volume /run/volume: ${device} has ${size} bytes, not the ${2 * size} that are asked for`,
     );
-    await expect(resize(32 * MIB)).rejects.toMatchObject({ kind: "invalid-argument" });
-    truncateSync(file, 128 * MIB);
-    await qmp.execute("block_resize", { "node-name": node, size: 128 * MIB });
-    await resize(128 * MIB);
-    expect((await size()) - before).toBeGreaterThan(50 * MIB);
+    await expect(resize(size / 2)).rejects.toMatchObject({ kind: "invalid-argument" });
+    truncateSync(file, 2 * size);
+    await qmp.execute("block_resize", { "node-name": node, size: 2 * size });
+    await resize(2 * size);
+    expect((await total()) - before).toBeGreaterThan(size * 0.8);
     await resize(0);
-    await shell("umount /run/volume");
+    expect(await shell("cat /run/volume/file; grep -c /run/volume /proc/mounts; umount /run/volume")).toBe("kept\n1\n");
+  });
+
+  test("ReseedRandomDev: its bytes go into the kernel's pool, count as random, and the generator takes them", async () => {
+    const tracing = "/sys/kernel/tracing";
+    const seed = `seed-${randomBytes(8).toString("hex")}`;
+    await shell(`mount -t tracefs tracefs ${tracing} 2>/dev/null
+cd ${tracing}; echo 'p:mixed blake2s_update text=+0(%si):string length=%dx' >kprobe_events
+echo 'p:control random_ioctl cmd=%si:x32' >>kprobe_events; echo 1 >events/kprobes/enable`);
+    await client.agent.reseedRandomDev({ data: Buffer.from(`${seed}\0`) });
+    const trace = await shell(
+      `cd ${tracing}; echo 0 >events/kprobes/enable; grep -E '${seed}|control:' trace; echo >kprobe_events`,
+    );
+    expect(trace).toMatch(new RegExp(`mixed: .*text="${seed}" length=0x${(seed.length + 1).toString(16)}\\n`));
+    expect(trace).toMatch(/control: .*cmd=0x40045201\n[\s\S]*control: .*cmd=0x5207\n/);
   });
 
   test("the clock is what it was set to, and not before the start", async () => {
