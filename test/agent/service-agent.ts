@@ -11,7 +11,8 @@ const init = join(repository, "build/native/init");
 /** Directory and cgroup of agents that run one after the other as services of this machine, not as PID 1. */
 export interface ServicePlace extends AsyncDisposable {
   readonly directory: string;
-  start(env: Readonly<Record<string, string>>, options?: readonly string[]): RunningService;
+  /** `options`: of init. `before`: words that the agent's command begins with, as `/usr/bin/env NAME=VALUE`. */
+  start(env: Readonly<Record<string, string>>, options?: readonly string[], before?: readonly string[]): RunningService;
 }
 
 export interface RunningService {
@@ -43,9 +44,9 @@ export function makeServicePlace(): ServicePlace {
     echo 0 > /sys/fs/cgroup/unit/cgroup.procs && exec setpriv --pdeathsig KILL "$0" "$@"' "$@"`;
   return {
     directory,
-    start(env, options = []) {
+    start(env, options = [], before = []) {
       handOnNothing(cgroup);
-      const agent = [process.execPath, join(repository, "agent/main.ts")];
+      const agent = [...before, process.execPath, join(repository, "agent/main.ts")];
       const child = spawn("/bin/sh", ["-c", script, "sh", init, ...options, "--", ...agent], {
         env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env },
         stdio: ["ignore", "pipe", "pipe"],

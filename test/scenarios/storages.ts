@@ -7,7 +7,9 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
+const ALWAYS = 0;
 const ON_ROOT_MISMATCH = 1;
+const MIB = 1 << 20;
 
 /** What a host asks to be mounted for a container, driver by driver. */
 export function storageScenarios(pod: () => Pod): void {
@@ -126,6 +128,55 @@ export function storageScenarios(pod: () => Pod): void {
     await shell(`rm -r /run/${name}`);
   });
 
+  it("fs_group: Always goes through all of a volume again; links get the group and lead nowhere", async () => {
+    const name = fresh();
+    const at = `/run/${name}`;
+    await shell(`mkdir -p ${at}/from/dir && cd ${at} && echo x >outside && echo x >from/dir/file && chmod 600 outside from/dir/file
+ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/dangling`);
+    const storage = {
+      ...{ driver: "bind", source: `${at}/from`, fstype: "bind", options: ["rbind"], mount_point: `${at}/to` },
+      fs_group: { group_id: 3001, group_change_policy: ALWAYS },
+    };
+    const look = (...names: string[]) => shell(`cd ${at}/from; stat -c '%n %a %g' ${names.join(" ")}`);
+    const id = await withStorages([storage], { "/data": storage.mount_point });
+    expect(await look("dir/file", "dir/out", "dir/link", "dangling", "../outside")).toBe(
+      "dir/file 660 3001\ndir/out 777 3001\ndir/link 777 3001\ndangling 777 3001\n../outside 600 0\n",
+    );
+    await inside(id, "echo y >/data/dir/new; chgrp 0 /data/dir/new; chmod 600 /data/dir/new; chgrp -h 0 /data/dir/out");
+    await pod().remove(id);
+    const again = await withStorages([storage], { "/data": storage.mount_point });
+    expect(await look("dir/new", "dir/out")).toBe("dir/new 660 3001\ndir/out 777 3001\n");
+    await pod().remove(again);
+    await shell(`rm -r ${at}`);
+  });
+
+  it("fs_group: a volume that is mounted read-only stays as it is, and can be read", async () => {
+    const name = fresh();
+    const at = `/run/${name}`;
+    await shell(`mkdir -p ${at}/from && echo content >${at}/from/file && chmod 640 ${at}/from/file`);
+    const storage = {
+      ...{ driver: "bind", source: `${at}/from`, fstype: "bind", options: ["rbind", "ro"], mount_point: `${at}/to` },
+      fs_group: { group_id: 3002, group_change_policy: ALWAYS },
+    };
+    const id = await withStorages([storage], { "/data": storage.mount_point });
+    expect(await inside(id, "cat /data/file; stat -c '%a %g' /data/file")).toBe("content\n640 0\n");
+    await pod().remove(id);
+    await shell(`rm -r ${at}`);
+  });
+
+  it("shared: it outlives its last container, and the next one gets it as it was left", async () => {
+    const mount_point = `/run/kata-containers/sandbox/${fresh()}`;
+    const storage = { driver: "ephemeral", source: "tmpfs", fstype: "tmpfs", options: ["size=1m"], mount_point };
+    const one = await withStorages([{ ...storage, shared: true }], { "/data": mount_point });
+    await inside(one, "echo from one >/data/file");
+    await pod().remove(one);
+    expect(await shell(`grep -c ' ${mount_point} ' /proc/mounts; cat ${mount_point}/file`)).toBe("1\nfrom one\n");
+    const other = await withStorages([storage], { "/data": mount_point });
+    expect(await inside(other, "cat /data/file")).toBe("from one\n");
+    await pod().remove(other);
+    expect(await shell(`grep -c ' ${mount_point} ' /proc/mounts; cat ${mount_point}/file`)).toBe("1\nfrom one\n");
+  });
+
   it("ephemeral: huge pages are set aside for it, and given back", async () => {
     if (!pod().machine.real) return; // they are the host's
     const mount_point = `/run/kata-containers/sandbox/${fresh()}`;
@@ -172,10 +223,49 @@ export function storageScenarios(pod: () => Pod): void {
     }
     expect(await inside(id, "ls -A /settings")).toBe("..2\n..data\ncolour\n");
     await pod().remove(id);
-    for (let index = 0; index < 17; index++) writeFileSync(onHost(`many${index}`), "");
-    const large = await withStorages([storage], { "/settings": mount_point });
-    expect(await inside(large, "ls /settings | wc -l; grep /settings /proc/mounts")).not.toMatch(/^18\ntmpfs/);
-    await pod().remove(large);
     expect(await shell(`grep ${mount_point} /proc/self/mountinfo || echo none`)).toBe("none\n");
+  });
+
+  it("watchable-bind: 16 files and 1 MiB are copied, what is more is bound, a file too", async () => {
+    const { machine } = pod();
+    const root = machine.rootfs(fresh());
+    const volume = (name: string, files: number, bytes: number) => {
+      const directory = join(machine.hostPath(root), name);
+      mkdirSync(directory);
+      for (let index = 1; index < files; index++) writeFileSync(join(directory, `file${index}`), "");
+      writeFileSync(join(directory, "last"), Buffer.alloc(bytes));
+    };
+    volume("files", 16, 1);
+    volume("more-files", 17, 1);
+    volume("bytes", 1, MIB);
+    volume("more-bytes", 1, MIB + 1);
+    const names = ["files", "more-files", "bytes", "more-bytes", "files/last"];
+    const mountPoint = (name: string) => `${root}-at/${name.replace("/", "-")}`;
+    const storages = names.map((name) => ({
+      ...{ driver: "watchable-bind", source: `${root}/${name}`, fstype: "bind", options: ["ro"] },
+      mount_point: mountPoint(name),
+    }));
+    const id = await withStorages(
+      storages,
+      Object.fromEntries(names.map((name) => [`/at/${name}`, mountPoint(name)]).slice(0, 4)),
+    );
+    // The root of a copy is that of its own tmpfs, of a bind the directory that it shows.
+    const lines = (await shell(`grep ' ${root}-at/' /proc/self/mountinfo`)).trim().split("\n");
+    const shown = lines.map((line) => {
+      const [, , , from = "", to = "", options = ""] = line.split(" ");
+      return `${to.slice(to.lastIndexOf("/") + 1)} ${from === "/" ? "copied" : from.replace(/^.*\/storage-[^/]+\/(rootfs\/)?/, "")} ${options.split(",")[0]}`;
+    });
+    expect(shown).toEqual([
+      "files copied rw",
+      "more-files more-files ro",
+      "bytes copied rw",
+      "more-bytes more-bytes ro",
+      "files-last files/last ro",
+    ]);
+    expect(
+      await inside(id, "cd /at; ls files | wc -l; ls more-files | wc -l; stat -c %s bytes/last more-bytes/last"),
+    ).toBe(`16\n17\n${MIB}\n${MIB + 1}\n`);
+    await pod().remove(id);
+    expect(await shell(`grep ' ${root}-at/' /proc/self/mountinfo || echo none`)).toBe("none\n");
   });
 }

@@ -1,0 +1,126 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { startRegistry } from "../../agent/storage/image/testing/registry.ts";
+import { startSecureRegistry } from "../../agent/storage/image/testing/secure-registry.ts";
+import { type AgentClient, connect } from "../../host/client/agent-client.ts";
+import { digestOf } from "../../image/digest.ts";
+import { thisPlatform } from "../../image/platform.ts";
+import { layoutEntries, packTar } from "../../image/write-layout.ts";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
+import type { Machine } from "../scenarios/machine.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { makeServicePlace } from "./service-agent.ts";
+
+const reason = whyNoNamespaces();
+const address = `unix://@guestd-options-${process.pid}`;
+const HOST = "registry.test";
+const ROOT = "/run/kata-containers/pulled/rootfs";
+
+function pull(client: AgentClient, source: string): Promise<unknown> {
+  const metadata = { "io.kubernetes.cri.container-type": "container" };
+  const storage = {
+    ...{ driver: "image_guest_pull", source, fstype: "overlay", mount_point: ROOT },
+    driver_options: [`image_guest_pull=${JSON.stringify({ metadata })}`],
+  };
+  return client.agent.createContainer({
+    container_id: "pulled",
+    storages: [storage],
+    OCI: ociSpec(ROOT, ["/bin/busybox", "cat", "/etc/hello"]),
+  });
+}
+
+/** How long it took to be refused, in ms, and with what. */
+async function refusal(call: () => Promise<unknown>): Promise<{ ms: number; error: unknown }> {
+  const begun = performance.now();
+  const error = await call().then(
+    () => undefined,
+    (refused: unknown) => refused,
+  );
+  return { ms: performance.now() - begun, error };
+}
+
+describe(`options of a whole agent${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  it("agent.image_pull_timeout and agent.cdi_timeout: so long is waited, not longer", async () => {
+    await using place = makeServicePlace();
+    await using registry = await startRegistry();
+    registry.handler = () => true; // never answers
+    const config = join(place.directory, "agent.toml");
+    writeFileSync(config, `server_addr = "${address}"\nimage_pull_timeout = 1\ncdi_timeout = 2\n`);
+    await place.start({}, ["--config", config]).listening();
+    await using client = await connect(address);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+
+    const pulled = await refusal(() => pull(client, `${registry.host}/test/image:1`));
+    expect(pulled.error).toMatchObject({
+      kind: "deadline-exceeded",
+      message: `pull image "${registry.host}/test/image:1": not done within 1 s (agent.image_pull_timeout)`,
+    });
+    expect(pulled.ms).toBeGreaterThan(900);
+    expect(pulled.ms).toBeLessThan(25_000);
+    expect(registry.requests).toEqual(["GET /v2/test/image/manifests/1"]);
+
+    const Annotations = { "cdi.k8s.io/a": "test.guestd/never=x" };
+    const create = () =>
+      client.agent.createContainer({ container_id: "asks", OCI: ociSpec("/none", ["true"], { Annotations }) });
+    const asked = await refusal(create);
+    expect(asked.error).toMatchObject({
+      kind: "internal",
+      message: expect.stringMatching(/^CDI device test\.guestd\/never=x: .*; waited for 2000 ms$/),
+    });
+    expect(asked.ms).toBeGreaterThan(1900);
+    expect(asked.ms).toBeLessThan(25_000);
+  });
+
+  it.each([
+    ["agent.https_proxy: a pull by https goes through it", "", true],
+    ["agent.no_proxy: hosts of it are asked without the proxy", `other.test,${HOST}`, false],
+  ])("%s", async (_, noProxy, through) => {
+    await using place = makeServicePlace();
+    await using registry = await startSecureRegistry(HOST);
+    const busybox = readFileSync(join(makeBusyboxRootfs(join(place.directory, "rootfs")), "bin/busybox"));
+    const layer = await packTar([
+      { name: "bin/busybox", content: busybox, mode: 0o755 },
+      ...["dev", "proc", "sys"].map((name) => ({ name, type: "directory" as const, mode: 0o755 })),
+      { name: "etc/hello", content: "by https" },
+    ]);
+    const platform = thisPlatform();
+    for (const { name, content = "" } of layoutEntries({ name: "test:1", platform, config: {}, layers: [layer] })) {
+      const bytes = Buffer.from(content);
+      if (!name.startsWith("blobs/")) continue;
+      registry.files.set(`/v2/test/image/blobs/${digestOf(bytes)}`, bytes);
+      if (String(bytes).includes("image.manifest.v1")) registry.files.set("/v2/test/image/manifests/1", bytes);
+    }
+    const config = join(place.directory, "agent.toml");
+    const lines = [`server_addr = "${address}"`, `https_proxy = "${registry.proxy}"`, `no_proxy = "${noProxy}"`];
+    writeFileSync(config, `${lines.join("\n")}\n`);
+    const certificate = join(place.directory, "certificate.pem");
+    writeFileSync(certificate, registry.certificate);
+    const service = place.start({}, ["--config", config], ["/usr/bin/env", `NODE_EXTRA_CA_CERTS=${certificate}`]);
+    await service.listening();
+    await using client = await connect(address);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+
+    const { error } = await refusal(() => pull(client, `${HOST}/test/image:1`));
+    const image = `pull image "${HOST}/test/image:1"`;
+    if (through) {
+      expect(error).toBeUndefined();
+      expect(new Set(registry.asked)).toEqual(new Set([`${HOST}:443`]));
+      await client.agent.startContainer({ container_id: "pulled" });
+      const { stdout } = await new Pod({} as Machine, client).finish("pulled", "pulled");
+      expect(stdout.toString()).toBe("by https");
+      await client.agent.removeContainer({ container_id: "pulled" });
+    } else {
+      expect(error).toMatchObject({
+        message: expect.stringMatching(
+          new RegExp(`^${image}: GET https://${HOST}/v2/test/image/manifests/1: getaddrinfo`),
+        ),
+      });
+      expect(registry.asked).toEqual([]);
+    }
+  });
+});
