@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { deviceTypes } from "../../agent/device/devices.ts";
 import { storageDrivers } from "../../agent/storage/storages.ts";
 import { agentService, health } from "../../proto/methods.ts";
 import { KNOWN_DIFFERENCES } from "../recordings/known-differences.ts";
@@ -42,16 +43,46 @@ it("what differs in the recorded conversations is listed with its reason", () =>
   expect(listed.map(([, call, reason]) => [call, reason])).toEqual(known);
 });
 
+const notThere = new Map(
+  Array.from(
+    section(contract, "What is not there").matchAll(/^\| (.+?) \| (.*?) \| .*\|$/gm),
+    ([, what = "", which = ""]) => [what, which],
+  ),
+);
+
 it("the storages that are not there are listed", () => {
-  const [, text = ""] = /the storages\n?(.*?);/s.exec(contract) ?? [];
-  const missing = STORAGES.filter((driver) => !storageDrivers.includes(driver));
-  expect(Array.from(text.matchAll(/`([^`]+)`/g), ([, driver]) => driver)).toEqual(missing);
+  const missing = STORAGES.filter((driver) => !storageDrivers.includes(driver)).map((driver) => `\`${driver}\``);
+  expect(notThere.get("storages")).toBe(missing.join(", ") || "none");
 });
 
-/** Those of the contract that hosts send. */
+it("each driver of storages is in docs/storage.md, with tests that are there", () => {
+  const [table = ""] = page("docs/storage.md").split("\n## ");
+  const drivers = Array.from(table.matchAll(/^\| `([\w.-]+)` \|.*\| (.*) \|$/gm), ([, name = "", shown = ""]) => ({
+    name,
+    shown,
+  }));
+  expect(drivers.map(({ name }) => name).toSorted()).toEqual([...storageDrivers].toSorted());
+  for (const { name, shown } of drivers) {
+    const files = Array.from(shown.matchAll(/`([^`*]+)`/g), ([, file = ""]) => file);
+    expect(files.length, name).toBeGreaterThan(0);
+    for (const file of files) expect(existsSync(join(repository, file)), file).toBe(true);
+  }
+});
+
+it("the devices that are not there are listed", () => {
+  const missing = DEVICES.filter((kind) => !deviceTypes.includes(kind)).map((kind) => `\`${kind}\``);
+  expect(notThere.get("devices")).toBe(missing.join(", ") || "none");
+});
+
+/** Those of the contract. */
 const STORAGES = [
-  ...["virtio-fs", "ephemeral", "blk", "mmioblk", "scsi", "nvdimm"],
+  ...["virtio-fs", "ephemeral", "blk", "blk-ccw", "mmioblk", "scsi", "nvdimm"],
   ...["overlayfs", "local", "watchable-bind", "bind", "image_guest_pull", "erofs.multi-layer"],
+];
+
+const DEVICES = [
+  ...["blk", "blk-ccw", "mmioblk", "scsi", "nvdimm"],
+  ...["vfio-pci", "vfio-pci-gk", "vfio-ap", "vfio-ap-cold"],
 ];
 
 /** Drivers of hosts and helpers of scenarios call some by another name. */
