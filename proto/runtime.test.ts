@@ -21,6 +21,29 @@ test("64-bit integers that must not be rounded are text, to the last bit", () =>
   );
 });
 
+describe("a message of very many fields", () => {
+  const MOST = 1 << 17;
+  const decodes = (bytes: Uint8Array) => () => grpc.CreateContainerRequest.decode(bytes);
+
+  test("is refused before it fills the memory, however short its fields are", () => {
+    // An empty Device each: field 4 of no length.
+    const devices = (count: number) => Buffer.alloc(2 * count, Buffer.from([(4 << 3) | 2, 0]));
+    expect(decodes(devices(MOST))).not.toThrow();
+    expect(decodes(devices(MOST + 1))).toThrow(`more than ${MOST} fields`);
+  });
+
+  test("is refused as well when they are of nested messages, or numbers of a packed field", () => {
+    const Env = Array(MOST).fill("");
+    expect(decodes(grpc.CreateContainerRequest.encode({ OCI: { Process: { Env } } }).finish())).toThrow("more than");
+    const AdditionalGids = Array(MOST).fill(1);
+    expect(
+      decodes(grpc.CreateContainerRequest.encode({ OCI: { Process: { User: { AdditionalGids } } } }).finish()),
+    ).toThrow("more than");
+    const PCIPath = Array(MOST + 1).fill(1);
+    expect(() => grpc.AddSwapRequest.decode(grpc.AddSwapRequest.encode({ PCIPath }).finish())).toThrow("more than");
+  });
+});
+
 describe("64-bit integers are numbers", () => {
   test("no limit, 2^64-1, reads as a number over every limit", () => {
     expect(decode(unlimited)).toBe(2 ** 64);

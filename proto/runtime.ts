@@ -8,6 +8,12 @@ const TWO_63 = 2 ** 63;
 const MAX_INT64 = { low: -1, high: 0x7fffffff };
 const MAX_UINT64 = { low: -1, high: -1 };
 
+/**
+ * Fields of a message at most, numbers of packed ones by their bytes: of two bytes each they would take a hundred times
+ * their length in memory.
+ */
+const MAX_FIELDS = 1 << 17;
+
 type Bits = protobuf.Long | typeof MAX_INT64;
 
 /**
@@ -15,6 +21,8 @@ type Bits = protobuf.Long | typeof MAX_INT64;
  * as 2^64, which is over every limit; writing that number back gives 18446744073709551615 again.
  */
 class NumberReader extends protobuf.BufferReader {
+  #fields = 0;
+
   static override recursionLimit = protobuf.Reader.recursionLimit;
   static override discardUnknown = true;
 
@@ -40,6 +48,35 @@ class NumberReader extends protobuf.BufferReader {
       if (byte < 128) return (signed ? high | 0 : high >>> 0) * 4294967296 + (low >>> 0);
     }
     throw new Error("invalid varint encoding");
+  }
+
+  /** Of nested messages too, which are read by the same reader. Throws Error over MAX_FIELDS. */
+  #count(more: number): void {
+    this.#fields += more;
+    if (this.#fields > MAX_FIELDS) throw new Error(`more than ${MAX_FIELDS} fields`);
+  }
+
+  override tag(): number {
+    this.#count(1);
+    return super.tag();
+  }
+
+  override uint32s(array?: number[]): number[] {
+    this.#count(this.#packedLength());
+    return super.uint32s(array);
+  }
+
+  override uint64s(array?: never[]): never {
+    this.#count(this.#packedLength());
+    return super.uint64s(array) as never;
+  }
+
+  /** Bytes of the packed field that comes, which are at least as many as its numbers. */
+  #packedLength(): number {
+    const at = this.pos;
+    const length = this.uint32();
+    this.pos = at;
+    return length;
   }
 
   // The library declares Long here; the generated code only stores what it gets.

@@ -23,10 +23,23 @@ export interface Frame extends FrameHeader {
   readonly isView: boolean;
 }
 
-/** A frame over MAX_BODY_BYTES, reported when its body has been read and thrown away; the stream goes on after it. */
+/** Memory for bodies, in bytes. Whoever takes a frame gives back as much as its body is long. */
+export interface Room {
+  /** False when there is not so much. */
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+}
+
+const UNBOUNDED: Room = { take: () => true, give() {} };
+
+/**
+ * A frame over MAX_BODY_BYTES, or one for which there was no room, reported when its body has been read and thrown away;
+ * the stream goes on after it.
+ */
 export interface OversizeFrame extends FrameHeader {
   readonly kind: "oversize";
   readonly length: number;
+  readonly noRoom?: true;
 }
 
 /** The bytes to put before a body of `length` bytes. */
@@ -49,6 +62,12 @@ export class FrameParser {
   /** Body bytes so far; its length is the room, `#bodyBytes` what is filled. */
   #body: Buffer = EMPTY;
   #bodyBytes = 0;
+  #refused = false;
+  readonly #room: Room;
+
+  constructor(room: Room = UNBOUNDED) {
+    this.#room = room;
+  }
 
   /** True between two frames, where the end of the stream is a clean one. */
   get idle(): boolean {
@@ -75,11 +94,17 @@ export class FrameParser {
     return frames;
   }
 
+  /** Gives back what it holds of a frame that will not be ended. */
+  release(): void {
+    this.#drop();
+  }
+
   /** Takes body bytes; gives the frame when it is complete, and is then ready for the next one. */
   #add(chunk: Buffer, start: number, end: number, length: number): Frame | OversizeFrame | undefined {
     const oversize = length > MAX_BODY_BYTES;
     const view = this.#bodyBytes === 0 && end - start === length;
-    if (!oversize && !view) this.#keep(chunk, start, end, length);
+    if (view && !oversize) this.#refused = !this.#room.take(length);
+    else if (!oversize && !this.#refused) this.#keep(chunk, start, end, length);
     this.#bodyBytes += end - start;
     if (this.#bodyBytes < length) return undefined;
 
@@ -87,12 +112,14 @@ export class FrameParser {
     const type = this.#header.readUInt8(8);
     const flags = this.#header.readUInt8(9);
     const body = view ? chunk.subarray(start, end) : this.#body;
+    const refused = this.#refused;
     this.#headerBytes = 0;
     this.#bodyBytes = 0;
     this.#body = EMPTY;
-    return oversize
-      ? { kind: "oversize", streamId, type, flags, length }
-      : { kind: "frame", streamId, type, flags, body, isView: view };
+    this.#refused = false;
+    if (oversize) return { kind: "oversize", streamId, type, flags, length };
+    if (refused) return { kind: "oversize", streamId, type, flags, length, noRoom: true };
+    return { kind: "frame", streamId, type, flags, body, isView: view };
   }
 
   /** Room grows with what has come, not with what was announced. */
@@ -100,11 +127,21 @@ export class FrameParser {
     const needed = this.#bodyBytes + end - start;
     if (needed > this.#body.length) {
       const room = Math.min(length, Math.max(needed, this.#body.length * 2));
+      if (!this.#room.take(room - this.#body.length)) {
+        this.#drop();
+        this.#refused = true;
+        return;
+      }
       const larger = Buffer.allocUnsafeSlow(room);
       this.#body.copy(larger, 0, 0, this.#bodyBytes);
       this.#body = larger;
     }
     chunk.copy(this.#body, this.#bodyBytes, start, end);
+  }
+
+  #drop(): void {
+    this.#room.give(this.#body.length);
+    this.#body = EMPTY;
   }
 }
 

@@ -15,6 +15,7 @@ import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Handler, ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
+import type { BodyRoom } from "./body-room.ts";
 import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, MAX_CALLS, type OpenCall } from "./connection.ts";
 import { ServerCall } from "./server-call.ts";
 
@@ -32,6 +33,7 @@ export class GrpcConnection implements Connection {
   readonly #socket: Duplex;
   readonly #server: Server;
   readonly #maxCalls: number;
+  readonly #room: BodyRoom;
   readonly #injector: ReturnType<Server["createConnectionInjector"]>;
   readonly #calls = new Map<ServerCall, OpenCall>();
   /** Written-callbacks of the calls, by the metadata object that both interceptor and handler see. */
@@ -39,8 +41,9 @@ export class GrpcConnection implements Connection {
   #running = 0;
   #nextId = 1;
 
-  constructor(socket: Duplex, table: ServiceTable, peer: string, options: ConnectionOptions = {}) {
+  constructor(socket: Duplex, table: ServiceTable, peer: string, room: BodyRoom, options: ConnectionOptions = {}) {
     this.#socket = socket;
+    this.#room = room;
     this.peer = peer;
     this.#maxCalls = options.maxCalls ?? MAX_CALLS;
     this.#server = new Server({
@@ -102,11 +105,9 @@ export class GrpcConnection implements Connection {
     unary: UnaryCall,
     respond: sendUnaryData<Uint8Array>,
   ): void {
-    if (this.#running >= this.#maxCalls) {
-      const { code, message } = status(
-        "resource-exhausted",
-        `more than ${this.#maxCalls} calls at once on one connection`,
-      );
+    const refusal = this.#refusal(unary.request.length);
+    if (refusal !== undefined) {
+      const { code, message } = status("resource-exhausted", refusal);
       respond({ code, details: message });
       return;
     }
@@ -118,7 +119,17 @@ export class GrpcConnection implements Connection {
     // Also emitted at the end of a call that went well, when all of this is without effect.
     unary.on("cancelled", () => this.#drop(call));
     this.#running++;
-    this.#run(handler, unary.request, call, respond).finally(() => this.#running--);
+    this.#run(handler, unary.request, call, respond).finally(() => {
+      this.#running--;
+      this.#room.give(unary.request.length);
+    });
+  }
+
+  /** Why a request of so many bytes is not served; room for it is taken otherwise. grpc-js has read it by then. */
+  #refusal(bytes: number): string | undefined {
+    if (this.#running >= this.#maxCalls) return `more than ${this.#maxCalls} calls at once on one connection`;
+    if (this.#room.take(bytes)) return undefined;
+    return `request of ${bytes} bytes: others take all memory that is for requests`;
   }
 
   async #run(

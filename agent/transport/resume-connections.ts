@@ -1,4 +1,4 @@
-import { FRAME_REQUEST, FrameParser } from "../../proto/ttrpc-frame.ts";
+import { FrameParser } from "../../proto/ttrpc-frame.ts";
 import type { FoundCall, FoundConnection } from "../kernel/found-calls.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import { status } from "../service/status.ts";
@@ -63,8 +63,7 @@ function resumeOne(resumption: Resumption, found: FoundConnection, fd: Fd): { re
   resumption.serve(fd, found.peerCid).resume(found.index, (connection) => {
     for (const call of found.calls) counts[resumeCall(resumption, connection, call)]++;
     // What was read last and not noted comes as if it were read now.
-    const frames = new FrameParser().push(found.unparsed);
-    connection.onFrames(frames.filter(({ type, streamId }) => type === FRAME_REQUEST && !known.has(streamId)));
+    connection.onBytes(found.unparsed, known);
   });
   return counts;
 }
@@ -80,7 +79,7 @@ function resumeCall(
   }
   const kept = readKept(body, deadline);
   if (kept?.whole === true && table.mayRepeat(kept.request.service, kept.request.method)) {
-    connection.serve({ streamId, place, request: kept.request });
+    connection.serve({ streamId, place, request: kept.request, held: 0 });
     return "repeated";
   }
   const name = kept === undefined ? "the call" : `/${kept.request.service}/${kept.request.method}`;

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { CallJournal } from "../kernel/call-journal.ts";
 import type { Fd, Init } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
+import { BodyRoom } from "./body-room.ts";
 import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, type OpenCall } from "./connection.ts";
 import { diagnostics, type RefusedEvent } from "./diagnostics.ts";
 import { KeptConnections } from "./kept-connections.ts";
@@ -26,6 +27,7 @@ export interface ServerKernel {
 export interface ServerOptions extends ConnectionOptions {
   /** Connections at once; more are refused. */
   readonly maxConnections?: number;
+  readonly room?: BodyRoom;
 }
 
 const MAX_CONNECTIONS = 8192;
@@ -43,7 +45,15 @@ export class RpcServer {
   constructor(kernel: ServerKernel, table: ServiceTable, options: ServerOptions = {}) {
     const { sys, init, journal, adoptStream } = kernel;
     const loadGrpc = kernel.loadGrpc ?? (() => import("./grpc-connection.ts"));
-    this.#parts = { sys, kept: new KeptConnections(journal, init), table, options, adoptStream, loadGrpc };
+    this.#parts = {
+      sys,
+      kept: new KeptConnections(journal, init),
+      table,
+      room: options.room ?? new BodyRoom(),
+      options,
+      adoptStream,
+      loadGrpc,
+    };
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   }
 

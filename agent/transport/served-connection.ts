@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Fd } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
+import type { BodyRoom } from "./body-room.ts";
 import type { Connection, ConnectionOptions, OpenCall } from "./connection.ts";
 import { type ConnectionEvent, diagnostics, type RefusedEvent } from "./diagnostics.ts";
 import type { KeptConnections } from "./kept-connections.ts";
@@ -15,6 +16,7 @@ export interface ServerParts {
   readonly sys: WireSys;
   readonly kept: KeptConnections;
   readonly table: ServiceTable;
+  readonly room: BodyRoom;
   readonly options: ConnectionOptions;
   /** A descriptor as a stream that Node reads and writes: HTTP/2 needs one. */
   adoptStream(fd: Fd): Duplex;
@@ -76,8 +78,8 @@ export class ServedConnection implements Connection {
   }
 
   #ttrpc(): TtrpcConnection {
-    const { kept, table, options } = this.#parts;
-    const inner = new TtrpcConnection(this.#wire, kept, table, { name: this.peer, cid: this.#cid }, options);
+    const { kept, table, room, options } = this.#parts;
+    const inner = new TtrpcConnection(this.#wire, kept, table, { name: this.peer, cid: this.#cid }, room, options);
     void this.#watch(inner);
     return inner;
   }
@@ -102,7 +104,7 @@ export class ServedConnection implements Connection {
     stream.unshift(first);
     const { GrpcConnection } = await this.#parts.loadGrpc();
     if (stream.destroyed) return;
-    await this.#watch(new GrpcConnection(stream, this.#parts.table, this.peer, this.#parts.options));
+    await this.#watch(new GrpcConnection(stream, this.#parts.table, this.peer, this.#parts.room, this.#parts.options));
   }
 
   async #watch(inner: Connection): Promise<void> {

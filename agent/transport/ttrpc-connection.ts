@@ -2,6 +2,7 @@ import { FRAME_REQUEST, type Frame, FrameParser, type OversizeFrame } from "../.
 import { AgentError } from "../kernel/error.ts";
 import type { Handler, ServiceTable } from "../service/dispatch.ts";
 import { type RpcStatus, status, toStatus } from "../service/status.ts";
+import type { BodyRoom } from "./body-room.ts";
 import {
   CLOSE_GRACE_MS,
   type Connection,
@@ -24,6 +25,7 @@ interface Entry {
   readonly open: OpenCall;
   readonly call: ServerCall;
   readonly timer: NodeJS.Timeout | undefined;
+  readonly held: number;
 }
 
 /** A request that was read and noted in the journal, or what is wrong with it. */
@@ -31,6 +33,8 @@ export interface Noted {
   readonly streamId: number;
   readonly place: number | undefined;
   readonly request: CallRequest | RpcStatus;
+  /** Bytes of room that it holds. */
+  readonly held: number;
 }
 
 /**
@@ -48,7 +52,8 @@ export class TtrpcConnection implements Connection, WireReader {
   readonly #table: ServiceTable;
   readonly #maxCalls: number;
   readonly #maxUnwritten: number;
-  readonly #parser = new FrameParser();
+  readonly #room: BodyRoom;
+  readonly #parser: FrameParser;
   readonly #calls = new Map<number, Entry>();
   readonly #end: () => void;
   /** Handlers that have not returned, those of answered (timed out) calls included. */
@@ -62,9 +67,12 @@ export class TtrpcConnection implements Connection, WireReader {
     kept: KeptConnections,
     table: ServiceTable,
     peer: { readonly name: string; readonly cid: number | undefined },
+    room: BodyRoom,
     options: ConnectionOptions = {},
   ) {
     this.#wire = wire;
+    this.#room = room;
+    this.#parser = new FrameParser(room);
     this.#kept = kept;
     this.#table = table;
     this.peer = peer.name;
@@ -96,21 +104,25 @@ export class TtrpcConnection implements Connection, WireReader {
     this.#wire.destroy();
   }
 
-  onBytes(bytes: Buffer): void {
-    this.onFrames(this.#parser.push(bytes).filter(({ type }) => type === FRAME_REQUEST));
-  }
-
-  /** Notes all of a read, then serves it. */
-  onFrames(requests: readonly (Frame | OversizeFrame)[]): void {
-    const noted = requests.map((frame) => this.#note(frame));
+  /** Notes all of a read, then serves it. `known`: stream ids of calls that are there already. */
+  onBytes(bytes: Buffer, known?: ReadonlySet<number>): void {
+    const noted: Noted[] = [];
+    for (const frame of this.#parser.push(bytes)) {
+      if (frame.type === FRAME_REQUEST && known?.has(frame.streamId) !== true) noted.push(this.#note(frame));
+      else this.#room.give(roomOf(frame));
+    }
     this.#kept.journal.noted(this.#wire.index, !this.#parser.idle);
-    for (const it of noted) if (!this.#wire.closed) this.serve(it);
+    for (const it of noted) {
+      if (this.#wire.closed) this.#room.give(it.held);
+      else this.serve(it);
+    }
   }
 
   onClosed(): void {
     const entries = [...this.#calls.values()];
     this.#calls.clear();
     this.#idle?.();
+    this.#parser.release();
     const reason = new AgentError("canceled", `connection of ${this.peer} is closed`);
     for (const { call, timer } of entries) {
       clearTimeout(timer);
@@ -124,16 +136,17 @@ export class TtrpcConnection implements Connection, WireReader {
   }
 
   /** Serves a call that is in the journal. */
-  serve({ streamId, place, request }: Noted): void {
+  serve({ streamId, place, request, held }: Noted): void {
     const admitted = "code" in request ? request : this.#admit(streamId, request);
     if (typeof admitted !== "function") {
+      this.#room.give(held);
       this.#write(statusFrame(streamId, admitted), place, true);
       return;
     }
     const { service, method, payload } = request as CallRequest;
     const { deadline, metadata } = request as CallRequest;
     const open = { streamId, service, method, payload, ...(deadline === 0 ? {} : { deadline }) };
-    this.#start(open, place, admitted, metadata);
+    this.#start(open, { place, held }, admitted, metadata);
   }
 
   /** Answers a call that is in the journal, and is no entry here, by a whole frame. */
@@ -147,16 +160,18 @@ export class TtrpcConnection implements Connection, WireReader {
       this.#wire.index ??= this.#kept.keep(this.#wire.fd, this.#peerCid);
     }
     const { streamId } = frame;
+    const held = roomOf(frame);
     const request = readRequest(frame);
     const index = this.#wire.index;
-    if (index === undefined) return { streamId, place: undefined, request };
+    if (index === undefined) return { streamId, place: undefined, request, held };
     const { journal } = this.#kept;
     if (!("code" in request)) {
-      return { streamId, place: journal.openCall(index, streamId, bodyToKeep(request), request.deadline), request };
+      const place = journal.openCall(index, streamId, bodyToKeep(request), request.deadline);
+      return { streamId, place, request, held };
     }
     const place = journal.openCall(index, streamId, NO_BODY, 0);
     journal.keepAnswer(place, statusFrame(streamId, request));
-    return { streamId, place, request };
+    return { streamId, place, request, held };
   }
 
   /** The handler of a call, or why there is none. The texts and codes are those of the Rust server. */
@@ -174,25 +189,35 @@ export class TtrpcConnection implements Connection, WireReader {
     return handler;
   }
 
-  #start(open: OpenCall, place: number | undefined, handler: Handler, metadata: ReadonlyMap<string, string>): void {
+  #start(
+    open: OpenCall,
+    { place, held }: Pick<Noted, "place" | "held">,
+    handler: Handler,
+    metadata: ReadonlyMap<string, string>,
+  ): void {
     const { streamId, service, method } = open;
     const call = new ServerCall({ service, method }, this.peer, metadata, place);
     const timeoutMs = open.deadline === undefined ? Number.POSITIVE_INFINITY : open.deadline - Date.now();
     const wait = Math.max(Math.ceil(timeoutMs), 0);
     const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(() => this.#expire(entry), wait);
-    const entry: Entry = { open, call, timer };
+    const entry: Entry = { open, call, timer, held };
     this.#calls.set(streamId, entry);
     this.#running++;
     run(handler, open.payload, call).then(
       (payload) => {
-        this.#running--;
+        this.#returned(entry);
         this.#answer(entry, payload);
       },
       (error: unknown) => {
-        this.#running--;
+        this.#returned(entry);
         this.#fail(entry, toStatus(error), error);
       },
     );
+  }
+
+  #returned({ held }: Entry): void {
+    this.#running--;
+    this.#room.give(held);
   }
 
   #answer(entry: Entry, payload: Uint8Array): void {
@@ -249,6 +274,8 @@ export class TtrpcConnection implements Connection, WireReader {
 }
 
 const NO_BODY = new Uint8Array();
+
+const roomOf = (frame: Frame | OversizeFrame): number => (frame.kind === "frame" ? frame.body.length : 0);
 
 /** A handler that throws at once is a handler that rejects. */
 async function run(handler: Handler, payload: Uint8Array, call: ServerCall): Promise<Uint8Array> {

@@ -23,6 +23,12 @@ export interface CallRequest {
 export function readRequest(frame: Frame | OversizeFrame): CallRequest | RpcStatus {
   const { streamId } = frame;
   if (streamId % 2 === 0) return status("invalid-argument", `stream id ${streamId} must be odd`);
+  if (frame.kind === "oversize" && frame.noRoom === true) {
+    return status(
+      "resource-exhausted",
+      `request of ${frame.length} bytes: others take all memory that is for requests`,
+    );
+  }
   if (frame.kind === "oversize") {
     return status("invalid-argument", `request of ${frame.length} bytes is over the limit of 4 MiB`);
   }

@@ -16,6 +16,9 @@ export interface WireReader {
   onClosed(): void;
 }
 
+/** What is put together for one write, unless one frame is longer. */
+const BATCH_BYTES = 256 * 1024;
+
 /** An answer on its way. */
 export interface Sending {
   /** Whole frames. */
@@ -153,20 +156,36 @@ export class Wire {
 
   #flush(): void {
     this.#scheduled = false;
-    const batch = this.#sending;
-    if (this.#closed || batch.length === 0) return;
-    const [first] = batch;
-    const bytes = batch.length === 1 && first !== undefined ? first.bytes : Buffer.concat(batch.map((it) => it.bytes));
-    let count: number;
-    try {
-      count = this.#write(bytes.subarray(this.#begun), batch);
-    } catch {
-      this.destroy(); // EPIPE
-      return;
+    while (!this.#closed && this.#sending.length > 0) {
+      const batch = this.#nextBatch();
+      const [first] = batch;
+      const bytes =
+        batch.length === 1 && first !== undefined ? first.bytes : Buffer.concat(batch.map((it) => it.bytes));
+      const rest = bytes.subarray(this.#begun);
+      let count: number;
+      try {
+        count = this.#write(rest, batch);
+      } catch {
+        this.destroy(); // EPIPE
+        return;
+      }
+      this.#account(count, batch);
+      if (count < rest.length) {
+        if (!this.#closed) void this.#waitForRoom();
+        return;
+      }
     }
-    this.#account(count, batch);
-    if (this.#sending.length > 0) void this.#waitForRoom();
-    else this.#tellDrained();
+    this.#tellDrained();
+  }
+
+  /** The first of those that wait, as many as one write takes at most. */
+  #nextBatch(): readonly Sending[] {
+    let bytes = 0;
+    const end = this.#sending.findIndex((sending) => {
+      bytes += sending.bytes.length;
+      return bytes > BATCH_BYTES;
+    });
+    return this.#sending.slice(0, end < 0 ? undefined : Math.max(end, 1));
   }
 
   #write(bytes: Uint8Array, batch: readonly Sending[]): number {
@@ -186,12 +205,12 @@ export class Wire {
     }
     this.#begun = rest;
     this.#unwritten -= count;
-    this.#sending = batch.slice(sent);
+    this.#sending = this.#sending.slice(sent);
     for (const { place } of batch.slice(0, sent))
       if (this.index !== undefined) this.#journal.closeCall(this.index, place);
     for (const { done } of batch.slice(0, sent)) done(true);
     if (this.index !== undefined) {
-      const unwritten = this.#sending.map(({ place }) => place);
+      const unwritten = batch.slice(sent).map(({ place }) => place);
       this.#journal.writeDone(this.index, unwritten, rest > 0);
     }
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { BodyRoom } from "../../agent/transport/body-room.ts";
 import { dial } from "../../host/client/dial.ts";
 import { GrpcClient } from "../../host/client/grpc-client.ts";
 import type { CallOptions, RpcChannel } from "../../host/client/rpc-channel.ts";
@@ -38,6 +39,27 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     const note = async (ms: string) => order.push(await ask(client, "Sleep", ms));
     await Promise.all([note("60"), note("30"), note("1")]);
     expect(order).toEqual(["1", "30", "60"]);
+  });
+
+  test("requests take memory of all connections together until their handlers have ended, and no more than there is", async () => {
+    const room = new BodyRoom(1 << 20);
+    await using served = await serve({ room });
+    await using client = await open(served);
+    await using other = await open(served);
+    const large = "x".repeat(900_000);
+    for (let round = 0; round < 3; round++) {
+      const hanging = ask(client, "Hang", large, { timeoutMs: 500 });
+      await until(() => served.table.running === 1);
+      expect(await ask(other, "Echo", "x".repeat(200_000))).toMatchObject({
+        code: 8,
+        message: expect.stringContaining("others take all memory that is for requests"),
+      });
+      expect(await ask(other, "Echo", "small")).toBe("small");
+      await hanging;
+      await until(() => served.table.running === 0);
+    }
+    expect(await ask(other, "Echo", large)).toBe(large);
+    await until(() => room.left === 1 << 20);
   });
 
   test("errors arrive with code and one line of text", async () => {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
+import { BodyRoom } from "../../agent/transport/body-room.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { serve, until } from "./serve.ts";
@@ -79,6 +80,27 @@ describe("the ttRPC server", () => {
       { streamId: 1, code: 3, message: "request of 4194305 bytes is over the limit of 4 MiB" },
       { streamId: 3, code: 0 },
     ]);
+  });
+
+  test("refuses a request for which others leave no memory, and has it back when they are gone", async () => {
+    const room = new BodyRoom(MAX_BODY_BYTES + 100_000);
+    await using served = await serve({ room });
+    const half = await served.dial();
+    half.write(frame(1, 1, Buffer.alloc(MAX_BODY_BYTES)).subarray(0, -1));
+    await until(() => room.left === 100_000);
+    const socket = await served.dial();
+    socket.write(Buffer.concat([request(1, "Echo", "x".repeat(200_000)), request(3, "Echo", "next")]));
+    expect(await answers(socket, 2)).toMatchObject([
+      { streamId: 1, code: 8, message: expect.stringMatching(/^request of 2000\d\d bytes: others take all memory/) },
+      { streamId: 3, code: 0 },
+    ]);
+    half.destroy();
+    await until(() => room.left === MAX_BODY_BYTES + 100_000);
+    socket.write(
+      Buffer.concat([frame(5, 3, Buffer.alloc(70_000)), request(7, "Echo", "x".repeat(MAX_BODY_BYTES - 1000))]),
+    );
+    await until(() => served.table.started === 2);
+    await until(() => room.left === MAX_BODY_BYTES + 100_000);
   });
 
   test("ignores frames that are no requests", async () => {

@@ -1,0 +1,32 @@
+import { totalmem } from "node:os";
+
+const MIB = 1 << 20;
+/** Of the guest's memory. */
+const SHARE = 1 / 8;
+
+/**
+ * Memory for the bodies of requests, of all connections together: from their first byte until their handler has
+ * returned. What finds no room is refused, not waited for: two halves would wait for each other.
+ */
+export class BodyRoom {
+  #left: number;
+
+  /** Default: an eighth of the memory of this machine, from 8 to 256 MiB. */
+  constructor(bytes: number = Math.min(Math.max(totalmem() * SHARE, 8 * MIB), 256 * MIB)) {
+    this.#left = bytes;
+  }
+
+  get left(): number {
+    return this.#left;
+  }
+
+  take(bytes: number): boolean {
+    if (bytes > this.#left) return false;
+    this.#left -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#left += bytes;
+  }
+}
