@@ -60,7 +60,7 @@ export class FrameParser {
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
   /** Body bytes so far; its length is the room, `#bodyBytes` what is filled. */
-  #body: Buffer = EMPTY;
+  #body = empty();
   #bodyBytes = 0;
   #refused = false;
   readonly #room: Room;
@@ -115,7 +115,7 @@ export class FrameParser {
     const refused = this.#refused;
     this.#headerBytes = 0;
     this.#bodyBytes = 0;
-    this.#body = EMPTY;
+    if (!view) this.#body = empty();
     this.#refused = false;
     if (oversize) return { kind: "oversize", streamId, type, flags, length };
     if (refused) return { kind: "oversize", streamId, type, flags, length, noRoom: true };
@@ -132,17 +132,16 @@ export class FrameParser {
         this.#refused = true;
         return;
       }
-      const larger = Buffer.allocUnsafeSlow(room);
-      this.#body.copy(larger, 0, 0, this.#bodyBytes);
-      this.#body = larger;
+      this.#body = Buffer.from(this.#body.buffer.transfer(room));
     }
     chunk.copy(this.#body, this.#bodyBytes, start, end);
   }
 
   #drop(): void {
     this.#room.give(this.#body.length);
-    this.#body = EMPTY;
+    this.#body = empty();
   }
 }
 
-const EMPTY = Buffer.alloc(0);
+/** Of its own, so that it can grow in place. */
+const empty = (): Buffer<ArrayBuffer> => Buffer.from(new ArrayBuffer(0));

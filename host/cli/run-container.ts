@@ -74,7 +74,11 @@ function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
 /** A guest that ends breaks the connection first; why it ended is known a little later. */
 async function causeOf(error: unknown, id: string, died: AbortSignal | undefined): Promise<unknown> {
   if (!(error instanceof RpcError)) return error;
-  if (error.message.toLowerCase().startsWith("invalid container id: there is no")) {
+  const message = error.message.toLowerCase();
+  if (
+    message.startsWith("invalid container id: there is no") ||
+    message.endsWith(`${id.toLowerCase()} is being removed`)
+  ) {
     return new CliError(`container ${id}: it was removed meanwhile`, { cause: error });
   }
   if (died === undefined || error.kind !== "unavailable") return error;

@@ -144,7 +144,7 @@ export function enduranceScenarios(current: { pod: Pod }): void {
     const { machine } = current.pod;
     const count = () =>
       machine.shell(
-        "grep -l . /proc/[0-9]*/cmdline 2>/dev/null | wc -l; wc -l < /proc/mounts; find /sys/fs/cgroup -type d | wc -l; " +
+        "set -- $(grep -l . /proc/[0-9]*/cmdline 2>/dev/null); echo $#; wc -l < /proc/mounts; find /sys/fs/cgroup -type d | wc -l; " +
           "ls /proc/1/fd | wc -l; ls /proc/$(pidof node)/fd 2>/dev/null | wc -l; ls /run/guestd/* /run/guestd/runtimes/* 2>/dev/null | wc -l",
       );
     const round = async () => {

@@ -123,7 +123,7 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     const client = await open(served);
     await ask(client, "Echo", "x");
     await until(() => served.table.settled.length === 1);
-    const late = ask(client, "Sleep", "50");
+    const late = ask(client, "Sleep", "500");
     await until(() => served.table.running === 1);
     await client.close();
     await late;
