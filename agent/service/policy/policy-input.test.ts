@@ -11,6 +11,17 @@ test("fields have their proto names, and those not given their defaults", () => 
   expect(input.OCI).toMatchObject({ Process: { Args: ["sh"], Env: [], Terminal: false, User: null }, Linux: null });
 });
 
+test("a field `type` is `type_`, as in rules that were made for Kata's agent; a key of a map is not", () => {
+  const OCI = { Mounts: [{ type: "tmpfs" }], Annotations: { type: "x" }, Linux: { Namespaces: [{ Type: "ipc" }] } };
+  const bytes = CreateContainer.request.encode({ devices: [{ type: "blk" }], OCI });
+  const input = JSON.parse(policyInput("CreateContainerRequest", CreateContainer.request.decode(bytes)));
+  expect(input.devices[0]).toMatchObject({ type_: "blk" });
+  expect(input.OCI.Mounts[0]).toMatchObject({ type_: "tmpfs" });
+  expect([...Object.keys(input.devices[0]), ...Object.keys(input.OCI.Mounts[0])]).not.toContain("type");
+  expect(input.OCI.Annotations).toEqual({ type: "x" });
+  expect(input.OCI.Linux.Namespaces[0]).toMatchObject({ Type: "ipc" });
+});
+
 test("CopyFile tells the kind of file and a link's target, and no bytes", () => {
   const request = { path: "/p", data: Buffer.from("../x"), file_mode: 0o120777, offset: 3 };
   const link = CopyFile.request.decode(CopyFile.request.encode(request));

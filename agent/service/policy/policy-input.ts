@@ -8,8 +8,9 @@ const FILE_TYPES: ReadonlyMap<number, string> = new Map([
 const S_IFMT = 0o170000;
 
 /**
- * A request as the JSON that rules see: fields by their proto names, those not given with their defaults, messages not
- * given as null, bytes as numbers. Of CopyFile the bytes are left out, and the kind of file and a link's target are words.
+ * A request as the JSON that rules see: fields by the names that rules for Kata's agent have, those not given with their
+ * defaults, messages not given as null, bytes as numbers. Of CopyFile the bytes are left out, and the kind of file and a
+ * link's target are words.
  */
 export function policyInput(name: string, request: unknown): string {
   return JSON.stringify(plain(name === "CopyFileRequest" ? copyFileInput(request as CopyFile) : request));
@@ -41,12 +42,18 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(ownAndDefault(value)).map(([key, item]) => [key, plain(item)]));
 }
 
-/** protobufjs keeps defaults on the prototype. */
+/** protobufjs keeps defaults on the prototype. A map, whose keys are the host's, is a plain object. */
 function ownAndDefault(value: object): Record<string, unknown> {
+  const isMap = Object.getPrototypeOf(value) === Object.prototype;
   const fields: Record<string, unknown> = {};
   for (const key in value) {
     const field = (value as Record<string, unknown>)[key];
-    if (typeof field !== "function") fields[key] = field;
+    if (typeof field !== "function") fields[isMap ? key : ruleName(key)] = field;
   }
   return fields;
+}
+
+/** `type` is a word of Rust, which Kata's agent and so its rules can't have as a name. No other field of the contract is one. */
+function ruleName(field: string): string {
+  return field === "type" ? "type_" : field;
 }
