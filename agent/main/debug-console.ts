@@ -3,10 +3,11 @@ import type { Duplex } from "node:stream";
 import type { Process } from "../container/process/process.ts";
 import { launchShell } from "../container/shell.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { killSession } from "./kill-session.ts";
 
 const READ_BYTES = 4096;
 
-/** Serves one connection of the debug console: a shell on a pty, raw bytes both ways. Hanging up ends the shell. */
+/** Serves one connection of the debug console: a shell on a pty, raw bytes both ways. Hanging up ends its whole session. */
 export async function serveDebugConsole(kernel: Kernel, socket: Duplex): Promise<void> {
   socket.on("error", () => socket.destroy());
   let shell: Process;
@@ -25,6 +26,7 @@ export async function serveDebugConsole(kernel: Kernel, socket: Duplex): Promise
     // The client hung up, or the shell is gone: both end here.
   } finally {
     gone.abort();
+    if (shell.status === undefined) killSession(kernel.files, shell.pid);
     shell.kill();
     await shell.exit;
     shell.destroy();

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
 import { passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
@@ -47,14 +47,35 @@ describe("the guest's other ports, and options", () => {
     }
   });
 
+  it("two readers of the log port at once get the same lines, with pid and version of the agent", async () => {
+    await using client = await machine.connect();
+    const { agent_version: version } = await client.health.version({});
+    const pid = Number((await machine.shell("pidof node")).trim());
+    const readers = await Promise.all([0, 1].map(() => logReader(machine.guest.address(1025))));
+    await client.agent.listRoutes({}, { metadata: { traceparent: `00-${"1e".repeat(16)}-${"2f".repeat(8)}-01` } });
+    const texts = await Promise.all(readers.map((reader) => reader.until("1e".repeat(16))));
+    const [one = [], other = []] = texts.map((text) => text.split("\n").slice(0, -1));
+    const line = one.find((line) => line.includes("1e".repeat(16))) ?? "{}";
+    expect(parseLine(line)).toMatchObject({ level: "DEBG", name: "guestd", pid, version });
+    expect(other).toContain(line);
+    for (const line of [...one, ...other]) expect(parseLine(line)).toMatchObject({ pid, version });
+  });
+
   it("the debug console is a root shell of the guest, each on a pty of its own", async () => {
     const both = await Promise.all([1, 2].map(() => machine.shell("tty; id -u; cat /proc/1/comm; sleep 1")));
     for (const text of both) expect(text).toMatch(/^\/dev\/pts\/\d+\n0\ninit\n$/);
     expect(both[0]).not.toBe(both[1]);
   });
 
-  it("after a hang-up no shell is left", async () => {
-    await machine.shell("true");
+  it("after a hang-up no shell is left, nor what it runs, before or behind, also what hears no SIGHUP", async () => {
+    const socket = await dial(machine.guest.address(1026));
+    socket.on("error", () => undefined);
+    socket.resume();
+    socket.write("sleep 4321 &\n(trap '' HUP; exec sleep 4322) &\n(trap '' HUP; exec sleep 4323)\n");
+    const running = () => machine.shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -o 'sleep 432[0-9]' | sort");
+    await expect.poll(running, { timeout: 10_000 }).toBe("sleep 4321\nsleep 4322\nsleep 4323\n");
+    socket.destroy();
+    await expect.poll(running, { timeout: 10_000 }).toBe("");
     await expect.poll(() => machine.shell("pidof sh | wc -w"), { timeout: 10_000 }).toBe("1\n");
   });
 
@@ -173,3 +194,19 @@ describe("the guest's other ports, and options", () => {
     expect(machine.guest.pids).toEqual([]);
   });
 });
+
+/** Reads until a whole line with a word has come, and hangs up. */
+async function logReader(address: string): Promise<{ until(word: string): Promise<string> }> {
+  const socket = await dial(address);
+  let text = "";
+  socket.on("data", (data: Buffer) => (text += data.toString()));
+  return {
+    async until(word) {
+      await vi.waitFor(() => expect(text.slice(text.indexOf(word))).toMatch(new RegExp(`^${word}.*\n`)), {
+        timeout: 10_000,
+      });
+      socket.destroy();
+      return text;
+    },
+  };
+}
