@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -10,6 +12,7 @@ import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { readSpans } from "../scenarios/read-spans.ts";
 import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
 
 const reason = whyNoNamespaces();
@@ -132,6 +135,38 @@ default CopyFileRequest := ${copyFile}
     await client.agent.destroySandbox({});
     expect(await service.exited).toEqual({ code: 0, signal: null });
     await client.close();
+  });
+
+  it("KATA_AGENT_LOG_LEVEL says how much it logs, KATA_AGENT_TRACING whether it sends spans", async () => {
+    await using place = makeServicePlace();
+    const path = `${place.directory}/agent.sock`;
+    const collector = createServer().listen(`${path}_10240`);
+    const connections: Socket[] = [];
+    collector.on("connection", (socket) => connections.push(socket));
+    const live = async (level: string, tracing: string) => {
+      const service = place.start({
+        KATA_AGENT_SERVER_ADDR: `unix://${path}`,
+        KATA_AGENT_LOG_LEVEL: level,
+        KATA_AGENT_TRACING: tracing,
+      });
+      await service.listening();
+      const client = await connect(`unix://${path}`);
+      await expect(client.agent.startContainer({ container_id: "none" })).rejects.toMatchObject({ code: 13 });
+      const { metrics } = await client.agent.getMetrics({});
+      expect(metrics.includes("guestd_trace_spans_total")).toBe(tracing === "true");
+      const [socket] =
+        tracing === "true" && connections.length === 0 ? await once(collector, "connection") : connections;
+      const spans = socket && (await readSpans(socket, ({ name }) => name === "grpc.AgentService/StartContainer"));
+      socket?.destroy();
+      await client.close();
+      process.kill(service.pid, "SIGTERM");
+      await service.exited;
+      const levels = ["DEBG", "INFO"].filter((name) => service.console().includes(`"level":"${name}"`));
+      return { levels, service: spans?.at(-1)?.service };
+    };
+    expect(await live("error", "false")).toEqual({ levels: [], service: undefined });
+    expect(await live("debug", "true")).toEqual({ levels: ["DEBG", "INFO"], service: "guestd" });
+    collector.close();
   });
 
   it("says its version", () => {
