@@ -31,7 +31,7 @@ test.each([undefined, "", `00-${trace}-${span}`, `01-${trace}-${span}-01`, `00-$
 
 test("a call says which container and exec it is about, if it is about one", () => {
   expect(publish({ container: "c1", exec: "x1" })).toMatchObject({ container: "c1", exec: "x1" });
-  const line = publish({ container: "x".repeat(1000), exec: "" });
+  const line = publish({ container: undefined, exec: "" });
   expect(line).not.toHaveProperty("container");
   expect(line).not.toHaveProperty("exec");
 });
@@ -44,6 +44,10 @@ test("a failed call is logged with its causes, without stacks", () => {
     code: 13,
     error: "outer: inner",
   });
+});
+
+test("an error is cut after 4096 characters", () => {
+  expect(publish({ code: 13, error: new Error("x".repeat(5000)) })).toMatchObject({ error: "x".repeat(4096) });
 });
 
 test("answered calls are measured, lost ones are not", () => {

@@ -9,7 +9,8 @@ import {
 import type { Log } from "./log.ts";
 import { readTraceparent } from "./trace/trace-context.ts";
 
-const MAX_ID = 256;
+/** Characters; a caller's words may be in it. */
+const MAX_ERROR = 4096;
 
 /** Turns what transport tells into log lines: failed calls with their cause at info, everything else at debug. */
 export function logTransport(log: Log): void {
@@ -34,7 +35,11 @@ export function logTransport(log: Log): void {
       ...traceFields(traceparent),
     };
     if (code === 0) log.debug(fields, "call");
-    else log.info({ ...fields, code, error: error instanceof Error ? chain(error) : error }, "call failed");
+    else
+      log.info(
+        { ...fields, code, error: error instanceof Error ? chain(error).slice(0, MAX_ERROR) : error },
+        "call failed",
+      );
   });
 }
 
@@ -48,9 +53,8 @@ export function watchDurations(): CallDurations {
   return durations;
 }
 
-/** Ids are short; what a caller says that is not stays out of the log. */
 function about(name: string, id: string | undefined): Readonly<Record<string, string>> {
-  return id === undefined || id === "" || id.length > MAX_ID ? {} : { [name]: id };
+  return id === undefined || id === "" ? {} : { [name]: id };
 }
 
 /** Of a caller that has sent a good one. */

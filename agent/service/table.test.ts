@@ -58,3 +58,16 @@ test("a call that the policy denies is not made; a denied read has no data, and 
   }
   await handler("grpc.Health", "Check")(new Uint8Array(), call);
 });
+
+test("of whom a call is, is told by ids of up to 256 characters", async () => {
+  const { request } = services["grpc.AgentService"].ExecProcess;
+  for (const [length, told] of [
+    [256, "x".repeat(256)],
+    [257, undefined],
+  ] as const) {
+    const noted: { container?: string; exec?: string } = {};
+    const payload = request.encode({ container_id: "x".repeat(length), exec_id: "x".repeat(length) });
+    await expect(handler("grpc.AgentService", "ExecProcess")(payload, Object.assign(noted, call))).rejects.toThrow();
+    expect([noted.container, noted.exec]).toEqual([told, told]);
+  }
+});

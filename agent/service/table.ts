@@ -50,6 +50,9 @@ import { check } from "./health/check.ts";
 import { version } from "./health/version.ts";
 import type { Agent, MethodName, Rpc } from "./rpc.ts";
 
+/** Characters of an id that is told. */
+const MAX_ID = 256;
+
 const RPCS: { readonly [Name in MethodName]: Rpc<Name> } = {
   Check: check,
   Version: version,
@@ -163,8 +166,8 @@ function bind(agent: Agent, method: AnyMethod, rpc: Erased): Handler {
   return async (payload, call) => {
     const request = method.request.decode(payload);
     const { container_id, exec_id } = request as { readonly container_id?: string; readonly exec_id?: string };
-    call.container = container_id;
-    call.exec = exec_id;
+    call.container = told(container_id);
+    call.exec = told(exec_id);
     try {
       agent.policy.check(name, requestName, request);
     } catch (error) {
@@ -174,6 +177,9 @@ function bind(agent: Agent, method: AnyMethod, rpc: Erased): Handler {
     return encode(method, await rpc(agent, request as never, call));
   };
 }
+
+/** Ids are short; what a caller says that is not stays out of logs and spans. */
+const told = (id: string | undefined) => (id === undefined || id.length > MAX_ID ? undefined : id);
 
 const encode = (method: AnyMethod, response: unknown): Uint8Array => method.response.encode(response as never);
 

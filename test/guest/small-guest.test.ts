@@ -53,6 +53,7 @@ describe(`a guest of ${MEMORY_MIB} MiB`, () => {
       expect((await client.health.check({})).status).toBe(1);
       const { stdout } = await new Pod(machine, client).run(["echo", "again"]);
       expect(stdout.toString()).toBe("again\n");
+      expect(await says(pod)).toBe("here\n");
       expect(machine.guest.signal.aborted).toBe(false);
     },
   );

@@ -128,7 +128,7 @@ static void map_root(char *text) {
   struct mapping mapping;
   int error = mapping_parse(text, &mapping);
   if (error < 0) {
-    say("no root: dm-mod.create=%s: one device with one row is taken, name,,,ro,0 sectors type parameters", text);
+    say("no root: dm-mod.create is not one device with one row: name,,,ro,0 sectors type parameters");
     power(false);
     _exit(1);
   }
