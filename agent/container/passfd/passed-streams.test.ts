@@ -77,12 +77,18 @@ test("closes what nobody asks for in time, and one that another of its port repl
   await expect.poll(() => second.ended()).toBe(true);
 });
 
-test("keeps a bounded number", () => {
+test("keeps a bounded number, besides those that calls wait for", async () => {
   const { streams } = start();
+  const taking = streams.take({ ...NONE, stdin: 130 }, never);
   for (let port = 1; port <= 128; port++) streams.add(port, connection().fd);
   const more = connection();
   streams.add(129, more.fd);
   expect(more.ended()).toBe(true);
+  const wanted = connection();
+  streams.add(130, wanted.fd);
+  const taken = await taking;
+  expect(taken.stdin?.fd).toBe(wanted.fd);
+  closeStreams(taken);
   streams.close();
 });
 

@@ -47,13 +47,13 @@ export class PassedStreams {
   /** Takes a connection. One of a port that is filed already takes the place of that; one too many is closed. */
   add(port: number, fd: Fd): void {
     const { sys, init } = this.#kernel;
-    if (this.#unclaimed.size >= MAX_UNCLAIMED && !this.#unclaimed.has(port)) {
+    const waiting = this.#waiting.get(port);
+    if (waiting === undefined && this.#unclaimed.size >= MAX_UNCLAIMED && !this.#unclaimed.has(port)) {
       sys.close(fd);
       return;
     }
     const stream = new PassedStream(this.#kernel, streamName(port, ++this.#number), port, fd);
     init.deposit(stream.name, fd);
-    const waiting = this.#waiting.get(port);
     if (waiting === undefined) this.#file(stream);
     else waiting(stream);
   }
