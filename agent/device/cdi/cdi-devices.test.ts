@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CdiDevices } from "./cdi-devices.ts";
 
 let root = "";
@@ -118,8 +119,35 @@ test("few bytes of YAML don't become many", async () => {
     );
   write("etc/a.yaml", lines.join("\n"));
   await expect(find("a.b/c=0")).rejects.toThrow(/a\.yaml: Excessive alias count/);
-  write("etc/a.yaml", " ".repeat((1 << 20) + 1));
+  write("etc/a.yaml", "");
+  write("etc/a.json", " ".repeat((1 << 20) + 1));
   await expect(find("a.b/c=0")).rejects.toThrow("it has 1048577 bytes, more than 1048576");
+  write("etc/a.json", "");
+  for (const [text, problem] of [
+    [" ".repeat((128 << 10) + 1), "it has 131073 bytes, more than 131072"],
+    ["- a\n".repeat(32_000), "it has more than 64000 words and signs"],
+    ["[".repeat(100_000), "it has more than 64 brackets in one another"],
+    [`${"{a: ".repeat(65)}`, "it has more than 64 brackets in one another"],
+  ] as const) {
+    write("etc/a.yaml", text);
+    await expect(find("a.b/c=0")).rejects.toThrow(problem);
+  }
+});
+
+test("a file is parsed once for a wait, and again when it has changed", async () => {
+  const parsed = vi.spyOn(JSON, "parse");
+  const times = () => parsed.mock.calls.filter(([text]) => text.includes("x.y/z")).length;
+  const waiting = find("a.b/c=0", 60_000);
+  const other = json("A").replace("a.b/c", "x.y/z");
+  write("etc/a.json", other);
+  await expect.poll(times).toBe(1);
+  await sleep(600);
+  expect(times()).toBe(1);
+  write("etc/a.json", `${other} `);
+  await expect.poll(times).toBe(2);
+  write("etc/b.json", json("B"));
+  expect((await waiting).env).toEqual(["B=common", "B0=own"]);
+  parsed.mockRestore();
 });
 
 test("a wait is given up with its call", async () => {

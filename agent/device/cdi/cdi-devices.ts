@@ -4,7 +4,7 @@ import type { CdiHook, CdiMount } from "./cdi-file.ts";
 import { annotatedDevices, type CdiName, visibleDevices, withoutDoubles } from "./cdi-name.ts";
 import { type Choice, chooseEdits } from "./choose-edits.ts";
 import { type FilledNode, fillNode } from "./fill-node.ts";
-import { readCdiFiles } from "./read-cdi-files.ts";
+import { type KnownFiles, readCdiFiles } from "./read-cdi-files.ts";
 
 /** How often the files are looked at again, ms: they are made by programs of the guest, when a device has come. */
 const LOOK_MS = 250;
@@ -58,9 +58,10 @@ export class CdiDevices {
   /** Waits until the files have all of them, and their nodes are there. */
   async find(names: readonly CdiName[], signal?: AbortSignal): Promise<FoundEdits> {
     const end = performance.now() + this.#timeoutMs;
+    const known: KnownFiles = new Map();
     for (;;) {
       signal?.throwIfAborted();
-      const found = this.#collect(chooseEdits(names, await readCdiFiles(this.#directories), this.#directories));
+      const found = this.#collect(chooseEdits(names, await readCdiFiles(this.#directories, known), this.#directories));
       if (typeof found !== "string") return found;
       const left = end - performance.now();
       if (left <= 0) throw new AgentError("internal", `${found}; waited for ${this.#timeoutMs} ms`);

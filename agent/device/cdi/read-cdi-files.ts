@@ -1,10 +1,14 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import { type CdiFile, decodeCdiFile } from "./cdi-file.ts";
 
-/** Bytes; those of a machine with many devices have a tenth of it. */
-const MAX_BYTES = 1 << 20;
+/** Bytes. YAML, whose parser takes hundreds for each of them, is short: a machine of eight cards has 60,000. */
+const MAX_BYTES = { json: 1 << 20, yaml: 128 << 10 };
+const MAX_ALL = 4 << 20;
 const MAX_FILES = 256;
-/** Of YAML: more references to what was written before are a way to make much out of little. */
+/** Of YAML: lexemes, brackets in one another, and references, which are a way to make much out of little. */
+const MAX_LEXEMES = 64_000;
+const MAX_DEPTH = 64;
 const MAX_ALIASES = 100;
 
 export interface FoundFile extends CdiFile {
@@ -19,15 +23,22 @@ export interface FoundFiles {
   readonly problems: readonly string[];
 }
 
-/** The files of CDI in some directories of the guest; those that are not there have none. */
-export async function readCdiFiles(directories: readonly string[]): Promise<FoundFiles> {
+/** By path: what a file was, or why it can't be used, while it was as `stamp` says. */
+export type KnownFiles = Map<string, { readonly stamp: string; readonly found: CdiFile | Error }>;
+
+/** The files of CDI in some directories of the guest; those that are not there have none. What did not change is in `known`. */
+export async function readCdiFiles(directories: readonly string[], known: KnownFiles): Promise<FoundFiles> {
   const files: FoundFile[] = [];
   const problems: string[] = [];
+  let size = 0;
   for (const [rank, directory] of directories.entries()) {
     for (const name of namesIn(directory)) {
       const path = `${directory}/${name}`;
       try {
-        files.push({ ...decodeCdiFile(await parse(path, read(path))), path, rank });
+        const stat = statSync(path);
+        size += stat.size;
+        if (size > MAX_ALL) throw new Error(`with it the files have more than ${MAX_ALL} bytes`);
+        files.push({ ...(await lookAt(path, stat, known)), path, rank });
       } catch (error) {
         const [line] = (error as Error).message.split("\n");
         problems.push(`${path}: ${line}`);
@@ -46,10 +57,27 @@ function namesIn(directory: string): string[] {
   }
 }
 
-function read(path: string): string {
-  const stat = statSync(path);
+async function lookAt(path: string, stat: Stats, known: KnownFiles): Promise<CdiFile> {
+  const stamp = [stat.dev, stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs].join();
+  const before = known.get(path);
+  let found = before?.stamp === stamp ? before.found : undefined;
+  if (found === undefined) {
+    const text = read(path, stat);
+    found = await parse(path, text)
+      .then(decodeCdiFile)
+      .catch((error: Error) => error);
+    known.set(path, { stamp, found });
+    // Each of many files may take a while, and others have their turn.
+    await setImmediate();
+  }
+  if (found instanceof Error) throw found;
+  return found;
+}
+
+function read(path: string, stat: Stats): string {
   if (!stat.isFile()) throw new Error("it is no regular file");
-  if (stat.size > MAX_BYTES) throw new Error(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
+  const most = path.endsWith(".json") ? MAX_BYTES.json : MAX_BYTES.yaml;
+  if (stat.size > most) throw new Error(`it has ${stat.size} bytes, more than ${most}`);
   return readFileSync(path, "utf8");
 }
 
@@ -57,5 +85,17 @@ async function parse(path: string, text: string): Promise<unknown> {
   if (path.endsWith(".json")) return JSON.parse(text);
   // Loaded when there is such a file. Numbers like 0666 are octal in YAML 1.1, which those who write these files use.
   const yaml = await import("yaml");
+  checkYaml(new yaml.Lexer().lex(text));
   return yaml.parse(text, { version: "1.1", maxAliasCount: MAX_ALIASES, logLevel: "error" });
+}
+
+/** Throws for what would take the agent's memory. */
+function checkYaml(lexemes: Iterable<string>): void {
+  let [count, depth] = [0, 0];
+  for (const lexeme of lexemes) {
+    if (++count > MAX_LEXEMES) throw new Error(`it has more than ${MAX_LEXEMES} words and signs`);
+    if (lexeme === "[" || lexeme === "{") depth += 1;
+    if (lexeme === "]" || lexeme === "}") depth -= 1;
+    if (depth > MAX_DEPTH) throw new Error(`it has more than ${MAX_DEPTH} brackets in one another`);
+  }
 }
