@@ -40,6 +40,14 @@ describe("layers on a tree", () => {
     expect(texts(await apply([lower, upper], layers))).toEqual({ a: "/", "a/new": "5", b: "/", c: "6" });
   });
 
+  test("may have so many bytes of content, and no more", async () => {
+    const two = [[file("a", "12345")], [file("a", "67890")]];
+    expect(texts(await apply(two, { ...layers, maxBytes: 10 }))).toEqual({ a: "67890" });
+    await expect(apply(two, { ...layers, maxBytes: 9 })).rejects.toThrow(
+      /entry "a": with it the files have more than 9 bytes/,
+    );
+  });
+
   test("may put anything in the place of anything", async () => {
     const lower = [file("d/x", "1"), symlink("l", "d"), file("f", "2")];
     const upper = [file("d", "3"), directory("l"), file("l/y", "4"), directory("f")];

@@ -1,5 +1,3 @@
-import { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import type { LayerWriter } from "../../image/apply-layers.ts";
 import type { EntryMeta } from "../../image/entry-meta.ts";
 import { ImageError } from "../../image/image-error.ts";
@@ -7,6 +5,8 @@ import type { Tree, TreeEntry } from "./tree.ts";
 
 /** As many as the kernel follows. */
 const MAX_LINKS = 40;
+/** Of the contents of layers, which are kept in memory until the image is written. */
+const MAX_BYTES = 2 ** 31;
 
 export interface OverlayOptions {
   /** Parts of a directory of the tree that paths are below; none if not given. */
@@ -16,6 +16,8 @@ export interface OverlayOptions {
    * directory keeps a link to a directory that is in its place, and nothing but a directory takes a directory's place.
    */
   readonly merge?: "layers" | "sources";
+  /** Of the files that layers bring, 2 GiB if not given; more are refused. */
+  readonly maxBytes?: number;
 }
 
 /**
@@ -26,13 +28,16 @@ export class TreeOverlay implements LayerWriter {
   readonly #tree: Tree;
   readonly #below: readonly string[];
   readonly #replaces: boolean;
+  readonly #maxBytes: number;
+  #bytes = 0;
   /** What was made since `beginLayer`, with everything above it: whiteouts leave that alone. */
   readonly #touched = new Set<string>();
 
-  constructor(tree: Tree, { below = [], merge = "sources" }: OverlayOptions = {}) {
+  constructor(tree: Tree, { below = [], merge = "sources", maxBytes = MAX_BYTES }: OverlayOptions = {}) {
     this.#tree = tree;
     this.#below = below;
     this.#replaces = merge === "layers";
+    this.#maxBytes = maxBytes;
   }
 
   beginLayer(): void {
@@ -44,8 +49,14 @@ export class TreeOverlay implements LayerWriter {
   }
 
   async file(parts: readonly string[], meta: EntryMeta, content: AsyncIterable<Uint8Array>): Promise<void> {
-    const bytes = await buffer(Readable.from(content, { objectMode: false }));
-    this.put(parts, { type: "file", ...kept(meta), mode: meta.mode, content: bytes });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content) {
+      chunks.push(chunk);
+      this.#bytes += chunk.length;
+      if (this.#bytes > this.#maxBytes)
+        throw new ImageError(`with it the files have more than ${this.#maxBytes} bytes, and they are merged in memory`);
+    }
+    this.put(parts, { type: "file", ...kept(meta), mode: meta.mode, content: Buffer.concat(chunks) });
   }
 
   symlink(parts: readonly string[], meta: EntryMeta, target: string): void {
