@@ -1,19 +1,16 @@
-import { setImmediate } from "node:timers/promises";
 import { type EntryMeta, entryMeta } from "./entry-meta.ts";
 import { entryPath, whiteoutOf } from "./entry-path.ts";
 import { ImageError, reason } from "./image-error.ts";
 import type { Layer } from "./read-image.ts";
 import { type TarEntry, tarEntries } from "./tar-entries.ts";
-
-/** Entries, after which others have their turn. */
-const TURN = 64;
+import { takeTurns } from "./turns.ts";
 
 type Done = void | Promise<void>;
 
 /** Where layers go: writes below one directory, and nothing anywhere else. Paths are parts below it. */
 export interface LayerWriter {
   /** From here on, whiteouts hide all that was made before. */
-  beginLayer(): void;
+  beginLayer(): Done;
   directory(parts: readonly string[], meta: EntryMeta): Done;
   file(parts: readonly string[], meta: EntryMeta, content: AsyncIterable<Uint8Array>): Done;
   symlink(parts: readonly string[], meta: EntryMeta, target: string): Done;
@@ -70,17 +67,17 @@ interface Job {
 
 async function applyLayer(job: Job, layer: AppliedLayer): Promise<void> {
   const { signal, maxEntries = Number.POSITIVE_INFINITY } = job.options;
-  job.writer.beginLayer();
+  const turn = takeTurns();
   let at = "";
   let entries = 0;
   try {
+    await job.writer.beginLayer();
     for await (const entry of tarEntries(counted(job, layer.open()))) {
       signal?.throwIfAborted();
       job.entries += 1;
       entries += entry.header.type === "directory" ? 8 : 1;
       if (entries > maxEntries) throw new ImageError("it has more entries than can be remembered");
-      // Nobody else waits while many small entries come at once.
-      if (job.entries % TURN === 0) await setImmediate();
+      await turn();
       at = ` entry ${JSON.stringify(entry.header.name.slice(0, 200))}:`;
       await applyEntry(job, entry);
       at = "";

@@ -1,13 +1,15 @@
 import { ImageError } from "./image-error.ts";
+import { MAX_DEPTH } from "./resolve-in-root.ts";
 
 /**
  * A name of a layer's tar as parts below the root; empty for the root itself. A leading slash and "." say nothing; a name
- * with ".." is refused, as no builder writes one.
+ * with ".." is refused, as no builder writes one, and so is one of very many parts, which would be as many directories.
  */
 export function entryPath(name: string): string[] {
   if (name.includes("\0")) throw new ImageError("its name has a NUL byte");
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw new ImageError('its name has ".." in it and could lead out of the image');
+  if (parts.length > MAX_DEPTH) throw new ImageError(`its name has ${parts.length} parts, more than ${MAX_DEPTH}`);
   return parts;
 }
 

@@ -3,6 +3,10 @@ import { ImageError } from "./image-error.ts";
 
 /** As many as the kernel follows. */
 const MAX_LINKS = 40;
+/** Directories in one another. */
+export const MAX_DEPTH = 128;
+/** Looked at for one path, the parts of links among them. */
+const MAX_STEPS = 1024;
 
 /**
  * The path of a directory inside `root`, free of symbolic links below it. Links are followed as a process with that root
@@ -13,12 +17,16 @@ export function resolveDirectory(root: string, parts: readonly string[], missing
   const queue = [...parts];
   const resolved: string[] = [];
   let links = 0;
+  let steps = 0;
   for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
+    if (++steps > MAX_STEPS) throw new ImageError(`/${parts.join("/")} leads over more than ${MAX_STEPS} names`);
     if (part === "" || part === ".") continue;
     if (part === "..") {
       resolved.pop();
       continue;
     }
+    if (resolved.length >= MAX_DEPTH)
+      throw new ImageError(`/${parts.join("/")} is below more than ${MAX_DEPTH} others`);
     const path = [root, ...resolved, part].join("/");
     const found = lstat(path);
     if (found?.isSymbolicLink()) {
@@ -59,7 +67,12 @@ export function resolveFile(root: string, file: string): string | undefined {
   return undefined;
 }
 
-/** Never follows a link; undefined when there is nothing. */
+/** Does not follow a link that the path ends with; undefined when there is nothing, also as it would be below a file. */
 export function lstat(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
+    throw error;
+  }
 }

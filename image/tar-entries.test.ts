@@ -1,3 +1,4 @@
+import { extract } from "tar-stream";
 import { expect, test } from "vitest";
 import { tarEntries } from "./tar-entries.ts";
 import { directory, file, headerOf, layerOfBytes } from "./testing/layers.ts";
@@ -56,6 +57,17 @@ test("a malformed binary size is an error and no endless wait", async () => {
     for await (const _ of content);
   });
   await expect(read).rejects.toThrow("its size is not a number");
+});
+
+test("a tar-stream without the method that headers are checked in is refused", async () => {
+  const prototype = Object.getPrototypeOf(extract()) as { _decodeLongHeader: unknown };
+  const method = prototype._decodeLongHeader;
+  expect(method).toBeTypeOf("function");
+  prototype._decodeLongHeader = undefined;
+  const tar = await packTar([file("a", "text")]);
+  await expect(names(tar)).rejects.toThrow("this version of tar-stream is not known");
+  prototype._decodeLongHeader = method;
+  expect(await names(tar)).toEqual(["a"]);
 });
 
 test.each([

@@ -54,6 +54,8 @@ function catchXattrs(parser: Extract): () => ReadonlyMap<string, Uint8Array> {
     _decodeLongHeader(records: Uint8Array): void;
   };
   const decode = inside._decodeLongHeader;
+  // Without it no limit below would hold, and capabilities would be lost.
+  if (typeof decode !== "function") throw new Error("this version of tar-stream is not known: no _decodeLongHeader");
   let xattrs: ReadonlyMap<string, Uint8Array> = NONE;
   inside._decodeLongHeader = (records) => {
     const { type } = inside._header;

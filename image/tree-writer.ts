@@ -24,8 +24,22 @@ import { ImageError } from "./image-error.ts";
 import { PathSet } from "./path-set.ts";
 import { lstat, resolveDirectory } from "./resolve-in-root.ts";
 import type { TreeAccess } from "./tree-access.ts";
+import { takeTurns } from "./turns.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = constants;
+
+/** What a writer remembers at most; an image that wants more is refused. */
+export interface TreeLimits {
+  /** Directories until they get their modes and times, also those that were removed meanwhile. */
+  readonly directories: number;
+  /** Of their paths, characters in all. */
+  readonly pathLength: number;
+  /** What one layer makes, and directories above that. */
+  readonly paths: number;
+}
+
+/** For who has hundreds of megabytes to spare. */
+const HOST_LIMITS: TreeLimits = { directories: 1_000_000, pathLength: 128 << 20, paths: 10_000_000 };
 
 /**
  * Makes files below one directory, and nothing anywhere else: parents are resolved link by link inside it, the last part
@@ -35,22 +49,30 @@ export class TreeWriter implements LayerWriter {
   readonly #root: string;
   readonly #access: TreeAccess;
   readonly #keepOwners: boolean;
-  /** Modes and times of directories, set when all is written: they may forbid or be changed by writing into them. */
+  readonly #limits: TreeLimits;
+  /**
+   * Modes and times of directories, set when all is written: they may forbid or be changed by writing into them. One that
+   * was removed stays here until then: a directory in its place has its own, and anything else is passed over.
+   */
   readonly #directories = new Map<string, Pick<EntryMeta, "mode" | "mtime">>();
   /** What the layer under way has made, with everything above it: whiteouts leave that alone. */
-  readonly #touched = new PathSet();
+  readonly #touched: PathSet;
+  readonly #turn = takeTurns();
+  #pathLength = 0;
 
   /** `root` exists. With `keepOwners` (only root may) files get the owners of the image. */
-  constructor(root: string, access: TreeAccess, keepOwners: boolean) {
+  constructor(root: string, access: TreeAccess, keepOwners: boolean, limits: TreeLimits = HOST_LIMITS) {
     this.#root = realpathSync(root);
     this.#access = access;
     this.#keepOwners = keepOwners;
+    this.#limits = limits;
+    this.#touched = new PathSet(limits.paths);
   }
 
-  beginLayer(): void {
+  async beginLayer(): Promise<void> {
     this.#touched.clear();
     // Root is kept out by no mode, so nothing has to be remembered for longer.
-    if (this.#keepOwners) this.finish();
+    if (this.#keepOwners) await this.finish();
   }
 
   async directory(parts: readonly string[], meta: EntryMeta): Promise<void> {
@@ -67,7 +89,7 @@ export class TreeWriter implements LayerWriter {
         closeSync(fd);
       }
     });
-    this.#directories.set(path, { mode: meta.mode, mtime: meta.mtime });
+    this.#remember(path, { mode: meta.mode, mtime: meta.mtime });
   }
 
   async file(parts: readonly string[], meta: EntryMeta, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -132,15 +154,17 @@ export class TreeWriter implements LayerWriter {
   }
 
   /** Gives directories their modes and times. */
-  finish(): void {
+  async finish(): Promise<void> {
     for (const [path, { mode, mtime }] of [...this.#directories].reverse()) {
-      if (lstat(path)?.isDirectory() !== true || realpathSync(path) !== path) continue;
+      await this.#turn();
+      if (lstat(path)?.isDirectory() !== true || realpathSync.native(path) !== path) continue;
       this.#access.directory(path, (place) => {
         utimesSync(place, mtime, mtime);
         chmodSync(place, mode);
       });
     }
     this.#directories.clear();
+    this.#pathLength = 0;
   }
 
   /** Where a new file goes: its parents are there and nothing is in the way, but for a directory if that is wanted. */
@@ -158,9 +182,17 @@ export class TreeWriter implements LayerWriter {
     return resolveDirectory(this.#root, parts, (path) => {
       if (!make) throw new ImageError(`${path.slice(this.#root.length)} is missing`);
       this.#access.entry(path, (place) => mkdirSync(place, 0o755));
-      this.#directories.set(path, IMPLIED_DIRECTORY);
+      this.#remember(path, IMPLIED_DIRECTORY);
       this.#touched.add(path);
     });
+  }
+
+  /** Throws ImageError for one too many. */
+  #remember(path: string, meta: Pick<EntryMeta, "mode" | "mtime">): void {
+    if (!this.#directories.has(path)) this.#pathLength += path.length;
+    this.#directories.set(path, meta);
+    if (this.#directories.size > this.#limits.directories || this.#pathLength > this.#limits.pathLength)
+      throw new ImageError("its directories, with those above them, are more than can be remembered");
   }
 
   #resolveExisting(parts: readonly string[]): string | undefined {
@@ -172,6 +204,7 @@ export class TreeWriter implements LayerWriter {
   }
 
   async #removeLower(path: string): Promise<void> {
+    await this.#turn();
     if (!this.#touched.has(path)) await this.#remove(path);
     else if (lstat(path)?.isDirectory()) {
       for (const name of readdirSync(path)) await this.#removeLower(`${path}/${name}`);
@@ -180,8 +213,5 @@ export class TreeWriter implements LayerWriter {
 
   async #remove(path: string): Promise<void> {
     await this.#access.entry(path, (place) => rm(place, { recursive: true, force: true }));
-    for (const each of this.#directories.keys()) {
-      if (each === path || each.startsWith(`${path}/`)) this.#directories.delete(each);
-    }
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { zstdCompressSync } from "node:zlib";
+import { constants, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { unzstd } from "./unzstd.ts";
@@ -46,6 +46,13 @@ test("what breaks off, and what is no zstd, is an error", async () => {
   const damaged = Buffer.from(frame);
   damaged.fill(0xff, 4, 40);
   await expect(all([damaged])).rejects.toThrow();
+});
+
+test("a frame may ask for a window of 8 MiB, and no more", async () => {
+  const content = Buffer.alloc(20 << 20, "x");
+  const frame = (log: number) => zstdCompressSync(content, { params: { [constants.ZSTD_c_windowLog]: log } });
+  expect((await all([frame(23)])).equals(content)).toBe(true);
+  await expect(all([frame(24)])).rejects.toThrow(/too much memory/);
 });
 
 test("who stops reading leaves nothing that waits", async () => {

@@ -1,6 +1,9 @@
 import { once } from "node:events";
-import { createZstdDecompress, type ZstdDecompress } from "node:zlib";
+import { constants, createZstdDecompress, type ZstdDecompress } from "node:zlib";
 import { zstdFrames } from "./zstd-frames.ts";
+
+/** Bytes as a power of two, which a frame can make a decoder keep; RFC 8878 (3.1.1.1.2) asks for no more. */
+const WINDOW_LOG = 23;
 
 /**
  * The content of a zstd stream of any number of frames; zstd:chunked has one for each file. Node's own decoder is for one
@@ -10,7 +13,7 @@ export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator
   let decoder: ZstdDecompress | undefined;
   try {
     for await (const { bytes, isLast } of zstdFrames(source)) {
-      const current = decoder ?? createZstdDecompress();
+      const current = decoder ?? createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG } });
       decoder = current;
       yield* decoded(current, () => new Promise((resolve) => current.write(bytes, resolve)));
       if (!isLast) continue;

@@ -35,6 +35,6 @@ export async function unpack(
     const owners = keepOwners ? [] : ["owners of files: all are yours, as only root may give files away"];
     return { ...report, notes: [...report.notes, ...owners] };
   } finally {
-    writer.finish();
+    await writer.finish();
   }
 }

@@ -171,6 +171,47 @@ export function hostileLayers(apply: Apply): void {
     });
   });
 
+  describe("few bytes don't become many directories", () => {
+    test("by names of many parts", async () => {
+      const result = await survive(() => [Array.from({ length: 40 }, (_, at) => file(`d${at}/${"a/".repeat(1900)}f`))]);
+      expect(String(result)).toContain("its name has 1902 parts, more than 128");
+    });
+
+    test("by links with many parts", async () => {
+      const deep = (name: string) => symlink(name, "a/".repeat(1000));
+      const result = await survive(() => [[deep("l"), file("l/f")]]);
+      expect(String(result)).toContain("is below more than 128 others");
+      const round = (name: string, next: string) => symlink(name, `${"d/../".repeat(300)}${next}`);
+      const rounds = await survive(() => [
+        [directory("d"), round("a", "b"), round("b", "c"), round("c", "d"), file("a/f")],
+      ]);
+      expect(String(rounds)).toContain("leads over more than 1024 names");
+    });
+
+    test("by many names; others have their turn meanwhile", { timeout: 120_000 }, async () => {
+      using here = place();
+      const below = `${"n".repeat(20)}/`.repeat(120);
+      const layer = await layerOf(Array.from({ length: 60 }, (_, at) => file(`d${at}/${below}f`)));
+      let turns = 0;
+      const timer = setInterval(() => turns++, 1);
+      const result = await apply([layer], here.root).catch((error: unknown) => error);
+      clearInterval(timer);
+      if (result instanceof Error) {
+        expect(result).toBeInstanceOf(ImageError);
+        expect(result.message).toContain("its directories, with those above them, are more than can be remembered");
+      }
+      expect(turns).toBeGreaterThan(10);
+    });
+  });
+
+  test("what is remembered of a directory goes with it", async () => {
+    const made = await survive(() => [
+      [directory("d/e", 0), file("d", "1"), file("e")],
+      [file(".wh.d"), file("d/e", "2")],
+    ]);
+    expect(made).toEqual({ "d/": "", "d/e": "2", e: "" });
+  });
+
   test("damaged bytes never hang and never write outside", { timeout: 60_000 }, async () => {
     const tar = await packTar([directory("d"), file("d/f", "x".repeat(700)), symlink("l", "d"), hardLink("h", "d/f")]);
     const change = fc.record({ at: fc.nat(tar.length - 1), byte: fc.nat(255) });

@@ -115,7 +115,9 @@ export function imagePullScenarios(current: { pod: Pod }): void {
     registry.stall(false);
     expect((await current.pod.finish(id, id)).stdout.toString()).toMatch(/^upper x+$/);
     expect(await images()).toBe("1\n1\n");
-    await current.pod.remove(id);
+    const again = await start(["cat", "/etc/hello"]);
+    expect((await current.pod.finish(again, again)).stdout.toString()).toMatch(/^upper x+$/);
+    for (const each of [id, again]) await current.pod.remove(each);
     expect(await left(id)).toBe("none\n");
   });
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { directory, file, hardLink, headerOf, layerOf, layerOfBytes, symlink } from "../../../image/testing/layers.ts";
@@ -79,6 +79,20 @@ test("an opaque directory hides what lower layers have in it, and a whiteout one
   ]);
   expect(treeOf(image.root)).toEqual({ "d/": "", "d/new": "2", keep: "1" });
   expect(statSync(image.at("d")).isDirectory()).toBe(true);
+});
+
+test.runIf(isRoot)("directories that long names imply leave the guest its inodes too (as root)", async () => {
+  using temporary = temporaryDirectory();
+  execFileSync("mount", ["-t", "tmpfs", "-o", "nr_inodes=4000", "none", temporary.path]);
+  try {
+    const layer = await layerOf(Array.from({ length: 60 }, (_, at) => file(`d${at}/${"a/".repeat(100)}f`)));
+    await expect(unpackImage(sys, { layers: [layer] }, temporary.path, signal)).rejects.toThrow("no room is left");
+    const { ffree } = statfsSync(temporary.path);
+    expect(ffree).toBeGreaterThan(400);
+    expect(ffree).toBeLessThan(1100);
+  } finally {
+    execFileSync("umount", [temporary.path]);
+  }
 });
 
 test("a layer of more entries than the agent can remember is refused, and others have their turn meanwhile", async () => {
