@@ -14,7 +14,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
           include: [
             "{agent,proto,image,host,rootfs-builder}/**/*.test.ts",
-            "test/{transport,clean-up,docs,plans}/**/*.test.ts",
+            "test/{transport,clean-up,docs,plans,bench}/**/*.test.ts",
           ],
           testTimeout: 30_000,
           maxWorkers: 2,

@@ -48,5 +48,6 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need openssl openssl "makes the certificates of tests' registries" has openssl; fi
   if [ "$goal" = test ]; then need golang-go "go 1.18" "builds the validation programs of the OCI runtime tests" has_go; fi
   need musl-tools musl-gcc "links init: with musl it is small, and forks fast" has musl-gcc
+  if [ "$dev" = yes ]; then need strace strace "counts the system calls of an exec" has strace; fi
   if [ "$dev" = yes ]; then need "clang libclang-rt-dev" "clang with libFuzzer" "builds the fuzzers" has_fuzzer; fi
 }

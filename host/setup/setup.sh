@@ -3,7 +3,8 @@
 #
 #   sh host/setup/setup.sh [demo|test] [--dev]
 #
-# demo: what a guest needs. test (the default): crun for the benchmark as well. --dev: clang for the fuzzers as well.
+# demo: what a guest needs. test (the default): crun for the benchmark as well. --dev: clang for the
+# fuzzers and strace as well.
 # Needs only npm and, to install packages, apt. Changes nothing when all is there. Exit status 1: something is missing
 # and cannot be installed from here; the last lines say what to do.
 # Downloads and tools are kept in ${GUESTD_CACHE:-~/.cache/guestd}.
@@ -20,7 +21,7 @@ for argument in "$@"; do
     demo | test) goal=$argument ;;
     --dev) dev=yes ;;
     *)
-      echo "setup: unknown argument \"$argument\": use demo or test, and --dev for the fuzzers' compiler" >&2
+      echo "setup: unknown argument \"$argument\": use demo or test, and --dev for the fuzzers' compiler and strace" >&2
       exit 2
       ;;
   esac

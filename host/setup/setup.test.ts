@@ -116,7 +116,7 @@ describe("setup.sh", () => {
   test("an unknown argument is refused", () => {
     expect(setup("dmeo")).toEqual({
       status: 2,
-      output: 'setup: unknown argument "dmeo": use demo or test, and --dev for the fuzzers\' compiler\n',
+      output: 'setup: unknown argument "dmeo": use demo or test, and --dev for the fuzzers\' compiler and strace\n',
     });
   });
 });

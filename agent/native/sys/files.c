@@ -40,9 +40,8 @@ static napi_value call_set_non_blocking(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
   if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
-  long flags = SYS_RETRY(fcntl(fd, F_GETFL));
-  if (flags >= 0 && !(flags & O_NONBLOCK)) flags = SYS_RETRY(fcntl(fd, F_SETFL, (int)flags | O_NONBLOCK));
-  return result(env, flags < 0 ? flags : 0);
+  int on = 1;
+  return result(env, SYS_RETRY(ioctl(fd, FIONBIO, &on)));
 }
 
 /* dup(fd): a copy, close-on-exec, above the standard descriptors */
@@ -104,12 +103,12 @@ static napi_value call_splice(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(splice(from, NULL, to, NULL, (size_t)length, SPLICE_F_NONBLOCK)));
 }
 
-static long write_all(int fd, const uint8_t *from, size_t length) {
-  while (length > 0) {
-    long wrote = SYS_RETRY(write(fd, from, length));
+/* From the start of the file; its offset stays 0. */
+static long fill(int fd, const uint8_t *from, size_t length) {
+  for (size_t done = 0; done < length;) {
+    long wrote = SYS_RETRY(pwrite(fd, from + done, length - done, (off_t)done));
     if (wrote <= 0) return wrote < 0 ? wrote : -EIO;
-    from += wrote;
-    length -= (size_t)wrote;
+    done += (size_t)wrote;
   }
   return 0;
 }
@@ -125,8 +124,7 @@ static napi_value call_memory_file(napi_env env, napi_callback_info info) {
     return NULL;
   long fd = SYS_RETRY(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (fd < 0) return result(env, fd);
-  long status = write_all((int)fd, content, length);
-  if (status == 0) status = SYS_RETRY(lseek((int)fd, 0, SEEK_SET));
+  long status = fill((int)fd, content, length);
   if (status == 0)
     status = SYS_RETRY(fcntl((int)fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
   if (status < 0) close_quietly((int)fd);

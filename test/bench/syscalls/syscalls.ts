@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { textTable } from "../../../host/cli/text-table.ts";
+import { startHostAgent } from "../../agent/host-agent.ts";
+import { whyNoNamespaces } from "../../init/harness.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { buildShippedAgent } from "../shipped-agent.ts";
+import { type Counts, countCalls } from "./count-calls.ts";
+
+const root = join(import.meta.dirname, "../../..");
+const ROLES = ["agent", "init", "child"];
+/** Before what is counted, so that code is compiled and pages are there. */
+const WARM = 200;
+const EXECS = 100;
+
+/**
+ * Prints what system calls one exec takes, by name and by who makes them: ExecProcess, ReadStdout and ReadStderr to their
+ * ends, WaitProcess. The mean of many, one after the other. strace slows all of it down, so no time is printed.
+ */
+async function main(): Promise<void> {
+  const reason = whyNoNamespaces();
+  if (reason !== undefined) throw new Error(reason);
+  mkdirSync(join(root, "build"), { recursive: true });
+  const directory = mkdtempSync(join(root, "build/syscalls-"));
+  try {
+    process.stdout.write(table(await measure(directory)));
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function measure(directory: string): Promise<ReadonlyMap<string, Counts>> {
+  await using machine = await startHostAgent({ agentCommand: await buildShippedAgent(root, directory) });
+  await using client = await machine.connect();
+  const pod = await Pod.open(machine, client);
+  const container = await pod.start(["sleep", "1000"]);
+  await execs(pod, container, WARM);
+  const [agent, init] = [await machine.agentPid(), await machine.initPid()];
+  const roles = new Map([[init, "init"]]);
+  for (const thread of readdirSync(`/proc/${agent}/task`)) roles.set(Number(thread), "agent");
+  const log = join(directory, "strace.log");
+  const strace = spawn("strace", ["-f", "-o", log, "-p", String(init), "-p", String(agent)], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  await traced([...roles.keys()], strace.pid);
+  await execs(pod, container, EXECS);
+  await ended(strace);
+  await pod.remove(container);
+  return countCalls(readFileSync(log, "utf8"), roles);
+}
+
+async function execs(pod: Pod, container: string, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) {
+    const { stdout, status } = await pod.execute(container, ["/bin/echo", "hello"]);
+    if (stdout.toString() !== "hello\n" || status !== 0)
+      throw new Error(`exec: exit code ${status}, output "${stdout}"`);
+  }
+}
+
+/** Resolves when all of them have this tracer. */
+async function traced(pids: readonly number[], tracer = -1): Promise<void> {
+  const has = (pid: number) =>
+    new RegExp(`^TracerPid:\\s+${tracer}$`, "m").test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  for (let tries = 0; !pids.every(has); tries++) {
+    if (tries === 500) throw new Error("strace did not attach");
+    await sleep(10);
+  }
+}
+
+async function ended(strace: ChildProcess): Promise<void> {
+  const exit = once(strace, "exit");
+  strace.kill("SIGINT");
+  await exit;
+}
+
+function table(counts: ReadonlyMap<string, Counts>): string {
+  const each = (role: string, name: string) => (counts.get(role)?.get(name) ?? 0) / EXECS;
+  const total = (name: string) => ROLES.reduce((sum, role) => sum + each(role, name), 0);
+  const names = [...new Set([...counts.values()].flatMap((its) => [...its.keys()]))].sort(
+    (a, b) => total(b) - total(a),
+  );
+  const all = (value: (name: string) => number) => names.reduce((sum, name) => sum + value(name), 0);
+  const number = (value: number) => (value === 0 ? "" : value.toFixed(1)).padStart(6);
+  const row = (name: string, of: (role: string) => number, sum: number) => [
+    name,
+    ...ROLES.map((role) => number(of(role))),
+    number(sum),
+  ];
+  // What comes once in fifty execs is not an exec's.
+  const shown = names.filter((name) => total(name) >= 0.05);
+  const rows = [
+    ["", ...ROLES.map((role) => role.padStart(6)), "   all"],
+    ...shown.map((name) => row(name, (role) => each(role, name), total(name))),
+    row("all", (role) => all((name) => each(role, name)), all(total)),
+  ];
+  return textTable(rows);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench:syscalls: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
