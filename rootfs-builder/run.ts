@@ -17,6 +17,7 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
   ["debugfs", "e2fsprogs"],
   ["mksquashfs", "squashfs-tools"],
   ["veritysetup", "cryptsetup-bin"],
+  ["setfattr", "attr"],
   ["strip", "binutils"],
   ["go", "golang-go"],
 ]);

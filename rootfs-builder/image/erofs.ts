@@ -1,14 +1,17 @@
 import { run } from "../run.ts";
+import { hasAttributes } from "../tree/attributes.ts";
 import type { Tree } from "../tree/tree.ts";
 import { setErofsOwners } from "./erofs-owners.ts";
 
 /** A larger cluster is smaller by 3 % at most. */
 const CLUSTER = 65_536;
+/** As many as may have an attribute of the same value before it goes to a place that they share: none. */
+const BESIDE_INODES = "2147483647";
 
 export interface ErofsOptions {
   /** By LZ4, which all kernels with EROFS read; DAX can't map such files. */
   readonly compressed?: boolean;
-  /** The tree that the folder was made of: files get its owners. All are root's if not given. */
+  /** The tree that the folder was made of: files get its owners, and keep the folder's attributes if it has some. All are root's if not given. */
   readonly owners?: Tree;
 }
 
@@ -19,8 +22,9 @@ export interface ErofsOptions {
  */
 export async function makeErofs(directory: string, image: string, options: ErofsOptions = {}): Promise<void> {
   const id = "67756573-7464-4000-8000-000000000000";
+  const attributes = options.owners !== undefined && hasAttributes(options.owners) ? BESIDE_INODES : "-1";
   const packing = options.compressed === true ? ["-zlz4hc,9", `-C${CLUSTER}`] : ["-E", "noinline_data"];
-  const fixed = ["--quiet", ...packing, "-x", "-1", "-T", "0", "-U", id, "--all-root"];
+  const fixed = ["--quiet", ...packing, "-x", attributes, "-T", "0", "-U", id, "--all-root"];
   await run("mkfs.erofs", [...fixed, image, directory]);
   if (options.owners !== undefined) await setErofsOwners(image, options.owners);
 }

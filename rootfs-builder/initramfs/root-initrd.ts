@@ -1,3 +1,4 @@
+import { BuildError } from "../build-error.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { type Compression, compress } from "./compress.ts";
 import { type CpioEntry, cpioArchive } from "./cpio.ts";
@@ -21,6 +22,10 @@ export interface RootInitrdOptions {
 export async function rootInitrd(tree: Tree, options: RootInitrdOptions = {}): Promise<Buffer> {
   const { compression = "gzip", modules = [] } = options;
   const paths = [...tree.keys()].sort();
+  const odd = paths.find((path) => (tree.get(path)?.xattrs?.size ?? 0) > 0);
+  if (odd !== undefined) {
+    throw new BuildError(`initramfs: ${odd} has extended attributes, which a cpio can't hold: use a file system`);
+  }
   const entries = paths.flatMap((path) => {
     const entry = tree.get(path);
     return entry === undefined ? [] : [cpioEntry(path, entry)];

@@ -2,6 +2,7 @@ import { BuildError } from "../build-error.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { MAX_ENTRIES, MAX_TARGET } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
+import { attributeBytes, erofsAttributes } from "./erofs-attributes.ts";
 
 export const SUPERBLOCK = 1024;
 const MAGIC = 0xe0f5e1e2;
@@ -38,6 +39,7 @@ interface Inode extends Omit<InodePlace, "node"> {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  readonly xattrs: ReadonlyMap<string, Uint8Array>;
   readonly layout: Layout;
   readonly data: () => Buffer;
 }
@@ -55,6 +57,7 @@ function walk(bytes: Buffer): Erofs {
   const bits = bytes.readUInt8(SUPERBLOCK + 12);
   if (bits < 9 || bits > 16) throw new BuildError(`EROFS: blocks of 2^${bits} bytes`);
   const blockSize = 1 << bits;
+  const shared = bytes.readUInt32LE(SUPERBLOCK + 44) * blockSize;
   const metaStart = bytes.readUInt32LE(SUPERBLOCK + 40) * blockSize;
   const tree: Tree = new Map();
   const layouts = new Map<string, Layout>();
@@ -64,7 +67,7 @@ function walk(bytes: Buffer): Erofs {
   const directories = new Set<number>();
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { path, node } = next;
-    const inode = readInode(bytes, metaStart + node * 32, blockSize);
+    const inode = readInode(bytes, metaStart + node * 32, blockSize, shared);
     const entry = files.get(node) ?? entryOf(inode, path);
     if (tree.has(path)) throw new BuildError(`EROFS: two entries are named /${shown(path)}`);
     if (path !== "") tree.set(path, entry);
@@ -84,14 +87,15 @@ function walk(bytes: Buffer): Erofs {
   return { blockSize, tree, layouts, inodes, size: bytes.readUInt32LE(SUPERBLOCK + 36) * blockSize };
 }
 
-function readInode(bytes: Buffer, at: number, blockSize: number): Inode {
+function readInode(bytes: Buffer, at: number, blockSize: number, shared: number): Inode {
   const format = bytes.readUInt16LE(at);
   const extended = (format & 1) === 1;
   const layout = LAYOUTS[(format >> 1) & 7];
   if (layout === undefined) throw new BuildError(`EROFS: an inode at ${at} of unknown layout`);
   const attributes = bytes.readUInt16LE(at + 2);
   const size = extended ? Number(bytes.readBigUInt64LE(at + 8)) : bytes.readUInt32LE(at + 8);
-  const tail = at + (extended ? 64 : 32) + (attributes === 0 ? 0 : 12 + 4 * (attributes - 1));
+  const inodeEnd = at + (extended ? 64 : 32);
+  const tail = inodeEnd + attributeBytes(attributes);
   return {
     at,
     extended,
@@ -99,6 +103,7 @@ function readInode(bytes: Buffer, at: number, blockSize: number): Inode {
     mode: bytes.readUInt16LE(at + 4),
     uid: extended ? bytes.readUInt32LE(at + 24) : bytes.readUInt16LE(at + 24),
     gid: extended ? bytes.readUInt32LE(at + 28) : bytes.readUInt16LE(at + 26),
+    xattrs: erofsAttributes(bytes, inodeEnd, attributes, shared),
     layout,
     data() {
       const start = bytes.readUInt32LE(at + 16) * blockSize;
@@ -109,9 +114,13 @@ function readInode(bytes: Buffer, at: number, blockSize: number): Inode {
   };
 }
 
-function entryOf({ mode, uid, gid, size, layout, data }: Inode, path: string): TreeEntry {
+function entryOf({ mode, uid, gid, xattrs, size, layout, data }: Inode, path: string): TreeEntry {
   const type = TYPES[(mode >> 12) as keyof typeof TYPES];
-  const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
+  const owned = {
+    ...(uid === 0 ? {} : { uid }),
+    ...(gid === 0 ? {} : { gid }),
+    ...(xattrs.size === 0 ? {} : { xattrs }),
+  };
   const permissions = mode & 0o7777;
   if (type === "directory" || type === "symlink") {
     if (!READABLE.includes(layout)) throw new BuildError(`EROFS: /${shown(path)} is a ${type}, and ${layout}`);

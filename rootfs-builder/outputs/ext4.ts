@@ -1,6 +1,7 @@
 import { truncate, writeFile } from "node:fs/promises";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
+import { hasAttributes } from "../tree/attributes.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 
 const BLOCK = 4096;
@@ -25,7 +26,7 @@ export async function makeExt4(tree: Tree, directory: string, image: string): Pr
   const size = Math.ceil((content * 1.01 + inodes * INODE_BYTES + 2 * MIB) / MIB) * MIB;
   await writeFile(image, "");
   await truncate(image, size);
-  const extended = `root_owner=0:0,hash_seed=${HASH_SEED},lazy_itable_init=0,no_copy_xattrs`;
+  const extended = `root_owner=0:0,hash_seed=${HASH_SEED},lazy_itable_init=0${hasAttributes(tree) ? "" : ",no_copy_xattrs"}`;
   const format = ["-q", "-F", "-t", "ext4", "-b", String(BLOCK), "-m", "0", "-N", String(inodes), "-U", UUID];
   const features = ["-O", "^has_journal,^resize_inode,^metadata_csum_seed", "-E", extended];
   await run("mke2fs", [...format, ...features, "-d", directory, image], { env: FIXED_TIME });

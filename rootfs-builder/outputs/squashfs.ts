@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
+import { hasAttributes } from "../tree/attributes.ts";
 import type { Tree } from "../tree/tree.ts";
 
 /**
@@ -10,7 +11,7 @@ import type { Tree } from "../tree/tree.ts";
 export async function makeSquashfs(tree: Tree, directory: string, image: string): Promise<void> {
   const owners = `${image}.owners`;
   await writeFile(owners, ownerLines(tree));
-  const fixed = ["-all-time", "0", "-mkfs-time", "0", "-no-xattrs", "-no-exports"];
+  const fixed = ["-all-time", "0", "-mkfs-time", "0", hasAttributes(tree) ? "-xattrs" : "-no-xattrs", "-no-exports"];
   const options = ["-noappend", "-quiet", "-no-progress", ...fixed, "-pf", owners];
   await run("mksquashfs", [directory, image, ...options, "-comp", "zstd", "-Xcompression-level", "9"]);
 }

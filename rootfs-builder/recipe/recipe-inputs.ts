@@ -4,6 +4,7 @@ import type { DebianPackage } from "../debian/debian-package.ts";
 import { digestOf, type FileDigests } from "../digest.ts";
 import { bytesOf, type Component } from "../image/contents.ts";
 import type { ImageInputs } from "../image/image-inputs.ts";
+import { checkAttributes } from "../tree/attributes.ts";
 import { dropPrivileges } from "../tree/privileged-files.ts";
 import type { Tree } from "../tree/tree.ts";
 import { addSource, sourceName } from "./add-source.ts";
@@ -40,7 +41,7 @@ export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () 
         if (recipe.dropPrivileges) dropPrivileges(tree);
         added.push({ name: nameInRecipe(recipe, source), bytes: Math.max(0, bytesOf(tree) - before) });
       }
-      refuseAttributes(tree);
+      checkAttributes(tree);
       return added;
     },
   };
@@ -50,14 +51,4 @@ export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () 
 function nameInRecipe({ file }: Recipe, source: Source): string {
   if (source.kind === "packages") return sourceName(source);
   return sourceName({ ...source, path: relative(dirname(file), source.path) });
-}
-
-/** Trees carry extended attributes; no output does yet. */
-function refuseAttributes(tree: Tree): void {
-  for (const [path, { xattrs }] of tree) {
-    const [name] = xattrs?.keys() ?? [];
-    if (name === undefined) continue;
-    const hint = name === "security.capability" ? "privileged-files: drop takes it away" : "take it away in the source";
-    throw new BuildError(`image: ${path} has the extended attribute ${name}, which no output carries: ${hint}`);
-  }
 }

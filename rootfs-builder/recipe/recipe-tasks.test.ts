@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { file, hardLink, symlink } from "../../image/testing/layers.ts";
 import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
 import { AptRepository } from "../debian/testdata/apt-repository.ts";
+import { readErofs } from "../inspect/read-erofs.ts";
+import { outputFile } from "../outputs/output-names.ts";
 import { KATA_INITRD } from "../steps/kata-steps.ts";
 import { buildRecipe } from "./recipe-tasks.ts";
 
@@ -28,7 +29,7 @@ describe("building a recipe", () => {
   let folder = "";
   let repository: AptRepository;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "guestd-build-recipe-"));
+    folder = mkdtempSync(join(root, "build/guestd-build-recipe-"));
     repository = new AptRepository(join(folder, "apt"));
     for (const [name, value] of Object.entries(repository.env)) vi.stubEnv(name, value);
     vi.stubEnv("GUESTD_CACHE", join(folder, "cache"));
@@ -45,10 +46,10 @@ describe("building a recipe", () => {
 
   async function build(
     sources: readonly object[],
-    how: { update?: boolean; to?: string; options?: object } = {},
+    how: { update?: boolean; to?: string; options?: object; outputs?: readonly string[] } = {},
   ): Promise<void> {
-    const { to = "out", options = {}, ...rest } = how;
-    put("mine.json", JSON.stringify({ name: "mine", agent: false, outputs: ["kata-initrd"], options, sources }));
+    const { to = "out", options = {}, outputs = ["kata-initrd"], ...rest } = how;
+    put("mine.json", JSON.stringify({ name: "mine", agent: false, outputs, options, sources }));
     await buildRecipe(join(folder, "mine.json"), { root, to: join(folder, to), ...rest });
   }
 
@@ -185,15 +186,24 @@ describe("building a recipe", () => {
     await refused([{ tar: "bad.tar" }], message);
   });
 
-  test("refuses an extended attribute, which no output has, by its name; capabilities may be dropped", async () => {
+  test("refuses an extended attribute that is not of class user by its name; capabilities may be dropped", async () => {
     const pax = { "SCHILY.xattr.security.capability": "x" };
     put("cap.tar", await packTar([{ ...file("a", "1", 0o4755), pax }]));
     await refused(
       [{ tar: "cap.tar" }],
-      /^image: a has the extended attribute security.capability, [^\n]*: drop takes it/,
+      /^image: a has the extended attribute security.capability; [^\n]*: drop takes it/,
     );
     await build([{ tar: "cap.tar" }], { options: { "privileged-files": "drop" } });
     expect(list()).toEqual(["-rwxr-xr-x a"]);
+  });
+
+  test("keeps an extended attribute of class user, in a file system", async () => {
+    const pax = { "SCHILY.xattr.user.note": "mine" };
+    put("note.tar", await packTar([{ ...file("a", "1", 0o444), pax }]));
+    await refused([{ tar: "note.tar" }], /^initramfs: a has extended attributes, which a cpio can't hold/);
+    await build([{ tar: "note.tar" }], { outputs: ["erofs"] });
+    const tree = readErofs(readFileSync(join(folder, "out/outputs", outputFile("erofs")))).tree;
+    expect(tree.get("a")?.xattrs).toEqual(new Map([["user.note", Buffer.from("mine")]]));
   });
 
   test("refuses tars, images and packages that are cut off, and leaves nothing", async () => {

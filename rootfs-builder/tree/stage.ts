@@ -1,10 +1,11 @@
 import { chmod, link, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeAttributes } from "./attributes.ts";
 import type { Tree, TreeFile } from "./tree.ts";
 
 /**
  * Writes a tree into `directory`, which has to be new and empty, in sorted order, as whoever runs this. Modes are kept,
- * whatever the umask; owners are not. `directory` itself gets mode 0755.
+ * whatever the umask, and extended attributes; owners are not. `directory` itself gets mode 0755.
  */
 export async function stage(tree: Tree, directory: string): Promise<void> {
   const written = new Map<TreeFile, string>();
@@ -20,15 +21,15 @@ export async function stage(tree: Tree, directory: string): Promise<void> {
         await link(first, target);
         continue;
       }
-      await writeFile(target, entry.content, { flag: "wx" });
-      await chmod(target, entry.mode);
+      await writeFile(target, entry.content, { flag: "wx", mode: 0o600 });
       written.set(entry, target);
     }
   }
-  // Last and from the inside out: a directory may be one that its owner can't write to.
+  await writeAttributes(tree, directory);
+  // Last and from the inside out: a file or directory may be one that its owner can't write to.
   for (const path of paths.toReversed()) {
     const entry = tree.get(path);
-    if (entry?.type === "directory") await chmod(join(directory, path), entry.mode);
+    if (entry !== undefined && entry.type !== "symlink") await chmod(join(directory, path), entry.mode);
   }
   await chmod(directory, 0o755);
 }
