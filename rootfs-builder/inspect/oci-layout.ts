@@ -1,35 +1,42 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
+import { hashFile } from "../digest.ts";
 import { type Check, check } from "./check.ts";
 
 const MAX_BLOBS = 1000;
+/** Of a JSON document; that is what image/image-json.ts reads too. */
+const MAX_DOCUMENT = 8 << 20;
 
 /** Whether every blob that an OCI layout's index leads to is there and is what its digest says. */
 export async function ociChecks(directory: string): Promise<readonly Check[]> {
-  const layout: unknown = JSON.parse(await readFile(join(directory, "oci-layout"), "utf8"));
+  const layout = await readDocument(join(directory, "oci-layout"));
   const version = objectOf(layout)["imageLayoutVersion"];
   const problems: string[] = [];
   const seen = new Set<string>();
-  const pending = descriptorsOf(JSON.parse(await readFile(join(directory, "index.json"), "utf8")));
+  const pending = descriptorsOf(await readDocument(join(directory, "index.json")));
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { digest, size, mediaType } = next;
     if (seen.has(digest)) continue;
     if (seen.add(digest).size > MAX_BLOBS) throw new BuildError(`${directory}: more than ${MAX_BLOBS} blobs`);
-    const content = await readFile(join(directory, "blobs/sha256", digest)).catch(() => undefined);
-    if (content === undefined) problems.push(`${short(digest)} is missing`);
-    else if (content.length !== size) problems.push(`${short(digest)} has ${content.length} bytes, not ${size}`);
-    else if (createHash("sha256").update(content).digest("hex") !== digest)
-      problems.push(`${short(digest)} is another`);
-    else if (/\.(manifest|index)\.v1\+json$/.test(mediaType))
-      pending.push(...descriptorsOf(JSON.parse(content.toString())));
+    const blob = join(directory, "blobs/sha256", digest);
+    const found = await stat(blob).catch(() => undefined);
+    if (!found?.isFile()) problems.push(`${short(digest)} is missing`);
+    else if (found.size !== size) problems.push(`${short(digest)} has ${found.size} bytes, not ${size}`);
+    else if ((await hashFile(blob)) !== digest) problems.push(`${short(digest)} is another`);
+    else if (/\.(manifest|index)\.v1\+json$/.test(mediaType)) pending.push(...descriptorsOf(await readDocument(blob)));
   }
   const found = problems.join("; ") || `${seen.size} blobs`;
   return [
     check("OCI layout", version === "1.0.0", String(version), "version 1.0.0"),
     check("blobs of the OCI layout", problems.length === 0 && seen.size > 0, found, "what their digests say"),
   ];
+}
+
+async function readDocument(path: string): Promise<unknown> {
+  const found = await stat(path);
+  if (!found.isFile() || found.size > MAX_DOCUMENT) throw new BuildError(`${path}: no file of up to 8 MiB`);
+  return JSON.parse(await readFile(path, "utf8"));
 }
 
 interface Descriptor {

@@ -1,7 +1,9 @@
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { BuildError } from "../build-error.ts";
 import type { Tree, TreeEntry, TreeFile } from "../tree/tree.ts";
+import { MAX_ENTRIES } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
+import { linkTarget } from "./link-target.ts";
 
 const MAGIC = "070701";
 const HEADER = 110;
@@ -24,12 +26,19 @@ export function unpacked(bytes: Buffer): { readonly bytes: Buffer; readonly how:
   return { bytes, how: "none" };
 }
 
+/** A file of several names, which share an entry: the last of them carries the content. */
+interface Linked {
+  type: "linked";
+  file: TreeFile;
+}
+
 /** What a kernel would unpack of a newc archive. */
 export function readCpio(bytes: Buffer): Tree {
   return reading("initramfs", () => {
-    const tree: Tree = new Map();
-    const links = new Map<string, TreeFile>();
-    for (let at = 0; ; ) {
+    const found = new Map<string, TreeEntry | Linked>();
+    const links = new Map<string, Linked>();
+    let at = 0;
+    for (let count = 0; ; count++) {
       const number = (index: number) => field(bytes, at + 6 + 8 * index);
       if (!isCpio(bytes.subarray(at, at + 6)))
         throw new BuildError(`initramfs: no entry at ${at}, where one has to be`);
@@ -37,27 +46,30 @@ export function readCpio(bytes: Buffer): Tree {
       const nameEnd = at + HEADER + number(11);
       const path = bytes.toString("utf8", at + HEADER, nameEnd - 1);
       const start = aligned(nameEnd);
-      if (path === TRAILER) return tree;
+      if (path === TRAILER) break;
+      if (count === MAX_ENTRIES) throw new BuildError(`initramfs: more than ${MAX_ENTRIES} entries`);
       if (start + size > bytes.length)
         throw new BuildError(`initramfs: ${shown(path)} ends past the end of the archive`);
       const content = bytes.subarray(start, start + size);
       const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
       const entry = entryOf(path, mode, content, owned);
-      const linked = number(4) > 1 && entry.type === "file" ? `${number(7)}:${number(8)}:${inode}` : undefined;
-      tree.set(path, linked === undefined ? entry : joined(tree, links, linked, entry));
+      const isLinked = number(4) > 1 && entry.type === "file";
+      found.set(path, isLinked ? linked(links, `${number(7)}:${number(8)}:${inode}`, entry) : entry);
       at = aligned(start + size);
     }
+    return new Map(Array.from(found, ([path, entry]) => [path, entry.type === "linked" ? entry.file : entry]));
   });
 }
 
-/** All names of one file share an entry; the last of them carries the content. */
-function joined(tree: Tree, links: Map<string, TreeFile>, key: string, entry: TreeEntry): TreeEntry {
-  if (entry.type !== "file") return entry;
-  const before = links.get(key);
-  const chosen = before !== undefined && entry.content.length === 0 ? before : entry;
-  links.set(key, chosen);
-  for (const [path, other] of tree) if (other === before) tree.set(path, chosen);
-  return chosen;
+function linked(links: Map<string, Linked>, key: string, file: TreeFile): Linked {
+  const known = links.get(key);
+  if (known === undefined) {
+    const made: Linked = { type: "linked", file };
+    links.set(key, made);
+    return made;
+  }
+  if (file.content.length > 0) known.file = file;
+  return known;
 }
 
 function entryOf(path: string, mode: number, content: Buffer, owned: { uid?: number; gid?: number }): TreeEntry {
@@ -67,7 +79,7 @@ function entryOf(path: string, mode: number, content: Buffer, owned: { uid?: num
     case 0o10:
       return { type: "file", mode: mode & 0o7777, content, ...owned };
     case 0o12:
-      return { type: "symlink", target: content.toString(), ...owned };
+      return { type: "symlink", target: linkTarget("initramfs", content), ...owned };
     default:
       throw new BuildError(`initramfs: ${shown(path)} is a device, a pipe or a socket`);
   }

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { MAX_ENTRIES } from "./bounds.ts";
+import { readCpio } from "./read-cpio.ts";
+
+interface Entry {
+  readonly name: string;
+  readonly inode?: number;
+  readonly mode?: number;
+  readonly content?: string;
+}
+
+function archive(entries: readonly Entry[]): Buffer {
+  const pieces = [...entries, { name: "TRAILER!!!" }].map(
+    ({ name, inode = 0, mode = 0o100_644, content = "" }: Entry) => {
+      const links = inode === 0 ? 1 : 2;
+      const fields = [inode, mode, 0, 0, links, 0, content.length, 0, 0, 0, 0, name.length + 1, 0];
+      const header = `070701${fields.map((field) => field.toString(16).padStart(8, "0")).join("")}${name}\0`;
+      const padded = header.padEnd(Math.ceil(header.length / 4) * 4, "\0") + content;
+      return padded.padEnd(Math.ceil(padded.length / 4) * 4, "\0");
+    },
+  );
+  return Buffer.from(pieces.join(""), "latin1");
+}
+
+test("many names of many files are read in no time", () => {
+  const names = Array.from({ length: 100_000 }, (_, at) => ({
+    name: `f${at}`,
+    inode: 1 + (at % 50_000),
+    content: "x",
+  }));
+  const tree = readCpio(archive(names));
+  expect(tree.size).toBe(100_000);
+  expect(tree.get("f0")).toBe(tree.get("f50000"));
+  expect(tree.get("f0")).not.toBe(tree.get("f1"));
+});
+
+test("names of one file have its content, wherever that stands; a later entry of a path is no name of it", () => {
+  const tree = readCpio(
+    archive([
+      { name: "a", inode: 1 },
+      { name: "b", inode: 1 },
+      { name: "c", inode: 1, content: "text" },
+      { name: "d", inode: 1 },
+      { name: "b", content: "own" },
+    ]),
+  );
+  const texts = [...tree].map(([path, entry]) => [path, entry.type === "file" ? entry.content.toString() : ""]);
+  expect(Object.fromEntries(texts)).toEqual({ a: "text", b: "own", c: "text", d: "text" });
+  expect(tree.get("a")).toBe(tree.get("d"));
+});
+
+test("refuses more entries than are read, also of one path, and a link that is longer than any", () => {
+  expect(() => readCpio(archive(Array.from({ length: MAX_ENTRIES + 1 }, () => ({ name: "a" }))))).toThrow(
+    `initramfs: more than ${MAX_ENTRIES} entries`,
+  );
+  expect(() => readCpio(archive([{ name: "a", mode: 0o120_777, content: "x".repeat(4096) }]))).toThrow(
+    "initramfs: a symlink of 4096 bytes",
+  );
+});
