@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { oneLine } from "./cli-error.ts";
 import { Interrupted } from "./interrupts.ts";
+import { print } from "./print.ts";
 import { createProgram } from "./program.ts";
 
 /** The exit code of a run or exec is in process.exitCode. */
@@ -11,7 +12,8 @@ async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = report(error);
   }
-  // A stdin that was read would keep the process; all that was written is out, as writes here are synchronous.
+  // A stdin that was read would keep the process.
+  await print("");
   process.exit();
 }
 

@@ -4,7 +4,6 @@ import type { Check } from "../../../rootfs-builder/inspect/check.ts";
 import type { Inspected, Inspection } from "../../../rootfs-builder/inspect/inspect-path.ts";
 import type { Manifest } from "../../../rootfs-builder/manifest/manifest.ts";
 import type { PartLine } from "../../../rootfs-builder/manifest/part-table.ts";
-import { print } from "../print.ts";
 import { sizeText, textTable } from "../text-table.ts";
 
 interface InspectFlags {
@@ -42,7 +41,9 @@ async function inspect(path: string, { json, ...options }: InspectFlags): Promis
   const inspection = await inspectPath(path, options);
   const { files, checks, manifest } = inspection;
   const parts = manifest === undefined ? [] : partTable(manifest);
-  await print(json ? `${JSON.stringify(asJson(inspection, parts), undefined, 2)}\n` : describe(inspection, parts));
+  process.stdout.write(
+    json ? `${JSON.stringify(asJson(inspection, parts), undefined, 2)}\n` : describe(inspection, parts),
+  );
   if (![...files.flatMap((one) => one.checks), ...checks].every(({ ok }) => ok)) process.exitCode = 1;
 }
 

@@ -2,7 +2,6 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
-import { print } from "../print.ts";
 
 const HELP = `
 It is CycloneDX 1.6 in JSON: Debian packages, npm packages, Node and its libraries, the kernel, and each file with its SHA-256.
@@ -19,7 +18,7 @@ export function addImageSbom(image: Command): void {
     .argument("<path>", "an image, or the folder of a build")
     .addHelpText("after", HELP)
     .action(async (path: string) => {
-      await print(await readSbom(path));
+      process.stdout.write(await readSbom(path));
     });
 }
 

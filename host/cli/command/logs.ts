@@ -5,6 +5,7 @@ import { outputFile } from "../background.ts";
 import { CliError } from "../cli-error.ts";
 import { Interrupts } from "../interrupts.ts";
 import { consoleFile } from "../kept-guest.ts";
+import { print } from "../print.ts";
 import { StateStore } from "../state-store.ts";
 import { findContainer, findTarget, type TargetFlags, withTarget } from "../target.ts";
 
@@ -62,7 +63,7 @@ async function printLog(address: string, flags: LogsFlags): Promise<void> {
   try {
     for await (const line of guestLog(address, stop.signal)) {
       quiet?.refresh();
-      process.stdout.write(`${flags.json ? line : readableLogLine(line)}\n`);
+      await print(`${flags.json ? line : readableLogLine(line)}\n`);
     }
   } finally {
     clearTimeout(quiet);
@@ -70,5 +71,5 @@ async function printLog(address: string, flags: LogsFlags): Promise<void> {
 }
 
 async function printFile(path: string): Promise<void> {
-  for await (const chunk of createReadStream(path)) process.stdout.write(chunk);
+  for await (const chunk of createReadStream(path)) await print(chunk);
 }
