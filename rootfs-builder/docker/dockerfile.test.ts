@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { sha256Of } from "../digest.ts";
 import { imagePackages } from "../image/contents.ts";
 import type { Manifest } from "../manifest/manifest.ts";
-import { globPattern, readDockerfile } from "./dockerfile.ts";
+import { globPattern, readDockerfile } from "./testing/read-dockerfile.ts";
 
 const root = join(import.meta.dirname, "../..");
 const dockerfile = readDockerfile(readFileSync(join(root, "Dockerfile.guest"), "utf8"));

@@ -1,7 +1,8 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { BuildError, hasCode } from "../build-error.ts";
 import { elfSections } from "../debian/elf.ts";
+import { listFolder } from "../list-folder.ts";
 
 export interface KernelModule {
   /** With underscores, as in /proc/modules. */
@@ -55,7 +56,7 @@ function dependencies(content: Buffer, path: string): readonly string[] {
 }
 
 async function modulePaths(directory: string): Promise<ReadonlyMap<string, string>> {
-  const files = await readdir(join(directory, "kernel"), { recursive: true }).catch((error: unknown) => {
+  const files = await listFolder(join(directory, "kernel")).catch((error: unknown) => {
     if (hasCode(error, "ENOENT"))
       throw new BuildError(`modules: ${directory}/kernel is not there: unpack the kernel again`);
     throw error;

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { hashFile, sha256Of } from "../digest.ts";
 import { withTemporary } from "../with-temporary.ts";
 
 export interface ArtifactFile {
@@ -62,14 +62,13 @@ export async function writeArtifact(
 }
 
 async function putBlob(blobs: string, content: Buffer, mediaType: string): Promise<Descriptor> {
-  const hex = createHash("sha256").update(content).digest("hex");
+  const hex = sha256Of(content);
   await writeFile(join(blobs, hex), content);
   return { mediaType, digest: `sha256:${hex}`, size: content.length };
 }
 
 async function copyBlob(blobs: string, path: string, mediaType: string): Promise<Descriptor> {
-  const content = await readFile(path);
-  const hex = createHash("sha256").update(content).digest("hex");
+  const hex = await hashFile(path);
   await copyFile(path, join(blobs, hex), constants.COPYFILE_FICLONE);
-  return { mediaType, digest: `sha256:${hex}`, size: content.length };
+  return { mediaType, digest: `sha256:${hex}`, size: (await stat(path)).size };
 }
