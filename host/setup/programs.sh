@@ -47,6 +47,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need iproute2 ip "sets up the networks of tests" is_file /usr/sbin/ip /sbin/ip /bin/ip; fi
   if [ "$goal" = test ]; then need iptables iptables-restore "sets the rules of tests" is_file /usr/sbin/iptables-restore; fi
   if [ "$goal" = test ]; then need openssl openssl "makes the certificates of tests' registries" has openssl; fi
+  if [ "$goal" = test ]; then need python3 python3 "reads extended attributes in a test" has python3; fi
   if [ "$goal" = test ]; then need golang-go "go 1.18" "builds the validation programs of the OCI runtime tests" has_go; fi
   need musl-tools musl-gcc "links init: with musl it is small, and forks fast" has musl-gcc
   if [ "$dev" = yes ]; then need strace strace "counts the system calls of an exec" has strace; fi

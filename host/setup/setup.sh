@@ -3,8 +3,8 @@
 #
 #   sh host/setup/setup.sh [demo|test] [--dev]
 #
-# demo: what a guest needs. test (the default): crun for the benchmark as well. --dev: clang for the
-# fuzzers and strace as well.
+# demo: what a guest needs. test (the default): what tests, benchmarks and other outputs than guest.img run as well. --dev:
+# clang for the fuzzers, and strace. programs.sh has the list.
 # Needs only npm and, to install packages, apt. Changes nothing when all is there. Exit status 1: something is missing
 # and cannot be installed from here; the last lines say what to do.
 # Downloads and tools are kept in ${GUESTD_CACHE:-~/.cache/guestd}.
