@@ -12,10 +12,12 @@ export class PathSet {
 
   /** False when it was there. Throws ImageError for one too many. */
   add(path: string): boolean {
-    const { size } = this.#keys;
-    if (this.#keys.add(keyOf(path)).size === size) return false;
-    if (size >= this.#max)
-      throw new ImageError(`it is the layer's path ${size + 1}, and no more than ${this.#max} can be remembered`);
+    const key = keyOf(path);
+    if (this.#keys.has(key)) return false;
+    // Before it is added: a set that is full doubles.
+    if (this.#keys.size >= this.#max)
+      throw new ImageError(`with those above it, its layer has more than ${this.#max} paths`);
+    this.#keys.add(key);
     return true;
   }
 
