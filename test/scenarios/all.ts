@@ -36,53 +36,76 @@ import { statisticsScenarios } from "./statistics.ts";
 import { storageScenarios } from "./storages.ts";
 import { updateScenarios } from "./update.ts";
 
-/** Every scenario of one protocol: what a host sees must not depend on it. `limits`: cgroups have controllers there. */
-export function scenariosOver(
-  protocol: "ttrpc" | "grpc",
-  machine: () => Machine,
-  { limits }: { readonly limits: boolean },
-): void {
+type Protocol = "ttrpc" | "grpc";
+
+type Options = {
+  /** Cgroups have controllers there. */
+  readonly limits: boolean;
+};
+
+/** Every scenario of one protocol: what a host sees must not depend on it. */
+export function scenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
+  inOnePod(protocol, machine, (pod) => {
+    callScenarios(pod, protocol, machine, options);
+    launchScenarios(pod, options);
+  });
+}
+
+/** Those in which calls differ, not only what is launched. */
+export function callScenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
+  inOnePod(protocol, machine, (pod) => callScenarios(pod, protocol, machine, options));
+}
+
+function inOnePod(protocol: Protocol, machine: () => Machine, scenarios: (pod: () => Pod) => void): void {
   describe(`over ${protocol}`, () => {
     let pod: Pod;
     beforeAll(async () => {
       pod = await Pod.open(machine(), await machine().connect({ protocol }));
     });
     afterAll(() => pod?.client.close());
-    describe("containers", () => containerScenarios(() => pod));
-    describe("copied files", () => copyFileScenarios(() => pod));
-    describe("observation", () => observationScenarios(() => pod));
-    describe("refusals", () => refusalScenarios(() => pod));
-    it("connections that die while they read, wait and poll lose nothing", () =>
-      lostConnections(machine(), { protocol }));
-    describe("table of errors", () => errorTableScenarios(() => pod));
-    describe("fields of the spec", () => specFieldScenarios(() => pod));
-    describe("devices", () => deviceScenarios(() => pod));
-    describe("CDI devices", () => cdiScenarios(() => pod));
-    describe("fields of the process", () => processFieldScenarios(() => pod));
-    describe("device filter", () => deviceFilterScenarios(() => pod));
-    describe("pause and resume", () => pauseScenarios(() => pod));
-    describe("difficult processes", () => processScenarios(() => pod));
-    describe("ends of processes", () => processEndScenarios(() => pod));
-    describe("hooks", () => hookScenarios(() => pod));
-    describe("hooks that fail", () => hookFailureScenarios(() => pod));
-    describe("seccomp", () => seccompScenarios(() => pod));
-    describe("default seccomp", () => defaultSeccompScenarios(() => pod));
-    describe("confinement", () => confinementScenarios(() => pod));
-    describe("namespaces", () => namespaceScenarios(() => pod));
-    describe("calls to the guest", () => guestCallScenarios(() => pod));
-    describe("storages", () => storageScenarios(() => pod));
-    describe("shared mounts", () => sharedMountScenarios(() => pod));
-    describe("mounts", () => mountScenarios(() => pod));
-    // Those of the guest's disks: test/guest/devices.test.ts.
-    it("an idmapped bind of a tmpfs shows the ids of its maps, where the kernel has such", () =>
-      idmappedBinds(pod, tmpfsSource(), { always: false }));
-    if (!limits) return;
-    describe("limits", () => limitScenarios(() => pod));
-    describe("resources", () => resourceScenarios(() => pod));
-    describe("updates", () => updateScenarios(() => pod));
-    describe("statistics", () => statisticsScenarios(() => pod));
-    describe("OOM events", () => oomScenarios(() => pod));
+    scenarios(() => pod);
   });
+}
+
+function callScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
+  describe("containers", () => containerScenarios(pod));
+  describe("copied files", () => copyFileScenarios(pod));
+  describe("observation", () => observationScenarios(pod));
+  describe("refusals", () => refusalScenarios(pod));
+  it("connections that die while they read, wait and poll lose nothing", () =>
+    lostConnections(machine(), { protocol }));
+  describe("table of errors", () => errorTableScenarios(pod));
+  describe("pause and resume", () => pauseScenarios(pod));
+  describe("ends of processes", () => processEndScenarios(pod));
+  describe("calls to the guest", () => guestCallScenarios(pod));
+  describe("storages", () => storageScenarios(pod));
+  if (!limits) return;
+  describe("updates", () => updateScenarios(pod));
+  describe("statistics", () => statisticsScenarios(pod));
+  describe("OOM events", () => oomScenarios(pod));
+}
+
+function launchScenarios(pod: () => Pod, { limits }: Options): void {
+  describe("fields of the spec", () => specFieldScenarios(pod));
+  describe("devices", () => deviceScenarios(pod));
+  describe("CDI devices", () => cdiScenarios(pod));
+  describe("fields of the process", () => processFieldScenarios(pod));
+  describe("device filter", () => deviceFilterScenarios(pod));
+  describe("difficult processes", () => processScenarios(pod));
+  describe("hooks", () => hookScenarios(pod));
+  describe("hooks that fail", () => hookFailureScenarios(pod));
+  describe("seccomp", () => seccompScenarios(pod));
+  describe("default seccomp", () => defaultSeccompScenarios(pod));
+  describe("confinement", () => confinementScenarios(pod));
+  describe("namespaces", () => namespaceScenarios(pod));
+  describe("shared mounts", () => sharedMountScenarios(pod));
+  describe("mounts", () => mountScenarios(pod));
+  // Those of the guest's disks: test/guest/devices.test.ts.
+  it("an idmapped bind of a tmpfs shows the ids of its maps, where the kernel has such", () =>
+    idmappedBinds(pod(), tmpfsSource(), { always: false }));
+  if (!limits) return;
+  describe("limits", () => limitScenarios(pod));
+  describe("resources", () => resourceScenarios(pod));
 }
 
 /** Those after which the sandbox is gone, and those of a connection that speaks no protocol. */

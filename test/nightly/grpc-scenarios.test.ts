@@ -1,0 +1,13 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { startGuestMachine } from "../guest/guest-machine.ts";
+import { scenariosOver } from "../scenarios/all.ts";
+
+/** All of them; `npm test` runs those of calls in a guest, and all of them in namespaces. */
+describe("the agent in a real guest", () => {
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+  beforeAll(async () => {
+    machine = await startGuestMachine();
+  });
+  afterAll(() => machine?.[Symbol.asyncDispose]());
+  scenariosOver("grpc", () => machine, { limits: true });
+});
