@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import { constants, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { unzstd } from "./unzstd.ts";
+import { unzstd, windowLog } from "./unzstd.ts";
 
-async function all(chunks: Iterable<Uint8Array>): Promise<Buffer> {
+async function all(chunks: Iterable<Uint8Array>, largest?: number): Promise<Buffer> {
   async function* source() {
     yield* chunks;
   }
   const out: Uint8Array[] = [];
-  for await (const chunk of unzstd(source())) out.push(chunk);
+  for await (const chunk of unzstd(source(), largest)) out.push(chunk);
   return Buffer.concat(out);
 }
 
@@ -48,11 +48,22 @@ test("what breaks off, and what is no zstd, is an error", async () => {
   await expect(all([damaged])).rejects.toThrow();
 });
 
-test("a frame may ask for a window of 8 MiB, and no more", async () => {
+test("a frame may ask for so large a window, and no larger", async () => {
   const content = Buffer.alloc(20 << 20, "x");
   const frame = (log: number) => zstdCompressSync(content, { params: { [constants.ZSTD_c_windowLog]: log } });
-  expect((await all([frame(23)])).equals(content)).toBe(true);
-  await expect(all([frame(24)])).rejects.toThrow(/too much memory/);
+  expect((await all([frame(23)], 23)).equals(content)).toBe(true);
+  await expect(all([frame(24)], 23)).rejects.toThrow(/too much memory/);
+  expect((await all([frame(24)], 24)).equals(content)).toBe(true);
+});
+
+test.each([
+  [64, 23],
+  [128, 23],
+  [256, 24],
+  [1024, 26],
+  [1 << 20, 27],
+])("a machine of %i MiB takes windows of 2^%i bytes", (mib, log) => {
+  expect(windowLog(mib * 2 ** 20)).toBe(log);
 });
 
 test("who stops reading leaves nothing that waits", async () => {

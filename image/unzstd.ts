@@ -1,19 +1,26 @@
 import { once } from "node:events";
+import { totalmem } from "node:os";
 import { constants, createZstdDecompress, type ZstdDecompress } from "node:zlib";
 import { zstdFrames } from "./zstd-frames.ts";
 
-/** Bytes as a power of two, which a frame can make a decoder keep; RFC 8878 (3.1.1.1.2) asks for no more. */
-const WINDOW_LOG = 23;
+/**
+ * Bytes as a power of two, which a frame can make a decoder keep: a sixteenth of the memory, but not less than the 8 MiB
+ * that RFC 8878 (3.1.1.1.2) asks for, nor more than the 128 MiB of the zstd command.
+ */
+export const windowLog = (memory: number): number => Math.min(Math.max(Math.floor(Math.log2(memory / 16)), 23), 27);
 
 /**
  * The content of a zstd stream of any number of frames; zstd:chunked has one for each file. Node's own decoder is for one
  * frame: what follows in a later chunk it leaves out without a word.
  */
-export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* unzstd(
+  source: AsyncIterable<Uint8Array>,
+  largest = windowLog(totalmem()),
+): AsyncGenerator<Uint8Array> {
   let decoder: ZstdDecompress | undefined;
   try {
     for await (const { bytes, isLast } of zstdFrames(source)) {
-      const current = decoder ?? createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG } });
+      const current = decoder ?? createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: largest } });
       decoder = current;
       yield* decoded(current, () => new Promise((resolve) => current.write(bytes, resolve)));
       if (!isLast) continue;
