@@ -1,0 +1,51 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildShippedAgent } from "../bench/shipped-agent.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { closedAsLogged } from "../scenarios/closed-as-logged.ts";
+import { killUnderLoad } from "../scenarios/killed-under-load.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const reason = whyNoNamespaces();
+/** init waits longer before each new start, so few kills for each machine. */
+const KILLS = 5;
+
+/** GUESTD_KILLS counts more than `kills`. */
+export function suddenDeathSuite(kills: number): void {
+  const machines = Math.ceil(Number(process.env["GUESTD_KILLS"] ?? kills) / KILLS);
+
+  describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+    skip: reason !== undefined,
+  }, () => {
+    const total = { kills: 0, answered: 0, cutOff: 0, closed: 0, gaps: 0, lines: 0, containers: 0 };
+    /** Of the closed connections, as the log says it. */
+    const reasons: Record<string, number> = {};
+    let directory: string;
+    let agentCommand: readonly string[];
+    beforeAll(async () => {
+      directory = makeWorkDirectory("shipped");
+      agentCommand = await buildShippedAgent(join(import.meta.dirname, "../.."), directory);
+    }, 60_000);
+    afterAll(() => {
+      process.stdout.write(`${JSON.stringify({ ...total, reasons })}\n`);
+      rmSync(directory, { recursive: true, force: true });
+      // Most answers are not being written at the moment of a kill.
+      expect(total.closed).toBeLessThanOrEqual(Math.ceil(total.kills / 10));
+    });
+
+    it.concurrent.each(Array.from({ length: machines }, (_, seed) => seed + 1))(
+      `loses no container, exit status, output or call in ${KILLS} kills under load (%i)`,
+      async (seed) => {
+        await using machine = await startHostAgent({ agentCommand });
+        const counts = await killUnderLoad(machine, { kills: KILLS, seed, pauseMs: 150 });
+        total.kills += KILLS;
+        for (const [key, count] of Object.entries(counts)) total[key as keyof typeof counts] += count;
+        for (const why of closedAsLogged(machine, counts)) reasons[why] = (reasons[why] ?? 0) + 1;
+        expect(counts.containers).toBeGreaterThan(0);
+      },
+      120_000,
+    );
+  });
+}
