@@ -37,11 +37,12 @@ export class Keepers {
 
   async #start(): Promise<Keeper[]> {
     const links = TYPES.map((type) => `$(readlink /proc/$p/ns/${type})`).join(" ");
-    const each = `unshare -u -i -n -p -f sleep 100000 >/dev/null 2>&1 & p=$!; pids="$pids $p"`;
+    // In a session of its own: the shell's ends with the console that it came by.
+    const keep = "exec unshare -u -i -n -p -f sleep 100000 </dev/null >/dev/null 2>&1";
     const ended = this.#released.splice(0).map((pid) => `/proc/${pid}/task/*/children`);
     const lines = [
       ended.length === 0 ? "true" : `kill -9 $(cat ${ended.join(" ")}) 2>/dev/null`,
-      `pids=; for i in $(seq ${BATCH}); do ${each}; done`,
+      `pids=$(for i in $(seq ${BATCH}); do setsid sh -c 'echo $$; ${keep}' & done)`,
       // Until each has forked the first process of its pid namespace.
       `for p in $pids; do until test -n "$(cat /proc/$p/task/*/children)"; do sleep 0.05; done; echo $p ${links}; done`,
     ];
