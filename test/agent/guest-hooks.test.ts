@@ -21,10 +21,13 @@ describe(`the guest's hook directory${reason === undefined ? "" : ` (skipped: ${
       writeFileSync(join(directory, "own"), text, { mode: 0o755 });
       return join(directory, "own");
     };
-    const kinds = ["prestart", "createContainer", "poststart", "poststop"] as const;
+    const kinds = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] as const;
     const path = Object.fromEntries(kinds.map((kind) => [kind, script(kind)]));
-    const status = { prestart: "creating", createContainer: "creating", poststart: "running", poststop: "stopped" };
-    const line = (kind: (typeof kinds)[number]) => `${path[kind]} ${kind} "status":"${status[kind]}"\n`;
+    const status = { poststart: "running", poststop: "stopped" };
+    const line = (kind: (typeof kinds)[number]) =>
+      `${path[kind]} ${kind} "status":"${kind in status ? status[kind as keyof typeof status] : "creating"}"\n`;
+    // The sixth kind is a program of the container's.
+    script("startContainer");
     const taken = async () => machine.shell(`cat ${log}; rm -f ${log}`);
 
     const client = await machine.connect();
@@ -33,6 +36,7 @@ describe(`the guest's hook directory${reason === undefined ? "" : ` (skipped: ${
     let pod = new Pod(machine, client);
     await pod.run(["true"]);
     expect(await taken()).toBe(kinds.map(line).join(""));
+    expect(machine.console()).toContain(`guest hooks: ${guest_hook_path}/startContainer: not run from the guest`);
 
     const Prestart = [{ Path: path["prestart"] ?? "", Args: ["x", "of the spec"] }];
     await pod.run(["true"], { Hooks: { Prestart } });

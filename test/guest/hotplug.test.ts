@@ -17,6 +17,8 @@ import { logLine } from "./log-line.ts";
 
 const MIB = 1 << 20;
 const HOOKS = "/run/hooks";
+/** In their order; those of startContainer are programs of the container's. */
+const KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"] as const;
 
 describe("what is plugged into a running guest", () => {
   let directory = "";
@@ -72,8 +74,9 @@ describe("what is plugged into a running guest", () => {
 
   test("CreateSandbox loads kernel modules with their parameters; one that is not there fails it, and it may be asked again", async () => {
     await shell("mount -t virtiofs modules /lib/modules");
-    await shell(`mkdir -p ${HOOKS}/prestart ${HOOKS}/poststop; cd ${HOOKS}
+    await shell(`mkdir -p ${KINDS.map((kind) => `${HOOKS}/${kind}`).join(" ")} ${HOOKS}/poststop; cd ${HOOKS}
 echo '#!/bin/sh' >prestart/own; echo 'echo "$0 $* $(cat)" >>${HOOKS}/log' >>prestart/own; chmod 755 prestart/own
+for kind in ${KINDS.slice(1).join(" ")}; do cp prestart/own $kind; done
 cp prestart/own poststop/last; ln -s own prestart/link`);
     const wrong = client.agent.createSandbox({ sandbox_id: "s", kernel_modules: [{ name: "nosuchmodule" }] });
     await expect(wrong).rejects.toMatchObject({
@@ -117,12 +120,17 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
         return [line.slice(0, at).trim(), state.id, state.status];
       });
     };
-    const first = [`${HOOKS}/prestart/own prestart`, id, "creating"];
-    expect(await ran()).toEqual([first]);
+    const own = (kind: (typeof KINDS)[number], status: string) => [`${HOOKS}/${kind}/own ${kind}`, id, status];
+    const first = [
+      ...(["prestart", "createRuntime", "createContainer"] as const).map((kind) => own(kind, "creating")),
+      own("poststart", "running"),
+    ];
+    expect(await ran()).toEqual(first);
     await pod.finish(id, id);
     await pod.remove(id);
-    expect(await ran()).toEqual([first, [`${HOOKS}/poststop/last poststop`, id, "stopped"]]);
+    expect(await ran()).toEqual([...first, [`${HOOKS}/poststop/last poststop`, id, "stopped"]]);
     await logLine(machine.guest, new RegExp(`guest hooks: ${HOOKS}/prestart/link: not a regular file`));
+    await logLine(machine.guest, new RegExp(`guest hooks: ${HOOKS}/startContainer: not run from the guest`));
   });
 
   test("a processor is there when OnlineCPUMem answers one who waits, and a running container has it", async () => {
