@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { cdiScenarios } from "./cdi.ts";
+import { cgroupScenarios } from "./cgroup-paths.ts";
 import { confinementScenarios } from "./confinement.ts";
 import { containerScenarios } from "./containers.ts";
 import { copyFileScenarios } from "./copy-file.ts";
@@ -20,6 +21,7 @@ import { lostConnections } from "./lost-connections.ts";
 import type { Machine } from "./machine.ts";
 import { mountScenarios } from "./mounts.ts";
 import { namespaceScenarios } from "./namespaces.ts";
+import { namespacesByPath } from "./namespaces-by-path.ts";
 import { observationScenarios } from "./observation.ts";
 import { oomScenarios } from "./oom.ts";
 import { pauseScenarios } from "./pause.ts";
@@ -98,6 +100,8 @@ function launchScenarios(pod: () => Pod, { limits }: Options): void {
   describe("default seccomp", () => defaultSeccompScenarios(pod));
   describe("confinement", () => confinementScenarios(pod));
   describe("namespaces", () => namespaceScenarios(pod));
+  describe("namespaces by path", () => namespacesByPath(pod));
+  describe("cgroups", () => cgroupScenarios(pod));
   describe("shared mounts", () => sharedMountScenarios(pod));
   describe("mounts", () => mountScenarios(pod));
   // Those of the guest's disks: test/guest/devices.test.ts.

@@ -21,11 +21,6 @@ export function namespaceScenarios(pod: () => Pod): void {
     return stdout.toString() + stderr.toString();
   };
   const shifted = () => shiftedRootfs(pod().machine);
-  /** Of the process in the guest that has this argument; a pattern that does not find itself. */
-  const pidOf = async (argument: string): Promise<number> => {
-    const found = await pod().machine.shell(`grep -lzx '${argument}' /proc/[0-9]*/cmdline 2> /dev/null`);
-    return Number(/\/proc\/(\d+)\//.exec(found)?.[1]);
-  };
 
   it.skipIf(!keepsOwners)(
     `user: ids are mapped, root inside is nobody outside, and it may mount${whyNoOwners}`,
@@ -105,17 +100,6 @@ export function namespaceScenarios(pod: () => Pod): void {
     expect(await output(line, parts)).toBe("mqueue mqueue\n");
   });
 
-  it("pid by path: that of another container, and not of another type", async () => {
-    const first = await pod().start(["sleep", "1235"]);
-    const pid = await pidOf("123[5]");
-    const types = (Path: string) => ({
-      Linux: { ...ociSpec("/", []).Linux, Namespaces: [{ Type: "mount" }, { Type: "pid", Path }] },
-    });
-    expect(await output("ps -o args | grep -c 'sleep 123[5]'", types(`/proc/${pid}/ns/pid`))).toBe("1\n");
-    await expect(pod().run(["true"], types(`/proc/${pid}/ns/net`))).rejects.toThrow(/EINVAL/);
-    await pod().remove(first);
-  });
-
   it("user: a terminal of its own, with the group that the spec names", async () => {
     const { Process } = ociSpec("/", ["sh", "-c", "tty; stat -c %u:%g $(tty); ls -l /dev/console | cut -c1; id -u"]);
     const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
@@ -141,26 +125,6 @@ export function namespaceScenarios(pod: () => Pod): void {
     );
     const rootless = { UIDMappings: [{ ...MAP, ContainerID: 5 }], GIDMappings: [MAP] };
     await expect(pod().run(["true"], linux([...ORDINARY, "user"], rootless))).rejects.toThrow("has no container id 0");
-  });
-
-  it("user and others by path: those of another container", async () => {
-    const first = await pod().start(["sleep", "1234"], {
-      ...linux([...ORDINARY, "user", "network"], MAPS),
-      Root: { Path: await shifted() },
-    });
-    const pid = await pidOf("123[4]");
-    const Namespaces = [
-      ...["mount", "pid", "ipc", "uts"].map((Type) => ({ Type })),
-      { Type: "user", Path: `/proc/${pid}/ns/user` },
-      { Type: "network", Path: `/proc/${pid}/ns/net` },
-    ];
-    const links = "readlink /proc/self/ns/user; readlink /proc/self/ns/net";
-    const line = `${links}; cat /proc/self/uid_map | tr -s ' '; echo $$`;
-    const { Linux } = ociSpec("/", []);
-    const second = await output(line, { Linux: { ...Linux, Namespaces, ...MAPS }, Root: { Path: await shifted() } });
-    const { stdout } = await pod().execute(first, ["sh", "-c", links]);
-    expect(second).toBe(`${stdout} 0 100000 65536\n1\n`);
-    await pod().remove(first);
   });
 
   it("time: clocks with their offsets, for execs too", async () => {

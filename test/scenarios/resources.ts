@@ -16,6 +16,15 @@ export function withResources(Resources: Init<grpc.LinuxResources>): Init<grpc.S
   };
 }
 
+/** The first disk of the guest; `name` as files of cgroups have it. */
+export async function disk(
+  pod: Pod,
+): Promise<{ readonly Major: number; readonly Minor: number; readonly name: string }> {
+  const name = (await pod.machine.shell("cat /sys/block/*/dev | head -n 1")).trim();
+  const [Major = 0, Minor = 0] = name.split(":").map(Number);
+  return { Major, Minor, name };
+}
+
 /** `linux.resources`, as the container's own cgroup files have them. In a real guest only. */
 export function resourceScenarios(pod: () => Pod): void {
   const files = async (names: string, resources: Init<grpc.LinuxResources>): Promise<string> => {
@@ -59,21 +68,50 @@ export function resourceScenarios(pod: () => Pod): void {
     await refusal({ HugepageLimits: [{ Pagesize: "3MB", Limit: 1 }] }).toThrow(/^set hugetlb.3MB.max of cgroup/);
   });
 
-  it("block I/O: throttles of a disk, and a weight where the kernel has weights", async () => {
-    const disk = (await pod().machine.shell("cat /sys/block/*/dev | head -n 1")).trim();
-    const [Major = 0, Minor = 0] = disk.split(":").map(Number);
+  it("block I/O: all four throttles of a disk", async () => {
+    const { Major, Minor, name } = await disk(pod());
     const rate = (Rate: number) => [{ Major, Minor, Rate }];
     const BlockIO = {
       ThrottleReadBpsDevice: rate(MIB),
+      ThrottleWriteBpsDevice: rate(2 * MIB),
+      ThrottleReadIOPSDevice: rate(40),
       ThrottleWriteIOPSDevice: rate(50),
-      ThrottleReadIOPSDevice: rate(0),
     };
-    expect(await files("io.max", { BlockIO })).toBe(`io.max ${disk} rbps=${MIB} wbps=max riops=max wiops=50\n`);
-    const names = await pod().machine.shell("ls /sys/fs/cgroup/guestd/ | grep -E '^io.(bfq.)?weight' || echo none");
-    const weighted = files("io.weight", { BlockIO: { Weight: 1000 } });
-    if (names === "none\n")
-      await expect(weighted).rejects.toThrow(/^set io.weight of cgroup \S+: the guest's kernel has no/);
-    else expect(await weighted).toBe("io.weight default 10000\n");
+    expect(await files("io.max", { BlockIO })).toBe(`io.max ${name} rbps=${MIB} wbps=${2 * MIB} riops=40 wiops=50\n`);
+    const some = { ...BlockIO, ThrottleReadBpsDevice: rate(0), ThrottleReadIOPSDevice: rate(0) };
+    expect(await files("io.max", { BlockIO: some })).toBe(
+      `io.max ${name} rbps=max wbps=${2 * MIB} riops=max wiops=50\n`,
+    );
+  });
+
+  it("block I/O: a throttle of a disk slows what is read from it", async () => {
+    const { Major, Minor } = await disk(pod());
+    const parts = withResources({ BlockIO: { ThrottleReadBpsDevice: [{ Major, Minor, Rate: MIB / 4 }] } });
+    const Linux = { ...parts.Linux, Devices: [{ Path: "/dev/disk", Type: "b", Major, Minor }] };
+    const time = "cut -d' ' -f1 /proc/uptime";
+    const line = `${time}; dd if=/dev/disk of=/dev/null bs=64k count=8 iflag=direct 2>&1; ${time}`;
+    const { stdout } = await pod().run(["sh", "-c", line], { ...parts, Linux });
+    const [from, read, , to] = stdout.toString().split("\n");
+    expect(read).toBe("8+0 records in");
+    // 512 KiB at 256 KiB a second; the first of it goes at once.
+    expect(Number(to) - Number(from)).toBeGreaterThan(1.2);
+  });
+
+  it("block I/O: weights, of a disk too, where the kernel has weights", async () => {
+    const { Major, Minor, name } = await disk(pod());
+    const weights = await pod().machine.shell("ls /sys/fs/cgroup/guestd/ | grep -E '^io.(bfq.)?weight' || echo none");
+    const BlockIO = { Weight: 1000, WeightDevice: [{ Major, Minor, Weight: 500 }] };
+    if (weights !== "io.weight\n") {
+      const refused = refusal({ BlockIO: { Weight: 1000 } });
+      if (weights === "none\n") await refused.toThrow(/^set io.weight of cgroup \S+: the guest's kernel has no/);
+      return;
+    }
+    await refusal({ BlockIO }).toThrow(
+      /^write \S+\/io.weight "\S+ \d+": \S+ .*, from linux.resources.blockIO.weightDevice$/,
+    );
+    await pod().machine.shell(`echo ${name} enable=1 > /sys/fs/cgroup/io.cost.qos`);
+    expect(await files("io.weight", { BlockIO })).toBe(`io.weight default 10000 ${name} 4950\n`);
+    await pod().machine.shell(`echo ${name} enable=0 > /sys/fs/cgroup/io.cost.qos`);
   });
 
   it("rdma: a limit goes to the kernel, which has no such device here", async () => {

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { Pod } from "./pod.ts";
-import { withResources } from "./resources.ts";
+import { disk, withResources } from "./resources.ts";
 
 const MIB = 1 << 20;
 
@@ -30,6 +30,36 @@ export function updateScenarios(pod: () => Pod): void {
     );
     await update(id, { Memory: { Limit: -1 }, CPU: { Quota: -1 }, Pids: { Limit: -1 } });
     expect(await files(id, "memory.max cpu.max pids.max")).toBe("memory.max max\ncpu.max max 60000\npids.max max\n");
+    await pod().remove(id);
+  });
+
+  it("cpuset, throttles of a disk and huge pages", async () => {
+    const { Major, Minor, name } = await disk(pod());
+    const rate = (Rate: number) => [{ Major, Minor, Rate }];
+    const id = await start({
+      BlockIO: { ThrottleReadBpsDevice: rate(MIB) },
+      HugepageLimits: [{ Pagesize: "2MB", Limit: 4 * MIB }],
+    });
+    const names = "cpuset.cpus cpuset.mems io.max hugetlb.2MB.max hugetlb.2MB.rsvd.max";
+    expect(await files(id, names)).toBe(
+      `cpuset.cpus\ncpuset.mems\nio.max ${name} rbps=${MIB} wbps=max riops=max wiops=max\n` +
+        `hugetlb.2MB.max ${4 * MIB}\nhugetlb.2MB.rsvd.max ${4 * MIB}\n`,
+    );
+    await update(id, {
+      CPU: { Cpus: "0", Mems: "0" },
+      BlockIO: { ThrottleReadBpsDevice: rate(2 * MIB), ThrottleWriteIOPSDevice: rate(70) },
+      HugepageLimits: [{ Pagesize: "2MB", Limit: 8 * MIB }],
+    });
+    expect(await files(id, names)).toBe(
+      `cpuset.cpus 0\ncpuset.mems 0\nio.max ${name} rbps=${2 * MIB} wbps=max riops=max wiops=70\n` +
+        `hugetlb.2MB.max ${8 * MIB}\nhugetlb.2MB.rsvd.max ${8 * MIB}\n`,
+    );
+    await update(id, { BlockIO: { ThrottleReadBpsDevice: rate(0), ThrottleWriteIOPSDevice: rate(0) } });
+    expect(await files(id, "io.max cpuset.cpus")).toBe("io.max\ncpuset.cpus 0\n");
+    await expect(update(id, { CPU: { Cpus: "4095" }, Pids: { Limit: 9 } })).rejects.toThrow(
+      /cpuset.cpus "4095": .*, from linux.resources.cpu.cpus; /,
+    );
+    expect(await files(id, "cpuset.cpus pids.max")).toMatch(/^cpuset.cpus 0\n/);
     await pod().remove(id);
   });
 
