@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { snapshot } from "../scenarios/snapshot.ts";
 import { startHostAgent } from "./host-agent.ts";
-import { snapshot } from "./snapshot.ts";
 
 const reason = whyNoNamespaces();
 

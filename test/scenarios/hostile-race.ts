@@ -1,0 +1,170 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { makeBusyboxRootfs } from "./busybox-rootfs.ts";
+import type { Machine } from "./machine.ts";
+import { ociSpec } from "./oci.ts";
+import type { Pod } from "./pod.ts";
+import { snapshot } from "./snapshot.ts";
+
+/** Directories of the rootfs in which the plan mounts, makes, covers and links something. */
+const SWAPPED = ["dev", "proc", "sys", "etc", "work", "work/deep", "masked", "read-only", "home"];
+const TEXT = "of the guest\n";
+
+export type LinkStyle = "absolute" | "relative";
+
+interface Place {
+  readonly guest: string;
+  readonly host: string;
+}
+
+/** A rootfs that changes while containers are made of it leads none of `containers` creations out of it. */
+export function hostileRace(
+  pod: () => Pod,
+  { containers, styles }: { containers: number; styles: readonly LinkStyle[] },
+) {
+  /** More have to be made than a tenth, so that there was something to see: more are tried where few are. */
+  const least = containers / 10;
+
+  it.each(styles)(
+    `leads none of ${containers} creations and more out of it by %s links`,
+    async (style) => {
+      const { machine } = pod();
+      const outside = makeOutside(machine);
+      const rootfs = place(machine, `race-${style}`);
+      const mounts = () => machine.shell("cat /proc/mounts");
+      const before = [snapshot(outside.host), await mounts()];
+      const swapper = await startSwapper(machine, rootfs, outside, style);
+      const results = new Map<string, number>();
+      const made = () => results.get("made") ?? 0;
+      const note = (result: string) => results.set(result, (results.get(result) ?? 0) + 1);
+      try {
+        for (let count = 0; count < containers || (made() <= least && count < 20 * containers); count++) {
+          const id = await pod()
+            .create([], parts(rootfs.guest, outside.guest), rootfs.guest)
+            .catch((error: Error) => {
+              expect(error.message).toMatch(/^[^\n]+$/);
+              note(error.message.replace(/^(\S+).*: (E\w+) .*$/, "$1 $2"));
+              return undefined;
+            });
+          if (id === undefined) continue;
+          note("made");
+          await pod().client.agent.startContainer({ container_id: id });
+          const { stdout } = await pod().finish(id, id);
+          expect(stdout.toString()).not.toContain(TEXT);
+          await pod().remove(id);
+        }
+      } finally {
+        await swapper.stop();
+      }
+      expect(made(), JSON.stringify([...results])).toBeGreaterThan(least);
+      // Without a failure it was never swapped at the right moment.
+      expect(results.size, JSON.stringify([...results])).toBeGreaterThan(1);
+      expect([snapshot(outside.host), await mounts()]).toEqual(before);
+      rmSync(rootfs.host, { recursive: true });
+    },
+    300_000,
+  );
+
+  it("is not left by a link on a mount inside of it, nor by magic links", async () => {
+    const { machine } = pod();
+    const outside = makeOutside(machine);
+    const rootfs = place(machine, "mounted");
+    await machine.shell(
+      `mkdir ${rootfs.guest}/mnt && mount -t tmpfs t ${rootfs.guest}/mnt && ln -s ${outside.guest} ${rootfs.guest}/mnt/out`,
+    );
+    symlinkSync("/proc/self/root", join(rootfs.host, "magic"));
+    symlinkSync("/proc/self/fd/1/../../..", join(rootfs.host, "descriptor"));
+    const before = snapshot(outside.host);
+    const { Mounts = [] } = ociSpec(rootfs.guest, []);
+    const made: string[] = [];
+    for (const destination of [
+      "/mnt/out/work/new",
+      "/magic/etc/new",
+      "/descriptor/new",
+      `/magic${outside.guest}/new`,
+    ]) {
+      const bind = { source: `${outside.guest}/file`, destination, type: "bind", options: ["bind"] };
+      const run = pod().create(["true"], { Mounts: [...(Mounts ?? []), bind] }, rootfs.guest);
+      const id = await run.catch((error: Error) => {
+        expect(error.message).toMatch(/^mount on \S+: E\w+ \([^\n]*\), from mounts\[6\]$/);
+        return undefined;
+      });
+      if (id !== undefined) made.push(destination);
+      if (id !== undefined) await pod().remove(id);
+    }
+    expect(made).toEqual(["/mnt/out/work/new"]);
+    expect(snapshot(outside.host)).toEqual(before);
+    await machine.shell(`umount ${rootfs.guest}/mnt`);
+  });
+}
+
+/** A root file system of busybox, as both sides see it. */
+function place(machine: Machine, name: string): Place {
+  const guest = machine.rootfs(`${name}-${Date.now().toString(36)}`);
+  return { guest, host: machine.hostPath(guest) };
+}
+
+/** Where nothing may change: a directory beside those of containers, with a file in each of its own. */
+function makeOutside(machine: Machine): Place {
+  const outside = place(machine, "outside");
+  rmSync(outside.host, { recursive: true });
+  makeBusyboxRootfs(outside.host);
+  for (const name of ["", ...SWAPPED]) {
+    mkdirSync(join(outside.host, name), { recursive: true });
+    writeFileSync(join(outside.host, name, "file"), TEXT);
+  }
+  return outside;
+}
+
+/** Each directory of the rootfs changes places with a link out of it, as fast as one process of the machine can. */
+async function startSwapper(machine: Machine, rootfs: Place, outside: Place, style: LinkStyle) {
+  const tools = place(machine, "tools");
+  const name = `swapper-${style}`;
+  const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+  execFileSync("gcc", [...flags, join(import.meta.dirname, "swapper.c"), "-o", join(tools.host, name)]);
+  const pairs = SWAPPED.flatMap((each) => {
+    const target = `${outside.guest}/${each}`;
+    mkdirSync(join(rootfs.host, each), { recursive: true });
+    const link = style === "absolute" ? target : `${"../".repeat(20)}${target.slice(1)}`;
+    symlinkSync(link, join(rootfs.host, `${each}.out`));
+    return [`${rootfs.guest}/${each}`, `${rootfs.guest}/${each}.out`];
+  });
+  const log = `${tools.guest}/log`;
+  await machine.shell(`setsid ${tools.guest}/${name} ${pairs.join(" ")} < /dev/null > ${log} 2>&1 &`);
+  await expect.poll(() => machine.shell(`pidof ${name} | wc -w`)).toBe("1\n");
+  return {
+    async stop() {
+      const last = await machine.shell(`pidof ${name} | wc -w; cat ${log}; kill -9 $(pidof ${name})`);
+      expect(last, "it has swapped to the end").toBe("1\n");
+      await expect.poll(() => machine.shell(`pidof ${name} | wc -w`)).toBe("0\n");
+    },
+  };
+}
+
+function parts(rootfs: string, outside: string) {
+  const { Mounts, Linux, Process } = ociSpec(rootfs, []);
+  const bind = (source: string, destination: string) => ({
+    source,
+    destination,
+    type: "bind",
+    options: ["rbind", "ro"],
+  });
+  return {
+    Process: { ...Process, Args: ["sh", "-c", "cat /etc/hosts /work/deep/new/file; exit 0"], Cwd: "/home/made/here" },
+    Mounts: [
+      ...(Mounts ?? []),
+      bind(`${outside}/etc/passwd`, "/etc/hosts"),
+      bind(`${outside}/etc/passwd`, "/work/deep/new/file"),
+      bind("/proc/sys", "/work/tree"),
+      { source: "t", destination: "/work/deep/tmp", type: "tmpfs", options: ["ro"] },
+    ],
+    Linux: {
+      ...Linux,
+      MaskedPaths: ["/masked/file", "/masked", "/proc/kcore"],
+      ReadonlyPaths: ["/read-only/file", "/read-only", "/proc/sys"],
+      Devices: [{ Path: "/work/node", Type: "c", Major: 1, Minor: 3, FileMode: 0o666 }],
+    },
+  };
+}
