@@ -104,12 +104,13 @@ export class CallJournal {
 
   /**
    * A request: the body of its frame, and its deadline in milliseconds since the epoch (0: none). Undefined when all
-   * places are taken: the connection can't outlive the agent until `closeCall` was told of the call.
+   * places are taken, or there is no room for one more: the connection can't outlive the agent until `closeCall` was told of the call.
    */
   openCall(index: number, streamId: number, body: Uint8Array, deadline: number): number | undefined {
     const memory = this.#memory;
     const place = this.#freePlaces.pop();
-    if (place === undefined) {
+    if (place === undefined || !memory.makePlace(place)) {
+      if (place !== undefined) this.#freePlaces.push(place);
       this.#countUnknown(index, 1);
       return undefined;
     }

@@ -2,6 +2,8 @@
 export const MAX_KEPT_CONNECTIONS = 512;
 /** Calls of all kept connections at once. A connection with more ends with the agent. */
 export const MAX_KEPT_CALLS = 4096;
+/** Places of calls that are there from the start; more are made, so many at a time. */
+export const CALLS_AT_START = 512;
 /** Of one read from a connection. */
 export const READ_BYTES = 65_536;
 
@@ -57,18 +59,45 @@ const CALLS_AT = CONNECTIONS_AT + MAX_KEPT_CONNECTIONS * CONNECTION_WORDS;
 const READ_AT = (CALLS_AT + MAX_KEPT_CALLS * CALL_WORDS) * 4;
 export const CALL_JOURNAL_BYTES = READ_AT + READ_BYTES;
 
+/** Bytes from the start to those that are made when they are needed, and where these end. */
+export const CALLS_START_BYTES = (CALLS_AT + CALLS_AT_START * CALL_WORDS) * 4;
+export const CALLS_END = READ_AT;
+const CALL_BYTES = CALL_WORDS * 4;
+
+/**
+ * Makes bytes of the journal be there, each of this value; false when there is no room for them. What of the mapping is
+ * not there must not be touched: with a full /run that is SIGBUS.
+ */
+export type Fill = (at: number, length: number, value: number) => boolean;
+
 /** The memory of the calls by its places. Words that are not there read as 0. */
 export class CallMemory {
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   readonly #bytes: Buffer;
   readonly readBuffer: Buffer;
+  readonly #at: number;
+  readonly #fill: Fill;
+  /** Places from here on are not there yet. */
+  #there: number;
 
-  constructor(memory: ArrayBuffer, at: number) {
+  constructor(memory: ArrayBuffer, at: number, fill: Fill) {
+    this.#at = at;
+    this.#fill = fill;
     this.#words = new Int32Array(memory, at, READ_AT / 4);
     this.#doubles = new Float64Array(memory, at, READ_AT / 8);
     this.#bytes = Buffer.from(memory, at, READ_AT);
     this.readBuffer = Buffer.from(memory, at + READ_AT, READ_BYTES);
+    this.#there = Math.max(Math.ceil(this.now(NOW.top) / CALLS_AT_START), 1) * CALLS_AT_START;
+  }
+
+  /** False when this place of a call is not there, and there is no room for it. */
+  makePlace(place: number): boolean {
+    for (; place >= this.#there; this.#there += CALLS_AT_START) {
+      const at = this.#at + CALLS_AT * 4 + this.#there * CALL_BYTES;
+      if (!this.#fill(at, CALLS_AT_START * CALL_BYTES, 0)) return false;
+    }
+    return true;
   }
 
   now(word: number): number {

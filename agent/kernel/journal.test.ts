@@ -1,17 +1,83 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
-import { openJournal } from "./journal.ts";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { Journal } from "./journal.ts";
+import { createJournalMemory, journalIn, openJournal } from "./journal.ts";
+import { CALLS_AT_START } from "./journal-layout.ts";
 
-it("has all its memory before it is used, so that a disk that fills up later takes none of it", () => {
-  const directory = mkdtempSync(join(tmpdir(), "guestd-journal-"));
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-journal-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** A journal of this path, as far as files go: its memory is beside it. */
+function open(memory = createJournalMemory()): { readonly journal: Journal; readonly blocks: () => number } {
   const path = join(directory, "journal");
-  try {
-    openJournal(path, (_fd, length) => new ArrayBuffer(length));
-    const { size, blocks } = statSync(path);
-    expect(blocks * 512).toBeGreaterThanOrEqual(size);
-  } finally {
-    rmSync(directory, { recursive: true });
+  const journal = openJournal(path, () => memory);
+  return { journal, blocks: () => statSync(path).blocks * 512 };
+}
+
+const KIB = 1024;
+
+function openCalls(journal: Journal, count: number): (number | undefined)[] {
+  const { index = -1 } = journal.calls.openConnection(undefined) ?? {};
+  return Array.from({ length: count }, (_, at) => journal.calls.openCall(index, 2 * at + 1, Buffer.from("x"), 0));
+}
+
+const pieces = (journal: Journal, count: number) =>
+  Array.from({ length: count }, (_, at) => {
+    const piece = journal.outputs.read({ process: at, stream: 0 }, 0, 10, (into) => Buffer.from("out").copy(into));
+    return typeof piece === "number" ? piece : piece.block;
+  });
+
+it("has the memory of a few calls and outputs from the start, and gets that of more as they come", () => {
+  const { journal, blocks } = open();
+  const first = blocks();
+  expect(first).toBeGreaterThan(800 * KIB);
+  expect(first).toBeLessThan(1200 * KIB);
+  openCalls(journal, CALLS_AT_START);
+  pieces(journal, 8);
+  expect(blocks()).toBe(first);
+  openCalls(journal, 1);
+  expect(blocks()).toBe(first + CALLS_AT_START * 512);
+  pieces(journal, 2);
+  expect(blocks()).toBe(first + CALLS_AT_START * 512 + 128 * KIB);
+});
+
+it("serves calls and outputs that there is no room for, which end with the agent, and keeps those before", () => {
+  const memory = createJournalMemory();
+  const blocks = memory.byteLength - 64 * 65_536;
+  let full = true;
+  const fill = (at: number, length: number, value: number) => {
+    const isThere = at >= blocks && at < blocks + 8 * 65_536;
+    if (full && !isThere) return false;
+    new Uint8Array(memory, at, length).fill(value);
+    return true;
+  };
+  const journal = journalIn(memory, fill);
+  const places = openCalls(journal, CALLS_AT_START + 2);
+  expect(places.slice(CALLS_AT_START)).toEqual([undefined, undefined]);
+  expect(places.slice(0, CALLS_AT_START)).not.toContain(undefined);
+  expect(pieces(journal, 10).map((block) => block === undefined)).toEqual([...Array(8).fill(false), true, true]);
+  full = false;
+  expect(openCalls(journal, 1)).toEqual([CALLS_AT_START]);
+  expect(pieces(journal, 1)).toEqual([8]);
+});
+
+it("of another layout, or not whole, it is begun anew", () => {
+  open();
+  const path = join(directory, "journal");
+  const good = readFileSync(path);
+  expect(good.readInt32LE()).not.toBe(0);
+  const other = Buffer.alloc(good.length, 7);
+  for (const bytes of [other, good.subarray(0, 1000), Buffer.alloc(0)]) {
+    writeFileSync(path, bytes);
+    open();
+    expect(readFileSync(path).equals(good)).toBe(true);
   }
+  writeFileSync(path, Buffer.concat([good.subarray(0, 4), Buffer.alloc(good.length - 4, 9)]));
+  open();
+  expect(readFileSync(path)[100]).toBe(9);
 });

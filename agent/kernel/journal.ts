@@ -1,8 +1,8 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { CallJournal } from "./call-journal.ts";
-import { CALL_JOURNAL_BYTES, CallMemory } from "./journal-layout.ts";
+import { CALL_JOURNAL_BYTES, CALLS_END, CALLS_START_BYTES, CallMemory, type Fill } from "./journal-layout.ts";
 import type { Fd } from "./kernel.ts";
-import { OUTPUT_JOURNAL_BYTES, OutputJournal } from "./output-journal.ts";
+import { OUTPUT_JOURNAL_BYTES, OUTPUTS_START_BYTES, OutputJournal } from "./output-journal.ts";
 
 /** Changes whenever the places in the memory do: a journal of another layout is not read. */
 const LAYOUT = 0x6a02;
@@ -18,35 +18,65 @@ export interface Journal {
   readonly outputs: OutputJournal;
 }
 
-/** The journal at this path, with what an agent before left in it. Throws Node's errors and SystemError. */
+/** The journal at this path, with what an agent before left in it; its file stays open. Throws Node's errors and SystemError. */
 export function openJournal(path: string, mapShared: (fd: Fd, length: number) => ArrayBuffer): Journal {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
-    // Written and not only made long: a page of the mapping that a full /run has no room for is SIGBUS.
-    if (fstatSync(fd).size < JOURNAL_BYTES) allocate(fd);
-    ftruncateSync(fd, JOURNAL_BYTES);
-    return journalIn(mapShared(fd, JOURNAL_BYTES));
-  } finally {
+    const fill: Fill = (at, length, value) => fillFile(fd, at, length, value);
+    if (!isOfThisLayout(fd)) start(fd, fill);
+    return journalIn(mapShared(fd, JOURNAL_BYTES), fill);
+  } catch (error) {
     closeSync(fd);
+    throw error;
   }
 }
 
-function allocate(fd: Fd): void {
-  const zeros = Buffer.alloc(2 ** 16);
-  for (let at = 0; at < JOURNAL_BYTES; ) at += writeSync(fd, zeros, 0, Math.min(zeros.length, JOURNAL_BYTES - at), at);
+function isOfThisLayout(fd: Fd): boolean {
+  const layout = Buffer.alloc(4);
+  readSync(fd, layout, 0, layout.length, 0);
+  return fstatSync(fd).size === JOURNAL_BYTES && layout.readInt32LE() === LAYOUT;
 }
+
+/** Written and not only made long: a page of the mapping that a full /run has no room for is SIGBUS. */
+function start(fd: Fd, fill: Fill): void {
+  ftruncateSync(fd, 0);
+  ftruncateSync(fd, JOURNAL_BYTES);
+  const after = HEADER_BYTES + CALLS_END;
+  const isThere =
+    fill(0, HEADER_BYTES + CALLS_START_BYTES, 0) &&
+    fill(after, HEADER_BYTES + CALL_JOURNAL_BYTES + OUTPUTS_START_BYTES - after, 0);
+  if (!isThere) throw new Error("journal: there is no room for it");
+  writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
+}
+
+function fillFile(fd: Fd, at: number, length: number, value: number): boolean {
+  const bytes = Buffer.alloc(length, value);
+  try {
+    for (let done = 0; done < length; ) done += writeSync(fd, bytes, done, length - done, at + done);
+    return true;
+  } catch (error) {
+    if (!FULL.includes((error as NodeJS.ErrnoException).code)) throw error;
+    return false;
+  }
+}
+
+const FULL: readonly (string | undefined)[] = ["ENOSPC", "EDQUOT", "EFBIG"];
 
 /** For tests: a journal of 6 MiB that ends with this process. */
 export const createJournalMemory = (): ArrayBuffer => new ArrayBuffer(JOURNAL_BYTES);
 
-/** The memory as a journal; what is there is left by an agent before, if it is of this layout. */
-export function journalIn(memory: ArrayBuffer): Journal {
-  const layout = new Int32Array(memory, 0, 1);
-  if (layout[0] !== LAYOUT && layout[0] !== 0) new Uint8Array(memory).fill(0);
-  layout[0] = LAYOUT;
-  const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES));
+/** The memory, which is of this layout or 0 all over, as a journal; what is there is left by an agent before. */
+export function journalIn(memory: ArrayBuffer, fill: Fill = fillMemory(memory)): Journal {
+  const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES, fill));
   const open = new Set(calls.found.flatMap((connection) => connection.calls.map(({ place }) => place)));
   for (const place of [...calls.uncertain, ...calls.keptWhole]) open.delete(place);
-  const outputs = new OutputJournal(memory, HEADER_BYTES + CALL_JOURNAL_BYTES, (place) => open.has(place));
+  const outputs = new OutputJournal(memory, HEADER_BYTES + CALL_JOURNAL_BYTES, fill, (place) => open.has(place));
   return { calls, outputs };
+}
+
+function fillMemory(memory: ArrayBuffer): Fill {
+  return (at, length, value) => {
+    new Uint8Array(memory, at, length).fill(value);
+    return true;
+  };
 }

@@ -1,5 +1,5 @@
 import { withoutTail } from "./found-calls.ts";
-import { NOTHING, UNDER_WAY } from "./journal-layout.ts";
+import { type Fill, NOTHING, UNDER_WAY } from "./journal-layout.ts";
 
 /** Pieces of output under way to hosts at once; what is read beyond them ends with the agent. */
 const MAX_KEPT_OUTPUTS = 64;
@@ -13,6 +13,9 @@ const BLOCK_WORDS = 8;
 const UNKEPT = 0;
 const BLOCKS_AT = 8;
 const MEMORY_AT = (BLOCKS_AT + MAX_KEPT_OUTPUTS * BLOCK_WORDS) * 8;
+/** Blocks that are there from the start; others are made when they are needed. */
+const BLOCKS_AT_START = 8;
+export const OUTPUTS_START_BYTES = MEMORY_AT + BLOCKS_AT_START * OUTPUT_BYTES;
 export const OUTPUT_JOURNAL_BYTES = MEMORY_AT + MAX_KEPT_OUTPUTS * OUTPUT_BYTES;
 
 /** Which output: the launch id of its process, and 0 for stdout (or the terminal), 1 for stderr. */
@@ -38,12 +41,15 @@ export class OutputJournal {
   readonly lost: number;
   readonly #words: Float64Array;
   readonly #memory: Buffer;
+  /** Makes a block NOTHING all over; false when it is not there, and there is no room for it. */
+  readonly #clear: (block: number) => boolean;
   readonly #free: number[] = [];
   /** Blocks that are NOTHING all over. */
   readonly #clean = new Set<number>();
 
   /** `isOpen` tells of the place of a call whether its answer is still to be written. */
-  constructor(memory: ArrayBuffer, at: number, isOpen: (place: number) => boolean) {
+  constructor(memory: ArrayBuffer, at: number, fill: Fill, isOpen: (place: number) => boolean) {
+    this.#clear = (block) => fill(at + MEMORY_AT + block * OUTPUT_BYTES, OUTPUT_BYTES, NOTHING);
     this.#words = new Float64Array(memory, at, MEMORY_AT / 8);
     this.#memory = Buffer.from(memory, at + MEMORY_AT, MAX_KEPT_OUTPUTS * OUTPUT_BYTES);
     this.lost = this.#words[UNKEPT] ?? 0;
@@ -120,7 +126,10 @@ export class OutputJournal {
   #take({ process, stream }: OutputKey, offset: number): number | undefined {
     const block = this.#free.pop();
     if (block === undefined) return undefined;
-    if (!this.#clean.has(block)) this.#bytes(block).fill(NOTHING);
+    if (!this.#clean.has(block) && !this.#clear(block)) {
+      this.#free.push(block);
+      return undefined;
+    }
     this.#clean.add(block);
     this.#set(block, BLOCK.stream, stream);
     this.#set(block, BLOCK.offset, offset);

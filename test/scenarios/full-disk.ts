@@ -50,6 +50,19 @@ export function fullDiskScenarios(pod: () => Pod): void {
     },
   );
 
+  it("calls that the journal has no room for are served all the same", async () => {
+    const id = await pod().start(["sleep", "1000"]);
+    await withFullRun("bytes", async () => {
+      const waits = Array.from({ length: 1500 }, () =>
+        pod().client.agent.waitProcess({ container_id: id, exec_id: id }),
+      );
+      expect((await pod().execute(id, ["echo", "served"])).stdout.toString()).toBe("served\n");
+      await pod().client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
+      for (const { status } of await Promise.all(waits)) expect(status).toBe(137);
+    });
+    await pod().remove(id);
+  });
+
   it("a container is removed though the disk is full", async () => {
     const before = await shell(TRACES);
     const id = await pod().start(["sleep", "1000"]);
