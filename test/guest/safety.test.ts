@@ -10,7 +10,7 @@ import { startGuestMachine } from "./guest-machine.ts";
 /** The guest's own ports: API, log, debug console. */
 const PORTS = 3;
 /** Of 256, before there is a container. */
-const AVAILABLE_MIB = 160;
+const AVAILABLE_MIB = 167;
 /** Not in Debian's 6.1. */
 const NEWER = ["dev.tty.legacy_tiocsti"];
 
