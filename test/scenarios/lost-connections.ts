@@ -1,15 +1,17 @@
 import { expect } from "vitest";
 import type { AgentClient, ConnectOptions } from "../../host/client/agent-client.ts";
+import { killClient } from "./kill-client.ts";
 import type { Machine } from "./machine.ts";
 import { ociSpec } from "./oci.ts";
 import { Pod } from "./pod.ts";
 
-const LOST = 3;
+/** Connections that are closed, before one that dies with its host. */
+const CLOSED = 3;
 /** What it prints each time. */
 const LINES = Array.from({ length: 200 }, (_, index) => `${index + 1}\n`).join("");
 const COUNTS = "while read n; do [ $n = end ] && exit 5; seq 1 $n; seq 1 $n >&2; done";
 /** More than its limit allows. */
-const EATS = "read go; head -c 100000000 /dev/zero | tail -c 100000000 >/dev/null";
+const EATS = "read go; x=0123456789abcdef; while :; do x=$x$x; done";
 const LIMIT = 24 << 20;
 
 /**
@@ -21,53 +23,67 @@ export async function lostConnections(machine: Machine, options: ConnectOptions)
   const pod = await Pod.open(machine, client);
   const container_id = await pod.start(["sh", "-c", COUNTS]);
   const exec_id = await pod.exec(container_id, ["sleep", "1000"]);
-  const eater = machine.real ? await pod.start(["sh", "-c", EATS], limited()) : undefined;
+  const ids = { container_id, exec_id };
+  const [closedEater, killedEater] = machine.real ? [await startEater(pod), await startEater(pod)] : [];
 
   const got = { readStdout: "", readStderr: "" };
   const read = async (name: keyof typeof got, { agent }: AgentClient) => {
     const { data } = await agent[name]({ container_id, exec_id: container_id, len: 4096 });
     got[name] += Buffer.from(data).toString();
   };
-  await print(pod, container_id);
-  for (let lost = 1; lost <= LOST; lost++) {
-    const dying = await machine.connect(options);
+  const readAll = async (lost: number, from: AgentClient) => {
     for (const name of ["readStdout", "readStderr"] as const) {
-      while (got[name].length < LINES.length * lost) await read(name, dying);
+      while (got[name].length < LINES.length * lost) await read(name, from);
     }
-    const asked = [
-      read("readStdout", dying),
-      read("readStderr", dying),
-      dying.agent.readStdout({ container_id, exec_id, len: 4096 }),
-      dying.agent.waitProcess({ container_id, exec_id: container_id }),
-      dying.agent.waitProcess({ container_id, exec_id }),
-      dying.agent.getOOMEvent({}),
-    ];
+  };
+  await print(pod, container_id);
+  for (let lost = 1; lost <= CLOSED; lost++) {
+    const dying = await machine.connect(options);
+    await readAll(lost, dying);
+    const asked = [read("readStdout", dying), read("readStderr", dying), ...waitingCalls(dying, ids)];
     const ends = Promise.allSettled(asked);
     await dying.health.check({}); // the agent has them
     await dying.close();
     await print(pod, container_id); // before the agent knows, or after
-    if (lost === 2 && eater !== undefined) await input(pod, eater, "go\n");
+    if (lost === CLOSED && closedEater !== undefined) await input(pod, closedEater, "go\n");
     expect((await ends).map(({ status }) => status)).toEqual(asked.map(() => "rejected"));
   }
-  await pod.client.agent.signalProcess({ container_id, exec_id, signal: 9 });
-  await input(pod, container_id, "end\n");
 
   await using second = await machine.connect(options);
+  if (closedEater !== undefined) await toldOf(second, closedEater);
+  await readAll(CLOSED + 1, second);
+  await killClient(machine, options, ids);
+  await print(pod, container_id); // before the agent knows, or after
+  if (killedEater !== undefined) await input(pod, killedEater, "go\n");
+  await pod.client.agent.signalProcess({ ...ids, signal: 9 });
+  await input(pod, container_id, "end\n");
   const next = new Pod(machine, second);
   const { stdout, stderr, status } = await next.finish(container_id, container_id);
-  const expected = LINES.repeat(LOST + 1);
+  const expected = LINES.repeat(CLOSED + 2);
   expect([got.readStdout + stdout === expected, got.readStderr + stderr === expected, status]).toEqual([true, true, 5]);
   expect((await next.finish(container_id, exec_id)).status).toBe(137);
-  if (eater !== undefined) {
-    expect((await second.agent.getOOMEvent({}, { timeoutMs: 30_000 })).container_id).toBe(eater);
-    await next.remove(eater);
-  }
-  await next.remove(container_id);
+  if (killedEater !== undefined) await toldOf(second, killedEater);
+  for (const id of [closedEater, killedEater, container_id]) if (id !== undefined) await next.remove(id);
 }
 
-function limited() {
+function waitingCalls({ agent }: AgentClient, { container_id, exec_id }: { container_id: string; exec_id: string }) {
+  return [
+    agent.readStdout({ container_id, exec_id, len: 4096 }),
+    agent.waitProcess({ container_id, exec_id: container_id }),
+    agent.waitProcess({ container_id, exec_id }),
+    agent.getOOMEvent({}),
+  ];
+}
+
+async function toldOf({ agent }: AgentClient, eater: string): Promise<void> {
+  expect((await agent.getOOMEvent({}, { timeoutMs: 30_000 })).container_id).toBe(eater);
+}
+
+/** It takes its memory when it reads a line. */
+function startEater(pod: Pod): Promise<string> {
   const { Linux } = ociSpec("/", []);
-  return { Linux: { ...Linux, Resources: { Memory: { Limit: LIMIT, Swap: LIMIT } } } };
+  const Resources = { Memory: { Limit: LIMIT, Swap: LIMIT } };
+  return pod.start(["sh", "-c", EATS], { Linux: { ...Linux, Resources } });
 }
 
 async function print(pod: Pod, container_id: string): Promise<void> {

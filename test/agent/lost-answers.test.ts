@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AgentClient } from "../../host/client/agent-client.ts";
+import { whyNoNamespaces } from "../init/harness.ts";
+import { killClient } from "../scenarios/kill-client.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+/** 3.4 MB: less than waits for one connection, much more than sockets hold. */
+const LINES = Array.from({ length: 500_000 }, (_, index) => `${index + 1}\n`).join("");
+const READS = 500;
+const MOST_IN_SOCKETS = 1 << 20;
+const reason = whyNoNamespaces();
+
+describe(`a client that takes no answer any more, and dies${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+  skip: reason !== undefined,
+}, () => {
+  let machine: Awaited<ReturnType<typeof startHostAgent>>;
+  let pod: Pod;
+  beforeAll(async () => {
+    machine = await startHostAgent();
+    pod = await Pod.open(machine, await machine.connect());
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  /** What the next one reads, when the agent has read all for a client that has taken nothing. */
+  async function readByNext(protocol: "ttrpc" | "grpc"): Promise<string> {
+    const { agent } = pod.client;
+    const container_id = await pod.start(["sh", "-c", "seq 1 500000 >/lines; read go; cat /lines"]);
+    const exec_id = await pod.exec(container_id, ["sleep", "1000"]);
+    const whileItHangs = async () => {
+      await agent.writeStdin({ container_id, exec_id: container_id, data: Buffer.from("go\n") });
+      await agent.waitProcess({ container_id, exec_id: container_id }); // all is read but what a pipe holds
+    };
+    await killClient(machine, { protocol }, { container_id, exec_id, reads: READS, whileItHangs });
+    const text = await readToEnd(pod.client, container_id);
+    await pod.remove(container_id);
+    return text;
+  }
+
+  it("what could not be written to it goes to the next one, in order: lost is what the kernel had taken", async () => {
+    const text = await readByNext("ttrpc");
+    expect(LINES.endsWith(text)).toBe(true);
+    expect(text.length).toBeGreaterThan(LINES.length - MOST_IN_SOCKETS);
+  });
+
+  // Node's HTTP/2 says of a write that its connection has cut off that it went well.
+  it.fails("known to be open: over gRPC too", async () => {
+    expect((await readByNext("grpc")).length).toBeGreaterThan(LINES.length - MOST_IN_SOCKETS);
+  });
+});
+
+/** The end is NOT_FOUND for a process that was waited for. */
+async function readToEnd({ agent }: AgentClient, container_id: string): Promise<string> {
+  const parts: Uint8Array[] = [];
+  try {
+    for (;;) parts.push((await agent.readStdout({ container_id, exec_id: container_id, len: 65_536 })).data);
+  } catch (error) {
+    expect(error).toMatchObject({ kind: "not-found" });
+  }
+  return Buffer.concat(parts).toString();
+}
