@@ -5,6 +5,7 @@ import { oneContainer, openHost, recordedLife, terminalContainer, threeContainer
 import { RECORDED } from "../hosts/host-spec.ts";
 import { hosts } from "../hosts/hosts.ts";
 import { kubeletPod } from "../hosts/kubelet-pod.ts";
+import { lastMessage } from "../hosts/sized-life.ts";
 import { whyNoNamespaces } from "../init/harness.ts";
 import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
 import { startHostAgent } from "./host-agent.ts";
@@ -13,11 +14,12 @@ const reason = whyNoNamespaces();
 
 describe(`Kata hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
   describe.each(hosts)("%s", (kind, make) => {
-    it("runs one container, with execs, a terminal, input, pause, update and statistics", async () => {
+    it("runs one container, with execs, a terminal, input, pause, update, statistics and its last message", async () => {
       await using machine = await startHostAgent();
       const host = await openHost(machine, make);
       await oneContainer(machine, kind, host);
       await terminalContainer(machine, kind, host);
+      await lastMessage(machine, kind, host);
       await host.end();
       expect(host.calls.checks.length).toBeGreaterThan(0);
     });

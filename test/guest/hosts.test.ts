@@ -1,23 +1,57 @@
-import { describe, expect, it } from "vitest";
-import { oneContainer, openHost, terminalContainer, threeContainers } from "../hosts/host-life.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MAC, oneContainer, openHost, terminalContainer, threeContainers } from "../hosts/host-life.ts";
 import { hosts } from "../hosts/hosts.ts";
+import type { KataHost } from "../hosts/kata-host.ts";
 import { kubeletPod } from "../hosts/kubelet-pod.ts";
 import { manyOutputs } from "../hosts/many-outputs.ts";
+import { grownContainer, hungryContainer, lastMessage } from "../hosts/sized-life.ts";
 import { startGuestMachine } from "./guest-machine.ts";
+import { plugMemory } from "./plug-memory.ts";
+import { plugProcessor } from "./plug-processor.ts";
 
-/** Whether the pod's containers share their pid namespace; on the host (test/agent) each of them does both. */
-const SHARES_PID = { "go-shim": true, "runtime-rs": false } as const;
+/** On a hub of QEMU, which leads nowhere else. */
+const CARD = ["-netdev", "hubport,id=net0,hubid=0", "-device", `virtio-net-pci,netdev=net0,mac=${MAC}`];
 
 describe.each(hosts)("%s and a real guest", (kind, make) => {
-  it("runs a pod of three containers, single ones with all that a shim can ask for, and a pod of a kubelet", async () => {
-    await using machine = await startGuestMachine();
-    const host = await openHost(machine, make);
-    await threeContainers(machine, kind, host, SHARES_PID[kind]);
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+  let host: KataHost;
+  beforeAll(async () => {
+    machine = await startGuestMachine(512, { hotplug: true, qemuArgs: CARD });
+    host = await openHost(machine, make);
+  });
+  afterAll(() => machine?.[Symbol.asyncDispose]());
+
+  // The first container of a sandbox has the pid namespace that is shared.
+  it.each([true, false])("a pod of three containers, its pid namespace shared: %s", (sharePid) =>
+    threeContainers(machine, kind, host, sharePid),
+  );
+
+  it("single containers with all that a shim can ask for", async () => {
     await oneContainer(machine, kind, host);
     await terminalContainer(machine, kind, host);
-    await kubeletPod(machine, kind, host, kind === "runtime-rs");
-    await manyOutputs(machine, kind, host, { echoes: 30, bursts: 10, containers: 3 });
+  });
+
+  it("a pod of a kubelet", () => kubeletPod(machine, kind, host, kind === "runtime-rs"));
+
+  it("every byte of many short processes", () =>
+    manyOutputs(machine, kind, host, { echoes: 30, bursts: 10, containers: 3 }));
+
+  it("an OOM event, where there was one, and the last message of a container", async () => {
+    expect(host.oomEvents).toEqual([]);
+    await hungryContainer(machine, kind, host);
+    await lastMessage(machine, kind, host);
+  });
+
+  it("a processor and memory that were plugged in, and the end", async () => {
+    await using qmp = await machine.guest.qmp();
+    await grownContainer(machine, kind, host, { processors: 1, total: 2, mib: 256 }, async ({ mib }) => {
+      await plugProcessor(qmp, "cpu1");
+      await plugMemory(qmp, "dimm1", mib);
+    });
     await host.end();
-    expect(host.calls.checks.length).toBeGreaterThan(0);
+    const { checks, made } = host.calls;
+    expect(checks.length).toBeGreaterThan(0);
+    const versions = made.filter(({ name }) => name === "version").length;
+    expect(versions).toBe(kind === "runtime-rs" ? Math.floor(checks.length / 10) : 0);
   });
 });

@@ -14,6 +14,8 @@ import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 import { makeModules } from "./guest-modules.ts";
 import { logLine } from "./log-line.ts";
+import { plugMemory } from "./plug-memory.ts";
+import { plugProcessor } from "./plug-processor.ts";
 
 const MIB = 1 << 20;
 const HOOKS = "/run/hooks";
@@ -58,16 +60,6 @@ describe("what is plugged into a running guest", () => {
     await qmp.execute("blockdev-add", { driver: "raw", "node-name": node, file: { driver: "file", filename: file } });
     await qmp.execute("device_add", { driver: "virtio-blk-pci", id: `d${port}`, bus: `port${port}`, drive: node });
     return { file, node };
-  }
-  /** One more processor in the first free slot. */
-  async function plugProcessor(id: string): Promise<void> {
-    const slots = (await qmp.execute("query-hotpluggable-cpus")) as {
-      type: string;
-      props: object;
-      "qom-path"?: string;
-    }[];
-    const slot = slots.findLast((cpu) => cpu["qom-path"] === undefined);
-    await qmp.execute("device_add", { driver: slot?.type, id, ...slot?.props });
   }
   const appears = (path: string) =>
     shell(`i=0; while [ ! -e ${path} ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; ls ${path}`);
@@ -137,7 +129,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     const id = await pod.start(["sleep", "1000"]);
     const cpus = async () => Number((await pod.execute(id, ["grep", "-c", "^processor", "/proc/cpuinfo"])).stdout);
     expect(await cpus()).toBe(1);
-    await plugProcessor("cpu1");
+    await plugProcessor(qmp, "cpu1");
     await client.agent.onlineCPUMem({ wait: true, nb_cpus: 1, cpu_only: true });
     expect(await cpus()).toBe(2);
     expect(await shell("cat /sys/fs/cgroup/cpuset.cpus.effective /sys/devices/system/cpu/online")).toBe("0-1\n0-1\n");
@@ -151,7 +143,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     });
     await sleep(500);
     expect(answered).toBe(false);
-    await plugProcessor("cpu2");
+    await plugProcessor(qmp, "cpu2");
     await waiting;
     expect(await shell("cat /sys/devices/system/cpu/online")).toBe("0-2\n");
   });
@@ -167,9 +159,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
   test("memory comes online", async () => {
     const total = async () => Number(/MemTotal: +(\d+)/.exec(await shell("cat /proc/meminfo"))?.[1]);
     const before = await total();
-    const backend = { "qom-type": "memory-backend-memfd", id: "more", size: 256 * MIB, share: true };
-    await qmp.execute("object-add", backend);
-    await qmp.execute("device_add", { driver: "pc-dimm", id: "dimm", memdev: "more" });
+    await plugMemory(qmp, "dimm", 256);
     for (let tries = 0; tries < 50 && (await total()) < before + 200 * 1024; tries++)
       await client.agent.onlineCPUMem({});
     expect((await total()) - before).toBeGreaterThan(200 * 1024);

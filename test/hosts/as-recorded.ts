@@ -2,7 +2,14 @@ import { type Line, methodOf, toJson } from "../recordings/read-recording.ts";
 import type { HostCalls } from "./host-calls.ts";
 
 /** How often, and in which order with the rest, these come is up to the moment. */
-const LOOPS: ReadonlySet<string> = new Set(["ReadStdout", "ReadStderr", "WriteStdin", "Check", "GetOOMEvent"]);
+const LOOPS: ReadonlySet<string> = new Set([
+  "ReadStdout",
+  "ReadStderr",
+  "WriteStdin",
+  "Check",
+  "Version",
+  "GetOOMEvent",
+]);
 /** The spec of a container comes from the recording; its limits not, where there are none. */
 const LEFT_OUT: ReadonlySet<string> = new Set(["OCI", "data"]);
 
@@ -22,7 +29,8 @@ export function recordedConversation(lines: readonly Line[]): Conversation {
 export function madeConversation({ made }: HostCalls): Conversation {
   return conversation(
     made.map(({ name, request, timeoutMs }) => {
-      const path = name === "check" ? "grpc.Health/Check" : `grpc.AgentService/${upper(name)}`;
+      const service = name === "check" || name === "version" ? "grpc.Health" : "grpc.AgentService";
+      const path = `${service}/${upper(name)}`;
       return { path, request: toJson(methodOf(path).request, request), timeoutMs };
     }),
   );

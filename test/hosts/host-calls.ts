@@ -7,7 +7,7 @@ type RequestTo<Name extends CallName> = Parameters<Agent[Name]>[0];
 type AnswerOf<Name extends CallName> = Awaited<ReturnType<Agent[Name]>>;
 
 export interface MadeCall {
-  readonly name: CallName | "check";
+  readonly name: CallName | "check" | "version";
   readonly request: Readonly<Record<string, unknown>>;
   readonly timeoutMs: number;
 }
@@ -49,18 +49,33 @@ export class HostCalls {
     this.checks.push(performance.now() - before);
   }
 
-  /** In the background, until `endChecks`; a check that fails is thrown there. Real shims end the sandbox then. */
-  checkEvery(everyMs: number, timeoutMs: number): void {
+  async version(timeoutMs: number): Promise<void> {
+    this.made.push({ name: "version", request: {}, timeoutMs });
+    const { agent_version } = await this.client.health.version({}, { timeoutMs, metadata: this.#metadata });
+    if (!/^\d+\.\d+\.\d+/.test(agent_version)) throw new Error(`the agent's version is "${agent_version}"`);
+  }
+
+  /**
+   * In the background, until `endChecks`; a check that fails is thrown there. Real shims end the sandbox then. With
+   * `versionEvery`, so many checks are followed by Version.
+   */
+  checkEvery(everyMs: number, timeoutMs: number, versionEvery = Number.POSITIVE_INFINITY): void {
     const { signal } = this.#ended;
     const loop = async () => {
-      for (;;) {
+      for (let count = 1; ; count++) {
         await sleep(everyMs, undefined, { signal }).catch(() => undefined);
         if (signal.aborted) return;
         await this.check(timeoutMs);
+        if (count % versionEvery === 0) await this.version(timeoutMs);
       }
     };
     this.#checking = loop();
     this.#checking.catch(() => undefined); // until endChecks
+  }
+
+  /** By a host without a shared file system, of a container that ended. */
+  async lastMessage(container_id: string): Promise<string> {
+    return (await this.call("getDiagnosticData", { container_id, log_type: "termination_log" })).data;
   }
 
   /** Before the sandbox is destroyed, as real shims do: with it goes the agent. */

@@ -17,6 +17,9 @@ const SHARE = {
   mount_point: `${SHARED}/`,
 };
 
+/** Of the card that a machine has for these hosts. */
+export const MAC = "f6:f9:31:f4:cd:d3";
+const DNS = ["search pods.example", "nameserver 10.99.0.53"];
 const NETWORK = {
   interface: {
     interface: {
@@ -24,7 +27,7 @@ const NETWORK = {
       name: "eth0",
       IPAddresses: [{ address: "10.99.0.2", mask: "24" }],
       mtu: 1400,
-      hwAddr: "f6:f9:31:f4:cd:d3",
+      hwAddr: MAC,
       type: "veth",
     },
   },
@@ -38,13 +41,15 @@ const NETWORK = {
   },
 };
 
-/** A sandbox of one host on a machine that has none yet. */
+/** A sandbox of one host on a machine that has none yet; a guest has a card with `MAC`. */
 export async function openHost(machine: Machine, make: MakeHost): Promise<KataHost> {
   const host = make(await machine.connect(), { checkEveryMs: CHECK_EVERY_MS, slowReader: true });
-  // A guest's card is plugged in by QEMU: test/guest/hotplug.test.ts.
-  if (!machine.real) await addInterface(machine, NETWORK.interface.interface.hwAddr);
-  const network = machine.real ? {} : { network: NETWORK };
-  await host.openSandbox({ id: "sandbox", hostname: "pod-of-host", storages: machine.storages, ...network });
+  if (!machine.real) await addInterface(machine, MAC);
+  const { storages } = machine;
+  await host.openSandbox({ id: "sandbox", hostname: "pod-of-host", storages, dns: DNS, network: NETWORK });
+  const places = "/run/kata-containers/sandbox/resolv.conf /etc/resolv.conf";
+  expect(await machine.shell(`cat ${places}`)).toBe(`${DNS.join("\n")}\n`.repeat(2));
+  expect(await machine.shell("ip neigh show dev eth0")).toMatch(/^10\.99\.0\.77 lladdr 02:00:00:00:00:77 .*PERMANENT/m);
   return host;
 }
 
@@ -128,30 +133,33 @@ export async function threeContainers(
     await host.create({ id, spec, sharePid: sharePid && type === "pod_container" });
     return host.start(id);
   };
-  const pause = await make("pause", "pod_sandbox", ["/bin/sleep", "10000"]);
-  const server = await make("server", "pod_container", ["/bin/sh", "-c", "echo up; sleep 10001"]);
-  const job = await make("job", "pod_container", ["/bin/sh", "-c", "echo done; exit 3"]);
+  const [first, second, third] = ["pause", "server", "job"].map((name) => `${name}-${sharePid ? "shared" : "own"}`) as [
+    string,
+    string,
+    string,
+  ];
+  const pause = await make(first, "pod_sandbox", ["/bin/sleep", "10000"]);
+  const server = await make(second, "pod_container", ["/bin/sh", "-c", "echo up; sleep 10001"]);
+  const job = await make(third, "pod_container", ["/bin/sh", "-c", "echo done; exit 3"]);
   expect(await job.ended).toMatchObject({ stdout: Buffer.from("done\n"), status: 3 });
-  await host.stop("job");
+  await host.stop(third);
 
-  const ps = await (await host.exec("server", { args: ["/bin/ps", "-o", "args"] })).ended;
+  const ps = await (await host.exec(second, { args: ["/bin/ps", "-o", "args"] })).ended;
   const seen = ps.stdout.toString();
   expect(seen).toContain("sleep 10001");
   expect(seen.includes("/bin/sleep 10000\n"), seen).toBe(sharePid);
-  const name = await (await host.exec("server", { args: ["/bin/hostname"] })).ended;
-  if (!machine.real) {
-    const net = await (await host.exec("server", { args: ["/bin/ip", "route"] })).ended;
-    expect(net.stdout.toString()).toMatch(/^default via 10\.99\.0\.1 dev eth0/);
-  }
+  const name = await (await host.exec(second, { args: ["/bin/hostname"] })).ended;
+  const net = await (await host.exec(second, { args: ["/bin/ip", "route"] })).ended;
+  expect(net.stdout.toString()).toMatch(/^default via 10\.99\.0\.1 dev eth0/);
   expect(name.stdout.toString()).toBe("pod-of-host\n");
 
-  await host.kill("server", 15);
-  if (sharePid) await host.kill("server", 9); // it isn't the first of its pid namespace: sh may pass TERM over
+  await host.kill(second, 15);
+  if (sharePid) await host.kill(second, 9); // it isn't the first of its pid namespace: sh may pass TERM over
   expect((await server.ended).status).toBeGreaterThan(128);
-  await host.stop("server");
-  await host.kill("pause", 15);
+  await host.stop(second);
+  await host.kill(first, 15);
   expect((await pause.ended).status).toBe(137);
-  await host.stop("pause");
+  await host.stop(first);
 }
 
 /** What was typed for the recordings of execs, terminals and signals, with their ids: the execs of `recorded`. */

@@ -10,6 +10,19 @@ export interface HostContainer {
   readonly spec: Init<grpc.Spec>;
   /** Its pid namespace is that of the pause container. */
   readonly sharePid?: boolean;
+  /** The machine has got this with it, as hosts without static sizing give it. */
+  readonly grown?: GrownMachine;
+  /** The host has no shared file system: it asks for the last message of the container. */
+  readonly lastMessage?: boolean;
+}
+
+export interface GrownMachine {
+  /** More than there were. */
+  readonly processors: number;
+  /** Processors that there are now. */
+  readonly total: number;
+  /** More memory. */
+  readonly mib: number;
 }
 
 export interface HostExec {
@@ -32,6 +45,8 @@ export interface SandboxRequest {
   readonly hostname: string;
   /** What stands for the virtio-fs share of the real host. */
   readonly storages: readonly Init<grpc.Storage>[];
+  /** Lines of resolv.conf. */
+  readonly dns?: readonly string[];
   readonly network?: {
     readonly interface: Init<grpc.UpdateInterfaceRequest>;
     readonly routes: Init<grpc.UpdateRoutesRequest>;
@@ -44,6 +59,8 @@ export interface KataHost {
   readonly calls: HostCalls;
   /** Containers that GetOOMEvent told of. */
   readonly oomEvents: readonly string[];
+  /** What containers left as their last message. */
+  readonly lastMessages: ReadonlyMap<string, string>;
   openSandbox(request: SandboxRequest): Promise<void>;
   create(container: HostContainer): Promise<void>;
   start(id: string): Promise<HostProcess>;

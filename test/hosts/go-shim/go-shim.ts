@@ -24,9 +24,11 @@ const OOM_RETRY_MS = 1000;
 export class GoShim implements KataHost {
   readonly calls: HostCalls;
   readonly oomEvents: string[] = [];
+  readonly lastMessages = new Map<string, string>();
   readonly #checkEveryMs: number;
   readonly #processes = new Map<string, GoProcess>();
   readonly #terminals = new Set<string>();
+  readonly #askLast = new Set<string>();
   #polling: Promise<void> | undefined;
   #ending = false;
 
@@ -35,20 +37,22 @@ export class GoShim implements KataHost {
     this.#checkEveryMs = checkEveryMs;
   }
 
-  async openSandbox({ id, hostname, storages, network }: SandboxRequest): Promise<void> {
+  async openSandbox({ id, hostname, storages, dns = [], network }: SandboxRequest): Promise<void> {
     await this.calls.check(CHECK_MS);
     if (network !== undefined) {
       await this.calls.call("updateInterface", network.interface);
       await this.calls.call("updateRoutes", network.routes);
       await this.calls.call("addARPNeighbors", network.neighbors);
     }
-    await this.calls.call("createSandbox", { hostname, storages: [...storages, SHM], sandbox_id: id });
+    await this.calls.call("createSandbox", { hostname, dns, storages: [...storages, SHM], sandbox_id: id });
     await this.calls.call("getGuestDetails", { mem_block_size: true, mem_hotplug_probe: true });
   }
 
-  async create({ id, spec, sharePid = false }: HostContainer): Promise<void> {
+  async create({ id, spec, sharePid = false, grown, lastMessage = false }: HostContainer): Promise<void> {
     await this.calls.call("createContainer", { container_id: id, exec_id: id, OCI: spec, sandbox_pidns: sharePid });
     if (spec.Process?.Terminal === true) this.#terminals.add(id);
+    if (lastMessage) this.#askLast.add(id);
+    if (grown !== undefined) await this.calls.call("onlineCPUMem", { nb_cpus: grown.processors, cpu_only: true });
     await this.#updateResources();
   }
 
@@ -105,6 +109,7 @@ export class GoShim implements KataHost {
     await this.kill(id, SIGKILL);
     await late;
     await this.calls.call("waitProcess", { container_id: id, exec_id: id }, 0).catch(() => undefined);
+    if (this.#askLast.has(id)) this.lastMessages.set(id, await this.calls.lastMessage(id));
     await this.calls.call("removeContainer", { container_id: id });
     await this.calls.call("removeStaleVirtiofsShareMounts", {});
     this.#processes.delete(id);
@@ -118,7 +123,7 @@ export class GoShim implements KataHost {
     await this.#polling;
   }
 
-  /** After each change, whatever came of it: nothing grows in these tests. */
+  /** After each change, whatever came of it: memory that has grown comes online. */
   async #updateResources(): Promise<void> {
     await this.calls.call("onlineCPUMem", {});
     await this.calls.call("updateEphemeralMounts", {});

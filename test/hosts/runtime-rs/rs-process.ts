@@ -13,6 +13,13 @@ interface ProcessIds {
   readonly exec_id: string;
 }
 
+interface Following {
+  readonly terminal: boolean;
+  readonly slowReader: boolean;
+  /** Of a first process whose last message is asked for: takes it. */
+  readonly onMessage?: (text: string) => void;
+}
+
 /** How runtime-rs follows a process: copies until both streams end, waits, kills what is left, removes a container. */
 export class RsProcess implements HostProcess {
   readonly ended: Promise<Output>;
@@ -21,11 +28,11 @@ export class RsProcess implements HostProcess {
   readonly #slowReader: boolean;
   #over = false;
 
-  constructor(calls: HostCalls, ids: ProcessIds, { terminal, slowReader }: { terminal: boolean; slowReader: boolean }) {
+  constructor(calls: HostCalls, ids: ProcessIds, { terminal, slowReader, onMessage }: Following) {
     this.#calls = calls;
     this.#ids = ids;
     this.#slowReader = slowReader;
-    this.ended = this.#follow(terminal);
+    this.ended = this.#follow(terminal, onMessage);
     this.ended.catch(() => undefined); // for those who wait; nobody may
   }
 
@@ -55,13 +62,14 @@ export class RsProcess implements HostProcess {
     await this.#calls.call("signalProcess", { ...this.#ids, signal });
   }
 
-  async #follow(terminal: boolean): Promise<Output> {
+  async #follow(terminal: boolean, onMessage: Following["onMessage"]): Promise<Output> {
     const none = Promise.resolve(Buffer.alloc(0));
     const reads = [this.#read("readStdout"), terminal ? none : this.#read("readStderr")] as const;
     const [stdout, stderr] = await Promise.all(reads);
     this.#over = true;
     const { status } = await this.#calls.call("waitProcess", this.#ids, 0);
     const { container_id, exec_id } = this.#ids;
+    onMessage?.(await this.#calls.lastMessage(container_id));
     await killEnded(this.#calls, container_id, exec_id);
     if (exec_id === "") await this.#calls.call("removeContainer", { container_id, timeout: REMOVE_S });
     return { stdout, stderr, status };

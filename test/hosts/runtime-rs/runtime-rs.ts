@@ -17,6 +17,7 @@ import { RsProcess } from "./rs-process.ts";
 const CALL_MS = 30_000;
 const CHECK_MS = 90_000;
 const CHECK_EVERY_MS = 30_000;
+const VERSION_EVERY = 10;
 /** Asking again at once on an error, as it does, must not happen: an agent that answers so makes the shim spin. */
 const MAX_OOM_ERRORS = 1;
 
@@ -24,10 +25,12 @@ const MAX_OOM_ERRORS = 1;
 export class RuntimeRs implements KataHost {
   readonly calls: HostCalls;
   readonly oomEvents: string[] = [];
+  readonly lastMessages = new Map<string, string>();
   readonly #checkEveryMs: number;
   readonly #slowReader: boolean;
   readonly #processes = new Map<string, RsProcess>();
   readonly #terminals = new Set<string>();
+  readonly #askLast = new Set<string>();
   #execs = 0;
   #polling: Promise<void> | undefined;
 
@@ -37,22 +40,24 @@ export class RuntimeRs implements KataHost {
     this.#slowReader = slowReader;
   }
 
-  async openSandbox({ id, hostname, storages, network }: SandboxRequest): Promise<void> {
+  async openSandbox({ id, hostname, storages, dns = [], network }: SandboxRequest): Promise<void> {
     if (network !== undefined) {
       await this.calls.call("updateInterface", network.interface);
       await this.calls.call("addARPNeighbors", network.neighbors);
       await this.calls.call("updateRoutes", network.routes);
     }
-    await this.calls.call("createSandbox", { hostname, storages: [...storages, SHM], sandbox_id: id });
+    await this.calls.call("createSandbox", { hostname, dns, storages: [...storages, SHM], sandbox_id: id });
     await this.calls.call("getGuestDetails", { mem_block_size: true, mem_hotplug_probe: true });
     this.#polling = this.#poll();
     this.#polling.catch(() => undefined); // until end
-    this.calls.checkEvery(this.#checkEveryMs, CHECK_MS);
+    this.calls.checkEvery(this.#checkEveryMs, CHECK_MS, VERSION_EVERY);
   }
 
-  async create({ id, spec, sharePid = false }: HostContainer): Promise<void> {
+  async create({ id, spec, sharePid = false, grown, lastMessage = false }: HostContainer): Promise<void> {
+    if (grown !== undefined) await this.calls.call("onlineCPUMem", { nb_cpus: grown.total });
     await this.calls.call("createContainer", { container_id: id, exec_id: "", OCI: spec, sandbox_pidns: sharePid });
     if (spec.Process?.Terminal === true) this.#terminals.add(id);
+    if (lastMessage) this.#askLast.add(id);
   }
 
   async start(id: string): Promise<HostProcess> {
@@ -60,7 +65,11 @@ export class RuntimeRs implements KataHost {
     const process = new RsProcess(
       this.calls,
       { container_id: id, exec_id: "" },
-      { terminal: this.#terminals.has(id), slowReader: this.#slowReader },
+      {
+        terminal: this.#terminals.has(id),
+        slowReader: this.#slowReader,
+        ...(this.#askLast.has(id) ? { onMessage: (text: string) => this.lastMessages.set(id, text) } : {}),
+      },
     );
     this.#processes.set(id, process);
     return process;

@@ -1,0 +1,62 @@
+import { expect, vi } from "vitest";
+import type { Machine } from "../scenarios/machine.ts";
+import { type HostKind, hostSpec } from "./host-spec.ts";
+import type { GrownMachine, KataHost } from "./kata-host.ts";
+
+const MIB = 1 << 20;
+const EAT = "x=0123456789abcdef; while :; do x=$x$x; done";
+
+/** A container that takes more memory than it may have: its host is told once, also where it removes the container at once. */
+export async function hungryContainer(machine: Machine, kind: HostKind, host: KataHost): Promise<void> {
+  const id = "hungry";
+  const before = host.oomEvents.length;
+  const linux = { Resources: { Memory: { Limit: 24 * MIB, Swap: 24 * MIB } } };
+  const spec = hostSpec(kind, { id, rootfs: machine.rootfs(id), args: ["/bin/sh", "-c", EAT], limits: true, linux });
+  await host.create({ id, spec });
+  const init = await host.start(id);
+  expect((await init.ended).status).toBe(137);
+  await vi.waitFor(() => expect(host.oomEvents.slice(before)).toEqual([id]), { timeout: 10_000 });
+  await host.stop(id);
+  expect(host.oomEvents.slice(before)).toEqual([id]);
+}
+
+/** The first container after the machine has got what `plug` plugs in: its host says so, and all of it is there. */
+export async function grownContainer(
+  machine: Machine,
+  kind: HostKind,
+  host: KataHost,
+  grown: GrownMachine,
+  plug: (grown: GrownMachine) => Promise<void>,
+): Promise<void> {
+  const id = "grown";
+  const args = ["/bin/sleep", "1000"];
+  const memoryMib = async () => Number(/MemTotal: +(\d+)/.exec(await machine.shell("cat /proc/meminfo"))?.[1]) / 1024;
+  const before = await memoryMib();
+  await plug(grown);
+  const spec = hostSpec(kind, { id, rootfs: machine.rootfs(id), args, limits: machine.real });
+  await host.create({ id, spec, grown });
+  const init = await host.start(id);
+  const count = async () =>
+    (await (await host.exec(id, { args: ["/bin/grep", "-c", "^processor", "/proc/cpuinfo"] })).ended).stdout.toString();
+  await vi.waitFor(async () => expect(await count()).toBe(`${grown.total}\n`), { timeout: 10_000 });
+  // Its own page structures take of it.
+  await vi.waitFor(async () => expect(await memoryMib()).toBeGreaterThan(before + grown.mib * 0.9), {
+    timeout: 10_000,
+  });
+  await host.kill(id, 9);
+  expect((await init.ended).status).toBe(137);
+  await host.stop(id);
+}
+
+/** A container of a host without a shared file system: what it wrote last is asked for before it is removed. */
+export async function lastMessage(machine: Machine, kind: HostKind, host: KataHost): Promise<void> {
+  const id = "last-words";
+  const args = ["/bin/sh", "-c", "echo out of beans >/message; exit 3"];
+  const spec = hostSpec(kind, { id, rootfs: machine.rootfs(id), args, limits: machine.real });
+  const Annotations = { ...spec.Annotations, "io.kubernetes.container.terminationMessagePath": "/message" };
+  await host.create({ id, spec: { ...spec, Annotations }, lastMessage: true });
+  const init = await host.start(id);
+  expect((await init.ended).status).toBe(3);
+  await host.stop(id);
+  expect(host.lastMessages.get(id)).toBe("out of beans\n");
+}
