@@ -1,5 +1,6 @@
+import { cachedDataVersionTag } from "node:v8";
 import { expect, it, vi } from "vitest";
-import { BodyRoom } from "./body-room.ts";
+import { BodyRoom, collectGarbage } from "./body-room.ts";
 
 it("asks for a collection each time that more than half of the room was given back", () => {
   const collect = vi.fn();
@@ -22,4 +23,15 @@ it("has nothing for more than is left, and keeps it for less", () => {
   expect(room.take(60)).toBe(true);
   expect(room.take(41)).toBe(false);
   expect(room.take(40)).toBe(true);
+});
+
+it("collects without a change of what code caches are made for", () => {
+  const tag = cachedDataVersionTag();
+  let bytes: Buffer | undefined = Buffer.alloc(8 << 20, 1);
+  const before = process.memoryUsage().arrayBuffers;
+  bytes = undefined;
+  collectGarbage();
+  expect(bytes).toBeUndefined();
+  expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThanOrEqual(8 << 20);
+  expect(cachedDataVersionTag()).toBe(tag);
 });

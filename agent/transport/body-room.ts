@@ -1,4 +1,6 @@
 import { totalmem } from "node:os";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 const MIB = 1 << 20;
 /** Of the guest's memory. */
@@ -7,7 +9,7 @@ const SHARE = 1 / 8;
 /**
  * Memory for the bodies of requests, of all connections together: from their first byte until their handler has
  * returned. What finds no room is refused, not waited for: two halves would wait for each other. Bodies that were given
- * back are garbage: after half the room of it V8, which waits for 64 MiB, is asked to collect (Node's --expose-gc).
+ * back are garbage: after half the room of it V8, which waits for 64 MiB, is asked to collect.
  */
 export class BodyRoom {
   #left: number;
@@ -18,7 +20,7 @@ export class BodyRoom {
   /** Default: an eighth of the memory of this machine, from 8 to 256 MiB. */
   constructor(
     bytes: number = Math.min(Math.max(totalmem() * SHARE, 8 * MIB), 256 * MIB),
-    collect: () => void = () => void globalThis.gc?.(),
+    collect: () => void = collectGarbage,
   ) {
     this.#left = bytes;
     this.#bytes = bytes;
@@ -42,4 +44,16 @@ export class BodyRoom {
     this.#garbage = 0;
     this.#collect();
   }
+}
+
+let collector: (() => void) | undefined;
+
+/** The flag only for this moment: of another set of flags the code cache is not taken. */
+export function collectGarbage(): void {
+  if (collector === undefined) {
+    setFlagsFromString("--expose-gc");
+    collector = runInNewContext("gc") as () => void;
+    setFlagsFromString("--no-expose-gc");
+  }
+  collector();
 }

@@ -17,7 +17,7 @@ const DEBUG_PACKAGE = "busybox-static";
 const INIT = "usr/sbin/init";
 
 /** One per line, as init reads them: small heaps, and no threads that wait for work that never comes. */
-export const NODE_OPTIONS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0", "--expose-gc"];
+export const NODE_OPTIONS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
 
 export interface ImageContents {
   readonly version: string;

@@ -37,6 +37,10 @@ describe("what a guest refuses to strangers", () => {
     expect(available).toBeGreaterThan(AVAILABLE_MIB);
   });
 
+  it("the agent starts by its code cache, and nothing complains", () => {
+    expect(machine.console()).not.toMatch(/launcher: |guestd-init: /);
+  });
+
   it("nothing of the root can be changed", async () => {
     expect(await machine.shell("touch /etc/x /usr/sbin/x /x 2>&1 | grep -c 'Read-only file system'")).toBe("3\n");
     expect(await machine.shell("mount -o remount,rw / 2>&1; grep ' / ' /proc/mounts")).toMatch(/ \/ erofs ro,/);
