@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileCreate } from "./compile-create.ts";
-import { compileExec } from "./compile-exec.ts";
+import { compileExec, joinFlags } from "./compile-exec.ts";
 import { describeOp } from "./explain/describe-op.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import type { Spec } from "./spec.ts";
@@ -101,5 +101,58 @@ describe("the plan of an exec", () => {
     const plan = compileExec(process, { ...context, env: ["PATH=/opt/bin::/bin"], namespaces: [] });
     const find = plan.steps.find((step) => step.op.op === "find");
     expect(find?.op).toEqual({ op: "find", candidates: ["/opt/bin/ls", "./ls", "/bin/ls"] });
+  });
+
+  describe("into a pid namespace where it could be traced", () => {
+    const scheduler = { policy: "SCHED_DEADLINE", nice: 0, priority: 0, flags: [], runtime: 1, deadline: 2, period: 3 };
+    const process = { ...testSpec().process, terminal: true, scheduler, noNewPrivileges: false };
+    const seccomp = { flags: 0, program: new BigUint64Array(1) };
+    const plan = (types: readonly string[] = [], noNewPrivileges = false) =>
+      compileExec(
+        { ...process, noNewPrivileges },
+        {
+          ...{ ...context, seccomp, bornLast: true },
+          namespaces: types.map((type) => ({ type, path: "" })),
+        },
+      );
+
+    it("is born there when it has given up what it will not have", () => {
+      const { steps, bornOutside } = plan();
+      const names = steps.map(({ op }) => op.op);
+      const before = [
+        "bounding",
+        "drop",
+        "write",
+        "session-keyring",
+        "setns",
+        "setns",
+        "stdio",
+        "rlimit",
+        "umask",
+        "chdir",
+        "seccomp",
+      ];
+      const after = ["setsid", "ctty", "scheduler", "find", "exec"];
+      expect(names).toEqual([...before, "user", "capset", "fork", ...after]);
+      expect(steps.map(({ op }) => op).filter(({ op }) => op === "setns")).toMatchObject([
+        { flags: 0x20000000 },
+        { flags: joinFlags([]) },
+      ]);
+      expect(bornOutside).toBe(true);
+    });
+
+    it("has its filter before that with noNewPrivileges too, and none after it", () => {
+      const names = plan([], true).steps.map(({ op }) => op.op);
+      expect(names.slice(names.indexOf("capset"))).toEqual([
+        ...["capset", "no-new-privs", "seccomp", "fork", "setsid", "ctty", "scheduler", "find", "exec"],
+      ]);
+    });
+
+    it("is born there in a user namespace as well", () => {
+      const names = plan(["user"]).steps.map(({ op }) => op.op);
+      const before = ["drop", "write", "session-keyring", "rlimit", "setns", "setns", "bounding", "drop", "stdio"];
+      expect(names.slice(0, names.indexOf("umask"))).toEqual(before);
+      expect(names.slice(names.indexOf("fork"))).toEqual(["fork", "setsid", "ctty", "scheduler", "find", "exec"]);
+    });
   });
 });

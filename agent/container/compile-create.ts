@@ -7,17 +7,13 @@ import { ownMounts } from "./mounts/own-mounts.ts";
 import { compileNamespaces } from "./namespaces/compile-namespaces.ts";
 import { sortNamespaces } from "./namespaces/namespaces.ts";
 import { compileSysctls } from "./namespaces/sysctl.ts";
-import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import { type LaunchPlan, PlanBuilder } from "./plan-builder.ts";
 import { compileExecve, compileProcess } from "./process/compile-process.ts";
+import { dropCapabilities } from "./process/drop-capabilities.ts";
 import { personaOf } from "./process/personality.ts";
 import { checkMountLabel, compileLabels, type HasLabel } from "./process/security-labels.ts";
 import type { SeccompFilter } from "./seccomp/seccomp-filter.ts";
 import type { Spec } from "./spec.ts";
-
-export interface CreatePlan extends CompiledPlan {
-  /** To be born in a new pid namespace. */
-  readonly newPidNamespace: boolean;
-}
 
 /**
  * The plan that creates a container and blocks before execve until a byte comes through the slot "release".
@@ -34,7 +30,7 @@ export function compileCreate(
     /** Mount point of what the root file system lies on; asked for by a shared linux.rootfsPropagation only. */
     readonly under?: string | undefined;
   },
-): CreatePlan {
+): LaunchPlan {
   const plan = new PlanBuilder(spec.origins);
   const { process, linux } = spec;
   const namespaces = sortNamespaces(linux.namespaces);
@@ -72,7 +68,7 @@ export function compileCreate(
   compileProcess(plan, process, common);
   plan.add("StartContainer", { op: "wait", slot: plan.slot("release") });
   compileExecve(plan, process, common);
-  return { ...plan.finish(), newPidNamespace: namespaces.newPid && !inUser };
+  return { ...dropCapabilities(plan.finish()), newPidNamespace: namespaces.newPid && !inUser };
 }
 
 export function writeOomScore(score: number) {

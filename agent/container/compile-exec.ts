@@ -1,8 +1,9 @@
 import * as abi from "../kernel/constants.ts";
 import { writeOomScore } from "./compile-create.ts";
 import { sortNamespaces } from "./namespaces/namespaces.ts";
-import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import { type LaunchPlan, PlanBuilder } from "./plan-builder.ts";
 import { compileExecve, compileLimits, compileProcess, type ProcessContext } from "./process/compile-process.ts";
+import { dropCapabilities } from "./process/drop-capabilities.ts";
 import { compileExecAffinity } from "./process/scheduling.ts";
 import { compileLabels, type HasLabel } from "./process/security-labels.ts";
 import type { NamespaceSpec, ProcessSpec } from "./spec.ts";
@@ -22,7 +23,8 @@ export function hasUserNamespace(namespaces: readonly NamespaceSpec[]): boolean 
 
 /**
  * The plan that runs a further process in a container that has these namespaces. Slots: report, cgroup, init (its pidfd),
- * stdio.
+ * stdio. With `bornLast` it joins the pid namespace as it does the others, and is born in it once it has given up what it will
+ * not have; without, which takes one fork less, it is born there.
  */
 export function compileExec(
   process: ProcessSpec,
@@ -30,19 +32,24 @@ export function compileExec(
     readonly hasLabel: HasLabel;
     readonly namespaces: readonly NamespaceSpec[];
   },
-): CompiledPlan {
+): LaunchPlan {
   const plan = new PlanBuilder();
   const inUser = hasUserNamespace(context.namespaces);
+  const { bornLast = false } = context;
   plan.slot("report");
   plan.slot("cgroup");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   compileLabels(plan, process, context.hasLabel);
-  plan.add("every process", { op: "setsid" }, { op: "session-keyring" });
-  if (inUser) compileLimits(plan, process);
-  plan.add("every exec", { op: "setns", slot: plan.slot("init"), flags: joinFlags(context.namespaces) });
+  if (!bornLast) plan.add("every process", { op: "setsid" });
+  plan.add("every process", { op: "session-keyring" });
+  if (inUser) compileLimits(plan, process, bornLast);
+  const slot = plan.slot("init");
+  // It may belong to the guest's user namespace, which the next step leaves.
+  if (bornLast) plan.add("every exec", { op: "setns", slot, flags: abi.CLONE_NEWPID });
+  plan.add("every exec", { op: "setns", slot, flags: joinFlags(context.namespaces) });
   compileExecAffinity(plan, process);
-  const common = { ...context, inUser };
+  const common = { ...context, inUser, bornLast };
   compileProcess(plan, process, common);
   compileExecve(plan, process, common);
-  return plan.finish();
+  return { ...dropCapabilities(plan.finish()), bornOutside: bornLast };
 }

@@ -31,15 +31,20 @@ const spec = () =>
     mounts: [],
     linux: { ...testSpec().linux, namespaces: [{ type: "mount", path: "" }] },
   });
+const NO_CAPABILITIES = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
 const sleep: ProcessSpec = { ...testSpec().process, args: ["sleep", "1"] };
 
 async function create(options: InitDoubleOptions & { readonly files?: Partial<Files> } = {}) {
   const kernel = testKernel(options);
-  const container = await Container.create(kernel, {
+  const container: Container = await Container.create(kernel, {
     id: "c1",
     spec: spec(),
     cgroup: join(directory, "cgroup"),
     pipeSize: 0,
+    births: {
+      mayBeTraced: () => container.mayTrace,
+      settled: () => Promise.allSettled(container.exposed),
+    },
   });
   return { kernel, container, child: (index: number) => kernel.init.children[index] as ChildDouble };
 }
@@ -119,6 +124,25 @@ describe("an exec", () => {
     await expect(stuck).rejects.toThrow("deadline");
     expect(kernel.signals).toEqual([[5001, 9]]);
     expect([container.has("1"), container.processes.length]).toEqual([false, 1]);
+    await container.remove(never);
+  });
+
+  test("that may trace others is launched when those are done that trusted in that nobody may", async () => {
+    const { container, child, kernel } = await create(only(() => {}));
+    const forks = (index: number) => child(index).request.plan.some(({ op }) => op === "fork");
+    const trusting = container.exec("1", sleep);
+    await tick();
+    const bounding = ["CAP_SYS_PTRACE"];
+    const tracer = container.exec("2", { ...sleep, capabilities: { ...NO_CAPABILITIES, bounding } });
+    const careful = container.exec("3", sleep);
+    await tick();
+    expect(kernel.init.children.map(({ request }) => JSON.parse(request.label).exec)).toEqual(["c1", "1", "3"]);
+    child(1).executed();
+    await trusting;
+    await tick();
+    expect([forks(1), forks(2), forks(3)]).toEqual([false, true, true]);
+    for (const index of [2, 3]) child(index).executed();
+    await Promise.all([tracer, careful]);
     await container.remove(never);
   });
 

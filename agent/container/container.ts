@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
@@ -6,10 +7,12 @@ import { step } from "../kernel/step.ts";
 import { until } from "../kernel/until.ts";
 import { killCgroup } from "./cgroup/cgroup.ts";
 import { isFrozen, setFrozen } from "./cgroup/cgroup-freeze.ts";
+import { hasUserNamespace } from "./compile-exec.ts";
 import { openForReading } from "./inside.ts";
-import type { ContainerOptions, Maker } from "./maker.ts";
+import type { Births, ContainerOptions, Maker } from "./maker.ts";
 import { makerOf } from "./maker-of.ts";
 import type { PassedStdio } from "./passfd/passed-stream.ts";
+import { mayTrace } from "./process/capabilities.ts";
 import { checkProcess } from "./process/check-process.ts";
 import { inherit } from "./process/inherit.ts";
 import { isEnding } from "./process/is-ending.ts";
@@ -35,6 +38,12 @@ export class Container {
   readonly #removal = new AbortController();
   readonly #init: Process;
   #paused = false;
+  /** Inode of its pid namespace; undefined when its init process had ended before this agent began. */
+  readonly pidNamespace: number | undefined;
+  readonly #births: Births | undefined;
+  /** Launches that trust in that nobody can trace what is born in its pid namespace. */
+  readonly #exposed = new Set<Promise<unknown>>();
+  #mayTrace: boolean;
 
   private constructor(kernel: Kernel, options: ContainerOptions, maker: Maker, init: Process) {
     this.#kernel = kernel;
@@ -43,6 +52,9 @@ export class Container {
     this.cgroup = options.cgroup;
     this.#maker = maker;
     this.#init = init;
+    this.#births = options.births;
+    this.#mayTrace = this.#isTracer(options.spec.process);
+    this.pidNamespace = init.status === undefined ? inodeOf(`/proc/${init.pid}/ns/pid`) : undefined;
   }
 
   /** The process is made and blocked before execve when this resolves; `signal` gives the creation up. */
@@ -56,6 +68,7 @@ export class Container {
     const container = new Container(kernel, options, makerOf(kernel, options), init);
     for (const exec of execs) container.#execs.set(exec.execId, exec);
     container.#paused = isFrozen(kernel.files, options.cgroup);
+    container.#mayTrace = !container.#inUser; // nobody knows what its execs were given
     return container;
   }
 
@@ -65,6 +78,16 @@ export class Container {
 
   get processes(): Process[] {
     return [this.#init, ...this.#execs.values()];
+  }
+
+  /** One of its processes may trace what init makes, or may come to that. */
+  get mayTrace(): boolean {
+    return this.#mayTrace;
+  }
+
+  /** See Births.settled. */
+  get exposed(): Iterable<Promise<unknown>> {
+    return this.#exposed;
   }
 
   /** Its processes are frozen, or about to be: a new one would not run. */
@@ -107,6 +130,7 @@ export class Container {
       if (this.#init.release === undefined) throw this.#refusal("start container", "it was started already");
       if (this.#init.status !== undefined) throw this.#refusal("start container", "its init process has ended");
       if (this.#paused) throw this.#refusal("start container", "it is paused; resume it first");
+      if (this.#mayTrace) await this.#untilSettled(this.#removal.signal);
       await this.#maker.start(this.#init, this.#removal.signal);
     });
   }
@@ -123,8 +147,15 @@ export class Container {
     if (this.#paused) throw this.#refusal("exec in container", "it is paused; resume it first");
     const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
     const asked = inherit(this.spec.process, process);
-    const launching = step("launch process", () => this.#maker.exec(this.#init, execId, asked, givenUp, passed));
+    const tracer = this.#isTracer(asked);
+    this.#mayTrace ||= tracer;
+    const options = { passed, bornLast: this.#births?.mayBeTraced() ?? false };
+    const launching = step("launch process", async () => {
+      if (tracer) await this.#untilSettled(givenUp);
+      return await this.#maker.exec(this.#init, execId, asked, givenUp, options);
+    });
     this.#launching.set(execId, launching);
+    if (!options.bornLast) this.#exposed.add(launching);
     try {
       const started = await launching;
       this.#execs.get(execId)?.destroy();
@@ -136,7 +167,22 @@ export class Container {
       throw this.#refusal("exec in container", "its init process has ended", error);
     } finally {
       this.#launching.delete(execId);
+      this.#exposed.delete(launching);
     }
+  }
+
+  /** Nobody in a user namespace can trace what the guest's root has made and is not dumpable. */
+  #isTracer({ capabilities }: ProcessSpec): boolean {
+    return !this.#inUser && mayTrace(capabilities);
+  }
+
+  get #inUser(): boolean {
+    return hasUserNamespace(this.spec.linux.namespaces);
+  }
+
+  /** Before a process runs that may trace others. */
+  async #untilSettled(signal: AbortSignal): Promise<void> {
+    if (this.#births !== undefined) await until(this.#births.settled(), signal);
   }
 
   has(execId: string): boolean {
@@ -217,5 +263,14 @@ export class Container {
       call === "" ? `container ${this.id} ${why}` : `${call} ${this.id}: ${why}`,
       { cause },
     );
+  }
+}
+
+/** Undefined for a process that has just ended. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
   }
 }

@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { untilAnswering } from "../kernel/until-answering.ts";
 import { delegateCgroup } from "./cgroup/delegate-cgroup.ts";
-import { type CreatePlan, compileCreate } from "./compile-create.ts";
+import { compileCreate } from "./compile-create.ts";
 import { hasCreateHooks } from "./hooks/hooks.ts";
 import { runCreateHooks } from "./hooks/run-hooks.ts";
 import { openForReading, openRoot, readTextInside } from "./inside.ts";
@@ -16,6 +16,7 @@ import { mountSlot, ownMounts } from "./mounts/own-mounts.ts";
 import { sortNamespaces } from "./namespaces/namespaces.ts";
 import { openUserNamespace } from "./namespaces/user-namespace.ts";
 import { namesOf } from "./passfd/passed-stream.ts";
+import type { LaunchPlan } from "./plan-builder.ts";
 import { withHome } from "./process/home.ts";
 import { Process } from "./process/process.ts";
 import { securityModules } from "./process/security-labels.ts";
@@ -29,7 +30,7 @@ export async function createInit(
   kernel: Kernel,
   options: ContainerOptions,
   signal?: AbortSignal,
-): Promise<{ readonly process: Process; readonly plan: CreatePlan }> {
+): Promise<{ readonly process: Process; readonly plan: LaunchPlan }> {
   const { spec, id } = options;
   await untilAnswering(kernel.files, spec.root.path, signal);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
@@ -47,7 +48,7 @@ export async function createInit(
 async function launchInit(
   kernel: Kernel,
   { id, spec, cgroup, pipeSize, passed }: ContainerOptions,
-  plan: CreatePlan,
+  plan: LaunchPlan,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly launched: LaunchedProcess; readonly fds: LaunchFds }> {
   const slots = new Map<string, Fd>();

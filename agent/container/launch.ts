@@ -3,7 +3,7 @@ import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
 import { describeOp } from "./explain/describe-op.ts";
-import type { CompiledPlan } from "./plan-builder.ts";
+import type { CompiledPlan, LaunchPlan } from "./plan-builder.ts";
 import type { ProcessLabel } from "./process/process.ts";
 
 /** Descriptors made for one launch. `own` stay with the agent and init; `child` are closed once the child has them. */
@@ -79,7 +79,7 @@ export function reserveLaunchIds(used: number): void {
  */
 export async function launch(
   kernel: Kernel,
-  plan: CompiledPlan & { readonly newPidNamespace?: boolean },
+  plan: LaunchPlan,
   fds: LaunchFds,
   slots: ReadonlyMap<string, Fd>,
   label: ProcessLabel,
@@ -89,7 +89,7 @@ export async function launch(
   const { sys, init } = kernel;
   const fdOf = (name: string) => fds.child.get(name) ?? slots.get(name);
   const slotOf = (name: string) => (plan.slots.includes(name) ? plan.slots.indexOf(name) : undefined);
-  const pidSlot = slotOf("pid") ?? slotOf("init");
+  const pidSlot = plan.bornOutside === true ? undefined : (slotOf("pid") ?? slotOf("init"));
   let launched: LaunchedProcess | undefined;
   try {
     const missing = plan.slots.find((name) => fdOf(name) === undefined);

@@ -7,8 +7,8 @@ import { createInit } from "./create-init.ts";
 import { type HookTarget, runHooks, runHooksAnyway } from "./hooks/run-hooks.ts";
 import { openRoot, readTextInside } from "./inside.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
-import type { ContainerOptions, Maker } from "./maker.ts";
-import { namesOf, type PassedStdio } from "./passfd/passed-stream.ts";
+import type { ContainerOptions, ExecOptions, Maker } from "./maker.ts";
+import { namesOf } from "./passfd/passed-stream.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { execContext } from "./process/exec-context.ts";
 import { withHome } from "./process/home.ts";
@@ -90,12 +90,13 @@ export class Launcher implements Maker {
     execId: string,
     process: ProcessSpec,
     signal: AbortSignal,
-    passed?: PassedStdio,
+    { passed, bornLast }: ExecOptions,
   ): Promise<Process> {
     const { pid, pidfd } = init;
     await untilAnswering(this.#kernel.files, this.#options.spec.root.path, signal);
     const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
-    const plan = compileExec(process, { env, ...execContext(this.#kernel.files, this.#options.spec) });
+    const { spec } = this.#options;
+    const plan = compileExec(process, { env, ...execContext(this.#kernel.files, spec), bornLast });
     const cgroup = openRoot(this.#options.cgroup);
     try {
       const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
@@ -104,7 +105,7 @@ export class Launcher implements Maker {
         pipeSize: this.#options.pipeSize,
         ...(terminal === undefined ? {} : { terminal }),
       });
-      giveStdio(fds, process, this.#options.spec.linux);
+      giveStdio(fds, process, spec.linux);
       const slots = new Map([
         ["cgroup", cgroup],
         ["init", pidfd],

@@ -11,10 +11,27 @@ export interface ContainerOptions {
   readonly cgroup: string;
   /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
   readonly pipeSize: number;
+  /** Absent: nobody could trace what is born in its pid namespace. */
+  readonly births?: Births;
   /** Of the pod, for a container whose kernel is not the guest's. */
   readonly podHostname?: string;
   /** Streams of the host for its first process, which takes them over. */
   readonly passed?: PassedStdio | undefined;
+}
+
+/** What containers of a pod have to know of each other before a process is born in a pid namespace that they may share. */
+export interface Births {
+  /** Somebody could trace a process that is born in that of this container. */
+  readonly mayBeTraced: () => boolean;
+  /** Resolves when the launches that trusted in that nobody could, whichever container's, are done. */
+  readonly settled: () => Promise<unknown>;
+}
+
+export interface ExecOptions {
+  /** Streams of the host for it, which takes them over. */
+  readonly passed?: PassedStdio | undefined;
+  /** See compileExec. */
+  readonly bornLast: boolean;
 }
 
 /**
@@ -32,7 +49,7 @@ export interface Maker {
     execId: string,
     process: ProcessSpec,
     signal: AbortSignal,
-    passed?: PassedStdio,
+    options: ExecOptions,
   ): Promise<Process>;
   /** To a process that has not been waited for. `isInit`: SIGTERM becomes SIGKILL for one that would not notice it. */
   signal(process: Process, signal: number, isInit: boolean): void | Promise<void>;

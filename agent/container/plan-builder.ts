@@ -12,6 +12,14 @@ export interface CompiledPlan {
   readonly slots: readonly string[];
 }
 
+/** With how its process is born. */
+export interface LaunchPlan extends CompiledPlan {
+  /** In a new pid namespace. */
+  readonly newPidNamespace?: boolean;
+  /** Not in the pid namespace of the slot "init": it goes there later, by a `fork`. */
+  readonly bornOutside?: boolean;
+}
+
 /** Collects steps and hands out a slot number for each descriptor name. */
 export class PlanBuilder {
   readonly #steps: PlanStep[] = [];

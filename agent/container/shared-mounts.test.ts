@@ -14,6 +14,7 @@ test("a mount that is there, by the kernel's name for it, is taken from one to t
   await shareMount(kernel, mount, source, target);
   const [child] = kernel.init.children;
   expect(child?.request.plan.map(({ op }) => op)).toEqual([
+    "drop",
     "setns",
     "own-root",
     "open-tree",

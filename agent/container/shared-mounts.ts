@@ -7,6 +7,7 @@ import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { until } from "../kernel/until.ts";
 import { launch } from "./launch.ts";
 import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import { dropCapabilities } from "./process/drop-capabilities.ts";
 
 /** What is mounted in one container, to be seen in another as well. */
 export interface SharedMount {
@@ -106,7 +107,7 @@ function sharePlan({ name, sourcePath, path }: SharedMount): CompiledPlan {
     { op: "attach", target: path, overProc: false },
     { op: "exit" },
   );
-  return plan.finish();
+  return dropCapabilities(plan.finish());
 }
 
 /** The mount table of a process names what is mounted by paths of its own root. */

@@ -61,6 +61,7 @@ export const arbitraryOps: {
   rlimit: fc.record({ op: fc.constant("rlimit"), resource: u32, soft: u64, hard: u64 }),
   umask: fc.record({ op: fc.constant("umask"), mask: u32 }),
   bounding: fc.record({ op: fc.constant("bounding"), mask: u64 }),
+  drop: fc.record({ op: fc.constant("drop"), mask: u64 }),
   keepcaps: fc.constant({ op: "keepcaps" }),
   user: fc.record({ op: fc.constant("user"), uid: u32, gid: u32, groups: fc.array(u32, { maxLength: 5 }) }),
   capset: fc.record({ op: fc.constant("capset"), effective: u64, permitted: u64, inheritable: u64 }),
@@ -99,4 +100,9 @@ export const arbitraryPlan: fc.Arbitrary<PlanOp[]> = fc
     fc.array(fc.oneof(...(Object.values(arbitraryOps) as fc.Arbitrary<PlanOp>[])), { maxLength: 20 }),
     fc.oneof(exec, fc.constant({ op: "exit" as const })),
   )
-  .map(([ops, last]) => [...ops, last]);
+  .map(([ops, last]) => [...ops.filter(isFirstFork), last]);
+
+/** A plan has one at most. */
+function isFirstFork({ op }: PlanOp, index: number, ops: readonly PlanOp[]): boolean {
+  return op !== "fork" || ops.findIndex((other) => other.op === "fork") === index;
+}

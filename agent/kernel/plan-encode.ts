@@ -68,6 +68,7 @@ const ENCODERS: { readonly [N in OpName]: (put: PlanWriter, op: OpOf<N>) => void
   "session-keyring": () => {},
   "own-root": () => {},
   exit: () => {},
+  drop: (put, op) => put.u64(op.mask),
 };
 
 const CODES = new Map(Object.keys(ENCODERS).map((name, index) => [name, index + 1]));

@@ -100,6 +100,8 @@ export type PlanOp =
   | { readonly op: "umask"; readonly mask: number }
   /** Drop from the bounding set all that is not in the mask. */
   | { readonly op: "bounding"; readonly mask: bigint }
+  /** Drop from the effective, permitted and inheritable sets all that is not in the mask. */
+  | { readonly op: "drop"; readonly mask: bigint }
   /** PR_SET_KEEPCAPS. */
   | { readonly op: "keepcaps" }
   /** setgroups, setresgid, setresuid. */

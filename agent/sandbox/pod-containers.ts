@@ -4,6 +4,7 @@ import { checkSpec } from "../container/check-spec.ts";
 import { Container } from "../container/container.ts";
 import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
+import type { Births } from "../container/maker.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import type { PassedStdio } from "../container/passfd/passed-stream.ts";
 import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
@@ -23,6 +24,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
+import { mayBeTraced } from "./may-be-traced.ts";
 import { podNamespaces } from "./pod-namespaces.ts";
 import type { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
@@ -111,7 +113,10 @@ export class PodContainers {
 
   /** Finds again what an earlier agent left; resolves when what it had half done is taken away. */
   restore(records: readonly ContainerRecord[]): Promise<unknown> {
-    const { restored, broken } = restoreContainers(this.#kernel, records, this.#pipeSize);
+    const { restored, broken } = restoreContainers(this.#kernel, records, {
+      pipeSize: this.#pipeSize,
+      births: (id) => this.#births(id),
+    });
     for (const entry of restored) {
       this.#containers.set(entry.record.id, entry);
       ignoreErrors(() => this.#cgroups.watch(entry.record, entry.container.init.exit));
@@ -233,7 +238,10 @@ export class PodContainers {
       await step("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));
       made = record;
       const { passed } = request;
-      const options = { id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname, passed };
+      const options = {
+        ...{ id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname, passed },
+        births: this.#births(id),
+      };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       const launched = await step("launch process", () => Container.create(this.#kernel, options, signal));
       container = launched;
@@ -286,6 +294,16 @@ export class PodContainers {
     this.#discarding.set(record.id, discarding);
     discarding.catch(() => undefined); // for those who wait; nobody may
     return discarding;
+  }
+
+  #births(id: string): Births {
+    return {
+      mayBeTraced: () => {
+        const container = this.find(id);
+        return container === undefined || mayBeTraced(container, this.all);
+      },
+      settled: () => Promise.allSettled(this.all.flatMap(({ exposed }) => [...exposed])),
+    };
   }
 
   #changeRecord(id: string, change: Partial<ContainerRecord>): void {

@@ -1,4 +1,4 @@
-import { fstatSync, statSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import type { Container } from "../container/container.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 
@@ -22,8 +22,8 @@ export class PodPidNamespace {
   path(containers: Iterable<Container>): string | undefined {
     if (this.#fd === undefined) return undefined;
     const { ino } = fstatSync(this.#fd);
-    for (const { init } of containers) {
-      if (init.status === undefined && inodeOf(`/proc/${init.pid}/ns/pid`) === ino) return `/proc/self/fd/${this.#fd}`;
+    for (const { init, pidNamespace } of containers) {
+      if (init.status === undefined && pidNamespace === ino) return `/proc/self/fd/${this.#fd}`;
     }
     this.close();
     return undefined;
@@ -43,9 +43,4 @@ export class PodPidNamespace {
     this.#kernel.init.withdraw(DEPOSIT);
     this.#fd = undefined;
   }
-}
-
-/** Undefined for a process that has just ended. */
-function inodeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.ino;
 }

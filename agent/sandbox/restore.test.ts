@@ -21,6 +21,7 @@ afterEach(() => {
 });
 
 const record = (id: string) => ({ id, spec: testSpec(), cgroup: `/sys/fs/cgroup/${id}`, storages: [], oomKills: 0 });
+const NOBODY = { mayBeTraced: () => false, settled: async () => {} };
 const KILLED: ExitStatus = { code: 137, signal: 9, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
 
 /** A pipe of which the test holds the other end. */
@@ -44,7 +45,7 @@ function restore(records: string[], processes: RestoredProcess[]) {
   const signalled: number[] = [];
   const signal = (pidfd: number) => void signalled.push(pidfd);
   const kernel = testKernel({ greeting: { processes }, sys: { signal } });
-  const result = restoreContainers(kernel, records.map(record), 0);
+  const result = restoreContainers(kernel, records.map(record), { pipeSize: 0, births: () => NOBODY });
   const destroy = () => {
     for (const { container } of result.restored) for (const process of container.processes) process.destroy();
   };

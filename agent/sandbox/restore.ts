@@ -1,6 +1,7 @@
 import { Container } from "../container/container.ts";
 import { HOOK_COMMAND } from "../container/hooks/run-hooks.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
+import type { Births } from "../container/maker.ts";
 import { restoreStreams } from "../container/passfd/passed-stream.ts";
 import { Process, type ProcessLabel } from "../container/process/process.ts";
 import { isConsoleShell } from "../container/shell.ts";
@@ -22,7 +23,7 @@ export interface RestoredContainer {
 export function restoreContainers(
   kernel: Kernel,
   records: readonly ContainerRecord[],
-  pipeSize: number,
+  { pipeSize, births }: { readonly pipeSize: number; readonly births: (id: string) => Births },
 ): { readonly restored: readonly RestoredContainer[]; readonly broken: readonly ContainerRecord[] } {
   const byContainer = groupByContainer(kernel);
   const restored: RestoredContainer[] = [];
@@ -39,7 +40,8 @@ export function restoreContainers(
           const passed = restoreStreams(kernel, label.streams);
           return Process.restore(kernel, label.exec, process, false, passed);
         });
-      const options = { id: record.id, spec: record.spec, cgroup: record.cgroup, pipeSize };
+      const { id, spec, cgroup } = record;
+      const options = { id, spec, cgroup, pipeSize, births: births(id) };
       const passed = restoreStreams(kernel, init.label.streams);
       const first = Process.restore(kernel, record.id, init.process, true, passed);
       restored.push({ record, container: Container.restore(kernel, options, first, execs) });

@@ -1,6 +1,7 @@
 /*
  * stalker MILLISECONDS: waits for new processes of its pid namespace and tries to get at each while it is still a copy of
- * init: by ptrace, its memory, its program, its descriptors. Says how often it met one, and what it got.
+ * init: by ptrace, its memory, its program, its descriptors. Says how often it met one, what it got, and with which
+ * capabilities (permitted and bounding) any of them was.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -27,6 +28,19 @@ static int newest(void) {
   close(fd);
   const char *last = length > 0 ? strrchr(text, ' ') : NULL;
   return last == NULL ? -1 : atoi(last);
+}
+
+/* Those that the process has or may come to. */
+static unsigned long long capabilities(int pid) {
+  char path[64], text[4096] = "";
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  int fd = open(path, O_RDONLY);
+  if (fd < 0) return 0;
+  ssize_t length = read(fd, text, sizeof text - 1);
+  close(fd);
+  const char *permitted = length > 0 ? strstr(text, "CapPrm:") : NULL, *bounding = strstr(text, "CapBnd:");
+  if (permitted == NULL || bounding == NULL) return 0;
+  return strtoull(permitted + 7, NULL, 16) | strtoull(bounding + 7, NULL, 16);
 }
 
 /* Is it a copy of init? -1: there is no such process. */
@@ -69,14 +83,17 @@ static const char *take(int pid) {
 int main(int argc, char **argv) {
   long end = now_ms() + (argc > 1 ? atol(argv[1]) : 1000);
   unsigned met = 0, got = 0;
+  unsigned long long had = 0;
   const char *what = "nothing";
   while (now_ms() < end) {
     int pid = newest();
     if (is_copy(pid) != 1) continue;
+    unsigned long long has = capabilities(pid);
+    if (is_copy(pid) == 1) had |= has;
     const char *taken = take(pid);
     met++;
     got += taken != NULL;
     if (taken != NULL) what = taken;
   }
-  printf("met %u, got %u, %s\n", met, got, what);
+  printf("met %u, got %u, %s, with %llx\n", met, got, what, had);
 }

@@ -60,7 +60,15 @@ int fuzz_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
   return id % 2 == 0 ? 0 : -1;
 }
 
-pid_t fuzz_waitpid(pid_t pid, int *status, int options) { return (void)status, (void)options, pid; }
+int fuzz_kill(pid_t pid, int signal) { return (void)pid, (void)signal, 0; }
+
+/* What init shares with children that fork: it is of nothing else that it gives advice. */
+static pid_t *born;
+int fuzz_madvise(void *address, size_t length, int advice) {
+  (void)length, (void)advice;
+  born = address;
+  return 0;
+}
 
 /* What only a child does, and what would end this process. */
 void child_run(struct child *child) { (void)child, abort(); }
@@ -169,8 +177,9 @@ static void end_process(struct input *input) {
   uint8_t which = take_byte(input), status = take_byte(input);
   pid_t pid = which & 0x80 ? which & 0x7f : FIRST_PID + which;
   struct process *process = table_by_pid(pid);
-  if (process != NULL) table_exit(process, status, &usage);
-  else adopt_note_exit(pid, status, &usage);
+  /* One that is to fork has done so, or has failed before. */
+  if (process != NULL && process->forking && status % 2 == 1) born[process - table_at(0)] = ++next_pid;
+  launch_ended(pid, status, &usage);
 }
 
 static void run_step(struct input *input) {

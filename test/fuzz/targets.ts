@@ -12,7 +12,7 @@ interface Sources {
 }
 
 const PLAYED = ["-include", join(import.meta.dirname, "played-kernel.h"), "-Wno-unused-parameter", "-Wno-unused-value"];
-const RENAMED = ["syscall", "waitid", "waitpid"].map((call) => `-D${call}=fuzz_${call}`);
+const RENAMED = ["syscall", "waitid", "kill", "madvise"].map((call) => `-D${call}=fuzz_${call}`);
 
 /** What init reads of the agent: the two decoders, the socket with all behind it, and what a child does with a plan. */
 const TARGETS = {

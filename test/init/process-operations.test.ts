@@ -90,6 +90,20 @@ describeOperations("operations on the process do what they say", (on) => {
     expect(field("Max core file size")).toMatch(/^0\s+unlimited/);
   });
 
+  test("a drop leaves of what there is what is in its mask, and no more can be taken from then on", async () => {
+    const [, own = "0"] = readFileSync("/proc/self/status", "utf8").match(/^CapPrm:\s+(\S+)$/m) ?? [];
+    const mask = 0x1000021n; // CAP_SYS_RESOURCE is not everywhere
+    const left = (BigInt(`0x${own}`) & mask).toString(16).padStart(16, "0");
+    const plan: PlanOp[] = [stdio, { op: "bounding", mask }, { op: "drop", mask }, ...shell("cat /proc/self/status")];
+    const { output } = await run(on.agent, plan);
+    expect(output.match(/^Cap(Inh|Prm|Eff|Amb).*$/gm)).toEqual([
+      ...["CapInh:\t0000000000000000", `CapPrm:\t${left}`, `CapEff:\t${left}`, "CapAmb:\t0000000000000000"],
+    ]);
+    const more: PlanOp = { op: "capset", effective: 0x2n, permitted: 0x2n, inheritable: 0n };
+    const refused: PlanOp[] = [{ op: "drop", mask }, more, stdio, ...shell("true")];
+    expect(failure(refused, await run(on.agent, refused))).toBe("capset: errno 1");
+  });
+
   test("a launched process has the file limit that init itself was started with", async () => {
     const own = readFileSync("/proc/self/limits", "utf8").match(/^Max open files\s+\d+\s+(\d+)/m)?.[1];
     const text = (await run(on.agent, [stdio, ...shell("ulimit -Hn")])).output;

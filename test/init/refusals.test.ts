@@ -263,6 +263,11 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect(await planRefused([{ op: "setsid" }])).toEqual({ errno: EINVAL, where: AT_PLAN, detail: 0 });
   });
 
+  test("a plan with more than one fork", async () => {
+    const fork: PlanOp = { op: "fork", flags: 0 };
+    expect(await planRefused([fork, fork, ...GOOD])).toEqual({ errno: EINVAL, where: AT_PLAN, detail: 1 });
+  });
+
   test("a plan with words that belong to nothing", async () => {
     const grown = (bytes: Buffer) => {
       const start = 32 + 2 * 32;

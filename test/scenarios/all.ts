@@ -36,6 +36,7 @@ import { sharedMountScenarios } from "./shared-mounts.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
 import { statisticsScenarios } from "./statistics.ts";
 import { storageScenarios } from "./storages.ts";
+import { tracedExecScenarios } from "./traced-execs.ts";
 import { updateScenarios } from "./update.ts";
 
 type Protocol = "ttrpc" | "grpc";
@@ -94,6 +95,7 @@ function launchScenarios(pod: () => Pod, { limits }: Options): void {
   describe("fields of the process", () => processFieldScenarios(pod));
   describe("device filter", () => deviceFilterScenarios(pod));
   describe("difficult processes", () => processScenarios(pod));
+  describe("execs that could be traced", () => tracedExecScenarios(pod));
   describe("hooks", () => hookScenarios(pod));
   describe("hooks that fail", () => hookFailureScenarios(pod));
   describe("seccomp", () => seccompScenarios(pod));

@@ -69,6 +69,7 @@ export function describeOp(op: PlanOp): {
     case "user":
       return { call: "set user", object: `${op.uid}:${op.gid}` };
     case "bounding":
+    case "drop":
     case "ambient":
       return {
         call: `capabilities (${op.op})`,

@@ -51,6 +51,7 @@ export function detailOp(op: PlanOp, slots: readonly string[]): string | undefin
     case "user":
       return `${op.uid}:${op.gid}${op.groups.length === 0 ? "" : ` groups ${op.groups.join(" ")}`}`;
     case "bounding":
+    case "drop":
     case "ambient":
       return capabilityNames(op.mask);
     case "capset":

@@ -1,6 +1,6 @@
 import { bundlePath } from "../bundle.ts";
 import { compileExec, hasUserNamespace, joinFlags } from "../compile-exec.ts";
-import { type CompiledPlan, PlanBuilder } from "../plan-builder.ts";
+import { type LaunchPlan, PlanBuilder } from "../plan-builder.ts";
 import type { ExecContext } from "../process/exec-context.ts";
 import type { HookedContainer } from "./hook-state.ts";
 import type { HookKind, HookSpec } from "./hooks.ts";
@@ -17,12 +17,13 @@ export function compileHook(
   container: HookedContainer,
   /** Asked for by the kind startContainer only. */
   context: () => ExecContext,
-): CompiledPlan {
+): LaunchPlan {
   const { path, env } = hook;
   const args = hook.args.length === 0 ? [path] : hook.args;
   const reason = `hooks.${kind}[${index}]`;
   if (kind === "startContainer") {
-    const plan = compileExec({ ...container.spec.process, terminal: false, args, env }, { env, ...context() });
+    const process = { ...container.spec.process, terminal: false, args, env };
+    const plan = compileExec(process, { env, ...context(), bornLast: true });
     const find = { op: { op: "find", candidates: [path] }, reason } as const;
     return { ...plan, steps: plan.steps.map((step) => (step.op.op === "find" ? find : step)) };
   }

@@ -5,7 +5,7 @@ import type { ExitStatus, Fd, Kernel } from "../../kernel/kernel.ts";
 import { until } from "../../kernel/until.ts";
 import { openRoot } from "../inside.ts";
 import { launch } from "../launch.ts";
-import type { CompiledPlan } from "../plan-builder.ts";
+import type { LaunchPlan } from "../plan-builder.ts";
 import { execContext } from "../process/exec-context.ts";
 import { compileHook } from "./compile-hook.ts";
 import { FirstLine } from "./first-line.ts";
@@ -92,7 +92,7 @@ async function runHook(
 
 interface HookRun {
   readonly kernel: Kernel;
-  readonly plan: CompiledPlan;
+  readonly plan: LaunchPlan;
   readonly target: HookTarget;
   /** What it reads on stdin. */
   readonly state: string;

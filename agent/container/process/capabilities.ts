@@ -6,6 +6,9 @@ const NAMES =
     " ",
   );
 
+/** Every one that there is, as a mask. */
+export const ALL_CAPABILITIES = (1n << BigInt(NAMES.length)) - 1n;
+
 const NUMBERS = new Map(NAMES.flatMap((name, number) => [name, `CAP_${name}`].map((key) => [key, BigInt(number)])));
 
 /**
@@ -34,4 +37,15 @@ function numberOf(name: string): bigint | undefined {
 export function capabilityNames(mask: bigint): string {
   const names = NAMES.filter((_, number) => ((mask >> BigInt(number)) & 1n) === 1n);
   return names.length === 0 ? "none" : names.join(" ");
+}
+
+const SYS_PTRACE = capabilityMask(["SYS_PTRACE"]);
+
+/** A process with these sets may trace others, now or by a program that it executes. */
+export function mayTrace(sets: CapabilitySets | undefined): boolean {
+  if (sets === undefined) return false;
+  const { bounding, effective, inheritable, permitted, ambient } = sets;
+  return [bounding, effective, inheritable, permitted, ambient].some(
+    (set) => (capabilityMask(set) & SYS_PTRACE) !== 0n,
+  );
 }

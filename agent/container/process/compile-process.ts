@@ -3,7 +3,7 @@ import type { SeccompFilter } from "../seccomp/seccomp-filter.ts";
 import type { CapabilitySets, ProcessSpec } from "../spec.ts";
 import { capabilityMask } from "./capabilities.ts";
 import { rlimitNumber } from "./rlimits.ts";
-import { compileScheduling } from "./scheduling.ts";
+import { compileScheduling, compileSchedulingOfFork } from "./scheduling.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** To chown(2): a terminal stays with the group that its devpts has for it, by which others may write to it. */
@@ -21,13 +21,15 @@ export interface ProcessContext {
   readonly seccomp?: SeccompFilter | undefined;
   /** In a user namespace, where limits and the owner of stdio were settled before. */
   readonly inUser: boolean;
+  /** Who is in the pid namespace could trace what is born in it: it is to be born with no more than it will have. */
+  readonly bornLast?: boolean;
 }
 
 /** Limits, identity and executable: what create and exec have in common. Runs inside the container's namespaces. */
 export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
   const { uid, gid, additionalGids: groups, umask = 0o022 } = process.user;
-  compileStdio(plan, process, context.inUser);
-  if (!context.inUser) compileLimits(plan, process);
+  compileStdio(plan, process, context);
+  if (!context.inUser) compileLimits(plan, process, context.bornLast);
   if (context.persona !== undefined) plan.add("linux.personality", { op: "personality", persona: context.persona });
   plan.add("process.user.umask", { op: "umask", mask: umask });
   plan.add("process.cwd", { op: "chdir", path: process.cwd });
@@ -39,15 +41,25 @@ export function compileProcess(plan: PlanBuilder, process: ProcessSpec, context:
   plan.add("process.user", { op: "user", uid, gid, groups });
   compileCapabilities(plan, capabilities);
   if (process.noNewPrivileges) plan.add("process.noNewPrivileges", { op: "no-new-privs" });
+  if (context.bornLast) compileBirth(plan, process, context);
   plan.add("process.args", {
     op: "find",
     candidates: candidates(process.args[0] ?? "", context.env),
   });
 }
 
-/** The end of every plan: nothing but execve is called under a filter that does not need privileges to be set. */
-export function compileExecve(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
+/** The process goes on in the pid namespace that it has joined, with what a `fork` does not leave it. */
+function compileBirth(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
   if (process.noNewPrivileges) compileSeccompFilter(plan, context);
+  plan.add("every exec", { op: "fork", flags: 0 });
+  plan.add("every process", { op: "setsid" });
+  if (process.terminal) plan.add("process.terminal", { op: "ctty" });
+  compileSchedulingOfFork(plan, process);
+}
+
+/** The end of every plan: under a filter that needs no privileges nothing but execve is called, if nobody could trace it. */
+export function compileExecve(plan: PlanBuilder, process: ProcessSpec, context: ProcessContext): void {
+  if (process.noNewPrivileges && !context.bornLast) compileSeccompFilter(plan, context);
   plan.add("process.args", { op: "exec", args: process.args, env: context.env });
 }
 
@@ -63,11 +75,15 @@ export function compileLimits(plan: PlanBuilder, process: ProcessSpec, forks = f
   compileScheduling(plan, process, forks);
 }
 
-function compileStdio(plan: PlanBuilder, { terminal, user: { uid, gid } }: ProcessSpec, inUser: boolean): void {
+function compileStdio(
+  plan: PlanBuilder,
+  { terminal, user: { uid, gid } }: ProcessSpec,
+  { inUser, bornLast = false }: ProcessContext,
+): void {
   const fds = terminal ? ["terminal", "terminal", "terminal"] : ["stdin", "stdout", "stderr"];
   const [stdin, stdout, stderr] = fds.map((name) => plan.slot(name)) as [number, number, number];
   plan.add("process.terminal", { op: "stdio", stdin, stdout, stderr });
-  if (terminal) plan.add("process.terminal", { op: "ctty" });
+  if (terminal && !bornLast) plan.add("process.terminal", { op: "ctty" });
   if (uid !== 0 && !inUser) plan.add("process.user", { op: "chown-stdio", uid, gid: terminal ? SAME_GROUP : gid });
 }
 

@@ -2,7 +2,7 @@ import type { Fd, KeptFds, Kernel } from "../../kernel/kernel.ts";
 import { killCgroup } from "../cgroup/cgroup.ts";
 import { checkSpec } from "../check-spec.ts";
 import { newLaunchId } from "../launch.ts";
-import type { ContainerOptions, Maker } from "../maker.ts";
+import type { ContainerOptions, ExecOptions, Maker } from "../maker.ts";
 import { namesOf, type PassedStdio } from "../passfd/passed-stream.ts";
 import { Process } from "../process/process.ts";
 import { checkMountLabel, guestLabels, securityModules } from "../process/security-labels.ts";
@@ -79,7 +79,7 @@ export class OciRuntime implements Maker {
     execId: string,
     process: ProcessSpec,
     signal: AbortSignal,
-    passed?: PassedStdio,
+    { passed }: ExecOptions,
   ): Promise<Process> {
     const file = `${this.#bundle}/process-${newLaunchId()}.json`;
     const { files } = this.#kernel;

@@ -18,7 +18,7 @@ struct child {
   int mount;      /* the detached mount made last, or -1 */
   int fs;         /* the file system being configured, or -1 */
   int mask;       /* the empty tmpfs of `mask`, once it is needed, else -1 */
-  pid_t *born;    /* shared with init: the pid of the process that `fork` goes on as */
+  pid_t *born;    /* shared with init until `fork`: the pid that it goes on with */
   const char *executable;
   char text[REPORT_TEXT]; /* the kernel's own message on a failed mount */
   uint32_t text_length;

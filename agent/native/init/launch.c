@@ -1,4 +1,5 @@
 #include "launch.h"
+#include "adopt.h"
 #include "child.h"
 #include "linux-abi.h"
 #include "table.h"
@@ -16,7 +17,9 @@ enum { GET_SEALS = 1034, ALL_SEALS = 15 };
 
 static int own_pidns = -1;
 static struct stat own_program;
-static pid_t *born; /* shared with a child that has a `fork` in its plan, until then, and with no other */
+/* By entries of the table: as whom the child goes on. Shared with one that has a `fork` in its plan, until then, and with no other. */
+static pid_t *born;
+enum { BORN_BYTES = MAX_PROCESSES * sizeof(pid_t) };
 
 struct outcome {
   int error;
@@ -26,8 +29,8 @@ struct outcome {
 
 int launch_prepare(void) {
   own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-  born = mmap(NULL, sizeof *born, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  return own_pidns < 0 || born == MAP_FAILED || madvise(born, sizeof *born, MADV_DONTFORK) < 0 ||
+  born = mmap(NULL, BORN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return own_pidns < 0 || born == MAP_FAILED || madvise(born, BORN_BYTES, MADV_DONTFORK) < 0 ||
                  stat("/proc/self/exe", &own_program) < 0
              ? -errno
              : 0;
@@ -54,6 +57,7 @@ _Noreturn static void enter_child(struct child *child, const struct launch_reque
   signal(SIGPIPE, SIG_IGN); /* a report that nobody reads any more; `find` puts it back */
   sigprocmask(SIG_SETMASK, &none, NULL);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  if (child->plan.forks) madvise(born, BORN_BYTES, MADV_DONTFORK);
   child_close_others(child->slots, launch->slots);
   if (launch->cgroup_slot >= 0) close(child->slots[launch->cgroup_slot]); /* it was for clone3 */
   if (origin->oom_changed) write_file("/proc/self/oom_score_adj", origin->oom_score);
@@ -99,23 +103,61 @@ void launch_keep_fds(struct process *process, uint32_t mask, int *fds) {
   }
 }
 
-/*
- * Waits for the child to come to its `fork`, which is a few namespaces away, and puts the new child in its place. One
- * that fails before that stays the process: its report says why.
- */
-static void follow_fork(struct process *process) {
-  siginfo_t info;
-  while (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) continue;
-  if (*born == 0) return;
-  waitpid(process->pid, NULL, 0);
-  process->pid = *born;
-  int pidfd = abi_pidfd_open(*born);
+/* The process that a child has forked takes its place; false when it has come to none. */
+static bool follow_fork(struct process *process) {
+  pid_t next = born[process - table_at(0)];
+  process->forking = false;
+  if (next == 0) return false;
+  process->pid = next;
+  int pidfd = abi_pidfd_open(next);
   if (pidfd < 0) {
-    kill(*born, SIGKILL); /* out of descriptors; the old one is that of a process that is gone */
+    kill(next, SIGKILL); /* out of descriptors; the old one is that of a process that is gone */
+    return true;
+  }
+  drop_fd(&process->pidfd);
+  process->pidfd = pidfd;
+  return true;
+}
+
+/* The entry whose child went on as this one, of which nobody has seen more than the end. */
+static struct process *born_as(pid_t pid) {
+  for (unsigned i = 0; i < table_top(); i++) {
+    struct process *process = table_at(i);
+    if (!process->used || !process->forking || born[i] != pid) continue;
+    process->pid = pid;
+    return process;
+  }
+  return NULL;
+}
+
+void launch_ended(pid_t pid, int status, const struct rusage *usage) {
+  struct process *process = table_by_pid(pid);
+  if (process != NULL && process->forking && follow_fork(process)) {
+    if (process->cut) kill(process->pid, SIGKILL);
     return;
   }
-  close(process->pidfd);
-  process->pidfd = pidfd;
+  if (process == NULL) process = born_as(pid);
+  if (process == NULL) {
+    adopt_note_exit(pid, status, usage); /* an orphan of someone's */
+    return;
+  }
+  process->forking = false;
+  table_exit(process, status, usage);
+}
+
+void launch_settle(void) {
+  for (unsigned i = 0; i < table_top(); i++) {
+    struct process *process = table_at(i);
+    if (!process->used) continue;
+    process->unanswered = false;
+    if (!process->forking || process->forgotten) continue;
+    if (born[i] != 0) {
+      follow_fork(process);
+      continue;
+    }
+    process->cut = true;
+    kill(process->pid, SIGKILL);
+  }
 }
 
 static struct outcome refuse(int error, uint32_t where) { return (struct outcome){.error = error, .where = where}; }
@@ -132,8 +174,7 @@ static struct outcome run(const struct request *request, int *fds, const struct 
                         .root = -1,
                         .mount = -1,
                         .fs = -1,
-                        .mask = -1,
-                        .born = born};
+                        .mask = -1};
   if (table_by_id(request->id) != NULL) return refuse(-EEXIST, WHERE_MESSAGE);
   outcome.error = map_plan(fds[0], &base, &size);
   if (outcome.error == 0) outcome.error = plan_check(base, size, launch->slots, &child.plan, &outcome.detail);
@@ -146,10 +187,11 @@ static struct outcome run(const struct request *request, int *fds, const struct 
     outcome = refuse(-ENOSPC, WHERE_MESSAGE);
     goto out;
   }
-  *born = 0;
-  if (child.plan.forks) madvise(born, sizeof *born, MADV_DOFORK);
+  child.born = &born[outcome.process - table_at(0)];
+  *child.born = 0;
+  if (child.plan.forks) madvise(born, BORN_BYTES, MADV_DOFORK);
   pid_t pid = clone_child(launch, slots, &outcome.process->pidfd, &outcome.where);
-  if (child.plan.forks) madvise(born, sizeof *born, MADV_DONTFORK);
+  if (child.plan.forks) madvise(born, BORN_BYTES, MADV_DONTFORK);
   if (pid == 0) enter_child(&child, launch, base, size, origin);
   if (pid < 0) {
     table_remove(outcome.process);
@@ -157,7 +199,7 @@ static struct outcome run(const struct request *request, int *fds, const struct 
     goto out;
   }
   outcome.process->pid = pid;
-  if (child.plan.forks) follow_fork(outcome.process);
+  outcome.process->forking = outcome.process->unanswered = child.plan.forks;
   launch_keep_fds(outcome.process, launch->keep_mask, slots + launch->slots);
 out:
   if (base != MAP_FAILED) munmap(base, size);
@@ -174,7 +216,9 @@ void launch_reply(struct reply *reply, uint64_t id, int error, uint32_t where, u
   if (error == 0) reply->fds[reply->fd_count++] = process->pidfd;
 }
 
-void launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply) {
+bool launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply) {
   struct outcome outcome = run(request, fds, origin);
+  if (outcome.error == 0 && outcome.process->unanswered) return false;
   launch_reply(reply, request->id, outcome.error, outcome.where, outcome.detail, outcome.process);
+  return true;
 }

@@ -10,9 +10,13 @@
 int launch_prepare(void);
 /*
  * Runs a LAUNCH. The first descriptor is the plan, then come slots and kept ones; those that the table takes over
- * become -1, the rest stay the caller's. Fills in the LAUNCHED reply.
+ * become -1, the rest stay the caller's. Fills in the LAUNCHED reply; false: it is owed, for the plan has a `fork`.
  */
-void launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply);
+bool launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply);
+/* A child of init has ended and is reaped. */
+void launch_ended(pid_t pid, int status, const struct rusage *usage);
+/* Nothing is owed to the agent at hand any more. A child that has not come to its `fork` is killed, also if it does now. */
+void launch_settle(void);
 /* Gives descriptors to the entry by the roles of the mask, one after the other; they become -1. */
 void launch_keep_fds(struct process *process, uint32_t mask, int *fds);
 /* LAUNCHED; `process` counts when `error` is 0. */

@@ -32,7 +32,10 @@ void link_open(int socket, uint64_t generation, uint64_t exec_us, const struct o
   agent.start_us = origin->start_us;
 }
 
-void link_close(void) { drop_fd(&agent.socket); }
+void link_close(void) {
+  launch_settle();
+  drop_fd(&agent.socket);
+}
 int link_socket(void) { return agent.socket; }
 
 void link_watch(int epoll) {
@@ -119,8 +122,14 @@ void link_flush(void) {
   if (agent.socket < 0 || !greet()) return;
   for (unsigned i = 0; i < table_top(); i++) {
     struct process *process = table_at(i);
-    if (!process->used || !process->owed) continue;
     struct reply reply;
+    if (!process->used || process->forgotten) continue;
+    if (process->unanswered && !process->forking) {
+      launch_reply(&reply, process->id, 0, WHERE_OK, 0, process);
+      if (!send_reply(&reply)) return;
+      process->unanswered = false;
+    }
+    if (!process->owed) continue;
     reply_begin(&reply, EXITED, process->id);
     put_exit(&reply, process);
     if (!send_reply(&reply)) return;
@@ -169,9 +178,9 @@ static void answer(const struct request *request, int error, int *fds, const str
   if (request->type == LAUNCH || request->type == ADOPT) {
     if (error != 0)
       launch_reply(&reply, request->id, error, WHERE_MESSAGE, 0, NULL);
-    else if (request->type == LAUNCH)
-      launch(request, fds, origin, &reply);
-    else
+    else if (request->type == LAUNCH) {
+      if (!launch(request, fds, origin, &reply)) return;
+    } else
       adopt(request, fds, &reply);
   } else {
     if (error == 0) error = run_request(request, fds);

@@ -2,7 +2,6 @@
  * PID 1 of a guest (or of a pid namespace in tests): prepares the system, then serves its children and the agent. As any
  * other process it is a service: it leaves the system as it is, and reaps what its children leave behind.
  */
-#include "adopt.h"
 #include "agent.h"
 #include "boot.h"
 #include "cgroup.h"
@@ -32,15 +31,9 @@ static void reap(void) {
   int status;
   pid_t pid;
   while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
-    if (agent_exited(pid, status)) {
-      if (stopping) power(false);
-      continue;
-    }
-    struct process *process = table_by_pid(pid);
-    if (process != NULL)
-      table_exit(process, status, &usage);
-    else
-      adopt_note_exit(pid, status, &usage); /* an orphan of someone's */
+    if (!agent_exited(pid, status)) launch_ended(pid, status, &usage);
+    else if (stopping)
+      power(false);
   }
 }
 

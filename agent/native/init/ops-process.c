@@ -28,12 +28,15 @@ int op_setns_path(struct child *child, const struct plan_op *op) {
   return result;
 }
 
-/* Goes on as a new child of init; a pid namespace of its own (flags) belongs to the user namespace joined before. */
+/*
+ * Goes on as a new child of init; a pid namespace of its own (CLONE_NEWPID) belongs to the user namespace joined before.
+ * By clone, which a seccomp filter may let pass; init knows the new child by the time that it runs.
+ */
 int op_fork(struct child *child, const struct plan_op *op) {
-  const struct abi_clone_args args = {.flags = ABI_CLONE_PARENT | op->arg[0]};
-  pid_t pid = abi_clone3(&args);
+  if ((op->arg[0] & ~(uint32_t)CLONE_NEWPID) != 0) return -EINVAL;
+  unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | op->arg[0];
+  long pid = syscall(SYS_clone, flags, NULL, child->born, NULL, NULL);
   if (pid <= 0) return result_of(pid);
-  *child->born = pid;
   _exit(0);
 }
 
@@ -125,16 +128,34 @@ int op_user(struct child *child, const struct plan_op *op) {
   return result_of(syscall(SYS_setresuid, op->arg[0], op->arg[0], op->arg[0]));
 }
 
+/* capset(2), of the process itself; each set in two halves. */
+struct cap_header {
+  uint32_t version;
+  int pid;
+};
+struct cap_half {
+  uint32_t effective, permitted, inheritable;
+};
+enum { CAP_VERSION = 0x20080522 };
+
 int op_capset(struct child *child, const struct plan_op *op) {
   (void)child;
-  struct {
-    uint32_t version;
-    int pid;
-  } header = {.version = 0x20080522};
-  struct {
-    uint32_t effective, permitted, inheritable;
-  } data[2] = {{op->arg[0], op->arg[2], op->arg[4]}, {op->arg[1], op->arg[3], op->arg[5]}};
-  return result_of(syscall(SYS_capset, &header, data));
+  struct cap_header header = {.version = CAP_VERSION};
+  struct cap_half sets[2] = {{op->arg[0], op->arg[2], op->arg[4]}, {op->arg[1], op->arg[3], op->arg[5]}};
+  return result_of(syscall(SYS_capset, &header, sets));
+}
+
+int op_drop(struct child *child, const struct plan_op *op) {
+  (void)child;
+  struct cap_header header = {.version = CAP_VERSION};
+  struct cap_half sets[2] = {{0}};
+  if (syscall(SYS_capget, &header, sets) < 0) return -errno;
+  for (int half = 0; half < 2; half++) {
+    sets[half].effective &= op->arg[half];
+    sets[half].permitted &= op->arg[half];
+    sets[half].inheritable &= op->arg[half];
+  }
+  return result_of(syscall(SYS_capset, &header, sets));
 }
 
 int op_ambient(struct child *child, const struct plan_op *op) {

@@ -109,7 +109,10 @@ int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32
   struct checker c = {.plan = out, .slots = slots};
   for (uint32_t i = 0; i < out->op_count; i++) {
     int result = check_op(&c, &out->ops[i]);
-    if (out->ops[i].code == OP_fork) out->forks = true;
+    if (out->ops[i].code == OP_fork) {
+      if (out->forks) result = -EINVAL; /* init follows one */
+      out->forks = true;
+    }
     if (result == 0) result = check_end(out, i);
     if (result != 0) {
       *bad = i;

@@ -73,7 +73,8 @@ enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 * 1024 * 1024, PLAN_ARGUMENT
   X(exec, "Aa")                                                                                                        \
   X(session_keyring, "")                                                                                               \
   X(own_root, "")                                                                                                      \
-  X(exit, "")
+  X(exit, "")                                                                                                          \
+  X(drop, "q")
 
 #define PLAN_CODE(name, kinds) OP_##name,
 enum plan_code { OP_none, PLAN_OPS(PLAN_CODE) OP_count };

@@ -8,7 +8,10 @@
 
 struct process {
   bool used, exited, forgotten;
-  bool owed; /* the agent at hand has still to hear of the exit */
+  bool forking;    /* it is to go on as another child, by a `fork` that it has not come to yet */
+  bool cut;        /* and is not wanted any more */
+  bool unanswered; /* the agent at hand has still to hear of the launch */
+  bool owed;       /* and of the exit */
   uint16_t label_length;
   uint64_t id;
   pid_t pid;

@@ -1,0 +1,94 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as abi from "../../agent/kernel/constants.ts";
+import type { PlanOp } from "../../agent/kernel/plan.ts";
+import { startRelayedInit, sys } from "./relayed-init.ts";
+import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
+import { describeInit } from "./variants.ts";
+
+const EINVAL = 22;
+const fork: PlanOp = { op: "fork", flags: 0 };
+
+/** A plan whose child goes on as another one, which is then the process. */
+describeInit("a launch with a fork", (binary) => {
+  test("is the one that was forked: its pid, its pidfd, its exit", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    await using launched = await launch(agent, [fork, { op: "setsid" }, stdio, ...shell("echo $$; read x; exit 7")]);
+    const text = new Uint8Array(16);
+    await sys.poll(launched.output, "read");
+    expect(Buffer.from(text.subarray(0, sys.read(launched.output, text))).toString()).toBe(`${launched.process.pid}\n`);
+    expect(await init.running.children()).toHaveLength(2); // with the agent; the one that forked is gone
+    sys.signal(launched.process.pidfd, 15);
+    expect(await launched.process.exit).toMatchObject({ signal: 15 });
+  });
+
+  test("holds up no other while its child has not come to the fork", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const release = sys.pipe();
+    // A `wait` stands for what may take its time; nothing reads its report.
+    const late: PlanOp[] = [{ op: "wait", slot: EXTRA }, fork, stdio, ...shell("exit 5")];
+    const settled: string[] = [];
+    const launching = launch(agent, late, { extra: [release.read] }).then((launched) => {
+      settled.push("late");
+      return launched;
+    });
+    expect((await run(agent, [stdio, ...shell("echo meanwhile")])).output).toBe("meanwhile\n");
+    settled.push("other");
+    sys.write(release.write, Uint8Array.of(1));
+    await using launched = await launching;
+    expect(settled).toEqual(["other", "late"]);
+    expect(await launched.process.exit).toMatchObject({ code: 5 });
+    for (const fd of [release.read, release.write]) sys.close(fd);
+  });
+
+  test("tells the end of one that fails before its fork, or ends at once", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const failing: PlanOp[] = [{ op: "chdir", path: "/not/there" }, fork, stdio, ...shell("true")];
+    const failed = await run(agent, failing);
+    expect([failure(failing, failed), failed.exit.code]).toEqual(["chdir: errno 2", 127]);
+    const wrong: PlanOp[] = [{ op: "fork", flags: abi.CLONE_NEWNET }, stdio, ...shell("true")];
+    expect(failure(wrong, await run(agent, wrong))).toBe(`fork: errno ${EINVAL}`);
+    const quick = Array.from({ length: 200 }, () => run(agent, [fork, stdio, ...execute(["/bin/false"])]));
+    for (const { exit } of await Promise.all(quick)) expect(exit).toMatchObject({ code: 1, signal: 0 });
+    expect(await init.running.children()).toHaveLength(1);
+  });
+
+  test("that an agent's death cuts off before its fork is killed, after it is the next one's", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const [relay = 0] = await init.running.children();
+    const release = sys.pipe();
+    const waiting: PlanOp[] = [{ op: "wait", slot: EXTRA }, fork, stdio, ...shell("exit 5")];
+    const cut = launch(agent, waiting, { extra: [release.read], label: "cut" }).catch((error: Error) => error.message);
+    const done = await launch(agent, [fork, stdio, ...shell("read x; exit 6")], { label: "done" });
+    process.kill(relay, "SIGKILL");
+    const { greeting } = await init.nextAgent();
+    expect(await cut).toContain("init is gone");
+    const found = new Map(greeting.processes.map((each) => [each.label, each]));
+    expect(await found.get("cut")?.exit).toMatchObject({ signal: 9 });
+    expect(found.get("done")).toMatchObject({ pid: done.process.pid });
+    expect(found.get("done")?.exited).toBeUndefined();
+    sys.write(done.stdin, Buffer.from("\n"));
+    expect(await found.get("done")?.exit).toMatchObject({ code: 6 });
+    const mine = [release.read, release.write, done.stdin, done.output];
+    for (const fd of [...mine, ...greeting.processes.map(({ pidfd }) => pidfd)]) sys.close(fd);
+  });
+
+  test("shares no memory with init once it was forked", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const release = sys.pipe();
+    await using launched = await launch(agent, [fork, { op: "wait", slot: EXTRA }, stdio, ...shell("true")], {
+      extra: [release.read],
+    });
+    const [, child] = await init.running.children();
+    const maps = readFileSync(`/proc/${child}/maps`, "utf8");
+    expect([maps.includes("[stack]"), maps.match(/ rw-s .*/g)]).toEqual([true, null]);
+    sys.write(release.write, Uint8Array.of(1));
+    await launched.process.exit;
+    for (const fd of [release.read, release.write]) sys.close(fd);
+  });
+});
