@@ -61,6 +61,7 @@ int mapping_create(const struct mapping *mapping) {
   if (control < 0) return -errno;
   name_it(&request, mapping);
   int result = call(control, ABI_DM_DEV_CREATE, &request, sizeof request.head);
+  bool there = result == -EBUSY; /* of that name; at the other steps it means that a disk is in use */
   if (result == 0) {
     name_it(&request, mapping);
     request.head.target_count = 1;
@@ -74,5 +75,5 @@ int mapping_create(const struct mapping *mapping) {
     result = call(control, ABI_DM_DEV_SUSPEND, &request, sizeof request.head); /* without the flag: it resumes */
   }
   drop_fd(&control);
-  return result == -EBUSY ? 0 : result;
+  return there ? 0 : result;
 }
