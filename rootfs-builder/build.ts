@@ -12,7 +12,7 @@ import { FORMATS, type Format } from "./steps/context.ts";
 import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
 
 const USAGE = `node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--no-dax-header] [--debug] [--kernel RELEASE]
-                             [--entry FILE] [--with-runtime NAME]... [--with-policy] [--with-verity]
+                             [--entry FILE] [--with-runtime NAME]... [--with-policy] [--with-verity] [--signed-modules]
 
 Builds what a guest boots from, and DIR/agent on the way: rootfs-builder/recipes/default.yaml with these changes, and without
 a lock file. Other recipes: guestctl image build.
@@ -34,6 +34,8 @@ ${wrapped(OUTPUTS)}
   --with-runtime NAME  also crun, runc or runsc, for containers that ask for it; may be given again
   --with-policy        also the Rego engine; cargo builds it, with the target wasm32-unknown-unknown
   --with-verity        an initrd.cpio.gz with the kernel's modules for dm-verity, for layers that are checked by it
+  --signed-modules     Debian's modules with their signatures, which take most of their loading; a kernel with lockdown
+                       or module.sig_enforce loads no other
 Needs no root. Downloads are kept in \${GUESTD_CACHE:-~/.cache/guestd}.
 `;
 
@@ -54,6 +56,7 @@ async function main(): Promise<void> {
       "with-runtime": { type: "string", multiple: true, default: [] },
       "with-policy": { type: "boolean", default: false },
       "with-verity": { type: "boolean", default: false },
+      "signed-modules": { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -72,6 +75,7 @@ async function main(): Promise<void> {
     debug: recipe.debug || values.debug,
     policy: recipe.policy || values["with-policy"],
     verity: recipe.verity || values["with-verity"],
+    signedModules: recipe.signedModules || values["signed-modules"],
     runtimes: RUNTIMES.filter((name) => runtimes.includes(name)),
     outputs: packing.length > 0 || values.profile !== undefined ? packing : recipe.outputs,
     ...(values.profile === undefined ? {} : { profile: profileName(values.profile) }),

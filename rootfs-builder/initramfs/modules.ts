@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { BuildError, hasCode } from "../build-error.ts";
 import { elfSections } from "../debian/elf.ts";
 import { listFolder } from "../list-folder.ts";
+import { withoutSignature } from "./module-signature.ts";
 
 export interface KernelModule {
   /** With underscores, as in /proc/modules. */
@@ -12,13 +13,22 @@ export interface KernelModule {
   readonly content: Buffer;
 }
 
+export interface ModuleOptions {
+  /** With the signatures that they have: to check one takes as long as to load ten modules. True if not given. */
+  readonly signed?: boolean;
+}
+
 /**
  * The wanted modules and all that they need, in an order in which each finds what it needs. What is built into the kernel
  * is left out. A package that is only unpacked has no modules.dep, so each module's own list is read (its .modinfo).
  * @param directory lib/modules/<release>
  * @param wanted names, with dashes or underscores; a name neither there nor built in is an error
  */
-export async function resolveModules(directory: string, wanted: readonly string[]): Promise<readonly KernelModule[]> {
+export async function resolveModules(
+  directory: string,
+  wanted: readonly string[],
+  { signed = true }: ModuleOptions = {},
+): Promise<readonly KernelModule[]> {
   const paths = await modulePaths(directory);
   const builtIn = await builtInModules(directory);
   const resolved = new Map<string, KernelModule>();
@@ -33,7 +43,7 @@ export async function resolveModules(directory: string, wanted: readonly string[
     const content = await readFile(join(directory, path));
     for (const needed of dependencies(content, path)) await add(needed, name);
     open.delete(name);
-    resolved.set(name, { name, path, content });
+    resolved.set(name, { name, path, content: signed ? content : withoutSignature(content) });
   }
 
   for (const name of wanted) await add(underscored(name), "the initramfs");

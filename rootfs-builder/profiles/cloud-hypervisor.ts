@@ -1,4 +1,4 @@
-import { bounceWords, isDax, rootWords } from "./kernel-words.ts";
+import { bounceWords, isDax, rootWords, SELF_TESTS_OFF } from "./kernel-words.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 /** PCI only; persistent memory by virtio-pmem; the kernel is an ELF file with a PVH entry. */
@@ -12,9 +12,14 @@ export const cloudHypervisor: Profile = {
     ...["virtio_blk", "virtio_net", "overlay"],
   ],
   starts({ kernel, initrd, root }) {
-    const line = ["console=ttyS0", "quiet", "panic=-1", ...bounceWords(root.output), ...rootWords(root, true)].join(
-      " ",
-    );
+    const line = [
+      "console=ttyS0",
+      "quiet",
+      "panic=-1",
+      SELF_TESTS_OFF,
+      ...bounceWords(root.output),
+      ...rootWords(root, true),
+    ].join(" ");
     const disk = isDax(root.output)
       ? ["--pmem", `file=${root.file},discard_writes=on`]
       : ["--disk", `path=${root.file},readonly=on`];

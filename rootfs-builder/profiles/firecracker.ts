@@ -1,4 +1,4 @@
-import { rootWords } from "./kernel-words.ts";
+import { rootWords, SELF_TESTS_OFF } from "./kernel-words.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 const CONFIGURATION = "firecracker.json";
@@ -13,7 +13,15 @@ export const firecracker: Profile = {
   kernel: "vmlinux",
   modules: () => ["virtio_mmio", "vmw_vsock_virtio_transport", "virtio_blk", "virtio_net", "overlay"],
   starts({ kernel, initrd, root }) {
-    const line = ["console=ttyS0", "reboot=k", "panic=1", "pci=off", "quiet", ...rootWords(root, false)].join(" ");
+    const line = [
+      "console=ttyS0",
+      "reboot=k",
+      "panic=1",
+      "pci=off",
+      "quiet",
+      SELF_TESTS_OFF,
+      ...rootWords(root, false),
+    ].join(" ");
     const drive = { drive_id: "root", path_on_host: root.file, is_root_device: false, is_read_only: true };
     return [
       {

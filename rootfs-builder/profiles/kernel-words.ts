@@ -2,6 +2,9 @@ import type { MadeOutput } from "../outputs/make-output.ts";
 import { kernelType, outputNamed } from "../outputs/output-names.ts";
 import { mappingParameter } from "../outputs/verity-disk.ts";
 
+/** The kernel tests its own algorithms as it starts: a third of its time without KVM. */
+export const SELF_TESTS_OFF = "cryptomgr.notests";
+
 /** What the first disk and persistent memory are called in a guest. */
 const DISK = "/dev/vda";
 const MEMORY = "/dev/pmem0";

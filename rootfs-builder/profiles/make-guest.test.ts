@@ -40,7 +40,8 @@ describe("guests of profiles", () => {
       "boot-source": {
         kernel_image_path: "vmlinux",
         initrd_path: "initrd.cpio.gz",
-        boot_args: "console=ttyS0 reboot=k panic=1 pci=off quiet root=/dev/vda rootfstype=squashfs ro",
+        boot_args:
+          "console=ttyS0 reboot=k panic=1 pci=off quiet cryptomgr.notests root=/dev/vda rootfstype=squashfs ro",
       },
       // with an initrd no drive may be the root device
       drives: [{ drive_id: "root", path_on_host: "root.squashfs.img", is_root_device: false, is_read_only: true }],

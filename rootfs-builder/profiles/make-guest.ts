@@ -23,6 +23,8 @@ export interface GuestParts {
     readonly image: string;
     /** lib/modules/<release>; without it the kernel has all built in that it needs. */
     readonly modules?: string | undefined;
+    /** They keep their signatures; true if not given. */
+    readonly signed?: boolean;
   };
 }
 
@@ -80,7 +82,7 @@ async function modulesOf(parts: GuestParts, profile: Profile, name: string): Pro
   const fileSystem = output.kind === "initramfs" ? [] : [kernelType(output.fileSystem)];
   const verity = output.kind === "file system" && output.layout === "verity-disk" ? ["dm_verity"] : [];
   // layers of containers are EROFS, whatever the root is
-  return resolveModules(parts.kernel.modules, [...wanted, "erofs", ...fileSystem, ...verity]);
+  return resolveModules(parts.kernel.modules, [...wanted, "erofs", ...fileSystem, ...verity], parts.kernel);
 }
 
 async function putKernel({ kernel }: GuestParts, profile: Profile, directory: string): Promise<string | undefined> {

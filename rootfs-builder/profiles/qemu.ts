@@ -1,7 +1,7 @@
-import { bounceWords, isDax, rootWords } from "./kernel-words.ts";
+import { bounceWords, isDax, rootWords, SELF_TESTS_OFF } from "./kernel-words.ts";
 import { type GuestFiles, memoryMib, type Profile, type Start } from "./profile.ts";
 
-const CONSOLE = ["console=ttyS0", "quiet", "panic=-1"];
+const CONSOLE = ["console=ttyS0", "quiet", "panic=-1", SELF_TESTS_OFF];
 const BARE = "-cpu max -nodefaults -no-user-config -display none -serial stdio -no-reboot".split(" ");
 const MIB = 1024 * 1024;
 

@@ -16,6 +16,7 @@ export interface RawRecipe {
     readonly policy?: boolean;
     readonly verity?: boolean;
     readonly "dax-header"?: boolean;
+    readonly "signed-modules"?: boolean;
     readonly "privileged-files"?: "refuse" | "drop";
     readonly runtimes?: readonly RuntimeName[];
   };
@@ -62,6 +63,7 @@ export function recipeOf(file: string, raw: RawRecipe): Recipe {
     policy: options.policy ?? false,
     verity: options.verity ?? false,
     daxHeader: options["dax-header"] ?? true,
+    signedModules: options["signed-modules"] ?? false,
     dropPrivileges: options["privileged-files"] === "drop",
     runtimes: [...new Set(options.runtimes ?? [])].sort(),
     sources: (raw.sources ?? []).map((source) => sourceOf(dirname(file), source)),

@@ -35,6 +35,7 @@ describe("a recipe's file", () => {
       policy: false,
       verity: false,
       daxHeader: true,
+      signedModules: false,
       dropPrivileges: false,
       runtimes: [],
       sources: [],

@@ -33,13 +33,13 @@ export function recipeOptions(
   recipe: Recipe,
   { root, to }: Pick<RecipeBuild, "root" | "to">,
 ): BuildOptions & { readonly formats: readonly Format[] } {
-  const { agent, artifact, debug, policy, verity, daxHeader, runtimes, kernelRelease, vmlinux, modules } = recipe;
+  const { agent, artifact, debug, policy, verity, daxHeader, signedModules, runtimes, vmlinux, modules } = recipe;
   const formats = FORMATS.filter((name) => recipe.outputs.includes(name));
   const outputs = OUTPUTS.filter((name) => recipe.outputs.includes(name));
-  const kernel = kernelRelease === undefined ? {} : { kernelRelease };
+  const kernel = recipe.kernelRelease === undefined ? {} : { kernelRelease: recipe.kernelRelease };
   const profile = recipe.profile === undefined ? {} : { profile: recipe.profile };
-  const made = { agent, artifact, debug, policy, verity, daxHeader, runtimes, formats, outputs, vmlinux, modules };
-  return { root, to, ...made, ...kernel, ...profile };
+  const parts = { agent, artifact, debug, policy, verity, daxHeader, signedModules, runtimes, vmlinux, modules };
+  return { root, to, ...parts, formats, outputs, ...kernel, ...profile };
 }
 
 /** The parts of building a recipe, in order; the lock file comes last. */

@@ -23,6 +23,8 @@ export interface Recipe {
   readonly policy: boolean;
   readonly verity: boolean;
   readonly daxHeader: boolean;
+  /** Modules of Debian's kernel keep their signatures. */
+  readonly signedModules: boolean;
   readonly runtimes: readonly RuntimeName[];
   /** Takes set-id bits and capabilities from files of the sources; without it, a root with the agent may have none. */
   readonly dropPrivileges: boolean;

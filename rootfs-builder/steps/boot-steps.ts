@@ -33,10 +33,12 @@ export function initramfsStep(context: BuildContext): Step {
         await context.digests.file(image),
         init,
         String(context.verity === true),
+        String(context.signedModules === true),
       );
     },
     async build() {
-      const modules = await resolveModules((await kernel(context)).modules, bootModules(context));
+      const { signedModules: signed = false } = context;
+      const modules = await resolveModules((await kernel(context)).modules, bootModules(context), { signed });
       const archive = await buildInitramfs({ init: await readFile(await nativeFile(context, "init")), modules });
       await appear(target, (temporary) => writeFile(temporary, archive));
     },

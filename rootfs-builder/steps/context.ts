@@ -25,6 +25,8 @@ export interface BuildOptions {
   readonly policy?: boolean;
   /** Kernel modules for dm-verity in the initramfs. */
   readonly verity?: boolean;
+  /** Modules of Debian's kernel keep their signatures. */
+  readonly signedModules?: boolean;
   /** OCI runtimes beside the agent's launcher. */
   readonly runtimes?: readonly RuntimeName[];
   /** `guest` if not given. */

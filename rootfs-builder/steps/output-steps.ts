@@ -33,8 +33,8 @@ export function guestStep(context: BuildContext, profile: ProfileName, output: s
     name: `guest for ${profile}`,
     outputs: [join(directory, "guest.json"), join(directory, outputFile(output))],
     async key() {
-      const { image, modules = "" } = await kernelOf(context);
-      return digestOf(await rootKey(context), output, await context.digests.file(image), modules);
+      const { image, modules = "", signed = true } = await kernelOf(context);
+      return digestOf(await rootKey(context), output, await context.digests.file(image), modules, String(signed));
     },
     async build() {
       const init = await readFile(await nativeFile(context, "init"));
@@ -88,6 +88,8 @@ async function readDescription(path: string): Promise<GuestDescription> {
 }
 
 /** The user's own, without modules unless a folder is named; else Debian's with its modules. */
-async function kernelOf({ vmlinux, modules, inputs }: BuildContext): Promise<GuestParts["kernel"]> {
-  return vmlinux === undefined ? guestKernel(await inputs.kernelRelease()) : { image: vmlinux, modules };
+async function kernelOf(context: BuildContext): Promise<GuestParts["kernel"]> {
+  const { vmlinux, modules, inputs, signedModules: signed = false } = context;
+  if (vmlinux !== undefined) return { image: vmlinux, modules };
+  return { ...(await guestKernel(await inputs.kernelRelease())), signed };
 }

@@ -45,7 +45,14 @@ async function boot(entries: readonly CpioEntry[], commandLine: string): Promise
     "-no-reboot",
   ];
   const serial = ["-display", "none", "-serial", "stdio"];
-  const system = ["-kernel", kernel, "-initrd", initrd, "-append", `console=ttyS0 quiet panic=-1 ${commandLine}`];
+  const system = [
+    "-kernel",
+    kernel,
+    "-initrd",
+    initrd,
+    "-append",
+    `console=ttyS0 quiet panic=-1 cryptomgr.notests ${commandLine}`,
+  ];
   // Nothing outlives a test run that was killed.
   const command = ["--pdeathsig", "KILL", "/usr/bin/qemu-system-x86_64"];
   const qemu = spawn("setpriv", [...command, ...machine, ...serial, ...system], {
