@@ -1,7 +1,8 @@
 import type { WriteStream } from "node:tty";
 import type { BuildTask } from "./build-image.ts";
+import { type Progress, progressBar, watchProgress } from "./progress.ts";
 
-/** Runs tasks in order and shows how it goes: as a live list on a terminal, a line for each elsewhere. */
+/** Runs tasks in order and shows how it goes: as a live list with bars on a terminal, a line for each elsewhere. */
 export async function showTasks(tasks: readonly BuildTask[], output: NodeJS.WriteStream | WriteStream): Promise<void> {
   if (output.isTTY) return showLive(tasks);
   for (const { name, run } of tasks) output.write(`${titleAfter(name, ...(await timed(run)))}\n`);
@@ -12,8 +13,11 @@ async function showLive(tasks: readonly BuildTask[]): Promise<void> {
   const list = new Listr(
     tasks.map(({ name, run }) => ({
       title: name,
-      task: async (_context: unknown, task: { title: string }) => {
-        task.title = titleAfter(name, ...(await timed(run)));
+      task: async (_context: unknown, task: { title: string; output: string }) => {
+        const show = (progress: Progress) => {
+          task.output = progressBar(progress);
+        };
+        task.title = titleAfter(name, ...(await timed(() => watchProgress(show, run))));
       },
     })),
   );

@@ -3,9 +3,13 @@ import { join } from "node:path";
 import { BuildError, reason } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { hashFile } from "../digest.ts";
+import { tellProgress } from "../progress.ts";
 import { run } from "../run.ts";
 import type { KnownPackage } from "./closure.ts";
 import type { DebianPackage } from "./debian-package.ts";
+
+/** Between two looks at how many packages are there. */
+const LOOK_MS = 300;
 
 /**
  * The .debs with these very contents, by name: from the cache, else by one `apt-get download`. What a recipe locks lies in
@@ -31,6 +35,10 @@ async function download(wanted: readonly KnownPackage[]): Promise<readonly (read
   await mkdir(cacheDirectory("packages"), { recursive: true });
   const temporary = await mkdtemp(cacheDirectory("packages", ".download-"));
   const exact = wanted.map(({ name, version }) => `${name}=${version}`);
+  const watching = setInterval(async () => {
+    const names = await readdir(temporary).catch(() => []);
+    tellProgress({ unit: "packages", done: names.length, total: wanted.length });
+  }, LOOK_MS);
   try {
     await run("apt-get", ["download", "-q", ...exact], { cwd: temporary }).catch((error: unknown) => {
       const why = reason(error).replace(/^apt-get .*?: ended with /, "apt-get ended with ");
@@ -38,6 +46,7 @@ async function download(wanted: readonly KnownPackage[]): Promise<readonly (read
     });
     return await Promise.all(wanted.map(async (one) => [one.name, await keep(temporary, one)] as const));
   } finally {
+    clearInterval(watching);
     await rm(temporary, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,5 @@
 import { open, readFile, truncate } from "node:fs/promises";
+import { tellBytes } from "../progress.ts";
 import { type DiskOptions, diskLayout } from "./disk-image.ts";
 
 const CHUNK = 1024 * 1024;
@@ -20,12 +21,16 @@ export async function writeDiskImage(fileSystem: string, target: string, options
 /** Writes the new file `target` of `size` bytes; what no part has, and blocks of zeros, are holes. */
 export async function writeParts(target: string, size: number, parts: readonly DiskPart[]): Promise<void> {
   const zeros = Buffer.alloc(CHUNK);
+  const total = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  let done = 0;
   const file = await open(target, "wx", 0o644);
   try {
     for (const { offset, bytes } of parts) {
       for (let at = 0; at < bytes.length; at += CHUNK) {
         const chunk = bytes.subarray(at, at + CHUNK);
         if (!chunk.equals(zeros.subarray(0, chunk.length))) await file.write(chunk, 0, chunk.length, offset + at);
+        done += chunk.length;
+        tellBytes(done, total);
       }
     }
   } finally {

@@ -1,5 +1,6 @@
 import { chmod, link, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { tellBytes } from "../progress.ts";
 import { writeAttributes } from "./attributes.ts";
 import type { Tree, TreeFile } from "./tree.ts";
 
@@ -10,6 +11,9 @@ import type { Tree, TreeFile } from "./tree.ts";
 export async function stage(tree: Tree, directory: string): Promise<void> {
   const written = new Map<TreeFile, string>();
   const paths = [...tree.keys()].sort();
+  const files = new Set([...tree.values()].filter((entry) => entry.type === "file"));
+  const total = [...files].reduce((sum, { content }) => sum + content.length, 0);
+  let done = 0;
   for (const path of paths) {
     const entry = tree.get(path);
     const target = join(directory, path);
@@ -22,6 +26,8 @@ export async function stage(tree: Tree, directory: string): Promise<void> {
         continue;
       }
       await writeFile(target, entry.content, { flag: "wx", mode: 0o600 });
+      done += entry.content.length;
+      tellBytes(done, total);
       written.set(entry, target);
     }
   }
