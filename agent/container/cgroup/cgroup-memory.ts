@@ -2,6 +2,8 @@ import { AgentError } from "../../kernel/error.ts";
 import { type CgroupWrite, limitWrites, refuseResource } from "./cgroup-write.ts";
 import type { MemorySpec } from "./resources-spec.ts";
 
+export const SWAP_FILE = "memory.swap.max";
+
 /**
  * Swap before memory: a lowered memory.max can then push pages out only as far as the new swap limit allows. The
  * reservation is memory.low, as runc and crun have it.
@@ -34,7 +36,12 @@ function swapWrites(memory: MemorySpec, now: MemorySpec): CgroupWrite[] {
   const value = swapLimit(memory.limit || now.limit || 0, memory.swap ?? 0, memory.limit === -1);
   if (value === undefined) return [];
   const field = memory.swap ? "memory.swap" : "memory.limit";
-  return [{ file: "memory.swap.max", value, field, ...(/^(0|max)$/.test(value) ? { optional: true as const } : {}) }];
+  return [swapWrite(value, field)];
+}
+
+/** Without swap accounting none and any amount are what there is already. */
+export function swapWrite(value: string, field: string): CgroupWrite {
+  return { file: SWAP_FILE, value, field, ...(/^(0|max)$/.test(value) ? { optional: true } : {}) };
 }
 
 function swapLimit(limit: number, swap: number, unlimited: boolean): string | undefined {

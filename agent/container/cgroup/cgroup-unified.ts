@@ -1,3 +1,4 @@
+import { SWAP_FILE, swapWrite } from "./cgroup-memory.ts";
 import { type CgroupWrite, refuseResource } from "./cgroup-write.ts";
 
 /** Files without a controller that limit; the others move processes, kill, freeze, or change what is ours to decide. */
@@ -13,6 +14,7 @@ export function unifiedWrites(unified: Readonly<Record<string, string>>): Cgroup
     if (text.includes("\0")) throw refuse("has a NUL byte in its value");
     const lines = text.split("\n").filter((line) => line !== "");
     if (lines.length === 0) throw refuse("has an empty value");
-    return lines.map((value) => ({ file, value, field: `unified["${file}"]` }));
+    const field = `unified["${file}"]`;
+    return lines.map((value) => (file === SWAP_FILE ? swapWrite(value, field) : { file, value, field }));
   });
 }
