@@ -24,6 +24,7 @@ import { readOptions } from "./main/options.ts";
 import { protectGuest } from "./main/protect-guest.ts";
 import { cgroupRoot, forgetLastLife, isService, removeStaleSocket } from "./main/service-mode.ts";
 import { VERSION } from "./main/version.ts";
+import { logCgroups } from "./main/watch-cgroups.ts";
 import { watchDevices } from "./main/watch-devices.ts";
 import { logHooks } from "./main/watch-hooks.ts";
 import { logStorages } from "./main/watch-storages.ts";
@@ -67,6 +68,7 @@ async function main(): Promise<void> {
   for (const problem of problems) log.error(problem);
   logTransport(log);
   logHooks(log);
+  logCgroups(log);
   logStorages(log);
   // What nobody waited for must not end the agent; it is a defect all the same.
   process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));

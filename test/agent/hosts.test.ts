@@ -37,6 +37,7 @@ describe(`Kata hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`, { s
     const host = await openHost(machine, make);
     await kubeletPod(machine, kind, host, false);
     await kubeletPod(machine, kind, host, true);
+    expect(machine.console()).toMatch(/hugetlb.512MB.max[^\n]* from linux.resources.hugepageLimits, is left out/);
     await host.end();
   });
 

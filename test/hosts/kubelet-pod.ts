@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import type { Machine } from "../scenarios/machine.ts";
 import type { HostKind } from "./host-spec.ts";
 import type { KataHost } from "./kata-host.ts";
-import { containerSpec, type KubeletContainer, pauseSpec } from "./kubelet-spec.ts";
+import { containerSpec, HOST_PAGES, type KubeletContainer, pauseSpec } from "./kubelet-spec.ts";
 
 /** A pod of a pause container and one that works, with what a kubelet gives to every pod. */
 export async function kubeletPod(machine: Machine, kind: HostKind, host: KataHost, systemd: boolean): Promise<void> {
@@ -39,6 +39,7 @@ export async function kubeletPod(machine: Machine, kind: HostKind, host: KataHos
     "",
     3,
   ]);
+  await host.update(ids[0], { HugepageLimits: HOST_PAGES });
   await host.stop(ids[1]);
   await host.kill(ids[0], 15);
   expect((await pause.ended).status).toBe(137);

@@ -4,6 +4,12 @@ import { type HostKind, hostSpec } from "./host-spec.ts";
 
 const POD = "8b1dc6a4-6f1e-4c53-8d4e-7a2c3b0f9e11";
 
+/** A limit for each size of pages that the host has; guests lack some. */
+export const HOST_PAGES: readonly Init<grpc.LinuxHugepageLimit>[] = ["2MB", "1GB", "512MB"].map((Pagesize) => ({
+  Pagesize,
+  Limit: 0,
+}));
+
 export interface KubeletContainer {
   readonly id: string;
   readonly name: string;
@@ -22,7 +28,7 @@ export interface KubeletContainer {
 export function pauseSpec(kind: HostKind, { id, rootfs, args, files, limits, systemd }: KubeletContainer) {
   const linux: Init<grpc.Linux> = {
     CgroupsPath: cgroupsPath(id, systemd),
-    Resources: limits ? { CPU: { Shares: 2 } } : null,
+    Resources: { ...(limits ? { CPU: { Shares: 2 } } : {}), HugepageLimits: HOST_PAGES },
     Sysctl: { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" },
   };
   const mounts = [
@@ -62,7 +68,10 @@ export function containerSpec(kind: HostKind, container: KubeletContainer): Init
     bind("/var/run/secrets/kubernetes.io/serviceaccount", `${files}/token`, ["rbind", "rprivate", "ro"]),
     bind("/cache", missing),
   ];
-  const linux: Init<grpc.Linux> = { CgroupsPath: cgroupsPath(id, systemd), Resources: limits ? resources : null };
+  const linux: Init<grpc.Linux> = {
+    CgroupsPath: cgroupsPath(id, systemd),
+    Resources: { ...(limits ? resources : {}), HugepageLimits: HOST_PAGES },
+  };
   const spec = hostSpec(kind, {
     id,
     rootfs,

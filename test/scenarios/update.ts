@@ -56,10 +56,9 @@ export function updateScenarios(pod: () => Pod): void {
     );
     await update(id, { BlockIO: { ThrottleReadBpsDevice: rate(0), ThrottleWriteIOPSDevice: rate(0) } });
     expect(await files(id, "io.max cpuset.cpus")).toBe("io.max\ncpuset.cpus 0\n");
-    await expect(update(id, { CPU: { Cpus: "4095" }, Pids: { Limit: 9 } })).rejects.toThrow(
-      /cpuset.cpus "4095": .*, from linux.resources.cpu.cpus; /,
-    );
-    expect(await files(id, "cpuset.cpus pids.max")).toMatch(/^cpuset.cpus 0\n/);
+    const foreign = [{ Pagesize: "512MB", Limit: 0 }];
+    await update(id, { CPU: { Cpus: "4095", Mems: "1023" }, HugepageLimits: foreign, Pids: { Limit: 9 } });
+    expect(await files(id, "cpuset.cpus cpuset.mems pids.max")).toBe("cpuset.cpus 0\ncpuset.mems 0\npids.max 9\n");
     await pod().remove(id);
   });
 

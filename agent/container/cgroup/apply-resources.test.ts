@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Files } from "../../kernel/files.ts";
 import { applyWrites, updateResources } from "./apply-resources.ts";
 import { createCgroup } from "./cgroup.ts";
+import { cgroupNotices } from "./cgroup-notices.ts";
 import { resourceWrites } from "./cgroup-resources.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
 import { FakeCgroups } from "./test-cgroups.ts";
@@ -58,6 +59,47 @@ test("a weight goes to BFQ where the kernel has it, else to io.weight", () => {
   fake.texts.set("/cg/c1/io.bfq.weight", "default 100");
   applyResources(files, directory, { blockIO: { weight: 500 } });
   expect(fake.texts.get("/cg/c1/io.bfq.weight")).toBe("500");
+});
+
+describe("what the guest hasn't got", () => {
+  const lines: unknown[] = [];
+  const note = (line: unknown) => lines.push(line);
+  beforeEach(() => {
+    fake = new FakeCgroups("cpuset memory pids hugetlb");
+    files = fake.files;
+    createCgroup(files, "/cg", "/c1");
+    for (const name of ["cpuset.cpus", "cpuset.mems", "hugetlb.2MB.max"]) fake.texts.set(`/cg/c1/${name}`, "");
+    fake.refused.set("/cg/c1/cpuset.cpus", { code: "ERANGE", errno: 34 });
+    fake.refused.set("/cg/c1/cpuset.mems", { code: "EINVAL", errno: 22 });
+    lines.length = 0;
+    cgroupNotices.subscribe(note);
+  });
+  afterEach(() => {
+    cgroupNotices.unsubscribe(note);
+  });
+  const pages = ["2MB", "512MB"].map((pageSize) => ({ pageSize, limit: 0 }));
+  const more = { pageSize: "1GB", limit: 1 << 30 };
+  const resources = { cpu: { cpus: "4095", mems: "7" }, pids: { limit: 9 }, hugepageLimits: [...pages, more] };
+
+  test.each([
+    ["new", () => applyResources(files, "/cg/c1", resources)],
+    ["changed", () => updateResources(files, "/cg/c1", resources, {})],
+  ])("is left out with a line each, and the rest written: %s", (_, write) => {
+    write();
+    const left = (what: string, code: string) => `cgroup /cg/c1: ${what}, is left out: the guest has no such (${code})`;
+    expect(lines).toEqual([
+      left('cpuset.mems "7", from linux.resources.cpu.mems', "EINVAL"),
+      left('cpuset.cpus "4095", from linux.resources.cpu.cpus', "ERANGE"),
+      left('hugetlb.512MB.max "0", from linux.resources.hugepageLimits', "ENOENT"),
+      left('hugetlb.1GB.max "1073741824", from linux.resources.hugepageLimits', "ENOENT"),
+    ]);
+    expect([fake.texts.get("/cg/c1/pids.max"), fake.texts.get("/cg/c1/hugetlb.2MB.max")]).toEqual(["9", "0"]);
+  });
+
+  test("a cpuset that is refused for another reason is an error", () => {
+    fake.refused.set("/cg/c1/cpuset.cpus", { code: "EACCES", errno: 13 });
+    expect(() => applyResources(files, "/cg/c1", resources)).toThrow(/cpuset.cpus "4095": EACCES .*cpu.cpus$/);
+  });
 });
 
 describe("update", () => {

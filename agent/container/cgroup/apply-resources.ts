@@ -1,6 +1,7 @@
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Files } from "../../kernel/files.ts";
 import { checkMemoryUse } from "./cgroup-memory.ts";
+import { cgroupNotices } from "./cgroup-notices.ts";
 import { resourceWrites } from "./cgroup-resources.ts";
 import type { CgroupWrite } from "./cgroup-write.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
@@ -24,7 +25,7 @@ export function updateResources(files: Files, directory: string, resources: Reso
     const isThere = [file, ...(instead === undefined ? [] : [instead.file])].some((name) =>
       files.exists(`${directory}/${name}`),
     );
-    if (!isThere && optional !== true) throw missingFile(files, directory, write);
+    if (!isThere && optional !== true && !isLeftOut(write, "ENOENT")) throw missingFile(files, directory, write);
   }
   for (const [index, write] of writes.entries()) {
     try {
@@ -45,6 +46,11 @@ function put(files: Files, directory: string, write: CgroupWrite): void {
     files.writeText(path, write.value);
   } catch (error) {
     const { errno, code } = error as NodeJS.ErrnoException;
+    if (isLeftOut(write, code)) {
+      const what = `${write.file} ${JSON.stringify(write.value)}, from linux.resources.${write.field}`;
+      cgroupNotices.publish(`cgroup ${directory}: ${what}, is left out: the guest has no such (${code})`);
+      return;
+    }
     if (code !== "ENOENT")
       throw errno === undefined
         ? error
@@ -52,6 +58,10 @@ function put(files: Files, directory: string, write: CgroupWrite): void {
     if (write.instead !== undefined) put(files, directory, write.instead);
     else if (write.optional !== true) throw missingFile(files, directory, write);
   }
+}
+
+function isLeftOut({ leftOutAt = [] }: CgroupWrite, code: string | undefined): boolean {
+  return code !== undefined && leftOutAt.includes(code);
 }
 
 function refusal(system: SystemError, field: string): AgentError {

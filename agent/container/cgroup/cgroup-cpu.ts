@@ -46,9 +46,12 @@ function cpuMax(quota: number, period: number, now: CpuSpec): string {
   return `${inForce > 0 ? inForce : "max"} ${period || now.period || USUAL_PERIOD}`;
 }
 
+/** Of a processor or node that the guest lacks, by its number. */
+const LACKING = ["EINVAL", "ERANGE", "EOVERFLOW", "ENOSPC"];
+
 /** A list such as "0-3,8"; the kernel knows which there are. */
 function placement(file: string, field: string, list: string): CgroupWrite[] {
   if (list === "") return [];
   if (!/^[\d,\- ]+$/.test(list)) throw refuseResource(field, `${JSON.stringify(list)} is no list such as "0-3,8"`);
-  return [{ file, value: list, field }];
+  return [{ file, value: list, field, leftOutAt: LACKING }];
 }

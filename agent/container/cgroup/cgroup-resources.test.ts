@@ -149,7 +149,7 @@ describe("io", () => {
 
 test("huge pages, in use and reserved", () => {
   expect(resourceWrites({ hugepageLimits: [{ pageSize: "2MB", limit: 0 }] }).map(bare)).toEqual([
-    { file: "hugetlb.2MB.max", value: "0" },
+    { file: "hugetlb.2MB.max", value: "0", leftOutAt: ["ENOENT"] },
     { file: "hugetlb.2MB.rsvd.max", value: "0", optional: true },
   ]);
   const bad = [{ pageSize: "../x", limit: 0 }];
@@ -194,6 +194,14 @@ describe("unified", () => {
     ["cgroup.subtree_control", "guestd manages it itself"],
   ])("%j is refused", (file, why) => {
     expect(() => resourceWrites({ unified: { [file]: "1" } })).toThrow(why);
+  });
+
+  test("swap of none and of any amount may be missing, as in memory.swap", () => {
+    const write = (value: string) => resourceWrites({ unified: { "memory.swap.max": value } }).map(bare);
+    const file = "memory.swap.max";
+    expect(write("0")).toEqual([{ file, value: "0", optional: true }]);
+    expect(write("max")).toEqual([{ file, value: "max", optional: true }]);
+    expect(write("4096")).toEqual([{ file, value: "4096" }]);
   });
 
   test("a value with nothing in it, or a NUL byte, is refused", () => {

@@ -32,7 +32,10 @@ export function resourceWrites(resources: ResourcesSpec, now: ResourcesSpec = {}
   );
 }
 
-/** Pages in use, and, where the kernel has it (since 5.7), those that are reserved by mmap. */
+/**
+ * Pages in use, and, where the kernel has it (since 5.7), those that are reserved by mmap. Hosts send every size that
+ * theirs has.
+ */
 function hugepageWrites(limits: NonNullable<ResourcesSpec["hugepageLimits"]>): CgroupWrite[] {
   return limits.flatMap(({ pageSize, limit }): CgroupWrite[] => {
     if (!/^[1-9]\d{0,5}[KMG]B$/.test(pageSize)) {
@@ -40,7 +43,7 @@ function hugepageWrites(limits: NonNullable<ResourcesSpec["hugepageLimits"]>): C
     }
     const value = String(limit);
     return [
-      { file: `hugetlb.${pageSize}.max`, value, field: "hugepageLimits" },
+      { file: `hugetlb.${pageSize}.max`, value, field: "hugepageLimits", leftOutAt: ["ENOENT"] },
       { file: `hugetlb.${pageSize}.rsvd.max`, value, field: "hugepageLimits", optional: true },
     ];
   });

@@ -8,6 +8,11 @@ export interface CgroupWrite {
   readonly field: string;
   /** The limit holds without the file as well (swap limits on a kernel without swap accounting): a missing one is fine. */
   readonly optional?: true;
+  /**
+   * It speaks of what machines have, as processors and sizes of pages, and hosts send what theirs has: at one of these
+   * codes of errors the guest hasn't got it, and the write is left out with a line in the log.
+   */
+  readonly leftOutAt?: readonly string[];
   /** Written instead when the file isn't there. */
   readonly instead?: { readonly file: string; readonly value: string; readonly field: string };
 }
