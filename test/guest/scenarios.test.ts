@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
 import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
+import { hostileRace } from "../scenarios/hostile-race.ts";
+import { Pod } from "../scenarios/pod.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
@@ -13,6 +15,15 @@ describe("the agent in a real guest", () => {
   afterAll(() => machine?.[Symbol.asyncDispose]());
   scenariosOver("ttrpc", () => machine, { limits: true });
   lastScenarios(() => machine);
+
+  describe("a rootfs on virtio-fs that changes while containers are made of it", () => {
+    let pod: Pod;
+    beforeAll(async () => {
+      pod = await Pod.open(machine, await machine.connect());
+    });
+    afterAll(() => pod?.client.close());
+    hostileRace(() => pod, { containers: 20, styles: ["relative"] });
+  });
 
   const built = () => ({ bundles: join(machine.built, "agent"), natives: join(machine.built, "../native") });
   describe("an upgrade of the agent", () => {

@@ -1,0 +1,19 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { startGuestMachine } from "../guest/guest-machine.ts";
+import { hostileRace } from "../scenarios/hostile-race.ts";
+import type { Machine } from "../scenarios/machine.ts";
+import { Pod } from "../scenarios/pod.ts";
+
+describe("a rootfs on virtio-fs that changes while containers are made of it", () => {
+  let machine: Machine;
+  let pod: Pod;
+  beforeAll(async () => {
+    machine = await startGuestMachine();
+    pod = await Pod.open(machine, await machine.connect());
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+  hostileRace(() => pod, { containers: 100, styles: ["absolute", "relative"] });
+});
