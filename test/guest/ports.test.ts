@@ -10,6 +10,7 @@ import { policyScenario } from "../scenarios/policy.ts";
 import { readSpans } from "../scenarios/read-spans.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 import { listenForGuest } from "./listen-for-guest.ts";
+import { selinuxLabels } from "./selinux.ts";
 import { streamsByLog } from "./streams-by-log.ts";
 
 const LEVELS = ["TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"];
@@ -25,6 +26,7 @@ const KERNEL_ARGS = [
   "agent.mem_agent_enable=true",
   "agent.mem_agent_memcg_disable=true",
   "agent.mem_agent_compact_disable=true",
+  "security=selinux",
 ];
 
 describe("the guest's other ports, and options", () => {
@@ -112,6 +114,8 @@ describe("the guest's other ports, and options", () => {
     await pod.remove(id);
     pod.client.close();
   });
+
+  selinuxLabels(() => machine);
 
   describe("the memory agent", () => {
     let client: Awaited<ReturnType<typeof machine.connect>>;

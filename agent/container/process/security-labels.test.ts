@@ -38,7 +38,7 @@ describe("labels of security modules", () => {
   it("of SELinux are refused without it", () => {
     const label = "u:r:t:s0";
     expect(() => compileExec({ ...process, selinuxLabel: label }, context(false))).toThrow(
-      `OCI spec: process.selinuxLabel "${label}" needs SELinux, which is not enabled in this guest`,
+      `OCI spec: process.selinuxLabel "${label}" needs SELinux with a policy, which this guest has not`,
     );
     const spec = testSpec({ linux: { ...linux, mountLabel: label } });
     expect(() => compileCreate(spec, context(false))).toThrow(`OCI spec: linux.mountLabel "${label}" needs SELinux`);
@@ -62,8 +62,12 @@ describe("labels of security modules", () => {
     expect(securityModules(files())("apparmor", "unconfined")).toBe(false);
   });
 
-  it("of SELinux are there when it is on", () => {
-    const files = (there: boolean) => ({ exists: () => there, readText: () => "" });
-    expect([true, false].map((there) => securityModules(files(there))("selinux", "x"))).toEqual([true, false]);
+  it.each([
+    ["with a policy", true, "system_u:system_r:kernel_t\0", true],
+    ["without a policy", true, "kernel\0", false],
+    ["off, where AppArmor answers", false, "unconfined\n", false],
+    ["off, where names of profiles have colons", false, "a:b (enforce)\n", false],
+  ])("of SELinux are there when it has a policy: %s", (_, there, label, has) => {
+    expect(securityModules({ exists: () => there, readText: () => label })("selinux", "x")).toBe(has);
   });
 });

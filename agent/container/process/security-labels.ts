@@ -7,11 +7,15 @@ import type { ProcessSpec } from "../spec.ts";
 export type HasLabel = (module: "apparmor" | "selinux", label: string) => boolean;
 
 const PROFILES = "/sys/kernel/security/apparmor/profiles";
+const OWN_LABEL = "/proc/self/attr/current";
 
-/** AppArmor has the profiles that were loaded in this guest, which takes a mounted securityfs; SELinux is on or not. */
+/**
+ * AppArmor has the profiles that were loaded in this guest, which takes a mounted securityfs. SELinux has labels once it has a
+ * policy: before, the kernel takes any label and does nothing with it, and a process's own is the word "kernel".
+ */
 export function securityModules(files: Pick<Files, "exists" | "readText">): HasLabel {
   return (module, label) => {
-    if (module === "selinux") return files.exists("/sys/fs/selinux");
+    if (module === "selinux") return files.exists("/sys/fs/selinux") && files.readText(OWN_LABEL).includes(":");
     if (!files.exists(PROFILES)) return false;
     // A line for each: "name (enforce)".
     return (
@@ -52,5 +56,5 @@ export function guestLabels(process: ProcessSpec, hasLabel: HasLabel): ProcessSp
 }
 
 function noSelinux(field: string): Error {
-  return refuse(field, "needs SELinux, which is not enabled in this guest");
+  return refuse(field, "needs SELinux with a policy, which this guest has not");
 }
