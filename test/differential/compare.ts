@@ -1,3 +1,5 @@
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
 import { differences } from "./observation.ts";
 import type { MakerName, Observer, SpecTemplate } from "./observer.ts";
 
@@ -11,9 +13,16 @@ export interface Comparison {
   readonly refused: boolean;
 }
 
-/** A container of guestd and one of `maker`, for the same spec. */
-export async function compare(observer: Observer, spec: SpecTemplate, maker: MakerName = "crun"): Promise<Comparison> {
-  const [guestd, other] = await Promise.all([observer.observe(spec, ""), observer.observe(spec, maker)]);
+interface With {
+  readonly maker?: MakerName;
+  /** What is compared is this exec, not the first process. */
+  readonly exec?: Init<grpc.Process>;
+}
+
+/** A container of guestd and one of `maker`, crun unless given, for the same spec. */
+export async function compare(observer: Observer, spec: SpecTemplate, options: With = {}): Promise<Comparison> {
+  const { maker = "crun", exec } = options;
+  const [guestd, other] = await Promise.all([observer.observe(spec, "", exec), observer.observe(spec, maker, exec)]);
   const refused = guestd.refused !== undefined && other.refused !== undefined;
   if (refused || guestd.refused === other.refused) return { lines: differences(guestd.seen, other.seen), refused };
   return { lines: [`refused: ${guestd.refused ?? "(runs)"} | ${other.refused ?? "(runs)"}`], refused };

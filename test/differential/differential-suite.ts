@@ -4,28 +4,19 @@ import type { Machine } from "../scenarios/machine.ts";
 import { arbitraryDeviceRules } from "./arbitrary-device-rules.ts";
 import { arbitrarySpec } from "./arbitrary-spec.ts";
 import { compare, inParallel } from "./compare.ts";
+import { execSuite } from "./exec-suite.ts";
 import { FIXED_SPECS, LIMITED_SPECS } from "./fixed-specs.ts";
 import { isKnown, KNOWN_DIFFERENCES, unknownDifferences } from "./known-differences.ts";
 import { Observer, type SpecTemplate } from "./observer.ts";
+import { PAIR_MS, type SuiteOptions } from "./suite-options.ts";
 
 const MINUTE = 60_000;
-/** What a pair of containers may take in a guest without KVM, on a busy machine. */
-const PAIR_MS = 10_000;
-
-interface Options {
-  /** How many specs fast-check makes; GUESTD_SPECS counts more. */
-  readonly count: number;
-  /** GUESTD_SEED counts more. */
-  readonly seed: number;
-  /** The machine's cgroups have controllers. */
-  readonly limits: boolean;
-}
 
 /**
  * What a container of guestd sees, and one of crun, for fixed specs and for those that fast-check makes. With
  * GUESTD_SPEC=SEED:INDEX in the environment one of them is run again and made smaller.
  */
-export function differentialSuite(machine: () => Machine, { limits, ...options }: Options): void {
+export function differentialSuite(machine: () => Machine, { limits, ...options }: SuiteOptions): void {
   const count = Number(process.env["GUESTD_SPECS"] ?? options.count);
   const seed = Number(process.env["GUESTD_SEED"] ?? options.seed);
   const [againSeed, againIndex] = (process.env["GUESTD_SPEC"] ?? "").split(":").map(Number);
@@ -66,11 +57,13 @@ export function differentialSuite(machine: () => Machine, { limits, ...options }
     expect(ran).toBeGreaterThan(count * 0.9);
   });
 
+  execSuite(() => observer, { count: Math.ceil(count / 4), seed, limits });
+
   const lists = Math.ceil(count / 8);
   // In a container of crun the filter is guestd's (docs/runtimes.md).
   it(`${lists} lists of rules for devices, beside runc`, { timeout: MINUTE + lists * PAIR_MS }, async () => {
     await inParallel(fc.sample(arbitraryDeviceRules, { seed, numRuns: lists }), async (spec) => {
-      const { lines, refused } = await compare(observer, spec, "runc");
+      const { lines, refused } = await compare(observer, spec, { maker: "runc" });
       expect(refused).toBe(false);
       // The console is open to every container of guestd and crun, and to one of runc only with a terminal.
       const unknown = lines.filter((line) => /^(device|refused)/.test(line) && !line.startsWith("device c 5:1: "));

@@ -1,9 +1,11 @@
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
 import type { SpecTemplate } from "./observer.ts";
 
 export interface KnownDifference {
   readonly difference: RegExp;
   /** Of which spec; `target`: the first group of the match. Absent: of any. */
-  readonly when?: (spec: SpecTemplate, target: string) => boolean;
+  readonly when?: (spec: SpecTemplate, target: string, exec?: Init<grpc.Process>) => boolean;
   readonly reason: string;
   /** It shows where the cgroup has controllers. */
   readonly needsLimits?: true;
@@ -169,14 +171,24 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
 ];
 
-/** The differences that are not known. */
-export function unknownDifferences(lines: readonly string[], spec: SpecTemplate): string[] {
-  return lines.filter((line) => !KNOWN_DIFFERENCES.some((known) => isKnown(known, line, spec)));
+/** The differences that are not known; `more`: known ones of this kind of comparison. */
+export function unknownDifferences(
+  lines: readonly string[],
+  spec: SpecTemplate,
+  more: readonly KnownDifference[] = [],
+  exec?: Init<grpc.Process>,
+): string[] {
+  return lines.filter((line) => ![...KNOWN_DIFFERENCES, ...more].some((known) => isKnown(known, line, spec, exec)));
 }
 
-export function isKnown({ difference, when }: KnownDifference, line: string, spec: SpecTemplate): boolean {
+export function isKnown(
+  { difference, when }: KnownDifference,
+  line: string,
+  spec: SpecTemplate,
+  exec?: Init<grpc.Process>,
+): boolean {
   const match = difference.exec(line);
-  return match !== null && (when === undefined || when(spec, match[1] ?? ""));
+  return match !== null && (when === undefined || when(spec, match[1] ?? "", exec));
 }
 
 /** The links of the root file system that the probe is in. */
@@ -201,6 +213,6 @@ function hasPidPath(spec: SpecTemplate): boolean {
   return spec.Linux?.Namespaces?.some(({ Type, Path }) => Type === "pid" && Path !== undefined) === true;
 }
 
-function inUser(spec: SpecTemplate): boolean {
+export function inUser(spec: SpecTemplate): boolean {
   return spec.Linux?.Namespaces?.some(({ Type }) => Type === "user") === true;
 }

@@ -9,8 +9,8 @@ import { type Observation, parseObservation } from "./observation.ts";
 import { makeRootfs, makeSources, SHIFTED } from "./rootfs-tree.ts";
 
 /**
- * A spec whose paths hold words that each run fills in: ROOTFS, SOURCES (directories), and KEEPER (a process in
- * namespaces of its own, /proc/KEEPER/ns).
+ * A spec whose paths hold words that each run fills in: ROOTFS, SOURCES (directories), KEEPER (a process in namespaces of
+ * its own, /proc/KEEPER/ns), and CGROUP (a name that no other container has).
  */
 export type SpecTemplate = Init<grpc.Spec>;
 
@@ -60,15 +60,15 @@ export class Observer implements AsyncDisposable {
     return new Observer(pod, base, new Map(names.map((line) => line.split(" ").reverse() as [string, string])));
   }
 
-  /** What the probe sees in a container of that spec. */
-  async observe(template: SpecTemplate, maker: MakerName): Promise<Observed> {
+  /** What the probe sees in a container of that spec, as its first process or as an exec, while the first one waits. */
+  async observe(template: SpecTemplate, maker: MakerName, exec?: Init<grpc.Process>): Promise<Observed> {
     const id = `diff-${maker}-${++count}`;
     const rootfs = `${this.#base}/${id}`;
     const host = this.#pod.machine.hostPath(rootfs);
     const shifted = template.Linux?.Namespaces?.some(({ Type }) => Type === "user") === true;
     makeRootfs(host, shifted ? SHIFTED : 0);
     const keeper = JSON.stringify(template).includes("KEEPER") ? await this.#keepers.take() : undefined;
-    const words = { ROOTFS: rootfs, SOURCES: `${this.#base}/sources`, KEEPER: String(keeper?.pid) };
+    const words = { ROOTFS: rootfs, SOURCES: `${this.#base}/sources`, KEEPER: String(keeper?.pid), CGROUP: id };
     const spec = forMaker(fill(template, words), maker);
     const plain = (text: string) =>
       text
@@ -77,7 +77,7 @@ export class Observer implements AsyncDisposable {
         .replaceAll(this.#base, "BASE")
         .replaceAll(this.#baseInShare, "BASE")
         .replaceAll(`"guestd.runtime":"${maker}"`, "");
-    const output = await this.#run(id, spec);
+    const output = await this.#run(id, exec === undefined ? spec : waiting(spec), exec);
     if (keeper !== undefined) this.#keepers.release(keeper);
     if (output instanceof Error) return { seen: new Map(), refused: plain(output.message) };
     const logs = existsSync(`${host}/log`) ? readdirSync(`${host}/log`) : [];
@@ -87,9 +87,10 @@ export class Observer implements AsyncDisposable {
     return { seen: new Map(), refused: `the probe has not come to its end; it wrote ${JSON.stringify(plain(output))}` };
   }
 
-  /** Output and end of the container, or why there is none. */
-  async #run(id: string, spec: Init<grpc.Spec>): Promise<string | Error> {
+  /** Output and end of the container or of the exec, or why there is none. */
+  async #run(id: string, spec: Init<grpc.Spec>, exec?: Init<grpc.Process>): Promise<string | Error> {
     const { agent } = this.#pod.client;
+    const exec_id = exec === undefined ? id : "exec";
     try {
       await agent.createContainer({ container_id: id, exec_id: id, OCI: spec });
     } catch (error) {
@@ -97,9 +98,10 @@ export class Observer implements AsyncDisposable {
     }
     try {
       await agent.startContainer({ container_id: id });
+      if (exec !== undefined) await agent.execProcess({ container_id: id, exec_id, process: exec });
       // Of a terminal there is one stream.
-      const stdout = await this.#pod.drain("readStdout", id, id);
-      const { status } = await agent.waitProcess({ container_id: id, exec_id: id });
+      const stdout = await this.#pod.drain("readStdout", id, exec_id);
+      const { status } = await agent.waitProcess({ container_id: id, exec_id });
       return `${stdout}\nexit\t\t${status}`;
     } catch (error) {
       return error as Error;
@@ -111,6 +113,12 @@ export class Observer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pod.client.close();
   }
+}
+
+/** Its process does nothing until it is killed, and has no terminal that nobody would read. */
+function waiting(spec: Init<grpc.Spec>): Init<grpc.Spec> {
+  const { ConsoleSize: _, ...process } = spec.Process ?? {};
+  return { ...spec, Process: { ...process, Args: ["/probe", "stay"], Terminal: false } };
 }
 
 function forMaker(spec: Init<grpc.Spec>, maker: MakerName): Init<grpc.Spec> {

@@ -1,10 +1,12 @@
 /*
  * What a process sees in a container, as lines "section<TAB>key<TAB>value" with C escapes, in an order that does not
- * change from run to run. Static, so that any rootfs will do. With the arguments "hook KIND FILE …" it is a hook.
+ * change from run to run. Static, so that any rootfs will do. With the arguments "hook KIND FILE …" it is a hook; with "stay" it
+ * waits for a signal.
  */
 #include "put.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -31,6 +33,7 @@ int main(int count, char **args) {
   char path[128];
   if (count > 3 && strcmp(args[1], "hook") == 0) return see_hook(args[2], args[3], args + 4);
   if (count == 2 && strcmp(args[1], "version") == 0) return 0;
+  if (count == 2 && strcmp(args[1], "stay") == 0) return pause();
   setvbuf(stdout, output, _IOFBF, sizeof output);
   see_descriptors();
   for (int i = 0; i < count; i++) put("argument", "", args[i]);
