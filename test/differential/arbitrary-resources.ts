@@ -19,11 +19,27 @@ const memory = fc
 
 const cpu = fc.record({
   Shares: some(fc.constantFrom(2, 512, 1024, 262_144)),
+  Idle: some(fc.constant(1), 4),
   Quota: some(fc.constantFrom(50_000, 100_000)),
   Period: some(fc.constantFrom(50_000, 100_000)),
   Cpus: some(fc.constant("0")),
   Mems: some(fc.constant("0")),
 });
+
+/** The root of the guest: /dev/pmem0. */
+export const DISK = { Major: 259, Minor: 0 };
+/** Without 0, which is no limit to guestd and an error of the kernel's to crun 1.8. */
+const throttle = some(fc.constantFrom(100, 2 * MIB).map((Rate) => [{ ...DISK, Rate }]));
+
+const io = fc.record({
+  Weight: some(fc.constantFrom(10, 100, 1000)),
+  ThrottleReadBpsDevice: throttle,
+  ThrottleWriteBpsDevice: throttle,
+  ThrottleReadIOPSDevice: throttle,
+  ThrottleWriteIOPSDevice: throttle,
+});
+
+const hugePages = fc.constantFrom(0, 2 * MIB, 8 * MIB).map((Limit) => [{ Pagesize: "2MB", Limit }]);
 
 const unified = fc
   .subarray([
@@ -41,5 +57,7 @@ export const arbitraryResources: fc.Arbitrary<Init<grpc.LinuxResources>> = fc.re
   Memory: some(memory),
   CPU: some(cpu),
   Pids: some(fc.record({ Limit: fc.constantFrom(50, 1000, -1) })),
+  BlockIO: some(io),
+  HugepageLimits: some(hugePages),
   Unified: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, unified),
 });

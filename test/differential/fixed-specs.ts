@@ -2,6 +2,8 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { ociSpec } from "../scenarios/oci.ts";
 import { everyHook } from "./arbitrary-hooks.ts";
+import { DISK } from "./arbitrary-resources.ts";
+import { idmappedBind } from "./arbitrary-spec.ts";
 import type { SpecTemplate } from "./observer.ts";
 import { SHIFTED } from "./rootfs-tree.ts";
 
@@ -122,9 +124,14 @@ export const LIMITED_SPECS: Readonly<Record<string, SpecTemplate>> = {
         Memory: { Limit: 2 ** 26, Swap: 2 ** 27, Reservation: 2 ** 25 },
         CPU: { Shares: 512, Quota: 50_000, Period: 100_000, Cpus: "0" },
         Pids: { Limit: 100 },
+        BlockIO: { Weight: 500, ThrottleReadBpsDevice: [{ ...DISK, Rate: 2 ** 20 }] },
+        HugepageLimits: [{ Pagesize: "2MB", Limit: 2 ** 22 }],
         Unified: { "memory.high": String(2 ** 25) },
       },
     },
+  }),
+  "with a directory of the guest's root under other ids": spec({
+    Mounts: [...(Mounts ?? []), idmappedBind("/mnt", 5000)],
   }),
   "with a cgroup and a user namespace": spec({
     Mounts: [...(Mounts ?? []).filter(({ type }) => type !== "mqueue"), inCgroup],
