@@ -48,11 +48,11 @@ describe("the command lines in the pages", () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   /** Runs the lines of a page one after the other, with guestctl for `npx guestctl`; gives what each printed. */
-  async function runLines(path: string): Promise<ReadonlyMap<string, string>> {
+  async function runLines(blocks: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const guestctl = `"${process.execPath}" "${join(repository, "host/cli/guestctl.ts")}"`;
     const env = { ...process.env, XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
     const printed = new Map<string, string>();
-    for (const line of codeBlocks(page(path), "sh").join("").trim().split("\n")) {
+    for (const line of blocks.join("").trim().split("\n")) {
       const command = line.replace(/^npx guestctl/, guestctl);
       const { stdout } = await run("/bin/sh", ["-c", command], { cwd: repository, env });
       printed.set(line.replace(/^npx guestctl (\w+).*$/, `$1${printed.size}`), stdout);
@@ -61,14 +61,17 @@ describe("the command lines in the pages", () => {
   }
 
   it("of README.md do what it says", async () => {
-    expect([...(await runLines("README.md")).values()]).toEqual(["hello\n"]);
+    const [first = ""] = codeBlocks(page("README.md"), "sh");
+    expect([...(await runLines([first])).values()]).toEqual(["hello\n"]);
   });
 
-  it("of docs/images.md make a guest with one package and one file more", async () => {
-    const [recipe = ""] = codeBlocks(page("docs/images.md"), "yaml");
+  it("of README.md make a guest with one package and one file more", async () => {
+    const [recipe = ""] = codeBlocks(page("README.md"), "yaml");
     mkdirSync(join(repository, "build/walk"), { recursive: true });
     writeFileSync(join(repository, "build/walk/mine.yaml"), recipe);
-    const [, built, boot, version, id, note, stop] = (await runLines("docs/images.md")).values();
+    const [, built, boot, version, id, note, stop] = (
+      await runLines(codeBlocks(page("README.md"), "sh").slice(1))
+    ).values();
     expect(built).toMatch(/^ {2}packages jq +\d{4} KiB$/m);
     const lock = JSON.parse(readFileSync(join(repository, "build/walk/mine.lock.json"), "utf8"));
     expect(lock).toMatchObject({
@@ -83,7 +86,7 @@ describe("the command lines in the pages", () => {
   });
 
   it("of docs/guestctl.md do what it says", async () => {
-    const printed = await runLines("docs/guestctl.md");
+    const printed = await runLines(codeBlocks(page("docs/guestctl.md"), "sh"));
     expect([...printed.keys()].map((key) => key.replace(/\d+$/, ""))).toEqual([
       "run",
       "run",
