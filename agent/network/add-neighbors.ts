@@ -11,7 +11,7 @@ export interface Neighbor {
   readonly hardwareAddress: string;
   /** NUD_* bits; 0 is permanent. */
   readonly state: number;
-  /** NTF_* bits. */
+  /** NTF_* bits; those that only the kernel or a bridge has a use for are passed over. */
   readonly flags: number;
 }
 
@@ -37,6 +37,15 @@ export async function addNeighbors(
   });
 }
 
+/** What is left out of them: a line each, for the log. */
+export function neighborWarnings(neighbors: readonly Neighbor[]): string[] {
+  return neighbors.flatMap(({ flags }, index) => {
+    const others = flags & ~KNOWN_FLAGS;
+    if (others === 0) return [];
+    return [`ARPNeighbors[${index}].flags: ${others} is passed over, only router (128) and external (16) are set`];
+  });
+}
+
 /** Lines for `ip -batch`. Throws invalid-argument for the first neighbour that can't be. */
 function neighborLines(neighbors: readonly Neighbor[]): string[] {
   return neighbors.map(({ address, device, hardwareAddress, state, flags }, index) => {
@@ -44,7 +53,6 @@ function neighborLines(neighbors: readonly Neighbor[]): string[] {
     checkAddress(`${what}.toIPAddress`, address);
     checkName(`${what}.device`, device);
     if (state < 0 || state > MAX_STATE) throw refuse(`${what}.state: ${state}, 0 to ${MAX_STATE} can be`);
-    if (flags & ~KNOWN_FLAGS) throw refuse(`${what}.flags: ${flags}, only router (128) and external (16) can be`);
     return [
       `neigh replace ${address}`,
       ...(hardwareAddress === "" ? [] : [`lladdr ${checkHardwareAddress(`${what}.lladdr`, hardwareAddress)}`]),

@@ -21,15 +21,37 @@ test("tables are read and set by the program of their family, in /usr/sbin where
 test.each([
   "-A INPUT -M /bin/sh",
   "-M/x",
+  "--modprobe /x",
   "--modprobe=/x",
   "--mo /x",
-  '"--mod"probe /x',
-  "\\-M /x",
+  "--modp=/x",
+  '-"M" /x',
+  '--mod"probe" /x',
+  '"--mod\\p\\robe=/x"',
+  '--comment "see" -M /x',
   "-fM /x",
-  "*nat\r-M x",
+  "-4f6M/x",
 ])("a line that names a program to run is refused: %j", async (line) => {
   const network = testNetwork();
   const text = Buffer.from(`*filter\n-A INPUT -m mark --mark 1 -j MARK\n${line}\nCOMMIT\n`);
   await expect(setIptables(network, "v4", text, signal)).rejects.toThrow("line 3: the option --modprobe is not taken");
+  expect(network.runs).toEqual([]);
+});
+
+test.each([
+  "-A INPUT -m statistic --mode random --probability 0.5 -j DROP",
+  '-A INPUT -m comment --comment "see -M and --modprobe" -j DROP',
+  '-A INPUT -m comment --comment "a \\" -M" -j DROP',
+  "-A MINE -jMARK -iM0 --mode=random --modular --m",
+])("one that does not is taken: %j", async (line) => {
+  const network = testNetwork({ files: { "/sbin/iptables-restore": "" } });
+  await setIptables(network, "v4", Buffer.from(`*filter\n${line}\nCOMMIT\n`), signal);
+  expect(network.runs).toHaveLength(1);
+});
+
+test("a line that iptables-restore would take for two is refused", async () => {
+  const network = testNetwork();
+  const text = Buffer.from(`*filter\n#${"x".repeat(10_238)}-A INPUT -M /x\nCOMMIT\n`);
+  await expect(setIptables(network, "v4", text, signal)).rejects.toThrow("line 2: longer than 10000 bytes");
   expect(network.runs).toEqual([]);
 });

@@ -2,6 +2,7 @@ import { AgentError } from "../kernel/error.ts";
 import { type Family, refuse } from "./check.ts";
 import type { Network } from "./network.ts";
 import { programOf } from "./program-of.ts";
+import { ruleWords } from "./rule-words.ts";
 
 const SAVE = {
   v4: ["/usr/sbin/iptables-save", "/sbin/iptables-save"],
@@ -13,6 +14,8 @@ const RESTORE = {
 } as const;
 /** How long another who changes the tables is waited for. */
 const WAIT_SECONDS = "5";
+/** iptables-restore reads 10,239 bytes at once, and takes what is beyond them for another line. */
+const MAX_LINE = 10_000;
 
 /** All tables, as `iptables-save` prints them. */
 export function getIptables(network: Network, family: Family, signal: AbortSignal): Promise<Buffer> {
@@ -44,12 +47,18 @@ function restoreError(error: unknown): AgentError | undefined {
   return said === "" ? undefined : new AgentError("internal", `set iptables: ${said}`, { cause: error });
 }
 
-/** `-M` and `--modprobe` of a rule name a program that is run. Quotes and escapes can be anywhere in a word. */
+/** `-M` and `--modprobe` of a rule name a program that is run. */
 function refuseModprobe(text: string): void {
   for (const [index, line] of text.split("\n").entries()) {
-    const words = line.replaceAll(/["'\\]/g, "").split(/\s+/);
-    if (words.some((word) => /^(-[A-Za-z0-9]*M|--mo)/.test(word))) {
-      throw refuse(`set iptables: line ${index + 1}: the option --modprobe is not taken`);
-    }
+    const where = `set iptables: line ${index + 1}`;
+    if (line.length > MAX_LINE) throw refuse(`${where}: longer than ${MAX_LINE} bytes`);
+    if (ruleWords(line).some(isModprobe)) throw refuse(`${where}: the option --modprobe is not taken`);
   }
+}
+
+/** By any part of its name that no other option begins with; the short one also behind those that take no value. */
+function isModprobe(word: string): boolean {
+  const [name = ""] = word.split("=", 1);
+  if (name.startsWith("--")) return name.length >= "--mo".length && "--modprobe".startsWith(name);
+  return /^-[^-ACDEINPRdgijmopst]*M/.test(word);
 }

@@ -11,7 +11,15 @@ import { startGuestMachine } from "./guest-machine.ts";
 import { makeModules } from "./guest-modules.ts";
 
 /** What iptables needs of Debian's kernel, where all of it is in modules. */
-const NETFILTER = ["nft_compat", "nft_chain_nat", "xt_tcpudp", "xt_REDIRECT", "nf_tables"];
+const NETFILTER = [
+  "nft_compat",
+  "nft_chain_nat",
+  "xt_tcpudp",
+  "xt_REDIRECT",
+  "xt_statistic",
+  "xt_comment",
+  "nf_tables",
+];
 
 /** Slots of `port0` and `port1`. */
 const PORTS = ["10/00", "11/00"] as const;

@@ -28,6 +28,23 @@ export function iptablesScenarios(pod: () => Pod): void {
     expect(await tables(is_ipv6)).not.toMatch(/8080|15001/);
   });
 
+  it.each([false, true])(
+    "rules with words like those of --modprobe are set as they were read; IPv6: %s",
+    async (is_ipv6) => {
+      const rules = [
+        "-A INPUT -m statistic --mode random --probability 0.50000000000 -j DROP",
+        '-A INPUT -m comment --comment "see -M, or \\"--modprobe\\" x" -j DROP',
+      ];
+      await set(is_ipv6, `*filter\n${rules.join("\n")}\nCOMMIT\n`);
+      const text = await tables(is_ipv6);
+      expect(text.split("\n")).toEqual(expect.arrayContaining(rules));
+      await set(is_ipv6, empty);
+      await set(is_ipv6, text);
+      expect((await tables(is_ipv6)).split("\n")).toEqual(expect.arrayContaining(rules));
+      await set(is_ipv6, empty);
+    },
+  );
+
   it("rules that can't be change nothing, and the line is told", async () => {
     await set(false, "*filter\n-A INPUT -p udp -j DROP\nCOMMIT\n");
     await expect(set(false, "*filter\n-A INPUT -j NOWHERE\nCOMMIT\n")).rejects.toThrow(

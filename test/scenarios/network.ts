@@ -45,7 +45,7 @@ export function networkScenarios(pod: () => Pod): void {
     await agent().addARPNeighbors({
       neighbors: {
         ARPNeighbors: [
-          { toIPAddress: { address: "10.99.0.77" }, device: "eth0", lladdr: "02:00:00:00:00:77", state: 128 },
+          { toIPAddress: { address: "10.99.0.77" }, device: "eth0", lladdr: "02:00:00:00:00:77", state: 128, flags: 8 },
         ],
       },
     });

@@ -1,8 +1,8 @@
 import { AgentError } from "../../kernel/error.ts";
-import { addNeighbors } from "../../network/add-neighbors.ts";
+import { addNeighbors, neighborWarnings } from "../../network/add-neighbors.ts";
 import type { Rpc } from "../rpc.ts";
 
-export const addARPNeighbors: Rpc<"AddARPNeighbors"> = async ({ network }, { neighbors }, { signal }) => {
+export const addARPNeighbors: Rpc<"AddARPNeighbors"> = async (agent, { neighbors }, { signal }) => {
   if (neighbors === null) throw new AgentError("invalid-argument", "add neighbours: no neighbours are given");
   const wanted = neighbors.ARPNeighbors.map(({ toIPAddress, device, lladdr, state, flags }) => ({
     address: toIPAddress?.address ?? "",
@@ -11,6 +11,7 @@ export const addARPNeighbors: Rpc<"AddARPNeighbors"> = async ({ network }, { nei
     state,
     flags,
   }));
-  await addNeighbors(network, wanted, signal);
+  await addNeighbors(agent.network, wanted, signal);
+  for (const line of neighborWarnings(wanted)) agent.warn(`add neighbours: ${line}`);
   return {};
 };
