@@ -13,6 +13,9 @@ describe("a sysctl", () => {
     ["net.ipv4.conf.eth0/1.forwarding", "net/ipv4/conf/eth0.1/forwarding"],
     ["net/ipv4/conf/eth0.1/forwarding", "net/ipv4/conf/eth0.1/forwarding"],
     ["kernel.shm_rmid_forced", "kernel/shm_rmid_forced"],
+    ["kernel.msg_next_id", "kernel/msg_next_id"],
+    ["kernel.sem_next_id", "kernel/sem_next_id"],
+    ["kernel.shm_next_id", "kernel/shm_next_id"],
     ["fs.mqueue.msg_max", "fs/mqueue/msg_max"],
     ["kernel.domainname", "kernel/domainname"],
   ])("%s is written to /proc/sys/%s of the guest", (name, path) => {

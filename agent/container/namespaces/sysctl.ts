@@ -4,9 +4,11 @@ import type { LinuxSpec } from "../spec.ts";
 
 /** Those of the System V IPC namespace; fs/mqueue/ is its other part. */
 const IPC = new Set(
-  ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"].map(
-    (name) => `kernel/${name}`,
-  ),
+  [
+    ...["msgmax", "msgmnb", "msgmni", "msg_next_id"],
+    ...["sem", "sem_next_id"],
+    ...["shmall", "shmmax", "shmmni", "shm_next_id", "shm_rmid_forced"],
+  ].map((name) => `kernel/${name}`),
 );
 
 /**
