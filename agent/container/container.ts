@@ -199,7 +199,10 @@ export class Container {
     return process;
   }
 
-  /** KILL with an empty id reaches all processes; TERM becomes KILL for an init process that would not notice it. */
+  /**
+   * KILL with an empty id reaches all processes; TERM becomes KILL for an init process that would not notice it; 0 asks
+   * whether there is such a process.
+   */
   async signal(execId: string, signal: number): Promise<void> {
     if (execId === "" && signal === SIGKILL) {
       killCgroup(this.#kernel.files, this.cgroup);
@@ -208,6 +211,7 @@ export class Container {
     }
     const process = this.find(execId);
     if (process.waited) throw process.gone("ESRCH: No such process");
+    if (signal === 0) return;
     await this.#maker.signal(process, signal, process === this.#init);
   }
 

@@ -105,13 +105,24 @@ export function processScenarios(pod: () => Pod): void {
     await expect(still).rejects.toMatchObject({ kind: "deadline-exceeded" });
     await agent().signalProcess({ container_id: id, exec_id: two, signal: KILL });
     expect(await pod().finish(id, two)).toMatchObject({ status: 137 });
-    for (const signal of [0, 65]) {
-      await expect(agent().signalProcess({ container_id: id, exec_id: "", signal })).rejects.toMatchObject({
-        code: 3,
-        message: `signal process: ${signal} is no signal (1 to 64)`,
-      });
-    }
+    await expect(agent().signalProcess({ container_id: id, exec_id: "", signal: 65 })).rejects.toMatchObject({
+      code: 3,
+      message: "signal process: 65 is no signal (0 to 64)",
+    });
     await pod().remove(id);
+  });
+
+  it("signal 0 asks whether there is the process, and does nothing to it", async () => {
+    const container_id = await sleeper();
+    const exec_id = await pod().exec(container_id, ["sh", "-c", "read line; exit 3"]);
+    const ask = (exec: string) => agent().signalProcess({ container_id, exec_id: exec, signal: 0 });
+    for (const exec of ["", container_id, exec_id]) await ask(exec);
+    await agent().writeStdin({ container_id, exec_id, data: Buffer.from("\n") });
+    expect(await pod().finish(container_id, exec_id)).toMatchObject({ status: 3 });
+    await expect(ask(exec_id)).rejects.toMatchObject({ kind: "not-found" });
+    await expect(ask("nobody")).rejects.toMatchObject({ kind: "not-found" });
+    await ask("");
+    await pod().remove(container_id);
   });
 
   it("one that is stopped goes on where it was", async () => {
