@@ -1,22 +1,29 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { AgentError } from "../kernel/error.ts";
 import type { StorageDriver } from "./storage.ts";
+import { storageNotices } from "./storage-notices.ts";
 
 const DEFAULT_MODE = 0o755;
-const OPTION = /^mode=(0?[0-7]{1,4})$/;
+const MODE = /^mode=(0?[0-7]{1,4})$/;
 
-/** A directory of the guest itself: an emptyDir. One that is there keeps its content. */
+/** A directory of the guest itself: an emptyDir. One that is there keeps its content. Nothing is mounted that could have more options. */
 export const local: StorageDriver = {
   name: "local",
   async mount(_kernel, { mountPoint, options }) {
-    const mode = options.reduce((_, option) => modeOf(option), DEFAULT_MODE);
+    const modes = options.filter((option) => option.startsWith("mode="));
+    const mode = modes.map(modeOf).at(-1) ?? DEFAULT_MODE;
     mkdirSync(mountPoint, { recursive: true, mode: DEFAULT_MODE });
     chmodSync(mountPoint, mode);
+    for (const option of options.filter((one) => !modes.includes(one))) {
+      storageNotices.publish(
+        `local storage on ${mountPoint}: option ${JSON.stringify(option.slice(0, 80))} is passed over`,
+      );
+    }
   },
 };
 
 function modeOf(option: string): number {
-  const [, digits] = OPTION.exec(option) ?? [];
+  const [, digits] = MODE.exec(option) ?? [];
   if (digits === undefined) {
     throw new AgentError("invalid-argument", `local storage: option "${option.slice(0, 80)}" is not mode=OCTAL`);
   }

@@ -43,7 +43,7 @@ export interface StorageDriver {
   readonly name: string;
   /** The source names a disk in this way; `mount` gets the disk's path as source. */
   readonly disk?: DiskKind;
-  /** The driver options that it knows, without their values. */
+  /** The driver options that it knows, without their values; others are refused. Without this field all are passed over. */
   readonly options?: readonly string[];
   mount(kernel: Kernel, storage: PlacedStorage, context: MountContext): Promise<void>;
   /** What is done while it is mounted, by the next agent as well. */

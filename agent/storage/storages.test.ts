@@ -83,11 +83,15 @@ test.each([
   ["/proc", tmpfs("/proc/"), "belongs to the guest itself"],
   ["a place below /sys", tmpfs("/sys/fs/cgroup"), "belongs to the guest itself"],
   ["the agent's state", tmpfs("/run/guestd/containers"), "belongs to the guest itself"],
-  ["a driver option", tmpfs("/a", { driverOptions: ["x=1"] }), 'driver option "x=1" is not supported'],
+  [
+    "a driver option of a driver that has others",
+    tmpfs("/a", { driver: "overlayfs", driverOptions: ["x=1"] }),
+    'driver option "x=1" is not supported',
+  ],
   ["a group that is none", tmpfs("/a", { options: ["fsgid=x"] }), 'fsgid="x" is no group'],
   ["a loop option", tmpfs("/a", { options: ["loop"] }), '"loop" is not supported'],
   ["a file system other than tmpfs", tmpfs("/a", { fstype: "ext4" }), '"ext4" is not supported'],
-  ["a local one with an option", tmpfs("/a", { driver: "local", options: ["nodev"] }), '"nodev" is not mode=OCTAL'],
+  ["a local one with a bad mode", tmpfs("/a", { driver: "local", options: ["mode=x"] }), '"mode=x" is not mode=OCTAL'],
   ["a bind of a relative source", tmpfs("/a", { driver: "bind", source: "x" }), '"x" is not an absolute path'],
   ["a bind of nothing", tmpfs("/a", { driver: "bind", source: "/none", options: [] }), "stat /none: ENOENT"],
   ["a bind with data", tmpfs("/a", { driver: "bind", source: "/" }), 'a bind mount has no option "size=1m"'],
@@ -97,6 +101,24 @@ test.each([
 
 const share = (options: string[]) =>
   tmpfs("/share/", { driver: "virtio-fs", source: "kataShared", fstype: "virtiofs", options });
+
+async function noticesOf(work: () => Promise<unknown>): Promise<unknown[]> {
+  const told: unknown[] = [];
+  const note = (line: unknown) => told.push(line);
+  storageNotices.subscribe(note);
+  await work().finally(() => storageNotices.unsubscribe(note));
+  return told;
+}
+
+test("driver options of a driver that has none are passed over, and told", async () => {
+  const { calls, storages } = machine();
+  const told = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions: ["x=1", "y"] }], ""));
+  expect(told).toEqual([
+    'virtio-fs storage on /share: driver option "x=1" is passed over',
+    'virtio-fs storage on /share: driver option "y" is passed over',
+  ]);
+  expect(calls).toEqual(["mount virtiofs kataShared /share"]);
+});
 
 test("a share that is mounted already is left as it is", async () => {
   const { calls, storages } = machine("kataShared /share virtiofs rw 0 0\n");
@@ -108,11 +130,7 @@ test("dax that the machine hasn't is left out, and told", async () => {
   const { calls, storages } = machine("", (data) => {
     if (data.includes("dax")) throw new SystemError("mount", 22, "/share");
   });
-  const told: unknown[] = [];
-  const note = (line: unknown) => told.push(line);
-  storageNotices.subscribe(note);
-  await storages.acquire([share(["nodev", "dax=always"])], "");
-  storageNotices.unsubscribe(note);
+  const told = await noticesOf(() => storages.acquire([share(["nodev", "dax=always"])], ""));
   expect(told).toEqual(["virtio-fs storage kataShared on /share: the machine has no DAX window, mounted without"]);
   expect(calls).toEqual(["mount virtiofs kataShared /share"]);
 });

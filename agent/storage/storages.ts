@@ -20,6 +20,7 @@ import { overlayfs } from "./overlayfs.ts";
 import { mountPointOf, placeStorage } from "./place-storage.ts";
 import { scsi } from "./scsi.ts";
 import type { FindDisk, PlacedStorage, Storage, StorageDriver } from "./storage.ts";
+import { storageNotices } from "./storage-notices.ts";
 import { unmount } from "./unmount.ts";
 import { updateEphemeral } from "./update-ephemeral.ts";
 import { virtioFs } from "./virtio-fs.ts";
@@ -49,14 +50,15 @@ interface StorageRecord {
   watch?: { close(): void } | undefined;
 }
 
-/** The driver of a storage. Throws for one that is not known, and for options that it doesn't have. */
+/** The driver of a storage. Throws for one that is not known, and for options that it doesn't have where it has any. */
 function checkStorage({ driver: name, driverOptions }: Storage): StorageDriver {
   const driver = DRIVERS.get(name);
   if (driver === undefined) {
     const known = storageDrivers.join(", ");
     throw new AgentError("invalid-argument", `storage driver "${name}" is not known; known are ${known}`);
   }
-  const option = driverOptions.find((one) => driver.options?.includes(one.split("=", 1)[0] ?? "") !== true);
+  const { options } = driver;
+  const option = options && driverOptions.find((one) => !options.includes(one.split("=", 1)[0] ?? ""));
   if (option === undefined) return driver;
   throw new AgentError("unimplemented", `${driver.name} storage: driver option "${option}" is not supported`);
 }
@@ -168,6 +170,7 @@ export class Storages {
       const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;
       if (fsGroup !== undefined) await applyFsGroup(mountPoint, fsGroup, readOnly);
       this.#watch(record);
+      tellPassedOver(storage);
     } catch (error) {
       this.#records.delete(mountPoint);
       if (mounted) await this.#takeAway(record).catch(() => undefined);
@@ -206,6 +209,15 @@ export class Storages {
 
 function sharedOf(known: ReadonlyMap<string, PlacedStorage>): string[] {
   return [...known.values()].filter(({ shared }) => shared).map(({ mountPoint }) => mountPoint);
+}
+
+/** Driver options that its driver has no use for. */
+function tellPassedOver({ driver, driverOptions, mountPoint }: PlacedStorage): void {
+  if (DRIVERS.get(driver)?.options !== undefined) return;
+  for (const option of driverOptions) {
+    const what = `driver option ${JSON.stringify(option.slice(0, 80))}`;
+    storageNotices.publish(`${driver} storage on ${mountPoint}: ${what} is passed over`);
+  }
 }
 
 /** Of an agent that kept mount points alone: it can be unmounted. */

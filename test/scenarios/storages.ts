@@ -41,7 +41,7 @@ export function storageScenarios(pod: () => Pod): void {
   it("local: a directory with its mode and group, that several containers use and that keeps its content", async () => {
     const mount_point = `/run/kata-containers/sandbox/local/${fresh()}`;
     const storage = { driver: "local", source: "local", fstype: "local", mount_point };
-    const options = ["mode=0750", "fsgid=2000"];
+    const options = ["rbind", "mode=0750", "fsgid=2000"];
     const one = await withStorages([{ ...storage, options }], { "/data": mount_point });
     const other = await withStorages([{ ...storage, options }], { "/data": mount_point });
     await inside(one, "echo from one >/data/file");
