@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import { grpc } from "../../proto/gen/messages.js";
-import { toProcess, toProcessSettings, unsupportedOfProcess } from "./oci-process.ts";
+import { passedOverOfProcess, toProcess, toProcessSettings, unsupportedOfProcess } from "./oci-process.ts";
 
 const process = (parts: Init<grpc.Process>) => grpc.Process.decode(grpc.Process.encode(parts).finish());
 const linux = (parts: Init<grpc.Linux>) => grpc.Linux.decode(grpc.Linux.encode(parts).finish());
@@ -48,7 +48,18 @@ describe("a process off the wire", () => {
     });
   });
 
-  test("names a user's name, which is for Windows", () => {
+  test("is not that of a user who has a name alone, which is for Windows: it would be root's", () => {
     expect(unsupportedOfProcess(process({ User: { Username: "ann" } }))).toEqual(["process.user.username"]);
+    for (const User of [{ Username: "ann", UID: 7 }, { Username: "root" }, { UID: 0 }]) {
+      expect(unsupportedOfProcess(process({ User }))).toEqual([]);
+    }
+  });
+
+  test("has its uid, whatever the user's name, and that is told", () => {
+    expect(passedOverOfProcess(process({ User: { Username: "ann", UID: 7 } }))).toEqual([
+      "OCI spec: process.user.username is passed over, the process has the uid 7",
+    ]);
+    expect(passedOverOfProcess(process({ User: { UID: 7 } }))).toEqual([]);
+    expect(passedOverOfProcess(process({}))).toEqual([]);
   });
 });

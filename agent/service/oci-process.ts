@@ -39,9 +39,15 @@ export function toProcessSettings(linux: grpc.Linux): Partial<LinuxSpec> {
   };
 }
 
-/** Fields of a process that nothing carries, by their OCI names. A user name is for Windows; Linux has numbers. */
-export function unsupportedOfProcess(process: grpc.Process): string[] {
-  return given({ "process.user.username": process.User?.Username });
+/** Fields of a process that nothing carries, by their OCI names. A user name is for Windows; alone it would mean root. */
+export function unsupportedOfProcess({ User: user }: grpc.Process): string[] {
+  return user?.UID === 0 && user.Username !== "root" ? given({ "process.user.username": user.Username }) : [];
+}
+
+/** What is passed over: a line each, for the log. */
+export function passedOverOfProcess({ User: user }: grpc.Process): string[] {
+  if (user === null || user.Username === "") return [];
+  return [`OCI spec: process.user.username is passed over, the process has the uid ${user.UID}`];
 }
 
 function toUser(user: grpc.User | null): ProcessSpec["user"] {

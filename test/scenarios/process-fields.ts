@@ -47,6 +47,18 @@ export function processFieldScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
+  it("user.username counts for nothing beside a uid, and alone is refused, for a process and for an exec", async () => {
+    const both = { User: { UID: 1000, GID: 1000, Username: "ann" } };
+    expect(await inside("id -u", both)).toBe("1000\n");
+    const id = await pod().start(["sleep", "1000"]);
+    expect(await inExec(id, "id -u", both)).toBe("1000\n");
+    await expect(pod().exec(id, ["id"], { User: { Username: "ann" } })).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: "OCI spec: process.user.username is not supported",
+    });
+    await pod().remove(id);
+  });
+
   it("umask: 022, or the one of the user; an exec has its own or the container's", async () => {
     expect(await inside("umask")).toBe("0022\n");
     const id = await pod().start([], withProcess("sleep 1000", { User: { Umask: 0o27 } }));

@@ -4,6 +4,7 @@ import { processWarnings } from "../../container/process/check-process.ts";
 import { securityModules } from "../../container/process/security-labels.ts";
 import { withDefaultSeccomp } from "../../container/seccomp/default-seccomp.ts";
 import type { SharedMount } from "../../container/shared-mounts.ts";
+import { passedOverOfProcess } from "../oci-process.ts";
 import { toSpec } from "../oci-spec.ts";
 import { withPassedStdio } from "../passed-stdio.ts";
 import type { Rpc } from "../rpc.ts";
@@ -25,7 +26,9 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
   await withPassedStdio(agent, "create container", request, call.signal, (passed) =>
     agent.sandbox.createContainer({ ...asksFor, passed }, call.signal),
   );
-  for (const line of [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)]) {
+  const passedOver = request.OCI?.Process ? passedOverOfProcess(request.OCI.Process) : [];
+  const warnings = [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)];
+  for (const line of [...warnings, ...passedOver]) {
     agent.warn(`create container ${asksFor.id}: ${line}`);
   }
   return {};

@@ -2,21 +2,21 @@ import type { Container } from "../../container/container.ts";
 import { processWarnings } from "../../container/process/check-process.ts";
 import { type NamedUser, resolveUser } from "../../container/process/named-user.ts";
 import { securityModules } from "../../container/process/security-labels.ts";
+import { refuse } from "../../container/refuse.ts";
 import type { ProcessSpec } from "../../container/spec.ts";
 import { AgentError } from "../../kernel/error.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
 import { withPciAddresses } from "../../sandbox/pci-environment.ts";
 import { findContainer } from "../find-container.ts";
-import { toProcess, unsupportedOfProcess } from "../oci-process.ts";
+import { passedOverOfProcess, toProcess, unsupportedOfProcess } from "../oci-process.ts";
 import { withPassedStdio } from "../passed-stdio.ts";
-import { refuseGiven } from "../refuse-given.ts";
 import type { Agent, Rpc } from "../rpc.ts";
 
 /** Returns when execve has succeeded: a missing binary, user or directory is told here. A used id is INTERNAL by contract. */
 export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (request.process === null) throw new AgentError("invalid-argument", "exec process: the request has no process");
   const [unsupported] = unsupportedOfProcess(request.process);
-  if (unsupported !== undefined) refuseGiven("exec process", { [unsupported]: true });
+  if (unsupported !== undefined) throw refuse(unsupported, "is not supported");
   checkExecId(request.exec_id);
   const container = findContainer(agent, request.container_id, "internal");
   if (container.has(request.exec_id)) {
@@ -29,7 +29,8 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   await withPassedStdio(agent, "exec process", request, call.signal, (passed) =>
     container.exec(request.exec_id, process, call.signal, passed),
   );
-  for (const line of processWarnings(process, securityModules(agent))) agent.warn(`exec process: ${line}`);
+  const warnings = [...processWarnings(process, securityModules(agent)), ...passedOverOfProcess(request.process)];
+  for (const line of warnings) agent.warn(`exec process: ${line}`);
   return {};
 };
 
