@@ -31,8 +31,8 @@ function policy(denied: readonly string[] = []): string {
 }
 
 /**
- * What Kata's tests of an agent's calls do with agent-ctl, in their order, on one agent that runs as root on the host: files
- * come before there is a sandbox, and folders of the agent's are removed between. Those in a guest are in test/guest.
+ * The steps that Kata's tests of an agent's calls take with agent-ctl, in their order, by a client and a spec of our own, on one
+ * agent that runs as root on the host: files come before there is a sandbox, and folders of the agent's are removed between. Those in a guest are in test/guest.
  */
 describe(`Kata's scenarios of agent-ctl${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
   skip: reason !== undefined,
