@@ -2,6 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { cacheDirectory } from "../cache-directory.ts";
 import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";
+import { withoutSignature } from "../initramfs/module-signature.ts";
 import { run } from "../run.ts";
 import { mergeTars } from "../tree/merge.ts";
 import { writeJson } from "../write-json.ts";
@@ -21,11 +22,16 @@ export interface PackageFacts {
   readonly sha256: string;
   /** Path in an image with merged /usr → SHA-256. */
   readonly files: Readonly<Record<string, string>>;
+  /** SHA-256 of its kernel modules without their signatures. */
+  readonly unsigned: readonly string[];
 }
+
+/** In the cache; another name when there is more to keep. */
+const FOLDER = "facts-2";
 
 /** What a .deb says of itself and what it holds; kept in the cache. */
 export async function packageFacts({ name, file }: DebianPackage, sha256: string): Promise<PackageFacts> {
-  const cached = cacheDirectory("facts-1", `${sha256}.json`);
+  const cached = cacheDirectory(FOLDER, `${sha256}.json`);
   if (await exists(cached)) return JSON.parse(await readFile(cached, "utf8"));
   const [fields = new Map<string, string>()] = stanzas((await run("dpkg-deb", ["--field", file])).toString());
   const version = fields.get("Version") ?? "";
@@ -33,13 +39,17 @@ export async function packageFacts({ name, file }: DebianPackage, sha256: string
   const tree = await mergeTars([{ name, stream: fileSystemTar(file), place: merged }]);
   const copyright = tree.get(`usr/share/doc/${name}/copyright`);
   const files = [...tree].flatMap(([path, entry]) => (entry.type === "file" ? [[path, sha256Of(entry.content)]] : []));
+  const unsigned = [...tree].flatMap(([path, entry]) =>
+    entry.type === "file" && path.endsWith(".ko") ? [sha256Of(withoutSignature(entry.content))] : [],
+  );
   const facts: PackageFacts = {
     ...{ name, version, architecture: fields.get("Architecture") ?? "", source, sourceVersion },
     licences: copyright?.type === "file" ? licencesOf(copyright.content.toString()) : [],
     sha256,
     files: Object.fromEntries(files),
+    unsigned,
   };
-  await mkdir(cacheDirectory("facts-1"), { recursive: true });
+  await mkdir(cacheDirectory(FOLDER), { recursive: true });
   await writeJson(cached, facts);
   return facts;
 }

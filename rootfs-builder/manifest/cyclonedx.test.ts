@@ -57,6 +57,13 @@ test("the SBOM of the default image is so too, and each of its references is one
   expect(used.filter((ref) => !named.has(ref))).toEqual([]);
 });
 
+test("in the default image everything that boots has a source that is in the list", () => {
+  const manifest: Manifest = JSON.parse(readFileSync(join(import.meta.dirname, "../../build/manifest.json"), "utf8"));
+  const known = new Set(manifest.sources.map(({ id }) => id));
+  expect(manifest.boot.length).toBeGreaterThan(10);
+  expect(manifest.boot.filter(({ from = "" }) => !known.has(from)).map(({ path }) => path)).toEqual([]);
+});
+
 test("files stand below their packages, and say what they are linked with and made of", () => {
   const { components, dependencies } = cyclonedx(MANIFEST);
   expect(components).toMatchObject([
@@ -68,6 +75,19 @@ test("files stand below their packages, and say what they are linked with and ma
     { ref: "guest", dependsOn: ["deb:libc6", "npm:yaml@1"] },
     { ref: "file:usr/bin/node", dependsOn: ["file:usr/lib/libc.so.6", "npm:yaml@1"] },
   ]);
+});
+
+test("what a file is linked by is looked at once, however many files there are", () => {
+  let looks = 0;
+  const files = Array.from({ length: 200 }, (_, index) => ({
+    ...({ path: `lib/${index}`, type: "file", part: "recipe" } as const),
+    get linkedBy() {
+      looks += 1;
+      return ["lib/0"];
+    },
+  }));
+  const { dependencies } = cyclonedx({ ...MANIFEST, files });
+  expect([looks, (dependencies as readonly unknown[]).length]).toEqual([200, 2]);
 });
 
 test("equal images have equal SBOMs, others have another serial number", () => {

@@ -31,11 +31,17 @@ export function cyclonedx(manifest: Manifest): Json {
 
 /** What each file is linked with, and what is built into it. */
 function fileDependencies(files: readonly ManifestFile[], sources: readonly Source[]): readonly Json[] {
+  const needs = new Map<string, string[]>();
+  const note = (user: string, needed: string) => {
+    const known = needs.get(user);
+    if (known === undefined) needs.set(user, [needed]);
+    else known.push(needed);
+  };
+  for (const { path, linkedBy = [] } of files) for (const user of linkedBy) note(user, fileRef(path));
+  for (const { id, within = [] } of sources) for (const user of within) note(user, id);
   return files.flatMap(({ path }) => {
-    const linked = files.filter(({ linkedBy = [] }) => linkedBy.includes(path)).map((one) => fileRef(one.path));
-    const built = sources.filter(({ within = [] }) => within.includes(path)).map(({ id }) => id);
-    const dependsOn = [...linked, ...built].sort();
-    return dependsOn.length === 0 ? [] : [{ ref: fileRef(path), dependsOn }];
+    const dependsOn = needs.get(path);
+    return dependsOn === undefined ? [] : [{ ref: fileRef(path), dependsOn: dependsOn.sort() }];
   });
 }
 

@@ -12,7 +12,12 @@ const PROGRAM = readFileSync("/bin/ls");
 
 const FACTS: PackageFacts = {
   ...{ name: "libc6", version: "1", architecture: "amd64", source: "glibc", sourceVersion: "1" },
-  ...{ licences: [], sha256: "", files: { "usr/lib/x/libc.so.6": sha256Of(LIBC), "usr/bin/ip": sha256Of(PROGRAM) } },
+  ...{
+    licences: [],
+    sha256: "",
+    files: { "usr/lib/x/libc.so.6": sha256Of(LIBC), "usr/bin/ip": sha256Of(PROGRAM) },
+    unsigned: [],
+  },
 };
 
 function file(content: Buffer, mode = 0o644): TreeEntry {

@@ -1,0 +1,33 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { debianPackage } from "../debian/debian-package.ts";
+import { guestKernel } from "../debian/kernel-package.ts";
+import { packageFacts } from "../debian/package-facts.ts";
+import { hashFile } from "../digest.ts";
+import { buildInitramfs } from "../initramfs/initramfs.ts";
+import { resolveModules } from "../initramfs/modules.ts";
+import { describeBoot } from "./describe-boot.ts";
+
+let directory = "";
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "guestd-boot-"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+test.each([true, false])("the kernel's package is where its modules are from, with signatures: %s", async (signed) => {
+  const { release, image, modules: folder } = await guestKernel();
+  const modules = await resolveModules(folder, ["libcrc32c"], { signed });
+  const initrd = join(directory, "initrd.cpio.gz");
+  await writeFile(initrd, await buildInitramfs({ init: Buffer.from("init"), modules }));
+  const found = await debianPackage(`linux-image-${release}`);
+  const files = await describeBoot(image, initrd, [await packageFacts(found, await hashFile(found.file))]);
+  const from = `deb:linux-image-${release}`;
+  expect(files.map((file) => [file.path.replace(/.*[:/]/, "").replace(/-\d.*/, ""), file.from])).toEqual([
+    ["vmlinuz", from],
+    ["init", "guestd"],
+    ["guestd-modules", "guestd"],
+    ["libcrc32c.ko", from],
+  ]);
+});
