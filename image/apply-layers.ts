@@ -30,6 +30,8 @@ export type AppliedLayer = Pick<Layer, "diffId" | "open"> & { readonly name?: st
 export interface ApplyOptions {
   /** Names that begin with a slash, which else count from the root, are refused. */
   readonly refuseAbsolute?: boolean;
+  /** A tar has to end as tar ends it. Layers need not: their digests tell whether they are whole. */
+  readonly endMark?: boolean;
   /** What the writer can't make, and why in a few words. */
   readonly leftOut?: { readonly devices?: string; readonly xattrs?: string };
   /** A layer with more is refused. A directory, which the writer remembers until the layer's end, counts as eight. */
@@ -66,13 +68,13 @@ interface Job {
 }
 
 async function applyLayer(job: Job, layer: AppliedLayer): Promise<void> {
-  const { signal, maxEntries = Number.POSITIVE_INFINITY } = job.options;
+  const { signal, endMark, maxEntries = Number.POSITIVE_INFINITY } = job.options;
   const turn = takeTurns();
   let at = "";
   let entries = 0;
   try {
     await job.writer.beginLayer();
-    for await (const entry of tarEntries(counted(job, layer.open()))) {
+    for await (const entry of tarEntries(counted(job, layer.open()), { endMark })) {
       signal?.throwIfAborted();
       job.entries += 1;
       entries += entry.header.type === "directory" ? 8 : 1;

@@ -47,6 +47,22 @@ test("an error of the source reaches the caller", async () => {
   await expect(read()).rejects.toThrow("disk on fire");
 });
 
+test("a tar without its end mark is refused where one is wanted, and one of zeros alone is empty", async () => {
+  const tar = await packTar([file("a", "x"), file("b", "\0".repeat(1024))]);
+  const read = async (bytes: Buffer) => {
+    const found: string[] = [];
+    for await (const { header } of tarEntries(layerOfBytes(bytes).open(), { endMark: true })) found.push(header.name);
+    return found;
+  };
+  expect(await read(tar)).toEqual(["a", "b"]);
+  expect(await read(tar.subarray(0, -512))).toEqual(["a", "b"]);
+  expect(await read(Buffer.alloc(1024))).toEqual([]);
+  for (const end of [0, 1024, tar.length - 1024]) {
+    await expect(read(tar.subarray(0, end))).rejects.toThrow("it ends without its end mark: cut off?");
+  }
+  expect(await names(tar.subarray(0, -1024))).toEqual(["a", "b"]);
+});
+
 test("a malformed binary size is an error and no endless wait", async () => {
   const tar = await packTar([file("a", "text")]);
   tar[124] = 0xbb;

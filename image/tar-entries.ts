@@ -16,11 +16,20 @@ export interface TarEntry {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
+export interface TarOptions {
+  /** A stream that does not end in blocks of zeros, as tar writes them, is refused: what is cut off between entries has none. */
+  readonly endMark?: boolean | undefined;
+}
+
 /** The entries of an uncompressed tar stream, in order. The stream is read to its end, padding included. */
-export async function* tarEntries(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
+export async function* tarEntries(
+  source: AsyncIterable<Uint8Array>,
+  { endMark = false }: TarOptions = {},
+): AsyncGenerator<TarEntry> {
   // Tars from before POSIX have no magic number; the option is missing in the types.
   const parser = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
-  const takeXattrs = catchXattrs(parser);
+  const inside = parser as unknown as Inside;
+  const takeXattrs = catchXattrs(inside);
   const fed = feed(source, parser);
   fed.catch((error: Error) => parser.destroy(error));
   try {
@@ -31,10 +40,18 @@ export async function* tarEntries(source: AsyncIterable<Uint8Array>): AsyncGener
       yield { header, content: entry as AsyncIterable<Uint8Array> };
       entry.resume();
     }
-    await fed;
+    const bytes = await fed;
+    if (endMark && (bytes === 0 || inside._header !== null)) throw new Error("it ends without its end mark: cut off?");
   } finally {
     parser.destroy();
   }
+}
+
+/** What is used of tar-stream's own. */
+interface Inside {
+  /** The last; null after a block of zeros. */
+  readonly _header: { readonly type: string } | null;
+  _decodeLongHeader(records: Uint8Array): void;
 }
 
 const NONE: ReadonlyMap<string, Uint8Array> = new Map();
@@ -48,21 +65,17 @@ const MAX_BYTES: Readonly<Record<string, number>> = {
 };
 
 /** tar-stream 3.2 reads all of pax as text, which breaks capabilities. Gives what came since the last entry. */
-function catchXattrs(parser: Extract): () => ReadonlyMap<string, Uint8Array> {
-  const inside = parser as unknown as {
-    _header: { readonly type: string };
-    _decodeLongHeader(records: Uint8Array): void;
-  };
+function catchXattrs(inside: Inside): () => ReadonlyMap<string, Uint8Array> {
   const decode = inside._decodeLongHeader;
   // Without it no limit below would hold, and capabilities would be lost.
   if (typeof decode !== "function") throw new Error("this version of tar-stream is not known: no _decodeLongHeader");
   let xattrs: ReadonlyMap<string, Uint8Array> = NONE;
   inside._decodeLongHeader = (records) => {
-    const { type } = inside._header;
+    const type = inside._header?.type ?? "";
     if (records.length > (MAX_BYTES[type] ?? 0))
       throw new Error(`Invalid header: a ${type} of ${records.length} bytes`);
     if (type === "pax-header") xattrs = xattrsOf(Buffer.from(records));
-    decode.call(parser, records);
+    decode.call(inside, records);
   };
   return () => {
     const taken = xattrs;
@@ -71,12 +84,16 @@ function catchXattrs(parser: Extract): () => ReadonlyMap<string, Uint8Array> {
   };
 }
 
-async function feed(source: AsyncIterable<Uint8Array>, parser: Extract): Promise<void> {
+/** Gives how many bytes there were. */
+async function feed(source: AsyncIterable<Uint8Array>, parser: Extract): Promise<number> {
+  let bytes = 0;
   for await (const chunk of source) {
-    if (parser.destroyed) return;
+    if (parser.destroyed) return bytes;
+    bytes += chunk.length;
     if (!parser.write(chunk)) await drained(parser);
   }
   parser.end(null);
+  return bytes;
 }
 
 function drained(parser: Extract): Promise<void> {

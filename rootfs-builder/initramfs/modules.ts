@@ -67,15 +67,21 @@ function dependencies(content: Buffer, path: string): readonly string[] {
 
 async function modulePaths(directory: string): Promise<ReadonlyMap<string, string>> {
   const files = await listFolder(join(directory, "kernel")).catch((error: unknown) => {
-    if (hasCode(error, "ENOENT"))
-      throw new BuildError(`modules: ${directory}/kernel is not there: unpack the kernel again`);
-    throw error;
+    throw notThere(error, join(directory, "kernel"));
   });
   const modules = files.filter((file) => file.endsWith(".ko"));
   return new Map(modules.map((file) => [underscored(basename(file, ".ko")), `kernel/${file}`]));
 }
 
 async function builtInModules(directory: string): Promise<ReadonlySet<string>> {
-  const list = await readFile(join(directory, "modules.builtin"), "utf8");
+  const file = join(directory, "modules.builtin");
+  const list = await readFile(file, "utf8").catch((error: unknown) => {
+    throw notThere(error, file);
+  });
   return new Set(list.split("\n").map((line) => underscored(basename(line, ".ko"))));
+}
+
+function notThere(error: unknown, path: string): unknown {
+  if (!hasCode(error, "ENOENT") && !hasCode(error, "ENOTDIR")) return error;
+  return new BuildError(`modules: ${path} is not there: it has to be all of lib/modules/RELEASE`);
 }

@@ -4,7 +4,6 @@ import { applyLayers } from "../../image/apply-layers.ts";
 import { decompress } from "../../image/decompress.ts";
 import { ImageError, reason } from "../../image/image-error.ts";
 import { readImage } from "../../image/read-image.ts";
-import { BuildError, hasCode } from "../build-error.ts";
 import type { DebianPackage } from "../debian/debian-package.ts";
 import { packageFiles } from "../debian/package-files.ts";
 import { folderTree } from "../tree/folder-tree.ts";
@@ -12,11 +11,7 @@ import { mergeTars } from "../tree/merge.ts";
 import type { Tree } from "../tree/tree.ts";
 import { TreeOverlay } from "../tree/tree-overlay.ts";
 import type { FileSource, Source } from "./recipe.ts";
-
-/** For messages and lists: "tar files.tar.gz". */
-export function sourceName(source: Source): string {
-  return `${source.kind} ${source.kind === "packages" ? source.names.join(" ") : source.path}`;
-}
+import { sourceError } from "./source-error.ts";
 
 /**
  * Merges one source into a tree. Throws BuildError in one line, and the tree is then of no use.
@@ -40,10 +35,7 @@ export async function addSource(tree: Tree, source: Source, closure: readonly De
         return new TreeOverlay(tree).putTree(new Map([[source.to, await fileEntry(source)]]));
     }
   } catch (error) {
-    if (error instanceof BuildError) throw error;
-    if (error instanceof ImageError) throw new BuildError(`${sourceName(source)}: ${error.message}`);
-    if (!hasCode(error, "ENOENT")) throw error;
-    throw new BuildError(`${sourceName(source)}: there is no such file (paths are from the recipe's folder)`);
+    throw sourceError(source, error);
   }
 }
 
@@ -58,12 +50,12 @@ async function imageTree(path: string, name?: string): Promise<Tree> {
 
 /** Whiteouts in it hide what earlier sources brought. */
 async function addTar(overlay: TreeOverlay, path: string): Promise<void> {
-  await stat(path);
+  await statFile(path);
   const open = async function* () {
     yield* await decompress(createReadStream(path));
   };
   try {
-    await applyLayers([{ diffId: "", name: "", open }], overlay, { refuseAbsolute: true });
+    await applyLayers([{ diffId: "", name: "", open }], overlay, { refuseAbsolute: true, endMark: true });
   } catch (error) {
     throw new ImageError(reason(error).replace(/^unpack : /, ""), { cause: error });
   }
@@ -75,8 +67,7 @@ function folderMode(mode: number, type: "directory" | "file"): number {
 }
 
 async function fileEntry({ path, mode, owner: { uid, gid } }: FileSource) {
-  const found = await stat(path);
-  if (!found.isFile()) throw new ImageError("it is no file: what is in a folder comes by the key folder");
+  const found = await statFile(path);
   return {
     type: "file",
     mode: mode ?? plainMode(found.mode),
@@ -84,6 +75,12 @@ async function fileEntry({ path, mode, owner: { uid, gid } }: FileSource) {
     ...(uid === 0 ? {} : { uid }),
     ...(gid === 0 ? {} : { gid }),
   } as const;
+}
+
+async function statFile(path: string) {
+  const found = await stat(path);
+  if (!found.isFile()) throw new ImageError("it is no file: what is in a folder comes by the key folder");
+  return found;
 }
 
 export function plainMode(mode: number): number {

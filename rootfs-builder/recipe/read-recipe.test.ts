@@ -104,6 +104,8 @@ describe("a recipe's file", () => {
     ["name: x\nsources:\n  - {file: a, to: b}\n", /^mine.yaml:3: sources\[0\].to: "b" does not match /],
     ["name: x\nsources:\n  - {file: a, to: /b/..}\n", /^mine.yaml:3: sources\[0\].to: "\/b\/\.\." does not match /],
     ["name: x\nsources:\n  - {tar: a, to: /../b/}\n", /^mine.yaml:3: sources\[0\].to: "\/\.\.\/b\/" does not match /],
+    ['name: x\nsources:\n  - {file: a, to: "/b\\0"}\n', /^mine.yaml:3: sources\[0\].to: "\/b\\u0000" does not match /],
+    ['name: x\nsources:\n  - {tar: "a\\0"}\n', /^mine.yaml:3: sources\[0\].tar: "a\\u0000" does not match /],
     ["name: x\nsources:\n  - {to: /b}\n", /^mine.yaml:3: sources\[0\]: it needs one of the keys image, tar, /],
     ["name: x\nsources:\n  - packages: []\n", "mine.yaml:3: sources[0].packages: it is empty"],
     ["name: x\nsources:\n  - packages: [-rf]\n", /^mine.yaml:3: sources\[0\].packages\[0\]: "-rf" does not match /],

@@ -5,6 +5,7 @@ import { BuildError, hasCode } from "../build-error.ts";
 import { findMistake, type Schema } from "./check-document.ts";
 import { contradiction, type RawRecipe, recipeOf } from "./raw-recipe.ts";
 import type { Recipe } from "./recipe.ts";
+import { whyNot } from "./source-error.ts";
 
 /**
  * Reads a recipe, YAML or JSON, and checks it against recipe.schema.json. Throws BuildError: "mine.yaml:7: sources[1].mode: …".
@@ -17,7 +18,7 @@ export async function readRecipe(
   const file = resolve(path);
   const text = await readFile(file, "utf8").catch((error: unknown) => {
     if (hasCode(error, "ENOENT")) throw new BuildError(`recipe ${path}: there is no such file`);
-    throw error;
+    throw new BuildError(`recipe ${path}: ${whyNot(error)}`);
   });
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });

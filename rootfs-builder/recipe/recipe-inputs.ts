@@ -7,10 +7,11 @@ import type { ImageInputs } from "../image/image-inputs.ts";
 import { checkAttributes } from "../tree/attributes.ts";
 import { dropPrivileges } from "../tree/privileged-files.ts";
 import type { Tree } from "../tree/tree.ts";
-import { addSource, sourceName } from "./add-source.ts";
+import { addSource } from "./add-source.ts";
 import type { Recipe, Source } from "./recipe.ts";
 import { closureKey, type Resolved } from "./resolve-recipe.ts";
 import { sourceKey } from "./source-key.ts";
+import { sourceName } from "./source-name.ts";
 
 /** What a recipe gives to its image, once it is resolved. */
 export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () => Promise<Resolved>): ImageInputs {

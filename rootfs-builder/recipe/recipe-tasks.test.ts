@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -208,6 +217,16 @@ describe("building a recipe", () => {
 
   test("refuses tars, images and packages that are cut off, and leaves nothing", async () => {
     const tar = await packTar([file("a", "x".repeat(5000))]);
+    const two = await packTar([file("a", "1"), { ...file("b", "2"), pax: { comment: "x" } }, file("c", "3")]);
+    for (const [name, bytes] of [
+      ["empty", 0],
+      ["between", 1024],
+      ["before-its-entry", 2048],
+      ["before-the-end", two.length - 1024],
+    ] as const) {
+      put(`${name}.tar`, two.subarray(0, bytes));
+      await refused([{ tar: `${name}.tar` }], /^tar \S+: it ends without its end mark: cut off\?$/);
+    }
     put("cut.tar", tar.subarray(0, 2000));
     put("cut.tar.gz", gzipSync(tar).subarray(0, 60));
     put("cut.tar.zst", zstdCompressSync(tar).subarray(0, 60));
@@ -222,6 +241,40 @@ describe("building a recipe", () => {
     );
     symlinkSync(".", join(folder, "link"));
     await refused([{ file: "link", to: "/x" }], /^file \S+link: it is no file: /);
+  });
+
+  test("refuses what is not there or of another kind in one line, with the source", async () => {
+    put("note", "1");
+    put("folder/x", "2");
+    await refused([{ folder: "note" }], /^folder \S+note: it, or what it should be in, is no folder$/);
+    await refused([{ folder: "note/x" }], /^folder \S+note\/x: it, or what it should be in, is no folder$/);
+    await refused([{ tar: "folder" }], /^tar \S+folder: it is no file: /);
+    await refused([{ tar: "note/x" }], /^tar \S+note\/x: it, or what it should be in, is no folder$/);
+    await refused([{ image: "note/x" }], /^image \S+note\/x: [^\n]*$/);
+    await refused(
+      [{ file: "note", to: `/${"x".repeat(256)}` }],
+      /^file \S+note: entry "x+": a name in it has 256 bytes/,
+    );
+    await expect(buildRecipe(folder, { root, to: join(folder, "out") })).rejects.toThrow(
+      /^recipe \S+: it is a folder, not a file$/,
+    );
+    const named = Buffer.concat([Buffer.from(join(folder, "folder/")), Buffer.from([0xff])]);
+    writeFileSync(named, "3");
+    await refused([{ folder: "folder" }], /^folder \S+: entry "\ufffd": its name is not UTF-8$/);
+  });
+
+  test("keeps hard links of a folder, and makes them anew when they are copies", async () => {
+    put("folder/a", "1");
+    linkSync(join(folder, "folder/a"), join(folder, "folder/b"));
+    const links = async () => {
+      await build([{ folder: "folder" }], { outputs: ["erofs"] });
+      const { tree } = readErofs(readFileSync(join(folder, "out/outputs", outputFile("erofs"))));
+      return tree.get("a") === tree.get("b");
+    };
+    expect(await links()).toBe(true);
+    rmSync(join(folder, "folder/b"));
+    put("folder/b", "1");
+    expect(await links()).toBe(false);
   });
 
   async function refused(sources: readonly object[], message: RegExp): Promise<void> {

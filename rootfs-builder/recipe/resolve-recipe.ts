@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { ImageError } from "../../image/image-error.ts";
 import { readImage } from "../../image/read-image.ts";
 import { BuildError } from "../build-error.ts";
 import { debianArchitecture } from "../debian/architecture.ts";
@@ -11,9 +10,9 @@ import { guestKernel } from "../debian/kernel-package.ts";
 import type { FileDigests } from "../digest.ts";
 import { imagePackages } from "../image/contents.ts";
 import { packagedNode } from "../image/stripped-node.ts";
-import { sourceName } from "./add-source.ts";
 import { type Lock, type LockedPackage, lockPath } from "./lock.ts";
 import type { Recipe, Source } from "./recipe.ts";
+import { sourceError } from "./source-error.ts";
 
 export interface ResolveOptions {
   readonly digests: FileDigests;
@@ -110,8 +109,7 @@ async function imageDigest(source: Extract<Source, { readonly kind: "image" }>):
     await using image = await readImage(source.path, source.imageName === undefined ? {} : { name: source.imageName });
     return image.digest;
   } catch (error) {
-    if (error instanceof ImageError) throw new BuildError(`${sourceName(source)}: ${error.message}`);
-    throw error;
+    throw sourceError(source, error);
   }
 }
 

@@ -1,10 +1,12 @@
 import { lstat, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { BuildError, hasCode } from "../build-error.ts";
+import { BuildError } from "../build-error.ts";
 import { digestOf, type FileDigests } from "../digest.ts";
 import { listFolder } from "../list-folder.ts";
-import { plainMode, sourceName } from "./add-source.ts";
+import { checkNameIn, inodeOf } from "../tree/folder-tree.ts";
+import { plainMode } from "./add-source.ts";
 import type { Source } from "./recipe.ts";
+import { sourceError } from "./source-error.ts";
 
 /** Digest of all that a source is; of packages, what the lock says decides and is not in it. */
 export async function sourceKey(source: Source, digests: FileDigests): Promise<string> {
@@ -12,8 +14,7 @@ export async function sourceKey(source: Source, digests: FileDigests): Promise<s
   try {
     return digestOf(JSON.stringify(rest), source.kind === "packages" ? "" : await contentKey(source.path, digests));
   } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
-    throw new BuildError(`${sourceName(source)}: there is no such file (paths are from the recipe's folder)`);
+    throw sourceError(source, error);
   }
 }
 
@@ -22,13 +23,18 @@ async function contentKey(path: string, digests: FileDigests): Promise<string> {
   if (found.isFile()) return digestOf(String(plainMode(found.mode)), await digests.file(path));
   if (!found.isDirectory()) throw new BuildError(`${path}: neither a file nor a folder`);
   const parts: string[] = [];
+  const linked = new Map<string, string>();
   for (const below of await listFolder(path)) {
     const place = join(path, below);
+    checkNameIn(below);
     const entry = await lstat(place);
     parts.push(below);
     if (entry.isSymbolicLink()) parts.push(`link ${await readlink(place)}`);
-    else if (entry.isFile()) parts.push(`${plainMode(entry.mode)} ${await digests.file(place)}`);
-    else parts.push(entry.isDirectory() ? "directory" : "other");
+    else if (entry.isFile()) {
+      const first = entry.nlink > 1 ? (linked.get(inodeOf(entry)) ?? below) : below;
+      linked.set(inodeOf(entry), first);
+      parts.push(first, `${plainMode(entry.mode)} ${await digests.file(place)}`);
+    } else parts.push(entry.isDirectory() ? "directory" : "other");
   }
   return digestOf(...parts);
 }

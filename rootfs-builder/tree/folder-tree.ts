@@ -1,8 +1,9 @@
 import { lstat, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { ImageError } from "../../image/image-error.ts";
+import { ImageError, reason } from "../../image/image-error.ts";
 import { listFolder } from "../list-folder.ts";
-import type { Tree } from "./tree.ts";
+import { checkPath } from "./check-entry.ts";
+import type { Tree, TreeEntry } from "./tree.ts";
 
 export interface FolderOptions {
   /** The mode for one of this mode. */
@@ -11,20 +12,41 @@ export interface FolderOptions {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
-/** All below a folder; no link is followed. Throws ImageError for what an image has no use for. */
+/** All below a folder, hard links as such; no link is followed. Attributes stay behind. Throws ImageError for what an image has no use for. */
 export async function folderTree(folder: string, { modeOf, owner }: FolderOptions): Promise<Tree> {
   const tree: Tree = new Map();
   const { uid = 0, gid = 0 } = owner ?? {};
   const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
+  const linked = new Map<string, TreeEntry>();
   for (const path of await listFolder(folder)) {
     const place = join(folder, path);
+    checkNameIn(path);
     const found = await lstat(place);
+    const inode = found.nlink > 1 ? inodeOf(found) : "";
+    const same = linked.get(inode);
     const mode = found.mode & 0o7777;
     if (found.isDirectory()) tree.set(path, { type: "directory", mode: modeOf(mode, "directory"), ...owned });
     else if (found.isSymbolicLink()) tree.set(path, { type: "symlink", target: await readlink(place), ...owned });
-    else if (found.isFile())
-      tree.set(path, { type: "file", mode: modeOf(mode, "file"), content: await readFile(place), ...owned });
-    else throw new ImageError(`${path}: only files, directories and links go into an image`);
+    else if (same !== undefined) tree.set(path, same);
+    else if (found.isFile()) {
+      const file = { type: "file", mode: modeOf(mode, "file"), content: await readFile(place), ...owned } as const;
+      tree.set(path, file);
+      if (inode !== "") linked.set(inode, file);
+    } else throw new ImageError(`${path}: only files, directories and links go into an image`);
   }
   return tree;
+}
+
+/** A name as it is in a folder; throws ImageError with it. */
+export function checkNameIn(path: string): void {
+  try {
+    checkPath(path);
+  } catch (error) {
+    throw new ImageError(`entry ${JSON.stringify(path)}: ${reason(error)}`);
+  }
+}
+
+/** Which names are of one file. */
+export function inodeOf({ dev, ino }: { readonly dev: number; readonly ino: number }): string {
+  return `${dev}/${ino}`;
 }

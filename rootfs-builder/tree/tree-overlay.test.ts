@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { applyLayers } from "../../image/apply-layers.ts";
-import { directory, file, hardLink, layerOf, symlink } from "../../image/testing/layers.ts";
-import type { LayerEntry } from "../../image/write-layout.ts";
-import type { Tree } from "./tree.ts";
+import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "../../image/testing/layers.ts";
+import { type LayerEntry, packTar } from "../../image/write-layout.ts";
+import type { Tree, TreeEntry } from "./tree.ts";
 import { type OverlayOptions, TreeOverlay } from "./tree-overlay.ts";
 
 /** Layers put on a tree, lowest first. */
@@ -48,6 +48,27 @@ describe("layers on a tree", () => {
     );
   });
 
+  test("are looked through once, however many whiteouts there are", async () => {
+    let looks = 0;
+    class Watched extends Map<string, TreeEntry> {
+      override keys() {
+        looks += 1;
+        return super.keys();
+      }
+    }
+    const names = Array.from({ length: 50 }, (_, index) => `d/${index}`);
+    const upper = names.map((name) => file(name.replace("/", "/.wh.")));
+    const tree = await apply([names.map((name) => file(name)), upper, [file("d")]], layers, new Watched());
+    expect([looks, [...tree.keys()]]).toEqual([1, ["d"]]);
+  });
+
+  test("may bring back what they hide, in the same layer and the next", async () => {
+    const hidden = [file("a/.wh.b"), file("a/b/new", "2"), file("a/.wh.b")];
+    const next = [file("a/.wh.b"), file("a/b", "3")];
+    expect(texts(await apply([[file("a/b/c", "1")], hidden], layers))).toEqual({ a: "/", "a/b": "/", "a/b/new": "2" });
+    expect(texts(await apply([[file("a/b/c", "1")], hidden, next], layers))).toEqual({ a: "/", "a/b": "3" });
+  });
+
   test("may put anything in the place of anything", async () => {
     const lower = [file("d/x", "1"), symlink("l", "d"), file("f", "2")];
     const upper = [file("d", "3"), directory("l"), file("l/y", "4"), directory("f")];
@@ -89,11 +110,33 @@ describe("sources on a tree", () => {
     ["goes through a file", [file("f"), file("f/x")], "it goes through f, which is a file"],
     ["replaces a directory", [file("usr", "1")], "it is a file, and a directory is there already"],
     ["replaces the root", [file("/")], "it would replace the root directory"],
+    ["has a name that is not UTF-8", [file("a\ufffd")], "its name is not UTF-8"],
+    ["is a link to what is not UTF-8", [symlink("l", "a\ufffd")], "its target is not UTF-8"],
+    ["has a long name", [file("é".repeat(128), "1")], "a name in it has 256 bytes, more than 255"],
+    ["is far down", [file(`${"x".repeat(200)}/`.repeat(16))], "its path has more than 3072 bytes"],
+    ["has a long target", [symlink("l", "x".repeat(4096))], "its target has 4096 bytes, more than 4095"],
+    ["has no target", [symlink("l", "")], "it is a link to nothing: its target is empty"],
     ["is a device", [{ name: "d", type: "block-device", devmajor: 8, devminor: 0 }], "it is a device: only files"],
     ["is a pipe", [{ name: "p", type: "fifo" }], "it is a named pipe: only files"],
   ])("refuse an entry that %s", async (_what, entries, message) => {
     const refusal = apply([entries], {}, base());
     await expect(refusal).rejects.toThrow(message);
     await expect(refusal).rejects.toThrow(/^[^\n]+$/);
+  });
+
+  test("refuse two names that decoding makes one", async () => {
+    const tar = Buffer.from((await packTar([file("a1", "1"), file("a2", "2")])).toString("latin1"), "latin1");
+    for (const [at, byte] of [
+      [0, 0xfe],
+      [1024, 0xff],
+    ] as const) {
+      tar[at + 1] = byte;
+      tar.fill(" ", at + 148, at + 156);
+      const sum = tar.subarray(at, at + 512).reduce((total, one) => total + one, 0);
+      tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, at + 148, "latin1");
+    }
+    await expect(applyLayers([layerOfBytes(tar)], new TreeOverlay(new Map()))).rejects.toThrow(
+      /entry "a\ufffd": its name is not UTF-8$/,
+    );
   });
 });

@@ -1,6 +1,7 @@
 import type { LayerWriter } from "../../image/apply-layers.ts";
 import type { EntryMeta } from "../../image/entry-meta.ts";
 import { ImageError } from "../../image/image-error.ts";
+import { checkEntry, checkPath } from "./check-entry.ts";
 import type { Tree, TreeEntry } from "./tree.ts";
 
 /** As many as the kernel follows. */
@@ -32,6 +33,10 @@ export class TreeOverlay implements LayerWriter {
   #bytes = 0;
   /** What was made since `beginLayer`, with everything above it: whiteouts leave that alone. */
   readonly #touched = new Set<string>();
+  /** Where nothing from before `beginLayer` is left below. */
+  readonly #emptied = new Set<string>();
+  /** Paths by the directory that they are in; made for the first removal. */
+  #children: Map<string, Set<string>> | undefined;
 
   constructor(tree: Tree, { below = [], merge = "sources", maxBytes = MAX_BYTES }: OverlayOptions = {}) {
     this.#tree = tree;
@@ -42,6 +47,7 @@ export class TreeOverlay implements LayerWriter {
 
   beginLayer(): void {
     this.#touched.clear();
+    this.#emptied.clear();
   }
 
   directory(parts: readonly string[], meta: EntryMeta): void {
@@ -78,12 +84,14 @@ export class TreeOverlay implements LayerWriter {
 
   hide(parts: readonly string[]): void {
     const path = this.#existing(parts);
-    if (path !== undefined) this.#removeLower((one) => one === path || one.startsWith(`${path}/`));
+    if (path === undefined) return;
+    this.#hideBelow(path);
+    if (!this.#touched.has(path)) this.#delete(path);
   }
 
   hideChildren(parts: readonly string[]): void {
     const path = this.#existing(parts);
-    if (path !== undefined) this.#removeLower((one) => path === "" || one.startsWith(`${path}/`));
+    if (path !== undefined) this.#hideBelow(path);
   }
 
   /** Puts one entry in its place. Throws ImageError where it can't be. */
@@ -93,6 +101,7 @@ export class TreeOverlay implements LayerWriter {
       if (entry.type === "directory") return;
       throw new ImageError("it would replace the root directory");
     }
+    checkEntry(entry);
     const before = this.#tree.get(path);
     if (entry.type === "directory" && before?.type === "symlink" && !this.#replaces) {
       this.#touch(this.#resolve(path.split("/")).join("/"));
@@ -100,9 +109,9 @@ export class TreeOverlay implements LayerWriter {
     }
     if (entry.type !== "directory" && before?.type === "directory") {
       if (!this.#replaces) throw new ImageError(`it is a ${entry.type}, and a directory is there already`);
-      this.#remove((one) => one.startsWith(`${path}/`));
+      this.#removeBelow(path, () => true);
     }
-    this.#tree.set(path, entry);
+    this.#set(path, entry);
     this.#touch(path);
   }
 
@@ -118,7 +127,11 @@ export class TreeOverlay implements LayerWriter {
   #path(parts: readonly string[]): string {
     const all = [...this.#below, ...parts];
     const name = all.at(-1);
-    return name === undefined ? "" : [...this.#resolve(all.slice(0, -1), true), name].join("/");
+    if (name === undefined) return "";
+    checkPath(all.join("/"));
+    const path = [...this.#resolve(all.slice(0, -1), true), name].join("/");
+    checkPath(path);
+    return path;
   }
 
   #existing(parts: readonly string[]): string | undefined {
@@ -155,7 +168,7 @@ export class TreeOverlay implements LayerWriter {
       if (entry === undefined) {
         if (link !== "") throw new ImageError(`it goes through ${link}, which is no directory of the image`);
         if (!make) throw new ImageError(`/${path} is missing`);
-        this.#tree.set(path, { type: "directory", mode: 0o755 });
+        this.#set(path, { type: "directory", mode: 0o755 });
       } else if (entry.type !== "directory") throw new ImageError(`it goes through ${path}, which is a file`);
       at.push(part);
     }
@@ -163,18 +176,52 @@ export class TreeOverlay implements LayerWriter {
   }
 
   #touch(path: string): void {
-    for (let at = path; at !== "" && !this.#touched.has(at); at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
+    for (let at = path; at !== "" && !this.#touched.has(at); at = parentOf(at)) {
       this.#touched.add(at);
     }
   }
 
-  #removeLower(which: (path: string) => boolean): void {
-    this.#remove((path) => which(path) && !this.#touched.has(path));
+  #hideBelow(path: string): void {
+    if (this.#emptied.has(path)) return;
+    this.#removeBelow(path, (one) => !this.#touched.has(one));
+    this.#emptied.add(path);
   }
 
-  #remove(which: (path: string) => boolean): void {
-    for (const path of [...this.#tree.keys()]) if (which(path)) this.#tree.delete(path);
+  #removeBelow(path: string, which: (path: string) => boolean): void {
+    for (const one of [...(this.#childrenOf(path) ?? [])]) {
+      this.#removeBelow(one, which);
+      if (which(one)) this.#delete(one);
+    }
   }
+
+  #childrenOf(path: string): ReadonlySet<string> | undefined {
+    if (this.#children === undefined) {
+      this.#children = new Map();
+      for (const one of this.#tree.keys()) addChild(this.#children, one);
+    }
+    return this.#children.get(path);
+  }
+
+  #set(path: string, entry: TreeEntry): void {
+    this.#tree.set(path, entry);
+    if (this.#children !== undefined) addChild(this.#children, path);
+  }
+
+  #delete(path: string): void {
+    this.#tree.delete(path);
+    this.#children?.get(parentOf(path))?.delete(path);
+  }
+}
+
+function addChild(children: Map<string, Set<string>>, path: string): void {
+  const parent = parentOf(path);
+  const known = children.get(parent);
+  if (known === undefined) children.set(parent, new Set([path]));
+  else known.add(path);
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
 /** Root's things without attributes carry no such fields, as those that the builder makes. */
