@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { guestKernel } from "../debian/kernel-package.ts";
+import { exists } from "../exists.ts";
 import { OUTPUTS } from "../outputs/output-names.ts";
 import type { Tree } from "../tree/tree.ts";
 import { type GuestDescription, makeGuest } from "./make-guest.ts";
@@ -114,6 +115,18 @@ describe("guests of profiles", () => {
     expect([whole.kernel, whole.initrd]).toEqual(["vmlinuz", "root.cpio.zst"]);
     expect(whole.starts[0]?.command.join(" ")).not.toContain("-drive");
     expect(whole.starts[0]?.kernelCommandLine).not.toContain("root=");
+  });
+
+  test("a kernel that is none is refused by every profile that has one", async () => {
+    for (const content of ["", "text of no kernel ".repeat(100)]) {
+      await writeFile(join(directory, "no-kernel"), content);
+      const kernel = { image: join(directory, "no-kernel") };
+      for (const profile of ["qemu", "firecracker"] as const) {
+        const refusal = makeGuest({ profile, output: "squashfs", tree, init, kernel }, join(directory, "refused"));
+        await expect(refusal).rejects.toThrow(/^kernel \S+no-kernel: neither an ELF file nor a bzImage$/);
+      }
+    }
+    expect(await exists(join(directory, "refused"))).toBe(false);
   });
 
   test("each profile takes its own output, and refuses in one line what it can't start", () => {

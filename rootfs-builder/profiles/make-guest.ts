@@ -1,7 +1,9 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { BuildError } from "../build-error.ts";
 import { buildInitramfs } from "../initramfs/initramfs.ts";
 import { type KernelModule, resolveModules } from "../initramfs/modules.ts";
+import { isKernel } from "../inspect/kernel-image.ts";
 import { vmlinuxOf } from "../kernel/vmlinux.ts";
 import { type MadeOutput, makeOutput } from "../outputs/make-output.ts";
 import { kernelType, outputNamed } from "../outputs/output-names.ts";
@@ -54,8 +56,11 @@ export async function makeGuest(parts: GuestParts, directory: string): Promise<G
   const output = outputNamed(name);
   const modules = await modulesOf(parts, profile, name);
   const whole = output.kind === "initramfs";
+  const kernelFile = await kernelOf(parts, profile);
+  const before = await filesBefore(directory);
   const root = await makeOutput(parts.tree, name, directory, whole ? { modules } : {});
-  const kernel = await putKernel(parts, profile, directory);
+  const kernel = kernelFile?.name;
+  if (kernelFile !== undefined) await put(directory, kernelFile.name, kernelFile.content);
   const stage = whole || modules.length === 0 ? undefined : INITRD;
   if (stage !== undefined) await put(directory, stage, await buildInitramfs({ init: parts.init, modules }));
   const starts = profile.starts({ kernel: kernel ?? "vmlinux", initrd: whole ? root.file : stage, root });
@@ -72,7 +77,19 @@ export async function makeGuest(parts: GuestParts, directory: string): Promise<G
     files: files.filter((file) => file !== undefined),
   };
   await writeJson(join(directory, DESCRIPTION), description);
+  const kept = description.files.flatMap((file) => [file, `${file}.json`]);
+  for (const file of before) if (!kept.includes(file)) await rm(join(directory, file), { force: true });
   return description;
+}
+
+/** What the last build of the folder has put there, by its guest.json. */
+async function filesBefore(directory: string): Promise<readonly string[]> {
+  try {
+    const { files, root }: GuestDescription = JSON.parse(await readFile(join(directory, DESCRIPTION), "utf8"));
+    return [...files, `${root.file}.json`].filter((file) => basename(file) === file);
+  } catch {
+    return [];
+  }
 }
 
 async function modulesOf(parts: GuestParts, profile: Profile, name: string): Promise<readonly KernelModule[]> {
@@ -85,14 +102,13 @@ async function modulesOf(parts: GuestParts, profile: Profile, name: string): Pro
   return resolveModules(parts.kernel.modules, [...wanted, "erofs", ...fileSystem, ...verity], parts.kernel);
 }
 
-async function putKernel({ kernel }: GuestParts, profile: Profile, directory: string): Promise<string | undefined> {
+async function kernelOf({ kernel }: GuestParts, profile: Profile) {
   if (profile.kernel === "the host's") return undefined;
   const image = await readFile(kernel.image);
   const isElf = image.toString("latin1", 0, 4) === "\x7fELF";
-  const elf = profile.kernel === "vmlinux" || isElf;
-  const file = elf ? "vmlinux" : "vmlinuz";
-  await put(directory, file, elf ? await vmlinuxOf(image, kernel.image) : image);
-  return file;
+  if (!isElf && !isKernel(image)) throw new BuildError(`kernel ${kernel.image}: neither an ELF file nor a bzImage`);
+  if (profile.kernel === "vmlinux" || isElf) return { name: "vmlinux", content: await vmlinuxOf(image, kernel.image) };
+  return { name: "vmlinuz", content: image };
 }
 
 async function put(directory: string, file: string, content: Buffer): Promise<void> {

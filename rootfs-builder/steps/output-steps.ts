@@ -1,5 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { BuildError } from "../build-error.ts";
 import { guestKernel } from "../debian/kernel-package.ts";
 import { digestOf } from "../digest.ts";
 import { makeOutput } from "../outputs/make-output.ts";
@@ -32,9 +33,20 @@ export function guestStep(context: BuildContext, profile: ProfileName, output: s
   return {
     name: `guest for ${profile}`,
     outputs: [join(directory, "guest.json"), join(directory, outputFile(output))],
+    async moreOutputs() {
+      // What can't be read is not what was made, and is an output itself.
+      const { files } = await readDescription(join(directory, "guest.json")).catch(() => ({ files: [] }));
+      return files.map((file) => join(directory, file));
+    },
     async key() {
-      const { image, modules = "", signed = true } = await kernelOf(context);
-      return digestOf(await rootKey(context), output, await context.digests.file(image), modules, String(signed));
+      const { digests, vmlinux, modules } = context;
+      const { image, signed = true } = await kernelOf(context);
+      return digestOf(
+        ...[await rootKey(context), output, await digests.file(image), String(signed)],
+        // Debian's modules are of the same package as the image.
+        vmlinux === undefined || modules === undefined ? "" : await digests.folder(modules, isOfModules),
+        await digests.file(await nativeFile(context, "init")),
+      );
     },
     async build() {
       const init = await readFile(await nativeFile(context, "init"));
@@ -42,6 +54,10 @@ export function guestStep(context: BuildContext, profile: ProfileName, output: s
       await makeGuest({ profile, output, tree, init, kernel: await kernelOf(context) }, directory);
     },
   };
+}
+
+function isOfModules(path: string): boolean {
+  return path.endsWith(".ko") || path === "modules.builtin";
 }
 
 /** The same files as one OCI artifact, the layout <to>/<profile>/oci. */
@@ -90,6 +106,18 @@ async function readDescription(path: string): Promise<GuestDescription> {
 /** The user's own, without modules unless a folder is named; else Debian's with its modules. */
 async function kernelOf(context: BuildContext): Promise<GuestParts["kernel"]> {
   const { vmlinux, modules, inputs, signedModules: signed = false } = context;
-  if (vmlinux !== undefined) return { image: vmlinux, modules };
+  if (vmlinux !== undefined) {
+    await check("kernel", vmlinux, false);
+    if (modules !== undefined) await check("modules", modules, true);
+    return { image: vmlinux, modules };
+  }
   return { ...(await guestKernel(await inputs.kernelRelease())), signed };
+}
+
+/** What was named as the user's own is there. */
+async function check(what: string, path: string, folder: boolean): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw new BuildError(`${what} ${path}: there is no such ${folder ? "folder" : "file"}`);
+  if (folder ? !found.isDirectory() : !found.isFile())
+    throw new BuildError(`${what} ${path}: it is no ${folder ? "folder" : "file"}`);
 }

@@ -7,6 +7,8 @@ export interface Step {
   readonly name: string;
   /** Absolute paths of what it makes, each put there by rename. */
   readonly outputs: readonly string[];
+  /** More of them, that only what it has made tells. */
+  readonly moreOutputs?: () => Promise<readonly string[]>;
   /** Digest of all that the outputs depend on. */
   readonly key: () => Promise<string>;
   readonly build: () => Promise<void>;
@@ -27,13 +29,14 @@ export class Stamps {
   }
 
   /** Builds the step unless it is up to date; says whether it had to. */
-  async bring({ name, outputs, key, build }: Step): Promise<boolean> {
-    const wanted = await key();
-    const before = await stampOf(wanted, outputs);
+  async bring(step: Step): Promise<boolean> {
+    const { name } = step;
+    const wanted = await step.key();
+    const before = await stampOf(wanted, step);
     if (before !== undefined && this.#stamps.get(name) === before) return false;
-    await build();
-    const after = await stampOf(wanted, outputs);
-    if (after === undefined) throw new Error(`step ${name}: it did not make ${outputs.join(", ")}`);
+    await step.build();
+    const after = await stampOf(wanted, step);
+    if (after === undefined) throw new Error(`step ${name}: it did not make ${step.outputs.join(", ")}`);
     this.#stamps.set(name, after);
     await writeMap(this.#file, this.#stamps);
     return true;
@@ -41,9 +44,9 @@ export class Stamps {
 }
 
 /** The key and what the outputs are on disk, or undefined if one is missing. */
-async function stampOf(key: string, outputs: readonly string[]): Promise<string | undefined> {
+async function stampOf(key: string, { outputs, moreOutputs }: Step): Promise<string | undefined> {
   const parts = [key];
-  for (const output of outputs) {
+  for (const output of [...outputs, ...((await moreOutputs?.()) ?? [])]) {
     try {
       const { size, ino, mtimeNs } = await stat(output, { bigint: true });
       parts.push(`${size} ${ino} ${mtimeNs}`);
