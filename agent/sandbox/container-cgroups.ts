@@ -10,6 +10,7 @@ import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import type { LinuxSpec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { guestRules } from "./guest-rules.ts";
 import type { ContainerRecord } from "./state.ts";
 
 /** The cgroups of the sandbox's containers: made with limits, watched for kills, removed with what is empty above. */
@@ -48,11 +49,12 @@ export class ContainerCgroups {
   }
 
   /**
-   * Changes what `given` gives, all of it checked before anything is changed; gives what holds then. The device filter
+   * Changes what `asked` gives, in the host's numbers of devices, all of it checked before anything is changed; gives what holds then. The device filter
    * comes last, and is replaced at once.
    */
-  update({ cgroup, spec }: ContainerRecord, given: ResourcesSpec): ResourcesSpec {
+  update({ cgroup, spec, devices = [] }: ContainerRecord, asked: ResourcesSpec): ResourcesSpec {
     const { linux } = spec;
+    const given = asked.devices === undefined ? asked : { ...asked, devices: guestRules(asked.devices, devices) };
     const resources = mergeResources(linux.resources, given);
     const rules = given.devices === undefined ? undefined : deviceRules({ ...linux, resources });
     updateResources(this.#files, cgroup, given, linux.resources);

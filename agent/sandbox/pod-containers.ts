@@ -29,8 +29,8 @@ import { podNamespaces } from "./pod-namespaces.ts";
 import type { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
 import type { ContainerRecord, StateStore } from "./state.ts";
-import { cdiHooks, withCdi } from "./with-cdi.ts";
-import { pciOf, withDevices } from "./with-devices.ts";
+import { cdiDevices, cdiHooks, withCdi } from "./with-cdi.ts";
+import { guestDevices, pciOf, withDevices } from "./with-devices.ts";
 
 /** How long the processes of a creation that failed late have to die. */
 const ROLL_BACK_MS = 10_000;
@@ -232,7 +232,8 @@ export class PodContainers {
       made = { ...record, cgroup: "" };
       const spec = withUser(this.#kernel, placed, request.user);
       if (spec !== asked) {
-        record = { ...record, spec, pci: pciOf(attached) };
+        const devices = [...guestDevices(asked, attached), ...(edits === undefined ? [] : cdiDevices(edits))];
+        record = { ...record, spec, pci: pciOf(attached), devices };
         note();
       }
       await step("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));

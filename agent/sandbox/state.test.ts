@@ -14,7 +14,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const record = { id: "c1", spec: testSpec(), cgroup: "/sys/fs/cgroup/c1", storages: ["/run/x"], oomKills: 2 };
+const devices = [{ type: "b", major: 254, minor: 0, access: "rwm", host: { type: "b", major: 8, minor: 0 } }];
+const record = { id: "c1", spec: testSpec(), cgroup: "/sys/fs/cgroup/c1", storages: ["/run/x"], oomKills: 2, devices };
 
 test("a container comes back as it was, limits of 64 bits included", () => {
   store.writeContainer(record);

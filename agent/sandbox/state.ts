@@ -2,6 +2,7 @@ import type { HooksSpec } from "../container/hooks/hooks.ts";
 import type { Spec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 import type { PlacedStorage } from "../storage/storage.ts";
+import type { GuestDevice } from "./guest-rules.ts";
 
 /**
  * What of a sandbox outlives its agent, as JSON files below one directory. Processes are kept by init. A record is
@@ -24,6 +25,8 @@ export interface ContainerRecord {
   readonly storages: readonly string[];
   /** PCI addresses in the guest of functions that it was given, by those on the host. */
   readonly pci?: Readonly<Record<string, string>>;
+  /** Devices that it has of the guest: rules of an update name them by the host's numbers, or not at all. */
+  readonly devices?: readonly GuestDevice[];
   /** Its creation runs hooks and has not ended: the next agent takes it back. */
   readonly creating?: true;
   /** memory.events oom_kill that the host was told of or will be by this agent. */

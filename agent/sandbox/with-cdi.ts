@@ -1,8 +1,8 @@
-import type { DeviceCgroupSpec } from "../container/cgroup/resources-spec.ts";
 import { DEFAULT_HOOK_TIMEOUT, HOOK_KINDS, type HookSpec, type HooksSpec } from "../container/hooks/hooks.ts";
 import type { DeviceSpec, MountSpec, Spec } from "../container/spec.ts";
 import type { FoundEdits } from "../device/cdi/cdi-devices.ts";
 import { AgentError } from "../kernel/error.ts";
+import { type GuestDevice, guestRules } from "./guest-rules.ts";
 
 /** As runc has it. */
 const DEFAULT_MODE = 0o666;
@@ -19,9 +19,6 @@ export function withCdi(spec: Spec, edits: FoundEdits): Spec {
       return { path, type, major, minor, mode, uid, gid };
     },
   );
-  const rules = edits.nodes.flatMap(({ type, major, minor, access }): DeviceCgroupSpec[] =>
-    type === "p" ? [] : [{ allow: true, type: type === "u" ? "c" : type, major, minor, access }],
-  );
   const devices = replaced(linux.devices, nodes, ({ path }) => path);
   const binds = edits.mounts.map(({ from: _, ...mount }): MountSpec => mount);
   const mounts = replaced(spec.mounts, binds, ({ destination }) => destination);
@@ -34,7 +31,7 @@ export function withCdi(spec: Spec, edits: FoundEdits): Spec {
   }
   const groups = new Set([...user.additionalGids, ...edits.gids.filter((gid) => gid !== 0)]);
   const env = replaced(process.env, edits.env, (line) => line.slice(0, line.indexOf("=")));
-  const resources = { ...linux.resources, devices: [...(linux.resources.devices ?? []), ...rules] };
+  const resources = { ...linux.resources, devices: guestRules(linux.resources.devices ?? [], cdiDevices(edits)) };
   return {
     ...spec,
     mounts,
@@ -42,6 +39,13 @@ export function withCdi(spec: Spec, edits: FoundEdits): Spec {
     process: { ...process, env, user: { ...user, additionalGids: [...groups] } },
     linux: { ...linux, devices, resources },
   };
+}
+
+/** The nodes, for rules that come later. */
+export function cdiDevices({ nodes }: FoundEdits): GuestDevice[] {
+  return nodes.flatMap(({ type, major, minor, access }) =>
+    type === "p" ? [] : [{ type: type === "u" ? "c" : type, major, minor, access }],
+  );
 }
 
 /** Hooks of CDI devices, by kind. Throws for a kind that is none. */

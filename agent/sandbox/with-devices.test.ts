@@ -3,7 +3,7 @@ import type { DeviceCgroupSpec } from "../container/cgroup/resources-spec.ts";
 import type { DeviceSpec, Spec } from "../container/spec.ts";
 import { testSpec } from "../container/test-spec.ts";
 import type { AttachedDevice } from "../device/attach-device.ts";
-import { pciOf, withDevices } from "./with-devices.ts";
+import { guestDevices, pciOf, withDevices } from "./with-devices.ts";
 
 const host = (path: string, major: number, minor: number): DeviceSpec => ({
   ...{ path, type: "b", major, minor },
@@ -41,6 +41,15 @@ test("two disks whose numbers cross are not mixed up", () => {
   ]);
   expect(linux.devices).toEqual([host("/dev/x", 8, 16), host("/dev/y", 8, 0)]);
   expect(linux.resources.devices).toEqual([rule("b", 8, 16, "r"), rule("b", 8, 0, "w")]);
+});
+
+test("the numbers on the host are there for rules to come; what the host does not know has none", () => {
+  const beside = [{ path: "/dev/infiniband/umad0", type: "c", major: 231, minor: 0, mode: 0o600 }] as const;
+  const disk = { ...attached("/dev/x", "vdb", 254, 16), beside };
+  expect(guestDevices(spec([host("/dev/x", 8, 0)], []), [disk])).toEqual([
+    { type: "b", major: 254, minor: 16, access: "rwm", host: { type: "b", major: 8, minor: 0 } },
+    { type: "c", major: 231, minor: 0, access: "rwm" },
+  ]);
 });
 
 test("rules for other devices, for all and of another type stay as they are", () => {

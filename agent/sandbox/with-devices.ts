@@ -1,10 +1,9 @@
-import type { DeviceCgroupSpec } from "../container/cgroup/resources-spec.ts";
 import type { DeviceSpec, Spec } from "../container/spec.ts";
 import type { AttachedDevice } from "../device/attach-device.ts";
 import { AgentError } from "../kernel/error.ts";
+import { type GuestDevice, guestRules } from "./guest-rules.ts";
 import { withPciAddresses } from "./pci-environment.ts";
 
-type Node = Pick<DeviceSpec, "type" | "major" | "minor">;
 type Attached = AttachedDevice & { readonly node: NonNullable<AttachedDevice["node"]> };
 
 /**
@@ -14,35 +13,44 @@ type Attached = AttachedDevice & { readonly node: NonNullable<AttachedDevice["no
  */
 export function withDevices(spec: Spec, attached: readonly AttachedDevice[]): Spec {
   if (attached.length === 0) return spec;
-  const beside = besideOf(attached);
-  const isListed = ({ path }: { readonly path: string }) => spec.linux.devices.some((device) => device.path === path);
-  const nodes = [
-    ...attached.filter((one): one is Attached => one.node !== undefined),
-    ...beside.filter(isListed).map((node): Attached => ({ containerPath: node.path, node, pci: {} })),
-  ];
-  const unlisted = beside.filter((node) => !isListed(node));
-  const given = nodes.map((one) => givenDevice(spec, one, nodes));
-  const guests = new Map(nodes.map((one, index) => [keyOf(given[index] as DeviceSpec), one.node]));
+  const { nodes, given, unlisted } = placed(spec, attached);
   const devices = spec.linux.devices.map((device) => {
     const one = nodes[given.indexOf(device)];
     if (one === undefined) return device;
     const { type, major, minor, path } = one.node;
     return { ...device, type, major, minor, ...(one.ownPath ? { path } : {}) };
   });
-  const rules = spec.linux.resources.devices ?? [];
-  const named = new Set(rules.flatMap((rule) => guests.get(keyOf(rule)) ?? []));
-  const added = [...nodes.map(({ node }) => node).filter((node) => !named.has(node)), ...unlisted].map(
-    ({ type, major, minor }): DeviceCgroupSpec => ({ allow: true, type, major, minor, access: "rwm" }),
-  );
-  const rewritten = rules.map((rule): DeviceCgroupSpec => {
-    const guest = guests.get(keyOf(rule));
-    return guest === undefined ? rule : { ...rule, major: guest.major, minor: guest.minor };
-  });
   const env = withPciAddresses(spec.process.env, pciOf(attached));
-  const resources = { ...spec.linux.resources, devices: [...rewritten, ...added] };
+  const rules = guestRules(spec.linux.resources.devices ?? [], guestDevices(spec, attached));
+  const resources = { ...spec.linux.resources, devices: rules };
   const own = unlisted.map((node): DeviceSpec => ({ ...node, uid: 0, gid: 0 }));
   const linux = { ...spec.linux, devices: [...devices, ...own], resources };
   return { ...spec, process: { ...spec.process, env }, linux };
+}
+
+/** What there is to know of them for rules that come later. */
+export function guestDevices(spec: Spec, attached: readonly AttachedDevice[]): GuestDevice[] {
+  const { nodes, given, unlisted } = placed(spec, attached);
+  return [
+    ...nodes.map(({ node }, at) => ({ ...numbersOf(node), access: "rwm", host: numbersOf(given[at] as DeviceSpec) })),
+    ...unlisted.map((node) => ({ ...numbersOf(node), access: "rwm" })),
+  ];
+}
+
+/** Nodes with the devices of the spec that they are, and those that the spec has not. */
+function placed(spec: Spec, attached: readonly AttachedDevice[]) {
+  const beside = besideOf(attached);
+  const isListed = ({ path }: { readonly path: string }) => spec.linux.devices.some((device) => device.path === path);
+  const nodes = [
+    ...attached.filter((one): one is Attached => one.node !== undefined),
+    ...beside.filter(isListed).map((node): Attached => ({ containerPath: node.path, node, pci: {} })),
+  ];
+  const given = nodes.map((one) => givenDevice(spec, one, nodes));
+  return { nodes, given, unlisted: beside.filter((node) => !isListed(node)) };
+}
+
+function numbersOf({ type, major, minor }: Pick<DeviceSpec, "type" | "major" | "minor">) {
+  return { type, major, minor };
 }
 
 /** Each once, and none where a device that was attached stands. */
@@ -64,9 +72,4 @@ function givenDevice(spec: Spec, { containerPath }: Attached, all: readonly Atta
   const device = spec.linux.devices.find(({ path }) => path === containerPath);
   if (device === undefined) throw refuse("linux.devices of the OCI spec has none of that path");
   return device;
-}
-
-/** `u` is a character device too. A rule for all minors, or all types, names no single device. */
-function keyOf({ type, major, minor }: Node | DeviceCgroupSpec): string {
-  return `${type === "u" ? "c" : type} ${major}:${minor}`;
 }

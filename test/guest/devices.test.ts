@@ -190,24 +190,28 @@ test("persistent memory is found by its name", async () => {
   expect(await rootedIn("nvdimm", "/dev/pmem1")).toMatch(/^memory\n\/dev\/pmem1 \/ ext4/);
 });
 
-/** Runs a line in a container that is given the disk as /dev/volume, with what the host knows of it. */
-async function withVolume(device: { type: string; id?: string; vm_path?: string }, line: string): Promise<string> {
+const DENY_ALL = { Allow: false, Type: "a", Access: "rwm" };
+const allow = (Type: string, Major: number, Minor: number, Access: string) => ({
+  ...{ Allow: true, Type, Major, Minor, Access },
+});
+
+/** A container that is given the disk as /dev/volume, with what the host knows of it. */
+async function startWithVolume(
+  device: { type: string; id?: string; vm_path?: string },
+  args: readonly string[],
+  Devices: readonly object[],
+): Promise<string> {
   const id = `volume${++count}`;
-  const { agent } = pod.client;
   const onHost = { Path: "/dev/volume", Type: "b", Major: 8, Minor: 0, FileMode: 0o640, GID: 6 };
-  const deny = { Allow: false, Type: "a", Access: "rwm" };
-  const resources = { Devices: [deny, { Allow: true, Type: "b", Major: 8, Minor: 0, Access: "r" }] };
-  await agent.createContainer({
+  await pod.client.agent.createContainer({
     container_id: id,
     devices: [{ ...device, container_path: "/dev/volume" }],
-    OCI: ociSpec(machine.rootfs(id), ["sh", "-c", line], {
-      Linux: { ...ociSpec("/", []).Linux, Devices: [onHost], Resources: resources },
+    OCI: ociSpec(machine.rootfs(id), args, {
+      Linux: { ...ociSpec("/", []).Linux, Devices: [onHost], Resources: { Devices } },
     }),
   });
-  await agent.startContainer({ container_id: id });
-  const { stdout, stderr } = await pod.finish(id, id);
-  await pod.remove(id);
-  return `${stdout}${stderr}`;
+  await pod.client.agent.startContainer({ container_id: id });
+  return id;
 }
 
 test.each([
@@ -220,11 +224,37 @@ test.each([
   async (_, device) => {
     // bytes 1080 and 1081 of an ext4 are its magic number
     const line = "stat -c '%a %g' /dev/volume; dd if=/dev/volume bs=1 skip=1080 count=2 | od -x; echo x > /dev/volume";
-    const said = await withVolume(device, line);
+    const id = await startWithVolume(device, ["sh", "-c", line], [DENY_ALL, allow("b", 8, 0, "r")]);
+    const { stdout, stderr } = await pod.finish(id, id);
+    await pod.remove(id);
+    const said = `${stdout}${stderr}`;
     expect(said).toMatch(/^640 6\n0000000 ef53\n/);
     expect(said).toContain("can't create /dev/volume: Operation not permitted");
   },
 );
+
+test("a container keeps its disk after updates with the host's numbers, which the next agent knows too", async () => {
+  const container_id = await startWithVolume({ type: "blk", id: `${BRIDGE}/05` }, ["sleep", "1000"], []);
+  const update = (...Devices: object[]) =>
+    pod.client.agent.updateContainer({ container_id, resources: { Devices: [DENY_ALL, ...Devices] } });
+  const uses = async () => {
+    const open = (how: string) => pod.execute(container_id, ["sh", "-c", `: ${how} /dev/volume`]);
+    return [(await open("<")).status, (await open(">>")).status];
+  };
+  expect(await uses()).toEqual([0, 0]);
+  await update(allow("c", 10, 77, "rwm"));
+  expect(await uses()).toEqual([0, 0]);
+  await update(allow("b", 8, 0, "r"));
+  expect(await uses()).toEqual([0, 1]);
+  await machine.killAgent();
+  pod.client.close();
+  pod = await Pod.open(machine, await machine.connect());
+  await update(allow("b", 8, 0, "w"));
+  expect(await uses()).toEqual([1, 0]);
+  await update(allow("c", 10, 77, "rwm"));
+  expect(await uses()).toEqual([0, 0]);
+  await pod.remove(container_id);
+});
 
 test("a device that the spec has not is refused", async () => {
   const create = pod.client.agent.createContainer({

@@ -18,6 +18,11 @@ devices:
     - path: /dev/thing/zero
       hostPath: /dev/zero
       permissions: r
+    - path: /dev/thing/log
+      type: c
+      major: 1
+      minor: 11
+      permissions: w
     mounts:
     - hostPath: ${DIRECTORY}
       containerPath: /../../thing/./lib
@@ -53,6 +58,15 @@ export function cdiScenarios(pod: () => Pod): void {
     expect(stdout.toString()).toBe("3\nyes /bin:/thing/bin\nthing.yaml\nread-only\n0 4321\n");
     expect(await shell("ls -d /thing 2>&1 || true")).toContain("No such file");
     await pod().remove(id);
+  });
+
+  it("a device can still be used after an update with the host's rules, which do not know it", async () => {
+    const container_id = await pod().start(["sleep", "1000"], { Annotations });
+    const open = async () => (await pod().execute(container_id, ["sh", "-c", ": >/dev/thing/log"])).status;
+    expect(await open()).toBe(0);
+    await pod().client.agent.updateContainer({ container_id, resources: { Devices: [{ Type: "a", Access: "rwm" }] } });
+    expect(await open()).toBe(0);
+    await pod().remove(container_id);
   });
 
   it("waits for a file that comes later, and refuses at once what its kind does not have", async () => {

@@ -68,7 +68,8 @@ export function enduranceScenarios(current: { pod: Pod }): void {
     await agent.resumeContainer({ container_id });
     const open = async () => (await current.pod.execute(container_id, ["sh", "-c", ": > /dev/kmsg"])).status;
     expect(await open()).toBe(0);
-    await agent.updateContainer({ container_id, resources: { Devices: [{ Type: "a", Access: "rwm" }] } });
+    const rule = { Type: "c", Major: 1, Minor: 11, Access: "rwm" };
+    await agent.updateContainer({ container_id, resources: { Devices: [rule] } });
     expect(await open()).toBe(1);
     await current.pod.remove(container_id);
   });

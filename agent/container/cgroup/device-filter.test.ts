@@ -164,11 +164,21 @@ describe("the rules of a container", () => {
     const readOnly = { allow: true, type: "b", major: 8, minor: 1, access: "r" };
     const narrowed = { devices: [device], resources: { devices: [denyAll, readOnly] } };
     expect([may(narrowed, "b", "8:1", 2), may(narrowed, "b", "8:1", 6)]).toEqual([true, false]);
+    const { minor: _, ...allMinors } = { ...readOnly, allow: false };
+    const denied = { devices: [device], resources: { devices: [allMinors] } };
+    expect([may(denied, "b", "8:1", 2), may(denied, "b", "8:1", 4)]).toEqual([false, true]);
     expect(allowsAll(deviceRules({ devices: [{ ...device, type: "p" }], resources: {} }))).toBe(false);
   });
 
-  test("keep the default devices against a rule that denies all", () => {
-    expect(may({ resources: { devices: [denyAll] } }, "c", "1:3", 7)).toBe(true);
+  test("keep the default devices and the nodes of linux.devices against a rule that denies all", () => {
+    const others = { allow: true, type: "c", major: 10, minor: 77, access: "rwm" };
+    const denied = { devices: [device], resources: { devices: [denyAll, others] } };
+    expect([may(denied, "c", "1:3", 7), may(denied, "b", "8:1", 7), may(denied, "c", "8:1")]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(may({ devices: [{ ...device, type: "u" }], resources: { devices: [denyAll] } }, "c", "8:1")).toBe(true);
   });
 
   test("`a` with rwm allows everything, and needs no filter", () => {

@@ -37,16 +37,32 @@ const DEFAULTS: readonly DeviceRule[] = [
 ];
 
 /**
- * The rules for a container, the later ones winning; what none allows is denied. First the nodes of linux.devices, so
- * that linux.resources.devices may narrow them, then those rules in their order, then what every container may use.
+ * The rules for a container, the later ones winning; what none allows is denied: those of linux.resources.devices in their
+ * order between those of nodeRules, then what every container may use.
  */
-export function deviceRules({ devices, resources }: Pick<LinuxSpec, "devices" | "resources">): DeviceRule[] {
-  const given = resources.devices ?? [];
+export function deviceRules(linux: Pick<LinuxSpec, "devices" | "resources">): DeviceRule[] {
+  const given = linux.resources.devices ?? [];
   if (given.length > MAX_RULES) throw refuseResource("devices", `has ${given.length} rules, more than ${MAX_RULES}`);
-  const nodes = devices.flatMap(({ type, major, minor }): DeviceRule[] =>
-    type === "p" ? [] : [{ allow: true, type: type === "b" ? "b" : "c", major, minor, access: ALL_ACCESS }],
+  const rules = given.map(toRule);
+  const { before, after } = nodeRules(linux);
+  return [...before.map(toRule), ...rules, ...after.map(toRule), ...DEFAULTS];
+}
+
+/**
+ * Rules that allow the nodes of linux.devices. Those that linux.resources.devices gives the major number of are allowed
+ * before its rules, which may narrow that; the others after them, so that a rule for all devices does not take them away.
+ */
+export function nodeRules({ devices, resources: { devices: given = [] } }: Pick<LinuxSpec, "devices" | "resources">) {
+  const nodes = devices.flatMap(({ type, major, minor }): DeviceCgroupSpec[] =>
+    type === "p" ? [] : [{ allow: true, type: type === "b" ? "b" : "c", major, minor, access: "rwm" }],
   );
-  return [...nodes, ...given.map(toRule), ...DEFAULTS];
+  const isGiven = (node: DeviceCgroupSpec) => given.some((rule) => names(rule, node));
+  return { before: nodes.filter(isGiven), after: nodes.filter((node) => !isGiven(node)) };
+}
+
+function names(rule: DeviceCgroupSpec, { type, major, minor }: DeviceCgroupSpec): boolean {
+  const isType = rule.type === "a" || rule.type === type;
+  return isType && rule.major === major && (rule.minor === undefined || rule.minor === minor);
 }
 
 /** Everything is allowed, so that no filter is needed. */

@@ -20,4 +20,11 @@ test("one that makes a filter gets guestd's rules in guestd's order", () => {
       given,
     ],
   });
+  const denyAll = { allow: false, type: "a", access: "rwm" };
+  const denied = { ...linux, resources: { devices: [denyAll] } };
+  expect(withDeviceRules({ ...spec, linux: denied }, true).linux.resources.devices).toEqual([
+    denyAll,
+    denyAll,
+    { allow: true, type: "c", major: 1, minor: 11, access: "rwm" },
+  ]);
 });
