@@ -123,7 +123,8 @@ export class PodContainers {
     }
     // The agent before may have died between the launch of the first container and the deposit.
     const [first, second] = restored;
-    if (first !== undefined && second === undefined) ignoreErrors(() => this.#pidNamespace.keep(first.container));
+    if (first !== undefined && second === undefined)
+      ignoreErrors(() => this.#pidNamespace.keep(first.container, false));
     return Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
   }
 
@@ -153,7 +154,8 @@ export class PodContainers {
     if (this.#containers.has(id) || this.#creating.has(id)) {
       throw new AgentError("already-exists", `create container ${id}: the id already exists`);
     }
-    const creating = this.#create(request, parts, signal);
+    const create = (pidPath?: string) => this.#create(request, parts, pidPath, signal);
+    const creating = request.sharePid ? this.#pidNamespace.share(() => this.all, create, signal) : create();
     this.#creating.set(id, creating);
     try {
       return await creating;
@@ -196,14 +198,17 @@ export class PodContainers {
     await Promise.all([...this.#containers.keys()].map((id) => this.remove(id, signal)));
   }
 
-  async #create(request: ContainerRequest, pod: PodParts, signal?: AbortSignal): Promise<Container> {
+  /** `pidPath`: the pod's pid namespace, to be joined. */
+  async #create(
+    request: ContainerRequest,
+    pod: PodParts,
+    pidPath: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Container> {
     const { id } = request;
     const names = this.#cdi.asked({ annotations: request.spec.annotations, env: request.spec.process.env });
     const edits = names && (await step("find CDI devices", () => this.#cdi.find(names, signal)));
-    const namespaces = podNamespaces(request.spec.linux.namespaces, {
-      sharePid: request.sharePid,
-      pidPath: request.sharePid ? this.#pidNamespace.path(this.all) : undefined,
-    });
+    const namespaces = podNamespaces(request.spec.linux.namespaces, { sharePid: request.sharePid, pidPath });
     const own = edits === undefined ? request.spec.hooks : mergeHooks(request.spec.hooks, cdiHooks(edits));
     const asked = withHooks(
       { ...request.spec, linux: { ...request.spec.linux, namespaces } },
@@ -248,7 +253,7 @@ export class PodContainers {
       container = launched;
       await step("share mounts", () => this.#shareMounts(request.sharedMounts, launched, signal));
       if (inSteps) this.#state.writeContainer(record);
-      this.#pidNamespace.keep(container);
+      if (pidPath === undefined) this.#pidNamespace.keep(container, request.sharePid);
       this.#containers.set(id, { container, record });
       this.#cgroups.watch(record, container.init.exit);
       return container;

@@ -114,23 +114,23 @@ describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` 
   // To mount the pod's proc takes a process in its pid namespace with init's capabilities. docs/threat-model.md says so.
   it.fails("known to be open: meet no more of a container that is being made", async () => {
     const line = "grep -h -E '^Cap(Prm|Bnd)' $(grep -l '^Name:.init$' /proc/[0-9]*/status)";
-    expect(await whileMaking(() => inside("tracer", line))).toMatch(/^CapPrm:\t0*400eb\nCapBnd:\t0*400eb\n$/);
+    const seen = await whileMaking(() => inside("tracer", line)).finally(() => pod.remove("made"));
+    expect(seen).toMatch(/^CapPrm:\t0*400eb\nCapBnd:\t0*400eb\n$/);
   });
 
-  /** Of the moment when a hook of the guest holds up the creation of another container. */
-  async function whileMaking<T>(look: () => Promise<T>): Promise<T> {
+  /** Of the moment when a hook of the guest, which ends with this status, holds up the creation of the container "made". */
+  async function whileMaking<T>(look: () => Promise<T>, status = 0): Promise<T> {
     const [at, on] = ["made-at", "made-on"].map((name) => join(rootfs, name));
-    const args = ["sh", "-c", `touch ${at}; until test -e ${on}; do sleep 0.1; done`];
+    const args = ["sh", "-c", `touch ${at}; until test -e ${on}; do sleep 0.1; done; exit ${status}`];
     const Hooks = { CreateRuntime: [{ Path: "/bin/sh", Args: args, Env: ["PATH=/usr/bin:/bin"], Timeout: 60 }] };
-    const OCI = { ...ociSpec(rootfs, ["true"]), Hooks };
+    const OCI = { ...ociSpec(rootfs, ["sleep", "1000"]), Hooks };
     const making = pod.client.agent.createContainer({ container_id: "made", OCI, sandbox_pidns: true });
     try {
       await machine.shell(`until test -e ${at}; do sleep 0.1; done`);
       return await look();
     } finally {
       await machine.shell(`touch ${on}`);
-      await making;
-      await pod.remove("made");
+      await making.finally(() => machine.shell(`rm ${at} ${on}`));
     }
   }
 
@@ -176,5 +176,37 @@ describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` 
     const links = await Promise.all(["second", "third"].map((id) => inside(id, "readlink /proc/self/ns/pid")));
     expect(links[0]).toBe(links[1]);
     expect(await inside("second", "echo $$; ls -d /proc/1")).toMatch(/^\d+\n\/proc\/1\n$/);
+  });
+
+  it("make one namespace for the pod, whatever else is created meanwhile", async () => {
+    for (const id of ["third", "second"]) await pod.remove(id);
+    let joining: Promise<void> | undefined;
+    await whileMaking(async () => {
+      joining = create("joins", []);
+      await create("apart", [], {}, false);
+      await pod.client.agent.startContainer({ container_id: "apart" });
+    });
+    await joining;
+    await create("late", []);
+    for (const container_id of ["made", "joins", "late"]) await pod.client.agent.startContainer({ container_id });
+    const ids = ["made", "joins", "late", "apart"];
+    const [made, ...others] = await Promise.all(ids.map((id) => inside(id, "readlink /proc/self/ns/pid")));
+    expect(others.map((link) => link === made)).toEqual([true, true, false]);
+    for (const id of ids.toReversed()) await pod.remove(id);
+  });
+
+  it("make another one when the first that would have made it comes to nothing", async () => {
+    const ids = ["one", "other"];
+    let joining: Promise<unknown> | undefined;
+    const failing = whileMaking(async () => {
+      joining = Promise.all(ids.map((id) => create(id, [])));
+      await pod.client.health.check({}); // both have been asked for
+    }, 1);
+    await expect(failing).rejects.toThrow("hook createRuntime[0]");
+    await joining;
+    for (const container_id of ids) await pod.client.agent.startContainer({ container_id });
+    const links = await Promise.all(ids.map((id) => inside(id, "readlink /proc/self/ns/pid")));
+    expect(links[0]).toBe(links[1]);
+    for (const id of ids) await pod.remove(id);
   });
 });
