@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { BuildError, hasCode, reason } from "./build-error.ts";
+import { BuildError, hasCode, reason, saysFullDisk } from "./build-error.ts";
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -22,7 +22,7 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
   ["go", "golang-go"],
 ]);
 
-/** Runs a program to its end and gives its stdout. Fails with the last line of its stderr in one line. */
+/** Runs a program to its end and gives its stdout. Fails in one line, with the last of its stderr, or of stdout where there is none. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
   const child = spawn(command, args, {
     ...options,
@@ -38,13 +38,15 @@ export async function run(command: string, args: readonly string[], options: Run
     child.on("close", (status, signal) => resolve(status ?? signal ?? "unknown"));
   });
   if (code !== 0) {
-    const lines = Buffer.concat([...errors, ...output])
-      .toString()
-      .trim()
-      .split("\n");
-    throw new BuildError(`${command} ${args.join(" ")}: ended with ${code}: ${lines.at(-1) ?? ""}`);
+    throw new BuildError(`${command} ${args.join(" ")}: ended with ${code}: ${telling(errors) || telling(output)}`);
   }
   return Buffer.concat(options.bothOutputs === true ? [...output, ...errors] : output);
+}
+
+/** The line that says that the disk is full, wherever it stands; else the last. */
+function telling(output: readonly Buffer[]): string {
+  const lines = Buffer.concat(output).toString().trim().split("\n");
+  return (lines.find(saysFullDisk) ?? lines.at(-1) ?? "").trim();
 }
 
 /** Some of the tools are where an ordinary user does not look. */

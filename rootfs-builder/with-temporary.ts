@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fullDisk, hasCode } from "./build-error.ts";
@@ -6,7 +7,7 @@ const PREFIX = ".building-";
 
 /**
  * Gives `use` a new private folder within `directory`, on its file system, so that what is made there can be put in place
- * by rename; removes it afterwards. What builds that were killed have left is removed first.
+ * by rename; removes it afterwards, also when SIGINT or SIGTERM ends the process. What builds that were killed have left is removed first.
  */
 export async function withTemporary<T>(directory: string, use: (temporary: string) => Promise<T>): Promise<T> {
   await mkdir(directory, { recursive: true });
@@ -15,13 +16,38 @@ export async function withTemporary<T>(directory: string, use: (temporary: strin
     if (pid !== undefined && !isAlive(Number(pid))) await rm(join(directory, name), { recursive: true, force: true });
   }
   const temporary = await mkdtemp(join(directory, `${PREFIX}${process.pid}-`));
+  hold(temporary);
   try {
     return await use(temporary);
   } catch (error) {
     throw fullDisk(error, directory);
   } finally {
     await rm(temporary, { recursive: true, force: true });
+    release(temporary);
   }
+}
+
+const open = new Set<string>();
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+/** From here on a signal that ends this process removes the folder first. */
+function hold(temporary: string): void {
+  if (open.size === 0) for (const signal of SIGNALS) process.on(signal, endBy);
+  open.add(temporary);
+}
+
+function release(temporary: string): void {
+  open.delete(temporary);
+  if (open.size === 0) for (const signal of SIGNALS) process.off(signal, endBy);
+}
+
+/** Where somebody else listens, that one decides whether the process ends. */
+function endBy(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 1) return;
+  // A program that still writes there may make one of these fail.
+  for (const temporary of open) rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
+  process.off(signal, endBy);
+  process.kill(process.pid, signal);
 }
 
 function isAlive(pid: number): boolean {

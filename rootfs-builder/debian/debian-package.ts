@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildError, reason } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { notStarted, run } from "../run.ts";
 import type { TarSource } from "../tree/merge.ts";
+import { withTemporary } from "../with-temporary.ts";
 
 export interface DebianPackage {
   readonly name: string;
@@ -47,8 +48,7 @@ export function merged(path: string): string {
 
 /** Downloads what apt would install, and drops other versions: the cache holds one of each package. */
 async function download(directory: string, name: string): Promise<DebianPackage> {
-  const temporary = await mkdtemp(join(directory, ".download-"));
-  try {
+  return withTemporary(directory, async (temporary) => {
     await run("apt-get", ["download", "-q", name], { cwd: temporary }).catch((error: unknown) => {
       throw new BuildError(`${reason(error)}: if apt does not know the package, run apt-get update as root`);
     });
@@ -59,9 +59,7 @@ async function download(directory: string, name: string): Promise<DebianPackage>
       if (other !== file) await rm(join(directory, other), { force: true });
     }
     return describe(directory, file);
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  });
 }
 
 async function newest(directory: string, name: string): Promise<DebianPackage | undefined> {

@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildError, reason } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { hashFile } from "../digest.ts";
 import { tellProgress } from "../progress.ts";
 import { run } from "../run.ts";
+import { withTemporary } from "../with-temporary.ts";
 import type { KnownPackage } from "./closure.ts";
 import type { DebianPackage } from "./debian-package.ts";
 
@@ -32,23 +33,20 @@ async function cached({ name, version, sha256 }: KnownPackage): Promise<string |
 }
 
 async function download(wanted: readonly KnownPackage[]): Promise<readonly (readonly [name: string, file: string])[]> {
-  await mkdir(cacheDirectory("packages"), { recursive: true });
-  const temporary = await mkdtemp(cacheDirectory("packages", ".download-"));
   const exact = wanted.map(({ name, version }) => `${name}=${version}`);
-  const watching = setInterval(async () => {
-    const names = await readdir(temporary).catch(() => []);
-    tellProgress({ unit: "packages", done: names.length, total: wanted.length });
-  }, LOOK_MS);
-  try {
-    await run("apt-get", ["download", "-q", ...exact], { cwd: temporary }).catch((error: unknown) => {
-      const why = reason(error).replace(/^apt-get .*?: ended with /, "apt-get ended with ");
-      throw new BuildError(`packages ${exact.join(" ")}: not in the cache, nor to be had: ${why}`);
-    });
-    return await Promise.all(wanted.map(async (one) => [one.name, await keep(temporary, one)] as const));
-  } finally {
-    clearInterval(watching);
-    await rm(temporary, { recursive: true, force: true });
-  }
+  return withTemporary(cacheDirectory("packages"), async (temporary) => {
+    const watching = setInterval(async () => {
+      const names = await readdir(temporary).catch(() => []);
+      tellProgress({ unit: "packages", done: names.length, total: wanted.length });
+    }, LOOK_MS);
+    await run("apt-get", ["download", "-q", ...exact], { cwd: temporary })
+      .catch((error: unknown) => {
+        const why = reason(error).replace(/^apt-get .*?: ended with /, "apt-get ended with ");
+        throw new BuildError(`packages ${exact.join(" ")}: not in the cache, nor to be had: ${why}`);
+      })
+      .finally(() => clearInterval(watching));
+    return Promise.all(wanted.map(async (one) => [one.name, await keep(temporary, one)] as const));
+  });
 }
 
 /** Moves what came to its place in the cache, when it is the right one. */

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildError, hasCode } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { run } from "../run.ts";
+import { withTemporary } from "../with-temporary.ts";
 import { debianArchitecture } from "./architecture.ts";
 import { debianPackage } from "./debian-package.ts";
 
@@ -59,12 +60,9 @@ async function unpackCloudKernel(directory: string): Promise<string> {
 async function unpackKernel(directory: string, name: string): Promise<string> {
   const { file } = await debianPackage(name);
   const release = name.slice("linux-image-".length);
-  const temporary = await mkdtemp(join(directory, ".unpack-"));
-  try {
+  await withTemporary(directory, async (temporary) => {
     await run("dpkg-deb", ["-x", file, join(temporary, release)]);
     await rename(join(temporary, release), join(directory, release));
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  });
   return release;
 }

@@ -1,10 +1,11 @@
-import { copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { copyFile, rename } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { exists } from "../exists.ts";
 import { run } from "../run.ts";
+import { withTemporary } from "../with-temporary.ts";
 
 /** The Node of the npm package for this architecture: it ships in the image, and it made the code cache. */
 export function packagedNode(): string {
@@ -23,14 +24,10 @@ export function packagedNode(): string {
 export async function strippedNode(node: string, digest: string): Promise<string> {
   const target = cacheDirectory("node", digest);
   if (await exists(target)) return target;
-  const temporary = `${target}.${process.pid}`;
-  await mkdir(dirname(target), { recursive: true });
-  try {
-    await copyFile(node, temporary);
-    await run("strip", [temporary]);
-    await rename(temporary, target);
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  await withTemporary(dirname(target), async (temporary) => {
+    await copyFile(node, join(temporary, "node"));
+    await run("strip", [join(temporary, "node")]);
+    await rename(join(temporary, "node"), target);
+  });
   return target;
 }

@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, zstdDecompress } from "node:zlib";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
+import { withTemporary } from "../with-temporary.ts";
 
 /** Where the fields of the boot protocol's header stand (Documentation/arch/x86/boot.rst). */
 const SETUP_SECTORS = 0x1f1;
@@ -58,12 +59,9 @@ async function unpack(packed: Buffer, name: string): Promise<Buffer> {
 
 /** The kernel's frames are those of lz4's first format. */
 async function unpackLz4(packed: Buffer): Promise<Buffer> {
-  const work = await mkdtemp(join(tmpdir(), "guestd-kernel-"));
-  try {
+  return withTemporary(tmpdir(), async (work) => {
     await writeFile(join(work, "kernel.lz4"), packed);
     await run("lz4", ["-d", "-q", join(work, "kernel.lz4"), join(work, "kernel")]);
-    return await readFile(join(work, "kernel"));
-  } finally {
-    await rm(work, { recursive: true });
-  }
+    return readFile(join(work, "kernel"));
+  });
 }

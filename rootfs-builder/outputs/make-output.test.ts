@@ -81,6 +81,15 @@ describe("outputs of a tree", () => {
     expect((await run("unsquashfs", "-cat", path("squashfs"), "etc/same")).stdout).toBe(text.toString());
   });
 
+  test("squashfs knows the owner and mode of a file whatever its name begins with", async () => {
+    const odd = ["#a", "-b", "!c", " d", "*e", "usr#f"];
+    const entries = odd.map((name) => [name, { type: "file", mode: 0o600, uid: 7, gid: 8, content: text }] as const);
+    const folder = join(directory, "odd");
+    await makeOutput(new Map(entries), "squashfs", folder);
+    const { stdout } = await run("unsquashfs", "-lln", join(folder, outputFile("squashfs")));
+    expect(stdout.match(/^-rw------- 7\/8 /gm)).toHaveLength(odd.length);
+  });
+
   test.each([
     ["initramfs", "cat"],
     ["initramfs-gzip", "gzip"],

@@ -22,7 +22,8 @@ function ownerLines(tree: Tree): string {
     const { uid = 0, gid = 0 } = entry;
     const mode = entry.type === "symlink" ? 0o777 : entry.mode;
     if (path.includes("\n")) throw new BuildError(`squashfs: ${JSON.stringify(path)}: a line end in a name`);
-    return `${path.replaceAll(/[\s\\"]/g, "\\$&")} m ${mode.toString(8)} ${uid} ${gid}\n`;
+    // A slash first: a line that begins with # is a comment.
+    return `/${path.replaceAll(/[\s\\"]/g, "\\$&")} m ${mode.toString(8)} ${uid} ${gid}\n`;
   });
   return ["/ m 755 0 0\n", ...lines].join("");
 }

@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { AptRepository } from "../../../rootfs-builder/debian/testdata/apt-repository.ts";
 import { repositoryRoot } from "../../machine/paths.ts";
 
 const guestctl = join(repositoryRoot, "host/cli/guestctl.ts");
@@ -55,6 +56,8 @@ describe("guestctl image build", () => {
     ["while files are laid out", "kata-image", 4],
     ["while the file system is made", "kata-image", 12],
     ["while the disk is written", "kata-image", 20],
+    ["while a squashfs is made", "squashfs", 12],
+    ["while an ext4 is made", "ext4", 12],
   ])("leaves nothing half-written when the disk is full %s", (_when, output, mib) => {
     const out = join(folder, "out");
     const script =
@@ -62,8 +65,34 @@ describe("guestctl image build", () => {
     const build = [process.execPath, guestctl, "image", "build", recipe(output), "--to", out];
     const shell = ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", String(mib), out];
     const { stdout, stderr } = spawnSync("unshare", [...shell, ...build], { encoding: "utf8" });
-    expect(stderr).toBe(`guestctl: ${out}/kata: its disk is full: make room there, or take another folder with --to\n`);
+    const within = output.startsWith("kata") ? "kata" : "outputs";
+    expect(stderr).toBe(
+      `guestctl: ${out}/${within}: its disk is full: make room there, or take another folder with --to\n`,
+    );
     expect(stdout).toMatch(/^sources: built in \S+ s\n1\n\.\/image\/\.digests\.json\n$/);
     expect(readdirSync(folder).sort()).toEqual(["files", "mine.yaml", "out"]);
+  });
+
+  test.runIf(mayMount)("names the cache when its disk is full, and leaves nothing in it", () => {
+    const [out, cache] = [join(folder, "out"), join(folder, "cache")];
+    mkdirSync(cache);
+    const repository = new AptRepository(join(folder, "apt"));
+    // as over a network: of an archive in a folder, apt does not say that it could not be copied
+    const list = join(folder, "apt/etc/sources.list");
+    writeFileSync(list, readFileSync(list, "utf8").replace(" file:", " copy:"));
+    repository.publish([{ name: "large", files: { "usr/large": randomBytes(2 * MIB).toString("hex") } }]);
+    const text = "name: mine\nagent: false\noutputs: [kata-initrd]\nsources:\n  - packages: [large]\n";
+    writeFileSync(join(folder, "mine.yaml"), text);
+    const script = 'mount -t tmpfs -o size=1m none "$1" && cd "$1" && shift && "$@"; echo $?; find . -type f';
+    const build = [process.execPath, guestctl, "image", "build", join(folder, "mine.yaml"), "--to", out];
+    const { stdout, stderr } = spawnSync(
+      "unshare",
+      ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", cache, ...build],
+      { encoding: "utf8", env: { ...process.env, ...repository.env, GUESTD_CACHE: cache } },
+    );
+    expect(stderr).toBe(
+      `guestctl: ${cache}/packages: its disk is full: make room there, or take another folder with GUESTD_CACHE\n`,
+    );
+    expect(stdout).toBe("1\n");
   });
 });
