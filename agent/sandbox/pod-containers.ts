@@ -1,4 +1,5 @@
 import { makeBundle, removeBundle } from "../container/bundle.ts";
+import { withPrivilegedDevices } from "../container/cgroup/privileged-devices.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { checkSpec } from "../container/check-spec.ts";
 import { Container } from "../container/container.ts";
@@ -211,7 +212,7 @@ export class PodContainers {
     const namespaces = podNamespaces(request.spec.linux.namespaces, { sharePid: request.sharePid, pidPath });
     const own = edits === undefined ? request.spec.hooks : mergeHooks(request.spec.hooks, cdiHooks(edits));
     const asked = withHooks(
-      { ...request.spec, linux: { ...request.spec.linux, namespaces } },
+      withPrivilegedDevices({ ...request.spec, linux: { ...request.spec.linux, namespaces } }),
       mergeHooks(own, pod.hooks),
     );
     checkSpec(asked);

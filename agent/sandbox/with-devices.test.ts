@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { allowsAll, deviceRules } from "../container/cgroup/device-rules.ts";
+import { withPrivilegedDevices } from "../container/cgroup/privileged-devices.ts";
 import type { DeviceCgroupSpec } from "../container/cgroup/resources-spec.ts";
 import type { DeviceSpec, Spec } from "../container/spec.ts";
 import { testSpec } from "../container/test-spec.ts";
@@ -30,6 +32,18 @@ test("a device keeps its path, mode and owner, and gets the guest's numbers", ()
   const { linux } = withDevices(spec([host("/dev/x", 8, 0)], []), [attached("/dev/x", "vdb", 254, 16)]);
   expect(linux.devices).toEqual([host("/dev/x", 254, 16)]);
   expect(linux.resources.devices).toEqual([rule("b", 254, 16, "rwm")]);
+});
+
+test("a privileged container may use all other devices as well", () => {
+  const { process, ...given } = spec([host("/dev/x", 8, 0)], []);
+  const { capabilities } = process;
+  const bounding = ["CAP_SYS_ADMIN"];
+  const privileged = {
+    ...given,
+    process: { ...process, ...(capabilities && { capabilities: { ...capabilities, bounding } }) },
+  };
+  const { linux } = withDevices(withPrivilegedDevices(privileged), [attached("/dev/x", "vdb", 254, 16)]);
+  expect(allowsAll(deviceRules(linux))).toBe(true);
 });
 
 test("two disks whose numbers cross are not mixed up", () => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { explainMessage } from "../../agent/service/explain-spec.ts";
 import { stepsText } from "../../host/cli/command/explain.ts";
 import { specFromJson } from "../../host/oci/config-json.ts";
+import { privilegedPod } from "./base-specs.ts";
 import { specs } from "./specs.ts";
 
 const directory = join(import.meta.dirname, "plans");
@@ -24,6 +25,11 @@ describe("the launch plan of a spec is the one on file", () => {
     const text = explained(config);
     expect(text.startsWith("refused: ")).toBe(name.startsWith("refused-"));
     await expect(text).toMatchFileSnapshot(join(directory, `${name}.txt`));
+  });
+
+  test("a privileged pod has the same without its rules for devices, which hosts leave out", () => {
+    const linux = { ...privilegedPod.linux, resources: { devices: [] } };
+    expect(explained({ ...privilegedPod, linux })).toBe(explained(privilegedPod));
   });
 
   test("and there is no other file", () => {

@@ -3,9 +3,14 @@ import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
 /** A spec with the right to make nodes, and rules for devices. */
-function withDeviceRules(Args: readonly string[], rules: readonly object[], devices: readonly object[] = []) {
+function withDeviceRules(
+  Args: readonly string[],
+  rules: readonly object[],
+  devices: readonly object[] = [],
+  more: readonly string[] = [],
+) {
   const { Linux, Process } = ociSpec("/", []);
-  const caps = ["CAP_MKNOD", "CAP_DAC_OVERRIDE"];
+  const caps = ["CAP_MKNOD", "CAP_DAC_OVERRIDE", ...more];
   return {
     Process: { ...Process, Args, Capabilities: { Bounding: caps, Effective: caps, Permitted: caps } },
     Linux: { ...Linux, Devices: devices, Resources: { Devices: rules } },
@@ -45,6 +50,16 @@ export function deviceFilterScenarios(pod: () => Pod): void {
       expect(await inside(make, [DENY_ALL, { Allow: true, ...rule }])).toBe("open\n");
     }
     expect(await inside(make, [{ Allow: true, Type: "b", Access: "rwm" }])).toBe(DENIED);
+  });
+
+  it("a privileged container opens everything where the host sends no rules, and what they allow where it does", async () => {
+    const privileged = async (...rules: object[]) => {
+      const spec = withDeviceRules(["sh", "-c", make], rules, [], ["CAP_SYS_ADMIN"]);
+      const { stdout, stderr } = await pod().run([], spec);
+      return stdout.toString() + stderr.toString();
+    };
+    expect(await privileged()).toBe("open\n");
+    expect(await privileged(DENY_ALL)).toBe(DENIED);
   });
 
   it("an exec is held to the filter as well", async () => {

@@ -1,5 +1,6 @@
 import { AgentError } from "../../kernel/error.ts";
 import { realFiles } from "../../kernel/files.ts";
+import { withPrivilegedDevices } from "../cgroup/privileged-devices.ts";
 import { checkSpec } from "../check-spec.ts";
 import { compileCreate } from "../compile-create.ts";
 import { CREATE_HOOKS, type HookKind, type HookSpec, type HooksSpec } from "../hooks/hooks.ts";
@@ -47,7 +48,8 @@ function hookLine({ path, args, timeout }: HookSpec): string {
 /**
  * What CreateContainer does for a spec, up to execve. Throws the line that CreateContainer would give for a spec that can't be.
  */
-export function explainSpec(spec: Spec): ExplainedStep[] {
+export function explainSpec(given: Spec): ExplainedStep[] {
+  const spec = withPrivilegedDevices(given);
   checkSpec(spec);
   const runtime = askedRuntime(spec.annotations);
   if (runtime !== undefined) {
