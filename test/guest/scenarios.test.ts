@@ -22,7 +22,7 @@ describe("the agent in a real guest", () => {
       pod = await Pod.open(machine, await machine.connect());
     });
     afterAll(() => pod?.client.close());
-    hostileRace(() => pod, { containers: 20, styles: ["relative"] });
+    hostileRace(() => pod, { containers: 12, styles: ["relative"] });
   });
 
   const built = () => ({ bundles: join(machine.built, "agent"), natives: join(machine.built, "../native") });

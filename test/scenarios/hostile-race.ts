@@ -24,7 +24,7 @@ export function hostileRace(
   pod: () => Pod,
   { containers, styles }: { containers: number; styles: readonly LinkStyle[] },
 ) {
-  /** More have to be made than a tenth, so that there was something to see: more are tried where few are. */
+  /** So many have to be made, and one has to fail, so that there was something to see: else more are tried. */
   const least = containers / 10;
 
   it.each(styles)(
@@ -40,7 +40,8 @@ export function hostileRace(
       const made = () => results.get("made") ?? 0;
       const note = (result: string) => results.set(result, (results.get(result) ?? 0) + 1);
       try {
-        for (let count = 0; count < containers || (made() <= least && count < 20 * containers); count++) {
+        const seen = () => made() > least && results.size > 1;
+        for (let count = 0; count < containers || (!seen() && count < 20 * containers); count++) {
           const id = await pod()
             .create([], parts(rootfs.guest, outside.guest), rootfs.guest)
             .catch((error: Error) => {
@@ -136,12 +137,13 @@ async function startSwapper(machine: Machine, rootfs: Place, outside: Place, sty
   const line = `setsid ${tools.guest}/${name} ${pairs.join(" ")} < /dev/null > ${log} 2>&1 &\n`;
   writeFileSync(join(tools.host, "start"), line);
   await machine.shell(`sh ${tools.guest}/start`);
-  await expect.poll(() => machine.shell(`pidof ${name} | wc -w`)).toBe("1\n");
+  const running = () => machine.shell(`pidof ${name} | wc -w; cat ${log}`);
+  await expect.poll(running, { timeout: 20_000 }).toBe("1\n");
   return {
     async stop() {
-      const last = await machine.shell(`pidof ${name} | wc -w; cat ${log}; kill -9 $(pidof ${name})`);
-      expect(last, "it has swapped to the end").toBe("1\n");
-      await expect.poll(() => machine.shell(`pidof ${name} | wc -w`)).toBe("0\n");
+      expect(await running(), "it has swapped to the end").toBe("1\n");
+      await machine.shell(`kill -9 $(pidof ${name})`);
+      await expect.poll(running, { timeout: 20_000 }).toBe("0\n");
     },
   };
 }
