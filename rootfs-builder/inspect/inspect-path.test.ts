@@ -190,6 +190,28 @@ describe("inspectPath", () => {
     ]);
   });
 
+  test("looks into the folders of a build, and at nothing beside them", async () => {
+    await expect(inspectPath(directory)).rejects.toThrow(`${directory}: no image is in it`);
+    for (const [folder, name] of [
+      ["image", "guest.img"],
+      ["outputs", "root.erofs.img"],
+      ["firecracker", "root.img"],
+    ] as const) {
+      await mkdir(join(directory, folder));
+      await copyFile(join(base, "root.erofs"), join(directory, folder, name));
+    }
+    await write("outputs/noise", Buffer.alloc(5000, "noise"));
+    await mkdir(join(directory, "agent"));
+    await write("agent/agent.cjs", Buffer.from("text"));
+    const found = async () => (await inspectPath(directory)).files.map(({ file }) => file.slice(directory.length + 1));
+    const files = ["image/guest.img", "outputs/noise", "outputs/root.erofs.img", "firecracker/root.img"];
+    expect(await found()).toEqual(files);
+    // beside a build's list lies what others have put there
+    await write("manifest.json", Buffer.from(JSON.stringify({ format: 1, files: [], boot: [], sources: [] })));
+    await write("guest.tar", Buffer.from("text"));
+    expect(await found()).toEqual(files);
+  });
+
   test("says of anything else that it is nothing of these", async () => {
     expect((await look(await write("noise", Buffer.alloc(5000, "noise")))).failed).toEqual([
       expect.stringMatching(/^content: it is none of a kernel/),

@@ -2,7 +2,8 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { exists } from "../exists.ts";
-import type { Manifest } from "../manifest/manifest.ts";
+import { MANIFEST, type Manifest } from "../manifest/manifest.ts";
+import { PROFILES } from "../profiles/profiles.ts";
 import { attempt, type Check, check } from "./check.ts";
 import { diskParts, isDisk } from "./disk-parts.ts";
 import { type Inspected, inspectFile } from "./inspect-file.ts";
@@ -30,7 +31,10 @@ export interface InspectOptions {
 /** Lists, notes and what people read: they are no part of an image. */
 const BESIDE = /^\.|\.(json|md|txt|yaml|yml|log|sha256|roothash)$/;
 
-/** Looks into one file, or into all images of a folder and how they fit together. */
+/** Where a build puts its outputs, below the folder that it is given. */
+const BELOW = ["image", "kata", "outputs", ...PROFILES.filter((name) => name !== "kata")];
+
+/** Looks into one file, or into all images of a folder, or of a build's folders, and how they fit together. */
 export async function inspectPath(path: string, options: InspectOptions = {}): Promise<Inspection> {
   if (!(await exists(path))) throw new BuildError(`${path}: there is no such file or folder`);
   const manifest = await findManifest(resolve(path), options.manifest);
@@ -43,6 +47,19 @@ export async function inspectPath(path: string, options: InspectOptions = {}): P
 async function lookInto(path: string, options: InspectOptions): Promise<Inspection> {
   if (!(await stat(path)).isDirectory()) return together([await inspectFile(path, options.rootHash)], options);
   if (await exists(join(path, "oci-layout"))) return { files: [await inspectOci(path)], checks: [] };
+  const ofBuild = await exists(join(path, MANIFEST));
+  const files = ofBuild ? [] : await inspectFiles(path, options);
+  if (files.length > 0) return together(files, options);
+  const found: Inspection[] = [];
+  for (const name of BELOW) {
+    const below = join(path, name);
+    if (await exists(below)) found.push(await together(await inspectFiles(below, options), options));
+  }
+  if (found.every((one) => one.files.length === 0)) throw new BuildError(`${path}: no image is in it`);
+  return { files: found.flatMap((one) => one.files), checks: found.flatMap((one) => one.checks) };
+}
+
+async function inspectFiles(path: string, options: InspectOptions): Promise<readonly Inspected[]> {
   const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
   const files: Inspected[] = [];
   for (const entry of entries) {
@@ -50,8 +67,7 @@ async function lookInto(path: string, options: InspectOptions): Promise<Inspecti
     if (entry.isFile() && !BESIDE.test(entry.name)) files.push(await inspectFile(one, options.rootHash));
     if (entry.isDirectory() && (await exists(join(one, "oci-layout")))) files.push(await inspectOci(one));
   }
-  if (files.length === 0) throw new BuildError(`${path}: no image is in it`);
-  return together(files, options);
+  return files;
 }
 
 async function inspectOci(directory: string): Promise<Inspected> {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { describeTree } from "../manifest/describe-tree.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
@@ -48,4 +48,38 @@ test.each<[string, (tree: Tree) => unknown, string]>([
 
 test("owners are not compared where nothing tells them", () => {
   expect(failures(changed({ uid: 0 }), "squashfs")).toEqual([]);
+});
+
+describe("where the manifest has an initramfs besides", () => {
+  const [list, init] = ["/lib/modules/a.ko\n", "program"].map(
+    (text): TreeEntry => ({ type: "file", mode: 0o444, content: Buffer.from(text) }),
+  );
+  if (list === undefined || init === undefined) throw new Error("no entries");
+  const initramfs: Tree = new Map([
+    ["lib", { type: "directory", mode: 0o755 }],
+    ["init", init],
+    ["guestd-modules", list],
+  ]);
+  const boot = describeTree(initramfs, [])
+    .filter(({ type }) => type === "file")
+    .map((one) => ({ ...one, path: `initrd.cpio.gz:${one.path}` }));
+  const root: Tree = new Map<string, TreeEntry>([
+    ["etc", { type: "directory", mode: 0o755 }],
+    ["etc/file", { type: "file", mode: 0o644, content: Buffer.from("text") }],
+    ["lib", { type: "symlink", target: "usr/lib" }],
+  ]);
+  const manifest: Manifest = { ...MANIFEST, files: describeTree(root, []), boot };
+  const checks = (kind: string, tree: Tree) =>
+    manifestChecks({ file: "", kind, bytes: 0, sha256: "", checks: [], tree }, manifest).map(({ detail }) => detail);
+
+  test("a root is compared with the root's list, though it has no /usr", () => {
+    for (const kind of ["EROFS", "squashfs", "initramfs (gzip)"])
+      expect(checks(kind, root), kind).toEqual(["3 entries with their digests"]);
+    expect(checks("initramfs (gzip)", new Map([...initramfs, ...root]))).toEqual(["4 entries with their digests"]);
+  });
+
+  test("and the initramfs with its own", () => {
+    expect(checks("initramfs (gzip)", initramfs)).toEqual(["2 entries with their digests"]);
+    expect(checks("initramfs (gzip)", new Map([...initramfs, ["evil", init]]))).toEqual(["/evil: not in it"]);
+  });
 });

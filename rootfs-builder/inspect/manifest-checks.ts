@@ -43,7 +43,7 @@ export function manifestChecks({ kind, tree, sha256 }: Inspected, manifest: Mani
     return [{ name, ok: one.sha256 === sha256, detail: one.sha256 === sha256 ? "the same kernel" : "another kernel" }];
   }
   if (tree === undefined) return [];
-  const whole = tree.has("usr");
+  const whole = isWholeRoot(kind, tree, manifest);
   if (!whole && manifest.boot.length === 0) return initChecks(tree, manifest);
   // A whole root that is an initramfs has the modules in it as well.
   const boot = !whole || tree.has(MODULE_LIST) ? manifest.boot.flatMap(belowInitramfs) : [];
@@ -62,6 +62,12 @@ export function manifestChecks({ kind, tree, sha256 }: Inspected, manifest: Mani
   if (differences.length === 0) return [{ name, ok: true, detail: `${wanted.length} entries with their digests` }];
   const more = differences.length > MOST_LINES ? [`and ${differences.length - MOST_LINES} more`] : [];
   return [...differences.slice(0, MOST_LINES), ...more].map((detail) => ({ name, ok: false, detail }));
+}
+
+/** Only an initramfs may be less: /init and modules. */
+function isWholeRoot(kind: string, tree: Tree, { files }: Manifest): boolean {
+  if (!kind.startsWith("initramfs") || !tree.has(MODULE_LIST)) return true;
+  return files.some(({ path, type }) => type === "file" && path !== "init" && tree.get(path)?.type === "file");
 }
 
 /** Of an initramfs whose kernel the manifest does not speak of: its init is the root's. */

@@ -8,6 +8,8 @@ import { packageFacts } from "../debian/package-facts.ts";
 import { hashFile } from "../digest.ts";
 import { buildInitramfs } from "../initramfs/initramfs.ts";
 import { resolveModules } from "../initramfs/modules.ts";
+import { rootInitrd } from "../initramfs/root-initrd.ts";
+import type { Tree } from "../tree/tree.ts";
 import { describeBoot } from "./describe-boot.ts";
 
 let directory = "";
@@ -22,7 +24,7 @@ test.each([true, false])("the kernel's package is where its modules are from, wi
   const initrd = join(directory, "initrd.cpio.gz");
   await writeFile(initrd, await buildInitramfs({ init: Buffer.from("init"), modules }));
   const found = await debianPackage(`linux-image-${release}`);
-  const files = await describeBoot(image, initrd, [await packageFacts(found, await hashFile(found.file))]);
+  const files = await describeBoot(image, initrd, [await packageFacts(found, await hashFile(found.file))], false);
   const from = `deb:linux-image-${release}`;
   expect(files.map((file) => [file.path.replace(/.*[:/]/, "").replace(/-\d.*/, ""), file.from])).toEqual([
     ["vmlinuz", from],
@@ -30,4 +32,12 @@ test.each([true, false])("the kernel's package is where its modules are from, wi
     ["guestd-modules", "guestd"],
     ["libcrc32c.ko", from],
   ]);
+});
+
+test("of an initramfs that is the whole root, only what is not in the root is told", async () => {
+  const [kernel, initrd] = [join(directory, "vmlinuz"), join(directory, "root.cpio.gz")];
+  await writeFile(kernel, "kernel");
+  const tree: Tree = new Map([["note", { type: "file", mode: 0o644, content: Buffer.from("text") }]]);
+  await writeFile(initrd, await rootInitrd(tree));
+  expect((await describeBoot(kernel, initrd, [], true)).map(({ path }) => path)).toEqual(["vmlinuz"]);
 });

@@ -10,17 +10,18 @@ import type { ManifestFile } from "./manifest.ts";
 /**
  * Kernel and initramfs of our own, by their paths: what boots until the root is mounted. An initramfs that is the whole root
  * is described as that.
+ * @param whole the initramfs is the whole root
  */
 export async function describeBoot(
   kernel: string,
   initrd: string,
   packages: readonly PackageFacts[],
+  whole: boolean,
 ): Promise<readonly ManifestFile[]> {
   const image = await readFile(kernel);
   const sha256 = sha256Of(image);
   const [name, archive] = [basename(kernel), basename(initrd)];
   const entries = [...readCpio(unpacked(await readFile(initrd)).bytes)];
-  const whole = entries.some(([path]) => path === "usr");
   const described = entries.filter(
     ([path, { type }]) => type === "file" && (!whole || path.endsWith(".ko") || path === MODULE_LIST),
   );

@@ -26,7 +26,8 @@ export function manifestStep(context: BuildContext): Step {
     name: "manifest",
     outputs: [manifestFile, sbomFile],
     async key() {
-      const boot = await Promise.all((await bootFiles(context)).map((file) => digests.file(file)));
+      const { kernel, initrd } = (await bootFiles(context)) ?? {};
+      const boot = await Promise.all([kernel, initrd].map((file) => (file === undefined ? "" : digests.file(file))));
       return digestOf(await rootKey(context), await digests.file(join(root, "package-lock.json")), ...boot);
     },
     async build() {
@@ -55,10 +56,10 @@ async function makeManifest(context: BuildContext): Promise<Manifest> {
 
 /** Of our own kernel and initramfs. */
 async function bootOf(context: BuildContext) {
-  const [kernel, initrd] = await bootFiles(context);
-  if (kernel === undefined || initrd === undefined) return { files: [], packages: [] };
+  const boot = await bootFiles(context);
+  if (boot === undefined) return { files: [], packages: [] };
   const facts = await kernelFacts(context);
-  return { files: await describeBoot(kernel, initrd, facts), packages: facts };
+  return { files: await describeBoot(boot.kernel, boot.initrd, facts, boot.whole), packages: facts };
 }
 
 /** Debian's kernel, unless it is the user's own, of no package. */
@@ -70,12 +71,16 @@ async function kernelFacts({ vmlinux, inputs, digests }: BuildContext): Promise<
 }
 
 /** Kernel and initramfs of our own: of the guest, else of the profile; none where the host has them. */
-async function bootFiles({ to, profile, formats = ["guest"] }: BuildContext): Promise<readonly string[]> {
-  if (formats.includes("guest")) return ["vmlinuz", "initrd.cpio.gz"].map((name) => join(to, "image", name));
-  if (profile === undefined) return [];
-  const directory = join(to, profile);
-  const { kernel, initrd }: GuestDescription = JSON.parse(await readFile(join(directory, "guest.json"), "utf8"));
-  return kernel === undefined || initrd === undefined ? [] : [join(directory, kernel), join(directory, initrd)];
+async function bootFiles({ to, profile, formats = ["guest"] }: BuildContext) {
+  const at = (directory: string, kernel: string, initrd: string, whole: boolean) => {
+    return { kernel: join(to, directory, kernel), initrd: join(to, directory, initrd), whole };
+  };
+  if (formats.includes("guest")) return at("image", "vmlinuz", "initrd.cpio.gz", false);
+  if (profile === undefined) return undefined;
+  const { kernel, initrd, root }: GuestDescription = JSON.parse(
+    await readFile(join(to, profile, "guest.json"), "utf8"),
+  );
+  return kernel === undefined || initrd === undefined ? undefined : at(profile, kernel, initrd, initrd === root.file);
 }
 
 /** What is built into our own files: npm packages, Node with its libraries, libraries of C. */
