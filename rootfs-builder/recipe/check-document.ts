@@ -34,7 +34,8 @@ export function findMistake(node: Node | null, schema: Schema, root: Schema = sc
   if (isAlias(node)) return mistake("an alias: write it out");
   if (schema.oneOf !== undefined) {
     const all = schema.oneOf.map((one) => resolved(one, root));
-    const fit = isMap(node) ? all.find(({ required: [first = ""] = [] }) => node.has(first)) : undefined;
+    const [fit, other] = isMap(node) ? all.filter(({ required: [first = ""] = [] }) => node.has(first)) : [];
+    if (other !== undefined) return mistake(`both ${fit?.required?.[0]} and ${other.required?.[0]}: take one`);
     if (fit !== undefined) return findMistake(node, fit, root, key);
     return mistake(`it needs one of the keys ${all.map(({ required }) => required?.[0]).join(", ")}`);
   }

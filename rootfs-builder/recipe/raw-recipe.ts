@@ -36,14 +36,46 @@ interface RawSource {
 }
 
 /** Keys that mean nothing with what else is said; undefined when all is well. */
-export function contradiction(raw: RawRecipe): readonly [key: string[], why: string] | undefined {
-  const { kernel = {}, options = {}, profile } = raw;
-  if (kernel.file !== undefined && profile === undefined) return [["kernel", "file"], "it is for a profile: name one"];
-  if (kernel.file !== undefined && kernel.release !== undefined)
-    return [["kernel", "file"], "it has a release already"];
-  if (kernel.modules !== undefined && kernel.file === undefined) return [["kernel", "modules"], "of which file?"];
-  if (options.artifact && profile === undefined) return [["options", "artifact"], "it is for a profile: name one"];
-  return undefined;
+export function contradiction(raw: RawRecipe): readonly [key: readonly string[], why: string] | undefined {
+  const { kernel = {}, options = {}, profile, agent = true } = raw;
+  const outputs = outputsOf(raw);
+  const hasGuest = outputs.includes("guest");
+  const bootsOurs = profile !== undefined && profile !== "kata";
+  const hasDebianKernel = hasGuest || (bootsOurs && kernel.file === undefined);
+  const rules: readonly (readonly [given: boolean, means: boolean, key: readonly string[], why: string])[] = [
+    [kernel.file !== undefined, profile !== undefined, ["kernel", "file"], "it is for a profile: name one"],
+    [kernel.file !== undefined, bootsOurs, ["kernel", "file"], "of profile kata the kernel is the host's"],
+    [kernel.file !== undefined, kernel.release === undefined, ["kernel", "file"], "it has a release already"],
+    [kernel.release !== undefined, hasDebianKernel, ["kernel", "release"], "no output has Debian's kernel"],
+    [kernel.modules !== undefined, kernel.file !== undefined, ["kernel", "modules"], "of which file?"],
+    [options.artifact === true, profile !== undefined, ["options", "artifact"], "it is for a profile: name one"],
+    [options.debug === true, agent, ["options", "debug"], WITH_AGENT],
+    [options.policy === true, agent, ["options", "policy"], WITH_AGENT],
+    [(options.runtimes ?? []).length > 0, agent, ["options", "runtimes"], WITH_AGENT],
+    [options.verity === true, agent, ["options", "verity"], WITH_AGENT],
+    [options.verity === true, hasGuest, ["options", "verity"], "it is for the output guest"],
+    [
+      options["dax-header"] === false,
+      outputs.includes("kata-image"),
+      ["options", "dax-header"],
+      "it is for the output kata-image",
+    ],
+    [
+      options["signed-modules"] === true,
+      hasDebianKernel,
+      ["options", "signed-modules"],
+      "no output has Debian's kernel",
+    ],
+  ];
+  const [, , key, why] = rules.find(([given, means]) => given && !means) ?? [];
+  return key === undefined || why === undefined ? undefined : [key, why];
+}
+
+const WITH_AGENT = "it is for a root with the agent, and agent is false";
+
+/** What is to be made, each once; a profile has an output of its own. */
+function outputsOf({ outputs, profile }: RawRecipe): readonly string[] {
+  return [...new Set(outputs ?? (profile === undefined ? ["guest"] : []))];
 }
 
 /** @param file absolute path that it was read from */
@@ -53,7 +85,7 @@ export function recipeOf(file: string, raw: RawRecipe): Recipe {
     file,
     name: raw.name,
     ...(raw.profile === undefined ? {} : { profile: raw.profile }),
-    outputs: [...new Set(raw.outputs ?? (raw.profile === undefined ? ["guest"] : []))],
+    outputs: outputsOf(raw),
     agent: raw.agent ?? true,
     ...(kernel.release === undefined ? {} : { kernelRelease: kernel.release }),
     ...(kernel.file === undefined ? {} : { vmlinux: resolve(dirname(file), kernel.file) }),

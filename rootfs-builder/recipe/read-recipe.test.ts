@@ -52,9 +52,9 @@ describe("a recipe's file", () => {
   test("may be JSON, and says all that there is", async () => {
     const text = JSON.stringify({
       name: "all",
-      profile: "kata",
-      outputs: ["kata-image", "kata-initrd", "kata-image"],
-      agent: false,
+      profile: "qemu",
+      outputs: ["guest", "kata-image", "kata-initrd", "kata-image"],
+      agent: true,
       kernel: { release: "6.1.0-1-cloud-amd64" },
       options: {
         debug: true,
@@ -73,8 +73,8 @@ describe("a recipe's file", () => {
       ],
     });
     expect(await read(text, "all.json")).toMatchObject({
-      outputs: ["kata-image", "kata-initrd"],
-      agent: false,
+      outputs: ["guest", "kata-image", "kata-initrd"],
+      agent: true,
       kernelRelease: "6.1.0-1-cloud-amd64",
       runtimes: ["crun", "runc"],
       daxHeader: false,
@@ -116,6 +116,33 @@ describe("a recipe's file", () => {
     ["name: x\nkernel:\n  file: k\n", "mine.yaml:3: kernel.file: it is for a profile: name one"],
     ["name: x\nprofile: qemu\nkernel:\n  modules: k\n", "mine.yaml:4: kernel.modules: of which file?"],
     ["name: x\noptions: {artifact: true}\n", "mine.yaml:2: options.artifact: it is for a profile: name one"],
+    ["name: x\nsources:\n  - {file: a, tar: b, to: /c}\n", "mine.yaml:3: sources[0]: both tar and file: take one"],
+    [
+      "name: x\nagent: false\noptions:\n  debug: true\n",
+      /^mine.yaml:4: options.debug: it is for a root with the agent, /,
+    ],
+    ["name: x\nagent: false\noptions: {policy: true}\n", /^mine.yaml:3: options.policy: it is for a root with the /],
+    ["name: x\nagent: false\noptions: {verity: true}\n", /^mine.yaml:3: options.verity: it is for a root with the /],
+    ["name: x\nagent: false\noptions: {runtimes: [crun]}\n", /^mine.yaml:3: options.runtimes: it is for a root with /],
+    ["name: x\nprofile: qemu\noptions: {verity: true}\n", "mine.yaml:3: options.verity: it is for the output guest"],
+    ["name: x\noptions: {dax-header: false}\n", "mine.yaml:2: options.dax-header: it is for the output kata-image"],
+    [
+      "name: x\noutputs: [erofs]\noptions: {signed-modules: true}\n",
+      "mine.yaml:3: options.signed-modules: no output has Debian's kernel",
+    ],
+    ["name: x\nprofile: kata\nkernel: {release: r}\n", "mine.yaml:3: kernel.release: no output has Debian's kernel"],
+    [
+      "name: x\nprofile: kata\nkernel: {file: k}\n",
+      "mine.yaml:3: kernel.file: of profile kata the kernel is the host's",
+    ],
+    [
+      "name: x\nprofile: qemu\noutputs:\n  - erofs\n  - guest\n  - ext4\n",
+      "mine.yaml:6: outputs[2]: profile qemu: it starts one root, not erofs and ext4",
+    ],
+    [
+      "name: x\nprofile: firecracker\noutputs:\n  - erofs-dax-disk\n",
+      "mine.yaml:4: outputs[0]: output erofs-dax-disk: profile firecracker can't start it",
+    ],
     ["name: x\nname: y\n", "mine.yaml:2: Map keys must be unique"],
     ["name: x\nsources: [\n", /^mine.yaml:\d: Flow sequence/],
     ["name: &a x\nprofile: *a\n", "mine.yaml:2: profile: an alias: write it out"],

@@ -9,11 +9,11 @@ import { whyNot } from "./source-error.ts";
 
 /**
  * Reads a recipe, YAML or JSON, and checks it against recipe.schema.json. Throws BuildError: "mine.yaml:7: sources[1].mode: …".
- * @param checkOutput why an output can't be made; undefined when it can
+ * @param checkOutput why an output of the recipe can't be made; undefined when it can
  */
 export async function readRecipe(
   path: string,
-  checkOutput: (name: string) => string | undefined = () => undefined,
+  checkOutput: (name: string, raw: RawRecipe) => string | undefined = () => undefined,
 ): Promise<Recipe> {
   const file = resolve(path);
   const text = await readFile(file, "utf8").catch((error: unknown) => {
@@ -38,7 +38,7 @@ export async function readRecipe(
     throw new BuildError(`${place(node?.range?.[0])}: ${key.join(".")}: ${why}`);
   }
   for (const [at, name] of (raw.outputs ?? []).entries()) {
-    const why = checkOutput(name);
+    const why = checkOutput(name, raw);
     const node = document.getIn(["outputs", at], true) as Node | undefined;
     if (why !== undefined) throw new BuildError(`${place(node?.range?.[0])}: outputs[${at}]: ${why}`);
   }

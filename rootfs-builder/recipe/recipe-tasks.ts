@@ -1,8 +1,11 @@
+import { reason } from "../build-error.ts";
 import { type BuildTask, FORMATS_WITH_KERNEL, makeTasks } from "../build-image.ts";
 import { OUTPUTS } from "../outputs/output-names.ts";
+import { outputOf } from "../profiles/profiles.ts";
 import { type BuildOptions, FORMATS, type Format, openContext } from "../steps/context.ts";
 import { writeJson } from "../write-json.ts";
 import { lockPath, readLock, refuseDifference } from "./lock.ts";
+import type { RawRecipe } from "./raw-recipe.ts";
 import { readRecipe } from "./read-recipe.ts";
 import type { Recipe } from "./recipe.ts";
 import { recipeInputs } from "./recipe-inputs.ts";
@@ -17,10 +20,18 @@ export interface RecipeBuild {
   readonly update?: boolean;
 }
 
-/** Why nothing of this name can be made; undefined when it can. */
-function whyNoOutput(name: string): string | undefined {
+/** Why nothing of this name can be made, or its profile can't start it; undefined when all is well. */
+function whyNoOutput(name: string, { profile, outputs = [] }: Pick<RawRecipe, "profile" | "outputs">) {
   const known: readonly string[] = [...FORMATS, ...OUTPUTS];
-  return known.includes(name) ? undefined : `${name} is not known; there are ${known.join(", ")}`;
+  if (!known.includes(name)) return `${name} is not known; there are ${known.join(", ")}`;
+  if (profile === undefined || !OUTPUTS.includes(name)) return undefined;
+  const roots = [...new Set(outputs)].filter((one) => OUTPUTS.includes(one));
+  try {
+    outputOf(profile, roots.slice(0, roots.indexOf(name) + 1));
+    return undefined;
+  } catch (error) {
+    return reason(error);
+  }
 }
 
 /** A recipe's file, with outputs that can be made. */
