@@ -82,6 +82,12 @@ export function specFieldScenarios(pod: () => Pod): void {
     );
   });
 
+  it("limits for what the guest lacks are left out", async () => {
+    const Resources = { HugepageLimits: [{ Pagesize: "512MB", Limit: 0 }], Unified: { "memory.swap.max": "0" } };
+    const { Linux } = ociSpec("/", []);
+    expect(await inside("echo on", {}, { Linux: { ...Linux, Resources } })).toBe("on\n");
+  });
+
   it("namespaces: new ones of its own, those of the pod for ipc and uts", async () => {
     const line = "for n in mnt pid net cgroup; do readlink /proc/self/ns/$n; done";
     const { Linux } = ociSpec("/", []);

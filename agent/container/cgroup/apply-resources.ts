@@ -6,9 +6,9 @@ import { resourceWrites } from "./cgroup-resources.ts";
 import type { CgroupWrite } from "./cgroup-write.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
 
-/** Makes the writes to a new cgroup. A file that isn't there, or that refuses its value, throws one line that names it. */
-export function applyWrites(files: Files, directory: string, writes: readonly CgroupWrite[]): void {
-  for (const write of writes) put(files, directory, write);
+/** Makes the writes to a new cgroup. A file that isn't there, or that refuses its value, throws one line that names it. Gives those that were left out. */
+export function applyWrites(files: Files, directory: string, writes: readonly CgroupWrite[]): CgroupWrite[] {
+  return writes.filter((write) => !put(files, directory, write));
 }
 
 /**
@@ -40,23 +40,26 @@ export function updateResources(files: Files, directory: string, resources: Reso
   }
 }
 
-function put(files: Files, directory: string, write: CgroupWrite): void {
+/** False when it is left out. */
+function put(files: Files, directory: string, write: CgroupWrite): boolean {
   const path = `${directory}/${write.file}`;
   try {
     files.writeText(path, write.value);
+    return true;
   } catch (error) {
     const { errno, code } = error as NodeJS.ErrnoException;
     if (isLeftOut(write, code)) {
       const what = `${write.file} ${JSON.stringify(write.value)}, from linux.resources.${write.field}`;
       cgroupNotices.publish(`cgroup ${directory}: ${what}, is left out: the guest has no such (${code})`);
-      return;
+      return false;
     }
     if (code !== "ENOENT")
       throw errno === undefined
         ? error
         : refusal(new SystemError("write", -errno, `${path} "${write.value}"`), write.field);
-    if (write.instead !== undefined) put(files, directory, write.instead);
-    else if (write.optional !== true) throw missingFile(files, directory, write);
+    if (write.instead !== undefined) return put(files, directory, write.instead);
+    if (write.optional !== true) throw missingFile(files, directory, write);
+    return false;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Fd, KeptFds, Kernel } from "../../kernel/kernel.ts";
 import { killCgroup } from "../cgroup/cgroup.ts";
+import { presentResources } from "../cgroup/present-resources.ts";
 import { checkSpec } from "../check-spec.ts";
 import { newLaunchId } from "../launch.ts";
 import type { ContainerOptions, ExecOptions, Maker } from "../maker.ts";
@@ -47,8 +48,11 @@ export class OciRuntime implements Maker {
     // A kernel of its own does not see the pod's uts namespace.
     const hostname = this.#profile.direct || given.hostname !== "" ? given.hostname : podHostname;
     const hasLabel = securityModules(files);
-    const spec = { ...given, hostname, process: guestLabels(given.process, hasLabel) };
-    checkSpec(spec);
+    const asked = { ...given, hostname, process: guestLabels(given.process, hasLabel) };
+    checkSpec(asked);
+    const { linux } = asked;
+    const resources = this.#profile.ownCgroup ? presentResources(files, cgroup, linux.resources) : linux.resources;
+    const spec = { ...asked, linux: { ...linux, resources } };
     checkMountLabel(spec.linux.mountLabel ?? "", hasLabel);
     findRuntime(files, this.#name);
     files.makeDirectory(this.#root, 0o700);
