@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { cacheDirectory } from "./cache-directory.ts";
 
 /** A build that can't go on. The message is one line: what failed, on what, why, what to do. */
@@ -22,6 +23,6 @@ export function saysFullDisk(text: string): boolean {
 /** What is thrown for a failure while something was written below `directory`: one line that says so when its disk is full. */
 export function fullDisk(error: unknown, directory: string): unknown {
   if (!hasCode(error, "ENOSPC") && !saysFullDisk(reason(error))) return error;
-  const other = directory.startsWith(cacheDirectory()) ? "GUESTD_CACHE" : "--to";
+  const other = directory === tmpdir() ? "TMPDIR" : directory.startsWith(cacheDirectory()) ? "GUESTD_CACHE" : "--to";
   return new BuildError(`${directory}: its disk is full: make room there, or take another folder with ${other}`);
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { BuildError, hasCode, reason, saysFullDisk } from "./build-error.ts";
 
 export interface RunOptions {
@@ -29,6 +29,7 @@ export async function run(command: string, args: readonly string[], options: Run
     env: withSystemPrograms(options.env),
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
   const output: Buffer[] = [];
   const errors: Buffer[] = [];
   child.stdout.on("data", (data: Buffer) => output.push(data));
@@ -36,11 +37,18 @@ export async function run(command: string, args: readonly string[], options: Run
   const code = await new Promise<number | string>((resolve, reject) => {
     child.on("error", (error) => reject(notStarted(command, error)));
     child.on("close", (status, signal) => resolve(status ?? signal ?? "unknown"));
-  });
+  }).finally(() => running.delete(child));
   if (code !== 0) {
     throw new BuildError(`${command} ${args.join(" ")}: ended with ${code}: ${telling(errors) || telling(output)}`);
   }
   return Buffer.concat(options.bothOutputs === true ? [...output, ...errors] : output);
+}
+
+const running = new Set<ChildProcess>();
+
+/** Kills what runs here: nobody waits for it any more. */
+export function killPrograms(): void {
+  for (const child of running) child.kill("SIGKILL");
 }
 
 /** The line that says that the disk is full, wherever it stands; else the last. */

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -32,22 +32,24 @@ describe("withTemporary", () => {
     expect((await readdir(directory)).sort()).toEqual([running, "guest.img"]);
   });
 
-  test.each(["SIGINT", "SIGTERM"] as const)("removes it when %s ends the process", async (signal) => {
+  test.each(["SIGINT", "SIGTERM"] as const)("removes it, and ends its programs, when %s comes", async (signal) => {
     const script = `
-      import { writeFileSync } from "node:fs";
-      const { withTemporary } = await import(process.argv[1]);
-      await withTemporary(process.argv[2], (temporary) => {
-        writeFileSync(temporary + "/file", "text");
-        console.log("made");
-        return new Promise(() => setInterval(() => {}, 1000));
-      });`;
-    const module = join(import.meta.dirname, "with-temporary.ts");
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", script, module, directory]);
-    await once(child.stdout, "data");
-    expect(await readdir(directory)).toHaveLength(1);
+      const { withTemporary } = await import(process.argv[1] + "/with-temporary.ts");
+      const { run } = await import(process.argv[1] + "/run.ts");
+      await withTemporary(process.argv[2], (temporary) =>
+        run("sh", ["-c", 'echo text > "$1/file"; echo $$ > "$0"; exec sleep 1000', process.argv[3], temporary]));`;
+    const [work, pidFile] = [join(directory, "work"), join(directory, "pid")];
+    const args = ["--input-type=module", "--eval", script, import.meta.dirname, work, pidFile];
+    const child = spawn(process.execPath, args);
+    await expect.poll(() => readFile(pidFile, "utf8").catch(() => ""), { timeout: 20_000 }).toMatch(/^\d+\n$/);
+    expect(await readdir(work)).toHaveLength(1);
     child.kill(signal);
     expect(await once(child, "exit")).toEqual([null, signal]);
-    expect(await readdir(directory)).toEqual([]);
+    expect(await readdir(work)).toEqual([]);
+    const pid = (await readFile(pidFile, "utf8")).trim();
+    // gone, or dead where nobody reaps it
+    const state = () => readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") Z");
+    await expect.poll(state, { timeout: 20_000 }).toMatch(/\) [ZX]/);
   });
 
   test("leaves a signal to who listens, and does not listen for longer than there is a folder", async () => {

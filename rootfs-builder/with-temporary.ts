@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fullDisk, hasCode } from "./build-error.ts";
+import { killPrograms } from "./run.ts";
 
 const PREFIX = ".building-";
 
@@ -44,7 +45,8 @@ function release(temporary: string): void {
 /** Where somebody else listens, that one decides whether the process ends. */
 function endBy(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return;
-  // A program that still writes there may make one of these fail.
+  killPrograms();
+  // One of them that still writes there may make this fail for a moment.
   for (const temporary of open) rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
   process.off(signal, endBy);
   process.kill(process.pid, signal);

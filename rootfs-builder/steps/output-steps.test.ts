@@ -46,8 +46,9 @@ test("a guest is made again when its modules or init are others, or when any of 
   }
 });
 
-test("another root takes the place of the one before", async () => {
+test("another root takes the place of the one before, and of its artifact", async () => {
   await bring("initramfs");
+  await mkdir(join(folder, "out/qemu/oci/blobs"), { recursive: true });
   await bring("initramfs-gzip");
   expect((await readdir(join(folder, "out/qemu"))).sort()).toEqual([
     "guest.json",

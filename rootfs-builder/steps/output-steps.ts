@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { guestKernel } from "../debian/kernel-package.ts";
@@ -12,6 +12,9 @@ import { readVersion } from "../read-version.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
 import { rootKey, rootTree } from "./root-tree.ts";
 import type { Step } from "./step.ts";
+
+/** The folder of a guest's layout, beside its files. */
+const ARTIFACT = "oci";
 
 /** The root packed as one output, in <to>/outputs. */
 export function outputStep(context: BuildContext, output: string): Step {
@@ -52,6 +55,8 @@ export function guestStep(context: BuildContext, profile: ProfileName, output: s
       const init = await readFile(await nativeFile(context, "init"));
       const { tree } = await rootTree(context);
       await makeGuest({ profile, output, tree, init, kernel: await kernelOf(context) }, directory);
+      // It is of the guest before; its own step makes it anew where it is wanted.
+      await rm(join(directory, ARTIFACT), { recursive: true, force: true });
     },
   };
 }
@@ -63,7 +68,7 @@ function isOfModules(path: string): boolean {
 /** The same files as one OCI artifact, the layout <to>/<profile>/oci. */
 export function artifactStep(context: BuildContext, profile: ProfileName): Step {
   const directory = join(context.to, profile);
-  const target = join(directory, "oci");
+  const target = join(directory, ARTIFACT);
   const description = join(directory, "guest.json");
   return {
     name: `artifact for ${profile}`,
