@@ -136,7 +136,7 @@ async function main(): Promise<void> {
     stop: () => void stop(),
   });
   const server = new RpcServer(
-    { sys, init, journal: journal.calls, adoptStream },
+    { sys, init, journal: journal.calls },
     trace === undefined ? table : trace.traced(table),
   );
 

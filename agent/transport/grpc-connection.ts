@@ -1,4 +1,3 @@
-import type { Duplex } from "node:stream";
 import {
   type Metadata,
   Server,
@@ -17,10 +16,22 @@ import type { Handler, ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
 import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, MAX_CALLS, type OpenCall } from "./connection.ts";
+import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
+import type { WireStream } from "./wire-stream.ts";
 
 type Definition = ServerMethodDefinition<Buffer, Uint8Array>;
 type UnaryCall = ServerUnaryCall<Buffer, Uint8Array>;
+
+/** What gRPC puts before a message. */
+const PREFIX_BYTES = 5;
+
+/** An answer on its way. */
+interface Unsent {
+  readonly call: ServerCall;
+  /** Bytes that the kernel has not taken yet. */
+  left: number;
+}
 
 /**
  * gRPC on one accepted connection, by grpc-js: the same handlers as for ttRPC. This file is the only one of the agent
@@ -30,18 +41,20 @@ export class GrpcConnection implements Connection {
   readonly protocol = "grpc";
   readonly peer: string;
   readonly closed: Promise<void>;
-  readonly #socket: Duplex;
+  readonly #socket: WireStream;
   readonly #server: Server;
   readonly #maxCalls: number;
   readonly #room: BodyRoom;
   readonly #injector: ReturnType<Server["createConnectionInjector"]>;
   readonly #calls = new Map<ServerCall, OpenCall>();
-  /** Written-callbacks of the calls, by the metadata object that both interceptor and handler see. */
-  readonly #written = new WeakMap<Metadata, (listener: () => void) => void>();
+  /** By their HTTP/2 streams. HTTP/2 itself says of answers that a broken connection has cut off that they were written. */
+  readonly #unsent = new Map<number, Unsent>();
+  /** HTTP/2 streams of the calls, by the metadata object that both interceptor and handler see. */
+  readonly #streams = new WeakMap<Metadata, number>();
   #running = 0;
   #nextId = 1;
 
-  constructor(socket: Duplex, table: ServiceTable, peer: string, room: BodyRoom, options: ConnectionOptions = {}) {
+  constructor(socket: WireStream, table: ServiceTable, peer: string, room: BodyRoom, options: ConnectionOptions = {}) {
     this.#socket = socket;
     this.#room = room;
     this.peer = peer;
@@ -61,8 +74,9 @@ export class GrpcConnection implements Connection {
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
     socket.on("error", () => this.destroy());
-    // HTTP/2 reads from the handle below and misses an end that came before it.
     socket.on("end", () => this.destroy());
+    const sent = new SentData((stream, count) => this.#sent(stream, count));
+    socket.onSent = (bytes) => sent.take(bytes);
     this.#injector.injectConnection(socket);
   }
 
@@ -115,11 +129,14 @@ export class GrpcConnection implements Connection {
     const until = unary.getDeadline();
     const deadline = until === Number.POSITIVE_INFINITY ? {} : { deadline: Number(until) };
     this.#calls.set(call, { streamId: this.#nextId++, service, method, payload: unary.request, ...deadline });
-    this.#written.get(unary.metadata)?.(() => call.settle(true));
     // Also emitted at the end of a call that went well, when all of this is without effect.
     unary.on("cancelled", () => this.#drop(call));
     this.#running++;
-    this.#run(handler, unary.request, call, respond).finally(() => {
+    const send = (answer: Uint8Array) => {
+      this.#watch(call, answer, unary.metadata);
+      respond(null, answer);
+    };
+    this.#run(handler, unary.request, call, send, respond).finally(() => {
       this.#running--;
       this.#room.give(unary.request.length);
     });
@@ -136,6 +153,7 @@ export class GrpcConnection implements Connection {
     handler: Handler,
     payload: Uint8Array,
     call: ServerCall,
+    send: (answer: Uint8Array) => void,
     respond: sendUnaryData<Uint8Array>,
   ): Promise<void> {
     try {
@@ -145,7 +163,7 @@ export class GrpcConnection implements Connection {
         throw new AgentError("invalid-argument", `response of ${answer.length} bytes is over the limit of 4 MiB`);
       }
       call.report(0);
-      respond(null, answer);
+      send(answer);
     } catch (error) {
       const { code, message } = toStatus(error);
       if (this.#calls.delete(call)) call.report(code, error);
@@ -163,41 +181,34 @@ export class GrpcConnection implements Connection {
 
   #lost(): void {
     for (const call of [...this.#calls.keys()]) this.#drop(call);
+    for (const { call } of [...this.#unsent.values()]) call.settle(false);
   }
 
-  /** Learns when a message has gone to the socket: grpc-js tells interceptors only. */
+  #watch(call: ServerCall, answer: Uint8Array, metadata: Metadata): void {
+    const stream = this.#streams.get(metadata);
+    if (stream === undefined) throw new AgentError("internal", "gRPC: grpc-js tells no stream of a call");
+    this.#unsent.set(stream, { call, left: PREFIX_BYTES + answer.length });
+    call.onSettled(() => this.#unsent.delete(stream));
+  }
+
+  #sent(stream: number, count: number): void {
+    const unsent = this.#unsent.get(stream);
+    if (unsent === undefined) return;
+    unsent.left -= count;
+    if (unsent.left <= 0) unsent.call.settle(true);
+  }
+
+  /** Learns the stream of a call, which grpc-js has in a private part. */
   #intercept(next: ServerInterceptingCallInterface): ServerInterceptingCall {
-    const listeners: (() => void)[] = [];
-    return new WatchedCall(next, listeners, (metadata) =>
-      this.#written.set(metadata, (listener) => listeners.push(listener)),
-    );
-  }
-}
-
-class WatchedCall extends ServerInterceptingCall {
-  readonly #listeners: readonly (() => void)[];
-
-  constructor(
-    next: ServerInterceptingCallInterface,
-    listeners: readonly (() => void)[],
-    onMetadata: (metadata: Metadata) => void,
-  ) {
-    super(next, {
+    const { id } = (next as { readonly stream?: { readonly id?: number } }).stream ?? {};
+    return new ServerInterceptingCall(next, {
       start: (start) =>
         start({
-          onReceiveMetadata(metadata, go) {
-            onMetadata(metadata);
+          onReceiveMetadata: (metadata, go) => {
+            if (id !== undefined) this.#streams.set(metadata, id);
             go(metadata);
           },
         }),
-    });
-    this.#listeners = listeners;
-  }
-
-  override sendMessage(message: unknown, callback: () => void): void {
-    super.sendMessage(message, () => {
-      for (const listener of this.#listeners) listener();
-      callback();
     });
   }
 }

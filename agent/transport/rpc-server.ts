@@ -1,4 +1,3 @@
-import type { Duplex } from "node:stream";
 import type { CallJournal } from "../kernel/call-journal.ts";
 import type { Fd, Init } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
@@ -18,8 +17,6 @@ export interface ServerKernel {
   readonly sys: WireSys;
   readonly init: Pick<Init, "deposit" | "withdraw">;
   readonly journal: CallJournal;
-  /** A descriptor as a stream that Node reads and writes. */
-  adoptStream(fd: Fd): Duplex;
   /** Default: by the first connection that needs it, for grpc-js costs 20 ms and 6 MiB. */
   readonly loadGrpc?: ServerParts["loadGrpc"];
 }
@@ -43,7 +40,7 @@ export class RpcServer {
   #closing = false;
 
   constructor(kernel: ServerKernel, table: ServiceTable, options: ServerOptions = {}) {
-    const { sys, init, journal, adoptStream } = kernel;
+    const { sys, init, journal } = kernel;
     const loadGrpc = kernel.loadGrpc ?? (() => import("./grpc-connection.ts"));
     this.#parts = {
       sys,
@@ -51,7 +48,6 @@ export class RpcServer {
       table,
       room: options.room ?? new BodyRoom(),
       options,
-      adoptStream,
       loadGrpc,
     };
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;

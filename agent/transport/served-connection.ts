@@ -1,4 +1,3 @@
-import type { Duplex } from "node:stream";
 import type { Fd } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
 import type { BodyRoom } from "./body-room.ts";
@@ -7,6 +6,7 @@ import { type ConnectionEvent, diagnostics, type RefusedEvent } from "./diagnost
 import type { KeptConnections } from "./kept-connections.ts";
 import { TtrpcConnection } from "./ttrpc-connection.ts";
 import { Wire, type WireSys } from "./wire.ts";
+import { WireStream } from "./wire-stream.ts";
 
 /** 'P' of "PRI * HTTP/2.0". As the first byte of ttRPC it would announce a body of over 1 GiB. */
 const HTTP2_FIRST_BYTE = 0x50;
@@ -18,8 +18,6 @@ export interface ServerParts {
   readonly table: ServiceTable;
   readonly room: BodyRoom;
   readonly options: ConnectionOptions;
-  /** A descriptor as a stream that Node reads and writes: HTTP/2 needs one. */
-  adoptStream(fd: Fd): Duplex;
   loadGrpc(): Promise<Pick<typeof import("./grpc-connection.ts"), "GrpcConnection">>;
 }
 
@@ -33,7 +31,7 @@ export class ServedConnection implements Connection {
   readonly #end: () => void;
   #inner: Connection | undefined;
   /** Of a connection that speaks gRPC, until that is loaded. */
-  #stream: Duplex | undefined;
+  #stream: WireStream | undefined;
 
   constructor(parts: ServerParts, fd: Fd, peer: string, peerCid: number | undefined) {
     this.#parts = parts;
@@ -97,7 +95,7 @@ export class ServedConnection implements Connection {
   }
 
   async #serveGrpc(first: Buffer): Promise<void> {
-    const stream = this.#parts.adoptStream(this.#wire.release());
+    const stream = new WireStream(this.#parts.sys, this.#wire.release());
     this.#stream = stream;
     stream.on("error", () => stream.destroy());
     stream.once("close", () => this.#end());

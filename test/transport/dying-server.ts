@@ -59,7 +59,7 @@ export class DyingServer {
       write: (fd: Fd, from: Uint8Array) =>
         around("before write", "after write", () => (this.full ? -1 : sys.write(fd, from))),
     };
-    this.server = new RpcServer({ sys: ours, init, journal, adoptStream }, this.table);
+    this.server = new RpcServer({ sys: ours, init, journal }, this.table);
   }
 
   get dead(): boolean {
@@ -90,7 +90,7 @@ export class DyingServer {
     const listen = (event: unknown): void => void said.push(event as ResumedEvent);
     const table = new FakeTable();
     const init = createInitDouble(sys);
-    const next = new RpcServer({ sys, init, journal: journalIn(this.#left).calls, adoptStream }, table);
+    const next = new RpcServer({ sys, init, journal: journalIn(this.#left).calls }, table);
     diagnostics.resumed.subscribe(listen);
     next.resume(this.deposits, undone);
     diagnostics.resumed.unsubscribe(listen);

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { createInitDouble } from "../../agent/kernel/init-double.ts";
 import { createJournalMemory, journalIn } from "../../agent/kernel/journal.ts";
 import { listenUnix } from "../../agent/kernel/listeners.ts";
-import { adoptStream } from "../../agent/kernel/streams.ts";
 import { openSys } from "../../agent/kernel/sys.ts";
 import type { ServiceTable } from "../../agent/service/dispatch.ts";
 import { RpcServer, type ServerKernel, type ServerOptions } from "../../agent/transport/rpc-server.ts";
@@ -31,7 +30,7 @@ export function createServer(
 ): RpcServer {
   const journal = journalIn(createJournalMemory()).calls;
   const { loadGrpc, ...others } = options;
-  const kernel = { sys, init: createInitDouble(sys), journal, adoptStream };
+  const kernel = { sys, init: createInitDouble(sys), journal };
   return new RpcServer(loadGrpc === undefined ? kernel : { ...kernel, loadGrpc }, table, others);
 }
 

@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { nativeAddon } from "../kernel/native-addon.ts";
+import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { openSys } from "../kernel/sys.ts";
+import { checkedPair } from "../kernel/sys-result.ts";
+import { WireStream } from "./wire-stream.ts";
+
+const sys = openSys();
+const LARGE = Buffer.from(Array.from({ length: 1 << 20 }, (_, index) => index % 251));
+let before = 0;
+
+beforeEach(() => {
+  before = openDescriptors();
+});
+afterEach(() => expect(openDescriptors(), "descriptors left open").toBe(before));
+
+function pair() {
+  const [ours, peer] = checkedPair((out) => nativeAddon().socketPair(out, 0), "socketpair");
+  sys.setNonBlocking(ours);
+  const stream = new WireStream(sys, ours);
+  let sent = 0;
+  stream.onSent = (bytes) => {
+    sent += bytes.length;
+  };
+  return { stream, peer, sent: () => sent };
+}
+
+/** What a peer finds, until it has so many bytes. */
+async function take(peer: number, length: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (let have = 0; have < length; ) {
+    const into = Buffer.alloc(64 * 1024);
+    await sys.poll(peer, "read");
+    const count = sys.read(peer, into);
+    if (count <= 0) break;
+    parts.push(into.subarray(0, count));
+    have += count;
+  }
+  return Buffer.concat(parts);
+}
+
+test("bytes go both ways, more than a socket holds at once, and are told when the kernel has them", async () => {
+  const { stream, peer, sent } = pair();
+  stream.cork();
+  for (let at = 0; at < LARGE.length; at += 100_000) stream.write(LARGE.subarray(at, at + 100_000));
+  stream.uncork();
+  expect(sent()).toBeGreaterThan(0);
+  expect(sent()).toBeLessThan(LARGE.length);
+  expect((await take(peer, LARGE.length)).equals(LARGE)).toBe(true);
+  expect(sent()).toBe(LARGE.length);
+  sys.write(peer, Buffer.from("answer"));
+  expect(String((await once(stream, "data"))[0])).toBe("answer");
+  const closed = once(stream, "close");
+  stream.resume().end();
+  expect(await take(peer, 1)).toEqual(Buffer.alloc(0));
+  await closed;
+  sys.close(peer);
+});
+
+test("what a peer that dies has not room for is not told, and the write fails", async () => {
+  const { stream, peer, sent } = pair();
+  const failed = once(stream, "error");
+  const done: unknown[] = [];
+  stream.write(LARGE, (error) => done.push(error));
+  const taken = sent();
+  sys.close(peer);
+  expect(String((await failed)[0])).toMatch(/EPIPE|ECONNRESET/);
+  expect(done).toEqual([expect.any(Error)]);
+  expect(sent()).toBe(taken);
+});
+
+test("one that is destroyed while it waits writes nothing to whoever has its number next", async () => {
+  const { stream, peer, sent } = pair();
+  stream.write(LARGE, () => undefined);
+  stream.on("error", () => undefined);
+  const taken = sent();
+  stream.destroy();
+  const next = pair();
+  sys.close(peer);
+  for (let i = 0; i < 3; i++) await turn();
+  expect([sent(), next.sent(), sys.readable(next.peer)]).toEqual([taken, 0, 0]);
+  next.stream.destroy();
+  sys.close(next.peer);
+});

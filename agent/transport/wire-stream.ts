@@ -1,0 +1,102 @@
+import { Duplex } from "node:stream";
+import type { Fd } from "../kernel/kernel.ts";
+import type { WireSys } from "./wire.ts";
+
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+/** What is put together for one write, unless one chunk is longer. */
+const BATCH_BYTES = 256 * 1024;
+
+type Done = (error?: Error | null) => void;
+
+/**
+ * An accepted connection as a stream, for HTTP/2. Tells of every byte that the kernel has taken: of libuv's streams nobody
+ * learns how far a write came that failed. Owns the descriptor, which is non-blocking.
+ */
+export class WireStream extends Duplex {
+  readonly #sys: WireSys;
+  readonly #fd: Fd;
+  #unwatch: (() => void) | undefined;
+  /** Called with what was written, before the write is done. */
+  onSent: (bytes: Uint8Array) => void = () => undefined;
+
+  constructor(sys: WireSys, fd: Fd) {
+    super();
+    this.#sys = sys;
+    this.#fd = fd;
+  }
+
+  override _read(): void {
+    this.#unwatch ??= this.#sys.watch(this.#fd, () => this.#receive());
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: Done): void {
+    this.#send([chunk], done);
+  }
+
+  override _writev(chunks: { readonly chunk: Buffer }[], done: Done): void {
+    this.#send(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    );
+  }
+
+  override _final(done: Done): void {
+    this.#sys.endConnection(this.#fd);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    this.#pause();
+    this.#sys.close(this.#fd);
+    done(error);
+  }
+
+  #pause(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  #receive(): void {
+    let count: number;
+    try {
+      count = this.#sys.read(this.#fd, scratch);
+    } catch (error) {
+      this.destroy(error as Error); // ECONNRESET: the peer is gone
+      return;
+    }
+    if (count < 0) return;
+    const more = this.push(count === 0 ? null : Buffer.from(scratch.subarray(0, count)));
+    if (!more) this.#pause();
+  }
+
+  #send(chunks: readonly Buffer[], done: Done): void {
+    if (this.destroyed) return; // while it waited: the descriptor may be another one by now
+    let waiting = chunks;
+    try {
+      while (waiting.length > 0) {
+        const batch = batchOf(waiting);
+        const bytes = batch.length === 1 && batch[0] !== undefined ? batch[0] : Buffer.concat(batch);
+        const count = Math.max(this.#sys.write(this.#fd, bytes), 0);
+        this.onSent(bytes.subarray(0, count));
+        const others = waiting.slice(batch.length);
+        waiting = count < bytes.length ? [bytes.subarray(count), ...others] : others;
+        if (count < bytes.length) break;
+      }
+    } catch (error) {
+      done(error as Error); // EPIPE
+      return;
+    }
+    if (waiting.length === 0) done();
+    else this.#sys.poll(this.#fd, "write").then(() => this.#send(waiting, done), done);
+  }
+}
+
+/** The first of them, as many as one write takes at most. */
+function batchOf(chunks: readonly Buffer[]): readonly Buffer[] {
+  let bytes = 0;
+  const end = chunks.findIndex((chunk) => {
+    bytes += chunk.length;
+    return bytes > BATCH_BYTES;
+  });
+  return chunks.slice(0, end < 0 ? undefined : Math.max(end, 1));
+}
