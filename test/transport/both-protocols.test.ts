@@ -36,9 +36,12 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
     await using served = await serve();
     await using client = await open(served);
     const order: unknown[] = [];
-    const note = async (ms: string) => order.push(await ask(client, "Sleep", ms));
-    await Promise.all([note("60"), note("30"), note("1")]);
-    expect(order).toEqual(["1", "30", "60"]);
+    const note = async (method: string, payload: string) => order.push(await ask(client, method, payload));
+    const held = note("Held", "");
+    for (const payload of ["one", "two"]) await note("Echo", payload);
+    served.table.held.resolve(Buffer.from("held"));
+    await held;
+    expect(order).toEqual(["one", "two", "held"]);
   });
 
   test("requests take memory of all connections together until their handlers have ended, and no more than there is", async () => {
@@ -166,8 +169,10 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
   test("handlers that outlive their callers still count", async () => {
     await using served = await serve({ maxCalls: 2 });
     await using client = await open(served);
-    const deaf = () => ask(client, "Deaf", "", { timeoutMs: 20 });
-    await Promise.all([deaf(), deaf()]);
+    const deaf = () => ask(client, "Deaf", "", { timeoutMs: 1000 });
+    const given = [deaf(), deaf()];
+    await until(() => served.table.running === 2);
+    await Promise.all(given);
     expect(await ask(client, "Echo")).toMatchObject({ code: 8 });
   });
 

@@ -9,6 +9,8 @@ export class FakeTable implements ServiceTable {
   /** What the calls were told about their answers, in order. */
   readonly settled: boolean[] = [];
   readonly calls: Call[] = [];
+  /** What `Held` answers, when it is resolved. */
+  readonly held = Promise.withResolvers<Uint8Array>();
   started = 0;
   running = 0;
 
@@ -22,6 +24,7 @@ export class FakeTable implements ServiceTable {
       await new Promise((resolve) => setTimeout(resolve, Number(Buffer.from(payload).toString())));
       return payload;
     },
+    Held: () => this.held.promise,
     /** Never answers, but ends when nobody waits. */
     Hang: (_, { signal }) =>
       new Promise((_resolve, reject) => {

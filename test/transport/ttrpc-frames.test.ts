@@ -182,14 +182,14 @@ describe("the ttRPC server", () => {
   test("refuses new calls while it closes", async () => {
     await using served = await serve();
     const socket = await served.dial();
-    socket.write(request(1, "Sleep", "60"));
+    socket.write(request(1, "Held"));
     await until(() => served.table.running === 1);
     const closed = served.rpc.close();
     socket.write(request(3, "Echo"));
-    expect(await answers(socket, 2)).toMatchObject([
-      { streamId: 3, code: 14, message: "the agent is shutting down" },
-      { streamId: 1, code: 0, payload: "60" },
-    ]);
+    const refused = { streamId: 3, code: 14, message: "the agent is shutting down" };
+    expect(await answers(socket, 1)).toMatchObject([refused]);
+    served.table.held.resolve(Buffer.from("held"));
+    expect(await answers(socket, 1)).toMatchObject([{ streamId: 1, code: 0, payload: "held" }]);
     await closed;
   });
 });
