@@ -8,11 +8,18 @@ import { withTemporary } from "../with-temporary.ts";
 
 /**
  * What makes a cache come out the same each time: the seed of the string hashes, which are written into it, and no code
- * thrown away as it gets old. Set back before the cache is taken (the seed is in the heap by then): V8 refuses a cache
+ * thrown away as it gets old, nor marked because it ran often. Set back before the cache is taken (the seed is in the heap by then): V8 refuses a cache
  * that was made with other flags than it runs with.
  */
-const PINNED_FLAGS = ["--hash-seed=1", "--random-seed=1", "--no-flush-bytecode"];
-const FLAGS_SET_BACK = "--hash-seed=0 --random-seed=0 --flush-bytecode\n";
+const PINNED_FLAGS = [
+  "--hash-seed=1",
+  "--random-seed=1",
+  "--no-flush-bytecode",
+  "--no-sparkplug",
+  "--no-maglev",
+  "--no-turbofan",
+];
+const FLAGS_SET_BACK = "--hash-seed=0 --random-seed=0 --flush-bytecode --sparkplug --maglev --turbofan\n";
 
 const LIMIT_MS = 60_000;
 
