@@ -3,23 +3,16 @@ import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
-import { notStarted } from "../run.ts";
+import { notStarted, run } from "../run.ts";
 import { withTemporary } from "../with-temporary.ts";
 
 /**
- * What makes a cache come out the same each time: the seed of the string hashes, which are written into it, and no code
- * thrown away as it gets old, nor marked because it ran often. Set back before the cache is taken (the seed is in the heap by then): V8 refuses a cache
- * that was made with other flags than it runs with.
+ * What makes a cache come out the same each time: the seed of the string hashes, which are written into it, no code that is
+ * thrown away as it gets old, and nothing noted in it of how often it ran. Set back before the cache is taken (the seed is
+ * in the heap by then): V8 refuses a cache that was made with other flags than it runs with.
  */
-const PINNED_FLAGS = [
-  "--hash-seed=1",
-  "--random-seed=1",
-  "--no-flush-bytecode",
-  "--no-sparkplug",
-  "--no-maglev",
-  "--no-turbofan",
-];
-const FLAGS_SET_BACK = "--hash-seed=0 --random-seed=0 --flush-bytecode --sparkplug --maglev --turbofan\n";
+const PINNED_FLAGS = ["--hash-seed=1", "--random-seed=1", "--no-flush-bytecode", "--no-profile-guided-optimization"];
+const FLAGS_SET_BACK = "--hash-seed=0 --random-seed=0 --flush-bytecode --profile-guided-optimization\n";
 
 const LIMIT_MS = 60_000;
 
@@ -40,7 +33,7 @@ export async function makeCodeCache(options: CodeCacheOptions): Promise<readonly
   return withTemporary(directory, async (caches) => {
     // A short path: the name of a unix socket has 107 bytes at most.
     const work = await mkdtemp(join(tmpdir(), "guestd-warm-up-"));
-    const warmUp = new WarmUp(options, caches, work);
+    const warmUp = new WarmUp(options, caches, work, await plainTag(options.node));
     const timer = setTimeout(() => warmUp.destroy(), LIMIT_MS);
     try {
       await Promise.race([exercise(warmUp.socketPath), warmUp.ended.then((error) => Promise.reject(error))]);
@@ -57,6 +50,11 @@ export async function makeCodeCache(options: CodeCacheOptions): Promise<readonly
   });
 }
 
+/** What V8 compares of a cache with itself, when it is started without flags. */
+async function plainTag(node: string): Promise<string> {
+  return (await run(node, ["-p", "require('node:v8').cachedDataVersionTag()"])).toString().trim();
+}
+
 /** The agent's process while its code is warmed. */
 class WarmUp {
   /** Settles when the process is gone, with what to say if it should not have been. */
@@ -65,9 +63,9 @@ class WarmUp {
   readonly #child: ChildProcess;
   #errors = "";
 
-  constructor({ node, directory, sysNode }: CodeCacheOptions, caches: string, work: string) {
+  constructor({ node, directory, sysNode }: CodeCacheOptions, caches: string, work: string, tag: string) {
     this.socketPath = join(work, "agent.sock");
-    const args = [...PINNED_FLAGS, join(import.meta.dirname, "warm-up.cjs"), sysNode, directory, caches];
+    const args = [...PINNED_FLAGS, join(import.meta.dirname, "warm-up.cjs"), sysNode, directory, caches, tag];
     // Nothing of the builder's own environment shows in the cache.
     const env = {
       PATH: "/usr/bin:/bin",

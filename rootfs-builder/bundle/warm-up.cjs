@@ -1,13 +1,13 @@
 "use strict";
 // Runs a bundle as the launcher does and, told to on stdin, writes the code cache of every script that was loaded.
-//   node <pinned flags> warm-up.cjs <sys.node> <directory of the bundle> <directory for the caches>
+//   node <pinned flags> warm-up.cjs <sys.node> <directory of the bundle> <directory for the caches> <tag of V8 without flags>
 // stdin: one line with V8 flags to set back before the caches are taken, so that their flag hash is that of a plain start.
 const { writeFileSync } = require("node:fs");
 const { join } = require("node:path");
-const { setFlagsFromString } = require("node:v8");
+const { cachedDataVersionTag, setFlagsFromString } = require("node:v8");
 const { load } = require("./launcher.cjs");
 
-const [, , sysNode, directory, target] = process.argv;
+const [, , sysNode, directory, target, tag] = process.argv;
 const SEQPACKET = 1;
 const READY = 20;
 
@@ -32,6 +32,8 @@ const scripts = new Map();
 load(directory, "agent", (name, script) => scripts.set(name, script), "/usr/lib/guestd");
 process.stdin.once("data", (line) => {
   for (const flag of line.toString().trim().split(" ")) setFlagsFromString(flag);
+  if (String(cachedDataVersionTag()) !== tag)
+    throw new Error("warm-up: flags that can't be set back: no cache would be taken");
   for (const [name, script] of scripts) writeFileSync(join(target, `${name}.cache`), script.createCachedData());
   process.exit(0);
 });

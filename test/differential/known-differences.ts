@@ -137,12 +137,6 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "cpu.weight by the formula that newer runtimes have too (docs/cgroups.md)",
   },
   {
-    difference: /^cgroup \S+\/hugetlb\.2MB\.rsvd\.max: \d+\\n \| max\\n$/,
-    when: (spec) => (spec.Linux?.Resources?.HugepageLimits?.length ?? 0) > 0,
-    needsLimits: true,
-    reason: "huge pages that are reserved are limited as those in use, as with runc; crun 1.8 leaves them",
-  },
-  {
     difference: /^cgroup \S+\/memory\.reclaim: Permission denied \| Invalid argument$/,
     when: inUser,
     needsLimits: true,
