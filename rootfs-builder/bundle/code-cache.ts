@@ -11,8 +11,14 @@ import { withTemporary } from "../with-temporary.ts";
  * thrown away as it gets old, and nothing noted in it of how often it ran. Set back before the cache is taken (the seed is
  * in the heap by then): V8 refuses a cache that was made with other flags than it runs with.
  */
-const PINNED_FLAGS = ["--hash-seed=1", "--random-seed=1", "--no-flush-bytecode", "--no-profile-guided-optimization"];
-const FLAGS_SET_BACK = "--hash-seed=0 --random-seed=0 --flush-bytecode --profile-guided-optimization\n";
+const PINNED_FLAGS = [
+  "--hash-seed=1",
+  "--random-seed=1",
+  "--no-flush-bytecode",
+  "--no-profile-guided-optimization",
+  "--no-sparkplug",
+];
+const FLAGS_SET_BACK = "--hash-seed=0 --random-seed=0 --flush-bytecode --profile-guided-optimization --sparkplug\n";
 
 const LIMIT_MS = 60_000;
 
