@@ -1,19 +1,13 @@
 import { makeBundle, removeBundle } from "../container/bundle.ts";
-import { withPrivilegedDevices } from "../container/cgroup/privileged-devices.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
-import { checkSpec } from "../container/check-spec.ts";
 import { Container } from "../container/container.ts";
-import { type HooksSpec, hasCreateHooks, mergeHooks } from "../container/hooks/hooks.ts";
+import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import type { Births } from "../container/maker.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
-import type { PassedStdio } from "../container/passfd/passed-stream.ts";
-import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
-import { checkSharedMounts, isNamed, type SharedMount, shareMount } from "../container/shared-mounts.ts";
-import type { Spec } from "../container/spec.ts";
-import type { DeviceRequest } from "../device/attach-device.ts";
-import type { CdiDevices, FoundEdits } from "../device/cdi/cdi-devices.ts";
+import { checkSharedMounts } from "../container/shared-mounts.ts";
+import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
 import type { Devices } from "../device/devices.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -21,42 +15,20 @@ import { step } from "../kernel/step.ts";
 import { until } from "../kernel/until.ts";
 import { foldLayers } from "../storage/fold-layers.ts";
 import { mountPointOf } from "../storage/place-storage.ts";
-import type { Storage } from "../storage/storage.ts";
 import type { Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
+import type { ContainerRequest, PodParts } from "./container-request.ts";
 import { mayBeTraced } from "./may-be-traced.ts";
-import { podNamespaces } from "./pod-namespaces.ts";
 import type { PodPidNamespace } from "./pod-pid-namespace.ts";
+import { givenDevices, guestSpec, podSpec, withUser } from "./pod-spec.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
+import { shareMounts } from "./share-mounts.ts";
 import type { ContainerRecord, StateStore } from "./state.ts";
-import { cdiDevices, cdiHooks, withCdi } from "./with-cdi.ts";
-import { guestDevices, pciOf, withDevices } from "./with-devices.ts";
+import { pciOf } from "./with-devices.ts";
 
 /** How long the processes of a creation that failed late have to die. */
 const ROLL_BACK_MS = 10_000;
-
-export interface ContainerRequest {
-  readonly id: string;
-  readonly spec: Spec;
-  readonly storages: readonly Storage[];
-  /** Devices of its spec, to be found in the guest. */
-  readonly devices?: readonly DeviceRequest[];
-  readonly sharedMounts: readonly SharedMount[];
-  /** Of its process, by name. */
-  readonly user?: NamedUser | undefined;
-  /** It joins the sandbox's pid namespace (that of the first container). */
-  readonly sharePid: boolean;
-  /** Streams of the host for its first process. The caller closes them after a failure. */
-  readonly passed?: PassedStdio | undefined;
-}
-
-/** What a container has of its pod. */
-export interface PodParts {
-  readonly hostname: string;
-  /** Of the guest's own directory. */
-  readonly hooks?: HooksSpec | undefined;
-}
 
 export interface PodContainersOptions {
   readonly kernel: Kernel;
@@ -209,13 +181,7 @@ export class PodContainers {
     const { id } = request;
     const names = this.#cdi.asked({ annotations: request.spec.annotations, env: request.spec.process.env });
     const edits = names && (await step("find CDI devices", () => this.#cdi.find(names, signal)));
-    const namespaces = podNamespaces(request.spec.linux.namespaces, { sharePid: request.sharePid, pidPath });
-    const own = edits === undefined ? request.spec.hooks : mergeHooks(request.spec.hooks, cdiHooks(edits));
-    const asked = withHooks(
-      withPrivilegedDevices({ ...request.spec, linux: { ...request.spec.linux, namespaces } }),
-      mergeHooks(own, pod.hooks),
-    );
-    checkSpec(asked);
+    const asked = podSpec(request, { hooks: pod.hooks, edits, pidPath });
     checkSharedMounts(request.sharedMounts);
     const cgroup = this.#cgroups.directory(id, asked.linux);
     if ([...this.#containers.values()].some(({ record }) => record.cgroup === cgroup)) {
@@ -233,13 +199,13 @@ export class PodContainers {
     let container: Container | undefined;
     try {
       const attached = await step("attach devices", () => this.#devices.attach(request.devices ?? [], signal));
-      const placed = withEdits(withDevices(asked, attached), edits);
+      const found = { attached, edits };
+      const placed = guestSpec(asked, found);
       await step("mount storages", () => this.#storages.acquire(request.storages, id, signal));
       made = { ...record, cgroup: "" };
       const spec = withUser(this.#kernel, placed, request.user);
       if (spec !== asked) {
-        const devices = [...guestDevices(asked, attached), ...(edits === undefined ? [] : cdiDevices(edits))];
-        record = { ...record, spec, pci: pciOf(attached), devices };
+        record = { ...record, spec, pci: pciOf(attached), devices: givenDevices(asked, found) };
         note();
       }
       await step("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));
@@ -252,7 +218,7 @@ export class PodContainers {
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       const launched = await step("launch process", () => Container.create(this.#kernel, options, signal));
       container = launched;
-      await step("share mounts", () => this.#shareMounts(request.sharedMounts, launched, signal));
+      await step("share mounts", () => shareMounts(this.#kernel, request.sharedMounts, launched, this.all, signal));
       if (inSteps) this.#state.writeContainer(record);
       if (pidPath === undefined) this.#pidNamespace.keep(container, request.sharePid);
       this.#containers.set(id, { container, record });
@@ -263,18 +229,6 @@ export class PodContainers {
       if (made === undefined) this.#state.removeContainer(id);
       else await this.#discard(made, { refused: isRefusal(error) }).catch(() => undefined);
       throw error;
-    }
-  }
-
-  async #shareMounts(mounts: readonly SharedMount[], target: Container, signal?: AbortSignal): Promise<void> {
-    const ownerOf = ({ id, init: { pid, pidfd } }: Container) => ({ id, pid, pidfd });
-    for (const mount of mounts) {
-      const source = this.all.find(({ id, spec }) => isNamed(id, spec.annotations, mount.source));
-      if (source === undefined || source.init.status !== undefined) {
-        const why = `no container ${JSON.stringify(mount.source.slice(0, 80))} runs`;
-        throw new AgentError("internal", `shared mount ${mount.name}: ${why}`);
-      }
-      await shareMount(this.#kernel, mount, ownerOf(source), ownerOf(target), signal);
     }
   }
 
@@ -320,25 +274,6 @@ export class PodContainers {
     this.#containers.set(id, { ...entry, record });
     this.#state.writeContainer(record);
   }
-}
-
-/** Without the field where there are none. */
-function withHooks(spec: Spec, hooks: HooksSpec | undefined): Spec {
-  return hooks === undefined ? spec : { ...spec, hooks };
-}
-
-/** With what its CDI devices change; throws when that can't be carried. */
-function withEdits(spec: Spec, edits: FoundEdits | undefined): Spec {
-  if (edits === undefined) return spec;
-  const edited = withCdi(spec, edits);
-  checkSpec(edited);
-  return edited;
-}
-
-/** With the numbers of a user by name, which only the container's own files tell. */
-function withUser({ sys }: Kernel, spec: Spec, named: NamedUser | undefined): Spec {
-  const user = resolveUser(sys, spec.root.path, spec.process.user, named);
-  return user === spec.process.user ? spec : { ...spec, process: { ...spec.process, user } };
 }
 
 /** A spec that can't be: nothing of it was begun. */
