@@ -30,6 +30,33 @@ export function namespacesByPath(pod: () => Pod): void {
     await pod().remove(first);
   });
 
+  it("ipc and uts: those of the guest that are bound somewhere, not the pod's; a mount namespace is refused", async () => {
+    const { machine } = pod();
+    const bound = `/run/bound-${Date.now().toString(36)}`;
+    const files = `${bound}-ipc ${bound}-uts`;
+    await machine.shell(`touch ${files} && unshare --ipc=${bound}-ipc --uts=${bound}-uts hostname by-path`);
+    const at = (paths: Readonly<Record<string, string>>) =>
+      linux(OWN.map(({ Type }) => (paths[Type] === undefined ? { Type } : { Type, Path: paths[Type] })));
+    const line = "readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts; hostname";
+    const [podIpc = "", podUts = "", podName] = (await output(line, at({}))).split("\n");
+    const [ipc = "", uts = ""] = (await machine.shell(`stat -c %i ${files}`)).split("\n");
+    expect(await output(line, at({ ipc: `${bound}-ipc`, uts: `${bound}-uts` }))).toBe(
+      `ipc:[${ipc}]\nuts:[${uts}]\nby-path\n`,
+    );
+    expect(await output(line, at({ ipc: `${bound}-ipc` }))).toBe(`ipc:[${ipc}]\n${podUts}\n${podName}\n`);
+    const id = await pod().start(["sleep", "1000"], at({ uts: `${bound}-uts` }));
+    expect(await executed(id, line)).toBe(`${podIpc}\nuts:[${uts}]\nby-path\n`);
+    await pod().remove(id);
+    for (const type of ["ipc", "uts"]) {
+      await expect(pod().run(["true"], at({ [type]: "/proc/1/ns/net" })), type).rejects.toThrow(/EINVAL/);
+    }
+    await expect(pod().create(["true"], at({ mount: "/proc/1/ns/mnt" }))).rejects.toMatchObject({
+      code: 3,
+      message: 'OCI spec: linux.namespaces "mount by path" is not supported',
+    });
+    await machine.shell(`umount ${files} && rm ${files}`);
+  });
+
   it("user and network, with the maps that are there", async () => {
     const first = await pod().start(["sleep", "1234"], {
       ...linux([...OWN, { Type: "user" }, { Type: "network" }], MAPS),
