@@ -60,6 +60,46 @@ export function mountScenarios(pod: () => Pod): void {
     expect(await output(line, bind("rbind", "rro", "rw"))).toBe("/m ro,relatime\n/m/below ro,relatime\n");
   });
 
+  it("a bind of what has every restriction: each option takes one off, with an r from all below it too", async () => {
+    const from = await source();
+    const all = ["nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow"];
+    const again = (at: string) => `mount -o remount,bind,ro,${all.join(",")} ${at}`;
+    await pod().machine.shell(`${again(`${from}/below`)} && ${again(from)}`);
+    const but = (option: string, ...instead: string[]) =>
+      ["ro", ...all].flatMap((one) => (one === option ? instead : [one])).join(",");
+    const kept = but("");
+    const cases: readonly [options: readonly string[], itself: string, below: string][] = [
+      [[], kept, kept],
+      ...Object.entries({
+        ...{ suid: but("nosuid"), dev: but("nodev"), exec: but("noexec"), symfollow: but("nosymfollow") },
+        ...{ rw: `rw,${all.join(",")}`, diratime: but("nodiratime"), nodiratime: kept, strictatime: but("noatime") },
+        // The kernel names relatime after nodiratime.
+        ...Object.fromEntries(
+          ["atime", "relatime"].map((word) => [word, but("noatime").replace("nodiratime", "nodiratime,relatime")]),
+        ),
+      }).flatMap(([option, left]): [string[], string, string][] => [
+        [[option], left, kept],
+        [[`r${option}`], left, left],
+      ]),
+      [["suid", "dev", "exec", "atime", "diratime", "symfollow", "rw"], "rw,relatime", kept],
+      [["rsuid", "rdev", "rexec", "ratime", "rdiratime", "rsymfollow", "rrw"], "rw,relatime", "rw,relatime"],
+      [["rdiratime", "diratime", "rnodiratime"], kept, kept],
+      [["rrw", "ro"], `rw,${all.join(",")}`, `rw,${all.join(",")}`],
+    ];
+    const mounts = cases.map(([options], index) => ({
+      ...{ destination: `/m${index}`, source: from, type: "bind", options: ["rbind", ...options] },
+    }));
+    const text = await output("grep -E ' /m[0-9]+(/below)? ' /proc/self/mountinfo | cut -d' ' -f5,6", mounts);
+    const seen = new Map(
+      text
+        .trim()
+        .split("\n")
+        .map((row): [string, string] => [row.split(" ")[0] ?? "", row.split(" ")[1] ?? ""]),
+    );
+    const shown = cases.map(([options], index) => [options, seen.get(`/m${index}`), seen.get(`/m${index}/below`)]);
+    expect(shown).toEqual(cases);
+  });
+
   it("propagation is as the option says", async () => {
     const from = await source();
     await pod().machine.shell(`mount --make-rshared ${from}`);
