@@ -127,6 +127,24 @@ export function namespaceScenarios(pod: () => Pod): void {
     await expect(pod().run(["true"], linux([...ORDINARY, "user"], rootless))).rejects.toThrow("has no container id 0");
   });
 
+  it("user: a device is the guest's own node of that path, with its number, mode and owner", async () => {
+    const at = `/run/nodes-${Date.now().toString(36)}`;
+    await pod().machine.shell(
+      `mkdir ${at} && mount -t tmpfs -o mode=755 tmpfs ${at} && mknod ${at}/zero c 1 5 && chmod 640 ${at}/zero && chown 100003:100000 ${at}/zero`,
+    );
+    const device = { Path: `${at}/zero`, Type: "c", Major: 1, Minor: 5, FileMode: 0o666, UID: 7, GID: 7 };
+    const withDevices = async (...Devices: Init<grpc.LinuxDevice>[]): Promise<Init<grpc.Spec>> => ({
+      ...linux([...ORDINARY, "user"], { ...MAPS, Devices }),
+      Root: { Path: await shifted() },
+    });
+    const line = `stat -c '%F %t:%T %a %u:%g' ${at}/zero; head -c 2 ${at}/zero | od -An -tx1`;
+    expect(await output(line, await withDevices(device))).toBe("character special file 1:5 640 3:0\n 00 00\n");
+    await expect(output("true", await withDevices({ ...device, Path: `${at}/none` }))).rejects.toThrow(
+      new RegExp(`^bind ${at}/none: ENOENT .*from linux.devices\\[0\\]$`),
+    );
+    await pod().machine.shell(`umount ${at} && rmdir ${at}`);
+  });
+
   it("time: clocks with their offsets, for execs too", async () => {
     const TimeOffsets = { boottime: { Secs: 1_000_000, Nanosecs: 5 }, monotonic: { Secs: 77 } };
     const id = await pod().start(["sleep", "1000"], linux([...ORDINARY, "time"], { TimeOffsets }));
