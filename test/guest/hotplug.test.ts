@@ -9,6 +9,7 @@ import type { AgentClient } from "../../host/client/agent-client.ts";
 import type { Guest } from "../../host/machine/guest.ts";
 import { findProgram } from "../../host/machine/programs.ts";
 import type { Qmp } from "../../host/machine/qmp.ts";
+import { execAffinity } from "../scenarios/exec-affinity.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
@@ -147,6 +148,9 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     await waiting;
     expect(await shell("cat /sys/devices/system/cpu/online")).toBe("0-2\n");
   });
+
+  test("execCPUAffinity: an exec is on the processors that it says, the first process on all", () =>
+    execAffinity(pod, "0-2"));
 
   test("who waits for a processor that does not come is told so", async () => {
     const waiting = client.agent.onlineCPUMem({ wait: true, nb_cpus: 4, cpu_only: true });
