@@ -193,6 +193,21 @@ const ROWS: readonly Row[] = [
     code: INTERNAL,
     text: /^mem-agent is disabled$/,
   },
+  {
+    situation: "everything else, as what the kernel refuses",
+    calls: [
+      (agent) => agent.addSwapPath({ path: "/no-such" }),
+      (agent) => agent.getVolumeStats({ volume_guest_path: "/no-such" }),
+      (agent, { container_id }) =>
+        agent.execProcess({ container_id, exec_id: "no-directory", process: { Args: ["true"], Cwd: "/bin/sh" } }),
+      (agent) => {
+        const mount = { destination: "/m", source: "x", type: "no-such-fs" };
+        return agent.createContainer({ container_id: "no-fs", OCI: ociSpec("/", ["true"], { Mounts: [mount] }) });
+      },
+    ],
+    code: INTERNAL,
+    text: /^(swapon|statfs|chdir|mkdir|mount) \S+: E[A-Z]+/,
+  },
 ];
 
 export function errorTableScenarios(pod: () => Pod): void {
