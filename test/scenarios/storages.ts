@@ -82,6 +82,45 @@ export function storageScenarios(pod: () => Pod): void {
     expect(await shell(`grep /run/${name} /proc/self/mountinfo || echo none; rm -r /run/${name}`)).toBe("none\n");
   });
 
+  it("bind: one that is rshared shows its container what the guest mounts in there later, and the other way round", async () => {
+    const name = fresh();
+    await shell(`mkdir -p /run/${name}/from/in /run/${name}/from/out`);
+    const storage = (options: readonly string[]) => ({
+      ...{ driver: "bind", source: `/run/${name}/from`, fstype: "bind", options, mount_point: `/run/${name}/to` },
+    });
+    const propagation = () => shell(`grep /run/${name}/to' ' /proc/self/mountinfo | sed 's/ - .*//' | cut -d' ' -f7-`);
+    const alone = await withStorages([storage(["rbind", "rprivate"])], {});
+    expect(await propagation()).toBe("\n");
+    await pod().remove(alone);
+    const container_id = fresh();
+    const spec = ociSpec(pod().machine.rootfs(container_id), ["sleep", "1000"]);
+    const Capabilities = { Bounding: ["CAP_SYS_ADMIN"], Effective: ["CAP_SYS_ADMIN"], Permitted: ["CAP_SYS_ADMIN"] };
+    const mount = { destination: "/data", source: `/run/${name}/to`, type: "bind", options: ["rbind", "rshared"] };
+    await pod().client.agent.createContainer({
+      container_id,
+      storages: [storage(["rbind", "rshared"])],
+      OCI: {
+        ...spec,
+        Process: { ...spec.Process, Capabilities },
+        Linux: { ...spec.Linux, RootfsPropagation: "rshared" },
+        Mounts: [...(spec.Mounts ?? []), mount],
+      },
+    });
+    await pod().client.agent.startContainer({ container_id });
+    expect(await propagation()).toMatch(/^shared:\d+\n$/);
+    await shell(`mount -t tmpfs guests /run/${name}/to/in`);
+    const { stdout } = await pod().execute(
+      container_id,
+      ["sh", "-c", "mount -t tmpfs own /data/out; grep -o '^[a-z]* /data/[a-z]*' /proc/mounts"],
+      { Capabilities },
+    );
+    expect(stdout.toString()).toBe("guests /data/in\nown /data/out\n");
+    expect(await shell(`grep -o '^own /run/${name}/to/[a-z]*' /proc/mounts`)).toBe(`own /run/${name}/to/out\n`);
+    await shell(`umount /run/${name}/to/in /run/${name}/to/out`);
+    await pod().remove(container_id);
+    expect(await shell(`grep /run/${name} /proc/self/mountinfo || echo none; rm -r /run/${name}`)).toBe("none\n");
+  });
+
   it("overlayfs: a root of a container over layers, its writable one gone with it", async () => {
     const name = fresh();
     const lower = pod().machine.rootfs(name);
