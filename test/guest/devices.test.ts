@@ -91,7 +91,7 @@ test("directories of a disk are bound with other ids: those of maps of their own
   const storages = [{ driver: "blk", source: `${BRIDGE}/05`, fstype: "ext4", options: [], mount_point }];
   const OCI = ociSpec(`${mount_point}/rootfs`, ["sleep", "1000"]);
   await pod.client.agent.createContainer({ container_id, storages, OCI });
-  await idmappedBinds(pod, mountedSource(mount_point), { always: true });
+  await idmappedBinds(pod, mountedSource(mount_point));
   await machine.shell(`umount ${mount_point}/idmapped/below`);
   await pod.remove(container_id);
 });

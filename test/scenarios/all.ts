@@ -107,8 +107,8 @@ function launchScenarios(pod: () => Pod, { limits }: Options): void {
   describe("shared mounts", () => sharedMountScenarios(pod));
   describe("mounts", () => mountScenarios(pod));
   // Those of the guest's disks: test/guest/devices.test.ts.
-  it("an idmapped bind of a tmpfs shows the ids of its maps, where the kernel has such", () =>
-    idmappedBinds(pod(), tmpfsSource(), { always: false }));
+  it("an idmapped bind of a tmpfs shows the ids of its maps, where the kernel has such", (context) =>
+    idmappedBinds(pod(), tmpfsSource(), context));
   if (!limits) return;
   describe("limits", () => limitScenarios(pod));
   describe("resources", () => resourceScenarios(pod));

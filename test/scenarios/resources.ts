@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
+import { kernelLacks } from "./kernel-lacks.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
@@ -103,15 +104,15 @@ export function resourceScenarios(pod: () => Pod): void {
     expect(Number(to) - Number(from)).toBeGreaterThan(1.2);
   });
 
-  it("block I/O: weights, of a disk too, where the kernel has weights", async () => {
+  it("block I/O: weights, of a disk too, where the kernel has weights", async (context) => {
     const { Major, Minor, name } = await disk(pod());
     const weights = await pod().machine.shell("ls /sys/fs/cgroup/guestd/ | grep -E '^io.(bfq.)?weight' || echo none");
     const BlockIO = { Weight: 1000, WeightDevice: [{ Major, Minor, Weight: 500 }] };
-    if (weights !== "io.weight\n") {
-      const refused = refusal({ BlockIO: { Weight: 1000 } });
-      if (weights === "none\n") await refused.toThrow(/^set io.weight of cgroup \S+: the guest's kernel has no/);
-      return;
+    if (weights === "none\n") {
+      await refusal({ BlockIO: { Weight: 1000 } }).toThrow(/^set io.weight of cgroup \S+: the guest's kernel has no/);
+      kernelLacks(context, pod().machine, "the kernel has no weights; that they are refused was shown");
     }
+    if (weights !== "io.weight\n") kernelLacks(context, pod().machine, `the kernel has ${weights.trim()}`);
     await refusal({ BlockIO }).toThrow(
       /^write \S+\/io.weight "\S+ \d+": \S+ .*, from linux.resources.blockIO.weightDevice$/,
     );

@@ -71,15 +71,17 @@ test.runIf(isRoot)(
   },
 );
 
-test("an opaque directory hides what lower layers have in it, and a whiteout one name", async () => {
-  if (!isRoot) return;
-  using image = await unpacked([
-    [directory("d"), file("d/a", "1"), directory("d/e"), file("d/e/x", "1"), file("keep", "1"), file("gone", "1")],
-    [file("d/new", "2"), file("d/.wh..wh..opq"), file(".wh.gone")],
-  ]);
-  expect(treeOf(image.root)).toEqual({ "d/": "", "d/new": "2", keep: "1" });
-  expect(statSync(image.at("d")).isDirectory()).toBe(true);
-});
+test.runIf(isRoot)(
+  "an opaque directory hides what lower layers have in it, and a whiteout one name (as root)",
+  async () => {
+    using image = await unpacked([
+      [directory("d"), file("d/a", "1"), directory("d/e"), file("d/e/x", "1"), file("keep", "1"), file("gone", "1")],
+      [file("d/new", "2"), file("d/.wh..wh..opq"), file(".wh.gone")],
+    ]);
+    expect(treeOf(image.root)).toEqual({ "d/": "", "d/new": "2", keep: "1" });
+    expect(statSync(image.at("d")).isDirectory()).toBe(true);
+  },
+);
 
 test.runIf(isRoot)("directories that long names imply leave the guest its inodes too (as root)", async () => {
   using temporary = temporaryDirectory();
