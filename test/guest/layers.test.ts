@@ -100,6 +100,11 @@ const upper = (slot: number) => ({
   options: ["rw", "X-kata.overlay-upper", "X-kata.multi-layer=true", "X-kata.mkdir.path={{ mount 0 }}/upper:0755"],
 });
 const BASE = lower(1, partition(1));
+/** The same by the driver of its own, which needs no option. */
+const byDriver = ({ options, ...layer }: ReturnType<typeof lower>) => ({
+  ...{ ...layer, driver: "erofs.multi-layer" },
+  options: options.filter((word) => word !== "X-kata.multi-layer=true"),
+});
 
 async function create(id: string, line: string, layers: readonly object[]): Promise<void> {
   const mount_point = `/run/kata-containers/${id}/rootfs`;
@@ -119,10 +124,8 @@ const left = (id: string) =>
 
 test("a root of three layers, in partitions and checked, with one plugged in to be written to; the next agent takes all away", async () => {
   const waiting = run("whole", "cat which base; wc -l < checked; rm base; echo new > which; cat which; ls base", [
-    upper(5),
-    lower(4),
-    lower(1, [...partition(2), ...checked(verity.rootHash)]),
-    BASE,
+    byDriver(upper(5)),
+    ...[lower(4), lower(1, [...partition(2), ...checked(verity.rootHash)]), BASE].map(byDriver),
   ]);
   await plug("top", 4);
   await plug("upper", 5);
