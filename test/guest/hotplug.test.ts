@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { AgentClient } from "../../host/client/agent-client.ts";
+import { GUEST_SYSCTLS } from "../../agent/guest/guest-sysctls.ts";
+import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import type { Guest } from "../../host/machine/guest.ts";
 import { findProgram } from "../../host/machine/programs.ts";
 import type { Qmp } from "../../host/machine/qmp.ts";
@@ -20,6 +21,10 @@ import { plugProcessor } from "./plug-processor.ts";
 
 const MIB = 1 << 20;
 const HOOKS = "/run/hooks";
+/** What a storage of CreateSandbox shows at HOOKS. */
+const HOOKS_SOURCE = "/run/hooks-of-the-guest";
+/** Of the host, instead of 1024. */
+const PORT = 1030;
 /** In their order; those of startContainer are programs of the container's. */
 const KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"] as const;
 
@@ -35,9 +40,10 @@ describe("what is plugged into a running guest", () => {
     const modules = join(directory, "modules");
     await makeModules(modules, ["dummy", "xfs"]);
     const shares = [{ tag: "modules", directory: modules }];
-    machine = await startGuestMachine(512, { hotplug: true, shares, kernelArgs: ["agent.lock_modules=on"] });
+    const kernelArgs = ["agent.lock_modules=on", "agent.guest_sysctl=off", `agent.server_addr=vsock://-1:${PORT}`];
+    machine = await startGuestMachine(512, { hotplug: true, shares, kernelArgs });
     qmp = await machine.guest.qmp();
-    client = await machine.connect();
+    client = await connect(machine.guest.address(PORT));
   });
   afterAll(async () => {
     await client?.close();
@@ -65,9 +71,16 @@ describe("what is plugged into a running guest", () => {
   const appears = (path: string) =>
     shell(`i=0; while [ ! -e ${path} ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; ls ${path}`);
 
-  test("CreateSandbox loads kernel modules with their parameters; one that is not there fails it, and it may be asked again", async () => {
+  test("agent.server_addr takes the place of port 1024", async () => {
+    await expect(machine.connect()).rejects.toThrow(/^dial /);
+    expect((await client.health.check({})).status).toBe(1);
+  });
+
+  test("CreateSandbox loads kernel modules, mounts storages that need them, then looks for hooks in these; a module that is not there fails it, and it may be asked again", async () => {
     await shell("mount -t virtiofs modules /lib/modules");
-    await shell(`mkdir -p ${KINDS.map((kind) => `${HOOKS}/${kind}`).join(" ")} ${HOOKS}/poststop; cd ${HOOKS}
+    await plugDisk(3, (disk) => execFileSync(findProgram("mkfs.xfs") ?? "mkfs.xfs", ["-q", disk]), 320 * MIB);
+    const directories = [...KINDS, "poststop"].map((kind) => `${HOOKS_SOURCE}/${kind}`);
+    await shell(`mkdir -p ${directories.join(" ")}; cd ${HOOKS_SOURCE}
 echo '#!/bin/sh' >prestart/own; echo 'echo "$0 $* $(cat)" >>${HOOKS}/log' >>prestart/own; chmod 755 prestart/own
 for kind in ${KINDS.slice(1).join(" ")}; do cp prestart/own $kind; done
 cp prestart/own poststop/last; ln -s own prestart/link`);
@@ -76,15 +89,27 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
       kind: "internal",
       message: expect.stringMatching(/^kernel module nosuchmodule: \/sbin\/modprobe: .*not found/),
     });
+    const sysctls = () =>
+      shell(`cd /proc/sys; cat ${GUEST_SYSCTLS.map(([name]) => name.replaceAll(".", "/")).join(" ")} 2>/dev/null`);
+    const before = await sysctls();
+    expect(await shell("ls -d /run/hooks /sys/module/xfs 2>/dev/null")).toBe("");
     await client.agent.createSandbox({
       sandbox_id: "s",
       hostname: "h".repeat(80),
       guest_hook_path: HOOKS,
-      storages: machine.storages.map((storage) => ({ ...storage, options: [...storage.options, "dax"] })),
+      storages: [
+        ...machine.storages.map((storage) => ({ ...storage, options: [...storage.options, "dax"] })),
+        { driver: "bind", source: HOOKS_SOURCE, fstype: "bind", options: ["rbind"], mount_point: HOOKS },
+        { driver: "blk", source: "13/00", fstype: "xfs", mount_point: "/run/kata-containers/sandbox/storage/xfs" },
+      ],
       kernel_modules: [{ name: "dummy", parameters: ["numdummies=2"] }, { name: "xfs" }],
     });
     expect(await shell("ls /sys/class/net")).toMatch(/dummy0\s+dummy1/);
+    expect(await shell("grep ' xfs ' /proc/mounts")).toMatch(
+      /^\/dev\/vda \/run\/kata-containers\/sandbox\/storage\/xfs xfs rw/,
+    );
     expect(await shell("cat /proc/sys/kernel/modules_disabled"), "agent.lock_modules").toBe("1\n");
+    expect(await sysctls(), "agent.guest_sysctl").toBe(before);
     pod = new Pod(machine, client);
     expect((await pod.run(["hostname"])).stdout.toString()).toBe(`${"h".repeat(64)}\n`);
   });
@@ -172,17 +197,17 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
   test("swap is taken from a disk by its PCI path and by its path", async () => {
     await plugDisk(0, (file) => execFileSync(findProgram("mkswap") ?? "mkswap", [file], { stdio: "ignore" }));
     await client.agent.addSwap({ PCIPath: [0x10, 0] });
-    expect(await shell("cat /proc/swaps; swapoff /dev/vda")).toMatch(/^\/dev\/vda +partition\t+65532/m);
+    expect(await shell("cat /proc/swaps; swapoff /dev/vdb")).toMatch(/^\/dev\/vdb +partition\t+65532/m);
     await expect(client.agent.addSwap({ PCIPath: [0x1f, 7] })).rejects.toMatchObject({ kind: "internal" });
-    await client.agent.addSwapPath({ path: "/dev/vda" });
-    expect(await shell("cat /proc/swaps")).toMatch(/^\/dev\/vda +partition\t+65532/m);
-    await expect(client.agent.addSwapPath({ path: "/dev/vda" })).rejects.toThrow("swapon /dev/vda: EBUSY");
-    await shell("swapoff /dev/vda");
+    await client.agent.addSwapPath({ path: "/dev/vdb" });
+    expect(await shell("cat /proc/swaps")).toMatch(/^\/dev\/vdb +partition\t+65532/m);
+    await expect(client.agent.addSwapPath({ path: "/dev/vdb" })).rejects.toThrow("swapon /dev/vdb: EBUSY");
+    await shell("swapoff /dev/vdb");
   });
 
   test.each([
-    ["ext4", 1, "/dev/vdb", 64, ["-q"]],
-    ["xfs", 2, "/dev/vdc", 320, ["-q", "-f"]],
+    ["ext4", 1, "/dev/vdc", 64, ["-q"]],
+    ["xfs", 2, "/dev/vdd", 320, ["-q", "-f"]],
   ] as const)("a mounted volume of %s grows with its disk", async (type, port, device, mib, options) => {
     const size = mib * MIB;
     const mkfs = findProgram(`mkfs.${type}`) ?? `mkfs.${type}`;
