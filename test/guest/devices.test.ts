@@ -190,6 +190,21 @@ test("persistent memory is found by its name", async () => {
   expect(await rootedIn("nvdimm", "/dev/pmem1")).toMatch(/^memory\n\/dev\/pmem1 \/ ext4/);
 });
 
+test("persistent memory of virtio is found by its name", async () => {
+  const path = await makeDiskImage(directory, "virtio-memory", 128);
+  const size = 128 * 2 ** 20;
+  await qmp.execute("object-add", {
+    "qom-type": "memory-backend-file",
+    id: "vpm",
+    "mem-path": path,
+    size,
+    share: true,
+  });
+  await qmp.execute("device_add", { driver: "virtio-pmem-pci", id: "virtio-memory", memdev: "vpm", bus: "port0" });
+  expect(await rootedIn("nvdimm", "/dev/pmem2")).toMatch(/^virtio-memory\n\/dev\/pmem2 \/ ext4/);
+  expect(await machine.shell("readlink -f /sys/block/pmem2/device")).toMatch(/\/virtio\d+\/ndbus\d+\//);
+});
+
 const DENY_ALL = { Allow: false, Type: "a", Access: "rwm" };
 const allow = (Type: string, Major: number, Minor: number, Access: string) => ({
   ...{ Allow: true, Type, Major, Minor, Access },
@@ -219,6 +234,7 @@ test.each([
   ["blk (by its name)", { type: "blk", vm_path: "/dev/vdc" }],
   ["scsi", { type: "scsi", id: "3:1" }],
   ["nvdimm", { type: "nvdimm", vm_path: "/dev/pmem1" }],
+  ["nvdimm (of virtio-pmem)", { type: "nvdimm", vm_path: "/dev/pmem2" }],
 ])(
   "a container has a %s disk with the guest's numbers, and may do to it what the host's rule says",
   async (_, device) => {
