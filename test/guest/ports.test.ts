@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
-import { passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
+import { passfdEdgeScenarios, passfdScenarios, passfdThroughKills } from "../scenarios/passfd.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { policyScenario } from "../scenarios/policy.ts";
 import { readSpans } from "../scenarios/read-spans.ts";
@@ -98,6 +98,7 @@ describe("the guest's other ports, and options", () => {
     afterAll(() => pod?.client.close());
     const open = streamsByLog(() => machine.guest);
     passfdScenarios(() => pod, open);
+    passfdEdgeScenarios(() => pod, open);
 
     it("goes on after the agent was killed, and no byte is lost or comes twice", () =>
       passfdThroughKills(pod, open, { kills: 1, lines: 60_000 }));

@@ -1,44 +1,101 @@
+import { randomInt } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { VSOCK_ANY } from "../../agent/kernel/listeners.ts";
+import { nativeAddon } from "../../agent/kernel/native-addon.ts";
+import { connectVsock } from "../../agent/kernel/streams.ts";
+import { checked } from "../../agent/kernel/sys-result.ts";
+import { parseAddress } from "../../host/client/address.ts";
 import { dial } from "../../host/client/dial.ts";
 import type { Guest } from "../../host/machine/guest.ts";
 import { type OpenStream, passedSocket } from "../scenarios/passed-socket.ts";
 
 const LIMIT_MS = 10_000;
+/** Ports that other connections may take before a stream comes that was told before. */
+const AHEAD = 16;
 
 /**
  * Streams for stdio to a guest with `agent.log=debug`. The agent's log tells which port each has on our side, for not every
- * VMM says it in its answer to CONNECT; so they are opened one after the other.
+ * VMM says it in its answer to CONNECT; so they are opened one after the other. A VMM gives ports in a row: a stream that is
+ * to come later gets one some way ahead, and comes when it is that one's turn. Of the kernel a port can be asked for.
  */
 export function streamsByLog(guest: () => Guest): OpenStream {
-  const known = new Set<string>();
+  const known = new Set<number>();
   let turn: Promise<unknown> = Promise.resolve();
-  return () => {
-    const opened = turn.then(() => openOne(guest(), known));
-    turn = opened.catch(() => undefined);
-    return opened;
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = turn.then(work);
+    turn = done.catch(() => undefined);
+    return done;
   };
+  return (options) =>
+    inTurn(async () => {
+      if (options?.later === true && parseAddress(guest().address(1027)).kind === "vsock") {
+        const own = randomInt(1024, 2 ** 31);
+        known.add(own);
+        return passedSocket(own, () => dialFrom(guest(), own), options);
+      }
+      const { port, socket } = await openOne(guest(), known);
+      if (options?.later !== true) return passedSocket(port, async () => socket);
+      socket.destroy();
+      const own = port + AHEAD;
+      return passedSocket(own, () => inTurn(() => openAs(guest(), known, own)), options);
+    });
 }
 
-/** `known` gets its port: those that were there before are in it. */
-async function openOne(guest: Guest, known: Set<string>) {
+/** Over the vsock of this machine's kernel. */
+function dialFrom(guest: Guest, own: number): Promise<Duplex> {
+  const addon = nativeAddon();
+  const vsockSocket = () => {
+    const fd = checked(addon.vsockSocket(), "socket", "vsock");
+    checked(addon.bindVsock(fd, VSOCK_ANY, own), "bind", `vsock port ${own}`);
+    return fd;
+  };
+  const bound = Object.create(addon, { vsockSocket: { value: vsockSocket } });
+  return dial(guest.address(1027), {
+    dialVsock: (cid, port, signal) => connectVsock({ cid, port }, signal, bound),
+  });
+}
+
+async function openOne(guest: Guest, known: Set<number>): Promise<{ port: number; socket: Duplex }> {
   const socket = await dial(guest.address(1027));
+  await using log = await portsInLog(guest, known);
+  return { port: await log.next(), socket };
+}
+
+async function openAs(guest: Guest, known: Set<number>, own: number): Promise<Duplex> {
+  await using log = await portsInLog(guest, known);
+  for (let tries = 0; tries <= AHEAD; tries++) {
+    const socket = await dial(guest.address(1027));
+    if ((await log.next()) === own) return socket;
+    socket.destroy();
+  }
+  throw new Error(`no stream has got port ${own}`);
+}
+
+/** Ports of streams as they come in, those in `known` left out; each is in it from then on. */
+async function portsInLog(guest: Guest, known: Set<number>) {
   const log = await dial(guest.address(1025));
   const limit = setTimeout(() => log.destroy(), LIMIT_MS);
+  const data = log[Symbol.asyncIterator]();
   let text = "";
-  try {
-    for await (const data of log) {
-      text += String(data);
-      const ports = Array.from(
-        text.matchAll(/"port":(\d+),"msg":"stream for stdio came in"/g),
-        ([, port = ""]) => port,
-      );
-      const port = ports.find((it) => !known.has(it));
-      if (port === undefined) continue;
-      known.add(port);
-      return await passedSocket(Number(port), async () => socket);
-    }
-  } finally {
-    clearTimeout(limit);
-    log.destroy();
-  }
-  throw new Error("the agent's log tells of no stream");
+  return {
+    async next(): Promise<number> {
+      for (;;) {
+        const told = Array.from(text.matchAll(/"port":(\d+),"msg":"stream for stdio came in"/g), ([, it]) =>
+          Number(it),
+        );
+        const port = told.find((it) => !known.has(it));
+        if (port !== undefined) {
+          known.add(port);
+          return port;
+        }
+        const { value, done } = await data.next();
+        if (done === true) throw new Error("the agent's log tells of no stream");
+        text += String(value);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      clearTimeout(limit);
+      log.destroy();
+    },
+  };
 }
