@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { startRegistry } from "../../agent/storage/image/testing/registry.ts";
@@ -12,7 +12,7 @@ import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
-import { makeServicePlace } from "./service-agent.ts";
+import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
 
 const reason = whyNoNamespaces();
 const address = `unix://@guestd-options-${process.pid}`;
@@ -30,6 +30,29 @@ function pull(client: AgentClient, source: string): Promise<unknown> {
     storages: [storage],
     OCI: ociSpec(ROOT, ["/bin/busybox", "cat", "/etc/hello"]),
   });
+}
+
+/** A client of an agent that has these lines in its configuration. */
+async function startWith(place: ServicePlace, lines: readonly string[]): Promise<AgentClient> {
+  const config = join(place.directory, "agent.toml");
+  writeFileSync(config, `${[`server_addr = "${address}"`, ...lines].join("\n")}\n`);
+  await place.start({}, ["--config", config]).listening();
+  return connect(address);
+}
+
+/** What a container has in the variable of a CDI device that its environment asks for. */
+async function valueFromCdi({ directory }: ServicePlace, client: AgentClient): Promise<string> {
+  const devices = [{ name: "0", containerEdits: { env: ["FROM_CDI=yes"] } }];
+  mkdirSync(join(directory, "run/cdi"));
+  writeFileSync(
+    join(directory, "run/cdi/thing.json"),
+    JSON.stringify({ cdiVersion: "0.6.0", kind: "test.guestd/thing", devices }),
+  );
+  const rootfs = (name: string) => makeBusyboxRootfs(join(directory, name));
+  const pod = new Pod({ rootfs } as unknown as Machine, client); // all that `run` uses
+  const { Process } = ociSpec("/", ["sh", "-c", "echo [$FROM_CDI]"]);
+  const Env = ["PATH=/bin", "VISIBLE_CDI_DEVICES=test.guestd/thing=0"];
+  return (await pod.run([], { Process: { ...Process, Env } })).stdout.toString();
 }
 
 /** How long it took to be refused, in ms, and with what. */
@@ -74,6 +97,43 @@ describe(`options of a whole agent${reason === undefined ? "" : ` (skipped: ${re
     });
     expect(asked.ms).toBeGreaterThan(1900);
     expect(asked.ms).toBeLessThan(25_000);
+  });
+
+  it("agent.hotplug_timeout, agent.deny_calls, agent.visible_cdi_devices", async () => {
+    await using place = makeServicePlace();
+    const denied = 'deny_calls = "ListRoutes,ListInterfacesRequest"';
+    await using client = await startWith(place, ["hotplug_timeout = 1", denied, "visible_cdi_devices = true"]);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+
+    const storages = [{ driver: "blk", source: "/dev/vdnever", fstype: "ext4", mount_point: "/run/never" }];
+    const OCI = ociSpec("/none", ["true"]);
+    const missed = await refusal(() => client.agent.createContainer({ container_id: "asks", storages, OCI }));
+    expect(missed.error).toMatchObject({ message: expect.stringMatching(/\/dev\/vdnever: not there after 1000 ms; /) });
+    expect(missed.ms).toBeGreaterThan(900);
+
+    for (const [call, name] of [
+      ["listRoutes", "ListRoutes"],
+      ["listInterfaces", "ListInterfaces"],
+    ] as const) {
+      await expect(client.agent[call]({})).rejects.toMatchObject({
+        code: 7,
+        message: `${name}Request is blocked by policy: agent.deny_calls names it`,
+      });
+    }
+    expect(await valueFromCdi(place, client)).toBe("[yes]\n");
+  });
+
+  it("agent.allow_calls; without agent.visible_cdi_devices the variable of a container asks for nothing", async () => {
+    await using place = makeServicePlace();
+    const allowed = ["CreateSandbox", "CreateContainer", "StartContainer", "ReadStreamRequest", "WaitProcess"];
+    const calls = [...allowed, "RemoveContainer"].join();
+    await using client = await startWith(place, [`allow_calls = "${calls}"`]);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    await expect(client.agent.listRoutes({})).rejects.toMatchObject({
+      code: 7,
+      message: "ListRoutesRequest is blocked by policy: agent.allow_calls does not name it",
+    });
+    expect(await valueFromCdi(place, client)).toBe("[]\n");
   });
 
   it.each([

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connect } from "../../host/client/agent-client.ts";
 import { Guest } from "../../host/machine/guest.ts";
 import { buildDebugImage } from "./guest-machine.ts";
 
 const LIMIT_MS = 30_000;
+
+const CONFIG = "/run/agent.toml";
 
 describe("agent.debug_console without a port", () => {
   const lines: string[] = [];
@@ -17,7 +20,7 @@ describe("agent.debug_console without a port", () => {
       kernel: join(image, "vmlinuz"),
       initrd: join(image, "initrd.cpio.gz"),
       image: join(image, "guest.img"),
-      kernelArgs: ["agent.debug_console"],
+      kernelArgs: ["agent.debug_console", `agent.config_file=${CONFIG}`, "agent.deny_calls=GetMetrics"],
       consoleInput: true,
       onConsole: (line) => lines.push(line),
     });
@@ -61,5 +64,22 @@ describe("agent.debug_console without a port", () => {
     guest.type("kill -9 $(pidof node)\n");
     await shows(/guestd: listening/, killed);
     expect(await type("echo shell $$")).toBe(second);
+  });
+
+  it("agent.config_file takes the place of the command line; while there is no such file, the command line is used", async () => {
+    await using client = await connect(guest.address(1024));
+    const denied = { code: 7, message: expect.stringContaining("agent.deny_calls names it") };
+    await expect(client.agent.getMetrics({})).rejects.toMatchObject(denied);
+    expect((await client.agent.getGuestDetails({})).agent_details).toBeTruthy();
+    await shows(/option agent\.config_file=\/run\/agent\.toml: .*; the command line is used/);
+
+    await type(`printf 'debug_console = true\ndeny_calls = "GetGuestDetails"\n' >${CONFIG}`);
+    const killed = lines.length;
+    guest.type("kill -9 $(pidof node)\n");
+    await shows(/guestd: listening/, killed);
+    await expect(client.agent.getGuestDetails({})).rejects.toMatchObject(denied);
+    expect((await client.agent.getMetrics({})).metrics).toContain("kata_agent_scrape_count 1\n");
+    expect(lines.slice(killed).join("\n")).not.toContain("config_file");
+    expect(await type("echo still $(id -u)")).toBe("still 0");
   });
 });
