@@ -1,10 +1,12 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { createReadStream, createWriteStream, mkdtempSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { compressionOf, decompress } from "./decompress.ts";
 import { ImageError, reason } from "./image-error.ts";
+import { onProcessEnd } from "./process-end.ts";
+import { removeTree, removeTreeSync } from "./remove-tree.ts";
 import { tarEntries } from "./tar-entries.ts";
 
 /** The files of an image, by their names in the layout. */
@@ -52,8 +54,9 @@ async function tarStore(path: string): Promise<BlobStore> {
 
 /** A file in the middle of a compressed tar can't be reached: it is decompressed to a temporary file first. */
 async function compressedStore(source: AsyncIterable<Uint8Array>): Promise<BlobStore> {
-  const directory = await mkdtemp(join(tmpdir(), "guestd-image-"));
-  const remove = () => rm(directory, { recursive: true, force: true });
+  const directory = mkdtempSync(join(tmpdir(), "guestd-image-"));
+  const forget = onProcessEnd(() => removeTreeSync(directory));
+  const remove = () => removeTree(directory).finally(forget);
   try {
     const path = join(directory, "image.tar");
     await pipeline(source, createWriteStream(path, { mode: 0o600 }));

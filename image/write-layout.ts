@@ -1,10 +1,11 @@
-import { createWriteStream } from "node:fs";
+import { createWriteStream, rmSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 import { digestOf } from "./digest.ts";
 import type { Platform } from "./platform.ts";
+import { onProcessEnd } from "./process-end.ts";
 
 /** A file, directory, link or whatever tar knows; of `time` 0, so that the same input gives the same bytes. */
 export type LayerEntry = Omit<Parameters<ReturnType<typeof pack>["entry"]>[0], "mtime" | "size"> & {
@@ -41,8 +42,14 @@ export interface LayoutImage {
 export async function writeLayout(path: string, image: LayoutImage): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   const tar = await packTar(layoutEntries(image));
-  await pipeline([tar], createWriteStream(temporary));
-  await rename(temporary, path);
+  const forget = onProcessEnd(() => rmSync(temporary, { force: true }));
+  try {
+    await pipeline([tar], createWriteStream(temporary));
+    await rename(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+    forget();
+  }
 }
 
 /** The files of an OCI layout. */

@@ -1,10 +1,24 @@
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { withTemporary } from "./with-temporary.ts";
+
+/** Root without the right to pass over modes; others have no such right. */
+const withoutRoot = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
+const nodeWith = (script: string) => [process.execPath, "--input-type=module", "--eval", script, import.meta.dirname];
+
+/** A build whose program writes its own number and then goes on; a folder that nobody may enter is there too. */
+const BUILD = `
+  import { mkdirSync } from "node:fs";
+  const { withTemporary } = await import(process.argv[1] + "/with-temporary.ts");
+  const { run } = await import(process.argv[1] + "/run.ts");
+  await withTemporary(process.argv[2], (temporary) => {
+    mkdirSync(temporary + "/shut/in", { recursive: true });
+    return run("sh", ["-c", "chmod 0 $1/shut; echo $$ > $0; exec sleep 1000", process.argv[3], temporary]);
+  });`;
 
 describe("withTemporary", () => {
   let directory = "";
@@ -32,24 +46,59 @@ describe("withTemporary", () => {
     expect((await readdir(directory)).sort()).toEqual([running, "guest.img"]);
   });
 
-  test.each(["SIGINT", "SIGTERM"] as const)("removes it, and ends its programs, when %s comes", async (signal) => {
+  test("removes folders that their owner may not enter, also those of killed builds", async () => {
+    const { pid: ended } = spawnSync("true");
+    await mkdir(join(directory, `.building-${ended}-abc/shut/in`), { recursive: true });
+    await chmod(join(directory, `.building-${ended}-abc/shut`), 0);
     const script = `
+      import { chmodSync, mkdirSync } from "node:fs";
       const { withTemporary } = await import(process.argv[1] + "/with-temporary.ts");
-      const { run } = await import(process.argv[1] + "/run.ts");
-      await withTemporary(process.argv[2], (temporary) =>
-        run("sh", ["-c", 'echo text > "$1/file"; echo $$ > "$0"; exec sleep 1000', process.argv[3], temporary]));`;
+      for (const fails of [false, true]) {
+        const made = withTemporary(process.argv[2], async (temporary) => {
+          mkdirSync(temporary + "/shut/in", { recursive: true });
+          chmodSync(temporary + "/shut", 0);
+          if (fails) throw new Error("on purpose");
+        });
+        await made.catch((error) => console.log(error.message));
+      }`;
+    const [program = "", ...args] = [...withoutRoot, ...nodeWith(script), directory];
+    const { stdout, stderr } = spawnSync(program, args, { encoding: "utf8" });
+    expect([stdout, stderr]).toEqual(["on purpose\n", ""]);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  /** Waits for the build to be at work, ends it, and looks whether its folder and its program are gone. */
+  async function ending(argv: readonly string[], end: (child: ChildProcess) => void): Promise<unknown> {
     const [work, pidFile] = [join(directory, "work"), join(directory, "pid")];
-    const args = ["--input-type=module", "--eval", script, import.meta.dirname, work, pidFile];
-    const child = spawn(process.execPath, args);
+    const [program = "", ...args] = argv.map((one) => one.replace("WORK", work).replace("PID", pidFile));
+    const child = spawn(program, args, { stdio: ["pipe", "ignore", "inherit"] });
+    const exit = once(child, "exit");
     await expect.poll(() => readFile(pidFile, "utf8").catch(() => ""), { timeout: 20_000 }).toMatch(/^\d+\n$/);
     expect(await readdir(work)).toHaveLength(1);
-    child.kill(signal);
-    expect(await once(child, "exit")).toEqual([null, signal]);
-    expect(await readdir(work)).toEqual([]);
+    end(child);
+    const ended = await exit;
+    await expect.poll(() => readdir(work), { timeout: 20_000 }).toEqual([]);
     const pid = (await readFile(pidFile, "utf8")).trim();
     // gone, or dead where nobody reaps it
     const state = () => readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") Z");
     await expect.poll(state, { timeout: 20_000 }).toMatch(/\) [ZX]/);
+    return ended;
+  }
+
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "removes it, and ends its programs, when %s comes",
+    async (signal) => {
+      const argv = [...withoutRoot, ...nodeWith(BUILD), "WORK", "PID"];
+      expect(await ending(argv, (child) => child.kill(signal))).toEqual([null, signal]);
+    },
+  );
+
+  test.each<[string, (terminal: ChildProcess) => unknown]>([
+    ["^C", (terminal) => terminal.stdin?.write("\x03")],
+    ["the end of the terminal", (terminal) => terminal.kill("SIGKILL")],
+  ])("and at %s, which comes to all of its programs", async (_what, end) => {
+    const argv = [...withoutRoot, ...nodeWith(BUILD)].map((one) => `'${one}'`);
+    await ending(["script", "-qfc", `exec ${argv.join(" ")} 'WORK' 'PID'`, "/dev/null"], end);
   });
 
   test("leaves a signal to who listens, and does not listen for longer than there is a folder", async () => {

@@ -1,16 +1,11 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
-import { fullDisk } from "./build-error.ts";
+import { rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { withTemporary } from "./with-temporary.ts";
 
 /** Writes a value as JSON; the file appears whole, by rename. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  const temporary = `${path}.${process.pid}`;
-  await mkdir(dirname(path), { recursive: true });
-  try {
-    await writeFile(temporary, `${JSON.stringify(value, undefined, 1)}\n`);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw fullDisk(error, dirname(path));
-  }
+  await withTemporary(dirname(path), async (work) => {
+    await writeFile(join(work, "json"), `${JSON.stringify(value, undefined, 1)}\n`);
+    await rename(join(work, "json"), path);
+  });
 }

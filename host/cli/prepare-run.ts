@@ -1,11 +1,11 @@
 import { dirname } from "node:path";
 import type { Image } from "../../image/read-image.ts";
+import { removeTree } from "../../image/remove-tree.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
-import { removeTree } from "../sandbox/remove-tree.ts";
 import { makeSharedFolder, rootfsPlace } from "../sandbox/shared-folder.ts";
 import { unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import { bootKeptGuest, type KeptGuestOptions } from "./kept-guest.ts";

@@ -1,8 +1,8 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { onProcessEnd } from "../../image/process-end.ts";
 import { Console } from "./console.ts";
-import { onProcessEnd } from "./exit-hooks.ts";
 import { MachineError } from "./machine-error.ts";
 
 /** How a program ended: its exit status, or the signal that ended it. */

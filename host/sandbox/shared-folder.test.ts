@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { removeTree } from "./remove-tree.ts";
+import { removeTree } from "../../image/remove-tree.ts";
 import { makeRootfs, makeSharedFolder, rootfsPlace } from "./shared-folder.ts";
 
 const NOBODY = 65_534;

@@ -1,11 +1,10 @@
-import { rmSync } from "node:fs";
 import { chmod, mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onProcessEnd } from "../../image/process-end.ts";
+import { removeTree, removeTreeSync } from "../../image/remove-tree.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
-import { onProcessEnd } from "../machine/exit-hooks.ts";
 import type { Share } from "../machine/virtiofs.ts";
-import { removeTree } from "./remove-tree.ts";
 
 /** Kata's names: hosts and agents agree on them. */
 export const SHARED_TAG = "kataShared";
@@ -22,7 +21,7 @@ export interface SharedFolder {
 /** Makes an empty one in the temporary directory; it is removed with this process if not before. */
 export async function makeSharedFolder(): Promise<SharedFolder> {
   const directory = await mkdtemp(join(tmpdir(), "guestd-share-"));
-  const forget = onProcessEnd(() => rmSync(directory, { recursive: true, force: true }));
+  const forget = onProcessEnd(() => removeTreeSync(directory));
   return {
     directory,
     share: { tag: SHARED_TAG, directory },

@@ -1,4 +1,4 @@
-import { chmod, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../run.ts";
@@ -16,10 +16,6 @@ export function unpackedSquashfs(fileSystem: Buffer): Promise<Tree> {
   return withTemporary(tmpdir(), async (work) => {
     await writeFile(join(work, "image"), fileSystem);
     await run("unsquashfs", [...OPTIONS, "image"], { cwd: work });
-    const root = join(work, "root");
-    const tree = await folderTree(root, { modeOf: (mode) => mode });
-    // A folder that its owner can't write to would stay behind.
-    for (const [path, { type }] of tree) if (type === "directory") await chmod(join(root, path), 0o700);
-    return tree;
+    return folderTree(join(work, "root"), { modeOf: (mode) => mode });
   });
 }

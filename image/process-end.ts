@@ -5,7 +5,8 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Runs a synchronous clean-up when this process ends: by exit, by an uncaught error, or by SIGINT, SIGTERM or SIGHUP.
- * A process with a handler of its own for the signal decides itself when it ends. Returns the way to call it off.
+ * A process with a handler of its own for the signal decides itself when it ends. One that throws keeps no other from its
+ * work. Returns the way to call it off.
  */
 export function onProcessEnd(hook: Hook): () => void {
   if (hooks.size === 0) {
@@ -21,7 +22,13 @@ export function onProcessEnd(hook: Hook): () => void {
 }
 
 function runHooks(): void {
-  for (const hook of [...hooks]) hook();
+  for (const hook of [...hooks]) {
+    try {
+      hook();
+    } catch {
+      // nobody is left who could be told
+    }
+  }
 }
 
 function endBySignal(name: NodeJS.Signals): void {
