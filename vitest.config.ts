@@ -11,6 +11,7 @@ const LONG = [
   "test/agent/runtimes.test.ts",
   "test/agent/scenarios.test.ts",
   "test/oci-runtime/validation.test.ts",
+  "test/agent/grpc-ends.test.ts",
 ];
 
 /** Of a fresh clone nothing is known of how long files take. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { whyNoNamespaces } from "../init/harness.ts";
-import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startHostAgent } from "./host-agent.ts";
 
@@ -16,5 +16,6 @@ describe(`the agent in namespaces${reason === undefined ? "" : ` (skipped: ${rea
   afterAll(() => machine?.[Symbol.asyncDispose]());
   scenariosOver("ttrpc", () => machine, { limits: false });
   scenariosOver("grpc", () => machine, { limits: false });
-  lastScenarios(() => machine);
+  hostileFrames(() => machine);
+  lastScenarios("ttrpc", () => machine);
 });

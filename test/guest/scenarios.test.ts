@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
+import { hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import { brokenBundleScenarios, CANNOT_LOAD } from "../scenarios/broken-bundles.ts";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
@@ -14,7 +14,8 @@ describe("the agent in a real guest", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
   scenariosOver("ttrpc", () => machine, { limits: true });
-  lastScenarios(() => machine);
+  hostileFrames(() => machine);
+  lastScenarios("ttrpc", () => machine);
 
   describe("a rootfs on virtio-fs that changes while containers are made of it", () => {
     let pod: Pod;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { startGuestMachine } from "../guest/guest-machine.ts";
-import { scenariosOver } from "../scenarios/all.ts";
+import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 
 /** All of them; `npm test` runs those of calls in a guest, and all of them in namespaces. */
 describe("the agent in a real guest", () => {
@@ -10,4 +10,5 @@ describe("the agent in a real guest", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
   scenariosOver("grpc", () => machine, { limits: true });
+  lastScenarios("grpc", () => machine);
 });

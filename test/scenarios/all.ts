@@ -4,6 +4,7 @@ import { cgroupScenarios } from "./cgroup-paths.ts";
 import { confinementScenarios } from "./confinement.ts";
 import { containerScenarios } from "./containers.ts";
 import { copyFileScenarios } from "./copy-file.ts";
+import type { CurrentPod } from "./current-pod.ts";
 import { defaultSeccompScenarios } from "./default-seccomp.ts";
 import { deviceFilterScenarios } from "./device-filter.ts";
 import { deviceScenarios } from "./devices.ts";
@@ -114,14 +115,17 @@ function launchScenarios(pod: () => Pod, { limits }: Options): void {
   describe("resources", () => resourceScenarios(pod));
 }
 
-/** Those after which the sandbox is gone, and those of a connection that speaks no protocol. */
-export function lastScenarios(machine: () => Machine): void {
+/** Frames are ttRPC's; those of gRPC are HTTP/2's, which Node reads. */
+export function hostileFrames(machine: () => Machine): void {
   describe("hostile frames", () => hostileScenarios(machine));
+}
 
-  describe("when things end", () => {
-    const current = {} as { pod: Pod };
+/** Those in which the agent dies, disks are full and containers go. */
+export function lastScenarios(protocol: Protocol, machine: () => Machine): void {
+  describe(`when things end, over ${protocol}`, () => {
+    const current = { options: { protocol } } as CurrentPod;
     beforeAll(async () => {
-      current.pod = await Pod.open(machine(), await machine().connect());
+      current.pod = await Pod.open(machine(), await machine().connect(current.options));
     });
     afterAll(() => current.pod?.client.close());
     describe("a full disk", () => fullDiskScenarios(() => current.pod));

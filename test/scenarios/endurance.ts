@@ -2,15 +2,12 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
+import { type CurrentPod, reconnect as reconnectTo } from "./current-pod.ts";
 import { ociSpec } from "./oci.ts";
-import { Pod } from "./pod.ts";
 
 /** What must hold when the agent dies, when containers go, and when ids clash. The pod's client is replaced after a kill. */
-export function enduranceScenarios(current: { pod: Pod }): void {
-  const reconnect = async () => {
-    await current.pod.client.close();
-    current.pod = new Pod(current.pod.machine, await current.pod.machine.connect(), current.pod.annotations);
-  };
+export function enduranceScenarios(current: CurrentPod): void {
+  const reconnect = () => reconnectTo(current);
 
   it("loses no container, exit code or output when the agent is killed while numbered lines are printed", async () => {
     const { machine } = current.pod;

@@ -31,7 +31,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
   it.each(["bytes", "inodes"] as const)(
     "without %s left: CreateContainer says which file, and leaves nothing",
     async (lack) => {
-      const rootfs = pod().machine.rootfs(`full-${lack}`);
+      const rootfs = pod().machine.rootfs(`full-${lack}-${Date.now().toString(36)}`);
       const running = await pod().create(["sleep", "1000"], {}, rootfs);
       await pod().client.agent.startContainer({ container_id: running });
       const before = await shell(TRACES);

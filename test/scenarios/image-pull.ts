@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
+import { type CurrentPod, reconnect } from "./current-pod.ts";
 import { type ImageRegistry, startImageRegistry } from "./image-registry.ts";
 import { ociSpec } from "./oci.ts";
-import { Pod } from "./pod.ts";
 
 const SIGTERM = 15;
 
 /** Containers whose root the guest gets itself, as hosts ask for it. The pod's client is replaced after a kill. */
-export function imagePullScenarios(current: { pod: Pod }): void {
+export function imagePullScenarios(current: CurrentPod): void {
   let registry: ImageRegistry;
   let count = 0;
   beforeAll(async () => {
@@ -110,8 +110,7 @@ export function imagePullScenarios(current: { pod: Pod }): void {
     expect(await images()).toBe("2\n2\n");
     await current.pod.machine.killAgent();
     await cutOff;
-    await current.pod.client.close();
-    current.pod = new Pod(current.pod.machine, await current.pod.machine.connect(), current.pod.annotations);
+    await reconnect(current);
     registry.stall(false);
     expect((await current.pod.finish(id, id)).stdout.toString()).toMatch(/^upper x+$/);
     expect(await images()).toBe("1\n1\n");

@@ -34,7 +34,7 @@ export interface ImageRegistry {
 /** A container of the pod that serves an image of two layers: busybox, then a change of it. */
 export async function startImageRegistry(pod: Pod, port: number): Promise<ImageRegistry> {
   const { machine } = pod;
-  const root = machine.rootfs(`registry-${process.pid}-${port}`);
+  const root = machine.rootfs(`registry-${Date.now().toString(36)}-${port}`);
   const onHost = machine.hostPath(root);
   const busybox = readFileSync(join(onHost, "bin/busybox"));
   const link = (name: string): LayerEntry => ({ name, type: "symlink", linkname: "busybox", mode: 0o777 });

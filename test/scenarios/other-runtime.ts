@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { containerScenarios } from "./containers.ts";
+import type { CurrentPod } from "./current-pod.ts";
 import { enduranceScenarios } from "./endurance.ts";
 import { limitScenarios } from "./limits.ts";
 import type { Machine } from "./machine.ts";
@@ -15,7 +16,7 @@ export function otherRuntimeScenarios(
   runtime: string,
   parts: readonly SharedScenarios[],
 ): void {
-  const current = {} as { pod: Pod };
+  const current = {} as CurrentPod;
   beforeAll(async () => {
     current.pod = await Pod.open(machine(), await machine().connect(), { "guestd.runtime": runtime });
   });
