@@ -15,5 +15,5 @@ describe(`the agent in namespaces${reason === undefined ? "" : ` (skipped: ${rea
     machine = await startHostAgent();
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  lastScenarios("grpc", () => machine);
+  lastScenarios("grpc", () => machine, { limits: false });
 });

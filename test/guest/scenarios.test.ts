@@ -15,7 +15,7 @@ describe("the agent in a real guest", () => {
   afterAll(() => machine?.[Symbol.asyncDispose]());
   scenariosOver("ttrpc", () => machine, { limits: true });
   hostileFrames(() => machine);
-  lastScenarios("ttrpc", () => machine);
+  lastScenarios("ttrpc", () => machine, { limits: true });
 
   describe("a rootfs on virtio-fs that changes while containers are made of it", () => {
     let pod: Pod;

@@ -10,5 +10,5 @@ describe("the agent in a real guest", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
   scenariosOver("grpc", () => machine, { limits: true });
-  lastScenarios("grpc", () => machine);
+  lastScenarios("grpc", () => machine, { limits: true });
 });

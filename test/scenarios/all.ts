@@ -25,6 +25,7 @@ import { namespaceScenarios } from "./namespaces.ts";
 import { namespacesByPath } from "./namespaces-by-path.ts";
 import { observationScenarios } from "./observation.ts";
 import { oomScenarios } from "./oom.ts";
+import { openPollScenario } from "./open-poll.ts";
 import { pauseScenarios } from "./pause.ts";
 import { Pod } from "./pod.ts";
 import { processEndScenarios } from "./process-ends.ts";
@@ -121,7 +122,7 @@ export function hostileFrames(machine: () => Machine): void {
 }
 
 /** Those in which the agent dies, disks are full and containers go. */
-export function lastScenarios(protocol: Protocol, machine: () => Machine): void {
+export function lastScenarios(protocol: Protocol, machine: () => Machine, { limits }: Options): void {
   describe(`when things end, over ${protocol}`, () => {
     const current = { options: { protocol } } as CurrentPod;
     beforeAll(async () => {
@@ -131,5 +132,7 @@ export function lastScenarios(protocol: Protocol, machine: () => Machine): void 
     describe("a full disk", () => fullDiskScenarios(() => current.pod));
     describe("images that the guest gets", () => imagePullScenarios(current));
     enduranceScenarios(current);
+    // A gRPC connection ends with its agent; in namespaces memory may have no limits.
+    if (limits && protocol === "ttrpc") openPollScenario(() => current.pod);
   });
 }

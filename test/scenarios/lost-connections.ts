@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { AgentClient, ConnectOptions } from "../../host/client/agent-client.ts";
 import { killClient } from "./kill-client.ts";
 import type { Machine } from "./machine.ts";
-import { ociSpec } from "./oci.ts";
+import { startEater } from "./memory-eater.ts";
 import { Pod } from "./pod.ts";
 
 /** Connections that are closed, before one that dies with its host. */
@@ -10,9 +10,6 @@ const CLOSED = 3;
 /** What it prints each time. */
 const LINES = Array.from({ length: 200 }, (_, index) => `${index + 1}\n`).join("");
 const COUNTS = "while read n; do [ $n = end ] && exit 5; seq 1 $n; seq 1 $n >&2; done";
-/** More than its limit allows. */
-const EATS = "read go; x=0123456789abcdef; while :; do x=$x$x; done";
-const LIMIT = 24 << 20;
 
 /**
  * Connections that end while they read, wait and poll. What happens then is told to those who ask next: every byte,
@@ -77,13 +74,6 @@ function waitingCalls({ agent }: AgentClient, { container_id, exec_id }: { conta
 
 async function toldOf({ agent }: AgentClient, eater: string): Promise<void> {
   expect((await agent.getOOMEvent({}, { timeoutMs: 30_000 })).container_id).toBe(eater);
-}
-
-/** It takes its memory when it reads a line. */
-function startEater(pod: Pod): Promise<string> {
-  const { Linux } = ociSpec("/", []);
-  const Resources = { Memory: { Limit: LIMIT, Swap: LIMIT } };
-  return pod.start(["sh", "-c", EATS], { Linux: { ...Linux, Resources } });
 }
 
 async function print(pod: Pod, container_id: string): Promise<void> {
