@@ -95,6 +95,37 @@ test("a cgroup under pressure is let alone, and taking ends when it comes under 
   expect(commands(guest).slice(1)).toEqual(["+ 12 0 4 0 1", "- 12 0 2 0 1024"]);
 });
 
+test.each([
+  [2, 1],
+  [3, 2],
+])(
+  "over a periodPsiPercentLimit of %d nothing is done: of two periods, the second with 3 %%, %d",
+  async (limit, aged) => {
+    const { guest, part } = await guestWith(10);
+    const limits = { ...settings, evictionRunAgingCountMin: 9, periodPsiPercentLimit: limit };
+    await part.round(limits, running());
+    guest.ms = 1000;
+    guest.files.set("/cg/pod/a/io.pressure", CALM.replace("1000", "31000"));
+    await part.round(limits, running());
+    expect(commands(guest)).toHaveLength(aged);
+  },
+);
+
+test.each([
+  [49, 1],
+  [50, 5],
+])("over an evictionPsiPercentLimit of %d no more is taken: at 50 %%, %d times", async (limit, taken) => {
+  const { guest, part } = await guestWith(5000);
+  const play = guest.onWrite;
+  guest.onWrite = (path, text) => {
+    if (text.startsWith("-")) guest.ms += 100;
+    guest.files.set("/cg/pod/a/io.pressure", CALM.replace("1000", String(guest.ms * 500)));
+    return play(path, text);
+  };
+  await part.round({ ...settings, evictionRunAgingCountMin: 0, evictionPsiPercentLimit: limit }, running());
+  expect(commands(guest).filter((line) => line.startsWith("-"))).toHaveLength(taken);
+});
+
 test("it ends when the kernel takes nothing more", async () => {
   const { guest, part } = await guestWith(5000);
   guest.onWrite = () => undefined;

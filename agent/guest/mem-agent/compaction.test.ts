@@ -67,6 +67,43 @@ test.each([
   expect(guest.lines).toEqual([[{ ms: seconds * 1000, ended }, "memory was compacted"]]);
 });
 
+test.each([
+  ["over a periodPsiPercentLimit of 2 nothing is done at 3 %", { periodPsiPercentLimit: 2 }, 0],
+  ["up to a periodPsiPercentLimit of 3 it is done at 3 %", { periodPsiPercentLimit: 3 }, 1],
+  ["with a compactOrder of 1 five small blocks are not worth it", { compactOrder: 1, compactForceTimes: 99 }, 0],
+  ["with a compactOrder of 2 eleven pages are worth it", { compactOrder: 2, compactForceTimes: 99 }, 1],
+])("%s", async (_, changed, times) => {
+  const guest = testingGuest({ ...FILES, "/proc/meminfo": "MemFree:    0 kB\n" });
+  const part = new Compaction(guest);
+  const force = { ...settings, compactForceTimes: 0, compactThreshold: 8 };
+  await part.round({ ...force, compactForceTimes: 99, compactThreshold: 99_999 }, running());
+  guest.ms = 1000;
+  guest.files.set("/proc/pressure/io", CALM.replace("1000", "31000"));
+  await part.round({ ...force, periodPsiPercentLimit: 3, ...changed }, running());
+  expect(guest.written).toHaveLength(times);
+});
+
+test("it is ended over a compactPsiPercentLimit, not up to it", async () => {
+  const guest = testingGuest(FILES);
+  const part = new Compaction(guest);
+  let given: AbortSignal | undefined;
+  guest.onWrite = (_path, _text, signal) => {
+    given = signal;
+    return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  };
+  const round = part.round({ ...settings, compactForceTimes: 0, compactPsiPercentLimit: 20 }, running());
+  for (const percent of [20, 21]) {
+    await vi.advanceTimersByTimeAsync(10);
+    expect(given?.aborted).toBe(false);
+    guest.ms += 1000;
+    const stalled = percent === 20 ? 201_000 : 411_000;
+    guest.files.set("/proc/pressure/io", CALM.replace("1000", String(stalled)));
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  await round;
+  expect(guest.lines).toEqual([[{ ms: 2000, ended: "pressure of 21 %" }, "memory was compacted"]]);
+});
+
 test("a kernel without a list of blocks is told in the contract's words", async () => {
   await expect(new Compaction(testingGuest({})).prepare()).rejects.toThrow(
     "mem-agent is disabled: this kernel has no list of free blocks by type (/proc/pagetypeinfo: ENOENT)",
