@@ -34,8 +34,23 @@ it("our own service is in docs/protocol.md, call by call", () => {
   expect(listed).toEqual(Object.keys(guest));
 });
 
+/** How a test names an option: by itself, by its key in a file, or by the setting of the memory agent that it is. */
+function spellings(option: string): string[] {
+  const [, part, word = ""] = /^(?:agent\.)?(?:mem_agent_(memcg|compact)_)?(\w+)$/.exec(option) ?? [];
+  if (part === undefined) return [option, `${word} =`];
+  const setting = word.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return [option, setting, `${part}${setting.slice(0, 1).toUpperCase()}${setting.slice(1)}`];
+}
+
 describe("the options of docs/options.md", () => {
   const rows = Array.from(page("docs/options.md").matchAll(/^\| `(agent\.\w+)` \| (?:`(.*?)`|\S+) \|/gm));
+  const shownBy = Array.from(
+    page("docs/options.md").matchAll(/^\| `?(agent\.\w+|KATA_AGENT_\w+)`? \|.*\| ([^|]*) \|$/gm),
+    ([, name = "", files = ""]): [string, string[]] => [
+      name,
+      Array.from(files.matchAll(/`([^`]+)`/g), ([, file = ""]) => file),
+    ],
+  );
   const read = (commandLine: string) => readOptions({ commandLine, env: {}, readText: () => "" });
 
   it("are those that the agent reads", () => {
@@ -61,6 +76,13 @@ describe("the options of docs/options.md", () => {
       });
       expect(changed, option).toBe(true);
     }
+  });
+
+  it.each(shownBy)("%s is shown by tests that are there, one of which names it", (option, files) => {
+    expect(files).not.toEqual([]);
+    const texts = files.map((file) => readFileSync(join(repository, file), "utf8"));
+    const named = spellings(option).some((name) => texts.some((text) => new RegExp(`${name}(?!\\w)`).test(text)));
+    expect(named, `one of them has ${spellings(option).join(" or ")}`).toBe(true);
   });
 
   it("from the environment are those of the page", () => {

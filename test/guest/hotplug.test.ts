@@ -109,6 +109,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
       /^\/dev\/vda \/run\/kata-containers\/sandbox\/storage\/xfs xfs rw/,
     );
     expect(await shell("cat /proc/sys/kernel/modules_disabled"), "agent.lock_modules").toBe("1\n");
+    expect(await shell("cat /proc/sys/kernel/kptr_restrict"), "agent.guest_sysctl").toBe("0\n");
     expect(await sysctls(), "agent.guest_sysctl").toBe(before);
     pod = new Pod(machine, client);
     expect((await pod.run(["hostname"])).stdout.toString()).toBe(`${"h".repeat(64)}\n`);
