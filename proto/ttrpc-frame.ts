@@ -1,3 +1,5 @@
+import { GrowingBody, type Room } from "./growing-body.ts";
+
 /** Bytes of a frame's header: u32 body length, u32 stream id (both big endian), u8 type, u8 flags. */
 export const HEADER_BYTES = 10;
 
@@ -23,14 +25,7 @@ export interface Frame extends FrameHeader {
   readonly isView: boolean;
 }
 
-/** Memory for bodies, in bytes. Whoever takes a frame gives back as much as its body is long. */
-export interface Room {
-  /** False when there is not so much. */
-  take(bytes: number): boolean;
-  give(bytes: number): void;
-}
-
-const UNBOUNDED: Room = { take: () => true, give() {} };
+const UNBOUNDED: Room = { take: () => true, takePiece: () => true, give() {} };
 
 /**
  * A frame over MAX_BODY_BYTES, or one for which there was no room, reported when its body has been read and thrown away;
@@ -59,14 +54,16 @@ export function encodeHeader(length: number, { streamId, type, flags }: FrameHea
 export class FrameParser {
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
-  /** Body bytes so far; its length is the room, `#bodyBytes` what is filled. */
-  #body = empty();
+  readonly #body: GrowingBody;
+  /** Those that were thrown away included. */
   #bodyBytes = 0;
   #refused = false;
   readonly #room: Room;
 
+  /** Whoever takes a frame gives back as much of the room as its body is long. */
   constructor(room: Room = UNBOUNDED) {
     this.#room = room;
+    this.#body = new GrowingBody(room);
   }
 
   /** True between two frames, where the end of the stream is a clean one. */
@@ -96,7 +93,7 @@ export class FrameParser {
 
   /** Gives back what it holds of a frame that will not be ended. */
   release(): void {
-    this.#drop();
+    this.#body.drop();
   }
 
   /** Takes body bytes; gives the frame when it is complete, and is then ready for the next one. */
@@ -104,44 +101,20 @@ export class FrameParser {
     const oversize = length > MAX_BODY_BYTES;
     const view = this.#bodyBytes === 0 && end - start === length;
     if (view && !oversize) this.#refused = !this.#room.take(length);
-    else if (!oversize && !this.#refused) this.#keep(chunk, start, end, length);
+    else if (!oversize && !this.#refused) this.#refused = !this.#body.add(chunk.subarray(start, end), length);
     this.#bodyBytes += end - start;
     if (this.#bodyBytes < length) return undefined;
 
     const streamId = this.#header.readUInt32BE(4);
     const type = this.#header.readUInt8(8);
     const flags = this.#header.readUInt8(9);
-    const body = view ? chunk.subarray(start, end) : this.#body;
+    const body = view ? chunk.subarray(start, end) : this.#body.end();
     const refused = this.#refused;
     this.#headerBytes = 0;
     this.#bodyBytes = 0;
-    if (!view) this.#body = empty();
     this.#refused = false;
     if (oversize) return { kind: "oversize", streamId, type, flags, length };
     if (refused) return { kind: "oversize", streamId, type, flags, length, noRoom: true };
     return { kind: "frame", streamId, type, flags, body, isView: view };
   }
-
-  /** Room grows with what has come, not with what was announced. */
-  #keep(chunk: Buffer, start: number, end: number, length: number): void {
-    const needed = this.#bodyBytes + end - start;
-    if (needed > this.#body.length) {
-      const room = Math.min(length, Math.max(needed, this.#body.length * 2));
-      if (!this.#room.take(room - this.#body.length)) {
-        this.#drop();
-        this.#refused = true;
-        return;
-      }
-      this.#body = Buffer.from(this.#body.buffer.transfer(room));
-    }
-    chunk.copy(this.#body, this.#bodyBytes, start, end);
-  }
-
-  #drop(): void {
-    this.#room.give(this.#body.length);
-    this.#body = empty();
-  }
 }
-
-/** Of its own, so that it can grow in place. */
-const empty = (): Buffer<ArrayBuffer> => Buffer.from(new ArrayBuffer(0));

@@ -38,3 +38,14 @@ it("collects without a change of what code caches are made for", async () => {
   expect(bytes).toBeUndefined();
   expect(cachedDataVersionTag()).toBe(tag);
 });
+
+it("has seven eighths for bodies that come in pieces", () => {
+  const room = new BodyRoom(800, () => {});
+  expect(room.takePiece(701)).toBe(false);
+  expect(room.takePiece(700)).toBe(true);
+  expect(room.takePiece(1)).toBe(false);
+  expect(room.take(100)).toBe(true);
+  room.give(800);
+  expect(room.take(101)).toBe(true);
+  expect(room.takePiece(600)).toBe(false);
+});

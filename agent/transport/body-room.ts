@@ -1,17 +1,20 @@
 import { totalmem } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import type { Room } from "../../proto/growing-body.ts";
 
 const MIB = 1 << 20;
 /** Of the guest's memory. */
 const SHARE = 1 / 8;
+/** Of the room: what long bodies in pieces leave to others, so that no half-sent ones lock short requests out. */
+const KEPT_SHARE = 1 / 8;
 
 /**
  * Memory for the bodies of requests, of all connections together: from their first byte until their handler has
  * returned. What finds no room is refused, not waited for: two halves would wait for each other. Bodies that were given
  * back are garbage: after half the room of it V8, which waits for 64 MiB, is asked to collect.
  */
-export class BodyRoom {
+export class BodyRoom implements Room {
   #left: number;
   #garbage = 0;
   readonly #bytes: number;
@@ -35,6 +38,10 @@ export class BodyRoom {
     if (bytes > this.#left) return false;
     this.#left -= bytes;
     return true;
+  }
+
+  takePiece(bytes: number): boolean {
+    return bytes <= this.#left - this.#bytes * KEPT_SHARE && this.take(bytes);
   }
 
   give(bytes: number): void {

@@ -1,3 +1,4 @@
+import type { ServerHttp2Stream } from "node:http2";
 import {
   type Metadata,
   Server,
@@ -16,6 +17,7 @@ import type { Handler, ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
 import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, MAX_CALLS, type OpenCall } from "./connection.ts";
+import { GrpcRequest, PREFIX_BYTES } from "./grpc-request.ts";
 import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
 import type { WireStream } from "./wire-stream.ts";
@@ -23,8 +25,12 @@ import type { WireStream } from "./wire-stream.ts";
 type Definition = ServerMethodDefinition<Buffer, Uint8Array>;
 type UnaryCall = ServerUnaryCall<Buffer, Uint8Array>;
 
-/** What gRPC puts before a message. */
-const PREFIX_BYTES = 5;
+/** A call before it is served. */
+interface Received {
+  /** Id of its HTTP/2 stream. */
+  readonly stream: number;
+  readonly request: GrpcRequest;
+}
 
 /** An answer on its way. */
 interface Unsent {
@@ -49,8 +55,8 @@ export class GrpcConnection implements Connection {
   readonly #calls = new Map<ServerCall, OpenCall>();
   /** By their HTTP/2 streams. HTTP/2 itself says of answers that a broken connection has cut off that they were written. */
   readonly #unsent = new Map<number, Unsent>();
-  /** HTTP/2 streams of the calls, by the metadata object that both interceptor and handler see. */
-  readonly #streams = new WeakMap<Metadata, number>();
+  /** By the metadata object that both interceptor and handler see. */
+  readonly #received = new WeakMap<Metadata, Received>();
   #running = 0;
   #nextId = 1;
 
@@ -119,9 +125,15 @@ export class GrpcConnection implements Connection {
     unary: UnaryCall,
     respond: sendUnaryData<Uint8Array>,
   ): void {
-    const refusal = this.#refusal(unary.request.length);
-    if (refusal !== undefined) {
-      const { code, message } = status("resource-exhausted", refusal);
+    const received = this.#received.get(unary.metadata);
+    if (received === undefined) throw new AgentError("internal", "gRPC: a call that was not received");
+    const held = received.request.serve();
+    if (this.#running >= this.#maxCalls) {
+      this.#room.give(held);
+      const { code, message } = status(
+        "resource-exhausted",
+        `more than ${this.#maxCalls} calls at once on one connection`,
+      );
       respond({ code, details: message });
       return;
     }
@@ -133,20 +145,14 @@ export class GrpcConnection implements Connection {
     unary.on("cancelled", () => this.#drop(call));
     this.#running++;
     const send = (answer: Uint8Array) => {
-      this.#watch(call, answer, unary.metadata);
+      this.#unsent.set(received.stream, { call, left: PREFIX_BYTES + answer.length });
+      call.onSettled(() => this.#unsent.delete(received.stream));
       respond(null, answer);
     };
     this.#run(handler, unary.request, call, send, respond).finally(() => {
       this.#running--;
-      this.#room.give(unary.request.length);
+      this.#room.give(held);
     });
-  }
-
-  /** Why a request of so many bytes is not served; room for it is taken otherwise. grpc-js has read it by then. */
-  #refusal(bytes: number): string | undefined {
-    if (this.#running >= this.#maxCalls) return `more than ${this.#maxCalls} calls at once on one connection`;
-    if (this.#room.take(bytes)) return undefined;
-    return `request of ${bytes} bytes: others take all memory that is for requests`;
   }
 
   async #run(
@@ -184,13 +190,6 @@ export class GrpcConnection implements Connection {
     for (const { call } of [...this.#unsent.values()]) call.settle(false);
   }
 
-  #watch(call: ServerCall, answer: Uint8Array, metadata: Metadata): void {
-    const stream = this.#streams.get(metadata);
-    if (stream === undefined) throw new AgentError("internal", "gRPC: grpc-js tells no stream of a call");
-    this.#unsent.set(stream, { call, left: PREFIX_BYTES + answer.length });
-    call.onSettled(() => this.#unsent.delete(stream));
-  }
-
   #sent(stream: number, count: number): void {
     const unsent = this.#unsent.get(stream);
     if (unsent === undefined) return;
@@ -198,16 +197,30 @@ export class GrpcConnection implements Connection {
     if (unsent.left <= 0) unsent.call.settle(true);
   }
 
-  /** Learns the stream of a call, which grpc-js has in a private part. */
+  /** Reads the request before grpc-js does, which has its stream in a private part. */
   #intercept(next: ServerInterceptingCallInterface): ServerInterceptingCall {
-    const { id } = (next as { readonly stream?: { readonly id?: number } }).stream ?? {};
+    const { stream } = next as { readonly stream?: ServerHttp2Stream };
+    if (stream?.id === undefined) throw new AgentError("internal", "gRPC: grpc-js tells no stream of a call");
+    const id = stream.id;
+    const request = new GrpcRequest(stream, this.#room, ({ code, message }) =>
+      next.sendStatus({ code, details: message }),
+    );
     return new ServerInterceptingCall(next, {
       start: (start) =>
         start({
           onReceiveMetadata: (metadata, go) => {
-            if (id !== undefined) this.#streams.set(metadata, id);
+            if (!request.begin(bytesOf(metadata))) return;
+            this.#received.set(metadata, { stream: id, request });
             go(metadata);
           },
+          onReceiveMessage: (message: Buffer, go) => {
+            request.decoded(message.length);
+            go(message);
+          },
+          onReceiveHalfClose: (go) => {
+            if (!request.refused) go();
+          },
+          onCancel: () => request.drop(),
         }),
     });
   }
@@ -237,3 +250,6 @@ function metadataMap(metadata: Metadata): Map<string, string> {
   const entries = Object.entries(metadata.getMap());
   return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 }
+
+const bytesOf = (metadata: Metadata): number =>
+  Object.entries(metadata.toHttp2Headers()).reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
+import { dial } from "../../host/client/dial.ts";
 import { Pod } from "../scenarios/pod.ts";
+import { halfGrpc, openHttp2 } from "../transport/half-request.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
 const MEMORY_MIB = 128;
@@ -31,6 +33,16 @@ describe(`a guest of ${MEMORY_MIB} MiB`, () => {
   });
   const says = async (from: Pod) => (await from.execute(id, ["echo", "here"])).stdout.toString();
 
+  const expectAllWell = async () => {
+    expect(machine.console().split("guestd: listening")).toHaveLength(2);
+    await using client = await machine.connect();
+    expect((await client.health.check({})).status).toBe(1);
+    const { stdout } = await new Pod(machine, client).run(["echo", "again"]);
+    expect(stdout.toString()).toBe("again\n");
+    expect(await says(pod)).toBe("here\n");
+    expect(machine.guest.signal.aborted).toBe(false);
+  };
+
   it("has room for a container and an exec", async () => {
     expect(await says(pod)).toBe("here\n");
   });
@@ -48,13 +60,15 @@ describe(`a guest of ${MEMORY_MIB} MiB`, () => {
           ),
         });
       }
-      expect(machine.console().split("guestd: listening")).toHaveLength(2);
-      await using client = await machine.connect();
-      expect((await client.health.check({})).status).toBe(1);
-      const { stdout } = await new Pod(machine, client).run(["echo", "again"]);
-      expect(stdout.toString()).toBe("again\n");
-      expect(await says(pod)).toBe("here\n");
-      expect(machine.guest.signal.aborted).toBe(false);
+      await expectAllWell();
     },
   );
+
+  it("holds half-sent requests of 4 MiB over gRPC, and serves others", async () => {
+    const open = async () => openHttp2(await dial(machine.address));
+    const sessions = await Promise.all(Array.from({ length: AT_ONCE }, open));
+    await Promise.all(sessions.map((session) => halfGrpc(session, LONG, "/grpc.AgentService/ExecProcess")));
+    await expectAllWell();
+    for (const session of sessions) session.destroy();
+  });
 });

@@ -1,0 +1,132 @@
+import type { ClientHttp2Session } from "node:http2";
+import { connect } from "node:net";
+import { gzipSync } from "node:zlib";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { BodyRoom } from "../../agent/transport/body-room.ts";
+import { dial } from "../../host/client/dial.ts";
+import { GrpcClient } from "../../host/client/grpc-client.ts";
+import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
+import { halfGrpc, halfTtrpc, message, openHttp2, request } from "./half-request.ts";
+import { type Served, serve } from "./serve.ts";
+
+const ROOM = 16 << 20;
+const LONG = 4_100_000;
+const AT_ONCE = 24;
+const WAIT = { timeout: 10_000 };
+
+function session(served: Served): ClientHttp2Session {
+  const client = openHttp2(connect(served.path));
+  onTestFinished(() => client.destroy());
+  return client;
+}
+
+const protocols = {
+  ttrpc: {
+    halves: (served: Served, count: number) =>
+      Promise.all(Array.from({ length: count }, () => served.dial().then((socket) => halfTtrpc(socket, LONG)))),
+    open: async (served: Served) => new TtrpcClient(await dial(served.address)),
+  },
+  grpc: {
+    halves: (served: Served, count: number) => {
+      const client = session(served);
+      return Promise.all(Array.from({ length: count }, () => halfGrpc(client, LONG)));
+    },
+    open: async (served: Served) => new GrpcClient(await dial(served.address)),
+  },
+} as const;
+
+describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { halves, open }) => {
+  test("take no more memory than there is for requests, and give it back when they are gone", async () => {
+    const room = new BodyRoom(ROOM);
+    await using served = await serve({ room });
+    const half = await halves(served, AT_ONCE);
+    await expect.poll(() => room.left, WAIT).toBeLessThan(ROOM - LONG);
+    const codes: number[] = [];
+    const finished = half.map(async ({ finish }) => codes.push(await finish()));
+    const fit = Math.floor(ROOM / LONG);
+    await expect.poll(() => codes.length, WAIT).toBeGreaterThanOrEqual(AT_ONCE - fit);
+    expect(new Set(codes)).toEqual(new Set([8]));
+    expect(served.table.running).toBeLessThanOrEqual(fit);
+    served.table.held.resolve(Buffer.from("x"));
+    await Promise.all(finished);
+    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+  });
+
+  test("leave room for short requests", async () => {
+    const room = new BodyRoom(ROOM);
+    await using served = await serve({ room });
+    await using client = await open(served);
+    await client.call("test.Echo", "Echo", Buffer.from("first"));
+    const half = await halves(served, AT_ONCE);
+    await expect.poll(() => room.left, WAIT).toBeLessThan(ROOM / 2);
+    const calls = Array.from({ length: 100 }, (_, index) =>
+      client.call("test.Echo", "Echo", Buffer.alloc(4000, index)),
+    );
+    expect(await Promise.all(calls)).toHaveLength(100);
+    for (const { destroy } of half) destroy();
+    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+  });
+});
+
+describe("gRPC requests without an end", () => {
+  test("take memory for their headers", async () => {
+    const room = new BodyRoom(ROOM);
+    await using served = await serve({ room });
+    const { stream } = request(session(served), "/test.Echo/Echo", { long: "x".repeat(40_000) });
+    await expect.poll(() => room.left, WAIT).toBeLessThan(ROOM - 40_000);
+    stream.destroy();
+    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+  });
+
+  test("take memory for what they are inflated to, and no more than there is", async () => {
+    const room = new BodyRoom(ROOM);
+    await using served = await serve({ room });
+    const client = session(served);
+    const bomb = message(gzipSync(Buffer.alloc(LONG)), 1);
+    const calls = Array.from({ length: AT_ONCE }, () =>
+      request(client, "/test.Echo/Held", { "grpc-encoding": "gzip" }),
+    );
+    const codes: number[] = [];
+    const finished = calls.map(async ({ stream, code }) => {
+      stream.write(bomb);
+      codes.push(await code);
+    });
+    const fit = Math.floor(ROOM / LONG);
+    await expect.poll(() => codes.length, WAIT).toBeGreaterThanOrEqual(AT_ONCE - fit);
+    expect(new Set(codes)).toEqual(new Set([8]));
+    await expect.poll(() => ROOM - room.left, WAIT).toBeGreaterThan(LONG);
+    for (const { stream } of calls) stream.end();
+    served.table.held.resolve(Buffer.from("x"));
+    await Promise.all(finished);
+    expect(codes).toContain(0);
+    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+  });
+
+  test.each([
+    ["two messages", Buffer.concat([message(Buffer.from("one")), message(Buffer.from("two"))]), 12],
+    ["two messages, the first of them empty", Buffer.concat([message(Buffer.alloc(0)), message(Buffer.alloc(1))]), 12],
+    ["a message over 4 MiB", message(Buffer.alloc((4 << 20) + 1)), 8],
+  ])("of %s are refused", async (_, bytes, expected) => {
+    const room = new BodyRoom(ROOM);
+    await using served = await serve({ room });
+    const { stream, code } = request(session(served), "/test.Echo/Echo");
+    stream.end(bytes);
+    expect(await code).toBe(expected);
+    expect(served.table.started).toBe(0);
+    await expect.poll(() => room.left, WAIT).toBe(ROOM);
+  });
+
+  test.each([1, 3, 5, 6])("are answered as others are when they come in pieces of %i bytes", async (size) => {
+    await using served = await serve();
+    const { stream, code } = request(session(served), "/test.Echo/Echo");
+    const bytes = message(Buffer.from("hello"));
+    for (let at = 0; at < bytes.length; at += size) {
+      await new Promise((resolve) => stream.write(bytes.subarray(at, at + size), resolve));
+    }
+    const answer: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => answer.push(chunk));
+    stream.end();
+    expect(await code).toBe(0);
+    expect(Buffer.concat(answer)).toEqual(bytes);
+  });
+});
