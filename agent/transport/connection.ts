@@ -28,6 +28,8 @@ export interface ConnectionOptions {
   readonly maxCalls?: number;
   /** Nothing more is read while more than this waits to be written. Bytes. */
   readonly maxUnwritten?: number;
+  /** How long the rest of a half-sent request may keep silent. */
+  readonly quietMs?: number;
 }
 
 export const MAX_CALLS = 4096;

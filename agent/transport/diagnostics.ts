@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 
-/** A connection that was not let in. */
+/** A connection that was not let in, or that nothing can be done with. */
 export interface RefusedEvent {
   readonly peer: string;
   /** One line. */

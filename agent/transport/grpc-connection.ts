@@ -18,6 +18,7 @@ import { status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
 import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, MAX_CALLS, type OpenCall } from "./connection.ts";
 import { GrpcRequest, PREFIX_BYTES } from "./grpc-request.ts";
+import { QUIET_MS } from "./quiet-watch.ts";
 import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
 import type { WireStream } from "./wire-stream.ts";
@@ -50,6 +51,7 @@ export class GrpcConnection implements Connection {
   readonly #socket: WireStream;
   readonly #server: Server;
   readonly #maxCalls: number;
+  readonly #quietMs: number;
   readonly #room: BodyRoom;
   readonly #injector: ReturnType<Server["createConnectionInjector"]>;
   readonly #calls = new Map<ServerCall, OpenCall>();
@@ -65,6 +67,7 @@ export class GrpcConnection implements Connection {
     this.#room = room;
     this.peer = peer;
     this.#maxCalls = options.maxCalls ?? MAX_CALLS;
+    this.#quietMs = options.quietMs ?? QUIET_MS;
     this.#server = new Server({
       "grpc.enable_channelz": 0,
       "grpc.max_receive_message_length": MAX_BODY_BYTES,
@@ -202,7 +205,7 @@ export class GrpcConnection implements Connection {
     const { stream } = next as { readonly stream?: ServerHttp2Stream };
     if (stream?.id === undefined) throw new AgentError("internal", "gRPC: grpc-js tells no stream of a call");
     const id = stream.id;
-    const request = new GrpcRequest(stream, this.#room, ({ code, message }) =>
+    const request = new GrpcRequest(stream, this.#room, this.#quietMs, ({ code, message }) =>
       next.sendStatus({ code, details: message }),
     );
     return new ServerInterceptingCall(next, {

@@ -1,8 +1,9 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import { GrowingBody, type Room } from "../../proto/growing-body.ts";
 import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { AgentError } from "../kernel/error.ts";
 import { type RpcStatus, status } from "../service/status.ts";
+import { QuietWatch } from "./quiet-watch.ts";
 
 /** What gRPC puts before a message: whether it is compressed, u32 big endian length. */
 export const PREFIX_BYTES = 5;
@@ -12,11 +13,13 @@ type Deliver = (bytes: Buffer) => void;
 /**
  * A request on its way: the content of an HTTP/2 stream before grpc-js gets it, which would keep it without a bound. grpc-js is
  * given the message when it is whole. Room is held for the headers, for what has come, and for 4 MiB while it is compressed.
+ * One that goes silent before its end is refused.
  */
 export class GrpcRequest {
   readonly #room: Room;
   readonly #deliver: Deliver;
   readonly #refuse: (status: RpcStatus) => void;
+  readonly #quiet: QuietWatch;
   readonly #prefix = Buffer.alloc(PREFIX_BYTES);
   #prefixBytes = 0;
   readonly #body: GrowingBody;
@@ -26,10 +29,14 @@ export class GrpcRequest {
   #state: "open" | "refused" | "served" = "open";
 
   /** `refuse` ends the call with a status. Content is dropped from then on. */
-  constructor(stream: ServerHttp2Stream, room: Room, refuse: (status: RpcStatus) => void) {
+  constructor(stream: ServerHttp2Stream, room: Room, quietMs: number, refuse: (status: RpcStatus) => void) {
     this.#room = room;
     this.#refuse = refuse;
     this.#body = new GrowingBody(room);
+    this.#quiet = new QuietWatch(quietMs, () => {
+      this.#end(status("deadline-exceeded", "the rest of the request does not come"));
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    });
     const [deliver, ...others] = stream.listeners("data");
     if (deliver === undefined || others.length > 0)
       throw new AgentError("internal", "gRPC: grpc-js reads in another way");
@@ -40,6 +47,7 @@ export class GrpcRequest {
 
   /** Takes room for the headers. False: refused. */
   begin(headerBytes: number): boolean {
+    this.#quiet.heard();
     return this.#hold(headerBytes, (bytes) => this.#room.take(bytes));
   }
 
@@ -52,6 +60,7 @@ export class GrpcRequest {
 
   /** It is whole, and its caller gives its room back: so many bytes. */
   serve(): number {
+    this.#quiet.stop();
     if (this.#state === "open") this.#state = "served";
     const held = this.#held;
     this.#held = 0;
@@ -60,6 +69,7 @@ export class GrpcRequest {
 
   /** Nobody waits for it any more. */
   drop(): void {
+    this.#quiet.stop();
     if (this.#state === "open") this.#state = "refused";
     this.#body.drop();
     this.#room.give(this.#held);
@@ -76,6 +86,7 @@ export class GrpcRequest {
 
   #take(chunk: Buffer): void {
     if (this.#state !== "open") return;
+    this.#quiet.heard();
     const start = chunk.copy(this.#prefix, this.#prefixBytes);
     this.#prefixBytes += start;
     if (this.#prefixBytes < PREFIX_BYTES) return;

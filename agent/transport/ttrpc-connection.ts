@@ -11,7 +11,9 @@ import {
   MAX_UNWRITTEN,
   type OpenCall,
 } from "./connection.ts";
+import { diagnostics, type RefusedEvent } from "./diagnostics.ts";
 import type { KeptConnections } from "./kept-connections.ts";
+import { QUIET_MS, QuietWatch } from "./quiet-watch.ts";
 import { ServerCall } from "./server-call.ts";
 import { bodyToKeep, type CallRequest, readRequest } from "./ttrpc-request.ts";
 import { okFrame, statusFrame } from "./ttrpc-response.ts";
@@ -40,7 +42,7 @@ export interface Noted {
 /**
  * ttRPC on one accepted connection: unary calls, served at once and answered in any order. Owns the wire. When the peer
  * ends its side the connection counts as lost: calls are aborted, answers to them dropped. From its first call on the
- * connection is kept: it outlives the agent, and so do its open calls.
+ * connection is kept: it outlives the agent, and so do its open calls. One whose half-sent request goes silent is closed.
  */
 export class TtrpcConnection implements Connection, WireReader {
   readonly protocol = "ttrpc";
@@ -54,6 +56,9 @@ export class TtrpcConnection implements Connection, WireReader {
   readonly #maxUnwritten: number;
   readonly #room: BodyRoom;
   readonly #parser: FrameParser;
+  /** Runs while a frame is half read. */
+  readonly #quiet: QuietWatch;
+  #unwrittenWhenQuiet = 0;
   readonly #calls = new Map<number, Entry>();
   readonly #end: () => void;
   /** Handlers that have not returned, those of answered (timed out) calls included. */
@@ -79,6 +84,7 @@ export class TtrpcConnection implements Connection, WireReader {
     this.#peerCid = peer.cid;
     this.#maxCalls = options.maxCalls ?? MAX_CALLS;
     this.#maxUnwritten = options.maxUnwritten ?? MAX_UNWRITTEN;
+    this.#quiet = new QuietWatch(options.quietMs ?? QUIET_MS, () => this.#silent());
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#end = resolve;
@@ -111,6 +117,8 @@ export class TtrpcConnection implements Connection, WireReader {
       if (frame.type === FRAME_REQUEST && known?.has(frame.streamId) !== true) noted.push(this.#note(frame));
       else this.#room.give(roomOf(frame));
     }
+    if (this.#parser.idle) this.#quiet.stop();
+    else this.#quiet.heard();
     this.#kept.journal.noted(this.#wire.index, !this.#parser.idle);
     for (const it of noted) {
       if (this.#wire.closed) this.#room.give(it.held);
@@ -123,6 +131,7 @@ export class TtrpcConnection implements Connection, WireReader {
     this.#calls.clear();
     this.#idle?.();
     this.#parser.release();
+    this.#quiet.stop();
     const reason = new AgentError("canceled", `connection of ${this.peer} is closed`);
     for (const { call, timer } of entries) {
       clearTimeout(timer);
@@ -152,6 +161,27 @@ export class TtrpcConnection implements Connection, WireReader {
   /** Answers a call that is in the journal, and is no entry here, by a whole frame. */
   answer(frame: Uint8Array, place: number | undefined): void {
     this.#write(frame, place, true);
+  }
+
+  /** Of a frame that stays half sent nobody knows where it ends. It is not the peer who is silent while nothing is read. */
+  #silent(): void {
+    const { paused, unwritten } = this.#wire;
+    const goesOn = paused && unwritten !== this.#unwrittenWhenQuiet;
+    this.#unwrittenWhenQuiet = unwritten;
+    if (goesOn) {
+      this.#quiet.heard();
+      return;
+    }
+    diagnostics.refused.publish({
+      peer: this.peer,
+      reason: "the rest of a request does not come",
+    } satisfies RefusedEvent);
+    this.destroy();
+  }
+
+  #resume(): void {
+    this.#wire.resume();
+    if (!this.#parser.idle) this.#quiet.heard();
   }
 
   #note(frame: Frame | OversizeFrame): Noted {
@@ -269,7 +299,7 @@ export class TtrpcConnection implements Connection, WireReader {
     this.#wire.write({ bytes, place, keep, done });
     if (this.#wire.unwritten <= this.#maxUnwritten) return;
     this.#wire.pause();
-    this.#wire.onDrained(() => this.#wire.resume());
+    this.#wire.onDrained(() => this.#resume());
   }
 }
 

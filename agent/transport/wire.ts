@@ -73,6 +73,10 @@ export class Wire {
     return this.#unwritten;
   }
 
+  get paused(): boolean {
+    return this.#unwatch === undefined;
+  }
+
   pause(): void {
     this.#unwatch?.();
     this.#unwatch = undefined;

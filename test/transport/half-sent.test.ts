@@ -1,13 +1,17 @@
 import type { ClientHttp2Session } from "node:http2";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BodyRoom } from "../../agent/transport/body-room.ts";
+import { diagnostics } from "../../agent/transport/diagnostics.ts";
 import { dial } from "../../host/client/dial.ts";
 import { GrpcClient } from "../../host/client/grpc-client.ts";
 import { TtrpcClient } from "../../host/client/ttrpc-client.ts";
+import { ttrpc } from "../../proto/gen/messages.js";
+import { encodeHeader } from "../../proto/ttrpc-frame.ts";
 import { halfGrpc, halfTtrpc, message, openHttp2, request } from "./half-request.ts";
-import { type Served, serve } from "./serve.ts";
+import { type Served, serve, until } from "./serve.ts";
 
 const ROOM = 16 << 20;
 const LONG = 4_100_000;
@@ -52,6 +56,19 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
     await expect.poll(() => room.left, WAIT).toBe(ROOM);
   });
 
+  test("are given up when nothing more comes of them, and others go on", async () => {
+    const room = new BodyRoom(ROOM);
+    await using served = await serve({ room, quietMs: 300 });
+    await using client = await open(served);
+    const hanging = client.call("test.Echo", "Held", Buffer.from("x"));
+    await halves(served, 3);
+    await expect.poll(() => room.left, WAIT).toBeLessThan(ROOM - LONG);
+    await expect.poll(() => room.left, WAIT).toBeGreaterThan(ROOM - 1000);
+    served.table.held.resolve(Buffer.from("held"));
+    expect(Buffer.from(await hanging).toString()).toBe("held");
+    expect(served.table.started).toBe(1);
+  });
+
   test("leave room for short requests", async () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
@@ -68,7 +85,53 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
   });
 });
 
+test("a connection whose frame stays half sent is closed, and why is told", async () => {
+  const refused: unknown[] = [];
+  const listen = (event: unknown) => refused.push(event);
+  diagnostics.refused.subscribe(listen);
+  onTestFinished(() => void diagnostics.refused.unsubscribe(listen));
+  await using served = await serve({ quietMs: 60 });
+  for (const bytes of [Buffer.alloc(3), encodeHeader(4, { streamId: 1, type: 1, flags: 0 })]) {
+    const socket = await served.dial();
+    const closed = new Promise((resolve) => socket.resume().once("close", resolve));
+    socket.write(bytes);
+    await closed;
+  }
+  expect(refused).toEqual(new Array(2).fill({ peer: "unix", reason: "the rest of a request does not come" }));
+});
+
+test("a half-sent request is kept while the agent reads nothing, for the answers are not read either", async () => {
+  await using served = await serve({ quietMs: 120, maxUnwritten: 1000 });
+  const socket = await served.dial();
+  socket.pause();
+  const fill = ttrpc.Request.encode({ service: "test.Echo", method: "Fill", payload: Buffer.from("4000000") }).finish();
+  socket.write(Buffer.concat([encodeHeader(fill.length, { streamId: 1, type: 1, flags: 0 }), fill, Buffer.alloc(3)]));
+  await until(() => served.table.calls.length === 1);
+  let read = 0;
+  socket.on("readable", () => {});
+  while (read < 4_000_000) {
+    await sleep(20);
+    read += (socket.read(200_000) as Buffer | null)?.length ?? 0;
+    expect(socket.destroyed).toBe(false);
+  }
+});
+
 describe("gRPC requests without an end", () => {
+  test("are refused when nothing more comes", async () => {
+    const room = new BodyRoom(ROOM);
+    await using served = await serve({ room, quietMs: 60 });
+    const client = session(served);
+    for (const bytes of [Buffer.alloc(0), Buffer.alloc(3), message(Buffer.from("whole"))]) {
+      const { stream, code } = request(client, "/test.Echo/Echo");
+      const closed = new Promise((resolve) => stream.once("close", resolve));
+      stream.write(bytes);
+      expect(await code).toBe(4);
+      await closed;
+    }
+    expect(room.left).toBe(ROOM);
+    expect(served.table.started).toBe(0);
+  });
+
   test("take memory for their headers", async () => {
     const room = new BodyRoom(ROOM);
     await using served = await serve({ room });
