@@ -67,11 +67,11 @@ describe("the command lines in the pages", () => {
 
   it("of README.md make a guest with one package and one file more", async () => {
     const [recipe = ""] = codeBlocks(page("README.md"), "yaml");
-    mkdirSync(join(repository, "build/walk"), { recursive: true });
+    const [, prepare = "", ...walk] = codeBlocks(page("README.md"), "sh");
+    rmSync(join(repository, "build/walk"), { recursive: true, force: true });
+    await runLines([prepare]);
     writeFileSync(join(repository, "build/walk/mine.yaml"), recipe);
-    const [, built, boot, version, id, note, stop] = (
-      await runLines(codeBlocks(page("README.md"), "sh").slice(1))
-    ).values();
+    const [, built, boot, version, id, note, stop] = (await runLines(walk)).values();
     expect(built).toMatch(/^ {2}packages jq +\d{4} KiB$/m);
     const lock = JSON.parse(readFileSync(join(repository, "build/walk/mine.lock.json"), "utf8"));
     expect(lock).toMatchObject({
