@@ -105,7 +105,8 @@ describe("each page", () => {
       const linked = file === "" ? path : join(dirname(path), file);
       expect(existsSync(join(repository, linked)), `${path} links to ${target}`).toBe(true);
       if (anchor === undefined) continue;
-      const titles = Array.from((pages.get(linked) ?? "").matchAll(/^#+ (.*)$/gm), (match) => match[1] ?? "");
+      const prose = (pages.get(linked) ?? "").replaceAll(/^```.*?^```$/gms, "");
+      const titles = Array.from(prose.matchAll(/^#+ (.*)$/gm), (match) => match[1] ?? "");
       const anchors = titles.map((title) =>
         title
           .toLowerCase()
@@ -117,7 +118,7 @@ describe("each page", () => {
   });
 
   test.each([...pages])("%s names files and scripts that are there", (path, text) => {
-    const named = Array.from(text.matchAll(/`((?:agent|host|proto|rootfs-builder|test|docs|\.ci)\/[\w./-]*)`/g));
+    const named = Array.from(text.matchAll(/`((?:agent|host|proto|image|rootfs-builder|test|docs|\.ci)\/[\w./-]*)`/g));
     for (const [, file = ""] of named) {
       if (file === "proto/gen") continue; // made by the build
       expect(existsSync(join(repository, file)), `${path} names ${file}`).toBe(true);
@@ -127,6 +128,12 @@ describe("each page", () => {
       expect(Object.keys(scripts), `${path} names npm run ${script}`).toContain(script);
     }
   });
+});
+
+it("README.md and docs/images.md have the same figures of bench:sharing", () => {
+  const table = (path: string) => /^\| image as \|.*\n(?:\|.*\n)+/m.exec(page(path))?.[0];
+  expect(table("README.md")).toMatch(/^(?:\|.*\n){6}$/);
+  expect(table("README.md")).toBe(table("docs/images.md"));
 });
 
 it("every test that docs/restart.md names by its title is there", () => {
