@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readErofs } from "../inspect/read-erofs.ts";
 import { stage } from "../tree/stage.ts";
-import type { Tree, TreeEntry } from "../tree/tree.ts";
+import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { makeErofs } from "./erofs.ts";
 import { crc32c } from "./erofs-owners.ts";
 
@@ -69,6 +69,6 @@ describe("owners in an EROFS", () => {
 });
 
 /** Without owners that are root's. */
-function cleaned({ uid = 0, gid = 0, ...entry }: TreeEntry): TreeEntry {
-  return { ...entry, ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) } as TreeEntry;
+function cleaned({ uid, gid, ...entry }: TreeEntry): TreeEntry {
+  return { ...entry, ...owned({ uid, gid }) } as TreeEntry;
 }

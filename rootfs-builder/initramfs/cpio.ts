@@ -1,9 +1,11 @@
 import { BuildError } from "../build-error.ts";
+import { wholeMode } from "../tree/entry-type.ts";
+import type { TreeEntry } from "../tree/tree.ts";
 
 export interface CpioEntry {
   /** Without a leading slash; parents first. */
   readonly path: string;
-  readonly type: "directory" | "file" | "symlink";
+  readonly type: TreeEntry["type"];
   /** Permission bits. */
   readonly mode: number;
   /** 0, root, when left out. */
@@ -15,7 +17,6 @@ export interface CpioEntry {
 
 const MAGIC = "070701";
 const TRAILER = "TRAILER!!!";
-const TYPES = { directory: 0o040000, file: 0o100000, symlink: 0o120000 };
 /** Ends of archives are padded to this by cpio; the kernel does not mind. */
 const BLOCK = 512;
 const MAX_SIZE = 0xffff_ffff;
@@ -33,7 +34,7 @@ export function cpioArchive(entries: Iterable<CpioEntry>): Buffer {
       throw new BuildError(`initramfs: ${path} has ${content.length} bytes: 4 GiB at most`);
     const links = type === "directory" ? 2 : 1;
     parts.push(
-      header({ inode, mode: TYPES[type] | mode, uid, gid, links, size: content.length, path }),
+      header({ inode, mode: wholeMode(type, mode), uid, gid, links, size: content.length, path }),
       padded(content, 4),
     );
   }

@@ -1,4 +1,5 @@
 import { BuildError } from "../build-error.ts";
+import { shown } from "./check.ts";
 
 /** By the number that stands for it in an entry. */
 const CLASSES: ReadonlyMap<number, string> = new Map([
@@ -9,6 +10,8 @@ const CLASSES: ReadonlyMap<number, string> = new Map([
   [6, "security."],
 ]);
 const HEADER = 12;
+/** Of the names of one inode's attributes, in bytes: as many as a kernel lists. */
+const MAX_NAMES = 65_536;
 
 /** Bytes behind an inode whose field for it has this value. */
 export const attributeBytes = (count: number): number => (count === 0 ? 0 : HEADER + 4 * (count - 1));
@@ -26,20 +29,39 @@ export function erofsAttributes(bytes: Buffer, at: number, count: number, shared
   const numbers = bytes.readUInt8(at + 4);
   let next = at + HEADER + 4 * numbers;
   if (next > end) throw new BuildError("EROFS: more shared attributes than there is room for");
-  while (next < end) next = readOne(bytes, next, found);
-  for (let index = 0; index < numbers; index++) {
-    readOne(bytes, shared + bytes.readUInt32LE(at + HEADER + 4 * index) * 4, found);
-  }
+  let names = 0;
+  const take = (place: number) => {
+    const { name, value, end: to } = readOne(bytes, place);
+    names += name.length + 1;
+    if (names > MAX_NAMES) throw new BuildError(`EROFS: attributes with names of more than ${MAX_NAMES} bytes`);
+    if (found.has(name)) throw new BuildError(`EROFS: two attributes ${shown(name)} of one file`);
+    found.set(name, value);
+    return to;
+  };
+  while (next < end) next = take(next);
+  if (next > end) throw new BuildError("EROFS: an attribute goes past its inode's end");
+  for (let index = 0; index < numbers; index++) take(shared + bytes.readUInt32LE(at + HEADER + 4 * index) * 4);
   return found;
 }
 
-/** Gives where the next one begins. */
-function readOne(bytes: Buffer, at: number, found: Map<string, Uint8Array>): number {
+interface Attribute {
+  readonly name: string;
+  readonly value: Uint8Array;
+  /** Where the next one begins. */
+  readonly end: number;
+}
+
+function readOne(bytes: Buffer, at: number): Attribute {
   const [length, kind, size] = [bytes.readUInt8(at), bytes.readUInt8(at + 1), bytes.readUInt16LE(at + 2)];
   const prefix = CLASSES.get(kind);
   if (prefix === undefined) throw new BuildError(`EROFS: an attribute of class ${kind}`);
+  // Those of ACLs have no more of a name than their class.
+  if ((length === 0) === prefix.endsWith(".")) throw new BuildError(`EROFS: an attribute ${prefix} of odd name`);
   const [name, end] = [at + 4, at + 4 + length + size];
   if (end > bytes.length) throw new BuildError("EROFS: an attribute past the end of the file");
-  found.set(prefix + bytes.toString("utf8", name, name + length), bytes.subarray(name + length, end));
-  return at + Math.ceil((end - at) / 4) * 4;
+  return {
+    name: prefix + bytes.toString("utf8", name, name + length),
+    value: bytes.subarray(name + length, end),
+    end: at + Math.ceil((end - at) / 4) * 4,
+  };
 }

@@ -1,7 +1,7 @@
 import { BuildError } from "../build-error.ts";
+import { typeOf } from "../tree/entry-type.ts";
+import type { TreeEntry } from "../tree/tree.ts";
 
-/** The upper four bits of a mode. */
-const TYPES = { 4: "directory", 8: "file", 10: "symlink" } as const;
 /** Of the inode's flags: not what it seems without a key, or without its extended attributes. */
 const ENCRYPTED = 0x800;
 const INLINE_DATA = 0x1000_0000;
@@ -11,7 +11,7 @@ const BLOCKS = 40;
 const BLOCKS_END = 100;
 
 export interface Ext4Inode {
-  readonly type: (typeof TYPES)[keyof typeof TYPES];
+  readonly type: TreeEntry["type"];
   /** Permission bits. */
   readonly mode: number;
   readonly uid: number;
@@ -49,7 +49,7 @@ function dumped(text: string): Buffer {
 
 function inodeOf(number: number, bytes: Buffer): Ext4Inode {
   const mode = bytes.readUInt16LE(0);
-  const type = TYPES[(mode >> 12) as keyof typeof TYPES];
+  const type = typeOf(mode);
   if (type === undefined) throw new BuildError(`ext4: inode ${number} is a device, a pipe or a socket`);
   const flags = bytes.readUInt32LE(32);
   if ((flags & ENCRYPTED) !== 0) throw new BuildError(`ext4: inode ${number} is encrypted`);
@@ -78,7 +78,6 @@ export function* ext4Names(bytes: Buffer, blockSize: number): Generator<{ name: 
     const name = bytes.toString("utf8", at + 8, at + 8 + nameLength);
     at += length;
     if (inode === 0 || name === "." || name === "..") continue;
-    if (name === "" || /[/\0]/.test(name)) throw new BuildError(`ext4: an entry is named ${JSON.stringify(name)}`);
     yield { name, inode };
   }
 }

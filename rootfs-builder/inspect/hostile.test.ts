@@ -116,3 +116,26 @@ test.each([
     await rm(directory, { recursive: true });
   }
 });
+
+test("a squashfs that would fill the disk is not unpacked", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "guestd-hostile-"));
+  try {
+    const [image, root] = [join(directory, "image"), join(directory, "root")];
+    await mkdir(root);
+    await writeFile(join(root, "a"), Buffer.alloc(9000, "text"));
+    // What follows the inode is read as its list of blocks.
+    for (let index = 0; index < 500; index++) await writeFile(join(root, `b${index}`), "");
+    const [program, ...args] = squashfs(image, root);
+    await execute(program, [...args, "-no-fragments", "-b", "1M"]);
+    const bytes = await readFile(image);
+    const size = Buffer.alloc(4);
+    size.writeUInt32LE(9000);
+    expect(bytes.indexOf(size)).toBe(bytes.lastIndexOf(size));
+    bytes.writeUInt32LE(0xc000_0000, bytes.indexOf(size));
+    await writeFile(image, bytes);
+    const { checks } = await inspectFile(image);
+    expect(checks).toEqual([{ name: "content", ok: false, detail: "squashfs: its files have more than 2 GiB" }]);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});

@@ -42,7 +42,8 @@ export async function inspectFile(file: string, rootHash?: string): Promise<Insp
   try {
     return { file, bytes: size, sha256, ...(await contentOf(bytes, file, rootHash)) };
   } catch (error) {
-    return { file, bytes: size, sha256, kind: "?", checks: [{ name: "content", ok: false, detail: reason(error) }] };
+    const detail = reason(error).split("\n", 1)[0] ?? "";
+    return { file, bytes: size, sha256, kind: "?", checks: [{ name: "content", ok: false, detail }] };
   }
 }
 

@@ -14,6 +14,7 @@ const PE = "MZ";
 const BANNER = "Linux version ";
 /** e_type of a program that lies at a fixed address. */
 const EXECUTABLE = 2;
+const MAX_BANNER = 400;
 
 export function isKernel(bytes: Buffer): boolean {
   return (
@@ -48,7 +49,7 @@ export function kernelImage(bytes: Buffer): KernelImage {
 /** The line that a kernel which is not packed has in its data. */
 function bannerIn(bytes: Buffer): string {
   for (let at = bytes.indexOf(BANNER); at !== -1; at = bytes.indexOf(BANNER, at + 1)) {
-    const text = bytes.toString("latin1", at + BANNER.length, at + BANNER.length + 400);
+    const text = bytes.toString("latin1", at + BANNER.length, at + BANNER.length + MAX_BANNER);
     if (/^\d/.test(text)) return /^[\x20-\x7e]*/.exec(text)?.[0] ?? "";
   }
   return "";
@@ -56,5 +57,5 @@ function bannerIn(bytes: Buffer): string {
 
 function x86Banner(bytes: Buffer): string {
   const at = bytes.readUInt16LE(0x20e) + 0x200;
-  return bytes.toString("latin1", at, Math.max(at, bytes.indexOf(0, at)));
+  return bytes.toString("latin1", at, at + MAX_BANNER).replace(/\0.*$/s, "");
 }

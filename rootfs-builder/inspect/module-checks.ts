@@ -1,3 +1,4 @@
+import { BuildError } from "../build-error.ts";
 import { elfSections } from "../debian/elf.ts";
 import type { Tree } from "../tree/tree.ts";
 import { type Check, check, shown } from "./check.ts";
@@ -5,6 +6,8 @@ import { follow } from "./root-checks.ts";
 
 /** As init reads it: rootfs-builder/initramfs/initramfs.ts writes it. */
 export const MODULE_LIST = "guestd-modules";
+const MAX_MODULES = 1000;
+const MAX_DETAIL = 1000;
 
 /** Whether all modules that init is told to load are there, in an order that works, and are of one kernel. */
 export function moduleChecks(tree: Tree): { readonly checks: readonly Check[]; readonly release: string | undefined } {
@@ -14,6 +17,7 @@ export function moduleChecks(tree: Tree): { readonly checks: readonly Check[]; r
     .toString()
     .split("\n")
     .filter((line) => line !== "");
+  if (paths.length > MAX_MODULES) throw new BuildError(`initramfs: a list of more than ${MAX_MODULES} modules`);
   const loaded = new Set<string>();
   const problems: string[] = [];
   const releases = new Set<string>();
@@ -35,13 +39,13 @@ export function moduleChecks(tree: Tree): { readonly checks: readonly Check[]; r
       check(
         "modules",
         problems.length === 0,
-        problems.join("; ") || `${paths.length} in order`,
+        problems.join("; ").slice(0, MAX_DETAIL) || `${paths.length} in order`,
         "each after what it needs",
       ),
       check(
         "modules are of one kernel",
         one !== undefined,
-        shown([...releases].join(" and ")) || "none",
+        shown([...releases].join(" and ").slice(0, MAX_DETAIL)) || "none",
         "one release",
       ),
     ],

@@ -1,14 +1,15 @@
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { BuildError } from "../build-error.ts";
-import type { Tree, TreeEntry, TreeFile } from "../tree/tree.ts";
-import { MAX_ENTRIES } from "./bounds.ts";
+import { MAX_PATH } from "../tree/check-entry.ts";
+import { typeOf } from "../tree/entry-type.ts";
+import { owned, type Tree, type TreeEntry, type TreeFile } from "../tree/tree.ts";
+import { MAX_ENTRIES, MAX_UNPACKED } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
 import { linkTarget } from "./link-target.ts";
 
 const MAGIC = "070701";
 const HEADER = 110;
 const TRAILER = "TRAILER!!!";
-const MOST_BYTES = 1 << 30;
 
 export function isCpio(bytes: Buffer): boolean {
   return bytes.toString("latin1", 0, 6) === MAGIC;
@@ -16,7 +17,7 @@ export function isCpio(bytes: Buffer): boolean {
 
 /** The bytes without gzip or zstd around them; `how` names it. */
 export function unpacked(bytes: Buffer): { readonly bytes: Buffer; readonly how: "none" | "gzip" | "zstd" } {
-  const options = { maxOutputLength: MOST_BYTES };
+  const options = { maxOutputLength: MAX_UNPACKED };
   if (bytes.length > 2 && bytes.readUInt16BE(0) === 0x1f8b) {
     return reading("gzip", () => ({ bytes: gunzipSync(bytes, options), how: "gzip" }));
   }
@@ -44,6 +45,7 @@ export function readCpio(bytes: Buffer): Tree {
         throw new BuildError(`initramfs: no entry at ${at}, where one has to be`);
       const [inode, mode, uid, gid, size] = [number(0), number(1), number(2), number(3), number(6)];
       const nameEnd = at + HEADER + number(11);
+      if (number(11) > MAX_PATH + 1) throw new BuildError(`initramfs: a name of ${number(11)} bytes at ${at}`);
       const path = bytes.toString("utf8", at + HEADER, nameEnd - 1);
       const start = aligned(nameEnd);
       if (path === TRAILER) break;
@@ -51,8 +53,7 @@ export function readCpio(bytes: Buffer): Tree {
       if (start + size > bytes.length)
         throw new BuildError(`initramfs: ${shown(path)} ends past the end of the archive`);
       const content = bytes.subarray(start, start + size);
-      const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
-      const entry = entryOf(path, mode, content, owned);
+      const entry = entryOf(path, mode, content, owned({ uid, gid }));
       const isLinked = number(4) > 1 && entry.type === "file";
       found.set(path, isLinked ? linked(links, `${number(7)}:${number(8)}:${inode}`, entry) : entry);
       at = aligned(start + size);
@@ -72,14 +73,15 @@ function linked(links: Map<string, Linked>, key: string, file: TreeFile): Linked
   return known;
 }
 
-function entryOf(path: string, mode: number, content: Buffer, owned: { uid?: number; gid?: number }): TreeEntry {
-  switch (mode >> 12) {
-    case 0o04:
-      return { type: "directory", mode: mode & 0o7777, ...owned };
-    case 0o10:
-      return { type: "file", mode: mode & 0o7777, content, ...owned };
-    case 0o12:
-      return { type: "symlink", target: linkTarget("initramfs", content), ...owned };
+function entryOf(path: string, mode: number, content: Buffer, owner: ReturnType<typeof owned>): TreeEntry {
+  const type = typeOf(mode);
+  switch (type) {
+    case "directory":
+      return { type, mode: mode & 0o7777, ...owner };
+    case "file":
+      return { type, mode: mode & 0o7777, content, ...owner };
+    case "symlink":
+      return { type, target: linkTarget("initramfs", content), ...owner };
     default:
       throw new BuildError(`initramfs: ${shown(path)} is a device, a pipe or a socket`);
   }

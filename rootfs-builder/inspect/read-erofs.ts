@@ -1,13 +1,15 @@
 import { BuildError } from "../build-error.ts";
-import type { Tree, TreeEntry } from "../tree/tree.ts";
-import { MAX_ENTRIES, MAX_TARGET } from "./bounds.ts";
+import { MAX_TARGET } from "../tree/check-entry.ts";
+import { typeOf } from "../tree/entry-type.ts";
+import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
+import { MAX_ATTRIBUTES, MAX_DIRECTORIES } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
 import { attributeBytes, erofsAttributes } from "./erofs-attributes.ts";
+import { erofsNames } from "./erofs-names.ts";
+import { pathCounter } from "./path-counter.ts";
 
 export const SUPERBLOCK = 1024;
 const MAGIC = 0xe0f5e1e2;
-/** The upper four bits of a mode. */
-const TYPES = { 4: "directory", 8: "file", 10: "symlink" } as const;
 /** How an inode's data lies: Documentation/filesystems/erofs.rst of the kernel. */
 const LAYOUTS = ["plain", "compressed", "inline", "compressed", "chunks"] as const;
 type Layout = (typeof LAYOUTS)[number];
@@ -59,29 +61,34 @@ function walk(bytes: Buffer): Erofs {
   const blockSize = 1 << bits;
   const shared = bytes.readUInt32LE(SUPERBLOCK + 44) * blockSize;
   const metaStart = bytes.readUInt32LE(SUPERBLOCK + 40) * blockSize;
+  const pathOf = pathCounter("EROFS");
+  let [attributes, contents, names] = [0, 0, 0];
   const tree: Tree = new Map();
   const layouts = new Map<string, Layout>();
   const inodes = new Map<string, InodePlace>();
-  const files = new Map<number, TreeEntry>();
+  const known = new Map<number, { readonly inode: Inode; readonly entry: TreeEntry }>();
   const pending = [{ path: "", node: bytes.readUInt16LE(SUPERBLOCK + 14) }];
-  const directories = new Set<number>();
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { path, node } = next;
-    const inode = readInode(bytes, metaStart + node * 32, blockSize, shared);
-    const entry = files.get(node) ?? entryOf(inode, path);
     if (tree.has(path)) throw new BuildError(`EROFS: two entries are named /${shown(path)}`);
+    const before = known.get(node);
+    if (before?.entry.type === "directory") throw new BuildError(`EROFS: directory /${shown(path)} is in itself`);
+    const inode = before?.inode ?? readInode(bytes, metaStart + node * 32, blockSize, shared);
+    // No byte is of two files: what they have together, an inode's tail and all, is in the image.
+    if (before === undefined && READABLE.includes(inode.layout)) contents += inode.size;
+    if (contents > bytes.length) throw new BuildError("EROFS: its files have more bytes than it has");
+    const entry = before?.entry ?? entryOf(inode, path);
+    known.set(node, { inode, entry });
+    if (before === undefined) attributes += inode.xattrs.size;
+    if (attributes > MAX_ATTRIBUTES) throw new BuildError(`EROFS: more than ${MAX_ATTRIBUTES} attributes`);
     if (path !== "") tree.set(path, entry);
     layouts.set(path, inode.layout);
     inodes.set(path, { node, size: inode.size, at: inode.at, extended: inode.extended });
-    if (entry.type !== "directory") {
-      files.set(node, entry);
-      continue;
-    }
-    if (directories.has(node)) throw new BuildError(`EROFS: directory /${shown(path)} is in itself`);
-    directories.add(node);
-    for (const { name, node: child } of entriesOf(inode.data(), blockSize)) {
-      if (tree.size + pending.length >= MAX_ENTRIES) throw new BuildError(`EROFS: more than ${MAX_ENTRIES} entries`);
-      pending.push({ path: path === "" ? name : `${path}/${name}`, node: child });
+    if (entry.type !== "directory") continue;
+    names += inode.size;
+    if (names > MAX_DIRECTORIES) throw new BuildError(`EROFS: its directories have more than ${MAX_DIRECTORIES} bytes`);
+    for (const { name, node: child } of erofsNames(inode.data(), blockSize)) {
+      pending.push({ path: pathOf(path, name), node: child });
     }
   }
   return { blockSize, tree, layouts, inodes, size: bytes.readUInt32LE(SUPERBLOCK + 36) * blockSize };
@@ -106,6 +113,9 @@ function readInode(bytes: Buffer, at: number, blockSize: number, shared: number)
     xattrs: erofsAttributes(bytes, inodeEnd, attributes, shared),
     layout,
     data() {
+      // What lies beside an inode is in its block.
+      if (layout === "inline" && size % blockSize > blockSize - (tail % blockSize))
+        throw new BuildError(`EROFS: the tail of an inode at ${at} goes over its block`);
       const start = bytes.readUInt32LE(at + 16) * blockSize;
       const whole = layout === "inline" ? size - (size % blockSize) : size;
       if (size === whole) return slice(bytes, start, size);
@@ -115,37 +125,17 @@ function readInode(bytes: Buffer, at: number, blockSize: number, shared: number)
 }
 
 function entryOf({ mode, uid, gid, xattrs, size, layout, data }: Inode, path: string): TreeEntry {
-  const type = TYPES[(mode >> 12) as keyof typeof TYPES];
-  const owned = {
-    ...(uid === 0 ? {} : { uid }),
-    ...(gid === 0 ? {} : { gid }),
-    ...(xattrs.size === 0 ? {} : { xattrs }),
-  };
+  const type = typeOf(mode);
+  const owner = owned({ uid, gid, xattrs });
   const permissions = mode & 0o7777;
   if (type === "directory" || type === "symlink") {
     if (!READABLE.includes(layout)) throw new BuildError(`EROFS: /${shown(path)} is a ${type}, and ${layout}`);
-    if (type === "directory") return { type, mode: permissions, ...owned };
+    if (type === "directory") return { type, mode: permissions, ...owner };
     if (size > MAX_TARGET) throw new BuildError(`EROFS: a symlink of ${size} bytes`);
-    return { type, target: data().toString(), ...owned };
+    return { type, target: data().toString(), ...owner };
   }
   if (type !== "file") throw new BuildError(`EROFS: /${shown(path)} is a device, a pipe or a socket`);
-  return { type, mode: permissions, content: READABLE.includes(layout) ? data() : Buffer.alloc(0), ...owned };
-}
-
-/** Blocks of records of twelve bytes, then the names; the first record's name begins where the records end. */
-function* entriesOf(data: Buffer, blockSize: number): Generator<{ name: string; node: number }> {
-  for (let start = 0; start < data.length; start += blockSize) {
-    const block = data.subarray(start, start + blockSize);
-    const count = block.readUInt16LE(8) / 12;
-    for (let index = 0; index < count; index++) {
-      const nameAt = block.readUInt16LE(index * 12 + 8);
-      const end = index + 1 < count ? block.readUInt16LE(index * 12 + 20) : block.length;
-      const name = block.toString("utf8", nameAt, end).replace(/\0.*$/s, "");
-      if (name === "." || name === "..") continue;
-      if (name === "" || name.includes("/")) throw new BuildError(`EROFS: an entry is named ${JSON.stringify(name)}`);
-      yield { name, node: Number(block.readBigUInt64LE(index * 12)) };
-    }
-  }
+  return { type, mode: permissions, content: READABLE.includes(layout) ? data() : Buffer.alloc(0), ...owner };
 }
 
 function slice(bytes: Buffer, start: number, size: number): Buffer {

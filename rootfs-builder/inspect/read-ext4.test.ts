@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { MAX_TARGET } from "./bounds.ts";
+import { MAX_TARGET } from "../tree/check-entry.ts";
 import { readExt4 } from "./read-ext4.ts";
 
 const execute = promisify(execFile);

@@ -1,17 +1,18 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MAX_DEPTH } from "../../image/resolve-in-root.ts";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
-import type { Tree, TreeEntry } from "../tree/tree.ts";
+import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
-import { MAX_ENTRIES, MOST_BYTES } from "./bounds.ts";
+import { MOST_BYTES, PATIENCE } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
 import { type Ext4Inode, ext4Inodes, ext4Names } from "./ext4-structures.ts";
 import { linkTarget } from "./link-target.ts";
+import { pathCounter } from "./path-counter.ts";
 
 const ROOT = 2;
-const MAX_DEPTH = 128;
 /** The folder for what debugfs writes. */
 const CONTENT = "content";
 
@@ -59,6 +60,7 @@ export function readExt4(fileSystem: Buffer): Promise<Tree> {
 async function walk(work: string, blockSize: number) {
   const inodes = new Map<number, Ext4Inode>();
   const paths = new Map<string, number>();
+  const pathOf = pathCounter("ext4");
   let [total, depth] = [0, 0];
   for (let level: readonly Found[] = [{ path: "", inode: ROOT }]; level.length > 0; ) {
     if (++depth > MAX_DEPTH) throw new BuildError(`ext4: directories in each other, more than ${MAX_DEPTH}`);
@@ -76,7 +78,9 @@ async function walk(work: string, blockSize: number) {
     const below: Found[] = [];
     for (const { path, inode } of directories) {
       const bytes = await readFile(join(work, CONTENT, String(inode)));
-      below.push(...reading("ext4", () => entriesBelow(path, bytes, blockSize, paths)));
+      below.push(
+        ...reading("ext4", () => entriesBelow(ext4Names(bytes, blockSize), (name) => pathOf(path, name), paths)),
+      );
     }
     level = below;
   }
@@ -84,25 +88,29 @@ async function walk(work: string, blockSize: number) {
 }
 
 /** What is in a directory; it is added to the paths. */
-function entriesBelow(path: string, bytes: Buffer, blockSize: number, paths: Map<string, number>): readonly Found[] {
+function entriesBelow(
+  names: ReturnType<typeof ext4Names>,
+  pathOf: (name: string) => string,
+  paths: Map<string, number>,
+): readonly Found[] {
   const found: Found[] = [];
-  for (const { name, inode } of ext4Names(bytes, blockSize)) {
-    const full = path === "" ? name : `${path}/${name}`;
-    if (paths.has(full)) throw new BuildError(`ext4: two entries are named /${shown(full)}`);
-    if (paths.set(full, inode).size > MAX_ENTRIES) throw new BuildError(`ext4: more than ${MAX_ENTRIES} entries`);
-    found.push({ path: full, inode });
+  for (const { name, inode } of names) {
+    const path = pathOf(name);
+    if (paths.has(path)) throw new BuildError(`ext4: two entries are named /${shown(path)}`);
+    paths.set(path, inode);
+    found.push({ path, inode });
   }
   return found;
 }
 
 async function entryOf(work: string, number: number, inode: Ext4Inode): Promise<TreeEntry> {
   const { type, mode, uid, gid, size } = inode;
-  const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
-  if (type === "directory") return { type, mode, ...owned };
+  const owner = owned({ uid, gid });
+  if (type === "directory") return { type, mode, ...owner };
   const content = inode.target ?? (await readFile(join(work, CONTENT, String(number))));
   if (content.length !== size) throw new BuildError(`ext4: inode ${number} has ${content.length} bytes, not ${size}`);
-  if (type === "symlink") return { type, target: linkTarget("ext4", content), ...owned };
-  return { type, mode, content, ...owned };
+  if (type === "symlink") return { type, target: linkTarget("ext4", content), ...owner };
+  return { type, mode, content, ...owner };
 }
 
 async function inodesOf(work: string, numbers: Iterable<number>): Promise<ReadonlyMap<number, Ext4Inode>> {
@@ -119,7 +127,7 @@ async function debugfs(work: string, command: string, numbers: Iterable<number>)
   const lines = [...numbers].map((number) => `${command.replaceAll("#", String(number))}\n`);
   if (lines.length === 0) return "";
   await writeFile(join(work, "commands"), lines.join(""));
-  const output = await run("debugfs", ["-f", "commands", "image"], { cwd: work, bothOutputs: true });
+  const output = await run("debugfs", ["-f", "commands", "image"], { ...PATIENCE, cwd: work, bothOutputs: true });
   const text = output.toString("latin1");
   const failed = text.split("\n").find((line) => line !== "" && !/^(debugfs[ :]|[0-7]{4,} |\*$)/.test(line));
   if (failed !== undefined) throw new BuildError(`ext4: debugfs: ${shown(failed)}`);

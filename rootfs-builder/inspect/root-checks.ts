@@ -3,6 +3,8 @@ import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { type Check, check, shown } from "./check.ts";
 
 const MAX_LINKS = 40;
+/** Names that are looked at for one path. */
+const MAX_STEPS = 1024;
 const FIRST = ["sbin/init", "init"];
 
 /** What any root has to be so that it boots, and what it must not have. */
@@ -22,7 +24,7 @@ export function rootChecks(tree: Tree, initramfs: boolean): readonly Check[] {
 export function follow(tree: Tree, path: string): TreeEntry | undefined {
   const pending = path.split("/");
   const at: string[] = [];
-  let links = 0;
+  let [links, steps] = [0, 0];
   for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
     if (part === "" || part === ".") continue;
     if (part === "..") {
@@ -30,7 +32,8 @@ export function follow(tree: Tree, path: string): TreeEntry | undefined {
       continue;
     }
     const entry = tree.get([...at, part].join("/"));
-    if (entry?.type !== "symlink") {
+    if (entry === undefined || ++steps > MAX_STEPS) return undefined;
+    if (entry.type !== "symlink") {
       at.push(part);
       continue;
     }

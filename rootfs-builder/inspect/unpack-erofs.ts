@@ -5,7 +5,7 @@ import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import type { Tree, TreeFile } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
-import { MOST_BYTES } from "./bounds.ts";
+import { MOST_BYTES, PATIENCE } from "./bounds.ts";
 import { shown } from "./check.ts";
 import { type Erofs, SUPERBLOCK } from "./read-erofs.ts";
 
@@ -37,7 +37,7 @@ export function unpackedErofs(bytes: Buffer, erofs: Erofs): Promise<Tree> {
   return withTemporary(tmpdir(), async (work) => {
     await writeFile(join(work, "image"), withNumberedFiles(bytes, erofs, names));
     await mkdir(join(work, "files"));
-    await run("fsck.erofs", ["--no-preserve", "--extract=files", "image"], { cwd: work });
+    await run("fsck.erofs", ["--no-preserve", "--extract=files", "image"], { ...PATIENCE, cwd: work });
     const whole: Tree = new Map(tree);
     const known = new Map<number, TreeFile>();
     for (const [path, entry] of packed) {

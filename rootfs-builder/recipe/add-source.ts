@@ -8,7 +8,7 @@ import type { DebianPackage } from "../debian/debian-package.ts";
 import { packageFiles } from "../debian/package-files.ts";
 import { folderTree } from "../tree/folder-tree.ts";
 import { mergeTars } from "../tree/merge.ts";
-import type { Tree } from "../tree/tree.ts";
+import { owned, type Tree } from "../tree/tree.ts";
 import { TreeOverlay } from "../tree/tree-overlay.ts";
 import type { FileSource, Source } from "./recipe.ts";
 import { sourceError } from "./source-error.ts";
@@ -66,14 +66,13 @@ function folderMode(mode: number, type: "directory" | "file"): number {
   return type === "directory" ? 0o755 : plainMode(mode);
 }
 
-async function fileEntry({ path, mode, owner: { uid, gid } }: FileSource) {
+async function fileEntry({ path, mode, owner }: FileSource) {
   const found = await statFile(path);
   return {
     type: "file",
     mode: mode ?? plainMode(found.mode),
     content: await readFile(path),
-    ...(uid === 0 ? {} : { uid }),
-    ...(gid === 0 ? {} : { gid }),
+    ...owned(owner),
   } as const;
 }
 

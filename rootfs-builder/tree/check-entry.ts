@@ -3,9 +3,9 @@ import type { TreeEntry } from "./tree.ts";
 
 /** Bytes that Linux gives to one name and to a link's target. */
 const MAX_NAME = 255;
-const MAX_TARGET = 4095;
+export const MAX_TARGET = 4095;
 /** Of a whole path: what the kernel takes, less the folder that the tree is written into. */
-const MAX_PATH = 3072;
+export const MAX_PATH = 3072;
 /** What is decoded in the place of bytes that are not UTF-8: two such names would be one. */
 const NOT_UTF8 = "\ufffd";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ImageError, reason } from "../../image/image-error.ts";
 import { listFolder } from "../list-folder.ts";
 import { checkPath } from "./check-entry.ts";
-import type { Tree, TreeEntry } from "./tree.ts";
+import { owned, type Tree, type TreeEntry } from "./tree.ts";
 
 export interface FolderOptions {
   /** The mode for one of this mode. */
@@ -15,8 +15,7 @@ export interface FolderOptions {
 /** All below a folder, hard links as such; no link is followed. Attributes stay behind. Throws ImageError for what an image has no use for. */
 export async function folderTree(folder: string, { modeOf, owner }: FolderOptions): Promise<Tree> {
   const tree: Tree = new Map();
-  const { uid = 0, gid = 0 } = owner ?? {};
-  const owned = { ...(uid === 0 ? {} : { uid }), ...(gid === 0 ? {} : { gid }) };
+  const ofAll = owned(owner ?? {});
   const linked = new Map<string, TreeEntry>();
   for (const path of await listFolder(folder)) {
     const place = join(folder, path);
@@ -25,11 +24,11 @@ export async function folderTree(folder: string, { modeOf, owner }: FolderOption
     const inode = found.nlink > 1 ? inodeOf(found) : "";
     const same = linked.get(inode);
     const mode = found.mode & 0o7777;
-    if (found.isDirectory()) tree.set(path, { type: "directory", mode: modeOf(mode, "directory"), ...owned });
-    else if (found.isSymbolicLink()) tree.set(path, { type: "symlink", target: await readlink(place), ...owned });
+    if (found.isDirectory()) tree.set(path, { type: "directory", mode: modeOf(mode, "directory"), ...ofAll });
+    else if (found.isSymbolicLink()) tree.set(path, { type: "symlink", target: await readlink(place), ...ofAll });
     else if (same !== undefined) tree.set(path, same);
     else if (found.isFile()) {
-      const file = { type: "file", mode: modeOf(mode, "file"), content: await readFile(place), ...owned } as const;
+      const file = { type: "file", mode: modeOf(mode, "file"), content: await readFile(place), ...ofAll } as const;
       tree.set(path, file);
       if (inode !== "") linked.set(inode, file);
     } else throw new ImageError(`${path}: only files, directories and links go into an image`);

@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
 import { BuildError, reason } from "../build-error.ts";
-import type { Tree, TreeEntry } from "./tree.ts";
+import { owned, type Tree, type TreeEntry } from "./tree.ts";
 
 export interface TarSource {
   /** For messages: the package, the folder, the file. */
@@ -80,11 +80,11 @@ function entryOf(
   tree: Tree,
   source: string,
   path: string,
-  { type, mode, linkname, uid, gid }: Header,
+  { type, mode, linkname, uid = 0, gid = 0 }: Header,
   content: Buffer,
   place: (path: string) => string | undefined,
 ): TreeEntry {
-  const owner = { ...(uid ? { uid } : {}), ...(gid ? { gid } : {}) };
+  const owner = owned({ uid, gid });
   switch (type) {
     case "directory":
       return { type, mode: mode & 0o7777, ...owner };

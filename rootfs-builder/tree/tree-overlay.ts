@@ -2,7 +2,7 @@ import type { LayerWriter } from "../../image/apply-layers.ts";
 import type { EntryMeta } from "../../image/entry-meta.ts";
 import { ImageError } from "../../image/image-error.ts";
 import { checkEntry, checkPath } from "./check-entry.ts";
-import type { Tree, TreeEntry } from "./tree.ts";
+import { owned, type Tree, type TreeEntry } from "./tree.ts";
 
 /** As many as the kernel follows. */
 const MAX_LINKS = 40;
@@ -51,7 +51,7 @@ export class TreeOverlay implements LayerWriter {
   }
 
   directory(parts: readonly string[], meta: EntryMeta): void {
-    this.put(parts, { type: "directory", ...kept(meta), mode: meta.mode });
+    this.put(parts, { type: "directory", ...owned(meta), mode: meta.mode });
   }
 
   async file(parts: readonly string[], meta: EntryMeta, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -62,11 +62,11 @@ export class TreeOverlay implements LayerWriter {
       if (this.#bytes > this.#maxBytes)
         throw new ImageError(`with it the files have more than ${this.#maxBytes} bytes, and they are merged in memory`);
     }
-    this.put(parts, { type: "file", ...kept(meta), mode: meta.mode, content: Buffer.concat(chunks) });
+    this.put(parts, { type: "file", ...owned(meta), mode: meta.mode, content: Buffer.concat(chunks) });
   }
 
   symlink(parts: readonly string[], meta: EntryMeta, target: string): void {
-    this.put(parts, { type: "symlink", ...kept(meta), target });
+    this.put(parts, { type: "symlink", ...owned(meta), target });
   }
 
   hardLink(parts: readonly string[], target: readonly string[]): void {
@@ -222,15 +222,6 @@ function addChild(children: Map<string, Set<string>>, path: string): void {
 
 function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
-}
-
-/** Root's things without attributes carry no such fields, as those that the builder makes. */
-function kept({ uid, gid, xattrs }: EntryMeta): Pick<TreeEntry, "uid" | "gid" | "xattrs"> {
-  return {
-    ...(uid === 0 ? {} : { uid }),
-    ...(gid === 0 ? {} : { gid }),
-    ...(xattrs.size === 0 ? {} : { xattrs }),
-  };
 }
 
 function within(path: string, put: () => void): void {

@@ -8,6 +8,15 @@ interface Owned {
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
 }
 
+/** As an entry has it: root's things without attributes carry no such fields. */
+export function owned({ uid = 0, gid = 0, xattrs }: { readonly [K in keyof Owned]: Owned[K] | undefined }): Owned {
+  return {
+    ...(uid === 0 ? {} : { uid }),
+    ...(gid === 0 ? {} : { gid }),
+    ...(xattrs === undefined || xattrs.size === 0 ? {} : { xattrs }),
+  };
+}
+
 interface TreeDirectory extends Owned {
   readonly type: "directory";
   /** Permission bits, 0o7777 at most. */
