@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { InitDoubleOptions } from "../kernel/init-double.ts";
+import type { Init } from "../kernel/kernel.ts";
 import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
 import type { PlanOp } from "../kernel/plan.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
@@ -43,6 +44,17 @@ describe("a launch", () => {
     });
     expect(message).toBe("chdir /nowhere: ENOENT (no such file or directory), from process.cwd");
     expect(kernel.init.calls).toEqual([["forget", expect.any(Number)]]);
+  });
+
+  test("that does not come to its fork is given up", async () => {
+    const kernel = testKernel();
+    const waiting: Init["launch"] = (_, signal) =>
+      new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    const init = { ...kernel.init, launch: waiting };
+    const fds = openLaunchFds(kernel, { release: false, pipeSize: 0 });
+    const signal = AbortSignal.timeout(20);
+    const launched = launch({ ...kernel, init }, plan(...STDIO), fds, new Map(), label, signal);
+    await expect(launched).rejects.toThrow("timeout");
   });
 
   test("of a container that dies before it is ready says so", async () => {

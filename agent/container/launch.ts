@@ -95,17 +95,20 @@ export async function launch(
     const missing = plan.slots.find((name) => fdOf(name) === undefined);
     if (missing !== undefined) throw new AgentError("internal", `launch: no descriptor for the slot "${missing}"`);
     const id = newLaunchId();
-    launched = await init.launch({
-      id,
-      plan: plan.steps.map((step) => step.op),
-      slots: plan.slots.map((name) => fdOf(name) ?? -1),
-      reportSlot: plan.slots.indexOf("report"),
-      newPidNamespace: plan.newPidNamespace ?? false,
-      ...(pidSlot === undefined ? {} : { pidNamespaceSlot: pidSlot }),
-      ...(slots.has("cgroup") ? { cgroupSlot: plan.slots.indexOf("cgroup") } : {}),
-      keep: fds.own,
-      label: JSON.stringify(label),
-    });
+    launched = await init.launch(
+      {
+        id,
+        plan: plan.steps.map((step) => step.op),
+        slots: plan.slots.map((name) => fdOf(name) ?? -1),
+        reportSlot: plan.slots.indexOf("report"),
+        newPidNamespace: plan.newPidNamespace ?? false,
+        ...(pidSlot === undefined ? {} : { pidNamespaceSlot: pidSlot }),
+        ...(slots.has("cgroup") ? { cgroupSlot: plan.slots.indexOf("cgroup") } : {}),
+        keep: fds.own,
+        label: JSON.stringify(label),
+      },
+      signal,
+    );
     launches += 1;
     for (const fd of fds.child.values()) sys.close(fd);
     await firstReport(kernel, plan, fds, signal);

@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import { SIGKILL } from "./constants.ts";
 import { AgentError, describeErrno, SystemError } from "./error.ts";
 import * as codec from "./init-messages.ts";
 import type {
@@ -18,7 +19,7 @@ import type { RealSys } from "./sys.ts";
 /** What the client asks of `openSys()`. */
 export type InitSys = Pick<
   RealSys,
-  "sendMessage" | "receiveMessage" | "memoryFile" | "poll" | "watch" | "close" | "dup"
+  "sendMessage" | "receiveMessage" | "memoryFile" | "poll" | "watch" | "close" | "dup" | "signal"
 >;
 
 /** Messages that wait for room in the socket; more than that means that init does not read any more. */
@@ -32,7 +33,7 @@ export const initRefusals = channel("guestd:init:refused");
 interface Waiting {
   readonly plan: readonly PlanOp[];
   readonly resolve: (process: LaunchedProcess) => void;
-  readonly reject: (error: AgentError) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 type Exits = Map<number, PromiseWithResolvers<ExitStatus>>;
@@ -71,8 +72,9 @@ export class InitClient implements Init {
     this.#unwatch = sys.watch(socket, () => this.#receive());
   }
 
-  launch(request: LaunchRequest): Promise<LaunchedProcess> {
-    return this.#answered(request, request.plan, () => {
+  async launch(request: LaunchRequest, signal?: AbortSignal): Promise<LaunchedProcess> {
+    signal?.throwIfAborted();
+    const launched = this.#answered(request, request.plan, () => {
       const { bytes, fds } = codec.encodeLaunch(request);
       const plan = this.#sys.memoryFile("plan", encodePlan(request.plan));
       try {
@@ -81,6 +83,13 @@ export class InitClient implements Init {
         this.#sys.close(plan);
       }
     });
+    const giveUp = () => this.#giveUp(request.id, signal?.reason);
+    signal?.addEventListener("abort", giveUp);
+    try {
+      return await launched;
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
+    }
   }
 
   adopt(request: AdoptRequest): Promise<LaunchedProcess> {
@@ -130,6 +139,19 @@ export class InitClient implements Init {
       send();
       this.#waiting.set(id, { plan, resolve, reject });
     });
+  }
+
+  /** Its plan has a `fork`, which it may come to late or never. */
+  #giveUp(id: number, reason: unknown): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    waiting.reject(reason);
+    try {
+      this.forget(id);
+    } catch {
+      // Init does not read: what it launches nevertheless ends when it says so.
+    }
   }
 
   /** Sends at once, or when there is room, in order. Descriptors stay the caller's. */
@@ -188,9 +210,9 @@ export class InitClient implements Init {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (waiting === undefined) {
-      if (reply.pidfd !== undefined) this.#sys.close(reply.pidfd);
+      if (reply.error === 0) this.#abandon(reply.pid, reply.pidfd);
     } else if (reply.error === 0 && reply.pidfd === undefined) {
-      abandon(reply.pid);
+      this.#abandon(reply.pid, undefined);
       this.forget(reply.id);
       waiting.reject(new SystemError("receive the pidfd of", EMFILE, `process ${reply.pid} from init`));
     } else if (reply.error === 0) {
@@ -198,6 +220,17 @@ export class InitClient implements Init {
       this.#exits.set(reply.id, exit);
       waiting.resolve({ id: reply.id, pid: reply.pid, pidfd: reply.pidfd ?? -1, exit: exit.promise });
     } else waiting.reject(launchRefusal(reply, waiting.plan));
+  }
+
+  /** Was given up, or lost its pidfd: by its number then, for it was forked a moment ago. */
+  #abandon(pid: number, pidfd: Fd | undefined): void {
+    try {
+      if (pidfd === undefined) process.kill(pid, "SIGKILL");
+      else this.#sys.signal(pidfd, SIGKILL);
+    } catch {
+      // It is gone.
+    }
+    if (pidfd !== undefined) this.#sys.close(pidfd);
   }
 
   #fail(error: AgentError): void {
@@ -253,15 +286,6 @@ function receive(sys: InitSys, socket: Fd, buffer: Uint8Array): codec.InitReply 
   const reply = codec.decodeReply(message.data, message.fds);
   if (message.lost && reply.type !== "launched") throw new SystemError("recvmsg", EMFILE, "of what init kept");
   return reply;
-}
-
-/** By its number, for there is no descriptor to be had: it was forked a moment ago. */
-function abandon(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It is gone.
-  }
 }
 
 function launchRefusal(reply: { id: number; error: number; where: number; detail: number }, plan: readonly PlanOp[]) {

@@ -92,8 +92,11 @@ export interface InitGreeting {
 /** The agent's side of the socket to init. */
 export interface Init {
   readonly greeting: InitGreeting;
-  /** Forks a child that runs the plan. Rejects with SystemError when init refused it; the child's own failures come on the report. */
-  launch(request: LaunchRequest): Promise<LaunchedProcess>;
+  /**
+   * Forks a child that runs the plan. Rejects with SystemError when init refused it; the child's own failures come on the
+   * report. Rejects with the reason of `signal` when that aborts first: the child is killed and forgotten then.
+   */
+  launch(request: LaunchRequest, signal?: AbortSignal): Promise<LaunchedProcess>;
   /**
    * Makes an orphan one of init's processes, one that has ended already as well (among the last 64 orphans). Rejects
    * with ESRCH for what is no child of init.

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { setImmediate } from "node:timers/promises";
+import { expect, onTestFinished, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
+import { initRefusals } from "../../agent/kernel/init-client.ts";
 import type { PlanOp } from "../../agent/kernel/plan.ts";
 import { startRelayedInit, sys } from "./relayed-init.ts";
 import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
@@ -75,6 +77,46 @@ describeInit("a launch with a fork", (binary) => {
     expect(await found.get("done")?.exit).toMatchObject({ code: 6 });
     const mine = [release.read, release.write, done.stdin, done.output];
     for (const fd of [...mine, ...greeting.processes.map(({ pidfd }) => pidfd)]) sys.close(fd);
+  });
+
+  test("can be given up before its fork: it is killed, and nothing is left of it", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const release = sys.pipe();
+    const waiting: PlanOp[] = [{ op: "wait", slot: EXTRA }, fork, stdio, ...shell("exit 5")];
+    const controller = new AbortController();
+    const given = launch(agent, waiting, { extra: [release.read], signal: controller.signal });
+    await expect.poll(() => init.running.children()).toHaveLength(2);
+    controller.abort(new Error("not wanted any more"));
+    await expect(given).rejects.toThrow("not wanted any more");
+    await expect.poll(() => init.running.children()).toHaveLength(1);
+    const gone = launch(agent, waiting, { extra: [release.read], signal: AbortSignal.abort(new Error("before")) });
+    await expect(gone).rejects.toThrow("before");
+    expect((await run(agent, [fork, stdio, ...shell("echo next")])).output).toBe("next\n");
+    for (const fd of [release.read, release.write]) sys.close(fd);
+    await expect.poll(() => init.running.children()).toHaveLength(1);
+  });
+
+  test("can be given up at any moment", async () => {
+    await using init = await startRelayedInit({ init: binary });
+    const agent = await init.nextAgent();
+    const refusals: unknown[] = [];
+    const listen = (refusal: unknown) => refusals.push(refusal);
+    initRefusals.subscribe(listen);
+    onTestFinished(() => void initRefusals.unsubscribe(listen));
+    for (let delay = 0; delay < 100; delay++) {
+      const controller = new AbortController();
+      const given = launch(agent, [fork, stdio, ...shell("read x")], { signal: controller.signal });
+      for (let turn = 0; turn < delay % 25; turn++) await setImmediate();
+      controller.abort(new Error("given up"));
+      const launched = await given.catch((error: Error) => error);
+      if (!(launched instanceof Error)) {
+        sys.signal(launched.process.pidfd, 9);
+        await launched[Symbol.asyncDispose]();
+      } else expect(launched.message).toBe("given up");
+    }
+    await expect.poll(() => init.running.children(), { timeout: 10_000 }).toHaveLength(1);
+    expect(refusals).toEqual([]);
   });
 
   test("shares no memory with init once it was forked", async () => {

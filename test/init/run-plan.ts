@@ -38,26 +38,30 @@ export async function launch(
   plan: readonly PlanOp[],
   options: Partial<LaunchRequest> & {
     extra?: readonly Fd[];
+    signal?: AbortSignal;
     keepOf?: (fds: { stdin: Fd; output: Fd; report: Fd }) => KeptFds;
   } = {},
 ): Promise<Launched> {
-  const { extra = [], keepOf, ...request } = options;
+  const { extra = [], keepOf, signal, ...request } = options;
   const [input, output, report] = [sys.pipe(), sys.pipe(), sys.pipe()];
   const id = ++lastId;
   const close = () => {
     for (const fd of [input.write, output.read, report.read]) sys.close(fd);
   };
   try {
-    const process = await agent.launch({
-      id,
-      plan,
-      slots: [input.read, output.write, report.write, ...extra],
-      reportSlot: REPORT,
-      newPidNamespace: false,
-      keep: keepOf?.({ stdin: input.write, output: output.read, report: report.read }) ?? {},
-      label: "",
-      ...request,
-    });
+    const process = await agent.launch(
+      {
+        id,
+        plan,
+        slots: [input.read, output.write, report.write, ...extra],
+        reportSlot: REPORT,
+        newPidNamespace: false,
+        keep: keepOf?.({ stdin: input.write, output: output.read, report: report.read }) ?? {},
+        label: "",
+        ...request,
+      },
+      signal,
+    );
     return {
       process,
       stdin: input.write,

@@ -160,6 +160,13 @@ void launch_settle(void) {
   }
 }
 
+void launch_give_up(struct process *process) {
+  if (!process->unanswered || process->exited) return;
+  if (process->forking && born[process - table_at(0)] != 0) follow_fork(process);
+  process->cut = process->forking;
+  kill(process->pid, SIGKILL);
+}
+
 static struct outcome refuse(int error, uint32_t where) { return (struct outcome){.error = error, .where = where}; }
 
 static struct outcome run(const struct request *request, int *fds, const struct origin *origin) {

@@ -17,6 +17,8 @@ bool launch(const struct request *request, int *fds, const struct origin *origin
 void launch_ended(pid_t pid, int status, const struct rusage *usage);
 /* Nothing is owed to the agent at hand any more. A child that has not come to its `fork` is killed, also if it does now. */
 void launch_settle(void);
+/* The agent does not wait for it any more. It is killed while nobody but init knows it: before its `fork`, or if it does now. */
+void launch_give_up(struct process *process);
 /* Gives descriptors to the entry by the roles of the mask, one after the other; they become -1. */
 void launch_keep_fds(struct process *process, uint32_t mask, int *fds);
 /* LAUNCHED; `process` counts when `error` is 0. */

@@ -148,6 +148,7 @@ static int close_role(uint64_t id, uint32_t role) {
 static int forget(uint64_t id) {
   struct process *process = table_by_id(id);
   if (process == NULL) return -ENOENT;
+  launch_give_up(process);
   table_forget(process);
   return 0;
 }
