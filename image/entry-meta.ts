@@ -15,8 +15,12 @@ export interface EntryMeta {
 /** Of a directory that no layer says anything about. */
 export const IMPLIED_DIRECTORY: EntryMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: new Map() };
 
-/** Reads it from a header; pax records win. Throws ImageError for owners that the kernel does not know. */
+/** Bytes that Linux gives to the name of an extended attribute. */
+const MAX_XATTR_NAME = 255;
+
+/** Reads it from a header; pax records win. Throws ImageError for owners and names of attributes that the kernel does not know. */
 export function entryMeta({ mode, uid, gid, mtime, pax, xattrs }: TarHeader): EntryMeta {
+  for (const name of xattrs.keys()) checkXattrName(name);
   const seconds = Number(pax?.["mtime"] ?? mtime.getTime() / 1000);
   return {
     mode: mode & 0o7777,
@@ -26,6 +30,17 @@ export function entryMeta({ mode, uid, gid, mtime, pax, xattrs }: TarHeader): En
     mtime: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 2 ** 33) : 0,
     xattrs,
   };
+}
+
+function checkXattrName(name: string): void {
+  const refuse = (why: string) => {
+    throw new ImageError(`its extended attribute ${JSON.stringify(name.slice(0, 100))} has a name ${why}`);
+  };
+  if (name === "") refuse("of no bytes");
+  if (name.includes("\0")) refuse("with a NUL byte");
+  // What bytes that are not UTF-8 become.
+  if (name.includes("\ufffd")) refuse("that is not UTF-8");
+  if (Buffer.byteLength(name) > MAX_XATTR_NAME) refuse(`of more than ${MAX_XATTR_NAME} bytes`);
 }
 
 function owner(value: string | number): number {

@@ -2,11 +2,11 @@ import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import { ImageError } from "./image-error.ts";
 
 /** As many as the kernel follows. */
-const MAX_LINKS = 40;
+export const MAX_LINKS = 40;
 /** Directories in one another. */
 export const MAX_DEPTH = 128;
 /** Looked at for one path, the parts of links among them. */
-const MAX_STEPS = 1024;
+export const MAX_STEPS = 1024;
 
 /**
  * The path of a directory inside `root`, free of symbolic links below it. Links are followed as a process with that root

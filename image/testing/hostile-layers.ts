@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { ImageError } from "../image-error.ts";
 import type { Layer } from "../read-image.ts";
 import { type LayerEntry, packTar } from "../write-layout.ts";
-import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "./layers.ts";
+import { directory, file, hardLink, headerOf, layerOf, layerOfBytes, symlink, xattrRecord } from "./layers.ts";
 import { temporaryDirectory, treeOf } from "./tree.ts";
 
 /** Applies layers to a directory that is there and empty. */
@@ -177,6 +177,15 @@ export function hostileLayers(apply: Apply): void {
       expect(String(result)).toContain("its name has 1902 parts, more than 128");
     });
 
+    test("and names of as many parts as there may be come out whole", async () => {
+      const name = `${"a/".repeat(127)}f`;
+      const result = await survive(() => [[file(name, "x")]]);
+      expect((result as Record<string, string>)[name]).toBe("x");
+      expect(String(await survive(() => [[file(`a/${name}`)]]))).toContain("its name has 129 parts, more than 128");
+      const deeper = await survive(() => [[file(name, "x"), symlink("l", "a/".repeat(127)), file("l/b/c/f")]]);
+      expect(String(deeper)).toContain("is below more than 128 others");
+    });
+
     test("by links with many parts", async () => {
       const deep = (name: string) => symlink(name, "a/".repeat(1000));
       const result = await survive(() => [[deep("l"), file("l/f")]]);
@@ -210,6 +219,21 @@ export function hostileLayers(apply: Apply): void {
       [file(".wh.d"), file("d/e", "2")],
     ]);
     expect(made).toEqual({ "d/": "", "d/e": "2", e: "" });
+  });
+
+  test.each<[string, string | Uint8Array, string]>([
+    ["a NUL byte", "user.a\0b", 'its extended attribute "user.a\\u0000b" has a name with a NUL byte'],
+    ["bytes that are not UTF-8", Buffer.from("user.\xff", "latin1"), "has a name that is not UTF-8"],
+    ["no bytes", "", 'its extended attribute "" has a name of no bytes'],
+    ["more bytes than Linux takes", `user.${"a".repeat(251)}`, "has a name of more than 255 bytes"],
+  ])("an attribute's name of %s is refused", async (_what, key, message) => {
+    using here = place();
+    const header = await headerOf("x", xattrRecord(key, Buffer.from("value")));
+    const layers = [layerOfBytes(Buffer.concat([header, await packTar([file("f", "x")])]))];
+    const refused = apply(layers, here.root);
+    await expect(refused).rejects.toThrow(ImageError);
+    await expect(refused).rejects.toThrow(message);
+    await expect(refused).rejects.toThrow('entry "f"');
   });
 
   test("damaged bytes never hang and never write outside", { timeout: 60_000 }, async () => {

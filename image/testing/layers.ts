@@ -43,3 +43,16 @@ export async function headerOf(type: string, content: Buffer): Promise<Buffer> {
   tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
   return tar.subarray(0, tar.length - 1024);
 }
+
+/** A record of a pax header for an extended attribute; key and value may be any bytes. */
+export function xattrRecord(key: string | Uint8Array, value: Uint8Array): Buffer {
+  const rest = Buffer.concat([
+    Buffer.from(" SCHILY.xattr."),
+    Buffer.from(key),
+    Buffer.from("="),
+    value,
+    Buffer.from("\n"),
+  ]);
+  const digits = [1, 2, 3, 4, 5].find((count) => String(rest.length + count).length === count) ?? 0;
+  return Buffer.concat([Buffer.from(String(rest.length + digits)), rest]);
+}

@@ -1,12 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { MAX_JSON_BYTES } from "../../image/image-json.ts";
 import { BuildError } from "../build-error.ts";
 import { hashFile } from "../digest.ts";
 import { type Check, check } from "./check.ts";
 
 const MAX_BLOBS = 1000;
-/** Of a JSON document; that is what image/image-json.ts reads too. */
-const MAX_DOCUMENT = 8 << 20;
+const MOST_PROBLEMS = 20;
 
 /** Whether every blob that an OCI layout's index leads to is there and is what its digest says. */
 export async function ociChecks(directory: string): Promise<readonly Check[]> {
@@ -14,19 +14,24 @@ export async function ociChecks(directory: string): Promise<readonly Check[]> {
   const version = objectOf(layout)["imageLayoutVersion"];
   const problems: string[] = [];
   const seen = new Set<string>();
-  const pending = descriptorsOf(await readDocument(join(directory, "index.json")));
+  const pending: Descriptor[] = [];
+  const follow = (document: unknown) => {
+    for (const one of descriptorsOf(document)) {
+      if (!seen.has(one.digest)) pending.push(one);
+      if (seen.add(one.digest).size > MAX_BLOBS) throw new BuildError(`${directory}: more than ${MAX_BLOBS} blobs`);
+    }
+  };
+  follow(await readDocument(join(directory, "index.json")));
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { digest, size, mediaType } = next;
-    if (seen.has(digest)) continue;
-    if (seen.add(digest).size > MAX_BLOBS) throw new BuildError(`${directory}: more than ${MAX_BLOBS} blobs`);
     const blob = join(directory, "blobs/sha256", digest);
     const found = await stat(blob).catch(() => undefined);
     if (!found?.isFile()) problems.push(`${short(digest)} is missing`);
     else if (found.size !== size) problems.push(`${short(digest)} has ${found.size} bytes, not ${size}`);
     else if ((await hashFile(blob)) !== digest) problems.push(`${short(digest)} is another`);
-    else if (/\.(manifest|index)\.v1\+json$/.test(mediaType)) pending.push(...descriptorsOf(await readDocument(blob)));
+    else if (/\.(manifest|index)\.v1\+json$/.test(mediaType)) follow(await readDocument(blob));
   }
-  const found = problems.join("; ") || `${seen.size} blobs`;
+  const found = problems.slice(0, MOST_PROBLEMS).join("; ") || `${seen.size} blobs`;
   return [
     check("OCI layout", version === "1.0.0", String(version), "version 1.0.0"),
     check("blobs of the OCI layout", problems.length === 0 && seen.size > 0, found, "what their digests say"),
@@ -35,7 +40,8 @@ export async function ociChecks(directory: string): Promise<readonly Check[]> {
 
 async function readDocument(path: string): Promise<unknown> {
   const found = await stat(path);
-  if (!found.isFile() || found.size > MAX_DOCUMENT) throw new BuildError(`${path}: no file of up to 8 MiB`);
+  if (!found.isFile() || found.size > MAX_JSON_BYTES)
+    throw new BuildError(`${path}: no file of up to ${MAX_JSON_BYTES} bytes`);
   return JSON.parse(await readFile(path, "utf8"));
 }
 

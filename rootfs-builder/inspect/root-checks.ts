@@ -1,10 +1,8 @@
+import { MAX_LINKS, MAX_STEPS } from "../../image/resolve-in-root.ts";
 import { privilegedFiles } from "../tree/privileged-files.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { type Check, check, shown } from "./check.ts";
 
-const MAX_LINKS = 40;
-/** Names that are looked at for one path. */
-const MAX_STEPS = 1024;
 const FIRST = ["sbin/init", "init"];
 
 /** What any root has to be so that it boots, and what it must not have. */

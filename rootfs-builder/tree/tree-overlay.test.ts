@@ -42,9 +42,9 @@ describe("layers on a tree", () => {
 
   test("may have so many bytes of content, and no more", async () => {
     const two = [[file("a", "12345")], [file("a", "67890")]];
-    expect(texts(await apply(two, { ...layers, maxBytes: 10 }))).toEqual({ a: "67890" });
-    await expect(apply(two, { ...layers, maxBytes: 9 })).rejects.toThrow(
-      /entry "a": with it the files have more than 9 bytes/,
+    expect(texts(await apply(two, { ...layers, maxBytes: 14 }))).toEqual({ a: "67890" });
+    await expect(apply(two, { ...layers, maxBytes: 13 })).rejects.toThrow(
+      /entry "a": with it there are more than 13 bytes/,
     );
   });
 
@@ -122,6 +122,25 @@ describe("sources on a tree", () => {
     const refusal = apply([entries], {}, base());
     await expect(refusal).rejects.toThrow(message);
     await expect(refusal).rejects.toThrow(/^[^\n]+$/);
+  });
+
+  test("refuse what becomes more than a builder can hold, by entries, names, targets and attributes", async () => {
+    const few = { merge: "layers", maxEntries: 3 } as const;
+    expect((await apply([[file("a/b/c"), file("a/b/c")]], few)).size).toBe(3);
+    await expect(apply([[file("a/b/c"), file("d")]], few)).rejects.toThrow(
+      'entry "d": with it the image has more than 3 entries',
+    );
+    const pax = { "SCHILY.xattr.user.a": "x".repeat(50) };
+    for (const entry of [file("x".repeat(50)), symlink("l", "x".repeat(50)), { ...file("f"), pax }])
+      await expect(apply([[entry, hardLink("a", entry.name)]], { merge: "layers", maxBytes: 52 })).rejects.toThrow(
+        /with it there are more than 52 bytes, and they are merged in memory$/,
+      );
+  });
+
+  test("refuse links that lead over very many names", async () => {
+    const round = (name: string, next: string) => symlink(name, `${"usr/../".repeat(300)}${next}`);
+    const rounds = [round("a", "b"), round("b", "c"), round("c", "d"), file("a/f")];
+    await expect(apply([rounds], {}, base())).rejects.toThrow("/a leads over more than 1024 names");
   });
 
   test("refuse two names that decoding makes one", async () => {

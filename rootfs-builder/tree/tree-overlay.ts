@@ -1,13 +1,14 @@
 import type { LayerWriter } from "../../image/apply-layers.ts";
 import type { EntryMeta } from "../../image/entry-meta.ts";
 import { ImageError } from "../../image/image-error.ts";
+import { MAX_LINKS, MAX_STEPS } from "../../image/resolve-in-root.ts";
 import { checkEntry, checkPath } from "./check-entry.ts";
 import { owned, type Tree, type TreeEntry } from "./tree.ts";
 
-/** As many as the kernel follows. */
-const MAX_LINKS = 40;
-/** Of the contents of layers, which are kept in memory until the image is written. */
+/** Of what layers bring, which is kept in memory until the image is written: contents, attributes, paths, targets. */
 const MAX_BYTES = 2 ** 31;
+/** Of a tree. */
+const MAX_ENTRIES = 500_000;
 
 export interface OverlayOptions {
   /** Parts of a directory of the tree that paths are below; none if not given. */
@@ -17,8 +18,10 @@ export interface OverlayOptions {
    * directory keeps a link to a directory that is in its place, and nothing but a directory takes a directory's place.
    */
   readonly merge?: "layers" | "sources";
-  /** Of the files that layers bring, 2 GiB if not given; more are refused. */
+  /** Of what layers bring, 2 GiB if not given; more are refused. */
   readonly maxBytes?: number;
+  /** Of the whole tree, 500,000 if not given. */
+  readonly maxEntries?: number;
 }
 
 /**
@@ -30,6 +33,7 @@ export class TreeOverlay implements LayerWriter {
   readonly #below: readonly string[];
   readonly #replaces: boolean;
   readonly #maxBytes: number;
+  readonly #maxEntries: number;
   #bytes = 0;
   /** What was made since `beginLayer`, with everything above it: whiteouts leave that alone. */
   readonly #touched = new Set<string>();
@@ -38,11 +42,15 @@ export class TreeOverlay implements LayerWriter {
   /** Paths by the directory that they are in; made for the first removal. */
   #children: Map<string, Set<string>> | undefined;
 
-  constructor(tree: Tree, { below = [], merge = "sources", maxBytes = MAX_BYTES }: OverlayOptions = {}) {
+  constructor(
+    tree: Tree,
+    { below = [], merge = "sources", maxBytes = MAX_BYTES, maxEntries = MAX_ENTRIES }: OverlayOptions = {},
+  ) {
     this.#tree = tree;
     this.#below = below;
     this.#replaces = merge === "layers";
     this.#maxBytes = maxBytes;
+    this.#maxEntries = maxEntries;
   }
 
   beginLayer(): void {
@@ -51,25 +59,27 @@ export class TreeOverlay implements LayerWriter {
   }
 
   directory(parts: readonly string[], meta: EntryMeta): void {
+    this.#count(bytesOf(parts, meta));
     this.put(parts, { type: "directory", ...owned(meta), mode: meta.mode });
   }
 
   async file(parts: readonly string[], meta: EntryMeta, content: AsyncIterable<Uint8Array>): Promise<void> {
     const chunks: Uint8Array[] = [];
+    this.#count(bytesOf(parts, meta));
     for await (const chunk of content) {
       chunks.push(chunk);
-      this.#bytes += chunk.length;
-      if (this.#bytes > this.#maxBytes)
-        throw new ImageError(`with it the files have more than ${this.#maxBytes} bytes, and they are merged in memory`);
+      this.#count(chunk.length);
     }
     this.put(parts, { type: "file", ...owned(meta), mode: meta.mode, content: Buffer.concat(chunks) });
   }
 
   symlink(parts: readonly string[], meta: EntryMeta, target: string): void {
+    this.#count(bytesOf(parts, meta) + target.length);
     this.put(parts, { type: "symlink", ...owned(meta), target });
   }
 
   hardLink(parts: readonly string[], target: readonly string[]): void {
+    this.#count(bytesOf(parts));
     const linked = this.#tree.get(this.#path(target));
     const name = `/${target.join("/")}`;
     if (linked === undefined) throw new ImageError(`it is a hard link to ${name}, which is missing`);
@@ -148,9 +158,10 @@ export class TreeOverlay implements LayerWriter {
   #resolve(parts: readonly string[], make = false): string[] {
     const queue = parts.map((part) => ({ part, link: "" }));
     const at: string[] = [];
-    let links = 0;
+    let [links, steps] = [0, 0];
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { part, link } = next;
+      if (++steps > MAX_STEPS) throw new ImageError(`/${parts.join("/")} leads over more than ${MAX_STEPS} names`);
       if (part === "" || part === ".") continue;
       if (part === "..") {
         if (at.pop() === undefined) throw new ImageError(`it goes through ${link}, which leads out of the image`);
@@ -202,7 +213,15 @@ export class TreeOverlay implements LayerWriter {
     return this.#children.get(path);
   }
 
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#maxBytes)
+      throw new ImageError(`with it there are more than ${this.#maxBytes} bytes, and they are merged in memory`);
+  }
+
   #set(path: string, entry: TreeEntry): void {
+    if (this.#tree.size >= this.#maxEntries && !this.#tree.has(path))
+      throw new ImageError(`with it the image has more than ${this.#maxEntries} entries`);
     this.#tree.set(path, entry);
     if (this.#children !== undefined) addChild(this.#children, path);
   }
@@ -218,6 +237,12 @@ function addChild(children: Map<string, Set<string>>, path: string): void {
   const known = children.get(parent);
   if (known === undefined) children.set(parent, new Set([path]));
   else known.add(path);
+}
+
+/** Of all but an entry's content; names as characters. */
+function bytesOf(parts: readonly string[], meta?: EntryMeta): number {
+  const attributes = [...(meta?.xattrs ?? [])].map(([name, value]) => name.length + value.length);
+  return [...parts.map((part) => part.length + 1), ...attributes].reduce((sum, length) => sum + length, 0);
 }
 
 function parentOf(path: string): string {

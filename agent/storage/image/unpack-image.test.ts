@@ -2,7 +2,16 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { directory, file, hardLink, headerOf, layerOf, layerOfBytes, symlink } from "../../../image/testing/layers.ts";
+import {
+  directory,
+  file,
+  hardLink,
+  headerOf,
+  layerOf,
+  layerOfBytes,
+  symlink,
+  xattrRecord,
+} from "../../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../../image/write-layout.ts";
 import { openSys } from "../../kernel/sys.ts";
@@ -51,14 +60,9 @@ const CAPABILITY = Buffer.from("0100000280000000000000000000000000000000", "hex"
 test.runIf(isRoot)(
   "capabilities of files are kept byte by byte; attributes of the guest itself are not (as root)",
   async () => {
-    const record = (key: string, value: Buffer) => {
-      const rest = Buffer.concat([Buffer.from(` SCHILY.xattr.${key}=`), value, Buffer.from("\n")]);
-      const length = rest.length + 2 < 100 ? rest.length + 2 : rest.length + 3;
-      return Buffer.concat([Buffer.from(String(length)), rest]);
-    };
     const pax = Buffer.concat([
-      record("security.capability", CAPABILITY),
-      record("trusted.overlay.opaque", Buffer.from("y")),
+      xattrRecord("security.capability", CAPABILITY),
+      xattrRecord("trusted.overlay.opaque", Buffer.from("y")),
     ]);
     const tar = Buffer.concat([await headerOf("x", pax), await packTar([file("f", "x"), file("g", "x")])]);
     using temporary = temporaryDirectory();
@@ -92,6 +96,20 @@ test.runIf(isRoot)("directories that long names imply leave the guest its inodes
     const { ffree } = statfsSync(temporary.path);
     expect(ffree).toBeGreaterThan(400);
     expect(ffree).toBeLessThan(1100);
+  } finally {
+    execFileSync("umount", [temporary.path]);
+  }
+});
+
+test.runIf(isRoot)("a layer of more bytes than there is room for leaves the guest its part (as root)", async () => {
+  using temporary = temporaryDirectory();
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=32m", "none", temporary.path]);
+  try {
+    const layer = await layerOf(Array.from({ length: 40 }, (_, at) => file(`f${at}`, "x".repeat(1 << 20))));
+    await expect(unpackImage(sys, { layers: [layer] }, temporary.path, signal)).rejects.toThrow("no room is left");
+    const { bavail, bsize } = statfsSync(temporary.path);
+    expect(bavail * bsize).toBeGreaterThan(10 << 20);
+    expect(bavail * bsize).toBeLessThan(17 << 20);
   } finally {
     execFileSync("umount", [temporary.path]);
   }
