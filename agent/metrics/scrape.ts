@@ -1,4 +1,4 @@
-import { getHeapStatistics } from "node:v8";
+import { v8 } from "../kernel/builtin.ts";
 import { agentProcess } from "./agent-process.ts";
 import type { CallDurations } from "./call-durations.ts";
 import { EventLoopLag } from "./event-loop-lag.ts";
@@ -69,7 +69,13 @@ export class GuestMetrics {
   }
 
   *#own(): Generator<MetricFamily> {
-    const { restarts, launches, calls, spans, heapBytes = () => getHeapStatistics().used_heap_size } = this.#options;
+    const {
+      restarts,
+      launches,
+      calls,
+      spans,
+      heapBytes = () => v8().getHeapStatistics().used_heap_size,
+    } = this.#options;
     const lag = this.#lag.take();
     yield plainGauge(
       "guestd_event_loop_lag_seconds",

@@ -1,7 +1,6 @@
 import { totalmem } from "node:os";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { Room } from "../../proto/growing-body.ts";
+import { v8, vm } from "../kernel/builtin.ts";
 
 const MIB = 1 << 20;
 /** Of the guest's memory. */
@@ -58,9 +57,9 @@ let collector: (() => void) | undefined;
 /** The flag only for this moment: of another set of flags the code cache is not taken. */
 export function collectGarbage(): void {
   if (collector === undefined) {
-    setFlagsFromString("--expose-gc");
-    collector = runInNewContext("gc") as () => void;
-    setFlagsFromString("--no-expose-gc");
+    v8().setFlagsFromString("--expose-gc");
+    collector = vm().runInNewContext("gc") as () => void;
+    v8().setFlagsFromString("--no-expose-gc");
   }
   collector();
 }

@@ -1,7 +1,9 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runInThisContext } from "node:vm";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { bundleAgent } from "./bundle.ts";
 
 const ROOT = dirname(dirname(import.meta.dirname));
@@ -36,6 +38,29 @@ describe("bundleAgent", () => {
     for (const name of ["agent.cjs", "grpc.cjs", "tar.cjs", "yaml.cjs"]) {
       const text = await readFile(join(outDir, name), "latin1");
       expect(text).toMatch(/^\(function\(exports,require,module,__filename,__dirname\)\{[\s\S]*\}\)\n$/);
+    }
+  });
+
+  test("loads no dear part of Node with the libraries, and compiles no WebAssembly", async () => {
+    await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
+    const loaded: string[] = [];
+    const requireFrom = (id: string) => {
+      loaded.push(id);
+      return process.getBuiltinModule(id);
+    };
+    const path = join(outDir, "agent.cjs");
+    const runIn = runInThisContext(await readFile(path, "latin1"), { filename: path }) as (...parts: unknown[]) => void;
+    const { WebAssembly } = globalThis as unknown as { WebAssembly: { Module(): void } };
+    const compiled = vi.spyOn(WebAssembly, "Module");
+    const listened = vi.spyOn(Server.prototype, "listen").mockReturnThis();
+    try {
+      runIn({}, requireFrom, { exports: {} }, path, outDir);
+      expect(listened).toHaveBeenCalledOnce();
+      expect(compiled).not.toHaveBeenCalled();
+      expect(loaded).toContain("node:net");
+      expect(loaded).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(node:)?(assert|worker_threads)$/)]));
+    } finally {
+      vi.restoreAllMocks();
     }
   });
 

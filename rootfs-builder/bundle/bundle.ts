@@ -5,6 +5,7 @@ import { BuildError } from "../build-error.ts";
 import { withTemporary } from "../with-temporary.ts";
 import { refuseMistakes } from "./check-bundle.ts";
 import { type BundleFile, sizeReport } from "./size-report.ts";
+import { standIns } from "./stand-ins.ts";
 
 /**
  * Libraries that are files of their own, loaded by the first gRPC connection, file of YAML, and layer of an image. The
@@ -16,8 +17,9 @@ const LAZY = new Map([
   ["tar-stream", "tar.cjs"],
 ]);
 
-/** Parts of Node that cost an idle agent most: crypto takes a MiB. `agent/kernel/builtin.ts` gives them where they are used. */
-const DEAR = ["crypto", "child_process", "http", "http2", "https", "tls", "zlib"].map((name) => `node:${name}`);
+/** Parts of Node that cost an idle agent or its start most: crypto takes a MiB. `agent/kernel/builtin.ts` gives them where they are used. */
+const DEAR_NAMES = "assert child_process crypto http http2 https tls v8 vm worker_threads zlib".split(" ");
+const DEAR = DEAR_NAMES.flatMap((name) => [name, `node:${name}`]);
 
 /**
  * Names are kept because identifiers are not shortened: stack traces stay readable, and nothing is paid at start as with
@@ -99,7 +101,7 @@ async function bundleOne(entryPoint: string, root: string, outfile: string): Pro
       entryPoints: [entryPoint],
       absWorkingDir: root,
       outfile,
-      plugins: [chunks],
+      plugins: [chunks, standIns],
     };
     return (await build(options)).metafile;
   } catch (error) {
