@@ -31,6 +31,11 @@ test.each([
   '--comment "see" -M /x',
   "-fM /x",
   "-4f6M/x",
+  "[0:0]-M/x",
+  "[0:0]-M /x",
+  "[0:0]--modprobe=/x",
+  '[1 "2:3]--mo /x',
+  "[]-M/x",
 ])("a line that names a program to run is refused: %j", async (line) => {
   const network = testNetwork();
   const text = Buffer.from(`*filter\n-A INPUT -m mark --mark 1 -j MARK\n${line}\nCOMMIT\n`);
@@ -42,6 +47,8 @@ test.each([
   "-A INPUT -m statistic --mode random --probability 0.5 -j DROP",
   '-A INPUT -m comment --comment "see -M and --modprobe" -j DROP',
   '-A INPUT -m comment --comment "a \\" -M" -j DROP',
+  "[0:0] -A INPUT -j DROP",
+  '[0:0]-A INPUT -m comment --comment "[0:0]-M" -j DROP',
   "-A MINE -jMARK -iM0 --mode=random --modular --m",
 ])("one that does not is taken: %j", async (line) => {
   const network = testNetwork({ files: { "/sbin/iptables-restore": "" } });

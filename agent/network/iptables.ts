@@ -16,6 +16,8 @@ const RESTORE = {
 const WAIT_SECONDS = "5";
 /** iptables-restore reads 10,239 bytes at once, and takes what is beyond them for another line. */
 const MAX_LINE = 10_000;
+/** Packets and bytes before a rule, which may begin right behind them. */
+const COUNTERS = /^\[[^\]]*\]/;
 
 /** All tables, as `iptables-save` prints them. */
 export function getIptables(network: Network, family: Family, signal: AbortSignal): Promise<Buffer> {
@@ -52,7 +54,8 @@ function refuseModprobe(text: string): void {
   for (const [index, line] of text.split("\n").entries()) {
     const where = `set iptables: line ${index + 1}`;
     if (line.length > MAX_LINE) throw refuse(`${where}: longer than ${MAX_LINE} bytes`);
-    if (ruleWords(line).some(isModprobe)) throw refuse(`${where}: the option --modprobe is not taken`);
+    if (ruleWords(line.replace(COUNTERS, "")).some(isModprobe))
+      throw refuse(`${where}: the option --modprobe is not taken`);
   }
 }
 
