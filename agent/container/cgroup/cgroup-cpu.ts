@@ -1,3 +1,4 @@
+import { parseCpuList } from "../process/cpu-list.ts";
 import { type CgroupWrite, refuseResource } from "./cgroup-write.ts";
 import type { CpuSpec } from "./resources-spec.ts";
 
@@ -52,6 +53,7 @@ const LACKING = ["EINVAL", "ERANGE", "EOVERFLOW", "ENOSPC"];
 /** A list such as "0-3,8"; the kernel knows which there are. */
 function placement(file: string, field: string, list: string): CgroupWrite[] {
   if (list === "") return [];
-  if (!/^[\d,\- ]+$/.test(list)) throw refuseResource(field, `${JSON.stringify(list)} is no list such as "0-3,8"`);
+  const numbers = parseCpuList(list) ?? [];
+  if (numbers.length === 0) throw refuseResource(field, `${JSON.stringify(list)} is no list such as "0-3,8"`);
   return [{ file, value: list, field, leftOutAt: LACKING }];
 }

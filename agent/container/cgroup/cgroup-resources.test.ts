@@ -111,6 +111,11 @@ describe("cpu", () => {
   test.each<[object, string]>([
     [{ idle: 2 }, "linux.resources.cpu.idle 2 is neither 0 nor 1"],
     [{ cpus: "all" }, 'linux.resources.cpu.cpus "all" is no list'],
+    [{ cpus: "3-1" }, 'linux.resources.cpu.cpus "3-1" is no list'],
+    [{ cpus: "-" }, 'linux.resources.cpu.cpus "-" is no list'],
+    [{ cpus: "0-" }, 'linux.resources.cpu.cpus "0-" is no list'],
+    [{ cpus: "," }, 'linux.resources.cpu.cpus "," is no list'],
+    [{ mems: "0 1" }, 'linux.resources.cpu.mems "0 1" is no list'],
     [{ mems: "../x" }, 'linux.resources.cpu.mems "../x" is no list'],
   ])("%j is refused", (cpu, message) => {
     expect(() => resourceWrites({ cpu })).toThrow(message);
