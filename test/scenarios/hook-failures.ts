@@ -75,22 +75,24 @@ export function hookFailureScenarios(pod: () => Pod): void {
     const bb = `${scripts.guest}/bin/busybox`;
     const slow = scripts.write("slow", `echo waiting >&2; ${bb} sleep 703; true`);
     const id = unique();
+    const seconds = pod().machine.real ? 5 : 2;
     const begun = performance.now();
-    const creating = create(id, { CreateRuntime: [{ Path: slow, Timeout: 2 }] });
-    creating.catch(() => undefined);
-    const longest = { ms: 0 };
+    const creating = create(id, { CreateRuntime: [{ Path: slow, Timeout: seconds }] });
+    let over = false;
+    creating.catch(() => {
+      over = true;
+    });
     while (performance.now() - begun < 1500) {
-      const start = performance.now();
       await health.check({});
       await agent.statsContainer({ container_id: other });
       expect((await pod().execute(other, ["echo", "x"])).status).toBe(0);
-      longest.ms = Math.max(longest.ms, performance.now() - start);
     }
     await agent.signalProcess({ container_id: other, exec_id: "", signal: 9 });
     expect((await pod().finish(other, other)).status).toBe(137);
-    expect(longest.ms).toBeLessThan(pod().machine.real ? 1900 : 500);
-    await expect(creating).rejects.toThrow(`hook createRuntime[0] ${slow}: not ended within 2 s, killed: waiting`);
-    expect(performance.now() - begun).toBeGreaterThanOrEqual(2000);
+    expect(over, "they were served after the hook").toBe(false);
+    const late = `hook createRuntime[0] ${slow}: not ended within ${seconds} s, killed: waiting`;
+    await expect(creating).rejects.toThrow(late);
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(seconds * 1000);
     expect(await pod().machine.shell("ps -o args | grep -c '[s]leep 703' || true")).toBe("0\n");
     await pod().remove(other);
   });
