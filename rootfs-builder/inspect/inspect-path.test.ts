@@ -7,7 +7,9 @@ import { gunzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { makeErofs } from "../image/erofs.ts";
 import { writeDiskImage } from "../image/write-image.ts";
+import { type CpioEntry, cpioArchive } from "../initramfs/cpio.ts";
 import { rootInitrd } from "../initramfs/root-initrd.ts";
+import { describeTree } from "../manifest/describe-tree.ts";
 import { makeVerityDisk } from "../outputs/verity-disk.ts";
 import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -210,6 +212,26 @@ describe("inspectPath", () => {
     await write("manifest.json", Buffer.from(JSON.stringify({ format: 1, files: [], boot: [], sources: [] })));
     await write("guest.tar", Buffer.from("text"));
     expect(await found()).toEqual(files);
+  });
+
+  test("compares an initramfs with the manifest that lies beside it, alone or as a folder", async () => {
+    const init = { type: "file", mode: 0o755, content: PROGRAM } as const;
+    const tree: Tree = new Map([
+      ["init", init],
+      ["guestd-modules", { ...init, mode: 0o444, content: Buffer.from("") }],
+    ]);
+    const boot = describeTree(tree, []).map((one) => ({ ...one, path: `initrd.cpio.gz:${one.path}` }));
+    const archive = (evil: boolean) =>
+      cpioArchive(
+        [...tree, ...(evil ? ([["evil", init]] as const) : [])].map(
+          ([path, entry]) => ({ path, ...entry }) as CpioEntry,
+        ),
+      );
+    await write("manifest.json", Buffer.from(JSON.stringify({ format: 1, files: [], boot, sources: [] })));
+    for (const path of [await write("initrd.cpio.gz", archive(false)), directory])
+      expect((await look(path)).failed.filter((one) => one.startsWith("as the"))).toEqual([]);
+    for (const path of [await write("initrd.cpio.gz", archive(true)), directory])
+      expect((await look(path)).failed).toContain("as the manifest says: /evil: not in it");
   });
 
   test("says of anything else that it is nothing of these", async () => {

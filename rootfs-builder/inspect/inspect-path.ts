@@ -55,7 +55,12 @@ async function lookInto(path: string, options: InspectOptions): Promise<Inspecti
     const below = join(path, name);
     if (await exists(below)) found.push(await together(await inspectFiles(below, options), options));
   }
-  if (found.every((one) => one.files.length === 0)) throw new BuildError(`${path}: no image is in it`);
+  if (found.every((one) => one.files.length === 0)) {
+    // Images that lie beside the list itself, as someone has put them there.
+    const beside = ofBuild ? await inspectFiles(path, options) : [];
+    if (beside.length === 0) throw new BuildError(`${path}: no image is in it`);
+    return together(beside, options);
+  }
   return { files: found.flatMap((one) => one.files), checks: found.flatMap((one) => one.checks) };
 }
 

@@ -82,4 +82,40 @@ describe("where the manifest has an initramfs besides", () => {
     expect(checks("initramfs (gzip)", initramfs)).toEqual(["2 entries with their digests"]);
     expect(checks("initramfs (gzip)", new Map([...initramfs, ["evil", init]]))).toEqual(["/evil: not in it"]);
   });
+
+  describe("and another in a folder of its own", () => {
+    const changedList: TreeEntry = { type: "file", mode: 0o444, content: Buffer.from("/lib/b.ko\n") };
+    const other: Tree = new Map(initramfs).set("guestd-modules", changedList);
+    const more = describeTree(other, [])
+      .filter(({ type }) => type === "file")
+      .map((one) => ({ ...one, path: `qemu/initrd.cpio.gz:${one.path}` }));
+    const kernels = ["vmlinuz", "qemu/vmlinuz", "kata/vmlinux"].map((path, at) => {
+      return { path, type: "file", sha256: String(at), part: "kernel" } as const;
+    });
+    const both = { ...manifest, boot: [...boot, ...more, ...kernels] };
+    const told = (file: string, tree: Tree) =>
+      manifestChecks({ file, kind: "initramfs (gzip)", bytes: 0, sha256: "", checks: [], tree }, both).map(
+        ({ detail }) => detail,
+      );
+
+    test("each is compared with the list of its folder", () => {
+      expect(told("/build/qemu/initrd", other)).toEqual(["2 entries with their digests"]);
+      expect(told("/build/image/initrd", initramfs)).toEqual(["2 entries with their digests"]);
+      expect(told("/build/image/initrd", other)).toEqual(["/guestd-modules: another content"]);
+    });
+
+    test("elsewhere with the one that it is nearest to, and never with none", () => {
+      for (const tree of [initramfs, other]) expect(told("/x/initrd", tree)).toEqual(["2 entries with their digests"]);
+      expect(told("/x/initrd", new Map([...other, ["evil", init]]))).toEqual(["/evil: not in it"]);
+    });
+
+    test("and so is a kernel", () => {
+      const kernel = (file: string, sha256: string) =>
+        manifestChecks({ file, kind: "kernel", bytes: 0, sha256, checks: [] }, both).map(({ detail }) => detail);
+      expect(kernel("/build/image/vmlinuz", "0")).toEqual(["the same kernel"]);
+      expect(kernel("/build/image/vmlinuz", "1")).toEqual(["another kernel"]);
+      expect(kernel("/x/vmlinuz", "2")).toEqual(["the same kernel"]);
+      expect(kernel("/x/vmlinuz", "3")).toEqual(["another kernel"]);
+    });
+  });
 });

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { BuildError, reason } from "../build-error.ts";
 import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";
@@ -35,20 +35,54 @@ async function readManifest(file: string): Promise<Manifest> {
 }
 
 /** Whether an output holds what its build says, file by file. Nothing is said of what the manifest does not speak of. */
-export function manifestChecks({ kind, tree, sha256 }: Inspected, manifest: Manifest): readonly Check[] {
-  const name = "as the manifest says";
+export function manifestChecks({ file, kind, tree, sha256 }: Inspected, manifest: Manifest): readonly Check[] {
+  const lists = bootLists(manifest, file);
   if (kind === "kernel") {
-    const one = manifest.boot.find(({ part }) => part === "kernel");
-    if (one === undefined) return [];
-    return [{ name, ok: one.sha256 === sha256, detail: one.sha256 === sha256 ? "the same kernel" : "another kernel" }];
+    const kernels = lists.flatMap(({ kernel }) => kernel);
+    if (kernels.length === 0) return [];
+    const same = kernels.includes(sha256);
+    return [{ name: NAME, ok: same, detail: same ? "the same kernel" : "another kernel" }];
   }
   if (tree === undefined) return [];
   const whole = isWholeRoot(kind, tree, manifest);
-  if (!whole && manifest.boot.length === 0) return initChecks(tree, manifest);
+  if (!whole && lists.every(({ initramfs }) => initramfs.length === 0)) return initChecks(tree, manifest);
   // A whole root that is an initramfs has the modules in it as well.
-  const boot = !whole || tree.has(MODULE_LIST) ? manifest.boot.flatMap(belowInitramfs) : [];
-  const wanted = whole ? [...manifest.files, ...boot.filter(({ path }) => path !== "init")] : boot;
-  if (wanted.length === 0) return [];
+  const wanted = lists.map(({ initramfs }) => {
+    const boot = !whole || tree.has(MODULE_LIST) ? initramfs : [];
+    return whole ? [...manifest.files, ...boot.filter(({ path }) => path !== "init")] : boot;
+  });
+  const compared = wanted.filter(({ length }) => length > 0).map((files) => compare(kind, tree, files, whole));
+  return compared.toSorted((a, b) => failures(a) - failures(b))[0] ?? [];
+}
+
+const NAME = "as the manifest says";
+const failures = (checks: readonly Check[]) => checks.filter(({ ok }) => !ok).length;
+
+interface BootList {
+  /** Digests, one or none. */
+  readonly kernel: readonly string[];
+  readonly initramfs: readonly ManifestFile[];
+}
+
+/**
+ * What boots, by the folder that the manifest names; that of the file where it lies in one of these, else all. At least one,
+ * which may be empty.
+ */
+function bootLists({ boot }: Manifest, file: string): readonly BootList[] {
+  const lists = new Map<string, { kernel: string[]; initramfs: ManifestFile[] }>();
+  for (const one of boot) {
+    const [, folder = "image", archive, path = ""] = /^(?:([^:/]*)\/)?(?:([^:/]*):)?(.*)$/s.exec(one.path) ?? [];
+    const list = lists.get(folder) ?? { kernel: [], initramfs: [] };
+    lists.set(folder, list);
+    if (archive !== undefined) list.initramfs.push({ ...one, path });
+    else if (one.part === "kernel" && one.sha256 !== undefined) list.kernel.push(one.sha256);
+  }
+  const own = lists.get(basename(dirname(file)));
+  const all = own === undefined ? [...lists.values()] : [own];
+  return all.length > 0 ? all : [{ kernel: [], initramfs: [] }];
+}
+
+function compare(kind: string, tree: Tree, wanted: readonly ManifestFile[], whole: boolean): readonly Check[] {
   const byPath = new Map(wanted.map((file) => [file.path, file]));
   const owners = !kind.includes("squashfs");
   const differences = [
@@ -59,9 +93,10 @@ export function manifestChecks({ kind, tree, sha256 }: Inspected, manifest: Mani
         : [`/${shown(path)}: not in it`],
     ),
   ];
-  if (differences.length === 0) return [{ name, ok: true, detail: `${wanted.length} entries with their digests` }];
+  if (differences.length === 0)
+    return [{ name: NAME, ok: true, detail: `${wanted.length} entries with their digests` }];
   const more = differences.length > MOST_LINES ? [`and ${differences.length - MOST_LINES} more`] : [];
-  return [...differences.slice(0, MOST_LINES), ...more].map((detail) => ({ name, ok: false, detail }));
+  return [...differences.slice(0, MOST_LINES), ...more].map((detail) => ({ name: NAME, ok: false, detail }));
 }
 
 /** Only an initramfs may be less: /init and modules. */
@@ -77,11 +112,6 @@ function initChecks(tree: Tree, { files }: Manifest): readonly Check[] {
   if (wanted === undefined || init?.type !== "file") return [];
   const same = sha256Of(init.content) === wanted;
   return [{ name: "/init as the manifest says", ok: same, detail: same ? "the root's" : "another than the root's" }];
-}
-
-function belowInitramfs(file: ManifestFile): readonly ManifestFile[] {
-  const path = /^[^:/]*:(.*)$/.exec(file.path)?.[1];
-  return path === undefined ? [] : [{ ...file, path }];
 }
 
 function difference(file: ManifestFile, entry: TreeEntry | undefined, owners: boolean): readonly string[] {

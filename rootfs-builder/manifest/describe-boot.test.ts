@@ -24,7 +24,9 @@ test.each([true, false])("the kernel's package is where its modules are from, wi
   const initrd = join(directory, "initrd.cpio.gz");
   await writeFile(initrd, await buildInitramfs({ init: Buffer.from("init"), modules }));
   const found = await debianPackage(`linux-image-${release}`);
-  const files = await describeBoot(image, initrd, [await packageFacts(found, await hashFile(found.file))], false);
+  const files = await describeBoot({ kernel: image, initrd, whole: false }, [
+    await packageFacts(found, await hashFile(found.file)),
+  ]);
   const from = `deb:linux-image-${release}`;
   expect(files.map((file) => [file.path.replace(/.*[:/]/, "").replace(/-\d.*/, ""), file.from])).toEqual([
     ["vmlinuz", from],
@@ -39,5 +41,19 @@ test("of an initramfs that is the whole root, only what is not in the root is to
   await writeFile(kernel, "kernel");
   const tree: Tree = new Map([["note", { type: "file", mode: 0o644, content: Buffer.from("text") }]]);
   await writeFile(initrd, await rootInitrd(tree));
-  expect((await describeBoot(kernel, initrd, [], true)).map(({ path }) => path)).toEqual(["vmlinuz"]);
+  expect((await describeBoot({ kernel, initrd, whole: true }, [])).map(({ path }) => path)).toEqual(["vmlinuz"]);
+});
+
+test("a kernel alone is told, and both by their folder", async () => {
+  const [kernel, initrd] = [join(directory, "vmlinuz"), join(directory, "initrd.cpio.gz")];
+  await writeFile(kernel, "kernel");
+  await writeFile(initrd, await buildInitramfs({ init: Buffer.from("init"), modules: [] }));
+  const told = async (initramfs: string | undefined) =>
+    (await describeBoot({ kernel, initrd: initramfs, whole: false, below: "qemu/" }, [])).map(({ path }) => path);
+  expect(await told(undefined)).toEqual(["qemu/vmlinuz"]);
+  expect(await told(initrd)).toEqual([
+    "qemu/vmlinuz",
+    "qemu/initrd.cpio.gz:init",
+    "qemu/initrd.cpio.gz:guestd-modules",
+  ]);
 });

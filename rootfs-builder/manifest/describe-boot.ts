@@ -7,27 +7,34 @@ import { readCpio, unpacked } from "../inspect/read-cpio.ts";
 import { describeEntry } from "./describe-tree.ts";
 import type { ManifestFile } from "./manifest.ts";
 
+export interface BootFiles {
+  /** Paths. */
+  readonly kernel: string;
+  readonly initrd: string | undefined;
+  /** The initramfs is the whole root. */
+  readonly whole: boolean;
+  /** What stands before the names of the outputs: "qemu/"; nothing if not given. */
+  readonly below?: string;
+}
+
 /**
- * Kernel and initramfs of our own, by their paths: what boots until the root is mounted. An initramfs that is the whole root
- * is described as that.
- * @param whole the initramfs is the whole root
+ * Kernel and initramfs of our own: what boots until the root is mounted. Of an initramfs that is the whole root, what is not the
+ * root's is described.
  */
 export async function describeBoot(
-  kernel: string,
-  initrd: string,
+  { kernel, initrd, whole, below = "" }: BootFiles,
   packages: readonly PackageFacts[],
-  whole: boolean,
 ): Promise<readonly ManifestFile[]> {
   const image = await readFile(kernel);
   const sha256 = sha256Of(image);
-  const [name, archive] = [basename(kernel), basename(initrd)];
-  const entries = [...readCpio(unpacked(await readFile(initrd)).bytes)];
+  const [name, archive] = [basename(kernel), basename(initrd ?? "")];
+  const entries = initrd === undefined ? [] : [...readCpio(unpacked(await readFile(initrd)).bytes)];
   const described = entries.filter(
     ([path, { type }]) => type === "file" && (!whole || path.endsWith(".ko") || path === MODULE_LIST),
   );
   return [
     {
-      ...{ path: name, type: "file", mode: "0644", size: image.length, sha256 },
+      ...{ path: below + name, type: "file", mode: "0644", size: image.length, sha256 },
       // What is packed in a bzImage is of the same package.
       ...{ part: "kernel", from: sourceOf(sha256, packages, name === "vmlinux") },
     },
@@ -35,7 +42,7 @@ export async function describeBoot(
       const found = describeEntry(entry);
       const module = path.endsWith(".ko");
       const from = module ? sourceOf(found.sha256 ?? "", packages, false) : "guestd";
-      return { path: `${archive}:${path}`, ...found, part: module ? "kernel modules" : "init", from };
+      return { path: `${below}${archive}:${path}`, ...found, part: module ? "kernel modules" : "init", from };
     }),
   ];
 }

@@ -43,7 +43,10 @@ export interface Manifest {
   readonly version: string;
   readonly sources: readonly Source[];
   readonly files: readonly ManifestFile[];
-  /** Kernel and initramfs of our own, if there are: files below a name of the output, "vmlinuz" or "initrd.cpio.gz:init". */
+  /**
+   * Kernels and initramfs of our own, if there are: files below a name of the output, "vmlinuz" or "initrd.cpio.gz:init"; with
+   * the folder in front, "qemu/vmlinuz", where a build has several.
+   */
   readonly boot: readonly ManifestFile[];
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import type { BundleFile } from "../bundle/size-report.ts";
 import { debianPackage } from "../debian/debian-package.ts";
 import { guestKernel } from "../debian/kernel-package.ts";
@@ -7,7 +7,7 @@ import { type PackageFacts, packageFacts } from "../debian/package-facts.ts";
 import { digestOf } from "../digest.ts";
 import { packagedNode } from "../image/stripped-node.ts";
 import { cyclonedx } from "../manifest/cyclonedx.ts";
-import { describeBoot } from "../manifest/describe-boot.ts";
+import { type BootFiles, describeBoot } from "../manifest/describe-boot.ts";
 import { describeTree } from "../manifest/describe-tree.ts";
 import { MANIFEST, type Manifest, SBOM, type Source } from "../manifest/manifest.ts";
 import { debianSource, nodeSources, npmSource, readNpmLock, staticSources } from "../manifest/sources.ts";
@@ -26,8 +26,12 @@ export function manifestStep(context: BuildContext): Step {
     name: "manifest",
     outputs: [manifestFile, sbomFile],
     async key() {
-      const { kernel, initrd } = (await bootFiles(context)) ?? {};
-      const boot = await Promise.all([kernel, initrd].map((file) => (file === undefined ? "" : digests.file(file))));
+      const files = (await bootFiles(context)).flatMap(({ kernel, initrd, below = "" }) => [
+        below,
+        kernel,
+        initrd ?? "",
+      ]);
+      const boot = await Promise.all(files.map((file) => (isAbsolute(file) ? digests.file(file) : file)));
       return digestOf(await rootKey(context), await digests.file(join(root, "package-lock.json")), ...boot);
     },
     async build() {
@@ -57,9 +61,10 @@ async function makeManifest(context: BuildContext): Promise<Manifest> {
 /** Of our own kernel and initramfs. */
 async function bootOf(context: BuildContext) {
   const boot = await bootFiles(context);
-  if (boot === undefined) return { files: [], packages: [] };
+  if (boot.length === 0) return { files: [], packages: [] };
   const facts = await kernelFacts(context);
-  return { files: await describeBoot(boot.kernel, boot.initrd, facts, boot.whole), packages: facts };
+  const files = await Promise.all(boot.map((one) => describeBoot(one, facts)));
+  return { files: files.flat(), packages: facts };
 }
 
 /** Debian's kernel, unless it is the user's own, of no package. */
@@ -70,17 +75,21 @@ async function kernelFacts({ vmlinux, inputs, digests }: BuildContext): Promise<
   return one === undefined ? [] : [await packageFacts(one, await digests.file(one.file))];
 }
 
-/** Kernel and initramfs of our own: of the guest, else of the profile; none where the host has them. */
-async function bootFiles({ to, profile, formats = ["guest"] }: BuildContext) {
-  const at = (directory: string, kernel: string, initrd: string, whole: boolean) => {
-    return { kernel: join(to, directory, kernel), initrd: join(to, directory, initrd), whole };
-  };
-  if (formats.includes("guest")) return at("image", "vmlinuz", "initrd.cpio.gz", false);
-  if (profile === undefined) return undefined;
+/** Kernels and initramfs of our own: of the guest and of the profile; none where the host has them. */
+async function bootFiles({ to, profile, formats = ["guest"] }: BuildContext): Promise<readonly BootFiles[]> {
+  const image = join(to, "image");
+  const guest = formats.includes("guest")
+    ? [{ kernel: join(image, "vmlinuz"), initrd: join(image, "initrd.cpio.gz"), whole: false }]
+    : [];
+  if (profile === undefined) return guest;
   const { kernel, initrd, root }: GuestDescription = JSON.parse(
     await readFile(join(to, profile, "guest.json"), "utf8"),
   );
-  return kernel === undefined || initrd === undefined ? undefined : at(profile, kernel, initrd, initrd === root.file);
+  if (kernel === undefined) return guest;
+  const at = (file: string) => join(to, profile, file);
+  const below = guest.length === 0 ? {} : { below: `${profile}/` };
+  const ofProfile = { kernel: at(kernel), initrd: initrd === undefined ? undefined : at(initrd), ...below };
+  return [...guest, { ...ofProfile, whole: initrd === root.file }];
 }
 
 /** What is built into our own files: npm packages, Node with its libraries, libraries of C. */
