@@ -1,10 +1,9 @@
 import { Duplex } from "node:stream";
 import type { Fd } from "../kernel/kernel.ts";
+import { nextBatch } from "./next-batch.ts";
 import type { WireSys } from "./wire.ts";
 
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
-/** What is put together for one write, unless one chunk is longer. */
-const BATCH_BYTES = 256 * 1024;
 
 type Done = (error?: Error | null) => void;
 
@@ -74,7 +73,7 @@ export class WireStream extends Duplex {
     let waiting = chunks;
     try {
       while (waiting.length > 0) {
-        const batch = batchOf(waiting);
+        const batch = nextBatch(waiting, (chunk) => chunk);
         const bytes = batch.length === 1 && batch[0] !== undefined ? batch[0] : Buffer.concat(batch);
         const count = Math.max(this.#sys.write(this.#fd, bytes), 0);
         this.onSent(bytes.subarray(0, count));
@@ -89,14 +88,4 @@ export class WireStream extends Duplex {
     if (waiting.length === 0) done();
     else this.#sys.poll(this.#fd, "write").then(() => this.#send(waiting, done), done);
   }
-}
-
-/** The first of them, as many as one write takes at most. */
-function batchOf(chunks: readonly Buffer[]): readonly Buffer[] {
-  let bytes = 0;
-  const end = chunks.findIndex((chunk) => {
-    bytes += chunk.length;
-    return bytes > BATCH_BYTES;
-  });
-  return chunks.slice(0, end < 0 ? undefined : Math.max(end, 1));
 }

@@ -1,6 +1,7 @@
 import type { CallJournal } from "../kernel/call-journal.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
+import { nextBatch } from "./next-batch.ts";
 
 /** What connections ask of `openSys()`. */
 export type WireSys = Pick<Sys, "read" | "write" | "poll" | "close" | "setNonBlocking"> & {
@@ -15,9 +16,6 @@ export interface WireReader {
   /** Once: the peer has ended its side, or the connection is broken or destroyed. */
   onClosed(): void;
 }
-
-/** What is put together for one write, unless one frame is longer. */
-const BATCH_BYTES = 256 * 1024;
 
 /** An answer on its way. */
 export interface Sending {
@@ -161,7 +159,7 @@ export class Wire {
   #flush(): void {
     this.#scheduled = false;
     while (!this.#closed && this.#sending.length > 0) {
-      const batch = this.#nextBatch();
+      const batch = nextBatch(this.#sending, (sending) => sending.bytes);
       const [first] = batch;
       const bytes =
         batch.length === 1 && first !== undefined ? first.bytes : Buffer.concat(batch.map((it) => it.bytes));
@@ -180,16 +178,6 @@ export class Wire {
       }
     }
     this.#tellDrained();
-  }
-
-  /** The first of those that wait, as many as one write takes at most. */
-  #nextBatch(): readonly Sending[] {
-    let bytes = 0;
-    const end = this.#sending.findIndex((sending) => {
-      bytes += sending.bytes.length;
-      return bytes > BATCH_BYTES;
-    });
-    return this.#sending.slice(0, end < 0 ? undefined : Math.max(end, 1));
   }
 
   #write(bytes: Uint8Array, batch: readonly Sending[]): number {
