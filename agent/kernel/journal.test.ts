@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Journal } from "./journal.ts";
-import { createJournalMemory, journalIn, openJournal } from "./journal.ts";
+import { createJournalMemory, fillFile, journalIn, openJournal } from "./journal.ts";
 import { CALLS_AT_START } from "./journal-layout.ts";
 
 let directory = "";
@@ -80,4 +80,18 @@ it("of another layout, or not whole, it is begun anew", () => {
   writeFileSync(path, Buffer.concat([good.subarray(0, 4), Buffer.alloc(good.length - 4, 9)]));
   open();
   expect(readFileSync(path)[100]).toBe(9);
+});
+
+it.each(["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"])("takes %s for want of room", (code) => {
+  const write = () => {
+    throw Object.assign(new Error(code), { code });
+  };
+  expect(fillFile(0, 0, 1, 0, write)).toBe(false);
+});
+
+it("takes what a full device says for want of room, and nothing else", () => {
+  const [full, readOnly] = [openSync("/dev/full", "r+"), openSync("/dev/null", "r")];
+  expect(fillFile(full, 0, 1, 0)).toBe(false);
+  expect(() => fillFile(readOnly, 0, 1, 0)).toThrow("EBADF");
+  for (const fd of [full, readOnly]) closeSync(fd);
 });

@@ -49,10 +49,11 @@ function start(fd: Fd, fill: Fill): void {
   writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
 }
 
-function fillFile(fd: Fd, at: number, length: number, value: number): boolean {
+/** False when there is no room. */
+export function fillFile(fd: Fd, at: number, length: number, value: number, write = writeSync): boolean {
   const bytes = Buffer.alloc(length, value);
   try {
-    for (let done = 0; done < length; ) done += writeSync(fd, bytes, done, length - done, at + done);
+    for (let done = 0; done < length; ) done += write(fd, bytes, done, length - done, at + done);
     return true;
   } catch (error) {
     if (!FULL.includes((error as NodeJS.ErrnoException).code)) throw error;
@@ -60,7 +61,8 @@ function fillFile(fd: Fd, at: number, length: number, value: number): boolean {
   }
 }
 
-const FULL: readonly (string | undefined)[] = ["ENOSPC", "EDQUOT", "EFBIG"];
+/** The last is what a tmpfs says where memory is short. */
+const FULL: readonly (string | undefined)[] = ["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"];
 
 /** For tests: a journal of 6 MiB that ends with this process. */
 export const createJournalMemory = (): ArrayBuffer => new ArrayBuffer(JOURNAL_BYTES);
