@@ -56,14 +56,19 @@ export function nodeRules({ devices, resources: { devices: given = [] } }: Pick<
   const nodes = devices.flatMap(({ type, major, minor }): DeviceCgroupSpec[] =>
     type === "p" ? [] : [{ allow: true, type: type === "b" ? "b" : "c", major, minor, access: "rwm" }],
   );
-  const isGiven = (node: DeviceCgroupSpec) => given.some((rule) => names(rule, node));
+  const named = new Set(given.flatMap(namesOf));
+  const isGiven = ({ type, major, minor }: DeviceCgroupSpec) =>
+    named.has(nameOf(type, major)) || named.has(nameOf(type, major, minor));
   return { before: nodes.filter(isGiven), after: nodes.filter((node) => !isGiven(node)) };
 }
 
-function names(rule: DeviceCgroupSpec, { type, major, minor }: DeviceCgroupSpec): boolean {
-  const isType = rule.type === "a" || rule.type === type;
-  return isType && rule.major === major && (rule.minor === undefined || rule.minor === minor);
+/** What a rule gives the major number of; without a minor one all of them. */
+function namesOf({ type, major, minor }: DeviceCgroupSpec): string[] {
+  if (major === undefined) return [];
+  return (type === "a" ? ["b", "c"] : [type]).map((each) => nameOf(each, major, minor));
 }
+
+const nameOf = (type: string, major: number | undefined, minor?: number): string => `${type} ${major}:${minor ?? "*"}`;
 
 /** Everything is allowed, so that no filter is needed. */
 export function allowsAll(rules: readonly DeviceRule[]): boolean {

@@ -1,0 +1,51 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { nodeRules } from "./device-rules.ts";
+import type { DeviceCgroupSpec } from "./resources-spec.ts";
+
+const numbers = fc.option(fc.nat(2), { nil: undefined });
+const rule = fc.record({ type: fc.constantFrom("a", "b", "c", "x"), major: numbers, minor: numbers });
+const node = fc.record({ type: fc.constantFrom("b", "c", "u", "p"), major: fc.nat(2), minor: fc.nat(2) });
+const device = { path: "/dev/x", mode: 0o666, uid: 0, gid: 0 };
+
+test("nodes whose major number a rule gives go before the rules, the others behind", () => {
+  fc.assert(
+    fc.property(fc.array(node), fc.array(rule), (nodes, given) => {
+      const rules = given.map(({ type, major, minor }): DeviceCgroupSpec => {
+        const of = { allow: false, type, access: "rwm" };
+        return { ...of, ...(major === undefined ? {} : { major }), ...(minor === undefined ? {} : { minor }) };
+      });
+      const devices = nodes.map((numbers) => ({ ...device, ...numbers }));
+      const { before, after } = nodeRules({ devices, resources: { devices: rules } });
+      const isGiven = ({ type, major, minor }: DeviceCgroupSpec) =>
+        rules.some(
+          (each) =>
+            (each.type === "a" || each.type === type) &&
+            each.major === major &&
+            (each.minor === undefined || each.minor === minor),
+        );
+      expect(before.every(isGiven)).toBe(true);
+      expect(after.some(isGiven)).toBe(false);
+      expect(before.length + after.length).toBe(nodes.filter(({ type }) => type !== "p").length);
+    }),
+  );
+});
+
+test("each rule is looked at once, however many nodes there are", () => {
+  let looks = 0;
+  const rules = Array.from({ length: 100 }, (_, minor): DeviceCgroupSpec => {
+    return {
+      allow: true,
+      type: "c",
+      minor,
+      access: "rwm",
+      get major() {
+        looks++;
+        return 7;
+      },
+    };
+  });
+  const devices = Array.from({ length: 1000 }, (_, minor) => ({ ...device, type: "c", major: 9, minor }));
+  expect(nodeRules({ devices, resources: { devices: rules } }).after).toHaveLength(1000);
+  expect(looks).toBe(100);
+});
