@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { AgentError } from "../kernel/error.ts";
+import { firstLines } from "../kernel/first-lines.ts";
 import type { StorageDriver } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 
@@ -14,11 +15,9 @@ export const local: StorageDriver = {
     const mode = modes.map(modeOf).at(-1) ?? DEFAULT_MODE;
     mkdirSync(mountPoint, { recursive: true, mode: DEFAULT_MODE });
     chmodSync(mountPoint, mode);
-    for (const option of options.filter((one) => !modes.includes(one))) {
-      storageNotices.publish(
-        `local storage on ${mountPoint}: option ${JSON.stringify(option.slice(0, 80))} is passed over`,
-      );
-    }
+    const others = options.filter((option) => !option.startsWith("mode="));
+    const lines = others.map((option) => `option ${JSON.stringify(option.slice(0, 80))} is passed over`);
+    for (const line of firstLines(lines)) storageNotices.publish(`local storage on ${mountPoint}: ${line}`);
   },
 };
 

@@ -120,6 +120,14 @@ test("driver options of a driver that has none are passed over, and told", async
   expect(calls).toEqual(["mount virtiofs kataShared /share"]);
 });
 
+test("of many that are passed over the first are told, and how many more", async () => {
+  const { storages } = machine();
+  const driverOptions = Array.from({ length: 20_000 }, (_, index) => `x=${index}`);
+  const told = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions }], ""));
+  expect(told).toHaveLength(17);
+  expect(told.at(-1)).toBe("virtio-fs storage on /share: 19984 more of such lines are left out");
+});
+
 test("a share that is mounted already is left as it is", async () => {
   const { calls, storages } = machine("kataShared /share virtiofs rw 0 0\n");
   await storages.acquire([share([])], "");

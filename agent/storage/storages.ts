@@ -1,5 +1,6 @@
 import { MS_RDONLY } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
+import { firstLines } from "../kernel/first-lines.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LockByName } from "../kernel/lock.ts";
 import { untilAnswering } from "../kernel/until-answering.ts";
@@ -214,10 +215,8 @@ function sharedOf(known: ReadonlyMap<string, PlacedStorage>): string[] {
 /** Driver options that its driver has no use for. */
 function tellPassedOver({ driver, driverOptions, mountPoint }: PlacedStorage): void {
   if (DRIVERS.get(driver)?.options !== undefined) return;
-  for (const option of driverOptions) {
-    const what = `driver option ${JSON.stringify(option.slice(0, 80))}`;
-    storageNotices.publish(`${driver} storage on ${mountPoint}: ${what} is passed over`);
-  }
+  const lines = driverOptions.map((option) => `driver option ${JSON.stringify(option.slice(0, 80))} is passed over`);
+  for (const line of firstLines(lines)) storageNotices.publish(`${driver} storage on ${mountPoint}: ${line}`);
 }
 
 /** Of an agent that kept mount points alone: it can be unmounted. */

@@ -1,4 +1,5 @@
 import { AgentError } from "../../kernel/error.ts";
+import { firstLines } from "../../kernel/first-lines.ts";
 import { addNeighbors, neighborWarnings } from "../../network/add-neighbors.ts";
 import type { Rpc } from "../rpc.ts";
 
@@ -12,6 +13,6 @@ export const addARPNeighbors: Rpc<"AddARPNeighbors"> = async (agent, { neighbors
     flags,
   }));
   await addNeighbors(agent.network, wanted, signal);
-  for (const line of neighborWarnings(wanted)) agent.warn(`add neighbours: ${line}`);
+  for (const line of firstLines(neighborWarnings(wanted))) agent.warn(`add neighbours: ${line}`);
   return {};
 };

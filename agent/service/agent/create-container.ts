@@ -4,6 +4,7 @@ import { processWarnings } from "../../container/process/check-process.ts";
 import { securityModules } from "../../container/process/security-labels.ts";
 import { withDefaultSeccomp } from "../../container/seccomp/default-seccomp.ts";
 import type { SharedMount } from "../../container/shared-mounts.ts";
+import { firstLines } from "../../kernel/first-lines.ts";
 import { passedOverOfProcess } from "../oci-process.ts";
 import { toSpec } from "../oci-spec.ts";
 import { withPassedStdio } from "../passed-stdio.ts";
@@ -28,7 +29,7 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
   );
   const passedOver = request.OCI?.Process ? passedOverOfProcess(request.OCI.Process) : [];
   const warnings = [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)];
-  for (const line of [...warnings, ...passedOver]) {
+  for (const line of firstLines([...warnings, ...passedOver])) {
     agent.warn(`create container ${asksFor.id}: ${line}`);
   }
   return {};

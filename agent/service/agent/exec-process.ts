@@ -5,6 +5,7 @@ import { securityModules } from "../../container/process/security-labels.ts";
 import { refuse } from "../../container/refuse.ts";
 import type { ProcessSpec } from "../../container/spec.ts";
 import { AgentError } from "../../kernel/error.ts";
+import { firstLines } from "../../kernel/first-lines.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
 import { withPciAddresses } from "../../sandbox/pci-environment.ts";
 import { findContainer } from "../find-container.ts";
@@ -30,7 +31,7 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
     container.exec(request.exec_id, process, call.signal, passed),
   );
   const warnings = [...processWarnings(process, securityModules(agent)), ...passedOverOfProcess(request.process)];
-  for (const line of warnings) agent.warn(`exec process: ${line}`);
+  for (const line of firstLines(warnings)) agent.warn(`exec process: ${line}`);
   return {};
 };
 
