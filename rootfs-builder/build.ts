@@ -6,6 +6,8 @@ import { buildSummary } from "./build-summary.ts";
 import { RUNTIMES, runtimeName } from "./image/runtimes.ts";
 import { OUTPUTS, outputNamed } from "./outputs/output-names.ts";
 import { PROFILES, profileName } from "./profiles/profiles.ts";
+import { contradiction, rawOf } from "./recipe/raw-recipe.ts";
+import type { Recipe } from "./recipe/recipe.ts";
 import { readBuildRecipe, recipeOptions } from "./recipe/recipe-tasks.ts";
 import { showTasks } from "./show-tasks.ts";
 import { FORMATS, type Format } from "./steps/context.ts";
@@ -80,18 +82,36 @@ async function main(): Promise<void> {
     outputs: packing.length > 0 || values.profile !== undefined ? packing : recipe.outputs,
     ...(values.profile === undefined ? {} : { profile: profileName(values.profile) }),
   };
-  const options = recipeOptions(changed, { root, to });
-  const tasks = await buildTasks({
-    ...options,
-    artifact: values.artifact || options.artifact === true,
-    vmlinux: values.vmlinux === undefined ? options.vmlinux : resolve(values.vmlinux),
-    modules: values.modules === undefined ? options.modules : resolve(values.modules),
-    ...(values.kernel === undefined ? {} : { kernelRelease: values.kernel }),
-    ...(values.entry === undefined ? {} : { entry: resolve(values.entry) }),
-  });
+  const kernel = values.kernel === undefined ? {} : { kernelRelease: values.kernel };
+  const whole: Recipe = {
+    ...changed,
+    ...kernel,
+    artifact: recipe.artifact || values.artifact,
+    ...(values.vmlinux === undefined ? {} : { vmlinux: resolve(values.vmlinux) }),
+    ...(values.modules === undefined ? {} : { modules: resolve(values.modules) }),
+  };
+  const wrong = contradiction(rawOf(whole));
+  if (wrong !== undefined) throw new BuildError(`${FLAGS[wrong[0].join(".")] ?? wrong[0].join(".")}: ${wrong[1]}`);
+  const options = recipeOptions(whole, { root, to });
+  const entry = values.entry === undefined ? {} : { entry: resolve(values.entry) };
+  const tasks = await buildTasks({ ...options, ...entry });
   await showTasks(tasks, process.stdout);
   process.stdout.write(`\n${await buildSummary(to, options)}`);
 }
+
+/** What a key of a recipe is here. */
+const FLAGS: Readonly<Record<string, string>> = {
+  "kernel.file": "--vmlinux",
+  "kernel.modules": "--modules",
+  "kernel.release": "--kernel",
+  "options.artifact": "--artifact",
+  "options.debug": "--debug",
+  "options.policy": "--with-policy",
+  "options.runtimes": "--with-runtime",
+  "options.verity": "--with-verity",
+  "options.dax-header": "--no-dax-header",
+  "options.signed-modules": "--signed-modules",
+};
 
 function knownOutput(name: string): string {
   outputNamed(name);

@@ -102,6 +102,32 @@ export function recipeOf(file: string, raw: RawRecipe): Recipe {
   };
 }
 
+/** What a recipe would say, but for its sources: so that options which came later are checked as its own are. */
+export function rawOf(recipe: Recipe): RawRecipe {
+  const { name, profile, outputs, agent, kernelRelease, vmlinux, modules, ...rest } = recipe;
+  return {
+    name,
+    outputs,
+    agent,
+    ...(profile === undefined ? {} : { profile }),
+    kernel: {
+      ...(kernelRelease === undefined ? {} : { release: kernelRelease }),
+      ...(vmlinux === undefined ? {} : { file: vmlinux }),
+      ...(modules === undefined ? {} : { modules }),
+    },
+    options: {
+      artifact: rest.artifact,
+      debug: rest.debug,
+      policy: rest.policy,
+      verity: rest.verity,
+      "dax-header": rest.daxHeader,
+      "signed-modules": rest.signedModules,
+      "privileged-files": rest.dropPrivileges ? "drop" : "refuse",
+      runtimes: rest.runtimes,
+    },
+  };
+}
+
 function sourceOf(folder: string, raw: RawSource): Source {
   const to = (raw.to ?? "/").replaceAll(/^\/|\/$/g, "");
   const at = (path: string) => resolve(folder, path);
