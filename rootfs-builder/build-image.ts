@@ -30,7 +30,7 @@ const STEPS: Readonly<Record<Format, readonly StepMaker[]>> = {
 export const FORMATS_WITH_KERNEL: readonly Format[] = ["guest"];
 
 /**
- * The parts of building a guest: <to>/agent, and <to>/image with vmlinuz, initrd.cpio.gz and guest.img, or what a Kata host
+ * The parts of building a guest: <to>/agent, and <to>/image with vmlinuz, initrd.cpio and guest.img, or what a Kata host
  * boots in <to>/kata.
  */
 export async function buildTasks(options: BuildOptions): Promise<readonly BuildTask[]> {

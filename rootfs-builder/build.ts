@@ -19,7 +19,7 @@ const USAGE = `node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--n
 Builds what a guest boots from, and DIR/agent on the way: rootfs-builder/recipes/default.yaml with these changes, and without
 a lock file. Other recipes: guestctl image build.
   --to DIR             folder for the outputs (build)
-  --format guest       DIR/image/{vmlinuz,initrd.cpio.gz,guest.img}, for guests that guestctl starts (the default)
+  --format guest       DIR/image/{vmlinuz,initrd.cpio,guest.img}, for guests that guestctl starts (the default)
            kata-image  DIR/kata/${KATA_IMAGE}, for image= of a Kata configuration, with rootfs_type="erofs"
            kata-initrd DIR/kata/${KATA_INITRD}, for initrd= of one; formats may be given together
   --output NAME        the root as one file, DIR/outputs/root.NAME.img or root.cpio…; may be given again. NAME is one of
@@ -35,7 +35,7 @@ ${wrapped(OUTPUTS)}
   --entry FILE         the agent's entry (agent/main.ts)
   --with-runtime NAME  also crun, runc or runsc, for containers that ask for it; may be given again
   --with-policy        also the Rego engine; cargo builds it, with the target wasm32-unknown-unknown
-  --with-verity        an initrd.cpio.gz with the kernel's modules for dm-verity, for layers that are checked by it
+  --with-verity        an initrd.cpio with the kernel's modules for dm-verity, for layers that are checked by it
   --signed-modules     Debian's modules with their signatures, which take most of their loading; a kernel with lockdown
                        or module.sig_enforce loads no other
 Needs no root. Downloads are kept in \${GUESTD_CACHE:-~/.cache/guestd}.

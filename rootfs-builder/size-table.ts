@@ -12,7 +12,7 @@ const MOST_PARTS = 4;
 
 /** Outputs of each format, and the list of what the last of them holds. */
 const OUTPUTS: Readonly<Record<Format, { readonly files: readonly string[]; readonly list: string }>> = {
-  guest: { files: ["image/vmlinuz", "image/initrd.cpio.gz", "image/guest.img"], list: "image/contents.json" },
+  guest: { files: ["image/vmlinuz", "image/initrd.cpio", "image/guest.img"], list: "image/contents.json" },
   "kata-image": { files: [`kata/${KATA_IMAGE}`], list: `kata/${KATA_IMAGE}.json` },
   "kata-initrd": { files: [`kata/${KATA_INITRD}`], list: `kata/${KATA_INITRD}.json` },
 };

@@ -21,7 +21,7 @@ export function withGuestFlags(command: Command): Command {
 export function guestImage({ vmImage }: GuestFlags): Pick<GuestOptions, "kernel" | "initrd" | "image"> {
   if (vmImage === undefined) return {};
   const file = (name: string) => join(resolve(vmImage), "image", name);
-  return { kernel: file("vmlinuz"), initrd: file("initrd.cpio.gz"), image: file("guest.img") };
+  return { kernel: file("vmlinuz"), initrd: file("initrd.cpio"), image: file("guest.img") };
 }
 
 export interface Limits {

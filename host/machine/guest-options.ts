@@ -25,6 +25,8 @@ export interface GuestOptions {
   readonly image?: string | false;
   /** Words for the kernel command line, after ours. */
   readonly kernelArgs?: readonly string[];
+  /** True: the kernel has its tracefs, which takes 9 MiB; false when left out. */
+  readonly tracing?: boolean;
   readonly shares?: readonly Share[];
   /** More arguments for QEMU, as they are: disks, and controllers to plug into. */
   readonly qemuArgs?: readonly string[];
@@ -67,6 +69,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     initrd: initrd === false ? undefined : await existing("initramfs", initrd),
     image: image === false ? undefined : { path: await existing("image", image), mib: await sizeMib(image) },
     kernelArgs: options.kernelArgs ?? [],
+    tracing: options.tracing ?? false,
     extra: options.qemuArgs ?? [],
     ...(options.pci === undefined ? {} : { pci: options.pci }),
     ...(type === "microvm" ? { tscKhz: await tscKhz() } : {}),

@@ -9,7 +9,7 @@ export const repositoryRoot = fileURLToPath(new URL("../..", import.meta.url));
 /** What the image build leaves, and a guest starts from when nothing else is named. */
 export const imagePaths = {
   kernel: join(repositoryRoot, "build/image/vmlinuz"),
-  initrd: join(repositoryRoot, "build/image/initrd.cpio.gz"),
+  initrd: join(repositoryRoot, "build/image/initrd.cpio"),
   image: join(repositoryRoot, "build/image/guest.img"),
 } as const;
 

@@ -24,6 +24,8 @@ export interface QemuMachine {
   /** A disk image and its size, read-only and shared by all guests: /dev/pmem0, on microvm /dev/vda. */
   readonly image: { readonly path: string; readonly mib: number } | undefined;
   readonly kernelArgs: readonly string[];
+  /** The kernel has its tracefs. */
+  readonly tracing?: boolean;
   readonly vsock: VsockBackend;
   readonly shares: readonly { readonly tag: string; readonly socket: string }[];
   /** More arguments, as they are. */
@@ -83,16 +85,18 @@ function ports(): string[] {
   ]).flat();
 }
 
-/** Those of the kernel's own algorithms, which are a third of its start without KVM. */
+/** The kernel's tests of its own algorithms are a third of its start without KVM; the files of its tracing take 9 MiB. */
 const SELF_TESTS_OFF = "cryptomgr.notests";
+const TRACING_OFF = "initcall_blacklist=tracer_init_tracefs";
 
-function kernelCommandLine({ type, image, kernelArgs, tscKhz }: QemuMachine): string {
+function kernelCommandLine({ type, image, kernelArgs, tscKhz, tracing }: QemuMachine): string {
   const console = type === "virt" ? "ttyAMA0" : "ttyS0";
   return [
     `console=${console}`,
     "quiet",
     "panic=-1",
     SELF_TESTS_OFF,
+    ...(tracing === true ? [] : [TRACING_OFF]),
     // the NVDIMM lies above 4 GiB, for which Linux would set 66 MB of bounce buffers aside
     ...(image === undefined ? [] : ["swiotlb=noforce", ...rootOf(type)]),
     ...(type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),

@@ -4,9 +4,16 @@ const SHT_STRTAB = 3;
 const SHT_DYNAMIC = 6;
 const DT_NEEDED = 1n;
 const SECTION_HEADER_SIZE = 64;
+/** Where the file's header says where the headers of sections are, and these where a section's bytes are and how many. */
+export const SECTIONS_OFFSET = 40;
+export const SECTION_OFFSET = 24;
+export const SECTION_SIZE = 32;
 
 interface Section {
   readonly name: string;
+  /** Where its header lies, and its bytes. */
+  readonly header: number;
+  readonly offset: number;
   readonly type: number;
   /** Index of the section that this one refers to (its strings, for .dynamic). */
   readonly link: number;
@@ -18,16 +25,17 @@ export function elfSections(file: Buffer, name: string): readonly Section[] {
   const fail = (why: string) => new BuildError(`${name}: ${why}: not an ELF file that can be read here`);
   if (file.length < 64 || file.readUInt32BE(0) !== 0x7f454c46) throw fail("no ELF header");
   if (file[4] !== 2 || file[5] !== 1) throw fail("not 64-bit little-endian");
-  const offset = Number(file.readBigUInt64LE(40));
+  const offset = Number(file.readBigUInt64LE(SECTIONS_OFFSET));
   const count = file.readUInt16LE(60);
   const namesIndex = file.readUInt16LE(62);
   if (offset + count * SECTION_HEADER_SIZE > file.length) throw fail("section headers past the end");
   const headers = Array.from({ length: count }, (_, index) => {
-    const at = offset + index * SECTION_HEADER_SIZE;
-    const start = Number(file.readBigUInt64LE(at + 24));
+    const header = offset + index * SECTION_HEADER_SIZE;
+    const start = Number(file.readBigUInt64LE(header + SECTION_OFFSET));
     // A section of type NOBITS has a size but no bytes; subarray clips it.
-    const bytes = file.subarray(start, start + Number(file.readBigUInt64LE(at + 32)));
-    return { nameAt: file.readUInt32LE(at), type: file.readUInt32LE(at + 4), link: file.readUInt32LE(at + 40), bytes };
+    const bytes = file.subarray(start, start + Number(file.readBigUInt64LE(header + SECTION_SIZE)));
+    const [nameAt, type, link] = [0, 4, 40].map((field) => file.readUInt32LE(header + field));
+    return { header, offset: start, nameAt: nameAt ?? 0, type: type ?? 0, link: link ?? 0, bytes };
   });
   const names = headers[namesIndex]?.bytes ?? Buffer.alloc(0);
   return headers.map(({ nameAt, ...rest }) => ({ name: cString(names, nameAt), ...rest }));

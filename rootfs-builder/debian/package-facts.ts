@@ -2,7 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { cacheDirectory } from "../cache-directory.ts";
 import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";
-import { withoutSignature } from "../initramfs/module-signature.ts";
+import { trimModule } from "../initramfs/trim-module.ts";
 import { run } from "../run.ts";
 import { mergeTars } from "../tree/merge.ts";
 import { writeJson } from "../write-json.ts";
@@ -22,12 +22,12 @@ export interface PackageFacts {
   readonly sha256: string;
   /** Path in an image with merged /usr → SHA-256. */
   readonly files: Readonly<Record<string, string>>;
-  /** SHA-256 of its kernel modules without their signatures. */
-  readonly unsigned: readonly string[];
+  /** SHA-256 of its kernel modules as `trimModule` leaves them. */
+  readonly trimmed: readonly string[];
 }
 
 /** In the cache; another name when there is more to keep. */
-const FOLDER = "facts-2";
+const FOLDER = "facts-3";
 
 /** What a .deb says of itself and what it holds; kept in the cache. */
 export async function packageFacts({ name, file }: DebianPackage, sha256: string): Promise<PackageFacts> {
@@ -39,15 +39,15 @@ export async function packageFacts({ name, file }: DebianPackage, sha256: string
   const tree = await mergeTars([{ name, stream: fileSystemTar(file), place: merged }]);
   const copyright = tree.get(`usr/share/doc/${name}/copyright`);
   const files = [...tree].flatMap(([path, entry]) => (entry.type === "file" ? [[path, sha256Of(entry.content)]] : []));
-  const unsigned = [...tree].flatMap(([path, entry]) =>
-    entry.type === "file" && path.endsWith(".ko") ? [sha256Of(withoutSignature(entry.content))] : [],
+  const trimmed = [...tree].flatMap(([path, entry]) =>
+    entry.type === "file" && path.endsWith(".ko") ? [sha256Of(trimModule(entry.content, path))] : [],
   );
   const facts: PackageFacts = {
     ...{ name, version, architecture: fields.get("Architecture") ?? "", source, sourceVersion },
     licences: copyright?.type === "file" ? licencesOf(copyright.content.toString()) : [],
     sha256,
     files: Object.fromEntries(files),
-    unsigned,
+    trimmed,
   };
   await mkdir(cacheDirectory(FOLDER), { recursive: true });
   await writeJson(cached, facts);

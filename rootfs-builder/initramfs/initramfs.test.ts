@@ -1,5 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { buildInitramfs } from "./initramfs.ts";
 
@@ -7,7 +6,7 @@ const MODULES = ["virtio", "erofs"].map((name) => ({ name, path: `kernel/${name}
 
 describe("buildInitramfs", () => {
   test("holds init, the modules, and their list in the order of loading", async () => {
-    const archive = gunzipSync(await buildInitramfs({ init: Buffer.from("init"), modules: MODULES }));
+    const archive = buildInitramfs({ init: Buffer.from("init"), modules: MODULES });
     const extract = (name: string) =>
       spawnSync("cpio", ["-i", "--to-stdout", "--quiet", "-H", "newc", name], { input: archive }).stdout.toString();
     expect(extract("guestd-modules")).toBe("/lib/modules/virtio.ko\n/lib/modules/erofs.ko\n");
@@ -17,6 +16,6 @@ describe("buildInitramfs", () => {
 
   test("is the same when built twice", async () => {
     const options = { init: Buffer.from("init"), modules: MODULES };
-    expect((await buildInitramfs(options)).equals(await buildInitramfs(options))).toBe(true);
+    expect(buildInitramfs(options).equals(buildInitramfs(options))).toBe(true);
   });
 });

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { BuildError, hasCode } from "../build-error.ts";
 import { elfSections } from "../debian/elf.ts";
 import { listFolder } from "../list-folder.ts";
-import { withoutSignature } from "./module-signature.ts";
+import { trimModule } from "./trim-module.ts";
 
 export interface KernelModule {
   /** With underscores, as in /proc/modules. */
@@ -14,7 +14,7 @@ export interface KernelModule {
 }
 
 export interface ModuleOptions {
-  /** With the signatures that they have: to check one takes as long as to load ten modules. True if not given. */
+  /** As they are, with signatures and types; else as `trimModule` leaves them. True if not given. */
   readonly signed?: boolean;
 }
 
@@ -43,7 +43,7 @@ export async function resolveModules(
     const content = await readFile(join(directory, path));
     for (const needed of dependencies(content, path)) await add(needed, name);
     open.delete(name);
-    resolved.set(name, { name, path, content: signed ? content : withoutSignature(content) });
+    resolved.set(name, { name, path, content: signed ? content : trimModule(content, path) });
   }
 
   for (const name of wanted) await add(underscored(name), "the initramfs");

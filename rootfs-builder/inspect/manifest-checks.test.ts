@@ -62,7 +62,7 @@ describe("where the manifest has an initramfs besides", () => {
   ]);
   const boot = describeTree(initramfs, [])
     .filter(({ type }) => type === "file")
-    .map((one) => ({ ...one, path: `initrd.cpio.gz:${one.path}` }));
+    .map((one) => ({ ...one, path: `initrd.cpio:${one.path}` }));
   const root: Tree = new Map<string, TreeEntry>([
     ["etc", { type: "directory", mode: 0o755 }],
     ["etc/file", { type: "file", mode: 0o644, content: Buffer.from("text") }],

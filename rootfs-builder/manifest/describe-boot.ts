@@ -49,7 +49,7 @@ export async function describeBoot(
 
 function sourceOf(sha256: string, packages: readonly PackageFacts[], unpackedKernel: boolean): string {
   const owner = packages.find(
-    ({ files, unsigned }) => unpackedKernel || Object.values(files).includes(sha256) || unsigned.includes(sha256),
+    ({ files, trimmed }) => unpackedKernel || Object.values(files).includes(sha256) || trimmed.includes(sha256),
   );
   return owner === undefined ? "kernel" : `deb:${owner.name}`;
 }

@@ -16,7 +16,7 @@ const FACTS: PackageFacts = {
     licences: [],
     sha256: "",
     files: { "usr/lib/x/libc.so.6": sha256Of(LIBC), "usr/bin/ip": sha256Of(PROGRAM) },
-    unsigned: [],
+    trimmed: [],
   },
 };
 

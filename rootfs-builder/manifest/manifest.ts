@@ -44,7 +44,7 @@ export interface Manifest {
   readonly sources: readonly Source[];
   readonly files: readonly ManifestFile[];
   /**
-   * Kernels and initramfs of our own, if there are: files below a name of the output, "vmlinuz" or "initrd.cpio.gz:init"; with
+   * Kernels and initramfs of our own, if there are: files below a name of the output, "vmlinuz" or "initrd.cpio:init"; with
    * the folder in front, "qemu/vmlinuz", where a build has several.
    */
   readonly boot: readonly ManifestFile[];

@@ -1,4 +1,4 @@
-import { bounceWords, isDax, rootWords, SELF_TESTS_OFF } from "./kernel-words.ts";
+import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-words.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 /** PCI only; persistent memory by virtio-pmem; the kernel is an ELF file with a PVH entry. */
@@ -16,7 +16,7 @@ export const cloudHypervisor: Profile = {
       "console=ttyS0",
       "quiet",
       "panic=-1",
-      SELF_TESTS_OFF,
+      ...LEFT_OUT,
       ...bounceWords(root.output),
       ...rootWords(root, true),
     ].join(" ");

@@ -1,4 +1,4 @@
-import { rootWords, SELF_TESTS_OFF } from "./kernel-words.ts";
+import { LEFT_OUT, rootWords } from "./kernel-words.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 const CONFIGURATION = "firecracker.json";
@@ -19,7 +19,7 @@ export const firecracker: Profile = {
       "panic=1",
       "pci=off",
       "quiet",
-      SELF_TESTS_OFF,
+      ...LEFT_OUT,
       ...rootWords(root, false),
     ].join(" ");
     const drive = { drive_id: "root", path_on_host: root.file, is_root_device: false, is_read_only: true };

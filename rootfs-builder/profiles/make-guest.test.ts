@@ -40,9 +40,9 @@ describe("guests of profiles", () => {
     expect(configuration).toEqual({
       "boot-source": {
         kernel_image_path: "vmlinux",
-        initrd_path: "initrd.cpio.gz",
+        initrd_path: "initrd.cpio",
         boot_args:
-          "console=ttyS0 reboot=k panic=1 pci=off quiet cryptomgr.notests root=/dev/vda rootfstype=squashfs ro",
+          "console=ttyS0 reboot=k panic=1 pci=off quiet cryptomgr.notests initcall_blacklist=tracer_init_tracefs root=/dev/vda rootfstype=squashfs ro",
       },
       // with an initrd no drive may be the root device
       drives: [{ drive_id: "root", path_on_host: "root.squashfs.img", is_root_device: false, is_read_only: true }],

@@ -44,7 +44,7 @@ export interface GuestDescription {
 }
 
 const DESCRIPTION = "guest.json";
-const INITRD = "initrd.cpio.gz";
+const INITRD = "initrd.cpio";
 
 /**
  * All that a VMM needs, in `directory`: the kernel, the initramfs that finds the root, the root, what the VMM reads, and
@@ -62,7 +62,7 @@ export async function makeGuest(parts: GuestParts, directory: string): Promise<G
   const kernel = kernelFile?.name;
   if (kernelFile !== undefined) await put(directory, kernelFile.name, kernelFile.content);
   const stage = whole || modules.length === 0 ? undefined : INITRD;
-  if (stage !== undefined) await put(directory, stage, await buildInitramfs({ init: parts.init, modules }));
+  if (stage !== undefined) await put(directory, stage, buildInitramfs({ init: parts.init, modules }));
   const starts = profile.starts({ kernel: kernel ?? "vmlinux", initrd: whole ? root.file : stage, root });
   const configurations = starts.flatMap((start) => Object.entries(start.configuration ?? {}));
   for (const [file, value] of configurations) await writeJson(join(directory, file), value);

@@ -1,7 +1,7 @@
-import { bounceWords, isDax, rootWords, SELF_TESTS_OFF } from "./kernel-words.ts";
+import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-words.ts";
 import { type GuestFiles, memoryMib, type Profile, type Start } from "./profile.ts";
 
-const CONSOLE = ["console=ttyS0", "quiet", "panic=-1", SELF_TESTS_OFF];
+const CONSOLE = ["console=ttyS0", "quiet", "panic=-1", ...LEFT_OUT];
 const BARE = "-cpu max -nodefaults -no-user-config -display none -serial stdio -no-reboot".split(" ");
 const MIB = 1024 * 1024;
 

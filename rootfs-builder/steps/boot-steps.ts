@@ -19,7 +19,7 @@ export function kernelStep(context: BuildContext): Step {
 }
 
 export function initramfsStep(context: BuildContext): Step {
-  const target = join(context.to, "image", "initrd.cpio.gz");
+  const target = join(context.to, "image", "initrd.cpio");
   return {
     name: "initramfs",
     outputs: [target],
@@ -39,7 +39,7 @@ export function initramfsStep(context: BuildContext): Step {
     async build() {
       const { signedModules: signed = false } = context;
       const modules = await resolveModules((await kernel(context)).modules, bootModules(context), { signed });
-      const archive = await buildInitramfs({ init: await readFile(await nativeFile(context, "init")), modules });
+      const archive = buildInitramfs({ init: await readFile(await nativeFile(context, "init")), modules });
       await appear(target, (temporary) => writeFile(temporary, archive));
     },
   };

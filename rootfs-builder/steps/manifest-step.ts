@@ -79,7 +79,7 @@ async function kernelFacts({ vmlinux, inputs, digests }: BuildContext): Promise<
 async function bootFiles({ to, profile, formats = ["guest"] }: BuildContext): Promise<readonly BootFiles[]> {
   const image = join(to, "image");
   const guest = formats.includes("guest")
-    ? [{ kernel: join(image, "vmlinuz"), initrd: join(image, "initrd.cpio.gz"), whole: false }]
+    ? [{ kernel: join(image, "vmlinuz"), initrd: join(image, "initrd.cpio"), whole: false }]
     : [];
   if (profile === undefined) return guest;
   const { kernel, initrd, root }: GuestDescription = JSON.parse(

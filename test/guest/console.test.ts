@@ -18,7 +18,7 @@ describe("agent.debug_console without a port", () => {
     guest = await Guest.start({
       memoryMib: 384,
       kernel: join(image, "vmlinuz"),
-      initrd: join(image, "initrd.cpio.gz"),
+      initrd: join(image, "initrd.cpio"),
       image: join(image, "guest.img"),
       kernelArgs: ["agent.debug_console", `agent.config_file=${CONFIG}`, "agent.deny_calls=GetMetrics"],
       consoleInput: true,

@@ -27,7 +27,10 @@ export async function buildDebugImage(runtimes: readonly string[] = []): Promise
 }
 
 export interface GuestMachineOptions
-  extends Pick<GuestOptions, "kernelArgs" | "hotplug" | "shares" | "qemuArgs" | "image" | "kernel" | "initrd"> {
+  extends Pick<
+    GuestOptions,
+    "kernelArgs" | "tracing" | "hotplug" | "shares" | "qemuArgs" | "image" | "kernel" | "initrd"
+  > {
   readonly runtimes?: readonly string[];
 }
 
@@ -39,7 +42,7 @@ export async function startGuestMachine(
   memoryMib = 512,
   options: GuestMachineOptions = {},
 ): Promise<Machine & { readonly guest: Guest; readonly built: string }> {
-  const { runtimes = [], kernelArgs = [], hotplug = false, shares = [], qemuArgs = [] } = options;
+  const { runtimes = [], kernelArgs = [], tracing = false, hotplug = false, shares = [], qemuArgs = [] } = options;
   const built = await buildDebugImage(runtimes);
   const kernel = options.kernel ?? process.env["GUESTD_KATA_KERNEL"];
   const image = join(built, "image");
@@ -49,10 +52,11 @@ export async function startGuestMachine(
   const guest = await Guest.start({
     memoryMib,
     kernel: kernel ?? join(image, "vmlinuz"),
-    initrd: options.initrd ?? (kernel === undefined && join(image, "initrd.cpio.gz")),
+    initrd: options.initrd ?? (kernel === undefined && join(image, "initrd.cpio")),
     image: options.image ?? join(image, "guest.img"),
     kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...kernelArgs],
     shares: [{ tag: "kataShared", directory: join(directory, "shared") }, ...shares],
+    tracing,
     hotplug,
     qemuArgs,
     onConsole: (line) => lines.push(line),

@@ -41,7 +41,7 @@ describe("what is plugged into a running guest", () => {
     await makeModules(modules, ["dummy", "xfs"]);
     const shares = [{ tag: "modules", directory: modules }];
     const kernelArgs = ["agent.lock_modules=on", "agent.guest_sysctl=off", `agent.server_addr=vsock://-1:${PORT}`];
-    machine = await startGuestMachine(512, { hotplug: true, shares, kernelArgs });
+    machine = await startGuestMachine(512, { hotplug: true, tracing: true, shares, kernelArgs });
     qmp = await machine.guest.qmp();
     client = await connect(machine.guest.address(PORT));
   });

@@ -15,7 +15,7 @@ const OUTPUTS = [
   ...["agent.cjs", "agent.cache", "grpc.cjs", "grpc.cache", "tar.cjs", "yaml.cjs", "agent.cpio"].map(
     (name) => `agent/${name}`,
   ),
-  ...["vmlinuz", "initrd.cpio.gz", "guest.img"].map((name) => `image/${name}`),
+  ...["vmlinuz", "initrd.cpio", "guest.img"].map((name) => `image/${name}`),
   "manifest.json",
   "sbom.cdx.json",
 ];
