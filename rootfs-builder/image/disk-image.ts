@@ -6,7 +6,7 @@ const SUPERBLOCK_OFFSET = 4096;
 /** Where /dev/pmem0 begins; a plain disk driver sees what is before it. */
 const HEADER_SIZE = 2 * MIB;
 /** From the start of /dev/pmem0, and with the header as much more from the start of the file. */
-const PARTITION_START = MIB;
+export const PARTITION_START = MIB;
 /** The kernel maps persistent memory in sections of this size; a part of one at the end would be cut off. */
 const SIZE_UNIT = 128 * MIB;
 

@@ -7,7 +7,7 @@ import { readErofs } from "../inspect/read-erofs.ts";
 import { stage } from "../tree/stage.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { makeErofs } from "./erofs.ts";
-import { crc32c } from "./erofs-owners.ts";
+import { crc32c } from "./erofs-checksum.ts";
 
 describe("owners in an EROFS", () => {
   let directory = "";

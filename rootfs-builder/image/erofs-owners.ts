@@ -2,10 +2,9 @@ import { open, readFile } from "node:fs/promises";
 import { BuildError } from "../build-error.ts";
 import { readErofs } from "../inspect/read-erofs.ts";
 import type { Tree } from "../tree/tree.ts";
+import { writeChecksum } from "./erofs-checksum.ts";
 
 const SUPERBLOCK = 1024;
-const CHECKSUM = SUPERBLOCK + 4;
-const HAS_CHECKSUM = 1;
 const MAX_COMPACT = 0xffff;
 
 /**
@@ -36,22 +35,9 @@ export async function setErofsOwners(image: string, tree: Tree): Promise<void> {
       }
       await file.write(bytes, at + 24, 8, at + 24);
     }
-    if ((bytes.readUInt32LE(SUPERBLOCK + 8) & HAS_CHECKSUM) === 0) return;
-    // Over itself it counts as zero.
-    bytes.writeUInt32LE(0, CHECKSUM);
-    bytes.writeUInt32LE(crc32c(bytes.subarray(SUPERBLOCK, blockSize)), CHECKSUM);
-    await file.write(bytes, CHECKSUM, 4, CHECKSUM);
+    writeChecksum(bytes, blockSize);
+    await file.write(bytes, SUPERBLOCK, blockSize - SUPERBLOCK, SUPERBLOCK);
   } finally {
     await file.close();
   }
-}
-
-/** CRC-32C without the last inversion, as the kernel's crc32c() with all ones to begin with. */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ ((crc & 1) === 1 ? 0x82f6_3b78 : 0);
-  }
-  return crc >>> 0;
 }

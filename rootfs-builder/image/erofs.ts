@@ -1,6 +1,8 @@
 import { run } from "../run.ts";
 import { hasAttributes } from "../tree/attributes.ts";
+import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
+import { placeLargeFiles, withoutLargeFiles } from "./erofs-large-files.ts";
 import { setErofsOwners } from "./erofs-owners.ts";
 
 /** A larger cluster is smaller by 3 % at most. */
@@ -13,6 +15,13 @@ export interface ErofsOptions {
   readonly compressed?: boolean;
   /** The tree that the folder was made of: files get its owners, and keep the folder's attributes if it has some. All are root's if not given. */
   readonly owners?: Tree;
+}
+
+/** Makes an EROFS of a tree that DAX can map, and its large files in huge pages. `directory` is where it is staged: an empty folder. */
+export async function makeDaxErofs(tree: Tree, directory: string, image: string): Promise<void> {
+  await stage(withoutLargeFiles(tree), directory);
+  await makeErofs(directory, image, { owners: tree });
+  await placeLargeFiles(image, tree);
 }
 
 /**

@@ -1,4 +1,5 @@
-import { makeErofs } from "../image/erofs.ts";
+import { makeDaxErofs, makeErofs } from "../image/erofs.ts";
+import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
 import { makeExt4 } from "./ext4.ts";
 import type { FileSystem } from "./output-names.ts";
@@ -6,7 +7,7 @@ import { makeSquashfs } from "./squashfs.ts";
 
 /**
  * Makes a file system as whoever runs this; times are fixed, so that equal trees give equal bytes. Owners are the tree's.
- * @param directory the tree, staged
+ * @param directory where the tree is staged: an empty folder
  */
 export async function makeFileSystem(
   fileSystem: FileSystem,
@@ -14,9 +15,10 @@ export async function makeFileSystem(
   directory: string,
   image: string,
 ): Promise<void> {
+  if (fileSystem !== "erofs") await stage(tree, directory);
   switch (fileSystem) {
     case "erofs":
-      return makeErofs(directory, image, { owners: tree });
+      return makeDaxErofs(tree, directory, image);
     case "erofs-lz4hc":
       return makeErofs(directory, image, { compressed: true, owners: tree });
     case "ext4":

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { writeDiskImage } from "../image/write-image.ts";
 import type { KernelModule } from "../initramfs/modules.ts";
 import { rootInitrd } from "../initramfs/root-initrd.ts";
-import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
 import { writeJson } from "../write-json.ts";
@@ -64,7 +63,6 @@ async function pack(
   const { fileSystem, layout } = output;
   const root = join(work, "root");
   await mkdir(root);
-  await stage(tree, root);
   const image = layout === "plain" ? target : join(work, "file-system");
   await makeFileSystem(fileSystem, tree, root, image);
   const fileSystemSize = (await stat(image)).size;

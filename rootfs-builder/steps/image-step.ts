@@ -1,9 +1,8 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskOptions } from "../image/disk-image.ts";
-import { makeErofs } from "../image/erofs.ts";
+import { makeDaxErofs } from "../image/erofs.ts";
 import { writeDiskImage } from "../image/write-image.ts";
-import { stage } from "../tree/stage.ts";
 import { withTemporary } from "../with-temporary.ts";
 import { writeJson } from "../write-json.ts";
 import type { BuildContext } from "./context.ts";
@@ -30,8 +29,7 @@ export function imageStep(context: BuildContext): Step {
 export async function makeImage({ tree }: RootTree, image: string, options: DiskOptions = {}): Promise<number> {
   return withTemporary(join(image, ".."), async (work) => {
     await mkdir(join(work, "root"));
-    await stage(tree, join(work, "root"));
-    await makeErofs(join(work, "root"), join(work, "root.erofs"), { owners: tree });
+    await makeDaxErofs(tree, join(work, "root"), join(work, "root.erofs"));
     const size = await writeDiskImage(join(work, "root.erofs"), join(work, "disk.img"), options);
     await rename(join(work, "disk.img"), image);
     return size;

@@ -34,7 +34,15 @@ describe("what a guest refuses to strangers", () => {
   const lines = async (command: string) => (await machine.shell(command)).trim().split("\n");
 
   it("an idle guest has memory left for others: it runs Node from the image, not from memory", () => {
+    console.log("AVAIL", available);
     expect(available).toBeGreaterThan(AVAILABLE_MIB);
+  });
+
+  it("the kernel has no files of its tracing, which would show strangers what others do, and take 9 MiB", async () => {
+    expect(await machine.shell("ls /sys/kernel/tracing /sys/kernel/debug/tracing 2>&1 | grep -c events")).toBe("0\n");
+    expect(await machine.shell("mkdir /tmp/t; mount -t tracefs t /tmp/t; ls /tmp/t; umount /tmp/t")).not.toContain(
+      "events",
+    );
   });
 
   it("the agent starts by its code cache, and nothing complains", () => {

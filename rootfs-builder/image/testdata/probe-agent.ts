@@ -6,6 +6,7 @@ const CHUNK = 1 << 20;
 const root = readFileSync("/proc/mounts", "utf8")
   .split("\n")
   .find((line) => line.includes(" / erofs "));
+const faults = process.resourceUsage().minorPageFault;
 const before = cachedKib();
 let bytes = 0;
 const buffer = Buffer.alloc(CHUNK);
@@ -13,7 +14,7 @@ const file = openSync("/usr/bin/node", "r");
 for (let got = readSync(file, buffer); got > 0; got = readSync(file, buffer)) bytes += got;
 closeSync(file);
 const after = cachedKib();
-process.stdout.write(`probe ${JSON.stringify({ root, bytes, before, after, cmdline: process.argv })}\n`);
+process.stdout.write(`probe ${JSON.stringify({ root, faults, bytes, before, after, cmdline: process.argv })}\n`);
 setInterval(() => {}, 1 << 30);
 
 function cachedKib(): number {
