@@ -220,7 +220,7 @@ describe("inspectPath", () => {
       ["init", init],
       ["guestd-modules", { ...init, mode: 0o444, content: Buffer.from("") }],
     ]);
-    const boot = describeTree(tree, []).map((one) => ({ ...one, path: `initrd.cpio.gz:${one.path}` }));
+    const boot = describeTree(tree, []).map((one) => ({ ...one, path: `initrd.cpio:${one.path}` }));
     const archive = (evil: boolean) =>
       cpioArchive(
         [...tree, ...(evil ? ([["evil", init]] as const) : [])].map(
@@ -228,9 +228,9 @@ describe("inspectPath", () => {
         ),
       );
     await write("manifest.json", Buffer.from(JSON.stringify({ format: 1, files: [], boot, sources: [] })));
-    for (const path of [await write("initrd.cpio.gz", archive(false)), directory])
+    for (const path of [await write("initrd.cpio", archive(false)), directory])
       expect((await look(path)).failed.filter((one) => one.startsWith("as the"))).toEqual([]);
-    for (const path of [await write("initrd.cpio.gz", archive(true)), directory])
+    for (const path of [await write("initrd.cpio", archive(true)), directory])
       expect((await look(path)).failed).toContain("as the manifest says: /evil: not in it");
   });
 

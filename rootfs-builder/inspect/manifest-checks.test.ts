@@ -88,7 +88,7 @@ describe("where the manifest has an initramfs besides", () => {
     const other: Tree = new Map(initramfs).set("guestd-modules", changedList);
     const more = describeTree(other, [])
       .filter(({ type }) => type === "file")
-      .map((one) => ({ ...one, path: `qemu/initrd.cpio.gz:${one.path}` }));
+      .map((one) => ({ ...one, path: `qemu/initrd.cpio:${one.path}` }));
     const kernels = ["vmlinuz", "qemu/vmlinuz", "kata/vmlinux"].map((path, at) => {
       return { path, type: "file", sha256: String(at), part: "kernel" } as const;
     });

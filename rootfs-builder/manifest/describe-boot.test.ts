@@ -45,15 +45,11 @@ test("of an initramfs that is the whole root, only what is not in the root is to
 });
 
 test("a kernel alone is told, and both by their folder", async () => {
-  const [kernel, initrd] = [join(directory, "vmlinuz"), join(directory, "initrd.cpio.gz")];
+  const [kernel, initrd] = [join(directory, "vmlinuz"), join(directory, "initrd.cpio")];
   await writeFile(kernel, "kernel");
   await writeFile(initrd, await buildInitramfs({ init: Buffer.from("init"), modules: [] }));
   const told = async (initramfs: string | undefined) =>
     (await describeBoot({ kernel, initrd: initramfs, whole: false, below: "qemu/" }, [])).map(({ path }) => path);
   expect(await told(undefined)).toEqual(["qemu/vmlinuz"]);
-  expect(await told(initrd)).toEqual([
-    "qemu/vmlinuz",
-    "qemu/initrd.cpio.gz:init",
-    "qemu/initrd.cpio.gz:guestd-modules",
-  ]);
+  expect(await told(initrd)).toEqual(["qemu/vmlinuz", "qemu/initrd.cpio:init", "qemu/initrd.cpio:guestd-modules"]);
 });
