@@ -18,6 +18,16 @@ it("asks for a collection each time that more than half of the room was given ba
   expect(room.left).toBe(100);
 });
 
+it("counts what was dropped beside it", () => {
+  const collect = vi.fn();
+  const room = new BodyRoom(100, collect);
+  room.dropped(50);
+  expect(collect).not.toHaveBeenCalled();
+  room.dropped(1);
+  expect(collect).toHaveBeenCalledTimes(1);
+  expect(room.left).toBe(100);
+});
+
 it("has nothing for more than is left, and keeps it for less", () => {
   const room = new BodyRoom(100, () => {});
   expect(room.take(60)).toBe(true);

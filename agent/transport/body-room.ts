@@ -45,6 +45,11 @@ export class BodyRoom implements Room {
 
   give(bytes: number): void {
     this.#left += bytes;
+    this.dropped(bytes);
+  }
+
+  /** For memory beside the room that is garbage now. */
+  dropped(bytes: number): void {
     this.#garbage += bytes;
     if (this.#garbage <= this.#bytes / 2) return;
     this.#garbage = 0;

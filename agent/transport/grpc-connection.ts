@@ -26,6 +26,9 @@ import type { WireStream } from "./wire-stream.ts";
 type Definition = ServerMethodDefinition<Buffer, Uint8Array>;
 type UnaryCall = ServerUnaryCall<Buffer, Uint8Array>;
 
+/** Of what is read: the stream's own, and that of Node's HTTP/2. */
+const READ_COPIES = 2;
+
 /** A call before it is served. */
 interface Received {
   /** Id of its HTTP/2 stream. */
@@ -85,6 +88,7 @@ export class GrpcConnection implements Connection {
     socket.on("error", () => this.destroy());
     socket.on("end", () => this.destroy());
     const sent = new SentData((stream, count) => this.#sent(stream, count));
+    socket.onReceived = (bytes) => room.dropped(READ_COPIES * bytes);
     socket.onSent = (bytes) => sent.take(bytes);
     this.#injector.injectConnection(socket);
   }

@@ -15,6 +15,8 @@ export class WireStream extends Duplex {
   readonly #sys: WireSys;
   readonly #fd: Fd;
   #unwatch: (() => void) | undefined;
+  /** Called with how many bytes were read. */
+  onReceived: (bytes: number) => void = () => undefined;
   /** Called with what was written, before the write is done. */
   onSent: (bytes: Uint8Array) => void = () => undefined;
 
@@ -64,6 +66,7 @@ export class WireStream extends Duplex {
       return;
     }
     if (count < 0) return;
+    this.onReceived(count);
     const more = this.push(count === 0 ? null : Buffer.from(scratch.subarray(0, count)));
     if (!more) this.#pause();
   }
