@@ -3,7 +3,7 @@ import { hasAttributes } from "../tree/attributes.ts";
 import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
 import { placeLargeFiles, withoutLargeFiles } from "./erofs-large-files.ts";
-import { setErofsOwners } from "./erofs-owners.ts";
+import { settleErofs } from "./settle-erofs.ts";
 
 /** A larger cluster is smaller by 3 % at most. */
 const CLUSTER = 65_536;
@@ -13,7 +13,7 @@ const BESIDE_INODES = "2147483647";
 export interface ErofsOptions {
   /** By LZ4, which all kernels with EROFS read; DAX can't map such files. */
   readonly compressed?: boolean;
-  /** The tree that the folder was made of: files get its owners, and keep the folder's attributes if it has some. All are root's if not given. */
+  /** The tree that the folder was made of: files get its owners, modes and attributes. All are root's if not given. */
   readonly owners?: Tree;
 }
 
@@ -35,5 +35,5 @@ export async function makeErofs(directory: string, image: string, options: Erofs
   const packing = options.compressed === true ? ["-zlz4hc,9", `-C${CLUSTER}`] : ["-E", "noinline_data"];
   const fixed = ["--quiet", ...packing, "-x", attributes, "-T", "0", "-U", id, "--all-root"];
   await run("mkfs.erofs", [...fixed, image, directory]);
-  if (options.owners !== undefined) await setErofsOwners(image, options.owners);
+  if (options.owners !== undefined) await settleErofs(image, options.owners);
 }

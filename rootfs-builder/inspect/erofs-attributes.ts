@@ -25,26 +25,44 @@ export const attributeBytes = (count: number): number => (count === 0 ? 0 : HEAD
 export function erofsAttributes(bytes: Buffer, at: number, count: number, shared: number): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
   if (count === 0) return found;
-  const end = at + attributeBytes(count);
-  const numbers = bytes.readUInt8(at + 4);
-  let next = at + HEADER + 4 * numbers;
-  if (next > end) throw new BuildError("EROFS: more shared attributes than there is room for");
   let names = 0;
-  const take = (place: number) => {
-    const { name, value, end: to } = readOne(bytes, place);
+  const take = ({ name, value }: Attribute) => {
     names += name.length + 1;
     if (names > MAX_NAMES) throw new BuildError(`EROFS: attributes with names of more than ${MAX_NAMES} bytes`);
     if (found.has(name)) throw new BuildError(`EROFS: two attributes ${shown(name)} of one file`);
     found.set(name, value);
-    return to;
   };
-  while (next < end) next = take(next);
-  if (next > end) throw new BuildError("EROFS: an attribute goes past its inode's end");
-  for (let index = 0; index < numbers; index++) take(shared + bytes.readUInt32LE(at + HEADER + 4 * index) * 4);
+  for (const one of inlineAttributes(bytes, at, count)) take(one);
+  for (let index = 0; index < bytes.readUInt8(at + 4); index++) {
+    take(readOne(bytes, shared + bytes.readUInt32LE(at + HEADER + 4 * index) * 4));
+  }
   return found;
 }
 
+/** Those beside an inode. */
+export function* inlineAttributes(bytes: Buffer, at: number, count: number): Generator<Attribute> {
+  if (count === 0) return;
+  const end = at + attributeBytes(count);
+  let next = at + HEADER + 4 * bytes.readUInt8(at + 4);
+  if (next > end) throw new BuildError("EROFS: more shared attributes than there is room for");
+  while (next < end) {
+    const one = readOne(bytes, next);
+    next = one.end;
+    yield one;
+  }
+  if (next > end) throw new BuildError("EROFS: an attribute goes past its inode's end");
+}
+
+/** The number of the class that a name begins with. */
+export function attributeClass(name: string): number {
+  const [kind] = [...CLASSES].find(([, prefix]) => name.startsWith(prefix)) ?? [];
+  if (kind === undefined) throw new BuildError(`EROFS: no class for the attribute ${name}`);
+  return kind;
+}
+
 interface Attribute {
+  /** Where it begins: the bytes of its name's length, its class, its value's length, then the name without the class. */
+  readonly at: number;
   readonly name: string;
   readonly value: Uint8Array;
   /** Where the next one begins. */
@@ -60,6 +78,7 @@ function readOne(bytes: Buffer, at: number): Attribute {
   const [name, end] = [at + 4, at + 4 + length + size];
   if (end > bytes.length) throw new BuildError("EROFS: an attribute past the end of the file");
   return {
+    at,
     name: prefix + bytes.toString("utf8", name, name + length),
     value: bytes.subarray(name + length, end),
     end: at + Math.ceil((end - at) / 4) * 4,

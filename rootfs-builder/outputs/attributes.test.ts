@@ -14,6 +14,16 @@ const run = (command: string, ...args: readonly string[]) => promisify(execFile)
 const TOLD: ReadonlyMap<string, Uint8Array> = new Map([
   ["user.plain", Buffer.from("value")],
   ["user.odd = name", Buffer.from([0, 10, 92, 255])],
+  ["user.empty", Buffer.alloc(0)],
+]);
+/** Only root may set them; one has the name of another class too. */
+const OF_ROOT: ReadonlyMap<string, Uint8Array> = new Map([
+  ["trusted.overlay.opaque", Buffer.from("y")],
+  ["security.capability", Buffer.from("0100000280000000000000000000000000000000", "hex")],
+  ["security.plain", Buffer.from([0, 255])],
+  ["user.plain", Buffer.from("mine")],
+  ["trusted.plain", Buffer.from("root's")],
+  ["trusted.ü", Buffer.from("x".repeat(200))],
 ]);
 const many = Array.from({ length: 5 }, (_, index): [string, TreeEntry] => [
   `etc/same-${index}`,
@@ -22,9 +32,17 @@ const many = Array.from({ length: 5 }, (_, index): [string, TreeEntry] => [
 const tree: Tree = new Map<string, TreeEntry>([
   ["etc", { type: "directory", mode: 0o555, xattrs: new Map([["user.of", Buffer.from("a folder")]]) }],
   ["etc/told", { type: "file", mode: 0o444, content: Buffer.from("y"), xattrs: TOLD }],
+  ["etc/root", { type: "file", mode: 0, content: Buffer.from("y"), xattrs: OF_ROOT, uid: 7 }],
+  ["etc/trusted", { type: "directory", mode: 0o100, xattrs: OF_ROOT }],
   ["etc/untold", { type: "file", mode: 0o444, content: Buffer.from("y") }],
   ...many,
 ]);
+
+/** More than one block of them. */
+for (let index = 0; index < 200; index++) {
+  const xattrs = new Map([[`trusted.number-${index}`, Buffer.alloc(100, String(index))]]);
+  tree.set(`etc/many-${index}`, { type: "file", mode: 0o644, content: Buffer.from("z"), xattrs });
+}
 
 let directory = "";
 // Beside what builds make: not all of a machine's file systems for temporary files have such attributes.
@@ -51,20 +69,63 @@ test.each(["erofs", "erofs-lz4hc"])(
   },
 );
 
+/** debugfs has names that are not ASCII in hexadecimal. */
+const told = (name: string) =>
+  /^([0-9a-f]{2} )+$/.test(name) ? Buffer.from(name.replaceAll(" ", ""), "hex").toString() : name;
+
 test("ext4 has them, by debugfs", async () => {
   const image = await made("ext4");
+  const first = await readFile(image);
   expect((await run("debugfs", "-R", "ea_list /etc", image)).stdout).toContain('user.of (8) = "a folder"');
-  expect((await run("debugfs", "-R", 'ea_get -x /etc/told "user.odd = name"', image)).stdout).toMatch(/00 0a 5c ff/);
-  expect((await run("debugfs", "-R", "ea_list /etc/untold", image)).stdout).not.toContain("user.");
+  expect((await run("debugfs", "-R", "ea_list /etc/untold", image)).stdout).not.toContain("(");
+  for (const [path, { xattrs = new Map() }] of tree) {
+    if (/many-\d\d/.test(path)) continue;
+    const { stdout } = await run("debugfs", "-R", `ea_list /${path}`, image);
+    const names = [...stdout.matchAll(/^ {2}(\S.*) \(\d+\)/gm)].map(([, name = ""]) => told(name));
+    expect(names.sort(), path).toEqual([...xattrs.keys()].sort());
+    for (const [name, value] of xattrs) {
+      const got = await run("debugfs", "-R", `ea_get -x /${path} "${name}"`, image);
+      expect(/ \(\d+\) = (.*)/s.exec(got.stdout)?.[1]?.replaceAll(/\s/g, "") ?? "", name).toBe(
+        Buffer.from(value).toString("hex"),
+      );
+    }
+  }
   await run("e2fsck", "-fn", image);
+  expect((await readFile(await made("ext4"))).equals(first)).toBe(true);
+});
+
+test("more of them than a file may have are refused by its name, and the disk is not called full", async () => {
+  const xattrs = new Map([["user.large", Buffer.alloc(4090)]]);
+  const large: Tree = new Map([["a", { type: "file", mode: 0o644, content: Buffer.alloc(0), xattrs }]]);
+  await expect(makeOutput(large, "ext4", directory)).rejects.toThrow(
+    /^(image|ext4): a has 4124 bytes of extended attr/,
+  );
 });
 
 test("squashfs has them, by unsquashfs", async () => {
   const to = join(directory, "unpacked");
-  await run("unsquashfs", "-xattrs", "-dest", to, await made("squashfs"));
+  const image = await made("squashfs");
+  const first = await readFile(image);
+  const mine = process.getuid?.() === 0 ? [] : ["-user-xattrs"];
+  await run("unsquashfs", ...mine, "-xattrs", "-dest", to, image);
   const { stdout } = await run("getfattr", "--dump", "--encoding=hex", join(to, "etc/told"));
   expect(stdout).toMatch(/user\.odd .*=0x000a5cff\n/);
   expect(stdout).toContain(`user.plain=0x${Buffer.from("value").toString("hex")}\n`);
+  expect((await readFile(await made("squashfs"))).equals(first)).toBe(true);
+});
+
+test.runIf(process.getuid?.() === 0)("also those that only root may set (as root)", async () => {
+  const to = join(directory, "unpacked-as-root");
+  await run("unsquashfs", "-xattrs", "-dest", to, await made("squashfs"));
+  const many = await run("getfattr", "--dump", "--match=-", ...[7, 199].map((index) => join(to, `etc/many-${index}`)));
+  expect(many.stdout.match(/^trusted.number-\d+="\d+"$/gm)).toEqual(
+    [7, 199].map((index) => `trusted.number-${index}="${Buffer.alloc(100, String(index))}"`),
+  );
+  const script = `import os, sys; print([(n, os.getxattr(sys.argv[1], n).hex()) for n in sorted(os.listxattr(sys.argv[1]))])`;
+  const sorted = [...OF_ROOT].sort(([a], [b]) => (a < b ? -1 : 1));
+  const wanted = sorted.map(([name, value]) => `('${name}', '${Buffer.from(value).toString("hex")}')`).join(", ");
+  for (const path of ["etc/root", "etc/trusted"])
+    expect((await run("python3", "-c", script, join(to, path))).stdout.trim()).toBe(`[${wanted}]`);
 });
 
 test("an initramfs, which can't have them, is refused by the name of the file", async () => {

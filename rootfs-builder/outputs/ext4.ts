@@ -1,7 +1,9 @@
-import { truncate, writeFile } from "node:fs/promises";
+import { mkdir, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
-import { hasAttributes } from "../tree/attributes.ts";
+import { ATTRIBUTE_BYTES, attributeBytes } from "../tree/attributes.ts";
+import { wholeMode } from "../tree/entry-type.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 
 const BLOCK = 4096;
@@ -21,39 +23,71 @@ const FIXED_TIME = { ...process.env, E2FSPROGS_FAKE_TIME: "1", SOURCE_DATE_EPOCH
  */
 export async function makeExt4(tree: Tree, directory: string, image: string): Promise<void> {
   const entries = new Set(tree.values());
-  const content = [...entries].reduce((sum, entry) => sum + Math.ceil(bytesOf(entry) / BLOCK) * BLOCK, 0);
+  const content = [...entries].reduce((sum, entry) => sum + blocksOf(entry) * BLOCK, 0);
   const inodes = tree.size + 16;
   const size = Math.ceil((content * 1.01 + inodes * INODE_BYTES + 2 * MIB) / MIB) * MIB;
   await writeFile(image, "");
   await truncate(image, size);
-  const extended = `root_owner=0:0,hash_seed=${HASH_SEED},lazy_itable_init=0${hasAttributes(tree) ? "" : ",no_copy_xattrs"}`;
+  const extended = `root_owner=0:0,hash_seed=${HASH_SEED},lazy_itable_init=0,no_copy_xattrs`;
   const format = ["-q", "-F", "-t", "ext4", "-b", String(BLOCK), "-m", "0", "-N", String(inodes), "-U", UUID];
   const features = ["-O", "^has_journal,^resize_inode,^metadata_csum_seed", "-E", extended];
   await run("mke2fs", [...format, ...features, "-d", directory, image], { env: FIXED_TIME });
   await settle(tree, image);
 }
 
-function bytesOf(entry: TreeEntry): number {
-  if (entry.type === "file") return entry.content.length;
-  return entry.type === "directory" ? BLOCK : Buffer.byteLength(entry.target);
+/** A block for attributes, where there are some. */
+function blocksOf(entry: TreeEntry): number {
+  const attributes = entry.xattrs === undefined || entry.xattrs.size === 0 ? 0 : 1;
+  const bytes =
+    entry.type === "file" ? entry.content.length : entry.type === "directory" ? BLOCK : Buffer.byteLength(entry.target);
+  return Math.ceil(bytes / BLOCK) + attributes;
 }
 
-/** Gives everything its owner and the same time. */
+/** Gives everything its owner, mode, attributes and the same time. */
 async function settle(tree: Tree, image: string): Promise<void> {
-  const odd = [...tree.keys()].find((path) => /["\n]/.test(path));
-  if (odd !== undefined) {
-    throw new BuildError(`ext4: ${JSON.stringify(odd)}: a name with a quote or a line end can't be given to debugfs`);
-  }
-  const root = ["", { uid: 0, gid: 0 }] as const;
-  const lines = [root, ...tree].flatMap(([path, { uid = 0, gid = 0 }]) => {
+  const values = `${image}.values`;
+  await mkdir(values);
+  const attributes = await attributeLines(tree, values);
+  const root: [string, TreeEntry] = ["", { type: "directory", mode: 0o755 }];
+  const lines = [root, ...tree].flatMap(([path, entry]) => {
+    const { uid = 0, gid = 0 } = entry;
     const times = ["atime", "mtime", "ctime"].map((field) => [field, "@1"] as const);
-    const fields = [["uid", uid] as const, ["gid", gid] as const, ...times];
-    return fields.map(([field, value]) => `set_inode_field "/${path}" ${field} ${value}\n`);
+    const mode = entry.type === "symlink" ? 0o777 : entry.mode;
+    const owned = [["mode", `0${wholeMode(entry.type, mode).toString(8)}`] as const, ["uid", uid] as const];
+    const fields = [...owned, ["gid", gid] as const, ...times];
+    return fields.map(([field, value]) => `set_inode_field "/${plain(path)}" ${field} ${value}\n`);
   });
-  await writeFile(`${image}.debugfs`, `${lines.join("")}set_super_value kbytes_written 0\n`);
-  const said = (await run("debugfs", ["-w", "-f", `${image}.debugfs`, image], { env: FIXED_TIME, bothOutputs: true }))
-    .toString()
-    .split("\n");
-  const failed = said.find((line) => line !== "" && !/^debugfs( \d|: set_)/.test(line));
+  const commands = [...attributes, ...lines, "set_super_value kbytes_written 0\n"];
+  await writeFile(`${image}.debugfs`, commands.join(""));
+  const options = { cwd: values, env: FIXED_TIME, bothOutputs: true };
+  const said = (await run("debugfs", ["-w", "-f", `${image}.debugfs`, image], options)).toString().split("\n");
+  const failed = said.find((line) => line !== "" && !/^debugfs( \d|: (set|ea)_)/.test(line));
   if (failed !== undefined) throw new BuildError(`debugfs ${image}: ${failed}`);
+}
+
+/** Commands that set extended attributes, with the values as files, each once. */
+async function attributeLines(tree: Tree, values: string): Promise<readonly string[]> {
+  const files = new Map<string, string>();
+  const lines: string[] = [];
+  const done = new Set<TreeEntry>();
+  for (const [path, entry] of tree) {
+    if (done.has(entry)) continue;
+    done.add(entry);
+    const bytes = attributeBytes(entry.xattrs);
+    if (bytes > ATTRIBUTE_BYTES)
+      throw new BuildError(`ext4: ${path} has ${bytes} bytes of extended attributes, more than ${ATTRIBUTE_BYTES}`);
+    for (const [name, value] of entry.xattrs ?? []) {
+      const key = Buffer.from(value).toString("base64");
+      const file = files.get(key) ?? String(files.size);
+      if (!files.has(key)) await writeFile(join(values, file), value);
+      files.set(key, file);
+      lines.push(`ea_set -f ${file} "/${plain(path)}" "${plain(name)}"\n`);
+    }
+  }
+  return lines;
+}
+
+function plain(name: string): string {
+  if (!/["\n]/.test(name)) return name;
+  throw new BuildError(`ext4: ${JSON.stringify(name)}: a name with a quote or a line end can't be given to debugfs`);
 }

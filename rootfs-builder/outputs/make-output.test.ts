@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inspectPath } from "../inspect/inspect-path.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { type MadeOutput, makeOutput } from "./make-output.ts";
 import { OUTPUTS, outputFile } from "./output-names.ts";
@@ -14,7 +15,7 @@ const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
 const run = (command: string, ...args: readonly string[]) =>
   promisify(execFile)(command, args, { env, maxBuffer: 16 * MIB });
 
-const text = Buffer.from("text of a file\n".repeat(10_000));
+const text = Buffer.from("text of a file\n".repeat(8_000));
 const file: TreeEntry = { type: "file", mode: 0o755, content: text };
 const tree: Tree = new Map<string, TreeEntry>([
   ["etc", { type: "directory", mode: 0o755 }],
@@ -127,6 +128,33 @@ describe("outputs of a tree", () => {
     expect(said).toEqual(made);
     expect(said).toMatchObject({ output: "ext4-dax-disk", file: "root.ext4-dax-disk.img", size: 128 * MIB });
   });
+
+  test.each(["erofs", "erofs-lz4hc", "ext4", "squashfs"])(
+    "%s has what its own modes shut off, whoever makes it",
+    async (name) => {
+      const shut: Tree = new Map<string, TreeEntry>([
+        ["shut", { type: "directory", mode: 0 }],
+        ["shut/secret", { type: "file", mode: 0, content: text }],
+      ]);
+      const [mine, theirs] = [join(directory, "mine"), join(directory, "theirs")];
+      await makeOutput(shut, name, mine);
+      const script = `
+        const { makeOutput } = await import(process.argv[1] + "/make-output.ts");
+        const [directory, secret] = process.argv.slice(2);
+        const file = { type: "file", mode: 0, content: Buffer.from(secret) };
+        await makeOutput(new Map([["shut", { type: "directory", mode: 0 }], ["shut/secret", file]]), "${name}", directory);`;
+      const withoutRoot =
+        process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : ["env"];
+      const node = [process.execPath, "--input-type=module", "--eval", script, import.meta.dirname, theirs];
+      const [program = "", ...args] = [...withoutRoot, ...node, text.toString()];
+      await run(program, ...args);
+      const made = await readFile(join(mine, outputFile(name)));
+      expect((await readFile(join(theirs, outputFile(name)))).equals(made)).toBe(true);
+      const { files } = await inspectPath(join(mine, outputFile(name)));
+      files[0]?.tree?.delete("lost+found");
+      expect(files[0]?.tree).toEqual(shut);
+    },
+  );
 
   test("a name that is not known is refused, and so is a tree that can't be packed, with nothing left", async () => {
     await expect(makeOutput(tree, "xfs", directory)).rejects.toThrow(/^output xfs: not known; there are erofs, /);

@@ -1,8 +1,9 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
-import { hasAttributes } from "../tree/attributes.ts";
+import { hasAttributes, placeholders } from "../tree/attributes.ts";
 import type { Tree } from "../tree/tree.ts";
+import { renameSquashfsAttributes } from "./squashfs-attributes.ts";
 
 /**
  * A squashfs by zstd in blocks of 128 KiB; level 15 is smaller by 8 % and takes thirty times as long.
@@ -11,9 +12,15 @@ import type { Tree } from "../tree/tree.ts";
 export async function makeSquashfs(tree: Tree, directory: string, image: string): Promise<void> {
   const owners = `${image}.owners`;
   await writeFile(owners, ownerLines(tree));
-  const fixed = ["-all-time", "0", "-mkfs-time", "0", hasAttributes(tree) ? "-xattrs" : "-no-xattrs", "-no-exports"];
-  const options = ["-noappend", "-quiet", "-no-progress", ...fixed, "-pf", owners];
+  const standing = new Map([...placeholders(tree)].map(([name, made]) => [made, name]));
+  const attributes = hasAttributes(tree) ? ["-xattrs", ...(standing.size > 0 ? ["-noX"] : [])] : ["-no-xattrs"];
+  const fixed = ["-all-time", "0", "-mkfs-time", "0", ...attributes, "-no-exports"];
+  const options = ["-noappend", "-exit-on-error", "-quiet", "-no-progress", ...fixed, "-pf", owners];
   await run("mksquashfs", [directory, image, ...options, "-comp", "zstd", "-Xcompression-level", "9"]);
+  if (standing.size === 0) return;
+  const bytes = await readFile(image);
+  renameSquashfsAttributes(bytes, standing);
+  await writeFile(image, bytes);
 }
 
 /** Mode and owner of everything, in mksquashfs's language: it would take the owner of the folder. */

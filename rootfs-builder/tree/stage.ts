@@ -2,11 +2,11 @@ import { chmod, link, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tellBytes } from "../progress.ts";
 import { writeAttributes } from "./attributes.ts";
-import type { Tree, TreeFile } from "./tree.ts";
+import type { Tree, TreeEntry, TreeFile } from "./tree.ts";
 
 /**
  * Writes a tree into `directory`, which has to be new and empty, in sorted order, as whoever runs this. Modes are kept,
- * whatever the umask, and extended attributes; owners are not. `directory` itself gets mode 0755.
+ * whatever the umask, but that their owner may read, and extended attributes, or what stands for them; owners are not. `directory` itself gets mode 0755.
  */
 export async function stage(tree: Tree, directory: string): Promise<void> {
   const written = new Map<TreeFile, string>();
@@ -35,7 +35,12 @@ export async function stage(tree: Tree, directory: string): Promise<void> {
   // Last and from the inside out: a file or directory may be one that its owner can't write to.
   for (const path of paths.toReversed()) {
     const entry = tree.get(path);
-    if (entry !== undefined && entry.type !== "symlink") await chmod(join(directory, path), entry.mode);
+    if (entry !== undefined && entry.type !== "symlink") await chmod(join(directory, path), stagedMode(entry));
   }
   await chmod(directory, 0o755);
+}
+
+/** That what makes a file system of it can read it, whoever runs this. */
+export function stagedMode({ type, mode }: Pick<Exclude<TreeEntry, { type: "symlink" }>, "type" | "mode">): number {
+  return mode | (type === "directory" ? 0o500 : 0o400);
 }
