@@ -23,6 +23,7 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
   ["debugfs", "e2fsprogs"],
   ["mksquashfs", "squashfs-tools"],
   ["veritysetup", "cryptsetup-bin"],
+  ["getfattr", "attr"],
   ["setfattr", "attr"],
   ["strip", "binutils"],
   ["go", "golang-go"],

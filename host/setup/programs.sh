@@ -40,7 +40,7 @@ find_missing_programs() {
   if [ "$goal" = test ]; then need xfsprogs mkfs.xfs "makes disks for the tests' guests" is_file /usr/sbin/mkfs.xfs /sbin/mkfs.xfs; fi
   if [ "$goal" = test ]; then need squashfs-tools mksquashfs "makes roots of the squashfs kind" has mksquashfs; fi
   if [ "$goal" = test ]; then need cryptsetup-bin veritysetup "makes roots that dm-verity checks" is_file /usr/sbin/veritysetup /sbin/veritysetup; fi
-  if [ "$goal" = test ]; then need attr setfattr "gives files of tests extended attributes" has setfattr; fi
+  need attr getfattr "reads and sets extended attributes of files for images" has getfattr
   if [ "$goal" = test ]; then need lz4 lz4 "unpacks kernels" has lz4; fi
   if [ "$goal" = test ]; then need zstd zstd "unpacks initramfs of tests" has zstd; fi
   if [ "$goal" = test ]; then need busybox-static busybox "fills the tests' root file systems" has busybox; fi

@@ -6,6 +6,7 @@ import { ImageError, reason } from "../../image/image-error.ts";
 import { readImage } from "../../image/read-image.ts";
 import type { DebianPackage } from "../debian/debian-package.ts";
 import { packageFiles } from "../debian/package-files.ts";
+import { fileAttributes, folderAttributes } from "../tree/folder-attributes.ts";
 import { folderTree } from "../tree/folder-tree.ts";
 import { mergeTars } from "../tree/merge.ts";
 import { owned, type Tree } from "../tree/tree.ts";
@@ -29,7 +30,11 @@ export async function addSource(tree: Tree, source: Source, closure: readonly De
         return new TreeOverlay(tree, { below }).putTree(await mergeTars(closure.map(packageFiles)));
       case "folder":
         return new TreeOverlay(tree, { below }).putTree(
-          await folderTree(source.path, { modeOf: folderMode, owner: source.owner }),
+          await folderTree(source.path, {
+            modeOf: folderMode,
+            owner: source.owner,
+            attributes: await folderAttributes(source.path),
+          }),
         );
       case "file":
         return new TreeOverlay(tree).putTree(new Map([[source.to, await fileEntry(source)]]));
@@ -72,7 +77,7 @@ async function fileEntry({ path, mode, owner }: FileSource) {
     type: "file",
     mode: mode ?? plainMode(found.mode),
     content: await readFile(path),
-    ...owned(owner),
+    ...owned({ ...owner, xattrs: await fileAttributes(path) }),
   } as const;
 }
 

@@ -226,6 +226,42 @@ describe("building a recipe", () => {
     expect(tree.get("a")?.xattrs).toEqual(new Map([["user.note", Buffer.from("mine")]]));
   });
 
+  test("reads attributes of class user of a folder and a file, and builds anew when one has changed", async () => {
+    const set = (path: string, name: string, value: string) =>
+      execFileSync("setfattr", ["-h", "-n", name, "-v", value, join(folder, path)]);
+    put("folder/odd = \\name\n", "1");
+    put("folder/sub/plain", "2");
+    put("note", "3");
+    symlinkSync("folder", join(folder, "link"));
+    symlinkSync("sub/plain", join(folder, "folder/link"));
+    set("folder", "user.not", "below it");
+    set("folder/odd = \\name\n", "user.a = \\b", "\\\n");
+    set("folder/sub", "user.of", "a folder");
+    set("note", "user.note", "mine");
+    const sources = [
+      { folder: "link", to: "/srv", owner: "5:6" },
+      { file: "note", to: "/note" },
+    ];
+    await refused(sources, /^initramfs: note has extended attributes, which a cpio can't hold/);
+    const found = async () => {
+      await build(sources, { outputs: ["erofs"] });
+      const { tree } = readErofs(readFileSync(join(folder, "out/outputs", outputFile("erofs"))));
+      const texts = (xattrs: ReadonlyMap<string, Uint8Array>) =>
+        Object.fromEntries([...xattrs].map(([name, value]) => [name, Buffer.from(value).toString()]));
+      return Object.fromEntries([...tree].flatMap(([path, { xattrs }]) => (xattrs ? [[path, texts(xattrs)]] : [])));
+    };
+    const wanted = {
+      "srv/odd = \\name\n": { "user.a = \\b": "\\\n" },
+      "srv/sub": { "user.of": "a folder" },
+      note: { "user.note": "mine" },
+    };
+    expect(await found()).toEqual(wanted);
+    set("folder/sub/plain", "user.new", "");
+    expect(await found()).toEqual({ ...wanted, "srv/sub/plain": { "user.new": "" } });
+    set("note", "user.note", "yours");
+    expect(await found()).toMatchObject({ note: { "user.note": "yours" } });
+  });
+
   test("refuses tars, images and packages that are cut off, and leaves nothing", async () => {
     const tar = await packTar([file("a", "x".repeat(5000))]);
     const two = await packTar([file("a", "1"), { ...file("b", "2"), pax: { comment: "x" } }, file("c", "3")]);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { digestOf, type FileDigests } from "../digest.ts";
 import { listFolder } from "../list-folder.ts";
+import { fileAttributes, folderAttributes } from "../tree/folder-attributes.ts";
 import { checkNameIn, inodeOf } from "../tree/folder-tree.ts";
 import { plainMode } from "./add-source.ts";
 import type { Source } from "./recipe.ts";
@@ -12,10 +13,21 @@ import { sourceError } from "./source-error.ts";
 export async function sourceKey(source: Source, digests: FileDigests): Promise<string> {
   const { path: _path, ...rest } = { path: "", ...source };
   try {
-    return digestOf(JSON.stringify(rest), source.kind === "packages" ? "" : await contentKey(source.path, digests));
+    const content = source.kind === "packages" ? "" : await contentKey(source.path, digests);
+    return digestOf(JSON.stringify(rest), content, JSON.stringify(await attributesOf(source)));
   } catch (error) {
     throw sourceError(source, error);
   }
+}
+
+/** Those that are read of this machine's files: of each its path, and names with values. */
+async function attributesOf(source: Source): Promise<unknown> {
+  const listed = (attributes: ReadonlyMap<string, Uint8Array>) =>
+    [...attributes].map(([name, value]) => [name, Buffer.from(value).toString("base64")]).sort();
+  if (source.kind === "file") return listed(await fileAttributes(source.path));
+  if (source.kind !== "folder") return [];
+  const all = [...(await folderAttributes(source.path))];
+  return all.map(([path, attributes]) => [path, listed(attributes)]).sort();
 }
 
 async function contentKey(path: string, digests: FileDigests): Promise<string> {

@@ -10,25 +10,27 @@ export interface FolderOptions {
   readonly modeOf: (mode: number, type: "directory" | "file") => number;
   /** Of everything; root when left out. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Extended attributes by path; none if not given. */
+  readonly attributes?: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>;
 }
 
-/** All below a folder, hard links as such; no link is followed. Attributes stay behind. Throws ImageError for what an image has no use for. */
-export async function folderTree(folder: string, { modeOf, owner }: FolderOptions): Promise<Tree> {
+/** All below a folder, hard links as such; no link is followed. Throws ImageError for what an image has no use for. */
+export async function folderTree(folder: string, { modeOf, owner, attributes }: FolderOptions): Promise<Tree> {
   const tree: Tree = new Map();
-  const ofAll = owned(owner ?? {});
   const linked = new Map<string, TreeEntry>();
   for (const path of await listFolder(folder)) {
     const place = join(folder, path);
     checkNameIn(path);
     const found = await lstat(place);
+    const ofIt = owned({ ...owner, xattrs: attributes?.get(path) });
     const inode = found.nlink > 1 ? inodeOf(found) : "";
     const same = linked.get(inode);
     const mode = found.mode & 0o7777;
-    if (found.isDirectory()) tree.set(path, { type: "directory", mode: modeOf(mode, "directory"), ...ofAll });
-    else if (found.isSymbolicLink()) tree.set(path, { type: "symlink", target: await readlink(place), ...ofAll });
+    if (found.isDirectory()) tree.set(path, { type: "directory", mode: modeOf(mode, "directory"), ...ofIt });
+    else if (found.isSymbolicLink()) tree.set(path, { type: "symlink", target: await readlink(place), ...ofIt });
     else if (same !== undefined) tree.set(path, same);
     else if (found.isFile()) {
-      const file = { type: "file", mode: modeOf(mode, "file"), content: await readFile(place), ...ofAll } as const;
+      const file = { type: "file", mode: modeOf(mode, "file"), content: await readFile(place), ...ofIt } as const;
       tree.set(path, file);
       if (inode !== "") linked.set(inode, file);
     } else throw new ImageError(`${path}: only files, directories and links go into an image`);
