@@ -1,15 +1,11 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Guest } from "../../host/machine/guest.ts";
 import { repositoryRoot as root } from "../../host/machine/paths.ts";
 import { bundleAgent } from "../../rootfs-builder/bundle/bundle.ts";
-import { imageTree } from "../../rootfs-builder/image/contents.ts";
-import { makeDaxErofs } from "../../rootfs-builder/image/erofs.ts";
-import { plainInputs } from "../../rootfs-builder/image/image-inputs.ts";
-import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
-import { writeDiskImage } from "../../rootfs-builder/image/write-image.ts";
+import { imageWith } from "./image-with.ts";
 
 /** What rootfs-builder/image/testdata/probe-agent.ts prints. */
 interface Probe {
@@ -51,22 +47,6 @@ describe("the image, as an NVDIMM of a guest", () => {
 
 /** An image with a probe in the agent's place. */
 async function probeImage(work: string): Promise<string> {
-  const staging = join(work, "root");
-  await mkdir(staging);
   await bundleAgent({ entry: join(root, "rootfs-builder/image/testdata/probe-agent.ts"), root, outDir: work });
-  const { tree } = await imageTree({
-    version: "0",
-    node: packagedNode(),
-    init: join(root, "build/native/init"),
-    sysNode: join(root, "build/native/sys.node"),
-    seccompNode: join(root, "build/native/seccomp.node"),
-    pause: join(root, "build/native/pause"),
-    agentFiles: [join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")],
-    debug: false,
-    runtimes: [],
-    ...plainInputs(),
-  });
-  await makeDaxErofs(tree, staging, join(work, "root.erofs"));
-  await writeDiskImage(join(work, "root.erofs"), join(work, "guest.img"));
-  return join(work, "guest.img");
+  return imageWith([join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")], work);
 }

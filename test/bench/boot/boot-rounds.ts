@@ -6,19 +6,23 @@ import { Samples } from "../samples.ts";
 
 const MEMORY_MIB = 256;
 
-/** Guests that boot one after the other on the same machine: ours, and one that only says hello. All in milliseconds. */
+/** Guests that boot one after the other on the same machine: ours, and two that only say hello. All in milliseconds. */
 export class BootRounds {
   /** From the start of QEMU to the line of the guest that says hello. */
   readonly hello = new Samples();
   /** The same to the end of its QEMU. */
   readonly helloEnd = new Samples();
+  /** From the start of QEMU to the line of a program that says hello in the agent's place, by the same init and Node. */
+  readonly node = new Samples();
   /** From the start of QEMU to each step of ours, the last being the first answered Check. */
   readonly steps = new Map<string, Samples>();
   readonly #hello: string;
+  readonly #nodeImage: string;
   readonly #options: GuestOptions;
 
-  constructor(helloInitramfs: string, options: GuestOptions = {}) {
+  constructor(helloInitramfs: string, nodeImage: string, options: GuestOptions = {}) {
     this.#hello = helloInitramfs;
+    this.#nodeImage = nodeImage;
     this.#options = { memoryMib: MEMORY_MIB, ...options };
   }
 
@@ -29,6 +33,11 @@ export class BootRounds {
     const since = performance.now();
     await guest.powerOff(async () => undefined);
     this.helloEnd.add(ready - qemu + performance.now() - since);
+  }
+
+  async bootNode(): Promise<void> {
+    await using guest = await Guest.start({ ...this.#options, image: this.#nodeImage, readyLine: /^hello/ });
+    this.node.add(guest.timeline.ready - guest.timeline.qemu);
   }
 
   async bootOurs(): Promise<void> {
