@@ -9,13 +9,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { AgentCtl } from "../hosts/agent-ctl.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import { makeServicePlace, type RunningService, type ServicePlace } from "./service-agent.ts";
 
-const reason = whyNoNamespaces();
 const SHARED = "/run/kata-containers/shared/containers";
 /** The requests that Kata's sample policy allows. */
 const REQUESTS = `AddARPNeighbors AddSwap CloseStdin CopyFile CreateContainer CreateSandbox DestroySandbox ExecProcess
@@ -34,9 +33,7 @@ function policy(denied: readonly string[] = []): string {
  * The steps that Kata's tests of an agent's calls take with agent-ctl, in their order, by a client and a spec of our own, on one
  * agent that runs as root on the host: files come before there is a sandbox, and folders of the agent's are removed between. Those in a guest are in test/guest.
  */
-describe(`Kata's scenarios of agent-ctl${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("Kata's scenarios of agent-ctl", () => {
   let place: ServicePlace;
   let service: RunningService;
   let ctl: AgentCtl;

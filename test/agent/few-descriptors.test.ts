@@ -1,17 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`an agent that runs out of descriptors${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("an agent that runs out of descriptors", () => {
   // One exec at a time is short before it is sent to init; of several, some are when init answers.
   it.each([
     [1, 16],

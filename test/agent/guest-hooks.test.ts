@@ -1,15 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`the guest's hook directory${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("the guest's hook directory", () => {
   it("gives every container hooks, after those of its spec, before and after the agent's death", async () => {
     await using machine = await startHostAgent();
     const busybox = `${machine.rootfs("all")}/bin/busybox`;

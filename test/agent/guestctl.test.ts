@@ -2,16 +2,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { startHostAgent } from "./host-agent.ts";
 
 const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
-const reason = whyNoNamespaces();
-
-describe(`guestctl with an agent at an address${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("guestctl with an agent at an address", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let rootfs: string;
 

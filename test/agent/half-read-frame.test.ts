@@ -1,16 +1,13 @@
 import { once } from "node:events";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { answer, frame, request } from "../scenarios/raw-frames.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
 const CHECK = request("grpc.Health", "Check");
 
-describe(`a connection of an agent that dies${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("a connection of an agent that dies", () => {
   it("is closed where a frame was half read, as the log says; where a whole one was read it goes on", async () => {
     await using machine = await startHostAgent();
     const half = await connected(machine.address);

@@ -1,13 +1,11 @@
-import { describe, it } from "vitest";
+import { it } from "vitest";
 import { openHost } from "../hosts/host-life.ts";
 import { hosts } from "../hosts/hosts.ts";
 import { manyOutputs } from "../hosts/many-outputs.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`output${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+describeInNamespaces("output", () => {
   it.each(hosts)("%s gets every byte of many short processes", async (kind, make) => {
     await using machine = await startHostAgent();
     const host = await openHost(machine, make);

@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, describe } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { afterAll, beforeAll } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-const skip = reason !== undefined;
-
-describe(`a rootfs that changes while containers are made of it${skip ? ` (skipped: ${reason})` : ""}`, {
-  skip,
-}, () => {
+describeInNamespaces("a rootfs that changes while containers are made of it", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   beforeAll(async () => {

@@ -6,13 +6,11 @@ import { RECORDED } from "../hosts/host-spec.ts";
 import { hosts } from "../hosts/hosts.ts";
 import { kubeletPod } from "../hosts/kubelet-pod.ts";
 import { lastMessage } from "../hosts/sized-life.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`Kata hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+describeInNamespaces("Kata hosts", () => {
   describe.each(hosts)("%s", (kind, make) => {
     it("runs one container, with execs, a terminal, input, pause, update, statistics and its last message", async () => {
       await using machine = await startHostAgent();

@@ -2,11 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { WORK } from "../clean-up/work-directory.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 
-const reason = whyNoNamespaces();
 const repository = join(import.meta.dirname, "../..");
 
 interface Found {
@@ -16,9 +15,7 @@ interface Found {
   readonly temporary: string;
 }
 
-describe(`a test run that is interrupted${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("a test run that is interrupted", () => {
   it.concurrent.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
     "by %s leaves no process, file, mount or cgroup",
     async (signal) => {

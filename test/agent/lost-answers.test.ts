@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { killClient } from "../scenarios/kill-client.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
@@ -9,11 +9,7 @@ import { startHostAgent } from "./host-agent.ts";
 const LINES = Array.from({ length: 500_000 }, (_, index) => `${index + 1}\n`).join("");
 const READS = 500;
 const MOST_IN_SOCKETS = 1 << 20;
-const reason = whyNoNamespaces();
-
-describe(`a client that takes no answer any more, and dies${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("a client that takes no answer any more, and dies", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   beforeAll(async () => {

@@ -1,17 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { iptablesScenarios } from "../scenarios/iptables.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { networkScenarios } from "../scenarios/network.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`the network of an agent in namespaces${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("the network of an agent in namespaces", () => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await startHostAgent();

@@ -1,15 +1,14 @@
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
 const EXECS = 300;
 const CYCLES = 100;
 
-describe(`a long run${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+describeInNamespaces("a long run", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   let rootfs: string;

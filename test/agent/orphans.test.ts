@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
 const ORPHANS = 2000;
 
-describe(`orphans${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+describeInNamespaces("orphans", () => {
   it("a storm of them in the pod's pid namespace goes to its first container, and the agent answers meanwhile", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine, await machine.connect());

@@ -1,12 +1,10 @@
-import { describe, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { policyScenario } from "../scenarios/policy.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`a policy${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+describeInNamespaces("a policy", () => {
   it.each(["ttrpc", "grpc"] as const)(
     "denies with the codes and texts that are expected, over %s",
     async (protocol) => {

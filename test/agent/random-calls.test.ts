@@ -1,10 +1,9 @@
-import { describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
 /** GUESTD_RANDOM_CALLS=100000 for longer. */
 const CALLS = Number(process.env["GUESTD_RANDOM_CALLS"] ?? 3000);
 const AT_ONCE = 24;
@@ -40,9 +39,7 @@ const KNOWN = [
   /^write: 13 write to stdin: (it is closed|EPIPE \(nobody reads it any more\))$/,
 ];
 
-describe(`calls in any order, many at once${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("calls in any order, many at once", () => {
   it(`are each answered in one line that is known, and leave nothing (${CALLS})`, async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine, await machine.connect());

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { addInterface } from "../hosts/add-interface.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { KNOWN_DIFFERENCES, type KnownDifference, knownDifference } from "../recordings/known-differences.ts";
 import { interfaces, rootPaths } from "../recordings/needs.ts";
 import { readRecording, recordings } from "../recordings/read-recording.ts";
@@ -8,11 +8,7 @@ import { replay } from "../recordings/replay.ts";
 import { shareFolder } from "../recordings/share-folder.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`recorded conversations${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("recorded conversations", () => {
   const replayed: string[] = [];
   const seen = new Set<KnownDifference>();
 

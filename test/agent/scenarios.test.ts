@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { afterAll, beforeAll } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { hostileFrames, lastScenarios, scenariosOver } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`the agent in namespaces${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("the agent in namespaces", () => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await startHostAgent();

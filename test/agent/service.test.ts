@@ -4,9 +4,9 @@ import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
@@ -15,7 +15,6 @@ import { Pod } from "../scenarios/pod.ts";
 import { readSpans } from "../scenarios/read-spans.ts";
 import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
 
-const reason = whyNoNamespaces();
 const address = `unix://@guestd-service-${process.pid}`;
 const env = { KATA_AGENT_SERVER_ADDR: address };
 
@@ -24,9 +23,7 @@ function podOf({ directory }: ServicePlace, client: AgentClient): Pod {
   return new Pod({ rootfs, storages: [] } as unknown as Machine, client); // all that `run` uses
 }
 
-describe(`the agent as a service${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("the agent as a service", () => {
   it("runs containers, survives its death, and ends with DestroySandbox", async () => {
     await using place = makeServicePlace();
     const service = place.start(env);

@@ -1,16 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-const skip = reason !== undefined;
-
 /** What a container sees of the others of its pod where they share a pid namespace: CreateContainer with sandbox_pidns. */
-describe(`containers that share a pid namespace${skip ? ` (skipped: ${reason})` : ""}`, { skip }, () => {
+describeInNamespaces("containers that share a pid namespace", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   let rootfs: string;

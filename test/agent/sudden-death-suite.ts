@@ -1,14 +1,13 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { closedAsLogged } from "../scenarios/closed-as-logged.ts";
 import { killUnderLoad } from "../scenarios/killed-under-load.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
 /** init waits longer before each new start, so few kills for each machine. */
 const KILLS = 5;
 
@@ -16,9 +15,7 @@ const KILLS = 5;
 export function suddenDeathSuite(kills: number): void {
   const machines = Math.ceil(Number(process.env["GUESTD_KILLS"] ?? kills) / KILLS);
 
-  describe(`an agent that is killed at any moment${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-    skip: reason !== undefined,
-  }, () => {
+  describeInNamespaces("an agent that is killed at any moment", () => {
     const total = { kills: 0, answered: 0, cutOff: 0, closed: 0, gaps: 0, lines: 0, containers: 0 };
     /** Of the closed connections, as the log says it. */
     const reasons: Record<string, number> = {};

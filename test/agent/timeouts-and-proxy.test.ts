@@ -1,20 +1,19 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { startRegistry } from "../../agent/storage/image/testing/registry.ts";
 import { startSecureRegistry } from "../../agent/storage/image/testing/secure-registry.ts";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import { digestOf } from "../../image/digest.ts";
 import { thisPlatform } from "../../image/platform.ts";
 import { layoutEntries, packTar } from "../../image/write-layout.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
 
-const reason = whyNoNamespaces();
 const address = `unix://@guestd-options-${process.pid}`;
 const HOST = "registry.test";
 const ROOT = "/run/kata-containers/pulled/rootfs";
@@ -65,9 +64,7 @@ async function refusal(call: () => Promise<unknown>): Promise<{ ms: number; erro
   return { ms: performance.now() - begun, error };
 }
 
-describe(`options of a whole agent${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("options of a whole agent", () => {
   it("agent.image_pull_timeout and agent.cdi_timeout: so long is waited, not longer", async () => {
     await using place = makeServicePlace();
     await using registry = await startRegistry();

@@ -1,16 +1,15 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { readSpans } from "../scenarios/read-spans.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const CALLER = "b7ad6b7169203331";
 
-describe(`traces${reason === undefined ? "" : ` (skipped: ${reason})`}`, { skip: reason !== undefined }, () => {
+describeInNamespaces("traces", () => {
   it.each(["ttrpc", "grpc"] as const)("a call's span is below the caller's, over %s", async (protocol) => {
     await using machine = await startHostAgent({ config: "trace = true" });
     const metadata = { traceparent: `00-${TRACE}-${CALLER}-01` };

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startContainer } from "../scenarios/traced-execs.ts";
 import { startHostAgent } from "./host-agent.ts";
@@ -14,11 +14,8 @@ const SEEN = [
   "echo $(( $(cut -d ' ' -f 6 /proc/$$/stat) == $$ )); tty; ls /proc/self/fd; echo here",
 ].join("; ");
 
-const reason = whyNoNamespaces();
-const skip = reason !== undefined;
-
 /** It takes another way into the container, and must come out the same as one that nobody could trace. */
-describe(`an exec that could be traced${skip ? ` (skipped: ${reason})` : ""}`, { skip }, () => {
+describeInNamespaces("an exec that could be traced", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   let plain: string;

@@ -3,17 +3,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
 import { makeWorkDirectory } from "../clean-up/work-directory.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { brokenBundleScenarios, CANNOT_LOAD, ENDS_EARLY } from "../scenarios/broken-bundles.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
-
-describe(`an upgrade of the agent in namespaces${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("an upgrade of the agent in namespaces", () => {
   let directory: string;
   let agentCommand: readonly string[];
   beforeAll(async () => {
@@ -47,9 +43,7 @@ function onMachine(agentCommand: () => readonly string[]): () => Machine {
   return () => machine;
 }
 
-describe(`an agent that no launcher has started${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("an agent that no launcher has started", () => {
   it("refuses an upgrade", async () => {
     await using machine = await startHostAgent();
     await using client = await machine.connect();

@@ -1,18 +1,15 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-const reason = whyNoNamespaces();
 const MIB = 1 << 20;
 /** One look of the agent, every 2 s, and more. */
 const SOON = { timeout: 20_000 };
 
-describe(`a watchable-bind volume that grows${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
+describeInNamespaces("a watchable-bind volume that grows", () => {
   it("is copied up to 1024 files and up to 4 MiB; beyond the copy stays as it was, which is logged, until it is small again", async () => {
     await using machine = await startHostAgent();
     await using client = await machine.connect();

@@ -1,19 +1,21 @@
 import { existsSync } from "node:fs";
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, beforeAll } from "vitest";
 import { startHostAgent } from "../agent/host-agent.ts";
-import { whyNoNamespaces } from "../init/harness.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { differentialSuite } from "./differential-suite.ts";
 
-const reason = existsSync("/usr/bin/crun") ? whyNoNamespaces() : "crun is not installed";
+const missing = existsSync("/usr/bin/crun") ? undefined : "crun is not installed";
 
-describe(`what a container of guestd sees, and one of crun${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
-  skip: reason !== undefined,
-}, () => {
-  let machine: Machine;
-  beforeAll(async () => {
-    machine = await startHostAgent();
-  });
-  afterAll(() => machine?.[Symbol.asyncDispose]());
-  differentialSuite(() => machine, { count: 40, seed: 1, limits: false });
-});
+describeInNamespaces(
+  "what a container of guestd sees, and one of crun",
+  () => {
+    let machine: Machine;
+    beforeAll(async () => {
+      machine = await startHostAgent();
+    });
+    afterAll(() => machine?.[Symbol.asyncDispose]());
+    differentialSuite(() => machine, { count: 40, seed: 1, limits: false });
+  },
+  missing,
+);
