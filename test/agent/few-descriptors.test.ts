@@ -16,7 +16,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
     "fails those of %i execs at once that are short of them in one line, leaves nothing of them, and goes on",
     async (count, most) => {
       await using machine = await startHostAgent();
-      const pod = await Pod.open(machine, await machine.connect());
+      const pod = await Pod.open(machine);
       const { agent, health } = pod.client;
       const container_id = await pod.create(["sleep", "1000"], {}, machine.rootfs("all"));
       await agent.startContainer({ container_id });
@@ -62,7 +62,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
 
   it("fails a CreateContainer that is short of them in one line, leaves nothing of it, and goes on", async () => {
     await using machine = await startHostAgent();
-    const pod = await Pod.open(machine, await machine.connect());
+    const pod = await Pod.open(machine);
     const rootfs = machine.rootfs("all");
     await pod.remove(await pod.create(["true"], {}, rootfs));
     const { descriptors, leaveFree, giveAll } = await descriptorsOf(machine);
@@ -96,7 +96,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
 
   it("lets new connections wait until there are some again, and serves those that it has", async () => {
     await using machine = await startHostAgent();
-    const pod = await Pod.open(machine, await machine.connect());
+    const pod = await Pod.open(machine);
     const { leaveFree, giveAll } = await descriptorsOf(machine);
     leaveFree(0);
     const late = await Promise.all(Array.from({ length: 20 }, () => machine.connect()));

@@ -13,7 +13,7 @@ describeInNamespaces("hooks and the agent's death", () => {
   /** A machine on which a container is created or started whose hook sleeps, the agent killed meanwhile. */
   async function killDuring(kind: "CreateRuntime" | "CreateContainer" | "StartContainer") {
     const machine = await startHostAgent();
-    const pod = await Pod.open(machine, await machine.connect());
+    const pod = await Pod.open(machine);
     const rootfs = machine.rootfs("all");
     const out = join(machine.directory, "out");
     mkdirSync(out);
@@ -80,7 +80,7 @@ describeInNamespaces("hooks and the agent's death", () => {
 
   it("a removal whose poststop hook was cut off is finished by the next agent, which runs it again", async () => {
     await using machine = await startHostAgent();
-    const pod = await Pod.open(machine, await machine.connect());
+    const pod = await Pod.open(machine);
     const rootfs = machine.rootfs("all");
     const log = join(machine.directory, "log");
     const hook = join(machine.directory, "stop");

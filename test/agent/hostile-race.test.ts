@@ -9,7 +9,7 @@ describeInNamespaces("a rootfs that changes while containers are made of it", ()
   let pod: Pod;
   beforeAll(async () => {
     machine = await startHostAgent();
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
   });
   afterAll(async () => {
     await pod?.client.close();

@@ -15,7 +15,7 @@ describeInNamespaces("a hostile rootfs", () => {
   let count = 0;
   beforeAll(async () => {
     machine = await startHostAgent();
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
     outside = join(machine.directory, "outside");
     for (const name of ["dev", "proc", "etc", "sys", "work"]) mkdirSync(join(outside, name), { recursive: true });
     writeFileSync(join(outside, "etc/passwd"), "root:x:0:0::/leaked:/bin/sh\n");

@@ -14,7 +14,7 @@ describeInNamespaces("a client that takes no answer any more, and dies", () => {
   let pod: Pod;
   beforeAll(async () => {
     machine = await startHostAgent();
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
   });
   afterAll(async () => {
     await pod?.client.close();

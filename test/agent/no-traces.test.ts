@@ -14,7 +14,7 @@ describeInNamespaces("a long run", () => {
   let rootfs: string;
   beforeAll(async () => {
     machine = await startHostAgent();
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
     rootfs = machine.rootfs("all");
   });
   afterAll(async () => {

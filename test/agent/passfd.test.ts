@@ -24,7 +24,7 @@ describeInNamespaces("passed stdio", () => {
   };
   beforeAll(async () => {
     machine = await startHostAgent({ config: "passfd_listener_port = 1027" });
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
   });
   afterAll(async () => {
     await pod?.client.close();

@@ -42,7 +42,7 @@ const KNOWN = [
 describeInNamespaces("calls in any order, many at once", () => {
   it(`are each answered in one line that is known, and leave nothing (${CALLS})`, async () => {
     await using machine = await startHostAgent();
-    const pod = await Pod.open(machine, await machine.connect());
+    const pod = await Pod.open(machine);
     const second = await machine.connect({ protocol: "grpc" });
     const rootfs = machine.rootfs("all");
     await pod.run(["true"], { Root: { Path: rootfs } });

@@ -14,7 +14,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
 
   beforeAll(async () => {
     machine = await startHostAgent();
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
     rootfs = machine.rootfs("all");
     const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
     execFileSync("gcc", [...flags, join(import.meta.dirname, "stalker.c"), "-o", join(rootfs, "bin/stalker")]);
@@ -101,7 +101,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     for (let i = 0; i < 100; i++) await pod.execute("plain", ["true"]);
     await pod.client.close();
     await machine.killAgent();
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
     for (let i = 0; i < 100; i++) await pod.execute("plain", ["true"]);
     const { stdout } = await pod.finish("plain", stalker);
     expect(stdout.toString()).toMatch(/^met [1-9]\d*, .*, with 400eb\n$/);

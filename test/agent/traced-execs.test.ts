@@ -22,7 +22,7 @@ describeInNamespaces("an exec that could be traced", () => {
   let tracer: string;
   beforeAll(async () => {
     machine = await startHostAgent();
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
     plain = await startContainer(pod, []);
     tracer = await startContainer(pod, ["CAP_SYS_PTRACE"]);
   });

@@ -44,7 +44,7 @@ export class Observer implements AsyncDisposable {
   }
 
   static async open(machine: Machine): Promise<Observer> {
-    const pod = await Pod.open(machine, await machine.connect());
+    const pod = await Pod.open(machine);
     const base = machine.rootfs(`differential-${++count}`);
     makeSources(join(machine.hostPath(base), "sources"));
     const lines = [

@@ -33,7 +33,7 @@ beforeAll(async () => {
     ],
   });
   qmp = await machine.guest.qmp();
-  pod = await Pod.open(machine, await machine.connect());
+  pod = await Pod.open(machine);
 });
 afterAll(async () => {
   await qmp?.[Symbol.asyncDispose]();
@@ -264,7 +264,7 @@ test("a container keeps its disk after updates with the host's numbers, which th
   expect(await uses()).toEqual([0, 1]);
   await machine.killAgent();
   pod.client.close();
-  pod = await Pod.open(machine, await machine.connect());
+  pod = await Pod.open(machine);
   await update(allow("b", 8, 0, "w"));
   expect(await uses()).toEqual([1, 0]);
   await update(allow("c", 10, 77, "rwm"));

@@ -36,7 +36,7 @@ beforeAll(async () => {
   const bridge = ["-device", `pci-bridge,id=bridge,bus=pcie.0,addr=0x${BRIDGE},chassis_nr=1,shpc=off`];
   machine = await startGuestMachine(512, { hotplug: true, qemuArgs: [...bridge, ...disks] });
   qmp = await machine.guest.qmp();
-  pod = await Pod.open(machine, await machine.connect());
+  pod = await Pod.open(machine);
 });
 afterAll(async () => {
   await qmp?.[Symbol.asyncDispose]();

@@ -20,7 +20,7 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
 
   beforeAll(async () => {
     machine = await startGuestMachine(512, { kernelArgs: ["agent.passfd_listener_port=1027"] });
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
     rootfs = machine.rootfs("dialer");
     const inHost = machine.hostPath(rootfs);
     const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];

@@ -98,7 +98,7 @@ describe("network devices that are plugged into a running guest", () => {
   describe("in use", () => {
     let pod: Pod;
     beforeAll(async () => {
-      pod = await Pod.open(machine, await machine.connect());
+      pod = await Pod.open(machine);
     });
     afterAll(() => pod?.client.close());
     networkScenarios(() => pod);

@@ -93,7 +93,7 @@ describe("the guest's other ports, and options", () => {
   describe("passed stdio over vsock", () => {
     let pod: Pod;
     beforeAll(async () => {
-      pod = await Pod.open(machine, await machine.connect());
+      pod = await Pod.open(machine);
     });
     afterAll(() => pod?.client.close());
     const open = streamsByLog(() => machine.guest);
@@ -105,7 +105,7 @@ describe("the guest's other ports, and options", () => {
   });
 
   it("agent.default_seccomp=on gives a container and its execs a filter, which denies AF_VSOCK", async () => {
-    const pod = await Pod.open(machine, await machine.connect());
+    const pod = await Pod.open(machine);
     const path = machine.rootfs("default-seccomp");
     copyFileSync(buildProbe(), `${machine.hostPath(path)}/bin/probe`);
     const id = await pod.start(["sleep", "1000"], { Root: { Path: path } });

@@ -23,7 +23,7 @@ describe("what a guest refuses to strangers", () => {
   beforeAll(async () => {
     machine = await startGuestMachine(256, { kernelArgs: ["agent.lock_modules=on"] });
     available = Number(/(\d+) kB/.exec(await machine.shell("grep MemAvailable /proc/meminfo"))?.[1]) / 1024;
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
     rootfs = machine.rootfs("safety");
     id = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
   });

@@ -20,7 +20,7 @@ describe("the agent in a real guest", () => {
   describe("a rootfs on virtio-fs that changes while containers are made of it", () => {
     let pod: Pod;
     beforeAll(async () => {
-      pod = await Pod.open(machine, await machine.connect());
+      pod = await Pod.open(machine);
     });
     afterAll(() => pod?.client.close());
     hostileRace(() => pod, { containers: 12, styles: ["relative"] });

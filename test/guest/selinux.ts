@@ -20,7 +20,7 @@ export function selinuxLabels(machine: () => Machine): void {
   };
 
   it("labels for SELinux are those of the process, of execs and of mounts, as the guest's policy has them", async () => {
-    const pod = await Pod.open(machine(), await machine().connect());
+    const pod = await Pod.open(machine());
     const text = async (parts: Init<grpc.Spec>) => {
       const { stdout, stderr } = await pod.run([], parts);
       return `${stdout}${stderr}`.replaceAll("\0", "");

@@ -24,7 +24,7 @@ describe(`a guest of ${MEMORY_MIB} MiB`, () => {
   let id: string;
   beforeAll(async () => {
     machine = await startGuestMachine(MEMORY_MIB);
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
     id = await pod.start(["sleep", "1000"]);
   });
   afterAll(async () => {

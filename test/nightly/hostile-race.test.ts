@@ -9,7 +9,7 @@ describe("a rootfs on virtio-fs that changes while containers are made of it", (
   let pod: Pod;
   beforeAll(async () => {
     machine = await startGuestMachine();
-    pod = await Pod.open(machine, await machine.connect());
+    pod = await Pod.open(machine);
   });
   afterAll(async () => {
     await pod?.client.close();

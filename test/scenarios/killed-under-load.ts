@@ -41,7 +41,7 @@ interface Told {
  * told is untrue afterwards, that no call stays without an answer, and that nothing is left.
  */
 export async function killUnderLoad(machine: Machine, options: KillOptions): Promise<KillCounts> {
-  const load = new Load(machine, await Pod.open(machine, await machine.connect()));
+  const load = new Load(machine, await Pod.open(machine));
   await load.pod.run(["true"]); // the pid namespace of the first container stays with init
   const before = await load.settledTraces();
   const counts = await load.run(options);

@@ -53,12 +53,13 @@ export class Pod {
     this.maker = MAKERS[annotations["guestd.runtime"] ?? ""] ?? BUILT_IN;
   }
 
-  /** Creates the sandbox, unless the machine has one already. */
+  /** Creates the sandbox, unless the machine has one already. The client is the pod's; one of its own when none is given. */
   static async open(
     machine: Machine,
-    client: AgentClient,
+    given?: AgentClient,
     annotations: Readonly<Record<string, string>> = {},
   ): Promise<Pod> {
+    const client = given ?? (await machine.connect());
     const storages = [
       ...machine.storages,
       {
