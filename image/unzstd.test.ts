@@ -81,3 +81,18 @@ test("who stops reading leaves nothing that waits", async () => {
   }
   expect(closed).toBe(true);
 });
+
+test("a frame of many chunks leaves no listener behind for each", async () => {
+  const frame = zstdCompressSync(randomBytes(30_000));
+  async function* source() {
+    for (let at = 0; at < frame.length; at += 1000) yield frame.subarray(at, at + 1000);
+  }
+  const warnings: Error[] = [];
+  const listen = (warning: Error) => warnings.push(warning);
+  process.on("warning", listen);
+  let length = 0;
+  for await (const chunk of unzstd(source())) length += chunk.length;
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", listen);
+  expect([length, warnings]).toEqual([30_000, []]);
+});

@@ -20,7 +20,7 @@ export async function* unzstd(
   let decoder: ZstdDecompress | undefined;
   try {
     for await (const { bytes, isLast } of zstdFrames(source)) {
-      const current = decoder ?? createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: largest } });
+      const current = decoder ?? newDecoder(largest);
       decoder = current;
       yield* decoded(current, () => new Promise((resolve) => current.write(bytes, resolve)));
       if (!isLast) continue;
@@ -31,6 +31,12 @@ export async function* unzstd(
   } finally {
     decoder?.destroy();
   }
+}
+
+/** Errors may come when nobody waits for them any more. */
+function newDecoder(largest: number): ZstdDecompress {
+  const decoder = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: largest } });
+  return decoder.on("error", () => undefined);
 }
 
 function ended(decoder: ZstdDecompress): AsyncGenerator<Uint8Array> {
@@ -68,8 +74,6 @@ async function* decoded(decoder: ZstdDecompress, work: () => Promise<unknown>): 
       await woken;
     }
   } finally {
-    // Errors may still come: nobody waits for them.
-    decoder.off("readable", onReadable).on("error", () => undefined);
-    decoder.off("error", onError);
+    decoder.off("readable", onReadable).off("error", onError);
   }
 }
