@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
@@ -42,7 +42,10 @@ export function unpackedErofs(bytes: Buffer, erofs: Erofs): Promise<Tree> {
     const known = new Map<number, TreeFile>();
     for (const [path, entry] of packed) {
       const { node = 0, size } = inodes.get(path) ?? {};
-      const file = known.get(node) ?? { ...entry, content: await readFile(join(work, "files", names.get(node) ?? "")) };
+      const file = known.get(node) ?? {
+        ...entry,
+        content: await contentOf(join(work, "files", names.get(node) ?? "")),
+      };
       if (file.content.length !== size) {
         throw new BuildError(`EROFS: /${shown(path)} has ${file.content.length} bytes, not ${size}`);
       }
@@ -51,6 +54,12 @@ export function unpackedErofs(bytes: Buffer, erofs: Erofs): Promise<Tree> {
     }
     return whole;
   });
+}
+
+/** Of a file of ours, whatever mode it came with. */
+async function contentOf(file: string): Promise<Buffer> {
+  await chmod(file, 0o600);
+  return readFile(file);
 }
 
 /** The file system with another root directory, behind all else, in which the inodes have their numbers as names. */

@@ -1,10 +1,10 @@
-import { writeFile } from "node:fs/promises";
+import { chmod, lstat, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { MAX_PATH, MAX_TARGET } from "../tree/check-entry.ts";
-import { folderTree } from "../tree/folder-tree.ts";
+import { folderTree, inodeOf } from "../tree/folder-tree.ts";
 import type { Tree } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
 import { MAX_ENTRIES, MAX_PATHS, MOST_BYTES, PATIENCE } from "./bounds.ts";
@@ -24,8 +24,30 @@ export function unpackedSquashfs(fileSystem: Buffer): Promise<Tree> {
     await writeFile(join(work, "image"), fileSystem);
     await run("unsquashfs", [...QUIET, "-lln", "image"], { cwd: work, timeout: PATIENCE.timeout, watch: bounds() });
     await run("unsquashfs", [...QUIET, "-dest", "root", "image"], { ...PATIENCE, cwd: work });
-    return folderTree(join(work, "root"), { modeOf: (mode) => mode });
+    const shut = await opened(join(work, "root"));
+    return folderTree(join(work, "root"), { modeOf: (mode, _type, path) => shut.get(path) ?? mode });
   });
+}
+
+/** Makes all below a folder readable for its owner, who is us; gives the modes that were not. */
+async function opened(root: string): Promise<ReadonlyMap<string, number>> {
+  const [modes, byInode] = [new Map<string, number>(), new Map<string, number>()];
+  const open = async (path: string) => {
+    const place = join(root, path);
+    const found = await lstat(place);
+    const [mode, needed] = [found.mode & 0o7777, found.isDirectory() ? 0o700 : 0o400];
+    // Of a file that has several names the first shows its mode.
+    const before = byInode.get(inodeOf(found)) ?? mode;
+    if ((before & needed) !== needed && !found.isSymbolicLink()) {
+      await chmod(place, mode | needed);
+      modes.set(path, before);
+      byInode.set(inodeOf(found), before);
+    }
+    if (!found.isDirectory()) return;
+    for (const name of await readdir(place)) await open(join(path, name));
+  };
+  await open("");
+  return modes;
 }
 
 /** Looks at the list, piece by piece. A line end in a name or in a target makes more lines, never less. */

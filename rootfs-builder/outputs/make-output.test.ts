@@ -132,9 +132,11 @@ describe("outputs of a tree", () => {
   test.each(["erofs", "erofs-lz4hc", "ext4", "squashfs"])(
     "%s has what its own modes shut off, whoever makes it",
     async (name) => {
+      const secret: TreeEntry = { type: "file", mode: 0, content: text };
       const shut: Tree = new Map<string, TreeEntry>([
         ["shut", { type: "directory", mode: 0 }],
-        ["shut/secret", { type: "file", mode: 0, content: text }],
+        ["shut/secret", secret],
+        ["shut/same", secret],
       ]);
       const [mine, theirs] = [join(directory, "mine"), join(directory, "theirs")];
       await makeOutput(shut, name, mine);
@@ -142,12 +144,23 @@ describe("outputs of a tree", () => {
         const { makeOutput } = await import(process.argv[1] + "/make-output.ts");
         const [directory, secret] = process.argv.slice(2);
         const file = { type: "file", mode: 0, content: Buffer.from(secret) };
-        await makeOutput(new Map([["shut", { type: "directory", mode: 0 }], ["shut/secret", file]]), "${name}", directory);`;
+        const tree = new Map([["shut", { type: "directory", mode: 0 }], ["shut/secret", file], ["shut/same", file]]);
+        const { file: made } = await makeOutput(tree, "${name}", directory);
+        const { inspectPath } = await import(process.argv[1] + "/../inspect/inspect-path.ts");
+        const { tree: found, checks } = (await inspectPath(directory + "/" + made)).files[0];
+        if (found === undefined) throw new Error(JSON.stringify(checks));
+        found.delete("lost+found");
+        console.log(JSON.stringify([...found].map(([path, { mode, content = "" }]) => [path, mode, content.length])));`;
       const withoutRoot =
         process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : ["env"];
       const node = [process.execPath, "--input-type=module", "--eval", script, import.meta.dirname, theirs];
       const [program = "", ...args] = [...withoutRoot, ...node, text.toString()];
-      await run(program, ...args);
+      const { stdout } = await run(program, ...args);
+      expect(JSON.parse(stdout).sort()).toEqual([
+        ["shut", 0, 0],
+        ["shut/same", 0, text.length],
+        ["shut/secret", 0, text.length],
+      ]);
       const made = await readFile(join(mine, outputFile(name)));
       expect((await readFile(join(theirs, outputFile(name)))).equals(made)).toBe(true);
       const { files } = await inspectPath(join(mine, outputFile(name)));

@@ -7,7 +7,7 @@ import { owned, type Tree, type TreeEntry } from "./tree.ts";
 
 export interface FolderOptions {
   /** The mode for one of this mode. */
-  readonly modeOf: (mode: number, type: "directory" | "file") => number;
+  readonly modeOf: (mode: number, type: "directory" | "file", path: string) => number;
   /** Of everything; root when left out. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Extended attributes by path; none if not given. */
@@ -26,11 +26,11 @@ export async function folderTree(folder: string, { modeOf, owner, attributes }: 
     const inode = found.nlink > 1 ? inodeOf(found) : "";
     const same = linked.get(inode);
     const mode = found.mode & 0o7777;
-    if (found.isDirectory()) tree.set(path, { type: "directory", mode: modeOf(mode, "directory"), ...ofIt });
+    if (found.isDirectory()) tree.set(path, { type: "directory", mode: modeOf(mode, "directory", path), ...ofIt });
     else if (found.isSymbolicLink()) tree.set(path, { type: "symlink", target: await readlink(place), ...ofIt });
     else if (same !== undefined) tree.set(path, same);
     else if (found.isFile()) {
-      const file = { type: "file", mode: modeOf(mode, "file"), content: await readFile(place), ...ofIt } as const;
+      const file = { type: "file", mode: modeOf(mode, "file", path), content: await readFile(place), ...ofIt } as const;
       tree.set(path, file);
       if (inode !== "") linked.set(inode, file);
     } else throw new ImageError(`${path}: only files, directories and links go into an image`);
