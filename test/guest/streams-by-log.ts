@@ -8,8 +8,8 @@ import { parseAddress } from "../../host/client/address.ts";
 import { dial } from "../../host/client/dial.ts";
 import type { Guest } from "../../host/machine/guest.ts";
 import { type OpenStream, passedSocket } from "../scenarios/passed-socket.ts";
+import { openAgentLog } from "./agent-log.ts";
 
-const LIMIT_MS = 10_000;
 /** Ports that other connections may take before a stream comes that was told before. */
 const AHEAD = 16;
 
@@ -57,45 +57,24 @@ function dialFrom(guest: Guest, own: number): Promise<Duplex> {
 
 async function openOne(guest: Guest, known: Set<number>): Promise<{ port: number; socket: Duplex }> {
   const socket = await dial(guest.address(1027));
-  await using log = await portsInLog(guest, known);
-  return { port: await log.next(), socket };
+  await using log = await openAgentLog(guest);
+  return { port: await log.find((line) => newPort(line, known)), socket };
 }
 
 async function openAs(guest: Guest, known: Set<number>, own: number): Promise<Duplex> {
-  await using log = await portsInLog(guest, known);
+  await using log = await openAgentLog(guest);
   for (let tries = 0; tries <= AHEAD; tries++) {
     const socket = await dial(guest.address(1027));
-    if ((await log.next()) === own) return socket;
+    if ((await log.find((line) => newPort(line, known))) === own) return socket;
     socket.destroy();
   }
   throw new Error(`no stream has got port ${own}`);
 }
 
-/** Ports of streams as they come in, those in `known` left out; each is in it from then on. */
-async function portsInLog(guest: Guest, known: Set<number>) {
-  const log = await dial(guest.address(1025));
-  const limit = setTimeout(() => log.destroy(), LIMIT_MS);
-  const data = log[Symbol.asyncIterator]();
-  let text = "";
-  return {
-    async next(): Promise<number> {
-      for (;;) {
-        const told = Array.from(text.matchAll(/"port":(\d+),"msg":"stream for stdio came in"/g), ([, it]) =>
-          Number(it),
-        );
-        const port = told.find((it) => !known.has(it));
-        if (port !== undefined) {
-          known.add(port);
-          return port;
-        }
-        const { value, done } = await data.next();
-        if (done === true) throw new Error("the agent's log tells of no stream");
-        text += String(value);
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      clearTimeout(limit);
-      log.destroy();
-    },
-  };
+/** The port of a stream that came in, unless it is known, which it is from then on. */
+function newPort(line: string, known: Set<number>): number | undefined {
+  const [, port] = /"port":(\d+),"msg":"stream for stdio came in"/.exec(line) ?? [];
+  if (port === undefined || known.has(Number(port))) return undefined;
+  known.add(Number(port));
+  return Number(port);
 }
