@@ -4,7 +4,7 @@ import { asArray, asObject, asText, type JsonObject, readBlobJson } from "./imag
 import type { Platform } from "./platform.ts";
 
 /** How deep indexes may lie in each other: layout, image index, and one to spare. */
-const MAX_DEPTH = 3;
+const MAX_INDEXES = 3;
 
 export interface ChosenManifest {
   readonly manifest: JsonObject;
@@ -53,7 +53,7 @@ interface Search {
 }
 
 async function* candidates(store: BlobStore, index: JsonObject, search: Search): AsyncGenerator<Candidate> {
-  if (search.depth > MAX_DEPTH) throw new ImageError("read image: indexes lie too deep in each other");
+  if (search.depth > MAX_INDEXES) throw new ImageError("read image: indexes lie too deep in each other");
   for (const value of asArray(index["manifests"], "manifests of the index")) {
     const descriptor = asObject(value, "an entry of the index");
     const name = nameOf(descriptor) || search.name;

@@ -1,12 +1,12 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { execFile, spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readErofs } from "../inspect/read-erofs.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
 import { makeOutput } from "./make-output.ts";
-import { outputFile } from "./output-names.ts";
+import { kernelType, outputFile } from "./output-names.ts";
 
 const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
 const run = (command: string, ...args: readonly string[]) => promisify(execFile)(command, args, { env });
@@ -121,12 +121,42 @@ test.runIf(process.getuid?.() === 0)("also those that only root may set (as root
   expect(many.stdout.match(/^trusted.number-\d+="\d+"$/gm)).toEqual(
     [7, 199].map((index) => `trusted.number-${index}="${Buffer.alloc(100, String(index))}"`),
   );
-  const script = `import os, sys; print([(n, os.getxattr(sys.argv[1], n).hex()) for n in sorted(os.listxattr(sys.argv[1]))])`;
-  const sorted = [...OF_ROOT].sort(([a], [b]) => (a < b ? -1 : 1));
-  const wanted = sorted.map(([name, value]) => `('${name}', '${Buffer.from(value).toString("hex")}')`).join(", ");
-  for (const path of ["etc/root", "etc/trusted"])
-    expect((await run("python3", "-c", script, join(to, path))).stdout.trim()).toBe(`[${wanted}]`);
+  const found = await attributesOf(join(to, "etc/root"), join(to, "etc/trusted"));
+  expect(found).toEqual([sorted(OF_ROOT), sorted(OF_ROOT)]);
 });
+
+const hasLoops = spawnSync("losetup", ["--find"], { env }).status === 0 && process.getuid?.() === 0;
+
+test.runIf(hasLoops).for(["erofs", "erofs-lz4hc", "ext4", "squashfs"] as const)(
+  "a kernel reads them of %s (as root, with loop devices)",
+  async (name, { skip }) => {
+    const at = join(directory, `mounted-${name}`);
+    await mkdir(at);
+    await run("mount", "-t", kernelType(name), "-o", "loop,ro", await made(name), at).catch((error: Error) => {
+      skip(error.message.includes("unknown filesystem type"), "this kernel does not know it");
+      throw error;
+    });
+    try {
+      const found = await attributesOf(join(at, "etc/root"), join(at, "etc/trusted"), join(at, "etc/untold"));
+      expect(found).toEqual([sorted(OF_ROOT), sorted(OF_ROOT), []]);
+    } finally {
+      await run("umount", at);
+    }
+  },
+);
+
+/** Names and values of each file, by the kernel. */
+async function attributesOf(...files: readonly string[]): Promise<unknown> {
+  const script =
+    "import json, os, sys; print(json.dumps([[(n, os.getxattr(f, n).hex()) for n in os.listxattr(f)] for f in sys.argv[1:]]))";
+  const lists: [string, string][][] = JSON.parse((await run("python3", "-c", script, ...files)).stdout);
+  // A machine with SELinux labels all that it unpacks.
+  return lists.map((list) => list.filter(([name]) => name !== "security.selinux").sort());
+}
+
+function sorted(xattrs: ReadonlyMap<string, Uint8Array>): unknown {
+  return [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("hex")]).sort();
+}
 
 test("an initramfs, which can't have them, is refused by the name of the file", async () => {
   await expect(made("initramfs")).rejects.toThrow("initramfs: etc has extended attributes, which a cpio can't hold");
