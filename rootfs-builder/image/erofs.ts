@@ -3,7 +3,7 @@ import { hasAttributes } from "../tree/attributes.ts";
 import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
 import { placeLargeFiles, withoutLargeFiles } from "./erofs-large-files.ts";
-import { settleErofs } from "./settle-erofs.ts";
+import { needsLongInode, settleErofs } from "./settle-erofs.ts";
 
 /** A larger cluster is smaller by 3 % at most. */
 const CLUSTER = 65_536;
@@ -32,7 +32,10 @@ export async function makeDaxErofs(tree: Tree, directory: string, image: string)
 export async function makeErofs(directory: string, image: string, options: ErofsOptions = {}): Promise<void> {
   const id = "67756573-7464-4000-8000-000000000000";
   const attributes = options.owners !== undefined && hasAttributes(options.owners) ? BESIDE_INODES : "-1";
-  const packing = options.compressed === true ? ["-zlz4hc,9", `-C${CLUSTER}`] : ["-E", "noinline_data"];
+  const long = [...(options.owners ?? new Map()).values()].some(needsLongInode) ? ["force-inode-extended"] : [];
+  const extended = [...(options.compressed === true ? [] : ["noinline_data"]), ...long];
+  const packing = options.compressed === true ? ["-zlz4hc,9", `-C${CLUSTER}`] : [];
+  if (extended.length > 0) packing.push(`-E${extended.join(",")}`);
   const fixed = ["--quiet", ...packing, "-x", attributes, "-T", "0", "-U", id, "--all-root"];
   await run("mkfs.erofs", [...fixed, image, directory]);
   if (options.owners !== undefined) await settleErofs(image, options.owners);

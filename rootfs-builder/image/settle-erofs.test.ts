@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +8,7 @@ import { stage } from "../tree/stage.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { makeErofs } from "./erofs.ts";
 import { crc32c } from "./erofs-checksum.ts";
+import { settleErofs } from "./settle-erofs.ts";
 
 describe("owners in an EROFS", () => {
   let directory = "";
@@ -54,9 +55,21 @@ describe("owners in an EROFS", () => {
     }
   });
 
-  test("are refused where they don't fit", async () => {
-    const tree: Tree = new Map([["a", file("a", 65_536, 0)]]);
-    await expect(made("big", tree, tree)).rejects.toThrow("EROFS: a is of 65536:0: owners go up to 65535 in it");
+  test("are carried up to the last that there is, in inodes of the long form, which others need not have", async () => {
+    const tree: Tree = new Map([...TREE, ["srv/big", file("a", 65_536, 2 ** 32 - 2)]]);
+    const { tree: read, inodes } = readErofs(await readFile(await made("big", tree, tree)));
+    expect(read.get("srv/big")).toEqual(tree.get("srv/big"));
+    expect(read.get("srv/a")).toEqual(tree.get("srv/a"));
+    expect([...inodes.values()].every(({ extended }) => extended)).toBe(true);
+    const short = readErofs(await readFile(await made("small", TREE, TREE)));
+    expect([...short.inodes.values()].some(({ extended }) => extended)).toBe(false);
+    const folder = join(directory, "unfit");
+    await mkdir(folder);
+    await writeFile(join(folder, "a"), "");
+    await makeErofs(folder, `${folder}.erofs`);
+    await expect(settleErofs(`${folder}.erofs`, new Map([["a", file("", 65_536, 0)]]))).rejects.toThrow(
+      "EROFS: no room for 65536:0, the owner of a",
+    );
   });
 
   test.runIf(process.getuid?.() === 0)("are what the kernel's own reader says (needs root)", async () => {

@@ -35,6 +35,11 @@ export async function settleErofs(image: string, tree: Tree): Promise<void> {
   }
 }
 
+/** Whether its owner has no place in an inode of the short form. */
+export function needsLongInode({ uid = 0, gid = 0 }: Pick<TreeEntry, "uid" | "gid">): boolean {
+  return Math.max(uid, gid) > MAX_COMPACT;
+}
+
 /** Whether a folder of whoever builds has it otherwise. */
 function isToSettle({ uid = 0, gid = 0, xattrs, ...entry }: TreeEntry): boolean {
   if (uid !== 0 || gid !== 0 || (xattrs !== undefined && xattrs.size > 0)) return true;
@@ -51,9 +56,8 @@ function settle(
 ): number | undefined {
   const { uid = 0, gid = 0, xattrs } = entry;
   const end = at + (extended ? 64 : 32);
-  if (!extended && Math.max(uid, gid) > MAX_COMPACT) {
-    throw new BuildError(`EROFS: ${path} is of ${uid}:${gid}: owners go up to ${MAX_COMPACT} in it: take ext4`);
-  }
+  if (!extended && needsLongInode(entry))
+    throw new BuildError(`EROFS: no room for ${uid}:${gid}, the owner of ${path}`);
   const before = Buffer.from(bytes.subarray(at, end));
   if (entry.type !== "symlink") bytes.writeUInt16LE(wholeMode(entry.type, entry.mode), at + 4);
   // The eight bytes there are owners in the long form; in the short one owners and four that are reserved.

@@ -55,7 +55,7 @@ async function settle(tree: Tree, image: string): Promise<void> {
     const mode = entry.type === "symlink" ? 0o777 : entry.mode;
     const owned = [["mode", `0${wholeMode(entry.type, mode).toString(8)}`] as const, ["uid", uid] as const];
     const fields = [...owned, ["gid", gid] as const, ...times];
-    return fields.map(([field, value]) => `set_inode_field "/${plain(path)}" ${field} ${value}\n`);
+    return fields.map(([field, value]) => `set_inode_field ${quoted(`/${path}`)} ${field} ${value}\n`);
   });
   const commands = [...attributes, ...lines, "set_super_value kbytes_written 0\n"];
   await writeFile(`${image}.debugfs`, commands.join(""));
@@ -81,13 +81,14 @@ async function attributeLines(tree: Tree, values: string): Promise<readonly stri
       const file = files.get(key) ?? String(files.size);
       if (!files.has(key)) await writeFile(join(values, file), value);
       files.set(key, file);
-      lines.push(`ea_set -f ${file} "/${plain(path)}" "${plain(name)}"\n`);
+      lines.push(`ea_set -f ${file} ${quoted(`/${path}`)} ${quoted(name)}\n`);
     }
   }
   return lines;
 }
 
-function plain(name: string): string {
-  if (!/["\n]/.test(name)) return name;
-  throw new BuildError(`ext4: ${JSON.stringify(name)}: a name with a quote or a line end can't be given to debugfs`);
+/** A word of debugfs's language; a line end ends its commands. */
+function quoted(name: string): string {
+  if (!name.includes("\n")) return `"${name.replaceAll('"', '""')}"`;
+  throw new BuildError(`ext4: ${JSON.stringify(name)}: a name with a line end can't be given to debugfs`);
 }

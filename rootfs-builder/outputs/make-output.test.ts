@@ -21,6 +21,7 @@ const tree: Tree = new Map<string, TreeEntry>([
   ["etc", { type: "directory", mode: 0o755 }],
   ["etc/first", file],
   ["etc/same", file],
+  ['etc/"quoted" \\"', { type: "file", mode: 0o604, uid: 70_000, content: Buffer.from("q") }],
   ["etc/with a space", { type: "file", mode: 0o600, uid: 7, gid: 8, content: Buffer.from("x") }],
   ["tmp", { type: "directory", mode: 0o1777 }],
   ["link", { type: "symlink", target: "etc/first" }],
@@ -100,7 +101,7 @@ describe("outputs of a tree", () => {
     const unpack = program === "cat" ? "cat" : `${program} -dc`;
     const { stdout } = await run("sh", "-c", `${unpack} "$1" | cpio -it --quiet`, "sh", path(name));
     expect(stdout.split("\n").sort().join(" ").trim()).toBe(
-      "etc etc/first etc/same etc/with a space init link out tmp",
+      'etc etc/"quoted" \\" etc/first etc/same etc/with a space init link out tmp',
     );
   });
 
@@ -127,6 +128,19 @@ describe("outputs of a tree", () => {
     const said: MadeOutput = JSON.parse(await readFile(`${path("ext4-dax-disk")}.json`, "utf8"));
     expect(said).toEqual(made);
     expect(said).toMatchObject({ output: "ext4-dax-disk", file: "root.ext4-dax-disk.img", size: 128 * MIB });
+  });
+
+  test.each(["erofs", "erofs-lz4hc", "ext4", "squashfs"])("%s has all of a tree, as inspect reads it", async (name) => {
+    await make(name);
+    const found = (await inspectPath(path(name))).files[0]?.tree;
+    found?.delete("lost+found");
+    // Of a squashfs only root's unsquashfs gives the owners, and inspect takes none.
+    const ownerless = ({ uid, gid, ...entry }: TreeEntry) => entry;
+    const wanted = [...tree].map(([at, entry]) => [at, name === "squashfs" ? ownerless(entry) : entry] as const);
+    expect(found).toEqual(new Map(wanted));
+    if (name !== "squashfs") return;
+    const { stdout } = await run("unsquashfs", "-lln", path(name));
+    expect(stdout).toMatch(/^-rw----r-- 70000\/0 .* squashfs-root\/etc\/"quoted" \\"$/m);
   });
 
   test.each(["erofs", "erofs-lz4hc", "ext4", "squashfs"])(
@@ -171,9 +185,9 @@ describe("outputs of a tree", () => {
 
   test("a name that is not known is refused, and so is a tree that can't be packed, with nothing left", async () => {
     await expect(makeOutput(tree, "xfs", directory)).rejects.toThrow(/^output xfs: not known; there are erofs, /);
-    const odd: Tree = new Map([['a"b', file]]);
+    const odd: Tree = new Map([["a\nb", file]]);
     const empty = join(directory, "empty");
-    await expect(makeOutput(odd, "ext4", empty)).rejects.toThrow('ext4: "a\\"b": a name with a quote');
+    await expect(makeOutput(odd, "ext4", empty)).rejects.toThrow('ext4: "/a\\nb": a name with a line end');
     expect(await readdir(empty)).toEqual([]);
   });
 });
