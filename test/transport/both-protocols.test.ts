@@ -47,17 +47,18 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
   test("requests take memory of all connections together until their handlers have ended, and no more than there is", async () => {
     const room = new BodyRoom(1 << 20);
     await using served = await serve({ room });
-    await using client = await open(served);
     await using other = await open(served);
     const large = "x".repeat(900_000);
     for (let round = 0; round < 3; round++) {
-      const hanging = ask(client, "Hang", large, { timeoutMs: 500 });
+      const client = await open(served);
+      const hanging = ask(client, "Hang", large);
       await until(() => served.table.running === 1);
       expect(await ask(other, "Echo", "x".repeat(200_000))).toMatchObject({
         code: 8,
         message: expect.stringContaining("others take all memory that is for requests"),
       });
       expect(await ask(other, "Echo", "small")).toBe("small");
+      await client.close();
       await hanging;
       await until(() => served.table.running === 0);
     }
@@ -159,9 +160,10 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
   test("calls over the bound are refused, and room returns when handlers end", async () => {
     await using served = await serve({ maxCalls: 3 });
     await using client = await open(served);
-    const open3 = Array.from({ length: 3 }, () => ask(client, "Sleep", "80"));
+    const open3 = Array.from({ length: 3 }, () => ask(client, "Held"));
     await until(() => served.table.running === 3);
     expect(await ask(client, "Echo")).toMatchObject({ code: 8 });
+    served.table.held.resolve(Buffer.from("held"));
     await Promise.all(open3);
     expect(await ask(client, "Echo", "again")).toBe("again");
   });

@@ -12,6 +12,7 @@ interface Half {
 
 export async function halfTtrpc(socket: Duplex, bytes: number): Promise<Half> {
   const body = ttrpc.Request.encode({ service: "test.Echo", method: "Held", payload: Buffer.alloc(bytes) }).finish();
+  socket.on("error", () => {});
   socket.write(encodeHeader(body.length, { streamId: 1, type: 1, flags: 0 }));
   await new Promise((resolve) => socket.write(body.subarray(0, -1), resolve));
   const parser = new FrameParser();

@@ -58,7 +58,7 @@ describe.each(Object.entries(protocols))("half-sent requests over %s", (_, { hal
 
   test("are given up when nothing more comes of them, and others go on", async () => {
     const room = new BodyRoom(ROOM);
-    await using served = await serve({ room, quietMs: 300 });
+    await using served = await serve({ room, quietMs: 1000 });
     await using client = await open(served);
     const hanging = client.call("test.Echo", "Held", Buffer.from("x"));
     await halves(served, 3);
