@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MAX_TARGET } from "../tree/check-entry.ts";
+import { privilegedFiles } from "../tree/privileged-files.ts";
 import { readExt4 } from "./read-ext4.ts";
 
 const execute = promisify(execFile);
@@ -52,6 +53,18 @@ describe("readExt4", () => {
     await writeFile(join(root, "a"), "1");
     const bytes = await image("sif a uid 70000", "sif a gid 70001", "sif a mode 0106711");
     expect((await readExt4(bytes)).get("a")).toMatchObject({ uid: 70_000, gid: 70_001, mode: 0o6711 });
+  });
+
+  test("tells capabilities of files, of those that have some", async () => {
+    for (const name of ["a", "b"]) await writeFile(join(root, name), "1");
+    const tree = await readExt4(await image("ea_set b security.capability value", "ea_set a user.x y"));
+    expect(tree.get("b")?.xattrs).toEqual(new Map([["security.capability", Buffer.from("value")]]));
+    expect(tree.get("a")?.xattrs).toBeUndefined();
+    expect(privilegedFiles(tree)).toEqual(["b: file capabilities"]);
+    await execute("mke2fs", ["-q", "-t", "ext4", "-O", "ea_inode", "-d", root, join(directory, "other"), "4m"]);
+    await expect(readExt4(await readFile(join(directory, "other")))).rejects.toThrow(
+      "ext4: it has attributes that are inodes of their own, which are not read here",
+    );
   });
 
   test("refuses a directory that is in itself", async () => {

@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MAX_DEPTH } from "../../image/resolve-in-root.ts";
 import { BuildError } from "../build-error.ts";
-import { run } from "../run.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
-import { MOST_BYTES, PATIENCE } from "./bounds.ts";
+import { MOST_BYTES } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
+import { debugfs } from "./debugfs.ts";
+import { ext4Capabilities } from "./ext4-capabilities.ts";
 import { type Ext4Inode, ext4Inodes, ext4Names } from "./ext4-structures.ts";
 import { linkTarget } from "./link-target.ts";
 import { pathCounter } from "./path-counter.ts";
@@ -45,8 +46,13 @@ export function readExt4(fileSystem: Buffer): Promise<Tree> {
     const { inodes, paths } = await walk(work, ext4BlockSize(fileSystem));
     const apart = [...inodes].filter(([, { type, target }]) => type !== "directory" && target === undefined);
     await dump(work, new Map(apart).keys());
+    const capable = await ext4Capabilities(
+      work,
+      fileSystem,
+      [...inodes].filter(([, { type }]) => type === "file"),
+    );
     const entries = new Map<number, TreeEntry>();
-    for (const [number, inode] of inodes) entries.set(number, await entryOf(work, number, inode));
+    for (const [number, inode] of inodes) entries.set(number, await entryOf(work, number, inode, capable.get(number)));
     const tree: Tree = new Map();
     for (const path of [...paths.keys()].sort()) {
       const entry = entries.get(paths.get(path) ?? 0);
@@ -103,9 +109,10 @@ function entriesBelow(
   return found;
 }
 
-async function entryOf(work: string, number: number, inode: Ext4Inode): Promise<TreeEntry> {
+async function entryOf(work: string, number: number, inode: Ext4Inode, capability?: Buffer): Promise<TreeEntry> {
   const { type, mode, uid, gid, size } = inode;
-  const owner = owned({ uid, gid });
+  const xattrs = capability === undefined ? undefined : new Map([["security.capability", capability]]);
+  const owner = owned({ uid, gid, xattrs });
   if (type === "directory") return { type, mode, ...owner };
   const content = inode.target ?? (await readFile(join(work, CONTENT, String(number))));
   if (content.length !== size) throw new BuildError(`ext4: inode ${number} has ${content.length} bytes, not ${size}`);
@@ -120,16 +127,4 @@ async function inodesOf(work: string, numbers: Iterable<number>): Promise<Readon
 
 async function dump(work: string, numbers: Iterable<number>): Promise<void> {
   await debugfs(work, `dump <#> ${CONTENT}/#`, numbers);
-}
-
-/** What debugfs says to a command for each number, which goes into it for "#". */
-async function debugfs(work: string, command: string, numbers: Iterable<number>): Promise<string> {
-  const lines = [...numbers].map((number) => `${command.replaceAll("#", String(number))}\n`);
-  if (lines.length === 0) return "";
-  await writeFile(join(work, "commands"), lines.join(""));
-  const output = await run("debugfs", ["-f", "commands", "image"], { ...PATIENCE, cwd: work, bothOutputs: true });
-  const text = output.toString("latin1");
-  const failed = text.split("\n").find((line) => line !== "" && !/^(debugfs[ :]|[0-7]{4,} |\*$)/.test(line));
-  if (failed !== undefined) throw new BuildError(`ext4: debugfs: ${shown(failed)}`);
-  return text;
 }
