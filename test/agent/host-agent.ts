@@ -81,6 +81,12 @@ function isAgent(command: string): boolean {
   return !/\/(init[\w-]*|env)$/.test(program) && /agent|launcher/.test(command);
 }
 
+/** Empty for one that has ended since it was listed. */
 function commandOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
+    throw error;
+  }
 }
