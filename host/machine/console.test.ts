@@ -37,6 +37,21 @@ describe("Console", () => {
     expect(console.text).toBe("SeaBIOS");
   });
 
+  test("its last words are the last lines, and a panic with all that follows it", () => {
+    const lines = (name: string, count: number) => Array.from({ length: count }, (_, index) => `${name} ${index}`);
+    const console = new Console();
+    for (const line of lines("start", 50)) console.add(line);
+    expect(console.lastWords()).toEqual(lines("start", 50).slice(-40));
+    console.add("Kernel panic - not syncing");
+    for (const line of lines("trace", 70)) console.add(line);
+    expect(console.lastWords()).toEqual(["Kernel panic - not syncing", ...lines("trace", 70)]);
+    const short = new Console();
+    for (const line of ["one", "Kernel panic - not syncing", "two"]) short.add(line);
+    expect(short.lastWords()).toEqual(["one", "Kernel panic - not syncing", "two"]);
+    for (const line of lines("trace", 500)) short.add(line);
+    expect(short.lastWords()).toEqual(lines("trace", 500).slice(-40));
+  });
+
   test("only the last lines are kept, and all are in the file", async () => {
     const directory = await mkdtemp(join(tmpdir(), "console-"));
     try {

@@ -13,6 +13,10 @@ export interface ConsoleOptions {
 /** Characters of a line; what is longer goes on as the next line. */
 const LINE_LIMIT = 4096;
 
+/** Lines behind an error; and with a panic, whose trace has from thirty to a hundred. */
+const LAST_WORDS = 40;
+const MOST_LAST_WORDS = 200;
+
 /** Terminal control sequences, which firmware and kernels send to a serial line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes
 const CONTROL = /\x1b\[[0-9;?]*[A-Za-z]|\x1b[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f]/g;
@@ -53,6 +57,13 @@ export class Console {
   /** The kept lines that are not empty, at most `count` of the last ones. */
   tail(count: number): readonly string[] {
     return this.#lines.filter((line) => line.trim() !== "").slice(-count);
+  }
+
+  /** What belongs behind an error: the last lines, and where the kernel panicked all from there on, however long its trace is. */
+  lastWords(): readonly string[] {
+    const lines = this.tail(MOST_LAST_WORDS);
+    const panic = lines.findLastIndex((line) => line.includes("Kernel panic"));
+    return lines.slice(Math.min(panic < 0 ? lines.length : panic, Math.max(lines.length - LAST_WORDS, 0)));
   }
 
   /** All kept lines as one text. */

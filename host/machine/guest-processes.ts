@@ -16,8 +16,6 @@ import { isCidTaken, startVsockDevice, type VsockDevice } from "./vsock-device.t
 
 /** Unix socket paths have at most 107 bytes, and ours add some twenty to the directory's. */
 const DIRECTORY_LIMIT = 60;
-/** Lines of the console behind an error: a kernel panic with its trace has some thirty. */
-const CONSOLE_TAIL = 40;
 /** Milliseconds in which QEMU's own end is noticed after that of a device program, which ends with it. */
 const TOGETHER_MS = 500;
 
@@ -108,7 +106,7 @@ export class GuestProcesses {
 
   /** The console's last lines, to be put behind an error. */
   tail(): string {
-    const lines = this.console.tail(CONSOLE_TAIL);
+    const lines = this.console.lastWords();
     return lines.length === 0 ? "; its console said nothing" : `; its console's last lines:\n  ${lines.join("\n  ")}`;
   }
 
