@@ -1,4 +1,5 @@
-const SUPERBLOCK = 1024;
+import { SUPERBLOCK } from "../inspect/read-erofs.ts";
+
 const CHECKSUM = SUPERBLOCK + 4;
 const HAS_CHECKSUM = 1;
 

@@ -1,7 +1,8 @@
 import { open, readFile } from "node:fs/promises";
 import { BuildError } from "../build-error.ts";
-import { readErofs } from "../inspect/read-erofs.ts";
+import { readErofs, SUPERBLOCK } from "../inspect/read-erofs.ts";
 import type { Tree, TreeFile } from "../tree/tree.ts";
+import { writeAll } from "../write-all.ts";
 import { PARTITION_START } from "./disk-image.ts";
 import { writeChecksum } from "./erofs-checksum.ts";
 
@@ -10,7 +11,7 @@ const MIB = 1024 * 1024;
 const LARGE = 16 * MIB;
 /** What a processor maps at once, of a disk that begins at such a boundary in a guest's memory. */
 const HUGE_PAGE = 2 * MIB;
-const BLOCKS = 1024 + 36;
+const BLOCKS = SUPERBLOCK + 36;
 
 /** The tree with its large files empty: mkfs.erofs would put them anywhere. Names of one file stay names of one file. */
 export function withoutLargeFiles(tree: Tree): Tree {
@@ -37,12 +38,12 @@ export async function placeLargeFiles(image: string, tree: Tree): Promise<void> 
       const start = Math.ceil((end + PARTITION_START) / HUGE_PAGE) * HUGE_PAGE - PARTITION_START;
       bytes.writeUInt32LE(content.length, inode.at + 8);
       bytes.writeUInt32LE(start / blockSize, inode.at + 16);
-      await file.write(content, 0, content.length, start);
+      await writeAll(file, content, start);
       end = Math.ceil((start + content.length) / blockSize) * blockSize;
     }
     bytes.writeUInt32LE(end / blockSize, BLOCKS);
     writeChecksum(bytes, blockSize);
-    await file.write(bytes, 0, bytes.length, 0);
+    await writeAll(file, bytes, 0);
     await file.truncate(end);
   } finally {
     await file.close();

@@ -6,6 +6,7 @@ import { nameWithin, placeholders } from "../tree/attributes.ts";
 import { wholeMode } from "../tree/entry-type.ts";
 import { stagedMode } from "../tree/stage.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
+import { writeAll } from "../write-all.ts";
 import { writeChecksum } from "./erofs-checksum.ts";
 
 const MAX_COMPACT = 0xffff;
@@ -20,7 +21,7 @@ export async function settleErofs(image: string, tree: Tree): Promise<void> {
   const { inodes, blockSize } = readErofs(bytes);
   const standing = new Map([...placeholders(tree)].map(([name, made]) => [made, name]));
   const file = await open(image, "r+");
-  const write = (at: number, length: number) => file.write(bytes, at, length, at);
+  const write = (at: number, length: number) => writeAll(file, bytes.subarray(at, at + length), at);
   try {
     for (const [path, entry] of tree) {
       const inode = inodes.get(path);

@@ -1,5 +1,6 @@
 import { open, readFile, truncate } from "node:fs/promises";
 import { tellBytes } from "../progress.ts";
+import { writeAll } from "../write-all.ts";
 import { type DiskOptions, diskLayout } from "./disk-image.ts";
 
 const CHUNK = 1024 * 1024;
@@ -28,7 +29,7 @@ export async function writeParts(target: string, size: number, parts: readonly D
     for (const { offset, bytes } of parts) {
       for (let at = 0; at < bytes.length; at += CHUNK) {
         const chunk = bytes.subarray(at, at + CHUNK);
-        if (!chunk.equals(zeros.subarray(0, chunk.length))) await file.write(chunk, 0, chunk.length, offset + at);
+        if (!chunk.equals(zeros.subarray(0, chunk.length))) await writeAll(file, chunk, offset + at);
         done += chunk.length;
         tellBytes(done, total);
       }

@@ -52,14 +52,16 @@ describe("guestctl image build", () => {
     expect(readdirSync(join(folder, "out"))).toEqual([]);
   });
 
-  test.runIf(mayMount).each([
+  test.runIf(mayMount).each<[when: string, output: string, mib: number, noise?: number]>([
     ["while the root is written", "kata-initrd", 4],
     ["while files are laid out", "kata-image", 4],
     ["while the file system is made", "kata-image", 12],
     ["while the disk is written", "kata-image", 20],
+    ["while a large file is put into an EROFS", "erofs", 12, 17],
     ["while a squashfs is made", "squashfs", 12],
     ["while an ext4 is made", "ext4", 12],
-  ])(`leaves nothing half-written when the disk is full %s${whyNoMounts}`, (_when, output, mib) => {
+  ])(`leaves nothing half-written when the disk is full %s${whyNoMounts}`, (_when, output, mib, noise) => {
+    if (noise !== undefined) writeFileSync(join(folder, "files/noise"), randomBytes(noise * MIB));
     const out = join(folder, "out");
     const script =
       'mount -t tmpfs -o "size=$1m" none "$2" && out=$2 && shift 2; "$@"; echo $?; cd "$out" && find . -type f';
