@@ -67,12 +67,12 @@ export function resolveFile(root: string, file: string): string | undefined {
   return undefined;
 }
 
-/** Does not follow a link that the path ends with; undefined when there is nothing, also as it would be below a file. */
+/** Does not follow a link that the path ends with; undefined when there is nothing, also as it would be below a file or a link to itself. */
 export function lstat(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
+    if (["ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }
 }

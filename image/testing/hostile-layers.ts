@@ -127,6 +127,11 @@ export function hostileLayers(apply: Apply): void {
       for (const entry of [file("/"), symlink("./", "../outside"), hardLink(".", "x")]) await survive(() => [[entry]]);
     });
 
+    test("by a directory whose parent gives its place to a link to itself", async () => {
+      const result = await survive(() => [[directory("a/a"), symlink("a", "a"), file("b", "x")]]);
+      expect((result as Record<string, string>)["b"]).toBe("x");
+    });
+
     test("by any mixture of such things", { timeout: 60_000 }, async () => {
       const part = fc.constantFrom(
         "a",
