@@ -51,7 +51,8 @@ export default defineConfig({
         test: {
           name: "init",
           sequence: { groupOrder: 1 },
-          include: ["test/{init,agent,fuzz,oci-runtime,differential}/**/*.test.ts"],
+          include: ["test/{init,agent,attack,fuzz,oci-runtime,differential}/**/*.test.ts"],
+          exclude: ["test/attack/guest/**"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 3,
@@ -61,7 +62,7 @@ export default defineConfig({
         test: {
           name: "guest",
           sequence: { groupOrder: 2 },
-          include: ["test/guest/**/*.test.ts"],
+          include: ["test/guest/**/*.test.ts", "test/attack/guest/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 240_000,
           maxWorkers: 2,
