@@ -96,6 +96,16 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(await on.inside(ops, "ls /data/mount/secret; touch /data/mount/x 2>&1")).toContain("Read-only");
   });
 
+  test("a file that is mounted is made read-only and masked", async () => {
+    const file: PlanOp[] = [
+      { op: "open-tree", from: "guest", path: "/etc/passwd", recursive: false },
+      { op: "attach", target: "/data/file", overProc: false },
+    ];
+    const look = "grep /data/file /proc/self/mountinfo | wc -l; wc -c < /data/file";
+    expect(await on.inside([...file, { op: "readonly", path: "/data/file" }], look)).toMatch(/^2\n[1-9]/);
+    expect(await on.inside([...file, { op: "mask", path: "/data/file" }], look)).toBe("2\n0");
+  });
+
   test("a file is attached through a dangling link, as /etc/resolv.conf often is one", async () => {
     symlinkSync("../run/resolve/stub.conf", join(on.rootfs, "etc/resolv.conf"));
     const ops: PlanOp[] = [

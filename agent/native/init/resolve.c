@@ -32,12 +32,12 @@ static int open_in(struct base base, const char *path) {
 
 static struct base whole_root(const struct child *child) { return (struct base){child->root, ABI_RESOLVE_IN_ROOT}; }
 
-/* The mount attached last that covers the path, and the rest of it; else the root. */
+/* The mount attached last that covers the path, and the rest of it, which may be empty; else the root. */
 static struct base base_of(const struct child *child, const char **path) {
   for (unsigned i = child->attached_count; i-- > 0;) {
     const char *rest = plan_below(*path, child->attached[i].target);
     if (rest == NULL) continue;
-    *path = *rest == '\0' ? "." : rest;
+    *path = rest;
     return (struct base){child->attached[i].fd, ABI_RESOLVE_BENEATH};
   }
   return whole_root(child);
@@ -46,6 +46,10 @@ static struct base base_of(const struct child *child, const char **path) {
 int in_root(const struct child *child, const char *path) {
   const char *rest = path;
   struct base base = base_of(child, &rest);
+  if (*rest == '\0') { /* the mount itself, which may be a file's */
+    int mount = fcntl(base.fd, F_DUPFD_CLOEXEC, 3);
+    return mount < 0 ? -errno : mount;
+  }
   int fd = open_in(base, rest);
   return fd == -EXDEV ? open_in(whole_root(child), path) : fd;
 }
