@@ -123,6 +123,7 @@ describe("the plan of an exec", () => {
         "bounding",
         "drop",
         "write",
+        "setsid",
         "session-keyring",
         "setns",
         "setns",
@@ -150,7 +151,18 @@ describe("the plan of an exec", () => {
 
     it("is born there in a user namespace as well", () => {
       const names = plan(["user"]).steps.map(({ op }) => op.op);
-      const before = ["drop", "write", "session-keyring", "rlimit", "setns", "setns", "bounding", "drop", "stdio"];
+      const before = [
+        "drop",
+        "write",
+        "setsid",
+        "session-keyring",
+        "rlimit",
+        "setns",
+        "setns",
+        "bounding",
+        "drop",
+        "stdio",
+      ];
       expect(names.slice(0, names.indexOf("umask"))).toEqual(before);
       expect(names.slice(names.indexOf("fork"))).toEqual(["fork", "setsid", "ctty", "scheduler", "find", "exec"]);
     });

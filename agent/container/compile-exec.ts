@@ -40,8 +40,8 @@ export function compileExec(
   plan.slot("cgroup");
   plan.add("process.oomScoreAdj", writeOomScore(process.oomScoreAdj));
   compileLabels(plan, process, context.hasLabel);
-  if (!bornLast) plan.add("every process", { op: "setsid" });
-  plan.add("every process", { op: "session-keyring" });
+  // Also where a `fork` comes: else that child would begin in the process group of init, and who traces it signals by that.
+  plan.add("every process", { op: "setsid" }, { op: "session-keyring" });
   if (inUser) compileLimits(plan, process, bornLast);
   const slot = plan.slot("init");
   // It may belong to the guest's user namespace, which the next step leaves.

@@ -2,6 +2,7 @@ import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
 import { untilAnswering } from "../kernel/until-answering.ts";
+import { openLeafCgroup } from "./cgroup/leaf-cgroup.ts";
 import { compileExec } from "./compile-exec.ts";
 import { createInit } from "./create-init.ts";
 import { type HookTarget, runHooks, runHooksAnyway } from "./hooks/run-hooks.ts";
@@ -93,28 +94,41 @@ export class Launcher implements Maker {
     { passed, bornLast }: ExecOptions,
   ): Promise<Process> {
     const { pid, pidfd } = init;
-    await untilAnswering(this.#kernel.files, this.#options.spec.root.path, signal);
+    const { spec, id, pipeSize } = this.#options;
+    await untilAnswering(this.#kernel.files, spec.root.path, signal);
     const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
-    const { spec } = this.#options;
     const plan = compileExec(process, { env, ...execContext(this.#kernel.files, spec), bornLast });
-    const cgroup = openRoot(this.#options.cgroup);
-    try {
+    const label = { container: id, exec: execId, ...namesOf(passed) };
+    return this.#inCgroup(pid, async (cgroup) => {
       const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
-      const fds = openLaunchFds(this.#kernel, {
-        release: false,
-        pipeSize: this.#options.pipeSize,
-        ...(terminal === undefined ? {} : { terminal }),
-      });
+      const stdio = terminal === undefined ? {} : { terminal };
+      const fds = openLaunchFds(this.#kernel, { release: false, pipeSize, ...stdio });
       giveStdio(fds, process, spec.linux);
       const slots = new Map([
         ["cgroup", cgroup],
         ["init", pidfd],
       ]);
-      const label = { container: this.#options.id, exec: execId, ...namesOf(passed) };
       const launched = await launch(this.#kernel, plan, fds, slots, label, signal);
       return new Process(this.#kernel, execId, launched, fds.own, false, passed);
+    });
+  }
+
+  /**
+   * Launches into the container's cgroup. Where the container has moved its processes below and enabled controllers there, as
+   * systemd does, the kernel lets no process in: then into the cgroup of its first process, as with runc.
+   */
+  async #inCgroup<T>(pid: number, launchInto: (cgroup: Fd) => Promise<T>): Promise<T> {
+    const { cgroup: directory } = this.#options;
+    const own = openRoot(directory);
+    let leaf: Fd | undefined;
+    try {
+      return await launchInto(own).catch((error: unknown) => {
+        if (!(error instanceof SystemError && error.call === "clone3" && error.code === "EBUSY")) throw error;
+        leaf = openLeafCgroup(this.#kernel, { directory, own, pid });
+        return launchInto(leaf);
+      });
     } finally {
-      this.#kernel.sys.close(cgroup);
+      for (const fd of [own, leaf]) if (fd !== undefined) this.#kernel.sys.close(fd);
     }
   }
 

@@ -73,6 +73,39 @@ describeOperations("operations on paths stay in the root and do what they say", 
     expect(() => lstatSync("/outside")).toThrow("ENOENT");
   });
 
+  test("what lies below a mount is done in there, and by a link in it where that leads", async () => {
+    const ops: PlanOp[] = [
+      ...mountOf("tmpfs", "//data/./mount/"),
+      { op: "symlink", target: "/etc", path: "/data/mount/out" },
+      { op: "symlink", target: "../up/deep", path: "/data/mount/dangling" },
+      { op: "mkdir", path: "/data/mount/in/deep", mode: 0o700 },
+      { op: "mkdir", path: "/data/mount/out/made-out", mode: 0o700 },
+      { op: "mkdir", path: "/data/mount/dangling/made-up", mode: 0o700 },
+    ];
+    const text = await on.inside(ops, "ls -d /data/mount/in/deep /etc/made-out /data/up/deep/made-up");
+    expect(text).toBe("/data/mount/in/deep\n/data/up/deep/made-up\n/etc/made-out");
+  });
+
+  test("a path that is read-only as a whole has its masks where they are seen", async () => {
+    const ops: PlanOp[] = [
+      ...mountOf("tmpfs", "/data/mount"),
+      { op: "mkdir", path: "/data/mount/secret/deep", mode: 0o755 },
+      { op: "readonly", path: "/data/mount" },
+      { op: "mask", path: "/data/mount/secret" },
+    ];
+    expect(await on.inside(ops, "ls /data/mount/secret; touch /data/mount/x 2>&1")).toContain("Read-only");
+  });
+
+  test("a file that is mounted is made read-only and masked", async () => {
+    const file: PlanOp[] = [
+      { op: "open-tree", from: "guest", path: "/etc/passwd", recursive: false },
+      { op: "attach", target: "/data/file", overProc: false },
+    ];
+    const look = "grep /data/file /proc/self/mountinfo | wc -l; wc -c < /data/file";
+    expect(await on.inside([...file, { op: "readonly", path: "/data/file" }], look)).toMatch(/^2\n[1-9]/);
+    expect(await on.inside([...file, { op: "mask", path: "/data/file" }], look)).toBe("2\n0");
+  });
+
   test("a file is attached through a dangling link, as /etc/resolv.conf often is one", async () => {
     symlinkSync("../run/resolve/stub.conf", join(on.rootfs, "etc/resolv.conf"));
     const ops: PlanOp[] = [

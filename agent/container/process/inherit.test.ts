@@ -30,6 +30,15 @@ it("an exec keeps what it was given", () => {
   expect(inherit(own, given)).toMatchObject({ ...given, scheduler: own.scheduler, capabilities });
 });
 
+it("an exec may gain privileges only where its container may", () => {
+  const both = [false, true].flatMap((a) => [false, true].map((b) => [a, b] as const));
+  const results = both.map(
+    ([first, second]) =>
+      inherit({ ...bare, noNewPrivileges: first }, { ...bare, noNewPrivileges: second }).noNewPrivileges,
+  );
+  expect(results).toEqual([false, true, true, true]);
+});
+
 it("nothing is made up where neither has it", () => {
   expect(inherit(bare, bare)).toEqual(bare);
 });

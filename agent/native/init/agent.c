@@ -63,6 +63,7 @@ _Noreturn static void enter_agent(int socket) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  setpgid(0, 0); /* out of reach of kill(0, …) by others; a session leader would get terminals that it opens */
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a service may end; PID 1 takes all with it anyway */
   if (origin->oom_changed) write_file("/proc/self/oom_score_adj", AGENT_OOM_SCORE);
   if (socket == AGENT_FD ? fcntl(socket, F_SETFD, 0) == 0 : dup2(socket, AGENT_FD) >= 0) {

@@ -88,17 +88,16 @@ int op_mask(struct child *child, const struct plan_op *op) {
 
 int op_readonly(struct child *child, const struct plan_op *op) {
   const struct abi_mount_attr readonly = {.set = ABI_MOUNT_ATTR_RDONLY};
-  int target = in_root(child, child_string(child, op, 0));
+  const char *path = child_string(child, op, 0);
+  int target = in_root(child, path);
   if (target == -ENOENT || target == -ENOTDIR) return 0;
   if (target < 0) return target;
-  int result;
   int tree = abi_open_tree(target, "", ABI_OPEN_TREE_CLONE | ABI_AT_RECURSIVE | ABI_AT_EMPTY_PATH);
-  if (tree >= 0 && abi_mount_setattr(tree, ABI_AT_RECURSIVE, &readonly) < 0) {
-    result = -errno;
-    close(tree);
-  } else {
-    result = cover(tree, target);
-  }
+  int result = result_of(tree);
+  if (result == 0) result = result_of(abi_mount_setattr(tree, ABI_AT_RECURSIVE, &readonly));
+  if (result == 0) result = result_of(abi_move_mount(tree, target, "", ABI_MOVE_MOUNT_T_EMPTY_PATH));
+  if (result == 0) result = keep_attached(child, path, &tree); /* what is masked in there is masked in this one */
+  drop_fd(&tree);
   close(target);
   return result;
 }

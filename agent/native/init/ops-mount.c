@@ -83,6 +83,7 @@ int op_root_attr(struct child *child, const struct plan_op *op) { return set_att
 
 int op_root(struct child *child, const struct plan_op *op) {
   if (abi_move_mount(child->mount, AT_FDCWD, child_string(child, op, 0), 0) < 0) return -errno;
+  drop_attached(child);
   drop_fd(&child->root);
   child->root = child->mount;
   child->mount = -1;
@@ -102,14 +103,14 @@ int op_attach(struct child *child, const struct plan_op *op) {
   struct stat top;
   struct statfs fs;
   if (fstat(child->mount, &top) < 0) return -errno;
-  int target = in_root_make(child, child_string(child, op, 0), S_ISDIR(top.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
+  const char *path = child_string(child, op, 0);
+  int target = in_root_make(child, path, S_ISDIR(top.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644);
   if (target < 0) return target;
   int result = op->arg[1] ? 0 : result_of(fstatfs(target, &fs));
   if (result == 0 && op->arg[1] == 0 && fs.f_type == ABI_PROC_SUPER_MAGIC) result = -EPERM;
   if (result == 0) result = result_of(abi_move_mount(child->mount, target, "", ABI_MOVE_MOUNT_T_EMPTY_PATH));
   close(target);
-  if (result == 0) drop_fd(&child->mount);
-  return result;
+  return result == 0 ? keep_attached(child, path, &child->mount) : result;
 }
 
 /* Arguments: path, MS_* flags, data. The kernel takes a path only: that of the descriptor, which leads nowhere else. */
@@ -132,6 +133,7 @@ static int move_root(void) {
 int op_pivot(struct child *child, const struct plan_op *op) {
   (void)op;
   int result = 0;
+  drop_attached(child);
   int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (old < 0 || fchdir(child->root) < 0) goto fail;
   if (syscall(SYS_pivot_root, ".", ".") < 0) {

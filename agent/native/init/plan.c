@@ -69,13 +69,15 @@ static int check_argument(struct checker *c, char kind, const uint32_t *arg) {
   }
 }
 
+static unsigned places(char kind) { return strchr("qaAnP", kind) != NULL ? 2 : 1; }
+
 static int check_op(struct checker *c, const struct plan_op *op) {
   if (op->code <= OP_none || op->code >= OP_count) return -ENOSYS;
   unsigned at = 0;
   for (const char *kind = KINDS[op->code]; *kind != '\0'; kind++) {
     int result = check_argument(c, *kind, &op->arg[at]);
     if (result != 0) return result;
-    at += strchr("qaAnP", *kind) != NULL ? 2 : 1;
+    at += places(*kind);
   }
   for (; at < PLAN_ARGUMENTS; at++) {
     if (op->arg[at] != 0) return -EINVAL;
@@ -122,4 +124,45 @@ int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32
   if (c.cursor != out->word_count) return -EBADMSG;
   *bad = 0;
   return 0;
+}
+
+/* Past slashes and dots that name nothing. */
+static const char *next_component(const char *path) {
+  for (;;) {
+    while (*path == '/') path++;
+    if (path[0] != '.' || (path[1] != '/' && path[1] != '\0')) return path;
+    path++;
+  }
+}
+
+static bool climbs(const char *path) {
+  for (path = next_component(path); *path != '\0'; path = next_component(path + strcspn(path, "/"))) {
+    if (strncmp(path, "..", 2) == 0 && (path[2] == '/' || path[2] == '\0')) return true;
+  }
+  return false;
+}
+
+const char *plan_below(const char *path, const char *target) {
+  if (climbs(path) || climbs(target)) return NULL;
+  for (;;) {
+    path = next_component(path);
+    target = next_component(target);
+    if (*target == '\0') return path;
+    size_t length = strcspn(target, "/");
+    if (strcspn(path, "/") != length || strncmp(path, target, length) != 0) return NULL;
+    path += length;
+    target += length;
+  }
+}
+
+bool plan_goes_below(const struct plan *plan, uint32_t index, const char *target) {
+  for (; index < plan->op_count; index++) {
+    const struct plan_op *op = &plan->ops[index];
+    unsigned at = 0;
+    for (const char *kind = KINDS[op->code]; *kind != '\0'; kind++) {
+      if (*kind == 'p' && plan_below(plan_string(plan, op->arg[at]), target) != NULL) return true;
+      at += places(*kind);
+    }
+  }
+  return false;
 }

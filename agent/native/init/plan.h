@@ -100,6 +100,14 @@ struct plan {
  */
 int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32_t *bad);
 
+/*
+ * What is left of `path` below `target`, both as a spec has them ("/proc/keys" below "/proc/": "keys"; the same path: "");
+ * NULL where it does not lie there, or climbs.
+ */
+const char *plan_below(const char *path, const char *target);
+/* Does an operation from the one with this index on name a path there? */
+bool plan_goes_below(const struct plan *plan, uint32_t index, const char *target);
+
 static inline uint64_t plan_u64(const struct plan_op *op, unsigned at) {
   return (uint64_t)op->arg[at + 1] << 32 | op->arg[at];
 }

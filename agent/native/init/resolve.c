@@ -6,28 +6,69 @@
 
 enum { MAX_LINKS = 40, MAX_RETRIES = 1000 };
 
-/* A path being made, split by a moving end: `done` is the part up to the component at hand. */
+/* A directory, and whether what leads out of it by links ends at it (IN_ROOT) or is refused with EXDEV (BENEATH). */
+struct base {
+  int fd;
+  uint64_t resolve;
+};
+
+/* A path being made, component by component. */
 struct walk {
-  int root;
+  struct base base;
   mode_t leaf;
   char path[PATH_MAX];
 };
 
-static int open_in(int root, const char *path) {
-  struct abi_open_how how = {
-      .flags = O_PATH | O_CLOEXEC,
-      .resolve = ABI_RESOLVE_IN_ROOT | ABI_RESOLVE_NO_MAGICLINKS,
-  };
+static int open_in(struct base base, const char *path) {
+  struct abi_open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = base.resolve | ABI_RESOLVE_NO_MAGICLINKS};
   /* EAGAIN: a rename somewhere while ".." was resolved; a container that renames for ever only fails itself. */
   for (unsigned tries = 0; tries < MAX_RETRIES; tries++) {
-    int fd = abi_openat2(root, path, &how);
+    int fd = abi_openat2(base.fd, path, &how);
     if (fd >= 0) return fd;
     if (errno != EAGAIN && errno != EINTR) return -errno;
   }
   return -EAGAIN;
 }
 
-int in_root(const struct child *child, const char *path) { return open_in(child->root, path); }
+static struct base whole_root(const struct child *child) { return (struct base){child->root, ABI_RESOLVE_IN_ROOT}; }
+
+/* The mount attached last that covers the path, and the rest of it, which may be empty; else the root. */
+static struct base base_of(const struct child *child, const char **path) {
+  for (unsigned i = child->attached_count; i-- > 0;) {
+    const char *rest = plan_below(*path, child->attached[i].target);
+    if (rest == NULL) continue;
+    *path = rest;
+    return (struct base){child->attached[i].fd, ABI_RESOLVE_BENEATH};
+  }
+  return whole_root(child);
+}
+
+int in_root(const struct child *child, const char *path) {
+  const char *rest = path;
+  struct base base = base_of(child, &rest);
+  if (*rest == '\0') { /* the mount itself, which may be a file's */
+    int mount = fcntl(base.fd, F_DUPFD_CLOEXEC, 3);
+    return mount < 0 ? -errno : mount;
+  }
+  int fd = open_in(base, rest);
+  return fd == -EXDEV ? open_in(whole_root(child), path) : fd;
+}
+
+int keep_attached(struct child *child, const char *target, int *mount) {
+  int fd = *mount;
+  *mount = -1;
+  if (!plan_goes_below(&child->plan, child->index + 1, target)) {
+    close(fd);
+    return 0;
+  }
+  if (child->attached_count == MAX_ATTACHED) return -EMFILE;
+  child->attached[child->attached_count++] = (struct attached){.target = target, .fd = fd};
+  return 0;
+}
+
+void drop_attached(struct child *child) {
+  while (child->attached_count > 0) close(child->attached[--child->attached_count].fd);
+}
 
 static int make_leaf(int parent, const char *name, mode_t mode) {
   if (S_ISDIR(mode)) return result_of(mkdirat(parent, name, mode & 07777));
@@ -43,6 +84,7 @@ static int follow(struct walk *walk, int parent, size_t start, size_t end) {
   ssize_t length = readlinkat(parent, path + start, link, sizeof link);
   path[end] = after;
   if (length < 0) return -errno;
+  if (link[0] == '/' && walk->base.resolve == ABI_RESOLVE_BENEATH) return -EXDEV;
   size_t kept = link[0] == '/' ? 0 : start;
   size_t rest = strlen(path + end);
   if (kept + (size_t)length + rest >= sizeof next) return -ENAMETOOLONG;
@@ -58,11 +100,12 @@ static int step(struct walk *walk, size_t start, size_t end, bool last) {
   char *path = walk->path;
   char after = path[end], before = start > 0 ? path[start - 1] : '\0';
   path[end] = '\0';
-  int fd = open_in(walk->root, path);
+  int fd = open_in(walk->base, path);
   int result = fd < 0 ? fd : 0;
   if (result != -ENOENT) goto out;
   if (start > 0) path[start - 1] = '\0';
-  fd = open_in(walk->root, start > 1 ? path : "/");
+  /* "/" leads out beneath a mount. */
+  fd = open_in(walk->base, start > 1 ? path : ".");
   if (start > 0) path[start - 1] = before;
   if (fd < 0) {
     result = fd;
@@ -95,10 +138,8 @@ static int make_components(struct walk *walk) {
   }
 }
 
-int in_root_make(const struct child *child, const char *path, mode_t leaf) {
-  int fd = in_root(child, path);
-  if (fd != -ENOENT) return fd;
-  struct walk walk = {.root = child->root, .leaf = leaf};
+static int make_in(struct base base, const char *path, mode_t leaf) {
+  struct walk walk = {.base = base, .leaf = leaf};
   size_t length = strlen(path);
   if (length >= sizeof walk.path) return -ENAMETOOLONG;
   memcpy(walk.path, path, length + 1);
@@ -106,6 +147,16 @@ int in_root_make(const struct child *child, const char *path, mode_t leaf) {
   int result = 1;
   for (unsigned links = 0; result == 1; links++) result = links > MAX_LINKS ? -ELOOP : make_components(&walk);
   umask(before);
+  return result;
+}
+
+int in_root_make(const struct child *child, const char *path, mode_t leaf) {
+  int fd = in_root(child, path);
+  if (fd != -ENOENT) return fd;
+  const char *rest = path;
+  struct base base = base_of(child, &rest);
+  int result = make_in(base, rest, leaf);
+  if (result == -EXDEV) result = make_in(whole_root(child), path, leaf);
   return result == 0 ? in_root(child, path) : result;
 }
 

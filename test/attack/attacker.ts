@@ -1,0 +1,23 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { ociSpec } from "../scenarios/oci.ts";
+import type { Pod } from "../scenarios/pod.ts";
+
+/** Builds a program of an attacker, statically, into the /bin of a rootfs as this machine sees it. */
+export function buildAttacker(name: string, rootfs: string): void {
+  const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+  execFileSync("gcc", [...flags, join(import.meta.dirname, `${name}.c`), "-o", join(rootfs, "bin", name)]);
+}
+
+/** Starts a container that sleeps, with these capabilities and the usual ones. */
+export async function startWith(
+  pod: Pod,
+  id: string,
+  { rootfs, more = [], share = false }: { rootfs: string; more?: readonly string[]; share?: boolean },
+): Promise<void> {
+  const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations: pod.annotations });
+  const all = [...(OCI.Process?.Capabilities?.Bounding ?? []), ...more];
+  const Process = { ...OCI.Process, Capabilities: { Bounding: all, Effective: all, Permitted: all } };
+  await pod.client.agent.createContainer({ container_id: id, OCI: { ...OCI, Process }, sandbox_pidns: share });
+  await pod.client.agent.startContainer({ container_id: id });
+}

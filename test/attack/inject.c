@@ -1,0 +1,116 @@
+/*
+ * inject NUMBER FIRST SECOND MILLISECONDS: traces each new process of its pid namespace that is still a copy of init, puts
+ * a system call of its own in the place of the next one, and kills it. Prints how often it did, and how often the call
+ * returned 0 or more.
+ */
+#include <elf.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static long now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static ssize_t read_text(const char *path, char *into, size_t size) {
+  int fd = open(path, O_RDONLY);
+  if (fd < 0) return -1;
+  ssize_t length = read(fd, into, size - 1);
+  close(fd);
+  if (length >= 0) into[length] = '\0';
+  return length;
+}
+
+/* The process of this pid namespace that was made last, as the end of /proc/loadavg says. */
+static int newest(void) {
+  char text[128];
+  const char *last = read_text("/proc/loadavg", text, sizeof text) > 0 ? strrchr(text, ' ') : NULL;
+  return last == NULL ? -1 : atoi(last);
+}
+
+static bool is_copy(int pid) {
+  char path[64], comm[32];
+  snprintf(path, sizeof path, "/proc/%d/comm", pid);
+  return read_text(path, comm, sizeof comm) > 0 && strcmp(comm, "init\n") == 0;
+}
+
+static bool call_instead(int pid, const long call[3]) {
+  struct user_regs_struct regs;
+  struct iovec part = {.iov_base = &regs, .iov_len = sizeof regs};
+  if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &part) < 0) return false;
+#if defined(__x86_64__)
+  regs.orig_rax = (unsigned long long)call[0];
+  regs.rdi = (unsigned long long)call[1];
+  regs.rsi = (unsigned long long)call[2];
+#elif defined(__aarch64__)
+  int number = (int)call[0];
+  struct iovec numbers = {.iov_base = &number, .iov_len = sizeof number};
+  if (ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &numbers) < 0) return false;
+  regs.regs[0] = (unsigned long long)call[1];
+  regs.regs[1] = (unsigned long long)call[2];
+#endif
+  return ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &part) == 0;
+}
+
+static long result_of(int pid) {
+  struct user_regs_struct regs;
+  struct iovec part = {.iov_base = &regs, .iov_len = sizeof regs};
+  if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &part) < 0) return -1;
+#if defined(__x86_64__)
+  return (long)regs.rax;
+#elif defined(__aarch64__)
+  return (long)regs.regs[0];
+#endif
+}
+
+/* Runs it to its next entry to or return from a system call. */
+static bool step(int pid) {
+  int status;
+  for (unsigned tries = 0; tries < 10; tries++) {
+    if (ptrace(PTRACE_SYSCALL, pid, 0, 0) < 0 || waitpid(pid, &status, __WALL) < 0 || !WIFSTOPPED(status)) return false;
+    if (WSTOPSIG(status) == (SIGTRAP | 0x80)) return true;
+  }
+  return false;
+}
+
+/* 0: not met in time. 1: injected; 2: and it returned 0 or more. */
+static int attack(int pid, const long call[3]) {
+  int status, result = 0;
+  if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) < 0) return 0;
+  if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status) &&
+      is_copy(pid) && step(pid) && is_copy(pid) && call_instead(pid, call)) {
+    result = 1;
+    if (step(pid) && result_of(pid) >= 0) result = 2;
+  }
+  if (result > 0) kill(pid, SIGKILL);
+  ptrace(PTRACE_DETACH, pid, 0, 0);
+  return result;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 5) return 2;
+  const long call[3] = {atol(argv[1]), atol(argv[2]), atol(argv[3])};
+  long end = now_ms() + atol(argv[4]);
+  unsigned injected = 0, succeeded = 0;
+  puts("lies in wait");
+  fflush(stdout);
+  while (now_ms() < end) {
+    int pid = newest();
+    if (!is_copy(pid)) continue;
+    int result = attack(pid, call);
+    injected += result > 0;
+    succeeded += result > 1;
+  }
+  printf("injected %u, succeeded %u\n", injected, succeeded);
+}

@@ -1,0 +1,80 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startHostAgent } from "../agent/host-agent.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+
+const CONTAINERS = 100;
+/** Each changes places with an empty directory, with what is mounted on it. */
+const SWAPPED = ["proc", "sys", "dev"];
+
+/** Another process renames the directories that a container's mounts lie on, while its masks are made in them. */
+describeInNamespaces("a rootfs whose mount points are renamed", () => {
+  let machine: Awaited<ReturnType<typeof startHostAgent>>;
+  let pod: Pod;
+  let rootfs: string;
+  beforeAll(async () => {
+    machine = await startHostAgent();
+    pod = await Pod.open(machine);
+    rootfs = machine.rootfs("renamed");
+    for (const name of SWAPPED) for (const end of ["", ".x"]) mkdirSync(join(rootfs, name + end), { recursive: true });
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  function startSwapper(): ChildProcess {
+    const program = join(rootfs, "bin/swapper");
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    execFileSync("gcc", [...flags, join(import.meta.dirname, "../scenarios/swapper.c"), "-o", program]);
+    return spawn(
+      program,
+      SWAPPED.flatMap((name) => [join(rootfs, name), join(rootfs, `${name}.x`)]),
+      { stdio: "inherit" },
+    );
+  }
+
+  /** Makes a container, and tells each of its mounts: what of the file system, its name, whether it is writable. */
+  async function mountsOfOne(): Promise<string[]> {
+    const { Mounts = [], Linux } = ociSpec(rootfs, []);
+    const tmpfs = { source: "t", destination: "/dev/small", type: "tmpfs", options: ["ro"] };
+    const id = await pod.create(["true"], { Mounts: [...(Mounts ?? []), tmpfs], Linux }, rootfs);
+    const table = await machine.shell(`cat /proc/$(cat /sys/fs/cgroup/${id}/cgroup.procs)/mountinfo`);
+    await pod.remove(id);
+    const lines = table.trim().split("\n");
+    const told = lines.map((line) => {
+      const [, , , root = "", target = "", options = ""] = line.split(" ");
+      const name = target.split("/").at(-1)?.replace(/\.x$/, "");
+      return `${target === "/" ? "root" : root} on ${name}, ${options.slice(0, 2)}`;
+    });
+    return told.sort();
+  }
+
+  it("leaves no container without a mask or a read-only path", async () => {
+    const expected = await mountsOfOne();
+    expect(expected).toEqual(expect.arrayContaining([expect.stringMatching(/null on keys,/), "/sys on sys, ro"]));
+    const swapper = startSwapper();
+    const exit = once(swapper, "exit");
+    const failures: string[] = [];
+    const wrong: string[][] = [];
+    try {
+      for (let count = 0; count < CONTAINERS; count++) {
+        const found = await mountsOfOne().catch((error: Error) => void failures.push(error.message));
+        if (found !== undefined && found.join() !== expected.join()) wrong.push(found);
+      }
+      expect(swapper.exitCode).toBe(null);
+    } finally {
+      swapper.kill("SIGKILL");
+      await exit;
+    }
+    for (const line of failures) expect(line).toMatch(/^[^\n]+: E\w+ [^\n]+$/);
+    expect(wrong).toEqual([]);
+    // It may fail, but is not to be what mostly happens.
+    expect(failures.length, failures.join("\n")).toBeLessThan(CONTAINERS / 2);
+  });
+});
