@@ -1,11 +1,8 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { removeTree } from "../../image/remove-tree.ts";
 import { makeRootfs, makeSharedFolder, rootfsPlace } from "./shared-folder.ts";
-
-const NOBODY = 65_534;
 
 let directory: string;
 
@@ -36,25 +33,4 @@ test("a shared folder is ours alone, and goes with what is in it", async () => {
   await folder.remove();
   await folder.remove();
   expect(existsSync(folder.directory)).toBe(false);
-});
-
-test("directories that their owner may not write go too", async () => {
-  // Root may write everywhere, and the usual directory for temporary files may be closed to others.
-  const place = mkdtempSync("/tmp/guestd-folder-");
-  const rootfs = join(place, "rootfs");
-  const isRoot = process.getuid?.() === 0;
-  try {
-    if (isRoot) {
-      chownSync(place, NOBODY, NOBODY);
-      process.seteuid?.(NOBODY);
-    }
-    mkdirSync(join(rootfs, "closed/deeper"), { recursive: true });
-    writeFileSync(join(rootfs, "closed/deeper/file"), "");
-    for (const path of ["closed/deeper", "closed"]) chmodSync(join(rootfs, path), 0o500);
-    await removeTree(rootfs);
-    expect(existsSync(rootfs)).toBe(false);
-  } finally {
-    if (isRoot) process.seteuid?.(0);
-    rmSync(place, { recursive: true, force: true });
-  }
 });
