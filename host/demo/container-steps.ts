@@ -1,6 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
+import { readInRoot } from "../image/read-in-root.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import { rootfsPlace } from "../sandbox/shared-folder.ts";
 import type { UnpackedImage } from "../sandbox/unpack-rootfs.ts";
@@ -43,7 +42,7 @@ async function runHello(demo: Demo, say: Say): Promise<void> {
   expect(code === 0, `its exit code is ${code}`);
   await demo.guest.client.agent.removeContainer({ container_id: "hello" });
   const { host } = rootfsPlace(demo.guest.folder.directory, ROOTFS);
-  const note = await readFile(join(host, "root/note"), "utf8");
+  const note = readInRoot(host, "/root/note", 100) ?? "";
   say(`the host reads /root/note in the shared folder: "${note.trim()}"`);
 }
 

@@ -7,7 +7,7 @@ import { Interrupts } from "../interrupts.ts";
 import { consoleFile } from "../kept-guest.ts";
 import { print } from "../print.ts";
 import { StateStore } from "../state-store.ts";
-import { findContainer, findTarget, type TargetFlags, withTarget } from "../target.ts";
+import { checkedAddress, findContainer, findTarget, type TargetFlags, withTarget } from "../target.ts";
 
 interface LogsFlags extends TargetFlags {
   readonly follow?: true;
@@ -52,7 +52,7 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
     if (target.guest === undefined) throw new CliError("logs: --console is known for guests of guestctl only");
     return printFile(consoleFile(store, target.guest.name));
   }
-  await printLog(target.guest?.logAddress ?? target.address, flags);
+  await printLog(target.guest === undefined ? target.address : checkedAddress(target.guest.logAddress), flags);
 }
 
 async function printLog(address: string, flags: LogsFlags): Promise<void> {
