@@ -5,7 +5,7 @@ const STICKY = 0o1000;
 const BY_OTHERS = 0o022;
 
 /** A folder that others can read, write or replace. */
-export class FolderError extends Error {
+class FolderError extends Error {
   override readonly name = "FolderError";
 }
 
