@@ -43,30 +43,6 @@ export function resolveDirectory(root: string, parts: readonly string[], missing
   return [root, ...resolved].join("/");
 }
 
-/** The path of an existing regular file inside `root`, links followed inside; undefined when there is none. */
-export function resolveFile(root: string, file: string): string | undefined {
-  let parts = file.split("/");
-  for (let links = 0; links <= MAX_LINKS; links++) {
-    const name = parts.pop() ?? "";
-    let directory: string;
-    try {
-      directory = resolveDirectory(root, parts, (path) => {
-        throw new ImageError(`${path} is missing`);
-      });
-    } catch {
-      return undefined;
-    }
-    const path = `${directory}/${name}`;
-    const found = name === "" || name === "." || name === ".." ? undefined : lstat(path);
-    if (!found?.isSymbolicLink()) return found?.isFile() ? path : undefined;
-    const target = readlinkSync(path);
-    parts = target.startsWith("/")
-      ? target.split("/")
-      : [...directory.slice(root.length).split("/"), ...target.split("/")];
-  }
-  return undefined;
-}
-
 /** Does not follow a link that the path ends with; undefined when there is nothing, also as it would be below a file or a link to itself. */
 export function lstat(path: string): Stats | undefined {
   try {

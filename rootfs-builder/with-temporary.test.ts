@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -45,6 +45,18 @@ describe("withTemporary", () => {
     await withTemporary(directory, async () => {});
     expect((await readdir(directory)).sort()).toEqual([running, "guest.img"]);
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "leaves alone what another user has made under such a name (needs root)",
+    async () => {
+      const { pid: ended } = spawnSync("true");
+      const planted = join(directory, `.building-${ended}-abc`);
+      await mkdir(join(planted, "sub"), { recursive: true });
+      await chown(planted, 65_534, 65_534);
+      await withTemporary(directory, async () => {});
+      expect(await readdir(planted)).toEqual(["sub"]);
+    },
+  );
 
   test("removes folders that their owner may not enter, also those of killed builds", async () => {
     const { pid: ended } = spawnSync("true");

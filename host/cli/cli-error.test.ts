@@ -14,3 +14,8 @@ test("of an error and one while cleaning up, the first is told", () => {
 test("whatever is thrown has a line", () => {
   expect([oneLine("text"), oneLine(new Error("")), oneLine(undefined)]).toEqual(["text", "it failed", "undefined"]);
 });
+
+test("an agent's words say nothing to the terminal, and not more than a screen of it", () => {
+  expect(oneLine(new Error("exec \u001b]0;title\u0007"))).toBe("exec \\u001b]0;title\\u0007");
+  expect(oneLine(new Error("x".repeat(4 << 20)))).toHaveLength(4002);
+});

@@ -3,10 +3,16 @@ export class CliError extends Error {
   override readonly name = "CliError";
 }
 
+import { visibleLine } from "../visible.ts";
+
+/** Characters of an error: an agent's may have 4 MiB. */
+const LONGEST = 4000;
+
 /** What a person is told of anything thrown: one line, without a stack. */
 export function oneLine(error: unknown): string {
   if (error instanceof SuppressedError) return oneLine(error.suppressed);
   const text = error instanceof Error ? error.message : String(error);
   const [first = ""] = text.split("\n", 1);
-  return first.replace(/; its console's last lines:$/, "; --verbose shows its console").trim() || "it failed";
+  const line = first.replace(/; its console's last lines:$/, "; --verbose shows its console").trim();
+  return visibleLine(line.length > LONGEST ? `${line.slice(0, LONGEST)} …` : line) || "it failed";
 }

@@ -1,16 +1,14 @@
-import { dirname } from "node:path";
 import type { Image } from "../../image/read-image.ts";
-import { removeTree } from "../../image/remove-tree.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
-import { makeSharedFolder, rootfsPlace } from "../sandbox/shared-folder.ts";
+import { makeSharedFolder, removeContainer, rootfsPlace } from "../sandbox/shared-folder.ts";
 import { unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import { bootKeptGuest, type KeptGuestOptions } from "./kept-guest.ts";
 import type { GuestRecord, StateStore } from "./state-store.ts";
-import { connectTo } from "./target.ts";
+import { connectTo, sharedFolderOf } from "./target.ts";
 
 /** All that a container needs before it can be created. Disposal ends what was begun for it, orderly or not. */
 export interface PreparedRun extends AsyncDisposable {
@@ -57,7 +55,7 @@ export async function prepareInOwnGuest(
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const unpacking = own
     ? Promise.resolve({ config: {} })
-    : unpackRootfs(image.path, rootfs, { ...named(image), signal });
+    : unpackRootfs(image.path, folder.directory, container, { ...named(image), signal });
   const booting = bootKeptGuest(store, { ...options, signal }, folder);
   for (const part of [unpacking, booting]) part.catch((error: unknown) => failed.abort(error));
   const [unpacked, booted] = await Promise.allSettled([unpacking, booting]);
@@ -88,14 +86,13 @@ export async function prepareInGuest(
 ): Promise<PreparedRun> {
   if (image === GUEST_ROOT) {
     const rootfs = guestRootPlace(container);
-    const parts = { address: guest.address, rootfs, config: {}, guest: guest.name, remove: async () => undefined };
-    return inRunningGuest({ ...parts, ...guestRootStorages(rootfs) });
+    return inRunningGuest({ guest, rootfs, config: {}, remove: async () => undefined, ...guestRootStorages(rootfs) });
   }
-  const rootfs = rootfsPlace(guest.folder, container);
-  const remove = () => removeTree(dirname(rootfs.host));
+  const directory = sharedFolderOf(guest);
+  const { config } = await unpackRootfs(image.path, directory, container, { ...named(image), signal });
+  const remove = () => removeContainer(directory, container);
   try {
-    const { config } = await unpackRootfs(image.path, rootfs, { ...named(image), signal });
-    return inRunningGuest({ address: guest.address, rootfs, config, guest: guest.name, remove });
+    return await inRunningGuest({ guest, rootfs: rootfsPlace(directory, container), config, remove });
   } catch (error) {
     await remove();
     throw error;
@@ -115,21 +112,21 @@ export async function prepareAtAddress(address: string, rootfs: string, hostname
   }
 }
 
-async function inRunningGuest(parts: {
-  readonly address: string;
-  readonly rootfs: RootfsPlace;
-  readonly config: Image["config"];
-  readonly storages?: readonly Init<grpc.Storage>[];
-  readonly guest?: string;
+interface RunningParts extends Pick<PreparedRun, "rootfs" | "config" | "storages"> {
+  readonly guest?: GuestRecord;
+  /** Where no guest of ours is meant. */
+  readonly address?: string;
   readonly remove: () => Promise<void>;
-}): Promise<PreparedRun> {
-  const { address, remove, ...rest } = parts;
-  const client = await connectTo({ address });
+}
+
+async function inRunningGuest({ guest, address = "", remove, ...rest }: RunningParts): Promise<PreparedRun> {
+  const client = await connectTo(guest === undefined ? { address } : { address: guest.address, guest });
   const close = async () => {
     await client.close();
     await remove();
   };
-  return { ...rest, client, end: close, [Symbol.asyncDispose]: close };
+  const name = guest === undefined ? {} : { guest: guest.name };
+  return { ...rest, ...name, client, end: close, [Symbol.asyncDispose]: close };
 }
 
 function guestRootPlace(container: string): RootfsPlace {

@@ -7,7 +7,7 @@ import { CliError } from "./cli-error.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import type { ProcessFlags } from "./process-flags.ts";
-import { serveProcess } from "./serve-process.ts";
+import { leaveAfter, serveProcess } from "./serve-process.ts";
 import type { StateStore } from "./state-store.ts";
 
 export interface ContainerRun {
@@ -31,6 +31,8 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   const process_ = { container_id: run.id, exec_id: run.id };
   const remove = () => client.agent.removeContainer({ container_id: run.id, timeout: REMOVE_SECONDS });
   let created = false;
+  // From the start of the process on they go there, also those that come before.
+  run.interrupts.take((_signal, times) => leaveAfter(client, times));
   try {
     const spec = specOf(prepared, run.options);
     await client.agent.createContainer({ ...process_, OCI: spec, storages: [...(prepared.storages ?? [])] });

@@ -2,7 +2,6 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { CliError } from "./cli-error.ts";
 import { type GuestRecord, type ProcessRecord, StateStore } from "./state-store.ts";
 
 let root: string;
@@ -94,7 +93,9 @@ test("environments stay between us", () => {
 test("a directory that others can read is not used", () => {
   store.directory("one");
   chmodSync(root, 0o755);
-  expect(() => store.writeGuest(guest("one"))).toThrow(CliError);
+  for (const use of [() => store.writeGuest(guest("one")), () => store.guests(), () => store.processes("one")]) {
+    expect(use).toThrow("others can reach it");
+  }
 });
 
 test("a damaged file is named", () => {

@@ -1,5 +1,6 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkPrivateFolder, makePrivateFolder } from "../private-folder.ts";
 import type { BootTimeline } from "../sandbox/boot-timeline.ts";
 import { CliError } from "./cli-error.ts";
 import { isAlive, type ProcessOwner, thisProcess } from "./process-owner.ts";
@@ -9,7 +10,7 @@ export interface GuestRecord {
   readonly name: string;
   readonly address: string;
   readonly logAddress: string;
-  /** The shared folder on the host. */
+  /** On the host, the folder with the one that it shares. */
   readonly folder: string;
   readonly accelerator: string;
   readonly memoryMib: number;
@@ -43,7 +44,8 @@ const PROCESS_FILE = /^process-.+\.json$/;
 
 /**
  * What this user's guestctl processes tell each other: a directory per guest, with a file for the guest and one per
- * process. A guest whose owner is gone is taken away when it is next seen.
+ * process. A guest whose owner is gone is taken away when it is next seen. That the folder is this user's alone is checked
+ * whenever it is used, be it to read: every method may throw FolderError.
  */
 export class StateStore {
   readonly #root: string;
@@ -54,17 +56,20 @@ export class StateStore {
 
   /** The guests that run, by name. */
   guests(): readonly GuestRecord[] {
-    return names(this.#root).flatMap((name) => {
+    const root = checkPrivateFolder(this.#root);
+    if (root === undefined) return [];
+    return names(root).flatMap((name) => {
       const owner = this.owner(name);
       if (owner !== undefined && !isAlive(owner)) this.removeGuest(name);
-      else if (owner !== undefined) return read<GuestRecord>(join(this.#root, name, GUEST_FILE)) ?? [];
+      else if (owner !== undefined) return read<GuestRecord>(join(root, name, GUEST_FILE)) ?? [];
       return [];
     });
   }
 
   /** The process that keeps a guest, or is about to. */
   owner(guest: string): ProcessOwner | undefined {
-    return read<ProcessOwner>(join(this.#root, guest, OWNER_FILE));
+    const directory = this.#existing(guest);
+    return directory === undefined ? undefined : read<ProcessOwner>(join(directory, OWNER_FILE));
   }
 
   /** Makes a guest's name this process's. Throws CliError when another one has it. */
@@ -82,8 +87,7 @@ export class StateStore {
 
   /** The directory of a guest, made if need be: for its record, its console and its outputs. */
   directory(guest: string): string {
-    makePrivate(this.#root);
-    const path = join(this.#root, guest);
+    const path = join(makePrivateFolder(this.#root), guest);
     mkdirSync(path, { mode: 0o700, recursive: true });
     return path;
   }
@@ -93,12 +97,14 @@ export class StateStore {
   }
 
   removeGuest(name: string): void {
-    rmSync(join(this.#root, name), { recursive: true, force: true });
+    const directory = this.#existing(name);
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
   }
 
   /** First processes and execs of a guest, oldest first. */
   processes(guest: string): readonly ProcessRecord[] {
-    const directory = join(this.#root, guest);
+    const directory = this.#existing(guest);
+    if (directory === undefined) return [];
     const files = names(directory).filter((name) => PROCESS_FILE.test(name));
     const records = files.flatMap((name) => read<ProcessRecord>(join(directory, name)) ?? []);
     return records.sort((a, b) => a.startedAt.localeCompare(b.startedAt));
@@ -110,10 +116,18 @@ export class StateStore {
 
   /** With a container's first process its execs go as well. */
   removeProcess(guest: string, { container, exec }: Pick<ProcessRecord, "container" | "exec">): void {
+    const directory = this.#existing(guest);
+    if (directory === undefined) return;
     for (const record of this.processes(guest)) {
       const meant = record.container === container && (exec === container || record.exec === exec);
-      if (meant) rmSync(join(this.#root, guest, processFile(record)), { force: true });
+      if (meant) rmSync(join(directory, processFile(record)), { force: true });
     }
+  }
+
+  /** Where a guest's directory is if it is there. */
+  #existing(guest: string): string | undefined {
+    const root = checkPrivateFolder(this.#root);
+    return root === undefined ? undefined : join(root, guest);
   }
 }
 
@@ -123,15 +137,7 @@ function processFile({ container, exec }: Pick<ProcessRecord, "container" | "exe
 }
 
 function defaultRoot(): string {
-  return join(process.env["XDG_RUNTIME_DIR"] || "/tmp", `guestd-${process.getuid?.() ?? 0}`);
-}
-
-/** Below /tmp anybody may have made it before us. */
-function makePrivate(root: string): void {
-  mkdirSync(root, { mode: 0o700, recursive: true });
-  const { uid, mode } = lstatSync(root);
-  const isOurs = uid === process.getuid?.() && (mode & 0o170_077) === 0o40_000;
-  if (!isOurs) throw new CliError(`${root}: not a directory that only this user can read: remove it`);
+  return join(process.env["XDG_RUNTIME_DIR"] || "/tmp", `guestd-${process.geteuid?.() ?? 0}`);
 }
 
 function names(directory: string): readonly string[] {

@@ -1,5 +1,8 @@
+import { dirname } from "node:path";
 import type { Command } from "commander";
+import { parseAddress } from "../client/address.ts";
 import { type AgentClient, connect } from "../client/agent-client.ts";
+import { checkPrivateFolder } from "../private-folder.ts";
 import { CliError } from "./cli-error.ts";
 import type { GuestRecord, ProcessRecord, StateStore } from "./state-store.ts";
 
@@ -61,8 +64,25 @@ export function findContainer(store: StateStore, flags: TargetFlags, text: strin
   return { address: guest.address, guest, container: record.container, record };
 }
 
-export function connectTo(target: Target): Promise<AgentClient> {
-  return connect(target.address);
+export async function connectTo(target: Target): Promise<AgentClient> {
+  return connect(target.guest === undefined ? target.address : checkedAddress(target.address));
+}
+
+/**
+ * The address of a guest of ours, whose socket must be in a folder of this user: one that ended may have left its name in
+ * /tmp to others. Throws FolderError.
+ */
+export function checkedAddress(text: string): string {
+  const address = parseAddress(text);
+  if (address.kind !== "vsock") checkPrivateFolder(dirname(address.path));
+  return text;
+}
+
+/** The folder that a guest of ours shares, which must be this user's. Throws CliError or FolderError. */
+export function sharedFolderOf(guest: GuestRecord): string {
+  const folder = checkPrivateFolder(guest.folder);
+  if (folder === undefined) throw new CliError(`guest ${guest.name}: its shared folder is gone: it is ending`);
+  return folder;
 }
 
 function firstProcesses(store: StateStore, guest: GuestRecord): readonly ProcessRecord[] {

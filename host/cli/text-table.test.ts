@@ -11,6 +11,10 @@ test("columns are as wide as their longest cell, without blanks at the end", () 
   ).toBe("A     B\nlong\nx     y\n");
 });
 
+test("a cell stays in its column and says nothing to the terminal, whatever a guest puts into it", () => {
+  expect(textTable([["a\u001b[2J\nfake", "\u009b1m"]])).toBe("a\\u001b[2J\\u000afake  \\u009b1m\n");
+});
+
 test("sizes have the unit that leaves few digits", () => {
   expect([0, 1023, 1536, 10 * 2 ** 20, 3 * 2 ** 40].map(sizeText)).toEqual([
     "0 B",

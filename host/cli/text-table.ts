@@ -1,5 +1,11 @@
-/** Columns as wide as their longest cell of at most `widest` characters; the last one is not padded. */
-export function textTable(rows: readonly (readonly string[])[], widest = Number.POSITIVE_INFINITY): string {
+import { visibleLine } from "../visible.ts";
+
+/**
+ * Columns as wide as their longest cell of at most `widest` characters; the last one is not padded. Cells may come from a
+ * guest.
+ */
+export function textTable(cells: readonly (readonly string[])[], widest = Number.POSITIVE_INFINITY): string {
+  const rows = cells.map((row) => row.map(visibleLine));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [at, { length }] of row.entries()) {

@@ -1,5 +1,7 @@
-import { type FileHandle, lstat, open, readdir, readlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { O_PATH } from "../../agent/kernel/constants.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { RpcError } from "./rpc-error.ts";
 
@@ -18,7 +20,7 @@ export interface SendOptions {
 
 /**
  * Sends a file, a link or a directory with all that is in it to `path` of the guest, by CopyFile: the agent takes it below
- * /run/kata-containers/shared/containers only. Throws RpcError, Node's errors, or an Error for what is none of the three.
+ * /run/kata-containers/shared/containers only. Whoever changes the source meanwhile can't have a link followed. Throws RpcError, Node's errors, or an Error for what is none of the three.
  */
 export async function sendFiles(
   client: AgentClient,
@@ -26,7 +28,19 @@ export async function sendFiles(
   path: string,
   options: SendOptions = {},
 ): Promise<void> {
-  const stat = await lstat(source);
+  await sendEntry(client, { source, place: source }, path, options);
+}
+
+/** Where an entry is, for people and for system calls: the latter by way of its directory, which is held open. */
+interface Entry {
+  readonly source: string;
+  readonly place: string;
+}
+
+async function sendEntry(client: AgentClient, { source, place }: Entry, path: string, options: SendOptions) {
+  await using entry = await open(place, O_PATH | constants.O_NOFOLLOW);
+  const stat = await entry.stat();
+  const itself = `/proc/self/fd/${entry.fd}`;
   const send = async (data: Uint8Array, size: number, offset: number) => {
     const { uid, gid } = options.owner ?? stat;
     await client.agent.copyFile(
@@ -36,14 +50,15 @@ export async function sendFiles(
   };
   if (stat.isDirectory()) {
     await send(new Uint8Array(), 0, 0);
-    for (const name of (await readdir(source)).toSorted()) {
-      await sendFiles(client, join(source, name), `${path}/${name}`, options);
+    for (const name of (await readdir(itself)).toSorted()) {
+      const inside = { source: join(source, name), place: `${itself}/${name}` };
+      await sendEntry(client, inside, `${path}/${name}`, options);
     }
   } else if (stat.isSymbolicLink()) {
-    const target = await readlink(source, { encoding: "buffer" });
+    const target = await readlink(place, { encoding: "buffer" });
     await send(target, target.length, 0);
   } else if (stat.isFile()) {
-    await sendContent(source, send);
+    await sendContent(source, itself, send);
   } else {
     throw new Error(`send ${source}: neither a file, a directory nor a link`);
   }
@@ -51,8 +66,8 @@ export async function sendFiles(
 
 type Send = (data: Uint8Array, size: number, offset: number) => Promise<void>;
 
-async function sendContent(source: string, send: Send): Promise<void> {
-  await using file = await open(source, "r");
+async function sendContent(source: string, place: string, send: Send): Promise<void> {
+  await using file = await open(place, "r");
   for (let tries = 1; ; tries++) {
     try {
       await sendPieces(source, file, send);

@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { imageSpec, processSpec, type RunOptions } from "../image/image-config.ts";
+import { readInRoot } from "../image/read-in-root.ts";
 import type { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import { rootfsPlace } from "../sandbox/shared-folder.ts";
 import type { UnpackedImage } from "../sandbox/unpack-rootfs.ts";
+import { visibleLine } from "../visible.ts";
 import { type Captured, capture, readUntil } from "./captured-process.ts";
 import type { Say, Step } from "./show-steps.ts";
 
@@ -43,8 +43,8 @@ async function runHello(demo: Demo, say: Say): Promise<void> {
   expect(code === 0, `its exit code is ${code}`);
   await demo.guest.client.agent.removeContainer({ container_id: "hello" });
   const { host } = rootfsPlace(demo.guest.folder.directory, ROOTFS);
-  const note = await readFile(join(host, "root/note"), "utf8");
-  say(`the host reads /root/note in the shared folder: "${note.trim()}"`);
+  const note = readInRoot(host, "/root/note", 100) ?? "";
+  say(`the host reads /root/note in the shared folder: "${visibleLine(note.trim())}"`);
 }
 
 async function execPs(demo: Demo, say: Say): Promise<void> {
@@ -118,7 +118,7 @@ async function exec({ guest: { client }, image }: Demo, args: readonly string[])
 }
 
 function lines(text: string): readonly string[] {
-  return text.trimEnd().split(/\r?\n/);
+  return text.trimEnd().split(/\r?\n/).map(visibleLine);
 }
 
 function expect(condition: boolean, otherwise: string): void {

@@ -6,7 +6,7 @@ import { chooseAccelerator } from "../machine/accelerator.ts";
 import { imagePaths, repositoryRoot } from "../machine/paths.ts";
 import { timelineText } from "../sandbox/boot-timeline.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
-import { makeSharedFolder, rootfsPlace, type SharedFolder } from "../sandbox/shared-folder.ts";
+import { makeSharedFolder, type SharedFolder } from "../sandbox/shared-folder.ts";
 import { type UnpackedImage, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import { containerSteps, ROOTFS } from "./container-steps.ts";
 import { runLines } from "./run-lines.ts";
@@ -33,7 +33,7 @@ class DemoRun implements AsyncDisposable {
 
   async #unpack(say: Say): Promise<void> {
     this.#folder = await makeSharedFolder();
-    this.#image = await unpackRootfs(IMAGE, rootfsPlace(this.#folder.directory, ROOTFS));
+    this.#image = await unpackRootfs(IMAGE, this.#folder.directory, ROOTFS);
     say(`${this.#image.layers} layer, ${this.#image.entries} entries in ${this.#folder.directory}`);
     for (const note of this.#image.notes) say(note);
   }

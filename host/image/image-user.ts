@@ -1,6 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
 import { ImageError } from "../../image/image-error.ts";
-import { resolveFile } from "../../image/resolve-in-root.ts";
+import { readInRoot } from "./read-in-root.ts";
 
 export interface ImageUser {
   readonly uid: number;
@@ -13,8 +12,8 @@ export interface ImageUser {
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * `user`, `uid`, `user:group`, … of an image or a command line → numbers, by /etc/passwd and /etc/group of the rootfs. The
- * rules of Docker: empty is root; a number needs no entry (its group is 0 then); with a group given, that is the only
+ * `user`, `uid`, `user:group`, … of an image or a command line → numbers, by /etc/passwd and /etc/group of the rootfs,
+ * which may be one that a guest writes. The rules of Docker: empty is root; a number needs no entry (its group is 0 then); with a group given, that is the only
  * one, else the user's groups come along. Throws ImageError for a name that isn't there.
  */
 export function imageUser(rootfs: string, text: string): ImageUser {
@@ -38,9 +37,7 @@ export function imageUser(rootfs: string, text: string): ImageUser {
 }
 
 function records(rootfs: string, file: string): string[][] {
-  const path = resolveFile(rootfs, file);
-  if (path === undefined || statSync(path).size > MAX_BYTES) return [];
-  const lines = readFileSync(path, "utf8").split("\n");
+  const lines = (readInRoot(rootfs, file, MAX_BYTES) ?? "").split("\n");
   return lines.filter((line) => line.trim() !== "" && !line.startsWith("#")).map((line) => line.trim().split(":"));
 }
 

@@ -24,6 +24,26 @@ describe("Console", () => {
     expect(seen).toEqual(["one", "two", "three"]);
   });
 
+  test("control characters of both kinds go", async () => {
+    const seen: string[] = [];
+    await feed(new Console({ onLine: (line) => seen.push(line) }), "a\u001b\u001b[0m[2Jb\u009b1mc\u0007\n");
+    expect(seen).toEqual(["a[2Jb1mc"]);
+  });
+
+  test("a guest that prints without end fills two files of a limit, the last lines among them", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "guestd-console-"));
+    const file = join(directory, "console.log");
+    const line = "x".repeat(4000);
+    const console = new Console({ file });
+    for (let at = 0; at < 5000; at++) console.add(line);
+    console.add("last");
+    const sizes = await Promise.all([file, `${file}.1`].map(async (path) => (await readFile(path)).length));
+    expect(sizes[1]).toBeLessThanOrEqual(8 << 20);
+    expect((sizes[0] ?? 0) + (sizes[1] ?? 0)).toBeGreaterThan(8 << 20);
+    expect((await readFile(file, "utf8")).endsWith("last\n")).toBe(true);
+    await rm(directory, { recursive: true });
+  });
+
   test("a character that is split between two pieces stays whole", async () => {
     const console = new Console();
     const bytes = Buffer.from("grüß\n");

@@ -1,11 +1,11 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, renameSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 
 export interface ConsoleOptions {
   /** How many of the last lines are kept; 2000 when left out. */
   readonly lines?: number;
-  /** Every line is appended to this file as it comes. */
+  /** Every line is appended to this file as it comes; after 8 MiB it becomes `FILE.1`, and a new one is begun. */
   readonly file?: string;
   readonly onLine?: (line: string) => void;
 }
@@ -13,13 +13,16 @@ export interface ConsoleOptions {
 /** Characters of a line; what is longer goes on as the next line. */
 const LINE_LIMIT = 4096;
 
+/** Characters of the file: a guest can print without end. */
+const FILE_LIMIT = 8 << 20;
+
 /** Lines behind an error; and with a panic, whose trace has from thirty to a hundred. */
 const LAST_WORDS = 40;
 const MOST_LAST_WORDS = 200;
 
 /** Terminal control sequences, which firmware and kernels send to a serial line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes
-const CONTROL = /\x1b\[[0-9;?]*[A-Za-z]|\x1b[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f]/g;
+const CONTROL = /\x1b\[[0-9;?]*[A-Za-z]|\x1b[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /** The lines of a text stream: the last ones in memory, all of them in a file, and someone who waits for one of them. */
 export class Console {
@@ -29,6 +32,7 @@ export class Console {
   readonly #lines: string[] = [];
   readonly #waiting = new Set<(line: string) => void>();
   #rest = "";
+  #written = 0;
 
   constructor(options: ConsoleOptions = {}) {
     this.#limit = options.lines ?? 2000;
@@ -49,7 +53,7 @@ export class Console {
     const clean = line.replace(CONTROL, "");
     this.#lines.push(clean);
     if (this.#lines.length > this.#limit) this.#lines.shift();
-    if (this.#file !== undefined) appendFileSync(this.#file, `${clean}\n`);
+    this.#write(clean);
     this.#onLine?.(clean);
     for (const check of [...this.#waiting]) check(clean);
   }
@@ -93,6 +97,16 @@ export class Console {
       this.#waiting.add(check);
       signal.addEventListener("abort", abort, { once: true });
     });
+  }
+
+  #write(line: string): void {
+    if (this.#file === undefined) return;
+    this.#written += line.length + 1;
+    if (this.#written > FILE_LIMIT) {
+      this.#written = line.length + 1;
+      renameSync(this.#file, `${this.#file}.1`);
+    }
+    appendFileSync(this.#file, `${line}\n`, { mode: 0o600 });
   }
 
   #take(text: string): void {

@@ -42,6 +42,12 @@ test("the log ends with the signal, without an error", async () => {
   expect(await collect(stop.signal)).toEqual(["one"]);
 });
 
+test("a sender that never ends a line has it cut, so that nothing grows", async () => {
+  serve = (socket) => socket.end(Buffer.alloc(1 << 20, "x"));
+  const lines = await collect();
+  expect(lines.map(({ length }) => length)).toEqual(Array(16).fill(1 << 16));
+});
+
 test("a line for people has time, level, message and the fields that differ", () => {
   const fixed = { name: "guestd", pid: 79, version: "0.1.0", source: "agent", subsystem: "agent" };
   const line = {

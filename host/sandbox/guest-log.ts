@@ -1,24 +1,41 @@
-import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
 import { dial } from "../client/dial.ts";
 
 /** vsock port of the agent's log, by convention, and the kernel's word that asks for it. */
 export const LOG_PORT = 1025;
 export const LOG_OPTION = `agent.log_vport=${LOG_PORT}`;
 
+/** Characters; the agent's own lines are far shorter. */
+const LINE_LIMIT = 64 * 1024;
+
 /** The agent's log: the lines that it kept, then each as it comes, until the guest ends or the signal is aborted. */
 export async function* guestLog(address: string, signal?: AbortSignal): AsyncGenerator<string> {
   const socket = await dial(address, signal === undefined ? {} : { signal });
-  const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
   const stop = () => socket.destroy();
   signal?.addEventListener("abort", stop, { once: true });
-  socket.on("error", stop);
-  socket.on("close", () => lines.close());
+  socket.on("error", () => undefined);
   try {
-    yield* lines;
+    yield* linesOf(socket);
+  } catch {
+    // The guest has ended, or we have.
   } finally {
     signal?.removeEventListener("abort", stop);
     socket.destroy();
   }
+}
+
+/** What is longer than a line may be goes on as the next one: the sender may be anything. */
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  const decoder = new StringDecoder("utf8");
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.write(chunk as Buffer)).split(/\r?\n/);
+    rest = lines.pop() ?? "";
+    yield* lines;
+    for (; rest.length > LINE_LIMIT; rest = rest.slice(LINE_LIMIT)) yield rest.slice(0, LINE_LIMIT);
+  }
+  if (rest !== "") yield rest;
 }
 
 /** A line of the log as a person reads it: time, level, message, and the fields that say something. */

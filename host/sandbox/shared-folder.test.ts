@@ -1,60 +1,75 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { removeTree } from "../../image/remove-tree.ts";
-import { makeRootfs, makeSharedFolder, rootfsPlace } from "./shared-folder.ts";
+import { makeSharedFolder, moveIn, removeContainer, rootfsPlace, type SharedFolder } from "./shared-folder.ts";
 
-const NOBODY = 65_534;
+let folder: SharedFolder;
 
-let directory: string;
-
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "guestd-folder-"));
+beforeEach(async () => {
+  folder = await makeSharedFolder();
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(() => folder.remove());
 
 test("a rootfs lies where Kata's hosts put it", () => {
-  expect(rootfsPlace("/share", "c1")).toEqual({
-    host: "/share/c1/rootfs",
+  expect(rootfsPlace("/folder", "c1")).toEqual({
+    host: "/folder/shared/c1/rootfs",
     guest: "/run/kata-containers/shared/containers/c1/rootfs",
   });
 });
 
-test("a rootfs can be entered by every user of the container, whatever our umask is", async () => {
-  const before = process.umask(0o077);
-  const place = rootfsPlace(directory, "c1");
-  await makeRootfs(place);
-  process.umask(before);
-  expect(statSync(place.host).mode & 0o777).toBe(0o755);
-});
-
-test("a shared folder is ours alone, and goes with what is in it", async () => {
-  const folder = await makeSharedFolder();
-  expect(statSync(folder.directory).mode & 0o777).toBe(0o700);
-  mkdirSync(join(folder.directory, "c1"));
+test("a shared folder goes with what is in it", async () => {
+  mkdirSync(join(folder.share.directory, "c1"));
   await folder.remove();
   await folder.remove();
   expect(existsSync(folder.directory)).toBe(false);
 });
 
-test("directories that their owner may not write go too", async () => {
-  // Root may write everywhere, and the usual directory for temporary files may be closed to others.
-  const place = mkdtempSync("/tmp/guestd-folder-");
-  const rootfs = join(place, "rootfs");
-  const isRoot = process.getuid?.() === 0;
-  try {
-    if (isRoot) {
-      chownSync(place, NOBODY, NOBODY);
-      process.seteuid?.(NOBODY);
-    }
-    mkdirSync(join(rootfs, "closed/deeper"), { recursive: true });
-    writeFileSync(join(rootfs, "closed/deeper/file"), "");
-    for (const path of ["closed/deeper", "closed"]) chmodSync(join(rootfs, path), 0o500);
-    await removeTree(rootfs);
-    expect(existsSync(rootfs)).toBe(false);
-  } finally {
-    if (isRoot) process.seteuid?.(0);
-    rmSync(place, { recursive: true, force: true });
+test("a guest that opens its share to everyone opens it to nobody on the host", () => {
+  writeFileSync(join(folder.share.directory, "tool"), "", { mode: 0o755 });
+  chmodSync(join(folder.share.directory, "tool"), 0o4755);
+  chmodSync(folder.share.directory, 0o777);
+  expect(join(folder.share.directory, "..")).toBe(folder.directory);
+  expect(statSync(folder.directory).mode & 0o777).toBe(0o700);
+});
+
+test("what a guest has put in a container's place is neither followed nor replaced", async () => {
+  const outside = join(folder.directory, "outside");
+  mkdirSync(outside);
+  const plants: ((place: string) => void)[] = [
+    (place) => symlinkSync(outside, place),
+    (place) => symlinkSync("/nonexistent", place),
+    (place) => writeFileSync(place, ""),
+    (place) => mkdirSync(join(place, "rootfs"), { recursive: true }),
+  ];
+  for (const [at, plant] of plants.entries()) {
+    const made = join(folder.directory, `made-${at}`);
+    mkdirSync(made);
+    plant(join(folder.share.directory, `c${at}`));
+    await expect(moveIn(folder.directory, `c${at}`, made)).rejects.toThrow(
+      `container c${at}: the guest's shared folder has that name already: choose another`,
+    );
+    await removeContainer(folder.directory, `c${at}`);
+    await moveIn(folder.directory, `c${at}`, made);
+    expect(lstatSync(join(folder.share.directory, `c${at}`)).isDirectory()).toBe(true);
   }
+  expect(readdirSync(outside)).toEqual([]);
+});
+
+test("links that a guest leaves are removed, not what they point at", async () => {
+  const outside = join(folder.directory, "outside");
+  mkdirSync(join(outside, "rootfs"), { recursive: true });
+  symlinkSync(outside, join(folder.share.directory, "c1"));
+  await removeContainer(folder.directory, "c1");
+  expect(() => readlinkSync(join(folder.share.directory, "c1"))).toThrow("ENOENT");
+  expect(readdirSync(outside)).toEqual(["rootfs"]);
 });

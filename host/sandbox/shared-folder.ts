@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onProcessEnd } from "../../image/process-end.ts";
@@ -10,7 +10,14 @@ import type { Share } from "../machine/virtiofs.ts";
 export const SHARED_TAG = "kataShared";
 export const SHARED_IN_GUEST = "/run/kata-containers/shared/containers";
 
-/** A directory of the host that a guest mounts, with one directory for each container in it. */
+/** Milliseconds in which a guest may keep making files while they are removed; the rest goes with the guest. */
+const REMOVE_LIMIT_MS = 20_000;
+
+/**
+ * A folder of the host with a directory in it that a guest mounts, which has one for each container. The folder itself is
+ * this user's alone and no guest reaches it: what the host makes is made beside that directory, and moved in by one rename
+ * when it is whole. From then on the host follows no name in there: it reads by `readInRoot`, and removes by `removeTree`.
+ */
 export interface SharedFolder {
   readonly directory: string;
   readonly share: Share;
@@ -20,11 +27,12 @@ export interface SharedFolder {
 
 /** Makes an empty one in the temporary directory; it is removed with this process if not before. */
 export async function makeSharedFolder(): Promise<SharedFolder> {
-  const directory = await mkdtemp(join(tmpdir(), "guestd-share-"));
+  const directory = await realpath(await mkdtemp(join(tmpdir(), "guestd-share-")));
   const forget = onProcessEnd(() => removeTreeSync(directory));
+  await mkdir(sharedIn(directory));
   return {
     directory,
-    share: { tag: SHARED_TAG, directory },
+    share: { tag: SHARED_TAG, directory: sharedIn(directory) },
     async remove() {
       await removeTree(directory);
       forget();
@@ -32,13 +40,27 @@ export async function makeSharedFolder(): Promise<SharedFolder> {
   };
 }
 
-/** Where the rootfs of a container lies in a shared folder, and in the guest. */
+/** Where the rootfs of a container lies on the host, for those who don't follow names in there, and in the guest. */
 export function rootfsPlace(directory: string, container: string): RootfsPlace {
-  return { host: join(directory, container, "rootfs"), guest: `${SHARED_IN_GUEST}/${container}/rootfs` };
+  return { host: join(sharedIn(directory), container, "rootfs"), guest: `${SHARED_IN_GUEST}/${container}/rootfs` };
 }
 
-/** Makes the container's empty rootfs; its own users, too, have to get into it, whatever our umask is. */
-export async function makeRootfs({ host }: RootfsPlace): Promise<void> {
-  await mkdir(host, { recursive: true });
-  await chmod(host, 0o755);
+/** Moves a container's finished directory to where the guest sees it. Rejects when the guest has something of that name. */
+export async function moveIn(directory: string, container: string, made: string): Promise<void> {
+  try {
+    await rename(made, join(sharedIn(directory), container));
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(code)) throw error;
+    throw new Error(`container ${container}: the guest's shared folder has that name already: choose another`);
+  }
+}
+
+/** Removes a container's directory under the eyes of its guest, which may write there. */
+export async function removeContainer(directory: string, container: string): Promise<void> {
+  await removeTree(join(sharedIn(directory), container), { limitMs: REMOVE_LIMIT_MS });
+}
+
+function sharedIn(directory: string): string {
+  return join(directory, "shared");
 }

@@ -1,7 +1,9 @@
+import { chmod, mkdir, mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
 import { type Image, readImage } from "../../image/read-image.ts";
-import type { RootfsPlace } from "../image/image-config.ts";
+import { removeTree } from "../../image/remove-tree.ts";
 import { type UnpackOptions, type UnpackReport, unpack } from "../image/unpack.ts";
-import { makeRootfs } from "./shared-folder.ts";
+import { moveIn } from "./shared-folder.ts";
 
 export interface UnpackedImage extends UnpackReport {
   /** Env, Cmd, Entrypoint, User, WorkingDir. */
@@ -9,14 +11,28 @@ export interface UnpackedImage extends UnpackReport {
   readonly layers: number;
 }
 
-/** Unpacks the image file or directory `path` to the place of a container's rootfs. Throws ImageError. */
+/**
+ * Unpacks the image file or directory `path` out of reach of the guest that has the shared folder `directory`, then moves it
+ * to the container's place there. Throws ImageError, or Error when the guest has taken that place.
+ */
 export async function unpackRootfs(
   path: string,
-  place: RootfsPlace,
+  directory: string,
+  container: string,
   options: UnpackOptions & { readonly name?: string } = {},
 ): Promise<UnpackedImage> {
   await using image = await readImage(path, options.name === undefined ? {} : { name: options.name });
-  await makeRootfs(place);
-  const report = await unpack(image, place.host, options);
-  return { ...report, config: image.config, layers: image.layers.length };
+  const staging = await mkdtemp(join(directory, "unpacking-"));
+  try {
+    const made = join(staging, container);
+    const rootfs = join(made, "rootfs");
+    await mkdir(rootfs, { recursive: true });
+    // The container's own users, too, have to get into it, whatever our umask is.
+    for (const each of [made, rootfs]) await chmod(each, 0o755);
+    const report = await unpack(image, rootfs, options);
+    await moveIn(directory, container, made);
+    return { ...report, config: image.config, layers: image.layers.length };
+  } finally {
+    await removeTree(staging);
+  }
 }

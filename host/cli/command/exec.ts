@@ -3,7 +3,7 @@ import { processSpec } from "../../image/image-config.ts";
 import { Interrupts } from "../interrupts.ts";
 import { type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
 import { randomName } from "../random-name.ts";
-import { serveProcess } from "../serve-process.ts";
+import { leaveAfter, serveProcess } from "../serve-process.ts";
 import { StateStore } from "../state-store.ts";
 import { type ContainerTarget, connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
 
@@ -35,6 +35,7 @@ async function exec(text: string, args: readonly string[], flags: ExecFlags): Pr
   const id = { container_id: target.container, exec_id: randomName("x") };
   using interrupts = new Interrupts();
   await using client = await connectTo(target);
+  interrupts.take((_signal, times) => leaveAfter(client, times));
   await client.agent.execProcess({ ...id, process: process_ });
   const { guest, record } = target;
   const entry = { container: id.container_id, exec: id.exec_id };

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { explainMessage } from "../../../agent/service/explain-spec.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
 import { readConfig } from "../../oci/config-json.ts";
+import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { StateStore } from "../state-store.ts";
 import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
@@ -41,7 +42,7 @@ async function explain(container: string | undefined, flags: ExplainFlags): Prom
     throw new CliError("explain: say either a container or --spec with a config.json");
   }
   const steps = flags.spec === undefined ? await ask(container ?? "", flags) : explainMessage(readConfig(flags.spec));
-  process.stdout.write(flags.json ? `${JSON.stringify(steps, null, 2)}\n` : stepsText(steps));
+  process.stdout.write(flags.json ? visible(`${JSON.stringify(steps, null, 2)}\n`) : stepsText(steps));
 }
 
 /** A line for each operation, in order: what, on what, why. Exported for its test. */

@@ -4,6 +4,7 @@ import type { Check } from "../../../rootfs-builder/inspect/check.ts";
 import type { Inspected, Inspection } from "../../../rootfs-builder/inspect/inspect-path.ts";
 import type { Manifest } from "../../../rootfs-builder/manifest/manifest.ts";
 import type { PartLine } from "../../../rootfs-builder/manifest/part-table.ts";
+import { visible, visibleLine } from "../../visible.ts";
 import { sizeText, textTable } from "../text-table.ts";
 
 interface InspectFlags {
@@ -42,7 +43,7 @@ async function inspect(path: string, { json, ...options }: InspectFlags): Promis
   const { files, checks, manifest } = inspection;
   const parts = manifest === undefined ? [] : partTable(manifest);
   process.stdout.write(
-    json ? `${JSON.stringify(asJson(inspection, parts), undefined, 2)}\n` : describe(inspection, parts),
+    json ? visible(`${JSON.stringify(asJson(inspection, parts), undefined, 2)}\n`) : describe(inspection, parts),
   );
   if (![...files.flatMap((one) => one.checks), ...checks].every(({ ok }) => ok)) process.exitCode = 1;
 }
@@ -79,7 +80,7 @@ function title({ file, kind, bytes, tree, release }: Inspected): string {
     ...(release === undefined ? [] : [`Linux ${release}`]),
     ...(tree === undefined ? [] : [`${tree.size} entries`]),
   ];
-  return `${colors.bold(file)}  ${[kind, ...more].join(", ")}`;
+  return `${colors.bold(visibleLine(file))}  ${visibleLine([kind, ...more].join(", "))}`;
 }
 
 function lines(checks: readonly Check[]): string {

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
+import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 
 const HELP = `
@@ -18,7 +19,7 @@ export function addImageSbom(image: Command): void {
     .argument("<path>", "an image, or the folder of a build")
     .addHelpText("after", HELP)
     .action(async (path: string) => {
-      process.stdout.write(await readSbom(path));
+      process.stdout.write(visible(await readSbom(path)));
     });
 }
 

@@ -1,13 +1,14 @@
 import { createReadStream, existsSync } from "node:fs";
 import type { Command } from "commander";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../sandbox/guest-log.ts";
+import { visibleLine } from "../../visible.ts";
 import { outputFile } from "../background.ts";
 import { CliError } from "../cli-error.ts";
 import { Interrupts } from "../interrupts.ts";
 import { consoleFile } from "../kept-guest.ts";
 import { print } from "../print.ts";
 import { StateStore } from "../state-store.ts";
-import { findContainer, findTarget, type TargetFlags, withTarget } from "../target.ts";
+import { checkedAddress, findContainer, findTarget, type TargetFlags, withTarget } from "../target.ts";
 
 interface LogsFlags extends TargetFlags {
   readonly follow?: true;
@@ -50,9 +51,11 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
   const target = findTarget(store, flags);
   if (flags.console) {
     if (target.guest === undefined) throw new CliError("logs: --console is known for guests of guestctl only");
-    return printFile(consoleFile(store, target.guest.name));
+    const file = consoleFile(store, target.guest.name);
+    if (existsSync(`${file}.1`)) await printFile(`${file}.1`);
+    return printFile(file);
   }
-  await printLog(target.guest?.logAddress ?? target.address, flags);
+  await printLog(target.guest === undefined ? target.address : checkedAddress(target.guest.logAddress), flags);
 }
 
 async function printLog(address: string, flags: LogsFlags): Promise<void> {
@@ -63,7 +66,7 @@ async function printLog(address: string, flags: LogsFlags): Promise<void> {
   try {
     for await (const line of guestLog(address, stop.signal)) {
       quiet?.refresh();
-      await print(`${flags.json ? line : readableLogLine(line)}\n`);
+      await print(`${visibleLine(flags.json ? line : readableLogLine(line))}\n`);
     }
   } finally {
     clearTimeout(quiet);

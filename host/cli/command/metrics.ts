@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { visible } from "../../visible.ts";
 import { pattern } from "../option-values.ts";
 import { StateStore } from "../state-store.ts";
 import { connectTo, findTarget, type TargetFlags, withTarget } from "../target.ts";
@@ -20,7 +21,7 @@ export function addMetrics(program: Command): void {
 async function metrics(flags: MetricsFlags): Promise<void> {
   await using client = await connectTo(findTarget(new StateStore(), flags));
   const { metrics: text } = await client.agent.getMetrics({});
-  process.stdout.write(flags.grep === undefined ? text : matchingSamples(text, flags.grep));
+  process.stdout.write(visible(flags.grep === undefined ? text : matchingSamples(text, flags.grep)));
 }
 
 /** Samples that match, without the comments. */

@@ -38,7 +38,7 @@ async function ps(flags: TargetFlags): Promise<void> {
 async function guestRows(guest: GuestRecord, processes: readonly ProcessRecord[]): Promise<string[][]> {
   const age = ageText(guest.bootedAt);
   try {
-    await using client = await connectTo(guest);
+    await using client = await connectTo({ address: guest.address, guest });
     if (processes.length === 0) {
       await client.health.check({}, { timeoutMs: ANSWER_MS });
       return [[guest.name, "-", "-", "idle", "", "", age, ""]];

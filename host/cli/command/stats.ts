@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
+import { visible } from "../../visible.ts";
 import { StateStore } from "../state-store.ts";
 import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
 import { sizeText, textTable } from "../text-table.ts";
@@ -23,7 +24,9 @@ async function stats(text: string, flags: StatsFlags): Promise<void> {
   const target = findContainer(new StateStore(), flags, text);
   await using client = await connectTo(target);
   const answer = await client.agent.statsContainer({ container_id: target.container });
-  process.stdout.write(flags.json ? `${JSON.stringify(answer, null, 2)}\n` : textTable(statsRows(answer.cgroup_stats)));
+  process.stdout.write(
+    flags.json ? visible(`${JSON.stringify(answer, null, 2)}\n`) : textTable(statsRows(answer.cgroup_stats)),
+  );
 }
 
 /** Name and value of each number. Exported for its test. */

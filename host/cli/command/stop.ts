@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
-import { isAlive } from "../process-owner.ts";
+import { isAlive, terminate } from "../process-owner.ts";
 import { StateStore } from "../state-store.ts";
 import { findTarget } from "../target.ts";
 
@@ -24,7 +24,7 @@ async function stop(name: string | undefined): Promise<void> {
   const { guest } = findTarget(store, name === undefined ? {} : { guest: name });
   const owner = guest && store.owner(guest.name);
   if (guest === undefined || owner === undefined) return;
-  process.kill(owner.pid, "SIGTERM");
+  terminate(owner);
   for (let waited = 0; isAlive(owner); waited += LOOK_EVERY_MS) {
     if (waited > LIMIT_MS) throw new CliError(`stop ${guest.name}: process ${owner.pid} still runs: kill it`);
     await delay(LOOK_EVERY_MS);

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type RunningAgent, upgradeAgent } from "../../client/upgrade-agent.ts";
+import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { StateStore } from "../state-store.ts";
 import { connectTo, findTarget, type TargetFlags, withTarget } from "../target.ts";
@@ -37,7 +38,7 @@ async function upgrade(bundle: string | undefined, flags: UpgradeFlags): Promise
   if (after.bundle !== wanted) {
     throw new CliError(`upgrade: the bundle was left: ${after.left_reason}; ${named(after)} runs`);
   }
-  process.stdout.write(`${named(before)} → ${named(after)}\n`);
+  process.stdout.write(`${visibleLine(`${named(before)} → ${named(after)}`)}\n`);
 }
 
 function named({ version, bundle }: RunningAgent): string {

@@ -1,0 +1,81 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { temporaryDirectory } from "../image/testing/tree.ts";
+import { checkPrivateFolder, makePrivateFolder } from "./private-folder.ts";
+
+const NOBODY = 65_534;
+let temporary: ReturnType<typeof temporaryDirectory>;
+let parent: string;
+let path: string;
+
+beforeEach(() => {
+  temporary = temporaryDirectory();
+  parent = join(temporary.path, "parent");
+  path = join(parent, "folder");
+  mkdirSync(parent);
+});
+afterEach(() => temporary[Symbol.dispose]());
+
+const both = [makePrivateFolder, checkPrivateFolder];
+
+test("a folder is made for this user alone, and found again", () => {
+  expect(checkPrivateFolder(path)).toBe(undefined);
+  expect(existsSync(path)).toBe(false);
+  for (const each of [makePrivateFolder, makePrivateFolder, checkPrivateFolder]) expect(each(path)).toBe(path);
+  expect(statSync(path).mode & 0o7777).toBe(0o700);
+});
+
+test("a parent that root or we made may be a link; what it leads to is checked and used", () => {
+  symlinkSync("parent", join(temporary.path, "link"));
+  expect(makePrivateFolder(join(temporary.path, "link/folder"))).toBe(path);
+});
+
+test.each([0o710, 0o701, 0o750, 0o722])("a folder of mode %o is refused", (mode) => {
+  makePrivateFolder(path);
+  chmodSync(path, mode);
+  for (const each of both) expect(() => each(path)).toThrow(`${path}: others can reach it: chmod it to 700`);
+});
+
+test("a link or a file in its place is refused, where the link leads is not touched", () => {
+  const target = join(temporary.path, "target");
+  mkdirSync(target, { mode: 0o700 });
+  symlinkSync(target, path);
+  for (const each of both) expect(() => each(path)).toThrow(`${path}: it is not a directory: remove it`);
+  symlinkSync(join(temporary.path, "nothing"), join(parent, "dangling"));
+  for (const each of both) expect(() => each(join(parent, "dangling"))).toThrow("it is not a directory: remove it");
+  writeFileSync(join(parent, "file"), "");
+  for (const each of both) expect(() => each(join(parent, "file"))).toThrow("it is not a directory: remove it");
+});
+
+test("a parent that others may write is refused unless it is sticky", () => {
+  for (const mode of [0o777, 0o775, 0o757]) {
+    chmodSync(parent, mode);
+    for (const each of both) expect(() => each(path)).toThrow(`${parent} can be written by other users, who could`);
+    expect(existsSync(path)).toBe(false);
+    chmodSync(parent, mode | 0o1000);
+    makePrivateFolder(path);
+    expect(checkPrivateFolder(path)).toBe(path);
+    chmodSync(parent, 0o700);
+    temporary[Symbol.dispose]();
+    mkdirSync(parent, { recursive: true });
+  }
+});
+
+describe.skipIf(process.getuid?.() !== 0)("beside other users (needs root)", () => {
+  test("a folder of another user is refused, open or not", () => {
+    mkdirSync(path, { mode: 0o700 });
+    chownSync(path, NOBODY, NOBODY);
+    for (const each of both) expect(() => each(path)).toThrow(`${path}: it belongs to uid ${NOBODY}: remove it`);
+  });
+
+  test("a folder below another user's is refused, and not made there", () => {
+    chownSync(parent, NOBODY, NOBODY);
+    for (const each of both) {
+      expect(() => each(path)).toThrow(`${parent} belongs to uid ${NOBODY}, who could replace what is in it`);
+    }
+    expect(existsSync(path)).toBe(false);
+    chmodSync(parent, 0o1777);
+    for (const each of both) expect(() => each(path)).toThrow(`${parent} belongs to uid ${NOBODY}`);
+  });
+});

@@ -1,0 +1,128 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { removeTree, removeTreeSync } from "./remove-tree.ts";
+import { temporaryDirectory } from "./testing/tree.ts";
+
+const run = promisify(execFile);
+
+/** The command line of a process that removes a tree. */
+function removing(tree: string): string[] {
+  const call = `import { removeTree } from ${JSON.stringify(join(import.meta.dirname, "remove-tree.ts"))};
+    await removeTree(${JSON.stringify(tree)});`;
+  return [process.execPath, "--input-type=module", "-e", call];
+}
+
+test("removes a tree, and nothing where none is", async () => {
+  using temporary = temporaryDirectory();
+  const tree = join(temporary.path, "tree");
+  mkdirSync(join(tree, "a/b"), { recursive: true });
+  writeFileSync(join(tree, "a/b/file"), "");
+  await removeTree(tree);
+  expect(existsSync(tree)).toBe(false);
+  await removeTree(tree);
+  await removeTree(join(tree, "below", "nothing"));
+});
+
+test("links go, not what they point at, and its mode stays", async () => {
+  using temporary = temporaryDirectory();
+  const outside = join(temporary.path, "outside");
+  mkdirSync(outside, { mode: 0o500 });
+  chmodSync(outside, 0o510);
+  for (const remove of [removeTree, removeTreeSync]) {
+    const tree = join(temporary.path, "tree");
+    mkdirSync(tree);
+    symlinkSync(outside, join(tree, "link"));
+    await remove(tree);
+    symlinkSync(outside, tree);
+    await remove(tree);
+    expect(existsSync(tree)).toBe(false);
+  }
+  expect(statSync(outside).mode & 0o777).toBe(0o510);
+});
+
+test("names that are no UTF-8 go too", async () => {
+  using temporary = temporaryDirectory();
+  const tree = join(temporary.path, "tree");
+  mkdirSync(tree);
+  mkdirSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xff, 0xfe])]));
+  writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xfe, 0x0a])]), "");
+  await removeTree(tree);
+  expect(existsSync(tree)).toBe(false);
+});
+
+test("a tree deeper than any path is removed with few descriptors", async () => {
+  using temporary = temporaryDirectory();
+  const tree = join(temporary.path, "tree");
+  mkdirSync(tree);
+  const deep = 'for (let at = 0; at < 3000; at++) { fs.mkdirSync("d"); process.chdir("d"); }';
+  await run(process.execPath, ["-e", deep], { cwd: tree });
+  await run("sh", ["-c", 'ulimit -n 160; exec "$@"', "sh", ...removing(tree)]);
+  expect(existsSync(tree)).toBe(false);
+});
+
+test("directories that their owner may not read, write or enter go too", async () => {
+  using temporary = temporaryDirectory();
+  const tree = join(temporary.path, "tree");
+  mkdirSync(join(tree, "closed/deeper"), { recursive: true });
+  writeFileSync(join(tree, "closed/deeper/file"), "");
+  for (const [path, mode] of Object.entries({ "closed/deeper": 0o500, closed: 0, ".": 0o100 })) {
+    chmodSync(join(tree, path), mode);
+  }
+  // Root without the capabilities that open everything is kept out like anyone else.
+  const [program = "", ...args] = [
+    ...(process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : ["env"]),
+    ...removing(tree),
+  ];
+  await run(program, args);
+  expect(existsSync(tree)).toBe(false);
+});
+
+test("whoever swaps directories of the tree for links to others meanwhile has nothing removed or changed there", async () => {
+  using temporary = temporaryDirectory();
+  const outside = join(temporary.path, "outside");
+  const share = join(temporary.path, "share");
+  mkdirSync(outside);
+  const kept = Array.from({ length: 200 }, (_, at) => `file-${at}`);
+  for (const name of kept) writeFileSync(join(outside, name), "");
+  mkdirSync(join(outside, "closed"), { mode: 0o500 });
+  mkdirSync(share);
+  // What a guest does: `tree/d` is now a directory, now a link to the outside.
+  const swap = `
+    import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+    const [share, outside] = process.argv.slice(1);
+    process.chdir(share);
+    process.send("up");
+    for (let at = 0; ; at++) {
+      try { mkdirSync("tree"); } catch {}
+      try {
+        mkdirSync("tree/d");
+        for (const name of ["a", "b", "c"]) writeFileSync("tree/d/file-" + name, "");
+        mkdirSync("tree/d/closed", 0o500);
+      } catch {}
+      try { renameSync("tree/d", "away-" + at % 8); } catch {}
+      try { symlinkSync(outside, "tree/d"); } catch {}
+      try { renameSync("tree/d", "link"); } catch {}
+      try { renameSync("away-" + at % 8, "tree/d"); } catch {}
+    }`;
+  const attacker = spawn(process.execPath, ["--input-type=module", "-e", swap, share, outside], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  try {
+    await once(attacker, "message");
+    const end = performance.now() + 1500;
+    while (performance.now() < end) {
+      await removeTree(join(share, "tree"), { limitMs: 300 }).catch(() => undefined);
+      expect(readdirSync(outside)).toHaveLength(kept.length + 1);
+    }
+    expect(statSync(join(outside, "closed")).mode & 0o777).toBe(0o500);
+  } finally {
+    attacker.kill("SIGKILL");
+    await once(attacker, "exit");
+  }
+  removeTreeSync(share);
+  expect(existsSync(share)).toBe(false);
+});

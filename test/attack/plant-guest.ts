@@ -1,0 +1,43 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { thisProcess } from "../../host/cli/process-owner.ts";
+import { type GuestRecord, StateStore } from "../../host/cli/state-store.ts";
+
+/*
+ * `plant FOLDER SOCKET`: another user of the host, who makes a folder of guestctl's with a guest in it and serves its socket.
+ * `keep SOCKET`: the victim's own guestctl, which keeps a guest whose socket is that one.
+ * Both print a line when that is done; what comes over the socket follows.
+ */
+const [mode, ...paths] = process.argv.slice(2);
+const socket = paths.at(-1) ?? "";
+const record: GuestRecord = {
+  name: "fake",
+  address: `unix://${socket}`,
+  logAddress: `unix://${socket}`,
+  folder: "/tmp/shared",
+  accelerator: "tcg",
+  memoryMib: 512,
+  cpus: 1,
+  timeline: { listening: 1, check: 2 },
+  bootedAt: new Date().toISOString(),
+};
+
+process.umask(0);
+if (mode === "keep") {
+  const store = new StateStore();
+  store.claim(record.name);
+  store.writeGuest(record);
+} else {
+  const guest = join(paths[0] ?? "", record.name);
+  mkdirSync(guest, { recursive: true, mode: 0o777 });
+  writeFileSync(join(guest, "owner.json"), JSON.stringify(thisProcess()));
+  writeFileSync(join(guest, "guest.json"), JSON.stringify(record));
+}
+if (mode === "keep") setInterval(() => undefined, 1000);
+else {
+  const server = createServer((connection) => connection.on("error", () => undefined).pipe(process.stdout));
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  chmodSync(socket, 0o777);
+}
+process.stdout.write("ready\n");
