@@ -20,9 +20,20 @@ export function streamAddress(serverAddress: string, port: number): string {
 export function listenForStreams(sys: RealSys, init: Init, address: string, onStream: StreamListener): void {
   listen(init, address, (fd, cid) => {
     if (cid === undefined) void takeNumbered(sys, fd, onStream);
-    else if (cid === HOST_CID) onStream(sys.peerPort(fd), fd);
+    else if (cid === HOST_CID) takeOfPort(sys, fd, onStream);
     else sys.close(fd);
   });
+}
+
+function takeOfPort(sys: RealSys, fd: Fd, onStream: StreamListener): void {
+  let port: number;
+  try {
+    port = sys.peerPort(fd);
+  } catch (error) {
+    sys.close(fd);
+    throw error;
+  }
+  onStream(port, fd);
 }
 
 async function takeNumbered(sys: RealSys, fd: Fd, onStream: StreamListener): Promise<void> {
