@@ -105,14 +105,14 @@ export class Launcher implements Maker {
         pipeSize: this.#options.pipeSize,
         ...(terminal === undefined ? {} : { terminal }),
       });
-      giveStdio(fds, process, spec.linux);
+      giveStdio(this.#kernel.sys, fds, process, spec.linux);
       const slots = new Map([
         ["cgroup", cgroup],
         ["init", pidfd],
       ]);
       const label = { container: this.#options.id, exec: execId, ...namesOf(passed) };
       const launched = await launch(this.#kernel, plan, fds, slots, label, signal);
-      return new Process(this.#kernel, execId, launched, fds.own, false, passed);
+      return Process.take(this.#kernel, execId, launched, fds.own, false, passed);
     } finally {
       this.#kernel.sys.close(cgroup);
     }

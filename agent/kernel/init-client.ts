@@ -16,6 +16,7 @@ import type {
 import type { PlanOp } from "./plan.ts";
 import { encodePlan } from "./plan-encode.ts";
 import type { RealSys } from "./sys.ts";
+import type { SocketMessage } from "./sys-descriptors.ts";
 
 /** What the client asks of `openSys()`. */
 export type InitSys = Pick<
@@ -27,7 +28,7 @@ export type InitSys = Pick<
 const MAX_QUEUE = 1024;
 const ENOMEM = 12;
 const EMFILE = 24;
-/** Errors of sendmsg that pass: memory, and descriptors on their way in sockets of the whole machine. */
+/** Errors of sendmsg and recvmsg that pass: memory, and descriptors on their way in sockets of the whole machine. */
 const PASSING: readonly string[] = ["ENOMEM", "ENOBUFS", "ETOOMANYREFS"];
 /** Until a message is tried again after one of those. */
 const RETRY_MS = 10;
@@ -214,12 +215,12 @@ export class InitClient implements Init {
     try {
       return this.#sys.sendMessage(this.#socket, bytes, fds);
     } catch (error) {
-      if (error instanceof SystemError && PASSING.includes(error.code)) return false;
+      if (passes(error)) return false;
       throw error;
     }
   }
 
-  /** All that is there now. What it throws ends the watch. */
+  /** All that is there now; the watch calls again for what could not be received yet. What it throws ends the watch. */
   #receive(): void {
     for (let more = true; more && !this.#closed; ) {
       const reply = receive(this.#sys, this.#socket, this.#buffer);
@@ -319,13 +320,20 @@ export async function openInit(sys: InitSys, fd: string | undefined): Promise<In
  * launch that it answers; without those of the greeting an agent can't begin.
  */
 function receive(sys: InitSys, socket: Fd, buffer: Uint8Array): codec.InitReply | undefined {
-  const message = sys.receiveMessage(socket, buffer);
+  let message: SocketMessage | undefined;
+  try {
+    message = sys.receiveMessage(socket, buffer);
+  } catch (error) {
+    if (!passes(error)) throw error;
+  }
   if (message === undefined) return undefined;
   if (message.data.length === 0) throw new AgentError("unavailable", "socket to init: end of file");
   const reply = codec.decodeReply(message.data, message.fds);
   if (message.lost && reply.type !== "launched") throw new SystemError("recvmsg", EMFILE, "of what init kept");
   return reply;
 }
+
+const passes = (error: unknown): boolean => error instanceof SystemError && PASSING.includes(error.code);
 
 function launchRefusal(reply: { id: number; error: number; where: number; detail: number }, plan: readonly PlanOp[]) {
   const errno = -reply.error;

@@ -8,7 +8,7 @@ const HOST_CID = 2;
 const LINE_MS = 2000;
 const MAX_LINE = 12;
 
-/** Takes a stream, by the port of the other side. */
+/** Takes a stream, by the port of the other side; its descriptor also when it throws. */
 export type StreamListener = (port: number, fd: Fd) => void;
 
 /** Where streams of the host come in: a vsock port, or a unix socket beside that of the API. */
@@ -37,12 +37,18 @@ function takeOfPort(sys: RealSys, fd: Fd, onStream: StreamListener): void {
 }
 
 async function takeNumbered(sys: RealSys, fd: Fd, onStream: StreamListener): Promise<void> {
+  let port: number;
   try {
-    const port = Number(await readLine(sys, fd, AbortSignal.timeout(LINE_MS)));
+    port = Number(await readLine(sys, fd, AbortSignal.timeout(LINE_MS)));
     if (!Number.isInteger(port) || port <= 0 || port > 0xffffffff) throw new RangeError("no port");
-    onStream(port, fd);
   } catch {
     sys.close(fd);
+    return;
+  }
+  try {
+    onStream(port, fd);
+  } catch (error) {
+    process.emitWarning(`stream for stdio of port ${port}: ${(error as Error).message}`);
   }
 }
 

@@ -20,6 +20,9 @@ export function logTransport(log: Log): void {
     const { peer, reason } = message as RefusedEvent;
     log.warn({ peer, reason }, "connection refused");
   });
+  diagnostics.defect.subscribe((message) => {
+    log.error({ error: whole((message as BrokenEvent).error) }, "a call could not be settled");
+  });
   diagnostics.broken.subscribe((message) => {
     log.error({ error: whole((message as BrokenEvent).error) }, "connection closed for an error of the agent");
   });

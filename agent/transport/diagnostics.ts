@@ -58,6 +58,8 @@ export const diagnostics = {
   opened: channel("guestd.transport.opened"),
   /** ConnectionEvent. */
   closed: channel("guestd.transport.closed"),
+  /** BrokenEvent, of something that goes on without what failed. */
+  defect: channel("guestd.transport.defect"),
   /** BrokenEvent. */
   broken: channel("guestd.transport.broken"),
   /** ResumedEvent. */
