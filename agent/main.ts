@@ -14,6 +14,7 @@ import { watchedMounts } from "./kernel/watched-mounts.ts";
 import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
 import { keepConsoleShell } from "./main/console-shell.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
+import { endAgent, logDefects } from "./main/defects.ts";
 import { listen } from "./main/listen.ts";
 import { listenForStreams, streamAddress } from "./main/listen-streams.ts";
 import { createLog } from "./main/log.ts";
@@ -55,7 +56,7 @@ async function main(): Promise<void> {
   const isServiceStart = service && generation === 1;
   if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
   const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
-  const files = { ...realFiles, mounts: watchedMounts(sys, realFiles.readText) };
+  const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
   const kernel = { sys, init, files, outputs: journal.outputs };
   const { options, problems } = readOptions({
     commandLine: realFiles.readText("/proc/cmdline"),
@@ -70,8 +71,8 @@ async function main(): Promise<void> {
   logHooks(log);
   logCgroups(log);
   logStorages(log);
-  // What nobody waited for must not end the agent; it is a defect all the same.
-  process.on("unhandledRejection", (error) => log.error({ error: String(error) }, "unhandled rejection"));
+  logDefects(log);
+  void init.ended.then((error) => endAgent(log, error));
 
   const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
   const sandboxOptions: SandboxOptions = {

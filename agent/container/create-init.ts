@@ -42,7 +42,7 @@ export async function createInit(
     if (await makeMissingSources(spec.mounts, error)) return attempt();
     throw error;
   });
-  return { process: new Process(kernel, id, launched, fds.own, true, options.passed), plan };
+  return { process: Process.take(kernel, id, launched, fds.own, true, options.passed), plan };
 }
 
 async function launchInit(
@@ -56,11 +56,11 @@ async function launchInit(
     slots.set("cgroup", openRoot(cgroup));
     await openNamespaces(kernel, spec, slots);
     if (ownMounts(spec).size > 0) await openOwnMounts(kernel, spec, slots, signal);
+    delegateCgroup(kernel.files, cgroup, spec);
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec) : undefined;
     if (terminal?.mount !== undefined) slots.set(mountSlot(terminal.mountIndex), terminal.mount);
     const fds = openLaunchFds(kernel, { release: true, pipeSize, ...(terminal === undefined ? {} : { terminal }) });
-    giveStdio(fds, spec.process, spec.linux);
-    delegateCgroup(kernel.files, cgroup, spec);
+    giveStdio(kernel.sys, fds, spec.process, spec.linux);
     const hooks = ({ pid, pidfd }: LaunchedProcess) => runCreateHooks(kernel, { id, spec, cgroup, pid, pidfd }, signal);
     const atPause = hasCreateHooks(spec.hooks) ? hooks : undefined;
     const label = { container: id, exec: id, ...namesOf(passed) };

@@ -103,13 +103,13 @@ export class Launcher implements Maker {
       const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
       const stdio = terminal === undefined ? {} : { terminal };
       const fds = openLaunchFds(this.#kernel, { release: false, pipeSize, ...stdio });
-      giveStdio(fds, process, spec.linux);
+      giveStdio(this.#kernel.sys, fds, process, spec.linux);
       const slots = new Map([
         ["cgroup", cgroup],
         ["init", pidfd],
       ]);
       const launched = await launch(this.#kernel, plan, fds, slots, label, signal);
-      return new Process(this.#kernel, execId, launched, fds.own, false, passed);
+      return Process.take(this.#kernel, execId, launched, fds.own, false, passed);
     });
   }
 

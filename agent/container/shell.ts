@@ -58,7 +58,7 @@ async function launchOn(kernel: Kernel, name: string, fds: LaunchFds): Promise<P
   const launched = await launch(kernel, plan.finish(), fds, new Map(), { container: "", exec: name });
   // Its output goes to a socket that ends with the agent, or nowhere through the agent.
   const { sys, init, files } = kernel;
-  const process = new Process({ sys, init, files }, name, launched, fds.own);
+  const process = Process.take({ sys, init, files }, name, launched, fds.own);
   process.closeStartFds();
   return process;
 }

@@ -2,7 +2,7 @@ import { AgentError, SystemError } from "./error.ts";
 import type { Fd } from "./kernel.ts";
 import type { NativeAddon, NativePoll } from "./native-addon.ts";
 
-const EVENT_BITS = { read: 1, write: 2, priority: 8 } as const;
+const EVENT_BITS = { read: 1, write: 2 } as const;
 
 /** All bits: an error condition on the descriptor. */
 const ERROR = 0xff;
@@ -68,29 +68,31 @@ export class DescriptorPoller {
   /**
    * Calls `onReady` each time that `fd` can be read, is hung up or in error, from the event loop, until the function that
    * it gives is called or `forget`. As long as nothing is read it is called again. Throws SystemError.
+   *
+   * This is the one door for the kernel's events: whatever `onReady` throws ends this watch and goes to `onLost`, which ends
+   * what the watch belonged to. `onLost` also gets the SystemError of a watch that the kernel refuses later.
    */
-  watch(fd: Fd, onReady: () => void): () => void {
+  watch(fd: Fd, onReady: () => void, onLost: (error: unknown) => void): () => void {
     const shared = this.#shared(fd);
     const waiter: Waiter = {
       bits: EVENT_BITS.read,
       standing: true,
       resolve: onReady,
-      reject: () => {},
+      reject: onLost,
       signal: undefined,
       onAbort: undefined,
     };
     const error = this.#add(fd, shared, waiter, "read");
     if (error !== undefined) throw error;
-    return () => {
-      if (this.#polls.get(fd) !== shared || !shared.waiters.includes(waiter)) return;
-      remove(shared.waiters, waiter);
-      this.#closeIfIdle(fd, shared);
-    };
+    return () => this.#unwatch(fd, shared, waiter);
   }
 
   /** Ends every wait on `fd`; to be called before it is closed. */
   forget(fd: Fd): void {
-    if (this.#polls.has(fd)) this.#fail(fd, new AgentError("canceled", `poll fd ${fd}: closed while waiting`));
+    const shared = this.#polls.get(fd);
+    if (shared === undefined) return;
+    shared.waiters = shared.waiters.filter(({ standing }) => !standing);
+    this.#fail(fd, new AgentError("canceled", `poll fd ${fd}: closed while waiting`));
   }
 
   /** Descriptors that somebody waits on. */
@@ -125,15 +127,30 @@ export class DescriptorPoller {
   }
 
   #wake(fd: Fd, shared: SharedPoll, events: number): void {
-    // An error stops libuv's handle; it has to be started again even for the same events.
-    if (events === ERROR) shared.armed = 0;
     const woken = shared.waiters.filter((waiter) => (waiter.bits & events) !== 0);
     shared.waiters = shared.waiters.filter((waiter) => waiter.standing || (waiter.bits & events) === 0);
     this.#closeIfIdle(fd, shared);
     for (const waiter of woken) {
       detach(waiter);
-      waiter.resolve();
+      if (!waiter.standing) waiter.resolve();
+      // One that was woken before it may have ended this watch.
+      else if (shared.waiters.includes(waiter)) this.#callWatch(fd, shared, waiter);
     }
+  }
+
+  #callWatch(fd: Fd, shared: SharedPoll, waiter: Waiter): void {
+    try {
+      waiter.resolve();
+    } catch (error) {
+      this.#unwatch(fd, shared, waiter);
+      waiter.reject(error);
+    }
+  }
+
+  #unwatch(fd: Fd, shared: SharedPoll, waiter: Waiter): void {
+    if (this.#polls.get(fd) !== shared || !shared.waiters.includes(waiter)) return;
+    remove(shared.waiters, waiter);
+    this.#closeIfIdle(fd, shared);
   }
 
   #abort(fd: Fd, shared: SharedPoll, waiter: Waiter): void {

@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import { setTimeout as sleep } from "node:timers/promises";
 import { SIGKILL } from "./constants.ts";
 import { AgentError, describeErrno, SystemError } from "./error.ts";
 import * as codec from "./init-messages.ts";
@@ -15,6 +16,7 @@ import type {
 import type { PlanOp } from "./plan.ts";
 import { encodePlan } from "./plan-encode.ts";
 import type { RealSys } from "./sys.ts";
+import type { SocketMessage } from "./sys-descriptors.ts";
 
 /** What the client asks of `openSys()`. */
 export type InitSys = Pick<
@@ -26,6 +28,10 @@ export type InitSys = Pick<
 const MAX_QUEUE = 1024;
 const ENOMEM = 12;
 const EMFILE = 24;
+/** Errors of sendmsg and recvmsg that pass: memory, and descriptors on their way in sockets of the whole machine. */
+const PASSING: readonly string[] = ["ENOMEM", "ENOBUFS", "ETOOMANYREFS"];
+/** Until a message is tried again after one of those. */
+const RETRY_MS = 10;
 
 /** Refusals of requests that have no answer: `{ id, request, errno }`. */
 export const initRefusals = channel("guestd:init:refused");
@@ -55,9 +61,12 @@ export class InitClient implements Init {
   /** Ends that somebody may wait for: a running process's until it has ended or is forgotten. */
   readonly #exits: Exits;
   #closed = false;
-  /** Resolves when the socket has ended; init is PID 1, so that is the end of the guest. */
-  readonly ended: Promise<void>;
-  readonly #end: () => void;
+  /**
+   * Resolves when nothing more comes from init or goes to it. An agent that init can't reach is of no use: it is to end, so
+   * that init starts the next.
+   */
+  readonly ended: Promise<AgentError>;
+  readonly #end: (reason: AgentError) => void;
   readonly #unwatch: () => void;
 
   constructor(sys: InitSys, socket: Fd, buffer: Uint8Array, greeting: InitGreeting, exits: Exits) {
@@ -66,10 +75,14 @@ export class InitClient implements Init {
     this.#socket = socket;
     this.#buffer = buffer;
     this.greeting = greeting;
-    const ended = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<AgentError>();
     this.ended = ended.promise;
     this.#end = ended.resolve;
-    this.#unwatch = sys.watch(socket, () => this.#receive());
+    this.#unwatch = sys.watch(
+      socket,
+      () => this.#receive(),
+      (error) => this.#lose("init is gone", error),
+    );
   }
 
   async launch(request: LaunchRequest, signal?: AbortSignal): Promise<LaunchedProcess> {
@@ -125,10 +138,11 @@ export class InitClient implements Init {
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch();
-    this.#end();
+    const reason = new AgentError("canceled", "socket to init: closed");
+    this.#end(reason);
     for (const { fds } of this.#queue.splice(0)) for (const fd of fds) this.#sys.close(fd);
     this.#sys.close(this.#socket);
-    this.#fail(new AgentError("canceled", "socket to init: closed"));
+    this.#fail(reason);
   }
 
   #answered({ id }: { id: number }, plan: readonly PlanOp[], send: () => void): Promise<LaunchedProcess> {
@@ -157,43 +171,69 @@ export class InitClient implements Init {
   /** Sends at once, or when there is room, in order. Descriptors stay the caller's. */
   #send(bytes: Uint8Array, fds: readonly Fd[]): void {
     if (this.#closed) throw new AgentError("unavailable", "socket to init: closed already");
-    if (this.#queue.length === 0 && this.#sys.sendMessage(this.#socket, bytes, fds)) return;
+    if (this.#queue.length === 0 && this.#sendNow(bytes, fds)) return;
     if (this.#queue.length >= MAX_QUEUE) {
       throw new AgentError(
         "resource-exhausted",
         `socket to init: ${MAX_QUEUE} messages wait already, init does not read`,
       );
     }
-    this.#queue.push({ bytes, fds: fds.map((fd) => this.#sys.dup(fd)) });
+    this.#queue.push({ bytes, fds: this.#copies(fds) });
     if (this.#queue.length === 1) void this.#drain();
+  }
+
+  #copies(fds: readonly Fd[]): Fd[] {
+    const copies: Fd[] = [];
+    try {
+      for (const fd of fds) copies.push(this.#sys.dup(fd));
+    } catch (error) {
+      for (const fd of copies) this.#sys.close(fd);
+      throw error;
+    }
+    return copies;
   }
 
   async #drain(): Promise<void> {
     try {
       for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
         await this.#sys.poll(this.#socket, "write");
-        if (this.#closed || !this.#sys.sendMessage(this.#socket, next.bytes, next.fds)) continue;
+        if (this.#closed) return;
+        if (!this.#sendNow(next.bytes, next.fds)) {
+          await sleep(RETRY_MS);
+          continue;
+        }
         this.#queue.shift();
         for (const fd of next.fds) this.#sys.close(fd);
       }
     } catch (error) {
-      if (!this.#closed) this.#fail(new AgentError("unavailable", "socket to init: sending failed", { cause: error }));
+      if (!this.#closed) this.#lose("sending failed", error);
     }
   }
 
-  /** All that is there now. */
-  #receive(): void {
+  /** False when there is no room now. */
+  #sendNow(bytes: Uint8Array, fds: readonly Fd[]): boolean {
     try {
-      for (let more = true; more && !this.#closed; ) {
-        const reply = receive(this.#sys, this.#socket, this.#buffer);
-        if (reply !== undefined) this.#dispatch(reply);
-        more = reply !== undefined;
-      }
+      return this.#sys.sendMessage(this.#socket, bytes, fds);
     } catch (error) {
-      this.#unwatch();
-      this.#fail(new AgentError("unavailable", "socket to init: init is gone", { cause: error }));
-      this.#end();
+      if (passes(error)) return false;
+      throw error;
     }
+  }
+
+  /** All that is there now; the watch calls again for what could not be received yet. What it throws ends the watch. */
+  #receive(): void {
+    for (let more = true; more && !this.#closed; ) {
+      const reply = receive(this.#sys, this.#socket, this.#buffer);
+      if (reply !== undefined) this.#dispatch(reply);
+      more = reply !== undefined;
+    }
+  }
+
+  #lose(what: string, cause: unknown): void {
+    const error = new AgentError("unavailable", `socket to init: ${what}`, { cause });
+    this.#unwatch();
+    this.#fail(error);
+    this.#end(error);
   }
 
   #dispatch(reply: codec.InitReply): void {
@@ -280,13 +320,20 @@ export async function openInit(sys: InitSys, fd: string | undefined): Promise<In
  * launch that it answers; without those of the greeting an agent can't begin.
  */
 function receive(sys: InitSys, socket: Fd, buffer: Uint8Array): codec.InitReply | undefined {
-  const message = sys.receiveMessage(socket, buffer);
+  let message: SocketMessage | undefined;
+  try {
+    message = sys.receiveMessage(socket, buffer);
+  } catch (error) {
+    if (!passes(error)) throw error;
+  }
   if (message === undefined) return undefined;
   if (message.data.length === 0) throw new AgentError("unavailable", "socket to init: end of file");
   const reply = codec.decodeReply(message.data, message.fds);
   if (message.lost && reply.type !== "launched") throw new SystemError("recvmsg", EMFILE, "of what init kept");
   return reply;
 }
+
+const passes = (error: unknown): boolean => error instanceof SystemError && PASSING.includes(error.code);
 
 function launchRefusal(reply: { id: number; error: number; where: number; detail: number }, plan: readonly PlanOp[]) {
   const errno = -reply.error;

@@ -139,8 +139,8 @@ export interface Sys {
   splice(from: Fd, to: Fd, length: number): number;
   /** FIONREAD. */
   readable(fd: Fd): number;
-  /** Resolves when the descriptor is ready for reading or writing, hung up or in error. `priority`: POLLPRI. */
-  poll(fd: Fd, events: "read" | "write" | "priority", signal?: AbortSignal): Promise<void>;
+  /** Resolves when the descriptor is ready for reading or writing, hung up or in error. */
+  poll(fd: Fd, events: "read" | "write", signal?: AbortSignal): Promise<void>;
   /** openat2; `resolve` is a set of RESOLVE_* bits. Always O_CLOEXEC. */
   openat2(dir: Fd, path: string, flags: number, resolve: number): Fd;
   /** A unix stream socket that listens on a path of the guest. */

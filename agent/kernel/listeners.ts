@@ -27,13 +27,17 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Takes a connection, a non-blocking stream. The CID of the other side for vsock; it is for the receiver to judge. */
+/**
+ * Takes a connection, a non-blocking stream, also when it throws. The CID of the other side for vsock; it is for the receiver
+ * to judge.
+ */
 export type ConnectionListener = (fd: Fd, peerCid?: number) => void;
 
-/** A connection that could not be accepted. */
-export type AcceptErrorListener = (error: SystemError) => void;
+/** Hears why a connection could not be accepted or served. */
+export type AcceptErrorListener = (error: unknown) => void;
 
-const warnOfAccept: AcceptErrorListener = (error) => process.emitWarning(error.message);
+const warnOfAccept: AcceptErrorListener = (error) =>
+  process.emitWarning(error instanceof Error ? error.message : String(error));
 
 /** Listens on a vsock port. */
 export function listenVsock(
@@ -117,26 +121,44 @@ class AcceptingListener implements Listener {
   }
 
   #watch(): void {
-    this.#poller.watch(this.fd, () => this.#accept());
+    try {
+      this.#poller.watch(
+        this.fd,
+        () => this.#accept(),
+        (error) => this.#fail(error),
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #accept(): void {
     for (let count = 0; count < BATCH && !this.#closed; count++) {
       const connection = this.#addon.accept(this.fd);
       if (connection === -EAGAIN) return;
-      if (connection >= 0) this.#onConnection(connection);
+      if (connection >= 0) this.#handOn(connection);
       else if (connection !== -ECONNABORTED) {
-        this.#fail(connection);
+        this.#fail(new SystemError("accept on", -connection, `fd ${this.fd}`));
         return;
       }
     }
   }
 
+  /** A connection that can't be served ends; the descriptor is the receiver's, who has closed it. */
+  #handOn(connection: Fd): void {
+    try {
+      this.#onConnection(connection);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
   /** What waits goes on waiting; asked at once again, the kernel would say the same. */
-  #fail(status: number): void {
+  #fail(error: unknown): void {
+    if (this.#closed) return;
     this.#poller.forget(this.fd);
     this.#pause = setTimeout(() => this.#watch(), PAUSE_MS);
-    this.#onError(new SystemError("accept on", -status, `fd ${this.fd}`));
+    this.#onError(error);
   }
 }
 

@@ -57,6 +57,8 @@ const LAWFUL: Record<Call, unknown[]> = {
   pidfdOpen: [1],
   pidfdSendSignal: [9999, 0],
   setChildSubreaper: [0],
+  reserveWatch: [9999],
+  changed: [9999],
   setDumpable: [1],
   setThreadName: ["name"],
   loadDeviceFilter: [bytes],

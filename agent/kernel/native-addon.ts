@@ -2,7 +2,7 @@ import { loadAddon } from "./load-addon.ts";
 
 /** Readiness of one descriptor on Node's event loop. Holds no descriptor: `close` before the descriptor is closed. */
 export interface NativePoll {
-  /** Bits: 1 readable, 2 writable, 4 disconnected, 8 priority. The callback comes until `stop`. 0 or -errno. */
+  /** Bits: 1 readable, 2 writable. The callback comes until `stop`. 0 or -errno. */
   start(events: number): number;
   stop(): number;
   /** Idempotent, also within the callback. */
@@ -15,6 +15,8 @@ export interface NativePoll {
  */
 export interface NativeAddon {
   readonly Poll: new (fd: number, callback: (status: number, events: number) => void) => NativePoll;
+  /** Before libuv watches a descriptor: it aborts the process when the kernel refuses that. 0 or -errno. */
+  reserveWatch(fd: number): number;
   pipe(out: Int32Array, size: number): number;
   setNonBlocking(fd: number): number;
   dup(fd: number): number;
@@ -22,6 +24,7 @@ export interface NativeAddon {
   read(fd: number, into: Uint8Array): number;
   write(fd: number, from: Uint8Array): number;
   readable(fd: number): number;
+  changed(fd: number): number;
   splice(from: number, to: number, length: number): number;
   memoryFile(name: string, content: Uint8Array): number;
   mapShared(fd: number, length: number): ArrayBuffer | number;

@@ -121,6 +121,7 @@ function openHandle(fd: Fd): PipeHandle {
   const poll = new addon.Poll(fd, () => {});
   let status = poll.start(1);
   poll.close();
+  if (status === 0) status = addon.reserveWatch(fd);
   if (status === 0) {
     const handle = new Pipe(STREAM);
     status = handle.open(fd);

@@ -54,9 +54,14 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);
     },
     readable: (fd: Fd) => checked(addon.readable(fd), "ioctl FIONREAD", fd),
+    /** True if a file of procfs has changed since this was asked before. */
+    changed: (fd: Fd) => checked(addon.changed(fd), "poll", fd) === 1,
     poll: (fd: Fd, event: PollEvent, signal?: AbortSignal) => poller.wait(fd, event, signal),
-    /** Calls `onReady` whenever `fd` can be read, until the function that it gives is called or `fd` is closed. */
-    watch: (fd: Fd, onReady: () => void) => poller.watch(fd, onReady),
+    /**
+     * Calls `onReady` whenever `fd` can be read, until the function that it gives is called or `fd` is closed. What `onReady`
+     * throws ends the watch and goes to `onLost`.
+     */
+    watch: (fd: Fd, onReady: () => void, onLost: (error: unknown) => void) => poller.watch(fd, onReady, onLost),
     /** Adds O_NONBLOCK, so that a FIFO in a container's files cannot hold the agent; never creates. */
     openat2(dir: Fd, path: string, flags: number, resolve: number) {
       const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;

@@ -1,40 +1,28 @@
-import { closeSync, openSync } from "node:fs";
-import type { Fd, Sys } from "./kernel.ts";
+import { openSync } from "node:fs";
+import type { Fd } from "./kernel.ts";
 
 const MOUNTS = "/proc/self/mounts";
 
 /**
- * The text of /proc/self/mounts, read again only after the kernel has said that it changed (proc(5): POLLPRI): making it
- * takes the kernel longer than many a call. A change is seen from the next turn of the event loop on.
+ * Returns a function that gives the text of /proc/self/mounts. The text is kept until the kernel says that it changed
+ * (proc(5): POLLPRI), because composing it takes the kernel longer than many a call takes.
  */
-export function watchedMounts(sys: Pick<Sys, "poll">, read: (path: string) => string): () => string {
+export function watchedMounts(changed: (fd: Fd) => boolean, read: (path: string) => string): () => string {
   let fd: Fd | undefined;
-  let watching = false;
   let text: string | undefined;
-
-  const forget = () => {
-    watching = false;
-    text = undefined;
+  const isCurrent = () => {
+    try {
+      fd ??= openSync(MOUNTS, "r");
+      return !changed(fd) && text !== undefined;
+    } catch {
+      return false; // no descriptor left for it: read each time
+    }
   };
-  const watch = (watched: Fd) => {
-    watching = true;
-    sys.poll(watched, "priority").then(forget, () => {
-      forget();
-      closeSync(watched);
-      fd = undefined;
-    });
-    // libuv asks the kernel in its next turn, and is not told what changed before: what is kept is read after that turn.
-    setImmediate(() =>
-      setImmediate(() => {
-        if (watching) text = read(MOUNTS);
-      }),
-    );
-  };
-
   return () => {
-    if (text !== undefined) return text;
-    fd ??= openSync(MOUNTS, "r");
-    if (!watching) watch(fd);
-    return read(MOUNTS);
+    // The question comes first: a change after it is seen by the next call.
+    if (isCurrent() && text !== undefined) return text;
+    text = undefined;
+    text = read(MOUNTS);
+    return text;
   };
 }

@@ -8,7 +8,7 @@ const HOST_CID = 2;
 const LINE_MS = 2000;
 const MAX_LINE = 12;
 
-/** Takes a stream, by the port of the other side. */
+/** Takes a stream, by the port of the other side; its descriptor also when it throws. */
 export type StreamListener = (port: number, fd: Fd) => void;
 
 /** Where streams of the host come in: a vsock port, or a unix socket beside that of the API. */
@@ -20,18 +20,35 @@ export function streamAddress(serverAddress: string, port: number): string {
 export function listenForStreams(sys: RealSys, init: Init, address: string, onStream: StreamListener): void {
   listen(init, address, (fd, cid) => {
     if (cid === undefined) void takeNumbered(sys, fd, onStream);
-    else if (cid === HOST_CID) onStream(sys.peerPort(fd), fd);
+    else if (cid === HOST_CID) takeOfPort(sys, fd, onStream);
     else sys.close(fd);
   });
 }
 
-async function takeNumbered(sys: RealSys, fd: Fd, onStream: StreamListener): Promise<void> {
+function takeOfPort(sys: RealSys, fd: Fd, onStream: StreamListener): void {
+  let port: number;
   try {
-    const port = Number(await readLine(sys, fd, AbortSignal.timeout(LINE_MS)));
+    port = sys.peerPort(fd);
+  } catch (error) {
+    sys.close(fd);
+    throw error;
+  }
+  onStream(port, fd);
+}
+
+async function takeNumbered(sys: RealSys, fd: Fd, onStream: StreamListener): Promise<void> {
+  let port: number;
+  try {
+    port = Number(await readLine(sys, fd, AbortSignal.timeout(LINE_MS)));
     if (!Number.isInteger(port) || port <= 0 || port > 0xffffffff) throw new RangeError("no port");
-    onStream(port, fd);
   } catch {
     sys.close(fd);
+    return;
+  }
+  try {
+    onStream(port, fd);
+  } catch (error) {
+    process.emitWarning(`stream for stdio of port ${port}: ${(error as Error).message}`);
   }
 }
 

@@ -1,5 +1,7 @@
+import { AgentError } from "../kernel/error.ts";
 import { CallDurations } from "../metrics/call-durations.ts";
 import {
+  type BrokenEvent,
   type CallEvent,
   type ConnectionEvent,
   diagnostics,
@@ -17,6 +19,12 @@ export function logTransport(log: Log): void {
   diagnostics.refused.subscribe((message) => {
     const { peer, reason } = message as RefusedEvent;
     log.warn({ peer, reason }, "connection refused");
+  });
+  diagnostics.defect.subscribe((message) => {
+    log.error({ error: whole((message as BrokenEvent).error) }, "a call could not be settled");
+  });
+  diagnostics.broken.subscribe((message) => {
+    log.error({ error: whole((message as BrokenEvent).error) }, "connection closed for an error of the agent");
   });
   diagnostics.resumed.subscribe((message) => {
     const { broken, ...event } = message as ResumedEvent;
@@ -64,6 +72,12 @@ function traceFields(traceparent: string | undefined): { readonly trace?: string
 }
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+/** The one line of a failed system call; of a defect the stack as well, in one line. */
+function whole(error: unknown): string {
+  if (error instanceof AgentError) return chain(error);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
 
 /** Messages of an error and its causes, without stacks. */
 function chain(error: Error): string {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
@@ -14,6 +14,19 @@ export function buildSys(options: { readonly sanitize?: "undefined" } = {}): str
   const sanitize =
     options.sanitize === undefined ? ["-s"] : ["-g", "-fsanitize=undefined", "-fno-sanitize-recover=all"];
   return buildAddon("sys", options.sanitize === undefined ? "sys.node" : "sys-ubsan.node", sanitize, []);
+}
+
+/**
+ * build/native/sys-faults.node, for tests: the same sources, each of whose system calls goes through sys-faults/faults.c and
+ * fails there when a test says so; returns its path.
+ */
+export function buildFaultySys(): string {
+  const source = join(import.meta.dirname, "sys-faults/faults.c");
+  const wrapped = [...readFileSync(source, "utf8").matchAll(/\b__wrap_(\w+)\(.*;|^FAULT\(.*?, .*?, (\w+),/gm)];
+  const names = new Set(wrapped.map(([, own, made]) => own ?? made));
+  const wrap = Array.from(names, (name) => `-Wl,--wrap=${name}`);
+  // With -fno-builtin the compiler makes no other calls out of these.
+  return buildAddon("sys", "sys-faults.node", ["-g", "-fno-builtin"], [source, ...wrap]);
 }
 
 /** build/native/seccomp.node, with libseccomp in it; returns its path. */

@@ -42,6 +42,11 @@ export interface ResumedEvent {
   readonly cutOff?: number;
 }
 
+/** A connection that is closed because of an error here, not because of its peer. */
+export interface BrokenEvent {
+  readonly error: unknown;
+}
+
 /**
  * What transport has to say, on node:diagnostics_channel, so that it needs no logger: main subscribes. Names are
  * "guestd.transport.…".
@@ -53,6 +58,10 @@ export const diagnostics = {
   opened: channel("guestd.transport.opened"),
   /** ConnectionEvent. */
   closed: channel("guestd.transport.closed"),
+  /** BrokenEvent, of something that goes on without what failed. */
+  defect: channel("guestd.transport.defect"),
+  /** BrokenEvent. */
+  broken: channel("guestd.transport.broken"),
   /** ResumedEvent. */
   resumed: channel("guestd.transport.resumed"),
   /** CallEvent. */

@@ -16,13 +16,19 @@ export class KeptConnections {
     this.#init = init;
   }
 
-  /** The place of a connection from now on; undefined when there is none, and it ends with the agent. */
+  /** The place of a connection from now on; undefined when the journal or init has none, and it ends with the agent. */
   keep(fd: Fd, peerCid: number | undefined): number | undefined {
     const place = this.journal.openConnection(peerCid);
     if (place === undefined) return undefined;
     const name = `${PREFIX}${place.number}`;
     this.#names.set(place.index, name);
-    this.#init.deposit(name, fd);
+    try {
+      this.#init.deposit(name, fd);
+    } catch {
+      this.#names.delete(place.index);
+      this.journal.closeConnection(place.index);
+      return undefined;
+    }
     return place.index;
   }
 

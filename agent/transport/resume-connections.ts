@@ -2,7 +2,7 @@ import { FrameParser } from "../../proto/ttrpc-frame.ts";
 import type { FoundCall, FoundConnection } from "../kernel/found-calls.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import { status } from "../service/status.ts";
-import { diagnostics, type ResumedEvent } from "./diagnostics.ts";
+import { type BrokenEvent, diagnostics, type ResumedEvent } from "./diagnostics.ts";
 import { keptDescriptors } from "./kept-connections.ts";
 import type { ServedConnection, ServerParts } from "./served-connection.ts";
 import type { TtrpcConnection } from "./ttrpc-connection.ts";
@@ -25,8 +25,14 @@ export function resumeConnections(resumption: Resumption): void {
     const broken = whyBroken(found, fd);
     resumption.kept.adopt(found);
     const calls = fd === undefined || broken !== undefined ? undefined : resumeOne(resumption, found, fd);
-    if (calls === undefined) giveUp(resumption, found, fd);
-    const event: ResumedEvent = { peer: resumption.nameOf(found.peerCid), broken, open: found.calls.length, ...calls };
+    if (calls === undefined) giveUp(resumption, found, broken === undefined ? undefined : fd);
+    const why = broken ?? (calls === undefined ? "it can't be read any more" : undefined);
+    const event: ResumedEvent = {
+      peer: resumption.nameOf(found.peerCid),
+      broken: why,
+      open: found.calls.length,
+      ...calls,
+    };
     diagnostics.resumed.publish(event);
   }
   for (const [number, fd] of descriptors) {
@@ -48,6 +54,7 @@ function whyBroken(found: FoundConnection, fd: Fd | undefined): string | undefin
   return parser.idle ? undefined : "a frame was half read";
 }
 
+/** Closes the descriptor, unless the connection did, and forgets the calls. */
 function giveUp({ kept, sys }: Resumption, found: FoundConnection, fd: Fd | undefined): void {
   if (fd !== undefined) {
     sys.endConnection(fd);
@@ -57,14 +64,26 @@ function giveUp({ kept, sys }: Resumption, found: FoundConnection, fd: Fd | unde
   kept.drop(found.index);
 }
 
-function resumeOne(resumption: Resumption, found: FoundConnection, fd: Fd): { repeated: number; cutOff: number } {
+/** Undefined when the connection broke at once; its descriptor is closed then. */
+function resumeOne(
+  resumption: Resumption,
+  found: FoundConnection,
+  fd: Fd,
+): { repeated: number; cutOff: number } | undefined {
   const known = new Set(found.calls.map(({ streamId }) => streamId));
   const counts = { repeated: 0, cutOff: 0 };
-  resumption.serve(fd, found.peerCid).resume(found.index, (connection) => {
-    for (const call of found.calls) counts[resumeCall(resumption, connection, call)]++;
-    // What was read last and not noted comes as if it were read now.
-    connection.onBytes(found.unparsed, known);
-  });
+  const served = resumption.serve(fd, found.peerCid);
+  try {
+    const goesOn = served.resume(found.index, (connection) => {
+      for (const call of found.calls) counts[resumeCall(resumption, connection, call)]++;
+      // What was read last and not noted comes as if it were read now.
+      connection.onBytes(found.unparsed, known);
+    });
+    if (!goesOn) return undefined;
+  } catch (error) {
+    diagnostics.broken.publish({ error } satisfies BrokenEvent);
+    served.destroy();
+  }
   return counts;
 }
 

@@ -44,10 +44,15 @@ export class ServedConnection implements Connection {
     this.#wire = new Wire(parts.sys, parts.kept.journal, fd, silent);
   }
 
-  /** A connection that an agent before kept, at this place of the journal; it makes the calls that are given. */
-  resume(index: number, serve: (connection: TtrpcConnection) => void): void {
+  /**
+   * A connection that an agent before kept, at this place of the journal; it makes the calls that are given. False when it
+   * is closed already, as this agent can't read it.
+   */
+  resume(index: number, serve: (connection: TtrpcConnection) => void): boolean {
+    if (this.#wire.closed) return false;
     this.#wire.index = index;
     serve(this.#ttrpc());
+    return true;
   }
 
   get protocol(): "ttrpc" | "grpc" | "unknown" {

@@ -1,5 +1,5 @@
 import type { Call } from "../service/dispatch.ts";
-import type { CallEvent } from "./diagnostics.ts";
+import type { BrokenEvent, CallEvent } from "./diagnostics.ts";
 import { diagnostics } from "./diagnostics.ts";
 
 /** Where a call was sent. */
@@ -42,7 +42,7 @@ export class ServerCall implements Call {
 
   onSettled(listener: (written: boolean) => void): void {
     if (this.#settled === undefined) this.#listeners.push(listener);
-    else listener(this.#settled);
+    else this.#tell(listener, this.#settled);
   }
 
   /** Tells the handler that nobody waits; the first reason counts. */
@@ -57,7 +57,16 @@ export class ServerCall implements Call {
     this.#settled = written;
     const listeners = this.#listeners;
     this.#listeners = [];
-    for (const listener of listeners) listener(written);
+    for (const listener of listeners) this.#tell(listener, written);
+  }
+
+  /** What one listener throws is neither for the others nor for the connection. */
+  #tell(listener: (written: boolean) => void, written: boolean): void {
+    try {
+      listener(written);
+    } catch (error) {
+      diagnostics.defect.publish({ error } satisfies BrokenEvent);
+    }
   }
 
   /** Says how the call went to whoever listens. */

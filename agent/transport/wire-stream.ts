@@ -27,7 +27,15 @@ export class WireStream extends Duplex {
   }
 
   override _read(): void {
-    this.#unwatch ??= this.#sys.watch(this.#fd, () => this.#receive());
+    try {
+      this.#unwatch ??= this.#sys.watch(
+        this.#fd,
+        () => this.#receive(),
+        (error) => this.destroy(error as Error),
+      );
+    } catch (error) {
+      this.destroy(error as Error);
+    }
   }
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {

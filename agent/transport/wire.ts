@@ -1,11 +1,12 @@
 import type { CallJournal } from "../kernel/call-journal.ts";
-import { AgentError, SystemError } from "../kernel/error.ts";
+import { SystemError } from "../kernel/error.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
+import { type BrokenEvent, diagnostics } from "./diagnostics.ts";
 import { nextBatch } from "./next-batch.ts";
 
 /** What connections ask of `openSys()`. */
 export type WireSys = Pick<Sys, "read" | "write" | "poll" | "close" | "setNonBlocking"> & {
-  watch(fd: Fd, onReady: () => void): () => void;
+  watch(fd: Fd, onReady: () => void, onLost: (error: unknown) => void): () => void;
   endConnection(fd: Fd): void;
 };
 
@@ -54,8 +55,12 @@ export class Wire {
     this.#journal = journal;
     this.#fd = fd;
     this.reader = reader;
-    sys.setNonBlocking(fd);
-    this.resume();
+    try {
+      sys.setNonBlocking(fd);
+      this.resume();
+    } catch (error) {
+      this.#break(error);
+    }
   }
 
   get fd(): Fd {
@@ -80,8 +85,18 @@ export class Wire {
     this.#unwatch = undefined;
   }
 
+  /** A connection that can't be watched is closed. */
   resume(): void {
-    if (!this.#closed) this.#unwatch ??= this.#sys.watch(this.#fd, () => this.#read());
+    if (this.#closed) return;
+    try {
+      this.#unwatch ??= this.#sys.watch(
+        this.#fd,
+        () => this.#read(),
+        (error) => this.#break(error),
+      );
+    } catch (error) {
+      this.#break(error);
+    }
   }
 
   /** Writes a whole frame. Those of one turn of the event loop leave together. */
@@ -95,7 +110,7 @@ export class Wire {
     if (this.#waiting) this.#keep([sending]);
     else if (!this.#scheduled) {
       this.#scheduled = true;
-      process.nextTick(() => this.#flush());
+      process.nextTick(() => this.#flushOrBreak());
     }
   }
 
@@ -110,6 +125,13 @@ export class Wire {
     this.pause();
     this.#closed = true;
     return this.#fd;
+  }
+
+  /** Closes what can't go on, and says why. */
+  #break(error: unknown): void {
+    if (this.#closed) return;
+    diagnostics.broken.publish({ error } satisfies BrokenEvent);
+    this.destroy();
   }
 
   /** Closes now. Idempotent. */
@@ -153,6 +175,14 @@ export class Wire {
     } catch (error) {
       if (error instanceof SystemError) return 0; // ECONNRESET: the peer is gone
       throw error;
+    }
+  }
+
+  #flushOrBreak(): void {
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#break(error);
     }
   }
 
@@ -213,10 +243,10 @@ export class Wire {
     try {
       await this.#sys.poll(this.#fd, "write");
     } catch (error) {
-      if (!(error instanceof AgentError)) throw error;
-      return; // closed while it waited
+      this.#break(error); // without effect when it was closed while it waited
+      return;
     }
     this.#waiting = false;
-    this.#flush();
+    this.#flushOrBreak();
   }
 }

@@ -54,7 +54,8 @@ export class DyingServer {
       ...sys,
       endConnection: (fd: Fd) => (this.dead ? undefined : sys.endConnection(fd)),
       close: (fd: Fd) => (this.dead ? undefined : sys.close(fd)),
-      watch: (fd: Fd, onReady: () => void) => sys.watch(fd, () => (this.dead ? undefined : untilDeath(onReady))),
+      watch: (fd: Fd, onReady: () => void, onLost: (error: unknown) => void) =>
+        sys.watch(fd, () => (this.dead ? undefined : untilDeath(onReady)), onLost),
       read: (fd: Fd, into: Uint8Array) => around("before read", "after read", () => sys.read(fd, into)),
       write: (fd: Fd, from: Uint8Array) =>
         around("before write", "after write", () => (this.full ? -1 : sys.write(fd, from))),

@@ -14,8 +14,9 @@ leavesNoDescriptors();
 /** The host's end of the stream, and the process's end of the pipe that it goes to. */
 function start() {
   const { read, write } = sys.pipe();
-  sys.setNonBlocking(read);
+  for (const fd of [read, write]) sys.setNonBlocking(fd);
   const [host, ours] = sys.socketPair("stream");
+  sys.setNonBlocking(ours);
   const input = new PassedInput(sys, write, new PassedStream(kernel, "passfd:1:1", 1, ours), false);
   const ended = new Promise<void>((resolve) => {
     input.onEnd = resolve;

@@ -29,7 +29,6 @@ export class PassedInput {
       stream.close();
       return;
     }
-    sys.setNonBlocking(fd);
     void this.#run();
   }
 

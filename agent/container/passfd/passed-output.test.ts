@@ -15,7 +15,7 @@ leavesNoDescriptors();
 function start(stallMs?: number) {
   const { read, write } = sys.pipe();
   const [host, ours] = sys.socketPair("stream");
-  sys.setNonBlocking(host);
+  for (const fd of [host, ours, read]) sys.setNonBlocking(fd);
   const stream = new PassedStream(kernel, "passfd:1:1", 1, ours);
   return { write, host, output: new PassedOutput(sys, read, stream, false, stallMs) };
 }
@@ -82,6 +82,7 @@ test("a writer is never held when the host has hung up, or there is no stream", 
   for (const hasStream of [true, false]) {
     const { read, write } = sys.pipe();
     const [host, ours] = sys.socketPair("stream");
+    for (const fd of [read, ours]) sys.setNonBlocking(fd);
     sys.close(host);
     const stream = new PassedStream(kernel, "passfd:1:1", 1, ours);
     if (!hasStream) stream.close();

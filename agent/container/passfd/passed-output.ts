@@ -1,5 +1,5 @@
 import type { Fd, Sys } from "../../kernel/kernel.ts";
-import { GRACE_MS, MAX_LEFT_IN_TERMINAL } from "../process/output-stream.ts";
+import { GRACE_MS, leftIn, MAX_LEFT_IN_TERMINAL } from "../process/output-stream.ts";
 import type { PassedStream } from "./passed-stream.ts";
 
 /** Most that one move takes. */
@@ -52,8 +52,7 @@ export class PassedOutput {
       resolve();
       return;
     }
-    sys.setNonBlocking(fd);
-    void this.#run();
+    void this.#runToEnd();
   }
 
   get ended(): boolean {
@@ -70,7 +69,7 @@ export class PassedOutput {
     this.#stall = setTimeout(this.#drained, this.#stallMs).unref();
     this.#timer = setTimeout(() => {
       if (this.#fd === undefined) return;
-      this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : this.#sys.readable(this.#fd);
+      this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : leftIn(this.#sys, this.#fd);
       this.#grace.abort();
     }, GRACE_MS).unref();
   }
@@ -80,6 +79,15 @@ export class PassedOutput {
 
   close(): void {
     this.#end(false);
+  }
+
+  /** An output that can't be read any more ends, so that nobody waits for it. */
+  async #runToEnd(): Promise<void> {
+    try {
+      await this.#run();
+    } catch {
+      this.#end(false);
+    }
   }
 
   async #run(): Promise<void> {

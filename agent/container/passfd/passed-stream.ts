@@ -14,13 +14,12 @@ export class PassedStream {
   readonly #kernel: Pick<Kernel, "sys" | "init">;
   #fd: Fd | undefined;
 
-  /** Without a descriptor: one that never came, or that is over. */
+  /** The descriptor is non-blocking. Without one: a stream that never came, or that is over. */
   constructor(kernel: Pick<Kernel, "sys" | "init">, name: string, port: number, fd: Fd | undefined) {
     this.#kernel = kernel;
     this.name = name;
     this.port = port;
     this.#fd = fd;
-    if (fd !== undefined) kernel.sys.setNonBlocking(fd);
   }
 
   /** Undefined once it is closed. */

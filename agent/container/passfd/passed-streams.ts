@@ -44,7 +44,7 @@ export class PassedStreams {
     }
   }
 
-  /** Takes a connection. One of a port that is filed already takes the place of that; one too many is closed. */
+  /** Takes a connection, non-blocking, also when it throws. One of a port that is filed already takes the place of that; one too many is closed. */
   add(port: number, fd: Fd): void {
     const { sys, init } = this.#kernel;
     const waiting = this.#waiting.get(port);
@@ -53,7 +53,12 @@ export class PassedStreams {
       return;
     }
     const stream = new PassedStream(this.#kernel, streamName(port, ++this.#number), port, fd);
-    init.deposit(stream.name, fd);
+    try {
+      init.deposit(stream.name, fd);
+    } catch (error) {
+      sys.close(fd);
+      throw error;
+    }
     if (waiting === undefined) this.#file(stream);
     else waiting(stream);
   }

@@ -13,7 +13,7 @@ leavesNoDescriptors();
 /** A small pipe: what the process at its other end reads is up to the test. */
 function pipe() {
   const { read, write } = sys.pipe({ sizeBytes: PIPE });
-  sys.setNonBlocking(read);
+  for (const fd of [read, write]) sys.setNonBlocking(fd);
   const into = new Uint8Array(1 << 16);
   const take = () => {
     const count = sys.read(read, into);

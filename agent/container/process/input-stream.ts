@@ -3,7 +3,7 @@ import type { Fd, Sys } from "../../kernel/kernel.ts";
 
 const CLOSED = new AgentError("internal", "write to stdin: it is closed");
 
-/** The stdin of a process: the write end of a pipe, which this object owns, or a pty master, which it only borrows. */
+/** The stdin of a process, non-blocking: the write end of a pipe, which this object owns, or a pty master, which it only borrows. */
 export class InputStream {
   readonly #sys: Sys;
   readonly #terminal: boolean;
@@ -16,7 +16,6 @@ export class InputStream {
     this.#sys = sys;
     this.#fd = fd;
     this.#terminal = terminal;
-    if (fd !== undefined) sys.setNonBlocking(fd);
   }
 
   /** Writes all of it, in order of the calls, and waits while the pipe is full. */

@@ -19,6 +19,7 @@ async function drain(stream: OutputStream): Promise<number> {
 
 test("a grandchild that keeps the pipe delays the end by the grace only", async () => {
   const { read, write } = sys.pipe();
+  sys.setNonBlocking(read);
   const stream = new OutputStream(sys, read);
   const ends: boolean[] = [];
   stream.onEnd = (writersGone) => ends.push(writersGone);
@@ -33,6 +34,7 @@ test("a grandchild that keeps the pipe delays the end by the grace only", async 
 
 test("what is in the pipe when the grace is over is read whole, and what a grandchild adds then is not", async () => {
   const { read, write } = sys.pipe();
+  sys.setNonBlocking(read);
   const stream = new OutputStream(sys, read);
   sys.write(write, Buffer.alloc(50_000));
   stream.processExited();
@@ -44,6 +46,7 @@ test("what is in the pipe when the grace is over is read whole, and what a grand
 
 test("an exit that comes after the end of the pipe changes nothing", async () => {
   const { read, write } = sys.pipe();
+  sys.setNonBlocking(read);
   const stream = new OutputStream(sys, read);
   sys.close(write);
   expect(await drain(stream)).toBe(0);
@@ -58,6 +61,7 @@ describe.skipIf(!isRoot)(`a terminal${isRoot ? "" : " (skipped: a devpts instanc
   function terminal() {
     const devpts = sys.detachedMount("devpts", OPTIONS, 0);
     const master = sys.openTerminal(devpts);
+    sys.setNonBlocking(master);
     const peer = sys.terminalPeer(master);
     sys.close(devpts);
     sys.setNonBlocking(peer);

@@ -11,6 +11,7 @@ leavesNoDescriptors();
 
 function pipe(): { stream: OutputStream; say: (text: string) => void; hangUp: () => void } {
   const { read, write } = sys.pipe();
+  sys.setNonBlocking(read);
   const say = (text: string) => void sys.write(write, Buffer.from(text));
   return { stream: new OutputStream(sys, read), say, hangUp: () => sys.close(write) };
 }
@@ -38,6 +39,7 @@ test("waits for output and gives it when it comes", async () => {
 test("gives all that waits in a terminal, up to the length, though one read of it gives 4 KiB", async () => {
   const devpts = sys.openat2(0, "/dev/pts", O_DIRECTORY, 0);
   const master = sys.openTerminal(devpts);
+  sys.setNonBlocking(master);
   const peer = sys.terminalPeer(master);
   const stream = new OutputStream(sys, master, true);
   for (let line = 0; line < 3; line++) sys.write(peer, Buffer.from("x".repeat(3000)));

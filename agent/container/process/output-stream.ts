@@ -1,4 +1,4 @@
-import { AgentError } from "../../kernel/error.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 import type { OutputJournal, OutputKey, Piece } from "../../kernel/output-journal.ts";
 
@@ -21,7 +21,7 @@ export interface KeptOutput {
 }
 
 /**
- * One output of a process: the read end of a pipe or a pty master, which this object owns.
+ * One output of a process: the read end of a pipe or a pty master, non-blocking, which this object owns.
  *
  * Bytes stay in the kernel's pipe until somebody asks, so a process that nobody reads is held back by its pipe, and a
  * killed agent loses nothing. A read that could not be answered is given back with `unread`; of one that was, `delivered`
@@ -56,7 +56,6 @@ export class OutputStream {
     this.#returned = kept?.journal.found(kept.key) ?? [];
     const last = this.#returned.at(-1);
     this.#total = last === undefined ? 0 : last.offset + last.data.length;
-    if (fd !== undefined) sys.setNonBlocking(fd);
   }
 
   /** Nothing is left: the end was reached and no answer was given back. */
@@ -105,7 +104,7 @@ export class OutputStream {
     if (this.#fd === undefined || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       if (this.#fd !== undefined) {
-        this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : this.#sys.readable(this.#fd);
+        this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : leftIn(this.#sys, this.#fd);
       }
       this.#waiting?.abort(CLOSED);
     }, GRACE_MS).unref();
@@ -114,10 +113,14 @@ export class OutputStream {
   /** Reaches for the end where no reader waits for it: an empty pipe whose writers are gone is closed. */
   settle(): void {
     if (this.#fd === undefined || this.#waiting !== undefined || this.#returned.length > 0) return;
-    if (this.#sys.readable(this.#fd) > 0) return;
-    const piece = this.#readPiece(this.#fd, 1);
-    if (piece === 0) this.#end(true);
-    else if (typeof piece !== "number") this.#return(piece);
+    try {
+      if (this.#sys.readable(this.#fd) > 0) return;
+      const piece = this.#readPiece(this.#fd, 1);
+      if (piece === 0) this.#end(true);
+      else if (typeof piece !== "number") this.#return(piece);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error; // a reader will see it, or the end
+    }
   }
 
   close(): void {
@@ -228,6 +231,15 @@ export class OutputStream {
     this.#sys.close(this.#fd);
     this.#fd = undefined;
     this.onEnd?.(writersGone);
+  }
+}
+
+/** Bytes in a pipe; where the kernel doesn't say, what a terminal may hold. */
+export function leftIn(sys: Pick<Sys, "readable">, fd: Fd): number {
+  try {
+    return sys.readable(fd);
+  } catch {
+    return MAX_LEFT_IN_TERMINAL;
   }
 }
 

@@ -67,6 +67,9 @@ export class Process {
     this.#release = fds.release;
     this.#report = fds.report;
     this.terminal = fds.terminal !== undefined;
+    // All of it before anything reads or writes: what fails here leaves the descriptors to whoever gave them.
+    const stdio = [fds.terminal, fds.stdin, fds.stdout, fds.stderr];
+    for (const fd of stdio) if (fd !== undefined) kernel.sys.setNonBlocking(fd);
     this.#stdout = this.#output(fds.terminal ?? fds.stdout, "stdout");
     this.#stderr = fds.terminal === undefined ? this.#output(fds.stderr, "stderr") : this.#stdout;
     this.#stdin = this.#inputOf(fds.terminal ?? fds.stdin);
@@ -83,6 +86,23 @@ export class Process {
     const process = new Process(kernel, execId, restored, restored.kept, keptUntilRemoved, passed);
     if (restored.exited !== undefined) process.#exited(restored.exited);
     return process;
+  }
+
+  /** Takes a process that was launched, with its descriptors: it is killed and forgotten when it can't be served. */
+  static take(...parts: ConstructorParameters<typeof Process>): Process {
+    try {
+      return new Process(...parts);
+    } catch (error) {
+      const [{ sys, init }, , launched, fds] = parts;
+      try {
+        sys.signal(launched.pidfd, SIGKILL);
+      } catch {
+        // It has ended.
+      }
+      for (const fd of [launched.pidfd, ...Object.values(fds)]) sys.close(fd);
+      init.forget(launched.id);
+      throw error;
+    }
   }
 
   /** Resolves when it ends, with how. */

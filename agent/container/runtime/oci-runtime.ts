@@ -1,4 +1,4 @@
-import type { Fd, KeptFds, Kernel } from "../../kernel/kernel.ts";
+import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../../kernel/kernel.ts";
 import { killCgroup } from "../cgroup/cgroup.ts";
 import { presentResources } from "../cgroup/present-resources.ts";
 import { checkSpec } from "../check-spec.ts";
@@ -141,15 +141,16 @@ export class OciRuntime implements Maker {
     const { id: container } = this.#options;
     const isInit = execId === container;
     const keep = isInit ? { ...own, release: this.#notStarted() } : own;
+    const label = JSON.stringify({ container, exec: execId, ...namesOf(passed) });
+    let adopted: LaunchedProcess;
     try {
-      const label = JSON.stringify({ container, exec: execId, ...namesOf(passed) });
-      const adopted = await init.adopt({ id, pid, keep, label });
-      if (!isInit) void adopted.exit.then(() => this.#kernel.files.removeTree(this.#insidePid(id)));
-      return new Process(this.#kernel, execId, adopted, keep, isInit, passed);
+      adopted = await init.adopt({ id, pid, keep, label });
     } catch (error) {
       for (const fd of Object.values(keep)) sys.close(fd);
       throw error;
     }
+    if (!isInit) void adopted.exit.then(() => this.#kernel.files.removeTree(this.#insidePid(id)));
+    return Process.take(this.#kernel, execId, adopted, keep, isInit, passed);
   }
 
   /** Where the pid of an exec in a sandbox is kept, as long as it runs. */

@@ -70,9 +70,13 @@ function openTerminal({ sys, files }: Kernel, process: ProcessSpec, directory: s
     consoleSocket: path,
     async take() {
       const terminal = await sys.acceptDescriptor(listener, AbortSignal.timeout(SENT_MS));
-      sys.setNonBlocking(terminal);
       const { height = 0, width = 0 } = process.consoleSize ?? {};
-      if (height > 0) sys.setWindowSize(terminal, height, width);
+      try {
+        if (height > 0) sys.setWindowSize(terminal, height, width);
+      } catch (error) {
+        sys.close(terminal);
+        throw error;
+      }
       return { terminal };
     },
     close() {

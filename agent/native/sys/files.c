@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -52,12 +53,12 @@ static napi_value call_dup(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
 }
 
-/* close(fd): never repeated, as Linux has freed the number even when it answers EINTR. */
+/* close(fd): whatever Linux answers but EBADF, it has freed the number; EIO tells of an earlier write, EINTR of nothing. */
 static napi_value call_close(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
   if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
-  return result(env, close(fd) < 0 && errno != EINTR ? -errno : 0);
+  return result(env, close(fd) < 0 && errno == EBADF ? -EBADF : 0);
 }
 
 /* read(fd, into: Uint8Array) */
@@ -90,6 +91,16 @@ static napi_value call_readable(napi_env env, napi_callback_info info) {
   if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   long status = SYS_RETRY(ioctl(fd, FIONREAD, &bytes));
   return result(env, status < 0 ? status : bytes);
+}
+
+/* changed(fd): 1 if a file of procfs has changed since this was asked before (POLLPRI), else 0 */
+static napi_value call_changed(napi_env env, napi_callback_info info) {
+  struct args args;
+  struct pollfd asked = {.events = POLLPRI};
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &asked.fd)) return NULL;
+  long status = SYS_RETRY(poll(&asked, 1, 0));
+  if (status > 0 && (asked.revents & POLLNVAL)) status = -EBADF;
+  return result(env, status < 0 ? status : (asked.revents & POLLPRI) != 0);
 }
 
 /* splice(from, to, length): at least one of the two a pipe; never waits for a pipe */
@@ -222,7 +233,8 @@ napi_status files_register(napi_env env, napi_value exports) {
       {"pipe", call_pipe},         {"setNonBlocking", call_set_non_blocking},
       {"dup", call_dup},           {"close", call_close},
       {"read", call_read},         {"write", call_write},
-      {"readable", call_readable}, {"memoryFile", call_memory_file},
+      {"readable", call_readable},
+      {"changed", call_changed}, {"memoryFile", call_memory_file},
       {"openat2", call_openat2},   {"statfsType", call_statfs_type},
       {"mapShared", call_map_shared}, {"splice", call_splice},
       {"makeNode", call_make_node}, {"setXattr", call_set_xattr},

@@ -1,51 +1,61 @@
 /*
- * class Poll: readiness of one descriptor on Node's own event loop (uv_poll_t). It holds no descriptor; whoever owns
- * the descriptor calls close() first. libuv allows one handle per descriptor, makes it non-blocking, and reports an
- * error condition (a pipe whose reader is gone) as status -EBADF, after which the handle is stopped.
+ * class Poll: readiness of one descriptor on Node's own event loop. All Polls share one epoll set, which libuv watches as a
+ * single descriptor. libuv aborts the process when the kernel refuses to watch a descriptor for it, as it does when
+ * fs.epoll.max_user_watches is used up; in a set of our own the refusal is the result of start(), and a change of events
+ * needs no memory and can't be refused. A Poll holds no descriptor: whoever owns it calls close() before closing it. One Poll
+ * per descriptor, which becomes non-blocking. A set within a set asks files twice: not for those whose answer changes by being
+ * asked, such as /proc/mounts. An error condition (a pipe whose reader is gone) has the status -EBADF.
  */
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <uv.h>
 
 #include "sys.h"
 
-/* What all Polls of an environment share; freed when the environment and the last handle are gone. */
+/* Callbacks in one turn of the event loop; what is ready beyond them has its turn in the next. */
+#define BATCH 64
+
+/* What all Polls of an environment share; freed when the environment and the handle are gone. */
 struct poll_env {
   napi_env env;
-  uv_loop_t *loop;
+  uv_poll_t handle;
   napi_async_context context;
   napi_async_cleanup_hook_handle hook;
-  struct poll *open;
-  size_t handles;
-  bool ending;
-  bool finalized;
+  int set;
+  struct poll **by_fd; /* those that are started */
+  size_t size, started;
+  struct epoll_event batch[BATCH]; /* being called back; a data.fd of -1 is no more */
+  int ready;
+  bool ending, closed, finalized;
 };
 
 struct poll {
-  uv_poll_t handle;
   struct poll_env *owner;
-  struct poll *previous, *next;
   napi_ref self, callback;
   int fd;
-  enum { POLL_NEW, POLL_OPEN, POLL_CLOSING, POLL_CLOSED } state;
-  bool finalized;
+  uint32_t events; /* of epoll; 0 when it is not started */
+  bool closed;
 };
 
 static void env_release(struct poll_env *owner) {
-  if (owner->handles > 0) return;
+  if (!owner->closed) return;
   if (owner->ending && owner->hook != NULL) {
     napi_remove_async_cleanup_hook(owner->hook);
     owner->hook = NULL;
   }
-  if (owner->finalized) free(owner);
+  if (!owner->finalized) return;
+  free(owner->by_fd);
+  free(owner);
 }
 
 static void on_closed(uv_handle_t *handle) {
-  struct poll *poll = handle->data;
-  struct poll_env *owner = poll->owner;
-  poll->state = POLL_CLOSED;
-  owner->handles--;
-  if (poll->finalized) free(poll);
+  struct poll_env *owner = handle->data;
+  close(owner->set);
+  owner->closed = true;
   env_release(owner);
 }
 
@@ -54,30 +64,71 @@ static void drop_callback(napi_env env, struct poll *poll) {
   poll->callback = NULL;
 }
 
-static void close_poll(struct poll *poll) {
+static struct poll *poll_of(const struct poll_env *owner, int fd) {
+  return fd >= 0 && (size_t)fd < owner->size ? owner->by_fd[fd] : NULL;
+}
+
+static bool make_room(struct poll_env *owner, int fd) {
+  size_t size = owner->size == 0 ? 64 : owner->size;
+  while (size <= (size_t)fd) size *= 2;
+  if (size == owner->size) return true;
+  struct poll **grown = realloc(owner->by_fd, size * sizeof(*grown));
+  if (grown == NULL) return false;
+  memset(grown + owner->size, 0, (size - owner->size) * sizeof(*grown));
+  owner->by_fd = grown;
+  owner->size = size;
+  return true;
+}
+
+/* Adds a Poll to the set. The table grows only for a descriptor that is open. */
+static long enter_set(struct poll *poll, uint32_t events) {
   struct poll_env *owner = poll->owner;
-  drop_callback(owner->env, poll);
-  if (poll->state != POLL_OPEN) {
-    if (poll->state == POLL_NEW) poll->state = POLL_CLOSED;
-    return;
+  struct epoll_event event = {.events = events, .data.fd = poll->fd};
+  int on = 1;
+  if (poll_of(owner, poll->fd) != NULL) return -EEXIST;
+  long status = SYS_RETRY(epoll_ctl(owner->set, EPOLL_CTL_ADD, poll->fd, &event));
+  /* Left behind by a descriptor that was closed before its Poll. */
+  if (status == -EEXIST) status = SYS_RETRY(epoll_ctl(owner->set, EPOLL_CTL_MOD, poll->fd, &event));
+  if (status < 0) return status;
+  status = make_room(owner, poll->fd) ? SYS_RETRY(ioctl(poll->fd, FIONBIO, &on)) : -ENOMEM;
+  if (status < 0) {
+    epoll_ctl(owner->set, EPOLL_CTL_DEL, poll->fd, &event);
+    return status;
   }
-  poll->state = POLL_CLOSING;
-  if (poll->previous != NULL)
-    poll->previous->next = poll->next;
-  else
-    owner->open = poll->next;
-  if (poll->next != NULL) poll->next->previous = poll->previous;
-  uv_close((uv_handle_t *)&poll->handle, on_closed);
+  owner->by_fd[poll->fd] = poll;
+  if (owner->started++ == 0) uv_ref((uv_handle_t *)&owner->handle);
+  napi_reference_ref(owner->env, poll->self, NULL);
+  poll->events = events;
+  return 0;
+}
+
+static void leave_set(struct poll *poll) {
+  struct poll_env *owner = poll->owner;
+  struct epoll_event unused = {0};
+  if (poll->events == 0) return;
+  poll->events = 0;
+  epoll_ctl(owner->set, EPOLL_CTL_DEL, poll->fd, &unused);
+  owner->by_fd[poll->fd] = NULL;
+  for (int i = 0; i < owner->ready; i++)
+    if (owner->batch[i].data.fd == poll->fd) owner->batch[i].data.fd = -1;
+  if (--owner->started == 0) uv_unref((uv_handle_t *)&owner->handle);
   napi_reference_unref(owner->env, poll->self, NULL);
 }
 
-/* The environment ends: every handle is closed before the loop goes. */
+static void close_poll(struct poll *poll) {
+  drop_callback(poll->owner->env, poll);
+  leave_set(poll);
+  poll->closed = true;
+}
+
+/* The environment ends: the handle is closed before the loop goes. */
 static void on_env_cleanup(napi_async_cleanup_hook_handle hook, void *data) {
   struct poll_env *owner = data;
   (void)hook;
   owner->ending = true;
-  while (owner->open != NULL) close_poll(owner->open);
-  env_release(owner);
+  for (size_t fd = 0; fd < owner->size; fd++)
+    if (owner->by_fd[fd] != NULL) close_poll(owner->by_fd[fd]);
+  uv_close((uv_handle_t *)&owner->handle, on_closed);
 }
 
 static void on_env_finalize(napi_env env, void *data, void *hint) {
@@ -94,14 +145,20 @@ static void on_poll_finalize(napi_env env, void *data, void *hint) {
   struct poll *poll = data;
   drop_callback(env, poll);
   if (poll->self != NULL) napi_delete_reference(env, poll->self);
-  poll->self = NULL;
-  poll->finalized = true;
-  if (poll->state == POLL_NEW || poll->state == POLL_CLOSED) free(poll);
+  free(poll);
 }
 
-static void on_event(uv_poll_t *handle, int status, int events) {
-  struct poll *poll = handle->data;
-  napi_env env = poll->owner->env;
+static uint32_t to_epoll(int64_t wanted) {
+  return (wanted & UV_READABLE ? EPOLLIN : 0u) | (wanted & UV_WRITABLE ? EPOLLOUT : 0u);
+}
+
+static int from_epoll(uint32_t events) {
+  return (events & EPOLLIN ? UV_READABLE : 0) | (events & EPOLLOUT ? UV_WRITABLE : 0);
+}
+
+static void call_back(struct poll *poll, int status, int events) {
+  struct poll_env *owner = poll->owner;
+  napi_env env = owner->env;
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   napi_value self = NULL, callback = NULL, error;
@@ -110,12 +167,37 @@ static void on_event(uv_poll_t *handle, int status, int events) {
   napi_get_reference_value(env, poll->callback, &callback);
   bool pending = false;
   if (self != NULL && callback != NULL &&
-      napi_make_callback(env, poll->owner->context, self, callback, 2, values, NULL) != napi_ok &&
+      napi_make_callback(env, owner->context, self, callback, 2, values, NULL) != napi_ok &&
       napi_is_exception_pending(env, &pending) == napi_ok && pending &&
       napi_get_and_clear_last_exception(env, &error) == napi_ok)
     napi_fatal_exception(env, error);
   /* The callback may have closed this Poll: it is not touched here any more. */
   napi_close_handle_scope(env, scope);
+}
+
+static void on_event(struct poll *poll, uint32_t happened) {
+  uint32_t events = happened & (poll->events | EPOLLERR | EPOLLHUP);
+  if (events == EPOLLHUP) events = poll->events; /* whoever waits learns it by the next call */
+  if (events & EPOLLERR)
+    call_back(poll, UV_EBADF, 0);
+  else if (events & poll->events)
+    call_back(poll, 0, from_epoll(events & poll->events));
+}
+
+static void on_ready(uv_poll_t *handle, int status, int events) {
+  struct poll_env *owner = handle->data;
+  (void)status;
+  (void)events;
+  owner->ready = epoll_wait(owner->set, owner->batch, BATCH, 0);
+  for (int i = 0; i < owner->ready; i++) {
+    int fd = owner->batch[i].data.fd;
+    struct poll *poll = poll_of(owner, fd);
+    if (poll != NULL)
+      on_event(poll, owner->batch[i].events);
+    else if (fd >= 0)
+      epoll_ctl(owner->set, EPOLL_CTL_DEL, fd, &owner->batch[i]);
+  }
+  owner->ready = 0;
 }
 
 /* new Poll(fd, callback(status, events)) */
@@ -152,34 +234,21 @@ static struct poll *this_poll(struct args *args) {
   return poll;
 }
 
-/* The handle is made at the first start, so that its failure is a result like any other. */
-static int open_handle(struct poll *poll) {
-  struct poll_env *owner = poll->owner;
-  if (poll->state == POLL_OPEN) return 0;
-  if (poll->state != POLL_NEW || owner->ending) return -ECANCELED;
-  int status = uv_poll_init(owner->loop, &poll->handle, poll->fd);
-  if (status < 0) return status;
-  poll->handle.data = poll;
-  poll->state = POLL_OPEN;
-  poll->previous = NULL;
-  poll->next = owner->open;
-  if (owner->open != NULL) owner->open->previous = poll;
-  owner->open = poll;
-  owner->handles++;
-  napi_reference_ref(owner->env, poll->self, NULL);
-  return 0;
-}
-
-/* start(events): 1 readable, 2 writable, 4 disconnect, 8 priority; again and again with other events */
+/* start(events): 1 readable, 2 writable; again and again with other events */
 static napi_value poll_start(napi_env env, napi_callback_info info) {
   struct args args;
-  int64_t events;
+  int64_t wanted;
   struct poll *poll;
   if (!args_begin(&args, env, info, 1) || (poll = this_poll(&args)) == NULL ||
-      !arg_int(&args, "events", 1, UV_READABLE | UV_WRITABLE | UV_DISCONNECT | UV_PRIORITIZED, &events))
+      !arg_int(&args, "events", 1, UV_READABLE | UV_WRITABLE, &wanted))
     return NULL;
-  int status = open_handle(poll);
-  return result(env, status < 0 ? status : uv_poll_start(&poll->handle, (int)events, on_event));
+  if (poll->closed || poll->owner->ending) return result(env, -ECANCELED);
+  uint32_t events = to_epoll(wanted);
+  if (poll->events == 0) return result(env, enter_set(poll, events));
+  struct epoll_event event = {.events = events, .data.fd = poll->fd};
+  long status = SYS_RETRY(epoll_ctl(poll->owner->set, EPOLL_CTL_MOD, poll->fd, &event));
+  if (status == 0) poll->events = events;
+  return result(env, status);
 }
 
 /* stop(): no callback until the next start */
@@ -187,7 +256,8 @@ static napi_value poll_stop(napi_env env, napi_callback_info info) {
   struct args args;
   struct poll *poll;
   if (!args_begin(&args, env, info, 0) || (poll = this_poll(&args)) == NULL) return NULL;
-  return result(env, poll->state == POLL_OPEN ? uv_poll_stop(&poll->handle) : 0);
+  leave_set(poll);
+  return result(env, 0);
 }
 
 /* close(): no callback ever again; idempotent, also within the callback */
@@ -199,19 +269,56 @@ static napi_value poll_close(napi_env env, napi_callback_info info) {
   return result(env, 0);
 }
 
+/* libuv changes what is in its set already, which needs no memory. */
+static long reserve(const uv_loop_t *loop, int fd) {
+  struct epoll_event event = {.data.fd = fd};
+  long status = SYS_RETRY(epoll_ctl(uv_backend_fd(loop), EPOLL_CTL_ADD, fd, &event));
+  return status == -EEXIST ? 0 : status;
+}
+
+/*
+ * reserveWatch(fd): libuv's own epoll set has a place for this descriptor from now on, before libuv asks for one and
+ * aborts without. To be called after libuv's handle was made, in the same turn of the event loop.
+ */
+static napi_value call_reserve_watch(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  uv_loop_t *loop;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return result(env, -EINVAL);
+  return result(env, reserve(loop, fd));
+}
+
+/* A set of our own, watched by the loop. */
+static long open_set(struct poll_env *owner, uv_loop_t *loop) {
+  owner->set = (int)SYS_RETRY(epoll_create1(EPOLL_CLOEXEC));
+  if (owner->set < 0) return owner->set;
+  long status = uv_poll_init(loop, &owner->handle, owner->set);
+  if (status < 0) {
+    close(owner->set);
+    return status;
+  }
+  owner->handle.data = owner;
+  status = uv_poll_start(&owner->handle, UV_READABLE, on_ready);
+  if (status == 0) status = reserve(loop, owner->set);
+  if (status < 0) uv_poll_stop(&owner->handle);
+  uv_unref((uv_handle_t *)&owner->handle);
+  return status;
+}
+
 static napi_status make_env(napi_env env) {
   napi_value name;
+  uv_loop_t *loop;
   struct poll_env *owner = calloc(1, sizeof(*owner));
   if (owner == NULL) return napi_generic_failure;
   owner->env = env;
-  napi_status status = napi_get_uv_event_loop(env, &owner->loop);
+  napi_status status = napi_get_uv_event_loop(env, &loop);
   if (status == napi_ok) status = napi_create_string_utf8(env, "guestd.poll", NAPI_AUTO_LENGTH, &name);
   if (status == napi_ok) status = napi_async_init(env, NULL, name, &owner->context);
+  if (status == napi_ok && open_set(owner, loop) < 0) status = napi_generic_failure;
   if (status == napi_ok) status = napi_add_async_cleanup_hook(env, on_env_cleanup, owner, &owner->hook);
-  if (status != napi_ok) {
-    free(owner);
-    return status;
-  }
+  /* What was made until then stays: without the addon this process ends. */
+  if (status != napi_ok) return status;
   return napi_set_instance_data(env, owner, on_env_finalize, NULL);
 }
 
@@ -224,5 +331,7 @@ napi_status poll_register(napi_env env, napi_value exports) {
   napi_value class;
   napi_status status = make_env(env);
   if (status == napi_ok) status = napi_define_class(env, "Poll", NAPI_AUTO_LENGTH, poll_new, NULL, 3, methods, &class);
-  return status == napi_ok ? napi_set_named_property(env, exports, "Poll", class) : status;
+  if (status == napi_ok) status = napi_set_named_property(env, exports, "Poll", class);
+  static const struct function table[] = {{"reserveWatch", call_reserve_watch}};
+  return status == napi_ok ? REGISTER(env, exports, table) : status;
 }

@@ -1,0 +1,163 @@
+import { dial } from "../../../host/client/dial.ts";
+import { ociSpec } from "../../scenarios/oci.ts";
+import { passedSocket } from "../../scenarios/passed-socket.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import type { FaultyMachine } from "./faulty-machine.ts";
+
+/** A piece of a host's conversation over a connection of its own. Throws what a host would see; ends within a few seconds. */
+export interface Step {
+  readonly name: string;
+  run(faulty: FaultyMachine): Promise<void>;
+  /** Takes back what a run that failed may have left, over the bystanders' connection. */
+  undo?(faulty: FaultyMachine): Promise<void>;
+}
+
+const SHARED = "/run/kata-containers/shared/containers";
+let count = 0;
+
+async function withPod(faulty: FaultyMachine, work: (pod: Pod) => Promise<void>, protocol: "ttrpc" | "grpc" = "ttrpc") {
+  const client = await faulty.machine.connect({ protocol });
+  try {
+    await work(new Pod(faulty.machine, client));
+  } finally {
+    await client.close();
+  }
+}
+
+function check(protocol: "ttrpc" | "grpc"): Step {
+  return {
+    name: `a check over ${protocol}`,
+    run: (faulty) => withPod(faulty, async ({ client }) => void (await client.health.check({})), protocol),
+  };
+}
+
+function container(): Step {
+  const id = "hit";
+  let rootfs: string | undefined;
+  return {
+    name: "a container's life",
+    async run(faulty) {
+      rootfs ??= faulty.machine.rootfs("hit");
+      const OCI = ociSpec(rootfs, ["sh", "-c", "echo out; exit 3"]);
+      await withPod(faulty, async (pod) => {
+        await pod.client.agent.createContainer({ container_id: id, OCI });
+        await pod.client.agent.startContainer({ container_id: id });
+        const { stdout, status } = await pod.finish(id, id);
+        expectSame([String(stdout), status], ["out\n", 3]);
+        await pod.remove(id);
+      });
+    },
+    undo: ({ pod }) => pod.remove(id).catch(() => undefined),
+  };
+}
+
+/** `body` begins an exec of this id in the container that stands there, and drives it to its end. */
+function exec(
+  name: string,
+  body: (pod: Pod, standing: string, exec_id: string, faulty: FaultyMachine) => Promise<void>,
+): Step {
+  let exec_id = "";
+  return {
+    name,
+    async run(faulty) {
+      exec_id = `hit${++count}`;
+      await withPod(faulty, (pod) => body(pod, faulty.standing, exec_id, faulty));
+    },
+    async undo({ pod, standing }) {
+      const { agent } = pod.client;
+      const exec = { container_id: standing, exec_id };
+      await agent.signalProcess({ ...exec, signal: 9 }).catch(() => undefined);
+      // An exec is kept until its output was read and its end was told.
+      await Promise.all([pod.drain("readStdout", standing, exec_id), pod.drain("readStderr", standing, exec_id)])
+        .then(() => agent.waitProcess(exec, { timeoutMs: 3000 }))
+        .catch(refusesTimeout);
+    },
+  };
+}
+
+const process = { Env: ["PATH=/bin"], Cwd: "/" };
+
+export const steps: readonly Step[] = [
+  check("ttrpc"),
+  check("grpc"),
+  exec("an exec with input and output", async (pod, container_id, exec_id) => {
+    const { agent } = pod.client;
+    const Args = ["sh", "-c", "cat; echo err >&2; exit 5"];
+    await agent.execProcess({ container_id, exec_id, process: { ...process, Args } });
+    await agent.writeStdin({ container_id, exec_id, data: Buffer.from("in") });
+    await agent.closeStdin({ container_id, exec_id });
+    const { stdout, stderr, status } = await pod.finish(container_id, exec_id);
+    expectSame([String(stdout), String(stderr), status], ["in", "err\n", 5]);
+  }),
+  exec("an exec with a terminal", async (pod, container_id, exec_id) => {
+    const { agent } = pod.client;
+    const Args = ["sh", "-c", "read line; stty size; exit 6"];
+    await agent.execProcess({ container_id, exec_id, process: { ...process, Args, Terminal: true } });
+    await agent.ttyWinResize({ container_id, exec_id, row: 11, column: 22 });
+    await agent.writeStdin({ container_id, exec_id, data: Buffer.from("go\n") });
+    const stdout = await pod.drain("readStdout", container_id, exec_id);
+    const { status } = await agent.waitProcess({ container_id, exec_id });
+    expectSame([String(stdout).replaceAll(/\s+/g, " "), status], ["go 11 22 ", 6]);
+  }),
+  exec("an exec with passed stdio", async (pod, container_id, exec_id, { machine }) => {
+    const streams = await Promise.all(
+      ["stdin_port", "stdout_port", "stderr_port"].map(async (name) => {
+        const port = 10_000 + ++count;
+        const connect = async () => {
+          const socket = await dial(`${machine.address}_1027`);
+          socket.write(`${port}\n`);
+          return socket;
+        };
+        return [name, await passedSocket(port, connect)] as const;
+      }),
+    );
+    try {
+      const ports = Object.fromEntries(streams.map(([name, { port }]) => [name, port]));
+      const Args = ["sh", "-c", "cat; exit 7"];
+      await pod.client.agent.execProcess({ container_id, exec_id, process: { ...process, Args }, ...ports });
+      await streams[0]?.[1].write("in");
+      streams[0]?.[1].end();
+      const { status } = await pod.client.agent.waitProcess({ container_id, exec_id });
+      expectSame([await streams[1]?.[1].text(), status], ["in", 7]);
+    } finally {
+      for (const [, stream] of streams) stream.hangUp();
+    }
+  }),
+  container(),
+  {
+    name: "statistics, metrics and an update",
+    run: (faulty) =>
+      withPod(faulty, async ({ client }) => {
+        const container_id = faulty.standing;
+        await client.agent.statsContainer({ container_id });
+        await client.agent.getMetrics({});
+        await client.agent.updateContainer({ container_id, resources: { Pids: { Limit: 1000 } } });
+        await client.agent.pauseContainer({ container_id });
+        await client.agent.resumeContainer({ container_id });
+      }),
+    undo: async ({ pod, standing }) => {
+      await pod.client.agent.resumeContainer({ container_id: standing }).catch(() => undefined);
+    },
+  },
+  {
+    name: "a copied file",
+    run: (faulty) =>
+      withPod(faulty, async ({ client }) => {
+        const part = { path: `${SHARED}/hit`, file_mode: 0o100644, dir_mode: 0o755, file_size: 4 };
+        await client.agent.copyFile({ ...part, offset: 0, data: Buffer.from("ab") });
+        await client.agent.copyFile({ ...part, offset: 2, data: Buffer.from("cd") });
+      }),
+  },
+];
+
+/** A success that is none is worse than an error. */
+class WrongAnswer extends Error {}
+
+function expectSame(got: unknown, wanted: unknown): void {
+  if (JSON.stringify(got) === JSON.stringify(wanted)) return;
+  throw new WrongAnswer(`wrong answer: ${JSON.stringify(got)}, not ${JSON.stringify(wanted)}`);
+}
+
+function refusesTimeout(error: { readonly kind?: string }): void {
+  if (error.kind === "deadline-exceeded") throw error;
+}

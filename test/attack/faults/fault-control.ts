@@ -1,0 +1,70 @@
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
+
+/** Bytes of `struct control` in agent/native/sys-faults/faults.c, and where its parts are. */
+const SIZE = 88;
+const AT = { count: 0, first: 4, last: 8, variant: 12, hits: 16, error: 20, name: 24, only: 56 } as const;
+const NAME_BYTES = 32;
+
+/** The calls that are to fail. */
+export interface Fault {
+  /** The first, counted from 1. */
+  readonly first: number;
+  /** The last; default: the first alone. */
+  readonly last?: number;
+  /** Which of the errnos that the kernel may answer this call with. */
+  readonly variant: number;
+}
+
+export interface Hit {
+  /** Calls that failed. */
+  readonly hits: number;
+  /** Of the call that was to fail last; empty when there were fewer calls. */
+  readonly name: string;
+  readonly errno: number;
+  /** Calls that were made. */
+  readonly count: number;
+}
+
+/** The file by which a test steers the system calls of an agent with sys-faults.node (GUESTD_FAULTS). */
+export class FaultControl {
+  readonly #fd: number;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, "w+");
+    writeSync(this.#fd, Buffer.alloc(4096), 0, 4096, 0);
+  }
+
+  /** Counts from 1 again, and lets these fail. */
+  arm({ first, last = first, variant }: Fault): void {
+    this.disarm();
+    this.#write(AT.name, Buffer.alloc(NAME_BYTES));
+    for (const at of [AT.hits, AT.error, AT.count]) this.#setNumber(at, 0);
+    this.#setNumber(AT.variant, variant);
+    this.#setNumber(AT.last, last);
+    this.#setNumber(AT.first, first);
+  }
+
+  /** No call fails any more; gives what has happened. */
+  disarm(): Hit {
+    this.#setNumber(AT.first, 0);
+    const bytes = Buffer.alloc(SIZE);
+    readSync(this.#fd, bytes, 0, SIZE, 0);
+    const [name = ""] = bytes.toString("latin1", AT.name, AT.name + NAME_BYTES).split("\0");
+    const number = (at: number) => bytes.readUInt32LE(at);
+    return { hits: number(AT.hits), name, errno: number(AT.error), count: number(AT.count) };
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #setNumber(at: number, value: number): void {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value);
+    this.#write(at, bytes);
+  }
+
+  #write(at: number, bytes: Buffer): void {
+    writeSync(this.#fd, bytes, 0, bytes.length, at);
+  }
+}

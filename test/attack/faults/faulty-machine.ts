@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildFaultySys } from "../../../agent/native/build.ts";
+import { startHostAgent } from "../../agent/host-agent.ts";
+import { makeWorkDirectory } from "../../clean-up/work-directory.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { FaultControl } from "./fault-control.ts";
+
+const repository = join(import.meta.dirname, "../../..");
+
+export type FaultyMachine = Awaited<ReturnType<typeof startFaultyMachine>>;
+
+/** An agent whose system calls fail when a test says so, with a container and a connection that must never notice. */
+export async function startFaultyMachine(agentCommand = [process.execPath, join(repository, "agent/main.ts")]) {
+  const file = join(makeWorkDirectory("faults"), "control");
+  const control = new FaultControl(file);
+  const environment = [`GUESTD_SYS_NODE=${buildFaultySys()}`, `GUESTD_FAULTS=${file}`];
+  const machine = await startHostAgent({
+    agentCommand: ["/usr/bin/env", ...environment, ...agentCommand],
+    config: "passfd_listener_port = 1027",
+  });
+  const pod = await Pod.open(machine);
+  const standing = await pod.start(["sleep", "100000"]);
+  return {
+    machine,
+    control,
+    /** The bystanders' pod; its connection is in no fault. */
+    pod,
+    standing,
+    /** What would be there again after a call that left nothing. */
+    async traces() {
+      const [agent, init] = [await machine.agentPid(), await machine.initPid()];
+      return {
+        agent,
+        descriptors: readdirSync(`/proc/${agent}/fd`).length,
+        ofInit: readdirSync(`/proc/${init}/fd`).length,
+        processes: readFileSync(`/proc/${init}/task/${init}/children`, "utf8").trim().split(" ").length,
+        mounts: readFileSync(`/proc/${init}/mounts`, "utf8").trim().split("\n").length,
+        records: readdirSync(`/proc/${init}/root/run/guestd/containers`).join(),
+        cgroups: cgroupsBelow(`/proc/${init}/root/sys/fs/cgroup`),
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await pod.client.close();
+      await machine[Symbol.asyncDispose]();
+      control.close();
+    },
+  };
+}
+
+function cgroupsBelow(path: string): number {
+  const directories = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return directories.reduce((sum, { name }) => sum + 1 + cgroupsBelow(join(path, name)), 0);
+}

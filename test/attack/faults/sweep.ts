@@ -1,0 +1,137 @@
+import { constants } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Step } from "./conversation.ts";
+import type { Fault } from "./fault-control.ts";
+import type { FaultyMachine } from "./faulty-machine.ts";
+
+/** No step takes that long, unless something that was hit is waited for in vain. */
+const STEP_MS = 10_000;
+const SETTLE_MS = 2500;
+/** Lines of the agent's that no error from outside may bring about. */
+const DEFECT = /[^\n]*(unhandled rejection|uncaught|the agent ends|the agent ended)[^\n]*/gi;
+
+export interface SweepOptions {
+  /** Errnos of each call that are tried. */
+  readonly variants: number;
+}
+
+export interface SweepResult {
+  /** Calls that were made to fail, by name. */
+  readonly hit: ReadonlyMap<string, number>;
+  /** What went wrong, one line each. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Drives a step again and again, with its first system call failing, its second, … until it makes no more calls; after each
+ * the same step has to succeed, and everything else has to be as it was.
+ */
+export async function sweep(
+  faulty: FaultyMachine,
+  step: Step,
+  { variants }: SweepOptions,
+): Promise<SweepResult> {
+  const hit = new Map<string, number>();
+  const problems: string[] = [];
+  await succeed(faulty, step);
+  await succeed(faulty, step);
+  let before = await faulty.traces();
+  for (let first = 1; ; first++) {
+    for (let variant = 0; variant < variants; variant++) {
+      const { name, errno, hits, problem } = await strike(faulty, step, { first, variant }, before);
+      if (name === "") return { hit, problems };
+      if (hits === 0) break;
+      hit.set(name, (hit.get(name) ?? 0) + 1);
+      if (problem === undefined) continue;
+      before = await faulty.traces();
+      problems.push(`${step.name}: call ${first}, ${name}: ${nameOf(errno)}: ${problem}`);
+      if (problems.length > 40) return { hit, problems };
+    }
+  }
+}
+
+type Traces = Awaited<ReturnType<FaultyMachine["traces"]>>;
+
+async function strike(faulty: FaultyMachine, step: Step, fault: Fault, before: Traces) {
+  const { console } = faulty.machine;
+  const said = console().length;
+  faulty.control.arm(fault);
+  const error = await outcome(step, faulty);
+  const hit = faulty.control.disarm();
+  if (hit.hits === 0) {
+    await step.undo?.(faulty);
+    return { ...hit, problem: undefined };
+  }
+  const problem =
+    (await judge(error)) ??
+    (await undone(faulty, step)) ??
+    (await settled(faulty, before)) ??
+    console().slice(said).match(DEFECT)?.[0] ??
+    (await succeed(faulty, step).then(
+      () => undefined,
+      (again: Error) => `the next one fails too: ${again.message}`,
+    ));
+  return { ...hit, problem };
+}
+
+async function outcome(step: Step, faulty: FaultyMachine): Promise<Error | undefined> {
+  const late = new AbortController();
+  const limit = sleep(STEP_MS, new Error("hangs"), { signal: late.signal }).catch(() => undefined);
+  const run = step.run(faulty).then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  const error = await Promise.race([run, limit]);
+  late.abort();
+  return error;
+}
+
+/** One line, of a call that failed or of the connection that was closed. */
+async function judge(error: Error | undefined): Promise<string | undefined> {
+  if (error === undefined) return undefined;
+  const { name, message } = error;
+  if (name !== "RpcError" && !/ECONNRESET|EPIPE|socket hang up|closed/.test(message)) return message;
+  return message.includes("\n") ? `not one line: ${message}` : undefined;
+}
+
+async function undone(faulty: FaultyMachine, step: Step): Promise<string | undefined> {
+  try {
+    await step.undo?.(faulty);
+    const { status } = await faulty.pod.client.health.check({});
+    return status === 1 ? undefined : `the bystander hears status ${status}`;
+  } catch (error) {
+    return `a bystander is hit: ${(error as Error).message}`;
+  }
+}
+
+/** Undefined when all is as before within a moment; else what differs. */
+async function settled(faulty: FaultyMachine, before: Traces): Promise<string | undefined> {
+  let different: string | undefined;
+  for (let waited = 0, pause = 2; waited < SETTLE_MS; waited += pause, pause = Math.min(pause * 2, 100)) {
+    different = difference(before, await faulty.traces());
+    if (different === undefined) return undefined;
+    await sleep(pause);
+  }
+  return different;
+}
+
+/** More than before is a leak; another agent or another container is a loss. */
+function difference(before: Traces, now: Traces): string | undefined {
+  const keys = Object.keys(before) as (keyof Traces)[];
+  const differ = keys.filter((key) => {
+    if (key === "agent" || key === "records") return before[key] !== now[key];
+    return now[key] > before[key];
+  });
+  return differ.length === 0 ? undefined : differ.map((key) => `${key}: ${before[key]} → ${now[key]}`).join(", ");
+}
+
+async function succeed(faulty: FaultyMachine, step: Step): Promise<void> {
+  const error = await outcome(step, faulty);
+  if (error === undefined) return;
+  await step.undo?.(faulty);
+  throw error;
+}
+
+function nameOf(errno: number): string {
+  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? String(errno);
+}
