@@ -4,6 +4,7 @@
 #include "message.h"
 #include "power.h"
 #include "table.h"
+#include "watch.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -160,6 +161,9 @@ static int run_request(const struct request *request, int *fds) {
     return keep(request, &fds[0]);
   case DROP:
     return deposit_drop(request->name.bytes, request->name.length);
+  case HEARTBEAT:
+    watch_heard(request->limit_ms);
+    return 0;
   default:
     return power(request->reboot != 0);
   }

@@ -68,6 +68,7 @@ static void drain(int fd) {
 /* poll, not epoll: an epoll's watches are limited for each uid, and a container whose root is ours can take them all. */
 static void serve(int children) {
   for (;;) {
+    agent_watch();
     agent_start();
     link_flush();
     struct pollfd watched[] = {{.fd = children, .events = POLLIN}, {.fd = link_socket(), .events = link_events()}};
