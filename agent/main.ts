@@ -15,6 +15,7 @@ import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
 import { keepConsoleShell } from "./main/console-shell.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { endAgent, logDefects } from "./main/defects.ts";
+import { startHeartbeat } from "./main/heartbeat.ts";
 import { listen } from "./main/listen.ts";
 import { listenForStreams, streamAddress } from "./main/listen-streams.ts";
 import { createLog } from "./main/log.ts";
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
     configFile: env["GUESTD_CONFIG_FILE"],
     readText: realFiles.readText,
   });
+  const heartbeat = startHeartbeat(init, options.watchdogMs);
   const sink = new LogSink();
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
   for (const problem of problems) log.error(problem);
@@ -173,6 +175,7 @@ async function main(): Promise<void> {
   log.info({ address: options.serverAddress, generation, bundle, marks: marks(init) }, "listening");
   writeConsole(`guestd: listening on ${options.serverAddress}\n`);
   upgrades.listening();
+  heartbeat.listening();
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(stop));
 
   /** The sandbox has ended: what is under way is answered, then the guest powers off, or the service ends. */

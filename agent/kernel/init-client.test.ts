@@ -234,6 +234,21 @@ test("refusals of requests without an answer are published", async () => {
   client.close();
 });
 
+test("heartbeats bring their limit, and end where init is too old for them", async () => {
+  const client = await connect();
+  client.heartbeat(5000);
+  expect(await received()).toMatchObject({ type: 8, id: 0, body: u32(5000) });
+  send(21, 0, u32(8, -38));
+  send(21, 9, u32(2, -2));
+  await new Promise((resolve) =>
+    initRefusals.subscribe((message) => (message as { id: number }).id === 9 && resolve(0)),
+  );
+  client.heartbeat(5000);
+  client.forget(1);
+  expect(await received()).toMatchObject({ type: 2, id: 1 });
+  client.close();
+});
+
 test("when init is gone, launches that wait are told, and so are later calls", async () => {
   const client = await connect();
   const launched = client.launch(request(1));

@@ -61,6 +61,8 @@ export class InitClient implements Init {
   /** Ends that somebody may wait for: a running process's until it has ended or is forgotten. */
   readonly #exits: Exits;
   #closed = false;
+  /** False for an init that is older than this agent and doesn't know the heartbeat. */
+  #watches = true;
   /**
    * Resolves when nothing more comes from init or goes to it. An agent that init can't reach is of no use: it is to end, so
    * that init starts the next.
@@ -131,6 +133,10 @@ export class InitClient implements Init {
 
   power(action: "off" | "reboot"): void {
     this.#send(codec.encodePower(action), []);
+  }
+
+  heartbeat(limitMs: number): void {
+    if (this.#watches) this.#send(codec.encodeHeartbeat(limitMs), []);
   }
 
   /** Closes the socket; init then ends this process (or the one that it takes for the agent). */
@@ -241,7 +247,9 @@ export class InitClient implements Init {
     else if (reply.type === "exited") {
       this.#exits.get(reply.id)?.resolve(reply.exit);
       this.#exits.delete(reply.id);
-    } else if (reply.type === "refused" && initRefusals.hasSubscribers) {
+    } else if (reply.type === "refused") {
+      if (reply.request === codec.REQUEST.heartbeat) this.#watches = false;
+      if (!initRefusals.hasSubscribers) return;
       initRefusals.publish({ id: reply.id, request: reply.request, errno: describeErrno(-reply.error).code });
     }
   }

@@ -29,6 +29,7 @@ type InitCall =
   | readonly ["forget", id: number]
   | readonly ["deposit", name: string, fd: Fd]
   | readonly ["withdraw", name: string]
+  | readonly ["heartbeat", limitMs: number]
   | readonly ["power", action: "off" | "reboot"];
 
 /** `Init` for unit tests, on top of a `Sys` (the double or the real one): records calls and hands out children. */
@@ -90,6 +91,7 @@ export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): Ini
     forget: (id) => void calls.push(["forget", id]),
     deposit: (name, fd) => void calls.push(["deposit", name, fd]),
     withdraw: (name) => void calls.push(["withdraw", name]),
+    heartbeat: (limitMs) => void calls.push(["heartbeat", limitMs]),
     power: (action) => void calls.push(["power", action]),
   };
 }

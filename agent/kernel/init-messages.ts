@@ -11,7 +11,7 @@ const MAX_FDS = 64;
 /** The bit of a role in a mask is its place here. */
 const KEPT_ROLES: readonly KeptRole[] = ["stdin", "stdout", "stderr", "terminal", "report", "release"];
 
-export const REQUEST = { launch: 1, forget: 2, close: 3, keep: 4, drop: 5, power: 6, adopt: 7 } as const;
+export const REQUEST = { launch: 1, forget: 2, close: 3, keep: 4, drop: 5, power: 6, adopt: 7, heartbeat: 8 } as const;
 const REPLY = { launched: 16, exited: 17, process: 18, kept: 19, ready: 20, refused: 21 } as const;
 
 const header = (type: number, id: number, bodyBytes: number): Buffer => {
@@ -91,6 +91,12 @@ export function encodeName(type: number, name: string): Uint8Array {
 export function encodePower(action: "off" | "reboot"): Uint8Array {
   const bytes = header(REQUEST.power, 0, 4);
   bytes.writeUInt32LE(action === "reboot" ? 1 : 0, HEADER_BYTES);
+  return bytes;
+}
+
+export function encodeHeartbeat(limitMs: number): Uint8Array {
+  const bytes = header(REQUEST.heartbeat, 0, 4);
+  bytes.writeUInt32LE(limitMs, HEADER_BYTES);
   return bytes;
 }
 

@@ -109,6 +109,11 @@ export interface Init {
   /** Keep a descriptor under a name (≤ 100 bytes) until `withdraw`; a later deposit of the same name replaces it. */
   deposit(name: string, fd: Fd): void;
   withdraw(name: string): void;
+  /**
+   * Has init kill and replace this agent unless the next call comes within `limitMs`; 0 ends that. Does nothing under an
+   * init that is too old for it.
+   */
+  heartbeat(limitMs: number): void;
   /** sync, then power off or reboot; in a pid namespace on a host: the namespace ends. */
   power(action: "off" | "reboot"): void;
 }

@@ -66,6 +66,16 @@ export function readNumber(key: KeysOf<number>, most: number, scale = 1): Option
   };
 }
 
+/** Seconds, where 0 is a number like others and no option is no change. */
+export function readSeconds(key: KeysOf<number>, most: number): OptionReader {
+  return (options, value) => {
+    const number = wholeNumber(value, most);
+    if (typeof number === "string") return number;
+    options[key] = number * 1000;
+    return undefined;
+  };
+}
+
 /** Of the memory agent, where 0 is a number like others; a flag may be 1 or 0 as well. */
 export const readMemAgent: OptionReader = (options, value) => {
   const enabled = flag(value);

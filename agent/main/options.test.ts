@@ -101,6 +101,14 @@ describe("options of the kernel command line", () => {
     expect(options("agent.hotplug_timeout=0").hotplugTimeoutMs).toBe(3000);
   });
 
+  it("of the watchdog are seconds, and zero switches it off", () => {
+    expect(options("").watchdogMs).toBe(5000);
+    expect(options("agent.watchdog=12").watchdogMs).toBe(12_000);
+    expect(options("agent.watchdog=0").watchdogMs).toBe(0);
+    expect(options("agent.watchdog=3", { KATA_AGENT_WATCHDOG: "0" }).watchdogMs).toBe(0);
+    expect(read("agent.watchdog=never")).toMatchObject({ options: defaultOptions, problems: [expect.any(String)] });
+  });
+
   it("are overridden by the environment", () => {
     expect(options("agent.log=info", { KATA_AGENT_LOG_LEVEL: "trace" }).logLevel).toBe("trace");
     const env = { KATA_AGENT_SERVER_ADDR: "unix:///a", KATA_AGENT_TRACING: "true", KATA_AGENT_POLICY_FILE: "/p.rego" };

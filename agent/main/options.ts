@@ -14,6 +14,7 @@ import {
   readMemAgent,
   readMemcg,
   readNumber,
+  readSeconds,
   readText,
 } from "./option-readers.ts";
 
@@ -29,6 +30,8 @@ export interface Options {
   readonly debugConsolePort: number;
   /** vsock port for log lines; 0: none. */
   readonly logPort: number;
+  /** Silence of the event loop after which init replaces the agent, ms; 0: never. */
+  readonly watchdogMs: number;
   /** How long a hot-plugged device is waited for, ms. */
   readonly hotplugTimeoutMs: number;
   /** How long a pull of an image may take, ms. */
@@ -65,6 +68,7 @@ export const defaultOptions: Options = {
   debugConsole: false,
   debugConsolePort: 0,
   logPort: 0,
+  watchdogMs: 5000,
   hotplugTimeoutMs: 3000,
   imagePullTimeoutMs: 1_200_000,
   cdiTimeoutMs: 100_000,
@@ -93,6 +97,7 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.log_vport": readNumber("logPort", MAX_PORT),
   "agent.devmode": readFlag("developerMode"),
   "agent.trace": readFlag("trace"),
+  "agent.watchdog": readSeconds("watchdogMs", MAX_SECONDS),
   "agent.hotplug_timeout": readNumber("hotplugTimeoutMs", MAX_SECONDS, 1000),
   "agent.image_pull_timeout": readNumber("imagePullTimeoutMs", MAX_SECONDS, 1000),
   "agent.cdi_timeout": readNumber("cdiTimeoutMs", MAX_SECONDS, 1000),
@@ -136,6 +141,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   KATA_AGENT_LOG_LEVEL: "agent.log",
   KATA_AGENT_TRACING: "agent.trace",
   KATA_AGENT_POLICY_FILE: "agent.policy_file",
+  KATA_AGENT_WATCHDOG: "agent.watchdog",
 };
 
 export interface OptionSources {

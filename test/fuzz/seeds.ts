@@ -7,7 +7,7 @@ import { encodePlan } from "../../agent/kernel/plan-encode.ts";
 import type { Target } from "./targets.ts";
 
 const LAUNCH = 1;
-const TYPES = [1, 2, 3, 4, 5, 6, 7];
+const TYPES = [1, 2, 3, 4, 5, 6, 7, 8];
 const EXEC: PlanOp = { op: "exec", args: ["x"], env: ["A=b"] };
 
 /** Good inputs to begin with: they find what the corpus does not know yet, an operation that is new. */
@@ -63,6 +63,7 @@ function session(plan: Uint8Array, index: number): Buffer {
     message(3, 7, Buffer.of(index % 6, 0, 0, 0)),
     message(5, 0, Buffer.from("name")),
     message(6, 0, Buffer.of(1, 0, 0, 0)),
+    message(8, 0, Buffer.of(index & 0xff, 1, 0, 0)),
     message(7, 9, Buffer.concat([Buffer.of(4, 0, 0, 0, 0, 0, 0, 0), label])),
   ];
   const end = Buffer.of(4, 1, index & 0xff);

@@ -17,7 +17,10 @@ const RENAMED = ["syscall", "waitid", "kill", "madvise"].map((call) => `-D${call
 /** What init reads of the agent: the two decoders, the socket with all behind it, and what a child does with a plan. */
 const TARGETS = {
   decoders: [{ files: ["plan", "message"] }],
-  link: [{ files: ["launch", "adopt"], flags: RENAMED }, { files: ["link", "table", "message", "plan", "util"] }],
+  link: [
+    { files: ["launch", "adopt"], flags: RENAMED },
+    { files: ["link", "table", "message", "plan", "util", "watch"] },
+  ],
   child: [
     {
       files: ["child", "resolve", "ops-attributes", "ops-copy", "ops-files", "ops-mount", "ops-process", "util"],

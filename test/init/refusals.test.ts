@@ -8,7 +8,7 @@ import { type LaunchFields, launchBody, message, nextReply, planFile, u32 } from
 import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
 import { describeInit } from "./variants.ts";
 
-const [LAUNCH, FORGET, CLOSE, KEEP, DROP, POWER, LAUNCHED, REFUSED] = [1, 2, 3, 4, 5, 6, 16, 21];
+const [LAUNCH, FORGET, CLOSE, KEEP, DROP, POWER, HEARTBEAT, LAUNCHED, REFUSED] = [1, 2, 3, 4, 5, 6, 8, 16, 21];
 const [EPERM, ENOENT, EBADF, EEXIST, EINVAL, EMSGSIZE, ENOSYS, EBADMSG] = [1, 2, 9, 17, 22, 90, 38, 74];
 const [AT_MESSAGE, AT_PLAN, AT_PIDNS, AT_CLONE] = [1, 2, 3, 4];
 const WHOLE_PLAN = 0xffffffff;
@@ -83,7 +83,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect(await refused(message(FORGET, 5, undefined, 1))).toEqual({ id: 5, type: FORGET, errno: EBADMSG });
   });
 
-  test.each([0, 8, 16, 0xffffffff])("the unknown type %i", async (type) => {
+  test.each([0, 9, 16, 0xffffffff])("the unknown type %i", async (type) => {
     expect(await refused(message(type, 3))).toEqual({ id: 3, type, errno: ENOSYS });
   });
 
@@ -91,6 +91,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
     expect((await refused(message(FORGET, 3, u32(1)))).errno).toBe(EBADMSG);
     expect((await refused(message(CLOSE, 3))).errno).toBe(EBADMSG);
     expect((await refused(message(POWER, 0, u32(0, 0)))).errno).toBe(EBADMSG);
+    expect((await refused(message(HEARTBEAT, 0))).errno).toBe(EBADMSG);
     const reply = await request(message(LAUNCH, 3, new Uint8Array(19)));
     expect([reply.type, reply.body.readInt32LE(0)]).toEqual([LAUNCHED, -EBADMSG]);
   });
@@ -98,6 +99,7 @@ describeInit("bad messages are refused with a code and init lives on", (binary) 
   test("values out of their range", async () => {
     expect((await refused(message(CLOSE, 3, u32(6)))).errno).toBe(EINVAL);
     expect((await refused(message(POWER, 0, u32(2)))).errno).toBe(EINVAL);
+    expect((await refused(message(HEARTBEAT, 0, u32(86_400_001)))).errno).toBe(EINVAL);
     expect((await refused(message(DROP, 0))).errno).toBe(EINVAL);
     expect((await refused(message(DROP, 1, Buffer.from("x")))).errno).toBe(EINVAL);
     expect((await refused(message(DROP, 0, new Uint8Array(101)))).errno).toBe(EINVAL);

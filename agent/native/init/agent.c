@@ -1,6 +1,7 @@
 #include "agent.h"
 #include "link.h"
 #include "table.h"
+#include "watch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ static char *environment[MAX_WORDS + 1] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin",
 static char options[4096];
 static pid_t pid = -1;
 static uint64_t generation, started_us, due_us, pause_ms;
+static bool replaced; /* the agent at hand was killed for its silence */
 
 static void add_word(char *words[], char *word) {
   unsigned count = 0;
@@ -96,11 +98,13 @@ void agent_start(void) {
     postpone();
     return;
   }
+  replaced = false;
+  watch_begin();
   link_open(pair[0], ++generation, started_us, origin);
 }
 
 int agent_timeout(void) {
-  if (pid > 0) return -1;
+  if (pid > 0) return watch_timeout();
   uint64_t now = now_us();
   return now >= due_us ? 0 : (int)((due_us - now + 999) / 1000);
 }
@@ -120,6 +124,20 @@ bool agent_exited(pid_t ended, int status) {
 }
 
 bool agent_stop(void) { return pid > 0 && kill(pid, SIGTERM) == 0; }
+
+void agent_watch(void) {
+  uint64_t silent_ms = pid > 0 ? watch_late() : 0;
+  if (silent_ms == 0) return;
+  if (replaced) {
+    say("the agent does not end: the kernel holds it; it is replaced once it has ended");
+    watch_heard(0);
+    return;
+  }
+  say("the agent has not answered for %llu.%llu s; it is replaced", (unsigned long long)silent_ms / 1000,
+      (unsigned long long)silent_ms / 100 % 10);
+  replaced = true;
+  agent_kill();
+}
 
 void agent_become(void) {
   execve(arguments[0], arguments, environment);

@@ -8,7 +8,9 @@
 void agent_prepare(char *const *command, const struct origin *origin);
 /* Starts the agent if it is down and its pause is over. */
 void agent_start(void);
-/* Milliseconds until agent_start has something to do; -1 while the agent runs. */
+/* Kills an agent that has been silent for longer than it allows; it is started again as after any other end. */
+void agent_watch(void);
+/* Milliseconds until one of the two has something to do; -1: nothing. */
 int agent_timeout(void);
 /* True if that was the agent; it is started again after a pause. */
 bool agent_exited(pid_t pid, int status);

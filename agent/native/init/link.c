@@ -4,10 +4,10 @@
 #include "message.h"
 #include "power.h"
 #include "table.h"
+#include "watch.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 enum greeting { PROCESSES, DEPOSITS, GREETED };
@@ -17,7 +17,6 @@ static struct {
   enum greeting greeting;
   unsigned next; /* entry of the table that the greeting has come to */
   bool full;
-  uint32_t watched; /* EPOLL* events, 0 when the socket is new */
   uint64_t generation, exec_us, start_us;
 } agent = {.socket = -1};
 
@@ -26,7 +25,6 @@ void link_open(int socket, uint64_t generation, uint64_t exec_us, const struct o
   agent.greeting = PROCESSES;
   agent.next = 0;
   agent.full = false;
-  agent.watched = 0;
   agent.generation = generation;
   agent.exec_us = exec_us;
   agent.start_us = origin->start_us;
@@ -37,13 +35,7 @@ void link_close(void) {
   drop_fd(&agent.socket);
 }
 int link_socket(void) { return agent.socket; }
-
-void link_watch(int epoll) {
-  struct epoll_event event = {.events = agent.full ? EPOLLOUT : EPOLLIN, .data.fd = agent.socket};
-  if (agent.socket < 0 || agent.watched == event.events) return;
-  epoll_ctl(epoll, agent.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, agent.socket, &event);
-  agent.watched = event.events;
-}
+short link_events(void) { return agent.full ? POLLOUT : POLLIN; }
 
 /* False when the socket is full; any other failure means that the agent is gone, which the next read tells. */
 static bool send_reply(struct reply *reply) {
@@ -169,6 +161,9 @@ static int run_request(const struct request *request, int *fds) {
     return keep(request, &fds[0]);
   case DROP:
     return deposit_drop(request->name.bytes, request->name.length);
+  case HEARTBEAT:
+    watch_heard(request->limit_ms);
+    return 0;
   default:
     return power(request->reboot != 0);
   }

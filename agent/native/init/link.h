@@ -9,8 +9,8 @@ void link_open(int socket, uint64_t generation, uint64_t exec_us, const struct o
 void link_close(void);
 /* -1 when there is none. */
 int link_socket(void);
-/* Sets what epoll waits for: while the socket is full, for room only, and nothing more is read. */
-void link_watch(int epoll);
+/* Returns the events to poll the socket for: while it is full, room only, as no request is read then. */
+short link_events(void);
 /* Sends what is owed as far as the socket takes it: processes, deposits, READY, then exits. */
 void link_flush(void);
 /* Handles the requests that are there. False: the agent is gone. */

@@ -13,10 +13,10 @@
 #include "system.h"
 #include "table.h"
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -65,21 +65,21 @@ static void drain(int fd) {
   }
 }
 
-static void serve(int epoll, int children) {
+/* poll, not epoll: an epoll's watches are limited for each uid, and a container whose root is ours can take them all. */
+static void serve(int children) {
   for (;;) {
-    struct epoll_event events[2];
+    agent_watch();
     agent_start();
     link_flush();
-    link_watch(epoll);
-    int count = epoll_wait(epoll, events, 2, agent_timeout());
-    for (int i = 0; i < count; i++) {
-      if (events[i].data.fd == children) {
-        drain(children);
-        reap();
-      } else if (events[i].data.fd == link_socket() && !link_read(&origin)) {
-        link_close();
-        agent_kill();
-      }
+    struct pollfd watched[] = {{.fd = children, .events = POLLIN}, {.fd = link_socket(), .events = link_events()}};
+    if (poll(watched, sizeof watched / sizeof *watched, agent_timeout()) <= 0) continue;
+    if (watched[0].revents != 0) {
+      drain(children);
+      reap();
+    }
+    if (watched[1].revents != 0 && watched[1].fd == link_socket() && !link_read(&origin)) {
+      link_close();
+      agent_kill();
     }
   }
 }
@@ -118,13 +118,11 @@ int main(int argc, char **argv) {
   system_prepare(&origin);
   cgroup_prepare(&origin);
   int children = watch_children();
-  int epoll = epoll_create1(EPOLL_CLOEXEC);
-  struct epoll_event event = {.events = EPOLLIN, .data.fd = children};
-  if (children < 0 || epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, children, &event) < 0 || launch_prepare() < 0) {
-    say("cannot set up epoll, signalfd or /proc/self/ns/pid: %s", strerror(errno));
+  if (children < 0 || launch_prepare() < 0) {
+    say("cannot set up signalfd or /proc/self/ns/pid: %s", strerror(errno));
     return 1;
   }
   agent_prepare(command, &origin);
   if (getenv("GUESTD_VERSION_ONLY") != NULL) agent_become();
-  serve(epoll, children);
+  serve(children);
 }

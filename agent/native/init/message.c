@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { HEADER = 16, LAUNCH_FIXED = 20, ADOPT_FIXED = 8 };
+enum { HEADER = 16, LAUNCH_FIXED = 20, ADOPT_FIXED = 8, DAY_MS = 86400000 };
 
 static uint32_t u32_at(const uint8_t *bytes) {
   uint32_t value;
@@ -66,7 +66,7 @@ static int parse_u32(const uint8_t *body, size_t length, uint32_t limit, uint32_
 static int parse_body(const uint8_t *body, size_t length, unsigned fds, struct request *out) {
   if (out->type == LAUNCH) return parse_launch(body, length, fds, &out->launch);
   if (out->type == ADOPT) return parse_adopt(body, length, fds, &out->adopt);
-  if (out->type < FORGET || out->type > POWER) return -ENOSYS;
+  if (out->type < FORGET || out->type > HEARTBEAT) return -ENOSYS;
   if (fds != (out->type == KEEP ? 1 : 0)) return -EBADF;
   switch (out->type) {
   case FORGET:
@@ -75,6 +75,8 @@ static int parse_body(const uint8_t *body, size_t length, unsigned fds, struct r
     return parse_u32(body, length, ROLES, &out->role);
   case POWER:
     return parse_u32(body, length, 2, &out->reboot);
+  case HEARTBEAT:
+    return parse_u32(body, length, DAY_MS + 1, &out->limit_ms);
   default:
     return parse_name(body, length, out);
   }

@@ -4,7 +4,7 @@
 
 #include "init.h"
 
-enum request_type { LAUNCH = 1, FORGET, CLOSE, KEEP, DROP, POWER, ADOPT };
+enum request_type { LAUNCH = 1, FORGET, CLOSE, KEEP, DROP, POWER, ADOPT, HEARTBEAT };
 enum reply_type { LAUNCHED = 16, EXITED, PROCESS, KEPT, READY, REFUSED };
 enum launch_failure { WHERE_OK, WHERE_MESSAGE, WHERE_PLAN, WHERE_PIDNS, WHERE_CLONE };
 
@@ -29,6 +29,7 @@ struct request {
     struct adopt_request adopt;
     uint32_t role;   /* CLOSE */
     uint32_t reboot; /* POWER */
+    uint32_t limit_ms; /* HEARTBEAT */
     struct {
       const uint8_t *bytes;
       size_t length;
