@@ -37,7 +37,11 @@ const script = `
 describeInNamespaces("killSession", () => {
   test("kills every process of a session, also one that ignores SIGHUP, and no other process", () => {
     const node = [process.execPath, "--input-type=module", "--eval", script];
-    const { stdout, stderr } = spawnSync(...inPidNamespace(node), { encoding: "utf8", timeout: 20_000 });
+    const { stdout, stderr } = spawnSync(...inPidNamespace(node), {
+      encoding: "utf8",
+      timeout: 20_000,
+      killSignal: "SIGKILL",
+    });
     expect(JSON.parse(stdout || JSON.stringify(stderr))).toEqual({ end: [null, "SIGKILL"], left: ["201", "202"] });
   });
 });
