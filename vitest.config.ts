@@ -26,6 +26,9 @@ class LongFirst extends BaseSequencer {
   }
 }
 
+/** A project does not take these from the root. */
+const setupFiles = ["test/clean-up/guard-kill.ts"];
+
 /**
  * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a time, as each takes
  * one processor, and three of the others, which mostly wait. `npm test` leaves `nightly` out.
@@ -38,6 +41,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          setupFiles,
           sequence: { groupOrder: 0 },
           include: [
             "{agent,proto,image,host,rootfs-builder}/**/*.test.ts",
@@ -50,6 +54,7 @@ export default defineConfig({
       {
         test: {
           name: "init",
+          setupFiles,
           sequence: { groupOrder: 1 },
           include: ["test/{init,agent,attack,fuzz,oci-runtime,differential}/**/*.test.ts"],
           exclude: ["test/attack/guest/**"],
@@ -61,6 +66,7 @@ export default defineConfig({
       {
         test: {
           name: "guest",
+          setupFiles,
           sequence: { groupOrder: 2 },
           include: ["test/guest/**/*.test.ts", "test/attack/guest/**/*.test.ts"],
           testTimeout: 120_000,
@@ -71,6 +77,7 @@ export default defineConfig({
       {
         test: {
           name: "nightly",
+          setupFiles,
           sequence: { groupOrder: 3 },
           include: ["test/nightly/**/*.test.ts"],
           testTimeout: 300_000,

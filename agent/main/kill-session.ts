@@ -4,10 +4,13 @@ import type { Files } from "../kernel/files.ts";
 const ROUNDS = 10;
 
 /**
- * SIGKILL to all processes of a session, until none is left that runs. As long as it has one, the kernel gives its number to
- * nobody else.
+ * Sends SIGKILL to every process of a session until none runs. While the session has a process, the kernel reuses its
+ * number for no other. Throws for the caller's own session and for numbers that mean several processes to the kernel.
  */
 export function killSession(files: Pick<Files, "list" | "readText">, session: number): void {
+  if (!Number.isInteger(session) || session <= 1 || session === sessionOf(files, process.pid)) {
+    throw new Error(`kill session ${session}: not a session that the agent has started`);
+  }
   for (let round = 0; round < ROUNDS; round++) {
     const members = membersOf(files, session);
     if (members.length === 0) return;

@@ -1,5 +1,6 @@
 import { constants, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { posix } from "node:path";
 import { O_PATH } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Sys } from "../kernel/kernel.ts";
@@ -37,6 +38,7 @@ export class TreeCopy {
   async refresh(limits: TreeLimits): Promise<boolean> {
     const now = await scanTree(this.#source, limits);
     if (now === undefined) return false;
+    checkSwitches(now);
     const before = this.#known ?? (await scanTree(this.#target, { files: Number.MAX_VALUE, bytes: Number.MAX_VALUE }));
     const old = [...(before ?? [])].sort(deepestFirst);
     for (const [path] of old.filter(([path, was]) => (now.get(path)?.kind ?? was.kind) !== was.kind)) {
@@ -118,11 +120,24 @@ export class TreeCopy {
   }
 }
 
+/** Throws for a scan during which the host switched to another version: the one that it found is going or has gone. */
+function checkSwitches(found: ReadonlyMap<string, TreeEntry>): void {
+  for (const [path, { kind, target }] of found) {
+    if (kind !== "link" || !isSwitch(path) || target.startsWith("/")) continue;
+    const version = posix.join(posix.dirname(path), target);
+    if (!found.has(version)) throw new Error(`${path} leads to ${target}, which is not there`);
+  }
+}
+
+function isSwitch(path: string): boolean {
+  return path === SWITCH || path.endsWith(`/${SWITCH}`);
+}
+
 /** Directories, then files, then the link that switches, then the others. */
 function rank(path: string, { kind }: TreeEntry): number {
   if (kind === "directory") return 0;
   if (kind === "file") return 1;
-  return path === SWITCH || path.endsWith(`/${SWITCH}`) ? 2 : 3;
+  return isSwitch(path) ? 2 : 3;
 }
 
 function isSame(was: TreeEntry, entry: TreeEntry): boolean {

@@ -10,8 +10,12 @@ import { scanTree, type TreeLimits } from "./scan-tree.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 import { TreeCopy } from "./tree-copy.ts";
+import { coverWatchable, uncoverWatchable } from "./watchable-place.ts";
 
-const INTERVAL_MS = 2000;
+/** With the second for which a guest trusts what it knows of the share's names, a change arrives within 2 s. */
+const INTERVAL_MS = 750;
+/** After a look that failed: the host was changing files meanwhile. */
+const AGAIN_MS = 50;
 /** What is copied; more is bound as it is. */
 const SMALL: TreeLimits = { files: 16, bytes: 1 << 20 };
 /** What a copy may grow to. */
@@ -20,8 +24,8 @@ const GROWN: TreeLimits = { files: 1024, bytes: 4 << 20 };
 const TMPFS = "size=10m,mode=0755";
 
 /**
- * A directory on the share whose changes programs are to notice, which a share does not tell of: a copy in memory, looked
- * after every 2 s. A file, and a directory that is not small, is bound as it is.
+ * A directory on the share whose changes programs are to notice, which a share does not report: a copy in memory that
+ * follows its source within 2 s. A file, and a directory that is not small, is bound as it is.
  */
 export const watchableBind: StorageDriver = {
   name: "watchable-bind",
@@ -30,24 +34,36 @@ export const watchableBind: StorageDriver = {
     guestPath("watchable-bind storage: source", source);
     if (fsGroup !== undefined)
       throw new AgentError("unimplemented", "watchable-bind storage: fs_group is not supported");
-    if (!(await isSmallDirectory(source))) return mountStorage(kernel, { ...storage, fstype: "bind" });
-    const { sys, files } = kernel;
-    const memory = { driver: storage.driver, source: "tmpfs", fstype: "tmpfs", options: ["nosuid", "nodev", TMPFS] };
-    await mountStorage(kernel, { ...memory, mountPoint });
+    await coverWatchable(kernel, mountPoint);
     try {
-      if (!(await new TreeCopy(sys, source, mountPoint).refresh(GROWN))) throw tooLarge(storage);
+      if (await isSmallDirectory(source)) await mountCopy(kernel, storage);
+      else await mountStorage(kernel, { ...storage, fstype: "bind" });
     } catch (error) {
-      await sys.umount(mountPoint, MNT_DETACH).catch(() => undefined);
-      try {
-        files.removeDirectory(mountPoint);
-      } catch {
-        // It was there before.
-      }
+      await uncoverWatchable(kernel, mountPoint).catch(() => undefined);
       throw error;
     }
   },
+  release: (kernel, { mountPoint }) => uncoverWatchable(kernel, mountPoint),
   watch: watchSource,
 };
+
+async function mountCopy(kernel: Kernel, storage: PlacedStorage): Promise<void> {
+  const { source, mountPoint, driver } = storage;
+  const { sys, files } = kernel;
+  const options = ["nosuid", "nodev", TMPFS];
+  await mountStorage(kernel, { driver, source: "tmpfs", fstype: "tmpfs", options, mountPoint });
+  try {
+    if (!(await new TreeCopy(sys, source, mountPoint).refresh(GROWN))) throw tooLarge(storage);
+  } catch (error) {
+    await sys.umount(mountPoint, MNT_DETACH).catch(() => undefined);
+    try {
+      files.removeDirectory(mountPoint);
+    } catch {
+      // It was there before.
+    }
+    throw error;
+  }
+}
 
 async function isSmallDirectory(source: string): Promise<boolean> {
   return (await stat(source)).isDirectory() && (await scanTree(source, SMALL)) !== undefined;
@@ -61,20 +77,23 @@ function watchSource(kernel: Kernel, storage: PlacedStorage): { close(): void } 
   let told = "";
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let failed = false;
   const tell = (line: string) => {
     if (line !== told && line !== "") storageNotices.publish(line);
     told = line;
   };
   const look = async () => {
+    const again = !failed;
     try {
       await untilAnswering(kernel.files, source);
       if (!closed) tell((await copy.refresh(GROWN)) ? "" : tooLarge(storage).message);
+      failed = false;
     } catch (error) {
-      tell(
-        `watchable-bind storage ${source} on ${mountPoint}: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      failed = true;
+      const why = error instanceof Error ? error.message : String(error);
+      if (!again) tell(`watchable-bind storage ${source} on ${mountPoint}: ${why}`);
     }
-    if (!closed) timer = setTimeout(look, INTERVAL_MS).unref();
+    if (!closed) timer = setTimeout(look, failed && again ? AGAIN_MS : INTERVAL_MS).unref();
   };
   timer = setTimeout(look, INTERVAL_MS).unref();
   return {

@@ -24,9 +24,14 @@ export interface RunningService {
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }
 
+const REAPER = ["sh", "-c", "while :; do sleep 1000 & wait; done"];
+
 let places = 0;
 
-/** Namespaces of mounts, host name and cgroups are its own, so that the machine stays as it is; processes are the machine's. */
+/**
+ * A place with namespaces of its own for mounts, host name, cgroups and processes, so that nothing there reaches this
+ * machine's. All services share its pid namespace, where init is not PID 1, as under systemd.
+ */
 export function makeServicePlace(): ServicePlace {
   const directory = makeWorkDirectory("service");
   const root = readFileSync("/proc/mounts", "utf8")
@@ -38,9 +43,18 @@ export function makeServicePlace(): ServicePlace {
   mkdirSync(join(cgroup, "unit"), { recursive: true });
   mkdirSync(join(directory, "run"));
   const services: ChildProcess[] = [];
+  // PID 1 of the place reaps orphans; all others die with it.
+  const reaper = spawn("setpriv", ["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", ...REAPER], {
+    stdio: "ignore",
+  });
   // As under systemd: the unit has a cgroup of its own, and v2 is where it always is.
-  const script = `echo 0 > ${cgroup}/cgroup.procs && exec unshare --cgroup --mount --uts --ipc --propagation private sh -c '
-    mount --bind ${directory}/run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+  const processes = `/proc/${reaper.pid}/ns/pid_for_children`;
+  const script = `echo 0 > ${cgroup}/cgroup.procs
+    while theirs=$(readlink ${processes}); [ "\${theirs:-$(readlink /proc/self/ns/pid)}" = "$(readlink /proc/self/ns/pid)" ]; do
+      sleep 0.01
+    done
+    exec nsenter --pid=${processes} unshare --cgroup --mount --uts --ipc --propagation private sh -c '
+    mount -t proc proc /proc && mount --bind ${directory}/run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
     echo 0 > /sys/fs/cgroup/unit/cgroup.procs && exec setpriv --pdeathsig KILL "$0" "$@"' "$@"`;
   return {
     directory,
@@ -57,7 +71,8 @@ export function makeServicePlace(): ServicePlace {
     },
     async [Symbol.asyncDispose]() {
       writeFileSync(`${cgroup}/cgroup.kill`, "1");
-      await Promise.all(services.map((it) => (it.exitCode ?? it.signalCode) !== null || once(it, "exit")));
+      if (reaper.exitCode === null) reaper.kill("SIGKILL");
+      await Promise.all([reaper, ...services].map((it) => (it.exitCode ?? it.signalCode) !== null || once(it, "exit")));
       for (let tries = 0; existsSync(cgroup) && tries < 200; tries++) {
         removeCgroups(cgroup);
         await sleep(5);
@@ -71,18 +86,30 @@ function watch(child: ChildProcess): RunningService {
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (data: Buffer) => (text += data.toString()));
   const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
-  const pid = child.pid ?? -1;
   return {
-    pid,
+    // The only child of nsenter, which waits for it and ends as it does.
+    get pid() {
+      return childrenOf(child.pid)[0] ?? fail("no init is running", text);
+    },
     console: () => text,
     exited,
-    children: () => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    children() {
+      return childrenOf(this.pid);
+    },
     async listening(times = 1) {
       for (const end = Date.now() + 20_000; text.split("guestd: listening").length <= times; await sleep(10)) {
         if (Date.now() > end || child.exitCode !== null) throw new Error(`the agent did not listen: ${text}`);
       }
     },
   };
+}
+
+function childrenOf(pid: number | undefined): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+}
+
+function fail(what: string, console: string): never {
+  throw new Error(`${what}; the console says: ${console}`);
 }
 
 /** A cgroup that hands controllers on, as a service before had it do, lets no process in. */

@@ -10,6 +10,12 @@ temporary=$1
 work=$2
 trap '' HUP INT TERM
 
+# Processes are known by this name alone: it has to be one that mkdtemp has made up.
+case $temporary in
+/*/guestd-run-??????) ;;
+*) echo "janitor: $temporary is no directory of a test run" >&2; exit 2 ;;
+esac
+
 session_of() { sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 4; }
 session=$(session_of "$PPID")
 

@@ -1,13 +1,27 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { inPidNamespace } from "../init/in-pid-namespace.ts";
 
 const script = join(import.meta.dirname, "janitor.sh");
+/** In there, PID 1 is the shell that plays the test run, and no process has this pid. */
+const DEAD = 30_000;
 
-describe("the janitor of a test run", () => {
+/** A "run" with two processes in the background: one of its own and another's. It says which of them is left at the end. */
+const RUN = `
+  TMPDIR=$2 setsid sleep 1000 & mine=$!
+  TMPDIR=$3 setsid sleep 1000 & other=$!
+  /bin/sh "$1" "$2" "$3"
+  status=$?
+  for pid in $mine $other; do kill -0 $pid 2>/dev/null && [ $pid = $other ] && echo other is left; done
+  wait $mine; echo "mine ended with $?"
+  exit $status`;
+
+describeInNamespaces("the janitor of a test run", () => {
   let directory = "";
   let temporary = "";
   let work = "";
@@ -15,15 +29,27 @@ describe("the janitor of a test run", () => {
 
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "janitor-"));
-    temporary = join(directory, "temporary");
+    temporary = join(directory, "guestd-run-abcdef");
     work = join(directory, "work");
     mkdirSync(join(temporary, "some/tree"), { recursive: true });
     mkdirSync(work);
-    janitor = spawn("/bin/sh", [script, temporary, work], {
-      stdio: ["pipe", "inherit", "inherit"],
+    janitor = spawn(...inPidNamespace(["/bin/sh", "-c", RUN, "run", script, temporary, work]), {
+      stdio: ["pipe", "pipe", "inherit"],
       env: { PATH: process.env["PATH"] },
     });
   });
+
+  /** As this machine counts; it waits for its input by then, and ignores signals. */
+  async function janitorPid(): Promise<number> {
+    const find = () => {
+      const [run = "self"] = childrenOf(janitor.pid);
+      const isWaiting = (pid: string) =>
+        /^SigIgn:\s+[0-9a-f]*[4-7c-f][0-9a-f]{2}[37bf]$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+      return childrenOf(run).find(isWaiting);
+    };
+    await expect.poll(find, { timeout: 5000 }).toBeDefined();
+    return Number(find());
+  }
 
   afterEach(() => {
     janitor.kill("SIGKILL");
@@ -31,8 +57,8 @@ describe("the janitor of a test run", () => {
   });
 
   test("does nothing while the run goes on, whatever signals come", async () => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) janitor.kill(signal);
+    const pid = await janitorPid();
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.kill(pid, signal);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(janitor.exitCode ?? janitor.signalCode).toBeNull();
     expect(existsSync(temporary)).toBe(true);
@@ -45,12 +71,11 @@ describe("the janitor of a test run", () => {
   });
 
   test("after a killed run it takes what its processes still made, but nothing of a living one", async () => {
-    const dead = spawnSync("true").pid;
-    const mine = join(work, `agent-${process.pid}-abcdef`);
+    const mine = join(work, "agent-1-abcdef");
     mkdirSync(mine);
     janitor.stdin?.end();
     await expect.poll(() => existsSync(temporary)).toBe(false);
-    const late = join(work, `agent-${dead}-abcdef`);
+    const late = join(work, `agent-${DEAD}-abcdef`);
     mkdirSync(join(late, "rootfs"), { recursive: true });
     mkdirSync(temporary);
     await expect.poll(() => existsSync(late) || existsSync(temporary), { timeout: 5000 }).toBe(false);
@@ -58,28 +83,30 @@ describe("the janitor of a test run", () => {
   });
 
   test.each(["killed", "done"])("ends what a run has sent to the background, when that is %s", async (how) => {
-    const sleep = (TMPDIR: string) =>
-      spawn("sleep", ["1000"], { detached: true, env: { ...process.env, TMPDIR }, stdio: "ignore" });
-    const [mine, other] = [sleep(temporary), sleep(work)];
-    try {
-      janitor.stdin?.end(how === "done" ? "done\n" : "");
-      expect(await once(mine, "exit")).toEqual([null, "SIGKILL"]);
-      expect(other.exitCode ?? other.signalCode).toBeNull();
-    } finally {
-      other.kill("SIGKILL");
-    }
+    const output: Buffer[] = [];
+    janitor.stdout?.on("data", (data: Buffer) => output.push(data));
+    janitor.stdin?.end(how === "done" ? "done\n" : "");
+    expect(await once(janitor, "close")).toEqual([0, null]);
+    expect(String(Buffer.concat(output))).toBe("other is left\nmine ended with 137\n");
   });
 
-  test.skipIf(process.getuid?.() !== 0)(
-    "unmounts what is mounted there before it removes files (needs root)",
-    async () => {
-      const precious = join(directory, "precious");
-      mkdirSync(join(precious, "data"), { recursive: true });
-      spawnSync("mount", ["--bind", precious, join(temporary, "some/tree")]);
-      janitor.stdin?.end("done\n");
-      await once(janitor, "exit");
-      expect(existsSync(temporary)).toBe(false);
-      expect(existsSync(join(precious, "data"))).toBe(true);
-    },
-  );
+  test("does nothing with a directory that no test run has made", () => {
+    const { status, stderr } = spawnSync("/bin/sh", [script, "", work], { encoding: "utf8", input: "done\n" });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: "janitor:  is no directory of a test run\n" });
+  });
+
+  test("unmounts what is mounted there before it removes files", async () => {
+    const precious = join(directory, "precious");
+    mkdirSync(join(precious, "data"), { recursive: true });
+    const enter = ["-m", "-t", String(await janitorPid())];
+    spawnSync("nsenter", [...enter, "mount", "--bind", precious, join(temporary, "some/tree")]);
+    janitor.stdin?.end("done\n");
+    await once(janitor, "exit");
+    expect(existsSync(temporary)).toBe(false);
+    expect(existsSync(join(precious, "data"))).toBe(true);
+  });
 });
+
+function childrenOf(pid: number | string | undefined): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
+}

@@ -13,8 +13,9 @@ export async function makeMissingSources(mounts: readonly MountSpec[], error: un
   let made = false;
   for (const mount of mounts) {
     if (!isBind(mount) || (await access(mount.source).then(() => true, isThere))) continue;
-    await mkdir(mount.source, { recursive: true, mode: 0o755 });
-    made = true;
+    // On a share that is read-only it can't be made: the cause stands.
+    const making = mkdir(mount.source, { recursive: true, mode: 0o755 });
+    if (await making.then(() => true).catch(() => false)) made = true;
   }
   return made;
 }

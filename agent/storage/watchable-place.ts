@@ -1,0 +1,46 @@
+import { MS_NODEV, MS_NOSUID } from "../kernel/constants.ts";
+import { SystemError } from "../kernel/error.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { LockByName } from "../kernel/lock.ts";
+import { mountedOn } from "./mounts.ts";
+import { SHARED_ROOT } from "./shared-path.ts";
+
+type PlaceKernel = Pick<Kernel, "sys" | "files">;
+
+/** The source that /proc/mounts shows for it. */
+const NAME = "watchable";
+/** It holds mount points only; each copy has a tmpfs of its own. */
+const TMPFS = "size=1m,mode=0755";
+
+const locks = new LockByName();
+
+/**
+ * Hosts share a read-only directory, with an empty directory `watchable` in it for the agent's copies. The first storage whose
+ * mount point is in there has a tmpfs mounted over it.
+ */
+export async function coverWatchable({ sys, files }: PlaceKernel, mountPoint: string): Promise<void> {
+  const place = placeOf(mountPoint);
+  if (place === undefined) return;
+  await locks.run(place, async () => {
+    if (mountedOn(files, place)?.source === NAME) return;
+    if (!files.exists(place)) files.makeDirectory(place);
+    await sys.mount(NAME, place, "tmpfs", MS_NOSUID | MS_NODEV, TMPFS);
+  });
+}
+
+/** Unmounts that tmpfs, unless another storage is in it. */
+export async function uncoverWatchable({ sys, files }: PlaceKernel, mountPoint: string): Promise<void> {
+  const place = placeOf(mountPoint);
+  if (place === undefined) return;
+  await locks.run(place, async () => {
+    if (mountedOn(files, place)?.source !== NAME) return;
+    await sys.umount(place, 0).catch((error: unknown) => {
+      if (!(error instanceof SystemError) || error.code !== "EBUSY") throw error;
+    });
+  });
+}
+
+function placeOf(mountPoint: string): string | undefined {
+  const end = mountPoint.indexOf(`/${NAME}/`, SHARED_ROOT.length);
+  return mountPoint.startsWith(`${SHARED_ROOT}/`) && end >= 0 ? mountPoint.slice(0, end + 1 + NAME.length) : undefined;
+}

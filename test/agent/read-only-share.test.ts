@@ -1,0 +1,79 @@
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { startHostAgent } from "./host-agent.ts";
+
+const SHARED = "/run/kata-containers/shared/containers";
+/** The limit for a change to arrive. */
+const SOON = { timeout: 2000, interval: 20 };
+
+/** A version of a ConfigMap as a kubelet writes it: the files, then the link that switches, then the old files go. */
+function publish(volume: string, version: number, text: string): void {
+  mkdirSync(join(volume, `..${version}`), { recursive: true });
+  writeFileSync(join(volume, `..${version}/colour`), text);
+  symlinkSync(`..${version}`, join(volume, "..data_tmp"));
+  renameSync(join(volume, "..data_tmp"), join(volume, "..data"));
+  if (version === 1) symlinkSync("..data/colour", join(volume, "colour"));
+  else rmSync(join(volume, `..${version - 1}`), { recursive: true });
+}
+
+describeInNamespaces("a share that is read-only, as hosts share it", () => {
+  it.each(["watchable", "passthrough/watchable"])(
+    "settings in %s reach the container, and so does each change within 2 s, by the next agent too",
+    async (place) => {
+      await using machine = await startHostAgent();
+      const share = join(machine.directory, "share");
+      const volume = join(share, "config-volume");
+      mkdirSync(join(share, place), { recursive: true });
+      publish(volume, 1, "red");
+      writeFileSync(join(share, "file"), "bound");
+      const rootfs = machine.rootfs("reader");
+      await machine.shell(
+        `mkdir -p ${SHARED} && mount --bind ${share} ${SHARED} && mount -o remount,bind,ro ${SHARED}`,
+      );
+      await using client = await machine.connect();
+      await client.agent.createSandbox({ sandbox_id: "pod" });
+      const storage = (source: string, name: string) => ({
+        ...{ driver: "watchable-bind", source: `${SHARED}/${source}`, fstype: "bind", options: ["ro"] },
+        mount_point: `${SHARED}/${place}/${name}`,
+      });
+      const storages = [storage("config-volume", "reader-1-config"), storage("file", "reader-2-file")];
+      const bind = (destination: string, name: string) => ({
+        ...{ destination, source: `${SHARED}/${place}/${name}`, type: "bind", options: ["rbind", "ro"] },
+      });
+      const spec = ociSpec(rootfs, ["sleep", "1000"]);
+      const Mounts = [...(spec.Mounts ?? []), bind("/settings", "reader-1-config"), bind("/one-file", "reader-2-file")];
+      await client.agent.createContainer({ container_id: "reader", storages, OCI: { ...spec, Mounts } });
+      await client.agent.startContainer({ container_id: "reader" });
+      const read = (name: string) => machine.shell(`cat /proc/$(pgrep -x sleep)/root/${name}`);
+      expect(await read("settings/colour")).toBe("red");
+      expect(await read("one-file")).toBe("bound");
+
+      publish(volume, 2, "green");
+      await expect.poll(() => read("settings/colour").catch(() => "gone"), SOON).toBe("green");
+      await machine.killAgent();
+      publish(volume, 3, "blue");
+      await expect.poll(() => read("settings/colour").catch(() => "gone"), SOON).toBe("blue");
+
+      await using next = await machine.connect();
+      await next.agent.removeContainer({ container_id: "reader" });
+      expect(await machine.shell(`grep -c ${SHARED}/ /proc/self/mounts || true`)).toBe("0\n");
+    },
+  );
+
+  it("a bind source that is not there and can't be made is named as what is missing", async () => {
+    await using machine = await startHostAgent();
+    const rootfs = machine.rootfs("none");
+    await machine.shell(`mkdir -p ${SHARED} && mount -t tmpfs -o ro none ${SHARED}`);
+    await using client = await machine.connect();
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    const spec = ociSpec(rootfs, ["true"]);
+    const missing = { destination: "/x", source: `${SHARED}/not-there`, type: "bind", options: ["rbind"] };
+    const OCI = { ...spec, Mounts: [...(spec.Mounts ?? []), missing] };
+    await expect(client.agent.createContainer({ container_id: "none", OCI })).rejects.toThrow(
+      /bind \(recursive\) \/run\/kata-containers\/shared\/containers\/not-there.*ENOENT/,
+    );
+  });
+});
