@@ -105,13 +105,16 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
     await shell(victim, 'test -z "$(ls /tmp/own)"; test ! -e /tmp/nothing');
   });
 
-  it.skipIf(victim !== 0)("who owns the runtime directory that sudo or su has left in the environment gets nothing put there", async () => {
-    await shell(ATTACKER, "mkdir -m 755 /tmp/run");
-    await plant(ATTACKER, "plant", `/tmp/run/guestd-${victim}`, "/tmp/fake.sock");
-    for (const line of await refusals([copy, ["boot", "-d", "--name", "box"]], ["XDG_RUNTIME_DIR=/tmp/run"])) {
-      expect(line).toContain(`/tmp/run belongs to uid ${ATTACKER}, who could replace what is in it`);
-    }
-  });
+  it.skipIf(victim !== 0)(
+    "who owns the runtime directory that sudo or su has left in the environment gets nothing put there",
+    async () => {
+      await shell(ATTACKER, "mkdir -m 755 /tmp/run");
+      await plant(ATTACKER, "plant", `/tmp/run/guestd-${victim}`, "/tmp/fake.sock");
+      for (const line of await refusals([copy, ["boot", "-d", "--name", "box"]], ["XDG_RUNTIME_DIR=/tmp/run"])) {
+        expect(line).toContain(`/tmp/run belongs to uid ${ATTACKER}, who could replace what is in it`);
+      }
+    },
+  );
 
   it("who takes the name of a socket whose guest has ended is not talked to", async () => {
     await shell(ATTACKER, "mkdir -m 755 /tmp/guestd-vm-abcdef");
