@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-/** What a process prints and how it ends that has three clean-ups, the first of which fails, and then does `last`. */
+/** What a process prints and how it ends that has three clean-ups, the first of which fails (it runs last), and then does `last`. */
 function ending(last: string): unknown {
   const script = `
     import { writeSync } from "node:fs";
@@ -18,10 +18,10 @@ function ending(last: string): unknown {
 }
 
 test.each(["SIGINT", "SIGTERM", "SIGHUP"])(
-  "clean-ups run when %s ends the process, one that throws or not",
+  "clean-ups run when %s ends the process, the last first, one that throws or not",
   (signal) => {
     expect(ending(`process.kill(process.pid, "${signal}");`)).toEqual({
-      stdout: "second third ",
+      stdout: "third second ",
       signal,
       status: null,
     });
@@ -30,12 +30,12 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"])(
 
 test("and when it exits or falls over, but not those that are called off", () => {
   expect(ending("forget(); process.exit(3);")).toEqual({ stdout: "second ", signal: null, status: 3 });
-  expect(ending("setImmediate(() => nothing());")).toEqual({ stdout: "second third ", signal: null, status: 1 });
+  expect(ending("setImmediate(() => nothing());")).toEqual({ stdout: "third second ", signal: null, status: 1 });
 });
 
 test("a process that takes the signal itself decides when it ends", () => {
   const last = `
     process.on("SIGINT", () => { writeSync(1, "mine "); setImmediate(() => process.exit(4)); });
     process.kill(process.pid, "SIGINT");`;
-  expect(ending(last)).toEqual({ stdout: "mine second third ", signal: null, status: 4 });
+  expect(ending(last)).toEqual({ stdout: "mine third second ", signal: null, status: 4 });
 });

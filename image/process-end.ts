@@ -6,7 +6,8 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /**
  * Runs a synchronous clean-up when this process ends: by exit, by an uncaught error, or by SIGINT, SIGTERM or SIGHUP.
  * A process with a handler of its own for the signal decides itself when it ends. One that throws keeps no other from its
- * work. Returns the way to call it off.
+ * work, and the last one runs first: a program is killed before the folder it writes to is removed. Returns the way to call
+ * it off.
  */
 export function onProcessEnd(hook: Hook): () => void {
   if (hooks.size === 0) {
@@ -22,7 +23,7 @@ export function onProcessEnd(hook: Hook): () => void {
 }
 
 function runHooks(): void {
-  for (const hook of [...hooks]) {
+  for (const hook of [...hooks].reverse()) {
     try {
       hook();
     } catch {

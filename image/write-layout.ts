@@ -44,7 +44,7 @@ export async function writeLayout(path: string, image: LayoutImage): Promise<voi
   const tar = await packTar(layoutEntries(image));
   const forget = onProcessEnd(() => rmSync(temporary, { force: true }));
   try {
-    await pipeline([tar], createWriteStream(temporary));
+    await pipeline([tar], createWriteStream(temporary, { flags: "wx" }));
     await rename(temporary, path);
   } finally {
     rmSync(temporary, { force: true });

@@ -28,7 +28,7 @@ export interface SharedFolder {
 /** Makes an empty one in the temporary directory; it is removed with this process if not before. */
 export async function makeSharedFolder(): Promise<SharedFolder> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), "guestd-share-")));
-  const forget = onProcessEnd(() => removeTreeSync(directory));
+  const forget = onProcessEnd(() => removeTreeSync(directory, { limitMs: REMOVE_LIMIT_MS }));
   await mkdir(sharedIn(directory));
   return {
     directory,
@@ -56,7 +56,10 @@ export async function moveIn(directory: string, container: string, made: string)
   }
 }
 
-/** Removes a container's directory under the eyes of its guest, which may write there. */
+/**
+ * Removes a container's directory under the eyes of its guest, which may write there. In place: a directory that is moved
+ * out while the guest's virtiofsd holds it would be a way out of its chroot.
+ */
 export async function removeContainer(directory: string, container: string): Promise<void> {
   await removeTree(join(sharedIn(directory), container), { limitMs: REMOVE_LIMIT_MS });
 }

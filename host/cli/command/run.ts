@@ -32,7 +32,7 @@ IMAGE is a file of docker save, or an OCI layout as a directory or a tar; gzip a
 Without --guest a guest is booted for the container, and powers off when the container has ended. With --guest the
 container runs in that one; with --address at any agent, which must have its root file system: --rootfs instead of IMAGE.
 The exit code is the container's: 128 + the signal's number when it was killed. 1 when it could not be run.
-Signals to guestctl go to the container; the third ^C kills it.
+Signals to guestctl go to the container; the third ^C kills it, the fifth leaves an agent that does not answer.
 
   guestctl run busybox.tar echo hello
   guestctl run -it busybox.tar sh
