@@ -31,6 +31,8 @@ export class Container {
   readonly #kernel: Kernel;
   readonly #maker: Maker;
   readonly #lock = new Lock();
+  /** Of its cgroup.freeze: a pause and those who hold it still change that one after the other. */
+  readonly #freezing = new Lock();
   readonly #execs = new Map<string, Process>();
   /** Execs that have not executed yet, by id. */
   readonly #launching = new Map<string, Promise<Process>>();
@@ -44,6 +46,8 @@ export class Container {
   /** Launches that trust in that nobody can trace what is born in its pid namespace. */
   readonly #exposed = new Set<Promise<unknown>>();
   #mayTrace: boolean;
+  /** A process that may trace runs in it, or is about to. */
+  #traces = false;
 
   private constructor(kernel: Kernel, options: ContainerOptions, maker: Maker, init: Process) {
     this.#kernel = kernel;
@@ -64,11 +68,17 @@ export class Container {
   }
 
   /** After a restart of the agent, from what init kept. */
-  static restore(kernel: Kernel, options: ContainerOptions, init: Process, execs: readonly Process[]): Container {
+  static restore(
+    kernel: Kernel,
+    options: ContainerOptions,
+    init: Process,
+    execs: readonly Process[],
+    held = false,
+  ): Container {
     const container = new Container(kernel, options, makerOf(kernel, options), init);
     for (const exec of execs) container.#execs.set(exec.execId, exec);
-    container.#paused = isFrozen(kernel.files, options.cgroup);
-    container.#mayTrace = !container.#inUser; // nobody knows what its execs were given
+    container.#paused = !held && isFrozen(kernel.files, options.cgroup);
+    container.#mayTrace = container.#traces = !container.#inUser; // nobody knows what its execs were given
     return container;
   }
 
@@ -83,6 +93,11 @@ export class Container {
   /** One of its processes may trace what init makes, or may come to that. */
   get mayTrace(): boolean {
     return this.#mayTrace;
+  }
+
+  /** One of them runs, or is about to. Set at the moment in which it asks for `Births.settled`. */
+  get traces(): boolean {
+    return this.#traces;
   }
 
   /** See Births.settled. */
@@ -103,7 +118,7 @@ export class Container {
       try {
         // Else their callers would wait until somebody resumes it.
         await until(Promise.allSettled(this.#launching.values()), signal);
-        await setFrozen(this.#kernel.files, this.cgroup, true, signal);
+        await this.#setFrozen(true, signal);
       } catch (error) {
         this.#paused = false;
         throw this.#removedOr(error);
@@ -116,12 +131,65 @@ export class Container {
     return this.#lock.run(async () => {
       if (!this.#paused) throw this.#wrongState("resume");
       try {
-        await setFrozen(this.#kernel.files, this.cgroup, false, signal);
+        await this.#setFrozen(false, signal);
       } catch (error) {
         throw this.#removedOr(error);
       }
       this.#paused = false;
     });
+  }
+
+  #setFrozen(frozen: boolean, signal: AbortSignal): Promise<void> {
+    const turn = this.#freezing.run(() => setFrozen(this.#kernel.files, this.cgroup, frozen, signal));
+    return until(turn, signal);
+  }
+
+  /**
+   * Freezes its processes until the returned function is called; that resolves when they run again. A pause or a resume waits
+   * meanwhile; what is paused already stays so. `note` is told before they are frozen and when they run again. Rejects when they
+   * don't stand still in time, and when `signal` aborts.
+   */
+  async hold(note: (held: boolean) => void, signal: AbortSignal): Promise<() => Promise<void>> {
+    const { files } = this.#kernel;
+    const still = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<void>();
+    const done = this.#freezing.run(async () => {
+      const freezes = files.exists(this.cgroup) && !isFrozen(files, this.cgroup);
+      if (freezes) note(true);
+      try {
+        if (freezes) await setFrozen(files, this.cgroup, true, signal);
+        still.resolve();
+        await over.promise;
+      } finally {
+        if (freezes) await this.#thaw(note);
+      }
+    });
+    done.catch(still.reject);
+    try {
+      await until(still.promise, signal);
+    } catch (error) {
+      over.resolve();
+      throw error;
+    }
+    return () => {
+      over.resolve();
+      return done;
+    };
+  }
+
+  /** Ends what an agent before held still and did not live to let go. */
+  letGo(note: (held: boolean) => void): Promise<void> {
+    return this.#freezing.run(() => this.#thaw(note));
+  }
+
+  async #thaw(note: (held: boolean) => void): Promise<void> {
+    const { files } = this.#kernel;
+    try {
+      await setFrozen(files, this.cgroup, false);
+    } catch (error) {
+      if (files.exists(this.cgroup)) throw error;
+    }
+    note(false);
   }
 
   /** Releases the init process; resolves when its execve has succeeded. */
@@ -130,6 +198,7 @@ export class Container {
       if (this.#init.release === undefined) throw this.#refusal("start container", "it was started already");
       if (this.#init.status !== undefined) throw this.#refusal("start container", "its init process has ended");
       if (this.#paused) throw this.#refusal("start container", "it is paused; resume it first");
+      this.#traces = this.#mayTrace;
       if (this.#mayTrace) await this.#untilSettled(this.#removal.signal);
       await this.#maker.start(this.#init, this.#removal.signal);
     });
@@ -149,6 +218,7 @@ export class Container {
     const asked = inherit(this.spec.process, process);
     const tracer = this.#isTracer(asked);
     this.#mayTrace ||= tracer;
+    this.#traces ||= tracer;
     const options = { passed, bornLast: this.#births?.mayBeTraced() ?? false };
     const launching = step("launch process", async () => {
       if (tracer) await this.#untilSettled(givenUp);

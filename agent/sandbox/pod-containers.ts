@@ -5,6 +5,7 @@ import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import type { Births } from "../container/maker.ts";
 import { clearRemains, launcherHooks } from "../container/maker-of.ts";
+import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import { checkSharedMounts } from "../container/shared-mounts.ts";
 import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
@@ -25,10 +26,13 @@ import { givenDevices, guestSpec, podSpec, withUser } from "./pod-spec.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
 import { shareMounts } from "./share-mounts.ts";
 import type { ContainerRecord, StateStore } from "./state.ts";
+import { TraceGuard } from "./trace-guard.ts";
 import { pciOf } from "./with-devices.ts";
 
 /** How long the processes of a creation that failed late have to die. */
 const ROLL_BACK_MS = 10_000;
+/** How long a creation without an end of its own waits for containers to stand still. */
+const HOLD_MS = 60_000;
 
 export interface PodContainersOptions {
   readonly kernel: Kernel;
@@ -54,6 +58,7 @@ export class PodContainers {
   readonly #storages: Storages;
   readonly #pidNamespace: PodPidNamespace;
   readonly #cgroups: ContainerCgroups;
+  readonly #guard: TraceGuard;
   readonly #containers = new Map<string, RestoredContainer>();
   /** Creations at work: their ids are taken. */
   readonly #creating = new Map<string, Promise<unknown>>();
@@ -78,6 +83,10 @@ export class PodContainers {
     this.#cdi = cdi;
     this.#storages = storages;
     this.#pidNamespace = pidNamespace;
+    this.#guard = new TraceGuard(
+      () => this.all,
+      (id, held) => this.#changeRecord(id, { held }),
+    );
     this.#cgroups = new ContainerCgroups(kernel, cgroupRoot, (id, oomKills) => {
       onOomKill(id);
       ignoreErrors(() => this.#changeRecord(id, { oomKills }));
@@ -98,7 +107,16 @@ export class PodContainers {
     const [first, second] = restored;
     if (first !== undefined && second === undefined)
       ignoreErrors(() => this.#pidNamespace.keep(first.container, false));
-    return Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
+    const discarded = Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
+    return discarded.then(() => this.#letGo(restored));
+  }
+
+  /** What was made while they were held is gone. */
+  #letGo(restored: readonly RestoredContainer[]): Promise<unknown> {
+    const held = restored.filter(({ record }) => record.held === true);
+    return Promise.allSettled(
+      held.map(({ container }) => container.letGo((is) => this.#changeRecord(container.id, { held: is }))),
+    );
   }
 
   get all(): Container[] {
@@ -191,7 +209,8 @@ export class PodContainers {
     let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
     const hooks = launcherHooks(asked);
     // More is done when its process is there.
-    const inSteps = hasCreateHooks(hooks) || request.sharedMounts.length > 0;
+    const joinsPids = sortNamespaces(asked.linux.namespaces).pidPath !== undefined;
+    const inSteps = hasCreateHooks(hooks) || request.sharedMounts.length > 0 || joinsPids;
     const note = () => this.#state.writeContainer(inSteps ? { ...record, creating: true } : record);
     note();
     // What there is to take away, should it fail from here on.
@@ -216,7 +235,9 @@ export class PodContainers {
         births: this.#births(id),
       };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
-      const launched = await step("launch process", () => Container.create(this.#kernel, options, signal));
+      const launch = () => Container.create(this.#kernel, options, signal);
+      const patience = signal ?? AbortSignal.timeout(HOLD_MS);
+      const launched = await step("launch process", () => this.#guard.create(record, launch, patience));
       container = launched;
       await step("share mounts", () => shareMounts(this.#kernel, request.sharedMounts, launched, this.all, signal));
       if (inSteps) this.#state.writeContainer(record);
@@ -263,7 +284,7 @@ export class PodContainers {
         const container = this.find(id);
         return container === undefined || mayBeTraced(container, this.all);
       },
-      settled: () => Promise.allSettled(this.all.flatMap(({ exposed }) => [...exposed])),
+      settled: () => this.#guard.settled(),
     };
   }
 

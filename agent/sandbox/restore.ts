@@ -44,7 +44,7 @@ export function restoreContainers(
       const options = { id, spec, cgroup, pipeSize, births: births(id) };
       const passed = restoreStreams(kernel, init.label.streams);
       const first = Process.restore(kernel, record.id, init.process, true, passed);
-      restored.push({ record, container: Container.restore(kernel, options, first, execs) });
+      restored.push({ record, container: Container.restore(kernel, options, first, execs, record.held) });
     }
   }
   for (const entry of [...byContainer.values()].flat()) abandon(kernel, entry);

