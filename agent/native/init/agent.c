@@ -1,4 +1,5 @@
 #include "agent.h"
+#include "confine.h"
 #include "link.h"
 #include "table.h"
 #include "watch.h"
@@ -67,6 +68,7 @@ _Noreturn static void enter_agent(int socket) {
   sigprocmask(SIG_SETMASK, &none, NULL);
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a service may end; PID 1 takes all with it anyway */
   if (origin->oom_changed) write_file("/proc/self/oom_score_adj", AGENT_OOM_SCORE);
+  confine_agent();
   if (socket == AGENT_FD ? fcntl(socket, F_SETFD, 0) == 0 : dup2(socket, AGENT_FD) >= 0) {
     execve(arguments[0], arguments, environment);
   }
