@@ -23,27 +23,28 @@ export interface CallFilter {
 
 /** Assembles a seccomp filter that refuses calls with EPERM, and all calls of other architectures, and allows the others. */
 export function assembleFilter(machine: Machine, { refused, limited = [], newest }: CallFilter): Uint8Array {
-  const code: (readonly [operation: number, ifTrue: number, ifFalse: number, value: number])[] = [
-    [LOAD, 0, 0, ARCHITECTURE],
-    [IF_EQUAL, 1, 0, ARCHITECTURES[machine]],
-    [RETURN, 0, 0, errno(EPERM)],
-    [LOAD, 0, 0, NUMBER],
-  ];
-  if (newest !== undefined) code.push([IF_GREATER, 0, 1, newest], [RETURN, 0, 0, errno(ENOSYS)]);
+  const words: number[] = [];
+  /** struct sock_filter: u16 code, u8 jumps if true and if false, u32 value. */
+  const add = (operation: number, ifTrue: number, ifFalse: number, value: number) =>
+    words.push((operation | (ifTrue << 16) | (ifFalse << 24)) >>> 0, value);
+  add(LOAD, 0, 0, ARCHITECTURE);
+  add(IF_EQUAL, 1, 0, ARCHITECTURES[machine]);
+  add(RETURN, 0, 0, errno(EPERM));
+  add(LOAD, 0, 0, NUMBER);
+  if (newest !== undefined) {
+    add(IF_GREATER, 0, 1, newest);
+    add(RETURN, 0, 0, errno(ENOSYS));
+  }
   for (const [call, values] of limited) {
     // Its own block: load, one comparison for each value, the two ends.
-    code.push([IF_EQUAL, 0, values.length + 3, call], [LOAD, 0, 0, FIRST_ARGUMENT]);
-    for (const [index, value] of values.entries()) code.push([IF_EQUAL, values.length - index, 0, value]);
-    code.push([RETURN, 0, 0, errno(EPERM)], [RETURN, 0, 0, ALLOW]);
+    add(IF_EQUAL, 0, values.length + 3, call);
+    add(LOAD, 0, 0, FIRST_ARGUMENT);
+    for (const [index, value] of values.entries()) add(IF_EQUAL, values.length - index, 0, value);
+    add(RETURN, 0, 0, errno(EPERM));
+    add(RETURN, 0, 0, ALLOW);
   }
-  for (const [index, call] of refused.entries()) code.push([IF_EQUAL, refused.length - index, 0, call]);
-  code.push([RETURN, 0, 0, ALLOW], [RETURN, 0, 0, errno(EPERM)]);
-  const bytes = Buffer.alloc(code.length * 8);
-  for (const [index, [operation, ifTrue, ifFalse, value]] of code.entries()) {
-    bytes.writeUInt16LE(operation, index * 8);
-    bytes.writeUInt8(ifTrue, index * 8 + 2);
-    bytes.writeUInt8(ifFalse, index * 8 + 3);
-    bytes.writeUInt32LE(value, index * 8 + 4);
-  }
-  return bytes;
+  for (const [index, call] of refused.entries()) add(IF_EQUAL, refused.length - index, 0, call);
+  add(RETURN, 0, 0, ALLOW);
+  add(RETURN, 0, 0, errno(EPERM));
+  return new Uint8Array(Uint32Array.from(words).buffer);
 }
