@@ -12,6 +12,7 @@ import { adoptStream } from "./kernel/streams.ts";
 import { openSys } from "./kernel/sys.ts";
 import { watchedMounts } from "./kernel/watched-mounts.ts";
 import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
+import { confineAgent, refuseModules } from "./main/confine/confine.ts";
 import { keepConsoleShell } from "./main/console-shell.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { endAgent, logDefects } from "./main/defects.ts";
@@ -76,10 +77,14 @@ async function main(): Promise<void> {
   logDefects(log);
   void init.ended.then((error) => endAgent(log, error));
 
+  const warn = (problems: readonly string[]) => {
+    for (const problem of problems) log.warn({ problem }, "the agent is less confined than it could be");
+  };
+  warn(confineAgent(sys));
   const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
   const sandboxOptions: SandboxOptions = {
     stateDirectory,
-    protectGuest: protectGuest(options, { files, service, log }),
+    protectGuest: protectGuest(options, { files, service, log, refuseModules: () => warn(refuseModules(sys)) }),
     devices,
     cdi: { timeoutMs: options.cdiTimeoutMs, visible: options.visibleCdiDevices },
     pipeSize: options.containerPipeSize,
@@ -95,6 +100,7 @@ async function main(): Promise<void> {
     log.warn("what the service had left at its last end is taken away");
     sandbox = new Sandbox(kernel, sandboxOptions);
   }
+  if (sandbox.exists) warn(refuseModules(sys));
   const inUse = new Set(sandbox.containers.flatMap(({ processes }) => processes.flatMap((it) => it.streamNames)));
   const streams = options.passfdPort > 0 ? new PassedStreams(kernel, inUse) : undefined;
   const tracing = options.trace ? await import("./main/trace/start-tracing.ts") : undefined;

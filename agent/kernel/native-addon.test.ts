@@ -61,6 +61,7 @@ const LAWFUL: Record<Call, unknown[]> = {
   changed: [9999],
   setDumpable: [1],
   setThreadName: ["name"],
+  refuseCalls: [new Uint8Array(0)],
   loadDeviceFilter: [bytes],
   attachDeviceFilter: [9999, 9999],
   replaceDeviceFilter: [9999, 9999, 9999],

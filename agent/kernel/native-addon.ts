@@ -69,6 +69,7 @@ export interface NativeAddon {
   setChildSubreaper(on: number): number;
   setDumpable(on: number): number;
   setThreadName(name: string): number;
+  refuseCalls(filter: Uint8Array): number;
   loadDeviceFilter(instructions: Uint8Array): number;
   attachDeviceFilter(cgroup: number, program: number): number;
   replaceDeviceFilter(cgroup: number, program: number, replaced: number): number;

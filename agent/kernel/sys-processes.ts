@@ -1,6 +1,9 @@
+import { SystemError } from "./error.ts";
 import type { Fd } from "./kernel.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked } from "./sys-result.ts";
+
+const ESRCH = 3;
 
 /** Namespaces of the main thread, signals by pidfd, and settings of this process. */
 export function processCalls(addon: NativeAddon) {
@@ -31,6 +34,11 @@ export function processCalls(addon: NativeAddon) {
     },
     setDumpable(on: boolean) {
       checked(addon.setDumpable(on ? 1 : 0), "prctl PR_SET_DUMPABLE", "");
+    },
+    /** Adds a seccomp filter to all threads of this process, for good, and no_new_privs; its children inherit both. */
+    refuseCalls(filter: Uint8Array) {
+      const thread = checked(addon.refuseCalls(filter), "seccomp", "filter for this process");
+      if (thread > 0) throw new SystemError("seccomp", ESRCH, `thread ${thread} has a filter of its own`);
     },
     /** Of the main thread, so of the process as ps shows it; at most 15 bytes. */
     setThreadName(name: string) {

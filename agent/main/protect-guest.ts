@@ -3,15 +3,24 @@ import type { Files } from "../kernel/files.ts";
 import type { Log } from "./log.ts";
 import type { Options } from "./options.ts";
 
+interface ProtectGuestParts {
+  readonly files: Files;
+  readonly service: boolean;
+  readonly log: Log;
+  /** Refuses the loading of modules by the agent and the programs that it runs. */
+  readonly refuseModules: () => void;
+}
+
 /**
  * What is done once the sandbox has what it needs of the guest, before its first container: sysctls and the lock for modules, as
  * the options say. Not at the start, whose time would be longer. Nothing is done to a kernel that is shared with others.
  */
 export function protectGuest(
   { guestSysctl, lockModules }: Pick<Options, "guestSysctl" | "lockModules">,
-  { files, service, log }: { readonly files: Files; readonly service: boolean; readonly log: Log },
+  { files, service, log, refuseModules }: ProtectGuestParts,
 ): () => void {
   return () => {
+    refuseModules();
     if (service || !ownsKernel()) return;
     if (lockModules) lockKernelModules(files);
     if (!guestSysctl) return;

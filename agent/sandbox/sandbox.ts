@@ -95,6 +95,10 @@ export class Sandbox {
     this.undone = this.#containers.restore(records);
   }
 
+  get exists(): boolean {
+    return this.#record !== undefined;
+  }
+
   get containers(): Container[] {
     return this.#containers.all;
   }

@@ -1,12 +1,16 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { startHostAgent } from "../agent/host-agent.ts";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { startInit } from "../init/harness.ts";
 import { Pod } from "../scenarios/pod.ts";
 
 const SILENT = /the agent has not answered for \d+\.\d s; it is replaced/g;
+const noFuse = !existsSync("/dev/fuse");
 const STAND_IN = join(import.meta.dirname, "stalling-agent.ts");
 
 describeInNamespaces("an agent whose event loop is silent", () => {
@@ -42,6 +46,33 @@ describeInNamespaces("an agent whose event loop is silent", () => {
     expect(await machine.agentPid()).not.toBe(stopped);
     expect(machine.console().match(SILENT)).toEqual(["the agent has not answered for 5.0 s; it is replaced"]);
     await pod.remove(id);
+  });
+
+  it.concurrent(`is replaced when the kernel lets go of it, and the console says that it waits${noFuse ? ": skipped, no /dev/fuse" : ""}`, {
+    skip: noFuse,
+  }, async () => {
+    const program = join(makeWorkDirectory("taken-mount"), "taken-mount");
+    execFileSync("gcc", [
+      "-O1",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      join(import.meta.dirname, "taken-mount.c"),
+      "-o",
+      program,
+    ]);
+    await using init = startInit({ agentCommand: [process.execPath, STAND_IN, "taken", program] });
+    await init.waitForConsole(/^the next agent serves$/m, 20_000);
+    expect(
+      init
+        .console()
+        .match(/the agent .*/g)
+        ?.map((line) => line.replace(/;.*/, "")),
+    ).toEqual([
+      "the agent has not answered for 1.5 s",
+      "the agent does not end: the kernel holds it",
+      "the agent ended (signal 9)",
+    ]);
   });
 
   it.concurrent("is left alone with agent.watchdog=0, so that a debugger can stop it", async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { openInit } from "../../agent/kernel/init-client.ts";
 import { openSys } from "../../agent/kernel/sys.ts";
 import { startHeartbeat } from "../../agent/main/heartbeat.ts";
@@ -13,6 +13,14 @@ const STALLS: Readonly<Record<string, () => void>> = {
   read: () => {
     execFileSync("mkfifo", ["/run/nobody-writes"]);
     readFileSync("/run/nobody-writes");
+  },
+  // Its file system takes the request and keeps it, for 5 s.
+  taken: () => {
+    mkdirSync("/run/taken");
+    const wait = "until grep -q /run/taken /proc/mounts; do sleep 0.01; done";
+    const mount = `setsid timeout -s KILL 5 ${process.argv[3]} /run/taken </dev/null >/dev/null 2>&1 &`;
+    execFileSync("sh", ["-c", `[ -e /dev/fuse ] || mknod /dev/fuse c 10 229; ${mount} ${wait}`]);
+    statSync("/run/taken/x");
   },
   microtasks: () => {
     const again = (): Promise<void> => Promise.resolve().then(again);

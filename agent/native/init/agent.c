@@ -1,4 +1,5 @@
 #include "agent.h"
+#include "confine.h"
 #include "link.h"
 #include "table.h"
 #include "watch.h"
@@ -68,6 +69,7 @@ _Noreturn static void enter_agent(int socket) {
   setpgid(0, 0); /* out of reach of kill(0, …) by others; a session leader would get terminals that it opens */
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a service may end; PID 1 takes all with it anyway */
   if (origin->oom_changed) write_file("/proc/self/oom_score_adj", AGENT_OOM_SCORE);
+  confine_agent();
   if (socket == AGENT_FD ? fcntl(socket, F_SETFD, 0) == 0 : dup2(socket, AGENT_FD) >= 0) {
     execve(arguments[0], arguments, environment);
   }

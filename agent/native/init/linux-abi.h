@@ -53,6 +53,16 @@ struct abi_clone_args {
   uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 
+/* capset(2), of the process itself; each set in two halves. */
+struct abi_cap_header {
+  uint32_t version;
+  int pid;
+};
+struct abi_cap_half {
+  uint32_t effective, permitted, inheritable;
+};
+enum { ABI_CAP_VERSION = 0x20080522 };
+
 struct abi_open_how {
   uint64_t flags, mode, resolve;
 };

@@ -128,27 +128,17 @@ int op_user(struct child *child, const struct plan_op *op) {
   return result_of(syscall(SYS_setresuid, op->arg[0], op->arg[0], op->arg[0]));
 }
 
-/* capset(2), of the process itself; each set in two halves. */
-struct cap_header {
-  uint32_t version;
-  int pid;
-};
-struct cap_half {
-  uint32_t effective, permitted, inheritable;
-};
-enum { CAP_VERSION = 0x20080522 };
-
 int op_capset(struct child *child, const struct plan_op *op) {
   (void)child;
-  struct cap_header header = {.version = CAP_VERSION};
-  struct cap_half sets[2] = {{op->arg[0], op->arg[2], op->arg[4]}, {op->arg[1], op->arg[3], op->arg[5]}};
+  struct abi_cap_header header = {.version = ABI_CAP_VERSION};
+  struct abi_cap_half sets[2] = {{op->arg[0], op->arg[2], op->arg[4]}, {op->arg[1], op->arg[3], op->arg[5]}};
   return result_of(syscall(SYS_capset, &header, sets));
 }
 
 int op_drop(struct child *child, const struct plan_op *op) {
   (void)child;
-  struct cap_header header = {.version = CAP_VERSION};
-  struct cap_half sets[2] = {{0}};
+  struct abi_cap_header header = {.version = ABI_CAP_VERSION};
+  struct abi_cap_half sets[2] = {{0}};
   if (syscall(SYS_capget, &header, sets) < 0) return -errno;
   for (int half = 0; half < 2; half++) {
     sets[half].effective &= op->arg[half];

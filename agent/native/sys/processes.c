@@ -1,4 +1,7 @@
-/* Processes: pidfds, and the few settings of prctl that the agent uses. */
+/* Processes: pidfds, the few settings of prctl that the agent uses, and its filter of system calls. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,6 +51,23 @@ static napi_value call_set_thread_name(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL)));
 }
 
+/*
+ * refuseCalls(filter): adds a seccomp filter (struct sock_filter, 8 bytes each) to every thread of the process, for good, and
+ * no_new_privs with it. The id of a thread that can't follow, if there is one; then nothing has changed.
+ */
+static napi_value call_refuse_calls(napi_env env, napi_callback_info info) {
+  struct args args;
+  uint8_t *code;
+  size_t length;
+  struct sock_filter filter[256];
+  if (!args_begin(&args, env, info, 1) || !arg_bytes(&args, "filter", &code, &length)) return NULL;
+  if (length == 0 || length > sizeof(filter) || length % sizeof(filter[0]) != 0) return result(env, -EINVAL);
+  memcpy(filter, code, length);
+  struct sock_fprog program = {.len = (unsigned short)(length / sizeof(filter[0])), .filter = filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0) return result(env, -errno);
+  return result(env, SYS_RETRY(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program)));
+}
+
 napi_status processes_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
       {"pidfdOpen", call_pidfd_open},
@@ -55,6 +75,7 @@ napi_status processes_register(napi_env env, napi_value exports) {
       {"setChildSubreaper", call_set_child_subreaper},
       {"setDumpable", call_set_dumpable},
       {"setThreadName", call_set_thread_name},
+      {"refuseCalls", call_refuse_calls},
   };
   return REGISTER(env, exports, table);
 }

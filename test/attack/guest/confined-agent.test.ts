@@ -1,19 +1,62 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startGuestMachine } from "../../guest/guest-machine.ts";
+import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 
 const SILENT = /the agent has not answered for 5\.0 s; it is replaced/g;
+/** docs/confinement.md */
+const AGENT_CAPABILITIES = "000000008ba934ff";
 
 describe("the agent of a real guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   beforeAll(async () => {
-    machine = await startGuestMachine(256);
+    machine = await startGuestMachine(256, { hotplug: true });
     pod = await Pod.open(machine);
   });
   afterAll(async () => {
     await pod?.client.close();
     await machine?.[Symbol.asyncDispose]();
+  });
+
+  it("has in all of its threads the capabilities that it needs, no new privileges and three filters", async () => {
+    const lines = "'^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp|Seccomp_filters):'";
+    const text = await machine.shell(`cat /proc/$(pidof node)/task/*/status | grep -E ${lines} | sort | uniq -c`);
+    const found = text
+      .trim()
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/));
+    expect(new Set(found.map(([count]) => count)).size, text).toBe(1);
+    expect(Object.fromEntries(found.map(([, name = "", value]) => [name, value]))).toEqual({
+      "CapInh:": "0000000000000000",
+      "CapPrm:": AGENT_CAPABILITIES,
+      "CapEff:": AGENT_CAPABILITIES,
+      "CapBnd:": AGENT_CAPABILITIES,
+      "CapAmb:": "0000000000000000",
+      "NoNewPrivs:": "1",
+      "Seccomp:": "2",
+      "Seccomp_filters:": "3",
+    });
+  });
+
+  it("hands none of that to init, whose containers have what their specs say", async () => {
+    const init = await machine.shell("grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/1/status");
+    expect(init).toMatch(/^CapBnd:\t0*1ffffffffff\nNoNewPrivs:\t0\nSeccomp:\t0\n$/);
+    const { Process } = ociSpec("/", ["grep", "-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"]);
+    const { stdout } = await pod.run([], { Process: { ...Process, NoNewPrivileges: false } });
+    expect(stdout.toString()).toBe("NoNewPrivs:\t0\nSeccomp:\t0\n");
+  });
+
+  it("is not taken for silent when the whole guest was paused for longer than the limit", async () => {
+    await using qmp = await machine.guest.qmp();
+    await qmp.execute("stop");
+    await sleep(6000);
+    await qmp.execute("cont");
+    await pod.client.health.check({});
+    await sleep(1500);
+    await pod.client.health.check({});
+    expect(machine.console()).not.toMatch(SILENT);
   });
 
   it("is replaced when it is stopped, and the connection and the container continue", async () => {
@@ -23,5 +66,6 @@ describe("the agent of a real guest", () => {
     expect((await waiting).status).toBe(7);
     await vi.waitFor(() => expect(machine.console().match(SILENT)).toHaveLength(1));
     await pod.remove(id);
+    expect(await machine.shell("grep Seccomp_filters /proc/$(pidof node)/status"), "of the next one").toMatch(/\t3$/m);
   });
 });
