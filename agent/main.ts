@@ -208,5 +208,5 @@ else writeConsole(`guestd ${VERSION}\n`);
 function giveUp(error: unknown): void {
   const line = error instanceof Error ? error.message : String(error);
   writeConsole(`guestd: the agent can't start: ${line}\n`);
-  process.exitCode = 1;
+  process.exit(1); // what it watches by now would keep it here
 }
