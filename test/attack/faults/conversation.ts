@@ -144,7 +144,10 @@ export const steps: readonly Step[] = [
         const container_id = faulty.standing;
         await client.agent.statsContainer({ container_id });
         await client.agent.getMetrics({});
-        await client.agent.updateContainer({ container_id, resources: { Devices: [{ Allow: true, Type: "c", Major: 1, Minor: 3, Access: "rwm" }] } });
+        await client.agent.updateContainer({
+          container_id,
+          resources: { Devices: [{ Allow: true, Type: "c", Major: 1, Minor: 3, Access: "rwm" }] },
+        });
         await client.agent.pauseContainer({ container_id });
         await client.agent.resumeContainer({ container_id });
       }),
