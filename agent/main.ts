@@ -7,6 +7,7 @@ import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
 import { openJournal } from "./kernel/journal.ts";
 import type { Init } from "./kernel/kernel.ts";
+import { openLoopWatches } from "./kernel/loop-watches.ts";
 import { mayHang } from "./kernel/may-hang.ts";
 import { adoptStream } from "./kernel/streams.ts";
 import { openSys } from "./kernel/sys.ts";
@@ -48,6 +49,7 @@ const HOST_CID = 2;
 
 /** The agent's whole life: restore, listen, serve until the sandbox ends. */
 async function main(): Promise<void> {
+  openLoopWatches();
   const { env } = process;
   const sys = openSys();
   const init = await openInit(sys, env["GUESTD_INIT_FD"]);
@@ -217,5 +219,5 @@ else writeConsole(`guestd ${VERSION}\n`);
 function giveUp(error: unknown): void {
   const line = error instanceof Error ? error.message : String(error);
   writeConsole(`guestd: the agent can't start: ${line}\n`);
-  process.exitCode = 1;
+  process.exit(1); // what it watches by now would keep it here
 }

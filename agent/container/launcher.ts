@@ -1,6 +1,7 @@
 import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { ReportReader } from "../kernel/report.ts";
+import { EAGAIN } from "../kernel/sys-result.ts";
 import { untilAnswering } from "../kernel/until-answering.ts";
 import { openLeafCgroup } from "./cgroup/leaf-cgroup.ts";
 import { compileExec } from "./compile-exec.ts";
@@ -56,7 +57,7 @@ export class Launcher implements Maker {
   /** Nobody reads what an agent before has written already: it died before it could note that. */
   #letGo(init: Process, release: Fd): void {
     try {
-      this.#kernel.sys.write(release, Uint8Array.of(1));
+      if (this.#kernel.sys.write(release, Uint8Array.of(1)) < 0) throw new SystemError("write", EAGAIN, "release pipe");
     } catch (error) {
       if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
       init.closeStartFds();

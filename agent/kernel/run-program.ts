@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs";
 import { childProcess } from "./builtin.ts";
 import { AgentError } from "./error.ts";
+import { reserveWatches } from "./streams.ts";
 
 const LIMIT_MS = 30_000;
 const MAX_OUTPUT = 4 << 20;
@@ -32,6 +33,11 @@ export function runProgram(path: string, args: readonly string[], options: Progr
     // The agent's own score spares it; it may have ended already.
     if (child.pid !== undefined) writeFile(`/proc/${child.pid}/oom_score_adj`, "0", { flag: "r+" }, () => undefined);
     child.stdin?.on("error", () => undefined); // it has ended without reading all
+    if (!reserveWatches([child.stdin, child.stdout, child.stderr])) {
+      child.kill("SIGKILL");
+      reject(new AgentError("resource-exhausted", `${path}: the kernel refuses a watch for its output`));
+      return;
+    }
     child.stdin?.end(input);
   });
 }

@@ -4,6 +4,7 @@
  * that is relied on is checked at the first use, and the version of Node is pinned.
  */
 import net from "node:net";
+import type { Stream } from "node:stream";
 import { DescriptorPoller } from "./descriptor-poller.ts";
 import { AgentError, SystemError } from "./error.ts";
 import type { Fd } from "./kernel.ts";
@@ -37,6 +38,17 @@ export function fdOf(socket: net.Socket): Fd {
   const fd = handleOf(socket)?.fd;
   if (fd === undefined || fd < 0) throw new AgentError("failed-precondition", "descriptor of a socket: it is closed");
   return fd;
+}
+
+/**
+ * Has places for these streams in libuv's epoll set, before its next turn asks for them: it aborts the process when the kernel
+ * refuses. False when one is refused; all of them are closed then.
+ */
+export function reserveWatches(streams: readonly (Stream | null)[]): boolean {
+  const sockets = streams.filter((stream) => stream instanceof net.Socket);
+  const reserved = sockets.every((socket) => nativeAddon().reserveWatch(fdOf(socket)) === 0);
+  if (!reserved) for (const socket of sockets) socket.destroy();
+  return reserved;
 }
 
 /** Connects to a vsock port; rejects with SystemError, or the signal's reason. The kernel gives up after 2 s. */

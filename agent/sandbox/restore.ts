@@ -3,7 +3,7 @@ import { HOOK_COMMAND } from "../container/hooks/run-hooks.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
 import type { Births } from "../container/maker.ts";
 import { restoreStreams } from "../container/passfd/passed-stream.ts";
-import { Process, type ProcessLabel } from "../container/process/process.ts";
+import { Process, type ProcessLabel, readLabel } from "../container/process/process.ts";
 import { isConsoleShell } from "../container/shell.ts";
 import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
@@ -60,7 +60,7 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
   const byContainer = new Map<string, Found[]>();
   for (const process of kernel.init.greeting.processes) {
     reserveLaunchIds(process.id);
-    const label = JSON.parse(process.label) as ProcessLabel;
+    const label = readLabel(process.label);
     if (isConsoleShell(label)) continue;
     // A hook, or a command of another runtime, that the agent's death cut off is no process of the container.
     if (label.command !== undefined) {

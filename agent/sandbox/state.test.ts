@@ -62,6 +62,25 @@ test("a file that can't be read keeps nobody from the others", () => {
   expect([store.readContainers().map(({ id }) => id), store.readSandbox()]).toEqual([["c1"], undefined]);
 });
 
+test.each(["null", "[]", "{}", "7", '"x"', '[{"driver":1}]', '{"id":7,"storages":{}}', "\0\0"])(
+  "a file that is %j is taken for no record",
+  (text) => {
+    for (const name of ["sandbox", "storages", "containers/c2"]) writeFileSync(join(directory, `${name}.json`), text);
+    expect([store.readSandbox(), store.readStorages(), store.readContainers()]).toEqual([undefined, [], []]);
+  },
+);
+
+test("a shortage while a file is read is no lost container: it throws", () => {
+  store.writeContainer(record);
+  const readText = () => {
+    throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+  };
+  const short = new StateStore({ ...realFiles, readText }, directory);
+  for (const read of [() => short.readContainers(), () => short.readSandbox(), () => short.readStorages()]) {
+    expect(read).toThrow("EMFILE");
+  }
+});
+
 test("a removed container is gone, and removing it again is fine", () => {
   store.writeContainer(record);
   store.removeContainer("c1");

@@ -52,7 +52,9 @@ export class StateStore {
 
   /** Undefined if there is none, or none that can be read. */
   readSandbox(): SandboxRecord | undefined {
-    return this.#read(`${this.#directory}/sandbox.json`, (value) => value as SandboxRecord);
+    return this.#read(`${this.#directory}/sandbox.json`, (value) =>
+      checked<SandboxRecord>(value, ["id", "hostname"], ["storages"]),
+    );
   }
 
   writeSandbox(record: SandboxRecord): void {
@@ -60,7 +62,9 @@ export class StateStore {
   }
 
   readStorages(): PlacedStorage[] {
-    return this.#read(`${this.#directory}/storages.json`, (value) => value as PlacedStorage[]) ?? [];
+    const check = (value: unknown[]) =>
+      value.map((it) => checked<PlacedStorage>(it, ["driver", "mountPoint", "container"], ["options"]));
+    return this.#read(`${this.#directory}/storages.json`, check) ?? [];
   }
 
   /** All that are mounted, or about to be; how often each is used stands in the other records. */
@@ -75,7 +79,7 @@ export class StateStore {
     this.#files.makeDirectory(`${this.#directory}/containers`, 0o700);
   }
 
-  /** One that can't be read is left out, so that it keeps no agent from its start. */
+  /** One that can't be understood is left out, so that it keeps no agent from its start. */
   readContainers(): ContainerRecord[] {
     return this.#files
       .list(`${this.#directory}/containers`)
@@ -97,13 +101,33 @@ export class StateStore {
     return `${this.#directory}/containers/${id}.json`;
   }
 
+  /**
+   * Undefined where there is no file, or none that can be understood. A read that fails otherwise (no descriptor, no memory)
+   * throws: containers are not lost for a shortage that passes, the agent ends and the next one reads again.
+   */
   #read<T>(path: string, from: (value: never) => T): T | undefined {
+    let text: string;
     try {
-      return from(JSON.parse(this.#files.readText(path)) as never);
+      text = this.#files.readText(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+    try {
+      return from(JSON.parse(text) as never);
     } catch {
       return undefined;
     }
   }
+}
+
+/** Throws for a value that lacks a text or list that every reader relies on. */
+function checked<T>(value: unknown, texts: readonly (keyof T)[], lists: readonly (keyof T)[]): T {
+  const record = value as T;
+  if (texts.some((key) => typeof record[key] !== "string") || lists.some((key) => !Array.isArray(record[key]))) {
+    throw new TypeError("not a record");
+  }
+  return record;
 }
 
 /** The record in JSON: the limits, which have 64 bits, as text. */
@@ -119,7 +143,8 @@ function toStored(record: ContainerRecord) {
   return { ...record, spec: { ...spec, process: { ...spec.process, rlimits } } };
 }
 
-function fromStored(stored: StoredContainer): ContainerRecord {
+function fromStored(value: unknown): ContainerRecord {
+  const stored = checked<StoredContainer>(value, ["id", "cgroup"], ["storages"]);
   const { spec } = stored;
   const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({
     type,

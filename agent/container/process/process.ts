@@ -25,6 +25,17 @@ export interface ProcessLabel {
   readonly streams?: StreamNames;
 }
 
+/** The label of a process that init keeps; one that can't be understood is of no container. */
+export function readLabel(text: string): ProcessLabel {
+  const none: ProcessLabel = { container: "", exec: "" };
+  try {
+    const label = JSON.parse(text) as ProcessLabel | null;
+    return typeof label?.container === "string" && typeof label.exec === "string" ? label : none;
+  } catch {
+    return none;
+  }
+}
+
 /** A process of a container: the init process or an exec. Owns its pidfd and its ends of the stdio. */
 export class Process {
   readonly execId: string;

@@ -84,11 +84,8 @@ function openTerminal({ sys }: Kernel, directory: Fd, process: ProcessSpec | und
   try {
     const size = process?.consoleSize;
     if (size !== undefined) sys.setWindowSize(master, size.height, size.width);
-    return {
-      master,
-      peer: sys.terminalPeer(master),
-      number: sys.terminalNumber(master),
-    };
+    const number = sys.terminalNumber(master);
+    return { master, peer: sys.terminalPeer(master), number };
   } catch (error) {
     sys.close(master);
     throw error;

@@ -13,6 +13,8 @@ export interface Fault {
   readonly last?: number;
   /** Which of the errnos that the kernel may answer this call with. */
   readonly variant: number;
+  /** Counts calls of this name only, as faults.c has it. */
+  readonly only?: string;
 }
 
 export interface Hit {
@@ -35,9 +37,10 @@ export class FaultControl {
   }
 
   /** Counts from 1 again, and lets these fail. */
-  arm({ first, last = first, variant }: Fault): void {
+  arm({ first, last = first, variant, only = "" }: Fault): void {
     this.disarm();
     this.#write(AT.name, Buffer.alloc(NAME_BYTES));
+    this.#write(AT.only, Buffer.from(only.padEnd(NAME_BYTES, "\0")));
     for (const at of [AT.hits, AT.error, AT.count]) this.#setNumber(at, 0);
     this.#setNumber(AT.variant, variant);
     this.#setNumber(AT.last, last);

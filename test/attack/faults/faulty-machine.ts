@@ -8,13 +8,16 @@ import { FaultControl } from "./fault-control.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 
+let sys: string | undefined;
+
 export type FaultyMachine = Awaited<ReturnType<typeof startFaultyMachine>>;
 
 /** An agent whose system calls fail when a test says so, with a container and a connection that must never notice. */
 export async function startFaultyMachine(agentCommand = [process.execPath, join(repository, "agent/main.ts")]) {
   const file = join(makeWorkDirectory("faults"), "control");
   const control = new FaultControl(file);
-  const environment = [`GUESTD_SYS_NODE=${buildFaultySys()}`, `GUESTD_FAULTS=${file}`];
+  sys ??= buildFaultySys();
+  const environment = [`GUESTD_SYS_NODE=${sys}`, `GUESTD_FAULTS=${file}`];
   const machine = await startHostAgent({
     agentCommand: ["/usr/bin/env", ...environment, ...agentCommand],
     config: "passfd_listener_port = 1027",

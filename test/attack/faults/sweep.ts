@@ -26,11 +26,7 @@ export interface SweepResult {
  * Drives a step again and again, with its first system call failing, its second, … until it makes no more calls; after each
  * the same step has to succeed, and everything else has to be as it was.
  */
-export async function sweep(
-  faulty: FaultyMachine,
-  step: Step,
-  { variants }: SweepOptions,
-): Promise<SweepResult> {
+export async function sweep(faulty: FaultyMachine, step: Step, { variants }: SweepOptions): Promise<SweepResult> {
   const hit = new Map<string, number>();
   const problems: string[] = [];
   await succeed(faulty, step);

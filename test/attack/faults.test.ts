@@ -1,0 +1,63 @@
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { steps } from "./faults/conversation.ts";
+import { type FaultyMachine, startFaultyMachine } from "./faults/faulty-machine.ts";
+import { countStartCalls, restartWithFaults } from "./faults/restarts.ts";
+import { sweep } from "./faults/sweep.ts";
+
+/** Streams that don't come are waited for: minutes for all of its calls, which are those of the nightly run. */
+const SLOW = /passed/;
+const FOREVER = 0xffff_fffe;
+const hasIp = ["/sbin/ip", "/usr/sbin/ip", "/bin/ip"].some((path) => existsSync(path));
+
+describeInNamespaces("an agent whose system calls fail", () => {
+  let faulty: FaultyMachine;
+  beforeAll(async () => {
+    faulty = await startFaultyMachine();
+  });
+  afterAll(async () => {
+    await faulty?.[Symbol.asyncDispose]();
+  });
+
+  it.each(steps.filter(({ name }) => !SLOW.test(name)))(
+    "at each call of $name in turn, ends what was hit alone",
+    async (step) => {
+      const { hit, problems } = await sweep(faulty, step, { variants: 1 });
+      expect(problems).toEqual([]);
+      expect(hit.size).toBeGreaterThan(3);
+    },
+  );
+
+  it("closes a connection that it can't watch, and keeps serving those that it has", async () => {
+    const { machine, control, pod, standing } = faulty;
+    const before = await faulty.traces();
+    // fs.epoll.max_user_watches is used up by a container: every new watch is refused.
+    control.arm({ first: 1, last: FOREVER, variant: 0, only: "epoll_ctl" });
+    for (const protocol of ["ttrpc", "grpc"] as const) {
+      for (let round = 0; round < 20; round++) {
+        await using late = await machine.connect({ protocol });
+        await expect(late.health.check({})).rejects.toMatchObject({ kind: "unavailable" });
+      }
+    }
+    expect((await pod.client.health.check({})).status).toBe(1);
+    await pod.client.agent.statsContainer({ container_id: standing });
+    const refused = pod.execute(standing, ["true"]);
+    await expect(refused).rejects.toThrow(/^poll for \w+ fd \d+: ENOSPC[^\n]*$/);
+    // libuv's own watches: of a program's output, without which it would abort.
+    if (hasIp)
+      await expect(pod.client.agent.listInterfaces({})).rejects.toThrow(/^\S+: the kernel refuses a watch[^\n]*$/);
+    expect(control.disarm().hits).toBeGreaterThan(40);
+    await using fresh = await machine.connect();
+    expect((await fresh.health.check({})).status).toBe(1);
+    expect((await pod.execute(standing, ["true"])).status).toBe(0);
+    await fresh.close();
+    expect((await faulty.traces()).agent).toBe(before.agent);
+    expect(machine.console()).toMatch(/connection closed for an error of the agent/);
+  });
+
+  it("starts again after a failure of its start, and takes over what there was", async () => {
+    const count = await countStartCalls(faulty);
+    await restartWithFaults(faulty, [Math.round(count / 2), count - 2], 0);
+  }, 90_000);
+});
