@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
+import { plainPath } from "../kernel/plain-path.ts";
 import { untilAnswering } from "../kernel/until-answering.ts";
 import { delegateCgroup } from "./cgroup/delegate-cgroup.ts";
 import { compileCreate } from "./compile-create.ts";
@@ -10,6 +11,7 @@ import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions } from "./maker.ts";
 import { staysShared } from "./mounts/compile-root.ts";
 import { makeMissingSources } from "./mounts/missing-sources.ts";
+import { isBind } from "./mounts/mount-kind.ts";
 import { mountPointOf } from "./mounts/mount-point.ts";
 import { openOwnMounts } from "./mounts/open-own-mounts.ts";
 import { mountSlot, ownMounts } from "./mounts/own-mounts.ts";
@@ -23,7 +25,7 @@ import { securityModules } from "./process/security-labels.ts";
 import { giveStdio } from "./process/stdio-owner.ts";
 import { openFirstTerminal } from "./process/terminal.ts";
 import { seccompFilter } from "./seccomp/seccomp-filter.ts";
-import type { Spec } from "./spec.ts";
+import type { MountSpec, Spec } from "./spec.ts";
 
 /** Launches the init process of a container up to its release. On failure nothing is left behind. */
 export async function createInit(
@@ -31,18 +33,26 @@ export async function createInit(
   options: ContainerOptions,
   signal?: AbortSignal,
 ): Promise<{ readonly process: Process; readonly plan: LaunchPlan }> {
-  const { spec, id } = options;
+  const { id } = options;
+  const spec = withPlainPaths(options.spec);
   await untilAnswering(kernel.files, spec.root.path, signal);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
-  const env = withHome(spec.process.env, spec.process.user.uid, () => passwdOf(kernel, spec));
+  const passwd = () => readTextInside(kernel.sys, spec.root.path, "/etc/passwd", signal);
+  const env = await withHome(spec.process.env, spec.process.user.uid, passwd);
   const under = staysShared(spec.linux.rootfsPropagation) ? mountUnder(kernel, spec) : undefined;
   const plan = compileCreate(spec, { env, hasLabel: securityModules(kernel.files), seccomp, under });
-  const attempt = () => launchInit(kernel, options, plan, signal);
+  const attempt = () => launchInit(kernel, { ...options, spec }, plan, signal);
   const { launched, fds } = await attempt().catch(async (error: unknown) => {
-    if (await makeMissingSources(spec.mounts, error)) return attempt();
+    if (await makeMissingSources(kernel.sys, spec.mounts, error)) return attempt();
     throw error;
   });
   return { process: Process.take(kernel, id, launched, fds.own, true, options.passed), plan };
+}
+
+/** What the plan opens in the guest, which it does without following a link. */
+function withPlainPaths(spec: Spec): Spec {
+  const plain = (mount: MountSpec) => (isBind(mount) ? { ...mount, source: plainPath(mount.source) } : mount);
+  return { ...spec, root: { ...spec.root, path: plainPath(spec.root.path) }, mounts: spec.mounts.map(plain) };
 }
 
 async function launchInit(
@@ -81,13 +91,4 @@ async function openNamespaces(kernel: Kernel, { linux }: Spec, slots: Map<string
 
 function mountUnder({ files }: Kernel, { root }: Spec): string {
   return mountPointOf(files.readText("/proc/self/mountinfo"), realpathSync(root.path));
-}
-
-function passwdOf(kernel: Kernel, spec: Spec): string | undefined {
-  const root = openRoot(spec.root.path);
-  try {
-    return readTextInside(kernel.sys, root, "/etc/passwd");
-  } finally {
-    kernel.sys.close(root);
-  }
 }

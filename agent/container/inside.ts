@@ -1,12 +1,12 @@
-import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { O_DIRECTORY, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, S_IFMT, S_IFREG } from "../kernel/constants.ts";
+import { closeSync, openSync } from "node:fs";
+import { O_DIRECTORY, O_PATH } from "../kernel/constants.ts";
+import { readContained } from "../kernel/contained-files.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
 
 /** Largest /etc/passwd that is read. */
 const MAX_TEXT = 1024 * 1024;
 const O_NONBLOCK = 0o4000;
-const INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 
 /** A descriptor (O_PATH) of a rootfs directory, or of a running container's root by `/proc/<pid>/root`. Closed by the caller. */
 export function openRoot(path: string): Fd {
@@ -28,24 +28,22 @@ function openPath(path: string, flags: number): Fd {
 }
 
 /**
- * Text of a regular file inside a root whose content is hostile: links stay inside, a fifo or device is not opened for
- * reading, size is bounded. Undefined when there is no such file.
+ * Text of a regular file inside a root, by the root's path; its content is hostile (contained-files.ts). Undefined when there
+ * is none that can be read; throws for a root that is not there.
  */
-export function readTextInside(sys: Sys, root: Fd, path: string): string | undefined {
-  let fd: Fd | undefined;
+export async function readTextInside(
+  sys: Sys,
+  root: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const fd = openRoot(root);
   try {
-    fd = sys.openat2(root, path, O_NONBLOCK, INSIDE);
-    const stat = fstatSync(fd);
-    if ((stat.mode & S_IFMT) !== S_IFREG || stat.size > MAX_TEXT) return undefined;
-    return readFileSync(fd, "utf8");
+    return (await readContained(sys, fd, path, { limit: MAX_TEXT }, signal)).toString("utf8");
   } catch {
+    signal?.throwIfAborted();
     return undefined;
   } finally {
-    if (fd !== undefined) closeSync(fd);
+    closeSync(fd);
   }
-}
-
-/** A directory inside a root, O_PATH. Throws SystemError. Closed by the caller. */
-export function openDirectoryInside(sys: Sys, root: Fd, path: string): Fd {
-  return sys.openat2(root, path, O_PATH | O_DIRECTORY, INSIDE);
 }

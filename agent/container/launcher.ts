@@ -97,11 +97,11 @@ export class Launcher implements Maker {
     const { pid, pidfd } = init;
     const { spec, id, pipeSize } = this.#options;
     await untilAnswering(this.#kernel.files, spec.root.path, signal);
-    const env = withHome(process.env, process.user.uid, () => this.#readInside(pid, "/etc/passwd"));
+    const env = await withHome(process.env, process.user.uid, () => this.#passwd(pid, signal));
     const plan = compileExec(process, { env, ...execContext(this.#kernel.files, spec), bornLast });
     const label = { container: id, exec: execId, ...namesOf(passed) };
     return this.#inCgroup(pid, async (cgroup) => {
-      const terminal = process.terminal ? openExecTerminal(this.#kernel, pid, process) : undefined;
+      const terminal = process.terminal ? await openExecTerminal(this.#kernel, pid, process, signal) : undefined;
       const stdio = terminal === undefined ? {} : { terminal };
       const fds = openLaunchFds(this.#kernel, { release: false, pipeSize, ...stdio });
       giveStdio(this.#kernel.sys, fds, process, spec.linux);
@@ -133,23 +133,21 @@ export class Launcher implements Maker {
     }
   }
 
+  /** One whose process has just ended has none; the launch says why it fails. */
+  async #passwd(pid: number, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      return await readTextInside(this.#kernel.sys, `/proc/${pid}/root`, "/etc/passwd", signal);
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
+  }
+
   signal(process: Process, signal: number, isInit: boolean): void {
     signalDirectly(this.#kernel.files, process, signal, isInit);
   }
 
   async remove(): Promise<void> {
     // init has forgotten the processes; there is nothing else.
-  }
-
-  #readInside(pid: number, path: string): string | undefined {
-    let root: Fd | undefined;
-    try {
-      root = openRoot(`/proc/${pid}/root`);
-      return readTextInside(this.#kernel.sys, root, path);
-    } catch {
-      return undefined;
-    } finally {
-      if (root !== undefined) this.#kernel.sys.close(root);
-    }
   }
 }

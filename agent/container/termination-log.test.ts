@@ -34,35 +34,35 @@ function read(mounts: readonly MountSpec[] = [], path: string | undefined = "/de
 }
 const write = (path: string, content: string | Buffer) => writeFileSync(join(directory, path), content);
 
-test("the file that is bound there, below a mount, or in the root is read", () => {
+test("the file that is bound there, below a mount, or in the root is read", async () => {
   write("rootfs/dev/termination-log", "in the root");
-  expect(read()).toBe("in the root");
+  expect(await read()).toBe("in the root");
   write("log", "bound");
   const dev = { destination: "/dev", source: "tmpfs", type: "tmpfs", options: [] };
-  expect(read([dev, bind("/dev/termination-log", "log")])).toBe("bound");
+  expect(await read([dev, bind("/dev/termination-log", "log")])).toBe("bound");
   mkdirSync(join(directory, "dir"));
   write("dir/termination-log", "below");
-  expect(read([bind("/dev/", "dir")])).toBe("below");
+  expect(await read([bind("/dev/", "dir")])).toBe("below");
 });
 
-test("what is missing, or went with the container, is empty", () => {
+test("what is missing, or went with the container, is empty", async () => {
   write("rootfs/dev/termination-log", "covered");
-  expect(read([{ destination: "/dev", source: "tmpfs", type: "tmpfs", options: [] }])).toBe("");
-  expect(read([], "/dev/none")).toBe("");
-  expect(read([bind("/dev/termination-log", "none")])).toBe("");
+  expect(await read([{ destination: "/dev", source: "tmpfs", type: "tmpfs", options: [] }])).toBe("");
+  expect(await read([], "/dev/none")).toBe("");
+  expect(await read([bind("/dev/termination-log", "none")])).toBe("");
 });
 
-test("of a long one the end comes, never more than 4096 bytes of UTF-8", () => {
+test("of a long one the end comes, never more than 4096 bytes of UTF-8", async () => {
   write("rootfs/dev/termination-log", `${"x".repeat(5000)}end`);
-  expect(read()).toBe(`${"x".repeat(4093)}end`);
+  expect(await read()).toBe(`${"x".repeat(4093)}end`);
   write("rootfs/dev/termination-log", Buffer.alloc(9000, 0xff));
-  expect(Buffer.byteLength(read())).toBeLessThanOrEqual(4096);
+  expect(Buffer.byteLength(await read())).toBeLessThanOrEqual(4096);
   write("rootfs/dev/termination-log", "€".repeat(3000));
-  expect(Buffer.byteLength(read())).toBeLessThanOrEqual(4096);
-  expect(read()).toMatch(/€$/);
+  expect(Buffer.byteLength(await read())).toBeLessThanOrEqual(4096);
+  expect(await read()).toMatch(/€$/);
 });
 
-test("what the container made of the path leads nowhere else", () => {
+test("what the container made of the path leads nowhere else", async () => {
   write("secret", "of the guest");
   symlinkSync(join(directory, "secret"), join(directory, "rootfs/dev/absolute"));
   symlinkSync("../../secret", join(directory, "rootfs/dev/relative"));
@@ -71,11 +71,11 @@ test("what the container made of the path leads nowhere else", () => {
   mkdirSync(join(directory, "rootfs/dev/directory"));
   symlinkSync(join(directory, "secret"), join(directory, "link"));
   for (const name of ["absolute", "relative", "loop", "fifo", "directory", "../../secret"]) {
-    expect(read([], `/dev/${name}`), name).toBe("");
+    expect(await read([], `/dev/${name}`), name).toBe("");
   }
-  expect(read([bind("/dev/termination-log", "link")])).toBe("");
+  expect(await read([bind("/dev/termination-log", "link")])).toBe("");
 });
 
-test("a container that names no file is told", () => {
-  expect(() => read([], "")).toThrow("has no annotation io.kubernetes.container.terminationMessagePath");
+test("a container that names no file is told", async () => {
+  await expect(read([], "")).rejects.toThrow("has no annotation io.kubernetes.container.terminationMessagePath");
 });

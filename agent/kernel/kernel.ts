@@ -48,6 +48,14 @@ export interface AdoptRequest extends Pick<LaunchRequest, "id" | "keep" | "label
   readonly pid: number;
 }
 
+/** How much of a file is read. */
+export interface FilePart {
+  /** Bytes. */
+  readonly limit: number;
+  /** The end of a longer file, which is refused otherwise. */
+  readonly tail?: boolean;
+}
+
 /** How a process ended: an exit code, or the signal that killed it. */
 export interface ExitStatus {
   /** 0–255; 128 + signal for a killed one. */
@@ -148,6 +156,16 @@ export interface Sys {
   poll(fd: Fd, events: "read" | "write", signal?: AbortSignal): Promise<void>;
   /** openat2; `resolve` is a set of RESOLVE_* bits. Always O_CLOEXEC. */
   openat2(dir: Fd, path: string, flags: number, resolve: number): Fd;
+  /**
+   * As openat2 off the main thread, on a file system of one of the types (statfs magic numbers; none: any). `dir` may be
+   * closed meanwhile; "" is `dir` itself.
+   */
+  openInside(dir: Fd, path: string, flags: number, resolve: number, types: readonly number[]): Promise<Fd>;
+  /**
+   * A memory file with the content of a regular file, opened as by openInside. A file of more than `limit` bytes is EFBIG;
+   * with `tail` its last bytes are copied. Never reads more than one byte beyond the limit.
+   */
+  copyInside(dir: Fd, path: string, resolve: number, types: readonly number[], part: FilePart): Promise<Fd>;
   /** A unix stream socket that listens on a path of the guest. */
   listenUnix(path: string): Fd;
   /** The first descriptor that the next peer of a listening unix socket sends. */

@@ -29,6 +29,15 @@ export interface NativeAddon {
   memoryFile(name: string, content: Uint8Array): number;
   mapShared(fd: number, length: number): ArrayBuffer | number;
   openat2(dir: number, path: string, flags: number, resolve: number): number;
+  openInside(dir: number, path: string, flags: number, resolve: number, types: Int32Array): Promise<number>;
+  copyInside(
+    dir: number,
+    path: string,
+    resolve: number,
+    types: Int32Array,
+    limit: number,
+    tail: number,
+  ): Promise<number>;
   statfsType(fd: number): number;
   makeNode(dir: number, name: string, mode: number, major: number, minor: number): number;
   setXattr(fd: number, name: string, value: Uint8Array): number;

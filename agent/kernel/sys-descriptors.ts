@@ -1,6 +1,6 @@
 import type { DescriptorPoller, PollEvent } from "./descriptor-poller.ts";
 import { AgentError, SystemError } from "./error.ts";
-import type { Fd } from "./kernel.ts";
+import type { Fd, FilePart } from "./kernel.ts";
 import type { NativeAddon } from "./native-addon.ts";
 import { checked, checkedPair, EAGAIN, EIO } from "./sys-result.ts";
 
@@ -66,6 +66,14 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
     openat2(dir: Fd, path: string, flags: number, resolve: number) {
       const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;
       return checked(addon.openat2(dir, path, ours, resolve), "openat2", `${path} in fd ${dir}`);
+    },
+    async openInside(dir: Fd, path: string, flags: number, resolve: number, types: readonly number[]): Promise<Fd> {
+      const ours = (flags & O_PATH) === 0 ? flags | O_NONBLOCK : flags;
+      return checked(await addon.openInside(dir, path, ours, resolve, counted(types)), "open", path);
+    },
+    async copyInside(dir: Fd, path: string, resolve: number, types: readonly number[], part: FilePart): Promise<Fd> {
+      const { limit, tail = false } = part;
+      return checked(await addon.copyInside(dir, path, resolve, counted(types), limit, tail ? 1 : 0), "read", path);
     },
     statfsType: (fd: Fd) => checked(addon.statfsType(fd), "fstatfs", fd),
     makeNode(dir: Fd, name: string, mode: number, major: number, minor: number) {
@@ -145,4 +153,12 @@ export function messageCalls(addon: NativeAddon) {
       return { data, fds: Array.from(received.subarray(1, 1 + (received[0] ?? 0))) };
     },
   };
+}
+
+/** As the addon takes a list: its length, then its elements. */
+function counted(numbers: readonly number[]): Int32Array {
+  const list = new Int32Array(33);
+  list[0] = numbers.length;
+  list.set(numbers, 1);
+  return list;
 }

@@ -60,6 +60,8 @@ export function createSysDouble(): SysDouble {
   }
 
   const openTree = call("openTree", descriptor);
+  const openInside = call("openInside", descriptor);
+  const copyInside = call("copyInside", descriptor);
   const mapDevice = call("mapDevice", () => "/dev/dm-0" as unknown as Result<"mapDevice">);
 
   return {
@@ -89,6 +91,8 @@ export function createSysDouble(): SysDouble {
     umount: later("umount"),
     detachedMount: call("detachedMount", descriptor),
     openTree: async (...args) => openTree(...args),
+    openInside: async (...args) => openInside(...args),
+    copyInside: async (...args) => copyInside(...args),
     idmapMount: call("idmapMount", () => {}),
     openTerminal: call("openTerminal", descriptor),
     terminalPeer: call("terminalPeer", descriptor),

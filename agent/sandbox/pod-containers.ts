@@ -222,7 +222,7 @@ export class PodContainers {
       const placed = guestSpec(asked, found);
       await step("mount storages", () => this.#storages.acquire(request.storages, id, signal));
       made = { ...record, cgroup: "" };
-      const spec = withUser(this.#kernel, placed, request.user);
+      const spec = await withUser(this.#kernel, placed, request.user, signal);
       if (spec !== asked) {
         record = { ...record, spec, pci: pciOf(attached), devices: givenDevices(asked, found) };
         note();

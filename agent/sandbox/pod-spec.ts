@@ -54,7 +54,12 @@ export function givenDevices(spec: Spec, { attached, edits }: FoundDevices): Gue
 }
 
 /** With the numbers of a user by name, which only the container's own files tell. */
-export function withUser({ sys }: Kernel, spec: Spec, named: NamedUser | undefined): Spec {
-  const user = resolveUser(sys, spec.root.path, spec.process.user, named);
+export async function withUser(
+  { sys }: Kernel,
+  spec: Spec,
+  named: NamedUser | undefined,
+  signal?: AbortSignal,
+): Promise<Spec> {
+  const user = await resolveUser(sys, spec.root.path, spec.process.user, named, signal);
   return user === spec.process.user ? spec : { ...spec, process: { ...spec.process, user } };
 }

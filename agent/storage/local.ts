@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { AgentError } from "../kernel/error.ts";
 import { firstLines } from "../kernel/first-lines.ts";
+import { openPlain } from "../kernel/plain-path.ts";
 import type { StorageDriver } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 
@@ -10,11 +11,16 @@ const MODE = /^mode=(0?[0-7]{1,4})$/;
 /** A directory of the guest itself: an emptyDir. One that is there keeps its content. Nothing is mounted that could have more options. */
 export const local: StorageDriver = {
   name: "local",
-  async mount(_kernel, { mountPoint, options }) {
+  async mount({ sys }, { mountPoint, options }) {
     const modes = options.filter((option) => option.startsWith("mode="));
     const mode = modes.map(modeOf).at(-1) ?? DEFAULT_MODE;
     mkdirSync(mountPoint, { recursive: true, mode: DEFAULT_MODE });
-    chmodSync(mountPoint, mode);
+    const fd = await openPlain(sys, mountPoint);
+    try {
+      chmodSync(`/proc/self/fd/${fd}`, mode);
+    } finally {
+      sys.close(fd);
+    }
     const others = options.filter((option) => !option.startsWith("mode="));
     const lines = others.map((option) => `option ${JSON.stringify(option.slice(0, 80))} is passed over`);
     for (const line of firstLines(lines)) storageNotices.publish(`local storage on ${mountPoint}: ${line}`);

@@ -1,9 +1,10 @@
-import { statSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import { dirname } from "node:path";
 import { MNT_DETACH, MS_BIND, MS_REC, MS_REMOUNT } from "../kernel/constants.ts";
-import { AgentError, SystemError } from "../kernel/error.ts";
+import { AgentError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { openPlain } from "../kernel/plain-path.ts";
 import { isMountFlag, parseStorageOptions } from "./mount-flags.ts";
 import { mountedOn } from "./mounts.ts";
 import type { Storage } from "./storage.ts";
@@ -23,13 +24,18 @@ export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storag
     throw new AgentError("invalid-argument", `${driver} storage: a bind mount has no option "${data.slice(0, 200)}"`);
   }
   const { sys, files } = kernel;
-  const undo = makeTarget(files, mountPoint, isBind && !isDirectory(source));
+  // By a descriptor: the source may lie where containers write.
+  const shown = isBind ? await openPlain(sys, source) : undefined;
+  let undo: () => void = () => undefined;
   try {
-    if (isBind) await sys.mount(source, mountPoint, "", MS_BIND | (flags & MS_REC), "");
-    else await sys.mount(source, mountPoint, fstype, flags, data);
+    undo = makeTarget(files, mountPoint, shown !== undefined && !fstatSync(shown).isDirectory());
+    if (shown === undefined) await sys.mount(source, mountPoint, fstype, flags, data);
+    else await sys.mount(`/proc/self/fd/${shown}`, mountPoint, "", MS_BIND | (flags & MS_REC), "");
   } catch (error) {
     undo();
     throw error;
+  } finally {
+    if (shown !== undefined) sys.close(shown);
   }
   try {
     if (isBind && (flags & ~(MS_BIND | MS_REC)) !== 0) {
@@ -42,14 +48,6 @@ export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storag
     await sys.umount(mountPoint, MNT_DETACH).catch(() => undefined);
     undo();
     throw error;
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch (error) {
-    throw new SystemError("stat", -((error as NodeJS.ErrnoException).errno ?? 0), path);
   }
 }
 

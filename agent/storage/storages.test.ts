@@ -19,6 +19,9 @@ function machine(
 ) {
   const calls: string[] = [];
   const sys = {
+    async openInside(_dir: number, path: string): Promise<number> {
+      throw new SystemError("open", 2, path);
+    },
     async mount(source: string, target: string, type: string, _flags: number, data: string) {
       await refuse(data);
       calls.push(`mount ${type} ${source} ${target} ${data}`.trimEnd());
@@ -93,7 +96,7 @@ test.each([
   ["a file system other than tmpfs", tmpfs("/a", { fstype: "ext4" }), '"ext4" is not supported'],
   ["a local one with a bad mode", tmpfs("/a", { driver: "local", options: ["mode=x"] }), '"mode=x" is not mode=OCTAL'],
   ["a bind of a relative source", tmpfs("/a", { driver: "bind", source: "x" }), '"x" is not an absolute path'],
-  ["a bind of nothing", tmpfs("/a", { driver: "bind", source: "/none", options: [] }), "stat /none: ENOENT"],
+  ["a bind of nothing", tmpfs("/a", { driver: "bind", source: "/none", options: [] }), "open /none: ENOENT"],
   ["a bind with data", tmpfs("/a", { driver: "bind", source: "/" }), 'a bind mount has no option "size=1m"'],
 ])("%s is refused", async (_, storage, message) => {
   await expect(machine().storages.acquire([storage], "")).rejects.toThrow(message);

@@ -1,7 +1,8 @@
-import { constants, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import { constants, rmdirSync, unlinkSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { posix } from "node:path";
-import { O_PATH } from "../kernel/constants.ts";
+import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
+import { readContained } from "../kernel/contained-files.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Sys } from "../kernel/kernel.ts";
 import { copyFile } from "./copy-file.ts";
@@ -9,7 +10,10 @@ import { scanTree, type TreeEntry, type TreeLimits } from "./scan-tree.ts";
 import { pathOf } from "./shared-parent.ts";
 import { openBeneath, openSharedRoot } from "./shared-path.ts";
 
-type CopySys = Pick<Sys, "openat2" | "close">;
+type CopySys = Pick<Sys, "openat2" | "openInside" | "copyInside" | "read" | "dup" | "close">;
+
+/** What containers have put into a copy is looked at up to that many files; beyond, all is copied anew. */
+const LEFT: TreeLimits = { files: 4096, bytes: Number.MAX_VALUE };
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 /** The link by which a volume of settings goes from one version to the next, all files at once. */
@@ -39,7 +43,7 @@ export class TreeCopy {
     const now = await scanTree(this.#source, limits);
     if (now === undefined) return false;
     checkSwitches(now);
-    const before = this.#known ?? (await scanTree(this.#target, { files: Number.MAX_VALUE, bytes: Number.MAX_VALUE }));
+    const before = this.#known ?? (await scanTree(this.#target, LEFT));
     const old = [...(before ?? [])].sort(deepestFirst);
     for (const [path] of old.filter(([path, was]) => (now.get(path)?.kind ?? was.kind) !== was.kind)) {
       for (const [below, was] of old.filter(([other]) => other === path || other.startsWith(`${path}/`))) {
@@ -63,7 +67,7 @@ export class TreeCopy {
 
   async #put(path: string, entry: TreeEntry, was: TreeEntry | undefined): Promise<void> {
     const data = entry.kind === "file" ? await this.#read(path, entry) : Buffer.from(entry.target);
-    if (was !== undefined && isSame(was, entry) && (entry.kind !== "file" || this.#holds(path, data))) return;
+    if (was !== undefined && isSame(was, entry) && (entry.kind !== "file" || (await this.#holds(path, data)))) return;
     const { mode, uid, gid } = entry;
     const parts = { mode, uid, gid, dirMode: 0o755, fileSize: data.length, offset: 0, data };
     copyFile(this.#sys, { ...parts, path: `${this.#target}/${path}` }, this.#target);
@@ -81,12 +85,16 @@ export class TreeCopy {
     }
   }
 
-  /** The copy's file has this content. */
-  #holds(path: string, data: Buffer): boolean {
+  /** The copy's file has this content. A container may have made it a longer one. */
+  async #holds(path: string, data: Buffer): Promise<boolean> {
+    const root = openSharedRoot(this.#target);
     try {
-      return this.#inTarget(path.split("/"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, (fd) => readFileSync(fd).equals(data));
+      const part = { limit: data.length, resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+      return (await readContained(this.#sys, root, path, part)).equals(data);
     } catch {
       return false;
+    } finally {
+      this.#sys.close(root);
     }
   }
 

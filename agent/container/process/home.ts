@@ -2,11 +2,15 @@
  * The environment, each name once, with HOME: as given, else from the text of an /etc/passwd, else "/". Of several entries
  * with a name the last one counts, in the place of the first, as with runc and crun; getenv would find the first.
  */
-export function withHome(env: readonly string[], uid: number, passwd: () => string | undefined): readonly string[] {
+export async function withHome(
+  env: readonly string[],
+  uid: number,
+  passwd: () => Promise<string | undefined>,
+): Promise<readonly string[]> {
   const entries = new Map<string, string>();
   for (const entry of env) entries.set(nameOf(entry), entry);
   const home = entries.get("HOME=") ?? "HOME=";
-  if (home === "HOME=") entries.set("HOME=", `HOME=${homeOf(passwd() ?? "", uid) ?? "/"}`);
+  if (home === "HOME=") entries.set("HOME=", `HOME=${homeOf((await passwd()) ?? "", uid) ?? "/"}`);
   return [...entries.values()];
 }
 

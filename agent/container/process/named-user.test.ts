@@ -30,15 +30,15 @@ test.each([
   ["numbers, which need no entry", named("7", "8", "9"), [7, 8, [9]]],
   ["a group alone", named("", "staff"), [0, 50, []]],
   ["nothing", named(""), [0, 0, []]],
-])("%s", (_, user, [uid, gid, additionalGids]) => {
-  expect(resolveUser(sys, root, nobody, user)).toEqual({ uid, gid, additionalGids });
+])("%s", async (_, user, [uid, gid, additionalGids]) => {
+  expect(await resolveUser(sys, root, nobody, user)).toEqual({ uid, gid, additionalGids });
 });
 
-test("a spec that gives numbers keeps them, and its umask stays", () => {
+test("a spec that gives numbers keeps them, and its umask stays", async () => {
   const given = { uid: 5, gid: 0, additionalGids: [] };
-  expect(resolveUser(sys, root, given, named("ann"))).toBe(given);
-  expect(resolveUser(sys, root, { ...nobody, umask: 7 }, named("ann"))).toMatchObject({ uid: 1001, umask: 7 });
-  expect(resolveUser(sys, root, nobody, undefined)).toBe(nobody);
+  expect(await resolveUser(sys, root, given, named("ann"))).toBe(given);
+  expect(await resolveUser(sys, root, { ...nobody, umask: 7 }, named("ann"))).toMatchObject({ uid: 1001, umask: 7 });
+  expect(await resolveUser(sys, root, nobody, undefined)).toBe(nobody);
 });
 
 test.each([
@@ -46,12 +46,14 @@ test.each([
   ["a missing group", named("ann", "wheel"), `group "wheel" is not in the container's /etc/group`],
   ["an entry without a number", named("bad"), 'user "bad" has no number that can be'],
   ["a number that stands for none", named("4294967295"), 'user "4294967295" has no number that can be'],
-])("%s is refused", (_, user, message) => {
-  expect(() => resolveUser(sys, root, nobody, user)).toThrow(message);
+])("%s is refused", async (_, user, message) => {
+  await expect(resolveUser(sys, root, nobody, user)).rejects.toThrow(message);
 });
 
-test("links of the image lead nowhere else", () => {
+test("links of the image lead nowhere else", async () => {
   rmSync(join(root, "etc/passwd"));
   symlinkSync("/../../../../../etc/passwd", join(root, "etc/passwd"));
-  expect(() => resolveUser(sys, root, nobody, named("daemon"))).toThrow("is not in the container's /etc/passwd");
+  await expect(resolveUser(sys, root, nobody, named("daemon"))).rejects.toThrow(
+    "is not in the container's /etc/passwd",
+  );
 });

@@ -1,7 +1,6 @@
-import { closeSync } from "node:fs";
 import { AgentError } from "../../kernel/error.ts";
 import type { Sys } from "../../kernel/kernel.ts";
-import { openRoot, readTextInside } from "../inside.ts";
+import { readTextInside } from "../inside.ts";
 import type { ProcessSpec } from "../spec.ts";
 
 /** A user and groups by name or in decimal, as an image has them; "" is not given. */
@@ -19,33 +18,37 @@ const MAX_ID = 0xffff_fffe;
  * The numbers of a named user, by /etc/passwd and /etc/group below `root`, a directory of the guest. The group of a user
  * by name is the one of his entry unless another is given. A spec that gives numbers itself keeps them.
  */
-export function resolveUser(sys: Sys, root: string, user: User, named: NamedUser | undefined): User {
+export async function resolveUser(
+  sys: Sys,
+  root: string,
+  user: User,
+  named: NamedUser | undefined,
+  signal?: AbortSignal,
+): Promise<User> {
   const isGiven = user.uid !== 0 || user.gid !== 0 || user.additionalGids.length > 0;
   if (named === undefined || isGiven) return user;
-  const text = (path: string) => {
-    const fd = openRoot(root);
-    try {
-      return readTextInside(sys, fd, path) ?? "";
-    } finally {
-      closeSync(fd);
-    }
-  };
-  const passwd = entryOf("user", named.uid, () => text("/etc/passwd"));
-  const group = (name: string) => entryOf("group", name, () => text("/etc/group"))?.[0];
+  const text = async (path: string) => (await readTextInside(sys, root, path, signal)) ?? "";
+  const passwd = await entryOf("user", named.uid, () => text("/etc/passwd"));
+  let groups: Promise<string> | undefined;
+  const group = async (name: string) => (await entryOf("group", name, () => (groups ??= text("/etc/group"))))?.[0];
   const [uid = 0, ownGid = 0] = passwd ?? [];
   return {
     ...user,
     uid,
-    gid: group(named.gid) ?? ownGid,
-    additionalGids: named.additionalGids.map((name) => group(name) ?? 0),
+    gid: (await group(named.gid)) ?? ownGid,
+    additionalGids: await Promise.all(named.additionalGids.map(async (name) => (await group(name)) ?? 0)),
   };
 }
 
 /** The third and the fourth number of the line of that name; undefined for "". */
-function entryOf(what: "user" | "group", name: string, text: () => string): number[] | undefined {
+async function entryOf(
+  what: "user" | "group",
+  name: string,
+  text: () => Promise<string>,
+): Promise<number[] | undefined> {
   if (name === "") return undefined;
   if (/^\d+$/.test(name)) return [idOf(what, name, Number(name))];
-  const line = text()
+  const line = (await text())
     .split("\n")
     .map((one) => one.split(":"))
     .find(([first]) => first === name);

@@ -68,27 +68,30 @@ test("without a devpts in the spec it is one of the guest's", () => {
   close(terminal.master, terminal.peer);
 });
 
-test("an exec's is of the devpts that its container sees", () => {
+test("an exec's is of the devpts that its container sees", async () => {
   const { kernel, calls } = machine();
-  const terminal = openExecTerminal(kernel, process.pid, terminalProcess);
+  const terminal = await openExecTerminal(kernel, process.pid, terminalProcess);
   expect(calls.map(([name]) => name)).toEqual(["openTerminal", "size", "terminalPeer"]);
   expect(terminal.number).toBe(4);
   close(terminal.master, terminal.peer);
 });
 
-test("an exec in a container without devpts gets one of the guest's", () => {
+test("an exec in a container without devpts gets one of the guest's", async () => {
   let tries = 0;
   const { kernel } = machine();
   const { openTerminal } = kernel.sys;
   kernel.sys.openTerminal = (directory) => (tries++ === 0 ? failure() : openTerminal(directory));
-  const terminal = openExecTerminal(kernel, process.pid, terminalProcess);
+  const terminal = await openExecTerminal(kernel, process.pid, terminalProcess);
   expect(tries).toBe(2);
   close(terminal.master, terminal.peer);
 });
 
-test.each(["openTerminal", "setWindowSize", "terminalPeer"] as const)("nothing is left open when %s fails", (name) => {
-  const { kernel } = machine({ [name]: failure });
-  expect(() => openFirstTerminal(kernel, testSpec({ process: terminalProcess }))).toThrow("EIO");
-  expect(() => openTerminalIn(kernel, "/dev/pts", terminalProcess)).toThrow("EIO");
-  expect(() => openExecTerminal(kernel, process.pid, terminalProcess)).toThrow("EIO");
-});
+test.each(["openTerminal", "setWindowSize", "terminalPeer"] as const)(
+  "nothing is left open when %s fails",
+  async (name) => {
+    const { kernel } = machine({ [name]: failure });
+    expect(() => openFirstTerminal(kernel, testSpec({ process: terminalProcess }))).toThrow("EIO");
+    expect(() => openTerminalIn(kernel, "/dev/pts", terminalProcess)).toThrow("EIO");
+    await expect(openExecTerminal(kernel, process.pid, terminalProcess)).rejects.toThrow("EIO");
+  },
+);

@@ -1,7 +1,8 @@
 import { chownSync } from "node:fs";
 import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
+import { openTerminals } from "../../kernel/contained-files.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
-import { openDirectoryInside, openRoot } from "../inside.ts";
+import { openRoot } from "../inside.ts";
 import { isDevpts } from "../mounts/mount-kind.ts";
 import { parseMountOptions } from "../mounts/mount-options.ts";
 import { hostId } from "../namespaces/user-namespace.ts";
@@ -55,13 +56,19 @@ function outsideIds(
 }
 
 /** A pty of a running container's devpts, or of the guest's where the container has none. */
-export function openExecTerminal(kernel: Kernel, pid: number, process: ProcessSpec): Terminal {
+export async function openExecTerminal(
+  kernel: Kernel,
+  pid: number,
+  process: ProcessSpec,
+  signal?: AbortSignal,
+): Promise<Terminal> {
   const root = openRoot(`/proc/${pid}/root`);
   let directory: Fd | undefined;
   try {
-    directory = openDirectoryInside(kernel.sys, root, "/dev/pts");
+    directory = await openTerminals(kernel.sys, root, signal);
     return openTerminal(kernel, directory, process);
   } catch {
+    signal?.throwIfAborted();
     return openTerminalIn(kernel, "/dev/pts", process);
   } finally {
     if (directory !== undefined) kernel.sys.close(directory);

@@ -12,6 +12,7 @@ import { signalDirectly } from "../process/signal-handlers.ts";
 import type { ProcessSpec } from "../spec.ts";
 import { bundleConfig, processJson } from "./bundle-config.ts";
 import { findRuntime, type RuntimeName } from "./find-runtime.ts";
+import { privateSources, releaseSources } from "./private-sources.ts";
 import { type RuntimeCommand, runCommand, type Stdio } from "./runtime-command.ts";
 import { RUNTIME_PROFILES, type RuntimeProfile } from "./runtime-profile.ts";
 import { nullStdio, openRuntimeStdio } from "./runtime-stdio.ts";
@@ -58,17 +59,20 @@ export class OciRuntime implements Maker {
     findRuntime(files, this.#name);
     files.makeDirectory(this.#root, 0o700);
     files.makeDirectory(this.#bundle, 0o700);
-    files.replace(
-      `${this.#bundle}/config.json`,
-      bundleConfig(withDeviceRules(spec, this.#profile.ownDeviceFilter), cgroup.slice(CGROUPS.length)),
-    );
     try {
+      const mounts = await privateSources(this.#kernel, id, spec.mounts);
+      files.replace(
+        `${this.#bundle}/config.json`,
+        bundleConfig(withDeviceRules({ ...spec, mounts }, this.#profile.ownDeviceFilter), cgroup.slice(CGROUPS.length)),
+      );
       const { passed } = this.#options;
       return await this.#make("create", id, spec.process, ["--bundle", this.#bundle], signal, passed);
     } catch (error) {
       killCgroup(files, cgroup);
       await this.remove().catch(() => undefined);
       throw error;
+    } finally {
+      await releaseSources(this.#kernel, id);
     }
   }
 
@@ -110,6 +114,7 @@ export class OciRuntime implements Maker {
   }
 
   async remove(): Promise<void> {
+    await releaseSources(this.#kernel, this.#options.id);
     if (!this.#kernel.files.exists(this.#bundle)) return;
     await this.#run("delete", this.#options.id, ["--force"], {});
     this.#kernel.files.removeTree(this.#bundle);

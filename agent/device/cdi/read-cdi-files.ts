@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync, readSync, type Stats, statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type CdiFile, decodeCdiFile } from "./cdi-file.ts";
 
@@ -78,7 +78,23 @@ function read(path: string, stat: Stats): string {
   if (!stat.isFile()) throw new Error("it is no regular file");
   const most = path.endsWith(".json") ? MAX_BYTES.json : MAX_BYTES.yaml;
   if (stat.size > most) throw new Error(`it has ${stat.size} bytes, more than ${most}`);
-  return readFileSync(path, "utf8");
+  return readUpTo(path, most);
+}
+
+/** A file that grows meanwhile, or that has no size, gives no more either. */
+function readUpTo(path: string, most: number): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const bytes = Buffer.allocUnsafe(most + 1);
+    let length = 0;
+    for (let count = -1; count !== 0; length += count) {
+      count = readSync(fd, bytes, length, bytes.length - length, null);
+    }
+    if (length > most) throw new Error(`it has more than ${most} bytes`);
+    return bytes.toString("utf8", 0, length);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 async function parse(path: string, text: string): Promise<unknown> {

@@ -25,14 +25,14 @@ int op_propagate(struct child *child, const struct plan_op *op) {
 
 static unsigned clone_flags(bool recursive) { return ABI_OPEN_TREE_CLONE | (recursive ? ABI_AT_RECURSIVE : 0); }
 
-/* Arguments: 1 if the path is in root, path, recursive. */
+/* Arguments: 1 if the path is in root, path, recursive. In the guest no link is followed: -ELOOP. */
 int op_open_tree(struct child *child, const struct plan_op *op) {
   const char *path = child_string(child, op, 1);
-  unsigned flags = clone_flags(op->arg[2] != 0);
-  if (op->arg[0] == 0) return take_mount(child, abi_open_tree(AT_FDCWD, path, flags));
-  int source = in_root(child, path);
-  if (source < 0) return source;
-  int result = take_mount(child, abi_open_tree(source, "", flags | ABI_AT_EMPTY_PATH));
+  struct abi_open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = ABI_RESOLVE_NO_SYMLINKS};
+  int source = op->arg[0] == 0 ? (int)abi_openat2(AT_FDCWD, path, &how) : in_root(child, path);
+  if (source < 0) return op->arg[0] == 0 ? -errno : source;
+  unsigned flags = clone_flags(op->arg[2] != 0) | ABI_AT_EMPTY_PATH;
+  int result = take_mount(child, abi_open_tree(source, "", flags));
   close(source);
   return result;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <linux/mount.h>
+#include <linux/openat2.h>
 
 #include "sys.h"
 
@@ -185,10 +186,14 @@ struct tree_work {
 
 static int64_t run_open_tree(struct work *work) {
   const struct tree_work *t = (const struct tree_work *)work;
-  return SYS_RETRY(syscall(SYS_open_tree, AT_FDCWD, t->path, t->flags));
+  int64_t fd = open_at2(AT_FDCWD, t->path, O_PATH, RESOLVE_NO_SYMLINKS);
+  if (fd < 0) return fd;
+  int64_t tree = SYS_RETRY(syscall(SYS_open_tree, (int)fd, "", t->flags | AT_EMPTY_PATH));
+  close((int)fd);
+  return tree;
 }
 
-/* openTree(path, recursive): promise of a detached clone of what is mounted there */
+/* openTree(path, recursive): promise of a detached clone of what is mounted there; -ELOOP for a link on the way */
 static napi_value call_open_tree(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t recursive;

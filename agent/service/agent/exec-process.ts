@@ -25,7 +25,7 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   }
   const asked = toProcess(request.process);
   const given = { ...asked, env: withPciAddresses(asked.env, agent.sandbox.pciAddresses(request.container_id)) };
-  const user = namedUser(agent, container, given, request.string_user);
+  const user = await namedUser(agent, container, given, request.string_user, call.signal);
   const process = user === given.user ? given : { ...given, user };
   await withPassedStdio(agent, "exec process", request, call.signal, (passed) =>
     container.exec(request.exec_id, process, call.signal, passed),
@@ -36,12 +36,13 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
 };
 
 /** By the files of the running container. */
-function namedUser(
+async function namedUser(
   agent: Agent,
   { init }: Container,
   { user }: ProcessSpec,
   named: NamedUser | null,
-): ProcessSpec["user"] {
+  signal: AbortSignal,
+): Promise<ProcessSpec["user"]> {
   if (named === null || init.status !== undefined) return user;
-  return resolveUser(agent.kernel.sys, `/proc/${init.pid}/root`, user, named);
+  return resolveUser(agent.kernel.sys, `/proc/${init.pid}/root`, user, named, signal);
 }

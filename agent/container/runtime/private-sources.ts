@@ -1,0 +1,56 @@
+import { closeSync, fstatSync } from "node:fs";
+import { MNT_DETACH, MS_BIND, MS_REC } from "../../kernel/constants.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import { openPlain } from "../../kernel/plain-path.ts";
+import { isBind } from "../mounts/mount-kind.ts";
+import { parseMountOptions } from "../mounts/mount-options.ts";
+import type { MountSpec } from "../spec.ts";
+
+const SOURCES = "/run/guestd/sources";
+
+type SourceKernel = Pick<Kernel, "sys" | "files">;
+
+/**
+ * The mounts with each bind source replaced by a mount of it in a directory of the agent: other runtimes resolve the path
+ * again, and a container could swap what lies on the way meanwhile. Until `releaseSources`.
+ */
+export async function privateSources(
+  kernel: SourceKernel,
+  id: string,
+  mounts: readonly MountSpec[],
+): Promise<MountSpec[]> {
+  const { sys, files } = kernel;
+  const changed: MountSpec[] = [];
+  for (const [index, mount] of mounts.entries()) {
+    const { remount, recursive } = parseMountOptions(mount.options);
+    if (!isBind(mount) || remount) {
+      changed.push(mount);
+      continue;
+    }
+    const fd = await openPlain(sys, mount.source);
+    try {
+      const path = `${SOURCES}/${id}/${index}`;
+      files.makeDirectory(SOURCES, 0o700);
+      files.makeDirectory(`${SOURCES}/${id}`, 0o700);
+      if (fstatSync(fd).isDirectory()) files.makeDirectory(path);
+      else files.replace(path, "");
+      await sys.mount(`/proc/self/fd/${fd}`, path, "", MS_BIND | (recursive ? MS_REC : 0), "");
+      changed.push({ ...mount, source: path });
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return changed;
+}
+
+/** Unmounts them, also those of an agent that died. Removes mount points alone, never what is in them. */
+export async function releaseSources({ sys, files }: SourceKernel, id: string): Promise<void> {
+  const directory = `${SOURCES}/${id}`;
+  if (!files.exists(directory)) return;
+  for (const name of files.list(directory)) {
+    // One that is not mounted: the agent died before.
+    await sys.umount(`${directory}/${name}`, MNT_DETACH).catch(() => undefined);
+  }
+  if (files.mounts().includes(` ${directory}/`)) return;
+  files.removeTree(directory);
+}

@@ -1,0 +1,99 @@
+import { execFileSync, spawn } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { O_DIRECTORY, O_PATH } from "./constants.ts";
+import { readContained } from "./contained-files.ts";
+import { openDescriptors } from "./open-descriptors.ts";
+import { openSys } from "./sys.ts";
+
+const sys = openSys();
+const LIMIT = 4096;
+let directory = "";
+let before = 0;
+let root = -1;
+const at = (name: string) => join(directory, name);
+const read = (path: string, tail = false) => readContained(sys, root, path, { limit: LIMIT, tail });
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-contained-"));
+  before = openDescriptors();
+  root = openSync(directory, O_PATH | O_DIRECTORY);
+});
+afterEach(() => {
+  closeSync(root);
+  expect(openDescriptors(), "descriptors left open").toBe(before);
+  rmSync(directory, { recursive: true });
+});
+
+describe("a container's file", () => {
+  test("is read whole up to the limit, and refused beyond", async () => {
+    writeFileSync(at("file"), "x".repeat(LIMIT));
+    expect((await read("/file")).length).toBe(LIMIT);
+    writeFileSync(at("file"), "x".repeat(LIMIT + 1));
+    await expect(read("/file")).rejects.toMatchObject({ code: "EFBIG" });
+    writeFileSync(at("file"), `${"x".repeat(LIMIT)}end`);
+    expect(String(await read("/file", true))).toBe(`${"x".repeat(LIMIT - 3)}end`);
+  });
+
+  test("of a size that no memory holds is refused, and its end can be read", async () => {
+    writeFileSync(at("sparse"), "");
+    truncateSync(at("sparse"), 2 ** 40);
+    await expect(read("/sparse")).rejects.toMatchObject({ code: "EFBIG" });
+    expect((await read("/sparse", true)).length).toBe(LIMIT);
+  });
+
+  test("that grows and shrinks all the time is never more than the limit", async () => {
+    writeFileSync(at("growing"), "");
+    const line = `while :; do truncate -s 0 growing; truncate -s 64M growing; truncate -s 1 growing; done`;
+    const writer = spawn("/bin/sh", ["-c", line], { cwd: directory, stdio: "ignore" });
+    try {
+      for (let count = 0; count < 200; count++) {
+        const length = await read("/growing").then(
+          (bytes) => bytes.length,
+          (error: { code?: string }) => error.code,
+        );
+        if (typeof length === "number") expect(length).toBeLessThanOrEqual(LIMIT);
+        else expect(length).toBe("EFBIG");
+        expect((await read("/growing", true)).length).toBeLessThanOrEqual(LIMIT);
+      }
+    } finally {
+      writer.kill("SIGKILL");
+    }
+  });
+
+  test("by a link leads nowhere else", async () => {
+    mkdirSync(at("etc"));
+    writeFileSync(at("etc/inside"), "inside");
+    symlinkSync("/etc/inside", at("absolute"));
+    symlinkSync("../../../../../etc/hostname", at("etc/out"));
+    expect(String(await read("/absolute"))).toBe("inside");
+    await expect(read("/etc/out")).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test("that is a fifo, a directory or a device is none", async () => {
+    execFileSync("mkfifo", [at("fifo")]);
+    for (const path of ["/fifo", "/"]) await expect(read(path), path).rejects.toMatchObject({ code: "EINVAL" });
+  });
+});
+
+test.each(["/proc/self/pagemap", "/proc/self/mem", "/sys/kernel/notes"])(
+  "%s is on a file system whose content the kernel makes up",
+  async (path) => {
+    const guest = openSync("/", O_PATH | O_DIRECTORY);
+    try {
+      const reading = readContained(sys, guest, path, { limit: LIMIT, resolve: 0 });
+      await expect(reading).rejects.toMatchObject({ code: "ENOTSUP" });
+    } finally {
+      closeSync(guest);
+    }
+  },
+);
+
+test("a caller that gives up leaves nothing open", async () => {
+  writeFileSync(at("file"), "x");
+  const reading = readContained(sys, root, "/file", { limit: LIMIT }, AbortSignal.abort(new Error("enough")));
+  await expect(reading).rejects.toThrow("enough");
+  await expect.poll(openDescriptors).toBe(before + 1);
+});
