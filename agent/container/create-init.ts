@@ -10,6 +10,7 @@ import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import type { ContainerOptions } from "./maker.ts";
 import { staysShared } from "./mounts/compile-root.ts";
 import { makeMissingSources } from "./mounts/missing-sources.ts";
+import { isDevpts } from "./mounts/mount-kind.ts";
 import { mountPointOf } from "./mounts/mount-point.ts";
 import { openOwnMounts } from "./mounts/open-own-mounts.ts";
 import { mountSlot, ownMounts } from "./mounts/own-mounts.ts";
@@ -56,8 +57,8 @@ async function launchInit(
     slots.set("cgroup", openRoot(cgroup));
     await openNamespaces(kernel, spec, slots);
     if (ownMounts(spec).size > 0) await openOwnMounts(kernel, spec, slots, signal);
-    const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec) : undefined;
-    if (terminal?.mount !== undefined) slots.set(mountSlot(terminal.mountIndex), terminal.mount);
+    const devpts = slots.get(mountSlot(spec.mounts.findIndex(isDevpts)));
+    const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec.process, devpts) : undefined;
     const fds = openLaunchFds(kernel, { release: true, pipeSize, ...(terminal === undefined ? {} : { terminal }) });
     giveStdio(fds, spec.process, spec.linux);
     delegateCgroup(kernel.files, cgroup, spec);

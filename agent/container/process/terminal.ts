@@ -1,11 +1,7 @@
-import { chownSync } from "node:fs";
-import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { openDirectoryInside, openRoot } from "../inside.ts";
-import { isDevpts } from "../mounts/mount-kind.ts";
-import { parseMountOptions } from "../mounts/mount-options.ts";
-import { hostId } from "../namespaces/user-namespace.ts";
-import type { LinuxSpec, ProcessSpec, Spec } from "../spec.ts";
+import type { ProcessSpec } from "../spec.ts";
 
 /** A new pty; both ends are the caller's. */
 export interface Terminal {
@@ -14,58 +10,37 @@ export interface Terminal {
   readonly number: number;
 }
 
-/**
- * A pty of a devpts instance of the container's own, which is not attached yet: `mount` is its detached mount, and has the
- * index in the spec. Its options name ids of the guest: those of a user namespace are turned into them.
- */
-export function openFirstTerminal(
-  kernel: Kernel,
-  spec: Spec,
-): Terminal & { readonly mount?: Fd; readonly mountIndex: number } {
-  const mountIndex = spec.mounts.findIndex(isDevpts);
-  const devpts = spec.mounts[mountIndex];
-  if (devpts === undefined) return { ...openTerminalIn(kernel, "/dev/pts", spec.process), mountIndex };
-  const { data, set } = parseMountOptions(devpts.options);
-  const options = data.filter(([key]) => key !== "newinstance").map((option) => outsideIds(option, spec.linux));
-  const mount = kernel.sys.detachedMount("devpts", options, set === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : set);
-  try {
-    giveToRoot(mount, spec.linux);
-    return { ...openTerminal(kernel, mount, spec.process), mount, mountIndex };
-  } catch (error) {
-    kernel.sys.close(mount);
-    throw error;
-  }
-}
-
-/** The directory and ptmx, to the root of a user namespace: the guest's root made them. */
-function giveToRoot(devpts: Fd, { uidMappings = [], gidMappings = [] }: LinuxSpec): void {
-  const [uid, gid] = [hostId(uidMappings, 0), hostId(gidMappings, 0)];
-  if (uid === undefined || gid === undefined) return;
-  for (const name of ["", "/ptmx"]) chownSync(`/proc/self/fd/${devpts}${name}`, uid, gid);
-}
-
-function outsideIds(
-  option: readonly [string, string?],
-  { uidMappings = [], gidMappings = [] }: LinuxSpec,
-): readonly [string, string?] {
-  const [key, value] = option;
-  const mappings = key === "uid" ? uidMappings : key === "gid" ? gidMappings : [];
-  const id = hostId(mappings, Number(value));
-  return id === undefined ? option : [key, String(id)];
+/** The first pty of a container: of its own devpts, whose mount is not attached yet, or of the guest's where it has none. */
+export function openFirstTerminal(kernel: Kernel, process: ProcessSpec, devpts: Fd | undefined): Terminal {
+  return devpts === undefined ? openTerminalIn(kernel, "/dev/pts", process) : openTerminal(kernel, devpts, process);
 }
 
 /** A pty of a running container's devpts, or of the guest's where the container has none. */
 export function openExecTerminal(kernel: Kernel, pid: number, process: ProcessSpec): Terminal {
-  const root = openRoot(`/proc/${pid}/root`);
-  let directory: Fd | undefined;
+  const directory = openDevptsOf(kernel, pid);
+  if (directory === undefined) return openTerminalIn(kernel, "/dev/pts", process);
   try {
-    directory = openDirectoryInside(kernel.sys, root, "/dev/pts");
     return openTerminal(kernel, directory, process);
-  } catch {
-    return openTerminalIn(kernel, "/dev/pts", process);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    if (error.code === "ENODEV") return openTerminalIn(kernel, "/dev/pts", process);
+    if (error.code !== "ENOSPC") throw error;
+    throw new AgentError("resource-exhausted", "open a terminal: the container has as many ptys as its devpts allows", {
+      cause: error,
+    });
   } finally {
-    if (directory !== undefined) kernel.sys.close(directory);
-    kernel.sys.close(root);
+    kernel.sys.close(directory);
+  }
+}
+
+function openDevptsOf({ sys }: Kernel, pid: number): Fd | undefined {
+  const root = openRoot(`/proc/${pid}/root`);
+  try {
+    return openDirectoryInside(sys, root, "/dev/pts");
+  } catch {
+    return undefined;
+  } finally {
+    sys.close(root);
   }
 }
 
