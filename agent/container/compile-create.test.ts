@@ -82,12 +82,6 @@ describe("the plan of a new container", () => {
     const names = compileCreate(testSpec({ mounts }), context).steps.map((step) => step.op.op);
     expect(names).not.toContain("mknod");
   });
-
-  it("takes the host's devpts options but newinstance, which the kernel does anyway", () => {
-    const keys = compileCreate(testSpec(), context).steps.flatMap(({ op }) => (op.op === "fsconfig" ? [op.key] : []));
-    expect(keys).toContain("ptmxmode");
-    expect(keys).not.toContain("newinstance");
-  });
 });
 
 describe("the plan of an exec", () => {

@@ -52,7 +52,7 @@ export function compileCreate(
   const propagation = clonePropagation(linux.rootfsPropagation);
   const late = compileMounts(plan, spec.mounts, { own, root: spec.root.path, propagation, label });
   if (!isDevBound(spec.mounts)) compileDevices(plan, linux.devices, inUser);
-  if ([...own.values()].includes("devpts")) {
+  if (process.terminal && [...own.values()].includes("devpts")) {
     const path = "/dev/pts/0"; // the first pty of a new instance
     plan.add("process.terminal", { op: "open-tree", from: "root", path, recursive: false });
     plan.add("process.terminal", { op: "attach", target: "/dev/console", overProc: false });

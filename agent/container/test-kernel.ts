@@ -1,3 +1,4 @@
+import { openSync } from "node:fs";
 import { SIGKILL } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import { type Files, realFiles } from "../kernel/files.ts";
@@ -34,7 +35,9 @@ export function testKernel(
     signals.push([-leader, SIGKILL]);
     child?.end({ code: 137, signal: SIGKILL });
   };
-  const sys = { ...openSys(), signal, killGroup, ...filters, ...options.sys };
+  // What an ordinary user may not mount.
+  const mounts = { detachedMount: () => openSync("/dev/null", "r") };
+  const sys = { ...openSys(), signal, killGroup, ...filters, ...mounts, ...options.sys };
   const init = createInitDouble(sys, options);
   const readText = (path: string) =>
     init.children.some(({ pid }) => path === `/proc/${pid}/stat`)

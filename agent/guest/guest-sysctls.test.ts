@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { GUEST_SYSCTLS, lockKernelModules, setGuestSysctls } from "./guest-sysctls.ts";
+import { GUEST_SYSCTLS, lockKernelModules, setSysctls } from "./guest-sysctls.ts";
 
 const failing = (code: string) => Object.assign(new Error(code), { code });
 
@@ -19,7 +19,7 @@ function tree(files: Readonly<Record<string, Error | undefined>> = {}) {
 describe("the guest's sysctls", () => {
   test("are all written, each to its file", () => {
     const { written, ...files } = tree();
-    expect(setGuestSysctls(files)).toEqual({ missing: [], refused: [] });
+    expect(setSysctls(files, GUEST_SYSCTLS)).toEqual({ missing: [], refused: [] });
     expect(written.size).toBe(GUEST_SYSCTLS.length);
     expect(written.get("/proc/sys/kernel/kptr_restrict")).toBe("2");
   });
@@ -29,7 +29,7 @@ describe("the guest's sysctls", () => {
       "/proc/sys/dev/tty/legacy_tiocsti": failing("ENOENT"),
       "/proc/sys/kernel/sysrq": failing("EPERM"),
     });
-    expect(setGuestSysctls(files)).toEqual({
+    expect(setSysctls(files, GUEST_SYSCTLS)).toEqual({
       missing: ["dev.tty.legacy_tiocsti"],
       refused: ["kernel.sysrq=0: EPERM"],
     });

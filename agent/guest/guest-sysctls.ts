@@ -35,11 +35,14 @@ export interface SysctlResult {
   readonly refused: readonly string[];
 }
 
-/** Sets all of them; one that fails keeps none of the others. */
-export function setGuestSysctls({ writeText }: Pick<Files, "writeText">): SysctlResult {
+/** Sets each of them; one that fails does not keep the others from being set. */
+export function setSysctls(
+  { writeText }: Pick<Files, "writeText">,
+  sysctls: readonly (readonly [name: string, value: string])[],
+): SysctlResult {
   const missing: string[] = [];
   const refused: string[] = [];
-  for (const [name, value] of GUEST_SYSCTLS) {
+  for (const [name, value] of sysctls) {
     try {
       writeText(`/proc/sys/${name.replaceAll(".", "/")}`, value);
     } catch (error) {

@@ -1,4 +1,5 @@
-import { lockKernelModules, ownsKernel, setGuestSysctls } from "../guest/guest-sysctls.ts";
+import { GUEST_QUOTAS } from "../guest/guest-quotas.ts";
+import { GUEST_SYSCTLS, lockKernelModules, ownsKernel, setSysctls } from "../guest/guest-sysctls.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Log } from "./log.ts";
 import type { Options } from "./options.ts";
@@ -12,7 +13,7 @@ interface ProtectGuestParts {
 }
 
 /**
- * What is done once the sandbox has what it needs of the guest, before its first container: sysctls and the lock for modules, as
+ * Returns what CreateSandbox does to the kernel before there is a container: the quotas always, sysctls and the lock for modules as
  * the options say. Not at the start, whose time would be longer. Nothing is done to a kernel that is shared with others.
  */
 export function protectGuest(
@@ -23,8 +24,7 @@ export function protectGuest(
     refuseModules();
     if (service || !ownsKernel()) return;
     if (lockModules) lockKernelModules(files);
-    if (!guestSysctl) return;
-    const { missing, refused } = setGuestSysctls(files);
+    const { missing, refused } = setSysctls(files, guestSysctl ? [...GUEST_QUOTAS, ...GUEST_SYSCTLS] : GUEST_QUOTAS);
     if (missing.length > 0) log.info({ missing }, "sysctls that this kernel does not have");
     if (refused.length > 0) log.warn({ refused }, "sysctls that this kernel did not take");
   };

@@ -4,6 +4,7 @@ import { cgroupPath } from "../container/cgroup/cgroup-path.ts";
 import { resourceWrites } from "../container/cgroup/cgroup-resources.ts";
 import { DeviceFilters } from "../container/cgroup/device-filters.ts";
 import { deviceRules } from "../container/cgroup/device-rules.ts";
+import { limitDescendants } from "../container/cgroup/limit-descendants.ts";
 import { mergeResources } from "../container/cgroup/merge-resources.ts";
 import { type OomWatch, watchOom } from "../container/cgroup/oom-watch.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
@@ -40,6 +41,7 @@ export class ContainerCgroups {
     const writes = resourceWrites(linux.resources);
     createCgroup(this.#files, this.#root, directory.slice(this.#root.length));
     try {
+      limitDescendants(this.#files, directory);
       if (!limitsByOther) applyWrites(this.#files, directory, writes);
       this.#filters.attach(directory, rules);
     } catch (error) {

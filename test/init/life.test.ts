@@ -64,6 +64,7 @@ describeInit("from start to power-off", (binary) => {
       "devpts /dev/pts devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=666",
       "tmpfs /dev/shm tmpfs rw,nosuid,nodev",
       "tmpfs /run tmpfs rw,nosuid,nodev,relatime,mode=755",
+      "tmpfs /run/guestd tmpfs rw,nosuid,nodev,relatime",
       "tmpfs /tmp tmpfs rw,nosuid,nodev",
       "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev,noexec",
     ]) {

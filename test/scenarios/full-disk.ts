@@ -7,24 +7,24 @@ const TRACES =
   "ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -e '->'; find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts; " +
   "find /run/guestd /run/sandbox-ns | sort";
 
-const USED_KIB = "df -k /run | tail -n 1 | tr -s ' ' | cut -d ' ' -f 3";
+const USED_KIB = "df -k /run/guestd | tail -n 1 | tr -s ' ' | cut -d ' ' -f 3";
 
-/** What a host sees when /run, where the agent keeps its state, is full. */
+/** What a host sees when the file system of the agent's state is full. */
 export function fullDiskScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
 
-  /** Leaves no byte, or no inode, in /run while `work` runs. */
-  const withFullRun = async (lack: "bytes" | "inodes", work: () => Promise<void>) => {
+  /** Leaves no byte, or no inode, in /run/guestd while `work` runs. */
+  const withFullState = async (lack: "bytes" | "inodes", work: () => Promise<void>) => {
     const fill = {
-      bytes: `mount -o remount,size=$(($(${USED_KIB}) + 64))k tmpfs /run && cat /dev/zero 2>/dev/null > /run/filler; true`,
-      inodes: "mount -o remount,nr_inodes=$(find /run -xdev | wc -l) tmpfs /run",
+      bytes: `mount -o remount,size=$(($(${USED_KIB}) + 64))k tmpfs /run/guestd && cat /dev/zero 2>/dev/null > /run/guestd/filler; true`,
+      inodes: "mount -o remount,nr_inodes=$(find /run/guestd -xdev | wc -l) tmpfs /run/guestd",
     };
     await shell(fill[lack]);
     try {
-      expect(await shell("echo x 2>/dev/null > /run/probe && wc -c < /run/probe; rm -f /run/probe")).toBe("");
+      expect(await shell("cd /run/guestd; echo x 2>/dev/null > probe && wc -c < probe; rm -f probe")).toBe("");
       await work();
     } finally {
-      await shell("rm -f /run/filler; mount -o remount,size=50%,nr_inodes=1m tmpfs /run");
+      await shell("rm -f /run/guestd/filler; mount -o remount,size=25%,nr_inodes=1m tmpfs /run/guestd");
     }
   };
 
@@ -35,7 +35,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
       const running = await pod().create(["sleep", "1000"], {}, rootfs);
       await pod().client.agent.startContainer({ container_id: running });
       const before = await shell(TRACES);
-      await withFullRun(lack, async () => {
+      await withFullState(lack, async () => {
         for (let i = 0; i < 3; i++) {
           await expect(
             pod().client.agent.createContainer({ container_id: "unlucky", OCI: ociSpec(rootfs, ["true"]) }),
@@ -52,7 +52,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
 
   it("calls that the journal has no room for are served all the same", async () => {
     const id = await pod().start(["sleep", "1000"]);
-    await withFullRun("bytes", async () => {
+    await withFullState("bytes", async () => {
       const waits = Array.from({ length: 1500 }, () =>
         pod().client.agent.waitProcess({ container_id: id, exec_id: id }),
       );
@@ -66,7 +66,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
   it("a container is removed though the disk is full", async () => {
     const before = await shell(TRACES);
     const id = await pod().start(["sleep", "1000"]);
-    await withFullRun("bytes", () => pod().remove(id));
+    await withFullState("bytes", () => pod().remove(id));
     await expect.poll(() => shell(TRACES), { timeout: 10_000 }).toBe(before);
   });
 

@@ -73,7 +73,7 @@ mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work}
     const { steps } = await pod().client.guest.explain({ container_id: id });
     const found = (operation: string) => steps.find((step) => step.operation === operation);
     const first = steps.findIndex(({ operation }) => operation === "clone3");
-    expect(steps.slice(0, first).map(({ operation }) => operation)).toEqual(["mkdir", "bpf"]);
+    expect(steps.slice(0, first).map(({ operation }) => operation)).toEqual(["mkdir", "write", "bpf", "mount"]);
     expect(found("umask")).toMatchObject({ object: "22", reason: "process.user.umask" });
     expect(steps.at(-1)).toMatchObject({ operation: "execve", object: "sleep 7", reason: "process.args" });
     await pod().remove(id);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Files } from "../../kernel/files.ts";
 import { watchOom } from "./oom-watch.ts";
 
@@ -69,4 +69,21 @@ test("a cgroup without the counter is refused in one line", () => {
   const { state, start } = setUp();
   state.text = "";
   expect(start).toThrow("watch oom_kill of /cg/c1/memory.events: the cgroup has no such counter");
+});
+
+test("a file that can't be watched is read every second until the watch is closed", () => {
+  vi.useFakeTimers();
+  let oomKills = 0;
+  const kills: number[] = [];
+  const files = { readText: () => `oom_kill ${oomKills}\n` } as unknown as Files;
+  const watch = () => {
+    throw new Error("ENOSPC");
+  };
+  const watching = watchOom(files, "/cg/c1", (n) => kills.push(n), { watch });
+  oomKills = 2;
+  vi.advanceTimersByTime(1000);
+  expect(kills).toEqual([2]);
+  watching.close();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
 });

@@ -2,6 +2,9 @@ import { watch as fsWatch } from "node:fs";
 import { AgentError } from "../../kernel/error.ts";
 import type { Files } from "../../kernel/files.ts";
 
+/** Between two looks at a file that can't be watched. */
+const POLL_MS = 1000;
+
 export interface OomWatch {
   /** Reads the counter now and calls the listener if it grew: when a container ends, its last event may still be under way. */
   check(): void;
@@ -16,7 +19,7 @@ export interface OomWatchOptions {
   readonly seen?: number;
   readonly file?: string;
   readonly key?: string;
-  /** Calls `changed` whenever the kernel notifies of the file; throws when it can't. */
+  /** Calls `changed` whenever the kernel notifies of the file; throws when it can't. Then the file is read every second. */
   readonly watch?: (path: string, changed: () => void) => { close(): void };
 }
 
@@ -55,7 +58,7 @@ export function watchOom(
     total = now;
     if (kills > 0) listener(kills);
   };
-  const watcher = watch(path, check);
+  const watcher = watchOrPoll(path, check, watch);
   // A change between the first read and the watch.
   check();
   return {
@@ -69,6 +72,16 @@ export function watchOom(
       watcher.close();
     },
   };
+}
+
+/** Watches cost kernel resources that may be used up; a container can do without them. */
+function watchOrPoll(path: string, check: () => void, watch: NonNullable<OomWatchOptions["watch"]>) {
+  try {
+    return watch(path, check);
+  } catch {
+    const timer = setInterval(check, POLL_MS).unref();
+    return { close: () => clearInterval(timer) };
+  }
 }
 
 /** inotify: the kernel notifies of cgroup files as of any other. Never keeps the process alive. */

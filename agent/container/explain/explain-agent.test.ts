@@ -8,8 +8,9 @@ const explained = (parts: Partial<Spec>) =>
 
 const ids = [{ containerID: 0, hostID: 100_000, size: 10 }];
 
-test("an ordinary container has nothing of the agent's", () => {
-  expect(explained({})).toEqual([]);
+test("an ordinary container has a devpts of the agent's, and nothing else", () => {
+  expect(explained({})).toEqual(["mount devpts (ptmxmode=0666, mode=0620, gid=5, max=256), as mount:2, mounts[2]"]);
+  expect(explained({ mounts: [] })).toEqual([]);
 });
 
 test("a new user namespace is told with its maps, one by path is not made", () => {
@@ -47,7 +48,7 @@ test("a terminal is told with its size", () => {
     mounts: [{ destination: "/dev/pts", source: "devpts", type: "devpts", options: [] }],
   });
   expect(steps).toEqual([
-    "mount devpts, as mount:0, mounts[0]",
+    "mount devpts (max=256), as mount:0, mounts[0]",
     "open a new pty, as terminal, process.terminal",
     "set size 30 rows, 100 columns, process.consoleSize",
   ]);

@@ -1,7 +1,8 @@
 import { parseMountOptions } from "../mounts/mount-options.ts";
+import { devptsOptions } from "../mounts/open-devpts.ts";
 import { isIdmapped, mountSlot, ownMounts } from "../mounts/own-mounts.ts";
 import { sortNamespaces } from "../namespaces/namespaces.ts";
-import type { IdMapping, MountSpec, Spec } from "../spec.ts";
+import type { IdMapping, LinuxSpec, MountSpec, Spec } from "../spec.ts";
 import type { ExplainedStep } from "./explain.ts";
 
 /** What the agent makes itself for a launch: the user namespace, mounts that a root in there can't make, the terminal. */
@@ -9,7 +10,7 @@ export function explainAgent(spec: Spec): ExplainedStep[] {
   const { user } = sortNamespaces(spec.linux.namespaces);
   return [
     ...(user === "" ? explainUser(spec.linux.uidMappings, spec.linux.gidMappings, "linux.namespaces", "linux.") : []),
-    ...[...ownMounts(spec)].flatMap(([index, kind]) => explainMount(spec.mounts[index], kind, index)),
+    ...[...ownMounts(spec)].flatMap(([index, kind]) => explainMount(spec, kind, index)),
     ...explainTerminal(spec),
   ];
 }
@@ -32,7 +33,8 @@ function explainUser(
   ];
 }
 
-function explainMount(mount: MountSpec | undefined, kind: string, index: number): ExplainedStep[] {
+function explainMount({ mounts, linux }: Spec, kind: string, index: number): ExplainedStep[] {
+  const mount = mounts[index];
   if (mount === undefined) return [];
   const reason = `mounts[${index}]`;
   const { recursive, idmap } = parseMountOptions(mount.options);
@@ -40,7 +42,7 @@ function explainMount(mount: MountSpec | undefined, kind: string, index: number)
   const isNew = kind === "devpts" || kind === "mqueue";
   const made = {
     operation: isNew ? "mount" : recursive ? "bind (recursive)" : "bind",
-    object: `${isNew ? kind : source}, as ${mountSlot(index)}`,
+    object: `${isNew ? kind : source}${kind === "devpts" ? ` (${optionsText(mount, linux)})` : ""}, as ${mountSlot(index)}`,
     reason,
   };
   if (!isIdmapped(mount)) return [made];
@@ -53,6 +55,12 @@ function explainMount(mount: MountSpec | undefined, kind: string, index: number)
     reason,
   };
   return [made, ...own, map];
+}
+
+function optionsText(mount: MountSpec, linux: LinuxSpec): string {
+  return devptsOptions(mount, linux)
+    .map((option) => option.join("="))
+    .join(", ");
 }
 
 function explainTerminal({ process: { terminal, consoleSize } }: Spec): ExplainedStep[] {

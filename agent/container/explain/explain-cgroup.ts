@@ -1,6 +1,7 @@
 import { cgroupPath } from "../cgroup/cgroup-path.ts";
 import { resourceWrites } from "../cgroup/cgroup-resources.ts";
 import { allowsAll, deviceRules } from "../cgroup/device-rules.ts";
+import { MAX_DESCENDANTS } from "../cgroup/limit-descendants.ts";
 import type { Spec } from "../spec.ts";
 import type { ExplainedStep } from "./explain.ts";
 
@@ -14,6 +15,7 @@ export function explainCgroup({ linux }: Spec): ExplainedStep[] {
   };
   return [
     { operation: "mkdir", object: `cgroup ${cgroupPath(linux.cgroupsPath, "<id>")}`, reason: "linux.cgroupsPath" },
+    { operation: "write", object: `${MAX_DESCENDANTS} to cgroup.max.descendants`, reason: "every container" },
     ...resourceWrites(linux.resources).map(({ file, value, field }) => ({
       operation: "write",
       object: `${value} to ${file}`,

@@ -26,8 +26,11 @@ export function isBind(mount: MountSpec): boolean {
   return mount.type === "bind" || parseMountOptions(mount.options).bind;
 }
 
+/** A devpts instance of the container's own at /dev/pts. */
 export function isDevpts(mount: MountSpec): boolean {
-  return mount.type === "devpts" && cleanTarget(mount.destination) === "/dev/pts";
+  if (mount.type !== "devpts" || cleanTarget(mount.destination) !== "/dev/pts") return false;
+  const { bind, remount } = parseMountOptions(mount.options);
+  return !bind && !remount;
 }
 
 /** /dev is the guest's own, or another directory: what is in there is left alone. */

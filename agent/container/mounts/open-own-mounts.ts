@@ -6,11 +6,12 @@ import { openForReading } from "../inside.ts";
 import { openUserNamespace } from "../namespaces/user-namespace.ts";
 import type { MountSpec, Spec } from "../spec.ts";
 import { parseMountOptions } from "./mount-options.ts";
-import { isIdmapped, mountSlot, ownMounts } from "./own-mounts.ts";
+import { openDevpts } from "./open-devpts.ts";
+import { isIdmapped, mountSlot, type OwnMount, ownMounts } from "./own-mounts.ts";
 
 /**
- * Makes the mounts that ownMounts names, but devpts, which comes with the terminal. They go into `slots` detached, each
- * by the name that the plan has for it; there, too, are the namespaces that the container joins.
+ * Makes the mounts that ownMounts names. They go into `slots` detached, each by the name that the plan has for it; there, too,
+ * are the namespaces that the container joins.
  */
 export async function openOwnMounts(
   kernel: Kernel,
@@ -20,20 +21,22 @@ export async function openOwnMounts(
 ): Promise<void> {
   for (const [index, kind] of ownMounts(spec)) {
     const mount = spec.mounts[index];
-    if (mount === undefined || kind === "devpts") continue;
+    if (mount === undefined) continue;
     if (kind === "bind") await untilAnswering(kernel.files, mount.source, signal);
-    slots.set(mountSlot(index), await open(kernel, mount, kind, slots));
+    slots.set(mountSlot(index), await open(kernel, spec, mount, kind, slots));
   }
 }
 
 async function open(
   kernel: Kernel,
+  spec: Spec,
   mount: MountSpec,
-  kind: "bind" | "sysfs" | "mqueue",
+  kind: OwnMount,
   slots: ReadonlyMap<string, Fd>,
 ): Promise<Fd> {
   const { sys } = kernel;
   const { recursive } = parseMountOptions(mount.options);
+  if (kind === "devpts") return openDevpts(kernel, mount, spec.linux);
   if (kind === "mqueue") return openMqueue(kernel, mount, slots.get("ns:ipc"));
   // Not with what is mounted in there: the guest's whole cgroup tree.
   if (kind === "sysfs") return sys.openTree("/sys", false);

@@ -6,7 +6,8 @@ import { parseMountOptions } from "./mount-options.ts";
 
 /**
  * A mount that the agent makes, because the process that runs the plan can't:
- * - devpts: the container's terminal is opened in it before there is a container
+ * - devpts: the container's terminal is opened in it before there is a container; and only an instance that was mounted in the
+ *   guest's first mount namespace may use the ptys that `kernel.pty.reserve` keeps from all others
  * - bind: its ids are to be mapped, or the source lies where the root of a user namespace may not look
  * - sysfs, mqueue: they show a namespace that doesn't belong to the container's user namespace
  */
@@ -23,7 +24,7 @@ export function ownMounts(spec: Spec): ReadonlyMap<number, OwnMount> {
     const kind = user === undefined ? undefined : inUserNamespace(mount, create);
     if (kind !== undefined || isIdmapped(mount)) own.set(index, kind ?? "bind");
   }
-  const devpts = spec.process.terminal ? spec.mounts.findIndex(isDevpts) : -1;
+  const devpts = spec.mounts.findIndex(isDevpts);
   if (devpts >= 0) own.set(devpts, "devpts");
   return own;
 }

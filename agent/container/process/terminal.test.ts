@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { SystemError } from "../../kernel/error.ts";
-import type { Sys } from "../../kernel/kernel.ts";
+import type { Kernel, Sys } from "../../kernel/kernel.ts";
 import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
+import { openDevpts } from "../mounts/open-devpts.ts";
 import { testKernel } from "../test-kernel.ts";
 import { testSpec } from "../test-spec.ts";
 import { openExecTerminal, openFirstTerminal, openTerminalIn } from "./terminal.ts";
@@ -11,8 +12,9 @@ const real = openSys();
 leavesNoDescriptors();
 
 const terminalProcess = { ...testSpec().process, terminal: true, consoleSize: { height: 30, width: 100 } };
-const failure = (): never => {
-  throw new SystemError("ioctl", 5, "");
+const [EIO, ENOSPC, ENOTSUP] = [5, 28, 95];
+const failure = (errno: number): never => {
+  throw new SystemError("ioctl", errno, "");
 };
 
 /** The calls on terminals and mounts are played with pipes, which count as descriptors of this process. */
@@ -31,6 +33,7 @@ function machine(parts: Partial<Sys> = {}) {
   };
   const sys = {
     detachedMount: played("detachedMount", descriptor),
+    openInside: async () => descriptor(),
     openTerminal: played("openTerminal", descriptor),
     terminalPeer: played("terminalPeer", descriptor),
     terminalNumber: () => 4,
@@ -44,27 +47,48 @@ const close = (...fds: (number | undefined)[]) => {
   for (const fd of fds) if (fd !== undefined) real.close(fd);
 };
 
-test("the first terminal is of a devpts of the container's own, with its options and size", () => {
+const openDevptsOf = (kernel: Kernel, options: readonly string[]) => {
+  const mount = { destination: "/dev/pts", source: "devpts", type: "devpts", options };
+  return openDevpts(kernel, mount, testSpec().linux);
+};
+
+test("a container's devpts has the options of its spec, and at most 256 ptys", () => {
   const { kernel, calls } = machine();
-  const terminal = openFirstTerminal(kernel, testSpec({ process: terminalProcess }));
+  close(openDevptsOf(kernel, ["newinstance", "ptmxmode=0666", "gid=5"]));
   const options = [
+    ["source", "devpts"],
     ["ptmxmode", "0666"],
-    ["mode", "0620"],
     ["gid", "5"],
+    ["max", "256"],
   ];
-  expect(calls).toEqual([
-    ["detachedMount", "devpts", options, 0xa],
-    ["openTerminal", terminal.mount],
+  expect(calls).toEqual([["detachedMount", "devpts", options, 0xa]]);
+});
+
+test("a spec that names the number of ptys has its way", () => {
+  const { kernel, calls } = machine();
+  close(openDevptsOf(kernel, ["max=7"]));
+  expect(calls[0]?.[2]).toEqual([
+    ["source", "devpts"],
+    ["max", "7"],
+  ]);
+});
+
+test("the first terminal is of the container's devpts, with its size", () => {
+  const { kernel, calls } = machine();
+  const devpts = openDevptsOf(kernel, []);
+  const terminal = openFirstTerminal(kernel, terminalProcess, devpts);
+  expect(calls.slice(1)).toEqual([
+    ["openTerminal", devpts],
     ["size", 30, 100],
     ["terminalPeer", terminal.master],
   ]);
-  close(terminal.master, terminal.peer, terminal.mount);
+  close(terminal.master, terminal.peer, devpts);
 });
 
-test("without a devpts in the spec it is one of the guest's", () => {
-  const { kernel } = machine();
-  const terminal = openFirstTerminal(kernel, testSpec({ process: terminalProcess, mounts: [] }));
-  expect(terminal).not.toHaveProperty("mount");
+test("the first terminal of a container without a devpts is one of the guest's", () => {
+  const { kernel, calls } = machine();
+  const terminal = openFirstTerminal(kernel, terminalProcess, undefined);
+  expect(calls[0]?.[0]).toBe("openTerminal");
   close(terminal.master, terminal.peer);
 });
 
@@ -77,20 +101,24 @@ test("an exec's is of the devpts that its container sees", async () => {
 });
 
 test("an exec in a container without devpts gets one of the guest's", async () => {
-  let tries = 0;
-  const { kernel } = machine();
-  const { openTerminal } = kernel.sys;
-  kernel.sys.openTerminal = (directory) => (tries++ === 0 ? failure() : openTerminal(directory));
+  const { kernel, calls } = machine({ openInside: async () => failure(ENOTSUP) });
   const terminal = await openExecTerminal(kernel, process.pid, terminalProcess);
-  expect(tries).toBe(2);
+  expect(calls[0]?.[0]).toBe("openTerminal");
   close(terminal.master, terminal.peer);
+});
+
+test("a container that has used up its ptys gets an error, not a pty that it can't see", async () => {
+  const { kernel } = machine({ openTerminal: () => failure(ENOSPC) });
+  await expect(openExecTerminal(kernel, process.pid, terminalProcess)).rejects.toThrow(
+    "open a terminal: the container has as many ptys as its devpts allows",
+  );
 });
 
 test.each(["openTerminal", "setWindowSize", "terminalPeer"] as const)(
   "nothing is left open when %s fails",
   async (name) => {
-    const { kernel } = machine({ [name]: failure });
-    expect(() => openFirstTerminal(kernel, testSpec({ process: terminalProcess }))).toThrow("EIO");
+    const { kernel } = machine({ [name]: () => failure(EIO) });
+    expect(() => openFirstTerminal(kernel, terminalProcess, undefined)).toThrow("EIO");
     expect(() => openTerminalIn(kernel, "/dev/pts", terminalProcess)).toThrow("EIO");
     await expect(openExecTerminal(kernel, process.pid, terminalProcess)).rejects.toThrow("EIO");
   },

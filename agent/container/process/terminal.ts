@@ -1,12 +1,8 @@
-import { chownSync } from "node:fs";
-import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
 import { openTerminals } from "../../kernel/contained-files.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { openRoot } from "../inside.ts";
-import { isDevpts } from "../mounts/mount-kind.ts";
-import { parseMountOptions } from "../mounts/mount-options.ts";
-import { hostId } from "../namespaces/user-namespace.ts";
-import type { LinuxSpec, ProcessSpec, Spec } from "../spec.ts";
+import type { ProcessSpec } from "../spec.ts";
 
 /** A new pty; both ends are the caller's. */
 export interface Terminal {
@@ -15,44 +11,9 @@ export interface Terminal {
   readonly number: number;
 }
 
-/**
- * A pty of a devpts instance of the container's own, which is not attached yet: `mount` is its detached mount, and has the
- * index in the spec. Its options name ids of the guest: those of a user namespace are turned into them.
- */
-export function openFirstTerminal(
-  kernel: Kernel,
-  spec: Spec,
-): Terminal & { readonly mount?: Fd; readonly mountIndex: number } {
-  const mountIndex = spec.mounts.findIndex(isDevpts);
-  const devpts = spec.mounts[mountIndex];
-  if (devpts === undefined) return { ...openTerminalIn(kernel, "/dev/pts", spec.process), mountIndex };
-  const { data, set } = parseMountOptions(devpts.options);
-  const options = data.filter(([key]) => key !== "newinstance").map((option) => outsideIds(option, spec.linux));
-  const mount = kernel.sys.detachedMount("devpts", options, set === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : set);
-  try {
-    giveToRoot(mount, spec.linux);
-    return { ...openTerminal(kernel, mount, spec.process), mount, mountIndex };
-  } catch (error) {
-    kernel.sys.close(mount);
-    throw error;
-  }
-}
-
-/** The directory and ptmx, to the root of a user namespace: the guest's root made them. */
-function giveToRoot(devpts: Fd, { uidMappings = [], gidMappings = [] }: LinuxSpec): void {
-  const [uid, gid] = [hostId(uidMappings, 0), hostId(gidMappings, 0)];
-  if (uid === undefined || gid === undefined) return;
-  for (const name of ["", "/ptmx"]) chownSync(`/proc/self/fd/${devpts}${name}`, uid, gid);
-}
-
-function outsideIds(
-  option: readonly [string, string?],
-  { uidMappings = [], gidMappings = [] }: LinuxSpec,
-): readonly [string, string?] {
-  const [key, value] = option;
-  const mappings = key === "uid" ? uidMappings : key === "gid" ? gidMappings : [];
-  const id = hostId(mappings, Number(value));
-  return id === undefined ? option : [key, String(id)];
+/** The first pty of a container: of its own devpts, whose mount is not attached yet, or of the guest's where it has none. */
+export function openFirstTerminal(kernel: Kernel, process: ProcessSpec, devpts: Fd | undefined): Terminal {
+  return devpts === undefined ? openTerminalIn(kernel, "/dev/pts", process) : openTerminal(kernel, devpts, process);
 }
 
 /** A pty of a running container's devpts, or of the guest's where the container has none. */
@@ -62,17 +23,28 @@ export async function openExecTerminal(
   process: ProcessSpec,
   signal?: AbortSignal,
 ): Promise<Terminal> {
-  const root = openRoot(`/proc/${pid}/root`);
-  let directory: Fd | undefined;
+  const directory = await openDevptsOf(kernel, pid, signal);
+  if (directory === undefined) return openTerminalIn(kernel, "/dev/pts", process);
   try {
-    directory = await openTerminals(kernel.sys, root, signal);
     return openTerminal(kernel, directory, process);
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === "ENOSPC")) throw error;
+    const line = "open a terminal: the container has as many ptys as its devpts allows";
+    throw new AgentError("resource-exhausted", line, { cause: error });
+  } finally {
+    kernel.sys.close(directory);
+  }
+}
+
+async function openDevptsOf({ sys }: Kernel, pid: number, signal: AbortSignal | undefined): Promise<Fd | undefined> {
+  const root = openRoot(`/proc/${pid}/root`);
+  try {
+    return await openTerminals(sys, root, signal);
   } catch {
     signal?.throwIfAborted();
-    return openTerminalIn(kernel, "/dev/pts", process);
+    return undefined;
   } finally {
-    if (directory !== undefined) kernel.sys.close(directory);
-    kernel.sys.close(root);
+    sys.close(root);
   }
 }
 

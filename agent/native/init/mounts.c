@@ -31,6 +31,8 @@ static const struct base_mount BASE_MOUNTS[] = {
     /* Of inodes /run has the kernel's bound: one for two pages of memory. */
     {"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777,size=25%,nr_inodes=4096"},
     {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755,size=50%"},
+    /* The agent's state; containers can have directories of /run as volumes, and fill it. */
+    {"tmpfs", "/run/guestd", MS_NOSUID | MS_NODEV, "mode=700,size=25%"},
     {"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777,size=25%,nr_inodes=4096"},
     {"cgroup2", "/sys/fs/cgroup", SAFE, "nsdelegate"},
 };

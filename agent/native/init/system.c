@@ -44,6 +44,21 @@ static void loopback_up(void) {
   close(fd);
 }
 
+/*
+ * Limits of a uid, which containers with the same user share; a container's memory pays for what they count. The spec's own
+ * limits still hold.
+ */
+static void lift_shared_limits(void) {
+  static const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+  static const struct {
+    int resource;
+    const char *name;
+  } SHARED[] = {{RLIMIT_NPROC, "processes"}, {RLIMIT_SIGPENDING, "signals"}, {RLIMIT_MSGQUEUE, "message queues"}};
+  for (unsigned i = 0; i < sizeof SHARED / sizeof *SHARED; i++) {
+    if (setrlimit(SHARED[i].resource, &none) < 0) say("cannot lift the limit of %s: %s", SHARED[i].name, strerror(errno));
+  }
+}
+
 static void raise_limits(struct origin *origin) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
@@ -70,5 +85,6 @@ void system_prepare(struct origin *origin) {
     loopback_up();
   }
   raise_limits(origin);
+  if (!origin->service && !origin->foreign) lift_shared_limits();
   protect_from_oom(origin);
 }

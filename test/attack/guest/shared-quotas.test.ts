@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GUEST_QUOTAS } from "../../../agent/guest/guest-quotas.ts";
+import { startGuestMachine } from "../../guest/guest-machine.ts";
+import { Pod } from "../../scenarios/pod.ts";
+import { buildHog } from "./build-hog.ts";
+import { type Attack, startGreedy } from "./greedy-container.ts";
+import { expectNeighboursWell, whileChecking } from "./neighbours.ts";
+
+/** What the kernel would give to a much smaller guest: an attacker is soon through with them. */
+const SMALL = {
+  "fs.epoll.max_user_watches": 2500,
+  "fs.inotify.max_user_instances": 8,
+  "fs.inotify.max_user_watches": 500,
+  "fs.file-max": 4000,
+  "user.max_mnt_namespaces": 64,
+  "user.max_cgroup_namespaces": 64,
+};
+
+/** Each takes more than there was, and would find its end at the quota: `most` is never reached then. */
+const ATTACKS: readonly (Attack & { readonly most: number })[] = [
+  { resource: "epoll", most: 6000 },
+  { resource: "inotify", most: 2500 },
+  { resource: "inotify-instance", most: 200 },
+  { resource: "mount-ns", most: 400, inUser: true },
+  { resource: "cgroup-ns", most: 400, inUser: true },
+  { resource: "file", most: 6000, workers: 3 },
+];
+
+describe("a container that takes all it gets of what the kernel counts for its uid", () => {
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+  let pod: Pod;
+  let rootfs: string;
+  let running: string;
+  beforeAll(async () => {
+    machine = await startGuestMachine(512, { kernelArgs: ["agent.guest_sysctl=off"] });
+    for (const [name, value] of Object.entries(SMALL)) await machine.shell(`sysctl -w ${name}=${value}`);
+    pod = await Pod.open(machine);
+    rootfs = machine.rootfs("hog");
+    buildHog(`${machine.hostPath(rootfs)}/bin/hog`);
+    running = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  it("finds no quota: CreateSandbox has raised them, with agent.guest_sysctl=off too", async () => {
+    const files = GUEST_QUOTAS.map(([name]) => `/proc/sys/${name.replaceAll(".", "/")}`);
+    const values = (await machine.shell(`cat ${files.join(" ")}`)).trim().split("\n");
+    expect(GUEST_QUOTAS.map(([name], at) => [name, values[at]])).toEqual(GUEST_QUOTAS);
+  });
+
+  it.each(ATTACKS)(
+    "of $resource: the others are created, exec'd into, killed and removed as before",
+    async (attack) => {
+      const greedy = await startGreedy(pod, rootfs, attack);
+      expect(greedy).toMatchObject({ error: "-" });
+      expect(greedy.taken).toBeGreaterThanOrEqual(attack.most);
+      await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+      await greedy.remove();
+    },
+  );
+
+  it("of ptys gets 256, and none of the others'", async () => {
+    const greedy = await startGreedy(pod, rootfs, { resource: "pty" });
+    expect(greedy).toMatchObject({ taken: 256, error: "ENOSPC" });
+    await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    const terminal = pod.exec(greedy.id, ["tty"], { Terminal: true });
+    await expect(terminal).rejects.toThrow("open a terminal: the container has as many ptys as its devpts allows");
+    await greedy.remove();
+  });
+
+  it("of ptys of a devpts that it mounts in its user namespace leaves those of the others", async () => {
+    const greedy = await startGreedy(pod, rootfs, { resource: "own-pty", inUser: true });
+    expect(greedy).toMatchObject({ taken: 1023, error: "ENOSPC" });
+    await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    await greedy.remove();
+  });
+
+  it("does not keep an agent that was killed from coming back", async () => {
+    const greedy = [];
+    for (const attack of ATTACKS.slice(0, 3)) greedy.push(await startGreedy(pod, rootfs, attack));
+    await machine.killAgent();
+    await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    for (const container of greedy) await container.remove();
+  });
+});

@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildHog } from "../attack/guest/build-hog.ts";
+import { type Attack, startGreedy } from "../attack/guest/greedy-container.ts";
+import { expectNeighboursWell, whileChecking } from "../attack/guest/neighbours.ts";
+import { startGuestMachine } from "../guest/guest-machine.ts";
+import { Pod } from "../scenarios/pod.ts";
+
+const volume = [{ destination: "/vol", source: "/run/vol", type: "bind", options: ["rbind", "rw"] }];
+const cgroup = [{ destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["rw"] }];
+
+/** The rows of docs/shared-resources.md that take long, or that end at the attacker's own memory. */
+const ATTACKS: readonly (Attack & { readonly bound?: number })[] = [
+  { resource: "aio" },
+  { resource: "block", mounts: volume, directory: "/vol" },
+  { resource: "cgroup", mounts: cgroup, bound: 512 },
+  { resource: "exits", workers: 4 },
+  { resource: "flood", workers: 2 },
+  { resource: "inode", mounts: volume, directory: "/vol" },
+  { resource: "ipc-ns", inUser: true },
+  { resource: "key", bound: 20_000 },
+  { resource: "key-bytes", bound: 20_000 },
+  { resource: "net-ns", inUser: true },
+  { resource: "oom", workers: 4 },
+  { resource: "pid-ns", inUser: true },
+  { resource: "pipe", workers: 4 },
+  { resource: "process" },
+  { resource: "queue" },
+  { resource: "signal", most: 5000 },
+  { resource: "socket", workers: 2 },
+  { resource: "spin", workers: 50 },
+  { resource: "timer", most: 5000 },
+  { resource: "user-ns", inUser: true },
+  { resource: "uts-ns", inUser: true },
+  { resource: "vsock", workers: 2 },
+];
+
+describe("a container of 64 MiB that takes all it gets of one resource", () => {
+  let machine: Awaited<ReturnType<typeof startGuestMachine>>;
+  let pod: Pod;
+  let rootfs: string;
+  let running: string;
+  beforeAll(async () => {
+    machine = await startGuestMachine(512);
+    pod = await Pod.open(machine);
+    rootfs = machine.rootfs("hog");
+    buildHog(`${machine.hostPath(rootfs)}/bin/hog`);
+    running = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
+    await machine.shell("mkdir -m 1777 /run/vol");
+  });
+  afterAll(async () => {
+    await pod?.client.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  it.each(ATTACKS)("$resource: the others are created, exec'd into, killed and removed as before", async (attack) => {
+    const greedy = await startGreedy(pod, rootfs, attack);
+    if (attack.most !== undefined) expect(greedy).toMatchObject({ error: "-" });
+    expect(greedy.taken).toBeLessThanOrEqual(attack.bound ?? Number.MAX_SAFE_INTEGER);
+    await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    await greedy.remove();
+    await machine.shell("rm -rf /run/vol/*");
+  });
+});
