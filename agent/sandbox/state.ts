@@ -3,6 +3,7 @@ import type { Spec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 import type { PlacedStorage } from "../storage/storage.ts";
 import type { GuestDevice } from "./guest-rules.ts";
+import { isLike } from "./is-like.ts";
 
 /**
  * What of a sandbox outlives its agent, as JSON files below one directory. Processes are kept by init. A record is
@@ -50,7 +51,7 @@ export class StateStore {
 
   /** Undefined if there is none, or none that can be read. */
   readSandbox(): SandboxRecord | undefined {
-    return this.#read(`${this.#directory}/sandbox.json`, (value) => value as SandboxRecord);
+    return this.#read(`${this.#directory}/sandbox.json`, (value) => (isSandbox(value) ? value : undefined));
   }
 
   writeSandbox(record: SandboxRecord): void {
@@ -58,7 +59,7 @@ export class StateStore {
   }
 
   readStorages(): PlacedStorage[] {
-    return this.#read(`${this.#directory}/storages.json`, (value) => value as PlacedStorage[]) ?? [];
+    return this.#read(`${this.#directory}/storages.json`, (value) => [value].flat().filter(isStorage)) ?? [];
   }
 
   /** All that are mounted, or about to be; how often each is used stands in the other records. */
@@ -95,9 +96,10 @@ export class StateStore {
     return `${this.#directory}/containers/${id}.json`;
   }
 
-  #read<T>(path: string, from: (value: never) => T): T | undefined {
+  /** What an agent before has written, of whatever version. `from` may throw. */
+  #read<T>(path: string, from: (value: unknown) => T): T | undefined {
     try {
-      return from(JSON.parse(this.#files.readText(path)) as never);
+      return from(JSON.parse(this.#files.readText(path)));
     } catch {
       return undefined;
     }
@@ -117,7 +119,22 @@ function toStored(record: ContainerRecord) {
   return { ...record, spec: { ...spec, process: { ...spec.process, rlimits } } };
 }
 
-function fromStored(stored: StoredContainer): ContainerRecord {
+/** What is read of a record when an agent begins; a version may add to it. */
+const SANDBOX = { id: "", hostname: "", storages: [""] };
+const STORAGE = { driver: "", source: "", options: [""], mountPoint: "", shared: false };
+const CONTAINER = {
+  id: "",
+  cgroup: "",
+  storages: [""],
+  spec: { process: { args: [""], rlimits: [{ type: "" }] }, annotations: {}, linux: { namespaces: [{ type: "" }] } },
+};
+
+const isSandbox = (value: unknown): value is SandboxRecord => isLike(value, SANDBOX);
+const isStorage = (value: unknown): value is PlacedStorage => isLike(value, STORAGE);
+const isContainer = (value: unknown): value is StoredContainer => isLike(value, CONTAINER);
+
+function fromStored(stored: unknown): ContainerRecord | undefined {
+  if (!isContainer(stored)) return undefined;
   const { spec } = stored;
   const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({
     type,

@@ -25,6 +25,18 @@ export interface ProcessLabel {
   readonly streams?: StreamNames;
 }
 
+/** Reads what init keeps as a label. Undefined for what no agent writes. */
+export function readLabel(text: string): ProcessLabel | undefined {
+  try {
+    const label = JSON.parse(text) as ProcessLabel | null;
+    const names = Object.values(label?.streams ?? {});
+    const isLabel = typeof label?.container === "string" && typeof label.exec === "string";
+    return isLabel && names.every((name) => typeof name === "string") ? label : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A process of a container: the init process or an exec. Owns its pidfd and its ends of the stdio. */
 export class Process {
   readonly execId: string;
