@@ -5,6 +5,7 @@ import { WORK } from "../../../clean-up/work-directory.ts";
 import { instrument } from "./instrument.ts";
 
 const repository = join(import.meta.dirname, "../../../..");
+const PLAYED_HTTP = join(import.meta.dirname, "../targets/played-http.ts");
 /** What is counted: our code and the parsers that it uses. Not the fuzzer and its targets. */
 const COUNTED = /^(?:(?:agent|proto|image|host|rootfs-builder)\/|node_modules\/(?:tar-stream|yaml|protobufjs)\/)/;
 
@@ -53,7 +54,11 @@ function counting(branches: Map<string, readonly [number, number]>): Plugin {
   let last = 0;
   return {
     name: "counting",
-    setup({ onLoad }) {
+    setup({ onLoad, onResolve }) {
+      // No input makes a connection.
+      onResolve({ filter: /^node:https?$/ }, ({ importer }) =>
+        importer.endsWith("/http-get.ts") ? { path: PLAYED_HTTP } : undefined,
+      );
       onLoad({ filter: /\.(?:ts|js|cjs|mjs)$/ }, async ({ path }) => {
         const file = relative(repository, path);
         if (!COUNTED.test(file)) return undefined;

@@ -3,10 +3,11 @@ import { createJournalMemory, journalIn } from "../../../../agent/kernel/journal
 import type { ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
-import type { WireSys } from "../../../../agent/transport/wire.ts";
 import { ttrpc } from "../../../../proto/gen/messages.js";
 import { encodeHeader, FRAME_REQUEST, FRAME_RESPONSE, FrameParser } from "../../../../proto/ttrpc-frame.ts";
 import { type FuzzTarget, promise } from "../target.ts";
+import { playedWire } from "./played-wire.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 const { calls } = journalIn(createJournalMemory());
 const room = new BodyRoom(1 << 20, () => undefined);
@@ -17,9 +18,7 @@ const table: ServiceTable = {
     if (service !== "s") return "no-service";
     if (method === "e") return async (payload) => Buffer.from(payload);
     if (method === "t") throw new AgentError("internal", "thrown");
-    if (method === "w")
-      return (_, { signal }) =>
-        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    if (method === "w") return (_, { signal }) => untilAborted(signal);
     return "no-method";
   },
   mayRepeat: () => false,
@@ -97,43 +96,4 @@ function requestsIn(bytes: Buffer): Map<number, number> {
     if (type === FRAME_REQUEST) asked.set(streamId, (asked.get(streamId) ?? 0) + 1);
   }
   return asked;
-}
-
-/** A descriptor that gives the bytes in pieces, and takes some of what is written at a time. */
-function playedWire(bytes: Buffer, size: number) {
-  const { promise: done, resolve } = Promise.withResolvers<void>();
-  let [at, watched] = [0, true];
-  const wire = { done, closed: 0, written: [] as Buffer[], sys: undefined as unknown as WireSys };
-  wire.sys = {
-    read(_, into) {
-      const piece = bytes.subarray(at, at + Math.min(size, into.length));
-      if (piece.length === 0) return -1;
-      into.set(piece);
-      at += piece.length;
-      return piece.length;
-    },
-    write(_, from) {
-      const count = Math.min(from.length, size * 4);
-      wire.written.push(Buffer.from(from.subarray(0, count)));
-      return count;
-    },
-    poll: async () => undefined,
-    close: () => void wire.closed++,
-    setNonBlocking: () => undefined,
-    endConnection: () => undefined,
-    watch(_, onReady) {
-      watched = true;
-      const next = () => {
-        if (!watched || wire.closed > 0) return resolve();
-        if (at >= bytes.length) return resolve();
-        onReady();
-        queueMicrotask(next);
-      };
-      queueMicrotask(next);
-      return () => {
-        watched = false;
-      };
-    },
-  };
-  return wire;
 }

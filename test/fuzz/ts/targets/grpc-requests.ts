@@ -36,7 +36,7 @@ export const grpcRequests: FuzzTarget = {
     if (whole.length >= 5 && whole.length > 5)
       promise(whole.length === 5 + whole.readUInt32BE(1), "a message is whole");
     if (headers % 2 === 0) room.give(request.serve());
-    request.drop();
+    stream.emit("close");
     promise(room.left === ROOM, `${ROOM - room.left} bytes of room are left behind`);
     const trace = readTraceparent(bytes.toString("latin1"));
     if (trace !== undefined)

@@ -4,6 +4,7 @@ import { deviceRules } from "../../../../agent/container/cgroup/device-rules.ts"
 import { withPrivilegedDevices } from "../../../../agent/container/cgroup/privileged-devices.ts";
 import { checkSpec } from "../../../../agent/container/check-spec.ts";
 import { compileCreate } from "../../../../agent/container/compile-create.ts";
+import { describeSeccomp } from "../../../../agent/container/seccomp/describe-seccomp.ts";
 import type { Spec } from "../../../../agent/container/spec.ts";
 import { AgentError } from "../../../../agent/kernel/error.ts";
 import { encodePlan } from "../../../../agent/kernel/plan-encode.ts";
@@ -33,6 +34,14 @@ export const specs: FuzzTarget = {
     } catch (error) {
       refuses(error, AgentError, DecodeError);
       return;
+    }
+    try {
+      if (checked.linux.seccomp !== undefined) {
+        const { text, fields } = describeSeccomp(checked.linux.seccomp);
+        promise(text.split("\n").length === fields.length + 1, "a line of the filter is a line, and has its field");
+      }
+    } catch (error) {
+      refuses(error, AgentError);
     }
     const path = cgroupPath(checked.linux.cgroupsPath, "c");
     promise(!path.split("/").includes(".."), "the cgroup has no ..");
