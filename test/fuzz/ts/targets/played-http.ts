@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 
-/** In place of node:http and node:https for the agent's client of registries: no connection is made. */
 interface PlayedAnswer {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -13,10 +12,12 @@ export const played: { answers: PlayedAnswer[]; asked: { hostname: string; autho
   asked: [],
 };
 
+/** @public In place of node:http's and node:https's for the agent's client of registries. */
 export class Agent {
   destroy(): void {}
 }
 
+/** @public Gives the next answer; no connection is made. */
 export function get(
   { hostname, headers }: { readonly hostname: string; readonly headers: Readonly<Record<string, string>> },
   onAnswer: (answer: IncomingMessage) => void,
