@@ -1,7 +1,9 @@
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { fuzzTarget, whyNoFuzzer } from "./run-target.ts";
 import { coverageOf, targets } from "./targets.ts";
-import { buildTargets } from "./ts/engine/build-targets.ts";
+import { buildTargets, type Program } from "./ts/engine/build-targets.ts";
 import { coverageLines, scriptTargets, searchTarget } from "./ts/search-target.ts";
 
 const USAGE = `npm run fuzz -- [--seconds N] [--grow] [--coverage] [TARGET…]
@@ -34,6 +36,14 @@ if (inC.length > 0) fuzzInit(inC);
 
 async function fuzzScripts(chosen: readonly string[]): Promise<void> {
   const program = await buildTargets();
+  try {
+    await searchEach(program, chosen);
+  } finally {
+    rmSync(dirname(program.path), { recursive: true });
+  }
+}
+
+async function searchEach(program: Program, chosen: readonly string[]): Promise<void> {
   for (const target of chosen) {
     if (values.coverage) {
       const run = await searchTarget(program, target, { seconds: 0 });

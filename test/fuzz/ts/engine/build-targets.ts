@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build, type Plugin, transform } from "esbuild";
-import { WORK } from "../../../clean-up/work-directory.ts";
+import { makeWorkDirectory } from "../../../clean-up/work-directory.ts";
 import { instrument } from "./instrument.ts";
 
 const repository = join(import.meta.dirname, "../../../..");
@@ -15,9 +15,9 @@ export interface Program {
   readonly branches: ReadonlyMap<string, readonly [first: number, end: number]>;
 }
 
-/** Builds one program of all targets, in which every branch of our code is counted. */
+/** Builds one program of all targets, in which every branch of our code is counted. It is in a folder of its own, the caller's to remove. */
 export async function buildTargets(): Promise<Program> {
-  const outfile = join(WORK, `fuzz-ts-${process.pid}/targets.cjs`);
+  const outfile = join(makeWorkDirectory("fuzz-ts"), "targets.cjs");
   const branches = new Map<string, readonly [number, number]>();
   await build({
     entryPoints: [join(import.meta.dirname, "child.ts")],

@@ -43,8 +43,12 @@ export const specs: FuzzTarget = {
     } catch (error) {
       refuses(error, AgentError);
     }
-    const path = cgroupPath(checked.linux.cgroupsPath, "c");
-    promise(!path.split("/").includes(".."), "the cgroup has no ..");
+    try {
+      const path = cgroupPath(checked.linux.cgroupsPath, "c");
+      promise(!path.split("/").includes(".."), "the cgroup has no ..");
+    } catch (error) {
+      refuses(error, AgentError);
+    }
     const filter = deviceFilter(deviceRules(checked.linux));
     promise(filter.length % 8 === 0 && filter.length <= 8 * 4096, `a device filter of ${filter.length} bytes`);
     try {
