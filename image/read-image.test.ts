@@ -78,6 +78,11 @@ describe("an OCI layout", () => {
     );
   });
 
+  test("with line ends and words for a terminal in its JSON is refused in one plain line", async () => {
+    const entries = [{ name: "index.json", content: '{"manifests":\n\u001b[2J]' }];
+    await expect(readBack(entries, "directory")).rejects.toThrow(/^read image: index\.json is not JSON: [ -~]+$/);
+  });
+
   test("with several images wants a name", async () => {
     const [one, two] = [await layout("1", "one"), await layout("2", "two")];
     const manifests = [one, two].flatMap((entries) => JSON.parse(String(entries[1]?.content)).manifests as object[]);

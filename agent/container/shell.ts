@@ -3,7 +3,7 @@ import { SystemError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
 import { PlanBuilder } from "./plan-builder.ts";
-import { Process, readLabel } from "./process/process.ts";
+import { Process, type ProcessLabel, readLabel } from "./process/process.ts";
 import { openTerminalIn } from "./process/terminal.ts";
 
 /** The first that exists is the shell. */
@@ -38,8 +38,8 @@ export function restoreConsoleShell(kernel: Kernel): Process | undefined {
   return found && Process.restore(kernel, CONSOLE, found);
 }
 
-export function isConsoleShell(label: { readonly container: string; readonly exec: string }): boolean {
-  return label.container === "" && label.exec === CONSOLE;
+export function isConsoleShell(label: ProcessLabel | undefined): boolean {
+  return label?.container === "" && label.exec === CONSOLE;
 }
 
 async function launchOn(kernel: Kernel, name: string, fds: LaunchFds): Promise<Process> {

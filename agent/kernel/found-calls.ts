@@ -47,7 +47,7 @@ export interface Found {
 
 /** What an agent that is gone left in the memory. What is known of its last write is entered. */
 export function findCalls(memory: CallMemory): Found {
-  const places = Array.from({ length: memory.now(NOW.top) }, (_, place) => place);
+  const places = Array.from({ length: memory.top }, (_, place) => place);
   const { uncertain, again } = settleWrite(memory, places);
   const open = Map.groupBy(
     places.filter((place) => memory.call(place, CALL.state) !== FREE),
@@ -120,7 +120,7 @@ function settleWrite(memory: CallMemory, places: readonly number[]): { uncertain
 function unparsed(memory: CallMemory, index: number): Buffer {
   if (memory.now(NOW.readConnection) !== index + 1) return Buffer.alloc(0);
   const count = memory.now(NOW.readCount);
-  if (count !== UNDER_WAY) return Buffer.from(memory.readBuffer.subarray(0, count));
+  if (count !== UNDER_WAY) return Buffer.from(memory.readBuffer.subarray(0, Math.max(count, 0)));
   return Buffer.from(withoutTail(memory.readBuffer));
 }
 

@@ -52,6 +52,12 @@ function request(id: number, extra: Partial<LaunchRequest> = {}): LaunchRequest 
   return { id, plan, slots: [initEnd], reportSlot: 0, newPidNamespace: false, keep: {}, label: "", ...extra };
 }
 
+test.each([16, 17, 18, 20, 21])("a message of type %i that ends too early is named in one line", async (type) => {
+  send(type, 1, u32(1));
+  await expect(openInit(sys, String(agentEnd))).rejects.toThrow("message of init: only 20 bytes");
+  sys.close(agentEnd);
+});
+
 test.each([undefined, "", "x", "2"])("without init's socket (%s) the message says how to start", async (value) => {
   await expect(openInit(sys, value)).rejects.toThrow(
     /GUESTD_INIT_FD=.*: no socket to init; start the agent by guestd-init/,

@@ -112,7 +112,16 @@ export type InitReply =
 /** Decodes what init sent; the descriptors go into the reply. Throws AgentError for what init does not send. */
 export function decodeReply(data: Uint8Array, fds: readonly Fd[]): InitReply {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  if (bytes.length < HEADER_BYTES) throw new AgentError("internal", `message of init: only ${bytes.length} bytes`);
+  try {
+    return replyIn(bytes, fds);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new AgentError("internal", `message of init: only ${bytes.length} bytes`, { cause: error });
+  }
+}
+
+/** Throws RangeError at the end of the bytes. */
+function replyIn(bytes: Buffer, fds: readonly Fd[]): InitReply {
   const id = Number(bytes.readBigUInt64LE(8));
   const u64 = (at: number) => Number(bytes.readBigUInt64LE(HEADER_BYTES + at));
   const u32 = (at: number) => bytes.readUInt32LE(HEADER_BYTES + at);

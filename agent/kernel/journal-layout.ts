@@ -88,7 +88,12 @@ export class CallMemory {
     this.#doubles = new Float64Array(memory, at, READ_AT / 8);
     this.#bytes = Buffer.from(memory, at, READ_AT);
     this.readBuffer = Buffer.from(memory, at + READ_AT, READ_BYTES);
-    this.#there = Math.max(Math.ceil(this.now(NOW.top) / CALLS_AT_START), 1) * CALLS_AT_START;
+    this.#there = Math.max(Math.ceil(this.top / CALLS_AT_START), 1) * CALLS_AT_START;
+  }
+
+  /** Number of places that were ever used. The word comes from an agent before and may be anything. */
+  get top(): number {
+    return Math.min(Math.max(this.now(NOW.top), 0), MAX_KEPT_CALLS);
   }
 
   /** False when this place of a call is not there, and there is no room for it. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Journal } from "./journal.ts";
 import { createJournalMemory, fillFile, journalIn, openJournal } from "./journal.ts";
-import { CALLS_AT_START } from "./journal-layout.ts";
+import { CALLS_AT_START, CallMemory, CONNECTION, NOW } from "./journal-layout.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -80,6 +80,24 @@ it("of another layout, or not whole, it is begun anew", () => {
   writeFileSync(path, Buffer.concat([good.subarray(0, 4), Buffer.alloc(good.length - 4, 9)]));
   open();
   expect(readFileSync(path)[100]).toBe(9);
+});
+
+it.each([-1, 4097, 2 ** 31 - 1])("takes %i used places for as many as there can be, and goes on", (top) => {
+  const memory = createJournalMemory();
+  new CallMemory(memory, 64, () => true).setNow(NOW.top, top);
+  const { calls } = journalIn(memory);
+  expect(calls.found).toEqual([]);
+  const { index = -1 } = calls.openConnection(undefined) ?? {};
+  expect(calls.openCall(index, 1, Buffer.from("x"), 0)).toBe(0);
+});
+
+it("takes a read of fewer than no bytes for one of none", () => {
+  const memory = createJournalMemory();
+  const words = new CallMemory(memory, 64, () => true);
+  words.setConnection(0, CONNECTION.number, 1);
+  words.setNow(NOW.readConnection, 1);
+  words.setNow(NOW.readCount, -5);
+  expect(journalIn(memory).calls.found.map(({ unparsed }) => unparsed.length)).toEqual([0]);
 });
 
 it.each(["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"])("takes %s for want of room", (code) => {

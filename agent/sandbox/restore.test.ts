@@ -41,11 +41,12 @@ const restored = (container: string, exec: string, exited?: ExitStatus): Restore
   ...(exited === undefined ? {} : { exited }),
 });
 
-function restore(records: string[], processes: RestoredProcess[]) {
+function restore(records: readonly (string | ReturnType<typeof record>)[], processes: RestoredProcess[]) {
   const signalled: number[] = [];
   const signal = (pidfd: number) => void signalled.push(pidfd);
   const kernel = testKernel({ greeting: { processes }, sys: { signal } });
-  const result = restoreContainers(kernel, records.map(record), { pipeSize: 0, births: () => NOBODY });
+  const all = records.map((each) => (typeof each === "string" ? record(each) : each));
+  const result = restoreContainers(kernel, all, { pipeSize: 0, births: () => NOBODY });
   const destroy = () => {
     for (const { container } of result.restored) for (const process of container.processes) process.destroy();
   };
@@ -81,4 +82,25 @@ test("a process of nobody is killed, closed and forgotten", () => {
 test("one of nobody that has ended is forgotten without a signal", () => {
   const { signalled, calls } = restore([], [restored("gone", "gone", KILLED)]);
   expect([signalled, calls]).toEqual([[], [["forget", ids]]]);
+});
+
+test.each(["", "null", "[]", '{"container":1,"exec":"x"}', '{"container":"a","exec":"x","streams":{"stdout":1}}'])(
+  "a process whose label is %j is killed, closed and forgotten, and others come back",
+  (label) => {
+    const odd = { ...restored("a", "x1"), label };
+    const { restored: found, signalled, calls, destroy } = restore(["a"], [odd, restored("a", "a")]);
+    expect([found.length, signalled, calls]).toEqual([1, [odd.pidfd], [["forget", odd.id]]]);
+    destroy();
+  },
+);
+
+test("a container whose runtime this version does not know is broken, and the others come back", () => {
+  const spec = testSpec({ annotations: { "guestd.runtime": "youki" } });
+  const {
+    broken,
+    restored: found,
+    destroy,
+  } = restore([{ ...record("a"), spec }, "b"], [restored("a", "a"), restored("b", "b")]);
+  expect([broken.map(({ id }) => id), found.map((each) => each.record.id)]).toEqual([["a"], ["b"]]);
+  destroy();
 });

@@ -16,9 +16,9 @@ export interface RestoredContainer {
 
 /**
  * Puts together what init kept (processes with their descriptors) and what the state files say (containers).
- * A record without a process is a creation or a removal that the agent's death cut off: `broken`. A process without a
- * record is nobody's (a debug console, a record that can't be read): it is killed. So are hooks, and all of a container
- * whose creation was cut off while it ran hooks.
+ * A record without a process is a creation or a removal that the agent's death cut off: `broken`. So is one that this version
+ * can't make a container of, as its runtime is not known here. A process without a record, or with a label that can't be
+ * read, is killed. So are hooks, and all processes of a container whose creation was cut off while it ran hooks.
  */
 export function restoreContainers(
   kernel: Kernel,
@@ -31,30 +31,37 @@ export function restoreContainers(
   for (const record of records) {
     const found = byContainer.get(record.id) ?? [];
     const init = found.find(({ label }) => label.exec === record.id);
-    if (init === undefined || record.creating === true) broken.push(record);
-    else {
-      byContainer.delete(record.id);
-      const execs = found
-        .filter((entry) => entry !== init)
-        .map(({ label, process }) => {
-          const passed = restoreStreams(kernel, label.streams);
-          return Process.restore(kernel, label.exec, process, false, passed);
-        });
-      const { id, spec, cgroup } = record;
-      const options = { id, spec, cgroup, pipeSize, births: births(id) };
-      const passed = restoreStreams(kernel, init.label.streams);
-      const first = Process.restore(kernel, record.id, init.process, true, passed);
-      restored.push({ record, container: Container.restore(kernel, options, first, execs, record.held) });
+    if (init === undefined || record.creating === true) {
+      broken.push(record);
+      continue;
+    }
+    byContainer.delete(record.id);
+    const execs = found.filter((entry) => entry !== init).map((entry) => restoreProcess(kernel, entry, false));
+    const first = restoreProcess(kernel, init, true);
+    const { id, spec, cgroup } = record;
+    try {
+      const container = Container.restore(kernel, { id, spec, cgroup, pipeSize, births: births(id) }, first, execs, record.held);
+      restored.push({ record, container });
+    } catch {
+      for (const process of [first, ...execs]) process.destroy();
+      broken.push(record);
     }
   }
   for (const entry of [...byContainer.values()].flat()) abandon(kernel, entry);
   return { restored, broken };
 }
 
+function restoreProcess(kernel: Kernel, { label, process }: Found, isFirst: boolean): Process {
+  return Process.restore(kernel, label.exec, process, isFirst, restoreStreams(kernel, label.streams));
+}
+
 interface Found {
   readonly label: ProcessLabel;
   readonly process: RestoredProcess;
 }
+
+/** Of a process whose label can't be read. */
+const NO_LABEL: ProcessLabel = { container: "", exec: "" };
 
 function groupByContainer(kernel: Kernel): Map<string, Found[]> {
   const byContainer = new Map<string, Found[]>();
@@ -63,8 +70,8 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
     const label = readLabel(process.label);
     if (isConsoleShell(label)) continue;
     // A hook, or a command of another runtime, that the agent's death cut off is no process of the container.
-    if (label.command !== undefined) {
-      abandon(kernel, { label, process });
+    if (label === undefined || label.command !== undefined) {
+      abandon(kernel, { label: label ?? NO_LABEL, process });
       continue;
     }
     byContainer.set(label.container, [...(byContainer.get(label.container) ?? []), { label, process }]);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -54,7 +54,7 @@ test("annotations of any name and text come back as they were", () => {
   expect(store.readContainers()[0]?.spec.annotations).toEqual(annotations);
 });
 
-test("a file that can't be read keeps nobody from the others", () => {
+test("a file that can't be read is left out, and the others are read", () => {
   store.writeContainer(record);
   writeFileSync(join(directory, "containers/c2.json"), '{"id":"c2"');
   writeFileSync(join(directory, "containers/c3.json"), '{"id":"c3"}');
@@ -78,6 +78,39 @@ test("a shortage while a file is read is no lost container: it throws", () => {
   const short = new StateStore({ ...realFiles, readText }, directory);
   for (const read of [() => short.readContainers(), () => short.readSandbox(), () => short.readStorages()]) {
     expect(read).toThrow("EMFILE");
+  }
+});
+
+test.each(["null", "1", "{}", '{"id":"s","hostname":"h","storages":1}', '{"id":"s","hostname":"h","storages":[null]}'])(
+  "a file of the sandbox with %s counts as none",
+  (text) => {
+    writeFileSync(join(directory, "sandbox.json"), text);
+    expect(store.readSandbox()).toBeUndefined();
+  },
+);
+
+test("records and storages that lack what an agent needs at its start are left out, and the others are read", () => {
+  store.writeContainer(record);
+  const [whole] = readdirSync(join(directory, "containers")).map((name) =>
+    readFileSync(join(directory, "containers", name), "utf8"),
+  );
+  const parsed = JSON.parse(whole ?? "") as typeof record;
+  const odd = [
+    null,
+    [],
+    { ...parsed, storages: "x" },
+    { ...parsed, cgroup: 1 },
+    { ...parsed, spec: { ...parsed.spec, annotations: null } },
+  ];
+  for (const [at, each] of odd.entries())
+    writeFileSync(join(directory, `containers/odd-${at}.json`), JSON.stringify(each));
+  expect(store.readContainers()).toEqual([record]);
+  const storage = { driver: "bind", source: "/a", options: [], mountPoint: "/b", shared: false };
+  writeFileSync(join(directory, "storages.json"), JSON.stringify([null, storage, { ...storage, mountPoint: 1 }]));
+  expect(store.readStorages()).toEqual([storage]);
+  for (const text of ["null", "1", "{}"]) {
+    writeFileSync(join(directory, "storages.json"), text);
+    expect(store.readStorages()).toEqual([]);
   }
 });
 

@@ -3,6 +3,7 @@ import type { Spec } from "../container/spec.ts";
 import type { Files } from "../kernel/files.ts";
 import type { PlacedStorage } from "../storage/storage.ts";
 import type { GuestDevice } from "./guest-rules.ts";
+import { isLike } from "./is-like.ts";
 
 /**
  * What of a sandbox outlives its agent, as JSON files below one directory. Processes are kept by init. A record is
@@ -52,9 +53,7 @@ export class StateStore {
 
   /** Undefined if there is none, or none that can be read. */
   readSandbox(): SandboxRecord | undefined {
-    return this.#read(`${this.#directory}/sandbox.json`, (value) =>
-      checked<SandboxRecord>(value, ["id", "hostname"], ["storages"]),
-    );
+    return this.#read(`${this.#directory}/sandbox.json`, (value) => (isSandbox(value) ? value : undefined));
   }
 
   writeSandbox(record: SandboxRecord): void {
@@ -62,9 +61,7 @@ export class StateStore {
   }
 
   readStorages(): PlacedStorage[] {
-    const check = (value: unknown[]) =>
-      value.map((it) => checked<PlacedStorage>(it, ["driver", "mountPoint", "container"], ["options"]));
-    return this.#read(`${this.#directory}/storages.json`, check) ?? [];
+    return this.#read(`${this.#directory}/storages.json`, (value) => [value].flat().filter(isStorage)) ?? [];
   }
 
   /** All that are mounted, or about to be; how often each is used stands in the other records. */
@@ -102,10 +99,11 @@ export class StateStore {
   }
 
   /**
-   * Undefined where there is no file, or none that can be understood. A read that fails otherwise (no descriptor, no memory)
-   * throws: containers are not lost for a shortage that passes, the agent ends and the next one reads again.
+   * Reads what an agent before has written, of whatever version; undefined where there is no file, or none of use. A read that
+   * fails otherwise (no descriptor, no memory) throws: containers are not lost for a shortage that passes, as the agent ends
+   * and the next one reads again. `from` may throw.
    */
-  #read<T>(path: string, from: (value: never) => T): T | undefined {
+  #read<T>(path: string, from: (value: unknown) => T): T | undefined {
     let text: string;
     try {
       text = this.#files.readText(path);
@@ -114,20 +112,11 @@ export class StateStore {
       throw error;
     }
     try {
-      return from(JSON.parse(text) as never);
+      return from(JSON.parse(text));
     } catch {
       return undefined;
     }
   }
-}
-
-/** Throws for a value that lacks a text or list that every reader relies on. */
-function checked<T>(value: unknown, texts: readonly (keyof T)[], lists: readonly (keyof T)[]): T {
-  const record = value as T;
-  if (texts.some((key) => typeof record[key] !== "string") || lists.some((key) => !Array.isArray(record[key]))) {
-    throw new TypeError("not a record");
-  }
-  return record;
 }
 
 /** The record in JSON: the limits, which have 64 bits, as text. */
@@ -143,8 +132,22 @@ function toStored(record: ContainerRecord) {
   return { ...record, spec: { ...spec, process: { ...spec.process, rlimits } } };
 }
 
-function fromStored(value: unknown): ContainerRecord {
-  const stored = checked<StoredContainer>(value, ["id", "cgroup"], ["storages"]);
+/** What is read of a record when an agent begins; a version may add to it. */
+const SANDBOX = { id: "", hostname: "", storages: [""] };
+const STORAGE = { driver: "", source: "", options: [""], mountPoint: "", shared: false };
+const CONTAINER = {
+  id: "",
+  cgroup: "",
+  storages: [""],
+  spec: { process: { args: [""], rlimits: [{ type: "" }] }, annotations: {}, linux: { namespaces: [{ type: "" }] } },
+};
+
+const isSandbox = (value: unknown): value is SandboxRecord => isLike(value, SANDBOX);
+const isStorage = (value: unknown): value is PlacedStorage => isLike(value, STORAGE);
+const isContainer = (value: unknown): value is StoredContainer => isLike(value, CONTAINER);
+
+function fromStored(stored: unknown): ContainerRecord | undefined {
+  if (!isContainer(stored)) return undefined;
   const { spec } = stored;
   const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({
     type,

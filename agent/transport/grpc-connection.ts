@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import {
   type Metadata,
   Server,
@@ -83,6 +83,7 @@ export class GrpcConnection implements Connection {
       const { definitions, handlers } = this.#service(table, service, methods);
       this.#server.addService(definitions, handlers);
     }
+    guardStreams(this.#server);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.#lost())));
     socket.on("error", () => this.destroy());
@@ -231,6 +232,28 @@ export class GrpcConnection implements Connection {
         }),
     });
   }
+}
+
+/**
+ * Ends a stream on which grpc-js throws. It answers calls of unknown methods and of other content types at once, which
+ * throws where the peer has reset the stream already: from an event, where nobody would catch it.
+ */
+function guardStreams(server: Server): void {
+  const inside = server as unknown as StreamHandling;
+  const handle = inside._streamHandler;
+  if (typeof handle !== "function") throw new AgentError("internal", "gRPC: grpc-js serves streams in another way");
+  inside._streamHandler = (interceptors, stream, headers) => {
+    try {
+      handle.call(server, interceptors, stream, headers);
+    } catch {
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    }
+  };
+}
+
+/** What is used of grpc-js's own. */
+interface StreamHandling {
+  _streamHandler?: (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => void;
 }
 
 function byService(table: ServiceTable): Map<string, string[]> {

@@ -43,6 +43,8 @@ export class GrpcRequest {
     this.#deliver = deliver as Deliver;
     stream.removeAllListeners("data");
     stream.on("data", (chunk: Buffer) => this.#take(chunk));
+    // grpc-js tells nothing of a call whose stream is gone before it begins.
+    stream.once("close", () => this.drop());
   }
 
   /** Takes room for the headers. False: refused. */

@@ -25,14 +25,15 @@ export interface ProcessLabel {
   readonly streams?: StreamNames;
 }
 
-/** The label of a process that init keeps; one that can't be understood is of no container. */
-export function readLabel(text: string): ProcessLabel {
-  const none: ProcessLabel = { container: "", exec: "" };
+/** Reads what init keeps as a label. Undefined for what no agent writes. */
+export function readLabel(text: string): ProcessLabel | undefined {
   try {
     const label = JSON.parse(text) as ProcessLabel | null;
-    return typeof label?.container === "string" && typeof label.exec === "string" ? label : none;
+    const names = Object.values(label?.streams ?? {});
+    const isLabel = typeof label?.container === "string" && typeof label.exec === "string";
+    return isLabel && names.every((name) => typeof name === "string") ? label : undefined;
   } catch {
-    return none;
+    return undefined;
   }
 }
 

@@ -63,7 +63,7 @@ async function lookAt(path: string, stat: Stats, known: KnownFiles): Promise<Cdi
   let found = before?.stamp === stamp ? before.found : undefined;
   if (found === undefined) {
     const text = read(path, stat);
-    found = await parse(path, text)
+    found = await parseCdi(path, text)
       .then(decodeCdiFile)
       .catch((error: Error) => error);
     known.set(path, { stamp, found });
@@ -97,7 +97,7 @@ function readUpTo(path: string, most: number): string {
   }
 }
 
-async function parse(path: string, text: string): Promise<unknown> {
+export async function parseCdi(path: string, text: string): Promise<unknown> {
   if (path.endsWith(".json")) return JSON.parse(text);
   // Loaded when there is such a file. Numbers like 0666 are octal in YAML 1.1, which those who write these files use.
   const yaml = await import("yaml");

@@ -22,6 +22,19 @@ test("a field `type` is `type_`, as in rules that were made for Kata's agent; a 
   expect(input.OCI.Linux.Namespaces[0]).toMatchObject({ Type: "ipc" });
 });
 
+test("a key of a map that objects have by themselves is seen like any other", () => {
+  const Annotations = Object.fromEntries([
+    ["__proto__", "x"],
+    ["constructor", "y"],
+  ]);
+  const bytes = CreateContainer.request.encode({ OCI: { Annotations } });
+  const input = JSON.parse(policyInput("CreateContainerRequest", CreateContainer.request.decode(bytes)));
+  expect(Object.entries(input.OCI.Annotations)).toEqual([
+    ["__proto__", "x"],
+    ["constructor", "y"],
+  ]);
+});
+
 test("CopyFile tells the kind of file and a link's target, and no bytes", () => {
   const request = { path: "/p", data: Buffer.from("../x"), file_mode: 0o120777, offset: 3 };
   const link = CopyFile.request.decode(CopyFile.request.encode(request));

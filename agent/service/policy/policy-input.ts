@@ -45,12 +45,12 @@ function plain(value: unknown): unknown {
 /** protobufjs keeps defaults on the prototype. A map, whose keys are the host's, is a plain object. */
 function ownAndDefault(value: object): Record<string, unknown> {
   const isMap = Object.getPrototypeOf(value) === Object.prototype;
-  const fields: Record<string, unknown> = {};
+  const fields: [string, unknown][] = [];
   for (const key in value) {
     const field = (value as Record<string, unknown>)[key];
-    if (typeof field !== "function") fields[isMap ? key : ruleName(key)] = field;
+    if (typeof field !== "function") fields.push([isMap ? key : ruleName(key), field]);
   }
-  return fields;
+  return Object.fromEntries(fields); // "__proto__" is a key like others
 }
 
 /** `type` is a word of Rust, which Kata's agent and so its rules can't have as a name. No other field of the contract is one. */

@@ -1,0 +1,28 @@
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildTargets, type Program } from "./engine/build-targets.ts";
+import { inputsOf, scriptTargets, searchTarget } from "./search-target.ts";
+import { targets } from "./targets/all.ts";
+
+/** For each target. Longer runs: `npm run fuzz`. */
+const SECONDS = 0.3;
+
+let program: Program;
+beforeAll(async () => {
+  program = await buildTargets();
+});
+afterAll(() => rmSync(dirname(program.path), { recursive: true }));
+
+describe("fuzzing of the TypeScript", { concurrent: true }, () => {
+  test.each(targets)("$name: $promise", async ({ name }) => {
+    const run = await searchTarget(program, name, { seconds: SECONDS });
+    expect(run.finding?.error, `input: ${run.file}`).toBeUndefined();
+    expect(run.inputs).toBeGreaterThanOrEqual(inputsOf(name).length);
+    expect(run.executions).toBeGreaterThan(run.inputs);
+  });
+});
+
+test("every target has a corpus", () => {
+  for (const name of scriptTargets) expect(inputsOf(name).length, name).toBeGreaterThan(0);
+});

@@ -1,0 +1,72 @@
+import { Duplex, Readable } from "node:stream";
+import { RpcError } from "../../../../host/client/rpc-error.ts";
+import { TtrpcClient } from "../../../../host/client/ttrpc-client.ts";
+import { Console } from "../../../../host/machine/console.ts";
+import { bootMarks, bootTimeline, timelineText } from "../../../../host/sandbox/boot-timeline.ts";
+import { ttrpc } from "../../../../proto/gen/messages.js";
+import { encodeHeader, FRAME_RESPONSE } from "../../../../proto/ttrpc-frame.ts";
+import { type FuzzTarget, promise, refuses } from "../target.ts";
+
+const reply = (streamId: number, message: Parameters<typeof ttrpc.Response.encode>[0]) => {
+  const body = ttrpc.Response.encode(message).finish(true);
+  return Buffer.concat([encodeHeader(body.length, { streamId, type: FRAME_RESPONSE, flags: 0 }), body]);
+};
+
+export const agentReplies: FuzzTarget = {
+  name: "agent-replies",
+  promise:
+    "a hostile guest's replies, log lines and console are answers, RpcErrors and lines without control characters; every call ends",
+  seeds: () => [
+    Buffer.concat([
+      Buffer.of(20),
+      reply(3, { payload: Buffer.of(10, 1, 97) }),
+      reply(1, { status: { code: 5, message: "not found" } }),
+    ]),
+    `\x05{"msg":"listening","marks":{"init":1,"agent":2,"loaded":3,"listening":4}}\r\n\x1b[31mKernel panic\x1b[0m\n`,
+  ],
+  words: ['"msg":"listening"', '"marks":{', "\x1b[", "\r\n", "Kernel panic"],
+  async run(input) {
+    const size = Math.max(input[0] ?? 1, 1);
+    const bytes = input.subarray(1);
+    const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+      bytes.subarray(at * size, (at + 1) * size),
+    );
+    await Promise.all([talk(pieces), show(pieces)]);
+    for (const line of bytes.toString("utf8").split("\n")) {
+      const marks = bootMarks(line);
+      if (marks !== undefined)
+        promise(
+          timelineText(bootTimeline({ qemu: 0, ready: 5 } as never, 6, marks)).startsWith("QEMU"),
+          "a timeline is a line",
+        );
+    }
+  },
+};
+
+async function talk(pieces: readonly Buffer[]): Promise<void> {
+  const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  const client = new TtrpcClient(stream);
+  const calls = ["A", "B"].map((method) => client.call("s", method, Buffer.alloc(0)).catch((error: unknown) => error));
+  for (const piece of pieces) stream.push(Buffer.from(piece));
+  stream.push(null);
+  for (const answer of await Promise.all(calls)) if (!(answer instanceof Uint8Array)) oneOfOurs(answer);
+  await client.closed;
+}
+
+/** A message of the guest may be of more than one line: whoever prints it cuts it. */
+function oneOfOurs(error: unknown): void {
+  if (!(error instanceof RpcError)) throw error;
+  refuses(new RpcError(error.code, ""), RpcError);
+}
+
+async function show(pieces: readonly Buffer[]): Promise<void> {
+  const shown = new Console({ lines: 100 });
+  const stream = Readable.from(pieces, { objectMode: false });
+  shown.read(stream);
+  await new Promise((resolve) => stream.once("close", resolve));
+  for (const line of shown.lastWords()) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    promise(!/[\x00-\x08\x0b-\x1f\x7f]/.test(line), "a line has nothing that a terminal obeys");
+    promise(line.length <= 4096, "a line has an end");
+  }
+}

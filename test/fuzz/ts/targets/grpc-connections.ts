@@ -1,0 +1,98 @@
+import { createJournalMemory, journalIn } from "../../../../agent/kernel/journal.ts";
+import type { Handler, ServiceTable } from "../../../../agent/service/dispatch.ts";
+import { BodyRoom } from "../../../../agent/transport/body-room.ts";
+import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
+import { type FuzzTarget, promise } from "../target.ts";
+import { playedWire } from "./played-wire.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+const { calls } = journalIn(createJournalMemory());
+const ROOM = 64 << 20;
+const handlers: Readonly<Record<string, Handler>> = {
+  e: async (payload) => Buffer.from(payload),
+  w: (_, { signal }) => untilAborted(signal),
+};
+const table: ServiceTable = {
+  find: (service, method) => (service === "s" ? (handlers[method] ?? "no-method") : "no-service"),
+  mayRepeat: () => false,
+  *list() {
+    for (const method of Object.keys(handlers)) yield { service: "s", method };
+  },
+};
+
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+/** Header fields that no table keeps. */
+function headers(path: string, more: readonly (readonly [string, string])[] = []): Buffer {
+  const usual = [
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":path", path],
+    [":authority", "x"],
+    ["te", "trailers"],
+    ["content-type", "application/grpc"],
+  ] as const;
+  const word = (text: string) => Buffer.concat([Buffer.of(text.length), Buffer.from(text)]);
+  return Buffer.concat(
+    [...usual, ...more].map(([name, value]) => Buffer.concat([Buffer.of(0), word(name), word(value)])),
+  );
+}
+const SETTINGS = frame(4, 0, 0, Buffer.alloc(0));
+const message = Buffer.of(0, 0, 0, 0, 3, 10, 1, 97);
+
+/** The first byte is the size of pieces; the preface of HTTP/2 is put before the others. */
+export const grpcConnections: FuzzTarget = {
+  name: "grpc-connections",
+  promise:
+    "a gRPC connection of any frames leaves nothing behind: no room, no descriptor, no error that nobody catches",
+  seeds: () => [
+    Buffer.concat([Buffer.of(255), SETTINGS, frame(1, 4, 1, headers("/s/e")), frame(0, 1, 1, message)]),
+    Buffer.concat([
+      Buffer.of(40),
+      SETTINGS,
+      frame(
+        1,
+        4,
+        1,
+        headers("/s/w", [
+          ["grpc-timeout", "1m"],
+          ["x-bin", "AAAA"],
+        ]),
+      ),
+      frame(0, 1, 1, message),
+      frame(3, 0, 1, Buffer.alloc(4)),
+    ]),
+    Buffer.concat([
+      Buffer.of(9),
+      SETTINGS,
+      frame(1, 5, 1, headers("/s/n")),
+      frame(6, 0, 0, Buffer.alloc(8)),
+      frame(8, 0, 0, Buffer.of(0, 0, 1, 0)),
+      frame(7, 0, 0, Buffer.alloc(8)),
+    ]),
+  ],
+  words: [":path", "grpc-timeout", "grpc-encoding", "gzip", "/s/e", "content-type", "\0\0\0"],
+  async run(input) {
+    const wire = playedWire(Buffer.concat([PREFACE, input.subarray(1)]), Math.max(input[0] ?? 1, 8));
+    const room = new BodyRoom(ROOM, () => undefined);
+    const init = { deposit: () => undefined, withdraw: () => undefined };
+    const server = new RpcServer({ sys: wire.sys, init, journal: calls }, table, { room });
+    const connection = server.accept(7);
+    promise(connection !== undefined, "it is accepted");
+    await wire.done;
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    connection.destroy();
+    await connection.closed;
+    // Handlers that wait are told, and give their room back as they return.
+    for (let turn = 0; turn < 50 && room.left !== ROOM; turn++) await new Promise(setImmediate);
+    promise(wire.closed === 1, `the descriptor is closed ${wire.closed} times`);
+    promise(room.left === ROOM, `${ROOM - room.left} bytes of room are left behind`);
+  },
+};

@@ -1,0 +1,95 @@
+import { AgentError } from "../../../../agent/kernel/error.ts";
+import type { RegistryClient } from "../../../../agent/storage/image/registry-client.ts";
+import { registryStore } from "../../../../agent/storage/image/registry-store.ts";
+import type { BlobStore } from "../../../../image/blob-store.ts";
+import { digestOf } from "../../../../image/digest.ts";
+import { ImageError } from "../../../../image/image-error.ts";
+import { readStoredImage } from "../../../../image/read-image.ts";
+import { type FuzzTarget, promise, refuses } from "../target.ts";
+
+const PLATFORM = { os: "linux", architecture: "amd64" };
+const CONFIG =
+  '{"os":"linux","architecture":"amd64","config":{"Env":["A=b"],"Cmd":["sh"],"User":"1:1","WorkingDir":"/"},"rootfs":{"diff_ids":["$0"]}}';
+const MANIFEST =
+  '{"config":{"digest":"$0"},"layers":[{"digest":"$0","mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","size":5}]}';
+const INDEX =
+  '{"manifests":[{"digest":"$1","platform":{"os":"linux","architecture":"amd64"},"annotations":{"org.opencontainers.image.ref.name":"x"}}]}';
+
+/** Documents by lines; "$N" in one is the digest of the N-th, and the last is index.json, or manifest.json after a space. */
+export const images: FuzzTarget = {
+  name: "images",
+  promise:
+    "manifests, indexes and configurations, from a layout and from a registry, are an image with whole digests or refused by one line",
+  seeds: () => [
+    [CONFIG, MANIFEST, INDEX].join("\n"),
+    [CONFIG, MANIFEST, '{"manifests":[{"digest":"$1"}]}', '{"manifests":[{"digest":"$2"}]}'].join("\n"),
+    [CONFIG, ' [{"Config":"$0.json","RepoTags":["x"],"Layers":["a"]}]'].join("\n"),
+  ],
+  words: [
+    '"$0"',
+    '"$1"',
+    '"manifests":',
+    '"platform":{',
+    '"annotations":{',
+    "null",
+    "[]",
+    "{}",
+    "sha256:",
+    '"size":',
+    "-1",
+    "1e400",
+  ],
+  async run(input) {
+    const blobs = new Map<string, Buffer>();
+    const digests: string[] = [];
+    let last = "";
+    for (const line of input.toString("utf8").split("\n").slice(0, 16)) {
+      last = line.replaceAll(/\$(\d)/g, (_, at: string) => digests[Number(at)] ?? "sha256:");
+      const bytes = Buffer.from(last);
+      digests.push(digestOf(bytes));
+      blobs.set(digestOf(bytes).slice(7), bytes);
+    }
+    const [name, text] = last.startsWith(" ") ? ["manifest.json", last.slice(1)] : ["index.json", last];
+    const find = (path: string) =>
+      path === name ? Buffer.from(text) : blobs.get(path.replace(/^.*\/|\.json$|^sha256:/g, ""));
+    const store: BlobStore = {
+      size: async (path) => find(path)?.length,
+      async *read(path) {
+        yield find(path) ?? Buffer.alloc(0);
+      },
+      close: async () => undefined,
+    };
+    await read(store);
+    const client = {
+      get: async (path: string) => answer(path.startsWith("manifests/r") ? Buffer.from(text) : find(path)),
+      close: () => undefined,
+    };
+    await read(
+      registryStore(client as unknown as RegistryClient, { text: "x", registry: "r", repository: "x", reference: "r" }),
+    );
+  },
+};
+
+async function* answer(bytes: Buffer | undefined): AsyncGenerator<Buffer> {
+  if (bytes === undefined) throw new AgentError("not-found", "404");
+  yield bytes;
+}
+
+async function read(store: BlobStore): Promise<void> {
+  try {
+    const image = await readStoredImage(store, "fuzz", { platform: PLATFORM });
+    promise(/^sha256:[0-9a-f]{64}$/.test(image.digest) || image.digest === "undefined", `the digest ${image.digest}`);
+    for (const layer of image.layers) {
+      promise(Number.isSafeInteger(layer.size) && layer.size >= 0, "a layer has a size");
+      for await (const _ of layer.open()) if (Date.now() < 0) break;
+    }
+  } catch (error) {
+    readError(error);
+  }
+}
+
+function readError(error: unknown): void {
+  // What streams say of a layer is told by who applies it.
+  const isOfStream = error instanceof Error && "code" in error && !(error instanceof TypeError);
+  if (!isOfStream) refuses(error, ImageError, AgentError);
+}

@@ -1,0 +1,48 @@
+import type { WireSys } from "../../../../agent/transport/wire.ts";
+
+export interface PlayedWire {
+  readonly sys: WireSys;
+  /** Resolves when all bytes are read, or the descriptor isn't watched any more. */
+  readonly done: Promise<void>;
+  readonly written: Buffer[];
+  /** How often it was closed. */
+  closed: number;
+}
+
+/** A descriptor that gives bytes in pieces, and takes four times as many of what is written at a time. */
+export function playedWire(bytes: Buffer, size: number): PlayedWire {
+  const { promise: done, resolve } = Promise.withResolvers<void>();
+  let [at, watched] = [0, 0];
+  const sys: WireSys = {
+    read(_, into) {
+      const piece = bytes.subarray(at, at + Math.min(size, into.length));
+      if (piece.length === 0) return -1;
+      into.set(piece);
+      at += piece.length;
+      return piece.length;
+    },
+    write(_, from) {
+      const count = Math.min(from.length, size * 4);
+      wire.written.push(Buffer.from(from.subarray(0, count)));
+      return count;
+    },
+    poll: async () => undefined,
+    close: () => void wire.closed++,
+    setNonBlocking: () => undefined,
+    endConnection: () => undefined,
+    watch(_, onReady) {
+      const own = ++watched;
+      const next = () => {
+        if (watched !== own || wire.closed > 0 || at >= bytes.length) return resolve();
+        onReady();
+        queueMicrotask(next);
+      };
+      queueMicrotask(next);
+      return () => {
+        if (watched === own) watched++;
+      };
+    },
+  };
+  const wire: PlayedWire = { done, closed: 0, written: [], sys };
+  return wire;
+}

@@ -1,0 +1,65 @@
+import { cgroupPath } from "../../../../agent/container/cgroup/cgroup-path.ts";
+import { deviceFilter } from "../../../../agent/container/cgroup/device-filter.ts";
+import { deviceRules } from "../../../../agent/container/cgroup/device-rules.ts";
+import { withPrivilegedDevices } from "../../../../agent/container/cgroup/privileged-devices.ts";
+import { checkSpec } from "../../../../agent/container/check-spec.ts";
+import { compileCreate } from "../../../../agent/container/compile-create.ts";
+import { describeSeccomp } from "../../../../agent/container/seccomp/describe-seccomp.ts";
+import type { Spec } from "../../../../agent/container/spec.ts";
+import { AgentError } from "../../../../agent/kernel/error.ts";
+import { encodePlan } from "../../../../agent/kernel/plan-encode.ts";
+import { toSpec } from "../../../../agent/service/oci-spec.ts";
+import { codec, DecodeError } from "../../../../proto/codec.ts";
+import { grpc } from "../../../../proto/gen/messages.js";
+import { type FuzzTarget, promise, refuses } from "../target.ts";
+import { seedSpec } from "./seed-spec.ts";
+
+const spec = codec("grpc.Spec", grpc.Spec);
+
+export const specs: FuzzTarget = {
+  name: "specs",
+  promise:
+    "bytes of a spec are refused by one line, or become a plan that init can read, whose cgroup is below the root of all",
+  seeds: () => {
+    const { Seccomp: _, UIDMappings: _u, GIDMappings: _g, ...linux } = seedSpec.Linux;
+    const Namespaces = linux.Namespaces.filter(({ Type }) => Type !== "user");
+    return [spec.encode(seedSpec), spec.encode({ ...seedSpec, Linux: { ...linux, Namespaces } })];
+  },
+  maxLength: 8192,
+  run(input) {
+    let checked: Spec;
+    try {
+      checked = withPrivilegedDevices(toSpec(spec.decode(input)));
+      checkSpec(checked);
+    } catch (error) {
+      refuses(error, AgentError, DecodeError);
+      return;
+    }
+    try {
+      if (checked.linux.seccomp !== undefined) {
+        const { text, fields } = describeSeccomp(checked.linux.seccomp);
+        promise(text.split("\n").length === fields.length + 1, "a line of the filter is a line, and has its field");
+      }
+    } catch (error) {
+      refuses(error, AgentError);
+    }
+    try {
+      const path = cgroupPath(checked.linux.cgroupsPath, "c");
+      promise(!path.split("/").includes(".."), "the cgroup has no ..");
+    } catch (error) {
+      refuses(error, AgentError);
+    }
+    const filter = deviceFilter(deviceRules(checked.linux));
+    promise(filter.length % 8 === 0 && filter.length <= 8 * 4096, `a device filter of ${filter.length} bytes`);
+    try {
+      const plan = compileCreate(checked, {
+        env: checked.process.env,
+        hasLabel: { apparmor: true, selinux: true },
+        seccomp: undefined,
+      } as never);
+      encodePlan(plan.steps.map(({ op }) => op));
+    } catch (error) {
+      refuses(error, AgentError);
+    }
+  },
+};
