@@ -40,7 +40,13 @@ export function restoreContainers(
     const first = restoreProcess(kernel, init, true);
     const { id, spec, cgroup } = record;
     try {
-      const container = Container.restore(kernel, { id, spec, cgroup, pipeSize, births: births(id) }, first, execs, record.held);
+      const container = Container.restore(
+        kernel,
+        { id, spec, cgroup, pipeSize, births: births(id) },
+        first,
+        execs,
+        record.held,
+      );
       restored.push({ record, container });
     } catch {
       for (const process of [first, ...execs]) process.destroy();
