@@ -20,8 +20,8 @@ const AGAIN_MS = 50;
 const SMALL: TreeLimits = { files: 16, bytes: 1 << 20 };
 /** What a copy may grow to. */
 const GROWN: TreeLimits = { files: 1024, bytes: 4 << 20 };
-/** Old and new version side by side. */
-const TMPFS = "size=10m,mode=0755";
+/** Old and new version side by side. The next agent reads the names of all, also of what containers have put there. */
+const TMPFS = "size=10m,nr_inodes=16k,mode=0755";
 
 /**
  * A directory on the share whose changes programs are to notice, which a share does not report: a copy in memory that
