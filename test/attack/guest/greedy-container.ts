@@ -32,6 +32,8 @@ export async function startGreedy(pod: Pod, rootfs: string, attack: Attack): Pro
   const { Process, Linux, Mounts } = ociSpec(rootfs, []);
   const caps = attack.inUser ? ["CAP_SYS_ADMIN"] : [];
   const Namespaces = [...(Linux?.Namespaces ?? []), ...(attack.inUser ? [{ Type: "user" }] : []), { Type: "cgroup" }];
+  // Namespaces of a host have no memory controller of their own.
+  const Resources = pod.machine.real ? { Memory: { Limit: 64 * MIB } } : {};
   const mappings = attack.inUser ? { UIDMappings: MAP, GIDMappings: MAP } : {};
   const id = await pod.start([], {
     Process: {
@@ -41,7 +43,7 @@ export async function startGreedy(pod: Pod, rootfs: string, attack: Attack): Pro
     },
     Root: { Path: rootfs },
     Mounts: [...(Mounts ?? []), ...(attack.mounts ?? [])],
-    Linux: { ...Linux, ...mappings, Namespaces, Resources: { Memory: { Limit: 64 * MIB } } },
+    Linux: { ...Linux, ...mappings, Namespaces, Resources },
   });
   const { resource, workers = 1, most = Number.MAX_SAFE_INTEGER, directory = "/dev/shm" } = attack;
   const exec_id = await pod.exec(id, ["hog", resource, String(workers), String(most), directory]);
