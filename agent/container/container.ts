@@ -6,7 +6,8 @@ import { Lock } from "../kernel/lock.ts";
 import { step } from "../kernel/step.ts";
 import { until } from "../kernel/until.ts";
 import { killCgroup } from "./cgroup/cgroup.ts";
-import { isFrozen, setFrozen } from "./cgroup/cgroup-freeze.ts";
+import { isFrozen } from "./cgroup/cgroup-freeze.ts";
+import { Freezer } from "./cgroup/freezer.ts";
 import { hasUserNamespace } from "./compile-exec.ts";
 import { openForReading } from "./inside.ts";
 import type { Births, ContainerOptions, Maker } from "./maker.ts";
@@ -31,8 +32,8 @@ export class Container {
   readonly #kernel: Kernel;
   readonly #maker: Maker;
   readonly #lock = new Lock();
-  /** Of its cgroup.freeze: a pause and those who hold it still change that one after the other. */
-  readonly #freezing = new Lock();
+  /** Of its processes, for a pause and for a TraceGuard. */
+  readonly freezer: Freezer;
   readonly #execs = new Map<string, Process>();
   /** Execs that have not executed yet, by id. */
   readonly #launching = new Map<string, Promise<Process>>();
@@ -54,6 +55,7 @@ export class Container {
     this.id = options.id;
     this.spec = options.spec;
     this.cgroup = options.cgroup;
+    this.freezer = new Freezer(kernel.files, options.cgroup);
     this.#maker = maker;
     this.#init = init;
     this.#births = options.births;
@@ -118,7 +120,7 @@ export class Container {
       try {
         // Else their callers would wait until somebody resumes it.
         await until(Promise.allSettled(this.#launching.values()), signal);
-        await this.#setFrozen(true, signal);
+        await this.freezer.set(true, signal);
       } catch (error) {
         this.#paused = false;
         throw this.#removedOr(error);
@@ -131,65 +133,12 @@ export class Container {
     return this.#lock.run(async () => {
       if (!this.#paused) throw this.#wrongState("resume");
       try {
-        await this.#setFrozen(false, signal);
+        await this.freezer.set(false, signal);
       } catch (error) {
         throw this.#removedOr(error);
       }
       this.#paused = false;
     });
-  }
-
-  #setFrozen(frozen: boolean, signal: AbortSignal): Promise<void> {
-    const turn = this.#freezing.run(() => setFrozen(this.#kernel.files, this.cgroup, frozen, signal));
-    return until(turn, signal);
-  }
-
-  /**
-   * Freezes its processes until the returned function is called; that resolves when they run again. A pause or a resume waits
-   * meanwhile; what is paused already stays so. `note` is told before they are frozen and when they run again. Rejects when they
-   * don't stand still in time, and when `signal` aborts.
-   */
-  async hold(note: (held: boolean) => void, signal: AbortSignal): Promise<() => Promise<void>> {
-    const { files } = this.#kernel;
-    const still = Promise.withResolvers<void>();
-    const over = Promise.withResolvers<void>();
-    const done = this.#freezing.run(async () => {
-      const freezes = files.exists(this.cgroup) && !isFrozen(files, this.cgroup);
-      if (freezes) note(true);
-      try {
-        if (freezes) await setFrozen(files, this.cgroup, true, signal);
-        still.resolve();
-        await over.promise;
-      } finally {
-        if (freezes) await this.#thaw(note);
-      }
-    });
-    done.catch(still.reject);
-    try {
-      await until(still.promise, signal);
-    } catch (error) {
-      over.resolve();
-      throw error;
-    }
-    return () => {
-      over.resolve();
-      return done;
-    };
-  }
-
-  /** Ends what an agent before held still and did not live to let go. */
-  letGo(note: (held: boolean) => void): Promise<void> {
-    return this.#freezing.run(() => this.#thaw(note));
-  }
-
-  async #thaw(note: (held: boolean) => void): Promise<void> {
-    const { files } = this.#kernel;
-    try {
-      await setFrozen(files, this.cgroup, false);
-    } catch (error) {
-      if (files.exists(this.cgroup)) throw error;
-    }
-    note(false);
   }
 
   /** Releases the init process; resolves when its execve has succeeded. */

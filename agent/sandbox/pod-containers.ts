@@ -115,7 +115,7 @@ export class PodContainers {
   #letGo(restored: readonly RestoredContainer[]): Promise<unknown> {
     const held = restored.filter(({ record }) => record.held === true);
     return Promise.allSettled(
-      held.map(({ container }) => container.letGo((is) => this.#changeRecord(container.id, { held: is }))),
+      held.map(({ container }) => container.freezer.letGo((is) => this.#changeRecord(container.id, { held: is }))),
     );
   }
 

@@ -5,18 +5,23 @@ import { AgentError } from "../kernel/error.ts";
 import { isIn } from "./may-be-traced.ts";
 import type { ContainerRecord } from "./state.ts";
 
+/** Of a container, what decides whether it is frozen. */
+export type Guarded = Pick<Container, "id" | "cgroup" | "traces" | "pidNamespace" | "exposed"> & {
+  readonly freezer: Pick<Container["freezer"], "hold">;
+};
+
 /**
  * Keeps the containers of a pod from tracing a process that is made in their pid namespace: until its plan, or another runtime,
  * is done with it, it has capabilities that its container will not have. Those that may trace are frozen meanwhile.
  */
 export class TraceGuard {
-  readonly #containers: () => readonly Container[];
+  readonly #containers: () => readonly Guarded[];
   readonly #note: (id: string, held: boolean) => void;
   /** Creations in a pid namespace that others live in, at work. */
   readonly #creations = new Set<Promise<unknown>>();
 
   /** `note` keeps for the next agent who is frozen. */
-  constructor(containers: () => readonly Container[], note: (id: string, held: boolean) => void) {
+  constructor(containers: () => readonly Guarded[], note: (id: string, held: boolean) => void) {
     this.#containers = containers;
     this.#note = note;
   }
@@ -28,7 +33,11 @@ export class TraceGuard {
   }
 
   /** Runs the creation of a container's first process. */
-  create<T>({ id, spec, cgroup }: ContainerRecord, create: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  create<T>(
+    { id, spec, cgroup }: Pick<ContainerRecord, "id" | "spec" | "cgroup">,
+    create: () => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
     const { pidPath } = sortNamespaces(spec.linux.namespaces);
     const namespace = pidPath === undefined ? undefined : inodeOf(pidPath);
     if (namespace === undefined) return create();
@@ -42,7 +51,7 @@ export class TraceGuard {
   async #whileHeld<T>(
     id: string,
     cgroup: string,
-    tracers: readonly Container[],
+    tracers: readonly Guarded[],
     create: () => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
@@ -58,11 +67,12 @@ export class TraceGuard {
             ? cause
             : new AgentError("internal", `${what} does not stand still: ${cause.message}`, { cause });
         };
-        held.push(await tracer.hold((is) => this.#note(tracer.id, is), signal).catch(failed));
+        held.push(await tracer.freezer.hold((is) => this.#note(tracer.id, is), signal).catch(failed));
       }
       return await create();
     } finally {
-      await Promise.all(held.map((letGo) => letGo()));
+      // The creation is over, whatever comes of that; the kernel has been asked to let them run.
+      await Promise.allSettled(held.map((letGo) => letGo()));
     }
   }
 }

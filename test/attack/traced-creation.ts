@@ -28,18 +28,21 @@ export function tracedCreation(machine: () => Machine, runtimes: readonly string
     const Annotations: Record<string, string> = runtime === "guestd" ? {} : { "guestd.runtime": runtime };
 
     it("is no way to root while it is created, nor by its hooks", async () => {
-      const hook = { Path: "/bin/sleep", Args: ["sleep", "0.05"], Timeout: 10 };
+      const hook = { Path: "/bin/sh", Args: ["sh", "-c", "sleep 0.05"], Env: ["PATH=/usr/bin:/bin"], Timeout: 10 };
       const Hooks = { CreateRuntime: [hook], CreateContainer: [hook] };
       const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations, Hooks });
+      const made: string[] = [];
       const printed = await whileInjecting(pod, "tracer", UNSHARE, async () => {
         for (let count = 0; count < CREATIONS; count++) {
           const container_id = `${runtime}-${count}`;
-          await pod.client.agent.createContainer({ container_id, OCI, sandbox_pidns: true }).catch(oneLine);
+          const creating = pod.client.agent.createContainer({ container_id, OCI, sandbox_pidns: true });
+          await creating.then(() => made.push(container_id), oneLine);
           await pod.client.agent.startContainer({ container_id }).catch(oneLine);
           await pod.remove(container_id).catch(oneLine);
         }
       });
       expect(printed).toMatch(/injected \d+, succeeded 0\n$/);
+      expect(made).not.toEqual([]);
     });
 
     it("is no way to root by execs", async () => {

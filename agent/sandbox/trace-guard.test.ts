@@ -1,0 +1,82 @@
+import { statSync } from "node:fs";
+import { expect, test } from "vitest";
+import { testSpec } from "../container/test-spec.ts";
+import { type Guarded, TraceGuard } from "./trace-guard.ts";
+
+const OWN = "/proc/self/ns/pid";
+const { ino } = statSync(OWN);
+const never = new AbortController().signal;
+
+/** A guard of these containers, and what happens in their order. */
+function guardOf(...containers: (Partial<Guarded> & { readonly id: string })[]) {
+  const events: string[] = [];
+  const all = containers.map((its) => ({
+    ...{ cgroup: `/sys/fs/cgroup/${its.id}`, traces: true, pidNamespace: ino, exposed: [] },
+    freezer: {
+      hold: async () => {
+        events.push(`hold ${its.id}`);
+        return async () => void events.push(`let ${its.id} go`);
+      },
+    },
+    ...its,
+  }));
+  return {
+    events,
+    guard: new TraceGuard(
+      () => all,
+      () => {},
+    ),
+  };
+}
+
+function record(path = OWN, cgroup = "/sys/fs/cgroup/new") {
+  const spec = testSpec();
+  return { id: "new", cgroup, spec: { ...spec, linux: { ...spec.linux, namespaces: [{ type: "pid", path }] } } };
+}
+
+test("containers that may trace in the pid namespace are held while another is created, in vain too", async () => {
+  const { guard, events } = guardOf(
+    { id: "tracer" },
+    { id: "plain", traces: false },
+    { id: "elsewhere", pidNamespace: ino + 1 },
+    { id: "unknown", pidNamespace: undefined },
+  );
+  const held = ["hold tracer", "hold unknown"];
+  await guard.create(record(), async () => void events.push("create"), never);
+  expect(events.splice(0)).toEqual([...held, "create", "let tracer go", "let unknown go"]);
+  const failing = guard.create(record(), () => Promise.reject(new Error("no")), never);
+  await expect(failing).rejects.toThrow("no");
+  expect(events).toEqual([...held, "let tracer go", "let unknown go"]);
+});
+
+test("a container with a pid namespace of its own holds nobody", async () => {
+  const { guard, events } = guardOf({ id: "tracer" });
+  expect(await guard.create(record(""), async () => "made", never)).toBe("made");
+  expect(events).toEqual([]);
+});
+
+test("a tracer that can't be held fails the creation, and its name is told", async () => {
+  const hold = () => Promise.reject(new Error("the kernel did not within 10000 ms"));
+  const stuck = guardOf({ id: "first" }, { id: "stuck", freezer: { hold } });
+  await expect(stuck.guard.create(record(), async () => "made", never)).rejects.toThrow(
+    "create container new: container stuck may trace it in their pid namespace, and does not stand still: the kernel did not",
+  );
+  expect(stuck.events).toEqual(["hold first", "let first go"]);
+  const around = guardOf({ id: "around" });
+  const below = around.guard.create(record(OWN, "/sys/fs/cgroup/around/new"), async () => "made", never);
+  await expect(below).rejects.toThrow("has its cgroup below its own; give it another cgroupsPath");
+});
+
+test("who begins to trace waits for creations and execs that began before", async () => {
+  const exec = Promise.withResolvers<void>();
+  const creation = Promise.withResolvers<void>();
+  const { guard } = guardOf({ id: "plain", traces: false, exposed: [exec.promise] });
+  const creating = guard.create(record(), () => creation.promise, never);
+  let settled = false;
+  const waiting = guard.settled().then(() => (settled = true));
+  exec.resolve();
+  await new Promise(setImmediate);
+  expect(settled).toBe(false);
+  creation.resolve();
+  await Promise.all([creating, waiting]);
+});
