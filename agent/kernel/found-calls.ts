@@ -73,7 +73,7 @@ export function findCalls(memory: CallMemory): Found {
 function foundCall(memory: CallMemory, place: number): FoundCall {
   return {
     place,
-    streamId: memory.call(place, CALL.streamId),
+    streamId: memory.call(place, CALL.streamId) >>> 0, // the words are signed
     deadline: memory.deadline(place),
     answered: memory.call(place, CALL.state) === ANSWERED && memory.call(place, CALL.length) > 0,
     body: memory.body(place),

@@ -91,6 +91,15 @@ it.each([-1, 4097, 2 ** 31 - 1])("takes %i used places for as many as there can 
   expect(calls.openCall(index, 1, Buffer.from("x"), 0)).toBe(0);
 });
 
+it("has the id of a stream as it was, of 32 bits", () => {
+  const memory = createJournalMemory();
+  const { calls } = journalIn(memory);
+  const { index = -1 } = calls.openConnection(undefined) ?? {};
+  for (const id of [1, 0x7fffffff, 0x80000001, 0xffffffff]) calls.openCall(index, id, Buffer.from("x"), 0);
+  const [found] = journalIn(memory).calls.found;
+  expect(found?.calls.map(({ streamId }) => streamId)).toEqual([1, 0x7fffffff, 0x80000001, 0xffffffff]);
+});
+
 it("takes a read of fewer than no bytes for one of none", () => {
   const memory = createJournalMemory();
   const words = new CallMemory(memory, 64, () => true);

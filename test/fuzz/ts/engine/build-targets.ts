@@ -7,7 +7,8 @@ import { instrument } from "./instrument.ts";
 const repository = join(import.meta.dirname, "../../../..");
 const PLAYED_HTTP = join(import.meta.dirname, "../targets/played-http.ts");
 /** What is counted: our code and the parsers that it uses. Not the fuzzer and its targets. */
-const COUNTED = /^(?:(?:agent|proto|image|host|rootfs-builder)\/|node_modules\/(?:tar-stream|yaml|protobufjs)\/)/;
+const COUNTED =
+  /^(?:(?:agent|proto|image|host|rootfs-builder)\/|node_modules\/(?:tar-stream|yaml|protobufjs|@grpc\/grpc-js)\/)/;
 
 export interface Program {
   readonly path: string;

@@ -16,6 +16,7 @@ import { procTexts } from "./proc-texts.ts";
 import { registryAnswers } from "./registry-answers.ts";
 import { registryHttp } from "./registry-http.ts";
 import { requests } from "./requests.ts";
+import { resumptions } from "./resumptions.ts";
 import { specs } from "./specs.ts";
 import { states } from "./states.ts";
 import { storages } from "./storages.ts";
@@ -26,5 +27,5 @@ export const targets: readonly FuzzTarget[] = [
   ...[ttrpcFrames, connections, grpcConnections, grpcRequests, messages, requests, specs, storages],
   ...[layers, images, registryAnswers, registryHttp, archives, inspections],
   ...[options, uevents, cdiFiles, procTexts],
-  ...[initMessages, states, journals, agentReplies],
+  ...[initMessages, states, journals, resumptions, agentReplies],
 ];

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { createJournalMemory, journalIn } from "../../../../agent/kernel/journal.ts";
 import type { Handler, ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
@@ -47,6 +48,8 @@ function headers(path: string, more: readonly (readonly [string, string])[] = []
 const SETTINGS = frame(4, 0, 0, Buffer.alloc(0));
 const message = Buffer.of(0, 0, 0, 0, 3, 10, 1, 97);
 
+const packed = gzipSync(message.subarray(5));
+
 /** The first byte is the size of pieces; the preface of HTTP/2 is put before the others. */
 export const grpcConnections: FuzzTarget = {
   name: "grpc-connections",
@@ -76,6 +79,15 @@ export const grpcConnections: FuzzTarget = {
       frame(6, 0, 0, Buffer.alloc(8)),
       frame(8, 0, 0, Buffer.of(0, 0, 1, 0)),
       frame(7, 0, 0, Buffer.alloc(8)),
+    ]),
+    Buffer.concat([
+      Buffer.of(90),
+      SETTINGS,
+      frame(1, 4, 1, headers("/s/e", [["grpc-encoding", "gzip"]])),
+      frame(0, 1, 1, Buffer.concat([Buffer.of(1, 0, 0, 0, packed.length), packed])),
+      frame(1, 5, 3, headers("/s/e", [["grpc-timeout", "9S"]])),
+      frame(1, 4, 5, headers("/s/w")),
+      frame(0, 1, 5, message),
     ]),
   ],
   words: [":path", "grpc-timeout", "grpc-encoding", "gzip", "/s/e", "content-type", "\0\0\0"],

@@ -1,0 +1,55 @@
+import { AgentError } from "../../../../agent/kernel/error.ts";
+import type { Fd } from "../../../../agent/kernel/kernel.ts";
+import type { ServiceTable } from "../../../../agent/service/dispatch.ts";
+import { BodyRoom } from "../../../../agent/transport/body-room.ts";
+import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
+import type { WireSys } from "../../../../agent/transport/wire.ts";
+import { type FuzzTarget, promise } from "../target.ts";
+import { journalSeeds, leaveJournal } from "./left-journal.ts";
+
+const ROOM = 1 << 20;
+/** What init kept: connections by their numbers, and something else. */
+const DEPOSITS: ReadonlyMap<string, Fd> = new Map([
+  ["conn:1", 1001],
+  ["conn:3", 1003],
+  ["conn:x", 1009],
+  ["passfd:5:1", 1005],
+]);
+const table: ServiceTable = {
+  find: (service) => (service === "" ? "no-service" : async (payload) => Buffer.from(payload)),
+  mayRepeat: (_service, method) => method.length % 2 === 0,
+  *list() {},
+};
+
+export const resumptions: FuzzTarget = {
+  name: "resumptions",
+  promise:
+    "whatever an agent before left in the journal, its connections go on or are closed, each once, and no room is kept",
+  seeds: journalSeeds,
+  async run(input) {
+    const { calls } = leaveJournal(input);
+    const closed: Fd[] = [];
+    const sys: WireSys = {
+      read: () => -1,
+      write: (_, from) => from.length,
+      poll: async () => undefined,
+      close: (fd) => void closed.push(fd),
+      setNonBlocking: () => undefined,
+      endConnection: () => undefined,
+      watch: () => () => undefined,
+    };
+    const room = new BodyRoom(ROOM, () => undefined);
+    const init = { deposit: () => undefined, withdraw: () => undefined };
+    const server = new RpcServer({ sys, init, journal: calls, loadGrpc: unloaded }, table, { room });
+    server.resume(DEPOSITS, Promise.resolve());
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    server.destroy();
+    for (let turn = 0; turn < 50 && room.left !== ROOM; turn++) await new Promise(setImmediate);
+    promise(closed.toSorted().join() === "1001,1003,1009", `descriptors are closed: ${closed.join()}`);
+    promise(room.left === ROOM, `${ROOM - room.left} bytes of room are left behind`);
+  },
+};
+
+function unloaded(): never {
+  throw new AgentError("internal", "a connection that was kept is ttRPC's");
+}
