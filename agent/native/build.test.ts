@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { buildPause, buildSeccomp, buildSys } from "./build.ts";
+import { buildFaultySys, buildPause, buildSeccomp, buildSys } from "./build.ts";
 
 const output = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: "utf8" });
 
@@ -22,6 +22,23 @@ test.each(addons)("%s exports its registration alone, and needs nothing but the 
   expect(defined.trim().split("\n").sort()).toEqual(["napi_register_module_v1", "node_api_module_get_api_version_v1"]);
   const needed = output("readelf", "-d", path).match(/NEEDED.*\[(.*)\]/g) ?? [];
   expect(needed.map((line) => line.replace(/.*\[(.*)\]/, "$1"))).toEqual(["libc.so.6"]);
+});
+
+test("only the addon for tests can be made to fail", () => {
+  const [ships, faulty] = [buildSys(), buildFaultySys()].map((path) => readFileSync(path).includes("GUESTD_FAULTS"));
+  expect([ships, faulty]).toEqual([false, true]);
+});
+
+test("every system call of the addon goes through the one that can fail", () => {
+  const undefinedIn = (path: string) =>
+    output("nm", "-D", "--undefined-only", "--format=just-symbols", path)
+      .split("\n")
+      .map((name) => name.replace(/@.*/, ""));
+  const plain = /^(napi_|uv_|_|mem|str|calloc$|realloc$|free$|trunc$|munmap$|epoll_wait$|$)/;
+  const calls = undefinedIn(buildSys()).filter((name) => !plain.test(name));
+  const wrapped = output("nm", "--format=just-symbols", buildFaultySys());
+  expect(calls.length).toBeGreaterThan(30);
+  expect(calls.filter((name) => !wrapped.includes(`__wrap_${name}\n`))).toEqual([]);
 });
 
 test("the addon loads when built with the sanitizer for undefined behaviour", () => {
