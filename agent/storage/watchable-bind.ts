@@ -13,7 +13,7 @@ import { TreeCopy } from "./tree-copy.ts";
 import { coverWatchable, uncoverWatchable } from "./watchable-place.ts";
 
 /** With the second for which a guest trusts what it knows of the share's names, a change arrives within 2 s. */
-const INTERVAL_MS = 750;
+const INTERVAL_MS = 500;
 /** After a look that failed: the host was changing files meanwhile. */
 const AGAIN_MS = 50;
 /** What is copied; more is bound as it is. */
