@@ -40,9 +40,10 @@ async function openDevptsOf({ sys }: Kernel, pid: number, signal: AbortSignal | 
   const root = openRoot(`/proc/${pid}/root`);
   try {
     return await openTerminals(sys, root, signal);
-  } catch {
-    signal?.throwIfAborted();
-    return undefined;
+  } catch (error) {
+    // No such directory, or one that is on another file system. That others hold up the look is no reason for another pty.
+    if (error instanceof SystemError) return undefined;
+    throw error;
   } finally {
     sys.close(root);
   }
