@@ -156,9 +156,7 @@ export class Container {
   /** Resolves when its execve has succeeded. The id of an exec that was waited for is free again. `signal` gives it up. */
   async exec(execId: string, process: ProcessSpec, signal?: AbortSignal, passed?: PassedStdio): Promise<Process> {
     checkProcess(process);
-    if (this.has(execId)) {
-      throw new AgentError("already-exists", `exec "${execId}" in container ${this.id}: the id already exists`);
-    }
+    this.checkFree(execId);
     const { signal: removal } = this.#removal;
     if (removal.aborted) throw removal.reason;
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
@@ -202,6 +200,12 @@ export class Container {
   /** Before a process runs that may trace others. */
   async #untilSettled(signal: AbortSignal): Promise<void> {
     if (this.#births !== undefined) await until(this.#births.settled(), signal);
+  }
+
+  /** Throws for an id that is in use: INTERNAL by contract. */
+  checkFree(execId: string): void {
+    if (!this.has(execId)) return;
+    throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(execId)} already exists`);
   }
 
   has(execId: string): boolean {
