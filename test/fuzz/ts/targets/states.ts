@@ -101,6 +101,7 @@ function played(texts: ReadonlyMap<string, string>): Files {
     makeDirectory: nothing,
     removeDirectory: nothing,
     removeTree: nothing,
+    readAtMost: async () => undefined,
     statfs: async () => ({ total: 0, free: 0, available: 0, files: 0, filesFree: 0 }),
   };
 }
