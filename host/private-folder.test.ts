@@ -1,8 +1,17 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../image/testing/tree.ts";
-import { checkPrivateFolder, makePrivateFolder } from "./private-folder.ts";
+import { checkPrivateFolder, makePrivateFolder, makeTemporaryFolder } from "./private-folder.ts";
 
 const NOBODY = 65_534;
 let temporary: ReturnType<typeof temporaryDirectory>;
@@ -60,6 +69,13 @@ test("a parent that others may write is refused unless it is sticky", () => {
     temporary[Symbol.dispose]();
     mkdirSync(parent, { recursive: true });
   }
+});
+
+test("a new one is this user's alone, and not made where others could replace it", () => {
+  expect(checkPrivateFolder(makeTemporaryFolder("new-", parent))).toMatch(/\/parent\/new-\w{6}$/);
+  chmodSync(parent, 0o777);
+  expect(() => makeTemporaryFolder("other-", parent)).toThrow("can be written by other users");
+  expect(readdirSync(parent)).toHaveLength(1);
 });
 
 describe.skipIf(process.getuid?.() !== 0)("beside other users (needs root)", () => {

@@ -1,4 +1,5 @@
-import { lstatSync, mkdirSync, realpathSync, type Stats } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, realpathSync, type Stats } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
 const STICKY = 0o1000;
@@ -22,6 +23,12 @@ export function makePrivateFolder(path: string): string {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   return checkFolder(real);
+}
+
+/** Makes a new one below `parent`, of an unforeseeable name. Throws FolderError. */
+export function makeTemporaryFolder(prefix: string, parent = tmpdir()): string {
+  const place = checkedPlace(join(parent, prefix));
+  return mkdtempSync(place);
 }
 
 /**

@@ -7,6 +7,9 @@ import type { StateStore } from "./state-store.ts";
 /** Set for the process in the background: the name that was chosen for what it runs. */
 const NAME = "GUESTCTL_BACKGROUND";
 
+/** Of an output's end: a container may have filled it. */
+const LAST_BYTES = 16 * 1024;
+
 /** The name that our starter chose, when this process is one in the background. */
 export function backgroundName(): string | undefined {
   return process.env[NAME];
@@ -51,8 +54,9 @@ export async function runInBackground(name: string, output: string): Promise<voi
 
 /** By the descriptor: a guest that failed takes its directory away. */
 function lastLine(file: number): string | undefined {
-  const text = Buffer.alloc(fstatSync(file).size);
-  const length = readSync(file, text, 0, text.length, 0);
+  const { size } = fstatSync(file);
+  const text = Buffer.alloc(Math.min(size, LAST_BYTES));
+  const length = readSync(file, text, 0, text.length, size - text.length);
   const last = text.toString("utf8", 0, length).trimEnd().split("\n").at(-1);
   return last === "" ? undefined : last?.replace(/^guestctl: /, "");
 }

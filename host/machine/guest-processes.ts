@@ -1,10 +1,11 @@
 import { rmSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { onProcessEnd } from "../../image/process-end.ts";
+import { makeTemporaryFolder } from "../private-folder.ts";
 import { Child } from "./child.ts";
 import { Console } from "./console.ts";
 import type { GuestOptions, Machine } from "./guest-options.ts";
@@ -141,7 +142,7 @@ function control(directory: string, { hotplug }: Machine): { control?: string } 
 /** A directory for sockets and the console; removed with the process if not before. */
 async function makeDirectory(): Promise<{ directory: string; remove: () => Promise<void> }> {
   const parent = tmpdir().length > DIRECTORY_LIMIT ? "/tmp" : tmpdir();
-  const directory = await mkdtemp(join(parent, "guestd-vm-"));
+  const directory = makeTemporaryFolder("guestd-vm-", parent);
   const forget = onProcessEnd(() => rmSync(directory, { recursive: true, force: true }));
   const remove = async () => {
     forget();

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, realpath, rename } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { onProcessEnd } from "../../image/process-end.ts";
 import { removeTree, removeTreeSync } from "../../image/remove-tree.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
 import type { Share } from "../machine/virtiofs.ts";
+import { makeTemporaryFolder } from "../private-folder.ts";
 
 /** Kata's names: hosts and agents agree on them. */
 export const SHARED_TAG = "kataShared";
@@ -27,7 +27,7 @@ export interface SharedFolder {
 
 /** Makes an empty one in the temporary directory; it is removed with this process if not before. */
 export async function makeSharedFolder(): Promise<SharedFolder> {
-  const directory = await realpath(await mkdtemp(join(tmpdir(), "guestd-share-")));
+  const directory = makeTemporaryFolder("guestd-share-");
   const forget = onProcessEnd(() => removeTreeSync(directory, { limitMs: REMOVE_LIMIT_MS }));
   await mkdir(sharedIn(directory));
   return {

@@ -1,0 +1,164 @@
+import { execFile } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type AgentClient, connect } from "../../../host/client/agent-client.ts";
+import { capture } from "../../../host/demo/captured-process.ts";
+import { imageSpec } from "../../../host/image/image-config.ts";
+import { makeBusyboxImage } from "../../../host/image/make-image.ts";
+
+const guestctl = join(import.meta.dirname, "../../../host/cli/guestctl.ts");
+const SHARED = "/run/kata-containers/shared/containers";
+
+describe("a guest that attacks the host's commands", () => {
+  let directory: string;
+  let outside: string;
+  let image: string;
+  let folder: string;
+  let client: AgentClient;
+
+  async function run(...args: readonly string[]) {
+    const env = { ...process.env, XDG_RUNTIME_DIR: join(directory, "run"), TMPDIR: directory, NO_COLOR: "1" };
+    return promisify(execFile)(process.execPath, [guestctl, ...args], { env, timeout: 60_000 }).then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+    );
+  }
+
+  /** Runs a shell script in the guest, as its root, with all of the share at /share. */
+  async function inGuest(script: string): Promise<void> {
+    const id = `evil-${Math.random().toString(36).slice(2)}`;
+    const mount = { destination: "/share", source: SHARED, type: "bind", options: ["rbind", "rw"] };
+    const place = { host: "/nonexistent", guest: `${SHARED}/tools/rootfs` };
+    const OCI = imageSpec({ config: {} }, place, { args: ["sh", "-ec", script], mounts: [mount] });
+    await client.agent.createContainer({ container_id: id, exec_id: id, OCI });
+    await client.agent.startContainer({ container_id: id });
+    const { output, code } = await capture(client, { container_id: id, exec_id: id });
+    await client.agent.removeContainer({ container_id: id });
+    expect([code, output]).toEqual([0, ""]);
+  }
+
+  /** What is outside of the share, with modes. */
+  function outsideNow(): string[] {
+    const mode = (name: string) => (statSync(join(outside, name)).mode & 0o7777).toString(8);
+    return [".", ...(readdirSync(outside, { recursive: true }) as string[]).sort()].map(
+      (name) => `${name} ${mode(name)}`,
+    );
+  }
+
+  const UNTOUCHED = [". 700", "passwd 644", "rootfs 700", "rootfs/kept 600"];
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "hostile-"));
+    outside = join(directory, "outside");
+    mkdirSync(join(directory, "run"), { mode: 0o700 });
+    mkdirSync(join(outside, "rootfs"), { recursive: true });
+    for (const path of [outside, join(outside, "rootfs")]) await promisify(execFile)("chmod", ["700", path]);
+    writeFileSync(join(outside, "passwd"), "hostuser:x:7:7::/:\n", { mode: 0o644 });
+    writeFileSync(join(outside, "rootfs/kept"), "", { mode: 0o600 });
+    image = join(directory, "busybox.tar");
+    await makeBusyboxImage(image);
+    const booted = await run("boot", "--detach", "--name", "hostile");
+    expect(booted.stderr).toBe("");
+    for (const name of ["web", "tools"]) {
+      expect(await run("run", "-d", "-g", "hostile", "--name", name, image, "sleep", "1000")).toMatchObject({
+        code: 0,
+      });
+    }
+    const state = join(directory, "run", `guestd-${process.getuid?.() ?? 0}`, "hostile/guest.json");
+    const record = JSON.parse(readFileSync(state, "utf8")) as { address: string; folder: string };
+    folder = record.folder;
+    client = await connect(record.address);
+  });
+  afterAll(async () => {
+    await client?.close();
+    await run("stop", "hostile");
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("has no image unpacked where a link of its own leads", async () => {
+    await inGuest(`ln -s ${outside} /share/victim; ln -s /nonexistent /share/other; mkdir -p /share/third/rootfs`);
+    for (const name of ["victim", "other", "third"]) {
+      const { code, stderr } = await run("run", "-g", "hostile", "--name", name, image, "true");
+      expect([code, stderr]).toEqual([
+        1,
+        `guestctl: container ${name}: the guest's shared folder has that name already: choose another\n`,
+      ]);
+    }
+    expect(outsideNow()).toEqual(UNTOUCHED);
+  });
+
+  it("has nothing removed, written or opened outside while it swaps the container's directories for links", async () => {
+    const swap = `cd /share; set +e; for i in $(seq 300); do
+      test -e enough && break
+      mv race/rootfs/usr away && ln -s ${outside} race/rootfs/usr && rm -f race/rootfs/usr; mv away race/rootfs/usr
+      mv race gone && ln -s ${outside} race && rm -f race; mv gone race
+    done 2>/dev/null; rm -rf enough away gone race; true`;
+    const attacking = inGuest(swap);
+    for (let times = 0; times < 2; times++) await run("run", "-g", "hostile", "--name", "race", image, "true");
+    expect(outsideNow()).toEqual(UNTOUCHED);
+    await inGuest("touch /share/enough");
+    await attacking;
+  });
+
+  it("has no file of the host read as its container's, and no pipe or device waited for", async () => {
+    const plants = [
+      `ln -sf ${outside}/passwd passwd`,
+      "ln -sf ../../../../../outside/passwd passwd",
+      "rm passwd; mkfifo passwd",
+      "rm passwd; mknod passwd c 5 0 || mkfifo passwd",
+    ];
+    for (const plant of plants) {
+      await inGuest(`cd /share/web/rootfs/etc; ${plant}`);
+      const { code, stderr } = await run("exec", "-u", "hostuser", "web", "true");
+      expect([code, stderr]).toEqual([1, `guestctl: user "hostuser": hostuser is not in the image's /etc/passwd\n`]);
+    }
+    await inGuest(`cd /share; mv web web-away; mkdir web; ln -s ${outside} web/etc; ln -s ${outside}/.. web/rootfs`);
+    expect((await run("exec", "-u", "hostuser", "web", "true")).code).toBe(1);
+    await inGuest("cd /share; rm -rf web; mv web-away web; cd web/rootfs/etc; rm passwd; echo root:x:0:0::/: > passwd");
+  });
+
+  it("opens its share, with set-id programs and devices in it, to no user of the host", async () => {
+    await inGuest(
+      "cd /share; cp web/rootfs/bin/busybox tool; chmod 4755 tool; chmod 777 . ; mknod disk b 254 0 || true",
+    );
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    expect(statSync(join(folder, "..")).ino).not.toBe(statSync(folder).ino);
+    expect(existsSync(join(folder, "tool"))).toBe(false);
+  });
+
+  it("says nothing to the operator's terminal but by a process's own output", async () => {
+    await inGuest("printf 'console \\033]0;title\\007 \\302\\2332J\\n' > /dev/kmsg || true");
+    const said = await Promise.all([
+      run("exec", "web", "\u001b[2Jno\u009bsuch"),
+      run("logs"),
+      run("logs", "--console"),
+      run("explain", "web"),
+      run("ps"),
+    ]);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    const obeyed = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/;
+    for (const { stdout, stderr } of said) expect(`${stdout}${stderr}`).not.toMatch(obeyed);
+    expect(said[0]?.stderr).toContain("executable file not found");
+  });
+
+  it("leaves nothing behind, whatever trees and names it has made", async () => {
+    const deep = "cd /share; for i in $(seq 200); do mkdir -m 700 d && cd d; done; touch end; chmod 0 .";
+    await inGuest(`${deep}; cd /share; mkdir -m 0 shut; touch "$(printf 'a\\nb\\033\\377')"; ln -s ${outside} out`);
+    await client.close();
+    expect(await run("stop", "hostile")).toMatchObject({ code: 0, stderr: "" });
+    expect(existsSync(folder)).toBe(false);
+    expect(outsideNow()).toEqual(UNTOUCHED);
+  });
+});
