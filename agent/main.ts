@@ -37,7 +37,6 @@ import { GuestMetrics } from "./metrics/scrape.ts";
 import { openNetwork } from "./network/network.ts";
 import { Sandbox, type SandboxOptions } from "./sandbox/sandbox.ts";
 import { serviceTable } from "./service/table.ts";
-import { copyFile } from "./storage/copy-file.ts";
 import type { OpenCall } from "./transport/connection.ts";
 import { RpcServer } from "./transport/rpc-server.ts";
 
@@ -141,7 +140,6 @@ async function main(): Promise<void> {
     readText: realFiles.readText,
     exists: realFiles.exists,
     list: realFiles.list,
-    copyFile: (file) => copyFile(sys, file),
     warn: (line) => log.warn(line),
     scrape: () => metrics.scrape(),
     stop: () => void stop(),

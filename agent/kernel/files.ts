@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { open, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import { SystemError } from "./error.ts";
 
 /** Small files of the guest itself: /proc, /sys, cgroups, /run. Never a path inside a container's rootfs. */
@@ -25,6 +26,7 @@ export interface Files {
   /** /proc/self/mounts; the agent's is as old as this turn of the event loop (watched-mounts.ts). */
   mounts(): string;
   list(path: string): string[];
+  /** With those above that are missing; one that is there is fine. */
   makeDirectory(path: string, mode?: number): void;
   removeDirectory(path: string): void;
   /** rm -rf; a missing path is fine. Does not cross into mounts on purpose: a busy directory throws. */
@@ -70,9 +72,7 @@ export const realFiles: Files = {
   exists: existsSync,
   mounts: () => readFileSync("/proc/self/mounts", "utf8"),
   list: (path) => readdirSync(path),
-  makeDirectory: (path, mode = 0o755) => {
-    mkdirSync(path, { recursive: true, mode });
-  },
+  makeDirectory,
   removeDirectory: (path) => rmdirSync(path),
   removeTree: (path) => rmSync(path, { recursive: true, force: true }),
   async statfs(path) {
@@ -86,3 +86,15 @@ export const realFiles: Files = {
     };
   },
 };
+
+function makeDirectory(path: string, mode = 0o755): void {
+  try {
+    mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    // Node says so whatever it is that keeps it from making a directory above: EROFS on a share.
+    const above = dirname(path);
+    if (above !== path && !existsSync(above)) makeDirectory(above, mode);
+    mkdirSync(path, { mode });
+  }
+}

@@ -2,7 +2,7 @@ import { statSync, unlinkSync } from "node:fs";
 import type { Files } from "../kernel/files.ts";
 
 /** What of an agent before is of no use to the first agent of a service; containers and sandbox it takes away itself. */
-const OF_ONE_LIFE = ["journal", "policy.rego", "policy-data.json", "agent", "mem-agent.json"];
+const OF_ONE_LIFE = ["journal", "policy.rego", "policy-data.json", "agent", "upload", "mem-agent.json"];
 
 /** Init is a process among others, on a system that has its own: nothing but this agent's parent tells. */
 export function isService(): boolean {

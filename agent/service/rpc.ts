@@ -16,6 +16,8 @@ export interface RunningAgent {
   readonly generation: number;
   /** The bundle that was chosen and came to nothing. */
   readonly left?: { readonly bundle: string; readonly reason: string } | undefined;
+  /** Where CopyFile takes the next bundle. */
+  readonly upload: string;
 }
 
 /** What the calls work on. */
@@ -36,7 +38,7 @@ export interface Agent {
   readText(path: string): string;
   exists(path: string): boolean;
   list(path: string): string[];
-  /** Below the place that is shared with the host, nowhere else. */
+  /** Below the place that is shared with the host, or a bundle to `running().upload`; nowhere else. */
   copyFile(file: CopiedFile): void;
   /** To the agent's log: what a host may want to know, and nobody refuses. */
   warn(line: string): void;

@@ -6,6 +6,7 @@ import { MNT_DETACH, MS_BIND, MS_REMOUNT } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { METADATA, pullOptions } from "./image/pull-options.ts";
+import { makePlace } from "./make-place.ts";
 import { parseStorageOptions } from "./mount-flags.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 
@@ -48,7 +49,7 @@ async function bind(
   flags: number,
   propagation: number,
 ): Promise<void> {
-  files.makeDirectory(mountPoint);
+  makePlace(files, METADATA, mountPoint);
   await sys.mount(directory, mountPoint, "", MS_BIND, "");
   try {
     await sys.mount("", mountPoint, "", flags | MS_BIND | MS_REMOUNT, "");

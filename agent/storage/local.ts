@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { AgentError } from "../kernel/error.ts";
 import { firstLines } from "../kernel/first-lines.ts";
 import { openPlain } from "../kernel/plain-path.ts";
+import { makePlace } from "./make-place.ts";
 import type { StorageDriver } from "./storage.ts";
 import { storageNotices } from "./storage-notices.ts";
 
@@ -11,10 +12,10 @@ const MODE = /^mode=(0?[0-7]{1,4})$/;
 /** A directory of the guest itself: an emptyDir. One that is there keeps its content. Nothing is mounted that could have more options. */
 export const local: StorageDriver = {
   name: "local",
-  async mount({ sys }, { mountPoint, options }) {
+  async mount({ sys, files }, { mountPoint, options }) {
     const modes = options.filter((option) => option.startsWith("mode="));
     const mode = modes.map(modeOf).at(-1) ?? DEFAULT_MODE;
-    mkdirSync(mountPoint, { recursive: true, mode: DEFAULT_MODE });
+    makePlace(files, "local", mountPoint);
     const fd = await openPlain(sys, mountPoint);
     try {
       chmodSync(`/proc/self/fd/${fd}`, mode);

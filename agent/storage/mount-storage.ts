@@ -5,6 +5,7 @@ import { AgentError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { openPlain } from "../kernel/plain-path.ts";
+import { makePlace } from "./make-place.ts";
 import { isMountFlag, parseStorageOptions } from "./mount-flags.ts";
 import { mountedOn } from "./mounts.ts";
 import type { Storage } from "./storage.ts";
@@ -28,7 +29,7 @@ export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storag
   const shown = isBind ? await openPlain(sys, source) : undefined;
   let undo: () => void = () => undefined;
   try {
-    undo = makeTarget(files, mountPoint, shown !== undefined && !fstatSync(shown).isDirectory());
+    undo = makeTarget(files, driver, mountPoint, shown !== undefined && !fstatSync(shown).isDirectory());
     if (shown === undefined) await sys.mount(source, mountPoint, fstype, flags, data);
     else await sys.mount(`/proc/self/fd/${shown}`, mountPoint, "", MS_BIND | (flags & MS_REC), "");
   } catch (error) {
@@ -52,9 +53,9 @@ export async function mountStorage(kernel: Pick<Kernel, "sys" | "files">, storag
 }
 
 /** The directory, or empty file, to mount on. What comes back takes it away again if it was made here. */
-function makeTarget(files: Files, path: string, isFile: boolean): () => void {
+function makeTarget(files: Files, driver: string, path: string, isFile: boolean): () => void {
   if (files.exists(path)) return () => undefined;
-  files.makeDirectory(isFile ? dirname(path) : path);
+  makePlace(files, driver, isFile ? dirname(path) : path);
   if (isFile) files.replace(path, "");
   return () => {
     try {

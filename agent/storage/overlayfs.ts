@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { removeTree } from "../../image/remove-tree.ts";
 import { AgentError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
+import { makePlace } from "./make-place.ts";
 import { mountStorage } from "./mount-storage.ts";
 import type { PlacedStorage, StorageDriver } from "./storage.ts";
 
@@ -25,7 +26,8 @@ export const overlayfs: StorageDriver = {
       throw new AgentError("unimplemented", `overlayfs storage: option "${unknown}" is not supported`);
     }
     for (const option of driverOptions) {
-      mkdirSync(guestPath(`overlayfs storage: ${CREATE}`, option.slice(CREATE.length + 1)), { recursive: true });
+      const path = guestPath(`overlayfs storage: ${CREATE}`, option.slice(CREATE.length + 1));
+      makePlace(kernel.files, "overlayfs", path);
     }
     const { upper, work } = own ?? {};
     for (const directory of [upper, work]) if (directory !== undefined) mkdirSync(directory, { recursive: true });

@@ -2,6 +2,7 @@ import { MS_NODEV, MS_NOSUID } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LockByName } from "../kernel/lock.ts";
+import { makePlace } from "./make-place.ts";
 import { mountedOn } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";
 
@@ -23,7 +24,7 @@ export async function coverWatchable({ sys, files }: PlaceKernel, mountPoint: st
   if (place === undefined) return;
   await locks.run(place, async () => {
     if (mountedOn(files, place)?.source === NAME) return;
-    if (!files.exists(place)) files.makeDirectory(place);
+    if (!files.exists(place)) makePlace(files, "watchable-bind", place);
     await sys.mount(NAME, place, "tmpfs", MS_NOSUID | MS_NODEV, TMPFS);
   });
 }

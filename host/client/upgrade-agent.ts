@@ -6,6 +6,7 @@ import type { AgentClient } from "./agent-client.ts";
 import { RpcError } from "./rpc-error.ts";
 import { sendFiles } from "./send-files.ts";
 
+/** Where agents without an `upload_path` take a bundle. */
 const SHARED = "/run/kata-containers/shared/containers";
 /** A bundle that hangs is left after 30 s, and a guest under software emulation is slow. */
 const LIMIT_MS = 120_000;
@@ -35,7 +36,8 @@ export async function upgradeAgent(connect: () => Promise<AgentClient>, bundle?:
       : createHash("sha256")
           .update(await readFile(bundle))
           .digest("hex");
-  const path = bundle === undefined ? "" : `${SHARED}/.guestd-upgrade-${wanted.slice(0, 12)}`;
+  const place = before.upload_path || `${SHARED}/.guestd-upgrade-${wanted.slice(0, 12)}`;
+  const path = bundle === undefined ? "" : place;
   if (bundle !== undefined) await sendFiles(client, bundle, path, { owner: { uid: 0, gid: 0 } });
   const { generation } = await client.guest.upgrade({ path, sha256: wanted });
   const end = performance.now() + LIMIT_MS;

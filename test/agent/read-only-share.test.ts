@@ -63,6 +63,36 @@ describeInNamespaces("a share that is read-only, as hosts share it", () => {
     },
   );
 
+  it("a storage whose place the host has not made is refused in one line that says so", async () => {
+    await using machine = await startHostAgent();
+    const rootfs = machine.rootfs("none");
+    await machine.shell(`mkdir -p ${SHARED} && mount -t tmpfs -o ro none ${SHARED}`);
+    await using client = await machine.connect();
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    const refused = (storage: object) =>
+      client.agent.createContainer({ container_id: "none", OCI: ociSpec(rootfs, ["true"]), storages: [storage] });
+    const why = "EROFS (read-only file system): on a share it is the host that makes it";
+    const mount_point = `${SHARED}/pause/volume`;
+    const create = `io.katacontainers.volume.overlayfs.create_directory=${mount_point}`;
+    const storages: [driver: string, path: string, storage: object][] = [
+      ["local", mount_point, { fstype: "local" }],
+      ["ephemeral", mount_point, { source: "tmpfs", fstype: "tmpfs" }],
+      ["bind", mount_point, { source: "/tmp", fstype: "bind" }],
+      ["bind", `${SHARED}/pause`, { source: "/proc/version", fstype: "bind" }],
+      ["overlayfs", mount_point, { fstype: "overlay", driver_options: [create] }],
+      ["watchable-bind", `${SHARED}/watchable`, { source: "/tmp", mount_point: `${SHARED}/watchable/x` }],
+    ];
+    for (const [driver, path, storage] of storages) {
+      await expect(refused({ driver, mount_point, ...storage }), driver).rejects.toMatchObject({
+        kind: "internal",
+        message: expect.stringContaining(`${driver} storage: mkdir ${path}: ${why}`),
+      });
+    }
+    await expect(
+      client.agent.copyFile({ path: `${SHARED}/new`, file_mode: 0o644, file_size: 1, data: Buffer.from("x") }),
+    ).rejects.toThrow(`copy file "${SHARED}/new": open: EROFS (read-only file system)`);
+  });
+
   it("a bind source that is not there and can't be made is named as what is missing", async () => {
     await using machine = await startHostAgent();
     const rootfs = machine.rootfs("none");

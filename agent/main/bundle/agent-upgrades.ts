@@ -4,6 +4,7 @@ import type { Sys } from "../../kernel/kernel.ts";
 import type { Agent } from "../../service/rpc.ts";
 import type { Log } from "../log.ts";
 import { BundleStore } from "./bundle-store.ts";
+import { receiveFile } from "./receive-file.ts";
 import { prepareUpgrade } from "./upgrade.ts";
 
 /** How long calls that a restart would cut off are waited for. */
@@ -24,13 +25,17 @@ interface UpgradeParts {
 }
 
 /** What the agent does about its own successor. */
-export function agentUpgrades(parts: UpgradeParts): Pick<Agent, "prepareUpgrade" | "restart" | "running"> & {
+export function agentUpgrades(parts: UpgradeParts): Pick<
+  Agent,
+  "copyFile" | "prepareUpgrade" | "restart" | "running"
+> & {
   /** Tells launcher and log that this agent listens. */
   listening(): void;
 } {
   const { running, generation, log } = parts;
   const store = new BundleStore(parts.stateDirectory);
   return {
+    copyFile: (file) => receiveFile(parts.sys, file, store.upload),
     async prepareUpgrade(upgrade) {
       prepareUpgrade(upgrade, { sys: parts.sys, store, running });
       const end = performance.now() + QUIET_LIMIT_MS;
@@ -40,7 +45,7 @@ export function agentUpgrades(parts: UpgradeParts): Pick<Agent, "prepareUpgrade"
       log.info("the next agent takes over");
       setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_BYTES_MS);
     },
-    running: () => ({ bundle: running ?? "", generation, left: store.left() }),
+    running: () => ({ bundle: running ?? "", generation, left: store.left(), upload: store.upload }),
     listening() {
       channel("guestd:listening").publish({});
       try {

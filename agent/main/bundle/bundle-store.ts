@@ -20,10 +20,13 @@ interface LeftBundle {
 
 /** Bundles of the agent that came by upgrades, each a directory with its SHA-256 for a name, and which of them is to run. */
 export class BundleStore {
+  /** The one path outside of the share where CopyFile puts a file, for a share may be read-only: a bundle on its way. */
+  readonly upload: string;
   readonly #directory: string;
 
   constructor(stateDirectory: string) {
     this.#directory = join(stateDirectory, "agent");
+    this.upload = join(stateDirectory, "upload/bundle");
   }
 
   has(bundle: string): boolean {

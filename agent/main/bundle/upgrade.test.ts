@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -17,7 +18,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
 import { openDescriptors } from "../../kernel/open-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
+import type { CopiedFile } from "../../storage/copy-file.ts";
 import { BundleStore } from "./bundle-store.ts";
+import { receiveFile } from "./receive-file.ts";
 import { prepareUpgrade } from "./upgrade.ts";
 
 const sys = openSys();
@@ -71,6 +74,38 @@ test("the bundle that runs stays, and one that is there is chosen without its fi
   expect(state()).toEqual([first, second, "choice.json"].toSorted());
   upgrade("bundle", first, second);
   expect(choice()).toEqual({ bundle: first, starts: 0 });
+});
+
+test("a bundle that was copied is taken from its path, in whatever pieces, and the path is free again; nothing else goes there", () => {
+  const sha256 = put("bundle");
+  const archive = readFileSync(join(root, "bundle"));
+  const path = store.upload;
+  const file = {
+    path,
+    mode: 0o100777,
+    dirMode: 0o777,
+    uid: 7,
+    gid: 7,
+    fileSize: archive.length,
+    offset: 0,
+    data: archive,
+  };
+  const copy = (parts: Partial<CopiedFile>) => receiveFile(sys, { ...file, ...parts }, path);
+  const rule = "only a bundle of the agent goes there, a regular file of up to 33554432 bytes";
+  for (const parts of [{ mode: 0o040755 }, { mode: 0o120777 }, { fileSize: 2 ** 25 + 1 }]) {
+    expect(() => copy(parts)).toThrow(`copy file "${path}": ${rule}`);
+  }
+  for (const other of [`${path}/x`, `${path}2`, join(path, "../x"), `${path}/`, join(work, "state/journal")]) {
+    expect(() => copy({ path: other }), other).toThrow(/ is not below /);
+  }
+  expect(existsSync(join(work, "state"))).toBe(false);
+  copy({ offset: 100, data: archive.subarray(100) });
+  copy({ data: archive.subarray(0, 100) });
+  const { mode, uid } = statSync(path);
+  expect([mode & 0o777, uid]).toEqual([0o600, process.getuid?.()]);
+  prepareUpgrade({ path, sha256 }, { sys, store, running: "", root });
+  expect(choice()).toEqual({ bundle: sha256, starts: 0 });
+  expect(readdirSync(join(work, "state"))).toEqual(["agent"]);
 });
 
 test("no path means the image's own", () => {

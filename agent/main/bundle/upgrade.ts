@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, readSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { crypto } from "../../kernel/builtin.ts";
 import { O_PATH } from "../../kernel/constants.ts";
 import { AgentError, describeErrno, SystemError } from "../../kernel/error.ts";
@@ -9,7 +10,7 @@ import type { BundleStore } from "./bundle-store.ts";
 import { readCpio } from "./read-cpio.ts";
 
 export interface Upgrade {
-  /** Of the bundle, below the shared root; empty for the image's own agent. */
+  /** Of the bundle: the store's `upload`, or below the shared root; empty for the image's own agent. */
   readonly path: string;
   readonly sha256: string;
 }
@@ -23,7 +24,7 @@ interface UpgradeParts {
 }
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
-const MAX_BYTES = 32 * 1024 * 1024;
+export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024;
 /** Code caches may be missing, or of another Node; more files may be there. */
 const NEEDED = ["agent.cjs", "grpc.cjs", "sys.node", "seccomp.node"];
 
@@ -42,6 +43,7 @@ export function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): void {
     if (upgrade.path === "" && upgrade.sha256 !== "") throw invalid("sha256 is given, and no path");
     if (upgrade.path !== "") keepBundle(upgrade, parts, parts.running);
     parts.store.choose(upgrade.sha256);
+    rmSync(dirname(parts.store.upload), { recursive: true, force: true });
   } catch (error) {
     throw told(upgrade.path, error);
   }
@@ -49,9 +51,10 @@ export function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): void {
 
 function keepBundle(
   { path, sha256 }: Upgrade,
-  { sys, store, root: place = SHARED_ROOT }: UpgradeParts,
+  { sys, store, root: shared = SHARED_ROOT }: UpgradeParts,
   running: string,
 ): void {
+  const place = path === store.upload ? dirname(path) : shared;
   const names = namesBelow(place, path);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw invalid("sha256 is not 64 hexadecimal digits");
   // One that is known is not read again: a host may have lost the answer.
@@ -76,7 +79,7 @@ function readWhole(fd: number): Buffer {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw invalid("it is no regular file");
-    if (stat.size > MAX_BYTES) throw invalid(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
+    if (stat.size > MAX_BUNDLE_BYTES) throw invalid(`it has ${stat.size} bytes, more than ${MAX_BUNDLE_BYTES}`);
     const bytes = Buffer.alloc(stat.size);
     let count = 0;
     for (let got = -1; got !== 0 && count < bytes.length; count += got) {
