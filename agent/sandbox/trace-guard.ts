@@ -27,8 +27,15 @@ export class TraceGuard {
     return Promise.allSettled([...execs, ...this.#creations]);
   }
 
-  /** Runs the creation of a container's first process. */
-  create<T>({ id, spec, cgroup }: ContainerRecord, create: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  /**
+   * Runs the creation of a container's first process. While others are frozen for it, `create` gets the signal that ends the wait
+   * for them: a creation that never ends, as another container stops its process, must not keep them frozen.
+   */
+  create<T>(
+    { id, spec, cgroup }: ContainerRecord,
+    create: (signal?: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
     const { pidPath } = sortNamespaces(spec.linux.namespaces);
     const namespace = pidPath === undefined ? undefined : inodeOf(pidPath);
     if (namespace === undefined) return create();
@@ -43,7 +50,7 @@ export class TraceGuard {
     id: string,
     cgroup: string,
     tracers: readonly Container[],
-    create: () => Promise<T>,
+    create: (signal?: AbortSignal) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     const held: (() => Promise<void>)[] = [];
@@ -60,9 +67,10 @@ export class TraceGuard {
         };
         held.push(await tracer.hold((is) => this.#note(tracer.id, is), signal).catch(failed));
       }
-      return await create();
+      return await (held.length > 0 ? create(signal) : create());
     } finally {
-      await Promise.all(held.map((letGo) => letGo()));
+      // One that fails stays noted, for the next agent; what was created is whole.
+      await Promise.allSettled(held.map((letGo) => letGo()));
     }
   }
 }
