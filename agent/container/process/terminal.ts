@@ -40,8 +40,10 @@ async function openDevptsOf({ sys }: Kernel, pid: number, signal: AbortSignal | 
   const root = openRoot(`/proc/${pid}/root`);
   try {
     return await openTerminals(sys, root, signal);
-  } catch {
+  } catch (error) {
     signal?.throwIfAborted();
+    // Not asked at all, as another container's file system does not answer: that says nothing about this one.
+    if (!(error instanceof SystemError)) throw error;
     return undefined;
   } finally {
     sys.close(root);
