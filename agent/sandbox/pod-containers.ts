@@ -31,7 +31,7 @@ import { pciOf } from "./with-devices.ts";
 
 /** How long the processes of a creation that failed late have to die. */
 const ROLL_BACK_MS = 10_000;
-/** How long a creation without an end of its own waits for containers to stand still. */
+/** How long a creation without an end of its own keeps others frozen, and waits until they are. */
 const HOLD_MS = 60_000;
 
 export interface PodContainersOptions {
@@ -235,7 +235,7 @@ export class PodContainers {
         births: this.#births(id),
       };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
-      const launch = () => Container.create(this.#kernel, options, signal);
+      const launch = (limit = signal) => Container.create(this.#kernel, options, limit);
       const patience = signal ?? AbortSignal.timeout(HOLD_MS);
       const launched = await step("launch process", () => this.#guard.create(record, launch, patience));
       container = launched;

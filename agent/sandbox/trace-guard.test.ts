@@ -80,3 +80,22 @@ test("who begins to trace waits for creations and execs that began before", asyn
   creation.resolve();
   await Promise.all([creating, waiting]);
 });
+
+test("what was created is given back though a container that was held can't be let go", async () => {
+  const hold = async () => async () => Promise.reject(new Error("ENOSPC"));
+  const { guard } = guardOf({ id: "tracer", freezer: { hold } });
+  expect(await guard.create(record(), async () => "made", never)).toBe("made");
+});
+
+test("a creation that does not end is given up, and the container that was held is let go", async () => {
+  const { guard, events } = guardOf({ id: "tracer" });
+  const stopped = (signal?: AbortSignal) =>
+    new Promise<never>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  await expect(guard.create(record(), stopped, AbortSignal.timeout(50))).rejects.toThrow("timeout");
+  expect(events).toEqual(["hold tracer", "let tracer go"]);
+});
+
+test("a creation that holds no container has no limit but its caller's", async () => {
+  const { guard } = guardOf();
+  expect(await guard.create(record(), async (signal) => signal, AbortSignal.timeout(50))).toBeUndefined();
+});

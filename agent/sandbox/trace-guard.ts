@@ -32,10 +32,13 @@ export class TraceGuard {
     return Promise.allSettled([...execs, ...this.#creations]);
   }
 
-  /** Runs the creation of a container's first process. */
+  /**
+   * Runs the creation of a container's first process. While others are frozen for it, `create` gets the signal that ends the wait
+   * for them: a creation that never ends, as another container stops its process, must not keep them frozen.
+   */
   create<T>(
     { id, spec, cgroup }: Pick<ContainerRecord, "id" | "spec" | "cgroup">,
-    create: () => Promise<T>,
+    create: (signal?: AbortSignal) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     const { pidPath } = sortNamespaces(spec.linux.namespaces);
@@ -52,7 +55,7 @@ export class TraceGuard {
     id: string,
     cgroup: string,
     tracers: readonly Guarded[],
-    create: () => Promise<T>,
+    create: (signal?: AbortSignal) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     const held: (() => Promise<void>)[] = [];
@@ -69,9 +72,9 @@ export class TraceGuard {
         };
         held.push(await tracer.freezer.hold((is) => this.#note(tracer.id, is), signal).catch(failed));
       }
-      return await create();
+      return await (held.length > 0 ? create(signal) : create());
     } finally {
-      // The creation is over, whatever comes of that; the kernel has been asked to let them run.
+      // The creation is over, whatever comes of that; one that can't be let go stays noted, for the next agent.
       await Promise.allSettled(held.map((letGo) => letGo()));
     }
   }
