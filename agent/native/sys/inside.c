@@ -86,7 +86,8 @@ static int64_t copy_file(const struct inside_work *w, int found) {
   int64_t to = SYS_RETRY(memfd_create("copy", MFD_CLOEXEC));
   if (to < 0) goto out;
   off_t start = w->tail && stat.st_size > w->limit ? stat.st_size - w->limit : 0;
-  int64_t copied = copy_bounded((int)from, (int)to, start, w->limit);
+  /* The end of a file that grows has no byte more; of a whole one it tells that there are more. */
+  int64_t copied = copy_bounded((int)from, (int)to, start, w->tail ? w->limit - 1 : w->limit);
   if (copied > w->limit && !w->tail) copied = -EFBIG;
   if (copied < 0) {
     close((int)to);
