@@ -44,6 +44,7 @@ async function create(options: InitDoubleOptions & { readonly files?: Partial<Fi
     births: {
       mayBeTraced: () => container.mayTrace,
       settled: () => Promise.allSettled(container.exposed),
+      refuseTracer: () => undefined,
     },
   });
   return { kernel, container, child: (index: number) => kernel.init.children[index] as ChildDouble };
