@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { removeTree } from "../../image/remove-tree.ts";
 import { AgentError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
@@ -9,6 +10,7 @@ import type { PlacedStorage, StorageDriver } from "./storage.ts";
 const CREATE = "io.katacontainers.volume.overlayfs.create_directory";
 const FS_OPTION = "io.katacontainers.fs-opt.";
 const WRITABLE = `${FS_OPTION}overlay-rw`;
+const LOWER = "lowerdir=";
 const CONTAINERS = "/run/kata-containers";
 
 /**
@@ -33,6 +35,7 @@ export const overlayfs: StorageDriver = {
     for (const directory of [upper, work]) if (directory !== undefined) mkdirSync(directory, { recursive: true });
     const layers = own === undefined ? [] : [`upperdir=${upper}`, `workdir=${work}`];
     const words = [...options.filter((option) => option !== WRITABLE), ...layers];
+    await lookInto(options);
     try {
       await mountStorage(kernel, { ...storage, source: "overlay", fstype: "overlay", options: words });
     } catch (error) {
@@ -44,6 +47,17 @@ export const overlayfs: StorageDriver = {
     await removeLayer(writableLayer(storage));
   },
 };
+
+/**
+ * A share may say that a file system of its own begins at a lower layer. The kernel mounts it there when a path leads through,
+ * and overlay takes none (EINVAL) where it has still to be mounted.
+ */
+async function lookInto(options: readonly string[]): Promise<void> {
+  const lowers = options
+    .filter((option) => option.startsWith(LOWER))
+    .flatMap((option) => option.slice(LOWER.length).split(":"));
+  await Promise.allSettled(lowers.map((lower) => stat(`${lower}/.`)));
+}
 
 interface Layer {
   readonly upper: string;

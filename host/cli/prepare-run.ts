@@ -4,7 +4,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
-import { makeSharedFolder, removeContainer, rootfsPlace } from "../sandbox/shared-folder.ts";
+import { makeSharedFolder, openRootfs, removeContainer, rootfsPlace } from "../sandbox/shared-folder.ts";
 import { unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import { bootKeptGuest, type KeptGuestOptions } from "./kept-guest.ts";
 import type { GuestRecord, StateStore } from "./state-store.ts";
@@ -64,6 +64,7 @@ export async function prepareInOwnGuest(
   if (unpacked.status === "rejected") throw unpacked.reason;
   if (booted.status === "rejected") throw booted.reason;
   const { guest } = booted.value;
+  if (!own) openRootfs(folder.directory, container);
   const kept = undo.move();
   return {
     client: guest.client,
@@ -92,6 +93,7 @@ export async function prepareInGuest(
   const { config } = await unpackRootfs(image.path, directory, container, { ...named(image), signal });
   const remove = () => removeContainer(directory, container);
   try {
+    openRootfs(directory, container);
     return await inRunningGuest({ guest, rootfs: rootfsPlace(directory, container), config, remove });
   } catch (error) {
     await remove();

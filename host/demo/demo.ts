@@ -6,7 +6,7 @@ import { chooseAccelerator } from "../machine/accelerator.ts";
 import { imagePaths, repositoryRoot } from "../machine/paths.ts";
 import { timelineText } from "../sandbox/boot-timeline.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
-import { makeSharedFolder, type SharedFolder } from "../sandbox/shared-folder.ts";
+import { makeSharedFolder, openRootfs, type SharedFolder } from "../sandbox/shared-folder.ts";
 import { type UnpackedImage, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import { containerSteps, ROOTFS } from "./container-steps.ts";
 import { runLines } from "./run-lines.ts";
@@ -41,7 +41,9 @@ class DemoRun implements AsyncDisposable {
   async #boot(say: Say): Promise<void> {
     const { kind, reason } = await chooseAccelerator();
     say(kind === "kvm" ? `KVM: ${reason}` : `software emulation, some twenty times slower than KVM: ${reason}`);
-    this.#guest = await SandboxGuest.start({ name: "demo" }, made(this.#folder));
+    const folder = made(this.#folder);
+    this.#guest = await SandboxGuest.start({ name: "demo" }, folder);
+    openRootfs(folder.directory, ROOTFS);
     say(`the agent answers at ${this.#guest.address}`);
     say(timelineText(this.#guest.timeline));
   }

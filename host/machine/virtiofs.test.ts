@@ -23,6 +23,17 @@ describe("virtiofsdCommand", () => {
     ]);
   });
 
+  test("for a share that announces mounts both tell the guest where another file system begins", () => {
+    expect(virtiofsdCommand(ours, "/srv", "/d/s", "root", true).at(-1)).toBe("announce_submounts");
+    expect(virtiofsdCommand(rust, "/srv", "/d/s", "root", true)).toContain("--announce-submounts");
+  });
+
+  test("an ordinary user's of a guarded share is root in a namespace, and gives all files to root there", () => {
+    const argv = virtiofsdCommand(rust, "/srv", "/d/s", "mapped-root");
+    expect(argv).toContain("--sandbox=chroot");
+    expect(argv).toContain("--translate-uid=squash-guest:0:0:4294967295");
+  });
+
   test("an ordinary user's runs in a user namespace, and without a sandbox where those are forbidden", () => {
     expect(virtiofsdCommand(rust, "/srv", "/d/s", "user-namespace")).toContain("--sandbox=namespace");
     expect(virtiofsdCommand(rust, "/srv", "/d/s", "none")).toContain("--sandbox=none");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { onProcessEnd } from "../../image/process-end.ts";
 import { removeTree, removeTreeSync } from "../../image/remove-tree.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
+import { openToGuest } from "../machine/guard-share.ts";
 import type { Share } from "../machine/virtiofs.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 
@@ -32,7 +33,7 @@ export async function makeSharedFolder(): Promise<SharedFolder> {
   await mkdir(sharedIn(directory));
   return {
     directory,
-    share: { tag: SHARED_TAG, directory: sharedIn(directory) },
+    share: shareOf(directory),
     async remove() {
       await removeTree(directory);
       forget();
@@ -43,6 +44,16 @@ export async function makeSharedFolder(): Promise<SharedFolder> {
 /** Where the rootfs of a container lies on the host, for those who don't follow names in there, and in the guest. */
 export function rootfsPlace(directory: string, container: string): RootfsPlace {
   return { host: join(sharedIn(directory), container, "rootfs"), guest: `${SHARED_IN_GUEST}/${container}/rootfs` };
+}
+
+/** The share of a folder that `makeSharedFolder` made, be it another process. */
+export function shareOf(directory: string): Share {
+  return { tag: SHARED_TAG, directory: sharedIn(directory), guard: join(directory, "guard") };
+}
+
+/** Lets the guest write in the rootfs of a container that was moved in. The guest runs. */
+export function openRootfs(directory: string, container: string): void {
+  openToGuest(shareOf(directory), rootfsPlace(directory, container).host);
 }
 
 /** Moves a container's finished directory to where the guest sees it. Rejects when the guest has something of that name. */

@@ -59,6 +59,7 @@ export async function startHostAgent(
     storages: [],
     connect: (connectOptions) => connect(address, connectOptions),
     rootfs: (name) => makeBusyboxRootfs(join(directory, name)),
+    volume: (name) => `/run/kata-containers/shared/containers/${name}`,
     hostPath: (path) => path,
     agentPid,
     initPid: () => init.pid(),

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -65,6 +65,8 @@ const onBridge = (slot: string) => ({ driver: "virtio-blk-pci", bus: "bridge", a
 async function rootedIn(driver: string, source: string): Promise<string> {
   const id = `disk${++count}`;
   const mount_point = `/run/kata-containers/shared/containers/${id}`;
+  // As the Go shim does: the share is read-only in the guest.
+  mkdirSync(machine.hostPath(mount_point));
   const line = "cat /which; touch /written && grep ' / ' /proc/mounts";
   const { agent } = pod.client;
   await agent.createContainer({

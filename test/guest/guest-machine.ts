@@ -6,13 +6,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { connect } from "../../host/client/agent-client.ts";
 import { dial } from "../../host/client/dial.ts";
+import { openToGuest } from "../../host/machine/guard-share.ts";
 import { Guest } from "../../host/machine/guest.ts";
 import type { GuestOptions } from "../../host/machine/guest-options.ts";
+import { SHARED_IN_GUEST as SHARED, shareOf } from "../../host/sandbox/shared-folder.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 import type { Machine } from "../scenarios/machine.ts";
 
 const repository = join(import.meta.dirname, "../..");
-const SHARED = "/run/kata-containers/shared/containers";
 const SHELL_LIMIT_MS = 30_000;
 
 /** The image with a shell for the tests, dm-verity, and these OCI runtimes; built once when several files ask for it at a time. */
@@ -32,10 +33,13 @@ export interface GuestMachineOptions
     "kernelArgs" | "tracing" | "hotplug" | "shares" | "qemuArgs" | "image" | "kernel" | "initrd"
   > {
   readonly runtimes?: readonly string[];
+  /** The share announces its mounts, which the guest then has as mounts too: Kata's default, but each test counts mounts. */
+  readonly announce?: boolean;
 }
 
 /**
- * A real guest in QEMU with our image, its rootfs folder shared by virtio-fs as Kata does. GUESTD_KATA_KERNEL names another
+ * A real guest in QEMU with our image, and a folder shared by virtio-fs as Kata does: read-only but for each rootfs and volume,
+ * with an empty directory for the agent's copies. GUESTD_KATA_KERNEL names another
  * kernel, which needs no initramfs.
  */
 export async function startGuestMachine(
@@ -47,7 +51,15 @@ export async function startGuestMachine(
   const kernel = options.kernel ?? process.env["GUESTD_KATA_KERNEL"];
   const image = join(built, "image");
   const directory = mkdtempSync(join(tmpdir(), "guestd-share-"));
-  mkdirSync(join(directory, "shared"));
+  const share = { ...shareOf(directory), announce: options.announce ?? false };
+  for (const place of ["watchable", "passthrough/watchable"]) {
+    mkdirSync(join(share.directory, place), { recursive: true });
+  }
+  const hostPath = (path: string) => path.replace(SHARED, share.directory);
+  const writable = (path: string) => {
+    openToGuest(share, hostPath(path));
+    return path;
+  };
   const lines: string[] = [];
   const guest = await Guest.start({
     memoryMib,
@@ -55,7 +67,7 @@ export async function startGuestMachine(
     initrd: options.initrd ?? (kernel === undefined && join(image, "initrd.cpio")),
     image: options.image ?? join(image, "guest.img"),
     kernelArgs: ["agent.debug_console", "agent.debug_console_vport=1026", "agent.log_vport=1025", ...kernelArgs],
-    shares: [{ tag: "kataShared", directory: join(directory, "shared") }, ...shares],
+    shares: [share, ...shares],
     tracing,
     hotplug,
     qemuArgs,
@@ -74,10 +86,14 @@ export async function startGuestMachine(
     ],
     connect: (options) => connect(address, options),
     rootfs(name) {
-      makeBusyboxRootfs(join(directory, "shared", name, "rootfs"));
-      return `${SHARED}/${name}/rootfs`;
+      makeBusyboxRootfs(join(share.directory, name, "rootfs"));
+      return writable(`${SHARED}/${name}/rootfs`);
     },
-    hostPath: (path) => path.replace(SHARED, join(directory, "shared")),
+    volume(name) {
+      mkdirSync(join(share.directory, name));
+      return writable(`${SHARED}/${name}`);
+    },
+    hostPath,
     shell,
     async killAgent() {
       const before = agents();

@@ -17,7 +17,7 @@ export async function kubeletPod(machine: Machine, kind: HostKind, host: KataHos
       rootfs,
       args,
       files: rootfs,
-      missing: `${rootfs}-volume/a`,
+      missing: `${rootfs}/volume/a`,
       limits: machine.real,
       systemd,
     };

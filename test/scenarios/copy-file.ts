@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { sendFiles } from "../../host/client/send-files.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
@@ -10,19 +10,22 @@ import { keepsOwners } from "./keeps-owners.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-const ROOT = "/run/kata-containers/shared/containers";
 const S_IFDIR = 0o040000;
 const S_IFLNK = 0o120000;
 
 /** What a host sees of CopyFile. */
 export function copyFileScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
+  let root = "";
+  beforeAll(() => {
+    root = pod().machine.volume(`copies-${process.pid}-${Date.now().toString(36)}`);
+  });
   let count = 0;
-  /** A name below the root that nobody has used. */
-  const fresh = () => `copied-${process.pid}-${Date.now().toString(36)}-${++count}`;
+  /** A new name below that root. */
+  const fresh = () => `copied-${++count}`;
   const copy = (path: string, text: string, parts: Init<grpc.CopyFileRequest> = {}) => {
     const data = Buffer.from(text);
-    const file = { path: `${ROOT}/${path}`, file_mode: 0o100644, dir_mode: 0o755, file_size: data.length, data };
+    const file = { path: `${root}/${path}`, file_mode: 0o100644, dir_mode: 0o755, file_size: data.length, data };
     return pod().client.agent.copyFile({ ...file, ...parts });
   };
 
@@ -37,13 +40,13 @@ export function copyFileScenarios(pod: () => Pod): void {
       writeFileSync(join(directory, "run.sh"), "#!/bin/sh\necho I run\n");
       chmodSync(join(directory, "run.sh"), 0o750);
       symlinkSync("../run.sh", join(directory, "sub/link"));
-      await sendFiles(pod().client, directory, `${ROOT}/${tree}`, { owner: { uid: 1000, gid: 2000 } });
+      await sendFiles(pod().client, directory, `${root}/${tree}`, { owner: { uid: 1000, gid: 2000 } });
     } finally {
       rmSync(directory, { recursive: true });
     }
     const Mounts = [
       ...(ociSpec("/", []).Mounts ?? []),
-      { destination: "/tree", source: `${ROOT}/${tree}`, type: "bind", options: ["bind"] },
+      { destination: "/tree", source: `${root}/${tree}`, type: "bind", options: ["bind"] },
     ];
     const look = "cd /tree; find . | sort; stat -c '%a %u %g' run.sh; sha256sum < 'sub/big file'; sub/link";
     const { stdout } = await pod().run(["sh", "-c", look], { Mounts });
@@ -64,11 +67,11 @@ export function copyFileScenarios(pod: () => Pod): void {
     const send = (name: string, offset: number) =>
       copy(`${tree}/${name}`, text.slice(offset, offset + 4), { offset, file_size: text.length });
     for (const offset of [4, 8]) await Promise.all(["x.conf", "x.yaml"].map((name) => send(name, offset)));
-    expect(await shell(`cd ${ROOT}/${tree}; ls`)).toBe("");
+    expect(await shell(`cd ${root}/${tree}; ls`)).toBe("");
     await send("x.yaml", 0);
-    expect(await shell(`cd ${ROOT}/${tree}; ls`)).toBe("x.yaml\n");
+    expect(await shell(`cd ${root}/${tree}; ls`)).toBe("x.yaml\n");
     await send("x.conf", 0);
-    expect(await shell(`cd ${ROOT}/${tree}; ls -A1; cat *`)).toBe(`x.conf\nx.yaml\n${text}${text}`);
+    expect(await shell(`cd ${root}/${tree}; ls -A1; cat *`)).toBe(`x.conf\nx.yaml\n${text}${text}`);
   });
 
   it("what leads out, or can't be, is refused in one line and changes nothing", async () => {
@@ -76,9 +79,9 @@ export function copyFileScenarios(pod: () => Pod): void {
     await copy(`${tree}/out`, "/etc", { file_mode: S_IFLNK });
     await copy(`${tree}/up`, "../../../..", { file_mode: S_IFLNK });
     await copy(`${tree}/dir`, "", { file_mode: S_IFDIR | 0o700 });
-    await shell(`mkdir ${ROOT}/${tree}/small && mount -t tmpfs -o size=64k tmpfs ${ROOT}/${tree}/small`);
+    await shell(`mkdir ${root}/${tree}/small && mount -t tmpfs -o size=64k tmpfs ${root}/${tree}/small`);
     const everything = () =>
-      shell(`cd ${ROOT}; find . -maxdepth 1 | sort; find ${tree} /etc -xdev | sort; ls -la ${tree} ${tree}/small`);
+      shell(`cd ${root}; find . -maxdepth 1 | sort; find ${tree} /etc -xdev | sort; ls -la ${tree} ${tree}/small`);
     const before = await everything();
     const refused: [attempt: () => Promise<unknown>, kind: string, line: RegExp][] = [
       [() => copy(`${tree}/../../../../../etc/x`, "x"), "invalid-argument", /has "\.\." in it$/],
@@ -104,6 +107,6 @@ export function copyFileScenarios(pod: () => Pod): void {
       expect(error?.kind, error?.message).toBe(kind);
     }
     expect(await everything()).toBe(before);
-    await shell(`umount ${ROOT}/${tree}/small`);
+    await shell(`umount ${root}/${tree}/small`);
   });
 }

@@ -91,7 +91,7 @@ export function enduranceScenarios(current: CurrentPod): void {
   });
 
   it("goes on, after a kill, with a file whose pieces came before it", async () => {
-    const path = `/run/kata-containers/shared/containers/cut-${Date.now().toString(36)}`;
+    const path = `${current.pod.machine.volume(`cut-${Date.now().toString(36)}`)}/file`;
     const piece = (offset: number, text: string) =>
       current.pod.client.agent.copyFile({ path, file_mode: 0o644, file_size: 9, offset, data: Buffer.from(text) });
     await piece(6, "ghi");
@@ -109,7 +109,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     mkdirSync(machine.hostPath(source));
     const write = (text: string) => writeFileSync(join(machine.hostPath(source), "colour"), text);
     write("red");
-    const mount_point = `/run/kata-containers/shared/containers/watchable-${name}`;
+    const mount_point = `/run/kata-containers/shared/containers/watchable/${name}`;
     const bind = { destination: "/settings", source: mount_point, type: "bind", options: ["rbind"] };
     const spec = ociSpec(machine.rootfs(`${name}-root`), ["sleep", "1000"]);
     await current.pod.client.agent.createContainer({

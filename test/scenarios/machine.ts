@@ -8,6 +8,8 @@ export interface Machine extends AsyncDisposable {
   connect(options?: ConnectOptions): Promise<AgentClient>;
   /** A new root file system of busybox; its path as the agent sees it. */
   rootfs(name: string): string;
+  /** A new directory below the share, for a volume that the guest may write to. CopyFile makes it where hosts share nothing. */
+  volume(name: string): string;
   /** The same directory as this process sees it. */
   hostPath(guestPath: string): string;
   /** What CreateSandbox has to mount so that `rootfs` is there. */

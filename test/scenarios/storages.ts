@@ -249,7 +249,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     };
     publish("..1", "red");
     symlinkSync("..data/colour", onHost("colour"));
-    const mount_point = `/run/kata-containers/shared/containers/watchable-${fresh()}`;
+    const mount_point = `/run/kata-containers/shared/containers/watchable/${fresh()}`;
     const storage = { driver: "watchable-bind", source, fstype: "bind", options: ["ro"], mount_point };
     const id = await withStorages([storage], { "/settings": mount_point });
     expect(await inside(id, "cat /settings/colour; grep /settings /proc/mounts")).toMatch(/^redtmpfs \/settings tmpfs/);
@@ -279,7 +279,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     volume("bytes", 1, MIB);
     volume("more-bytes", 1, MIB + 1);
     const names = ["files", "more-files", "bytes", "more-bytes", "files/last"];
-    const mountPoint = (name: string) => `${root}-at/${name.replace("/", "-")}`;
+    const mountPoint = (name: string) => `${root}/mounted/${name.replace("/", "-")}`;
     const storages = names.map((name) => ({
       ...{ driver: "watchable-bind", source: `${root}/${name}`, fstype: "bind", options: ["ro"] },
       mount_point: mountPoint(name),
@@ -289,10 +289,10 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
       Object.fromEntries(names.map((name) => [`/at/${name}`, mountPoint(name)]).slice(0, 4)),
     );
     // The root of a copy is that of its own tmpfs, of a bind the directory that it shows.
-    const lines = (await shell(`grep ' ${root}-at/' /proc/self/mountinfo`)).trim().split("\n");
+    const lines = (await shell(`grep ' ${root}/mounted/' /proc/self/mountinfo`)).trim().split("\n");
     const shown = lines.map((line) => {
       const [, , , from = "", to = "", options = ""] = line.split(" ");
-      return `${to.slice(to.lastIndexOf("/") + 1)} ${from === "/" ? "copied" : from.replace(/^.*\/storage-[^/]+\/(rootfs\/)?/, "")} ${options.split(",")[0]}`;
+      return `${to.slice(to.lastIndexOf("/") + 1)} ${from === "/" ? "copied" : from.replace(/^(.*\/storage-[^/]+\/(rootfs\/)?|\/)/, "")} ${options.split(",")[0]}`;
     });
     expect(shown).toEqual([
       "files copied rw",
@@ -305,6 +305,6 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
       await inside(id, "cd /at; ls files | wc -l; ls more-files | wc -l; stat -c %s bytes/last more-bytes/last"),
     ).toBe(`16\n17\n${MIB}\n${MIB + 1}\n`);
     await pod().remove(id);
-    expect(await shell(`grep ' ${root}-at/' /proc/self/mountinfo || echo none`)).toBe("none\n");
+    expect(await shell(`grep ' ${root}/mounted/' /proc/self/mountinfo || echo none`)).toBe("none\n");
   });
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { canGuard } from "../../../host/machine/guard-share.ts";
 import { startGuestMachine } from "../../guest/guest-machine.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
@@ -11,11 +12,14 @@ const MIB = 1 << 20;
 /** A container as the attacker of issue 12 had it. */
 const NO_CAPABILITIES = { Bounding: [], Effective: [], Permitted: [] };
 
+const guards = await canGuard(process.getuid?.() === 0);
+const CANNOT = guards ? "" : "(skipped: this user can't mount in a namespace) ";
+
 describe("files of containers in a guest of 512 MiB", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   beforeAll(async () => {
-    machine = await startGuestMachine(512);
+    machine = await startGuestMachine(512, { announce: true });
     pod = await Pod.open(machine);
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
@@ -60,7 +64,53 @@ describe("files of containers in a guest of 512 MiB", () => {
     await pod.remove("writer");
   });
 
-  // Last: the share stays read-only.
+  it.skipIf(!guards)(
+    `${CANNOT}the guest's root writes in the share in roots and volumes only, and the agent says what it can't write there`,
+    async () => {
+      const [rootfs, volume] = [machine.rootfs("written"), machine.volume("written-volume")];
+      const attempts = [
+        ...[`touch ${SHARED}/x`, `ln -s /etc ${SHARED}/watchable/x`, `mkdir ${SHARED}/written/x`],
+        ...[`mv ${SHARED}/written ${SHARED}/gone`, `rmdir ${SHARED}/watchable`],
+        ...[`touch ${rootfs}/x`, `touch ${volume}/x`],
+      ];
+      const codes = attempts.map((attempt) => `(${attempt}) 2>/dev/null && echo wrote || echo no`);
+      const there = readdirSync(machine.hostPath(SHARED));
+      const done = await machine.shell(`mount -o remount,rw ${SHARED}; ${codes.join("; ")}`);
+      expect(done.trim().split("\n")).toEqual([...Array<string>(5).fill("no"), "wrote", "wrote"]);
+      expect(readdirSync(machine.hostPath(SHARED))).toEqual(there);
+      expect(existsSync(machine.hostPath(`${volume}/x`))).toBe(true);
+      const { agent } = pod.client;
+      const send = (path: string) => agent.copyFile({ path, file_mode: 0o644, file_size: 1, data: Buffer.from("y") });
+      await send(`${rootfs}/sent`);
+      await expect(send(`${SHARED}/sent`)).rejects.toThrow(
+        /^copy file ".*\/sent": open: EROFS \(read-only file system\)$/,
+      );
+      const OCI = ociSpec(rootfs, ["true"]);
+      const bound = { destination: "/volume", source: volume, type: "bind", options: ["rbind"] };
+      const line = ["sh", "-c", "touch /volume/y && ls /volume && grep ' / ' /proc/mounts"];
+      const id = await pod.create(line, { Mounts: [...(OCI.Mounts ?? []), bound] }, rootfs);
+      await agent.startContainer({ container_id: id });
+      expect((await pod.finish(id, id)).stdout.toString()).toMatch(/^x\ny\nnone \/ virtiofs rw,nodev,/);
+      await pod.remove(id);
+      const storages = [{ driver: "local", source: "local", fstype: "local", mount_point: `${SHARED}/new/volume` }];
+      await expect(agent.createContainer({ container_id: "refused", OCI, storages })).rejects.toThrow(
+        `local storage: mkdir ${SHARED}/new/volume: EROFS (read-only file system): on a share it is the host that makes it`,
+      );
+    },
+  );
+
+  it("an overlay over a root that the share announces, and that nobody has looked into, is mounted", async () => {
+    const lower = machine.rootfs("below");
+    const mount_point = "/run/kata-containers/over/rootfs";
+    const options = [`lowerdir=${lower}`, "io.katacontainers.fs-opt.overlay-rw"];
+    const storages = [{ driver: "overlayfs", source: "none", fstype: "overlay", options, mount_point }];
+    const OCI = ociSpec(mount_point, ["sh", "-c", "echo new > /new; cat /new"]);
+    await pod.client.agent.createContainer({ container_id: "over", storages, OCI });
+    await pod.client.agent.startContainer({ container_id: "over" });
+    expect((await pod.finish("over", "over")).stdout.toString()).toBe("new\n");
+    await pod.remove("over");
+  });
+
   it("settings on a share that is read-only reach a container, and so does a change", async () => {
     const volume = machine.hostPath(`${SHARED}/settings`);
     const publish = (version: number, text: string) => {
@@ -72,11 +122,8 @@ describe("files of containers in a guest of 512 MiB", () => {
       else rmSync(join(volume, `..${version - 1}`), { recursive: true });
     };
     publish(1, "red");
-    // What a shim makes on the share, from the host.
-    mkdirSync(machine.hostPath(`${SHARED}/watchable`));
     const rootfs = machine.rootfs("reader");
     mkdirSync(join(machine.hostPath(rootfs), "settings"));
-    await machine.shell(`mount -o remount,bind,ro ${SHARED}`);
     const mount_point = `${SHARED}/watchable/reader-settings`;
     const storage = { driver: "watchable-bind", source: `${SHARED}/settings`, fstype: "bind", options: ["ro"] };
     const spec = ociSpec(rootfs, ["sleep", "1000"]);

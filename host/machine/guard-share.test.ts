@@ -1,0 +1,74 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Child } from "./child.ts";
+import { canGuard, guarded, openToGuest } from "./guard-share.ts";
+
+const root = process.getuid?.() === 0;
+const can = await canGuard(root);
+
+describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't mount in a namespace)"}`, () => {
+  let work: string;
+  let share: { tag: string; directory: string; guard: string };
+  let served: Child;
+
+  /** Runs commands one by one with the share as its server has it, and gives the exit codes. */
+  const asServer = (...commands: readonly string[]) => {
+    const user = root ? [] : ["--user", "--preserve-credentials"];
+    const enter = ["--target", `${served.pid}`, "--mount", ...user, "sh", "-c"];
+    const script = commands.map((command) => `(cd ${share.directory}; ${command}) 2>/dev/null; echo $?`).join("\n");
+    return execFileSync("nsenter", [...enter, script], { encoding: "utf8" })
+      .trim()
+      .split("\n")
+      .map(Number);
+  };
+
+  beforeEach(async () => {
+    work = mkdtempSync(join(tmpdir(), "guard-"));
+    share = { tag: "t", directory: join(work, "shared"), guard: join(work, "guard") };
+    mkdirSync(join(share.directory, "c1/rootfs"), { recursive: true });
+    served = new Child("server", guarded(["sh", "-c", "echo up; exec sleep 1000"], share.directory, root));
+    await new Promise((resolve) => served.stdout.once("data", resolve));
+    writeFileSync(share.guard, `${served.pid}`);
+  });
+  afterEach(async () => {
+    await served.end(true);
+    rmSync(work, { recursive: true });
+  });
+
+  test("is read-only for its server, but for the directories that are opened; the host writes everywhere", () => {
+    const attempts = ["touch x", "ln -s /etc c1/link", "touch c1/rootfs/x", "mv c1 c2", "mv c1/rootfs c1/gone"];
+    expect(asServer(...attempts)).toEqual([1, 1, 1, 1, 1]);
+    openToGuest(share, join(share.directory, "c1/rootfs"));
+    expect(asServer(...attempts)).toEqual([1, 1, 0, 1, 1]);
+    mkdirSync(join(share.directory, "c2/rootfs"), { recursive: true });
+    openToGuest(share, join(share.directory, "c2/rootfs"));
+    expect(asServer("test -d c2/rootfs && touch c2/rootfs/x", "touch c2/x")).toEqual([0, 1]);
+    expect(readdirSync(join(share.directory, "c1/rootfs"))).toEqual(["x"]);
+  });
+
+  test("gives up an opened directory when the host removes it, and nothing is mounted for the host", () => {
+    openToGuest(share, join(share.directory, "c1/rootfs"));
+    rmSync(join(share.directory, "c1"), { recursive: true });
+    expect(asServer("test -e c1", `grep -c " ${share.directory}" /proc/self/mounts | grep -qx 1`)).toEqual([1, 0]);
+    expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(work);
+  });
+
+  test("can't be opened once its server has ended: the host's own mounts are left alone", async () => {
+    await served.end(true);
+    for (const pid of [served.pid ?? 2 ** 22, process.pid]) {
+      writeFileSync(share.guard, `${pid}`);
+      expect(() => openToGuest(share, join(share.directory, "c1/rootfs"))).toThrow("share t: its guest has ended");
+    }
+  });
+});
+
+test("a share without a guard, or whose user can't mount, needs no opening", () => {
+  const directory = mkdtempSync(join(tmpdir(), "guard-"));
+  openToGuest({ tag: "t", directory }, directory);
+  writeFileSync(join(directory, "guard"), "0");
+  openToGuest({ tag: "t", directory, guard: join(directory, "guard") }, directory);
+  rmSync(directory, { recursive: true });
+});
