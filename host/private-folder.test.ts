@@ -35,6 +35,14 @@ test("a folder is made for this user alone, and found again", () => {
   expect(statSync(path).mode & 0o7777).toBe(0o700);
 });
 
+test("a folder above it that is missing is made for this user alone, and not where others could replace it", () => {
+  expect(makePrivateFolder(join(path, "b/c"))).toBe(join(path, "b/c"));
+  expect(statSync(join(path, "b")).mode & 0o7777).toBe(0o700);
+  chmodSync(parent, 0o777);
+  expect(() => makePrivateFolder(join(parent, "x/y/z"))).toThrow(`${parent} can be written by other users`);
+  expect(existsSync(join(parent, "x"))).toBe(false);
+});
+
 test("a parent that root or we made may be a link; what it leads to is checked and used", () => {
   symlinkSync("parent", join(temporary.path, "link"));
   expect(makePrivateFolder(join(temporary.path, "link/folder"))).toBe(path);

@@ -10,7 +10,12 @@ export function visible(text: string): string {
   return text.replace(OBEYED, escaped);
 }
 
-/** The same on one line, whose columns the text can't leave. */
+/** Text without those characters. */
+export function withoutControls(text: string): string {
+  return text.replace(OBEYED, "");
+}
+
+/** Like `visible`, on one line, whose columns the text can't leave. */
 export function visibleLine(text: string): string {
   return visible(text).replace(/[\t\n]/g, escaped);
 }

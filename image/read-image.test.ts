@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { unpack } from "../host/image/unpack.ts";
 import { digestOf } from "./digest.ts";
 import { type ReadImageOptions, readImage } from "./read-image.ts";
@@ -208,6 +208,22 @@ describe("a damaged image", () => {
     [[file("index.json", " ".repeat(5 << 20))], "more than a JSON file may have"],
   ])("%#: is refused in one line", async (entries, message) => {
     await expect(readBack([file("x"), ...entries], plain)).rejects.toThrow(message);
+  });
+
+  test("that has to be unpacked where other users can replace files is refused, and nothing is written there", async () => {
+    using temporary = temporaryDirectory();
+    const place = join(temporary.path, "others");
+    mkdirSync(place);
+    chmodSync(place, 0o777);
+    const path = join(temporary.path, "image.tar.gz");
+    writeFileSync(path, gzipSync(Buffer.alloc(5000)));
+    vi.stubEnv("TMPDIR", place);
+    try {
+      await expect(readImage(path)).rejects.toThrow(`${place} can be written by other users`);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(readdirSync(place)).toEqual([]);
   });
 
   test("that is no tar at all, or isn't there, is refused in one line", async () => {

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { cacheDirectory } from "./cache-directory.ts";
 
@@ -23,6 +24,7 @@ export function saysFullDisk(text: string): boolean {
 /** What is thrown for a failure while something was written below `directory`: one line that says so when its disk is full. */
 export function fullDisk(error: unknown, directory: string): unknown {
   if (!hasCode(error, "ENOSPC") && !saysFullDisk(reason(error))) return error;
-  const other = directory === tmpdir() ? "TMPDIR" : directory.startsWith(cacheDirectory()) ? "GUESTD_CACHE" : "--to";
+  const temporary = existsSync(tmpdir()) ? realpathSync(tmpdir()) : undefined;
+  const other = directory === temporary ? "TMPDIR" : directory.startsWith(cacheDirectory()) ? "GUESTD_CACHE" : "--to";
   return new BuildError(`${directory}: its disk is full: make room there, or take another folder with ${other}`);
 }

@@ -1,6 +1,7 @@
 import { S_IFBLK, S_IFCHR, S_IFIFO } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
+import { refuse } from "./refuse.ts";
 import type { DeviceSpec } from "./spec.ts";
 
 /** What every container has, whatever its spec says: name and number of character devices below /dev. */
@@ -33,6 +34,7 @@ const TYPES = new Map([
 const MAX_MAJOR = 2 ** 12 - 1;
 const MAX_MINOR = 2 ** 20 - 1;
 const PERMISSIONS = 0o7777;
+const MAX_DEVICES = 4096;
 
 /**
  * Nodes and links of /dev. A device of the spec stands anywhere in the container and takes the place of a default one of
@@ -66,17 +68,20 @@ function addDevice(plan: PlanBuilder, reason: string, device: DeviceSpec, bind: 
 
 /** Throws one line that names the device that no node can be made of. */
 export function checkDevices(devices: readonly DeviceSpec[]): void {
+  if (devices.length > MAX_DEVICES) {
+    throw refuse("linux.devices", `has ${devices.length} entries, more than ${MAX_DEVICES}`);
+  }
   for (const [index, { path, type, major, minor }] of devices.entries()) {
-    const refuse = (why: string) =>
+    const wrong = (why: string) =>
       new AgentError("invalid-argument", `OCI spec: linux.devices[${index}] (${path}) ${why}`);
-    if (!path.startsWith("/")) throw refuse("is not an absolute path");
-    if (path.includes("\0")) throw refuse("has a NUL byte in it");
-    if (/\/(|\.|\.\.)$/.test(path)) throw refuse("names a directory");
+    if (!path.startsWith("/")) throw wrong("is not an absolute path");
+    if (path.includes("\0")) throw wrong("has a NUL byte in it");
+    if (/\/(|\.|\.\.)$/.test(path)) throw wrong("names a directory");
     const kind = TYPES.get(type);
-    if (kind === undefined) throw refuse(`type "${type}" is none of c, b, u, p`);
+    if (kind === undefined) throw wrong(`type "${type}" is none of c, b, u, p`);
     if (kind === S_IFIFO) continue;
-    if (!isWithin(major, MAX_MAJOR)) throw refuse(`major ${major} is outside 0..${MAX_MAJOR}`);
-    if (!isWithin(minor, MAX_MINOR)) throw refuse(`minor ${minor} is outside 0..${MAX_MINOR}`);
+    if (!isWithin(major, MAX_MAJOR)) throw wrong(`major ${major} is outside 0..${MAX_MAJOR}`);
+    if (!isWithin(minor, MAX_MINOR)) throw wrong(`minor ${minor} is outside 0..${MAX_MINOR}`);
   }
 }
 

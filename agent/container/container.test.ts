@@ -44,6 +44,7 @@ async function create(options: InitDoubleOptions & { readonly files?: Partial<Fi
     births: {
       mayBeTraced: () => container.mayTrace,
       settled: () => Promise.allSettled(container.exposed),
+      refuseTracer: () => undefined,
     },
   });
   return { kernel, container, child: (index: number) => kernel.init.children[index] as ChildDouble };
@@ -149,10 +150,10 @@ describe("an exec", () => {
   test("takes an id only once, also while it is being launched", async () => {
     const { container, child } = await create(only(() => {}));
     const first = container.exec("1", sleep);
-    await expect(container.exec("1", sleep)).rejects.toThrow('exec "1" in container c1: the id already exists');
+    await expect(container.exec("1", sleep)).rejects.toThrow('exec process: the exec id "1" already exists');
     child(1).executed();
     await first;
-    await expect(container.exec("1", sleep)).rejects.toThrow("the id already exists");
+    await expect(container.exec("1", sleep)).rejects.toThrow("already exists");
     await container.remove(never);
   });
 

@@ -18,6 +18,7 @@ import { checkProcess } from "./process/check-process.ts";
 import { inherit } from "./process/inherit.ts";
 import { isEnding } from "./process/is-ending.ts";
 import type { Process } from "./process/process.ts";
+import { waitsPrivileged } from "./runtime/runtime-profile.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
 /** Ended execs that are remembered, so that a late wait still gets its status. */
@@ -49,6 +50,8 @@ export class Container {
   #mayTrace: boolean;
   /** A process that may trace runs in it, or is about to. */
   #traces = false;
+  /** Its spec, or an exec of this agent's time, has what it takes to trace. */
+  #isKnownTracer: boolean;
 
   private constructor(kernel: Kernel, options: ContainerOptions, maker: Maker, init: Process) {
     this.#kernel = kernel;
@@ -59,7 +62,7 @@ export class Container {
     this.#maker = maker;
     this.#init = init;
     this.#births = options.births;
-    this.#mayTrace = this.#isTracer(options.spec.process);
+    this.#mayTrace = this.#isKnownTracer = this.#isTracer(options.spec.process);
     this.pidNamespace = init.status === undefined ? inodeOf(`/proc/${init.pid}/ns/pid`) : undefined;
   }
 
@@ -100,6 +103,17 @@ export class Container {
   /** One of them runs, or is about to. Set at the moment in which it asks for `Births.settled`. */
   get traces(): boolean {
     return this.#traces;
+  }
+
+  /** True where it is known, not only possible, that it may trace: what `mayTrace` says after a restart is a guess. */
+  get isKnownTracer(): boolean {
+    return this.#isKnownTracer;
+  }
+
+  /** Its process waits for `start`, and has more than the container will. */
+  get waitsPrivileged(): boolean {
+    const { release, status } = this.#init;
+    return release !== undefined && status === undefined && waitsPrivileged(this.spec.annotations);
   }
 
   /** See Births.settled. */
@@ -149,6 +163,7 @@ export class Container {
       if (this.#paused) throw this.#refusal("start container", "it is paused; resume it first");
       this.#traces = this.#mayTrace;
       if (this.#mayTrace) await this.#untilSettled(this.#removal.signal);
+      if (this.#isKnownTracer) this.#births?.refuseTracer();
       await this.#maker.start(this.#init, this.#removal.signal);
     });
   }
@@ -156,9 +171,7 @@ export class Container {
   /** Resolves when its execve has succeeded. The id of an exec that was waited for is free again. `signal` gives it up. */
   async exec(execId: string, process: ProcessSpec, signal?: AbortSignal, passed?: PassedStdio): Promise<Process> {
     checkProcess(process);
-    if (this.has(execId)) {
-      throw new AgentError("already-exists", `exec "${execId}" in container ${this.id}: the id already exists`);
-    }
+    this.checkFree(execId);
     const { signal: removal } = this.#removal;
     if (removal.aborted) throw removal.reason;
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
@@ -168,9 +181,13 @@ export class Container {
     const tracer = this.#isTracer(asked);
     this.#mayTrace ||= tracer;
     this.#traces ||= tracer;
+    this.#isKnownTracer ||= tracer;
     const options = { passed, bornLast: this.#births?.mayBeTraced() ?? false };
     const launching = step("launch process", async () => {
-      if (tracer) await this.#untilSettled(givenUp);
+      if (tracer) {
+        await this.#untilSettled(givenUp);
+        this.#births?.refuseTracer();
+      }
       return await this.#maker.exec(this.#init, execId, asked, givenUp, options);
     });
     this.#launching.set(execId, launching);
@@ -202,6 +219,12 @@ export class Container {
   /** Before a process runs that may trace others. */
   async #untilSettled(signal: AbortSignal): Promise<void> {
     if (this.#births !== undefined) await until(this.#births.settled(), signal);
+  }
+
+  /** Throws for an id that is in use: INTERNAL by contract. */
+  checkFree(execId: string): void {
+    if (!this.has(execId)) return;
+    throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(execId)} already exists`);
   }
 
   has(execId: string): boolean {

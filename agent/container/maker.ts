@@ -25,6 +25,8 @@ export interface Births {
   readonly mayBeTraced: () => boolean;
   /** Resolves when the launches that trusted in that nobody could, whichever container's, are done. */
   readonly settled: () => Promise<unknown>;
+  /** Throws where a process waits in its pid namespace that must not be traced. */
+  readonly refuseTracer: () => void;
 }
 
 export interface ExecOptions {

@@ -23,7 +23,7 @@ export interface LaunchPlan extends CompiledPlan {
 /** Collects steps and hands out a slot number for each descriptor name. */
 export class PlanBuilder {
   readonly #steps: PlanStep[] = [];
-  readonly #slots: string[] = [];
+  readonly #slots = new Map<string, Slot>();
   readonly #origins: Readonly<Record<string, string>>;
 
   /** `origins` of a spec: they follow the field in the reason. */
@@ -38,11 +38,12 @@ export class PlanBuilder {
 
   /** The same name is the same slot. */
   slot(name: string): Slot {
-    const at = this.#slots.indexOf(name);
-    return at >= 0 ? at : this.#slots.push(name) - 1;
+    const slot = this.#slots.get(name) ?? this.#slots.size;
+    this.#slots.set(name, slot);
+    return slot;
   }
 
   finish(): CompiledPlan {
-    return { steps: this.#steps, slots: this.#slots };
+    return { steps: this.#steps, slots: [...this.#slots.keys()] };
   }
 }

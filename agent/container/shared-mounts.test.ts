@@ -5,7 +5,7 @@ import { testKernel } from "./test-kernel.ts";
 
 const mount = { name: "m", source: "c1", sourcePath: "/srv dir/", path: "/there" };
 const [source, target] = ["c1", "c2"].map((id) => ({ id, pid: 7, pidfd: 1 })) as [never, never];
-const table = (text: string) => ({ files: { readText: () => text } });
+const table = (text: string | undefined) => ({ files: { readAtMost: async () => text } });
 
 test("a mount that is there, by the kernel's name for it, is taken from one to the other by a plan", async () => {
   const before = openDescriptors();
@@ -38,6 +38,11 @@ test("one that does not come is told, with the container and the time", async ()
   await expect(sharing).rejects.toThrow(
     "shared mount m: nothing is mounted on /srv dir/ of container c1 within 0.15 s",
   );
+});
+
+test("a mount table that the container has made too long is not waited for", async () => {
+  const sharing = shareMount(testKernel(table(undefined)), mount, source, target);
+  await expect(sharing).rejects.toThrow("shared mount m: the mount table of container c1 is longer than 1048576 bytes");
 });
 
 test("a container is named by its id or by its name in the pod", () => {

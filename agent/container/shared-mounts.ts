@@ -32,6 +32,8 @@ const NAMES = [
 ] as const;
 const LIMIT_MS = 10_000;
 const PAUSE_MS = 100;
+/** The mount table of a container, which makes it as long as it likes, is looked through up to that many bytes. */
+const MAX_TABLE = 1 << 20;
 
 /** The container has this id, or this name in its pod. */
 export function isNamed(id: string, annotations: Readonly<Record<string, string>>, name: string): boolean {
@@ -60,7 +62,10 @@ export async function shareMount(
 ): Promise<void> {
   const { name, sourcePath } = mount;
   const fail = (why: string, cause?: unknown) => new AgentError("internal", `shared mount ${name}: ${why}`, { cause });
-  for (let waited = 0; !isMounted(kernel.files, source.pid, sourcePath); waited += PAUSE_MS) {
+  for (let waited = 0; ; waited += PAUSE_MS) {
+    const table = await mountTable(kernel.files, source.pid);
+    if (table === undefined) throw fail(`the mount table of container ${source.id} is longer than ${MAX_TABLE} bytes`);
+    if (isMounted(table, sourcePath)) break;
     if (waited >= limitMs) {
       throw fail(`nothing is mounted on ${sourcePath} of container ${source.id} within ${limitMs / 1000} s`);
     }
@@ -111,17 +116,13 @@ function sharePlan({ name, sourcePath, path }: SharedMount): CompiledPlan {
 }
 
 /** The mount table of a process names what is mounted by paths of its own root. */
-function isMounted(files: Pick<Files, "readText">, pid: number, path: string): boolean {
+function isMounted(table: string, path: string): boolean {
   const wanted = path.length > 1 ? path.replace(/\/+$/, "") : path;
   const escaped = wanted.replace(/[ \t\n\\]/g, (byte) => `\\${byte.charCodeAt(0).toString(8).padStart(3, "0")}`);
-  return mountTable(files, pid).some((line) => line.split(" ")[4] === escaped);
+  return table.split("\n").some((line) => line.split(" ")[4] === escaped);
 }
 
-/** Of a process that has ended: empty. */
-function mountTable(files: Pick<Files, "readText">, pid: number): string[] {
-  try {
-    return files.readText(`/proc/${pid}/mountinfo`).split("\n");
-  } catch {
-    return [];
-  }
+/** Empty for a process that has ended; undefined for a table that is too long. */
+async function mountTable(files: Pick<Files, "readAtMost">, pid: number): Promise<string | undefined> {
+  return files.readAtMost(`/proc/${pid}/mountinfo`, MAX_TABLE).catch(() => "");
 }

@@ -23,6 +23,9 @@ test("a disk that was there before the agent is found without any event", async 
 
 test("one that is plugged in is found by the event, in the slot that is meant", async () => {
   const { tree, uevents, devices } = machine();
+  const rescanned = Promise.withResolvers<void>();
+  const { write } = tree;
+  tree.write = (path, text) => write(path, text).finally(rescanned.resolve);
   const found = devices.disk("blk", "02/1.0");
   let settled = false;
   void found.then(() => (settled = true));
@@ -30,7 +33,8 @@ test("one that is plugged in is found by the event, in the slot that is meant", 
   uevents.take(BLOCK);
   tree.disk(`${tree.pci("0000:01:01.0")}/virtio4`, "vdb", "254:16", false);
   uevents.take(BLOCK);
-  await pause(); // the bus has been looked through
+  await rescanned.promise;
+  await pause();
   tree.file("/dev/vdb"); // its node comes after its directory in sysfs
   uevents.take(ueventMessage("add", "/devices/x/net/eth0", "net"));
   uevents.take(ueventMessage("remove", "/devices/x/block/vda", "block"));

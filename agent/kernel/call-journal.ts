@@ -94,6 +94,11 @@ export class CallJournal {
     return { count, bytes: readBuffer.subarray(0, this.#used) };
   }
 
+  /** The handler of the call at this place is about to begin; undefined: it waits for something, or is done. */
+  beginCall(place: number | undefined): void {
+    this.#memory.setNow(NOW.begun, (place ?? -1) + 1);
+  }
+
   /** What was read is in the places of calls, but for the beginning of a frame if it is half read. */
   noted(index: number | undefined, halfRead: boolean): void {
     if (index !== undefined) this.#memory.setConnection(index, CONNECTION.halfRead, halfRead ? 1 : 0);
@@ -120,6 +125,7 @@ export class CallJournal {
     memory.setCall(place, CALL.connection, index);
     memory.setCall(place, CALL.streamId, streamId);
     memory.setCall(place, CALL.order, order);
+    memory.setCall(place, CALL.deaths, 0);
     memory.setDeadline(place, deadline);
     memory.setBody(place, body);
     memory.setCall(place, CALL.state, OPEN);

@@ -49,7 +49,7 @@ describe("a container's file", () => {
     const line = `while :; do truncate -s 0 growing; truncate -s 64M growing; truncate -s 1 growing; done`;
     const writer = spawn("/bin/sh", ["-c", line], { cwd: directory, stdio: "ignore" });
     try {
-      for (let count = 0; count < 200; count++) {
+      for (let count = 0; count < 1000; count++) {
         const length = await read("/growing").then(
           (bytes) => bytes.length,
           (error: { code?: string }) => error.code,

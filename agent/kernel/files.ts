@@ -8,7 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { statfs } from "node:fs/promises";
+import { open, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SystemError } from "./error.ts";
 
@@ -16,6 +16,8 @@ import { SystemError } from "./error.ts";
 export interface Files {
   /** Throws Node's own error (code ENOENT …). */
   readText(path: string): string;
+  /** Text that a container decides the length of; undefined for a longer one than `limit` bytes. Off the main thread. */
+  readAtMost(path: string, limit: number): Promise<string | undefined>;
   /** One write(2) to an existing file, as cgroup and sysctl files want it. */
   writeText(path: string, text: string): void;
   /** Replaces the file whole: a temporary name beside it, then rename. A SystemError names the file; nothing is left then. */
@@ -41,6 +43,19 @@ export interface Files {
 
 export const realFiles: Files = {
   readText: (path) => readFileSync(path, "utf8"),
+  async readAtMost(path, limit) {
+    const handle = await open(path);
+    try {
+      const bytes = Buffer.allocUnsafe(limit + 1);
+      let length = 0;
+      for (let got = 1; got > 0 && length <= limit; length += got) {
+        got = (await handle.read(bytes, length, bytes.length - length)).bytesRead;
+      }
+      return length > limit ? undefined : bytes.toString("utf8", 0, length);
+    } finally {
+      await handle.close();
+    }
+  },
   writeText: (path, text) => writeFileSync(path, text, { flag: "r+" }),
   replace(path, text) {
     const temporary = `${path}.tmp`;

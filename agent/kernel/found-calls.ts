@@ -17,6 +17,8 @@ export interface FoundCall {
   readonly streamId: number;
   /** Milliseconds since the epoch; 0: none. */
   readonly deadline: number;
+  /** Agents before that ended, or were killed for their silence, while they began this call. */
+  readonly deaths: number;
   /** The body is a whole response frame; else that of the request's frame, empty when it was too long to be kept. */
   readonly answered: boolean;
   readonly body: Buffer;
@@ -49,6 +51,7 @@ export interface Found {
 export function findCalls(memory: CallMemory): Found {
   const places = Array.from({ length: memory.top }, (_, place) => place);
   const { uncertain, again } = settleWrite(memory, places);
+  countDeath(memory);
   const open = Map.groupBy(
     places.filter((place) => memory.call(place, CALL.state) !== FREE),
     (place) => memory.call(place, CALL.connection),
@@ -70,11 +73,20 @@ export function findCalls(memory: CallMemory): Found {
   return { connections, uncertain, keptWhole: new Set([...again, ...answered]) };
 }
 
+/** For the call that the agent before was beginning when it ended. */
+function countDeath(memory: CallMemory): void {
+  const place = memory.now(NOW.begun) - 1;
+  memory.setNow(NOW.begun, 0);
+  if (place < 0 || place >= memory.top || memory.call(place, CALL.state) === FREE) return;
+  memory.setCall(place, CALL.deaths, memory.call(place, CALL.deaths) + 1);
+}
+
 function foundCall(memory: CallMemory, place: number): FoundCall {
   return {
     place,
     streamId: memory.call(place, CALL.streamId) >>> 0, // the words are signed
     deadline: memory.deadline(place),
+    deaths: memory.call(place, CALL.deaths),
     answered: memory.call(place, CALL.state) === ANSWERED && memory.call(place, CALL.length) > 0,
     body: memory.body(place),
   };

@@ -20,6 +20,8 @@ export const NOW = {
   top: 6,
   /** 1: every answer of the write is kept, and may be written again. */
   writeAgain: 7,
+  /** Place of the call whose handler has not come to its first wait, + 1; 0: none. */
+  begun: 8,
 } as const;
 const NOW_WORDS = 16;
 
@@ -27,8 +29,8 @@ const NOW_WORDS = 16;
 export const CONNECTION = { number: 0, peerCid: 1, halfRead: 2, halfWritten: 3, unknownCalls: 4 } as const;
 const CONNECTION_WORDS = 8;
 
-/** Words of a call; the deadline is a double, milliseconds since the epoch or 0. Then comes the body. */
-export const CALL = { state: 0, connection: 1, streamId: 2, order: 3, length: 4, deadline: 6 } as const;
+/** Words of a call. `deaths`: agents that ended while they began it. The deadline is a double, milliseconds since the epoch or 0. Then comes the body. */
+export const CALL = { state: 0, connection: 1, streamId: 2, order: 3, length: 4, deaths: 5, deadline: 6 } as const;
 const CALL_WORDS = 128;
 const BODY_AT = 8;
 /** Longest request, or answer, that a call's place holds. */

@@ -106,7 +106,7 @@ export interface Init {
    */
   launch(request: LaunchRequest, signal?: AbortSignal): Promise<LaunchedProcess>;
   /**
-   * Makes an orphan one of init's processes, one that has ended already as well (among the last 64 orphans). Rejects
+   * Makes an orphan one of init's processes, one that has ended already as well (among the last 4096 processes). Rejects
    * with ESRCH for what is no child of init.
    */
   adopt(request: AdoptRequest): Promise<LaunchedProcess>;

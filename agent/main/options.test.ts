@@ -139,6 +139,11 @@ describe("a configuration file", () => {
     expect(parsed.problems).toEqual(["option agent.config_file=/x: open /x: no such file; the command line is used"]);
   });
 
+  it("with line ends in a bad value is told in one line", () => {
+    const parsed = read("agent.config_file=/c", {}, () => 'log = "i\\n\\tfo"');
+    expect(parsed.problems).toEqual([expect.stringMatching(/^option \/c: log=i fo: [^\n]+$/)]);
+  });
+
   it("may be given by whoever starts the agent", () => {
     const given = { commandLine: "agent.log=trace", env: {}, configFile: "/c", readText: () => file };
     expect(readOptions(given).options.logLevel).toBe("warn");

@@ -178,7 +178,9 @@ class Reading implements ReadOptions {
   take(name: string, value: string, given: string): void {
     const reader = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
     const problem = reader?.(this.options, value);
-    if (problem !== undefined) this.problems.push(`option ${given}=${value}: ${problem}`);
+    // A text of the file may have line ends.
+    const shown = value.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
+    if (problem !== undefined) this.problems.push(`option ${given}=${shown}: ${problem}`);
   }
 
   /** False when there is no such file, and nothing of it counts. */

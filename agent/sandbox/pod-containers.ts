@@ -31,7 +31,7 @@ import { pciOf } from "./with-devices.ts";
 
 /** How long the processes of a creation that failed late have to die. */
 const ROLL_BACK_MS = 10_000;
-/** How long a creation without an end of its own waits for containers to stand still. */
+/** How long a creation without an end of its own keeps others frozen, and waits until they are. */
 const HOLD_MS = 60_000;
 
 export interface PodContainersOptions {
@@ -235,14 +235,18 @@ export class PodContainers {
         births: this.#births(id),
       };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
-      const launch = () => Container.create(this.#kernel, options, signal);
+      // Others see it from the moment on at which the guard lets go: who may trace has to know that it is there.
+      const launch = async (limit = signal) => {
+        const launched = await Container.create(this.#kernel, options, limit);
+        this.#containers.set(id, { container: launched, record });
+        return launched;
+      };
       const patience = signal ?? AbortSignal.timeout(HOLD_MS);
       const launched = await step("launch process", () => this.#guard.create(record, launch, patience));
       container = launched;
       await step("share mounts", () => shareMounts(this.#kernel, request.sharedMounts, launched, this.all, signal));
       if (inSteps) this.#state.writeContainer(record);
       if (pidPath === undefined) this.#pidNamespace.keep(container, request.sharePid);
-      this.#containers.set(id, { container, record });
       this.#cgroups.watch(record, container.init.exit);
       return container;
     } catch (error) {
@@ -285,6 +289,7 @@ export class PodContainers {
         return container === undefined || mayBeTraced(container, this.all);
       },
       settled: () => this.#guard.settled(),
+      refuseTracer: () => this.#guard.refuseTracer(id),
     };
   }
 

@@ -21,7 +21,7 @@ afterEach(() => {
 });
 
 const record = (id: string) => ({ id, spec: testSpec(), cgroup: `/sys/fs/cgroup/${id}`, storages: [], oomKills: 0 });
-const NOBODY = { mayBeTraced: () => false, settled: async () => {} };
+const NOBODY = { mayBeTraced: () => false, settled: async () => {}, refuseTracer: () => undefined };
 const KILLED: ExitStatus = { code: 137, signal: 9, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
 
 /** A pipe of which the test holds the other end. */

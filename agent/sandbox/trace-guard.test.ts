@@ -12,6 +12,7 @@ function guardOf(...containers: (Partial<Guarded> & { readonly id: string })[]) 
   const events: string[] = [];
   const all = containers.map((its) => ({
     ...{ cgroup: `/sys/fs/cgroup/${its.id}`, traces: true, pidNamespace: ino, exposed: [] },
+    ...{ isKnownTracer: false, waitsPrivileged: false },
     freezer: {
       hold: async () => {
         events.push(`hold ${its.id}`);
@@ -29,8 +30,8 @@ function guardOf(...containers: (Partial<Guarded> & { readonly id: string })[]) 
   };
 }
 
-function record(path = OWN, cgroup = "/sys/fs/cgroup/new") {
-  const spec = testSpec();
+function record(path = OWN, cgroup = "/sys/fs/cgroup/new", annotations = {}) {
+  const spec = { ...testSpec(), annotations };
   return { id: "new", cgroup, spec: { ...spec, linux: { ...spec.linux, namespaces: [{ type: "pid", path }] } } };
 }
 
@@ -79,4 +80,46 @@ test("who begins to trace waits for creations and execs that began before", asyn
   expect(settled).toBe(false);
   creation.resolve();
   await Promise.all([creating, waiting]);
+});
+
+test("what was created is given back though a container that was held can't be let go", async () => {
+  const hold = async () => async () => Promise.reject(new Error("ENOSPC"));
+  const { guard } = guardOf({ id: "tracer", freezer: { hold } });
+  expect(await guard.create(record(), async () => "made", never)).toBe("made");
+});
+
+test("a creation that does not end is given up, and the container that was held is let go", async () => {
+  const { guard, events } = guardOf({ id: "tracer" });
+  const stopped = (signal?: AbortSignal) =>
+    new Promise<never>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  await expect(guard.create(record(), stopped, AbortSignal.timeout(50))).rejects.toThrow("timeout");
+  expect(events).toEqual(["hold tracer", "let tracer go"]);
+});
+
+test("a creation that holds no container has no limit but its caller's", async () => {
+  const { guard } = guardOf();
+  expect(await guard.create(record(), async (signal) => signal, AbortSignal.timeout(50))).toBeUndefined();
+});
+
+test("runc makes none beside one that is known to trace, as its process waits with all privileges", async () => {
+  const byRunc = record(OWN, "/sys/fs/cgroup/new", { "guestd.runtime": "runc" });
+  const { guard, events } = guardOf({ id: "tracer", isKnownTracer: true });
+  await expect(guard.create(byRunc, async () => "made", never)).rejects.toThrow(
+    "create container new: container tracer may trace it in their pid namespace, and its runtime keeps privileges",
+  );
+  expect(events).toEqual([]);
+  const byCrun = record(OWN, "/sys/fs/cgroup/new", { "guestd.runtime": "crun" });
+  expect(await guard.create(byCrun, async () => "made", never)).toBe("made");
+  // After a restart any container may trace: those are frozen, as far as that helps.
+  expect(await guardOf({ id: "restored" }).guard.create(byRunc, async () => "made", never)).toBe("made");
+});
+
+test("none begins to trace while a process of its pid namespace waits with all privileges", () => {
+  const { guard } = guardOf(
+    { id: "tracer" },
+    { id: "waiting", waitsPrivileged: true },
+    { id: "elsewhere", pidNamespace: ino + 1 },
+  );
+  expect(() => guard.refuseTracer("tracer")).toThrow("container tracer may trace container waiting in their pid");
+  expect(() => guard.refuseTracer("elsewhere")).not.toThrow();
 });

@@ -1,12 +1,16 @@
 import { statSync } from "node:fs";
 import type { Container } from "../container/container.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
+import { waitsPrivileged } from "../container/runtime/runtime-profile.ts";
 import { AgentError } from "../kernel/error.ts";
 import { isIn } from "./may-be-traced.ts";
 import type { ContainerRecord } from "./state.ts";
 
 /** Of a container, what decides whether it is frozen. */
-export type Guarded = Pick<Container, "id" | "cgroup" | "traces" | "pidNamespace" | "exposed"> & {
+export type Guarded = Pick<
+  Container,
+  "id" | "cgroup" | "traces" | "isKnownTracer" | "waitsPrivileged" | "pidNamespace" | "exposed"
+> & {
   readonly freezer: Pick<Container["freezer"], "hold">;
 };
 
@@ -32,10 +36,25 @@ export class TraceGuard {
     return Promise.allSettled([...execs, ...this.#creations]);
   }
 
-  /** Runs the creation of a container's first process. */
+  /** Throws for a container that is to trace while another one's process waits in its pid namespace with all privileges. */
+  refuseTracer(id: string): void {
+    const all = this.#containers();
+    const tracer = all.find((it) => it.id === id);
+    const waiting = all.find((it) => it.waitsPrivileged && isIn(it, tracer?.pidNamespace));
+    if (waiting === undefined) return;
+    throw new AgentError(
+      "internal",
+      `container ${id} may trace container ${waiting.id} in their pid namespace, whose runtime keeps privileges until it is started: start that first`,
+    );
+  }
+
+  /**
+   * Runs the creation of a container's first process. While others are frozen for it, `create` gets the signal that ends the wait
+   * for them: a creation that never ends, as another container stops its process, must not keep them frozen.
+   */
   create<T>(
     { id, spec, cgroup }: Pick<ContainerRecord, "id" | "spec" | "cgroup">,
-    create: () => Promise<T>,
+    create: (signal?: AbortSignal) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     const { pidPath } = sortNamespaces(spec.linux.namespaces);
@@ -43,16 +62,30 @@ export class TraceGuard {
     if (namespace === undefined) return create();
     // At once: who begins to trace later asks whether this is done.
     const tracers = this.#containers().filter((it) => it.traces && isIn(it, namespace));
-    const creating = this.#whileHeld(id, cgroup, tracers, create, signal);
+    const made = async () => {
+      if (waitsPrivileged(spec.annotations)) this.#refuseBeside(id, namespace);
+      return await this.#whileHeld(id, cgroup, tracers, create, signal);
+    };
+    const creating = made();
     this.#creations.add(creating);
     return creating.finally(() => this.#creations.delete(creating));
+  }
+
+  /** Freezing does not help: such a process can be traced until it is started. */
+  #refuseBeside(id: string, namespace: number): void {
+    const tracer = this.#containers().find((it) => it.isKnownTracer && isIn(it, namespace));
+    if (tracer === undefined) return;
+    throw new AgentError(
+      "internal",
+      `create container ${id}: container ${tracer.id} may trace it in their pid namespace, and its runtime keeps privileges until it is started: use crun or no other runtime`,
+    );
   }
 
   async #whileHeld<T>(
     id: string,
     cgroup: string,
     tracers: readonly Guarded[],
-    create: () => Promise<T>,
+    create: (signal?: AbortSignal) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     const held: (() => Promise<void>)[] = [];
@@ -69,9 +102,9 @@ export class TraceGuard {
         };
         held.push(await tracer.freezer.hold((is) => this.#note(tracer.id, is), signal).catch(failed));
       }
-      return await create();
+      return await (held.length > 0 ? create(signal) : create());
     } finally {
-      // The creation is over, whatever comes of that; the kernel has been asked to let them run.
+      // The creation is over, whatever comes of that; one that can't be let go stays noted, for the next agent.
       await Promise.allSettled(held.map((letGo) => letGo()));
     }
   }

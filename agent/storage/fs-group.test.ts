@@ -1,4 +1,14 @@
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -32,6 +42,16 @@ describe.skipIf(!isRoot)(`the group of a volume${isRoot ? "" : " (skipped: needs
     return `${gid} ${(mode & 0o7777).toString(8)}`;
   };
   const all = ["", "a", "a/b", "a/b/file", "program"];
+
+  test("is refused for directories that are too deep in one another", async () => {
+    for (let depth = 0; depth < 600; depth++) {
+      mkdirSync(join(volume, "around"));
+      renameSync(join(volume, "a"), join(volume, "around/a"));
+      renameSync(join(volume, "around"), join(volume, "a"));
+    }
+    const giving = applyFsGroup(volume, { gid: 2000, onRootMismatch: false }, false);
+    await expect(giving).rejects.toThrow("fs_group: the volume has more than 512 directories in one another");
+  });
 
   test("owns all of it, and what comes later; links are its own and lead nowhere", async () => {
     await applyFsGroup(volume, { gid: 2000, onRootMismatch: false }, false);

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
-import { chmod, chown, lchown, lstat, open, readdir, stat } from "node:fs/promises";
+import { chmod, chown, lchown, lstat, open, opendir, stat } from "node:fs/promises";
 import { O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
-import { SystemError } from "../kernel/error.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
 
 /** The group that is to own a volume. */
 export interface FsGroup {
@@ -22,6 +22,8 @@ const READ_ONLY = 0o440;
 const ENTER = 0o110;
 const KEEP = -1;
 const OPEN = O_PATH | constants.O_NOFOLLOW;
+/** Directories in one another: each is held open until all below it are done. */
+const MAX_DEPTH = 512;
 
 /**
  * Gives a mounted volume, all of it, to the group: its members may read, and write unless `readOnly`, and what is made in
@@ -53,17 +55,21 @@ function named(path: string, error: unknown): unknown {
 }
 
 /** Through descriptors of the directories on the way: nobody can put a link in the place of one. */
-async function giveBelow(directory: number, grant: Grant): Promise<void> {
-  for (const name of await readdir(pathOf(directory))) {
+async function giveBelow(directory: number, grant: Grant, depth = 0): Promise<void> {
+  if (depth === MAX_DEPTH) {
+    throw new AgentError("internal", `fs_group: the volume has more than ${MAX_DEPTH} directories in one another`);
+  }
+  // A few names at a time: containers may have left millions.
+  for await (const { name } of await opendir(pathOf(directory))) {
     try {
-      await giveEntry(`${pathOf(directory)}/${name}`, grant);
+      await giveEntry(`${pathOf(directory)}/${name}`, grant, depth);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // it went meanwhile
     }
   }
 }
 
-async function giveEntry(path: string, grant: Grant): Promise<void> {
+async function giveEntry(path: string, grant: Grant, depth: number): Promise<void> {
   const found = await lstat(path);
   if ((found.mode & S_IFMT) === S_IFLNK) {
     if (found.gid !== grant.gid) await lchown(path, KEEP, grant.gid);
@@ -73,7 +79,7 @@ async function giveEntry(path: string, grant: Grant): Promise<void> {
   const entry = await open(path, OPEN);
   try {
     const { mode } = await stat(pathOf(entry.fd));
-    if (isDirectory(mode)) await giveBelow(entry.fd, grant);
+    if (isDirectory(mode)) await giveBelow(entry.fd, grant, depth + 1);
     await give(pathOf(entry.fd), isDirectory(mode) ? ofDirectory(grant) : grant);
   } finally {
     await entry.close();

@@ -1,5 +1,6 @@
-import { mkdir, rm, rmdir } from "node:fs/promises";
+import { mkdir, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { removeTree } from "../../image/remove-tree.ts";
 import { crypto } from "../kernel/builtin.ts";
 import { MNT_DETACH, MS_BIND, MS_REMOUNT } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
@@ -26,7 +27,7 @@ export const imageGuestPull: StorageDriver = {
     }
     const place = placeOf(storage);
     const directory = `${place}/rootfs`;
-    await rm(place, { recursive: true, force: true });
+    await removeTree(place);
     await mkdir(directory, { recursive: true, mode: 0o755 });
     try {
       const { pullImage } = await import("./image/pull-image.ts");
@@ -66,7 +67,7 @@ function placeOf({ mountPoint }: PlacedStorage): string {
 
 /** The image, half an image of an agent that was killed, and directories on the way that are empty by now. */
 async function remove(storage: PlacedStorage): Promise<void> {
-  await rm(placeOf(storage), { recursive: true, force: true });
+  await removeTree(placeOf(storage));
   for (const directory of [storage.mountPoint, dirname(storage.mountPoint), IMAGES]) {
     await rmdir(directory).catch(() => undefined);
   }

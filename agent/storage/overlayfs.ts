@@ -1,5 +1,6 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import { removeTree } from "../../image/remove-tree.ts";
 import { AgentError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
 import { makePlace } from "./make-place.ts";
@@ -38,12 +39,12 @@ export const overlayfs: StorageDriver = {
     try {
       await mountStorage(kernel, { ...storage, source: "overlay", fstype: "overlay", options: words });
     } catch (error) {
-      removeLayer(own);
+      await removeLayer(own);
       throw error;
     }
   },
   async release(_kernel, storage) {
-    removeLayer(writableLayer(storage));
+    await removeLayer(writableLayer(storage));
   },
 };
 
@@ -72,6 +73,7 @@ function writableLayer({ options, container }: PlacedStorage): Layer | undefined
   return { upper: `${base}/upper`, work: `${base}/work` };
 }
 
-function removeLayer(layer: Layer | undefined): void {
-  for (const directory of Object.values(layer ?? {})) rmSync(directory, { recursive: true, force: true });
+/** What a container has put into it may be a million files, or directories deeper than any path. */
+async function removeLayer(layer: Layer | undefined): Promise<void> {
+  for (const directory of Object.values(layer ?? {})) await removeTree(directory);
 }

@@ -16,11 +16,19 @@ import { AgentError } from "../kernel/error.ts";
 import type { Handler, ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
-import { CLOSE_GRACE_MS, type Connection, type ConnectionOptions, MAX_CALLS, type OpenCall } from "./connection.ts";
+import {
+  CLOSE_GRACE_MS,
+  type Connection,
+  type ConnectionOptions,
+  MAX_CALLS,
+  MAX_UNWRITTEN,
+  type OpenCall,
+} from "./connection.ts";
 import { GrpcRequest, PREFIX_BYTES } from "./grpc-request.ts";
 import { QUIET_MS } from "./quiet-watch.ts";
 import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
+import { turns } from "./turns.ts";
 import type { WireStream } from "./wire-stream.ts";
 
 type Definition = ServerMethodDefinition<Buffer, Uint8Array>;
@@ -54,12 +62,17 @@ export class GrpcConnection implements Connection {
   readonly #socket: WireStream;
   readonly #server: Server;
   readonly #maxCalls: number;
+  readonly #maxUnwritten: number;
   readonly #quietMs: number;
   readonly #room: BodyRoom;
   readonly #injector: ReturnType<Server["createConnectionInjector"]>;
   readonly #calls = new Map<ServerCall, OpenCall>();
   /** By their HTTP/2 streams. HTTP/2 itself says of answers that a broken connection has cut off that they were written. */
   readonly #unsent = new Map<number, Unsent>();
+  #unsentBytes = 0;
+  /** Begin calls that wait for their turn, or until the peer takes its answers. */
+  readonly #pending: (() => void)[] = [];
+  #scheduled = false;
   /** By the metadata object that both interceptor and handler see. */
   readonly #received = new WeakMap<Metadata, Received>();
   #running = 0;
@@ -70,6 +83,7 @@ export class GrpcConnection implements Connection {
     this.#room = room;
     this.peer = peer;
     this.#maxCalls = options.maxCalls ?? MAX_CALLS;
+    this.#maxUnwritten = options.maxUnwritten ?? MAX_UNWRITTEN;
     this.#quietMs = options.quietMs ?? QUIET_MS;
     this.#server = new Server({
       "grpc.enable_channelz": 0,
@@ -153,13 +167,34 @@ export class GrpcConnection implements Connection {
     unary.on("cancelled", () => this.#drop(call));
     this.#running++;
     const send = (answer: Uint8Array) => {
-      this.#unsent.set(received.stream, { call, left: PREFIX_BYTES + answer.length });
-      call.onSettled(() => this.#unsent.delete(received.stream));
+      const unsent = { call, left: PREFIX_BYTES + answer.length };
+      this.#unsent.set(received.stream, unsent);
+      this.#unsentBytes += unsent.left;
+      call.onSettled(() => {
+        this.#unsent.delete(received.stream);
+        this.#unsentBytes -= unsent.left;
+        this.#beginNext();
+      });
       respond(null, answer);
     };
-    this.#run(handler, unary.request, call, send, respond).finally(() => {
-      this.#running--;
-      this.#room.give(held);
+    this.#pending.push(() => {
+      const gone = !this.#calls.has(call);
+      const done = gone ? Promise.resolve() : this.#run(handler, unary.request, call, send, respond);
+      done.finally(() => {
+        this.#running--;
+        this.#room.give(held);
+      });
+    });
+    this.#beginNext();
+  }
+
+  #beginNext(): void {
+    if (this.#scheduled || this.#pending.length === 0 || this.#unsentBytes > this.#maxUnwritten) return;
+    this.#scheduled = true;
+    turns.run(() => {
+      this.#scheduled = false;
+      this.#pending.shift()?.();
+      this.#beginNext();
     });
   }
 
@@ -202,6 +237,7 @@ export class GrpcConnection implements Connection {
     const unsent = this.#unsent.get(stream);
     if (unsent === undefined) return;
     unsent.left -= count;
+    this.#unsentBytes -= count;
     if (unsent.left <= 0) unsent.call.settle(true);
   }
 

@@ -9,6 +9,9 @@ import type { TtrpcConnection } from "./ttrpc-connection.ts";
 import { readKept } from "./ttrpc-request.ts";
 import { statusFrame } from "./ttrpc-response.ts";
 
+/** A call during whose beginning so many agents ended, one after the other, is the cause, and not made again. */
+const MOST_DEATHS = 2;
+
 interface Resumption extends ServerParts {
   readonly deposits: ReadonlyMap<string, Fd>;
   readonly undone: Promise<unknown>;
@@ -90,14 +93,14 @@ function resumeOne(
 function resumeCall(
   { table, undone }: Resumption,
   connection: TtrpcConnection,
-  { place, streamId, body, deadline, answered }: FoundCall,
+  { place, streamId, body, deadline, answered, deaths }: FoundCall,
 ): "repeated" | "cutOff" {
   if (answered) {
     connection.answer(body, place);
     return "repeated";
   }
   const kept = readKept(body, deadline);
-  if (kept?.whole === true && table.mayRepeat(kept.request.service, kept.request.method)) {
+  if (kept?.whole === true && deaths < MOST_DEATHS && table.mayRepeat(kept.request.service, kept.request.method)) {
     connection.serve({ streamId, place, request: kept.request, held: 0 });
     return "repeated";
   }

@@ -17,10 +17,14 @@ import { QUIET_MS, QuietWatch } from "./quiet-watch.ts";
 import { ServerCall } from "./server-call.ts";
 import { bodyToKeep, type CallRequest, readRequest } from "./ttrpc-request.ts";
 import { okFrame, statusFrame } from "./ttrpc-response.ts";
+import { turns } from "./turns.ts";
 import type { Wire, WireReader } from "./wire.ts";
 
 /** Longest delay of a timer, 24.8 days; callers who wait longer wait for ever. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Calls that wait for their turn; nothing more is read then. */
+const MAX_PENDING = 256;
 
 /** A call that has not been answered. */
 interface Entry {
@@ -60,6 +64,9 @@ export class TtrpcConnection implements Connection, WireReader {
   readonly #quiet: QuietWatch;
   #unwrittenWhenQuiet = 0;
   readonly #calls = new Map<number, Entry>();
+  /** Calls that are in the journal and have not begun. */
+  readonly #pending: Noted[] = [];
+  #scheduled = false;
   readonly #end: () => void;
   /** Handlers that have not returned, those of answered (timed out) calls included. */
   #running = 0;
@@ -92,13 +99,16 @@ export class TtrpcConnection implements Connection, WireReader {
   }
 
   openCalls(): OpenCall[] {
-    return Array.from(this.#calls.values(), ({ open }) => open);
+    const pending = this.#pending.flatMap(({ streamId, request }) =>
+      "code" in request ? [] : openCall(streamId, request),
+    );
+    return [...Array.from(this.#calls.values(), ({ open }) => open), ...pending];
   }
 
   async close(graceMs: number = CLOSE_GRACE_MS): Promise<void> {
     this.#closing = true;
     const timer = setTimeout(() => this.destroy(), graceMs);
-    if (this.#calls.size > 0) {
+    if (!this.#isIdle) {
       await Promise.race([new Promise<void>((resolve) => (this.#idle = resolve)), this.closed]);
     }
     this.#wire.onDrained(() => this.destroy());
@@ -120,14 +130,13 @@ export class TtrpcConnection implements Connection, WireReader {
     if (this.#parser.idle) this.#quiet.stop();
     else this.#quiet.heard();
     this.#kept.journal.noted(this.#wire.index, !this.#parser.idle);
-    for (const it of noted) {
-      if (this.#wire.closed) this.#room.give(it.held);
-      else this.serve(it);
-    }
+    for (const it of noted) this.serve(it);
+    if (this.#pending.length > MAX_PENDING) this.#wire.pause();
   }
 
   onClosed(): void {
     const entries = [...this.#calls.values()];
+    const pending = this.#pending.splice(0);
     this.#calls.clear();
     this.#idle?.();
     this.#parser.release();
@@ -140,22 +149,45 @@ export class TtrpcConnection implements Connection, WireReader {
       call.abort(reason);
       if (this.#wire.index !== undefined) this.#kept.journal.closeCall(this.#wire.index, call.place);
     }
+    for (const { held, place } of pending) {
+      this.#room.give(held);
+      if (this.#wire.index !== undefined) this.#kept.journal.closeCall(this.#wire.index, place);
+    }
     if (this.#wire.index !== undefined) this.#kept.drop(this.#wire.index);
     this.#end();
   }
 
-  /** Serves a call that is in the journal. */
-  serve({ streamId, place, request, held }: Noted): void {
+  /** Serves a call that is in the journal when it is its turn, and the peer takes its answers. */
+  serve(noted: Noted): void {
+    if (this.#wire.closed) {
+      this.#room.give(noted.held);
+      return;
+    }
+    this.#pending.push(noted);
+    this.#serveNext();
+  }
+
+  #serveNext(): void {
+    if (this.#scheduled || this.#pending.length === 0 || this.#wire.unwritten > this.#maxUnwritten) return;
+    this.#scheduled = true;
+    turns.run(() => {
+      this.#scheduled = false;
+      const noted = this.#pending.shift();
+      if (noted !== undefined) this.#begin(noted);
+      if (this.#pending.length === 0) this.#resume();
+      else this.#serveNext();
+    });
+  }
+
+  #begin({ streamId, place, request, held }: Noted): void {
     const admitted = "code" in request ? request : this.#admit(streamId, request);
     if (typeof admitted !== "function") {
       this.#room.give(held);
       this.#write(statusFrame(streamId, admitted), place, true);
       return;
     }
-    const { service, method, payload } = request as CallRequest;
-    const { deadline, metadata } = request as CallRequest;
-    const open = { streamId, service, method, payload, ...(deadline === 0 ? {} : { deadline }) };
-    this.#start(open, { place, held }, admitted, metadata);
+    const call = request as CallRequest;
+    this.#start(openCall(streamId, call), { place, held }, admitted, call.metadata);
   }
 
   /** Answers a call that is in the journal, and is no entry here, by a whole frame. */
@@ -166,7 +198,7 @@ export class TtrpcConnection implements Connection, WireReader {
   /** Of a frame that stays half sent nobody knows where it ends. It is not the peer who is silent while nothing is read. */
   #silent(): void {
     const { paused, unwritten } = this.#wire;
-    const goesOn = paused && unwritten !== this.#unwrittenWhenQuiet;
+    const goesOn = paused && (this.#pending.length > 0 || unwritten !== this.#unwrittenWhenQuiet);
     this.#unwrittenWhenQuiet = unwritten;
     if (goesOn) {
       this.#quiet.heard();
@@ -179,7 +211,10 @@ export class TtrpcConnection implements Connection, WireReader {
     this.destroy();
   }
 
+  /** Reads on, unless calls or answers of this connection wait. */
   #resume(): void {
+    this.#serveNext();
+    if (!this.#wire.paused || this.#pending.length > 0 || this.#wire.unwritten > this.#maxUnwritten) return;
     this.#wire.resume();
     if (!this.#parser.idle) this.#quiet.heard();
   }
@@ -233,7 +268,11 @@ export class TtrpcConnection implements Connection, WireReader {
     const entry: Entry = { open, call, timer, held };
     this.#calls.set(streamId, entry);
     this.#running++;
-    run(handler, open.payload, call).then(
+    const { journal } = this.#kept;
+    journal.beginCall(place);
+    const done = run(handler, open.payload, call);
+    journal.beginCall(undefined);
+    done.then(
       (payload) => {
         this.#returned(entry);
         this.#answer(entry, payload);
@@ -286,8 +325,12 @@ export class TtrpcConnection implements Connection, WireReader {
     if (this.#calls.get(entry.open.streamId) !== entry) return false;
     this.#calls.delete(entry.open.streamId);
     clearTimeout(entry.timer);
-    if (this.#calls.size === 0) this.#idle?.();
+    if (this.#isIdle) this.#idle?.();
     return true;
+  }
+
+  get #isIdle(): boolean {
+    return this.#calls.size === 0 && this.#pending.length === 0;
   }
 
   #write(
@@ -304,6 +347,10 @@ export class TtrpcConnection implements Connection, WireReader {
 }
 
 const NO_BODY = new Uint8Array();
+
+function openCall(streamId: number, { service, method, payload, deadline }: CallRequest): OpenCall {
+  return { streamId, service, method, payload, ...(deadline === 0 ? {} : { deadline }) };
+}
 
 const roomOf = (frame: Frame | OversizeFrame): number => (frame.kind === "frame" ? frame.body.length : 0);
 

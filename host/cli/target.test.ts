@@ -1,9 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { StateStore } from "./state-store.ts";
-import { findContainer, findTarget } from "./target.ts";
+import { connectTo, findContainer, findTarget } from "./target.ts";
 
 let directory: string;
 let store: StateStore;
@@ -57,4 +60,43 @@ test("a container that is none or could be several is told with those that are t
   add("two", "web-1", "web-2");
   expect(() => findContainer(store, {}, "we")).toThrow("several are meant: web-1 in two, web-2 in two");
   expect(() => findContainer(store, {}, "x")).toThrow("container x: not found: there is web-1, web-2");
+});
+
+test("a socket that is another one by the time it answers is sent nothing", async () => {
+  const folder = join(directory, "vm");
+  const path = join(folder, "vm.sock");
+  mkdirSync(folder, { mode: 0o700 });
+  // A guest whose socket takes no more connections: the client asks again and again.
+  const serve = `require("node:net").createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
+    process.send("up", () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
+  });`;
+  const guest = spawn(process.execPath, ["-e", serve, path], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const waiting: Socket[] = [];
+  const sent: Buffer[] = [];
+  const other = createServer((socket) => socket.on("data", (data) => sent.push(data)).on("error", () => undefined));
+  try {
+    await once(guest, "message");
+    for (let full = false; !full; ) {
+      const socket = connect(path);
+      waiting.push(socket);
+      full = await new Promise((resolve) => {
+        socket.once("connect", () => resolve(false)).once("error", () => resolve(true));
+      });
+    }
+    add("one");
+    const [record] = store.guests();
+    if (record === undefined) throw new Error("the guest is not noted");
+    const connecting = connectTo({ address: `unix://${path}`, guest: record });
+    const failed = expect(connecting).rejects.toThrow("guest one: its socket was replaced meanwhile");
+    renameSync(folder, join(directory, "gone"));
+    mkdirSync(folder, { mode: 0o700 });
+    await new Promise<void>((resolve) => other.listen(path, resolve));
+    await failed;
+    expect(sent).toEqual([]);
+  } finally {
+    for (const socket of waiting) socket.destroy();
+    guest.kill("SIGKILL");
+    await once(guest, "exit");
+    await new Promise((resolve) => other.close(resolve));
+  }
 });

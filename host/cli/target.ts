@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { parseAddress } from "../client/address.ts";
@@ -64,8 +65,22 @@ export function findContainer(store: StateStore, flags: TargetFlags, text: strin
   return { address: guest.address, guest, container: record.container, record };
 }
 
-export async function connectTo(target: Target): Promise<AgentClient> {
-  return connect(target.guest === undefined ? target.address : checkedAddress(target.address));
+/**
+ * Connects to the agent. Nothing is sent to a guest of ours whose socket's folder was replaced while we connected. Throws
+ * CliError, FolderError or the error of the dial.
+ */
+export async function connectTo({ address, guest }: Target): Promise<AgentClient> {
+  if (guest === undefined) return connect(address);
+  const before = socketFolder(address);
+  const client = await connect(address);
+  try {
+    // The same folder before and after was it in between, too: only we could have put it back.
+    if (socketFolder(address) === before) return client;
+    throw new CliError(`guest ${guest.name}: its socket was replaced meanwhile: it is ending`);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
 }
 
 /**
@@ -73,9 +88,16 @@ export async function connectTo(target: Target): Promise<AgentClient> {
  * /tmp to others. Throws FolderError.
  */
 export function checkedAddress(text: string): string {
-  const address = parseAddress(text);
-  if (address.kind !== "vsock") checkPrivateFolder(dirname(address.path));
+  socketFolder(text);
   return text;
+}
+
+/** Returns the number of the folder of a guest's socket, undefined where none exists. Throws FolderError. */
+function socketFolder(text: string): bigint | undefined {
+  const address = parseAddress(text);
+  if (address.kind === "vsock") return undefined;
+  const folder = checkPrivateFolder(dirname(address.path));
+  return folder === undefined ? undefined : statSync(folder, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** The folder that a guest of ours shares, which must be this user's. Throws CliError or FolderError. */

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ImageError, reason } from "../../image/image-error.ts";
 import { thisPlatform } from "../../image/platform.ts";
 import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
+import { makeTemporaryFolder } from "../private-folder.ts";
 import { debianFile } from "./debian-file.ts";
 
 /**
@@ -20,7 +20,7 @@ export async function makeBusyboxImage(path: string): Promise<void> {
 
 /** What the binary says it can be called. */
 function applets(busybox: Uint8Array): string[] {
-  const directory = mkdtempSync(join(tmpdir(), "guestd-busybox-"));
+  const directory = makeTemporaryFolder("guestd-busybox-");
   const file = join(directory, "busybox");
   try {
     writeFileSync(file, busybox, { mode: 0o700 });

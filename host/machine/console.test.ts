@@ -24,9 +24,9 @@ describe("Console", () => {
     expect(seen).toEqual(["one", "two", "three"]);
   });
 
-  test("control characters of both kinds go", async () => {
+  test("control characters of both kinds go, and marks that reorder text", async () => {
     const seen: string[] = [];
-    await feed(new Console({ onLine: (line) => seen.push(line) }), "a\u001b\u001b[0m[2Jb\u009b1mc\u0007\n");
+    await feed(new Console({ onLine: (line) => seen.push(line) }), "a\u001b\u001b[0m[2Jb\u009b1mc\u0007\u202e\n");
     expect(seen).toEqual(["a[2Jb1mc"]);
   });
 

@@ -1,6 +1,7 @@
 import { appendFileSync, renameSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import { withoutControls } from "../visible.ts";
 
 export interface ConsoleOptions {
   /** How many of the last lines are kept; 2000 when left out. */
@@ -20,9 +21,9 @@ const FILE_LIMIT = 8 << 20;
 const LAST_WORDS = 40;
 const MOST_LAST_WORDS = 200;
 
-/** Terminal control sequences, which firmware and kernels send to a serial line. */
+/** Terminal control sequences, which firmware and kernels send to a serial line; lone control characters go as well. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes
-const CONTROL = /\x1b\[[0-9;?]*[A-Za-z]|\x1b[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+const SEQUENCE = /\x1b\[[0-9;?]*[A-Za-z]|\x1b[a-zA-Z]/g;
 
 /** The lines of a text stream: the last ones in memory, all of them in a file, and someone who waits for one of them. */
 export class Console {
@@ -50,7 +51,7 @@ export class Console {
 
   /** Adds a line as if it had been read. */
   add(line: string): void {
-    const clean = line.replace(CONTROL, "");
+    const clean = withoutControls(line.replace(SEQUENCE, ""));
     this.#lines.push(clean);
     if (this.#lines.length > this.#limit) this.#lines.shift();
     this.#write(clean);

@@ -62,6 +62,13 @@ test("a line for people has time, level, message and the fields that differ", ()
   expect(readableLogLine(JSON.stringify(line))).toBe('01:58:18.403 INFO call failed rpc=a/B code=5 error="no such"');
 });
 
+test.each([
+  ['{"ts":{"toString":1},"level":{"valueOf":null},"msg":{"toString":null}}', '{"valueOf":null} {"toString":null}'],
+  [`{"msg":"deep","a":${"[".repeat(32_000)}${"]".repeat(32_000)}}`, "deep a=(values in one another, too many to show)"],
+])("values that can't be written are no reason to stop: %.40s", (line, shown) => {
+  expect(readableLogLine(line)).toBe(shown);
+});
+
 test.each(["plain text", "{broken", ""])("what is no record stays as it is: %j", (line) => {
   expect(readableLogLine(line)).toBe(line);
 });

@@ -43,14 +43,23 @@ export function readableLogLine(line: string): string {
   const record = parseRecord(line);
   if (record === undefined) return line;
   const { ts, level, msg, name: _name, pid: _pid, version: _v, source: _s, subsystem: _sub, ...fields } = record;
-  const time = /T(\d\d:\d\d:\d\d\.\d{3})/.exec(String(ts))?.[1] ?? "";
+  const time = /T(\d\d:\d\d:\d\d\.\d{3})/.exec(plainText(ts ?? ""))?.[1] ?? "";
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`);
-  return [time, String(level ?? ""), String(msg ?? ""), ...rest].join(" ").trim();
+  return [time, ...[level, msg].map((value) => plainText(value ?? "")), ...rest].join(" ").trim();
 }
 
 function fieldText(value: unknown): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return typeof value === "string" && /[\s"]/.test(text) ? JSON.stringify(text) : text;
+  return typeof value === "string" && /[\s"]/.test(value) ? JSON.stringify(value) : plainText(value);
+}
+
+/** Never throws: the sender may be anything. */
+function plainText(value: unknown): string {
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return "(values in one another, too many to show)";
+  }
 }
 
 /** Undefined for what is not a JSON object. */

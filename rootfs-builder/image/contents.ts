@@ -16,8 +16,13 @@ export const LIBRARY_PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"];
 const DEBUG_PACKAGE = "busybox-static";
 const INIT = "usr/sbin/init";
 
-/** One per line, as init reads them: small heaps, and no threads that wait for work that never comes. */
-export const NODE_OPTIONS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
+/** One per line, as init reads them: small heaps, no threads that wait for work that never comes, no debugger by a signal. */
+export const NODE_OPTIONS = [
+  "--max-semi-space-size=1",
+  "--max-old-space-size=64",
+  "--v8-pool-size=0",
+  "--disable-sigusr1",
+];
 
 export interface ImageContents {
   readonly version: string;

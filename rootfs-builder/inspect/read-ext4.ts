@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MAX_DEPTH } from "../../image/resolve-in-root.ts";
+import { temporaryPlace } from "../../image/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
@@ -40,7 +40,7 @@ function ext4BlockSize(bytes: Buffer): number {
  * image is given to a program or to a file system of this machine.
  */
 export function readExt4(fileSystem: Buffer): Promise<Tree> {
-  return withTemporary(tmpdir(), async (work) => {
+  return withTemporary(temporaryPlace(), async (work) => {
     await writeFile(join(work, "image"), fileSystem);
     await mkdir(join(work, CONTENT));
     const { inodes, paths } = await walk(work, ext4BlockSize(fileSystem));

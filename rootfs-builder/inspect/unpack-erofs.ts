@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { temporaryPlace } from "../../image/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import type { Tree, TreeFile } from "../tree/tree.ts";
@@ -34,7 +34,7 @@ export function unpackedErofs(bytes: Buffer, erofs: Erofs): Promise<Tree> {
     total += size;
     if (total > MOST_BYTES) throw new BuildError("EROFS: its files have more than 2 GiB");
   }
-  return withTemporary(tmpdir(), async (work) => {
+  return withTemporary(temporaryPlace(), async (work) => {
     await writeFile(join(work, "image"), withNumberedFiles(bytes, erofs, names));
     await mkdir(join(work, "files"));
     await run("fsck.erofs", ["--no-preserve", "--extract=files", "image"], { ...PATIENCE, cwd: work });

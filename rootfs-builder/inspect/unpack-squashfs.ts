@@ -1,6 +1,6 @@
 import { chmod, lstat, readdir, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { temporaryPlace } from "../../image/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { MAX_PATH, MAX_TARGET } from "../tree/check-entry.ts";
@@ -20,7 +20,7 @@ const FILE = /^-[rwxstST-]{9} \d+\/\d+ +(\d+) /;
  * room for.
  */
 export function unpackedSquashfs(fileSystem: Buffer): Promise<Tree> {
-  return withTemporary(tmpdir(), async (work) => {
+  return withTemporary(temporaryPlace(), async (work) => {
     await writeFile(join(work, "image"), fileSystem);
     await run("unsquashfs", [...QUIET, "-lln", "image"], { cwd: work, timeout: PATIENCE.timeout, watch: bounds() });
     await run("unsquashfs", [...QUIET, "-dest", "root", "image"], { ...PATIENCE, cwd: work });

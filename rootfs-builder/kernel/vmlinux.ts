@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, zstdDecompress } from "node:zlib";
+import { temporaryPlace } from "../../image/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { withTemporary } from "../with-temporary.ts";
@@ -59,7 +59,7 @@ async function unpack(packed: Buffer, name: string): Promise<Buffer> {
 
 /** The kernel's frames are those of lz4's first format. */
 async function unpackLz4(packed: Buffer): Promise<Buffer> {
-  return withTemporary(tmpdir(), async (work) => {
+  return withTemporary(temporaryPlace(), async (work) => {
     await writeFile(join(work, "kernel.lz4"), packed);
     await run("lz4", ["-d", "-q", join(work, "kernel.lz4"), join(work, "kernel")]);
     return readFile(join(work, "kernel"));

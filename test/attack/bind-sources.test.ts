@@ -57,6 +57,21 @@ describeInNamespaces("a bind source in a volume that containers write", () => {
       await expect(created(`${VOLUME}/${source}`, annotations)).rejects.toThrow(/\/sub.*ELOOP/);
     });
 
+    it("leaves the mounts below a shared source where they are when the container has gone", async () => {
+      const shared = "/run/attack-shared";
+      await machine.shell(`mkdir -p ${shared} && mount -t tmpfs outer ${shared} && mount --make-rshared ${shared}
+        mkdir ${shared}/below && mount -t tmpfs inner ${shared}/below`);
+      try {
+        const made = await created(shared, annotations);
+        await pod.client.agent.startContainer({ container_id: made });
+        await pod.finish(made, made);
+        await pod.remove(made);
+        expect(await machine.shell(`grep -c ' ${shared}' /proc/mounts`)).toBe("2\n");
+      } finally {
+        await machine.shell(`umount -R ${shared} && rmdir ${shared}`);
+      }
+    });
+
     it("shows the volume alone while a container swaps it for a link all the time", async () => {
       await inside("rm -rf /vol/*; mkdir /vol/real; touch /vol/real/own; ln -s /run/guestd /vol/link");
       const loop = "cd /vol; while :; do mv -T real sub; mv -T sub real; mv -T link sub; mv -T sub link; done";

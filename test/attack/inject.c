@@ -1,8 +1,10 @@
 /*
- * inject NUMBER FIRST SECOND MILLISECONDS: traces each new process of its pid namespace that is still a copy of init or has
- * CAP_SYS_ADMIN, puts a system call of its own in the place of the next one, and kills it. Prints how often it did, and how
+ * inject NUMBER FIRST SECOND MILLISECONDS: traces each new process of its pid namespace that is still a copy of init, and each
+ * thread there that has CAP_SYS_ADMIN, puts a system call of its own in the place of the next one, and kills it. Prints how often it did, and how
  * often the call returned 0 or more. SIGTERM ends it earlier.
  */
+#include <ctype.h>
+#include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -54,6 +56,24 @@ static bool is_privileged(int pid) {
   snprintf(path, sizeof path, "/proc/%d/status", pid);
   const char *permitted = read_text(path, text, sizeof text) > 0 ? strstr(text, "CapPrm:") : NULL;
   return permitted != NULL && (strtoull(permitted + 7, NULL, 16) >> 21 & 1) != 0;
+}
+
+/* A thread of any process that has more than a container gets; 0: none. */
+static int privileged_thread(void) {
+  char path[64];
+  int found = 0;
+  DIR *processes = opendir("/proc");
+  for (struct dirent *process; found == 0 && processes != NULL && (process = readdir(processes)) != NULL;) {
+    if (!isdigit(process->d_name[0])) continue;
+    snprintf(path, sizeof path, "/proc/%.16s/task", process->d_name);
+    DIR *threads = opendir(path);
+    for (struct dirent *thread; found == 0 && threads != NULL && (thread = readdir(threads)) != NULL;) {
+      if (isdigit(thread->d_name[0]) && is_privileged(atoi(thread->d_name))) found = atoi(thread->d_name);
+    }
+    if (threads != NULL) closedir(threads);
+  }
+  if (processes != NULL) closedir(processes);
+  return found;
 }
 
 static bool is_wanted(int pid) { return is_copy(pid) || is_privileged(pid); }
@@ -125,7 +145,7 @@ int main(int argc, char **argv) {
   fflush(stdout);
   while (!stopped && now_ms() < end) {
     int pid = newest();
-    if (!is_wanted(pid)) continue;
+    if (!is_wanted(pid) && !is_wanted(pid = privileged_thread())) continue;
     int result = attack(pid, call);
     injected += result > 0;
     succeeded += result > 1;

@@ -20,14 +20,20 @@ export function tracedCreation(machine: () => Machine, runtimes: readonly string
     rootfs = machine().rootfs("traced");
     buildAttacker("inject", machine().hostPath(rootfs));
     await startWith(pod, "first", { rootfs, share: true });
+    for (const runtime of ["guestd", ...runtimes]) {
+      await startWith(new Pod(machine(), pod.client, annotationsOf(runtime)), `${runtime}-victim`, {
+        rootfs,
+        share: true,
+      });
+    }
     await startWith(pod, "tracer", { rootfs, more: ["CAP_SYS_PTRACE"], share: true });
     return () => pod.client.close();
   });
 
   describe.each(["guestd", ...runtimes])("made by %s", (runtime) => {
-    const Annotations: Record<string, string> = runtime === "guestd" ? {} : { "guestd.runtime": runtime };
+    const Annotations = annotationsOf(runtime);
 
-    it("is no way to root while it is created, nor by its hooks", async () => {
+    it.runIf(runtime !== "runc")("is no way to root while it is created, nor by its hooks", async () => {
       const hook = { Path: "/bin/sh", Args: ["sh", "-c", "sleep 0.05"], Env: ["PATH=/usr/bin:/bin"], Timeout: 10 };
       const Hooks = { CreateRuntime: [hook], CreateContainer: [hook] };
       const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations, Hooks });
@@ -45,9 +51,18 @@ export function tracedCreation(machine: () => Machine, runtimes: readonly string
       expect(made).not.toEqual([]);
     });
 
+    // Some threads of its process have all capabilities as long as it waits for its start.
+    it.runIf(runtime === "runc")("is not created beside one that may trace", async () => {
+      const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations });
+      const creating = pod.client.agent.createContainer({ container_id: "beside", OCI, sandbox_pidns: true });
+      await expect(creating).rejects.toThrow(
+        "create container beside: container tracer may trace it in their pid namespace",
+      );
+      await expect(pod.remove("beside")).rejects.toThrow("Invalid container id");
+    });
+
     it("is no way to root by execs", async () => {
       const victim = `${runtime}-victim`;
-      await startWith(new Pod(machine(), pod.client, Annotations), victim, { rootfs, share: true });
       const printed = await whileInjecting(pod, "tracer", UNSHARE, async () => {
         for (let count = 0; count < EXECS; count++) await pod.execute(victim, ["true"]).catch(oneLine);
       });
@@ -55,4 +70,18 @@ export function tracedCreation(machine: () => Machine, runtimes: readonly string
       await pod.remove(victim);
     });
   });
+
+  it.runIf(runtimes.includes("runc"))("does not begin to run while a process of runc waits to be started", async () => {
+    await pod.remove("tracer");
+    const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations: annotationsOf("runc") });
+    await pod.client.agent.createContainer({ container_id: "waiting", OCI, sandbox_pidns: true });
+    const starting = startWith(pod, "tracer", { rootfs, more: ["CAP_SYS_PTRACE"], share: true });
+    await expect(starting).rejects.toThrow("container tracer may trace container waiting in their pid namespace");
+    await pod.client.agent.startContainer({ container_id: "waiting" });
+    await pod.client.agent.startContainer({ container_id: "tracer" });
+  });
+}
+
+function annotationsOf(runtime: string): Record<string, string> {
+  return runtime === "guestd" ? {} : { "guestd.runtime": runtime };
 }

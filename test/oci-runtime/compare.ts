@@ -17,16 +17,19 @@ export function compare(outcomes: readonly Outcome[], list: readonly KnownFailur
   const unexpected: string[] = [];
   for (const { program, failed } of outcomes) {
     for (const { point, detail } of failed) {
-      const entry = expected.find((known) => known.program === program && point.startsWith(known.point ?? ""));
+      const entry = expected.find((known) => isOf(known, program) && point.startsWith(known.point ?? ""));
       if (entry !== undefined) used.add(entry);
       else unexpected.push(`${program}: ${point}${detail === "" ? "" : `: ${detail}`}`);
     }
   }
-  const ran = new Set(outcomes.map(({ program }) => program));
-  const gone = expected.filter((entry) => ran.has(entry.program) && !used.has(entry));
+  const gone = expected.filter((entry) => outcomes.some(({ program }) => isOf(entry, program)) && !used.has(entry));
   return {
     unexpected,
-    gone: gone.map(({ program, point }) => `${program}${point === undefined ? "" : `: ${point}`}`),
+    gone: gone.map(({ program, point }) => [program ?? "any program", point].filter(Boolean).join(": ")),
     known: [...used],
   };
+}
+
+function isOf(known: KnownFailure, program: string): boolean {
+  return known.program === undefined || known.program === program;
 }

@@ -27,14 +27,16 @@ export class DyingServer {
   readonly table = new FakeTable();
   readonly server: RpcServer;
   /** What init has. */
-  readonly deposits = new Map<string, Fd>();
+  readonly deposits: Map<string, Fd>;
   /** The write is refused, as of a full socket. */
   full = false;
-  #memory = createJournalMemory();
+  #memory: ArrayBuffer;
   #left: ArrayBuffer | undefined;
   #moment: Moment | undefined;
 
-  constructor() {
+  constructor(memory = createJournalMemory(), deposits = new Map<string, Fd>()) {
+    this.#memory = memory;
+    this.deposits = deposits;
     const journal = journalIn(this.#memory).calls;
     const init = {
       ...createInitDouble(sys),
@@ -87,15 +89,23 @@ export class DyingServer {
   /** The next agent, and what it said of each connection. */
   successor(undone: Promise<unknown> = Promise.resolve()): { next: RpcServer; table: FakeTable; said: ResumedEvent[] } {
     if (this.#left === undefined) throw new Error("it is alive");
+    const table = new FakeTable();
     const said: ResumedEvent[] = [];
     const listen = (event: unknown): void => void said.push(event as ResumedEvent);
-    const table = new FakeTable();
     const init = createInitDouble(sys);
     const next = new RpcServer({ sys, init, journal: journalIn(this.#left).calls }, table);
     diagnostics.resumed.subscribe(listen);
     next.resume(this.deposits, undone);
     diagnostics.resumed.unsubscribe(listen);
     return { next, table, said };
+  }
+
+  /** The next agent, which dies when it begins a call of Fatal. */
+  dyingSuccessor(): DyingServer {
+    const next = new DyingServer(this.#left, this.deposits);
+    next.table.onFatal = () => next.dieNow();
+    next.server.resume(this.deposits, Promise.resolve());
+    return next;
   }
 
   #reach(moment: Moment): void {

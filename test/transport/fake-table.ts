@@ -11,6 +11,7 @@ export class FakeTable implements ServiceTable {
   readonly calls: Call[] = [];
   /** What `Held` answers, when it is resolved. */
   readonly held = Promise.withResolvers<Uint8Array>();
+  onFatal: () => void = () => undefined;
   started = 0;
   running = 0;
 
@@ -23,6 +24,11 @@ export class FakeTable implements ServiceTable {
     Sleep: async (payload) => {
       await new Promise((resolve) => setTimeout(resolve, Number(Buffer.from(payload).toString())));
       return payload;
+    },
+    /** Calls `onFatal` before its first wait. */
+    Fatal: () => {
+      this.onFatal();
+      return this.held.promise;
     },
     Held: () => this.held.promise,
     /** Never answers, but ends when nobody waits. */
@@ -65,7 +71,7 @@ export class FakeTable implements ServiceTable {
 
   /** What asks only. */
   mayRepeat(service: string, method: string): boolean {
-    return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill"].includes(method);
+    return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill", "Fatal"].includes(method);
   }
 
   *list(): Iterable<{ service: string; method: string }> {

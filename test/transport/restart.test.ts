@@ -137,6 +137,24 @@ describe("a call on a connection whose agent dies", () => {
     expect([got.get(3), got.get(5)]).toEqual([line, line]);
   });
 
+  test("is made once more when the agent died as it began it, and not again when that one died so as well", async () => {
+    const { socket, got } = await connected();
+    dying.table.onFatal = () => dying.dieNow();
+    socket.write(request(3, "Fatal"));
+    await until(() => dying.dead);
+    const second = dying.dyingSuccessor();
+    ends.push(second.server);
+    await until(() => second.dead);
+    expect(second.table.started).toBe(1);
+    dying = second;
+    const { said, table } = succeed();
+    expect(said).toMatchObject([{ ...goesOn, open: 1, repeated: 0, cutOff: 1 }]);
+    await until(() => got.get(3)?.startsWith("14 /test.Echo/Fatal: the agent was restarted during the call") === true);
+    expect(table.started).toBe(0);
+    socket.write(request(5, "Echo", "and on"));
+    await until(() => got.get(5) === "0 and on");
+  });
+
   test("keeps its deadline", async () => {
     const { socket, got } = await connected();
     const message = { service: "test.Echo", method: "Hang", payload: Buffer.alloc(0), timeout_nano: 80e6 };

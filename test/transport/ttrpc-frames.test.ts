@@ -147,7 +147,7 @@ describe("the ttRPC server", () => {
     expect(await answers(socket, 1)).toMatchObject([{ payload: "slow" }]);
   });
 
-  test("reads no more while its answers are not taken, and loses none", async () => {
+  test("reads and begins no more while its answers are not taken, and loses none", async () => {
     await using served = await serve();
     const socket = await served.dial();
     socket.pause();
@@ -157,9 +157,10 @@ describe("the ttRPC server", () => {
     // Small requests behind them fill the read buffers, so that not all can be read in one go.
     const filler = "x".repeat(64 << 10);
     for (let index = count; index < 2 * count; index++) socket.write(request(index * 2 + 1, "Echo", filler));
-    await until(() => served.table.started >= count);
+    await until(() => served.table.started >= 4);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(served.table.started).toBeLessThan(2 * count);
+    // 4 MiB of answers, what the socket takes, and the one that goes over that.
+    expect(served.table.started).toBeLessThan(10);
     const all = await answers(socket, 2 * count);
     expect(all.map(({ payload }) => payload.length).toSorted((a, b) => a - b)).toEqual([
       ...Array(count).fill(filler.length),

@@ -1,11 +1,15 @@
+import { closeSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
+import { O_DIRECTORY, O_PATH } from "../../kernel/constants.ts";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Files } from "../../kernel/files.ts";
 
 const EBUSY = 16;
 /** System calls in a row before others get their turn: some milliseconds. */
 const AT_ONCE = 128;
+/** Of a directory and a name in it, with room for a file's name. */
+const MAX_PATH = 4000;
 
 /**
  * Makes the cgroup `path` (of cgroupPath) below `root`, with its parents, and has every parent hand down all controllers
@@ -81,27 +85,42 @@ interface Refused {
 }
 
 /**
- * Children first; stops at the first that can't go. Most cgroups have none and are gone at once; a container that may
- * make some can have made thousands, so others get their turn after every few.
+ * Removes a cgroup and all below it, children first; stops at the first that can't be removed. Most cgroups have no children and
+ * are gone at once. A container that may make some can have made thousands: others get their turn after every few.
  */
 async function removeTree(files: Files, directory: string): Promise<Refused | undefined> {
   if (refusedRemoval(files, directory) === undefined) return undefined;
   let steps = 0;
   const step = () => (++steps % AT_ONCE === 0 ? immediate() : undefined);
-  const found = [directory];
-  for (const path of found) {
-    await step();
-    for (const name of orUndefined(() => files.list(path)) ?? []) {
+  const open: number[] = [];
+  try {
+    const found = [directory];
+    for (const path of found) {
       await step();
-      if (files.exists(`${path}/${name}/cgroup.procs`)) found.push(`${path}/${name}`);
+      let above = path;
+      for (const name of orUndefined(() => files.list(path)) ?? []) {
+        await step();
+        // A container makes them as deep as it likes, by names of 255 bytes: the kernel takes no path of 4096.
+        if (above === path && path.length + name.length > MAX_PATH) above = byDescriptor(path, open);
+        if (files.exists(`${above}/${name}/cgroup.procs`)) found.push(`${above}/${name}`);
+      }
     }
+    for (const path of found.reverse()) {
+      await step();
+      const error = refusedRemoval(files, path);
+      if (error !== undefined) return { path, errno: error.errno ?? -EBUSY };
+    }
+    return undefined;
+  } finally {
+    for (const fd of open) closeSync(fd);
   }
-  for (const path of found.reverse()) {
-    await step();
-    const error = refusedRemoval(files, path);
-    if (error !== undefined) return { path, errno: error.errno ?? -EBUSY };
-  }
-  return undefined;
+}
+
+/** A short path to the same directory, as long as the descriptor that comes into `open` is. */
+function byDescriptor(path: string, open: number[]): string {
+  const fd = openSync(path, O_PATH | O_DIRECTORY);
+  open.push(fd);
+  return `/proc/self/fd/${fd}`;
 }
 
 function removalError(files: Files, { path, errno }: Refused, timeoutMs: number): SystemError {

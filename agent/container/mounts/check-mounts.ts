@@ -12,10 +12,13 @@ const CGROUPS = new Set(["cgroup", "cgroup2"]);
 const MAX_ID = 2 ** 32 - 1;
 /** The kernel takes no more. */
 const MAX_LINES = 340;
+const MAX_MOUNTS = 4096;
 
 /** Throws one line that names the first mount, and its option, which is wrong or which the launch plan can't carry. */
 export function checkMounts(spec: Spec): void {
   const { user } = sortNamespaces(spec.linux.namespaces);
+  const count = spec.mounts.length;
+  if (count > MAX_MOUNTS) throw refuse("mounts", `has ${count} entries, more than ${MAX_MOUNTS}`);
   for (const [index, mount] of spec.mounts.entries()) {
     const field = `mounts[${index}] (${mount.destination})`;
     if (mount.destination === "") throw refuse(field, "has no destination");

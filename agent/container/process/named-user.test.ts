@@ -13,7 +13,10 @@ let before = 0;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "guestd-user-"));
   mkdirSync(join(root, "etc"));
-  writeFileSync(join(root, "etc/passwd"), "root:x:0:0::/:\nann:x:1001:1002:Ann:/home/ann:/bin/sh\nbad:x:y:1::/:\n");
+  writeFileSync(
+    join(root, "etc/passwd"),
+    "root:x:0:0::/:\nann:x:1001:1002:Ann:/home/ann:/bin/sh\nbad:x:y:1::/:\ncut:x\n",
+  );
   writeFileSync(join(root, "etc/group"), "root:x:0:\nstaff:x:50:ann\naudio:x:29:\n");
   before = openDescriptors();
 });
@@ -45,6 +48,7 @@ test.each([
   ["a missing user", named("bob"), `user "bob" is not in the container's /etc/passwd`],
   ["a missing group", named("ann", "wheel"), `group "wheel" is not in the container's /etc/group`],
   ["an entry without a number", named("bad"), 'user "bad" has no number that can be'],
+  ["an entry without fields", named("cut"), 'user "cut" has no number that can be'],
   ["a number that stands for none", named("4294967295"), 'user "4294967295" has no number that can be'],
 ])("%s is refused", async (_, user, message) => {
   await expect(resolveUser(sys, root, nobody, user)).rejects.toThrow(message);

@@ -48,14 +48,19 @@ async function entryOf(
 ): Promise<number[] | undefined> {
   if (name === "") return undefined;
   if (/^\d+$/.test(name)) return [idOf(what, name, Number(name))];
-  const line = (await text())
-    .split("\n")
-    .map((one) => one.split(":"))
-    .find(([first]) => first === name);
+  const line = lineOf(await text(), name);
   const file = what === "user" ? "/etc/passwd" : "/etc/group";
   if (line === undefined) throw refuse(what, name, `is not in the container's ${file}`);
-  const numbers = line.slice(2, what === "user" ? 4 : 3);
-  return numbers.map((number) => idOf(what, name, /^\d+$/.test(number) ? Number(number) : Number.NaN));
+  const [, , number = "", ...more] = line.split(":", what === "user" ? 4 : 3);
+  return [number, ...more].map((text) => idOf(what, name, /^\d+$/.test(text) ? Number(text) : Number.NaN));
+}
+
+/** The first line of that name. By its place: an image may have made the text a million lines. */
+function lineOf(text: string, name: string): string | undefined {
+  if (/[:\n]/.test(name)) return undefined;
+  const lines = `\n${text}\n`;
+  const start = lines.indexOf(`\n${name}:`) + 1;
+  return start === 0 ? undefined : lines.slice(start, lines.indexOf("\n", start));
 }
 
 function idOf(what: string, name: string, id: number): number {

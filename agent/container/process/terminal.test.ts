@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SystemError } from "../../kernel/error.ts";
+import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Kernel, Sys } from "../../kernel/kernel.ts";
 import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
 import { openSys } from "../../kernel/sys.ts";
@@ -105,6 +105,16 @@ test("an exec in a container without devpts gets one of the guest's", async () =
   const terminal = await openExecTerminal(kernel, process.pid, terminalProcess);
   expect(calls[0]?.[0]).toBe("openTerminal");
   close(terminal.master, terminal.peer);
+});
+
+test("an exec whose container can't be looked at now fails; it gets no pty that it can't see", async () => {
+  const { kernel, calls } = machine({
+    openInside: async () => {
+      throw new AgentError("unavailable", "/dev/pts: not asked");
+    },
+  });
+  await expect(openExecTerminal(kernel, process.pid, terminalProcess)).rejects.toThrow("/dev/pts: not asked");
+  expect(calls).toEqual([]);
 });
 
 test("a container that has used up its ptys gets an error, not a pty that it can't see", async () => {

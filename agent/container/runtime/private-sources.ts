@@ -1,5 +1,5 @@
 import { closeSync, fstatSync } from "node:fs";
-import { MNT_DETACH, MS_BIND, MS_REC } from "../../kernel/constants.ts";
+import { MNT_DETACH, MS_BIND, MS_PRIVATE, MS_REC } from "../../kernel/constants.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { openPlain } from "../../kernel/plain-path.ts";
 import { isBind } from "../mounts/mount-kind.ts";
@@ -12,7 +12,8 @@ type SourceKernel = Pick<Kernel, "sys" | "files">;
 
 /**
  * The mounts with each bind source replaced by a mount of it in a directory of the agent: other runtimes resolve the path
- * again, and a container could swap what lies on the way meanwhile. Until `releaseSources`.
+ * again, and a container could swap what lies on the way meanwhile. With all mounts below: whether those count is the
+ * runtime's to say. Until `releaseSources`.
  */
 export async function privateSources(
   kernel: SourceKernel,
@@ -22,8 +23,7 @@ export async function privateSources(
   const { sys, files } = kernel;
   const changed: MountSpec[] = [];
   for (const [index, mount] of mounts.entries()) {
-    const { remount, recursive } = parseMountOptions(mount.options);
-    if (!isBind(mount) || remount) {
+    if (!isBind(mount) || parseMountOptions(mount.options).remount) {
       changed.push(mount);
       continue;
     }
@@ -34,7 +34,7 @@ export async function privateSources(
       files.makeDirectory(`${SOURCES}/${id}`, 0o700);
       if (fstatSync(fd).isDirectory()) files.makeDirectory(path);
       else files.replace(path, "");
-      await sys.mount(`/proc/self/fd/${fd}`, path, "", MS_BIND | (recursive ? MS_REC : 0), "");
+      await sys.mount(`/proc/self/fd/${fd}`, path, "", MS_BIND | MS_REC, "");
       changed.push({ ...mount, source: path });
     } finally {
       closeSync(fd);
@@ -48,8 +48,10 @@ export async function releaseSources({ sys, files }: SourceKernel, id: string): 
   const directory = `${SOURCES}/${id}`;
   if (!files.exists(directory)) return;
   for (const name of files.list(directory)) {
-    // One that is not mounted: the agent died before.
-    await sys.umount(`${directory}/${name}`, MNT_DETACH).catch(() => undefined);
+    const path = `${directory}/${name}`;
+    // One that is not mounted: the agent died before. Private first: below a shared source the end of a mount would be its own.
+    await sys.mount("", path, "", MS_PRIVATE | MS_REC, "").catch(() => undefined);
+    await sys.umount(path, MNT_DETACH).catch(() => undefined);
   }
   if (files.mounts().includes(` ${directory}/`)) return;
   files.removeTree(directory);

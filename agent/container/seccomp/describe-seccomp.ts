@@ -20,6 +20,8 @@ const OPERATORS = new Map(
 );
 
 const MAX_ERRNO = 0xffff;
+/** For all architectures together: the kernel takes so many instructions, and libseccomp ever longer for more. */
+const MAX_CONDITIONS = 4096;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
 /** A filter for seccomp.node: lines, and for each the field of the spec that it comes from. */
@@ -35,6 +37,8 @@ export interface SeccompDescription {
 export function describeSeccomp(spec: SeccompSpec): SeccompDescription {
   const lines: string[] = [];
   const fields: string[] = [];
+  const known = new Set<string>();
+  let count = 0;
   const add = (field: string, line: string) => {
     fields.push(field);
     lines.push(`${line}\n`);
@@ -55,7 +59,19 @@ export function describeSeccomp(spec: SeccompSpec): SeccompDescription {
     if (action === fallback) continue;
     for (const name of rule.names) {
       if (!/^\w{1,63}$/.test(name)) continue;
-      for (const condition of conditions) add(`${field} "${name}"`, `rule ${action} ${name}${condition}`);
+      for (const condition of conditions) {
+        const line = `rule ${action} ${name}${condition}`;
+        if (known.has(line)) continue;
+        known.add(line);
+        count += (rule.args.length / conditions.length) * Math.max(1, spec.architectures.length);
+        if (count > MAX_CONDITIONS) {
+          throw refuse(
+            field,
+            `is one too many: with those before, more than ${MAX_CONDITIONS} conditions for all architectures`,
+          );
+        }
+        add(`${field} "${name}"`, line);
+      }
     }
   }
   return { text: lines.join(""), fields };

@@ -6,36 +6,40 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-enum { NOTED = 64 };
+/*
+ * By pid: a process that init has forked can flood init with children of its own (CLONE_PARENT). Pids are given out one after
+ * the other, so a note is good until as many more processes have been made.
+ */
+enum { NOTED = 4096 };
 
 static struct {
   pid_t pid; /* 0: none */
   int status;
-  struct rusage usage;
+  struct timeval user, system;
+  long maxrss;
 } noted[NOTED];
-static unsigned next_note;
 
 void adopt_note_exit(pid_t pid, int status, const struct rusage *usage) {
-  noted[next_note].pid = pid;
-  noted[next_note].status = status;
-  noted[next_note].usage = *usage;
-  next_note = (next_note + 1) % NOTED;
+  unsigned i = (unsigned)pid % NOTED;
+  noted[i].pid = pid;
+  noted[i].status = status;
+  noted[i].user = usage->ru_utime;
+  noted[i].system = usage->ru_stime;
+  noted[i].maxrss = usage->ru_maxrss;
 }
 
 /* The last end of a process with this number becomes the entry's, and is noted no more. */
 static int take_note(pid_t pid, struct process *process) {
-  for (unsigned back = 1; back <= NOTED; back++) {
-    unsigned i = (next_note + NOTED - back) % NOTED;
-    if (noted[i].pid != pid) continue;
-    noted[i].pid = 0;
-    /* No pidfd can be had of a process that is gone; a descriptor that nothing can be signalled by stands in. */
-    process->pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (process->pidfd < 0) return -errno;
-    process->pid = pid;
-    table_exit(process, noted[i].status, &noted[i].usage);
-    return 0;
-  }
-  return -ESRCH;
+  unsigned i = (unsigned)pid % NOTED;
+  if (noted[i].pid != pid) return -ESRCH;
+  noted[i].pid = 0;
+  /* No pidfd can be had of a process that is gone; a descriptor that nothing can be signalled by stands in. */
+  process->pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (process->pidfd < 0) return -errno;
+  process->pid = pid;
+  const struct rusage usage = {.ru_utime = noted[i].user, .ru_stime = noted[i].system, .ru_maxrss = noted[i].maxrss};
+  table_exit(process, noted[i].status, &usage);
+  return 0;
 }
 
 static int take_child(pid_t pid, struct process *process) {

@@ -125,6 +125,8 @@ bool agent_exited(pid_t ended, int status) {
   return true;
 }
 
+pid_t agent_pid(void) { return pid; }
+
 bool agent_stop(void) { return pid > 0 && kill(pid, SIGTERM) == 0; }
 
 void agent_watch(void) {

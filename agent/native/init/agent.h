@@ -15,6 +15,8 @@ int agent_timeout(void);
 /* True if that was the agent; it is started again after a pause. */
 bool agent_exited(pid_t pid, int status);
 /* Asks the agent to stop; false when there is none. */
+/* -1: none runs. */
+pid_t agent_pid(void);
 bool agent_stop(void);
 /* Executes the agent's program in place of this process. */
 _Noreturn void agent_become(void);

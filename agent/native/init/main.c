@@ -26,15 +26,37 @@
 static struct origin origin;
 static bool stopping; /* a service */
 
-static void reap(void) {
+static void ended(pid_t pid, int status, const struct rusage *usage) {
+  if (!agent_exited(pid, status)) launch_ended(pid, status, usage);
+  else if (stopping)
+    power(false);
+}
+
+static bool reap_one(pid_t pid) {
   struct rusage usage;
   int status;
-  pid_t pid;
-  while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
-    if (!agent_exited(pid, status)) launch_ended(pid, status, &usage);
-    else if (stopping)
-      power(false);
+  pid_t found = wait4(pid, &status, WNOHANG, &usage);
+  if (found > 0) ended(found, status, &usage);
+  return found > 0;
+}
+
+/*
+ * True when there may be more. A process that init has forked can have children that are init's (CLONE_PARENT), and they may end
+ * faster than they are reaped: then the processes that count come first, and the agent gets its turn.
+ */
+static bool reap(bool backlog) {
+  enum { BATCH = 256 };
+  if (backlog) {
+    if (agent_pid() > 0) reap_one(agent_pid());
+    for (unsigned i = 0; i < table_top(); i++) {
+      struct process *process = table_at(i);
+      if (process->used && !process->exited) reap_one(process->pid);
+    }
   }
+  for (unsigned i = 0; i < BATCH; i++) {
+    if (!reap_one(-1)) return false;
+  }
+  return true;
 }
 
 /* A descriptor that tells of ended children; all signals are blocked from here on, for this process alone. */
@@ -67,16 +89,15 @@ static void drain(int fd) {
 
 /* poll, not epoll: an epoll's watches are limited for each uid, and a container whose root is ours can take them all. */
 static void serve(int children) {
-  for (;;) {
+  for (bool more = false;;) {
     agent_watch();
     agent_start();
     link_flush();
     struct pollfd watched[] = {{.fd = children, .events = POLLIN}, {.fd = link_socket(), .events = link_events()}};
-    if (poll(watched, sizeof watched / sizeof *watched, agent_timeout()) <= 0) continue;
-    if (watched[0].revents != 0) {
-      drain(children);
-      reap();
-    }
+    int ready = poll(watched, sizeof watched / sizeof *watched, more ? 0 : agent_timeout());
+    if (ready < 0 || (ready == 0 && !more)) continue;
+    if (watched[0].revents != 0) drain(children);
+    if (watched[0].revents != 0 || more) more = reap(more);
     if (watched[1].revents != 0 && watched[1].fd == link_socket() && !link_read(&origin)) {
       link_close();
       agent_kill();

@@ -82,6 +82,7 @@ FAULT(int, -1, mknodat, (int d, const char *n, mode_t m, dev_t v), (d, n, m, v),
 FAULT(void *, MAP_FAILED, mmap, (void *a, size_t n, int p, int f, int fd, off_t o), (a, n, p, f, fd, o), ENOMEM, EAGAIN)
 FAULT(int, -1, pipe2, (int ends[2], int flags), (ends, flags), EMFILE, ENFILE)
 FAULT(int, -1, poll, (void *fds, unsigned long count, int timeout), (fds, count, timeout), ENOMEM)
+FAULT(ssize_t, -1, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o), EIO, ENOMEM)
 FAULT(ssize_t, -1, pwrite, (int fd, const void *b, size_t n, off_t o), (fd, b, n, o), ENOSPC, ENOMEM, EIO)
 FAULT(ssize_t, -1, read, (int fd, void *b, size_t n), (fd, b, n), EIO, ENOMEM, EAGAIN, EINTR)
 FAULT(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f), ENOMEM, EAGAIN, EINTR)

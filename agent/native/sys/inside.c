@@ -58,12 +58,12 @@ static int64_t write_all(int to, const char *from, size_t length, off_t at) {
   return 0;
 }
 
-/* At most limit + 1 bytes are read, whatever size the file has or gets. */
-static int64_t copy_bounded(int from, int to, off_t start, int64_t limit) {
+/* At most `most` bytes are read, whatever size the file has or gets. */
+static int64_t copy_bounded(int from, int to, off_t start, int64_t most) {
   char buffer[STEP];
   int64_t done = 0;
-  while (done <= limit) {
-    int64_t room = limit + 1 - done;
+  while (done < most) {
+    int64_t room = most - done;
     long got = SYS_RETRY(pread(from, buffer, room < STEP ? (size_t)room : STEP, start + done));
     if (got < 0) return got;
     if (got == 0) return done;
@@ -86,8 +86,9 @@ static int64_t copy_file(const struct inside_work *w, int found) {
   int64_t to = SYS_RETRY(memfd_create("copy", MFD_CLOEXEC));
   if (to < 0) goto out;
   off_t start = w->tail && stat.st_size > w->limit ? stat.st_size - w->limit : 0;
-  int64_t copied = copy_bounded((int)from, (int)to, start, w->limit);
-  if (copied > w->limit && !w->tail) copied = -EFBIG;
+  /* One byte more tells that a file is too long; an end has only to be short enough, as the file may grow meanwhile. */
+  int64_t copied = copy_bounded((int)from, (int)to, start, w->tail ? w->limit : w->limit + 1);
+  if (copied > w->limit) copied = -EFBIG;
   if (copied < 0) {
     close((int)to);
     to = copied;

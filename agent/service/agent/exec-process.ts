@@ -20,9 +20,7 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (unsupported !== undefined) throw refuse(unsupported, "is not supported");
   checkExecId(request.exec_id);
   const container = findContainer(agent, request.container_id, "internal");
-  if (container.has(request.exec_id)) {
-    throw new AgentError("internal", `exec process: the exec id ${JSON.stringify(request.exec_id)} already exists`);
-  }
+  container.checkFree(request.exec_id);
   const asked = toProcess(request.process);
   const given = { ...asked, env: withPciAddresses(asked.env, agent.sandbox.pciAddresses(request.container_id)) };
   const user = await namedUser(agent, container, given, request.string_user, call.signal);

@@ -40,6 +40,11 @@ describe("the agent of a real guest", () => {
     });
   });
 
+  it("opens no inspector, which gives the agent to every container of the guest's network, for a signal", async () => {
+    const [, caught = ""] = /^SigCgt:\t(\w+)$/m.exec(await machine.shell("cat /proc/$(pidof node)/status")) ?? [];
+    expect(BigInt(`0x${caught}`) & (1n << 9n)).toBe(0n); // SIGUSR1 is 10
+  });
+
   it("hands none of that to init, whose containers have what their specs say", async () => {
     const init = await machine.shell("grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/1/status");
     expect(init).toMatch(/^CapBnd:\t0*1ffffffffff\nNoNewPrivs:\t0\nSeccomp:\t0\n$/);

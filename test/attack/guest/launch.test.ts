@@ -2,8 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startGuestMachine } from "../../guest/guest-machine.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { tracedBirth } from "../traced-birth.ts";
-import { tracedCreation } from "../traced-creation.ts";
 
 /** Attacks on launches that take a guest: its cgroups have controllers. */
 describe("in a real guest", () => {
@@ -12,14 +10,6 @@ describe("in a real guest", () => {
     machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-
-  describe("the child of an exec that a container traces", () => {
-    tracedBirth(() => machine);
-  });
-
-  describe("a container that another one in its pid namespace traces", () => {
-    tracedCreation(() => machine, ["crun", "runc"]);
-  });
 
   describe.each(["", "crun", "runc"])("with containers made by %o", (runtime) => {
     let pod: Pod;

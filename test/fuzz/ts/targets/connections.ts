@@ -17,7 +17,7 @@ const table: ServiceTable = {
   find(service, method) {
     if (service !== "s") return "no-service";
     if (method === "e") return async (payload) => Buffer.from(payload);
-    if (method === "t") throw new AgentError("internal", "thrown");
+    if (method === "t") return () => Promise.reject(new AgentError("internal", "thrown"));
     if (method === "w") return (_, { signal }) => untilAborted(signal);
     return "no-method";
   },

@@ -14,7 +14,7 @@ const CONTAINER = JSON.stringify(
 const SANDBOX = '{"id":"s","hostname":"h","storages":["/run/s"]}';
 const STORAGES =
   '[{"driver":"ephemeral","driverOptions":[],"source":"","fstype":"tmpfs","options":[],"mountPoint":"/run/s","shared":true,"container":""}]';
-const NOBODY = { mayBeTraced: () => false, settled: async () => undefined };
+const NOBODY = { mayBeTraced: () => false, settled: async () => undefined, refuseTracer: () => undefined };
 
 /** Lines: the sandbox, its storages, a process's label, then containers. */
 export const states: FuzzTarget = {
@@ -101,6 +101,7 @@ function played(texts: ReadonlyMap<string, string>): Files {
     makeDirectory: nothing,
     removeDirectory: nothing,
     removeTree: nothing,
+    readAtMost: async () => undefined,
     statfs: async () => ({ total: 0, free: 0, available: 0, files: 0, filesFree: 0 }),
   };
 }

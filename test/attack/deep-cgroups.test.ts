@@ -1,0 +1,33 @@
+import { existsSync } from "node:fs";
+import { expect, it } from "vitest";
+import { startHostAgent } from "../agent/host-agent.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { ociSpec } from "../scenarios/oci.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { buildAttacker } from "./attacker.ts";
+
+/** With names of 255 bytes: six times as deep as a path can reach. */
+const DEPTH = 100;
+const RUNTIMES = ["crun", "runc"].filter((name) => existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`));
+
+describeInNamespaces("cgroups of a container that no path reaches", () => {
+  it.each(["guestd", ...RUNTIMES])("are removed with it, made by %s", async (runtime) => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine);
+    await using _client = pod.client;
+    const rootfs = machine.rootfs("deep");
+    buildAttacker("deep-cgroups", rootfs);
+    const { Mounts, Linux } = ociSpec(rootfs, []);
+    const cgroup = { destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["rw"] };
+    const parts = {
+      Annotations: runtime === "guestd" ? {} : { "guestd.runtime": runtime },
+      Mounts: [...(Mounts ?? []), cgroup],
+      Linux: { ...Linux, Namespaces: [...(Linux?.Namespaces ?? []), { Type: "cgroup" }] },
+    };
+    const id = await pod.create(["sleep", "1000"], parts, rootfs);
+    await pod.client.agent.startContainer({ container_id: id });
+    const { stdout } = await pod.execute(id, ["deep-cgroups", String(DEPTH)]);
+    expect(stdout.toString()).toBe(`${DEPTH}\n`);
+    await pod.remove(id);
+  });
+});

@@ -1,0 +1,28 @@
+import { existsSync } from "node:fs";
+import { expect, it } from "vitest";
+import { startHostAgent } from "../agent/host-agent.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { Pod } from "../scenarios/pod.ts";
+import { buildAttacker, startWith } from "./attacker.ts";
+
+const RUNTIMES = ["crun", "runc"].filter((name) => existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`));
+const EXECS = 8;
+
+describeInNamespaces("an exec without capabilities whose children are init's and end at once", () => {
+  it.each(["guestd", ...RUNTIMES])("keeps no exec of another container from its end, by %s", async (runtime) => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine);
+    await using _client = pod.client;
+    const rootfs = machine.rootfs("children");
+    buildAttacker("orphans-of-init", rootfs);
+    await startWith(pod, "attacker", { rootfs });
+    const annotations: Record<string, string> = runtime === "guestd" ? {} : { "guestd.runtime": runtime };
+    await startWith(new Pod(machine, pod.client, annotations), "neighbour", { rootfs });
+    const Process = { Capabilities: {}, User: { UID: 1000, GID: 1000 } };
+    await pod.exec("attacker", ["orphans-of-init", "1000", "4"], Process);
+    for (let count = 0; count < EXECS; count++) {
+      expect((await pod.execute("neighbour", ["true"], { Env: ["PATH=/bin", "HOME=/"] })).status).toBe(0);
+    }
+    await pod.remove("attacker");
+  });
+});

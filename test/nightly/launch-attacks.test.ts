@@ -1,0 +1,17 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { tracedBirth } from "../attack/traced-birth.ts";
+import { tracedCreation } from "../attack/traced-creation.ts";
+import { startGuestMachine } from "../guest/guest-machine.ts";
+import type { Machine } from "../scenarios/machine.ts";
+
+/** The attacks by tracing in a real guest; `npm test` runs them in namespaces. */
+describe("in a real guest", () => {
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
+  });
+  afterAll(() => machine?.[Symbol.asyncDispose]());
+  describe("the child of an exec that a container traces", () => tracedBirth(() => machine));
+  describe("a container that another one in its pid namespace traces", () =>
+    tracedCreation(() => machine, ["crun", "runc"]));
+});
