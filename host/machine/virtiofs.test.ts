@@ -19,6 +19,7 @@ describe("virtiofsdCommand", () => {
       "--shared-dir=/srv/a,b",
       "--cache=auto",
       "--sandbox=chroot",
+      "--no-announce-submounts",
       "--log-level=error",
     ]);
   });

@@ -57,7 +57,8 @@ export function virtiofsdCommand(
   if (kind === "rust") {
     const sandbox = { root: "chroot", "mapped-root": "chroot", "user-namespace": "namespace", none: "none" }[rights];
     const flags = [`--socket-path=${socket}`, `--shared-dir=${directory}`, "--cache=auto", `--sandbox=${sandbox}`];
-    const announced = announce ? ["--announce-submounts"] : [];
+    // The default of those that translate: for directories of several disks. Of a guest's there is one, and each would be a mount.
+    const announced = announce ? ["--announce-submounts"] : translates ? ["--no-announce-submounts"] : [];
     const [uid, gid] = rights === "mapped-root" ? [0, 0] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
     const owners = rights === "root" || !translates ? [] : ownersOf(uid, gid);
     return [path, ...flags, ...announced, ...owners, "--log-level=error"];
