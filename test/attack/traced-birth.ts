@@ -17,7 +17,10 @@ export function tracedBirth(machine: () => Machine): void {
     buildAttacker("inject", machine().hostPath(rootfs));
     await startWith(pod, "attacker", { rootfs, more: ["CAP_SYS_PTRACE"] });
     await startWith(pod, "neighbour", { rootfs });
-    return () => pod.client.close();
+    return async () => {
+      await pod.remove("attacker").catch(() => undefined); // the machine may have gone with it
+      await pod.client.close();
+    };
   });
 
   it.each([
