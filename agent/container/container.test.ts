@@ -57,6 +57,25 @@ const only = (exec: (child: ChildDouble) => void) => ({
 });
 const tick = () => new Promise((resolve) => setTimeout(resolve, 5));
 
+test.each([
+  ["its own", "", false],
+  ["the pod's", "/proc/self/ns/pid", true],
+])("a container with %s pid namespace whose first process has ended may trace: %s", async (_, path, may) => {
+  const { container, child } = await create();
+  const bounding = ["CAP_SYS_PTRACE"];
+  const process = { ...container.spec.process, capabilities: { ...NO_CAPABILITIES, bounding } };
+  const exec = container.exec("1", process).then(({ exit }) => exit);
+  await tick();
+  container.spec = { ...container.spec, linux: { ...container.spec.linux, namespaces: [{ type: "pid", path }] } };
+  expect([container.mayTrace, container.isKnownTracer]).toEqual([true, true]);
+  child(0).end({ code: 137, signal: 9 });
+  await container.init.exit;
+  expect([container.mayTrace, container.isKnownTracer, container.traces]).toEqual([may, may, may]);
+  child(1).end();
+  await exec;
+  await container.remove(AbortSignal.timeout(1000));
+});
+
 describe("starting", () => {
   test("writes the byte that the init process waits for, and is over when it has executed", async () => {
     const { kernel, container, child } = await create();

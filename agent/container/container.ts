@@ -12,6 +12,7 @@ import { hasUserNamespace } from "./compile-exec.ts";
 import { openForReading } from "./inside.ts";
 import type { Births, ContainerOptions, Maker } from "./maker.ts";
 import { makerOf } from "./maker-of.ts";
+import { sortNamespaces } from "./namespaces/namespaces.ts";
 import type { PassedStdio } from "./passfd/passed-stream.ts";
 import { mayTrace } from "./process/capabilities.ts";
 import { checkProcess } from "./process/check-process.ts";
@@ -97,17 +98,22 @@ export class Container {
 
   /** One of its processes may trace what init makes, or may come to that. */
   get mayTrace(): boolean {
-    return this.#mayTrace;
+    return this.#mayTrace && !this.#hasEnded;
+  }
+
+  /** All its processes have ended: the kernel kills what is in a pid namespace with its first process. */
+  get #hasEnded(): boolean {
+    return this.#init.status !== undefined && sortNamespaces(this.spec.linux.namespaces).newPid;
   }
 
   /** One of them runs, or is about to. Set at the moment in which it asks for `Births.settled`. */
   get traces(): boolean {
-    return this.#traces;
+    return this.#traces && !this.#hasEnded;
   }
 
   /** True where it is known, not only possible, that it may trace: what `mayTrace` says after a restart is a guess. */
   get isKnownTracer(): boolean {
-    return this.#isKnownTracer;
+    return this.#isKnownTracer && !this.#hasEnded;
   }
 
   /** Its process waits for `start`, and has more than the container will. */
