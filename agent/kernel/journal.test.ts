@@ -1,16 +1,19 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Journal } from "./journal.ts";
-import { createJournalMemory, fillFile, journalIn, openJournal } from "./journal.ts";
+import { createJournalMemory, fillFile, journalIn, openJournal, seldomInVain } from "./journal.ts";
 import { CALLS_AT_START, CallMemory, CONNECTION, NOW } from "./journal-layout.ts";
 
 let directory = "";
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "guestd-journal-"));
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+  vi.useRealTimers();
+});
 
 /** A journal of this path, as far as files go: its memory is beside it. */
 function open(memory = createJournalMemory()): { readonly journal: Journal; readonly blocks: () => number } {
@@ -47,6 +50,7 @@ it("has the memory of a few calls and outputs from the start, and gets that of m
 });
 
 it("serves calls and outputs that there is no room for, which end with the agent, and keeps those before", () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
   const memory = createJournalMemory();
   const blocks = memory.byteLength - 64 * 65_536;
   let full = true;
@@ -62,6 +66,7 @@ it("serves calls and outputs that there is no room for, which end with the agent
   expect(places.slice(0, CALLS_AT_START)).not.toContain(undefined);
   expect(pieces(journal, 10).map((block) => block === undefined)).toEqual([...Array(8).fill(false), true, true]);
   full = false;
+  vi.advanceTimersByTime(1000);
   expect(openCalls(journal, 1)).toEqual([CALLS_AT_START]);
   expect(pieces(journal, 1)).toEqual([8]);
 });
@@ -114,6 +119,18 @@ it.each(["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"])("takes %s for want of room", (c
     throw Object.assign(new Error(code), { code });
   };
   expect(fillFile(0, 0, 1, 0, write)).toBe(false);
+});
+
+it("asks for room once a second while there is none, however many calls come", () => {
+  let [asked, now] = [0, 1];
+  const fill = seldomInVain(
+    () => ++asked > 1,
+    () => now,
+  );
+  expect(Array.from({ length: 1000 }, () => fill(0, 1, 0)).some(Boolean)).toBe(false);
+  expect(asked).toBe(1);
+  now += 1000;
+  expect([fill(0, 1, 0), fill(0, 1, 0), asked]).toEqual([true, true, 3]);
 });
 
 it("takes what a full device says for want of room, and nothing else", () => {

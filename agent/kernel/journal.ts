@@ -7,6 +7,7 @@ import { OUTPUT_JOURNAL_BYTES, OUTPUTS_START_BYTES, OutputJournal } from "./outp
 /** Changes whenever the places in the memory do: a journal of another layout is not read. */
 const LAYOUT = 0x6a02;
 const HEADER_BYTES = 64;
+const RETRY_MS = 1000;
 const JOURNAL_BYTES = HEADER_BYTES + CALL_JOURNAL_BYTES + OUTPUT_JOURNAL_BYTES;
 
 /**
@@ -49,6 +50,17 @@ function start(fd: Fd, fill: Fill): void {
   writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
 }
 
+/** Asks nothing for a second after there was no room: thousands of calls would each wait for the same answer. */
+export function seldomInVain(fill: Fill, now = () => performance.now()): Fill {
+  let again = 0;
+  return (at, length, value) => {
+    if (now() < again) return false;
+    const isThere = fill(at, length, value);
+    if (!isThere) again = now() + RETRY_MS;
+    return isThere;
+  };
+}
+
 /** False when there is no room. */
 export function fillFile(fd: Fd, at: number, length: number, value: number, write = writeSync): boolean {
   const bytes = Buffer.alloc(length, value);
@@ -69,7 +81,7 @@ export const createJournalMemory = (): ArrayBuffer => new ArrayBuffer(JOURNAL_BY
 
 /** The memory, which is of this layout or 0 all over, as a journal; what is there is left by an agent before. */
 export function journalIn(memory: ArrayBuffer, fill: Fill = fillMemory(memory)): Journal {
-  const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES, fill));
+  const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES, seldomInVain(fill)));
   const open = new Set(calls.found.flatMap((connection) => connection.calls.map(({ place }) => place)));
   for (const place of [...calls.uncertain, ...calls.keptWhole]) open.delete(place);
   const outputs = new OutputJournal(memory, HEADER_BYTES + CALL_JOURNAL_BYTES, fill, (place) => open.has(place));

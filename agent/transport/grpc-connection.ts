@@ -207,6 +207,7 @@ export class GrpcConnection implements Connection {
   ): Promise<void> {
     try {
       const answer = await handler(payload, call);
+      await turns.next();
       if (!this.#calls.delete(call)) return;
       if (answer.length > MAX_BODY_BYTES) {
         throw new AgentError("invalid-argument", `response of ${answer.length} bytes is over the limit of 4 MiB`);
@@ -214,6 +215,7 @@ export class GrpcConnection implements Connection {
       call.report(0);
       send(answer);
     } catch (error) {
+      await turns.next();
       const { code, message } = toStatus(error);
       if (this.#calls.delete(call)) call.report(code, error);
       call.settle(false);

@@ -273,20 +273,15 @@ export class TtrpcConnection implements Connection, WireReader {
     const done = run(handler, open.payload, call);
     journal.beginCall(undefined);
     done.then(
-      (payload) => {
-        this.#returned(entry);
-        this.#answer(entry, payload);
-      },
-      (error: unknown) => {
-        this.#returned(entry);
-        this.#fail(entry, toStatus(error), error);
-      },
+      (payload) => this.#returned(entry, () => this.#answer(entry, payload)),
+      (error: unknown) => this.#returned(entry, () => this.#fail(entry, toStatus(error), error)),
     );
   }
 
-  #returned({ held }: Entry): void {
+  #returned({ held }: Entry, answer: () => void): void {
     this.#running--;
     this.#room.give(held);
+    turns.run(answer);
   }
 
   #answer(entry: Entry, payload: Uint8Array): void {

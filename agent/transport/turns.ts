@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 
-/** How long calls are begun before timers and other connections have their turn, ms. */
+/** How long calls are begun and answered before timers and other connections have their turn, ms. */
 const TURN_MS = 10;
 
 /**
- * Begins calls, first come first served, in turns of the event loop: however many come at once, of however many
- * connections, heartbeats and other work are not kept waiting for longer than one call takes.
+ * Begins and answers calls, first come first served, in turns of the event loop: however many come or end at once, of
+ * however many connections, heartbeats and other work are not kept waiting for longer than one call takes.
  */
 class Turns {
   readonly #waiting: (() => void)[] = [];
@@ -17,6 +17,11 @@ class Turns {
   run(work: () => void): void {
     this.#waiting.push(work);
     if (!this.#busy) void this.#serve();
+  }
+
+  /** Resolves when it is the caller's turn. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.run(resolve));
   }
 
   async #serve(): Promise<void> {

@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+import { turns } from "./turns.ts";
+
+const keepBusy = (ms: number) => {
+  for (const end = performance.now() + ms; performance.now() < end; );
+};
+
+it.each(["begun", "answered"])("other work runs between calls that are %s all at once", async (kind) => {
+  const order: string[] = [];
+  const call = () => {
+    keepBusy(5);
+    order.push("call");
+  };
+  const calls = Array.from({ length: 10 }, () =>
+    kind === "begun" ? new Promise<void>((resolve) => turns.run(() => resolve(call()))) : turns.next().then(call),
+  );
+  setImmediate(() => order.push("other"));
+  await Promise.all(calls);
+  expect(order.filter((it) => it === "call")).toHaveLength(10);
+  expect(order.indexOf("other")).toBeGreaterThanOrEqual(0);
+  expect(order.indexOf("other")).toBeLessThan(9);
+});
