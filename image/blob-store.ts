@@ -1,9 +1,10 @@
-import { createReadStream, createWriteStream, mkdtempSync } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { compressionOf, decompress } from "./decompress.ts";
 import { ImageError, reason } from "./image-error.ts";
+import { makeOwnedFolder } from "./owned-folder.ts";
 import { onProcessEnd } from "./process-end.ts";
 import { removeTree, removeTreeSync } from "./remove-tree.ts";
 import { temporaryPlace } from "./safe-place.ts";
@@ -54,7 +55,7 @@ async function tarStore(path: string): Promise<BlobStore> {
 
 /** A file in the middle of a compressed tar can't be reached: it is decompressed to a temporary file first. */
 async function compressedStore(source: AsyncIterable<Uint8Array>): Promise<BlobStore> {
-  const directory = mkdtempSync(join(temporaryPlace(), "guestd-image-"));
+  const directory = makeOwnedFolder(join(temporaryPlace(), "guestd-image-"));
   const forget = onProcessEnd(() => removeTreeSync(directory));
   const remove = () => removeTree(directory).finally(forget);
   try {

@@ -1,20 +1,29 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { GuestOptions } from "../machine/guest-options.ts";
-import { count, mebibytes } from "./option-values.ts";
+import { agentOption, count, kernelWords, mebibytes } from "./option-values.ts";
 
 /** The guest that is booted. */
 export interface GuestFlags {
   readonly vmImage?: string;
   readonly vmMemory?: number;
   readonly vmCpus?: number;
+  readonly agent?: readonly string[];
+  readonly kernelArgs?: readonly string[];
 }
 
 export function withGuestFlags(command: Command): Command {
   return command
     .option("--vm-image <dir>", "boot what guestctl image build left in this folder")
     .option("--vm-memory <size>", "memory of the guest that is booted, as 512m", mebibytes)
-    .option("--vm-cpus <count>", "processors of the guest that is booted", count);
+    .option("--vm-cpus <count>", "processors of the guest that is booted", count)
+    .option("--agent <name=value>", "option of its agent, as log=debug; may be repeated", agentOption)
+    .option("--kernel-args <words>", "more words for its kernel command line; may be repeated", kernelWords);
+}
+
+/** The words for the kernel command line. */
+export function guestWords({ agent = [], kernelArgs = [] }: GuestFlags): Pick<GuestOptions, "kernelArgs"> {
+  return { kernelArgs: [...kernelArgs, ...agent] };
 }
 
 /** What it boots from, where that is not the default image. */

@@ -23,12 +23,14 @@ export class SandboxGuest implements AsyncDisposable {
   readonly folder: SharedFolder;
   readonly client: AgentClient;
   readonly timeline: BootTimeline;
+  readonly #ended = new AbortController();
 
   private constructor(guest: Guest, folder: SharedFolder, client: AgentClient, timeline: BootTimeline) {
     this.guest = guest;
     this.folder = folder;
     this.client = client;
     this.timeline = timeline;
+    guest.signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
   }
 
   /** Rejects when any part of it fails, and then nothing is left. */
@@ -58,6 +60,11 @@ export class SandboxGuest implements AsyncDisposable {
     return this.guest.address(LOG_PORT);
   }
 
+  /** Aborted once the guest has ended in whichever way, or is being ended by disposal. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
   /** DestroySandbox, after which the guest powers off and QEMU ends by itself; the shared folder is removed. */
   async powerOff(): Promise<void> {
     try {
@@ -69,6 +76,7 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Ends it without asking. Any number of calls, also after `powerOff`. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort();
     await this.client.close();
     await this.guest.destroy();
     await this.folder.remove();

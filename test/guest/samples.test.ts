@@ -95,23 +95,41 @@ describe("the command lines in the pages", () => {
       "exec",
       "ps",
       "stats",
+      "pause",
+      "unpause",
+      "update",
+      "stats",
       "cp",
       "exec",
       "explain",
       "metrics",
+      "run",
+      "wait",
+      "logs",
+      "ps",
+      "rm",
+      "agent",
       "stop",
     ]);
-    const [who, env, boot, id, ps, list, stats, cp, copied, explain, metrics, stop] = [...printed.values()];
+    const [who, env, boot, id, ps, list, all, ...rest] = [...printed.values()];
+    const [pause, unpause, update, stats, cp, copied, explain, metrics, ...more] = rest;
+    const [job, code, output, ended, removed, agent, stop] = more;
     expect(who).toMatch(/^root on 6\.\d+/);
     expect(env).toContain("NAME=value\n");
     expect(boot).toMatch(/^docs {2}\S+:1024 {2}\(512 MiB, 1 CPU, (tcg|kvm)\)\nQEMU 0 → kernel .* first answer .* s\n$/);
     expect(id).toBe("sleeper\n");
     expect(ps).toMatch(/1 root +sleep 1000/);
     expect(list).toMatch(/^GUEST .*\ndocs +sleeper +init +running/);
-    expect(stats).toMatch(/^memory/m);
+    expect(all).toMatch(/^docs +sleeper +- +/m);
+    expect([pause, unpause, update]).toEqual(["sleeper\n", "sleeper\n", "sleeper\n"]);
+    expect(stats).toMatch(/^memory .*limit 100 MiB/m);
     expect([cp, copied]).toEqual(["", "README.md\ndocs\n"]);
     expect(explain).toMatch(/^execve +sleep 1000 +process\.args$/m);
     expect(metrics).toMatch(/^kata_guest_meminfo\{item="mem_total"\} \d+$/m);
+    expect([job, code, removed]).toEqual(["job\n", "3\n", "job\n"]);
+    expect(output).toContain("guestctl.md\n");
+    expect(ended).toMatch(/^docs +job +init +exited \(3\)/m);
+    expect(agent).toMatch(/^agent 1 was killed, agent 2 answers/);
     expect(stop).toBe("docs\n");
   });
 });

@@ -57,6 +57,7 @@ describe("what means nothing is refused", () => {
     ["a rootfs without an address", ["i"], { rootfs: "/r" }, "belong together"],
     ["a rootfs and nothing to run", [], { address: "unix:///a", rootfs: "/r" }, "say what to run"],
     ["a terminal in the background", ["i"], { detach: true, tty: true }, "does not go with"],
+    ["a folder for another's guest", ["i"], { address: "unix:///a", rootfs: "/r", volume: [] }, "-v needs a guest"],
     ["an address in the background", ["i"], { detach: true, address: "unix:///a", rootfs: "/r" }, "not --address"],
   ])("%s", (_, words, flags, message) => {
     expect(() => checkFlags(words, flags)).toThrow(CliError);
