@@ -82,7 +82,7 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
   const id = backgroundName() ?? flags.name ?? randomName("c");
   if (flags.detach && backgroundName() === undefined) {
     const guest = flags.guest === undefined ? id : findTarget(store, flags).guest?.name;
-    if (guest === undefined) store.checkFree(id);
+    if (flags.guest === undefined) store.checkFree(id);
     await runInBackground(id, outputFile(store, guest ?? id, id));
     process.stdout.write(`${id}\n`);
     return;

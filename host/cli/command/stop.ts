@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { eachName } from "../each-name.ts";
 import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, findTarget } from "../target.ts";
+import { connectTo, findAnyContainer, findTarget } from "../target.ts";
 import { terminate } from "../terminate.ts";
 import { waitForOwner } from "../wait-for-owner.ts";
 
@@ -40,7 +40,8 @@ async function stop(name: string): Promise<void> {
 }
 
 async function stopContainer(store: StateStore, text: string): Promise<void> {
-  const target = findContainer(store, {}, text);
+  const target = findAnyContainer(store, {}, text);
+  if (target.record?.ended !== undefined) return;
   const id = { container_id: target.container, exec_id: target.container };
   await using client = await connectTo(target);
   await client.agent.signalProcess({ ...id, signal: SIGTERM });
