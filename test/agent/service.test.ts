@@ -96,6 +96,28 @@ describeInNamespaces("the agent as a service", () => {
     expect(existsSync(join(place.directory, "run/guestd/sandbox.json"))).toBe(false);
   });
 
+  it("refuses a socket on which another service answers, and changes nothing of that one's", async () => {
+    await using place = makeServicePlace();
+    await using other = makeServicePlace();
+    const path = `unix://${place.directory}/agent.sock`;
+    const first = place.start({ KATA_AGENT_SERVER_ADDR: path });
+    await first.listening();
+    const client = await connect(path);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    const container_id = await podOf(place, client).start(["sleep", "1000"]);
+
+    const state = { GUESTD_STATE_DIR: `${place.directory}/run/guestd` };
+    const second = other.start({ KATA_AGENT_SERVER_ADDR: path, ...state });
+    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(second.console()).toContain(`can't start: listen on ${path}: another process serves there`);
+
+    const again = await connect(path);
+    const running = again.agent.signalProcess({ container_id, exec_id: container_id, signal: 0 });
+    await expect(running, "the container runs on").resolves.toBeDefined();
+    await client.close();
+    await again.close();
+  });
+
   it("has a policy from its environment or its configuration file, and the next one by SetPolicy", async () => {
     await using place = makeServicePlace();
     const policy = join(place.directory, "policy.rego");
