@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { GuestOptions } from "../machine/guest-options.ts";
+import { CliError } from "./cli-error.ts";
 import { count, mebibytes } from "./option-values.ts";
 
 /** The guest that is booted. */
@@ -17,10 +19,15 @@ export function withGuestFlags(command: Command): Command {
     .option("--vm-cpus <count>", "processors of the guest that is booted", count);
 }
 
-/** What it boots from, where that is not the default image. */
+/** Files to boot from if not the default image. Throws CliError for a folder without one. */
 export function guestImage({ vmImage }: GuestFlags): Pick<GuestOptions, "kernel" | "initrd" | "image"> {
   if (vmImage === undefined) return {};
-  const file = (name: string) => join(resolve(vmImage), "image", name);
+  const file = (name: string) => {
+    const path = join(resolve(vmImage), "image", name);
+    if (existsSync(path)) return path;
+    const how = `build one there with "guestctl image build RECIPE --to ${vmImage}"`;
+    throw new CliError(`--vm-image ${vmImage}: the folder has no guest image (image/${name} is missing); ${how}`);
+  };
   return { kernel: file("vmlinuz"), initrd: file("initrd.cpio"), image: file("guest.img") };
 }
 

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MAX_JSON_BYTES } from "../../image/image-json.ts";
+import { parseJson } from "../../image/parse-json.ts";
 import { BuildError } from "../build-error.ts";
 import { hashFile } from "../digest.ts";
 import { type Check, check } from "./check.ts";
@@ -42,7 +43,7 @@ async function readDocument(path: string): Promise<unknown> {
   const found = await stat(path);
   if (!found.isFile() || found.size > MAX_JSON_BYTES)
     throw new BuildError(`${path}: no file of up to ${MAX_JSON_BYTES} bytes`);
-  return JSON.parse(await readFile(path, "utf8"));
+  return parseJson(await readFile(path, "utf8"), path);
 }
 
 interface Descriptor {
