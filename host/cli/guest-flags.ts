@@ -3,17 +3,18 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { GuestOptions } from "../machine/guest-options.ts";
 import { CliError } from "./cli-error.ts";
+import { type NetworkFlags, withNetworkFlags } from "./network-flags.ts";
 import { count, mebibytes } from "./option-values.ts";
 
 /** The guest that is booted. */
-export interface GuestFlags {
+export interface GuestFlags extends NetworkFlags {
   readonly vmImage?: string;
   readonly vmMemory?: number;
   readonly vmCpus?: number;
 }
 
 export function withGuestFlags(command: Command): Command {
-  return command
+  return withNetworkFlags(command)
     .option("--vm-image <dir>", "boot what guestctl image build left in this folder")
     .option("--vm-memory <size>", "memory of the guest that is booted, as 512m", mebibytes)
     .option("--vm-cpus <count>", "processors of the guest that is booted", count);

@@ -17,6 +17,8 @@ export interface PreparedRun extends AsyncDisposable {
   readonly config: Image["config"];
   /** What the container's root is made of, where it is not there by itself. */
   readonly storages?: readonly Init<grpc.Storage>[];
+  /** The guest has a network, and the sandbox a resolv.conf. */
+  readonly network?: boolean;
   /** Name of the guest, where it is kept by a guestctl. */
   readonly guest?: string;
   /** Aborted when the guest has ended by itself. */
@@ -71,6 +73,7 @@ export async function prepareInOwnGuest(
     rootfs,
     config: unpacked.value.config,
     ...(own ? guestRootStorages(rootfs) : {}),
+    network: options.network !== undefined,
     guest: options.name,
     died: guest.guest.signal,
     end: () => guest.powerOff(),
@@ -127,7 +130,7 @@ async function inRunningGuest({ guest, address = "", remove, ...rest }: RunningP
     await client.close();
     await remove();
   };
-  const name = guest === undefined ? {} : { guest: guest.name };
+  const name = guest === undefined ? {} : { guest: guest.name, network: guest.network !== undefined };
   return { ...rest, ...name, client, end: close, [Symbol.asyncDispose]: close };
 }
 

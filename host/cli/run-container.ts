@@ -3,6 +3,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { RpcError } from "../client/rpc-error.ts";
 import { imageSpec, type RunOptions } from "../image/image-config.ts";
+import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-user-network.ts";
 import { CliError } from "./cli-error.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { PreparedRun } from "./prepare-run.ts";
@@ -69,7 +70,8 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
 
 /** An agent that we did not boot may run where our limits can't be set: its own stay. */
 function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
-  const spec = imageSpec(prepared, prepared.rootfs, options);
+  const mounts = [...(prepared.network ? [RESOLV_CONF_MOUNT] : []), ...(options.mounts ?? [])];
+  const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });
   return prepared.guest === undefined ? { ...spec, Process: { ...spec.Process, Rlimits: [] } } : spec;
 }
 

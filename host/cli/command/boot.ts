@@ -5,6 +5,7 @@ import { announceReady, backgroundName, outputFile, runInBackground } from "../b
 import { type GuestFlags, guestImage, guestSize, withGuestFlags } from "../guest-flags.ts";
 import { Interrupts } from "../interrupts.ts";
 import { bootKeptGuest } from "../kept-guest.ts";
+import { guestNetwork } from "../network-flags.ts";
 import { identifier } from "../option-values.ts";
 import { randomName } from "../random-name.ts";
 import { type GuestRecord, StateStore } from "../state-store.ts";
@@ -67,7 +68,7 @@ async function keep(
   status: StatusLine,
 ): Promise<void> {
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
-  const machine = { ...guestSize(flags), ...guestImage(flags) };
+  const machine = { ...guestSize(flags), ...guestImage(flags), ...guestNetwork(flags) };
   const options = { name, ...machine, signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;
