@@ -37,9 +37,7 @@ describeInNamespaces("hooks and the agent's death", () => {
       await create;
       pod.client.agent.startContainer({ container_id: "c1" }).catch(() => undefined);
     }
-    await expect
-      .poll(() => machine.shell("ps -o args | grep -c '[s]leep 731' || true"), { timeout: 5000 })
-      .not.toBe("0\n");
+    await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 731' || true")).not.toBe("0\n");
     await machine.killAgent();
     await pod.client.close();
     return { machine, pod: new Pod(machine, await machine.connect()), before, rootfs, out };
@@ -55,7 +53,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     async (kind) => {
       const { machine, pod, before, rootfs, out } = await killDuring(kind);
       await using _ = machine;
-      await expect.poll(() => traces(machine), { timeout: 5000, interval: 50 }).toBe(before);
+      await expect.poll(() => traces(machine), { interval: 50 }).toBe(before);
       expect(JSON.parse((await machine.shell(`cat ${out}/stopped`)).trim())).toMatchObject({
         id: "c1",
         status: "stopped",
@@ -71,7 +69,7 @@ describeInNamespaces("hooks and the agent's death", () => {
   it("a start whose startContainer hook was cut off leaves a created container, without the hook", async () => {
     const { machine, pod, before } = await killDuring("StartContainer");
     await using _ = machine;
-    await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 73' || true"), { timeout: 5000 }).toBe("0\n");
+    await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 73' || true")).toBe("0\n");
     await sleep(50);
     await pod.remove("c1");
     expect(await traces(machine)).toBe(before);
@@ -95,7 +93,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 733' || true")).not.toBe("0\n");
     writeFileSync(`${log}.2`, "");
     await machine.killAgent();
-    await expect.poll(() => traces(machine), { timeout: 5000, interval: 50 }).toBe(before);
+    await expect.poll(() => traces(machine), { interval: 50 }).toBe(before);
     expect(await machine.shell(`cat ${log}`)).toBe("ran\nran\nend\n");
     await pod.client.close();
   });
