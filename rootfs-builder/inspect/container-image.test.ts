@@ -68,6 +68,25 @@ test("checks what docker save wrote before it wrote OCI layouts", async () => {
   expect(check).toMatch(/^layers FAILED: .*the content of layer layer\.tar/);
 });
 
+test("gives up a tar of more files than an image has", async () => {
+  const header = (await packTar([{ name: "00000", content: "" }])).subarray(0, 512);
+  const many = Array.from({ length: 20_001 }, (_, index) => {
+    const one = Buffer.from(header);
+    const digits = String(index).padStart(5, "0");
+    one.write(digits);
+    const sum = [...digits].reduce(
+      (all, digit) => all + Number(digit),
+      Number.parseInt(one.toString("latin1", 148, 154), 8),
+    );
+    one.write(sum.toString(8).padStart(6, "0"), 148);
+    return one;
+  });
+  expect(await look("many.tar", Buffer.concat([...many, Buffer.alloc(1024)]))).toEqual([
+    "?",
+    expect.stringMatching(/^content FAILED: read image .*: more than 20000 files are in it$/),
+  ]);
+});
+
 test("says that another tar is no image", async () => {
   expect(await look("layer.tar", layer)).toEqual([
     "?",
