@@ -68,9 +68,13 @@ async function compressedStore(source: AsyncIterable<Uint8Array>): Promise<BlobS
   }
 }
 
+/** In the tar of an image, which has some for each layer: each costs a place in memory. */
+const MOST_FILES = 20_000;
+
 async function indexedStore(path: string, close: () => Promise<void>): Promise<BlobStore> {
   const places = new Map<string, Place>();
   for await (const { header } of tarEntries(createReadStream(path))) {
+    if (places.size >= MOST_FILES) throw new ImageError(`more than ${MOST_FILES} files are in it`);
     const name = posix.normalize(header.name);
     if (header.type === "file") places.set(name, { start: header.byteOffset, size: header.size ?? 0 });
     if (header.type === "symlink") places.set(name, { link: posix.join(posix.dirname(name), header.linkname ?? "") });

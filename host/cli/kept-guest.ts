@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { GuestOptions } from "../machine/guest-options.ts";
+import type { UserNetwork } from "../machine/user-network.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
 import { keepAgentLog } from "./agent-log-file.ts";
@@ -10,6 +11,7 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly name: string;
   readonly memoryMib: number;
   readonly cpus: number;
+  readonly network?: UserNetwork;
   readonly signal: AbortSignal;
   readonly onConsole?: (line: string) => void;
 }
@@ -40,6 +42,7 @@ export async function bootKeptGuest(
     memoryMib: options.memoryMib,
     cpus: options.cpus,
     timeline: guest.timeline,
+    ...(options.network === undefined ? {} : { network: "user" }),
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);

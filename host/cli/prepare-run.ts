@@ -28,6 +28,8 @@ export interface PreparedRun extends AsyncDisposable {
   readonly storages?: readonly Init<grpc.Storage>[];
   /** Its volumes, as the container mounts them. */
   readonly mounts?: readonly Init<grpc.Mount>[];
+  /** The guest has a network, and the sandbox a resolv.conf. */
+  readonly network?: boolean;
   /** Name of the guest, where it is kept by a guestctl. */
   readonly guest?: string;
   /** Aborted when the guest has ended by itself. */
@@ -94,6 +96,7 @@ export async function prepareInOwnGuest(
     rootfs,
     config: unpacked.value.config,
     ...(own ? guestRootStorages(rootfs) : {}),
+    network: options.network !== undefined,
     guest: options.name,
     died: guest.guest.signal,
     end: () => guest.powerOff(),
@@ -151,7 +154,7 @@ async function inRunningGuest({ guest, address = "", remove, ...rest }: RunningP
     await client.close();
     await remove();
   };
-  const name = guest === undefined ? {} : { guest: guest.name };
+  const name = guest === undefined ? {} : { guest: guest.name, network: guest.network !== undefined };
   return { ...rest, ...name, client, end: close, [Symbol.asyncDispose]: close };
 }
 

@@ -4,6 +4,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { RpcError } from "../client/rpc-error.ts";
 import { imageSpec, type RunOptions } from "../image/image-config.ts";
+import { RESOLV_CONF_MOUNT } from "../sandbox/set-up-user-network.ts";
 import { CliError } from "./cli-error.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { deathOf, guestDied, KILLED, lostGuest } from "./lost-guest.ts";
@@ -103,7 +104,8 @@ class Removed extends CliError {}
 
 /** An agent that we did not boot may run where our limits can't be set: its own stay. */
 function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
-  const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts: prepared.mounts ?? [] });
+  const mounts = [...(prepared.network ? [RESOLV_CONF_MOUNT] : []), ...(prepared.mounts ?? [])];
+  const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });
   return prepared.guest === undefined ? { ...spec, Process: { ...spec.Process, Rlimits: [] } } : spec;
 }
 

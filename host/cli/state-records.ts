@@ -12,6 +12,8 @@ export interface GuestRecord {
   readonly memoryMib: number;
   readonly cpus: number;
   readonly timeline: BootTimeline;
+  /** Its containers get the resolv.conf of the sandbox. */
+  readonly network?: "user";
   /** ISO 8601. */
   readonly bootedAt: string;
   /** It is being powered off. */

@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 
+const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
 const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
 /** Each look is a process of its own. */
 const POLL = { interval: 200 };
@@ -21,7 +22,7 @@ interface Ended {
 
 function start(...args: string[]): ChildProcess {
   const env = { ...process.env, XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
-  return spawn(process.execPath, [guestctl, ...args], { env, stdio: "pipe" });
+  return spawn(process.execPath, [launcher, ...args], { env, stdio: "pipe" });
 }
 
 async function end(child: ChildProcess): Promise<Ended> {

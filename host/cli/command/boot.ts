@@ -6,6 +6,7 @@ import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } fr
 import { Interrupted, Interrupts } from "../interrupts.ts";
 import { bootKeptGuest } from "../kept-guest.ts";
 import { deathOf, guestDied } from "../lost-guest.ts";
+import { guestNetwork } from "../network-flags.ts";
 import { identifier } from "../option-values.ts";
 import { randomName } from "../random-name.ts";
 import type { GuestRecord } from "../state-records.ts";
@@ -76,7 +77,7 @@ async function keep(
   status: StatusLine,
 ): Promise<void> {
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
-  const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags) };
+  const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
   const options = { name, ...machine, signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;

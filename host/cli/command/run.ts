@@ -6,6 +6,7 @@ import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackg
 import { CliError } from "../cli-error.ts";
 import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../guest-flags.ts";
 import { Interrupts } from "../interrupts.ts";
+import { guestNetwork } from "../network-flags.ts";
 import { bytes, count, identifier, processors, volumes } from "../option-values.ts";
 import { GUEST_ROOT, type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "../prepare-run.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
@@ -148,6 +149,7 @@ function prepare(
     ...guestSize(flags, flags),
     ...guestImage(flags),
     ...guestWords(flags),
+    ...guestNetwork(flags),
     signal: interrupts.signal,
     ...(flags.verbose ? { onConsole: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
   });
@@ -176,7 +178,7 @@ function hasImage({ rootfs, guestRoot }: RunFlags): boolean {
 
 /** Combinations that mean nothing. Throws CliError. Exported for its test. */
 export function checkFlags(words: readonly string[], flags: RunFlags): void {
-  const { address, rootfs, guest, guestRoot, vmImage } = flags;
+  const { address, rootfs, guest, guestRoot, vmImage, network, publish } = flags;
   if (address !== undefined && guest !== undefined) throw new CliError("run: only one of --guest and --address");
   if ((address === undefined) !== (rootfs === undefined)) {
     throw new CliError("run: --address and --rootfs belong together: that agent's root file systems are not ours");
@@ -184,6 +186,9 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
   if (guestRoot && address !== undefined) throw new CliError("run: --guest-root needs a guest of ours, not --address");
   if (vmImage !== undefined && (guest ?? address) !== undefined) {
     throw new CliError("run: --vm-image is for a guest that is booted, not for one that runs");
+  }
+  if ((network ?? publish) !== undefined && (guest ?? address) !== undefined) {
+    throw new CliError("run: --network and -p are for a guest that is booted: boot that one with them");
   }
   if (!hasImage(flags) && words.length === 0) {
     throw new CliError(`run: with ${guestRoot ? "--guest-root" : "--rootfs"} say what to run`);
