@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { FolderError } from "../../image/safe-place.ts";
 import { checkPrivateFolder, makePrivateFolder } from "../private-folder.ts";
 import type { BootTimeline } from "../sandbox/boot-timeline.ts";
 import { CliError } from "./cli-error.ts";
@@ -56,7 +57,7 @@ export class StateStore {
 
   /** The guests that run, by name. */
   guests(): readonly GuestRecord[] {
-    const root = checkPrivateFolder(this.#root);
+    const root = this.#checked(checkPrivateFolder);
     if (root === undefined) return [];
     return names(root).flatMap((name) => {
       const owner = this.owner(name);
@@ -87,7 +88,7 @@ export class StateStore {
 
   /** The directory of a guest, made if need be: for its record, its console and its outputs. */
   directory(guest: string): string {
-    const path = join(makePrivateFolder(this.#root), guest);
+    const path = join(this.#checked(makePrivateFolder), guest);
     mkdirSync(path, { mode: 0o700, recursive: true });
     return path;
   }
@@ -126,8 +127,18 @@ export class StateStore {
 
   /** Where a guest's directory is if it is there. */
   #existing(guest: string): string | undefined {
-    const root = checkPrivateFolder(this.#root);
+    const root = this.#checked(checkPrivateFolder);
     return root === undefined ? undefined : join(root, guest);
+  }
+
+  /** Nobody but its owner and root can remove a folder of another user from /tmp, so the error names another way. */
+  #checked<T>(check: (path: string) => T): T {
+    try {
+      return check(this.#root);
+    } catch (error) {
+      if (!(error instanceof FolderError)) throw error;
+      throw new FolderError(`${error.message}, or set XDG_RUNTIME_DIR to a folder of yours`, { cause: error });
+    }
   }
 }
 
