@@ -2,6 +2,7 @@ import { DescriptorPoller } from "./descriptor-poller.ts";
 import { SystemError } from "./error.ts";
 import type { Fd } from "./kernel.ts";
 import { type NativeAddon, nativeAddon } from "./native-addon.ts";
+import { seldom } from "./seldom.ts";
 import { checked, EAGAIN } from "./sys-result.ts";
 
 /** Connections that wait while no agent runs; the kernel allows no more. */
@@ -33,7 +34,7 @@ export interface Listener {
  */
 export type ConnectionListener = (fd: Fd, peerCid?: number) => void;
 
-/** Hears why a connection could not be accepted or served. */
+/** Hears why a connection could not be accepted or served: one error each second at most. */
 export type AcceptErrorListener = (error: unknown) => void;
 
 const warnOfAccept: AcceptErrorListener = (error) =>
@@ -108,7 +109,7 @@ class AcceptingListener implements Listener {
     this.#addon = addon;
     this.#poller = new DescriptorPoller(addon);
     this.#onConnection = onConnection;
-    this.#onError = onError;
+    this.#onError = seldom(onError);
     this.#watch();
   }
 

@@ -5,7 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import {
   adoptListener,
   adoptVsockListener,
@@ -152,6 +152,20 @@ test("what is no stream is refused with a line and closed", () => {
   const { read, write } = sys.pipe();
   sys.close(write);
   expect(() => adoptListener(read, () => {})).toThrow(`listen on fd ${read}: ENOTSOCK`);
+});
+
+test("a listener that can't be watched or accept is tried again, and tells of it once a second", async () => {
+  const refused: unknown[] = [];
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const listener = listenUnix(`@${name}`, resolve, (error) => refused.push(error));
+  const accept = vi.spyOn(addon, "accept").mockReturnValue(-24);
+  const client = connect(`@${name}`);
+  await vi.waitFor(() => expect(accept.mock.calls.length).toBeGreaterThan(9), 5000);
+  expect(refused.map(String)).toEqual([expect.stringContaining("EMFILE")]);
+  accept.mockRestore();
+  sys.close(await promise);
+  client.destroy();
+  await listener.close();
 });
 
 const noVsock = addonHasVsock() ? "" : " (skipped: this kernel has no vsock)";

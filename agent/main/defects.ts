@@ -1,5 +1,5 @@
 import type { Log } from "./log.ts";
-import { writeConsole } from "./log-sink.ts";
+import { writeConsole } from "./write-console.ts";
 
 /**
  * Says what becomes of a defect, as an error must have been dealt with where it came up: by the connection, watch, timer or

@@ -1,5 +1,5 @@
-import { writeSync } from "node:fs";
 import type { Duplex } from "node:stream";
+import { writeConsole } from "./write-console.ts";
 
 /** Lines that a reader who connects late still gets. */
 const KEPT_LINES = 512;
@@ -31,14 +31,5 @@ export class LogSink {
 
   close(): void {
     for (const reader of this.#readers) reader.end();
-  }
-}
-
-/** Whole, and never an error: a console that is gone or full is no reason to fail. */
-export function writeConsole(text: string): void {
-  try {
-    writeSync(1, text);
-  } catch {
-    // Nobody is left to tell.
   }
 }

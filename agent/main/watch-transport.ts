@@ -1,4 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
+import { seldom } from "../kernel/seldom.ts";
 import { CallDurations } from "../metrics/call-durations.ts";
 import {
   type BrokenEvent,
@@ -16,10 +17,11 @@ const MAX_ERROR = 4096;
 
 /** Turns what transport tells into log lines: failed calls with their cause at info, everything else at debug. */
 export function logTransport(log: Log): void {
-  diagnostics.refused.subscribe((message) => {
-    const { peer, reason } = message as RefusedEvent;
-    log.warn({ peer, reason }, "connection refused");
+  // Any container may connect, as often as it likes.
+  const refused = seldom(({ peer, reason }: RefusedEvent, leftOut) => {
+    log.warn({ peer, reason, ...(leftOut > 0 && { leftOut }) }, "connection refused");
   });
+  diagnostics.refused.subscribe((message) => refused(message as RefusedEvent));
   diagnostics.defect.subscribe((message) => {
     log.error({ error: whole((message as BrokenEvent).error) }, "a call could not be settled");
   });

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -138,12 +139,27 @@ describe("a file in pieces", () => {
     symlinkSync("/dev/null", join(root, temporary));
     piece(0, "abc");
     rmSync(join(root, temporary));
-    mkdirSync(join(root, temporary));
-    piece(0, "abcdefghi");
-    rmSync(join(root, "file"));
+    copy("other", "kept");
+    linkSync(join(root, "other"), join(root, temporary));
+    piece(0, "abc");
+    expect(text("other")).toBe("kept");
+    rmSync(join(root, temporary));
     execFileSync("mkfifo", [join(root, temporary)]);
     piece(0, "abcdefghi");
     expect(text("file")).toBe("abcdefghi");
+  });
+
+  test("is refused where a directory has its temporary name, as is a link, and nothing in it is touched", () => {
+    piece(0, "abc");
+    const [temporary = ""] = readdirSync(root);
+    rmSync(join(root, temporary));
+    mkdirSync(join(root, temporary));
+    copy(`${temporary}/planted`);
+    const earlier = everything();
+    const line = `: a directory is in its way: remove ${temporary}`;
+    expect(() => piece(0, "abcdefghi")).toThrow(line);
+    expect(() => copy("file", "target", { mode: S_IFLNK })).toThrow(line);
+    expect(everything()).toBe(earlier);
   });
 });
 

@@ -7,13 +7,12 @@ import {
   mkdirSync,
   renameSync,
   rmdirSync,
-  rmSync,
   symlinkSync,
 } from "node:fs";
 import { O_PATH, S_IFDIR, S_IFLNK, S_IFMT } from "../kernel/constants.ts";
 import { AgentError, describeErrno } from "../kernel/error.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
-import { receiveChunk, temporaryName } from "./receive-chunk.ts";
+import { clearTemporary, receiveChunk, temporaryName } from "./receive-chunk.ts";
 import { openSharedParent, pathOf } from "./shared-parent.ts";
 import { namesBelow, openBeneath, openSharedRoot, SHARED_ROOT } from "./shared-path.ts";
 
@@ -114,13 +113,13 @@ function putDirectory(sys: CopySys, parent: Fd, name: string, { mode, uid, gid }
 function putLink(parent: Fd, name: string, { data, uid, gid }: CopiedFile): void {
   refuseDirectory(parent, name);
   const temporary = `${pathOf(parent)}/${temporaryName(name)}`;
-  rmSync(temporary, { force: true });
+  clearTemporary(temporary);
   symlinkSync(Buffer.from(data), temporary);
   try {
     lchownSync(temporary, uid, gid);
     renameSync(temporary, `${pathOf(parent)}/${name}`);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    clearTemporary(temporary);
     throw error;
   }
 }

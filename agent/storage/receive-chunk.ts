@@ -8,10 +8,11 @@ import {
   openSync,
   readSync,
   renameSync,
-  rmSync,
   statfsSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
+import { basename } from "node:path";
 import { crypto } from "../kernel/builtin.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd } from "../kernel/kernel.ts";
@@ -37,6 +38,21 @@ export function temporaryName(name: string): string {
 }
 
 /**
+ * Removes what others may have put under a temporary name. A directory is refused, as one under the file's own name is:
+ * whoever planted it decides how much is in it.
+ */
+export function clearTemporary(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return;
+    if (code !== "EISDIR") throw error;
+    throw new AgentError("already-exists", `a directory is in its way: remove ${basename(path)}`);
+  }
+}
+
+/**
  * Writes a piece of the file `name` in the directory. Once all are there the file gets its name. Which are there stands
  * behind the content until then, so an agent that is killed meanwhile changes nothing. A piece at the beginning for the
  * second time begins the file anew.
@@ -57,7 +73,7 @@ export function receiveChunk(dir: Fd, name: string, chunk: Chunk): void {
       writeAt(fd, encodeTrailer(chunk.fileSize, ranges), chunk.fileSize);
     }
   } catch (error) {
-    rmSync(temporary, { force: true });
+    clearTemporary(temporary);
     throw error;
   } finally {
     closeSync(fd);
@@ -69,17 +85,18 @@ function isWhole(ranges: readonly Range[], fileSize: number): boolean {
   return start === 0 && end === fileSize;
 }
 
-/** What others may have put under its name is removed. */
+/** Opens the file, or makes it anew where something else, or a file with a second name, has its name. */
 function openTemporary(path: string): Fd {
   const flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
   try {
     const fd = openSync(path, flags);
-    if (fstatSync(fd).isFile()) return fd;
+    const stat = fstatSync(fd);
+    if (stat.isFile() && stat.nlink === 1) return fd;
     closeSync(fd);
   } catch {
     // Not there, or no file.
   }
-  rmSync(path, { force: true, recursive: true });
+  clearTemporary(path);
   return openSync(path, flags | O_CREAT | O_EXCL, 0o600);
 }
 

@@ -48,6 +48,7 @@ export class RpcServer {
       table,
       room: options.room ?? new BodyRoom(),
       options,
+      grpc: new Set(),
       loadGrpc,
     };
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;

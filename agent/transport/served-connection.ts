@@ -11,6 +11,9 @@ import { WireStream } from "./wire-stream.ts";
 /** 'P' of "PRI * HTTP/2.0". As the first byte of ttRPC it would announce a body of over 1 GiB. */
 const HTTP2_FIRST_BYTE = 0x50;
 
+/** Connections of gRPC at once. Each costs some 20 KiB of V8's heap, of ttRPC 2. */
+const MAX_GRPC = 512;
+
 /** What every connection works with. */
 export interface ServerParts {
   readonly sys: WireSys;
@@ -18,6 +21,8 @@ export interface ServerParts {
   readonly table: ServiceTable;
   readonly room: BodyRoom;
   readonly options: ConnectionOptions;
+  /** The connections that speak gRPC. */
+  readonly grpc: Set<Connection>;
   loadGrpc(): Promise<Pick<typeof import("./grpc-connection.ts"), "GrpcConnection">>;
 }
 
@@ -76,8 +81,16 @@ export class ServedConnection implements Connection {
   }
 
   #begin(bytes: Buffer): void {
-    if (bytes[0] === HTTP2_FIRST_BYTE) void this.#grpc(Buffer.from(bytes));
-    else this.#ttrpc().onBytes(bytes);
+    if (bytes[0] !== HTTP2_FIRST_BYTE) this.#ttrpc().onBytes(bytes);
+    else if (this.#parts.grpc.size < MAX_GRPC) void this.#grpc(Buffer.from(bytes));
+    else {
+      this.#tellRefused(`${MAX_GRPC} connections of gRPC are open already`);
+      this.#wire.destroy();
+    }
+  }
+
+  #tellRefused(reason: string): void {
+    diagnostics.refused.publish({ peer: this.peer, reason } satisfies RefusedEvent);
   }
 
   #ttrpc(): TtrpcConnection {
@@ -89,11 +102,12 @@ export class ServedConnection implements Connection {
 
   /** A connection that can't be served ends. */
   async #grpc(first: Buffer): Promise<void> {
+    this.#parts.grpc.add(this);
+    void this.closed.then(() => this.#parts.grpc.delete(this));
     try {
       await this.#serveGrpc(first);
     } catch (error) {
-      const reason = `gRPC can't be served: ${(error as Error).message}`;
-      diagnostics.refused.publish({ peer: this.peer, reason } satisfies RefusedEvent);
+      this.#tellRefused(`gRPC can't be served: ${(error as Error).message}`);
       if (this.#stream === undefined) this.#end();
       else this.#stream.destroy();
     }

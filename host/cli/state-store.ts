@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive, type ProcessOwner, thisProcess } from "../../image/process-owner.ts";
+import { FolderError } from "../../image/safe-place.ts";
 import { checkPrivateFolder, makePrivateFolder } from "../private-folder.ts";
 import { CliError } from "./cli-error.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
@@ -74,7 +75,7 @@ export class StateStore {
 
   /** Returns the directory of a guest, created if need be: for its record, its console and its outputs. */
   directory(guest: string): string {
-    const path = join(makePrivateFolder(this.#root), guest);
+    const path = join(this.#checked(makePrivateFolder), guest);
     mkdirSync(path, { mode: 0o700, recursive: true });
     return path;
   }
@@ -167,7 +168,7 @@ export class StateStore {
 
   /** A guest whose owner was killed has ended with it. */
   #records(): readonly GuestRecord[] {
-    const root = checkPrivateFolder(this.#root);
+    const root = this.#checked(checkPrivateFolder);
     if (root === undefined) return [];
     return names(root).flatMap((name) => {
       const owner = this.owner(name);
@@ -186,7 +187,7 @@ export class StateStore {
 
   /** Of the guests that died and have no container left only the last ones stay. */
   #forgetOldest(): void {
-    const root = checkPrivateFolder(this.#root);
+    const root = this.#checked(checkPrivateFolder);
     const ended = (root === undefined ? [] : names(root))
       .flatMap((name) => this.#record(name) ?? [])
       .filter((record) => record.ended !== undefined && this.processes(record.name).length === 0)
@@ -204,8 +205,18 @@ export class StateStore {
 
   /** Where a guest's directory is if it is there. */
   #existing(guest: string): string | undefined {
-    const root = checkPrivateFolder(this.#root);
+    const root = this.#checked(checkPrivateFolder);
     return root === undefined ? undefined : join(root, guest);
+  }
+
+  /** Nobody but its owner and root can remove a folder of another user from /tmp, so the error names another way. */
+  #checked<T>(check: (path: string) => T): T {
+    try {
+      return check(this.#root);
+    } catch (error) {
+      if (!(error instanceof FolderError)) throw error;
+      throw new FolderError(`${error.message}, or set XDG_RUNTIME_DIR to a folder of yours`, { cause: error });
+    }
   }
 }
 

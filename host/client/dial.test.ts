@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { dial } from "./dial.ts";
 
 let directory: string;
@@ -76,6 +76,7 @@ describe("hybrid vsock", () => {
   test("fails when nothing comes in time, and closes the connection", async () => {
     const address = await vmm(() => {});
     await expect(dial(address, { timeoutMs: 30 })).rejects.toThrow(`dial ${address}: no answer in time`);
+    await vi.waitFor(() => expect(accepted).toHaveLength(1));
     await new Promise<void>((resolve) => accepted[0]?.resume().once("close", resolve));
   });
 

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { CODES } from "../../proto/codes.ts";
 import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { bounded, type CallOptions, type RpcChannel } from "./rpc-channel.ts";
-import { RpcError } from "./rpc-error.ts";
+import { answeredError, RpcError } from "./rpc-error.ts";
 
 /** Compression flag and length before each message. */
 const PREFIX_BYTES = 5;
@@ -22,11 +22,13 @@ type Headers = Readonly<Record<string, string | readonly string[] | number | und
  */
 export class GrpcClient implements RpcChannel {
   readonly closed: Promise<void>;
+  readonly #stream: Duplex;
   readonly #session: ClientHttp2Session;
   #closing = false;
   #open = 0;
 
   constructor(stream: Duplex) {
+    this.#stream = stream;
     this.#session = connect("http://agent", {
       createConnection: () => stream,
       settings: { initialWindowSize: MAX_BODY_BYTES, enablePush: false },
@@ -44,7 +46,6 @@ export class GrpcClient implements RpcChannel {
         reject(refusal);
         return { stop: () => {} };
       }
-      this.#open++;
       const stream = this.#session.request({
         ":method": "POST",
         ":path": path,
@@ -53,6 +54,7 @@ export class GrpcClient implements RpcChannel {
         ...(options.timeoutMs === undefined ? {} : { "grpc-timeout": timeoutHeader(options.timeoutMs) }),
         ...options.metadata,
       });
+      this.#open++;
       stream.once("close", () => this.#open--);
       receive(stream).then(resolve, (error: RpcError) =>
         reject(this.#closing ? new RpcError("unavailable", "grpc: closed") : error),
@@ -67,6 +69,8 @@ export class GrpcClient implements RpcChannel {
   async close(): Promise<void> {
     this.#closing = true;
     this.#session.destroy();
+    // After a GOAWAY the session would wait for the agent to close the connection.
+    this.#stream.destroy();
     await this.closed;
   }
 
@@ -101,26 +105,20 @@ function receive(stream: ClientHttp2Stream): Promise<Uint8Array> {
     stream.on("data", (chunk: Buffer) => {
       size += chunk.length;
       if (size <= MAX_BODY_BYTES + PREFIX_BYTES) chunks.push(chunk);
+      else {
+        reject(new RpcError("resource-exhausted", "grpc: the response is over the limit of 4 MiB"));
+        stream.close(constants.NGHTTP2_CANCEL);
+      }
     });
     stream.once("close", () => {
       if (answer === undefined) reject(new RpcError("unavailable", `grpc: ${problem}`));
       else if (answer !== "ok") reject(answer);
-      else settleMessage(chunks, size, resolve, reject);
+      else settleMessage(Buffer.concat(chunks), resolve, reject);
     });
   });
 }
 
-function settleMessage(
-  chunks: readonly Buffer[],
-  size: number,
-  resolve: (message: Uint8Array) => void,
-  reject: (error: RpcError) => void,
-): void {
-  if (size > MAX_BODY_BYTES + PREFIX_BYTES) {
-    reject(new RpcError("resource-exhausted", `response of ${size} bytes is over the limit of 4 MiB`));
-    return;
-  }
-  const bytes = Buffer.concat(chunks);
+function settleMessage(bytes: Buffer, resolve: (message: Uint8Array) => void, reject: (error: RpcError) => void): void {
   if (bytes.length < PREFIX_BYTES || bytes[0] !== 0 || bytes.readUInt32BE(1) !== bytes.length - PREFIX_BYTES) {
     reject(new RpcError("internal", `grpc: ${bytes.length} bytes are not one uncompressed message`));
     return;
@@ -135,7 +133,7 @@ function statusOf(headers: Headers): RpcError | "ok" | undefined {
   if (code === undefined) return undefined;
   return Number(code) === CODES.ok
     ? "ok"
-    : new RpcError(Number(code), percentDecode(String(headers["grpc-message"] ?? "")));
+    : answeredError(Number(code), percentDecode(String(headers["grpc-message"] ?? "")));
 }
 
 function percentDecode(text: string): string {

@@ -54,9 +54,15 @@ export function bounded<T>(
     };
     const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(onTimeout, timeoutMs);
     signal?.addEventListener("abort", onAbort, { once: true });
-    const call = start((value) => {
+    const succeed = (value: T): void => {
       end();
       resolve(value);
-    }, fail);
+    };
+    let call = { stop: (): void => {} };
+    try {
+      call = start(succeed, fail);
+    } catch (error) {
+      fail(new RpcError("internal", `${what}: ${(error as Error).message}`, { cause: error }));
+    }
   });
 }

@@ -1,4 +1,8 @@
 import { CODES, type CodeName, codeName } from "../../proto/codes.ts";
+import { visible } from "../visible.ts";
+
+/** Characters of an agent's message that are kept. It may send 4 MiB. */
+const LONGEST = 4000;
 
 /** A call that failed: by the agent's word, or because it could not be made or finished. */
 export class RpcError extends Error {
@@ -13,4 +17,11 @@ export class RpcError extends Error {
     this.code = typeof code === "number" ? code : CODES[code];
     this.kind = codeName(this.code);
   }
+}
+
+/** Returns the error that an agent answered, bounded, free of control characters, and with a code of the table. */
+export function answeredError(code: number, message: string): RpcError {
+  const text = message.length > LONGEST ? `${message.slice(0, LONGEST)} …` : message;
+  const kind = codeName(code);
+  return new RpcError(kind === "ok" ? "unknown" : kind, visible(text));
 }

@@ -10,9 +10,12 @@ import {
   type OversizeFrame,
 } from "../../proto/ttrpc-frame.ts";
 import { bounded, type CallOptions, type RpcChannel } from "./rpc-channel.ts";
-import { RpcError } from "./rpc-error.ts";
+import { answeredError, RpcError } from "./rpc-error.ts";
 
 const MAX_STREAM_ID = 0x7fffffff;
+
+/** Requests that the agent has not read, bytes. */
+const MAX_UNREAD = 16 * MAX_BODY_BYTES;
 
 interface Pending {
   readonly resolve: (payload: Uint8Array) => void;
@@ -83,6 +86,9 @@ export class TtrpcClient implements RpcChannel {
     if (length > MAX_BODY_BYTES) {
       return new RpcError("resource-exhausted", `${what}: request of ${length} bytes is over the limit of 4 MiB`);
     }
+    if (this.#stream.writableLength > MAX_UNREAD) {
+      return new RpcError("unavailable", `${what}: the agent does not read its requests: close this connection`);
+    }
     return this.#nextId > MAX_STREAM_ID
       ? new RpcError("unavailable", `${what}: this connection has used up its stream ids, connect anew`)
       : undefined;
@@ -125,7 +131,7 @@ function decodeResponse(frame: Frame | OversizeFrame): Uint8Array | RpcError {
   }
   try {
     const { status, payload } = ttrpc.Response.decode(frame.body);
-    return status === null || status.code === 0 ? payload : new RpcError(status.code, status.message);
+    return status === null || status.code === 0 ? payload : answeredError(status.code, status.message);
   } catch (error) {
     return new RpcError("internal", `undecodable response: ${(error as Error).message}`, { cause: error });
   }

@@ -14,6 +14,7 @@ const title = isRoot ? "another user of the host" : "another user of the host (n
 
 describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) => {
   const STATE = `/tmp/guestd-${victim}`;
+  const ELSEWHERE = "or set XDG_RUNTIME_DIR to a folder of yours";
   const SECRET = "a secret of the victim";
   let machine: ChildProcess;
   let others: ChildProcess[];
@@ -84,8 +85,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
   it("who plants a folder with a guest is shown, sent and believed nothing", async () => {
     const sent = await plant(ATTACKER, "plant", STATE, "/tmp/fake.sock");
     for (const line of await refusals(commands)) {
-      expect(line).toBe(`guestctl: ${STATE}: it belongs to uid ${ATTACKER}: remove it
-`);
+      expect(line).toBe(`guestctl: ${STATE}: it belongs to uid ${ATTACKER}: remove it, ${ELSEWHERE}\n`);
     }
     expect(sent()).toBe("ready\n");
   });
@@ -98,8 +98,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
       for (const target of ["/tmp/planted", "/tmp/own", "/tmp/nothing"]) {
         await shell(ATTACKER, `ln -sfn ${target} ${STATE}`);
         for (const line of await refusals([target === "/tmp/own" ? ["boot", "-d", "--name", "box"] : copy])) {
-          expect(line).toBe(`guestctl: ${STATE}: it is not a directory: remove it
-`);
+          expect(line).toBe(`guestctl: ${STATE}: it is not a directory: remove it, ${ELSEWHERE}\n`);
         }
       }
       expect(sent()).toBe("ready\n");

@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { cachedKernels } from "../../host/machine/paths.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
+import { HELD_UP_MS } from "../attack/held-up-ms.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
@@ -24,7 +25,10 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     rootfs = machine.rootfs("dialer");
     const inHost = machine.hostPath(rootfs);
     const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
-    execFileSync("gcc", [...flags, join(import.meta.dirname, "dial-vsock.c"), "-o", join(inHost, "bin/dial-vsock")]);
+    for (const source of ["dial-vsock", "../attack/guest/vsock-flood"]) {
+      const out = join(inHost, "bin", basename(source));
+      execFileSync("gcc", [...flags, join(import.meta.dirname, `${source}.c`), "-o", out]);
+    }
     copyFileSync(module, join(inHost, "vsock_loopback.ko"));
     writeFileSync(join(inHost, "check"), checkFrame());
   });
@@ -54,6 +58,28 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     const refusal = { msg: "connection refused", peer: "vsock:1", reason: "only the host (CID 2) may call the agent" };
     expect(await refusals(2)).toEqual([expect.objectContaining(refusal), expect.objectContaining(refusal)]);
     expect((await pod.client.health.check({})).status).toBe(1);
+  });
+
+  it("keeps no host out by connecting without end, and fills no log", async () => {
+    const args = ["sh", "-c", "for i in 1 2 3; do vsock-flood 1 1024 3 500 & done; wait; echo over"];
+    const { Process } = ociSpec(rootfs, args);
+    const id = await pod.start([], { Process: { ...Process, Capabilities: {} }, Root: { Path: rootfs } });
+    let over = false;
+    const flooding = pod.finish(id, id).finally(() => {
+      over = true;
+    });
+    while (!over) {
+      const start = performance.now();
+      await using client = await machine.connect();
+      await client.health.check({});
+      expect(performance.now() - start).toBeLessThan(HELD_UP_MS);
+    }
+    const counts = (await flooding).stdout.toString();
+    expect(counts).toMatch(/^(\d{3,} 0\n){3}over\n$/);
+    await pod.remove(id);
+    const last = await refusals(3);
+    expect(last).toContainEqual(expect.objectContaining({ leftOut: expect.any(Number) }));
+    expect(last.length).toBeLessThan(30);
   });
 
   /** The first refused connections in the log, which the log port gives from its start. */

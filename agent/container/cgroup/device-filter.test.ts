@@ -152,7 +152,7 @@ describe("the rules of a container", () => {
   const denyAll = { allow: false, type: "a", access: "rwm" };
 
   test("allow the default devices, making any node, and nothing else", () => {
-    for (const numbers of ["1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:1", "5:2", "136:0", "136:77", "10:200"]) {
+    for (const numbers of ["1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:2", "136:0", "136:77", "10:200"]) {
       expect(may({}, "c", numbers, 7), numbers).toBe(true);
     }
     expect([may({}, "c", "1:1"), may({}, "b", "8:1"), may({}, "c", "10:229")]).toEqual([false, false, false]);

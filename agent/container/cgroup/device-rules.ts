@@ -20,7 +20,10 @@ export interface DeviceRule {
 
 const node = (major: number, minor: number) => ({ allow: true, type: "c", major, minor, access: ALL_ACCESS }) as const;
 
-/** What every container may use, as runc, crun and Kata have it; no rule of a spec takes it away. */
+/**
+ * What every container may use, as runc, crun and Kata have it; no rule of a spec takes it away. Without the console (5:1):
+ * it is the guest's, and who opens it can stop it. A container's own is a pty.
+ */
 const DEFAULTS: readonly DeviceRule[] = [
   { allow: true, type: "c", access: 1 },
   { allow: true, type: "b", access: 1 },
@@ -30,7 +33,6 @@ const DEFAULTS: readonly DeviceRule[] = [
   node(1, 8), // random
   node(1, 9), // urandom
   node(5, 0), // tty
-  node(5, 1), // console
   node(5, 2), // ptmx
   { allow: true, type: "c", major: 136, access: ALL_ACCESS }, // pts
   node(10, 200), // net/tun

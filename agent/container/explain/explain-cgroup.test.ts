@@ -17,7 +17,7 @@ test("the cgroup, each limit and the device filter are told with their fields", 
     DESCENDANTS,
     "write 4096 to memory.max, linux.resources.memory.limit",
     'write 1 to memory.oom.group, linux.resources.unified["memory.oom.group"]',
-    "bpf device filter of 12 rules, linux.resources.devices",
+    "bpf device filter of 11 rules, linux.resources.devices",
   ]);
 });
 

@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startGuestMachine } from "../../guest/guest-machine.ts";
@@ -72,5 +74,26 @@ describe("the agent of a real guest", () => {
     await vi.waitFor(() => expect(machine.console().match(SILENT)).toHaveLength(1), 20_000);
     await pod.remove(id);
     expect(await machine.shell("grep Seccomp_filters /proc/$(pidof node)/status"), "of the next one").toMatch(/\t3$/m);
+  });
+
+  it("comes up again while a container holds the guest's console stopped, which takes a device of its spec", async () => {
+    const rootfs = machine.rootfs("capable");
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    const program = join(machine.hostPath(rootfs), "bin/capable");
+    execFileSync("gcc", [...flags, join(import.meta.dirname, "capable.c"), "-o", program]);
+    const { Process, Linux } = ociSpec(rootfs, ["capable", "console"]);
+    const capabilities = { Bounding: ["CAP_MKNOD"], Effective: ["CAP_MKNOD"], Permitted: ["CAP_MKNOD"] };
+    const start = async (Devices: { Path: string; Type: string; Major: number; Minor: number }[]) => {
+      const parts = { Root: { Path: rootfs }, Linux: { ...Linux, Devices } };
+      const id = await pod.start([], { ...parts, Process: { ...Process, Capabilities: capabilities } });
+      const { data } = await pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 64 });
+      return Buffer.from(data).toString();
+    };
+    expect(await start([])).toBe("open: Operation not permitted\n");
+    expect(await start([{ Path: "/dev/console", Type: "c", Major: 5, Minor: 1 }])).toBe("stopped\n");
+    const { generation } = await pod.client.guest.running({});
+    await machine.shell("kill -KILL $(pidof node)").catch(() => "the console stopped with the agent");
+    const next = await vi.waitFor(() => pod.client.guest.running({}, { timeoutMs: 2000 }), 50_000);
+    expect(next.generation).toBe(generation + 1);
   });
 });

@@ -1,0 +1,33 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { seldom } from "./seldom.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test("the first event is reported at once, then the latest of each period with how many were left out", () => {
+  const reports: [string, number][] = [];
+  const note = seldom((event: string, leftOut) => reports.push([event, leftOut]));
+  note("a");
+  expect(reports).toEqual([["a", 0]]);
+  for (const event of ["b", "c", "d"]) note(event);
+  vi.advanceTimersByTime(1000);
+  expect(reports.splice(1)).toEqual([["d", 2]]);
+  note("e");
+  vi.advanceTimersByTime(1000);
+  expect(reports.splice(1)).toEqual([["e", 0]]);
+  vi.advanceTimersByTime(1000);
+  note("f");
+  expect(reports.splice(1)).toEqual([["f", 0]]);
+});
+
+test("a report that throws ends no later one", () => {
+  let count = 0;
+  const note = seldom(() => {
+    count++;
+    throw new Error("no room for a line");
+  });
+  expect(() => note("a")).toThrow("no room for a line");
+  note("b");
+  expect(() => vi.advanceTimersByTime(1000)).toThrow("no room for a line");
+  expect(count).toBe(2);
+});

@@ -1,0 +1,45 @@
+import type { Socket } from "node:net";
+
+export const DATA = 0;
+export const HEADERS = 1;
+export const PRIORITY = 2;
+export const RST_STREAM = 3;
+export const SETTINGS = 4;
+export const PUSH_PROMISE = 5;
+export const PING = 6;
+export const GOAWAY = 7;
+export const WINDOW_UPDATE = 8;
+export const CONTINUATION = 9;
+
+/** Flags. */
+export const END_STREAM = 1;
+export const END_HEADERS = 4;
+
+/** A frame of HTTP/2, whatever sense it makes. */
+export function http2(type: number, flags: number, id: number, body: Uint8Array = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(9);
+  header.writeUIntBE(body.length, 0, 3);
+  header.writeUInt8(type, 3);
+  header.writeUInt8(flags, 4);
+  header.writeUInt32BE(id, 5);
+  return Buffer.concat([header, body]);
+}
+
+/** A header in HPACK that no table has, of up to 126 bytes. */
+export function header(name: string, value: string): Buffer {
+  return Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
+}
+
+export function many(count: number, make: (index: number) => Buffer): Buffer {
+  return Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
+}
+
+/** Writes bytes again and again for as long as they are read. */
+export function flood(socket: Socket, make: () => Buffer): void {
+  while (!socket.destroyed) {
+    if (!socket.write(make())) {
+      socket.once("drain", () => flood(socket, make));
+      return;
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+import type { AgentClient } from "../../host/client/agent-client.ts";
+import { encodeHeader, FRAME_REQUEST, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
+import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
+import { startHostAgent } from "../agent/host-agent.ts";
+import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { HELD_UP_MS } from "./held-up-ms.ts";
+
+const AGENT = join(import.meta.dirname, "../../agent/main.ts");
+/** Of gRPC, more than the heap of a guest's agent would hold. */
+const COUNT = 2500;
+const MOST_GRPC = 512;
+
+const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
+const REQUEST = encodeHeader(MAX_BODY_BYTES, { streamId: 1, type: FRAME_REQUEST, flags: 0 });
+
+describeInNamespaces("one peer that connects thousands of times", () => {
+  let machine: Awaited<ReturnType<typeof startHostAgent>>;
+  let other: AgentClient;
+  let agent: number;
+  let sockets: Socket[] = [];
+
+  beforeAll(async () => {
+    machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
+    other = await machine.connect();
+    agent = await machine.agentPid();
+  });
+  afterEach(() => {
+    for (const socket of sockets) socket.destroy();
+    sockets = [];
+  });
+  afterAll(async () => {
+    await other?.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  function open(): Promise<Socket> {
+    return new Promise((resolve) => {
+      const socket = connect(machine.address.replace("unix://", ""));
+      sockets.push(socket);
+      socket.on("error", () => socket.destroy()).once("close", () => resolve(socket));
+      socket.resume().once("connect", () => resolve(socket));
+    });
+  }
+
+  const alive = () => sockets.filter((socket) => !socket.destroyed).length;
+  const residentMib = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${agent}/status`, "utf8"))?.[1]) / 1024;
+
+  /** Checks over a connection from before, and over a new one, for as long as `attack` takes. */
+  async function answeredDuring(attack: () => Promise<unknown>): Promise<void> {
+    let over = false;
+    const attacking = attack().finally(() => {
+      over = true;
+    });
+    attacking.catch(() => undefined);
+    let longest = 0;
+    do {
+      const start = performance.now();
+      await using added = await machine.connect();
+      await Promise.all([other, added].map((client) => client.health.check({})));
+      longest = Math.max(longest, performance.now() - start);
+      await sleep(20);
+    } while (!over);
+    await attacking;
+    expect(longest).toBeLessThan(HELD_UP_MS);
+    expect(await machine.agentPid(), "the agent is the same").toBe(agent);
+  }
+
+  /** Sends a byte more over each connection, in turns. */
+  async function drip(bytes: Buffer, rounds: number): Promise<void> {
+    for (let round = 0; round < rounds; round++) {
+      for (const [at, socket] of sockets.entries()) {
+        if (!socket.destroyed) socket.write(bytes.subarray(round, round + 1));
+        if (at % 500 === 0) await sleep(20);
+      }
+    }
+  }
+
+  it.each([
+    ["ttRPC", Buffer.concat([REQUEST, Buffer.alloc(20)]), COUNT],
+    ["gRPC", PREFACE, MOST_GRPC],
+  ] as const)("with a byte at a time of each costs the others nothing: %s", async (_name, bytes, most) => {
+    const before = residentMib();
+    await answeredDuring(async () => {
+      for (let count = 0; count < COUNT; count++) await open();
+      await drip(bytes, bytes.length);
+    });
+    await vi.waitFor(() => expect(alive()).toBe(most));
+    expect(residentMib() - before).toBeLessThan(120);
+  });
+
+  it("and hangs up at once keeps nobody out, and its refusals make few lines", async () => {
+    const before = machine.console().length;
+    const until = performance.now() + 3000;
+    const churn = async (bytes: Buffer) => {
+      while (performance.now() < until) (await open()).end(bytes).destroy();
+    };
+    await answeredDuring(() => Promise.all(Array.from({ length: 40 }, (_, at) => churn(at % 2 ? PREFACE : REQUEST))));
+    expect(sockets.length).toBeGreaterThan(1000);
+    expect(machine.console().slice(before).split("\n").length).toBeLessThan(20);
+  });
+});
