@@ -85,7 +85,7 @@ export default defineConfig({
           expect,
           sequence: { groupOrder: 3 },
           include: ["test/nightly/**/*.test.ts"],
-          testTimeout: 300_000,
+          testTimeout: 1_800_000,
           hookTimeout: 600_000,
           fileParallelism: false,
         },
