@@ -40,11 +40,16 @@ export interface OversizeFrame extends FrameHeader {
 /** The bytes to put before a body of `length` bytes. */
 export function encodeHeader(length: number, { streamId, type, flags }: FrameHeader): Buffer {
   const header = Buffer.allocUnsafe(HEADER_BYTES);
-  header.writeUInt32BE(length, 0);
-  header.writeUInt32BE(streamId, 4);
-  header[8] = type;
-  header[9] = flags;
+  writeHeader(header, length, streamId, type, flags);
   return header;
+}
+
+/** The same, to the start of a frame. */
+export function writeHeader(frame: Buffer, length: number, streamId: number, type: number, flags = 0): void {
+  frame.writeUInt32BE(length, 0);
+  frame.writeUInt32BE(streamId, 4);
+  frame[8] = type;
+  frame[9] = flags;
 }
 
 /**

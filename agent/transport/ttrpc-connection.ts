@@ -350,6 +350,10 @@ function openCall(streamId: number, { service, method, payload, deadline }: Call
 const roomOf = (frame: Frame | OversizeFrame): number => (frame.kind === "frame" ? frame.body.length : 0);
 
 /** A handler that throws at once is a handler that rejects. */
-async function run(handler: Handler, payload: Uint8Array, call: ServerCall): Promise<Uint8Array> {
-  return handler(payload, call);
+function run(handler: Handler, payload: Uint8Array, call: ServerCall): Promise<Uint8Array> {
+  try {
+    return handler(payload, call);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }

@@ -1,5 +1,5 @@
 import { ttrpc } from "../../proto/gen/messages.js";
-import { encodeHeader, FRAME_RESPONSE, HEADER_BYTES, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
+import { encodeHeader, FRAME_RESPONSE, HEADER_BYTES, MAX_BODY_BYTES, writeHeader } from "../../proto/ttrpc-frame.ts";
 import type { RpcStatus } from "../service/status.ts";
 
 /**
@@ -7,11 +7,15 @@ import type { RpcStatus } from "../service/status.ts";
  * as the Rust server writes it.
  */
 export function okFrame(streamId: number, payload: Uint8Array): Buffer | number {
-  const prefix = payload.length === 0 ? EMPTY_STATUS : Buffer.concat([EMPTY_STATUS, payloadTag(payload.length)]);
-  const length = prefix.length + payload.length;
+  const at = HEADER_BYTES + EMPTY_STATUS.length + (payload.length === 0 ? 0 : 1 + varintBytes(payload.length));
+  const length = at - HEADER_BYTES + payload.length;
   if (length > MAX_BODY_BYTES) return length;
-  const header = encodeHeader(length, { streamId, type: FRAME_RESPONSE, flags: 0 });
-  return Buffer.concat([header, prefix, payload], HEADER_BYTES + length);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+  writeHeader(frame, length, streamId, FRAME_RESPONSE);
+  frame.set(EMPTY_STATUS, HEADER_BYTES);
+  if (payload.length > 0) writePayloadTag(frame, HEADER_BYTES + EMPTY_STATUS.length, payload.length);
+  frame.set(payload, at);
+  return frame;
 }
 
 /** The frame of a failed call. */
@@ -21,13 +25,13 @@ export function statusFrame(streamId: number, { code, message }: RpcStatus): Buf
 }
 
 /** Field 1, a message of no bytes. */
-const EMPTY_STATUS = Buffer.of(0x0a, 0);
+const EMPTY_STATUS = Uint8Array.of(0x0a, 0);
+
+const varintBytes = (value: number): number => (value < 0x80 ? 1 : 1 + varintBytes(value >>> 7));
 
 /** Field 2, bytes of this length. */
-function payloadTag(length: number): Buffer {
-  const bytes = [0x12];
-  let rest = length;
-  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
-  bytes.push(rest);
-  return Buffer.from(bytes);
+function writePayloadTag(frame: Buffer, at: number, length: number): void {
+  frame[at++] = 0x12;
+  for (; length > 127; length >>>= 7) frame[at++] = (length & 127) | 128;
+  frame[at] = length;
 }
