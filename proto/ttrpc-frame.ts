@@ -45,9 +45,11 @@ export function encodeHeader(length: number, { streamId, type, flags }: FrameHea
 }
 
 /** The same, to the start of a frame. */
-export function writeHeader(frame: Buffer, length: number, streamId: number, type: number, flags = 0): void {
-  frame.writeUInt32BE(length, 0);
-  frame.writeUInt32BE(streamId, 4);
+export function writeHeader(frame: Uint8Array, length: number, streamId: number, type: number, flags = 0): void {
+  for (let at = 0; at < 4; at++) {
+    frame[at] = length >>> (24 - 8 * at);
+    frame[4 + at] = streamId >>> (24 - 8 * at);
+  }
   frame[8] = type;
   frame[9] = flags;
 }
