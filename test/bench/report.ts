@@ -109,10 +109,6 @@ export function medians(results: Results): object {
       metrics_ms: of(guestd.metrics),
       stdout_32k_mbps: of(stdout32k),
       stdout_8k_mbps: of(stdout8k),
-      first_answer_ms: of(firstAnswer),
-      rss_kib: idle.rssKib,
-      private_dirty_kib: idle.privateDirtyKib,
-      private_dirty_after_kib: after.privateDirtyKib,
       cpu: {
         create: cpuOf(guestd.cpu.create),
         start: cpuOf(guestd.cpu.start),
@@ -122,6 +118,10 @@ export function medians(results: Results): object {
         read_32k: cpuOf(guestd.cpu.read32k),
         read_8k: cpuOf(guestd.cpu.read8k),
       },
+      first_answer_ms: of(firstAnswer),
+      rss_kib: idle.rssKib,
+      private_dirty_kib: idle.privateDirtyKib,
+      private_dirty_after_kib: after.privateDirtyKib,
     },
     ...Object.fromEntries(
       runtimes.map(({ name, create, start, exec }) => [
