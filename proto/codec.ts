@@ -1,4 +1,4 @@
-import type protobuf from "protobufjs/minimal.js";
+import protobuf from "protobufjs/minimal.js";
 
 /** What may be given to encode a `T`: any part of it, to any depth. Null and undefined count as absent. */
 export type Init<T> = T extends string | number | boolean | Uint8Array | null | undefined
@@ -11,7 +11,7 @@ export type Init<T> = T extends string | number | boolean | Uint8Array | null | 
 
 /** One message of the generated module. `decode` throws whatever the runtime throws: use a Codec instead. */
 export interface MessageType<T> {
-  encode(message: Init<T>): protobuf.Writer;
+  encode(message: Init<T>, writer?: protobuf.Writer): protobuf.Writer;
   decode(bytes: Uint8Array): T;
 }
 
@@ -25,6 +25,8 @@ export interface Codec<T> {
   /** Full protobuf name, "grpc.CheckRequest". */
   readonly name: string;
   encode(message: Init<T>): Uint8Array;
+  /** The same after so many bytes, at most 64, that the caller may write to. */
+  encodeAfter(room: number, message: Init<T>): Uint8Array;
   /** Throws DecodeError. Fields unknown to us are dropped. */
   decode(bytes: Uint8Array): T;
 }
@@ -33,6 +35,7 @@ export interface Codec<T> {
 export interface AnyCodec {
   readonly name: string;
   encode(message: never): Uint8Array;
+  encodeAfter(room: number, message: never): Uint8Array;
   decode(bytes: Uint8Array): unknown;
 }
 
@@ -41,6 +44,11 @@ export function codec<T>(name: string, type: MessageType<T>): Codec<T> {
   return {
     name,
     encode: (message) => type.encode(message).finish(true),
+    encodeAfter(room, message) {
+      const writer = protobuf.Writer.create();
+      writer.pos = room;
+      return type.encode(message, writer).finish(true);
+    },
     decode(bytes) {
       try {
         return type.decode(bytes);

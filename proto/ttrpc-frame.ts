@@ -40,11 +40,18 @@ export interface OversizeFrame extends FrameHeader {
 /** The bytes to put before a body of `length` bytes. */
 export function encodeHeader(length: number, { streamId, type, flags }: FrameHeader): Buffer {
   const header = Buffer.allocUnsafe(HEADER_BYTES);
-  header.writeUInt32BE(length, 0);
-  header.writeUInt32BE(streamId, 4);
-  header[8] = type;
-  header[9] = flags;
+  writeHeader(header, length, streamId, type, flags);
   return header;
+}
+
+/** The same, to the start of a frame. */
+export function writeHeader(frame: Uint8Array, length: number, streamId: number, type: number, flags = 0): void {
+  for (let at = 0; at < 4; at++) {
+    frame[at] = length >>> (24 - 8 * at);
+    frame[4 + at] = streamId >>> (24 - 8 * at);
+  }
+  frame[8] = type;
+  frame[9] = flags;
 }
 
 /**

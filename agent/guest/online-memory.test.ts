@@ -39,6 +39,30 @@ test("a kernel without memory hot-plug has nothing to do", async () => {
   await onlineMemory(join(directory, "none"));
 });
 
+const zones = (pages: number) => {
+  writeFileSync(join(directory, "block_size_bytes"), "8000000\n");
+  const file = join(directory, "zoneinfo");
+  writeFileSync(
+    file,
+    `Node 0, zone  DMA\n        spanned  9000\n        present  3998\nNode 0, zone DMA32\n        present  ${pages}\n`,
+  );
+  return file;
+};
+
+test("reads no block when the zones hold more pages than all blocks but one", async () => {
+  block(0, "1\n");
+  block(1, "0\n"); // which can't be: it shows that it was not read
+  await onlineMemory(directory, zones(2 * 32768 - 4096));
+  expect(text("memory1/online")).toBe("0\n");
+});
+
+test("reads the blocks when as many pages as a block has are in no zone", async () => {
+  block(0, "1\n");
+  block(1, "0\n");
+  await onlineMemory(directory, zones(32768 - 3998));
+  expect(text("memory1/online")).toBe("1\n");
+});
+
 test("addresses go to the probe file in hexadecimal", async () => {
   writeFileSync(join(directory, "probe"), "");
   await probeMemory([0x1_4000_0000], directory);

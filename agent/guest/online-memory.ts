@@ -1,21 +1,21 @@
-import { constants } from "node:fs";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { constants, readdirSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { AgentError, SystemError } from "../kernel/error.ts";
 
 const MEMORY = "/sys/devices/system/memory";
+const ZONES = "/proc/zoneinfo";
+const PAGE = 4096;
 
 /** Brings every block of memory that was plugged in online; tries all, then throws for the first that can't be. */
-export async function onlineMemory(directory = MEMORY): Promise<void> {
-  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return []; // a kernel without memory hot-plug
-    throw error;
-  });
+export async function onlineMemory(directory = MEMORY, zones = ZONES): Promise<void> {
+  const blocks = listBlocks(directory);
+  if (allPresent(blocks.length, directory, zones)) return;
   const failed: string[] = [];
   let changed = 0;
-  for (const name of names.filter((one) => /^memory\d+$/.test(one))) {
+  for (const name of blocks) {
     const file = `${directory}/${name}/online`;
     try {
-      if ((await readFile(file, "utf8")).trim() !== "0") continue;
+      if (readFileSync(file, "utf8").trim() !== "0") continue;
       await writeFile(file, "1", { flag: "r+" });
       changed += 1;
     } catch (error) {
@@ -26,6 +26,30 @@ export async function onlineMemory(directory = MEMORY): Promise<void> {
   if (failed.length === 0) return;
   const others = `${failed.length - 1} more failed, ${changed} came online`;
   throw new AgentError("internal", `online memory block ${failed[0]}; ${others}`);
+}
+
+function listBlocks(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((one) => /^memory\d+$/.test(one));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // a kernel without memory hot-plug
+    throw error;
+  }
+}
+
+/**
+ * True if the zones have so many pages that no block can be offline, since such a block's pages are in no zone. False
+ * says nothing: memory that the machine started with has holes, seldom of a block's size, and pages may be larger.
+ */
+function allPresent(blocks: number, directory: string, zones: string): boolean {
+  try {
+    const blockSize = Number.parseInt(readFileSync(`${directory}/block_size_bytes`, "utf8"), 16);
+    let pages = 0;
+    for (const [, present] of readFileSync(zones, "utf8").matchAll(/^ +present +(\d+)$/gm)) pages += Number(present);
+    return pages * PAGE > (blocks - 1) * blockSize;
+  } catch {
+    return false;
+  }
 }
 
 /** Tells the kernel of memory at these addresses, for machines that don't tell it themselves. */

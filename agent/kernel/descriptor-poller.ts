@@ -127,6 +127,11 @@ export class DescriptorPoller {
   }
 
   #wake(fd: Fd, shared: SharedPoll, events: number): void {
+    const [only] = shared.waiters;
+    if (only?.standing === true && shared.waiters.length === 1) {
+      if ((only.bits & events) !== 0) this.#callWatch(fd, shared, only);
+      return;
+    }
     const woken = shared.waiters.filter((waiter) => (waiter.bits & events) !== 0);
     shared.waiters = shared.waiters.filter((waiter) => waiter.standing || (waiter.bits & events) === 0);
     this.#closeIfIdle(fd, shared);

@@ -130,7 +130,6 @@ export interface Init {
 export interface ReportReader {
   /** The next report, or "executed" at end of file. */
   next(signal?: AbortSignal): Promise<LaunchReport | { readonly kind: "executed" }>;
-  close(): void;
 }
 
 /** The system calls that Node lacks. Each throws SystemError; none blocks but those that return a promise. */

@@ -14,14 +14,13 @@ const FAILED = 2;
 export class ReportReader implements Reader {
   readonly #sys: Pick<Sys, "poll" | "read">;
   readonly #fd: Fd;
-  readonly #closed = new AbortController();
 
   constructor(sys: Pick<Sys, "poll" | "read">, fd: Fd) {
     this.#sys = sys;
     this.#fd = fd;
   }
 
-  /** Rejects with the reason of the signal, with "canceled" after `close`, with SystemError when the pipe fails. */
+  /** Rejects with the reason of the signal, with SystemError when the pipe fails. */
   async next(signal?: AbortSignal): Promise<LaunchReport | { readonly kind: "executed" }> {
     const record = Buffer.alloc(RECORD_BYTES);
     const length = await this.#read(record, signal);
@@ -38,16 +37,10 @@ export class ReportReader implements Reader {
     return { kind: "failed", index, errno, text: text.toString("utf8", 0, got).trim() };
   }
 
-  /** Ends a `next` that is waiting. */
-  close(): void {
-    this.#closed.abort(new AgentError("canceled", `read report on fd ${this.#fd}: closed while waiting`));
-  }
-
   async #read(into: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
-    const closed = this.#closed.signal;
     for (;;) {
       // Waits first: the descriptor may be a blocking one still.
-      await this.#sys.poll(this.#fd, "read", signal === undefined ? closed : AbortSignal.any([signal, closed]));
+      await this.#sys.poll(this.#fd, "read", signal);
       const got = this.#sys.read(this.#fd, into);
       if (got >= 0) return got;
     }

@@ -33,14 +33,33 @@ export async function untilAnswering(
   await (signal === undefined ? answer : until(answer, signal));
 }
 
+interface Mount {
+  readonly point: string;
+  readonly type: string;
+  readonly source: string;
+}
+
+/** The mounts of the text that was read last: it stays the same as long as nothing is mounted (watched-mounts.ts). */
+let read: { readonly text: string; readonly mounts: readonly Mount[] } = { text: "", mounts: [] };
+
+function mountsIn(text: string): readonly Mount[] {
+  if (text !== read.text) read = { text, mounts: text.split("\n").map(toMount) };
+  return read.mounts;
+}
+
+function toMount(line: string): Mount {
+  const [source = "", point = "", type = ""] = line.split(" ");
+  return { point, type, source };
+}
+
 /** The mount that holds a path, if its file system is served by somebody. Names only are compared. */
-function servedMount(mounts: string, path: string): { readonly point: string; readonly key: string } | undefined {
-  let found = { point: "", type: "", source: "" };
-  for (const line of mounts.split("\n")) {
-    const [source = "", point = "", type = ""] = line.split(" ");
+function servedMount(text: string, path: string): { readonly point: string; readonly key: string } | undefined {
+  let found: Mount = { point: "", type: "", source: "" };
+  for (const mount of mountsIn(text)) {
+    const { point } = mount;
     const holds = point === "/" || path === point || path.startsWith(`${point}/`);
     // The later one of two on the same place is on top.
-    if (holds && point.length >= found.point.length) found = { point, type, source };
+    if (holds && point.length >= found.point.length) found = mount;
   }
   const { point, type, source } = found;
   // A tag of virtiofs is one server, however often it is mounted.

@@ -37,6 +37,7 @@ export function logTransport(log: Log): void {
   diagnostics.closed.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection closed"));
   diagnostics.call.subscribe((message) => {
     const { service, method, container, exec, code, ms, traceparent, error } = message as CallEvent;
+    if (code === 0 && !log.isLevelEnabled("debug")) return;
     const fields = {
       rpc: `${service}/${method}`,
       ...about("container", container),

@@ -19,7 +19,10 @@ export interface Call {
   onSettled(listener: (written: boolean) => void): void;
 }
 
-/** Encoded request to encoded response. Throws errors; `toStatus` of status.ts maps them. */
+/** Bytes before an encoded response, for what the transport puts in front of it: a response is not copied for that. */
+export const ANSWER_ROOM = 24;
+
+/** Encoded request to ANSWER_ROOM bytes and the encoded response. Throws errors; `toStatus` of status.ts maps them. */
 export type Handler = (payload: Uint8Array, call: Call) => Promise<Uint8Array>;
 
 /** All that transport knows of the services. */

@@ -42,7 +42,7 @@ import { updateInterface } from "./agent/update-interface.ts";
 import { updateRoutes } from "./agent/update-routes.ts";
 import { waitProcess } from "./agent/wait-process.ts";
 import { writeStdin } from "./agent/write-stdin.ts";
-import type { Handler, ServiceTable } from "./dispatch.ts";
+import { ANSWER_ROOM, type Handler, type ServiceTable } from "./dispatch.ts";
 import { explain } from "./guest/explain.ts";
 import { kill } from "./guest/kill.ts";
 import { running } from "./guest/running.ts";
@@ -183,7 +183,8 @@ function bind(agent: Agent, method: AnyMethod, rpc: Erased): Handler {
 /** Ids are short; what a caller says that is not stays out of logs and spans. */
 const told = (id: string | undefined) => (id === undefined || id.length > MAX_ID ? undefined : id);
 
-const encode = (method: AnyMethod, response: unknown): Uint8Array => method.response.encode(response as never);
+const encode = (method: AnyMethod, response: unknown): Uint8Array =>
+  method.response.encodeAfter(ANSWER_ROOM, response as never);
 
 /** A read that the policy denies is answered with no data. */
 const READS: ReadonlySet<string> = new Set<MethodName>(["ReadStdout", "ReadStderr"]);

@@ -13,7 +13,7 @@ import {
 } from "@grpc/grpc-js";
 import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { AgentError } from "../kernel/error.ts";
-import type { Handler, ServiceTable } from "../service/dispatch.ts";
+import { ANSWER_ROOM, type Handler, type ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
 import {
@@ -206,7 +206,7 @@ export class GrpcConnection implements Connection {
     respond: sendUnaryData<Uint8Array>,
   ): Promise<void> {
     try {
-      const answer = await handler(payload, call);
+      const answer = (await handler(payload, call)).subarray(ANSWER_ROOM);
       await turns.next();
       if (!this.#calls.delete(call)) return;
       if (answer.length > MAX_BODY_BYTES) {

@@ -273,7 +273,7 @@ export class TtrpcConnection implements Connection, WireReader {
     const done = run(handler, open.payload, call);
     journal.beginCall(undefined);
     done.then(
-      (payload) => this.#returned(entry, () => this.#answer(entry, payload)),
+      (answer) => this.#returned(entry, () => this.#answer(entry, answer)),
       (error: unknown) => this.#returned(entry, () => this.#fail(entry, toStatus(error), error)),
     );
   }
@@ -284,9 +284,9 @@ export class TtrpcConnection implements Connection, WireReader {
     turns.run(answer);
   }
 
-  #answer(entry: Entry, payload: Uint8Array): void {
+  #answer(entry: Entry, answer: Uint8Array): void {
     const { call, open } = entry;
-    const frame = okFrame(open.streamId, payload);
+    const frame = okFrame(open.streamId, answer);
     if (typeof frame === "number") {
       this.#fail(entry, status("invalid-argument", `response of ${frame} bytes is over the limit of 4 MiB`));
     } else if (this.#remove(entry)) {
@@ -350,6 +350,10 @@ function openCall(streamId: number, { service, method, payload, deadline }: Call
 const roomOf = (frame: Frame | OversizeFrame): number => (frame.kind === "frame" ? frame.body.length : 0);
 
 /** A handler that throws at once is a handler that rejects. */
-async function run(handler: Handler, payload: Uint8Array, call: ServerCall): Promise<Uint8Array> {
-  return handler(payload, call);
+function run(handler: Handler, payload: Uint8Array, call: ServerCall): Promise<Uint8Array> {
+  try {
+    return handler(payload, call);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }

@@ -1,17 +1,21 @@
 import { ttrpc } from "../../proto/gen/messages.js";
-import { encodeHeader, FRAME_RESPONSE, HEADER_BYTES, MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
+import { encodeHeader, FRAME_RESPONSE, HEADER_BYTES, MAX_BODY_BYTES, writeHeader } from "../../proto/ttrpc-frame.ts";
+import { ANSWER_ROOM } from "../service/dispatch.ts";
 import type { RpcStatus } from "../service/status.ts";
 
 /**
- * The frame of a successful answer, or its body's length when that is over the limit. `status` is present and empty,
- * as the Rust server writes it.
+ * The frame of a successful answer, made in the answer's own room, or its body's length when that is over the limit.
+ * `status` is present and empty, as the Rust server writes it.
  */
-export function okFrame(streamId: number, payload: Uint8Array): Buffer | number {
-  const prefix = payload.length === 0 ? EMPTY_STATUS : Buffer.concat([EMPTY_STATUS, payloadTag(payload.length)]);
-  const length = prefix.length + payload.length;
-  if (length > MAX_BODY_BYTES) return length;
-  const header = encodeHeader(length, { streamId, type: FRAME_RESPONSE, flags: 0 });
-  return Buffer.concat([header, prefix, payload], HEADER_BYTES + length);
+export function okFrame(streamId: number, answer: Uint8Array): Uint8Array | number {
+  const payload = answer.length - ANSWER_ROOM;
+  const prefix = EMPTY_STATUS.length + (payload === 0 ? 0 : 1 + varintBytes(payload));
+  if (prefix + payload > MAX_BODY_BYTES) return prefix + payload;
+  const frame = answer.subarray(ANSWER_ROOM - prefix - HEADER_BYTES);
+  writeHeader(frame, prefix + payload, streamId, FRAME_RESPONSE);
+  frame.set(EMPTY_STATUS, HEADER_BYTES);
+  if (payload > 0) writePayloadTag(frame, HEADER_BYTES + EMPTY_STATUS.length, payload);
+  return frame;
 }
 
 /** The frame of a failed call. */
@@ -21,13 +25,13 @@ export function statusFrame(streamId: number, { code, message }: RpcStatus): Buf
 }
 
 /** Field 1, a message of no bytes. */
-const EMPTY_STATUS = Buffer.of(0x0a, 0);
+const EMPTY_STATUS = Uint8Array.of(0x0a, 0);
+
+const varintBytes = (value: number): number => (value < 0x80 ? 1 : 1 + varintBytes(value >>> 7));
 
 /** Field 2, bytes of this length. */
-function payloadTag(length: number): Buffer {
-  const bytes = [0x12];
-  let rest = length;
-  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
-  bytes.push(rest);
-  return Buffer.from(bytes);
+function writePayloadTag(frame: Uint8Array, at: number, length: number): void {
+  frame[at++] = 0x12;
+  for (; length > 127; length >>>= 7) frame[at++] = (length & 127) | 128;
+  frame[at] = length;
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
+import { ociSpec } from "../scenarios/oci.ts";
 import { steps } from "./faults/conversation.ts";
 import { type FaultyMachine, startFaultyMachine } from "./faults/faulty-machine.ts";
 import { countStartCalls, restartWithFaults } from "./faults/restarts.ts";
@@ -54,6 +55,17 @@ describeInNamespaces("an agent whose system calls fail", () => {
     await fresh.close();
     expect((await faulty.traces()).agent).toBe(before.agent);
     expect(machine.console()).toMatch(/connection closed for an error of the agent/);
+  });
+
+  it("loads a device filter in spite of signals that interrupt the kernel's verifier", async () => {
+    const { control, pod } = faulty;
+    const EAGAIN = 3;
+    control.arm({ first: 1, last: 20, variant: EAGAIN, only: "bpf" });
+    const { Linux } = ociSpec("/", []);
+    const Devices = [{ Allow: true, Type: "c", Major: 10, Minor: 229, Access: "r" }];
+    const { status } = await pod.run(["true"], { Linux: { ...Linux, Resources: { Devices } } });
+    expect(status).toBe(0);
+    expect(control.disarm().hits).toBe(20);
   });
 
   it("starts again after a failure of its start, and takes over what there was", async () => {

@@ -1,10 +1,13 @@
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
+import { CallCpu } from "./call-cpu.ts";
 import { Samples } from "./samples.ts";
 
 /** Of one round. */
 const CALLS_BUT_READS = 7;
+/** For the CPU time of one. */
+const CHECKS = 100;
 
 /** What one round of a container takes, in ms. */
 export class GuestdRounds {
@@ -16,6 +19,8 @@ export class GuestdRounds {
   readonly remove = new Samples();
   readonly check = new Samples();
   readonly metrics = new Samples();
+  /** CPU time of the agent for the same. */
+  readonly cpu: Readonly<Record<"create" | "start" | "exec" | "remove" | "check" | "read32k" | "read8k", CallCpu>>;
   /** Calls of the rounds, and the CPU time that they took on this side, µs: the client's share of the numbers. */
   calls = 0;
   clientMicros = 0;
@@ -23,7 +28,17 @@ export class GuestdRounds {
   readonly #spec: Init<grpc.Spec>;
   readonly #execProcess: Init<grpc.Process>;
 
-  constructor(client: AgentClient, spec: Init<grpc.Spec>, execProcess: Init<grpc.Process>) {
+  constructor(client: AgentClient, spec: Init<grpc.Spec>, execProcess: Init<grpc.Process>, agentPid: number) {
+    const cpu = () => new CallCpu(agentPid);
+    this.cpu = {
+      create: cpu(),
+      start: cpu(),
+      exec: cpu(),
+      remove: cpu(),
+      check: cpu(),
+      read32k: cpu(),
+      read8k: cpu(),
+    };
     this.#client = client;
     this.#spec = spec;
     this.#execProcess = execProcess;
@@ -39,22 +54,46 @@ export class GuestdRounds {
   }
 
   async #round(container_id: string, output: string): Promise<void> {
+    await this.create.time(() => this.#create(container_id));
+    await this.start.time(() => this.#client.agent.startContainer({ container_id }));
+    await this.exec.time(() => this.#exec(container_id, output));
+    await this.remove.time(() => this.#remove(container_id));
+  }
+
+  /** The same calls for the agent's CPU time: those of one kind one after the other, as it can't be told of one alone. */
+  async cpuRounds(container_ids: readonly string[], output: string): Promise<void> {
+    const each = (call: (container_id: string) => Promise<unknown>) => async () => {
+      for (const container_id of container_ids) await call(container_id);
+      return container_ids.length;
+    };
+    await this.cpu.create.during(each((container_id) => this.#create(container_id)));
+    await this.cpu.start.during(each((container_id) => this.#client.agent.startContainer({ container_id })));
+    await this.cpu.exec.during(each((container_id) => this.#exec(container_id, output)));
+    await this.cpu.remove.during(each((container_id) => this.#remove(container_id)));
+    await this.cpu.check.during(async () => {
+      for (let count = 0; count < CHECKS; count++) await this.#client.health.check({});
+      return CHECKS;
+    });
+  }
+
+  #create(container_id: string): Promise<unknown> {
+    return this.#client.agent.createContainer({ container_id, exec_id: container_id, OCI: this.#spec });
+  }
+
+  async #exec(container_id: string, output: string): Promise<void> {
     const { agent } = this.#client;
-    const exec_id = "exec";
-    await this.create.time(() => agent.createContainer({ container_id, exec_id: container_id, OCI: this.#spec }));
-    await this.start.time(() => agent.startContainer({ container_id }));
-    const [text, status] = await this.exec.time(async () => {
-      await agent.execProcess({ container_id, exec_id, process: this.#execProcess });
-      const process = { container_id, exec_id };
-      const [said] = await Promise.all([this.#readAll("readStdout", process), this.#readAll("readStderr", process)]);
-      return [said, (await agent.waitProcess(process)).status] as const;
-    });
+    const process = { container_id, exec_id: "exec" };
+    await agent.execProcess({ ...process, process: this.#execProcess });
+    const [text] = await Promise.all([this.#readAll("readStdout", process), this.#readAll("readStderr", process)]);
+    const { status } = await agent.waitProcess(process);
     if (text !== output || status !== 0) throw new Error(`exec in guestd: exit code ${status}, output "${text}"`);
-    await this.remove.time(async () => {
-      await agent.signalProcess({ container_id, exec_id: "", signal: 9 });
-      await agent.waitProcess({ container_id, exec_id: container_id });
-      await agent.removeContainer({ container_id });
-    });
+  }
+
+  async #remove(container_id: string): Promise<void> {
+    const { agent } = this.#client;
+    await agent.signalProcess({ container_id, exec_id: "", signal: 9 });
+    await agent.waitProcess({ container_id, exec_id: container_id });
+    await agent.removeContainer({ container_id });
   }
 
   async checkOnce(): Promise<void> {

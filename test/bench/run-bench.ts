@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AgentClient } from "../../host/client/agent-client.ts";
 import { startHostAgent } from "../agent/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { firstAnswer } from "./first-answer.ts";
@@ -48,7 +47,7 @@ export async function runBench(
   const spec = ociSpec(agent.rootfs("rootfs"), ["sleep", "1000"]);
   const exec = ["echo", "hello"];
   await client.agent.createSandbox({ sandbox_id: "bench", hostname: "bench" });
-  const guestd = new GuestdRounds(client, spec, { Args: exec, Env: ["PATH=/bin"], Cwd: "/" });
+  const guestd = new GuestdRounds(client, spec, { Args: exec, Env: ["PATH=/bin"], Cwd: "/" }, agentPid);
   // The same namespaces: ipc and uts are those of guestd's sandbox.
   const shared = `/proc/${await agent.initPid()}/root/run/sandbox-ns`;
   const namespaces = [
@@ -70,7 +69,12 @@ export async function runBench(
     await inTurns(signal, () => guestd.checkOnce());
     await inTurns(signal, () => guestd.scrapeOnce());
     for (const runtime of runtimes) await inTurns(signal, (round) => runtime.round(`c${block}-${round}`, "hello\n"));
-    await readBothWays(client, block, stdout32k, stdout8k);
+    const ids = Array.from({ length: ROUNDS_PER_BLOCK }, (_, index) => `p${block}-${index}`);
+    await guestd.cpuRounds(ids, "hello\n");
+    const { read32k, read8k } = guestd.cpu;
+    const dd = { container_id: "dd" };
+    await readSpeed(client, { ...dd, exec_id: `32k-${block}`, len: 32 * 1024, mib: 64 }, stdout32k, read32k);
+    await readSpeed(client, { ...dd, exec_id: `8k-${block}`, len: 8 * 1024, mib: 16 }, stdout8k, read8k);
   }
   const after = memoryOf(agentPid);
   const first = new Samples();
@@ -87,10 +91,4 @@ async function inTurns(signal: AbortSignal, work: (round: number) => Promise<voi
     signal.throwIfAborted();
     await work(round);
   }
-}
-
-async function readBothWays(client: AgentClient, block: number, large: Samples, small: Samples): Promise<void> {
-  const container_id = "dd";
-  await readSpeed(client, { container_id, exec_id: `32k-${block}`, len: 32 * 1024, mib: 64 }, large);
-  await readSpeed(client, { container_id, exec_id: `8k-${block}`, len: 8 * 1024, mib: 16 }, small);
 }

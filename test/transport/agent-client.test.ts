@@ -3,6 +3,7 @@ import { type Listener, listenUnix } from "../../agent/kernel/listeners.ts";
 import type { ServiceTable } from "../../agent/service/dispatch.ts";
 import { connect } from "../../host/client/agent-client.ts";
 import { agentService, health } from "../../proto/methods.ts";
+import { answer } from "./answer.ts";
 import { createServer } from "./serve.ts";
 
 const address = `unix://@guestd-agent-client-${process.pid}`;
@@ -10,11 +11,11 @@ const address = `unix://@guestd-agent-client-${process.pid}`;
 /** Three methods that answer, one of them with bytes that are not its message. */
 const table: ServiceTable = {
   find(_service, method) {
-    if (method === "Check") return async () => health.Check.response.encode({ status: 1 });
-    if (method === "Version") return async () => Buffer.of(255);
+    if (method === "Check") return async () => answer(health.Check.response.encode({ status: 1 }));
+    if (method === "Version") return async () => answer(Buffer.of(255));
     if (method !== "WriteStdin") return "no-method";
     const { request, response } = agentService.WriteStdin;
-    return async (payload) => response.encode({ len: request.decode(payload).data.length });
+    return async (payload) => answer(response.encode({ len: request.decode(payload).data.length }));
   },
   mayRepeat: () => false,
   *list() {

@@ -1,6 +1,7 @@
 import { AgentError } from "../../agent/kernel/error.ts";
 import type { Call, Handler, ServiceTable } from "../../agent/service/dispatch.ts";
 import { DecodeError } from "../../proto/codec.ts";
+import { answer } from "./answer.ts";
 
 /** A service `test.Echo` whose methods do what a transport can meet, and a record of what happened to the calls. */
 export class FakeTable implements ServiceTable {
@@ -62,7 +63,7 @@ export class FakeTable implements ServiceTable {
       this.calls.push(call);
       call.onSettled((written) => this.settled.push(written));
       try {
-        return await run(payload, call);
+        return answer(await run(payload, call));
       } finally {
         this.running--;
       }

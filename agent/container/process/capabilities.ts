@@ -9,7 +9,8 @@ const NAMES =
 /** Every one that there is, as a mask. */
 export const ALL_CAPABILITIES = (1n << BigInt(NAMES.length)) - 1n;
 
-const NUMBERS = new Map(NAMES.flatMap((name, number) => [name, `CAP_${name}`].map((key) => [key, BigInt(number)])));
+/** Each as a mask of its own. */
+const MASKS = new Map(NAMES.flatMap((name, number) => [name, `CAP_${name}`].map((key) => [key, 1n << BigInt(number)])));
 
 /**
  * A 64-bit mask from names with or without the `CAP_` prefix (the Go shim sends it, runtime-rs doesn't). As the OCI spec
@@ -17,8 +18,8 @@ const NUMBERS = new Map(NAMES.flatMap((name, number) => [name, `CAP_${name}`].ma
  */
 export function capabilityMask(names: readonly string[]): bigint {
   let mask = 0n;
-  for (const name of names) mask |= 1n << (numberOf(name) ?? 64n);
-  return BigInt.asUintN(64, mask);
+  for (const name of names) mask |= maskOf(name) ?? 0n;
+  return mask;
 }
 
 /** Each name that no kernel has, once. */
@@ -26,11 +27,11 @@ export function unknownCapabilities(sets: CapabilitySets | undefined): string[] 
   if (sets === undefined) return [];
   const { bounding, effective, inheritable, permitted, ambient } = sets;
   const names = [bounding, effective, inheritable, permitted, ambient].flat();
-  return [...new Set(names.filter((name) => numberOf(name) === undefined))];
+  return [...new Set(names.filter((name) => maskOf(name) === undefined))];
 }
 
-function numberOf(name: string): bigint | undefined {
-  return NUMBERS.get(name) ?? NUMBERS.get(name.toUpperCase().replace(/^CAP_/, ""));
+function maskOf(name: string): bigint | undefined {
+  return MASKS.get(name) ?? MASKS.get(name.toUpperCase().replace(/^CAP_/, ""));
 }
 
 /** The names in a mask, without their prefix; "none" of an empty one. */

@@ -102,14 +102,16 @@ function lastPart(steps: readonly PlanStep[], slots: readonly string[]): PlanSte
 }
 
 function dropOf(steps: readonly PlanStep[], slots: readonly string[]): PlanStep[] {
-  const mask = steps.reduce((all, { op }) => all | maskOf(op, slots), 0n) & ALL_CAPABILITIES;
+  const names = new Set<string>();
+  let given = 0n;
+  for (const { op } of steps) {
+    if (op.op === "capset") given |= op.effective | op.permitted | op.inheritable;
+    const needs = (NEEDS[op.op] as (op: PlanOp, slots: readonly string[]) => Needs)(op, slots);
+    if (needs === "all") return [];
+    for (const name of needs) names.add(name);
+  }
+  const mask = (given | capabilityMask([...names])) & ALL_CAPABILITIES;
   return mask === ALL_CAPABILITIES ? [] : [{ op: { op: "drop", mask }, reason: "every process" }];
-}
-
-function maskOf(op: PlanOp, slots: readonly string[]): bigint {
-  if (op.op === "capset") return op.effective | op.permitted | op.inheritable;
-  const needs = (NEEDS[op.op] as (op: PlanOp, slots: readonly string[]) => Needs)(op, slots);
-  return needs === "all" ? ALL_CAPABILITIES : capabilityMask(needs);
 }
 
 /** What comes after it has what the process has. */

@@ -137,7 +137,7 @@ int __wrap_close(int fd) {
 
 static bool syscall_fails(long number) {
   static const int opens[] = {DESCRIPTORS, EIO, EAGAIN, 0}, mounts[] = {ENOMEM, ENOSPC, EPERM, EIO, 0};
-  static const int signals[] = {EPERM, ESRCH, 0}, programs[] = {EPERM, ENOMEM, EMFILE, 0}, others[] = {ENOMEM, EIO, 0};
+  static const int signals[] = {EPERM, ESRCH, 0}, programs[] = {EPERM, ENOMEM, EMFILE, EAGAIN, 0}, others[] = {ENOMEM, EIO, 0};
   switch (number) {
   case SYS_openat2: return fails("openat2", opens);
   case SYS_pidfd_open: return fails("pidfd_open", opens);

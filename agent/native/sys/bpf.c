@@ -8,6 +8,8 @@
 
 /* BPF_MAXINSNS of older kernels is less than what they take from root since 5.2. */
 #define MAX_INSTRUCTIONS 1000000
+/* The verifier gives up with EAGAIN while a signal is pending, which a profiler may send every millisecond. */
+#define LOAD_ATTEMPTS 100
 
 static int64_t bpf(enum bpf_cmd command, union bpf_attr *attr) {
   return SYS_RETRY(syscall(SYS_bpf, command, attr, sizeof(*attr)));
@@ -28,7 +30,9 @@ static napi_value call_load(napi_env env, napi_callback_info info) {
   attr.insn_cnt = (uint32_t)count;
   attr.license = (uintptr_t) "Apache-2.0";
   memcpy(attr.prog_name, "guestd_devices", sizeof("guestd_devices"));
-  return result(env, bpf(BPF_PROG_LOAD, &attr));
+  int64_t program = -EAGAIN;
+  for (int attempt = 0; program == -EAGAIN && attempt < LOAD_ATTEMPTS; attempt++) program = bpf(BPF_PROG_LOAD, &attr);
+  return result(env, program);
 }
 
 static napi_value attach(napi_env env, int cgroup, int program, uint32_t flags, int replaced) {

@@ -5,6 +5,7 @@ import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
 import { ttrpc } from "../../../../proto/gen/messages.js";
 import { encodeHeader, FRAME_REQUEST, FRAME_RESPONSE, FrameParser } from "../../../../proto/ttrpc-frame.ts";
+import { answer } from "../../../transport/answer.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { playedWire } from "./played-wire.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -16,7 +17,7 @@ let runs = 0;
 const table: ServiceTable = {
   find(service, method) {
     if (service !== "s") return "no-service";
-    if (method === "e") return async (payload) => Buffer.from(payload);
+    if (method === "e") return async (payload) => answer(payload);
     if (method === "t") return () => Promise.reject(new AgentError("internal", "thrown"));
     if (method === "w") return (_, { signal }) => untilAborted(signal);
     return "no-method";

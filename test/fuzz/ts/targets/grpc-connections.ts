@@ -3,6 +3,7 @@ import { createJournalMemory, journalIn } from "../../../../agent/kernel/journal
 import type { Handler, ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
+import { answer } from "../../../transport/answer.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { playedWire } from "./played-wire.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -10,7 +11,7 @@ import { untilAborted } from "./until-aborted.ts";
 const { calls } = journalIn(createJournalMemory());
 const ROOM = 64 << 20;
 const handlers: Readonly<Record<string, Handler>> = {
-  e: async (payload) => Buffer.from(payload),
+  e: async (payload) => answer(payload),
   w: (_, { signal }) => untilAborted(signal),
 };
 const table: ServiceTable = {

@@ -1,4 +1,5 @@
 import { AgentError } from "../../../../agent/kernel/error.ts";
+import { ANSWER_ROOM } from "../../../../agent/service/dispatch.ts";
 import { toStatus } from "../../../../agent/service/status.ts";
 import { serviceTable } from "../../../../agent/service/table.ts";
 import { DecodeError } from "../../../../proto/codec.ts";
@@ -98,7 +99,7 @@ export const requests: FuzzTarget = {
       const response = (
         services as unknown as Record<string, Record<string, (typeof services)["grpc.Health"]["Check"]>>
       )[service]?.[method]?.response;
-      response?.decode(answer);
+      response?.decode(answer.subarray(ANSWER_ROOM));
     } catch (error) {
       const status = toStatus(error);
       promise(!/[\n\r]/.test(status.message) && status.message.length <= 4096, "a status is one line");

@@ -4,6 +4,7 @@ import type { ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";
 import type { WireSys } from "../../../../agent/transport/wire.ts";
+import { answer } from "../../../transport/answer.ts";
 import { type FuzzTarget, promise } from "../target.ts";
 import { journalSeeds, leaveJournal } from "./left-journal.ts";
 
@@ -16,7 +17,7 @@ const DEPOSITS: ReadonlyMap<string, Fd> = new Map([
   ["passfd:5:1", 1005],
 ]);
 const table: ServiceTable = {
-  find: (service) => (service === "" ? "no-service" : async (payload) => Buffer.from(payload)),
+  find: (service) => (service === "" ? "no-service" : async (payload) => answer(payload)),
   mayRepeat: (_service, method) => method.length % 2 === 0,
   *list() {},
 };

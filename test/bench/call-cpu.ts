@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** After the last answer: what an agent does for a call beyond it belongs to the call. */
+const SETTLE_MS = 3;
+
+/** CPU time of a process over many calls of one kind. */
+export class CallCpu {
+  readonly #pid: number;
+  #calls = 0;
+  #nanos = 0;
+  #userTicks = 0;
+  #ticks = 0;
+
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  /** Counts what the process uses while `work` makes its calls, of which it gives the number. */
+  async during(work: () => Promise<number>): Promise<void> {
+    const before = cpuOf(this.#pid);
+    this.#calls += await work();
+    await sleep(SETTLE_MS);
+    const after = cpuOf(this.#pid);
+    this.#nanos += after.nanos - before.nanos;
+    this.#userTicks += after.user - before.user;
+    this.#ticks += after.user + after.system - before.user - before.system;
+  }
+
+  /** Mean of a call, µs. */
+  get micros(): number {
+    return this.#nanos / 1000 / this.#calls;
+  }
+
+  /** Its part in user space. */
+  get userMicros(): number {
+    return (this.micros * this.#userTicks) / this.#ticks;
+  }
+}
+
+/** The scheduler counts nanoseconds, but not what of them was user time; that the kernel gives in ticks only. */
+function cpuOf(pid: number): { readonly nanos: number; readonly user: number; readonly system: number } {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13)
+    .map(Number);
+  const nanos = readdirSync(`/proc/${pid}/task`).reduce(
+    (sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]),
+    0,
+  );
+  return { nanos, user: user ?? 0, system: system ?? 0 };
+}
