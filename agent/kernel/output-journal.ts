@@ -1,4 +1,3 @@
-import { withoutTail } from "./found-calls.ts";
 import { type Fill, NOTHING, UNDER_WAY } from "./journal-layout.ts";
 
 /** Pieces of output under way to hosts at once; what is read beyond them ends with the agent. */
@@ -167,4 +166,11 @@ export class OutputJournal {
   #set(block: number, word: number, value: number): void {
     this.#words[BLOCKS_AT + block * BLOCK_WORDS + word] = value;
   }
+}
+
+/** Without the bytes at the end that are as they were before something was read there. */
+function withoutTail(memory: Buffer): Buffer {
+  let end = memory.length;
+  while (end > 0 && memory[end - 1] === NOTHING) end--;
+  return memory.subarray(0, end);
 }

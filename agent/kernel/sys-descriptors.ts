@@ -49,6 +49,16 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const put = addon.write(fd, from);
       return put === -EAGAIN ? -1 : checked(put, "write", fd);
     },
+    /** Of a stream socket. The kernel writes the count into `header`, a `struct mmsghdr`, before the call returns. */
+    receive(fd: Fd, into: Uint8Array, header: Uint8Array) {
+      const got = addon.receive(fd, into, header);
+      return got === -EAGAIN ? -1 : checked(got, "recvmmsg", fd);
+    },
+    /** As `receive`. */
+    send(fd: Fd, from: Uint8Array, header: Uint8Array) {
+      const put = addon.send(fd, from, header);
+      return put === -EAGAIN ? -1 : checked(put, "sendmmsg", fd);
+    },
     splice(from: Fd, to: Fd, length: number) {
       const moved = addon.splice(from, to, length);
       return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);

@@ -16,7 +16,7 @@ export function suddenDeathSuite(kills: number): void {
   const machines = Math.ceil(Number(process.env["GUESTD_KILLS"] ?? kills) / KILLS);
 
   describeInNamespaces("an agent that is killed at any moment", () => {
-    const total = { kills: 0, answered: 0, cutOff: 0, closed: 0, gaps: 0, lines: 0, containers: 0 };
+    const total = { kills: 0, answered: 0, cutOff: 0, closed: 0, gaps: 0, lines: 0, containers: 0, streams: 0 };
     /** Of the closed connections, as the log says it. */
     const reasons: Record<string, number> = {};
     let directory: string;

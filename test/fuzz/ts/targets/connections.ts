@@ -22,6 +22,7 @@ const table: ServiceTable = {
     return "no-method";
   },
   mayRepeat: () => false,
+  mayGoOn: () => false,
   *list() {},
 };
 

@@ -14,14 +14,16 @@ export function playedWire(bytes: Buffer, size: number): PlayedWire {
   const { promise: done, resolve } = Promise.withResolvers<void>();
   let [at, watched] = [0, 0];
   const sys: WireSys = {
-    read(_, into) {
+    read: () => -1,
+    write: () => -1,
+    receive(_, into) {
       const piece = bytes.subarray(at, at + Math.min(size, into.length));
       if (piece.length === 0) return -1;
       into.set(piece);
       at += piece.length;
       return piece.length;
     },
-    write(_, from) {
+    send(_, from) {
       const count = Math.min(from.length, size * 4);
       wire.written.push(Buffer.from(from.subarray(0, count)));
       return count;

@@ -18,6 +18,7 @@ const DEPOSITS: ReadonlyMap<string, Fd> = new Map([
 const table: ServiceTable = {
   find: (service) => (service === "" ? "no-service" : async (payload) => Buffer.from(payload)),
   mayRepeat: (_service, method) => method.length % 2 === 0,
+  mayGoOn: (_service, method) => method.length % 3 === 0,
   *list() {},
 };
 
@@ -32,6 +33,8 @@ export const resumptions: FuzzTarget = {
     const sys: WireSys = {
       read: () => -1,
       write: (_, from) => from.length,
+      receive: () => -1,
+      send: (_, from) => from.length,
       poll: async () => undefined,
       close: (fd) => void closed.push(fd),
       setNonBlocking: () => undefined,
