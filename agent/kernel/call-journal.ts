@@ -7,6 +7,7 @@ import {
   FREE,
   MAX_KEPT_CALLS,
   MAX_KEPT_CONNECTIONS,
+  MAX_MS,
   NOW,
   OPEN,
   WRITE_BYTES,
@@ -92,6 +93,7 @@ export class CallJournal {
 
   /** The handler of the call at this place is about to begin; undefined: it waits for something, or is done. */
   beginCall(place: number | undefined): void {
+    if (place !== undefined) this.#memory.setNow(NOW.begunAt, Date.now() % MAX_MS);
     this.#memory.setNow(NOW.begun, (place ?? -1) + 1);
   }
 

@@ -5,6 +5,7 @@ import {
   CONNECTION,
   FREE,
   MAX_KEPT_CONNECTIONS,
+  MAX_MS,
   NOW,
   OPEN,
   WRITING,
@@ -17,7 +18,7 @@ export interface FoundCall {
   readonly streamId: number;
   /** Milliseconds since the epoch; 0: none. */
   readonly deadline: number;
-  /** Agents before that ended, or were killed for their silence, while they began this call. */
+  /** Agents before that ended while they began this call; those that were at it for long count twice. */
   readonly deaths: number;
   /** The body is a whole response frame; else that of the request's frame, empty when it was too long to be kept. */
   readonly answered: boolean;
@@ -93,12 +94,16 @@ const indexesOf = (memory: CallMemory) =>
     (index) => memory.connection(index, CONNECTION.number) !== 0,
   );
 
-/** For the call that the agent before was beginning when it ended. */
+/** Longer than a start of the agent takes, and less than it may be silent. */
+const LONG_MS = 4000;
+
+/** For the call that the agent before was beginning when it ended: two deaths if that took long, as it may never end. */
 function countDeath(memory: CallMemory): void {
   const place = memory.now(NOW.begun) - 1;
   memory.setNow(NOW.begun, 0);
   if (place < 0 || place >= memory.top || memory.call(place, CALL.state) === FREE) return;
-  memory.setCall(place, CALL.deaths, memory.call(place, CALL.deaths) + 1);
+  const took = (Date.now() % MAX_MS) - memory.now(NOW.begunAt);
+  memory.setCall(place, CALL.deaths, memory.call(place, CALL.deaths) + (took > LONG_MS ? 2 : 1));
 }
 
 function foundCall(memory: CallMemory, place: number): FoundCall {

@@ -28,7 +28,10 @@ export const NOW = {
   top: 6,
   /** Place of the call whose handler has not come to its first wait, + 1; 0: none. */
   begun: 8,
+  /** When that was: milliseconds, modulo MAX_MS. */
+  begunAt: 9,
 } as const;
+export const MAX_MS = 2 ** 31 - 1;
 const NOW_WORDS = 16;
 /** `struct mmsghdr`, into which the kernel itself writes how much it has received, or sent, before the call returns. */
 const HEADER_WORDS = 16;
@@ -54,7 +57,7 @@ export const CONNECTION = {
 const CONNECTION_WORDS = 12;
 
 /**
- * Words of a call. `deaths`: agents that ended while they began it. The deadline is a double, milliseconds since the epoch or
+ * Words of a call. `deaths`: of agents that ended while they began it. The deadline is a double, milliseconds since the epoch or
  * 0. `progress`: see Call.note. `chain`: first chunk of its body + 1, 0: the body is here. `at`, `size`: where its answer is in
  * the write under way. Then comes the body.
  */

@@ -49,6 +49,21 @@ test("how much a read took is seen when the agent died before it could note that
   expect(left.map(found)).toEqual([["0 text"], ["0 text"]]);
 });
 
+test("how much a read took is known when it was known how much there was, whatever bytes those are", () => {
+  const memory = createJournalMemory();
+  const { outputs } = journalIn(memory);
+  const left: ArrayBuffer[] = [];
+  const read = (into: Uint8Array) => {
+    expect(into).toHaveLength(6);
+    left.push(memory.slice(0));
+    const count = Buffer.from("text\xff\xff", "latin1").copy(into);
+    left.push(memory.slice(0));
+    return count;
+  };
+  outputs.read(key, 0, 100, read, 6);
+  expect(left.map(found)).toEqual([[], ["0 text\xff\xff"]]);
+});
+
 test("a piece whose answer was written is delivered, one whose answer waits is not", () => {
   const memory = createJournalMemory();
   const { calls, outputs } = journalIn(memory);

@@ -8,8 +8,11 @@ import type { TtrpcConnection } from "./ttrpc-connection.ts";
 import { readKept } from "./ttrpc-request.ts";
 import { statusFrame } from "./ttrpc-response.ts";
 
-/** A call during whose beginning so many agents ended, one after the other, is the cause, and not made again. */
-const MOST_DEATHS = 2;
+/**
+ * A call during whose beginning so many agents ended, one after the other, is the cause, and not made again. Two that were
+ * killed for their silence count as many.
+ */
+const MOST_DEATHS = 4;
 
 interface Resumption extends ServerParts {
   readonly deposits: ReadonlyMap<string, Fd>;

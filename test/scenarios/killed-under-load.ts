@@ -33,6 +33,9 @@ export interface KillCounts {
   streams: number;
 }
 
+/** Of the counts, what no kill may change. */
+export const NOTHING_LOST: Partial<KillCounts> = { cutOff: 0, closed: 0, gaps: 0 };
+
 /** What a host was told: these must be there, whatever happens to the agent. */
 interface Told {
   readonly code: number;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   CHUNK_BYTES,
   CHUNKS,
@@ -56,6 +56,7 @@ async function send(socket: Socket, bytes: Buffer): Promise<void> {
 let dying: DyingServer;
 const ends: { destroy(): void }[] = [];
 afterEach(() => {
+  vi.useRealTimers();
   for (const end of ends.splice(0)) end.destroy();
 });
 
@@ -211,16 +212,23 @@ describe("a call on a connection whose agent dies", () => {
     );
   });
 
-  test("is made once more when the agent died as it began it, and not again when that one died so as well", async () => {
+  test.each([
+    ["the agent died as it began it, until four have died so", 0, 3],
+    ["the agent was killed because it never came to its end, and not again after the second", 60_000, 1],
+  ])("is made again when %s", async (_when, ms, times) => {
+    vi.useFakeTimers({ toFake: ["Date"] });
     const { socket, got } = await connected();
     dying.table.onFatal = () => dying.dieNow();
     socket.write(request(3, "Fatal"));
+    for (let time = 0; time < times; time++) {
+      await until(() => dying.dead);
+      vi.setSystemTime(Date.now() + ms);
+      dying = dying.dyingSuccessor();
+      ends.push(dying.server);
+    }
     await until(() => dying.dead);
-    const second = dying.dyingSuccessor();
-    ends.push(second.server);
-    await until(() => second.dead);
-    expect(second.table.started).toBe(1);
-    dying = second;
+    vi.setSystemTime(Date.now() + ms);
+    expect(dying.table.started).toBe(1);
     const { said, table } = succeed();
     expect(said).toMatchObject([{ ...goesOn, open: 1, repeated: 0, cutOff: 1 }]);
     await until(() => got.get(3)?.startsWith("14 /test.Echo/Fatal: the agent was restarted during the call") === true);
