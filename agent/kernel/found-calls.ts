@@ -124,8 +124,8 @@ function whyBroken(memory: CallMemory, index: number, calls: readonly FoundCall[
   const [first] = calls;
   const { begun, begunPlace } = CONNECTION;
   const isKept = first?.answered === true && first.place === memory.connection(index, begunPlace) - 1;
-  const rest = isKept ? first.body.length - memory.connection(index, begun) : 0;
-  return rest > 0 ? undefined : "the rest of an answer found no room";
+  const written = memory.connection(index, begun);
+  return isKept && written >= 0 && written < first.body.length ? undefined : "the rest of an answer found no room";
 }
 
 /** The last write: frees the calls whose answers went, and keeps the answers that did not, or not whole. */

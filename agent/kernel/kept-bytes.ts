@@ -13,11 +13,14 @@ export class KeptBytes {
   readonly #memory: CallMemory;
   /** Chunks that are free, those of last use at the end. */
   readonly #free: number[] = [];
+  /** What an agent before left may name one twice. */
+  readonly #used: Set<number>;
 
   /** `inUse`: chains that an agent before left. */
   constructor(memory: CallMemory, inUse: readonly Chain[]) {
     this.#memory = memory;
     const used = new Set(inUse.flatMap((chain) => chunksOf(memory, chain)));
+    this.#used = used;
     for (const chunk of used) memory.foundChunk(chunk);
     for (let chunk = CHUNKS - 1; chunk >= 0; chunk--) if (!used.has(chunk)) this.#free.push(chunk);
   }
@@ -51,7 +54,7 @@ export class KeptBytes {
     for (let count = 0; count < missing; count++) {
       const chunk = this.#take();
       if (chunk === undefined) {
-        this.#free.push(...chunks.splice(chunks.length - count));
+        this.#give(chunks.splice(chunks.length - count));
         return undefined;
       }
       const last = chunks.at(-1);
@@ -69,7 +72,11 @@ export class KeptBytes {
   }
 
   free(chain: Chain): void {
-    for (const chunk of chunksOf(this.#memory, chain).reverse()) this.#free.push(chunk);
+    this.#give(chunksOf(this.#memory, chain));
+  }
+
+  #give(chunks: readonly number[]): void {
+    for (const chunk of chunks.toReversed()) if (this.#used.delete(chunk)) this.#free.push(chunk);
   }
 
   #take(): number | undefined {
@@ -77,6 +84,7 @@ export class KeptBytes {
     if (chunk === undefined) return undefined;
     if (this.#memory.makeChunk(chunk)) {
       this.#memory.setNext(chunk, 0);
+      this.#used.add(chunk);
       return chunk;
     }
     this.#free.push(chunk);

@@ -13,21 +13,23 @@ export interface PlayedWire {
 export function playedWire(bytes: Buffer, size: number): PlayedWire {
   const { promise: done, resolve } = Promise.withResolvers<void>();
   let [at, watched] = [0, 0];
+  const read = (_: number, into: Uint8Array) => {
+    const piece = bytes.subarray(at, at + Math.min(size, into.length));
+    if (piece.length === 0) return -1;
+    into.set(piece);
+    at += piece.length;
+    return piece.length;
+  };
+  const write = (_: number, from: Uint8Array) => {
+    const count = Math.min(from.length, size * 4);
+    wire.written.push(Buffer.from(from.subarray(0, count)));
+    return count;
+  };
   const sys: WireSys = {
-    read: () => -1,
-    write: () => -1,
-    receive(_, into) {
-      const piece = bytes.subarray(at, at + Math.min(size, into.length));
-      if (piece.length === 0) return -1;
-      into.set(piece);
-      at += piece.length;
-      return piece.length;
-    },
-    send(_, from) {
-      const count = Math.min(from.length, size * 4);
-      wire.written.push(Buffer.from(from.subarray(0, count)));
-      return count;
-    },
+    read,
+    write,
+    receive: read,
+    send: write,
     poll: async () => undefined,
     close: () => void wire.closed++,
     setNonBlocking: () => undefined,
