@@ -21,8 +21,9 @@ export interface Answer {
   readonly bytes: Uint8Array;
 }
 
-/** A system call on a connection; into `header` the kernel writes how many bytes went. */
-export type Transfer = (bytes: Uint8Array, header: Uint8Array) => number;
+/** A system call on a connection: into the header of `region` the kernel writes how many bytes went. */
+type Read = (region: Uint8Array) => number;
+type Write = (region: Uint8Array, length: number) => number;
 
 /**
  * The connections and their open calls, in memory that outlives the agent. What the agent is about to do is marked before
@@ -35,6 +36,8 @@ export class CallJournal {
   readonly #kept: KeptBytes;
   readonly #freePlaces: number[] = [];
   readonly #freeConnections: number[] = [];
+  /** 1 for each connection of which the beginning of a request is kept. */
+  readonly #begins = new Uint8Array(MAX_KEPT_CONNECTIONS).fill(1);
   #lastNumber = 0;
 
   constructor(memory: CallMemory) {
@@ -82,12 +85,12 @@ export class CallJournal {
    * Reads by `read` into memory that the next agent finds, for a connection (undefined: one without a place). The result
    * is that of `read`; the bytes stay until the next read.
    */
-  read(index: number | undefined, read: Transfer): { count: number; bytes: Buffer } {
+  read(index: number | undefined, read: Read): { count: number; bytes: Buffer } {
     const memory = this.#memory;
     memory.receivedNothing();
     memory.setNow(NOW.readNumber, (memory.now(NOW.readNumber) % MAX_NUMBER) + 1);
     memory.setNow(NOW.readConnection, (index ?? -1) + 1);
-    const count = read(memory.readBuffer, memory.receivedHeader);
+    const count = read(memory.readRegion);
     return { count, bytes: memory.readBuffer.subarray(0, Math.max(count, 0)) };
   }
 
@@ -161,7 +164,7 @@ export class CallJournal {
    * Writes answers by `write`, which gives how many bytes went: as much of them as one write takes, and without the bytes
    * of the first that are written before. Returns that count and how many there were. `writeDone` is to follow.
    */
-  write(index: number | undefined, answers: readonly Answer[], begun: number, write: Transfer): [number, number] {
+  write(index: number | undefined, answers: readonly Answer[], begun: number, write: Write): [number, number] {
     const memory = this.#memory;
     const total = this.#stage(answers, begun);
     memory.setNow(NOW.writeTotal, total);
@@ -176,7 +179,7 @@ export class CallJournal {
       }
       at += bytes.length;
     }
-    return [write(memory.writeBuffer.subarray(0, total), memory.sentHeader), total];
+    return [write(memory.writeRegion, total), total];
   }
 
   /** After `closeCall` of all that was written: those that were not, and how much of the first of them was. */
@@ -210,7 +213,8 @@ export class CallJournal {
     let total = 0;
     for (const { place, bytes } of answers) {
       if (bytes.length > WRITE_BYTES) this.keepAnswer(place, bytes);
-      const part = bytes.subarray(total === 0 ? begun : 0).subarray(0, WRITE_BYTES - total);
+      const isPart = (total === 0 && begun > 0) || bytes.length > WRITE_BYTES - total;
+      const part = isPart ? bytes.subarray(total === 0 ? begun : 0).subarray(0, WRITE_BYTES - total) : bytes;
       writeBuffer.set(part, total);
       total += part.length;
     }
@@ -220,8 +224,9 @@ export class CallJournal {
   /** One word says which of the two pairs counts, and of which read it is. */
   #keepBeginning(index: number, bytes: Buffer, unended: number): void {
     const memory = this.#memory;
+    if (unended === 0 && this.#begins[index] === 0) return;
+    this.#begins[index] = unended === 0 ? 0 : 1;
     const before = beginningOf(memory, index);
-    if (unended === 0 && before.length === 0) return;
     const isMore = unended > bytes.length;
     const isLost = unended > MAX_BEGINNING || (isMore && before.length < 0);
     const beginning = isMore ? before : NO_BYTES;

@@ -33,10 +33,11 @@ export const NOW = {
 } as const;
 export const MAX_MS = 2 ** 31 - 1;
 const NOW_WORDS = 16;
-/** `struct mmsghdr`, into which the kernel itself writes how much it has received, or sent, before the call returns. */
-const HEADER_WORDS = 16;
-const RECEIVED_AT = NOW_WORDS;
-const SENT_AT = RECEIVED_AT + HEADER_WORDS;
+/**
+ * Before what is received and what is sent: `struct mmsghdr`, into which the kernel itself writes how much that is, before the call
+ * returns.
+ */
+export const HEADER_BYTES = 64;
 const COUNT = 14;
 
 /**
@@ -95,12 +96,12 @@ const NOT_YET = -1;
 /** What is in memory for output before it is read into: no UTF-8 has it. */
 export const NOTHING = 0xff;
 
-const CONNECTIONS_AT = SENT_AT + HEADER_WORDS;
+const CONNECTIONS_AT = NOW_WORDS;
 const NEXT_AT = CONNECTIONS_AT + MAX_KEPT_CONNECTIONS * CONNECTION_WORDS;
 const CALLS_AT = NEXT_AT + CHUNKS;
 const READ_AT = (CALLS_AT + MAX_KEPT_CALLS * CALL_WORDS) * 4;
-const WRITE_AT = READ_AT + READ_BYTES;
-const CHUNKS_AT = WRITE_AT + WRITE_BYTES;
+const WRITE_AT = READ_AT + HEADER_BYTES + READ_BYTES;
+const CHUNKS_AT = WRITE_AT + HEADER_BYTES + WRITE_BYTES;
 export const CALL_JOURNAL_BYTES = CHUNKS_AT + CHUNKS * CHUNK_BYTES;
 
 const CALL_BYTES = CALL_WORDS * 4;
@@ -124,9 +125,11 @@ export class CallMemory {
   readonly #chunks: Buffer;
   readonly readBuffer: Buffer;
   readonly writeBuffer: Buffer;
-  /** For `sys.receive` and `sys.send`. */
-  readonly receivedHeader: Buffer;
-  readonly sentHeader: Buffer;
+  /** For `sys.receive` and `sys.send`: a header, then the buffers. */
+  readonly readRegion: Buffer;
+  readonly writeRegion: Buffer;
+  readonly #readHeader: Int32Array;
+  readonly #writeHeader: Int32Array;
   readonly #at: number;
   readonly #fill: Fill;
   /** Places from here on are not there yet. */
@@ -140,11 +143,13 @@ export class CallMemory {
     this.#words = new Int32Array(memory, at, READ_AT / 4);
     this.#doubles = new Float64Array(memory, at, READ_AT / 8);
     this.#bytes = Buffer.from(memory, at, READ_AT);
-    this.readBuffer = Buffer.from(memory, at + READ_AT, READ_BYTES);
-    this.writeBuffer = Buffer.from(memory, at + WRITE_AT, WRITE_BYTES);
+    this.readRegion = Buffer.from(memory, at + READ_AT, HEADER_BYTES + READ_BYTES);
+    this.writeRegion = Buffer.from(memory, at + WRITE_AT, HEADER_BYTES + WRITE_BYTES);
+    this.readBuffer = this.readRegion.subarray(HEADER_BYTES);
+    this.writeBuffer = this.writeRegion.subarray(HEADER_BYTES);
+    this.#readHeader = new Int32Array(memory, at + READ_AT, HEADER_BYTES / 4);
+    this.#writeHeader = new Int32Array(memory, at + WRITE_AT, HEADER_BYTES / 4);
     this.#chunks = Buffer.from(memory, at + CHUNKS_AT, CHUNKS * CHUNK_BYTES);
-    this.receivedHeader = this.#bytes.subarray(RECEIVED_AT * 4, (RECEIVED_AT + HEADER_WORDS) * 4);
-    this.sentHeader = this.#bytes.subarray(SENT_AT * 4, (SENT_AT + HEADER_WORDS) * 4);
     this.#there = Math.max(Math.ceil(this.top / CALLS_AT_START), 1) * CALLS_AT_START;
   }
 
@@ -164,20 +169,20 @@ export class CallMemory {
 
   /** Bytes that the last read has brought, and that the last write has sent. */
   get received(): number {
-    return within(this.#words[RECEIVED_AT + COUNT] ?? 0, READ_BYTES);
+    return within(this.#readHeader[COUNT] ?? 0, READ_BYTES);
   }
 
   get sent(): number {
-    return within(this.#words[SENT_AT + COUNT] ?? 0, WRITE_BYTES);
+    return within(this.#writeHeader[COUNT] ?? 0, WRITE_BYTES);
   }
 
   /** Before a read, and before a write. */
   receivedNothing(): void {
-    this.#words[RECEIVED_AT + COUNT] = NOT_YET;
+    this.#readHeader[COUNT] = NOT_YET;
   }
 
   sentNothing(): void {
-    this.#words[SENT_AT + COUNT] = NOT_YET;
+    this.#writeHeader[COUNT] = NOT_YET;
   }
 
   now(word: number): number {

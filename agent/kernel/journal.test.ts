@@ -110,7 +110,7 @@ it("takes a read of fewer than no bytes for one of none", () => {
   const words = new CallMemory(memory, 64, () => true);
   words.setConnection(0, CONNECTION.number, 1);
   words.setNow(NOW.readConnection, 1);
-  words.receivedHeader.writeInt32LE(-5, 56);
+  words.readRegion.writeInt32LE(-5, 56);
   expect(journalIn(memory).calls.found.map(({ unparsed }) => unparsed.length)).toEqual([0]);
 });
 

@@ -80,10 +80,10 @@ test("a piece whose answer was written is delivered, one whose answer waits is n
   calls.closeCall(index, written);
   expect(found(memory.slice(0))).toEqual(["300 may be written", "500 waits"]);
   const bytes = Buffer.alloc(SMALL_BODY + 1);
-  calls.write(index, [{ place: writing, bytes }], 0, (_bytes, header) => {
+  calls.write(index, [{ place: writing, bytes }], 0, (region) => {
     // The next agent writes the answer, or the rest of it, from what is kept.
     expect(found(memory.slice(0))).toEqual(["500 waits"]);
-    Buffer.from(header.buffer, header.byteOffset).writeInt32LE(bytes.length, 56);
+    Buffer.from(region.buffer, region.byteOffset).writeInt32LE(bytes.length, 56);
     return bytes.length;
   });
   expect(found(memory.slice(0))).toEqual(["500 waits"]);

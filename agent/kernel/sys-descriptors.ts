@@ -49,14 +49,16 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const put = addon.write(fd, from);
       return put === -EAGAIN ? -1 : checked(put, "write", fd);
     },
-    /** Of a stream socket. The kernel writes the count into `header`, a `struct mmsghdr`, before the call returns. */
-    receive(fd: Fd, into: Uint8Array, header: Uint8Array) {
-      const got = addon.receive(fd, into, header);
+    /**
+     * Of a stream socket, into `region` behind its first HEADER_BYTES: there the kernel writes the count, before the call returns.
+     */
+    receive(fd: Fd, region: Uint8Array) {
+      const got = addon.receive(fd, region);
       return got === -EAGAIN ? -1 : checked(got, "recvmmsg", fd);
     },
-    /** As `receive`. */
-    send(fd: Fd, from: Uint8Array, header: Uint8Array) {
-      const put = addon.send(fd, from, header);
+    /** As `receive`: sends `length` bytes. */
+    send(fd: Fd, region: Uint8Array, length: number) {
+      const put = addon.send(fd, region, length);
       return put === -EAGAIN ? -1 : checked(put, "sendmmsg", fd);
     },
     splice(from: Fd, to: Fd, length: number) {

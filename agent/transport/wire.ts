@@ -6,9 +6,8 @@ import { nextBatch } from "./next-batch.ts";
 
 /** What connections ask of `openSys()`. */
 export type WireSys = Pick<Sys, "read" | "write" | "poll" | "close" | "setNonBlocking"> & {
-  /** As `read` and `write` of a socket; the kernel writes the count into the header as well. */
-  receive: (fd: Fd, into: Uint8Array, header: Uint8Array) => number;
-  send: (fd: Fd, from: Uint8Array, header: Uint8Array) => number;
+  receive: (fd: Fd, region: Uint8Array) => number;
+  send: (fd: Fd, region: Uint8Array, length: number) => number;
   watch(fd: Fd, onReady: () => void, onLost: (error: unknown) => void): () => void;
   endConnection(fd: Fd): void;
 };
@@ -177,14 +176,14 @@ export class Wire {
   }
 
   #read(): void {
-    const { count, bytes } = this.#journal.read(this.#index, (into, header) => this.#receive(into, header));
+    const { count, bytes } = this.#journal.read(this.#index, (region) => this.#receive(region));
     if (count > 0) this.reader.onBytes(bytes);
     else if (count === 0) this.destroy();
   }
 
-  #receive(into: Uint8Array, header: Uint8Array): number {
+  #receive(region: Uint8Array): number {
     try {
-      return this.#sys.receive(this.#fd, into, header);
+      return this.#sys.receive(this.#fd, region);
     } catch (error) {
       if (error instanceof SystemError) return 0; // ECONNRESET: the peer is gone
       throw error;
@@ -205,8 +204,8 @@ export class Wire {
       const batch = nextBatch(this.#sending, (sending) => sending.bytes);
       let [count, total] = [0, 0];
       try {
-        [count, total] = this.#journal.write(this.#index, batch, this.#begun, (bytes, header) =>
-          Math.max(this.#sys.send(this.#fd, bytes, header), 0),
+        [count, total] = this.#journal.write(this.#index, batch, this.#begun, (region, length) =>
+          Math.max(this.#sys.send(this.#fd, region, length), 0),
         );
       } catch {
         this.destroy(); // EPIPE

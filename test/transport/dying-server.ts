@@ -60,15 +60,15 @@ export class DyingServer {
       close: (fd: Fd) => (this.dead ? undefined : sys.close(fd)),
       watch: (fd: Fd, onReady: () => void, onLost: (error: unknown) => void) =>
         sys.watch(fd, () => (this.dead ? undefined : untilDeath(onReady)), onLost),
-      receive: (fd: Fd, into: Uint8Array, header: Uint8Array) =>
+      receive: (fd: Fd, region: Uint8Array) =>
         around("before read", "after read", () => {
-          const got = sys.receive(fd, into, header);
+          const got = sys.receive(fd, region);
           this.received += Math.max(got, 0);
           return got;
         }),
-      send: (fd: Fd, from: Uint8Array, header: Uint8Array) =>
+      send: (fd: Fd, region: Uint8Array, length: number) =>
         around("before write", "after write", () => {
-          const taken = sys.send(fd, from.subarray(0, this.room), header);
+          const taken = sys.send(fd, region, Math.min(length, this.room));
           this.room -= Math.max(taken, 0);
           return taken;
         }),

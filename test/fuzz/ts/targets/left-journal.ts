@@ -4,12 +4,13 @@ import { CALL_JOURNAL_BYTES } from "../../../../agent/kernel/journal-layout.ts";
 const memory = createJournalMemory();
 const bytes = Buffer.from(memory);
 /** Where connections and calls begin, in bytes, and how long each is. */
-const CONNECTIONS = { at: 64 + 4 * 48, bytes: 4 * 12 };
+const CONNECTIONS = { at: 64 + 4 * 16, bytes: 4 * 12 };
 const CALLS = { at: CONNECTIONS.at + 512 * CONNECTIONS.bytes + 4 * 1024, bytes: 4 * 132 };
 /** Header, connections, chunks and the first calls; then the words of the outputs. */
 const ALWAYS: readonly [number, number] = [0, CALLS.at + 4 * CALLS.bytes];
-/** Where what is being written begins. */
-const BUFFERS = CALLS.at + 4096 * CALLS.bytes + 65_536;
+/** The headers of what is read and written, each before it. */
+const READ = CALLS.at + 4096 * CALLS.bytes;
+const WRITE = READ + 64 + 65_536;
 const OUTPUTS = 64 + CALL_JOURNAL_BYTES;
 let dirty: (readonly [number, number])[] = [];
 
@@ -52,15 +53,19 @@ export function willChange(connection: number, call: number): void {
 export function journalSeeds(): readonly Buffer[] {
   const int = (...words: number[]) => Buffer.from(Int32Array.from(words).buffer);
   const now = (top: number) => int(1, 7, 1, 10, 0, 1, top, 0);
-  const headers = Buffer.alloc(128);
-  headers.writeInt32LE(20, 56);
-  headers.writeInt32LE(5, 64 + 56);
   const connection = int(1, 3, 0, 0, 0, 0, 1, 0, 12, 0, 0, 0);
   const answer = Buffer.from([0, 0, 0, 0, 0, 0, 0, 1, 2, 0]);
   const call = (state: number, chain: number, length: number) =>
     Buffer.concat([int(state, 0, 1, 1, length, 0, 0, 0, 0, chain, 0, 10), Buffer.from([10, 2, 97, 98])]);
   const all = (top: number, ...calls: readonly (readonly [number, Buffer])[]) =>
-    runs([64, now(top)], [128, headers], [CONNECTIONS.at, connection], [BUFFERS, answer], ...calls);
+    runs(
+      [64, now(top)],
+      [CONNECTIONS.at, connection],
+      [READ + 56, int(20, 0)],
+      [WRITE + 56, int(5, 0)],
+      [WRITE + 64, answer],
+      ...calls,
+    );
   return [
     all(1, [CALLS.at, call(1, 0, 4)]),
     all(2, [CALLS.at + CALLS.bytes, call(17, 0, 4)]),

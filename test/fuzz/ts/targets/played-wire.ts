@@ -1,3 +1,4 @@
+import { HEADER_BYTES } from "../../../../agent/kernel/journal-layout.ts";
 import type { WireSys } from "../../../../agent/transport/wire.ts";
 
 export interface PlayedWire {
@@ -28,8 +29,8 @@ export function playedWire(bytes: Buffer, size: number): PlayedWire {
   const sys: WireSys = {
     read,
     write,
-    receive: read,
-    send: write,
+    receive: (fd, region) => read(fd, region.subarray(HEADER_BYTES)),
+    send: (fd, region, length) => write(fd, region.subarray(HEADER_BYTES, HEADER_BYTES + length)),
     poll: async () => undefined,
     close: () => void wire.closed++,
     setNonBlocking: () => undefined,
