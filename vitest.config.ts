@@ -26,8 +26,9 @@ class LongFirst extends BaseSequencer {
   }
 }
 
-/** A project does not take these from the root. */
+/** A project does not take these from the root. Polls end with the event: the limit is for what never comes. */
 const setupFiles = ["test/clean-up/guard-kill.ts"];
+const expect = { poll: { timeout: 50_000 } };
 
 /**
  * `unit` needs nothing built but proto. `init` and `guest` are real machines, with long limits: two guests at a time, as each takes
@@ -42,12 +43,13 @@ export default defineConfig({
         test: {
           name: "unit",
           setupFiles,
+          expect,
           sequence: { groupOrder: 0 },
           include: [
             "{agent,proto,image,host,rootfs-builder}/**/*.test.ts",
             "test/{transport,clean-up,docs,plans,bench}/**/*.test.ts",
           ],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           maxWorkers: 2,
         },
       },
@@ -55,11 +57,12 @@ export default defineConfig({
         test: {
           name: "init",
           setupFiles,
+          expect,
           sequence: { groupOrder: 1 },
           include: ["test/{init,agent,attack,fuzz,oci-runtime,differential}/**/*.test.ts"],
           exclude: ["test/attack/guest/**"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           maxWorkers: 3,
         },
       },
@@ -67,9 +70,10 @@ export default defineConfig({
         test: {
           name: "guest",
           setupFiles,
+          expect,
           sequence: { groupOrder: 2 },
           include: ["test/guest/**/*.test.ts", "test/attack/guest/**/*.test.ts"],
-          testTimeout: 120_000,
+          testTimeout: 240_000,
           hookTimeout: 240_000,
           maxWorkers: 2,
         },
@@ -78,9 +82,10 @@ export default defineConfig({
         test: {
           name: "nightly",
           setupFiles,
+          expect,
           sequence: { groupOrder: 3 },
           include: ["test/nightly/**/*.test.ts"],
-          testTimeout: 300_000,
+          testTimeout: 1_800_000,
           hookTimeout: 600_000,
           fileParallelism: false,
         },

@@ -85,15 +85,15 @@ describe("withTemporary", () => {
     const [program = "", ...args] = argv.map((one) => one.replace("WORK", work).replace("PID", pidFile));
     const child = spawn(program, args, { stdio: ["pipe", "ignore", "inherit"] });
     const exit = once(child, "exit");
-    await expect.poll(() => readFile(pidFile, "utf8").catch(() => ""), { timeout: 20_000 }).toMatch(/^\d+\n$/);
+    await expect.poll(() => readFile(pidFile, "utf8").catch(() => "")).toMatch(/^\d+\n$/);
     expect(await readdir(work)).toHaveLength(1);
     end(child);
     const ended = await exit;
-    await expect.poll(() => readdir(work), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => readdir(work)).toEqual([]);
     const pid = (await readFile(pidFile, "utf8")).trim();
     // gone, or dead where nobody reaps it
     const state = () => readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") Z");
-    await expect.poll(state, { timeout: 20_000 }).toMatch(/\) [ZX]/);
+    await expect.poll(state).toMatch(/\) [ZX]/);
     return ended;
   }
 

@@ -72,11 +72,11 @@ export class Launcher implements Maker {
     if (this.#options.spec.hooks?.startContainer === undefined) return;
     // In its own pid namespace they end with it; in the pod's they would run on.
     const ended = new AbortController();
-    void init.exit.then(() => ended.abort(init.gone("it ended before it was started")));
-    const target = { ...this.#hooked(init), pidfd: init.pidfd };
+    void init.exit.then(() => ended.abort());
+    const target = { ...this.#hooked(init), pidfd: init.pidfd, ended: ended.signal };
     try {
-      await runHooks(this.#kernel, "startContainer", target, AbortSignal.any([signal, ended.signal]));
-      ended.signal.throwIfAborted();
+      await runHooks(this.#kernel, "startContainer", target, signal);
+      if (ended.signal.aborted) throw init.gone("it ended before it was started");
     } catch (error) {
       init.kill();
       throw error;

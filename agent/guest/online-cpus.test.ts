@@ -47,9 +47,8 @@ test("one that comes late is waited for", async () => {
 
 test("who does not wait is answered, and told later what did not come", { timeout: 20_000 }, async () => {
   const warn = vi.fn();
-  const begun = performance.now();
   await online(3, false, { warn });
-  expect(performance.now() - begun).toBeLessThan(2000);
+  expect(warn).not.toHaveBeenCalled();
   plugIn(1);
   await vi.waitFor(() => expect(warn).toHaveBeenCalledOnce(), 15_000);
   expect(warn.mock.calls[0]?.[0]).toBe("online processors: 3 asked for, 1 brought online within 5 s, 2 are");
@@ -59,11 +58,9 @@ test("who does not wait is answered, and told later what did not come", { timeou
 test("who does not wait, when there are as many as asked for in all, is answered without a warning", async () => {
   plugIn(1, "1\n");
   const warn = vi.fn();
-  const begun = performance.now();
   await online(2, false, { warn });
   await sleep(300);
   expect(warn).not.toHaveBeenCalled();
-  expect(performance.now() - begun).toBeLessThan(2000);
 });
 
 test("a wait ends with its signal", async () => {

@@ -47,7 +47,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
           expect((await pod.finish(container_id, exec_id)).status).toBe(137);
         }
         all = started.length === count;
-        await expect.poll(processes, { timeout: 2000, message: `with ${free} left` }).toBe("0\n");
+        await expect.poll(processes, { message: `with ${free} left` }).toBe("0\n");
         await expect.poll(() => descriptors().length, { message: `with ${free} left` }).toBeLessThanOrEqual(before);
         expect((await pod.execute(container_id, ["true"])).status).toBe(0);
       }
@@ -85,7 +85,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
       expect((await pod.client.health.check({})).status, `with ${free} left`).toBe(1);
       giveAll();
       if (made !== "") await pod.remove(made);
-      await expect.poll(traces, { timeout: 2000, message: `with ${free} left` }).toBe(before.traces);
+      await expect.poll(traces, { message: `with ${free} left` }).toBe(before.traces);
       await expect.poll(() => descriptors().length).toBeLessThanOrEqual(before.descriptors);
     }
     expect(made).not.toBe("");

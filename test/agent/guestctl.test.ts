@@ -36,9 +36,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
 
   it("runs commands in a container of somebody else, tells what it uses, and ends it", async () => {
     const running = run("run", ["--name", "web", "--rootfs", rootfs, "sh", "-c", "echo up; sleep 1000"]);
-    await expect
-      .poll(async () => (await run("exec", ["web", "ps"])).stdout, { timeout: 10_000 })
-      .toMatch(/1 root +(sh|sleep)/);
+    await expect.poll(async () => (await run("exec", ["web", "ps"])).stdout).toMatch(/1 root +(sh|sleep)/);
     expect(await run("exec", ["web", "sh", "-c", "exit 4"])).toEqual({ stdout: "", stderr: "", code: 4 });
     expect((await run("stats", ["web"])).stdout).toMatch(/^cpu time +[\d.]+ s/);
     expect((await run("explain", ["web"])).stdout).toMatch(/\nexecve +sh -c "echo up; sleep 1000" +process\.args\n$/);
@@ -50,7 +48,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
   it("says what became of a container that somebody removed", async () => {
     const running = run("run", ["--name", "gone", "--rootfs", rootfs, "sleep", "1000"]);
     const remove = async () => (await run("rm", ["gone"])).code;
-    await expect.poll(remove, { timeout: 10_000 }).toBe(0);
+    await expect.poll(remove).toBe(0);
     expect(await running).toEqual({
       stdout: "",
       stderr: "guestctl: container gone: it was removed meanwhile\n",

@@ -36,9 +36,7 @@ describeInNamespaces("hooks and the agent's death", () => {
       await create;
       pod.client.agent.startContainer({ container_id: "c1" }).catch(() => undefined);
     }
-    await expect
-      .poll(() => machine.shell("ps -o args | grep -c '[s]leep 731' || true"), { timeout: 5000 })
-      .not.toBe("0\n");
+    await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 731' || true")).not.toBe("0\n");
     await machine.killAgent();
     await pod.client.close();
     return { machine, pod: new Pod(machine, await machine.connect()), before, rootfs, out };
@@ -54,7 +52,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     async (kind) => {
       const { machine, pod, before, rootfs, out } = await killDuring(kind);
       await using _ = machine;
-      await expect.poll(() => traces(machine), { timeout: 5000, interval: 50 }).toBe(before);
+      await expect.poll(() => traces(machine), { interval: 50 }).toBe(before);
       const stopped = (await machine.shell(`cat ${out}/stopped`)).trim().split("\n");
       for (const line of stopped) expect(JSON.parse(line)).toMatchObject({ id: "c1", status: "stopped" });
       await expect(pod.client.agent.startContainer({ container_id: "c1" })).rejects.toThrow("Invalid container id");
@@ -69,7 +67,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     const { machine, pod, before } = await killDuring("StartContainer");
     await using _ = machine;
     const sleeping = () => machine.shell("ps -o args | grep -c '^[s]leep 731' || true");
-    await expect.poll(sleeping, { timeout: 20_000 }).toBe("1\n");
+    await expect.poll(sleeping).toBe("1\n");
     expect(await machine.shell("ps -o args | grep -c '^[s]leep 732' || true")).toBe("0\n");
     await pod.remove("c1");
     expect(await traces(machine)).toBe(before);
@@ -93,7 +91,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 733' || true")).not.toBe("0\n");
     writeFileSync(`${log}.2`, "");
     await machine.killAgent();
-    await expect.poll(() => traces(machine), { timeout: 5000, interval: 50 }).toBe(before);
+    await expect.poll(() => traces(machine), { interval: 50 }).toBe(before);
     expect(await machine.shell(`cat ${log}`)).toBe("ran\nran\nend\n");
     await pod.client.close();
   });

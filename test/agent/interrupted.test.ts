@@ -28,7 +28,7 @@ describeInNamespaces("a test run that is interrupted", () => {
       const { processes, temporary } = await untilAtWork(run);
       run.kill(signal);
       const left = () => leftOf(processes, temporary);
-      await expect.poll(left, { timeout: 15_000, interval: 200 }).toEqual([]);
+      await expect.poll(left, { interval: 200 }).toEqual([]);
     },
     60_000,
   );

@@ -36,7 +36,7 @@ describeInNamespaces("a long run", () => {
     await sleep(100);
     const before = await traces();
     for (let i = 0; i < 2; i++) await work();
-    await expect.poll(traces, { timeout: 5000, interval: 100 }).toBe(before);
+    await expect.poll(traces, { interval: 100 }).toBe(before);
   };
 
   it(`of ${EXECS} execs, failed, unread and with terminals too, leaves no descriptor`, async () => {

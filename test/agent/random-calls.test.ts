@@ -104,7 +104,7 @@ describeInNamespaces("calls in any order, many at once", () => {
     expect((await pod.client.health.check({})).status).toBe(1);
     for (const container_id of CONTAINERS)
       await pod.client.agent.removeContainer({ container_id }).catch(() => undefined);
-    await expect.poll(traces, { timeout: 5000 }).toBe(before);
+    await expect.poll(traces).toBe(before);
     await second.close();
     await pod.client.close();
   }, 120_000);

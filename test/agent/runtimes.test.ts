@@ -47,7 +47,7 @@ for (const runtime of ["crun", "runc"]) {
           for (const each of left) await pod.remove(each).catch(() => "was cleared away meanwhile");
           await pod.client.close();
         }
-        await expect.poll(() => machine.shell(traces), { timeout: 10_000, interval: 200 }).toBe(before);
+        await expect.poll(() => machine.shell(traces), { interval: 200 }).toBe(before);
       });
 
       it("stands beside the built-in launcher; a runtime that is not known is refused by name", async () => {

@@ -134,7 +134,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
       await pod.client.close();
       await machine.killAgent();
       pod = await Pod.open(machine);
-      await expect.poll(frozen, { timeout: 20_000 }).toBe("frozen 0\n");
+      await expect.poll(frozen).toBe("frozen 0\n");
     });
     await expect(making).rejects.toThrow();
     expect(await inside("tracer", "echo lives")).toBe("lives\n");

@@ -47,7 +47,10 @@ describeInNamespaces("an exec that could be traced", () => {
         ExecCPUAffinity: { Final: "0" },
       },
     ],
-    ["a scheduler that a fork ends", { Scheduler: { Policy: "SCHED_BATCH", Flags: ["SCHED_FLAG_RESET_ON_FORK"] } }],
+    [
+      "a scheduler that a fork ends",
+      { Scheduler: { Policy: "SCHED_BATCH", Nice: 19, Flags: ["SCHED_FLAG_RESET_ON_FORK"] } },
+    ],
   ])("with %s is what it is elsewhere", async (_what, process) => {
     const seen = async (id: string) => {
       const exec_id = await pod.exec(id, ["sh", "-c", SEEN], { Capabilities, ...process });

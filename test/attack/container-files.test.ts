@@ -90,7 +90,7 @@ describeInNamespaces("files of a container that the agent reads", () => {
       // They are outside of the container's cgroup here, in which they would have ended with it.
       await machine.shell("kill -9 $(pidof hung-mount)");
       const home = async () => (await pod.execute(other, NO_HOME)).stdout.toString();
-      await expect.poll(home, { timeout: 5000 }).toBe("/root\n");
+      await expect.poll(home).toBe("/root\n");
       await pod.remove(other);
     },
   );

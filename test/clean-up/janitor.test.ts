@@ -47,7 +47,7 @@ describeInNamespaces("the janitor of a test run", () => {
         /^SigIgn:\s+[0-9a-f]*[4-7c-f][0-9a-f]{2}[37bf]$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
       return childrenOf(run).find(isWaiting);
     };
-    await expect.poll(find, { timeout: 5000 }).toBeDefined();
+    await expect.poll(find).toBeDefined();
     return Number(find());
   }
 
@@ -78,7 +78,7 @@ describeInNamespaces("the janitor of a test run", () => {
     const late = join(work, `agent-${DEAD}-abcdef`);
     mkdirSync(join(late, "rootfs"), { recursive: true });
     mkdirSync(temporary);
-    await expect.poll(() => existsSync(late) || existsSync(temporary), { timeout: 5000 }).toBe(false);
+    await expect.poll(() => existsSync(late) || existsSync(temporary)).toBe(false);
     expect(existsSync(mine)).toBe(true);
   });
 

@@ -75,10 +75,10 @@ describe("the guest's other ports, and options", () => {
     socket.resume();
     socket.write("sleep 4321 &\n(trap '' HUP; exec sleep 4322) &\n(trap '' HUP; exec sleep 4323)\n");
     const running = () => machine.shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -o 'sleep 432[0-9]' | sort");
-    await expect.poll(running, { timeout: 10_000 }).toBe("sleep 4321\nsleep 4322\nsleep 4323\n");
+    await expect.poll(running).toBe("sleep 4321\nsleep 4322\nsleep 4323\n");
     socket.destroy();
-    await expect.poll(running, { timeout: 10_000 }).toBe("");
-    await expect.poll(() => machine.shell("pidof sh | wc -w"), { timeout: 10_000 }).toBe("1\n");
+    await expect.poll(running).toBe("");
+    await expect.poll(() => machine.shell("pidof sh | wc -w")).toBe("1\n");
   });
 
   it("spans of calls come to the host's port", async () => {
@@ -140,7 +140,7 @@ describe("the guest's other ports, and options", () => {
             /^file (\d+)$/m,
           )?.[1],
         );
-      await expect.poll(cached, { timeout: 20_000 }).toBeGreaterThan(20 * MIB);
+      await expect.poll(cached).toBeGreaterThan(20 * MIB);
       const always = {
         period_psi_percent_limit: 200,
         eviction_psi_percent_limit: 200,
@@ -150,7 +150,7 @@ describe("the guest's other ports, and options", () => {
       expect(await lruGen()).not.toBe("0x0000\n");
       await machine.killAgent();
       expect(await cached()).toBeGreaterThan(20 * MIB);
-      await expect.poll(cached, { timeout: 30_000 }).toBeLessThan(4 * MIB);
+      await expect.poll(cached).toBeLessThan(4 * MIB);
       await client.agent.memAgentMemcgSet({ disabled: true });
       // Its debugfs is nobody else's.
       expect(await machine.shell("cat /proc/mounts")).not.toContain("debugfs");
@@ -161,7 +161,7 @@ describe("the guest's other ports, and options", () => {
       const before = await vmstat("compact_migrate_scanned");
       const always = { period_psi_percent_limit: 200, compact_psi_percent_limit: 200, compact_force_times: 0 };
       await client.agent.memAgentCompactSet({ disabled: false, period_secs: 1, ...always });
-      await expect.poll(() => vmstat("compact_migrate_scanned"), { timeout: 20_000 }).toBeGreaterThan(before);
+      await expect.poll(() => vmstat("compact_migrate_scanned")).toBeGreaterThan(before);
       await client.agent.memAgentCompactSet({ disabled: true });
       expect(machine.console()).not.toMatch(/memory agent|mem-agent/);
     });
@@ -183,7 +183,7 @@ describe("the guest's other ports, and options", () => {
       const mounts = await machine.shell("cut -d' ' -f2 /proc/mounts");
       return ["gone", "stays"].filter((name) => mounts.includes(place(name)));
     };
-    await expect.poll(left, { timeout: 10_000 }).toEqual(["stays"]);
+    await expect.poll(left).toEqual(["stays"]);
     expect(await left()).toEqual(["stays"]);
     await machine.shell(`umount ${place("stays")}`);
   });

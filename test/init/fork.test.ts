@@ -116,7 +116,7 @@ describeInit("a launch with a fork", (binary) => {
         await launched[Symbol.asyncDispose]();
       } else expect(launched.message).toBe("given up");
     }
-    await expect.poll(() => init.running.children(), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => init.running.children()).toHaveLength(1);
     expect(refusals).toEqual([]);
   });
 

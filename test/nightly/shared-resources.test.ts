@@ -39,6 +39,7 @@ describe("a container of 64 MiB that takes all it gets of one resource", () => {
   let pod: Pod;
   let rootfs: string;
   let running: string;
+  const slowest: [attack: string, ms: number][] = [];
   beforeAll(async () => {
     machine = await startGuestMachine(512);
     pod = await Pod.open(machine);
@@ -48,6 +49,9 @@ describe("a container of 64 MiB that takes all it gets of one resource", () => {
     await machine.shell("mkdir -m 1777 /run/vol");
   });
   afterAll(async () => {
+    console.log(
+      `Slowest answer to Check, ms:\n${slowest.map(([attack, ms]) => `${attack} ${ms.toFixed(0)}`).join("\n")}`,
+    );
     await pod?.client.close();
     await machine?.[Symbol.asyncDispose]();
   });
@@ -56,7 +60,8 @@ describe("a container of 64 MiB that takes all it gets of one resource", () => {
     const greedy = await startGreedy(pod, rootfs, attack);
     if (attack.most !== undefined) expect(greedy).toMatchObject({ error: "-" });
     expect(greedy.taken).toBeLessThanOrEqual(attack.bound ?? Number.MAX_SAFE_INTEGER);
-    await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    const ms = await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    slowest.push([attack.resource, ms]);
     await greedy.remove();
     await machine.shell("rm -rf /run/vol/*");
   });

@@ -56,9 +56,12 @@ export function scenariosOver(protocol: Protocol, machine: () => Machine, option
   });
 }
 
-/** Those in which calls differ, not only what is launched. */
-export function callScenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
-  inOnePod(protocol, machine, (pod) => callScenarios(pod, protocol, machine, options));
+/** What containers and their processes do: enough to see that a protocol works there. */
+export function containerScenariosOver(protocol: Protocol, machine: () => Machine): void {
+  inOnePod(protocol, machine, (pod) => {
+    describe("containers", () => containerScenarios(pod));
+    describe("ends of processes", () => processEndScenarios(pod));
+  });
 }
 
 function inOnePod(protocol: Protocol, machine: () => Machine, scenarios: (pod: () => Pod) => void): void {

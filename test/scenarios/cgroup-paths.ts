@@ -63,7 +63,7 @@ export function cgroupScenarios(pod: () => Pod): void {
     const id = await pod().start(["sh", "-c", line.join("\n")], parts);
     expect((await pod().client.agent.waitProcess({ container_id: id, exec_id: "" })).status).toBe(3);
     const outlived = () => shell("ps -o args | grep -c '[s]leep 781[1-4]' || true");
-    await expect.poll(outlived, { timeout: 10_000 }).toBe("4\n");
+    await expect.poll(outlived).toBe("4\n");
     expect(await shell(`grep -c . ${ROOT}/${name}/inner/below/deeper/cgroup.procs`)).toBe("1\n");
     await pod().remove(id);
     expect(await outlived()).toBe("0\n");

@@ -81,7 +81,9 @@ export function copyFileScenarios(pod: () => Pod): void {
     await copy(`${tree}/dir`, "", { file_mode: S_IFDIR | 0o700 });
     await shell(`mkdir ${root}/${tree}/small && mount -t tmpfs -o size=64k tmpfs ${root}/${tree}/small`);
     const everything = () =>
-      shell(`cd ${root}; find . -maxdepth 1 | sort; find ${tree} /etc -xdev | sort; ls -la ${tree} ${tree}/small`);
+      shell(
+        `cd ${root}; find . -maxdepth 1 | sort; find ${tree} /etc -xdev -exec stat -c '%A %u %g %s %N' {} + | sort`,
+      );
     const before = await everything();
     const refused: [attempt: () => Promise<unknown>, kind: string, line: RegExp][] = [
       [() => copy(`${tree}/../../../../../etc/x`, "x"), "invalid-argument", /has "\.\." in it$/],

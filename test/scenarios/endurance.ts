@@ -156,7 +156,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await sleep(200);
     const before = await count();
     for (let i = 0; i < 5; i++) await round();
-    await expect.poll(count, { timeout: 10_000, interval: 200 }).toBe(before);
+    await expect.poll(count, { interval: 200 }).toBe(before);
   });
 
   it("a failed CreateContainer leaves nothing, and its id is free again", async () => {

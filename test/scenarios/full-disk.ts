@@ -44,7 +44,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
         // what runs is served: an exec needs no file
         expect((await pod().execute(running, ["echo", "served"])).stdout.toString()).toBe("served\n");
       });
-      await expect.poll(() => shell(TRACES), { timeout: 10_000 }).toBe(before);
+      await expect.poll(() => shell(TRACES)).toBe(before);
       expect((await pod().run(["echo", "again"])).stdout.toString()).toBe("again\n");
       await pod().remove(running);
     },
@@ -67,7 +67,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
     const before = await shell(TRACES);
     const id = await pod().start(["sleep", "1000"]);
     await withFullState("bytes", () => pod().remove(id));
-    await expect.poll(() => shell(TRACES), { timeout: 10_000 }).toBe(before);
+    await expect.poll(() => shell(TRACES)).toBe(before);
   });
 
   it("a root file system without room for a mount's target is named, and nothing is left", async () => {
@@ -80,6 +80,6 @@ export function fullDiskScenarios(pod: () => Pod): void {
     } finally {
       await shell(`umount ${root}; rmdir ${root}`);
     }
-    await expect.poll(() => shell(TRACES), { timeout: 10_000 }).toBe(before);
+    await expect.poll(() => shell(TRACES)).toBe(before);
   });
 }

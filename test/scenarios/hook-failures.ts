@@ -130,14 +130,14 @@ export function hookFailureScenarios(pod: () => Pod): void {
     const OCI = ociSpec(rootfs, ["true"], { Hooks: { CreateRuntime: [{ Path: slow }] } });
     const creating = agent.createContainer({ container_id: unique(), OCI }, { timeoutMs: 500 });
     await expect(creating).rejects.toMatchObject({ kind: "deadline-exceeded" });
-    await expect.poll(traces, { timeout: 10_000, interval: 100 }).toBe(before);
+    await expect.poll(traces, { interval: 100 }).toBe(before);
     const id = unique();
     await create(id, { StartContainer: [{ Path: "/bin/sh", Args: ["sh", "-c", "sleep 705; true"] }] }, ["true"], {
       Root: { Path: rootfs },
     });
     const starting = agent.startContainer({ container_id: id });
     starting.catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await expect.poll(() => pod().machine.shell("ps -o args | grep -c '[s]leep 705' || true")).not.toBe("0\n");
     await pod().remove(id);
     await expect(starting).rejects.toThrow("is being removed");
     expect(await traces()).toBe(before);
@@ -151,11 +151,9 @@ export function hookFailureScenarios(pod: () => Pod): void {
     const starting = pod().client.agent.startContainer({ container_id: id });
     starting.catch(() => undefined);
     const running = () => pod().machine.shell("ps -o args | grep -c '[s]leep 706' || true");
-    await expect.poll(running, { timeout: 10_000 }).not.toBe("0\n");
-    const start = performance.now();
+    await expect.poll(running).not.toBe("0\n");
     await pod().client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
-    await expect(starting).rejects.toThrow(/killed by signal 9|it ended before it was started/);
-    expect(performance.now() - start).toBeLessThan(3000);
+    await expect(starting).rejects.toThrow(/^hook startContainer\[0\] \S+: killed/);
     await pod().remove(id);
     expect(await running()).toBe("0\n");
   });

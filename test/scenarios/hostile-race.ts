@@ -138,12 +138,12 @@ async function startSwapper(machine: Machine, rootfs: Place, outside: Place, sty
   writeFileSync(join(tools.host, "start"), line);
   await machine.shell(`sh ${tools.guest}/start`);
   const running = () => machine.shell(`pidof ${name} | wc -w; cat ${log}`);
-  await expect.poll(running, { timeout: 20_000 }).toBe("1\n");
+  await expect.poll(running).toBe("1\n");
   return {
     async stop() {
       expect(await running(), "it has swapped to the end").toBe("1\n");
       await machine.shell(`kill -9 $(pidof ${name})`);
-      await expect.poll(running, { timeout: 20_000 }).toBe("0\n");
+      await expect.poll(running).toBe("0\n");
     },
   };
 }

@@ -66,11 +66,9 @@ export function limitScenarios(pod: () => Pod): void {
     const refused = async () => Number((await pod().machine.shell(`cat ${cgroup}/pids.events`)).split(" ")[1]);
     let before = 0;
     for (let round = 0; round < 2; round++) {
-      await expect.poll(refused, { timeout: 10_000 }).toBeGreaterThan(before + 10);
+      await expect.poll(refused).toBeGreaterThan(before + 10);
       before = await refused();
-      const start = performance.now();
       expect((await pod().client.health.check({})).status).toBe(1);
-      expect(performance.now() - start).toBeLessThan(3000);
     }
     await pod().remove(id);
     expect(await pod().machine.shell(`ls -d ${cgroup} 2>/dev/null || echo gone`)).toBe("gone\n");

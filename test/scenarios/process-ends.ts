@@ -68,13 +68,11 @@ export function processEndScenarios(pod: () => Pod): void {
     ["holds a terminal open", true, "trap '' HUP; sleep 771 & echo out; exit 3"],
     ["writes without end", false, "yes out & exit 3"],
     ["writes to a terminal without end", true, "trap '' HUP; yes out & exit 3"],
-  ])("a grandchild that %s delays the end by the grace only", async (_what, Terminal, line) => {
+  ])("a grandchild that %s does not hold up the end", async (_what, Terminal, line) => {
     const container_id = await sleeper();
     const exec_id = await pod().exec(container_id, ["sh", "-c", line], { Terminal });
-    const start = performance.now();
     const stdout = await pod().drain("readStdout", container_id, exec_id);
     expect((await agent().waitProcess({ container_id, exec_id })).status).toBe(3);
-    expect(performance.now() - start).toBeLessThan(pod().machine.real ? 6000 : 3000);
     const end = Terminal ? "\r\n" : "\n";
     const lines = stdout.toString().split(end);
     expect(lines.length).toBeGreaterThan(1);
@@ -134,31 +132,26 @@ export function processEndScenarios(pod: () => Pod): void {
   });
 
   it("kill, wait and Check are answered while a start, a write and reads of the same container are held up", async () => {
-    const limit = pod().machine.real ? 2000 : 1000;
     const { Path, Args } = { Path: "/bin/busybox", Args: ["sleep", "1000"] };
     const container_id = await pod().create(["sleep", "1000"], { Hooks: { StartContainer: [{ Path, Args }] } });
     const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
     const ids = { container_id, exec_id };
     // All that the pipe takes; a long request that waits for it might come after the short ones below.
     await agent().writeStdin({ ...ids, data: Buffer.alloc(1 << 16) });
+    let ended = 0;
     const held = [
       agent().startContainer({ container_id }),
       agent().writeStdin({ ...ids, data: Buffer.alloc(10) }),
       agent().readStdout({ ...ids, len: 10 }),
-    ].map((call) => call.catch((error: Error) => error.message));
-    const timed = async <T>(call: Promise<T>): Promise<T> => {
-      const start = performance.now();
-      const answer = await call;
-      expect(performance.now() - start).toBeLessThan(limit);
-      return answer;
-    };
-    expect((await timed(pod().client.health.check({}))).status).toBe(1);
-    await timed(agent().statsContainer({ container_id }));
-    expect((await timed(pod().execute(container_id, ["echo", "between"]))).stdout.toString()).toBe("between\n");
-    await timed(agent().signalProcess({ ...ids, signal: KILL }));
-    expect((await timed(agent().waitProcess(ids))).status).toBe(137);
-    await timed(agent().signalProcess({ container_id, exec_id: "", signal: KILL }));
-    expect((await timed(agent().waitProcess({ container_id, exec_id: "" }))).status).toBe(137);
+    ].map((call) => call.catch((error: Error) => error.message).finally(() => ended++));
+    expect((await pod().client.health.check({})).status).toBe(1);
+    await agent().statsContainer({ container_id });
+    expect((await pod().execute(container_id, ["echo", "between"])).stdout.toString()).toBe("between\n");
+    expect(ended).toBe(0);
+    await agent().signalProcess({ ...ids, signal: KILL });
+    expect((await agent().waitProcess(ids)).status).toBe(137);
+    await agent().signalProcess({ container_id, exec_id: "", signal: KILL });
+    expect((await agent().waitProcess({ container_id, exec_id: "" })).status).toBe(137);
     const [start, write] = await Promise.all(held);
     expect(start).toMatch(/^hook startContainer\[0\]/);
     expect(write).toMatch(/^write to stdin: (it is closed|EPIPE \(nobody reads it any more\))$/);

@@ -89,7 +89,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     const id = await pod().start(["sleep", "1000"], withResources({ Memory: { Limit: 24 * MIB } }));
     await pod().execute(id, ["sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=40 2>/dev/null"]);
     expect((await stats(id)).memory_stats?.usage?.failcnt).toBeGreaterThan(0);
-    await pod().client.agent.getOOMEvent({}, { timeoutMs: 10_000 });
+    await pod().client.agent.getOOMEvent({}, { timeoutMs: 60_000 });
     await pod().remove(id);
   });
 

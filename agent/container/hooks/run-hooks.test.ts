@@ -75,6 +75,16 @@ describe("hooks of a create", () => {
     expect(kernel.signals).toEqual([[-5000, 9]]);
   });
 
+  test("whose container ends are killed, and say why", async () => {
+    const kernel = kernelWith(() => undefined);
+    const container = new AbortController();
+    const hooked = { ...target({ startContainer: [hook("/a")] }), pidfd: 9, ended: container.signal };
+    const running = runHooks(kernel, "startContainer", hooked);
+    setTimeout(() => container.abort(), 20);
+    await expect(running).rejects.toThrow("hook startContainer[0] /a: killed, because its container has ended");
+    expect(kernel.signals).toEqual([[-5000, 9]]);
+  });
+
   test("whose caller gives up are killed, and the caller's reason is what is thrown", async () => {
     const kernel = kernelWith(() => undefined);
     const caller = new AbortController();

@@ -29,6 +29,8 @@ export const hookFailures = channel("guestd:hook:failed");
 export interface HookTarget extends HookedContainer {
   readonly cgroup: string;
   readonly pidfd?: Fd;
+  /** Aborts when the container ends, and its hooks with it. */
+  readonly ended?: AbortSignal;
 }
 
 /** prestart, createRuntime, createContainer: one after the other. Rejects with the line of the first that fails. */
@@ -74,7 +76,8 @@ async function runHook(
 ): Promise<void> {
   const { timeout: seconds } = hook;
   const limit = AbortSignal.timeout(Math.min(seconds * 1000, MAX_TIMER_MS));
-  const givenUp = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  const { ended } = target;
+  const givenUp = AbortSignal.any([limit, signal, ended].filter((it) => it !== undefined));
   const plan = compileHook(kind, index, hook, target, () => execContext(kernel.files, target.spec));
   const run: HookRun = { kernel, plan, target, state: hookState(kernel.files, kind, target) };
   const said = { line: "" };
@@ -83,7 +86,8 @@ async function runHook(
     why = failure(await execute(run, said, givenUp));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    why = error === limit.reason ? `not ended within ${seconds} s, killed` : startFailure(error as Error);
+    if (ended?.aborted) why = "killed, because its container has ended";
+    else why = error === limit.reason ? `not ended within ${seconds} s, killed` : startFailure(error as Error);
   }
   if (why === undefined) return;
   const line = said.line === "" ? "" : `: ${said.line}`;

@@ -43,7 +43,7 @@ test("keeps spans until there is a collector, and says once that there is none",
     firstRetryMs: 5,
   });
   exporter.add(span("early"));
-  await expect.poll(() => exporter.counts.sent, { timeout: 5000 }).toBe(1);
+  await expect.poll(() => exporter.counts.sent).toBe(1);
   expect(text()).toBe("early\n");
   expect(lines).toEqual(["no trace collector: refused", "spans go to the trace collector"]);
   await exporter.close();
@@ -75,7 +75,7 @@ test("a collector that keeps up gets all of a burst", async () => {
   const { socket, text } = collector();
   const exporter = new SpanExporter({ connect: async () => socket, encode });
   exporter.add(span("x"));
-  await expect.poll(() => exporter.counts.sent, { timeout: 5000 }).toBe(1);
+  await expect.poll(() => exporter.counts.sent).toBe(1);
   for (let turn = 0; turn < 50; turn++) {
     for (let count = 0; count < 100; count++) exporter.add(span("x"));
     await sleep(2);
@@ -102,10 +102,10 @@ test("finds a collector again that was gone", async () => {
     firstRetryMs: 5,
   });
   exporter.add(span("one"));
-  await expect.poll(() => exporter.counts.sent, { timeout: 5000 }).toBe(1);
+  await expect.poll(() => exporter.counts.sent).toBe(1);
   first.socket.destroy();
   await sleep(5);
   exporter.add(span("two"));
-  await expect.poll(second.text, { timeout: 5000 }).toBe("two\n");
+  await expect.poll(second.text).toBe("two\n");
   await exporter.close();
 });

@@ -8,9 +8,10 @@
 
 /*
  * By pid: a process that init has forked can flood init with children of its own (CLONE_PARENT). Pids are given out one after
- * the other, so a note is good until as many more processes have been made.
+ * the other, so a note is good until as many more processes have been made: for seconds, however slow the agent is just then.
+ * Memory is there only for notes that were made.
  */
-enum { NOTED = 4096 };
+enum { NOTED = 32768 };
 
 static struct {
   pid_t pid; /* 0: none */

@@ -51,10 +51,14 @@ function container(): Step {
   };
 }
 
-/** `body` begins an exec of this id in the container that stands there, and drives it to its end. */
+/**
+ * `body` begins an exec of this id in the container that stands there, and drives it to its end; `undoMore` takes back what
+ * a kill of the exec does not.
+ */
 function exec(
   name: string,
   body: (pod: Pod, standing: string, exec_id: string, faulty: FaultyMachine) => Promise<void>,
+  undoMore: (faulty: FaultyMachine) => Promise<void> = async () => undefined,
 ): Step {
   let exec_id = "";
   return {
@@ -63,16 +67,52 @@ function exec(
       exec_id = `hit${++count}`;
       await withPod(faulty, (pod) => body(pod, faulty.standing, exec_id, faulty));
     },
-    async undo({ pod, standing }) {
+    async undo(faulty) {
+      const { pod, standing } = faulty;
       const { agent } = pod.client;
       const exec = { container_id: standing, exec_id };
       await agent.signalProcess({ ...exec, signal: 9 }).catch(() => undefined);
-      // An exec is kept until its output was read and its end was told.
-      await Promise.all([pod.drain("readStdout", standing, exec_id), pod.drain("readStderr", standing, exec_id)])
-        .then(() => agent.waitProcess(exec, { timeoutMs: 3000 }))
-        .catch(refusesTimeout);
+      // An exec is kept until its output was read, unless that is passed, and its end was told.
+      const outputs = [pod.drain("readStdout", standing, exec_id), pod.drain("readStderr", standing, exec_id)];
+      await Promise.all(outputs).catch(refusesTimeout);
+      await agent.waitProcess(exec, { timeoutMs: 3000 }).catch(refusesTimeout);
+      await undoMore(faulty);
     },
   };
+}
+
+function execWithPassedStdio(): Step {
+  let unclaimed: { stdin_port: number; stdout_port: number; stderr_port: number } | undefined;
+  const body = async (pod: Pod, container_id: string, exec_id: string, { machine }: FaultyMachine) => {
+    const { address } = machine;
+    const [stdin, stdout, stderr] = [
+      await passedStream(address),
+      await passedStream(address),
+      await passedStream(address),
+    ];
+    try {
+      unclaimed = { stdin_port: stdin.port, stdout_port: stdout.port, stderr_port: stderr.port };
+      const Args = ["sh", "-c", "cat; exit 7"];
+      await pod.client.agent.execProcess({ container_id, exec_id, process: { ...process, Args }, ...unclaimed });
+      unclaimed = undefined;
+      stdin.socket.end("in");
+      const { status } = await pod.client.agent.waitProcess({ container_id, exec_id });
+      expectSame(status, 7);
+      const text = await stdout.text;
+      // Of a stream that was hit the host sees the end, as of one that it never opened.
+      if (text !== "in") throw new RpcError("unavailable", "the stream was closed");
+    } finally {
+      for (const { socket } of [stdin, stdout, stderr]) socket.destroy();
+    }
+  };
+  // Streams wait half a minute for their call: this one takes them, and ends.
+  return exec("an exec with passed stdio", body, async ({ pod, standing: container_id }) => {
+    if (unclaimed === undefined) return;
+    const ids = { container_id, exec_id: `claims${++count}` };
+    await pod.client.agent.execProcess({ ...ids, process: { ...process, Args: ["true"] }, ...unclaimed });
+    await pod.client.agent.waitProcess(ids);
+    unclaimed = undefined;
+  });
 }
 
 /** A stream that a host passes for stdio, with all that comes from it. */
@@ -116,26 +156,7 @@ export const steps: readonly Step[] = [
     expectSame(ended, true);
     if (seen !== "go 11 22 ") throw new RpcError("unavailable", "the terminal was closed");
   }),
-  exec("an exec with passed stdio", async (pod, container_id, exec_id, { machine }) => {
-    const [stdin, stdout, stderr] = [
-      await passedStream(machine.address),
-      await passedStream(machine.address),
-      await passedStream(machine.address),
-    ];
-    try {
-      const ports = { stdin_port: stdin.port, stdout_port: stdout.port, stderr_port: stderr.port };
-      const Args = ["sh", "-c", "cat; exit 7"];
-      await pod.client.agent.execProcess({ container_id, exec_id, process: { ...process, Args }, ...ports });
-      stdin.socket.end("in");
-      const { status } = await pod.client.agent.waitProcess({ container_id, exec_id });
-      expectSame(status, 7);
-      const text = await stdout.text;
-      // Of a stream that was hit the host sees the end, as of one that it never opened.
-      if (text !== "in") throw new RpcError("unavailable", "the stream was closed");
-    } finally {
-      for (const { socket } of [stdin, stdout, stderr]) socket.destroy();
-    }
-  }),
+  execWithPassedStdio(),
   container(),
   {
     name: "statistics, metrics and an update",

@@ -38,7 +38,7 @@ export async function restartWithFaults(
     expect((await fresh.agent.statsContainer({ container_id: standing })).cgroup_stats, where).toBeDefined();
     await fresh.close();
     const now = async () => left(await faulty.traces());
-    await expect.poll(now, { message: where, timeout: 5000 }).toSatisfy((traces) => isNoMore(traces, before));
+    await expect.poll(now, { message: where }).toSatisfy((traces) => isNoMore(traces, before));
     expect(machine.console(), where).not.toMatch(/unhandled rejection|uncaught/);
   }
 }
