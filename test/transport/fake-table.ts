@@ -80,7 +80,7 @@ export class FakeTable implements ServiceTable {
 
   /** What asks only. */
   mayRepeat(service: string, method: string): boolean {
-    return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill", "Large", "Fatal"].includes(method);
+    return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill", "Large", "NotFound", "Fatal"].includes(method);
   }
 
   mayGoOn(service: string, method: string): boolean {
