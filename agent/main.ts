@@ -26,7 +26,7 @@ import { openMemAgent } from "./main/open-mem-agent.ts";
 import { openPolicy } from "./main/open-policy.ts";
 import { readOptions } from "./main/options.ts";
 import { protectGuest } from "./main/protect-guest.ts";
-import { cgroupRoot, forgetLastLife, isService, removeStaleSocket } from "./main/service-mode.ts";
+import { cgroupRoot, claimSockets, forgetLastLife, isService } from "./main/service-mode.ts";
 import { VERSION } from "./main/version.ts";
 import { logCgroups } from "./main/watch-cgroups.ts";
 import { watchDevices } from "./main/watch-devices.ts";
@@ -53,20 +53,23 @@ async function main(): Promise<void> {
   const sys = openSys();
   const init = await openInit(sys, env["GUESTD_INIT_FD"]);
   const stateDirectory = env["GUESTD_STATE_DIR"] ?? "/run/guestd";
-  realFiles.makeDirectory(stateDirectory, 0o700);
   const { generation } = init.greeting;
   const service = isService();
-  const isServiceStart = service && generation === 1;
-  if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
-  const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
-  const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
-  const kernel = { sys, init, files, outputs: journal.outputs };
   const { options, problems } = readOptions({
     commandLine: realFiles.readText("/proc/cmdline"),
     env,
     configFile: env["GUESTD_CONFIG_FILE"],
     readText: realFiles.readText,
   });
+  const addresses = [options.serverAddress];
+  if (options.passfdPort > 0) addresses.push(streamAddress(options.serverAddress, options.passfdPort));
+  if (service) await claimSockets(init, addresses).catch((error: unknown) => giveUp(error, init));
+  realFiles.makeDirectory(stateDirectory, 0o700);
+  const isServiceStart = service && generation === 1;
+  if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
+  const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
+  const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
+  const kernel = { sys, init, files, outputs: journal.outputs };
   const heartbeat = startHeartbeat(init, options.watchdogMs);
   const sink = new LogSink();
   const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
@@ -150,15 +153,12 @@ async function main(): Promise<void> {
   );
 
   server.resume(init.greeting.deposits, sandbox.undone);
-  if (isServiceStart) removeStaleSocket(options.serverAddress);
   const listener = listen(init, options.serverAddress, (fd, cid) => void server.accept(fd, cid));
   const listenForHost = (port: number, serve: (socket: Duplex) => void) => {
     listen(init, `vsock://-1:${port}`, (fd, cid) => (cid === HOST_CID ? serve(adoptStream(fd)) : sys.close(fd)));
   };
   if (streams !== undefined) {
-    const address = streamAddress(options.serverAddress, options.passfdPort);
-    if (isServiceStart) removeStaleSocket(address);
-    listenForStreams(sys, init, address, (port, fd) => {
+    listenForStreams(sys, init, streamAddress(options.serverAddress, options.passfdPort), (port, fd) => {
       log.debug({ port }, "stream for stdio came in");
       streams.add(port, fd);
     });
@@ -211,11 +211,13 @@ function nowMicros(): number {
   return Math.round(Number(process.hrtime.bigint()) / 1000);
 }
 
-if (process.env["GUESTD_VERSION_ONLY"] === undefined) main().catch(giveUp);
+if (process.env["GUESTD_VERSION_ONLY"] === undefined) main().catch((error: unknown) => giveUp(error));
 else writeConsole(`guestd ${VERSION}\n`);
 
-function giveUp(error: unknown): void {
+/** Ends the agent, and the service with it if its init is given: the next try would fail alike. */
+function giveUp(error: unknown, init?: Init): never {
   const line = error instanceof Error ? error.message : String(error);
   writeConsole(`guestd: the agent can't start: ${line}\n`);
+  init?.power("reboot");
   process.exit(1); // what it watches by now would keep it here
 }

@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { makeOwnedFolder } from "../image/owned-folder.ts";
 import { FolderError, safePlace } from "../image/safe-place.ts";
 
 /**
@@ -18,10 +19,9 @@ export function makePrivateFolder(path: string): string {
   return checkFolder(real);
 }
 
-/** Makes a new one below `parent`, of an unforeseeable name. Throws FolderError. */
+/** Makes a new one below `parent`, of an unforeseeable name (`makeOwnedFolder`). Throws FolderError. */
 export function makeTemporaryFolder(prefix: string, parent = tmpdir()): string {
-  const place = safePlace(join(parent, prefix));
-  return mkdtempSync(place);
+  return makeOwnedFolder(safePlace(join(parent, prefix)));
 }
 
 /**

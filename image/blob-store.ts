@@ -1,9 +1,10 @@
-import { createReadStream, createWriteStream, mkdtempSync } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { compressionOf, decompress } from "./decompress.ts";
 import { ImageError, reason } from "./image-error.ts";
+import { makeOwnedFolder } from "./owned-folder.ts";
 import { onProcessEnd } from "./process-end.ts";
 import { removeTree, removeTreeSync } from "./remove-tree.ts";
 import { temporaryPlace } from "./safe-place.ts";
@@ -54,7 +55,7 @@ async function tarStore(path: string): Promise<BlobStore> {
 
 /** A file in the middle of a compressed tar can't be reached: it is decompressed to a temporary file first. */
 async function compressedStore(source: AsyncIterable<Uint8Array>): Promise<BlobStore> {
-  const directory = mkdtempSync(join(temporaryPlace(), "guestd-image-"));
+  const directory = makeOwnedFolder(join(temporaryPlace(), "guestd-image-"));
   const forget = onProcessEnd(() => removeTreeSync(directory));
   const remove = () => removeTree(directory).finally(forget);
   try {
@@ -67,9 +68,13 @@ async function compressedStore(source: AsyncIterable<Uint8Array>): Promise<BlobS
   }
 }
 
+/** In the tar of an image, which has some for each layer: each costs a place in memory. */
+const MOST_FILES = 20_000;
+
 async function indexedStore(path: string, close: () => Promise<void>): Promise<BlobStore> {
   const places = new Map<string, Place>();
   for await (const { header } of tarEntries(createReadStream(path))) {
+    if (places.size >= MOST_FILES) throw new ImageError(`more than ${MOST_FILES} files are in it`);
     const name = posix.normalize(header.name);
     if (header.type === "file") places.set(name, { start: header.byteOffset, size: header.size ?? 0 });
     if (header.type === "symlink") places.set(name, { link: posix.join(posix.dirname(name), header.linkname ?? "") });

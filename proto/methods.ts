@@ -232,6 +232,11 @@ export const guest = {
     codec("guestd.v1.RunningRequest", guestd.v1.RunningRequest),
     codec("guestd.v1.RunningResponse", guestd.v1.RunningResponse),
   ),
+  Kill: method(
+    "/guestd.v1.Guest/Kill",
+    codec("guestd.v1.KillRequest", guestd.v1.KillRequest),
+    codec("guestd.v1.KillResponse", guestd.v1.KillResponse),
+  ),
 } as const;
 
 /** All services by their full name, methods by their proto name. */

@@ -13,7 +13,7 @@ import { showTasks } from "./show-tasks.ts";
 import { FORMATS, type Format } from "./steps/context.ts";
 import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
 
-const USAGE = `node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--no-dax-header] [--debug] [--kernel RELEASE]
+const USAGE = `npx node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--no-dax-header] [--debug] [--kernel RELEASE]
                              [--entry FILE] [--with-runtime NAME]... [--with-policy] [--with-verity] [--signed-modules]
 
 Builds what a guest boots from, and DIR/agent on the way: rootfs-builder/recipes/default.yaml with these changes, and without

@@ -20,8 +20,11 @@ export interface Files {
   readAtMost(path: string, limit: number): Promise<string | undefined>;
   /** One write(2) to an existing file, as cgroup and sysctl files want it. */
   writeText(path: string, text: string): void;
-  /** Replaces the file whole: a temporary name beside it, then rename. A SystemError names the file; nothing is left then. */
-  replace(path: string, text: string): void;
+  /**
+   * Replaces the file whole: a temporary name beside it, then rename. A SystemError names the file; nothing is left then. The
+   * agent's user alone may read it, unless `mode` says more.
+   */
+  replace(path: string, text: string, mode?: number): void;
   exists(path: string): boolean;
   /** /proc/self/mounts; the agent's is as old as this turn of the event loop (watched-mounts.ts). */
   mounts(): string;
@@ -57,10 +60,10 @@ export const realFiles: Files = {
     }
   },
   writeText: (path, text) => writeFileSync(path, text, { flag: "r+" }),
-  replace(path, text) {
+  replace(path, text, mode = 0o600) {
     const temporary = `${path}.tmp`;
     try {
-      writeFileSync(temporary, text, { mode: 0o600 });
+      writeFileSync(temporary, text, { mode });
       renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });

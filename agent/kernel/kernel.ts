@@ -122,7 +122,7 @@ export interface Init {
    * init that is too old for it.
    */
   heartbeat(limitMs: number): void;
-  /** sync, then power off or reboot; in a pid namespace on a host: the namespace ends. */
+  /** sync, then power off or reboot; in a pid namespace on a host: the namespace ends. A service exits with 0, or 1 for reboot. */
   power(action: "off" | "reboot"): void;
 }
 

@@ -15,7 +15,7 @@ import {
  * so that connections wait in its backlog while no agent runs; the next agent takes it back.
  */
 export function listen(init: Init, address: string, onConnection: ConnectionListener): Listener {
-  const name = `listener ${address}`.slice(0, 100);
+  const name = depositName(address);
   const kept = init.greeting.deposits.get(name);
   const vsock = /^vsock:\/\/(-?\d+):(\d+)$/.exec(address);
   if (vsock !== null) {
@@ -26,6 +26,15 @@ export function listen(init: Init, address: string, onConnection: ConnectionList
   if (!address.startsWith("unix://")) throw new AgentError("invalid-argument", `listen on ${address}: unknown scheme`);
   if (kept !== undefined) return adoptListener(kept, onConnection);
   return deposited(init, name, listenUnix(address.slice("unix://".length), onConnection));
+}
+
+/** True if an agent before this one listened there, under the same init. */
+export function isKept(init: Init, address: string): boolean {
+  return init.greeting.deposits.has(depositName(address));
+}
+
+function depositName(address: string): string {
+  return `listener ${address}`.slice(0, 100);
 }
 
 function deposited(init: Init, name: string, listener: Listener): Listener {

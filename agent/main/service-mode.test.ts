@@ -11,3 +11,9 @@ test("cgroup v2 is found where it is seen", () => {
   );
   expect(rootOf("/proc proc")).toBe("/sys/fs/cgroup");
 });
+
+test("the system's cgroup v2 comes before one that a program has mounted", () => {
+  const [theirs, own] = ["/var/lib/other/cgroup cgroup2", "/sys/fs/cgroup/unified cgroup2"];
+  expect(rootOf(theirs, "/sys/fs/cgroup tmpfs", own)).toBe("/sys/fs/cgroup/unified");
+  expect(rootOf(theirs)).toBe("/var/lib/other/cgroup");
+});

@@ -11,7 +11,7 @@ export async function setUpDns(kernel: Kernel, lines: readonly string[]): Promis
   if (lines.length === 0) return;
   await removeDns(kernel); // of a creation that was cut off
   files.makeDirectory("/run/kata-containers/sandbox");
-  files.replace(SOURCE, `${lines.join("\n")}\n`);
+  files.replace(SOURCE, `${lines.join("\n")}\n`, 0o644); // a container's users read it, where it is mounted
   if (files.exists(TARGET)) await sys.mount(SOURCE, TARGET, "", MS_BIND, "");
 }
 

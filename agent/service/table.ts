@@ -44,6 +44,7 @@ import { waitProcess } from "./agent/wait-process.ts";
 import { writeStdin } from "./agent/write-stdin.ts";
 import type { Handler, ServiceTable } from "./dispatch.ts";
 import { explain } from "./guest/explain.ts";
+import { kill } from "./guest/kill.ts";
 import { running } from "./guest/running.ts";
 import { upgrade } from "./guest/upgrade.ts";
 import { check } from "./health/check.ts";
@@ -101,6 +102,7 @@ const RPCS: { readonly [Name in MethodName]: Rpc<Name> } = {
   Explain: explain,
   Upgrade: upgrade,
   Running: running,
+  Kill: kill,
 };
 
 /** These ask and change nothing, or nothing more when they are made twice. */

@@ -131,11 +131,14 @@ test("of many that are passed over the first are told, and how many more", async
   expect(told.at(-1)).toBe("virtio-fs storage on /share: 19984 more of such lines are left out");
 });
 
-test("a share that is mounted already is left as it is", async () => {
-  const { calls, storages } = machine("kataShared /share virtiofs rw 0 0\n");
-  await storages.acquire([share([])], "");
-  expect(calls).toEqual([]);
-});
+test.each(["kataShared /share virtiofs", "tmpfs /share tmpfs", "/dev/vda1 /share ext4"])(
+  "a share whose mount point is a mount already (%s) is used as it is",
+  async (mount) => {
+    const { calls, storages } = machine(`${mount} rw 0 0\n`);
+    await storages.acquire([share(["nodev", "dax"])], "");
+    expect(calls).toEqual([]);
+  },
+);
 
 test("dax that the machine hasn't is left out, and told", async () => {
   const { calls, storages } = machine("", (data) => {

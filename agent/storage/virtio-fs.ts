@@ -12,8 +12,7 @@ export const virtioFs: StorageDriver = {
   name: "virtio-fs",
   async mount(kernel, storage) {
     const { source, mountPoint, options } = storage;
-    const present = mountedOn(kernel.files, mountPoint);
-    if (present?.source === source) return; // whatever mounted it
+    if (mountedOn(kernel.files, mountPoint) !== undefined) return; // a share that the host or the system put there
     const share = { ...storage, fstype: "virtiofs" };
     try {
       await mountStorage(kernel, share);

@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CliError } from "./cli-error.ts";
+import { randomName } from "./random-name.ts";
 import type { StateStore } from "./state-store.ts";
 
-/** Set for the process in the background: the name that was chosen for what it runs. */
+/** Set for the process in the background: the name that was chosen for what it runs, and the file of its output. */
 const NAME = "GUESTCTL_BACKGROUND";
+const OUTPUT = "GUESTCTL_OUTPUT";
 
 /** Of an output's end: a container may have filled it. */
 const LAST_BYTES = 16 * 1024;
@@ -15,35 +17,47 @@ export function backgroundName(): string | undefined {
   return process.env[NAME];
 }
 
+/** The file that our starter made for our output, when this process is one in the background. */
+export function backgroundOutput(): string | undefined {
+  return process.env[OUTPUT];
+}
+
 /** In the background: tells the starter that all is up; it then ends, and this process goes on. */
 export function announceReady(): void {
   if (backgroundName() === undefined || process.send === undefined) return;
   process.send("ready", () => process.disconnect?.());
 }
 
-/** Where the output of a process in the background goes. */
+/** Returns where the output of a process in the background goes: a file that nothing has written to. */
 export function outputFile(store: StateStore, guest: string, name: string): string {
-  return join(store.directory(guest), `${name}.out`);
+  return join(store.directory(guest), `${randomName(name)}.out`);
 }
 
 /**
  * Runs this same command line again as a process of its own session, and resolves when that one says that all is up. Its
- * output goes to `output`. Throws CliError with its last line when it fails before.
+ * output goes to the new file `output`, which is removed when it fails before: then this throws CliError with its last line
+ * and its exit code.
  */
 export async function runInBackground(name: string, output: string): Promise<void> {
   const [script = "", ...args] = process.argv.slice(1);
-  const file = openSync(output, "a+", 0o600);
+  const file = openSync(output, "ax+", 0o600);
   const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
     detached: true,
     stdio: ["ignore", file, file, "ipc"],
-    env: { ...process.env, [NAME]: name },
+    env: { ...process.env, [NAME]: name, [OUTPUT]: output },
   });
   try {
     await new Promise<void>((resolve, reject) => {
       child.once("error", reject);
       child.once("message", () => resolve());
-      child.once("exit", () => reject(new CliError(lastLine(file) ?? `${name}: it ended before it was up`)));
+      child.once("exit", (code) => {
+        const message = lastLine(file) ?? `${name}: it ended before it was up`;
+        reject(new CliError(message, { exitCode: code ?? undefined }));
+      });
     });
+  } catch (error) {
+    rmSync(output, { force: true });
+    throw error;
   } finally {
     closeSync(file);
     child.removeAllListeners();

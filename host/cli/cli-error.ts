@@ -1,6 +1,16 @@
 /** A command that can't be done. The message is one line: what failed, on what, why, what to do. */
 export class CliError extends Error {
   override readonly name = "CliError";
+  /** Of guestctl, where it isn't the usual one of a failure. */
+  readonly exitCode: number | undefined;
+
+  constructor(
+    message: string,
+    { exitCode, ...options }: ErrorOptions & { readonly exitCode?: number | undefined } = {},
+  ) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
 }
 
 import { visibleLine } from "../visible.ts";

@@ -1,26 +1,43 @@
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { GuestOptions } from "../machine/guest-options.ts";
-import { count, mebibytes } from "./option-values.ts";
+import { CliError } from "./cli-error.ts";
+import { type NetworkFlags, withNetworkFlags } from "./network-flags.ts";
+import { agentOption, count, kernelWords, mebibytes } from "./option-values.ts";
 
 /** The guest that is booted. */
-export interface GuestFlags {
+export interface GuestFlags extends NetworkFlags {
   readonly vmImage?: string;
   readonly vmMemory?: number;
   readonly vmCpus?: number;
+  readonly agent?: readonly string[];
+  readonly kernelArgs?: readonly string[];
 }
 
 export function withGuestFlags(command: Command): Command {
-  return command
+  return withNetworkFlags(command)
     .option("--vm-image <dir>", "boot what guestctl image build left in this folder")
     .option("--vm-memory <size>", "memory of the guest that is booted, as 512m", mebibytes)
-    .option("--vm-cpus <count>", "processors of the guest that is booted", count);
+    .option("--vm-cpus <count>", "processors of the guest that is booted", count)
+    .option("--agent <name=value>", "option of its agent, as log=debug; may be repeated", agentOption)
+    .option("--kernel-args <words>", "more words for its kernel command line; may be repeated", kernelWords);
 }
 
-/** What it boots from, where that is not the default image. */
+/** The words for the kernel command line. */
+export function guestWords({ agent = [], kernelArgs = [] }: GuestFlags): Pick<GuestOptions, "kernelArgs"> {
+  return { kernelArgs: [...kernelArgs, ...agent] };
+}
+
+/** Files to boot from if not the default image. Throws CliError for a folder without one. */
 export function guestImage({ vmImage }: GuestFlags): Pick<GuestOptions, "kernel" | "initrd" | "image"> {
   if (vmImage === undefined) return {};
-  const file = (name: string) => join(resolve(vmImage), "image", name);
+  const file = (name: string) => {
+    const path = join(resolve(vmImage), "image", name);
+    if (existsSync(path)) return path;
+    const how = `build one there with "guestctl image build RECIPE --to ${vmImage}"`;
+    throw new CliError(`--vm-image ${vmImage}: the folder has no guest image (image/${name} is missing); ${how}`);
+  };
   return { kernel: file("vmlinuz"), initrd: file("initrd.cpio"), image: file("guest.img") };
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
 import { oneLine } from "./cli-error.ts";
+import { exitCodeOf } from "./exit-code.ts";
 import { Interrupted } from "./interrupts.ts";
 import { print } from "./print.ts";
 import { createProgram } from "./program.ts";
@@ -10,18 +11,18 @@ async function main(): Promise<void> {
   try {
     await createProgram().parseAsync();
   } catch (error) {
-    process.exitCode = report(error);
+    report(error);
+    process.exitCode = exitCodeOf(error, process.argv[2]);
   }
   // A stdin that was read would keep the process.
   await print("");
   process.exit();
 }
 
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode;
-  if (error instanceof Interrupted) return error.exitCode;
+/** Commander has printed its own; whoever sent a signal knows. */
+function report(error: unknown): void {
+  if (error instanceof CommanderError || error instanceof Interrupted) return;
   process.stderr.write(`guestctl: ${oneLine(error)}\n`);
-  return 1;
 }
 
 // Whoever reads our output may have enough of it: the writer finds out by itself.

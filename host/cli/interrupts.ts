@@ -6,11 +6,8 @@ type Caught = (typeof SIGNALS)[number];
 
 /** The command was ended by a signal; `exitCode` is what shells expect then. */
 export class Interrupted extends CliError {
-  readonly exitCode: number;
-
   constructor(name: Caught) {
-    super(`ended by ${name}`);
-    this.exitCode = 128 + constants.signals[name];
+    super(`ended by ${name}`, { exitCode: 128 + constants.signals[name] });
   }
 }
 

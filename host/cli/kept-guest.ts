@@ -1,13 +1,17 @@
 import { join } from "node:path";
 import type { GuestOptions } from "../machine/guest-options.ts";
+import type { UserNetwork } from "../machine/user-network.ts";
 import { SandboxGuest } from "../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../sandbox/shared-folder.ts";
-import type { GuestRecord, StateStore } from "./state-store.ts";
+import { keepAgentLog } from "./agent-log-file.ts";
+import type { GuestRecord } from "./state-records.ts";
+import type { StateStore } from "./state-store.ts";
 
-export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd" | "image"> {
+export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd" | "image" | "kernelArgs"> {
   readonly name: string;
   readonly memoryMib: number;
   readonly cpus: number;
+  readonly network?: UserNetwork;
   readonly signal: AbortSignal;
   readonly onConsole?: (line: string) => void;
 }
@@ -17,7 +21,12 @@ export function consoleFile(store: StateStore, guest: string): string {
   return join(store.directory(guest), "console.log");
 }
 
-/** Boots a guest that other guestctl commands find by its name. Its owner ends it, then removes it from the store. */
+/** The file of a kept guest's agent log, which the agent itself loses with its guest. */
+export function agentLogFile(store: StateStore, guest: string): string {
+  return join(store.directory(guest), "agent.log");
+}
+
+/** Boots a guest that other guestctl commands find by its name. Its owner ends it, then closes it in the store. */
 export async function bootKeptGuest(
   store: StateStore,
   options: KeptGuestOptions,
@@ -33,8 +42,10 @@ export async function bootKeptGuest(
     memoryMib: options.memoryMib,
     cpus: options.cpus,
     timeline: guest.timeline,
+    ...(options.network === undefined ? {} : { network: "user" }),
     bootedAt: new Date().toISOString(),
   };
   store.writeGuest(record);
+  void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
   return { guest, record };
 }

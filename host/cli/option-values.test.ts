@@ -1,6 +1,18 @@
 import { InvalidArgumentError } from "commander";
 import { expect, test } from "vitest";
-import { bytes, count, identifier, mebibytes, pattern, processors, signalNumber, variables } from "./option-values.ts";
+import {
+  agentOption,
+  bytes,
+  count,
+  identifier,
+  kernelWords,
+  mebibytes,
+  pattern,
+  processors,
+  signalNumber,
+  variables,
+  volumes,
+} from "./option-values.ts";
 
 test.each([
   ["256m", 256 * 2 ** 20],
@@ -57,4 +69,23 @@ test("ids are what agents take, so they are never a path", () => {
 test("a pattern that is none is refused", () => {
   expect(pattern("^a").test("abc")).toBe(true);
   expect(() => pattern("(")).toThrow(InvalidArgumentError);
+});
+
+test("a volume is a folder that exists, and a path in the container", () => {
+  expect(volumes("/usr:/host/../usr")).toEqual([{ host: "/usr", guest: "/usr", mode: "rw" }]);
+  expect(volumes("/proc/self/root/usr:/x:ro", volumes("/:/all:rw"))).toEqual([
+    { host: "/", guest: "/all", mode: "rw" },
+    { host: "/usr", guest: "/x", mode: "ro" },
+  ]);
+  for (const text of ["/usr", "/usr:x", "/usr:/x:rx", ":/x", "/usr:", "/nowhere:/x", "/etc/passwd:/x"]) {
+    expect(() => volumes(text), text).toThrow(InvalidArgumentError);
+  }
+});
+
+test("options of the agent and words for the kernel are kept apart, and each is one line", () => {
+  expect(agentOption("log=debug", agentOption("agent.devmode"))).toEqual(["agent.devmode", "agent.log=debug"]);
+  expect(kernelWords("loglevel=7  quiet", ["a"])).toEqual(["a", "loglevel=7", "quiet"]);
+  for (const text of ["", "log debug", "=x", "log=a\nb"])
+    expect(() => agentOption(text), text).toThrow(InvalidArgumentError);
+  for (const text of ["", "a\nb"]) expect(() => kernelWords(text), text).toThrow(InvalidArgumentError);
 });

@@ -1,5 +1,8 @@
+import { realpathSync, statSync } from "node:fs";
 import { constants } from "node:os";
+import { posix } from "node:path";
 import { InvalidArgumentError } from "commander";
+import type { Volume } from "../sandbox/shared-folder.ts";
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
@@ -40,6 +43,37 @@ export function variables(text: string, before: readonly string[] = []): readonl
   if (text === "" || text.startsWith("=")) throw new InvalidArgumentError("It is not NAME=value.");
   const value = process.env[text];
   return value === undefined ? before : [...before, `${text}=${value}`];
+}
+
+/** "HOST:GUEST" or "HOST:GUEST:ro", as docker has it, for folders that exist. */
+export function volumes(text: string, before: readonly Volume[] = []): readonly Volume[] {
+  const [, host = "", guest = "", mode = "rw"] = /^([^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
+  if (guest === "") throw new InvalidArgumentError("It is not HOST:/PATH or HOST:/PATH:ro.");
+  const folder = realFolder(host);
+  if (folder === undefined) throw new InvalidArgumentError(`${host} is no folder.`);
+  return [...before, { host: folder, guest: posix.normalize(guest), mode: mode === "ro" ? "ro" : "rw" }];
+}
+
+function realFolder(path: string): string | undefined {
+  try {
+    const real = realpathSync(path);
+    return statSync(real).isDirectory() ? real : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Words of a kernel command line. */
+export function kernelWords(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[\x20-\x7e]+$/.test(text)) throw new InvalidArgumentError("It is not text of one line.");
+  return [...before, ...text.split(" ").filter((word) => word !== "")];
+}
+
+/** "log=debug" or "agent.log=debug" → the agent's option as a word of the kernel command line. */
+export function agentOption(text: string, before: readonly string[] = []): readonly string[] {
+  const [, name = ""] = /^(?:agent\.)?([a-z][a-z0-9_.]*(?:=[\x21-\x7e]*)?)$/.exec(text) ?? [];
+  if (name === "") throw new InvalidArgumentError("It is not NAME=VALUE, as log=debug.");
+  return [...before, `agent.${name}`];
 }
 
 /** "TERM", "SIGTERM", "15" → 15. */

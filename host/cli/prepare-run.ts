@@ -4,10 +4,19 @@ import type { grpc } from "../../proto/gen/messages.js";
 import type { AgentClient } from "../client/agent-client.ts";
 import type { RootfsPlace } from "../image/image-config.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
-import { makeSharedFolder, openRootfs, removeContainer, rootfsPlace } from "../sandbox/shared-folder.ts";
-import { unpackRootfs } from "../sandbox/unpack-rootfs.ts";
+import {
+  makeSharedFolder,
+  openRootfs,
+  openVolumes,
+  removeContainer,
+  rootfsPlace,
+  type Volume,
+} from "../sandbox/shared-folder.ts";
+import { moveInVolumes, unpackRootfs } from "../sandbox/unpack-rootfs.ts";
 import { bootKeptGuest, type KeptGuestOptions } from "./kept-guest.ts";
-import type { GuestRecord, StateStore } from "./state-store.ts";
+import { deathOf } from "./lost-guest.ts";
+import type { GuestRecord } from "./state-records.ts";
+import type { StateStore } from "./state-store.ts";
 import { connectTo, sharedFolderOf } from "./target.ts";
 
 /** All that a container needs before it can be created. Disposal ends what was begun for it, orderly or not. */
@@ -17,6 +26,10 @@ export interface PreparedRun extends AsyncDisposable {
   readonly config: Image["config"];
   /** What the container's root is made of, where it is not there by itself. */
   readonly storages?: readonly Init<grpc.Storage>[];
+  /** Its volumes, as the container mounts them. */
+  readonly mounts?: readonly Init<grpc.Mount>[];
+  /** The guest has a network, and the sandbox a resolv.conf. */
+  readonly network?: boolean;
   /** Name of the guest, where it is kept by a guestctl. */
   readonly guest?: string;
   /** Aborted when the guest has ended by itself. */
@@ -34,6 +47,12 @@ export interface ImageChoice {
   readonly name?: string;
 }
 
+/** What a container gets of the host's files. */
+export interface RunFiles {
+  readonly image: ImageChoice | typeof GUEST_ROOT;
+  readonly volumes: readonly Volume[];
+}
+
 /** A folder that the host has not, for an agent whose root file systems we can't see. */
 const NOWHERE = "/nonexistent";
 
@@ -41,12 +60,13 @@ const NOWHERE = "/nonexistent";
 export async function prepareInOwnGuest(
   store: StateStore,
   container: string,
-  image: ImageChoice | typeof GUEST_ROOT,
+  { image, volumes }: RunFiles,
   options: KeptGuestOptions,
 ): Promise<PreparedRun> {
   await using undo = new AsyncDisposableStack();
   store.claim(options.name);
-  undo.defer(() => store.removeGuest(options.name));
+  let why: string | undefined;
+  undo.defer(() => store.closeGuest(options.name, why));
   const folder = await makeSharedFolder();
   undo.defer(() => folder.remove());
   const own = image === GUEST_ROOT;
@@ -54,8 +74,8 @@ export async function prepareInOwnGuest(
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const unpacking = own
-    ? Promise.resolve({ config: {} })
-    : unpackRootfs(image.path, folder.directory, container, { ...named(image), signal });
+    ? moveInVolumes(folder.directory, container, volumes).then(() => ({ config: {} }))
+    : unpackRootfs(image.path, folder.directory, container, { ...named(image), volumes, signal });
   const booting = bootKeptGuest(store, { ...options, signal }, folder);
   for (const part of [unpacking, booting]) part.catch((error: unknown) => failed.abort(error));
   const [unpacked, booted] = await Promise.allSettled([unpacking, booting]);
@@ -64,13 +84,19 @@ export async function prepareInOwnGuest(
   if (unpacked.status === "rejected") throw unpacked.reason;
   if (booted.status === "rejected") throw booted.reason;
   const { guest } = booted.value;
+  guest.guest.signal.addEventListener("abort", () => {
+    why = deathOf(guest.guest.signal.reason);
+  });
   if (!own) openRootfs(folder.directory, container);
+  const mounts = openVolumes(folder.directory, container, volumes);
   const kept = undo.move();
   return {
+    mounts,
     client: guest.client,
     rootfs,
     config: unpacked.value.config,
     ...(own ? guestRootStorages(rootfs) : {}),
+    network: options.network !== undefined,
     guest: options.name,
     died: guest.guest.signal,
     end: () => guest.powerOff(),
@@ -82,19 +108,20 @@ export async function prepareInOwnGuest(
 export async function prepareInGuest(
   guest: GuestRecord,
   container: string,
-  image: ImageChoice | typeof GUEST_ROOT,
+  { image, volumes }: RunFiles,
   signal: AbortSignal,
 ): Promise<PreparedRun> {
-  if (image === GUEST_ROOT) {
-    const rootfs = guestRootPlace(container);
-    return inRunningGuest({ guest, rootfs, config: {}, remove: async () => undefined, ...guestRootStorages(rootfs) });
-  }
   const directory = sharedFolderOf(guest);
-  const { config } = await unpackRootfs(image.path, directory, container, { ...named(image), signal });
   const remove = () => removeContainer(directory, container);
+  const own = image === GUEST_ROOT;
+  const rootfs = own ? guestRootPlace(container) : rootfsPlace(directory, container);
+  const { config } = own
+    ? await moveInVolumes(directory, container, volumes).then(() => ({ config: {} }))
+    : await unpackRootfs(image.path, directory, container, { ...named(image), volumes, signal });
   try {
-    openRootfs(directory, container);
-    return await inRunningGuest({ guest, rootfs: rootfsPlace(directory, container), config, remove });
+    if (!own) openRootfs(directory, container);
+    const mounts = openVolumes(directory, container, volumes);
+    return await inRunningGuest({ guest, rootfs, config, remove, mounts, ...(own ? guestRootStorages(rootfs) : {}) });
   } catch (error) {
     await remove();
     throw error;
@@ -114,7 +141,7 @@ export async function prepareAtAddress(address: string, rootfs: string, hostname
   }
 }
 
-interface RunningParts extends Pick<PreparedRun, "rootfs" | "config" | "storages"> {
+interface RunningParts extends Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts"> {
   readonly guest?: GuestRecord;
   /** Where no guest of ours is meant. */
   readonly address?: string;
@@ -127,7 +154,7 @@ async function inRunningGuest({ guest, address = "", remove, ...rest }: RunningP
     await client.close();
     await remove();
   };
-  const name = guest === undefined ? {} : { guest: guest.name };
+  const name = guest === undefined ? {} : { guest: guest.name, network: guest.network !== undefined };
   return { ...rest, ...name, client, end: close, [Symbol.asyncDispose]: close };
 }
 

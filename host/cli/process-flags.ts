@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { RunOptions } from "../image/image-config.ts";
+import { CliError } from "./cli-error.ts";
 import { terminalSize } from "./local-terminal.ts";
 import { variables } from "./option-values.ts";
 
@@ -19,6 +20,11 @@ export function withProcessFlags(command: Command): Command {
     .option("-e, --env <NAME=value>", "set a variable; NAME alone passes ours on", variables)
     .option("-w, --workdir <path>", "its working directory")
     .option("-u, --user <user>", "a name or number of its user, with :group if need be");
+}
+
+/** Throws CliError for a terminal whose keys could never come, in Docker's words. */
+export function checkTerminal({ interactive, tty }: ProcessFlags): void {
+  if (interactive && tty && !process.stdin.isTTY) throw new CliError("the input device is not a TTY: leave out -t");
 }
 
 /** Their part of the options for a spec. */

@@ -23,15 +23,21 @@ test("there is one command for each thing that can be done", () => {
     "exec",
     "cp",
     "ps",
+    "inspect",
     "stats",
     "metrics",
     "logs",
     "explain",
+    "wait",
     "kill",
+    "pause",
+    "unpause",
+    "update",
     "rm",
     "boot",
     "stop",
     "upgrade",
+    "agent",
     "image",
   ]);
 });
@@ -39,7 +45,7 @@ test("there is one command for each thing that can be done", () => {
 test.each([
   [["metrix"], "guestctl: unknown command 'metrix' (Did you mean metrics?)\n"],
   [["run", "--memori", "1"], "guestctl: unknown option '--memori' (Did you mean --memory?)\n"],
-  [["stats"], "guestctl: missing required argument 'container'\n"],
+  [["wait"], "guestctl: missing required argument 'containers'\n"],
   [
     ["kill", "-s", "NOPE", "web"],
     "guestctl: option '-s, --signal <signal>' argument 'NOPE' is invalid. It is neither a signal's name nor a number from 1 to 64.\n",

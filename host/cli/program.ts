@@ -1,18 +1,24 @@
 import { Command } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import { addAgent } from "./command/agent.ts";
 import { addBoot } from "./command/boot.ts";
 import { addCp } from "./command/cp.ts";
 import { addExec } from "./command/exec.ts";
 import { addExplain } from "./command/explain.ts";
 import { addImage } from "./command/image.ts";
+import { addInspect } from "./command/inspect.ts";
 import { addKill } from "./command/kill.ts";
 import { addLogs } from "./command/logs.ts";
 import { addMetrics } from "./command/metrics.ts";
+import { addPause } from "./command/pause.ts";
 import { addPs } from "./command/ps.ts";
 import { addRm } from "./command/rm.ts";
 import { addRun } from "./command/run.ts";
 import { addStats } from "./command/stats.ts";
 import { addStop } from "./command/stop.ts";
+import { addUpdate } from "./command/update.ts";
 import { addUpgrade } from "./command/upgrade.ts";
+import { addWait } from "./command/wait.ts";
 
 const HELP = `
 Guests are kept by the guestctl that booted them; the other commands find them by notes below
@@ -22,6 +28,7 @@ Guests are kept by the guestctl that booted them; the other commands find them b
 export function createProgram(): Command {
   const program = new Command("guestctl")
     .description("Boots guests and runs containers in them, by the guestd agent.")
+    .version(`guestctl ${packageJson.version}`, "-v, --version", "print guestctl's version")
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`guestctl: ${errorLine(text)}\n`) })
@@ -31,15 +38,20 @@ export function createProgram(): Command {
     addExec,
     addCp,
     addPs,
+    addInspect,
     addStats,
     addMetrics,
     addLogs,
     addExplain,
+    addWait,
     addKill,
+    addPause,
+    addUpdate,
     addRm,
     addBoot,
     addStop,
     addUpgrade,
+    addAgent,
     addImage,
   ];
   for (const add of commands) add(program);

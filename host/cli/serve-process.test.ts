@@ -1,11 +1,13 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { RpcError } from "../client/rpc-error.ts";
 import { scriptedAgent } from "../sandbox/testing/scripted-agent.ts";
 import { Interrupts } from "./interrupts.ts";
 import { serveProcess } from "./serve-process.ts";
 
-test("signals go to the process, the third as SIGKILL, and the fifth leaves an agent that answers nothing", async () => {
-  using interrupts = new Interrupts();
+afterEach(() => vi.useRealTimers());
+
+/** A process that never ends by itself, on an agent that notes the signals; `end` breaks the connection. */
+function serveEndless(interrupts: Interrupts) {
   const signals: unknown[] = [];
   const closed = Promise.withResolvers<never>();
   const never = () => closed.promise;
@@ -19,9 +21,46 @@ test("signals go to the process, the third as SIGKILL, and the fifth leaves an a
   });
   const close = async () => closed.reject(new RpcError("unavailable", "ttrpc: closed"));
   const served = serveProcess({ ...agent, close }, { container_id: "c", exec_id: "c" }, {}, interrupts);
-  for (let times = 1; times <= 4; times++) process.emit("SIGINT");
+  return { signals, served, end: close };
+}
+
+test("signals go to the process, the second as SIGKILL, and the fourth leaves an agent that answers nothing", async () => {
+  using interrupts = new Interrupts();
+  const { signals, served } = serveEndless(interrupts);
+  for (let times = 1; times <= 3; times++) process.emit("SIGINT");
   expect(await Promise.race([served, new Promise((resolve) => setImmediate(resolve, "goes on"))])).toBe("goes on");
   process.emit("SIGINT");
   await expect(served).rejects.toThrow("ttrpc: closed");
-  expect(signals).toEqual([2, 2, 9, 9, 9]);
+  expect(signals).toEqual([2, 9, 9, 9]);
+});
+
+test("a process that ignores SIGTERM is killed after ten seconds", async () => {
+  vi.useFakeTimers();
+  using interrupts = new Interrupts();
+  const { signals, served, end } = serveEndless(interrupts);
+  process.emit("SIGTERM");
+  vi.advanceTimersByTime(9_999);
+  expect(signals).toEqual([15]);
+  vi.advanceTimersByTime(1);
+  expect(signals).toEqual([15, 9]);
+  await end();
+  await expect(served).rejects.toThrow();
+});
+
+test("a ^C without effect prints what to do, once", async () => {
+  vi.useFakeTimers();
+  using interrupts = new Interrupts();
+  const write = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+  try {
+    const { signals, served, end } = serveEndless(interrupts);
+    process.emit("SIGINT");
+    expect(write).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(60_000);
+    expect(write.mock.calls).toEqual([["guestctl: container c still runs after ^C: press it again to kill it\n"]]);
+    expect(signals).toEqual([2]);
+    await end();
+    await expect(served).rejects.toThrow();
+  } finally {
+    write.mockRestore();
+  }
 });

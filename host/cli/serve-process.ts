@@ -1,24 +1,30 @@
+import { constants } from "node:os";
 import type { AgentClient } from "../client/agent-client.ts";
 import { attach, type ProcessId } from "../sandbox/attach.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { lendTerminal } from "./local-terminal.ts";
 import type { ProcessFlags } from "./process-flags.ts";
 
-const SIGKILL = 9;
-/** The first process of a pid namespace may ignore what comes from outside, so ^C again and again has to end it. */
-const KILL_AT = 3;
+const { SIGINT, SIGKILL } = constants.signals;
+/** The first process of a pid namespace may ignore what comes from outside, so a second signal has to end it. */
+const KILL_AT = 2;
+/** Milliseconds that a process gets to end by itself after a signal that asks for its end, as with docker stop. */
+const KILL_MS = 10_000;
+/** Milliseconds after which a ^C is taken to have had no effect. */
+const HINT_MS = 1000;
 
 /** An agent that answers nothing must not keep us. */
-const LEAVE_AT = 5;
+const LEAVE_AT = 4;
 
-/** With the fifth ^C we go, whatever the agent does: its open calls are rejected. */
+/** With the fourth ^C we go, whatever the agent does: its open calls are rejected. */
 export function leaveAfter(client: Pick<AgentClient, "close">, times: number): void {
   if (times >= LEAVE_AT) void client.close();
 }
 
 /**
- * Puts a started process on our stdio until it ends, and gives its exit code. Signals to us go to it, from the third on as
- * SIGKILL, and the fifth ends the connection. When nobody reads our stdout any more it is killed, as a pipe would have done.
+ * Puts a started process on our stdio until it ends, and returns its exit code. Signals to us go to it, from the second on as
+ * SIGKILL, which also follows 10 s after a SIGTERM or SIGHUP; the fourth ends the connection. A ^C without effect prints what
+ * to do. When nothing reads our stdout any more the process is killed, as a pipe would have done.
  */
 export async function serveProcess(
   client: AgentClient,
@@ -27,9 +33,13 @@ export async function serveProcess(
   interrupts: Interrupts,
 ): Promise<number> {
   const send = (signal: number) => void client.agent.signalProcess({ ...process_, signal }).catch(() => undefined);
+  let timer: NodeJS.Timeout | undefined;
   interrupts.take((signal, times) => {
     send(times >= KILL_AT ? SIGKILL : signal);
     leaveAfter(client, times);
+    clearTimeout(timer);
+    if (times >= KILL_AT) return;
+    timer = signal === SIGINT ? setTimeout(() => hint(process_), HINT_MS) : setTimeout(send, KILL_MS, SIGKILL);
   });
   const interactive = flags.interactive === true;
   using _terminal = flags.tty
@@ -47,5 +57,12 @@ export async function serveProcess(
     if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
     send(SIGKILL);
     return (await client.agent.waitProcess(process_)).status;
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+function hint({ container_id, exec_id }: ProcessId): void {
+  const what = container_id === exec_id ? `container ${container_id}` : `the command in container ${container_id}`;
+  process.stderr.write(`guestctl: ${what} still runs after ^C: press it again to kill it\n`);
 }

@@ -2,7 +2,9 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type GuestRecord, type ProcessRecord, StateStore } from "./state-store.ts";
+import { thisProcess } from "../../image/process-owner.ts";
+import type { GuestRecord, ProcessRecord } from "./state-records.ts";
+import { LOST, StateStore } from "./state-store.ts";
 
 let root: string;
 let store: StateStore;
@@ -54,16 +56,71 @@ test("a guest is found by other commands from the moment that it is up", () => {
 
 test("a name can be claimed once while its owner lives", () => {
   store.claim("one");
-  expect(() => store.claim("one")).toThrow("guest one: there is one of that name");
+  expect(() => store.claim("one")).toThrow("guest one: that name is taken: choose another");
 });
 
-test("a guest whose owner is gone is taken away, also when its pid is another process by now", () => {
+test("a guest whose owner was killed has died, also when its pid is another process by now", () => {
   store.claim("one");
   store.writeGuest(guest("one"));
   giveToAnother("one");
   expect(store.guests()).toEqual([]);
-  expect(readdirSync(root)).toEqual([]);
+  expect(store.endedGuests()).toMatchObject([{ name: "one", ended: { why: "the guestctl that kept it was killed" } }]);
   store.claim("one");
+  expect(store.endedGuests()).toEqual([]);
+});
+
+test("one that was killed before its guest was up leaves nothing", () => {
+  store.claim("one");
+  giveToAnother("one");
+  expect([store.guests(), store.endedGuests(), readdirSync(root)]).toEqual([[], [], []]);
+});
+
+test("a guest that is powered off goes, but for containers that are kept, and with the last of those", () => {
+  for (const name of ["one", "two"]) {
+    store.claim(name);
+    store.writeGuest(guest(name));
+    store.writeProcess(name, process_("web", "web"));
+  }
+  store.writeProcess("two", { ...process_("db", "db"), kept: true, ended: { code: 3, at: "" } });
+  store.closeGuest("one");
+  store.closeGuest("two");
+  expect(readdirSync(root)).toEqual(["two"]);
+  expect(store.processes("two").map(({ container, ended }) => [container, ended?.code])).toEqual([["db", 3]]);
+  expect(() => store.claim("two")).toThrow("guest two: that name is taken by what ended: guestctl rm db, or choose");
+  store.removeProcess("two", { container: "db", exec: "db" });
+  expect(readdirSync(root)).toEqual([]);
+});
+
+test("a guest that died stays with what a container that is kept was told of it; of guests without any the last ten", () => {
+  for (let index = 0; index <= 12; index++) {
+    const name = `g${index}`;
+    store.claim(name);
+    store.writeGuest(guest(name));
+    if (index === 0) store.writeProcess(name, { ...process_("web", "web"), kept: true });
+    store.closeGuest(name, `reason ${index}`);
+  }
+  expect(store.endedGuests()).toHaveLength(11);
+  expect(store.processes("g0")).toMatchObject([{ ended: { code: LOST, why: "reason 0" } }]);
+});
+
+test("a container's name in a guest is one process's, which gives it back when it is killed before its container was there", () => {
+  const claim = { ...process_("web", "web"), starting: true, keeper: thisProcess() } as const;
+  store.claimProcess("one", claim);
+  const again = () => store.claimProcess("one", claim);
+  expect(again).toThrow("container web: that name is taken in guest one: choose another, or guestctl rm web");
+  store.writeProcess("one", { ...claim, keeper: { ...claim.keeper, started: 1 } });
+  again();
+  expect(store.processes("one")).toHaveLength(1);
+});
+
+test("an end that comes after the removal changes nothing, and the first end counts", () => {
+  store.writeProcess("one", process_("web", "web"));
+  store.endProcess("one", process_("web", "web"), { code: 1, at: "" });
+  store.endProcess("one", process_("web", "web"), { code: 2, at: "" });
+  expect(store.processes("one")).toMatchObject([{ ended: { code: 1 } }]);
+  store.removeProcess("one", process_("web", "web"));
+  store.endProcess("one", process_("web", "web"), { code: 3, at: "" });
+  expect(store.processes("one")).toEqual([]);
 });
 
 test("a name that a dead process had claimed is free", () => {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { StateStore } from "./state-store.ts";
-import { connectTo, findContainer, findTarget } from "./target.ts";
+import { connectTo, findAnyContainer, findContainer, findKeptTarget, findTarget } from "./target.ts";
 
 let directory: string;
 let store: StateStore;
@@ -60,6 +60,21 @@ test("a container that is none or could be several is told with those that are t
   add("two", "web-1", "web-2");
   expect(() => findContainer(store, {}, "we")).toThrow("several are meant: web-1 in two, web-2 in two");
   expect(() => findContainer(store, {}, "x")).toThrow("container x: not found: there is web-1, web-2");
+});
+
+test("a container that ended is found by those commands that take one", () => {
+  add("one", "web");
+  store.endProcess("one", { container: "web", exec: "web" }, { code: 3, at: "" });
+  expect(() => findContainer(store, {}, "web")).toThrow("container web: it is not running: it ended with exit code 3");
+  expect(findAnyContainer(store, {}, "web").record?.ended?.code).toBe(3);
+});
+
+test("a guest that died is meant only by its name, where that is allowed", () => {
+  add("one");
+  store.closeGuest("one", "QEMU ended");
+  expect(() => findTarget(store, { guest: "one" })).toThrow("guest one: not running");
+  expect(findKeptTarget(store, { guest: "one" }).guest?.ended?.why).toBe("QEMU ended");
+  expect(() => findKeptTarget(store, {})).toThrow("no guest is running");
 });
 
 test("a socket that is another one by the time it answers is sent nothing", async () => {

@@ -5,7 +5,8 @@ import { parseAddress } from "../client/address.ts";
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { checkPrivateFolder } from "../private-folder.ts";
 import { CliError } from "./cli-error.ts";
-import type { GuestRecord, ProcessRecord, StateStore } from "./state-store.ts";
+import type { GuestRecord, ProcessRecord } from "./state-records.ts";
+import type { StateStore } from "./state-store.ts";
 
 /** Which agent is meant: a guest that guestctl keeps, or any address. */
 export interface TargetFlags {
@@ -33,20 +34,38 @@ export function withTarget(command: Command, guest = "the guest (default: the on
     .option("--address <address>", "an agent: unix:///path, unix://@name, vsock://cid:port or hvsock:///path:port");
 }
 
-/** The guest that the options mean. Throws CliError when none or several could be. */
-export function findTarget(store: StateStore, flags: TargetFlags): Target {
+/** The guest that the options mean. Throws CliError when none or several could be; `remedy` says what to do about several. */
+export function findTarget(store: StateStore, flags: TargetFlags, remedy = "add --guest with one of"): Target {
   if (flags.address !== undefined) return addressTarget(flags.address, flags.guest);
   const guests = candidates(store, flags);
   const [guest, second] = guests;
   if (guest === undefined) throw new CliError(NO_GUEST);
-  if (second !== undefined) throw new CliError(`several guests are running: add --guest with one of ${list(guests)}`);
+  if (second !== undefined) throw new CliError(`several guests are running: ${remedy} ${list(guests)}`);
   return { address: guest.address, guest };
 }
 
-/** The container whose id is, or begins with, `text`, in the guest that the options mean or in any. Throws CliError. */
+/** The same among those that ended and are kept, too, where a name is given. */
+export function findKeptTarget(store: StateStore, flags: TargetFlags): Target {
+  const guest = store.endedGuests().find(({ name }) => name === flags.guest);
+  return guest === undefined ? findTarget(store, flags) : { address: guest.address, guest };
+}
+
+/**
+ * The container whose id is, or begins with, `text`, in the guest that the options mean or in any. Throws CliError, also for
+ * one that has ended.
+ */
 export function findContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
+  const target = findAnyContainer(store, flags, text);
+  const ended = target.record?.ended;
+  if (ended === undefined) return target;
+  throw new CliError(`container ${target.container}: it is not running: it ended with exit code ${ended.code}`);
+}
+
+/** The same with those that have ended and are kept. */
+export function findAnyContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
   if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
-  const guests = candidates(store, flags);
+  const kept = store.endedGuests().filter(({ name }) => flags.guest === undefined || name === flags.guest);
+  const guests = [...(kept.length > 0 && flags.guest !== undefined ? [] : candidates(store, flags)), ...kept];
   if (guests.length === 0) throw new CliError(NO_GUEST);
   const all = guests.flatMap((guest) => firstProcesses(store, guest).map((record) => ({ guest, record })));
   const exact = all.filter(({ record }) => record.container === text);

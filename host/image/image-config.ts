@@ -52,7 +52,7 @@ export function imageSpec(
       MaskedPaths: defaults.DEFAULT_MASKED_PATHS,
       ReadonlyPaths: defaults.DEFAULT_READONLY_PATHS,
       CgroupsPath: cgroupsPath,
-      Resources: resources(limits),
+      Resources: limitResources(limits),
     },
   };
 }
@@ -96,7 +96,8 @@ function environment(config: Image["config"], options: RunOptions): string[] {
 
 const CPU_PERIOD = 100_000;
 
-function resources({ memory, cpus, pids }: NonNullable<RunOptions["limits"]>): Init<grpc.LinuxResources> {
+/** Limits as an OCI spec has them. */
+export function limitResources({ memory, cpus, pids }: NonNullable<RunOptions["limits"]>): Init<grpc.LinuxResources> {
   return {
     ...(memory === undefined ? {} : { Memory: { Limit: memory } }),
     ...(cpus === undefined ? {} : { CPU: { Quota: Math.round(cpus * CPU_PERIOD), Period: CPU_PERIOD } }),

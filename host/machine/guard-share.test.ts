@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Child } from "./child.ts";
-import { canGuard, guarded, openToGuest } from "./guard-share.ts";
+import { canGuard, guarded, mountForGuest, openToGuest } from "./guard-share.ts";
 
 const root = process.getuid?.() === 0;
 const can = await canGuard(root);
@@ -56,6 +56,20 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(work);
   });
 
+  test("has a folder of the host in it, read-only where that is said, which stays when the host removes its place", () => {
+    const folder = join(work, "folder");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "file"), "");
+    for (const mode of ["rw", "ro"] as const) {
+      mkdirSync(join(share.directory, mode));
+      mountForGuest(share, folder, join(share.directory, mode), mode);
+    }
+    expect(asServer("touch rw/x", "rm ro/file", "test -e ro/x")).toEqual([0, 1, 0]);
+    for (const mode of ["rw", "ro"]) rmSync(join(share.directory, mode), { recursive: true });
+    expect(asServer("test -e rw", "test -e ro")).toEqual([1, 1]);
+    expect(readdirSync(folder)).toEqual(["file", "x"]);
+  });
+
   test("can't be opened once its server has ended: the host's own mounts are left alone", async () => {
     await served.end(true);
     for (const pid of [served.pid ?? 2 ** 22, process.pid]) {
@@ -69,6 +83,10 @@ test("a share without a guard, or whose user can't mount, needs no opening", () 
   const directory = mkdtempSync(join(tmpdir(), "guard-"));
   openToGuest({ tag: "t", directory }, directory);
   writeFileSync(join(directory, "guard"), "0");
-  openToGuest({ tag: "t", directory, guard: join(directory, "guard") }, directory);
+  const share = { tag: "t", directory, guard: join(directory, "guard") };
+  openToGuest(share, directory);
+  expect(() => mountForGuest(share, "/usr", directory, "ro")).toThrow(
+    "mount /usr: this user can't mount in a namespace",
+  );
   rmSync(directory, { recursive: true });
 });

@@ -6,6 +6,11 @@ import type { Share } from "./virtiofs.ts";
 
 /** Mounts $1 on itself, read-only or not as $2 says; the other flags of its file system stay, which is all an ordinary user may do. */
 const BIND = `flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$1"; mount -o "remount,bind,$flags,$2" "$1"`;
+/** Mounts $1 on $2 with what is mounted below it, or read-only and without that: one remount would not reach it. */
+const VOLUME = {
+  rw: 'mount --rbind "$1" "$2"',
+  ro: 'flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$2"; mount -o "remount,bind,$flags,ro" "$2"',
+};
 /** The user namespace takes away what Child has set: that the kernel ends the program with its parent. */
 const GUARD = `set -e; ${BIND}; shift 2; exec setpriv --pdeathsig KILL -- "$@"`;
 
@@ -35,14 +40,30 @@ export async function canGuard(root: boolean): Promise<boolean> {
  */
 export function openToGuest(share: Share, directory: string): void {
   const pid = guardOf(share);
-  if (pid === undefined) return;
+  if (pid !== undefined) inGuard(share, pid, `open ${directory} to the guest`, BIND, directory, "rw");
+}
+
+/**
+ * Has the guest see the folder `source` of the host at the empty directory `at` of a guarded share. The mount is in the
+ * share's mount namespace alone, so whoever removes `at` on the host never gets into the folder. Throws MachineError, also
+ * where this user can't mount in a namespace.
+ */
+export function mountForGuest(share: Share, source: string, at: string, mode: "rw" | "ro"): void {
+  const pid = guardOf(share);
+  if (pid === undefined) {
+    throw new MachineError(`mount ${source}: this user can't mount in a namespace of its own: run it without -v`);
+  }
+  inGuard(share, pid, `mount ${source}`, VOLUME[mode], source, at);
+}
+
+function inGuard(share: Share, pid: number, what: string, script: string, ...args: readonly string[]): void {
   const user = process.getuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];
-  const enter = ["--target", `${pid}`, "--mount", ...user, "sh", "-c", `set -e; ${BIND}`, "sh", directory, "rw"];
+  const enter = ["--target", `${pid}`, "--mount", ...user, "sh", "-c", `set -e; ${script}`, "sh", ...args];
   try {
     execFileSync("nsenter", enter, { stdio: ["ignore", "ignore", "pipe"] });
   } catch (error) {
     const said = String((error as { stderr?: unknown }).stderr ?? error).trim();
-    throw new MachineError(`share ${share.tag}: open ${directory} to the guest: ${said.replaceAll("\n", "; ")}`);
+    throw new MachineError(`share ${share.tag}: ${what}: ${said.replaceAll("\n", "; ")}`);
   }
 }
 

@@ -66,7 +66,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
     cpus: options.cpus ?? 1,
     hotplug: options.hotplug ?? false,
     kernel: await existing("kernel", options.kernel ?? imagePaths.kernel),
-    initrd: initrd === false ? undefined : await existing("initramfs", initrd),
+    initrd: initrd === false ? undefined : await existing("initrd", initrd),
     image: image === false ? undefined : { path: await existing("image", image), mib: await sizeMib(image) },
     kernelArgs: options.kernelArgs ?? [],
     tracing: options.tracing ?? false,
@@ -76,9 +76,10 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
   };
 }
 
-async function existing(what: string, path: string): Promise<string> {
+async function existing(what: "kernel" | "initrd" | "image", path: string): Promise<string> {
   await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new MachineError(`${what} ${path}: ${error.code}: run "npm run build"`);
+    const remedy = path === imagePaths[what] ? ': run "npm run build"' : "";
+    throw new MachineError(`${what} ${path}: ${error.code}${remedy}`);
   });
   return path;
 }

@@ -1,5 +1,17 @@
-import { expect, test } from "vitest";
-import { specFromJson } from "./config-json.ts";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { readConfig, specFromJson } from "./config-json.ts";
+
+test("names file, line and column of a mistake in the JSON", () => {
+  const directory = mkdtempSync(join(tmpdir(), "config-json-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, "config.json");
+  writeFileSync(path, '{\n  "process": {\n    "args": [\n      "sleep",\n    ]\n  }\n}\n');
+  expect(() => readConfig(path)).toThrow(`${path}:5:5: Unexpected token ']'`);
+  expect(() => readConfig(join(directory, "none.json"))).toThrow(`${directory}/none.json: ENOENT: no such file`);
+});
 
 const config = {
   ociVersion: "1.2.0",

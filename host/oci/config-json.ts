@@ -14,15 +14,19 @@ type OnUnknown = (field: string) => void;
 
 /** The config.json of an OCI bundle as the message that CreateContainer takes. Throws ConfigError. */
 export function readConfig(path: string, onUnknown?: OnUnknown): grpc.Spec {
-  let json: unknown;
-  try {
-    json = parseExactJson(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new ConfigError(`${path}: ${(error as Error).message.split("\n")[0]}`);
-  }
+  const json = readJson(path);
   const spec = specFromJson(json, path, onUnknown);
   if (spec.Root !== null) spec.Root.Path = resolve(dirname(path), spec.Root.Path);
   return spec;
+}
+
+function readJson(path: string): unknown {
+  try {
+    return parseExactJson(readFileSync(path, "utf8"), path);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new ConfigError(error.message);
+    throw new ConfigError(`${path}: ${(error as Error).message}`);
+  }
 }
 
 /**

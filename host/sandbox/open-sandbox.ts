@@ -7,10 +7,15 @@ export interface SandboxOptions {
   readonly hostname: string;
   /** Whether the host shares a folder, which the agent then mounts. */
   readonly shared: boolean;
+  /** Lines of its resolv.conf. */
+  readonly dns?: readonly string[];
 }
 
 /** CreateSandbox; a sandbox that is there already stays as it is. Throws RpcError. */
-export async function openSandbox(client: AgentClient, { id, hostname, shared }: SandboxOptions): Promise<void> {
+export async function openSandbox(
+  client: AgentClient,
+  { id, hostname, shared, dns = [] }: SandboxOptions,
+): Promise<void> {
   const folder = {
     driver: "virtio-fs",
     source: SHARED_TAG,
@@ -19,7 +24,7 @@ export async function openSandbox(client: AgentClient, { id, hostname, shared }:
     mount_point: `${SHARED_IN_GUEST}/`,
   };
   try {
-    await client.agent.createSandbox({ sandbox_id: id, hostname, storages: shared ? [folder] : [] });
+    await client.agent.createSandbox({ sandbox_id: id, hostname, dns, storages: shared ? [folder] : [] });
   } catch (error) {
     if (!(error instanceof RpcError && error.kind === "already-exists")) throw error;
   }

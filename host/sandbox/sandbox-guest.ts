@@ -1,9 +1,11 @@
 import { type AgentClient, connect } from "../client/agent-client.ts";
 import { Guest } from "../machine/guest.ts";
 import type { GuestOptions } from "../machine/guest-options.ts";
+import { checkForwards, type UserNetwork, userNetworkArguments } from "../machine/user-network.ts";
 import { type BootMarks, type BootTimeline, bootMarks, bootTimeline } from "./boot-timeline.ts";
 import { guestLog, LOG_OPTION, LOG_PORT } from "./guest-log.ts";
 import { openSandbox } from "./open-sandbox.ts";
+import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 
 const AGENT_PORT = 1024;
@@ -15,6 +17,8 @@ const POWER_OFF_MS = 30_000;
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
   /** Name of the sandbox, and the guest's host name. */
   readonly name: string;
+  /** A network for the guest and its containers; none when left out. */
+  readonly network?: UserNetwork;
 }
 
 /** A running guest with a shared folder, a connection to its agent and a sandbox: all that containers need. */
@@ -23,29 +27,35 @@ export class SandboxGuest implements AsyncDisposable {
   readonly folder: SharedFolder;
   readonly client: AgentClient;
   readonly timeline: BootTimeline;
+  readonly #ended = new AbortController();
 
   private constructor(guest: Guest, folder: SharedFolder, client: AgentClient, timeline: BootTimeline) {
     this.guest = guest;
     this.folder = folder;
     this.client = client;
     this.timeline = timeline;
+    guest.signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
   }
 
   /** Rejects when any part of it fails, and then nothing is left. */
-  static async start({ name, ...options }: SandboxGuestOptions, shared?: SharedFolder): Promise<SandboxGuest> {
+  static async start({ name, network, ...options }: SandboxGuestOptions, shared?: SharedFolder): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
+    if (network !== undefined) await checkForwards(network);
     const folder = shared ?? (await makeSharedFolder());
     if (shared === undefined) undo.defer(() => folder.remove());
     const kernelArgs = [...(options.kernelArgs ?? []), LOG_OPTION];
     const begun = performance.now();
-    const guest = await Guest.start({ ...options, kernelArgs, shares: [folder.share] });
+    const qemuArgs = [...(options.qemuArgs ?? []), ...(network === undefined ? [] : userNetworkArguments(network))];
+    const guest = await Guest.start({ ...options, kernelArgs, qemuArgs, shares: [folder.share] });
     undo.defer(() => guest.destroy());
     const client = await connect(guest.address(AGENT_PORT));
     undo.defer(() => client.close());
     await client.health.check({}, { timeoutMs: FIRST_ANSWER_MS });
     const answered = performance.now() - begun;
     const marks = await readMarks(guest.address(LOG_PORT));
-    await openSandbox(client, { id: name, hostname: name, shared: true });
+    if (network !== undefined) await setUpUserNetwork(client);
+    const dns = network === undefined ? [] : USER_NETWORK_DNS;
+    await openSandbox(client, { id: name, hostname: name, shared: true, dns });
     undo.move();
     return new SandboxGuest(guest, folder, client, bootTimeline(guest.timeline, answered, marks));
   }
@@ -56,6 +66,11 @@ export class SandboxGuest implements AsyncDisposable {
 
   get logAddress(): string {
     return this.guest.address(LOG_PORT);
+  }
+
+  /** Aborted once the guest has ended in whichever way, or is being ended by disposal. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
   }
 
   /** DestroySandbox, after which the guest powers off and QEMU ends by itself; the shared folder is removed. */
@@ -69,6 +84,7 @@ export class SandboxGuest implements AsyncDisposable {
 
   /** Ends it without asking. Any number of calls, also after `powerOff`. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort();
     await this.client.close();
     await this.guest.destroy();
     await this.folder.remove();

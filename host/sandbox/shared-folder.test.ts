@@ -56,7 +56,7 @@ test("what a guest has put in a container's place is neither followed nor replac
     mkdirSync(made);
     plant(join(folder.share.directory, `c${at}`));
     await expect(moveIn(folder.directory, `c${at}`, made)).rejects.toThrow(
-      `container c${at}: the guest's shared folder has that name already: choose another`,
+      `container c${at}: that name is taken in the guest's shared folder: choose another`,
     );
     await removeContainer(folder.directory, `c${at}`);
     await moveIn(folder.directory, `c${at}`, made);

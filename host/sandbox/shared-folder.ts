@@ -2,14 +2,25 @@ import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { onProcessEnd } from "../../image/process-end.ts";
 import { removeTree, removeTreeSync } from "../../image/remove-tree.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { grpc } from "../../proto/gen/messages.js";
 import type { RootfsPlace } from "../image/image-config.ts";
-import { openToGuest } from "../machine/guard-share.ts";
+import { mountForGuest, openToGuest } from "../machine/guard-share.ts";
 import type { Share } from "../machine/virtiofs.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 
 /** Kata's names: hosts and agents agree on them. */
 export const SHARED_TAG = "kataShared";
 export const SHARED_IN_GUEST = "/run/kata-containers/shared/containers";
+
+/** A folder of the host in a container. */
+export interface Volume {
+  /** On the host; absolute. */
+  readonly host: string;
+  /** In the container; absolute. */
+  readonly guest: string;
+  readonly mode: "rw" | "ro";
+}
 
 /** Milliseconds in which a guest may keep making files while they are removed; the rest goes with the guest. */
 const REMOVE_LIMIT_MS = 20_000;
@@ -56,6 +67,30 @@ export function openRootfs(directory: string, container: string): void {
   openToGuest(shareOf(directory), rootfsPlace(directory, container).host);
 }
 
+/** Makes the directories that a container's volumes are mounted on, in its own before that is moved in. */
+export async function makeVolumePlaces(made: string, volumes: readonly Volume[]): Promise<void> {
+  if (volumes.length === 0) return;
+  await mkdir(join(made, "volumes"));
+  for (const index of volumes.keys()) await mkdir(join(made, "volumes", `${index}`));
+}
+
+/**
+ * Has the guest see the host's folders of a container that was moved in, and returns the container's mounts of them. The guest
+ * runs. Throws MachineError.
+ */
+export function openVolumes(directory: string, container: string, volumes: readonly Volume[]): Init<grpc.Mount>[] {
+  return volumes.map(({ host, guest, mode }, index) => {
+    const place = join(container, "volumes", `${index}`);
+    mountForGuest(shareOf(directory), host, join(sharedIn(directory), place), mode);
+    return {
+      destination: guest,
+      source: `${SHARED_IN_GUEST}/${place}`,
+      type: "bind",
+      options: ["rbind", "rprivate", mode],
+    };
+  });
+}
+
 /** Moves a container's finished directory to where the guest sees it. Rejects when the guest has something of that name. */
 export async function moveIn(directory: string, container: string, made: string): Promise<void> {
   try {
@@ -63,7 +98,7 @@ export async function moveIn(directory: string, container: string, made: string)
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(code)) throw error;
-    throw new Error(`container ${container}: the guest's shared folder has that name already: choose another`);
+    throw new Error(`container ${container}: that name is taken in the guest's shared folder: choose another`);
   }
 }
 

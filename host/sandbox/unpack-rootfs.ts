@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Image, readImage } from "../../image/read-image.ts";
 import { removeTree } from "../../image/remove-tree.ts";
 import { type UnpackOptions, type UnpackReport, unpack } from "../image/unpack.ts";
-import { moveIn } from "./shared-folder.ts";
+import { makeVolumePlaces, moveIn, type Volume } from "./shared-folder.ts";
 
 export interface UnpackedImage extends UnpackReport {
   /** Env, Cmd, Entrypoint, User, WorkingDir. */
@@ -19,7 +19,7 @@ export async function unpackRootfs(
   path: string,
   directory: string,
   container: string,
-  options: UnpackOptions & { readonly name?: string } = {},
+  options: UnpackOptions & { readonly name?: string; readonly volumes?: readonly Volume[] } = {},
 ): Promise<UnpackedImage> {
   await using image = await readImage(path, options.name === undefined ? {} : { name: options.name });
   const staging = await mkdtemp(join(directory, "unpacking-"));
@@ -30,8 +30,24 @@ export async function unpackRootfs(
     // The container's own users, too, have to get into it, whatever our umask is.
     for (const each of [made, rootfs]) await chmod(each, 0o755);
     const report = await unpack(image, rootfs, options);
+    await makeVolumePlaces(made, options.volumes ?? []);
     await moveIn(directory, container, made);
     return { ...report, config: image.config, layers: image.layers.length };
+  } finally {
+    await removeTree(staging);
+  }
+}
+
+/** Makes and moves in the directory of a container that has its root elsewhere, for its volumes alone. */
+export async function moveInVolumes(directory: string, container: string, volumes: readonly Volume[]): Promise<void> {
+  if (volumes.length === 0) return;
+  const staging = await mkdtemp(join(directory, "unpacking-"));
+  try {
+    const made = join(staging, container);
+    await mkdir(made);
+    await chmod(made, 0o755);
+    await makeVolumePlaces(made, volumes);
+    await moveIn(directory, container, made);
   } finally {
     await removeTree(staging);
   }

@@ -40,8 +40,8 @@ apt_install() {
 
 # Old lists name versions that the archive no longer has; the caller updates them and tries again.
 apt_install_now() {
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
-    -o Dpkg::Use-Pty=0 install $packages >>"$log" 2>&1
+  telling $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
+    -o Dpkg::Use-Pty=0 install $packages
 }
 
 # apt_download DIRECTORY PACKAGE…: .deb files into a directory; needs no root while the lists are fresh.

@@ -66,16 +66,16 @@ find_missing_cargo() {
   $(printf '%-24s %s (Debian package %s)' cargo "builds the crates above" "$package")"
 }
 
-# Each takes a minute or two on two cores.
+# Each takes one to five minutes on two cores.
 crates_build() {
   if [ -z "$crates" ]; then return 0; fi
   cargo=$(find_cargo)
   if [ -z "$cargo" ]; then fail "no cargo 1.$cargo_minor_wanted or later after the installation: see $log" "$log"; fi
   for crate in $crates; do
-    say "cargo install $crate, to $cache/tools (takes a minute or two)"
+    say "cargo install $crate, to $cache/tools (takes one to five minutes)"
     # a cargo from /usr/lib/rust-1.NN looks for its own rustc beside it
-    PATH=$(dirname -- "$(command -v "$cargo")"):$PATH CARGO_TARGET_DIR="$cache/build-$crate" \
-      "$cargo" install "$crate" --locked --root "$cache/tools" >>"$log" 2>&1 ||
+    telling env PATH="$(dirname -- "$(command -v "$cargo")"):$PATH" CARGO_TARGET_DIR="$cache/build-$crate" \
+      "$cargo" install "$crate" --locked --root "$cache/tools" ||
       fail "cargo install $crate failed: see $log" "$log"
     rm -rf "$cache/build-$crate"
   done

@@ -39,6 +39,7 @@ fail() {
 has() { command -v "$1" >/dev/null 2>&1; }
 is_file() { for path in "$@"; do if [ -e "$path" ]; then return 0; fi; done; return 1; }
 
+. "$here/telling.sh"
 . "$here/programs.sh"
 . "$here/npm-packages.sh"
 . "$here/apt.sh"

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { findProgram } from "../machine/programs.ts";
 
 const script = fileURLToPath(new URL("setup.sh", import.meta.url));
-const tools = "cat chmod cut dirname head id ls mkdir mktemp mv rm sed sort tail tr uname env".split(" ");
+const tools = "cat chmod cut date dirname head id ls mkdir mktemp mv rm sed sleep sort tail tr uname env".split(" ");
 
 describe("setup.sh", () => {
   let directory = "";
@@ -111,6 +111,23 @@ describe("setup.sh", () => {
     const { status, output } = setup("demo");
     expect(status).toBe(1);
     expect(output).toMatch(/ {2}\| E: no space left\nsetup: apt-get install failed: see \S+setup\.log\n$/);
+  });
+
+  test("tells how far cargo is while it builds a crate, and the end of its output if that fails", () => {
+    const [log, told] = [join(directory, "log"), join(directory, "told")];
+    program(
+      "cargo",
+      `echo "   Compiling libc v0.2.1"; until [ -s ${told} ]; do sleep 0.01; done; echo "error: $3"; exit 101`,
+    );
+    const source = `set -eu; cache=${directory}; log=${log}
+      say() { echo "setup: $*"; case $* in *Compiling*) echo >${told} ;; esac; }
+      fail() { echo "setup: $1: $(tail -n 1 "$2")" >&2; exit 1; }
+      . ${join(script, "../telling.sh")}; . ${join(script, "../crates.sh")}
+      find_cargo() { echo cargo; }; crates=tool@1.0.0; crates_build`;
+    const env = { PATH: bin, GUESTD_TELL_SECONDS: "0.05" };
+    const { status, stdout, stderr } = spawnSync("/bin/sh", ["-c", source], { env, encoding: "utf8", timeout: 20_000 });
+    expect(stdout).toMatch(/^setup: {3}\d+ s: Compiling libc v0\.2\.1$/m);
+    expect([status, stderr]).toEqual([1, `setup: cargo install tool@1.0.0 failed: see ${log}: error: --locked\n`]);
   });
 
   test("an unknown argument is refused", () => {

@@ -4,6 +4,7 @@ import { sha256Of } from "../digest.ts";
 import type { Tree } from "../tree/tree.ts";
 import { MOST_BYTES } from "./bounds.ts";
 import { attempt, type Check, check } from "./check.ts";
+import { containerImage, isTar } from "./container-image.ts";
 import { diskParts, isDisk } from "./disk-parts.ts";
 import { isKernel, kernelImage } from "./kernel-image.ts";
 import { moduleChecks } from "./module-checks.ts";
@@ -62,10 +63,13 @@ async function contentOf(bytes: Buffer, file: string, rootHash?: string): Promis
   }
   const { bytes: inner, how } = unpacked(bytes);
   if (isCpio(inner)) return initramfs(inner, how);
+  if (isTar(inner)) return containerImage(file, how);
   const fileSystem = await fileSystemOf(bytes, false);
   if (fileSystem !== undefined) return fileSystem;
   if (isDisk(bytes)) return disk(bytes, await verityBeside(file, rootHash));
-  throw new BuildError("it is none of a kernel, an initramfs, a disk, EROFS, ext4, squashfs, verity hashes");
+  throw new BuildError(
+    "it is none of a kernel, an initramfs, a disk, EROFS, ext4, squashfs, verity hashes, an image's tar",
+  );
 }
 
 async function disk(bytes: Buffer, described: Awaited<ReturnType<typeof verityBeside>>): Promise<Content> {

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { directoryStore } from "../../image/blob-store.ts";
 import { BuildError } from "../build-error.ts";
 import { exists } from "../exists.ts";
 import { MANIFEST, type Manifest } from "../manifest/manifest.ts";
@@ -81,7 +82,7 @@ async function inspectOci(directory: string): Promise<Inspected> {
     kind: "OCI layout",
     bytes: 0,
     sha256: "",
-    checks: await attempt("OCI layout", () => ociChecks(directory)),
+    checks: await attempt("OCI layout", () => ociChecks(directoryStore(directory), directory)),
   };
 }
 
@@ -94,7 +95,9 @@ async function together(files: readonly Inspected[], options: InspectOptions): P
       check(`modules of ${basename(file)} and the kernel`, release === kernel, String(release), kernel ?? ""),
     );
   }
-  const data = files.filter(({ kind }) => !/^(kernel|initramfs|verity|OCI|\?)/.test(kind)).map(({ file }) => file);
+  const data = files
+    .filter(({ kind }) => !/^(kernel|initramfs|verity|OCI|docker|\?)/.test(kind))
+    .map(({ file }) => file);
   for (const { file } of files.filter(({ kind }) => kind === "verity hashes")) {
     checks.push(...(await attempt("verity", () => verityChecks(file, data, options))));
   }

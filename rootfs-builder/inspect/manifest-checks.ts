@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { parseJson } from "../../image/parse-json.ts";
 import { BuildError, reason } from "../build-error.ts";
 import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";
@@ -25,12 +26,12 @@ export async function findManifest(path: string, given?: string): Promise<Manife
 
 async function readManifest(file: string): Promise<Manifest> {
   try {
-    const manifest: Manifest = JSON.parse(await readFile(file, "utf8"));
+    const manifest = parseJson(await readFile(file, "utf8"), file) as Manifest;
     const lists = [manifest.files, manifest.boot, manifest.sources];
     if (manifest.format === 1 && lists.every((list) => Array.isArray(list))) return manifest;
     throw new Error("it is not of this format");
   } catch (error) {
-    throw new BuildError(`manifest ${file}: ${reason(error)}`);
+    throw new BuildError(`manifest ${error instanceof SyntaxError ? "" : `${file}: `}${reason(error)}`);
   }
 }
 

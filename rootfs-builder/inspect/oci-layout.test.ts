@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { directoryStore } from "../../image/blob-store.ts";
 import { MAX_JSON_BYTES } from "../../image/image-json.ts";
 import { ociChecks } from "./oci-layout.ts";
 
@@ -23,7 +24,9 @@ async function blob(content: string, mediaType = "application/octet-stream") {
 
 async function checks(manifests: readonly object[], filler = ""): Promise<readonly string[]> {
   await writeFile(join(directory, "index.json"), JSON.stringify({ manifests, filler }));
-  return (await ociChecks(directory)).map(({ ok, detail }) => `${ok ? "" : "not "}ok: ${detail}`);
+  return (await ociChecks(directoryStore(directory), directory)).map(
+    ({ ok, detail }) => `${ok ? "" : "not "}ok: ${detail}`,
+  );
 }
 
 test("blobs that an index leads to are counted once, and one that is gone is told", async () => {

@@ -1,16 +1,17 @@
-import { readFile, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { BlobStore } from "../../image/blob-store.ts";
 import { MAX_JSON_BYTES } from "../../image/image-json.ts";
+import { parseJson } from "../../image/parse-json.ts";
 import { BuildError } from "../build-error.ts";
-import { hashFile } from "../digest.ts";
 import { type Check, check } from "./check.ts";
 
 const MAX_BLOBS = 1000;
 const MOST_PROBLEMS = 20;
 
-/** Whether every blob that an OCI layout's index leads to is there and is what its digest says. */
-export async function ociChecks(directory: string): Promise<readonly Check[]> {
-  const layout = await readDocument(join(directory, "oci-layout"));
+/** Checks that every blob that an OCI layout's index leads to is there and is what its digest says. `path` is for messages. */
+export async function ociChecks(store: BlobStore, path: string): Promise<readonly Check[]> {
+  const layout = await readDocument(store, path, "oci-layout");
   const version = objectOf(layout)["imageLayoutVersion"];
   const problems: string[] = [];
   const seen = new Set<string>();
@@ -18,18 +19,18 @@ export async function ociChecks(directory: string): Promise<readonly Check[]> {
   const follow = (document: unknown) => {
     for (const one of descriptorsOf(document)) {
       if (!seen.has(one.digest)) pending.push(one);
-      if (seen.add(one.digest).size > MAX_BLOBS) throw new BuildError(`${directory}: more than ${MAX_BLOBS} blobs`);
+      if (seen.add(one.digest).size > MAX_BLOBS) throw new BuildError(`${path}: more than ${MAX_BLOBS} blobs`);
     }
   };
-  follow(await readDocument(join(directory, "index.json")));
+  follow(await readDocument(store, path, "index.json"));
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { digest, size, mediaType } = next;
-    const blob = join(directory, "blobs/sha256", digest);
-    const found = await stat(blob).catch(() => undefined);
-    if (!found?.isFile()) problems.push(`${short(digest)} is missing`);
-    else if (found.size !== size) problems.push(`${short(digest)} has ${found.size} bytes, not ${size}`);
-    else if ((await hashFile(blob)) !== digest) problems.push(`${short(digest)} is another`);
-    else if (/\.(manifest|index)\.v1\+json$/.test(mediaType)) follow(await readDocument(blob));
+    const blob = `blobs/sha256/${digest}`;
+    const found = await store.size(blob);
+    if (found === undefined) problems.push(`${short(digest)} is missing`);
+    else if (found !== size) problems.push(`${short(digest)} has ${found} bytes, not ${size}`);
+    else if ((await hashOf(store, blob)) !== digest) problems.push(`${short(digest)} is another`);
+    else if (/\.(manifest|index)\.v1\+json$/.test(mediaType)) follow(await readDocument(store, path, blob));
   }
   const found = problems.slice(0, MOST_PROBLEMS).join("; ") || `${seen.size} blobs`;
   return [
@@ -38,11 +39,21 @@ export async function ociChecks(directory: string): Promise<readonly Check[]> {
   ];
 }
 
-async function readDocument(path: string): Promise<unknown> {
-  const found = await stat(path);
-  if (!found.isFile() || found.size > MAX_JSON_BYTES)
-    throw new BuildError(`${path}: no file of up to ${MAX_JSON_BYTES} bytes`);
-  return JSON.parse(await readFile(path, "utf8"));
+async function readDocument(store: BlobStore, path: string, name: string): Promise<unknown> {
+  const file = join(path, name);
+  const size = await store.size(name);
+  if (size === undefined || size > MAX_JSON_BYTES) {
+    throw new BuildError(`${file}: no file of up to ${MAX_JSON_BYTES} bytes`);
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.read(name)) chunks.push(chunk);
+  return parseJson(Buffer.concat(chunks).toString("utf8"), file);
+}
+
+async function hashOf(store: BlobStore, name: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of store.read(name)) hash.update(chunk);
+  return hash.digest("hex");
 }
 
 interface Descriptor {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { BuildError, hasCode } from "../build-error.ts";
+import { parseJson } from "../../image/parse-json.ts";
+import { BuildError, hasCode, reason } from "../build-error.ts";
 import { type Check, check } from "./check.ts";
 import { type VerityParameters, verityRoot } from "./verity-tree.ts";
 
@@ -14,11 +15,11 @@ interface Described {
 /** What the builder wrote beside a disk with hashes that have no superblock; undefined where there is nothing. */
 export async function verityBeside(file: string, rootHash?: string): Promise<Described | undefined> {
   try {
-    const { verity } = JSON.parse(await readFile(`${file}.json`, "utf8"));
+    const { verity } = parseJson(await readFile(`${file}.json`, "utf8"), `${file}.json`) as { verity?: Described };
     return verity === undefined || rootHash === undefined ? verity : { ...verity, rootHash };
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
-    throw new BuildError(`${file}.json: it is not JSON`);
+    throw new BuildError(error instanceof SyntaxError ? error.message : `${file}.json: ${reason(error)}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { parseJson } from "../../image/parse-json.ts";
 import { BuildError, hasCode } from "../build-error.ts";
 
 export interface LockedPackage {
@@ -30,13 +31,12 @@ export function lockPath(recipe: string): string {
 /** Undefined when there is none. */
 export async function readLock(path: string): Promise<Lock | undefined> {
   try {
-    const lock: unknown = JSON.parse(await readFile(path, "utf8"));
+    const lock: unknown = parseJson(await readFile(path, "utf8"), path);
     if (isLock(lock)) return lock;
     throw new BuildError(`lock file ${path}: not one of this builder: make it again with --update`);
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
-    if (error instanceof SyntaxError)
-      throw new BuildError(`lock file ${path}: it is not JSON: make it again with --update`);
+    if (error instanceof SyntaxError) throw new BuildError(`lock file ${error.message}: make it again with --update`);
     throw error;
   }
 }

@@ -8,7 +8,8 @@ import type { Recipe } from "./recipe.ts";
 import { whyNot } from "./source-error.ts";
 
 /**
- * Reads a recipe, YAML or JSON, and checks it against recipe.schema.json. Throws BuildError: "mine.yaml:7: sources[1].mode: …".
+ * Reads a recipe, YAML or JSON, and checks it against recipe.schema.json. Throws BuildError: "mine.yaml:7: sources[1].mode: …",
+ * and of a syntax error "mine.json:7:3: …".
  * @param checkOutput why an output of the recipe can't be made; undefined when it can
  */
 export async function readRecipe(
@@ -24,7 +25,10 @@ export async function readRecipe(
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const place = (offset: number | undefined) => `${path}:${offset === undefined ? 1 : lines.linePos(offset).line}`;
   const [broken] = document.errors;
-  if (broken !== undefined) throw new BuildError(`${place(broken.pos[0])}: ${broken.message.replaceAll("\n", " ")}`);
+  if (broken !== undefined) {
+    const { line, col } = lines.linePos(broken.pos[0]);
+    throw new BuildError(`${path}:${line}:${col}: ${broken.message.replaceAll("\n", " ")}`);
+  }
   const mistake = findMistake(document.contents, await recipeSchema());
   if (mistake !== undefined) {
     const key = mistake.key === "" ? "" : `${mistake.key}: `;

@@ -41,7 +41,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     expect((await run("stats", ["web"])).stdout).toMatch(/^cpu time +[\d.]+ s/);
     expect((await run("explain", ["web"])).stdout).toMatch(/\nexecve +sh -c "echo up; sleep 1000" +process\.args\n$/);
     expect((await run("metrics", ["--grep", "restarts"])).stdout).toBe("guestd_agent_restarts 0\n");
-    expect(await run("kill", ["web"])).toEqual({ stdout: "", stderr: "", code: 0 });
+    expect(await run("kill", ["web"])).toEqual({ stdout: "web\n", stderr: "", code: 0 });
     expect(await running).toEqual({ stdout: "up\n", stderr: "", code: 137 });
   });
 
@@ -52,7 +52,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     expect(await running).toEqual({
       stdout: "",
       stderr: "guestctl: container gone: it was removed meanwhile\n",
-      code: 1,
+      code: 137,
     });
   });
 

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
@@ -94,6 +94,47 @@ describeInNamespaces("the agent as a service", () => {
     process.kill(second.pid, "SIGTERM");
     expect(await second.exited).toEqual({ code: 0, signal: null });
     expect(existsSync(join(place.directory, "run/guestd/sandbox.json"))).toBe(false);
+  });
+
+  it("uses a share's mount point as it is if something is mounted there already", async () => {
+    await using place = makeServicePlace();
+    const service = place.start(env);
+    await service.listening();
+    const share = "/run/kata-containers/shared/containers";
+    const mount = `mkdir -p ${share} && mount -t tmpfs tmpfs ${share} && echo there > ${share}/file`;
+    execFileSync("nsenter", [`--target=${service.pid}`, "--mount", "sh", "-c", mount]);
+    const client = await connect(address);
+    const storage = { driver: "virtio-fs", source: "kataShared", fstype: "virtiofs", mount_point: `${share}/` };
+    await client.agent.createSandbox({ sandbox_id: "pod", storages: [{ ...storage, options: ["nodev"] }] });
+    const spec = ociSpec(place.directory, ["cat", "/file"]);
+    const shown = { destination: "/file", source: `${share}/file`, type: "bind", options: ["bind", "ro"] };
+    const mounts = [...(spec.Mounts ?? []), shown];
+    const rootfs = makeBusyboxRootfs(join(place.directory, "share"));
+    const { stdout } = await podOf(place, client).run([], { ...spec, Root: { Path: rootfs }, Mounts: mounts });
+    expect(stdout.toString()).toBe("there\n");
+    await client.close();
+  });
+
+  it("refuses a socket on which another service answers, and changes nothing of that one's", async () => {
+    await using place = makeServicePlace();
+    await using other = makeServicePlace();
+    const path = `unix://${place.directory}/agent.sock`;
+    const first = place.start({ KATA_AGENT_SERVER_ADDR: path });
+    await first.listening();
+    const client = await connect(path);
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    const container_id = await podOf(place, client).start(["sleep", "1000"]);
+
+    const state = { GUESTD_STATE_DIR: `${place.directory}/run/guestd` };
+    const second = other.start({ KATA_AGENT_SERVER_ADDR: path, ...state });
+    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(second.console()).toContain(`can't start: listen on ${path}: another process serves there`);
+
+    const again = await connect(path);
+    const running = again.agent.signalProcess({ container_id, exec_id: container_id, signal: 0 });
+    await expect(running, "the container runs on").resolves.toBeDefined();
+    await client.close();
+    await again.close();
   });
 
   it("has a policy from its environment or its configuration file, and the next one by SetPolicy", async () => {

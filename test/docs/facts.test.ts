@@ -26,6 +26,14 @@ describe("what the pages say of the calls", () => {
   });
 });
 
+it("no page runs TypeScript by the Node in PATH, which may be too old for it", () => {
+  const commands = [...pages].flatMap(
+    ([path, text]) =>
+      text.match(/(?<!npx )\bnode (?:-\S+ )*[\w./-]+\.ts\b|command -v node/g)?.map((it) => `${path}: ${it}`) ?? [],
+  );
+  expect(commands).toEqual([]);
+});
+
 it("our own service is in docs/protocol.md, call by call", () => {
   const listed = Array.from(
     section(page("docs/protocol.md"), "guestd.v1.Guest").matchAll(/^\| (\w+)\(/gm),

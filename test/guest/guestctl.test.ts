@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeBusyboxImage } from "../../host/image/make-image.ts";
 
+const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
 const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
+/** Each look is a process of its own. */
+const POLL = { interval: 200 };
 let directory: string;
 let image: string;
 
@@ -19,7 +22,7 @@ interface Ended {
 
 function start(...args: string[]): ChildProcess {
   const env = { ...process.env, XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
-  return spawn(process.execPath, [guestctl, ...args], { env, stdio: "pipe" });
+  return spawn(process.execPath, [launcher, ...args], { env, stdio: "pipe" });
 }
 
 async function end(child: ChildProcess): Promise<Ended> {
@@ -55,19 +58,55 @@ it("runs a container in a guest of its own, and leaves nothing", async () => {
 it("tells in one line why a container could not be run", async () => {
   const missing = await run(["run", join(directory, "none.tar")]);
   expect(missing.stderr).toMatch(/^guestctl: read image .*none\.tar: ENOENT.*\n$/);
-  expect(missing.code).toBe(1);
+  expect(missing.code).toBe(125);
+  const typed = await run(["run", "-it", image]);
+  expect(typed).toEqual({ stdout: "", stderr: "guestctl: the input device is not a TTY: leave out -t\n", code: 125 });
+  const out = await run(["cp", "web:/etc/passwd", "/tmp/"]);
+  expect(out.stderr).toMatch(/^guestctl: cp web:\/etc\/passwd: copying out of a container isn't supported yet: .*\n$/);
+});
+
+it("prints its version", async () => {
+  expect(await run(["--version"])).toMatchObject({
+    stdout: expect.stringMatching(/^guestctl \d+\.\d+\.\d+\n$/),
+    code: 0,
+  });
+});
+
+it("keeps what a container printed, and its guest's console and log, when QEMU dies", async () => {
+  const script = "echo up; sleep 1000";
+  expect((await run(["run", "-d", "--name", "dying", image, "sh", "-c", script])).stdout).toBe("dying\n");
+  await expect.poll(async () => (await run(["logs", "dying"])).stdout, POLL).toBe("up\n");
+  const following = run(["logs", "-f", "dying"]);
+  const waiting = run(["wait", "dying"]);
+  const [{ keeper }] = JSON.parse((await run(["inspect", "dying"])).stdout);
+  const children = readFileSync(`/proc/${keeper}/task/${keeper}/children`, "utf8").trim().split(" ");
+  const isQemu = (pid: string) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu");
+  const qemu = children.filter(isQemu);
+  expect(qemu).toHaveLength(1);
+  // Its log is read over vsock, a little after the boot.
+  const log = join(directory, `guestd-${process.getuid?.() ?? 0}`, "dying", "agent.log");
+  await expect.poll(() => existsSync(log) && readFileSync(log, "utf8"), POLL).toContain("listening");
+  process.kill(Number(qemu[0]), "SIGKILL");
+  expect(await waiting).toEqual({ stdout: "255\n", stderr: "", code: 0 });
+  expect(await following).toMatchObject({ stdout: expect.stringMatching(/^up\n/), code: 0 });
+  expect((await run(["ps", "-a"])).stdout).toMatch(/^dying +dying +init +exited \(255\) /m);
+  expect((await run(["logs", "dying"])).stdout).toMatch(/^up\nguestctl: guest: QEMU ended with SIGKILL/);
+  expect((await run(["logs", "-g", "dying"])).stdout).toMatch(/INFO listening /);
+  expect((await run(["logs", "-g", "dying", "--console"])).stdout).toContain("guestd: listening");
+  expect(await run(["rm", "dying"])).toEqual({ stdout: "dying\n", stderr: "", code: 0 });
+  expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
 });
 
 describe("in a guest that is kept", () => {
   beforeAll(async () => {
-    const booted = await run(["boot", "--detach", "--name", "kept"]);
+    const words = ["--agent", "log=debug", "--kernel-args", "guestd.test=word"];
+    const booted = await run(["boot", "--detach", "--name", "kept", ...words]);
     expect(booted.stderr).toBe("");
     expect(booted.stdout).toMatch(/^kept {2}h?vsock:.*\nQEMU 0 → kernel [\d.]+ → init .* → first answer [\d.]+ s\n$/);
     expect((await run(["run", "-d", "-g", "kept", "--name", "web", image, "sleep", "1000"])).stdout).toBe("web\n");
   });
   afterAll(async () => {
-    expect(await run(["stop", "kept"])).toEqual({ stdout: "kept\n", stderr: "", code: 0 });
-    expect((await run(["ps"])).stdout.split("\n")).toHaveLength(2);
+    await run(["stop", "kept"]);
   });
 
   it("brings a megabyte through unharmed, both ways", async () => {
@@ -82,11 +121,13 @@ describe("in a guest that is kept", () => {
     expect(await run(["exec", "we", "sh", "-c", "kill -9 $$"])).toMatchObject({ code: 137 });
     const { stderr, code } = await run(["exec", "web", "nope"]);
     expect(stderr).toMatch(/^guestctl: .*"nope": executable file not found in \$PATH.*\n$/);
-    expect(code).toBe(1);
+    expect(code).toBe(127);
+    expect(await run(["exec", "web", "/etc/passwd"])).toMatchObject({ code: 126 });
+    expect(await run(["run", "-g", "kept", image, "nope"])).toMatchObject({ code: 127 });
   });
 
   it("gives an exec a terminal of the usual size where we have none", async () => {
-    const { stdout } = await run(["exec", "-it", "web", "sh", "-c", "stty size; tty"]);
+    const { stdout } = await run(["exec", "-t", "web", "sh", "-c", "stty size; tty"]);
     expect(stdout).toBe("24 80\r\n/dev/pts/0\r\n");
   });
 
@@ -97,6 +138,69 @@ describe("in a guest that is kept", () => {
     expect(await end(child)).toEqual({ stdout: "up\ngot\n", stderr: "", code: 3 });
   });
 
+  it("ends one that ignores a signal with the second", async () => {
+    const child = start("run", "-g", "kept", image, "sh", "-c", 'trap "" TERM; echo up; while :; do sleep 1; done');
+    child.stdout?.once("data", () => {
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGTERM"), 100);
+    });
+    expect(await end(child)).toMatchObject({ code: 137 });
+  });
+
+  it("keeps a detached container's exit code and output until rm, its name too", async () => {
+    const line = ["run", "-d", "-g", "kept", "--name", "job", image, "sh", "-c"];
+    expect((await run([...line, "echo first; sleep 1; echo last; exit 3"])).stdout).toBe("job\n");
+    const following = run(["logs", "-f", "job"]);
+    expect(await run(["wait", "job"])).toEqual({ stdout: "3\n", stderr: "", code: 0 });
+    expect((await following).stdout).toBe("first\nlast\n");
+    expect((await run(["ps"])).stdout).not.toMatch(/job/);
+    expect((await run(["ps", "-a"])).stdout).toMatch(/^kept +job +init +exited \(3\) /m);
+    expect(JSON.parse((await run(["inspect", "job"])).stdout)).toMatchObject([
+      { id: "job", guest: "kept", image, state: { status: "exited", exitCode: 3 } },
+    ]);
+    const taken = "container job: that name is taken in guest kept: choose another, or guestctl rm job";
+    const again = await run([...line, "echo second"]);
+    expect(again).toEqual({ stdout: "", stderr: `guestctl: ${taken}\n`, code: 125 });
+    expect((await run(["logs", "job"])).stdout).toBe("first\nlast\n");
+    expect((await run(["exec", "job", "true"])).stderr).toMatch(/it is not running: it ended with exit code 3/);
+    expect((await run(["rm", "job"])).stdout).toBe("job\n");
+    await run([...line.slice(0, 2), "--rm", ...line.slice(2), "echo second; sleep 1000"]);
+    await expect.poll(async () => (await run(["logs", "job"])).stdout, POLL).toBe("second\n");
+    expect(await run(["stop", "job"])).toEqual({ stdout: "job\n", stderr: "", code: 0 });
+    await expect.poll(async () => (await run(["ps", "-a"])).stdout, POLL).not.toMatch(/job/);
+  }, 60_000);
+
+  it("mounts folders of the host, read-only where that is said, and removes nothing in them", async () => {
+    const folder = join(directory, "shared");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "in"), "from the host\n");
+    const both = ["-v", `${folder}:/rw`, "-v", `${folder}:/ro:ro`];
+    const script = "cat /ro/in; echo back > /rw/out; echo no > /ro/no; mount -o remount,rw /ro";
+    const { stdout, stderr } = await run(["run", "-g", "kept", ...both, image, "sh", "-c", script]);
+    expect(stdout).toBe("from the host\n");
+    expect(stderr).toMatch(/can't create \/ro\/no: Read-only file system/);
+    expect(readFileSync(join(folder, "out"), "utf8")).toBe("back\n");
+    expect(readdirSync(folder).sort()).toEqual(["in", "out"]);
+  });
+
+  it("pauses, updates and continues containers", async () => {
+    expect(await run(["pause", "web"])).toEqual({ stdout: "web\n", stderr: "", code: 0 });
+    expect((await run(["ps"])).stdout).toMatch(/^kept +web +init +paused /m);
+    expect(await run(["unpause", "web"])).toMatchObject({ stderr: "", code: 0 });
+    expect(await run(["update", "--memory", "100m", "--pids", "9", "web"])).toMatchObject({ stderr: "", code: 0 });
+    const { stdout } = await run(["stats", "web"]);
+    expect(stdout).toMatch(/^memory .*limit 100 MiB/m);
+    expect(stdout).toMatch(/^tasks .*limit 9$/m);
+  });
+
+  it("passes words on to kernel and agent, and kills the agent for trial", async () => {
+    const { stdout } = await run(["exec", "web", "cat", "/proc/cmdline"]);
+    expect(stdout).toMatch(/ guestd\.test=word agent\.log=debug /);
+    const killed = await run(["agent", "kill"]);
+    expect(killed.stdout).toMatch(/^agent 1 was killed, agent 2 answers after [\d.]+ s\n$/);
+    expect(await run(["exec", "web", "echo", "still here"])).toMatchObject({ stdout: "still here\n", code: 0 });
+  });
+
   it("ends a container whose output nobody reads any more", async () => {
     const child = start("run", "-g", "kept", image, "yes");
     child.stdout?.once("data", () => child.stdout?.destroy());
@@ -105,8 +209,15 @@ describe("in a guest that is kept", () => {
 
   it("shows what runs and what it uses", async () => {
     expect((await run(["ps"])).stdout).toMatch(/^kept +web +init +running +1 .* sleep 1000$/m);
-    expect((await run(["stats", "web"])).stdout).toMatch(/^memory +.*limit none.*\n[\s\S]*^tasks +1 /m);
-    expect((await run(["metrics", "--grep", "^guestd_agent_restarts"])).stdout).toBe("guestd_agent_restarts 0\n");
+    expect((await run(["ps", "-q"])).stdout).toBe("web\n");
+    expect(JSON.parse((await run(["ps", "--json"])).stdout)).toMatchObject([
+      { guest: "kept", container: "web", process: "init", state: "running", tasks: 1, command: ["sleep", "1000"] },
+    ]);
+    expect((await run(["stats"])).stdout).toMatch(/^kept +web +- +[\d.]+ s +[\d.]+ MiB /m);
+    const watch = start("stats", "--watch");
+    watch.stdout?.on("data", (text) => / web +[\d.]+ % /.test(String(text)) && watch.kill("SIGINT"));
+    expect(await end(watch)).toMatchObject({ code: 0 });
+    expect((await run(["metrics", "--grep", "^guestd_agent_restarts"])).stdout).toBe("guestd_agent_restarts 1\n");
     expect((await run(["logs"])).stdout).toMatch(/INFO listening /);
     expect((await run(["logs", "--console"])).stdout).toContain("guestd: listening");
   });
@@ -135,10 +246,27 @@ describe("in a guest that is kept", () => {
   it("kills and removes containers", async () => {
     await run(["run", "-d", "-g", "kept", "--name", "short", image, "sh", "-c", "echo up; sleep 1000"]);
     const output = async () => (await run(["logs", "short"])).stdout;
-    await expect.poll(output, { interval: 200 }).toBe("up\n");
-    expect(await run(["kill", "short"])).toEqual({ stdout: "", stderr: "", code: 0 });
+    await expect.poll(output, POLL).toBe("up\n");
     await run(["run", "-d", "-g", "kept", "--name", "other", image, "sleep", "1000"]);
-    expect(await run(["rm", "other"])).toEqual({ stdout: "", stderr: "", code: 0 });
-    expect((await run(["ps"])).stdout).not.toMatch(/other/);
+    expect(await run(["kill", "short", "none", "other"])).toEqual({
+      stdout: "short\nother\n",
+      stderr: expect.stringMatching(/^guestctl: container none: not found: .*\n$/),
+      code: 1,
+    });
+    expect((await run(["wait", "short", "other"])).stdout).toBe("137\n137\n");
+    expect(await run(["rm", "short", "other"])).toEqual({ stdout: "short\nother\n", stderr: "", code: 0 });
+    expect((await run(["ps", "-a"])).stdout).not.toMatch(/other|short/);
+  });
+
+  it("tells those who lose their guest that it was powered off, and leaves nothing", async () => {
+    const shell = run(["exec", "web", "sleep", "1000"]);
+    const container = start("run", "-g", "kept", image, "sh", "-c", "echo up; sleep 1000");
+    const running = end(container);
+    await new Promise((resolve) => container.stdout?.once("data", resolve));
+    await expect.poll(async () => (await run(["ps"])).stdout, POLL).toMatch(/^kept +web +x-.* sleep 1000$/m);
+    expect(await run(["stop"])).toEqual({ stdout: "kept\n", stderr: "", code: 0 });
+    const stderr = expect.stringMatching(/^(guestctl: guest kept: it was powered off\n)?$/);
+    for (const ended of [shell, running]) expect(await ended).toMatchObject({ stderr, code: 137 });
+    expect((await run(["ps", "-a"])).stdout.split("\n")).toHaveLength(2);
   });
 });

@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -9,6 +9,35 @@ import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { codeBlocks, page, pages, repository } from "../docs/pages.ts";
 
 const run = promisify(execFile);
+
+/**
+ * The environment of a reader who has the Node that README.md asks for, which can't run TypeScript: one of this machine if it
+ * has such a one, else what refuses TypeScript as it does.
+ */
+function withOldNode(directory: string): NodeJS.ProcessEnv {
+  const bin = join(directory, "old-node");
+  const path = process.env["PATH"] ?? "";
+  if (!existsSync(bin)) {
+    mkdirSync(bin);
+    const old = path
+      .split(":")
+      .map((folder) => join(folder, "node"))
+      .find(isOld);
+    const refusal = `case "$*" in *.ts*) echo ERR_UNKNOWN_FILE_EXTENSION >&2; exit 1 ;; esac; exec "${process.execPath}" "$@"`;
+    if (old === undefined) writeFileSync(join(bin, "node"), `#!/bin/sh\n${refusal}\n`, { mode: 0o755 });
+    else symlinkSync(old, join(bin, "node"));
+  }
+  return { ...process.env, PATH: `${bin}:${path}` };
+}
+
+/** True for a Node that can't run TypeScript as it is. */
+function isOld(node: string): boolean {
+  if (!existsSync(node)) return false;
+  const [major = 0, minor = 0] = execFileSync(node, ["-p", "process.versions.node"], { encoding: "utf8" })
+    .split(".")
+    .map(Number);
+  return major < 22 || (major === 22 && minor < 18);
+}
 
 describe("the programs in the pages", () => {
   const programs = [...pages].flatMap(([path, text]) =>
@@ -31,7 +60,7 @@ describe("the programs in the pages", () => {
     writeFileSync(config, JSON.stringify({ extends: extended, files: [file], include: [], exclude: [] }));
     const compiler = join(repository, "node_modules/typescript-native/bin/tsc");
     await run(process.execPath, [compiler, "--project", config]);
-    const { stdout } = await run(process.execPath, [file], { cwd: repository });
+    const { stdout } = await run("npx", ["node", file], { cwd: repository, env: withOldNode(directory) });
     expect(stdout).toMatch(/^guestd \d+\.\d+\.\d+, \d{3,} lines of metrics\n$/);
   });
 });
@@ -49,11 +78,12 @@ describe("the command lines in the pages", () => {
 
   /** Runs the lines of a page one after the other, with guestctl for `npx guestctl`; gives what each printed. */
   async function runLines(blocks: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const guestctl = `"${process.execPath}" "${join(repository, "host/cli/guestctl.ts")}"`;
-    const env = { ...process.env, XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
+    const guestctl = join(repository, "host/cli/guestctl.sh");
+    const env = { ...withOldNode(directory), XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
     const printed = new Map<string, string>();
     for (const line of blocks.join("").trim().split("\n")) {
-      const command = line.replace(/^npx guestctl/, guestctl);
+      // npx takes half a second, so it is run once.
+      const command = printed.size === 0 ? line : line.replace(/^npx guestctl/, guestctl);
       const { stdout } = await run("/bin/sh", ["-c", command], { cwd: repository, env });
       printed.set(line.replace(/^npx guestctl (\w+).*$/, `$1${printed.size}`), stdout);
     }
@@ -95,23 +125,41 @@ describe("the command lines in the pages", () => {
       "exec",
       "ps",
       "stats",
+      "pause",
+      "unpause",
+      "update",
+      "stats",
       "cp",
       "exec",
       "explain",
       "metrics",
+      "run",
+      "wait",
+      "logs",
+      "ps",
+      "rm",
+      "agent",
       "stop",
     ]);
-    const [who, env, boot, id, ps, list, stats, cp, copied, explain, metrics, stop] = [...printed.values()];
+    const [who, env, boot, id, ps, list, all, ...rest] = [...printed.values()];
+    const [pause, unpause, update, stats, cp, copied, explain, metrics, ...more] = rest;
+    const [job, code, output, ended, removed, agent, stop] = more;
     expect(who).toMatch(/^root on 6\.\d+/);
     expect(env).toContain("NAME=value\n");
     expect(boot).toMatch(/^docs {2}\S+:1024 {2}\(512 MiB, 1 CPU, (tcg|kvm)\)\nQEMU 0 → kernel .* first answer .* s\n$/);
     expect(id).toBe("sleeper\n");
     expect(ps).toMatch(/1 root +sleep 1000/);
     expect(list).toMatch(/^GUEST .*\ndocs +sleeper +init +running/);
-    expect(stats).toMatch(/^memory/m);
+    expect(all).toMatch(/^docs +sleeper +- +/m);
+    expect([pause, unpause, update]).toEqual(["sleeper\n", "sleeper\n", "sleeper\n"]);
+    expect(stats).toMatch(/^memory .*limit 100 MiB/m);
     expect([cp, copied]).toEqual(["", "README.md\ndocs\n"]);
     expect(explain).toMatch(/^execve +sleep 1000 +process\.args$/m);
     expect(metrics).toMatch(/^kata_guest_meminfo\{item="mem_total"\} \d+$/m);
+    expect([job, code, removed]).toEqual(["job\n", "3\n", "job\n"]);
+    expect(output).toContain("guestctl.md\n");
+    expect(ended).toMatch(/^docs +job +init +exited \(3\)/m);
+    expect(agent).toMatch(/^agent 1 was killed, agent 2 answers/);
     expect(stop).toBe("docs\n");
   });
 });

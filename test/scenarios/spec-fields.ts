@@ -131,7 +131,8 @@ export function specFieldScenarios(pod: () => Pod): void {
   });
 
   it("dns of the sandbox: in the guest's resolv.conf", async () => {
-    expect(await pod().machine.shell("cat /etc/resolv.conf")).toBe("nameserver 10.0.0.10\n");
+    const file = await pod().machine.shell("cat /etc/resolv.conf; stat -c %a /etc/resolv.conf");
+    expect(file, "that every user may read").toBe("nameserver 10.0.0.10\n644\n");
   });
 
   it("an ephemeral storage: a tmpfs with the size that was asked for", async () => {

@@ -4,6 +4,7 @@
 #include "table.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -34,17 +35,17 @@ static bool is_exit;
 void power_is_exit(void) { is_exit = true; }
 
 /* The agent first: it would start what is ended again, or complain. */
-_Noreturn static void leave(void) {
+_Noreturn static void leave(int status) {
   agent_kill();
   for (unsigned i = 0; i < table_top(); i++) {
     const struct process *process = table_at(i);
     if (process->used && !process->exited) syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
   }
-  _exit(0);
+  _exit(status);
 }
 
 int power(bool again) {
-  if (is_exit) leave();
+  if (is_exit) leave(again ? EXIT_FAILURE : EXIT_SUCCESS);
   sync_within_limit();
   reboot(again ? RB_AUTOBOOT : RB_POWER_OFF);
   return -errno;

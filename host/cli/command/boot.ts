@@ -2,12 +2,15 @@ import type { Command } from "commander";
 import colors from "picocolors";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
 import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
-import { type GuestFlags, guestImage, guestSize, withGuestFlags } from "../guest-flags.ts";
-import { Interrupts } from "../interrupts.ts";
+import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../guest-flags.ts";
+import { Interrupted, Interrupts } from "../interrupts.ts";
 import { bootKeptGuest } from "../kept-guest.ts";
+import { deathOf, guestDied } from "../lost-guest.ts";
+import { guestNetwork } from "../network-flags.ts";
 import { identifier } from "../option-values.ts";
 import { randomName } from "../random-name.ts";
-import { type GuestRecord, StateStore } from "../state-store.ts";
+import type { GuestRecord } from "../state-records.ts";
+import { StateStore } from "../state-store.ts";
 import { StatusLine } from "../status-line.ts";
 import { textTable } from "../text-table.ts";
 
@@ -19,7 +22,10 @@ interface BootFlags extends GuestFlags {
 }
 
 const HELP = `
-The guest lives as long as this command: ^C or guestctl stop powers it off. With --detach the command goes to the background.`;
+The guest lives as long as this command: ^C or guestctl stop powers it off. With --detach the command runs in the background.
+What it may be told with --agent is in docs/options.md.
+
+  guestctl boot -d --name dev --agent log=debug --kernel-args "loglevel=7 mitigations=off"`;
 
 /** `guestctl boot`. */
 export function addBoot(program: Command): void {
@@ -33,7 +39,7 @@ export function addBoot(program: Command): void {
     .option("-d, --detach", "return when it is up")
     .option("--timeline", "print each step of the boot with its time");
   withGuestFlags(command)
-    .option("-v, --verbose", "show its console on stderr")
+    .option("-V, --verbose", "show its console on stderr")
     .addHelpText("after", HELP)
     .action((flags: BootFlags) => boot(flags));
 }
@@ -44,6 +50,7 @@ async function boot(flags: BootFlags): Promise<void> {
   using status = new StatusLine();
   status.show(`booting ${name} …`);
   if (flags.detach && backgroundName() === undefined) {
+    store.checkFree(name);
     await runInBackground(name, outputFile(store, name, name));
     status.clear();
     const record = store.guests().find((guest) => guest.name === name);
@@ -54,8 +61,11 @@ async function boot(flags: BootFlags): Promise<void> {
   store.claim(name);
   try {
     await keep(store, name, flags, interrupts, status);
-  } finally {
     store.removeGuest(name);
+  } catch (error) {
+    if (error instanceof Interrupted) store.removeGuest(name);
+    else store.closeGuest(name, deathOf(error));
+    throw store.endedGuests().some((guest) => guest.name === name) ? guestDied(error, name) : error;
   }
 }
 
@@ -67,7 +77,7 @@ async function keep(
   status: StatusLine,
 ): Promise<void> {
   const onConsole = (line: string) => void process.stderr.write(`${line}\n`);
-  const machine = { ...guestSize(flags), ...guestImage(flags) };
+  const machine = { ...guestSize(flags), ...guestImage(flags), ...guestWords(flags), ...guestNetwork(flags) };
   const options = { name, ...machine, signal: interrupts.signal, ...(flags.verbose ? { onConsole } : {}) };
   const { guest, record } = await interrupts.during(bootKeptGuest(store, options));
   await using kept = guest;
@@ -79,6 +89,7 @@ async function keep(
   });
   await Promise.race([interrupts.next(), died]);
   status.show(`powering ${name} off …`);
+  store.noteEnding(name);
   await kept.powerOff();
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { basename, posix, resolve } from "node:path";
 import type { Command } from "commander";
 import { sendFiles } from "../../client/send-files.ts";
@@ -9,10 +10,12 @@ import { connectTo, findContainer, findTarget, type Target, type TargetFlags, wi
 const HELP = `
 The place is CONTAINER:/PATH, or a path of the guest below ${SHARED_IN_GUEST}
 (a relative one begins there). With a / at its end, and for more than one source, it is a directory that they go into.
-All that is copied is root's.
+All that is copied is root's. Copying out of a container isn't supported yet.
 
   guestctl cp settings.json web:/etc/app/
   guestctl cp build/site web:/srv/www`;
+
+const CONTAINER_PATH = /^([^:/]+):(.*)$/s;
 
 /** `guestctl cp`. */
 export function addCp(program: Command): void {
@@ -29,6 +32,12 @@ export function addCp(program: Command): void {
 async function cp(what: readonly string[], flags: TargetFlags): Promise<void> {
   const sources = what.slice(0, -1);
   const place = what.at(-1) ?? "";
+  const from = sources.find((source) => CONTAINER_PATH.test(source) && !existsSync(source));
+  if (from !== undefined) {
+    throw new CliError(
+      `cp ${from}: copying out of a container isn't supported yet: use guestctl exec CONTAINER tar -c PATH | tar -x`,
+    );
+  }
   if (sources.length === 0) throw new CliError("cp: say what is to be copied, then the place");
   const { path, ...target } = findPlace(place, flags);
   await using client = await connectTo(target);
@@ -40,7 +49,7 @@ async function cp(what: readonly string[], flags: TargetFlags): Promise<void> {
 }
 
 function findPlace(place: string, flags: TargetFlags): Target & { readonly path: string } {
-  const [, container, inside] = /^([^:/]+):(.*)$/s.exec(place) ?? [];
+  const [, container, inside] = CONTAINER_PATH.exec(place) ?? [];
   if (container === undefined || inside === undefined) {
     return { ...findTarget(new StateStore(), flags), path: guestPath(place) };
   }

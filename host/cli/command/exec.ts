@@ -1,7 +1,10 @@
 import type { Command } from "commander";
+import { thisProcess } from "../../../image/process-owner.ts";
+import { RpcError } from "../../client/rpc-error.ts";
 import { processSpec } from "../../image/image-config.ts";
 import { Interrupts } from "../interrupts.ts";
-import { type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
+import { lostGuest } from "../lost-guest.ts";
+import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
 import { randomName } from "../random-name.ts";
 import { leaveAfter, serveProcess } from "../serve-process.ts";
 import { StateStore } from "../state-store.ts";
@@ -12,7 +15,7 @@ interface ExecFlags extends ProcessFlags, TargetFlags {}
 const HELP = `
 It takes over the container's environment, user and directory where the options don't say otherwise. With --address nothing
 is known of the container: PATH is the usual one, the directory /, and the user root or a number.
-The exit code is the command's, and 1 when it could not be run.`;
+The exit code is the command's: 125 when guestctl failed, 126 when the program cannot be executed, 127 when it was not found.`;
 
 /** `guestctl exec`. */
 export function addExec(program: Command): void {
@@ -29,6 +32,7 @@ export function addExec(program: Command): void {
 }
 
 async function exec(text: string, args: readonly string[], flags: ExecFlags): Promise<void> {
+  checkTerminal(flags);
   const store = new StateStore();
   const target = findContainer(store, flags, text);
   const process_ = execSpec(target, args, flags);
@@ -36,15 +40,19 @@ async function exec(text: string, args: readonly string[], flags: ExecFlags): Pr
   using interrupts = new Interrupts();
   await using client = await connectTo(target);
   interrupts.take((_signal, times) => leaveAfter(client, times));
-  await client.agent.execProcess({ ...id, process: process_ });
   const { guest, record } = target;
   const entry = { container: id.container_id, exec: id.exec_id };
   try {
+    await client.agent.execProcess({ ...id, process: process_ });
     if (guest !== undefined && record !== undefined) {
       const startedAt = new Date().toISOString();
-      store.writeProcess(guest.name, { ...record, ...entry, args, terminal: flags.tty === true, startedAt });
+      const { image, env, cwd, user, rootfs } = record;
+      const rest = { image, env, cwd, user, rootfs, keeper: thisProcess() };
+      store.writeProcess(guest.name, { ...rest, ...entry, args, terminal: flags.tty === true, startedAt });
     }
     process.exitCode = await serveProcess(client, id, flags, interrupts);
+  } catch (error) {
+    throw guest !== undefined && error instanceof RpcError ? await lostGuest(store, guest.name, error) : error;
   } finally {
     if (guest !== undefined) store.removeProcess(guest.name, entry);
   }

@@ -1,7 +1,5 @@
 import type { Command } from "commander";
-import { explainMessage } from "../../../agent/service/explain-spec.ts";
 import type { guestd } from "../../../proto/gen/messages.js";
-import { readConfig } from "../../oci/config-json.ts";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { StateStore } from "../state-store.ts";
@@ -41,8 +39,15 @@ async function explain(container: string | undefined, flags: ExplainFlags): Prom
   if ((container === undefined) === (flags.spec === undefined)) {
     throw new CliError("explain: say either a container or --spec with a config.json");
   }
-  const steps = flags.spec === undefined ? await ask(container ?? "", flags) : explainMessage(readConfig(flags.spec));
+  const steps = flags.spec === undefined ? await ask(container ?? "", flags) : await explainFile(flags.spec);
   process.stdout.write(flags.json ? visible(`${JSON.stringify(steps, null, 2)}\n`) : stepsText(steps));
+}
+
+/** Half of the modules of guestctl are the agent's compiler of plans and the parser of .proto files: loaded here alone. */
+async function explainFile(path: string): Promise<guestd.v1.PlanStep[]> {
+  const { explainMessage } = await import("../../../agent/service/explain-spec.ts");
+  const { readConfig } = await import("../../oci/config-json.ts");
+  return explainMessage(readConfig(path));
 }
 
 /** A line for each operation, in order: what, on what, why. Exported for its test. */

@@ -15,9 +15,9 @@ interface InspectFlags {
 
 const HELP = `
 Nothing is believed of a file but its bytes: kernels, initramfs archives, disks with or without the DAX header, EROFS, ext4,
-squashfs, verity hashes, OCI layouts. For a folder it is also checked that the files fit together. With the manifest.json of
-the build, beside it or above, each file is compared with what the build put there, and it is told what it is there for. The
-exit code is 1 when a check failed.
+squashfs, verity hashes, container images (OCI layouts as folders or tars, files of docker save). For a folder it is also
+checked that the files fit together. With the manifest.json of the build, beside it or above, each file is compared with
+what the build put there, and it is told what it is there for. The exit code is 1 when a check failed.
 
   guestctl image inspect build/image
   guestctl image inspect --json build/kata/kata-guestd.img`;

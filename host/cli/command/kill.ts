@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { eachName } from "../each-name.ts";
 import { signalNumber } from "../option-values.ts";
 import { StateStore } from "../state-store.ts";
 import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
@@ -14,14 +15,16 @@ const SIGKILL = 9;
 export function addKill(program: Command): void {
   const command = program
     .command("kill")
-    .summary("send a signal to a container")
+    .summary("send a signal to containers")
     .description(
-      "Sends a signal to a container's first process, or to an exec. KILL without --exec ends all its processes.",
+      "Sends a signal to the first process of containers, or to an exec. KILL without --exec ends all their processes.",
     )
-    .argument("<container>")
+    .argument("<containers...>")
     .option("-s, --signal <signal>", "name or number", signalNumber, SIGKILL)
     .option("--exec <id>", "an exec, by the id that ps shows");
-  withTarget(command).action((container: string, flags: KillFlags) => kill(container, flags));
+  withTarget(command).action((containers: readonly string[], flags: KillFlags) =>
+    eachName(containers, (container) => kill(container, flags)),
+  );
 }
 
 async function kill(text: string, { signal, exec, ...flags }: KillFlags): Promise<void> {

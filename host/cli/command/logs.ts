@@ -1,14 +1,22 @@
 import { createReadStream, existsSync } from "node:fs";
+import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../sandbox/guest-log.ts";
 import { visibleLine } from "../../visible.ts";
-import { outputFile } from "../background.ts";
 import { CliError } from "../cli-error.ts";
+import { followFile } from "../follow-file.ts";
 import { Interrupts } from "../interrupts.ts";
-import { consoleFile } from "../kept-guest.ts";
+import { agentLogFile, consoleFile } from "../kept-guest.ts";
 import { print } from "../print.ts";
 import { StateStore } from "../state-store.ts";
-import { checkedAddress, findContainer, findTarget, type TargetFlags, withTarget } from "../target.ts";
+import {
+  type ContainerTarget,
+  checkedAddress,
+  findAnyContainer,
+  findKeptTarget,
+  type TargetFlags,
+  withTarget,
+} from "../target.ts";
 
 interface LogsFlags extends TargetFlags {
   readonly follow?: true;
@@ -21,7 +29,8 @@ const QUIET_MS = 500;
 
 const HELP = `
 The agent's log comes over vsock port 1025, which guests of guestctl have on (${LOG_OPTION}); the agent keeps its last
-512 lines for those who come late. --address then names that port: hvsock:///path:1025.`;
+512 lines for those who come late. Of a guest that died, the last ten of which are kept, --guest shows what there was.
+--address then names that port: hvsock:///path:1025.`;
 
 /** `guestctl logs`. */
 export function addLogs(program: Command): void {
@@ -29,10 +38,10 @@ export function addLogs(program: Command): void {
     .command("logs")
     .summary("show the log of a guest's agent, or a container's output")
     .description(
-      "Shows the log of a guest's agent; with a container that was run with --detach, what that one printed.",
+      "Shows the log of a guest's agent, or what a container printed that was run with --detach, be it ended.",
     )
     .argument("[container]")
-    .option("-f, --follow", "go on until ^C or the guest's end")
+    .option("-f, --follow", "continue until ^C, or the end of the guest or container")
     .option("--console", "the guest's console instead")
     .option("--json", "lines as the agent wrote them");
   withTarget(command)
@@ -43,17 +52,15 @@ export function addLogs(program: Command): void {
 async function logs(container: string | undefined, flags: LogsFlags): Promise<void> {
   const store = new StateStore();
   if (container !== undefined) {
-    const target = findContainer(store, flags, container);
-    const file = outputFile(store, target.guest?.name ?? "", target.container);
-    if (!existsSync(file)) throw new CliError(`logs ${target.container}: it was not run with --detach`);
-    return printFile(file);
+    return printOutput(store, findAnyContainer(store, flags, container), flags);
   }
-  const target = findTarget(store, flags);
+  const target = findKeptTarget(store, flags);
   if (flags.console) {
     if (target.guest === undefined) throw new CliError("logs: --console is known for guests of guestctl only");
-    const file = consoleFile(store, target.guest.name);
-    if (existsSync(`${file}.1`)) await printFile(`${file}.1`);
-    return printFile(file);
+    return printFiles(consoleFile(store, target.guest.name), (text) => text);
+  }
+  if (target.guest?.ended !== undefined) {
+    return printFiles(agentLogFile(store, target.guest.name), (line) => shown(line, flags));
   }
   await printLog(target.guest === undefined ? target.address : checkedAddress(target.guest.logAddress), flags);
 }
@@ -66,13 +73,35 @@ async function printLog(address: string, flags: LogsFlags): Promise<void> {
   try {
     for await (const line of guestLog(address, stop.signal)) {
       quiet?.refresh();
-      await print(`${visibleLine(flags.json ? line : readableLogLine(line))}\n`);
+      await print(`${shown(line, flags)}\n`);
     }
   } finally {
     clearTimeout(quiet);
   }
 }
 
-async function printFile(path: string): Promise<void> {
-  for await (const chunk of createReadStream(path)) await print(chunk);
+function shown(line: string, flags: LogsFlags): string {
+  return visibleLine(flags.json ? line : readableLogLine(line));
+}
+
+async function printOutput(store: StateStore, target: ContainerTarget, flags: LogsFlags): Promise<void> {
+  const { container, guest, record } = target;
+  if (guest === undefined || record?.output === undefined) {
+    throw new CliError(`logs ${container}: it was not run with --detach, so its output went elsewhere`);
+  }
+  using interrupts = new Interrupts();
+  const stop = new AbortController();
+  interrupts.take(() => stop.abort());
+  const ended = () => {
+    const now = store.processes(guest.name).find((each) => each.exec === container && each.container === container);
+    return flags.follow === undefined || now === undefined || now.ended !== undefined;
+  };
+  await followFile(record.output, ended, stop.signal);
+}
+
+/** A log's lines, those of its older file first. */
+async function printFiles(path: string, show: (line: string) => string): Promise<void> {
+  for (const file of [`${path}.1`, path].filter((each) => existsSync(each))) {
+    for await (const line of createInterface(createReadStream(file))) await print(`${show(line)}\n`);
+  }
 }

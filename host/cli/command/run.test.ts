@@ -56,7 +56,9 @@ describe("what means nothing is refused", () => {
     ["an address without a rootfs", ["i"], { address: "unix:///a" }, "belong together"],
     ["a rootfs without an address", ["i"], { rootfs: "/r" }, "belong together"],
     ["a rootfs and nothing to run", [], { address: "unix:///a", rootfs: "/r" }, "say what to run"],
+    ["a network of a guest that runs", ["i"], { guest: "a", network: "user" }, "boot that one with them"],
     ["a terminal in the background", ["i"], { detach: true, tty: true }, "does not go with"],
+    ["a folder for another's guest", ["i"], { address: "unix:///a", rootfs: "/r", volume: [] }, "-v needs a guest"],
     ["an address in the background", ["i"], { detach: true, address: "unix:///a", rootfs: "/r" }, "not --address"],
   ])("%s", (_, words, flags, message) => {
     expect(() => checkFlags(words, flags)).toThrow(CliError);

@@ -1,12 +1,15 @@
 import type { Command } from "commander";
+import { thisProcess } from "../../../image/process-owner.ts";
 import type { RunOptions } from "../../image/image-config.ts";
-import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
+import type { Volume } from "../../sandbox/shared-folder.ts";
+import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackground } from "../background.ts";
 import { CliError } from "../cli-error.ts";
-import { type GuestFlags, guestImage, guestSize, withGuestFlags } from "../guest-flags.ts";
+import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../guest-flags.ts";
 import { Interrupts } from "../interrupts.ts";
-import { bytes, count, identifier, processors } from "../option-values.ts";
+import { guestNetwork } from "../network-flags.ts";
+import { bytes, count, identifier, processors, volumes } from "../option-values.ts";
 import { GUEST_ROOT, type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "../prepare-run.ts";
-import { type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
+import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
 import { randomName } from "../random-name.ts";
 import { runContainer } from "../run-container.ts";
 import { StateStore } from "../state-store.ts";
@@ -24,6 +27,8 @@ export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly memory?: number;
   readonly cpus?: number;
   readonly pids?: number;
+  readonly rm?: true;
+  readonly volume?: readonly Volume[];
   readonly verbose?: true;
 }
 
@@ -31,11 +36,14 @@ const HELP = `
 IMAGE is a file of docker save, or an OCI layout as a directory or a tar; gzip and zstd are fine.
 Without --guest a guest is booted for the container, and powers off when the container has ended. With --guest the
 container runs in that one; with --address at any agent, which must have its root file system: --rootfs instead of IMAGE.
-The exit code is the container's: 128 + the signal's number when it was killed. 1 when it could not be run.
-Signals to guestctl go to the container; the third ^C kills it, the fifth leaves an agent that does not answer.
+The exit code is the container's: 128 + the signal's number when it was killed. 125 when guestctl failed, 126 when the program
+cannot be executed, 127 when it was not found.
+Signals to guestctl go to the container. The second one kills it, as do 10 s after a SIGTERM; the fourth leaves an agent that
+does not answer. A container that was run with --detach keeps its exit code and output until guestctl rm.
 
   guestctl run busybox.tar echo hello
   guestctl run -it busybox.tar sh
+  guestctl run -v "$PWD:/work:ro" busybox.tar ls /work
   guestctl run --memory 64m --pids 20 -e NAME=value busybox.tar env`;
 
 /** `guestctl run`. */
@@ -43,7 +51,9 @@ export function addRun(program: Command): void {
   const command = program
     .command("run")
     .summary("run a container from an image")
-    .description("Runs a container from an image, in a guest of its own or in one that runs, and takes both away.")
+    .description(
+      "Runs a container from an image, in a guest of its own or in a running one, and removes what it started.",
+    )
     .usage("[options] IMAGE [command…]")
     .argument("[words...]")
     .passThroughOptions();
@@ -55,27 +65,32 @@ export function addRun(program: Command): void {
     .option("--cpus <number>", "limit of its processors, as 1.5", processors)
     .option("--pids <count>", "limit of its processes and threads", count)
     .option("--image-name <name>", "which image, where the file has several")
-    .option("-d, --detach", "go on in the background and print its id; guestctl logs ID shows its output")
+    .option("-v, --volume <host:guest>", "mount a folder of the host, with :ro at its end read-only", volumes)
+    .option("-d, --detach", "run in the background and print its id; guestctl logs ID shows its output")
+    .option("--rm", "with --detach: keep nothing of it when it has ended")
     .option("--guest-root", "instead of IMAGE: what the guest's own root has; what is written goes with the container")
     .option("--rootfs <path>", "with --address: the root file system, a path in the guest");
   withTarget(withGuestFlags(command), "a guest that runs, instead of booting one")
-    .option("-v, --verbose", "show the guest's console on stderr")
+    .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
     .action((words: string[], flags: RunFlags) => run(words, flags));
 }
 
 async function run(words: readonly string[], flags: RunFlags): Promise<void> {
   checkFlags(words, flags);
+  checkTerminal(flags);
   const store = new StateStore();
   const id = backgroundName() ?? flags.name ?? randomName("c");
   if (flags.detach && backgroundName() === undefined) {
     const guest = flags.guest === undefined ? id : findTarget(store, flags).guest?.name;
+    if (flags.guest === undefined) store.checkFree(id);
     await runInBackground(id, outputFile(store, guest ?? id, id));
     process.stdout.write(`${id}\n`);
     return;
   }
   using interrupts = new Interrupts();
   using status = new StatusLine();
+  using _claim = claimName(store, id, words, flags);
   await using prepared = await interrupts.during(prepare(store, id, words, flags, interrupts, status));
   const [image = "", ...rest] = hasImage(flags) ? words : ["", ...words];
   process.exitCode = await runContainer(store, prepared, {
@@ -84,11 +99,31 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
     options: runOptions(rest, flags),
     flags,
     interrupts,
+    kept: flags.detach === true && flags.rm === undefined,
+    output: backgroundOutput(),
+    volumes: (flags.volume ?? []).map(({ host, guest, mode }) => `${host}:${guest}${mode === "ro" ? ":ro" : ""}`),
     started() {
       status.clear();
       announceReady();
     },
   });
+}
+
+/** In a running guest of ours the container's name is this process's until it runs; what did not run gives it back. */
+function claimName(store: StateStore, id: string, args: readonly string[], flags: RunFlags): Disposable {
+  const guest = flags.guest === undefined ? undefined : findTarget(store, flags).guest?.name;
+  const name = { container: id, exec: id };
+  if (guest !== undefined) {
+    const unknown = { image: "", terminal: false, rootfs: "", env: [], cwd: "/", user: "" };
+    const startedAt = new Date().toISOString();
+    store.claimProcess(guest, { ...name, ...unknown, args, startedAt, keeper: thisProcess(), starting: true });
+  }
+  return {
+    [Symbol.dispose]() {
+      const claimed = guest === undefined ? [] : store.processes(guest).filter(({ container }) => container === id);
+      if (guest !== undefined && claimed.some(({ starting }) => starting)) store.removeProcess(guest, name);
+    },
+  };
 }
 
 function prepare(
@@ -102,17 +137,19 @@ function prepare(
   const { address, rootfs, imageName } = flags;
   if (address !== undefined && rootfs !== undefined) return prepareAtAddress(address, rootfs, "guestctl");
   const named = { path, ...(imageName === undefined ? {} : { name: imageName }) };
-  const image = flags.guestRoot ? GUEST_ROOT : named;
+  const files = { image: flags.guestRoot ? GUEST_ROOT : named, volumes: flags.volume ?? [] } as const;
   const unpacking = flags.guestRoot ? [] : [`unpacking ${path}`];
   status.show(`${[...unpacking, ...(flags.guest === undefined ? ["booting a guest"] : [])].join(" and ")} …`);
   if (flags.guest !== undefined) {
     const { guest } = findTarget(store, flags);
-    if (guest !== undefined) return prepareInGuest(guest, id, image, interrupts.signal);
+    if (guest !== undefined) return prepareInGuest(guest, id, files, interrupts.signal);
   }
-  return prepareInOwnGuest(store, id, image, {
+  return prepareInOwnGuest(store, id, files, {
     name: id,
     ...guestSize(flags, flags),
     ...guestImage(flags),
+    ...guestWords(flags),
+    ...guestNetwork(flags),
     signal: interrupts.signal,
     ...(flags.verbose ? { onConsole: (line: string) => void process.stderr.write(`${line}\n`) } : {}),
   });
@@ -141,7 +178,7 @@ function hasImage({ rootfs, guestRoot }: RunFlags): boolean {
 
 /** Combinations that mean nothing. Throws CliError. Exported for its test. */
 export function checkFlags(words: readonly string[], flags: RunFlags): void {
-  const { address, rootfs, guest, guestRoot, vmImage } = flags;
+  const { address, rootfs, guest, guestRoot, vmImage, network, publish } = flags;
   if (address !== undefined && guest !== undefined) throw new CliError("run: only one of --guest and --address");
   if ((address === undefined) !== (rootfs === undefined)) {
     throw new CliError("run: --address and --rootfs belong together: that agent's root file systems are not ours");
@@ -150,10 +187,15 @@ export function checkFlags(words: readonly string[], flags: RunFlags): void {
   if (vmImage !== undefined && (guest ?? address) !== undefined) {
     throw new CliError("run: --vm-image is for a guest that is booted, not for one that runs");
   }
+  if ((network ?? publish) !== undefined && (guest ?? address) !== undefined) {
+    throw new CliError("run: --network and -p are for a guest that is booted: boot that one with them");
+  }
   if (!hasImage(flags) && words.length === 0) {
     throw new CliError(`run: with ${guestRoot ? "--guest-root" : "--rootfs"} say what to run`);
   }
   if (hasImage(flags) && words.length === 0) throw new CliError("run: which image? guestctl run --help");
+  if (address !== undefined && flags.volume !== undefined)
+    throw new CliError("run: -v needs a guest of ours, not --address");
   if (!flags.detach) return;
   if (flags.interactive || flags.tty) throw new CliError("run: --detach does not go with -i or -t");
   if (address !== undefined) throw new CliError("run: --detach needs a guest of ours, not --address");

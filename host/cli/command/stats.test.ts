@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import type { Init } from "../../../proto/codec.ts";
 import { grpc } from "../../../proto/gen/messages.js";
+import { liveState } from "../process-list.ts";
+import { statsTable } from "../stats-table.ts";
 import { matchingSamples } from "./metrics.ts";
-import { stateCells } from "./ps.ts";
 import { statsRows } from "./stats.ts";
 
 /** As it comes from the wire, where a limit of 2^64-1 is the number 2^64. */
@@ -42,9 +43,22 @@ test("no limit is told as none", () => {
 });
 
 test("ps tells by the tasks whether a container runs", () => {
-  expect(stateCells(STATS)).toEqual(["running", "3", "1.0 MiB"]);
-  expect(stateCells(decoded({ pids_stats: { current: 0 } }))).toEqual(["exited", "0", ""]);
-  expect(stateCells(null)).toEqual(["unknown", "", ""]);
+  const web = { container: "web", exec: "web" };
+  expect(liveState(web, STATS)).toEqual({ state: "running", tasks: 3, memory: 2 ** 20 });
+  expect(liveState({ ...web, exec: "x-1" }, STATS)).toEqual({ state: "exec" });
+  expect(liveState({ ...web, paused: true }, STATS)).toMatchObject({ state: "paused" });
+  expect(liveState(web, decoded({ pids_stats: { current: 0 } }))).toEqual({ state: "exited", tasks: 0 });
+  expect(liveState(web, decoded({}))).toEqual({ state: "unknown" });
+  expect(liveState(web, undefined)).toEqual({ state: "gone" });
+});
+
+test("the table of all containers has the share of a processor once there are two samples", () => {
+  const sample = { guest: "one", container: "web", stats: STATS, at: 1000 };
+  const line = (text: string) => text.split("\n")[1]?.split(/ {2,}/);
+  const rest = ["1.50 s", "1.0 MiB", "64 MiB", "3", "4.0 KiB", "0 B"];
+  expect(line(statsTable([sample]))).toEqual(["one", "web", "-", ...rest]);
+  const idle = decoded({ cpu_stats: { cpu_usage: { total_usage: 1_000_000_000 } } });
+  expect(line(statsTable([sample], [{ ...sample, stats: idle, at: 0 }]))).toEqual(["one", "web", "50.0 %", ...rest]);
 });
 
 test("metrics that are looked for come without their comments", () => {

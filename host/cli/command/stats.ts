@@ -1,32 +1,73 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { visible } from "../../visible.ts";
+import { CliError } from "../cli-error.ts";
+import { Interrupts } from "../interrupts.ts";
+import { print } from "../print.ts";
 import { StateStore } from "../state-store.ts";
+import { type StatsSample, sampleStats, statsTable } from "../stats-table.ts";
 import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
 import { sizeText, textTable } from "../text-table.ts";
 
 interface StatsFlags extends TargetFlags {
   readonly json?: true;
+  readonly watch?: true;
 }
+
+const EVERY_MS = 1000;
+/** Has a terminal show a table where the one before was. */
+const CLEAR = "\u001b[H\u001b[2J";
 
 /** `guestctl stats`. */
 export function addStats(program: Command): void {
   const command = program
     .command("stats")
-    .summary("show what a container uses")
-    .description("Shows what a container uses, by its cgroup: processor time, memory, tasks, disk.")
-    .argument("<container>")
-    .option("--json", "all of the agent's answer");
-  withTarget(command).action((container: string, flags: StatsFlags) => stats(container, flags));
+    .summary("show what containers use")
+    .description("Shows what containers use, by their cgroups: all that run, or one in detail.")
+    .argument("[containers...]")
+    .option("--watch", "again each second, with the share of a processor, until ^C")
+    .option("--json", "all of the agents' answers");
+  withTarget(command).action((containers: readonly string[], flags: StatsFlags) => stats(containers, flags));
 }
 
-async function stats(text: string, flags: StatsFlags): Promise<void> {
+async function stats(containers: readonly string[], flags: StatsFlags): Promise<void> {
+  const [only] = containers;
+  if (flags.watch) return watch(containers, flags);
+  if (only !== undefined && containers.length === 1) return one(only, flags);
+  const samples = await sampleAll(containers, flags);
+  const all = samples.map(({ guest, container, stats: answer }) => ({ guest, container, stats: answer }));
+  await print(flags.json ? visible(`${JSON.stringify(all, null, 2)}\n`) : statsTable(samples));
+}
+
+async function one(text: string, flags: StatsFlags): Promise<void> {
   const target = findContainer(new StateStore(), flags, text);
   await using client = await connectTo(target);
   const answer = await client.agent.statsContainer({ container_id: target.container });
-  process.stdout.write(
-    flags.json ? visible(`${JSON.stringify(answer, null, 2)}\n`) : textTable(statsRows(answer.cgroup_stats)),
-  );
+  await print(flags.json ? visible(`${JSON.stringify(answer, null, 2)}\n`) : textTable(statsRows(answer.cgroup_stats)));
+}
+
+async function watch(containers: readonly string[], flags: StatsFlags): Promise<void> {
+  if (flags.json) throw new CliError("stats: --json does not go with --watch");
+  using interrupts = new Interrupts();
+  const stop = new AbortController();
+  interrupts.take(() => stop.abort());
+  let before: readonly StatsSample[] = [];
+  while (!stop.signal.aborted) {
+    const samples = await sampleAll(containers, flags);
+    await print(`${process.stdout.isTTY ? CLEAR : ""}${statsTable(samples, before)}`);
+    before = samples;
+    await delay(EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+  }
+}
+
+function sampleAll(containers: readonly string[], flags: StatsFlags): Promise<readonly StatsSample[]> {
+  if (flags.address !== undefined && containers.length === 0) {
+    throw new CliError("stats: which containers? With --address they are not known");
+  }
+  const store = new StateStore();
+  const targets = containers.map((text) => findContainer(store, flags, text));
+  return sampleStats(store, targets, flags);
 }
 
 /** Name and value of each number. Exported for its test. */

@@ -1,33 +1,56 @@
+import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { CliError } from "../cli-error.ts";
-import { isAlive, terminate } from "../process-owner.ts";
+import { eachName } from "../each-name.ts";
 import { StateStore } from "../state-store.ts";
-import { findTarget } from "../target.ts";
+import { connectTo, findAnyContainer, findTarget } from "../target.ts";
+import { terminate } from "../terminate.ts";
+import { waitForOwner } from "../wait-for-owner.ts";
 
-/** Milliseconds: a power-off gets thirty seconds, and its owner kills it then. */
-const LIMIT_MS = 40_000;
-const LOOK_EVERY_MS = 50;
+const { SIGTERM, SIGKILL } = constants.signals;
+/** Milliseconds that a container gets to end after SIGTERM. */
+const GRACE_MS = 10_000;
+
+const HELP = `
+A guest is powered off with all that runs in it. A container gets SIGTERM, and SIGKILL after 10 s; its own guest, if it has
+one, powers off then.`;
 
 /** `guestctl stop`. */
 export function addStop(program: Command): void {
   program
     .command("stop")
-    .summary("power a guest off")
-    .description("Powers a guest off, with all that runs in it. Without a name the only one that runs.")
-    .argument("[guest]")
-    .action((guest: string | undefined) => stop(guest));
+    .summary("power guests off, or end containers")
+    .description("Powers guests off, or ends containers. Without a name it is the only guest that runs.")
+    .argument("[names...]")
+    .addHelpText("after", HELP)
+    .action((names: readonly string[]) => stopAll(names));
 }
 
-async function stop(name: string | undefined): Promise<void> {
+async function stopAll(names: readonly string[]): Promise<void> {
+  const only = () => findTarget(new StateStore(), {}, "say which of").guest?.name ?? "";
+  await eachName(names.length === 0 ? [only()] : names, stop);
+}
+
+async function stop(name: string): Promise<void> {
   const store = new StateStore();
-  const { guest } = findTarget(store, name === undefined ? {} : { guest: name });
-  const owner = guest && store.owner(guest.name);
-  if (guest === undefined || owner === undefined) return;
+  const owner = store.guests().some((guest) => guest.name === name) ? store.owner(name) : undefined;
+  if (owner === undefined) return stopContainer(store, name);
   terminate(owner);
-  for (let waited = 0; isAlive(owner); waited += LOOK_EVERY_MS) {
-    if (waited > LIMIT_MS) throw new CliError(`stop ${guest.name}: process ${owner.pid} still runs: kill it`);
-    await delay(LOOK_EVERY_MS);
-  }
-  process.stdout.write(`${guest.name}\n`);
+  await waitForOwner(name, owner);
+}
+
+async function stopContainer(store: StateStore, text: string): Promise<void> {
+  const target = findAnyContainer(store, {}, text);
+  if (target.record?.ended !== undefined) return;
+  const id = { container_id: target.container, exec_id: target.container };
+  await using client = await connectTo(target);
+  await client.agent.signalProcess({ ...id, signal: SIGTERM });
+  const timer = new AbortController();
+  const ended = client.agent.waitProcess(id);
+  const late = delay(GRACE_MS, undefined, { signal: timer.signal }).then(
+    () => client.agent.signalProcess({ ...id, signal: SIGKILL }),
+    () => undefined,
+  );
+  await ended.finally(() => timer.abort());
+  await late;
 }

@@ -1,6 +1,4 @@
 import { readFileSync } from "node:fs";
-import { SIGTERM } from "../../agent/kernel/constants.ts";
-import { nativeAddon } from "../../agent/kernel/native-addon.ts";
 
 /** A process of this machine that can be told from a later one with the same pid. */
 export interface ProcessOwner {
@@ -17,19 +15,6 @@ export function thisProcess(): ProcessOwner {
 /** Whether it still runs. */
 export function isAlive({ pid, started }: ProcessOwner): boolean {
   return startedAt(pid) === started;
-}
-
-/** Sends SIGTERM to it, by a pidfd: a process that has its pid by now never gets it. */
-export function terminate(owner: ProcessOwner): void {
-  const { pidfdOpen, pidfdSendSignal, close } = nativeAddon();
-  const pidfd = pidfdOpen(owner.pid);
-  if (pidfd < 0) return;
-  try {
-    // It runs since before the pidfd was opened, so that is its own.
-    if (isAlive(owner)) pidfdSendSignal(pidfd, SIGTERM);
-  } finally {
-    close(pidfd);
-  }
 }
 
 /** Field 22 of /proc/<pid>/stat; the name before it, in parentheses, may hold anything. A zombie counts as gone. */

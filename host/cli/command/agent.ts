@@ -1,0 +1,58 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Command } from "commander";
+import { RpcError } from "../../client/rpc-error.ts";
+import { CliError } from "../cli-error.ts";
+import { StateStore } from "../state-store.ts";
+import { connectTo, findTarget, type Target, type TargetFlags, withTarget } from "../target.ts";
+
+/** Milliseconds for the next agent: one under software emulation is slow. */
+const LIMIT_MS = 60_000;
+const AGAIN_MS = 50;
+const ANSWER_MS = 5000;
+
+/** `guestctl agent`. */
+export function addAgent(program: Command): void {
+  const agent = program
+    .command("agent")
+    .summary("kill a guest's agent, for trial")
+    .description("Acts on the agent of a guest.");
+  const kill = agent
+    .command("kill")
+    .summary("kill it, and wait for the next one")
+    .description(
+      "Has the agent of a guest kill itself by SIGKILL, and waits until the next one answers. Containers run on.",
+    );
+  withTarget(kill).action((flags: TargetFlags) => killAgent(flags));
+}
+
+async function killAgent(flags: TargetFlags): Promise<void> {
+  const target = findTarget(new StateStore(), flags);
+  const begun = performance.now();
+  const generation = await askToDie(target);
+  for (;;) {
+    const next = await generationOf(target);
+    const ms = performance.now() - begun;
+    if (next !== undefined && next > generation) {
+      process.stdout.write(`agent ${generation} was killed, agent ${next} answers after ${(ms / 1000).toFixed(2)} s\n`);
+      return;
+    }
+    if (ms > LIMIT_MS) throw new CliError(`agent kill: no new agent answers within ${LIMIT_MS / 1000} s`);
+    await delay(AGAIN_MS);
+  }
+}
+
+async function askToDie(target: Target): Promise<number> {
+  await using client = await connectTo(target);
+  return (await client.guest.kill({})).generation;
+}
+
+/** Undefined while the agent is away. */
+async function generationOf(target: Target): Promise<number | undefined> {
+  try {
+    await using client = await connectTo(target);
+    return (await client.guest.running({}, { timeoutMs: ANSWER_MS })).generation;
+  } catch (error) {
+    if (error instanceof RpcError || (error as NodeJS.ErrnoException).code !== undefined) return undefined;
+    throw error;
+  }
+}

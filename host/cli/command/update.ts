@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { limitResources } from "../../image/image-config.ts";
+import { CliError } from "../cli-error.ts";
+import { eachName } from "../each-name.ts";
+import { bytes, count, processors } from "../option-values.ts";
+import { StateStore } from "../state-store.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+
+interface UpdateFlags extends TargetFlags {
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly pids?: number;
+}
+
+/** `guestctl update`. */
+export function addUpdate(program: Command): void {
+  const command = program
+    .command("update")
+    .summary("change limits of containers")
+    .description("Changes limits of running containers; those that are not given stay.")
+    .argument("<containers...>")
+    .option("--memory <size>", "limit of its memory, as 256m", bytes)
+    .option("--cpus <number>", "limit of its processors, as 1.5", processors)
+    .option("--pids <count>", "limit of its processes and threads", count);
+  withTarget(command).action((containers: readonly string[], flags: UpdateFlags) => update(containers, flags));
+}
+
+async function update(containers: readonly string[], flags: UpdateFlags): Promise<void> {
+  const resources = limitResources(flags);
+  if (Object.keys(resources).length === 0) throw new CliError("update: say what: --memory, --cpus or --pids");
+  await eachName(containers, async (text) => {
+    const target = findContainer(new StateStore(), flags, text);
+    await using client = await connectTo(target);
+    await client.agent.updateContainer({ container_id: target.container, resources });
+  });
+}

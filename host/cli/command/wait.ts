@@ -1,0 +1,39 @@
+import type { Command } from "commander";
+import { RpcError } from "../../client/rpc-error.ts";
+import { lostGuest } from "../lost-guest.ts";
+import { print } from "../print.ts";
+import { LOST, StateStore } from "../state-store.ts";
+import { type ContainerTarget, connectTo, findAnyContainer, type TargetFlags, withTarget } from "../target.ts";
+
+/** `guestctl wait`. */
+export function addWait(program: Command): void {
+  const command = program
+    .command("wait")
+    .summary("wait until containers have ended, and print their exit codes")
+    .description("Waits until containers have ended, and prints their exit codes, one in a line.")
+    .argument("<containers...>");
+  withTarget(command).action((containers: readonly string[], flags: TargetFlags) => wait(containers, flags));
+}
+
+/** All are found before the first is waited for: one that is not kept is forgotten when it ends. */
+async function wait(containers: readonly string[], flags: TargetFlags): Promise<void> {
+  const store = new StateStore();
+  const codes = containers.map((text) => exitCode(store, findAnyContainer(store, flags, text)));
+  for (const code of await Promise.all(codes)) await print(`${code}\n`);
+}
+
+async function exitCode(store: StateStore, target: ContainerTarget): Promise<number> {
+  const { container, guest, record } = target;
+  if (record?.ended !== undefined) return record.ended.code;
+  try {
+    await using client = await connectTo(target);
+    return (await client.agent.waitProcess({ container_id: container, exec_id: container })).status;
+  } catch (error) {
+    if (guest === undefined || record?.kept === undefined) throw error;
+    // It ended while we asked, or its guest did; that is noted a little later.
+    if (error instanceof RpcError) await lostGuest(store, guest.name, error);
+    const { ended } = store.processes(guest.name).find((each) => each.exec === container) ?? {};
+    if (ended === undefined && !(error instanceof RpcError)) throw error;
+    return ended?.code ?? LOST;
+  }
+}
