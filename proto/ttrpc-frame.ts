@@ -78,6 +78,11 @@ export class FrameParser {
     return this.#headerBytes === 0;
   }
 
+  /** Bytes of the frame that has begun. */
+  get unended(): number {
+    return this.#headerBytes + this.#bodyBytes;
+  }
+
   /** The frames that end in this chunk, in order. Frame bodies may be views of `chunk`. */
   push(chunk: Buffer): (Frame | OversizeFrame)[] {
     const frames: (Frame | OversizeFrame)[] = [];

@@ -16,6 +16,7 @@ import { sortNamespaces } from "./namespaces/namespaces.ts";
 import type { PassedStdio } from "./passfd/passed-stream.ts";
 import { mayTrace } from "./process/capabilities.ts";
 import { checkProcess } from "./process/check-process.ts";
+import { hasExecuted, isReady } from "./process/has-executed.ts";
 import { inherit } from "./process/inherit.ts";
 import { isEnding } from "./process/is-ending.ts";
 import type { Process } from "./process/process.ts";
@@ -161,16 +162,22 @@ export class Container {
     });
   }
 
-  /** Releases the init process; resolves when its execve has succeeded. */
-  start(): Promise<void> {
+  /**
+   * Releases the init process; resolves when its execve has succeeded. `again`: an agent that was killed may have come to
+   * that.
+   */
+  start(again = false): Promise<void> {
     return this.#lock.run(async () => {
+      if (again && this.#init.release === undefined) return;
       if (this.#init.release === undefined) throw this.#refusal("start container", "it was started already");
-      if (this.#init.status !== undefined) throw this.#refusal("start container", "its init process has ended");
+      if (!again && this.#init.status !== undefined) {
+        throw this.#refusal("start container", "its init process has ended");
+      }
       if (this.#paused) throw this.#refusal("start container", "it is paused; resume it first");
       this.#traces = this.#mayTrace;
       if (this.#mayTrace) await this.#untilSettled(this.#removal.signal);
       if (this.#isKnownTracer) this.#births?.refuseTracer();
-      await this.#maker.start(this.#init, this.#removal.signal);
+      await this.#maker.start(this.#init, this.#removal.signal, again);
     });
   }
 
@@ -227,6 +234,17 @@ export class Container {
     if (this.#births !== undefined) await until(this.#births.settled(), signal);
   }
 
+  /** After a restart: whether the process that an agent before has launched stands ready for its start. */
+  isReady(signal: AbortSignal): Promise<boolean> {
+    return isReady(this.#kernel.sys, this.#init, signal);
+  }
+
+  /** After a restart: whether an exec that an agent before has launched executes its program, or has. */
+  async hasExecuted(execId: string, signal: AbortSignal): Promise<boolean> {
+    const exec = this.#execs.get(execId);
+    return exec !== undefined && hasExecuted(exec, signal);
+  }
+
   /** Throws for an id that is in use: INTERNAL by contract. */
   checkFree(execId: string): void {
     if (!this.has(execId)) return;
@@ -249,9 +267,9 @@ export class Container {
 
   /**
    * KILL with an empty id reaches all processes; TERM becomes KILL for an init process that would not notice it; 0 asks
-   * whether there is such a process.
+   * whether there is such a process. `about` is called when one is about to be sent that must not be sent twice.
    */
-  async signal(execId: string, signal: number): Promise<void> {
+  async signal(execId: string, signal: number, about: () => void = () => undefined): Promise<void> {
     if (execId === "" && signal === SIGKILL) {
       killCgroup(this.#kernel.files, this.cgroup);
       this.#init.kill();
@@ -260,6 +278,7 @@ export class Container {
     const process = this.find(execId);
     if (process.waited) throw process.gone("ESRCH: No such process");
     if (signal === 0) return;
+    about();
     await this.#maker.signal(process, signal, process === this.#init);
   }
 

@@ -38,11 +38,11 @@ export class Launcher implements Maker {
     return process;
   }
 
-  async start(init: Process, signal: AbortSignal): Promise<void> {
+  async start(init: Process, signal: AbortSignal, again = false): Promise<void> {
     const { release, report } = init;
     if (release === undefined || report === undefined) return;
-    await this.#startHooks(init, signal);
-    this.#letGo(init, release);
+    if (init.status === undefined) await this.#startHooks(init, signal);
+    this.#letGo(init, release, again);
     const reader = new ReportReader(this.#kernel.sys, report);
     let result = await reader.next(signal);
     // An agent that died while it created the container has not read that it is ready.
@@ -55,11 +55,12 @@ export class Launcher implements Maker {
   }
 
   /** Nobody reads what an agent before has written already: it died before it could note that. */
-  #letGo(init: Process, release: Fd): void {
+  #letGo(init: Process, release: Fd, again: boolean): void {
     try {
       if (this.#kernel.sys.write(release, Uint8Array.of(1)) < 0) throw new SystemError("write", EAGAIN, "release pipe");
     } catch (error) {
       if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
+      if (again) return;
       init.closeStartFds();
       const why = isEnding(this.#kernel.files, init.pid) ? "its init process has ended" : "it was started already";
       throw new AgentError("internal", `start container ${init.execId}: ${why}`, { cause: error });

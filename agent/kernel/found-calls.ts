@@ -5,11 +5,12 @@ import {
   CONNECTION,
   FREE,
   MAX_KEPT_CONNECTIONS,
-  NOTHING,
+  MAX_MS,
   NOW,
-  UNDER_WAY,
+  OPEN,
   WRITING,
 } from "./journal-layout.ts";
+import { bodyChain, bodyOf, bytesOf, type Chain, type KeptBytes } from "./kept-bytes.ts";
 
 /** A call that an agent before has not answered. */
 export interface FoundCall {
@@ -17,7 +18,7 @@ export interface FoundCall {
   readonly streamId: number;
   /** Milliseconds since the epoch; 0: none. */
   readonly deadline: number;
-  /** Agents before that ended, or were killed for their silence, while they began this call. */
+  /** Agents before that ended while they began this call; those that were at it for long count twice. */
   readonly deaths: number;
   /** The body is a whole response frame; else that of the request's frame, empty when it was too long to be kept. */
   readonly answered: boolean;
@@ -33,52 +34,76 @@ export interface FoundConnection {
   readonly peerCid: number | undefined;
   /** Why it can't go on; undefined when it can. */
   readonly broken: string | undefined;
-  /** In the order in which they came. */
+  /** Bytes of the first call's answer that the peer has. */
+  readonly begun: number;
+  /** In the order in which they came, but for one whose answer is begun: it is the first. */
   readonly calls: readonly FoundCall[];
-  /** Bytes that were read; frames that are not among the calls yet. */
+  /** The beginning of a request, or bytes that were read; frames that are not among the calls yet. */
   readonly unparsed: Buffer;
 }
 
-export interface Found {
-  readonly connections: readonly FoundConnection[];
-  /** Places of calls whose answer was in a write that may have been made or not. */
-  readonly uncertain: ReadonlySet<number>;
-  /** Places of calls whose answer is kept, and is written again or may have been written. */
-  readonly keptWhole: ReadonlySet<number>;
+/** Chains of chunks that hold something. */
+export function chainsInUse(memory: CallMemory): Chain[] {
+  const calls = placesOf(memory)
+    .filter((place) => memory.call(place, CALL.state) !== FREE)
+    .map((place) => bodyChain(memory, place));
+  const requests = indexesOf(memory).map((index) => beginningOf(memory, index));
+  return [...calls.filter(({ head }) => head !== 0), ...requests];
 }
 
 /** What an agent that is gone left in the memory. What is known of its last write is entered. */
-export function findCalls(memory: CallMemory): Found {
-  const places = Array.from({ length: memory.top }, (_, place) => place);
-  const { uncertain, again } = settleWrite(memory, places);
+export function findCalls(memory: CallMemory, kept: KeptBytes): FoundConnection[] {
+  settleWrite(memory, kept);
   countDeath(memory);
   const open = Map.groupBy(
-    places.filter((place) => memory.call(place, CALL.state) !== FREE),
+    placesOf(memory).filter((place) => memory.call(place, CALL.state) !== FREE),
     (place) => memory.call(place, CALL.connection),
   );
-  const connections: FoundConnection[] = [];
-  for (let index = 0; index < MAX_KEPT_CONNECTIONS; index++) {
-    const number = memory.connection(index, CONNECTION.number);
-    if (number === 0) continue;
+  return indexesOf(memory).map((index) => {
+    const begunPlace = memory.connection(index, CONNECTION.begunPlace) - 1;
+    const rank = (place: number) => (place === begunPlace ? -1 : memory.call(place, CALL.order));
     const calls = (open.get(index) ?? [])
       .map((place) => foundCall(memory, place))
-      .sort((a, b) => memory.call(a.place, CALL.order) - memory.call(b.place, CALL.order));
+      .sort((a, b) => rank(a.place) - rank(b.place));
     const cid = memory.connection(index, CONNECTION.peerCid);
-    const peerCid = cid === 0 ? undefined : cid - 1;
-    const broken = whyBroken(memory, index, calls, uncertain);
-    connections.push({ index, number, peerCid, broken, calls, unparsed: unparsed(memory, index) });
-  }
-  const going = connections.filter(({ broken }) => broken === undefined).flatMap(({ calls }) => calls);
-  const answered = going.filter((call) => call.answered).map(({ place }) => place);
-  return { connections, uncertain, keptWhole: new Set([...again, ...answered]) };
+    return {
+      index,
+      number: memory.connection(index, CONNECTION.number),
+      peerCid: cid === 0 ? undefined : cid - 1,
+      broken: whyBroken(memory, index, calls),
+      begun: begunPlace < 0 ? 0 : memory.connection(index, CONNECTION.begun),
+      calls,
+      unparsed: unparsed(memory, index),
+    };
+  });
 }
 
-/** For the call that the agent before was beginning when it ended. */
+/** The beginning of a request that the connection at this place has sent, without the last read. */
+export function beginningOf(memory: CallMemory, index: number): Chain {
+  const slot = memory.connection(index, CONNECTION.merged) & 1;
+  return {
+    head: memory.connection(index, CONNECTION.head + slot),
+    length: memory.connection(index, CONNECTION.length + slot),
+  };
+}
+
+const placesOf = (memory: CallMemory) => Array.from({ length: memory.top }, (_, place) => place);
+
+const indexesOf = (memory: CallMemory) =>
+  Array.from({ length: MAX_KEPT_CONNECTIONS }, (_, index) => index).filter(
+    (index) => memory.connection(index, CONNECTION.number) !== 0,
+  );
+
+/** Longer than a start of the agent takes, and less than it may be silent. */
+const LONG_MS = 4000;
+
+/** For the call that the agent before was beginning when it ended: two deaths if that took long, as it may never end. */
 function countDeath(memory: CallMemory): void {
   const place = memory.now(NOW.begun) - 1;
   memory.setNow(NOW.begun, 0);
   if (place < 0 || place >= memory.top || memory.call(place, CALL.state) === FREE) return;
-  memory.setCall(place, CALL.deaths, memory.call(place, CALL.deaths) + 1);
+  const took = (Date.now() % MAX_MS) - memory.now(NOW.begunAt);
+  memory.setCall(place, CALL.deaths, memory.call(place, CALL.deaths) + (took > LONG_MS ? 2 : 1));
 }
 
 function foundCall(memory: CallMemory, place: number): FoundCall {
@@ -88,57 +113,60 @@ function foundCall(memory: CallMemory, place: number): FoundCall {
     deadline: memory.deadline(place),
     deaths: memory.call(place, CALL.deaths),
     answered: memory.call(place, CALL.state) === ANSWERED && memory.call(place, CALL.length) > 0,
-    body: memory.body(place),
+    body: bodyOf(memory, place),
   };
 }
 
-function whyBroken(
-  memory: CallMemory,
-  index: number,
-  calls: readonly FoundCall[],
-  uncertain: ReadonlySet<number>,
-): string | undefined {
-  if (memory.connection(index, CONNECTION.halfRead) !== 0) return "a frame was half read";
-  if (calls.some(({ place }) => uncertain.has(place))) return "an answer may have been half written";
-  if (memory.connection(index, CONNECTION.halfWritten) !== 0) return "an answer was half written";
+function whyBroken(memory: CallMemory, index: number, calls: readonly FoundCall[]): string | undefined {
+  if (beginningOf(memory, index).length < 0) return "the beginning of a request found no room";
   if (memory.connection(index, CONNECTION.unknownCalls) > 0) return "more calls were open than can be kept";
-  return undefined;
+  if (memory.connection(index, CONNECTION.begunPlace) === 0) return undefined;
+  const [first] = calls;
+  const { begun, begunPlace } = CONNECTION;
+  const isKept = first?.answered === true && first.place === memory.connection(index, begunPlace) - 1;
+  const written = memory.connection(index, begun);
+  return isKept && written >= 0 && written < first.body.length ? undefined : "the rest of an answer found no room";
 }
 
-/** The last write: frees the calls that it answered; gives those of which nobody knows, and those to be written again. */
-function settleWrite(memory: CallMemory, places: readonly number[]): { uncertain: Set<number>; again: Set<number> } {
-  const [uncertain, again] = [new Set<number>(), new Set<number>()];
+/** The last write: frees the calls whose answers went, and keeps the answers that did not, or not whole. */
+function settleWrite(memory: CallMemory, kept: KeptBytes): void {
   const index = memory.now(NOW.writeConnection) - 1;
-  const count = memory.now(NOW.writeCount);
-  const whole = count === memory.now(NOW.writeTotal);
-  const mayRepeat = count === UNDER_WAY && memory.now(NOW.writeAgain) === 1;
-  if (index >= 0 && whole) memory.setConnection(index, CONNECTION.halfWritten, 0);
-  for (const place of places) {
+  const isKept = index >= 0 && index < MAX_KEPT_CONNECTIONS;
+  for (const place of placesOf(memory)) {
     const state = memory.call(place, CALL.state);
     if ((state & WRITING) === 0) continue;
-    memory.setCall(place, CALL.state, index >= 0 && whole ? FREE : state & ~WRITING);
-    if (index < 0 || whole || count === 0) continue;
-    if (mayRepeat) {
-      again.add(place);
-      continue;
-    }
-    uncertain.add(place);
-    memory.setConnection(index, CONNECTION.halfWritten, 1);
+    if (isKept) settleAnswer(memory, kept, { place, index });
+    else memory.setCall(place, CALL.state, state & ~WRITING);
   }
-  return { uncertain, again };
+  memory.setNow(NOW.writeConnection, 0);
 }
 
-/** What a read that was not noted has brought. How much that was may have to be seen from the memory itself. */
+/** An agent that dies in the middle of this leaves a mark, with which the next one does it again. */
+function settleAnswer(memory: CallMemory, kept: KeptBytes, { place, index }: { place: number; index: number }): void {
+  const at = memory.call(place, CALL.at);
+  const size = memory.call(place, CALL.size);
+  const { sent } = memory;
+  const isBegun = memory.connection(index, CONNECTION.begunPlace) === place + 1;
+  if (at + size <= sent) {
+    if (isBegun) memory.setConnection(index, CONNECTION.begunPlace, 0);
+    memory.setCall(place, CALL.state, FREE);
+    kept.freeBody(place);
+    return;
+  }
+  const wasKept = (memory.call(place, CALL.state) & ANSWERED) !== 0 && memory.call(place, CALL.length) === size;
+  const isKept = wasKept || (at >= 0 && kept.setBody(place, memory.writeBuffer.subarray(at, at + size)));
+  if (at < sent) {
+    memory.setConnection(index, CONNECTION.begun, sent - at);
+    memory.setConnection(index, CONNECTION.begunPlace, place + 1);
+  }
+  memory.setCall(place, CALL.state, isKept ? ANSWERED : OPEN);
+}
+
+/** What was read and is in no place of a call. */
 function unparsed(memory: CallMemory, index: number): Buffer {
-  if (memory.now(NOW.readConnection) !== index + 1) return Buffer.alloc(0);
-  const count = memory.now(NOW.readCount);
-  if (count !== UNDER_WAY) return Buffer.from(memory.readBuffer.subarray(0, Math.max(count, 0)));
-  return Buffer.from(withoutTail(memory.readBuffer));
-}
-
-/** Without the bytes at the end that are as they were before something was read there. */
-export function withoutTail(memory: Buffer): Buffer {
-  let end = memory.length;
-  while (end > 0 && memory[end - 1] === NOTHING) end--;
-  return memory.subarray(0, end);
+  const beginning = bytesOf(memory, beginningOf(memory, index));
+  const isLast = memory.now(NOW.readConnection) === index + 1;
+  const isMerged = memory.connection(index, CONNECTION.merged) >> 1 === memory.now(NOW.readNumber);
+  if (!isLast || isMerged) return beginning;
+  return Buffer.concat([beginning, memory.readBuffer.subarray(0, memory.received)]);
 }

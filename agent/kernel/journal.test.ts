@@ -44,9 +44,9 @@ it("has the memory of a few calls and outputs from the start, and gets that of m
   pieces(journal, 8);
   expect(blocks()).toBe(first);
   openCalls(journal, 1);
-  expect(blocks()).toBe(first + CALLS_AT_START * 512);
+  expect(blocks()).toBe(first + CALLS_AT_START * 528);
   pieces(journal, 2);
-  expect(blocks()).toBe(first + CALLS_AT_START * 512 + 128 * KIB);
+  expect(blocks()).toBe(first + CALLS_AT_START * 528 + 128 * KIB);
 });
 
 it("serves calls and outputs that there is no room for, which end with the agent, and keeps those before", () => {
@@ -110,7 +110,7 @@ it("takes a read of fewer than no bytes for one of none", () => {
   const words = new CallMemory(memory, 64, () => true);
   words.setConnection(0, CONNECTION.number, 1);
   words.setNow(NOW.readConnection, 1);
-  words.setNow(NOW.readCount, -5);
+  words.readRegion.writeInt32LE(-5, 56);
   expect(journalIn(memory).calls.found.map(({ unparsed }) => unparsed.length)).toEqual([0]);
 });
 

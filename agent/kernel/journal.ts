@@ -1,11 +1,12 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { CallJournal } from "./call-journal.ts";
-import { CALL_JOURNAL_BYTES, CALLS_END, CALLS_START_BYTES, CallMemory, type Fill } from "./journal-layout.ts";
+import type { FoundConnection } from "./found-calls.ts";
+import { CALL_JOURNAL_BYTES, CALLS_START, CallMemory, type Fill } from "./journal-layout.ts";
 import type { Fd } from "./kernel.ts";
 import { OUTPUT_JOURNAL_BYTES, OUTPUTS_START_BYTES, OutputJournal } from "./output-journal.ts";
 
 /** Changes whenever the places in the memory do: a journal of another layout is not read. */
-const LAYOUT = 0x6a02;
+const LAYOUT = 0x6a03;
 const HEADER_BYTES = 64;
 const RETRY_MS = 1000;
 const JOURNAL_BYTES = HEADER_BYTES + CALL_JOURNAL_BYTES + OUTPUT_JOURNAL_BYTES;
@@ -42,10 +43,10 @@ function isOfThisLayout(fd: Fd): boolean {
 function start(fd: Fd, fill: Fill): void {
   ftruncateSync(fd, 0);
   ftruncateSync(fd, JOURNAL_BYTES);
-  const after = HEADER_BYTES + CALLS_END;
   const isThere =
-    fill(0, HEADER_BYTES + CALLS_START_BYTES, 0) &&
-    fill(after, HEADER_BYTES + CALL_JOURNAL_BYTES + OUTPUTS_START_BYTES - after, 0);
+    fill(0, HEADER_BYTES, 0) &&
+    CALLS_START.every(([from, to]) => fill(HEADER_BYTES + from, to - from, 0)) &&
+    fill(HEADER_BYTES + CALL_JOURNAL_BYTES, OUTPUTS_START_BYTES, 0);
   if (!isThere) throw new Error("journal: there is no room for it");
   writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
 }
@@ -76,16 +77,20 @@ export function fillFile(fd: Fd, at: number, length: number, value: number, writ
 /** The last is what a tmpfs says where memory is short. */
 const FULL: readonly (string | undefined)[] = ["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"];
 
-/** For tests: a journal of 6 MiB that ends with this process. */
+/** For tests: a journal of 15 MiB that ends with this process. */
 export const createJournalMemory = (): ArrayBuffer => new ArrayBuffer(JOURNAL_BYTES);
 
 /** The memory, which is of this layout or 0 all over, as a journal; what is there is left by an agent before. */
 export function journalIn(memory: ArrayBuffer, fill: Fill = fillMemory(memory)): Journal {
   const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES, seldomInVain(fill)));
-  const open = new Set(calls.found.flatMap((connection) => connection.calls.map(({ place }) => place)));
-  for (const place of [...calls.uncertain, ...calls.keptWhole]) open.delete(place);
+  const open = new Set(calls.found.flatMap(unanswered));
   const outputs = new OutputJournal(memory, HEADER_BYTES + CALL_JOURNAL_BYTES, fill, (place) => open.has(place));
   return { calls, outputs };
+}
+
+/** Places of the calls that are answered, or made again, with what was read for them. */
+function unanswered({ broken, calls }: FoundConnection): number[] {
+  return calls.filter(({ answered }) => broken !== undefined || !answered).map(({ place }) => place);
 }
 
 function fillMemory(memory: ArrayBuffer): Fill {

@@ -7,6 +7,7 @@ import { openDescriptors } from "./open-descriptors.ts";
 const addon = nativeAddon();
 const bytes = new Uint8Array(8);
 const ints = new Int32Array(80);
+const region = new Uint8Array(65);
 
 type Call = Exclude<keyof NativeAddon, "Poll">;
 
@@ -41,6 +42,8 @@ const LAWFUL: Record<Call, unknown[]> = {
   peerCid: [9999],
   peerPort: [9999],
   localPort: [9999],
+  receive: [9999, region],
+  send: [9999, region, 1],
   sendMessage: [9999, bytes, [1]],
   receiveMessage: [9999, bytes, ints],
   mount: ["source", "target", "type", 0, ""],

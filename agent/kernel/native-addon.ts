@@ -55,6 +55,8 @@ export interface NativeAddon {
   peerPort(fd: number): number;
   localPort(fd: number): number;
   sendMessage(fd: number, data: Uint8Array, fds: readonly number[]): number;
+  receive(fd: number, region: Uint8Array): number;
+  send(fd: number, region: Uint8Array, length: number): number;
   receiveMessage(fd: number, into: Uint8Array, fds: Int32Array): number;
   mount(source: string, target: string, type: string, flags: number, data: string): Promise<number>;
   umount(target: string, flags: number): Promise<number>;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createJournalMemory, journalIn } from "./journal.ts";
-import { MAX_KEPT_BODY } from "./journal-layout.ts";
+import { SMALL_BODY } from "./journal-layout.ts";
 import type { OutputJournal, Piece } from "./output-journal.ts";
 
 const key = { process: 7, stream: 0 } as const;
@@ -49,6 +49,21 @@ test("how much a read took is seen when the agent died before it could note that
   expect(left.map(found)).toEqual([["0 text"], ["0 text"]]);
 });
 
+test("how much a read took is known when it was known how much there was, whatever bytes those are", () => {
+  const memory = createJournalMemory();
+  const { outputs } = journalIn(memory);
+  const left: ArrayBuffer[] = [];
+  const read = (into: Uint8Array) => {
+    expect(into).toHaveLength(6);
+    left.push(memory.slice(0));
+    const count = Buffer.from("text\xff\xff", "latin1").copy(into);
+    left.push(memory.slice(0));
+    return count;
+  };
+  outputs.read(key, 0, 100, read, 6);
+  expect(left.map(found)).toEqual([[], ["0 text\xff\xff"]]);
+});
+
 test("a piece whose answer was written is delivered, one whose answer waits is not", () => {
   const memory = createJournalMemory();
   const { calls, outputs } = journalIn(memory);
@@ -64,9 +79,11 @@ test("a piece whose answer was written is delivered, one whose answer waits is n
   link("waits", 5);
   calls.closeCall(index, written);
   expect(found(memory.slice(0))).toEqual(["300 may be written", "500 waits"]);
-  const bytes = Buffer.alloc(MAX_KEPT_BODY + 1);
-  calls.write(index, [{ place: writing, bytes }], bytes.length, () => {
+  const bytes = Buffer.alloc(SMALL_BODY + 1);
+  calls.write(index, [{ place: writing, bytes }], 0, (region) => {
+    // The next agent writes the answer, or the rest of it, from what is kept.
     expect(found(memory.slice(0))).toEqual(["500 waits"]);
+    Buffer.from(region.buffer, region.byteOffset).writeInt32LE(bytes.length, 56);
     return bytes.length;
   });
   expect(found(memory.slice(0))).toEqual(["500 waits"]);
@@ -85,15 +102,16 @@ test("a piece in a small answer is in that or in the stream, at whatever moment 
     return [answers.map(({ body }) => body.toString()), found(copy)];
   };
   expect(seen()).toEqual([[], ["0 text"]]);
-  calls.write(index, [{ place, bytes }], bytes.length, () => {
+  calls.write(index, [{ place, bytes }], 0, () => {
     expect(seen()).toEqual([[bytes.toString()], []]);
     return 0;
   });
   // The socket was full: the answer waits.
-  calls.writeDone(index, [place], false);
+  calls.keepAnswer(place, bytes);
+  calls.writeDone(index, [{ place, bytes }], 0);
   expect(seen()).toEqual([[bytes.toString()], []]);
   // The connection can't go on: nobody gets the answer.
-  calls.noted(index, true);
+  calls.noted(index, Buffer.alloc(1), 8 << 20);
   expect(seen()).toEqual([[bytes.toString()], ["0 text"]]);
 });
 

@@ -1,4 +1,3 @@
-import { withoutTail } from "./found-calls.ts";
 import { type Fill, NOTHING, UNDER_WAY } from "./journal-layout.ts";
 
 /** Pieces of output under way to hosts at once; what is read beyond them ends with the agent. */
@@ -6,8 +5,11 @@ const MAX_KEPT_OUTPUTS = 64;
 /** Most of one piece. */
 const OUTPUT_BYTES = 65_536;
 
-/** Words of a block, doubles since launch ids have 53 bits. `process` and `call` + 1, so that 0 is none. */
-const BLOCK = { process: 0, stream: 1, offset: 2, count: 3, call: 4 } as const;
+/**
+ * Words of a block, doubles since launch ids have 53 bits. `process` and `call` + 1, so that 0 is none. `waiting`: bytes that a
+ * read under way takes, if any; 0: not known.
+ */
+const BLOCK = { process: 0, stream: 1, offset: 2, count: 3, call: 4, waiting: 5 } as const;
 const BLOCK_WORDS = 8;
 /** Before the blocks: how many pieces found no block. */
 const UNKEPT = 0;
@@ -79,11 +81,15 @@ export class OutputJournal {
     }
   }
 
-  /** A piece of at most `length` bytes that `read` puts somewhere; what `read` gave if that is no count of bytes. */
-  read(key: OutputKey, offset: number, length: number, read: (into: Uint8Array) => number): Piece | number {
-    const block = this.#take(key, offset);
+  /**
+   * A piece of at most `length` bytes that `read` puts somewhere; what `read` gave if that is no count of bytes. `waiting`: bytes
+   * that wait to be read, 0 when that isn't known. No more are read then, so all of them are or none.
+   */
+  read(key: OutputKey, offset: number, most: number, read: (into: Uint8Array) => number, waiting = 0): Piece | number {
+    const length = Math.min(most, waiting > 0 ? waiting : most, OUTPUT_BYTES);
+    const block = this.#take(key, offset, waiting > 0 ? length : 0);
     if (block === undefined) {
-      const into = Buffer.allocUnsafeSlow(Math.min(length, OUTPUT_BYTES));
+      const into = Buffer.allocUnsafeSlow(length);
       const count = read(into);
       if (count > 0) this.#words[UNKEPT] = (this.#words[UNKEPT] ?? 0) + 1;
       return count > 0 ? { data: into.subarray(0, count), offset, block } : count;
@@ -123,7 +129,7 @@ export class OutputJournal {
     this.#free.push(block);
   }
 
-  #take({ process, stream }: OutputKey, offset: number): number | undefined {
+  #take({ process, stream }: OutputKey, offset: number, waiting: number): number | undefined {
     const block = this.#free.pop();
     if (block === undefined) return undefined;
     if (!this.#clean.has(block) && !this.#clear(block)) {
@@ -134,6 +140,7 @@ export class OutputJournal {
     this.#set(block, BLOCK.stream, stream);
     this.#set(block, BLOCK.offset, offset);
     this.#set(block, BLOCK.call, 0);
+    this.#set(block, BLOCK.waiting, waiting);
     this.#set(block, BLOCK.count, UNDER_WAY);
     this.#set(block, BLOCK.process, process + 1);
     return block;
@@ -142,11 +149,17 @@ export class OutputJournal {
   /** A block of an agent before: how much is in it, and whether the host has it. */
   #settle(block: number, isOpen: (place: number) => boolean): void {
     const count = this.#get(block, BLOCK.count);
-    const length = count === UNDER_WAY ? withoutTail(this.#bytes(block)).length : count;
+    const length = count === UNDER_WAY ? this.#seen(block) : count;
     const place = this.#get(block, BLOCK.call) - 1;
     this.#set(block, BLOCK.count, length);
     this.#set(block, BLOCK.call, 0);
     if (length <= 0 || (place >= 0 && !isOpen(place))) this.release(block);
+  }
+
+  /** Bytes that a read has brought whose count was not noted. */
+  #seen(block: number): number {
+    const { length } = withoutTail(this.#bytes(block));
+    return length === 0 ? 0 : Math.max(length, Math.min(this.#get(block, BLOCK.waiting), OUTPUT_BYTES));
   }
 
   /** False for the second of two that a cut left with the same bytes. */
@@ -167,4 +180,11 @@ export class OutputJournal {
   #set(block: number, word: number, value: number): void {
     this.#words[BLOCKS_AT + block * BLOCK_WORDS + word] = value;
   }
+}
+
+/** Without the bytes at the end that are as they were before something was read there. */
+function withoutTail(memory: Buffer): Buffer {
+  let end = memory.length;
+  while (end > 0 && memory[end - 1] === NOTHING) end--;
+  return memory.subarray(0, end);
 }

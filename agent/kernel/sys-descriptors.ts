@@ -49,6 +49,18 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       const put = addon.write(fd, from);
       return put === -EAGAIN ? -1 : checked(put, "write", fd);
     },
+    /**
+     * Of a stream socket, into `region` behind its first HEADER_BYTES: there the kernel writes the count, before the call returns.
+     */
+    receive(fd: Fd, region: Uint8Array) {
+      const got = addon.receive(fd, region);
+      return got === -EAGAIN ? -1 : checked(got, "recvmmsg", fd);
+    },
+    /** As `receive`: sends `length` bytes. */
+    send(fd: Fd, region: Uint8Array, length: number) {
+      const put = addon.send(fd, region, length);
+      return put === -EAGAIN ? -1 : checked(put, "sendmmsg", fd);
+    },
     splice(from: Fd, to: Fd, length: number) {
       const moved = addon.splice(from, to, length);
       return moved === -EAGAIN ? -1 : checked(moved, "splice", `fd ${from} to fd ${to}`);

@@ -19,6 +19,8 @@ export interface ContainerRequest {
   readonly sharePid: boolean;
   /** Streams of the host for its first process. The caller closes them after a failure. */
   readonly passed?: PassedStdio | undefined;
+  /** Called when its first process stands ready; what follows the next agent does by itself. */
+  readonly onReady?: () => void;
 }
 
 /** What a container has of its pod. */

@@ -239,6 +239,7 @@ export class PodContainers {
       const launch = async (limit = signal) => {
         const launched = await Container.create(this.#kernel, options, limit);
         this.#containers.set(id, { container: launched, record });
+        request.onReady?.();
         return launched;
       };
       const patience = signal ?? AbortSignal.timeout(HOLD_MS);

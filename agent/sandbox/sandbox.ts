@@ -99,6 +99,10 @@ export class Sandbox {
     return this.#record !== undefined;
   }
 
+  get id(): string | undefined {
+    return this.#record?.id;
+  }
+
   get containers(): Container[] {
     return this.#containers.all;
   }
@@ -122,6 +126,7 @@ export class Sandbox {
       try {
         await loadKernelModules(request.kernelModules);
         await createSharedNamespaces(this.#kernel, hostname);
+        await this.#storages.removeLeft();
         const storages = await this.#storages.acquire(request.storages, "");
         const hooks = scanGuestHooks(request.guestHookPath);
         await setUpDns(this.#kernel, request.dns);

@@ -1,3 +1,6 @@
+/** As the progress of a call: its handler has refused nothing, and done what it does in part or whole. */
+export const BEGUN = 1;
+
 /** What a handler is told about the call it serves. */
 export interface Call {
   /** Aborts when nobody waits for the answer any more: deadline, lost connection, cancel, shutdown. */
@@ -7,6 +10,10 @@ export interface Call {
   readonly peer: string;
   /** Where the journal has the call; undefined: nowhere. */
   readonly place?: number | undefined;
+  /** What an agent before noted of this call; 0 or undefined: it had not begun. */
+  readonly progress?: number;
+  /** Notes, before something is done that must not be done twice, what the next agent has to know. Not 0. */
+  note?(progress: number): void;
   /** Set once the request is read: the container and the exec that it is about. For logs and traces. */
   container?: string | undefined;
   exec?: string | undefined;
@@ -31,5 +38,7 @@ export interface ServiceTable {
   find(service: string, method: string): Handler | "no-service" | "no-method";
   /** After the agent's death: whether its successor makes the call again, as nobody can tell the difference. */
   mayRepeat(service: string, method: string): boolean;
+  /** Its successor goes on with the call from what was noted, once what was half done is undone. */
+  mayGoOn(service: string, method: string): boolean;
   list(): Iterable<{ readonly service: string; readonly method: string }>;
 }

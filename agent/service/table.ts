@@ -116,7 +116,6 @@ const REPEATED: ReadonlySet<string> = new Set<MethodName>([
   "ReadStdout",
   "ReadStderr",
   "GetOOMEvent",
-  "CloseStdin",
   "TtyWinResize",
   "GetVolumeStats",
   "GetDiagnosticData",
@@ -133,6 +132,31 @@ const REPEATED: ReadonlySet<string> = new Set<MethodName>([
   "SetIPTables",
   "Explain",
   "Running",
+]);
+
+/** These change something: each notes what must not be done twice. CloseStdin waits for the writes before it. */
+const WITH_NOTES: ReadonlySet<string> = new Set<MethodName>([
+  "CreateSandbox",
+  "DestroySandbox",
+  "CreateContainer",
+  "StartContainer",
+  "RemoveContainer",
+  "UpdateContainer",
+  "PauseContainer",
+  "ResumeContainer",
+  "ExecProcess",
+  "SignalProcess",
+  "WriteStdin",
+  "CloseStdin",
+  "CopyFile",
+  "OnlineCPUMem",
+  "MemHotplugByProbe",
+  "ReseedRandomDev",
+  "SetGuestDateTime",
+  "ResizeVolume",
+  "AddSwap",
+  "AddSwapPath",
+  "SetPolicy",
 ]);
 
 type Erased = (agent: Agent, request: never, call: Parameters<Handler>[1]) => Promise<unknown>;
@@ -153,6 +177,7 @@ export function serviceTable(agent: Agent): ServiceTable {
       return handlers === undefined ? "no-service" : (handlers.get(method) ?? "no-method");
     },
     mayRepeat: (service, method) => table.get(service)?.has(method) === true && REPEATED.has(method),
+    mayGoOn: (service, method) => table.get(service)?.has(method) === true && WITH_NOTES.has(method),
     *list() {
       for (const [service, methods] of table) for (const method of methods.keys()) yield { service, method };
     },

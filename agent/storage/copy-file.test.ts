@@ -231,3 +231,17 @@ test.skipIf(uid !== 0)("owners are the file's, and the last one's of missing dir
   ]);
   expect(modeOf("a/b/file")).toBe(0o4755);
 });
+
+describe("a piece that an agent put there which was killed before it could say so", () => {
+  const pieces = ["0123", "4567", "89"].map((text, index) => ({ text, parts: { fileSize: 10, offset: 4 * index } }));
+  const put = (index: number, again = false) => copy("file", pieces[index]?.text, { ...pieces[index]?.parts, again });
+
+  test.each([0, 1, 2])("is the same when it comes again (%i)", (which) => {
+    for (const index of pieces.keys()) {
+      put(index);
+      if (index === which) put(index, true);
+    }
+    expect(readFileSync(join(root, "file"), "utf8")).toBe("0123456789");
+    expect(readdirSync(root)).toEqual(["file"]);
+  });
+});

@@ -31,6 +31,8 @@ export interface CopiedFile {
   readonly offset: number;
   /** Content from `offset` on; the target of a link. */
   readonly data: Uint8Array;
+  /** It may have been put there already, by an agent that was killed. */
+  readonly again?: boolean;
 }
 
 type CopySys = Pick<Sys, "openat2" | "close">;

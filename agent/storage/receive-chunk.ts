@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -28,6 +29,8 @@ interface Chunk {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** It may have come already, to an agent that was killed. */
+  readonly again?: boolean;
 }
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
@@ -59,6 +62,8 @@ export function clearTemporary(path: string): void {
  */
 export function receiveChunk(dir: Fd, name: string, chunk: Chunk): void {
   const temporary = `${pathOf(dir)}/${temporaryName(name)}`;
+  // All pieces had come, and the file has its name.
+  if (chunk.again === true && chunk.offset > 0 && !existsSync(temporary)) return;
   const fd = openTemporary(temporary);
   try {
     const ranges = withRange(rangesToGoOn(fd, dir, chunk), [chunk.offset, chunk.offset + chunk.data.length]);
@@ -101,9 +106,9 @@ function openTemporary(path: string): Fd {
 }
 
 /** The ranges that are there, or none of a file that begins, for which there must be room. */
-function rangesToGoOn(fd: Fd, dir: Fd, { fileSize, offset }: Chunk): readonly Range[] {
+function rangesToGoOn(fd: Fd, dir: Fd, { fileSize, offset, again }: Chunk): readonly Range[] {
   const found = readTrailer(fd, fileSize);
-  if (found !== undefined && (offset > 0 || found[0]?.[0] !== 0)) return found;
+  if (found !== undefined && (offset > 0 || again === true || found[0]?.[0] !== 0)) return found;
   ftruncateSync(fd, 0);
   const { blocks, bavail, bsize } = statfsSync(pathOf(dir));
   // A tmpfs without a limit says that it has no blocks at all.

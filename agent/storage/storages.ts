@@ -75,6 +75,8 @@ export class Storages {
   readonly #save: KeptStorages["save"];
   readonly #records = new Map<string, StorageRecord>();
   readonly #locks = new LockByName();
+  /** Mounted, or about to be, for a sandbox whose creation was cut off. */
+  readonly #left: string[];
 
   constructor(kernel: Kernel, findDisk: FindDisk, kept?: KeptStorages, images: ImageSettings = defaultImageSettings) {
     this.#kernel = kernel;
@@ -87,7 +89,13 @@ export class Storages {
       if (record !== undefined) record.users += 1;
       else this.#records.set(mountPoint, { storage: known.get(mountPoint) ?? unknownAt(mountPoint), users: 1 });
     }
+    this.#left = [...known.keys()].filter((mountPoint) => !this.#records.has(mountPoint));
     for (const record of this.#records.values()) this.#watch(record);
+  }
+
+  /** Unmounts what the creation of a sandbox left that was cut off. */
+  async removeLeft(): Promise<void> {
+    for (const mountPoint of this.#left.splice(0)) await unmount(this.#kernel, mountPoint).catch(() => undefined);
   }
 
   get mountPoints(): string[] {

@@ -1,5 +1,7 @@
+import { WRITE_BYTES } from "../kernel/journal-layout.ts";
+
 /** What is put together for one write, unless the first alone is longer. */
-export const BATCH_BYTES = 256 * 1024;
+export const BATCH_BYTES = WRITE_BYTES;
 
 /** The first of those that wait, as many as one write takes at most. */
 export function nextBatch<T>(waiting: readonly T[], bytesOf: (it: T) => Uint8Array): readonly T[] {

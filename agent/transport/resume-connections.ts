@@ -1,4 +1,3 @@
-import { FrameParser } from "../../proto/ttrpc-frame.ts";
 import type { FoundCall, FoundConnection } from "../kernel/found-calls.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import { status } from "../service/status.ts";
@@ -9,8 +8,11 @@ import type { TtrpcConnection } from "./ttrpc-connection.ts";
 import { readKept } from "./ttrpc-request.ts";
 import { statusFrame } from "./ttrpc-response.ts";
 
-/** A call during whose beginning so many agents ended, one after the other, is the cause, and not made again. */
-const MOST_DEATHS = 2;
+/**
+ * A call during whose beginning so many agents ended, one after the other, is the cause, and not made again. Two that were
+ * killed for their silence count as many.
+ */
+const MOST_DEATHS = 4;
 
 interface Resumption extends ServerParts {
   readonly deposits: ReadonlyMap<string, Fd>;
@@ -51,10 +53,7 @@ export function resumeConnections(resumption: Resumption): void {
 
 function whyBroken(found: FoundConnection, fd: Fd | undefined): string | undefined {
   if (fd === undefined) return "its descriptor is not with init";
-  if (found.broken !== undefined) return found.broken;
-  const parser = new FrameParser();
-  parser.push(found.unparsed);
-  return parser.idle ? undefined : "a frame was half read";
+  return found.broken;
 }
 
 /** Closes the descriptor, unless the connection did, and forgets the calls. */
@@ -77,7 +76,7 @@ function resumeOne(
   const counts = { repeated: 0, cutOff: 0 };
   const served = resumption.serve(fd, found.peerCid);
   try {
-    const goesOn = served.resume(found.index, (connection) => {
+    const goesOn = served.resume(found, (connection) => {
       for (const call of found.calls) counts[resumeCall(resumption, connection, call)]++;
       // What was read last and not noted comes as if it were read now.
       connection.onBytes(found.unparsed, known);
@@ -100,9 +99,15 @@ function resumeCall(
     return "repeated";
   }
   const kept = readKept(body, deadline);
-  if (kept?.whole === true && deaths < MOST_DEATHS && table.mayRepeat(kept.request.service, kept.request.method)) {
-    connection.serve({ streamId, place, request: kept.request, held: 0 });
-    return "repeated";
+  if (kept?.whole === true && deaths < MOST_DEATHS) {
+    const { request } = kept;
+    const { service, method } = request;
+    const serve = () => connection.serve({ streamId, place, request, held: 0 });
+    const waits = table.mayGoOn(service, method);
+    if (waits)
+      void undone.then(serve); // in the order of the calls
+    else if (table.mayRepeat(service, method)) serve();
+    if (waits || table.mayRepeat(service, method)) return "repeated";
   }
   const name = kept === undefined ? "the call" : `/${kept.request.service}/${kept.request.method}`;
   const message = `${name}: the agent was restarted during the call, which may be done or not; look, then call again`;

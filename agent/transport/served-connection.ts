@@ -1,3 +1,4 @@
+import type { FoundConnection } from "../kernel/found-calls.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
 import type { BodyRoom } from "./body-room.ts";
@@ -50,12 +51,12 @@ export class ServedConnection implements Connection {
   }
 
   /**
-   * A connection that an agent before kept, at this place of the journal; it makes the calls that are given. False when it
+   * A connection that an agent before kept; it makes the calls that are given. False when it
    * is closed already, as this agent can't read it.
    */
-  resume(index: number, serve: (connection: TtrpcConnection) => void): boolean {
+  resume({ index, begun }: FoundConnection, serve: (connection: TtrpcConnection) => void): boolean {
     if (this.#wire.closed) return false;
-    this.#wire.index = index;
+    this.#wire.keep(index, begun);
     serve(this.#ttrpc());
     return true;
   }

@@ -1,3 +1,4 @@
+import type { CallJournal } from "../kernel/call-journal.ts";
 import type { Call } from "../service/dispatch.ts";
 import type { BrokenEvent, CallEvent } from "./diagnostics.ts";
 import { diagnostics } from "./diagnostics.ts";
@@ -18,6 +19,7 @@ export class ServerCall implements Call {
   repeated = false;
   container: string | undefined;
   exec: string | undefined;
+  readonly #journal: CallJournal | undefined;
   readonly #began = performance.now();
   /** Made when a handler asks for it: most do not. */
   #controller: AbortController | undefined;
@@ -25,11 +27,26 @@ export class ServerCall implements Call {
   #settled: boolean | undefined;
   #listeners: ((written: boolean) => void)[] = [];
 
-  constructor(target: CallTarget, peer: string, metadata: ReadonlyMap<string, string>, place?: number) {
+  constructor(
+    target: CallTarget,
+    peer: string,
+    metadata: ReadonlyMap<string, string>,
+    place?: number,
+    journal?: CallJournal,
+  ) {
+    this.#journal = journal;
     this.target = target;
     this.place = place;
     this.peer = peer;
     this.metadata = metadata;
+  }
+
+  get progress(): number {
+    return this.#journal?.progress(this.place) ?? 0;
+  }
+
+  note(progress: number): void {
+    this.#journal?.note(this.place, progress);
   }
 
   get signal(): AbortSignal {

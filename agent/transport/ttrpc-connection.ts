@@ -15,7 +15,7 @@ import { diagnostics, type RefusedEvent } from "./diagnostics.ts";
 import type { KeptConnections } from "./kept-connections.ts";
 import { QUIET_MS, QuietWatch } from "./quiet-watch.ts";
 import { ServerCall } from "./server-call.ts";
-import { bodyToKeep, type CallRequest, readRequest } from "./ttrpc-request.ts";
+import { type CallRequest, namesOf, readRequest } from "./ttrpc-request.ts";
 import { okFrame, statusFrame } from "./ttrpc-response.ts";
 import { turns } from "./turns.ts";
 import type { Wire, WireReader } from "./wire.ts";
@@ -45,7 +45,7 @@ export interface Noted {
 
 /**
  * ttRPC on one accepted connection: unary calls, served at once and answered in any order. Owns the wire. When the peer
- * ends its side the connection counts as lost: calls are aborted, answers to them dropped. From its first call on the
+ * ends its side the connection counts as lost: calls are aborted, answers to them dropped. From its first bytes on the
  * connection is kept: it outlives the agent, and so do its open calls. One whose half-sent request goes silent is closed.
  */
 export class TtrpcConnection implements Connection, WireReader {
@@ -122,6 +122,10 @@ export class TtrpcConnection implements Connection, WireReader {
 
   /** Notes all of a read, then serves it. `known`: stream ids of calls that are there already. */
   onBytes(bytes: Buffer, known?: ReadonlySet<number>): void {
+    if (!this.#asked) {
+      this.#asked = true;
+      if (this.#wire.index === undefined) this.#wire.keep(this.#kept.keep(this.#wire.fd, this.#peerCid));
+    }
     const noted: Noted[] = [];
     for (const frame of this.#parser.push(bytes)) {
       if (frame.type === FRAME_REQUEST && known?.has(frame.streamId) !== true) noted.push(this.#note(frame));
@@ -129,7 +133,7 @@ export class TtrpcConnection implements Connection, WireReader {
     }
     if (this.#parser.idle) this.#quiet.stop();
     else this.#quiet.heard();
-    this.#kept.journal.noted(this.#wire.index, !this.#parser.idle);
+    this.#kept.journal.noted(this.#wire.index, bytes, this.#parser.unended);
     for (const it of noted) this.serve(it);
     if (this.#pending.length > MAX_PENDING) this.#wire.pause();
   }
@@ -220,10 +224,6 @@ export class TtrpcConnection implements Connection, WireReader {
   }
 
   #note(frame: Frame | OversizeFrame): Noted {
-    if (!this.#asked) {
-      this.#asked = true;
-      this.#wire.index ??= this.#kept.keep(this.#wire.fd, this.#peerCid);
-    }
     const { streamId } = frame;
     const held = roomOf(frame);
     const request = readRequest(frame);
@@ -231,7 +231,7 @@ export class TtrpcConnection implements Connection, WireReader {
     if (index === undefined) return { streamId, place: undefined, request, held };
     const { journal } = this.#kept;
     if (!("code" in request)) {
-      const place = journal.openCall(index, streamId, bodyToKeep(request), request.deadline);
+      const place = journal.openCall(index, streamId, request.body, request.deadline, () => namesOf(request));
       return { streamId, place, request, held };
     }
     const place = journal.openCall(index, streamId, NO_BODY, 0);
@@ -261,14 +261,14 @@ export class TtrpcConnection implements Connection, WireReader {
     metadata: ReadonlyMap<string, string>,
   ): void {
     const { streamId, service, method } = open;
-    const call = new ServerCall({ service, method }, this.peer, metadata, place);
+    const { journal } = this.#kept;
+    const call = new ServerCall({ service, method }, this.peer, metadata, place, journal);
     const timeoutMs = open.deadline === undefined ? Number.POSITIVE_INFINITY : open.deadline - Date.now();
     const wait = Math.max(Math.ceil(timeoutMs), 0);
     const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(() => this.#expire(entry), wait);
     const entry: Entry = { open, call, timer, held };
     this.#calls.set(streamId, entry);
     this.#running++;
-    const { journal } = this.#kept;
     journal.beginCall(place);
     const done = run(handler, open.payload, call);
     journal.beginCall(undefined);

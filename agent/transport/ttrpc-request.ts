@@ -1,7 +1,6 @@
 import { DecodeError } from "../../proto/codec.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import type { Frame, OversizeFrame } from "../../proto/ttrpc-frame.ts";
-import { MAX_KEPT_BODY } from "../kernel/journal-layout.ts";
 import { type RpcStatus, status } from "../service/status.ts";
 
 /** The timeout in a request of which only the names were kept; from a host it means no limit, as 0 does. */
@@ -41,9 +40,8 @@ export function readRequest(frame: Frame | OversizeFrame): CallRequest | RpcStat
   return { service, method, payload, deadline, metadata, body };
 }
 
-/** What the journal keeps of a request: its body, or what its body says when the payload is too long. */
-export function bodyToKeep({ body, service, method }: CallRequest): Uint8Array {
-  if (body.length <= MAX_KEPT_BODY) return body;
+/** What the journal keeps of a request for which it has no room. */
+export function namesOf({ service, method }: CallRequest): Uint8Array {
   return ttrpc.Request.encode({ service, method, timeout_nano: NAMES_ONLY }).finish(true);
 }
 

@@ -6,6 +6,8 @@ import { nextBatch } from "./next-batch.ts";
 
 /** What connections ask of `openSys()`. */
 export type WireSys = Pick<Sys, "read" | "write" | "poll" | "close" | "setNonBlocking"> & {
+  receive: (fd: Fd, region: Uint8Array) => number;
+  send: (fd: Fd, region: Uint8Array, length: number) => number;
   watch(fd: Fd, onReady: () => void, onLost: (error: unknown) => void): () => void;
   endConnection(fd: Fd): void;
 };
@@ -38,8 +40,7 @@ export class Wire {
   readonly #journal: CallJournal;
   readonly #fd: Fd;
   reader: WireReader;
-  /** Place of the connection in the journal; undefined: it ends with the agent. */
-  index: number | undefined;
+  #index: number | undefined;
   #unwatch: (() => void) | undefined;
   #sending: Sending[] = [];
   /** Bytes of the first that are written. */
@@ -61,6 +62,17 @@ export class Wire {
     } catch (error) {
       this.#break(error);
     }
+  }
+
+  /** Place of the connection in the journal; undefined: it ends with the agent. */
+  get index(): number | undefined {
+    return this.#index;
+  }
+
+  /** Has its place from now on. `begun`: bytes of the first answer that an agent before has written. */
+  keep(index: number | undefined, begun = 0): void {
+    this.#index = index;
+    this.#begun = begun;
   }
 
   get fd(): Fd {
@@ -139,7 +151,7 @@ export class Wire {
     if (this.#closed) return;
     this.pause();
     this.#closed = true;
-    if (this.index !== undefined) this.#sys.endConnection(this.#fd); // init has a copy
+    if (this.#index !== undefined) this.#sys.endConnection(this.#fd); // init has a copy
     this.#sys.close(this.#fd);
     const sending = this.#sending;
     this.#sending = [];
@@ -151,7 +163,7 @@ export class Wire {
   #drop(sending: readonly Sending[]): void {
     for (const { place, done } of sending) {
       done(false);
-      if (this.index !== undefined) this.#journal.closeCall(this.index, place);
+      if (this.#index !== undefined) this.#journal.closeCall(this.#index, place);
     }
   }
 
@@ -164,14 +176,14 @@ export class Wire {
   }
 
   #read(): void {
-    const { count, bytes } = this.#journal.read(this.index, (into) => this.#readInto(into));
+    const { count, bytes } = this.#journal.read(this.#index, (region) => this.#receive(region));
     if (count > 0) this.reader.onBytes(bytes);
     else if (count === 0) this.destroy();
   }
 
-  #readInto(into: Uint8Array): number {
+  #receive(region: Uint8Array): number {
     try {
-      return this.#sys.read(this.#fd, into);
+      return this.#sys.receive(this.#fd, region);
     } catch (error) {
       if (error instanceof SystemError) return 0; // ECONNRESET: the peer is gone
       throw error;
@@ -190,30 +202,22 @@ export class Wire {
     this.#scheduled = false;
     while (!this.#closed && this.#sending.length > 0) {
       const batch = nextBatch(this.#sending, (sending) => sending.bytes);
-      const [first] = batch;
-      const bytes =
-        batch.length === 1 && first !== undefined ? first.bytes : Buffer.concat(batch.map((it) => it.bytes));
-      const rest = bytes.subarray(this.#begun);
-      let count: number;
+      let [count, total] = [0, 0];
       try {
-        count = this.#write(rest, batch);
+        [count, total] = this.#journal.write(this.#index, batch, this.#begun, (region, length) =>
+          Math.max(this.#sys.send(this.#fd, region, length), 0),
+        );
       } catch {
         this.destroy(); // EPIPE
         return;
       }
       this.#account(count, batch);
-      if (count < rest.length) {
+      if (count < total) {
         if (!this.#closed) void this.#waitForRoom();
         return;
       }
     }
     this.#tellDrained();
-  }
-
-  #write(bytes: Uint8Array, batch: readonly Sending[]): number {
-    const write = () => Math.max(this.#sys.write(this.#fd, bytes), 0);
-    if (this.index === undefined) return write();
-    return this.#journal.write(this.index, batch, bytes.length, write);
   }
 
   /** Takes what was written from the queue, and tells those whose answers went. */
@@ -229,12 +233,9 @@ export class Wire {
     this.#unwritten -= count;
     this.#sending = this.#sending.slice(sent);
     for (const { place } of batch.slice(0, sent))
-      if (this.index !== undefined) this.#journal.closeCall(this.index, place);
+      if (this.#index !== undefined) this.#journal.closeCall(this.#index, place);
     for (const { done } of batch.slice(0, sent)) done(true);
-    if (this.index !== undefined) {
-      const unwritten = batch.slice(sent).map(({ place }) => place);
-      this.#journal.writeDone(this.index, unwritten, rest > 0);
-    }
+    if (this.#index !== undefined) this.#journal.writeDone(this.#index, batch.slice(sent), rest);
   }
 
   async #waitForRoom(): Promise<void> {

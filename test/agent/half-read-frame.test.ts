@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { expect, it } from "vitest";
 import { dial } from "../../host/client/dial.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
@@ -8,26 +7,18 @@ import { startHostAgent } from "./host-agent.ts";
 const CHECK = request("grpc.Health", "Check");
 
 describeInNamespaces("a connection of an agent that dies", () => {
-  it("is closed where a frame was half read, as the log says; where a whole one was read it goes on", async () => {
+  it("goes on where a frame was half read, and where a whole one was, as the log says", async () => {
     await using machine = await startHostAgent();
     const half = await connected(machine.address);
     const whole = await connected(machine.address);
-    half.write(frame(3, CHECK).subarray(0, 7));
+    half.write(frame(3, CHECK).subarray(0, 15));
     // What came before it on another connection is read before.
     await using client = await machine.connect();
     await client.health.check({});
-    const ended = once(half, "end", { signal: AbortSignal.timeout(20_000) });
-    half.resume();
     await machine.killAgent();
-    await ended;
-    const lines = machine.console().split("\n");
-    const said = lines.find((line) => line.includes("connection closed at the restart of the agent")) ?? "{}";
-    expect(JSON.parse(said.slice(said.indexOf("{")))).toMatchObject({
-      level: "WARN",
-      peer: "unix",
-      reason: "a frame was half read",
-      open: 0,
-    });
+    expect(machine.console()).not.toContain("connection closed at the restart of the agent");
+    half.write(frame(3, CHECK).subarray(15));
+    expect(await answer(half)).toMatchObject({ streamId: 3, code: 0 });
     whole.write(frame(3, CHECK));
     expect(await answer(whole)).toMatchObject({ streamId: 3, code: 0 });
     whole.destroy();

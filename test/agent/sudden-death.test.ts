@@ -1,4 +1,4 @@
 import { suddenDeathSuite } from "./sudden-death-suite.ts";
 
-/** `npm run test:nightly` kills 200 times. */
-suddenDeathSuite(40);
+/** `npm run test:nightly` kills 1,000 times. */
+suddenDeathSuite(60);

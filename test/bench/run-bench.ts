@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startHostAgent } from "../agent/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
+import { deathToAnswer } from "./death-to-answer.ts";
 import { firstAnswer } from "./first-answer.ts";
 import { GuestdRounds } from "./guestd-rounds.ts";
 import { type Memory, memoryOf } from "./memory.ts";
@@ -14,6 +15,7 @@ import { readSpeed } from "./stdout-speed.ts";
 const BLOCKS = 20;
 const ROUNDS_PER_BLOCK = 10;
 const FIRST_ANSWERS = 200;
+const DEATHS = 30;
 /** How long an agent is left alone before its idle memory is read. */
 const SETTLE_MS = 1000;
 
@@ -25,6 +27,7 @@ export interface Results {
   readonly stdout32k: Samples;
   readonly stdout8k: Samples;
   readonly firstAnswer: Samples;
+  readonly deathToAnswer: Samples;
   readonly idle: Memory;
   readonly after: Memory;
 }
@@ -83,7 +86,13 @@ export async function runBench(
     if (count % 10 === 0) progress(`start ${count} of ${FIRST_ANSWERS}`);
     await firstAnswer(command, join(agent.directory, "first.sock"), first);
   }
-  return { guestd, runtimes, stdout32k, stdout8k, firstAnswer: first, idle, after };
+  const deaths = new Samples();
+  for (let count = 0; count < DEATHS; count++) {
+    signal.throwIfAborted();
+    progress(`death ${count} of ${DEATHS}`);
+    await deathToAnswer(command, deaths);
+  }
+  return { guestd, runtimes, stdout32k, stdout8k, firstAnswer: first, deathToAnswer: deaths, idle, after };
 }
 
 async function inTurns(signal: AbortSignal, work: (round: number) => Promise<void>): Promise<void> {

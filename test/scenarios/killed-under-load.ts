@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
+import { copyFiles, echoLines, printBursts, type StreamLoad } from "./killed-streams.ts";
 import type { Machine } from "./machine.ts";
 import { ociSpec } from "./oci.ts";
 import { OpenLine } from "./open-line.ts";
@@ -10,6 +11,7 @@ import { Pod } from "./pod.ts";
 const STORAGE = { driver: "ephemeral", source: "shared", fstype: "tmpfs", mount_point: "/run/shared-by-containers" };
 type Client = AgentClient;
 const WAITERS = 3;
+const BURSTS = 8;
 const MAKERS = 2;
 
 export interface KillOptions {
@@ -27,7 +29,12 @@ export interface KillCounts {
   gaps: number;
   lines: number;
   containers: number;
+  /** Execs whose output, input or file was whole. */
+  streams: number;
 }
+
+/** Of the counts, what no kill may change. */
+export const NOTHING_LOST: Partial<KillCounts> = { cutOff: 0, closed: 0, gaps: 0 };
 
 /** What a host was told: these must be there, whatever happens to the agent. */
 interface Told {
@@ -61,12 +68,15 @@ class Load {
   #gaps = 0;
   #lines = 0;
   #containers = 0;
+  #streams = 0;
+  readonly #printing: OpenLine;
 
   constructor(machine: Machine, pod: Pod) {
     this.#machine = machine;
     this.pod = pod;
     this.#rootfs = machine.rootfs("all");
     this.#host = new OpenLine(machine);
+    this.#printing = new OpenLine(machine);
     this.#makers = Array.from({ length: MAKERS }, () => new OpenLine(machine));
   }
 
@@ -95,30 +105,33 @@ class Load {
   async run({ kills, seed, pauseMs }: KillOptions): Promise<KillCounts> {
     const random = randomFrom(seed);
     const id = await this.#startPrinter();
+    const streams = this.#stream(id);
     const work = [
       this.#read(id),
       ...Array.from({ length: WAITERS }, (_, index) => this.#wait(id, index)),
       ...this.#makers.map((line, index) => this.#make(line, index)),
+      ...streams,
     ];
     const polling = this.#poll();
     // On a busy machine all kills may come before.
-    while (this.#containers === 0) await Promise.race([sleep(1), Promise.all(work)]);
+    while (this.#containers === 0 || this.#streams === 0) await Promise.race([sleep(1), Promise.all(work)]);
     for (let kill = 0; kill < kills; kill++) {
       await Promise.race([sleep(random() * pauseMs), Promise.all(work)]);
       await this.#machine.killAgent();
     }
     this.#stop = true;
+    await Promise.all(streams);
     const signal = { container_id: id, exec_id: "", signal: 9 };
     await this.#host.askAgain(({ agent }) => agent.signalProcess(signal));
     await Promise.all(work);
     await this.#check();
     await this.#remove(this.#host, id);
-    const lines = [this.#host, ...this.#makers];
+    const lines = [this.#host, this.#printing, ...this.#makers];
     for (const line of lines) await line.close();
     await polling;
     const sum = (key: keyof OpenLine["counts"]) => lines.reduce((total, line) => total + line.counts[key], 0);
     const calls = { answered: sum("answered"), cutOff: sum("cutOff"), closed: sum("closed") };
-    return { ...calls, gaps: this.#gaps, lines: this.#lines, containers: this.#containers };
+    return { ...calls, gaps: this.#gaps, lines: this.#lines, containers: this.#containers, streams: this.#streams };
   }
 
   /** A container that prints numbered lines for ever, and execs in it that sleep. */
@@ -160,6 +173,18 @@ class Load {
     }
   }
 
+  #stream(container_id: string): Promise<void>[] {
+    const load: StreamLoad = {
+      machine: this.#machine,
+      line: this.#printing,
+      container_id,
+      stopped: () => this.#stop,
+      done: () => this.#streams++,
+    };
+    const bursts = Array.from({ length: BURSTS }, (_, worker) => printBursts(load, worker));
+    return [...bursts, echoLines(load), copyFiles({ ...load, line: this.#host })];
+  }
+
   /** Waits, over all the kills, for a process that is killed at the end. */
   async #wait(id: string, index: number): Promise<void> {
     const exec_id = `waiter-${index}`;
@@ -186,6 +211,9 @@ class Load {
       this.#containers++;
       const mine: Told = { code, started: false, execs: new Map() };
       this.#told.set(container_id, mine);
+      await line.ask(({ agent }) => agent.pauseContainer({ container_id }));
+      await line.ask(({ agent }) => agent.resumeContainer({ container_id }));
+      await line.ask(({ agent }) => agent.updateContainer({ container_id, resources: {} }));
       const process = { Args: ["sh", "-c", `exit ${code + 1}`], Env: ["PATH=/bin"], Cwd: "/" };
       const executed = await line.ask(({ agent }) => agent.execProcess({ container_id, exec_id: "x", process }));
       if (executed !== undefined) mine.execs.set("x", code + 1);

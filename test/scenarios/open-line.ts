@@ -31,8 +31,10 @@ export class OpenLine {
       this.counts.answered++;
       return answer;
     } catch (error) {
-      if (wasCutOff(error)) this.counts.cutOff++;
-      else if (wasClosed(error)) this.#renew(line);
+      if (wasCutOff(error)) {
+        this.counts.cutOff++;
+        process.stderr.write(`${(error as Error).message}\n`);
+      } else if (wasClosed(error)) this.#renew(line);
       else throw error;
       return undefined;
     }

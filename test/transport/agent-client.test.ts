@@ -18,6 +18,7 @@ const table: ServiceTable = {
     return async (payload) => answer(response.encode({ len: request.decode(payload).data.length }));
   },
   mayRepeat: () => false,
+  mayGoOn: () => false,
   *list() {
     for (const method of ["Check", "Version"]) yield { service: "grpc.Health", method };
     yield { service: "grpc.AgentService", method: "WriteStdin" };

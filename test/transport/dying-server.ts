@@ -28,8 +28,10 @@ export class DyingServer {
   readonly server: RpcServer;
   /** What init has. */
   readonly deposits: Map<string, Fd>;
-  /** The write is refused, as of a full socket. */
-  full = false;
+  /** Bytes that the sockets still take. */
+  room = Number.POSITIVE_INFINITY;
+  /** Bytes that it has read. */
+  received = 0;
   #memory: ArrayBuffer;
   #left: ArrayBuffer | undefined;
   #moment: Moment | undefined;
@@ -58,9 +60,18 @@ export class DyingServer {
       close: (fd: Fd) => (this.dead ? undefined : sys.close(fd)),
       watch: (fd: Fd, onReady: () => void, onLost: (error: unknown) => void) =>
         sys.watch(fd, () => (this.dead ? undefined : untilDeath(onReady)), onLost),
-      read: (fd: Fd, into: Uint8Array) => around("before read", "after read", () => sys.read(fd, into)),
-      write: (fd: Fd, from: Uint8Array) =>
-        around("before write", "after write", () => (this.full ? -1 : sys.write(fd, from))),
+      receive: (fd: Fd, region: Uint8Array) =>
+        around("before read", "after read", () => {
+          const got = sys.receive(fd, region);
+          this.received += Math.max(got, 0);
+          return got;
+        }),
+      send: (fd: Fd, region: Uint8Array, length: number) =>
+        around("before write", "after write", () => {
+          const taken = sys.send(fd, region, Math.min(length, this.room));
+          this.room -= Math.max(taken, 0);
+          return taken;
+        }),
     };
     this.server = new RpcServer({ sys: ours, init, journal }, this.table);
   }
@@ -100,9 +111,10 @@ export class DyingServer {
     return { next, table, said };
   }
 
-  /** The next agent, which dies when it begins a call of Fatal. */
-  dyingSuccessor(): DyingServer {
+  /** The next agent, which dies when it begins a call of Fatal. `room`: of its own. */
+  dyingSuccessor(room = Number.POSITIVE_INFINITY): DyingServer {
     const next = new DyingServer(this.#left, this.deposits);
+    next.room = room;
     next.table.onFatal = () => next.dieNow();
     next.server.resume(this.deposits, Promise.resolve());
     return next;

@@ -40,6 +40,15 @@ export class FakeTable implements ServiceTable {
           reject(signal.reason);
         });
       }),
+    Large: () => Buffer.alloc(300_000, "x"),
+    /** Says how far an agent before came, and comes to 7. */
+    Note: (_, call) => {
+      if (call.progress !== undefined && call.progress > 0) {
+        return Buffer.from(`an agent before came to ${call.progress}`);
+      }
+      call.note?.(7);
+      return new Promise(() => {});
+    },
     /** Neither answers nor ends. */
     Deaf: () => new Promise(() => {}),
     NotFound: () => {
@@ -72,7 +81,11 @@ export class FakeTable implements ServiceTable {
 
   /** What asks only. */
   mayRepeat(service: string, method: string): boolean {
-    return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill", "Fatal"].includes(method);
+    return service === "test.Echo" && ["Echo", "Sleep", "Hang", "Fill", "Large", "NotFound", "Fatal"].includes(method);
+  }
+
+  mayGoOn(service: string, method: string): boolean {
+    return service === "test.Echo" && ["Deaf", "Note"].includes(method);
   }
 
   *list(): Iterable<{ service: string; method: string }> {

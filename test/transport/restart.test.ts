@@ -1,7 +1,13 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
-import { MAX_KEPT_BODY, MAX_KEPT_CALLS, MAX_KEPT_CONNECTIONS } from "../../agent/kernel/journal-layout.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import {
+  CHUNK_BYTES,
+  CHUNKS,
+  MAX_KEPT_CALLS,
+  MAX_KEPT_CONNECTIONS,
+  WRITE_BYTES,
+} from "../../agent/kernel/journal-layout.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser } from "../../proto/ttrpc-frame.ts";
 import { DyingServer } from "./dying-server.ts";
@@ -29,9 +35,28 @@ function collect(socket: Socket): Map<number, string> {
   return got;
 }
 
+/** Stream ids of the answers, in order. */
+function idsOf(socket: Socket): number[] {
+  const ids: number[] = [];
+  const parser = new FrameParser();
+  socket.on("data", (chunk: Buffer) => ids.push(...parser.push(chunk).map(({ streamId }) => streamId)));
+  return ids;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+const cut = (bytes: Buffer, at: number): Buffer[] => [bytes.subarray(0, at), bytes.subarray(at)];
+
+/** Resolves when the agent has read it. */
+async function send(socket: Socket, bytes: Buffer): Promise<void> {
+  const before = dying.received;
+  socket.write(bytes);
+  await until(() => dying.received === before + bytes.length);
+}
+
 let dying: DyingServer;
 const ends: { destroy(): void }[] = [];
 afterEach(() => {
+  vi.useRealTimers();
   for (const end of ends.splice(0)) end.destroy();
 });
 
@@ -86,25 +111,58 @@ describe("a call on a connection whose agent dies", () => {
     await until(() => got.get(1) === "0 first" && got.get(3) === "0 second");
   });
 
-  test("is lost with its connection when its end can't be told from what was in memory before", async () => {
+  test.each([
+    ["with bytes 0xff at its end", [request(3, "Echo", Buffer.from("second\xff\xff", "latin1"))]],
+    ["as the end of one that had begun", cut(request(3, "Echo", Buffer.from("second\xff\xff", "latin1")), 12)],
+    ["as the header alone", cut(request(3, "Echo", Buffer.from("second\xff\xff", "latin1")), 10)],
+  ])("is answered when it was read %s and nothing of it noted", async (_how, [...pieces]) => {
     const { socket, got } = await connected();
+    const last = pieces.pop();
+    for (const piece of pieces) await send(socket, piece);
     dying.dieAt("after read");
-    socket.write(request(3, "Echo", Buffer.of(1, 255)));
+    socket.write(last ?? "");
     await until(() => dying.dead);
-    expect(succeed().said).toMatchObject([{ broken: "a frame was half read" }]);
-    await once(socket, "end");
-    expect(got.size).toBe(1);
+    expect(succeed().said).toMatchObject([goesOn]);
+    await until(() => got.get(3) === "0 second\xff\xff");
   });
 
-  test.each(["header", "body"])("is lost with its connection in the middle of a frame's %s", async (part) => {
+  test.each([7, 10, 20])("is answered when %i bytes of it had been read, and the rest came later", async (bytes) => {
     const { socket, got } = await connected();
-    const frame = request(3, "Echo", "second");
-    socket.write(Buffer.concat([request(5, "Hang"), frame.subarray(0, part === "header" ? 7 : 20)]));
-    await until(() => dying.table.running === 1);
+    const [begin, end] = cut(request(3, "Echo", "second"), bytes);
+    await send(socket, Buffer.concat([request(5, "Hang"), begin ?? NO_BYTES]));
     dying.dieNow();
-    expect(succeed().said).toMatchObject([{ broken: "a frame was half read", open: 1 }]);
-    await once(socket, "end");
-    expect(got.size).toBe(1);
+    expect(succeed().said).toMatchObject([{ ...goesOn, open: 1 }]);
+    socket.write(end ?? "");
+    await until(() => got.get(3) === "0 second");
+  });
+
+  test("is answered when a large one comes in pieces to one agent after the other", async () => {
+    const { socket, got } = await connected();
+    const payload = Buffer.alloc(900_000, "0123456789");
+    const frame = Buffer.concat([request(3, "Echo", payload), request(5, "Echo", "and on")]);
+    for (let at = 0; at < frame.length; at += 150_000) {
+      await send(socket, frame.subarray(at, at + 150_000));
+      if (at === 750_000) break;
+      dying.dieNow();
+      dying = dying.dyingSuccessor();
+      ends.push(dying.server);
+    }
+    socket.write(frame.subarray(900_000));
+    await until(() => got.get(5) === "0 and on");
+    expect(got.get(3)).toBe(`0 ${payload.toString()}`);
+  });
+
+  test("is answered when the connection's first bytes are half of a request", async () => {
+    await connected();
+    const socket = dying.connect();
+    ends.push(socket);
+    const got = collect(socket);
+    const [begin, end] = cut(request(1, "Echo", "first"), 15);
+    await send(socket, begin ?? NO_BYTES);
+    dying.dieNow();
+    expect(succeed().said).toMatchObject([goesOn, goesOn]);
+    socket.write(end ?? "");
+    await until(() => got.get(1) === "0 first");
   });
 
   test("is made again when it only asks, and its answer comes on the same stream", async () => {
@@ -121,32 +179,56 @@ describe("a call on a connection whose agent dies", () => {
     await until(() => got.get(9) === "0 and on");
   });
 
-  test("is answered that it was cut off when it may not be made again, once what it did is undone", async () => {
+  test("goes on from what the agent before noted, once what that had half done is undone, in the order of the calls", async () => {
     const { socket, got } = await connected();
-    socket.write(Buffer.concat([request(3, "Deaf", "small"), request(5, "Deaf", Buffer.alloc(9000, "large"))]));
-    await until(() => dying.table.running === 2);
+    socket.write(
+      Buffer.concat([request(3, "Deaf", "small"), request(5, "Deaf", Buffer.alloc(9000, "large")), request(7, "Note")]),
+    );
+    await until(() => dying.table.running === 3);
     dying.dieNow();
     const undone = Promise.withResolvers<void>();
-    expect(succeed(undone.promise).said).toMatchObject([{ ...goesOn, open: 2, repeated: 0, cutOff: 2 }]);
+    const { said, table } = succeed(undone.promise);
+    expect(said).toMatchObject([{ ...goesOn, open: 3, repeated: 3, cutOff: 0 }]);
     await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(got.size).toBe(1);
+    expect([got.size, table.started]).toEqual([1, 0]);
     undone.resolve();
-    await until(() => got.size === 3);
-    const line =
-      "14 /test.Echo/Deaf: the agent was restarted during the call, which may be done or not; look, then call again";
-    expect([got.get(3), got.get(5)]).toEqual([line, line]);
+    await until(() => table.started === 3);
+    await until(() => got.get(7) === "0 an agent before came to 7");
   });
 
-  test("is made once more when the agent died as it began it, and not again when that one died so as well", async () => {
+  test("is answered that it was cut off when the journal has no room for its request", async () => {
+    const { socket, got } = await connected();
+    const payload = Buffer.alloc((1 << 20) - 100);
+    const count = ((CHUNKS * CHUNK_BYTES) >> 20) + 1;
+    socket.write(Buffer.concat(Array.from({ length: count }, (_, index) => request(3 + 2 * index, "Deaf", payload))));
+    await until(() => dying.table.running === count);
+    dying.dieNow();
+    const [said] = succeed().said;
+    expect(said).toMatchObject({ ...goesOn, open: count });
+    expect(said?.cutOff).toBeGreaterThan(0);
+    await until(() => got.size === 1 + (said?.cutOff ?? 0));
+    expect(got.get(1 + 2 * count)).toBe(
+      "14 /test.Echo/Deaf: the agent was restarted during the call, which may be done or not; look, then call again",
+    );
+  });
+
+  test.each([
+    ["the agent died as it began it, until four have died so", 0, 3],
+    ["the agent was killed because it never came to its end, and not again after the second", 60_000, 1],
+  ])("is made again when %s", async (_when, ms, times) => {
+    vi.useFakeTimers({ toFake: ["Date"] });
     const { socket, got } = await connected();
     dying.table.onFatal = () => dying.dieNow();
     socket.write(request(3, "Fatal"));
+    for (let time = 0; time < times; time++) {
+      await until(() => dying.dead);
+      vi.setSystemTime(Date.now() + ms);
+      dying = dying.dyingSuccessor();
+      ends.push(dying.server);
+    }
     await until(() => dying.dead);
-    const second = dying.dyingSuccessor();
-    ends.push(second.server);
-    await until(() => second.dead);
-    expect(second.table.started).toBe(1);
-    dying = second;
+    vi.setSystemTime(Date.now() + ms);
+    expect(dying.table.started).toBe(1);
     const { said, table } = succeed();
     expect(said).toMatchObject([{ ...goesOn, open: 1, repeated: 0, cutOff: 1 }]);
     await until(() => got.get(3)?.startsWith("14 /test.Echo/Fatal: the agent was restarted during the call") === true);
@@ -167,40 +249,70 @@ describe("a call on a connection whose agent dies", () => {
   });
 
   test.each([
-    ["before write", 1],
-    ["after write", 2],
-  ] as const)("is lost with its connection when the agent dies %s of a large answer", async (moment, answers) => {
+    ["before write", "no byte"],
+    ["after write", "all"],
+    ["after write", 1],
+    ["after write", 9],
+    ["after write", 30],
+    ["after write", 100_000],
+  ] as const)("has each answer once when the agent dies %s of %s bytes of them", async (moment, room) => {
     const { socket, got } = await connected();
+    const frames = idsOf(socket);
+    const large = Buffer.alloc(300_000, "x").toString();
     dying.dieAt(moment);
-    socket.write(request(3, "Echo", Buffer.alloc(MAX_KEPT_BODY, "x")));
+    if (typeof room === "number") dying.room = room;
+    socket.write(
+      Buffer.concat([
+        request(3, "Echo", "second"),
+        request(5, "NotFound"),
+        request(7, "Fill", "20"),
+        request(9, "Large"),
+      ]),
+    );
     await until(() => dying.dead);
-    expect(succeed().said).toMatchObject([{ broken: "an answer may have been half written", open: 1 }]);
-    await once(socket, "end");
-    expect(got.size).toBe(answers);
+    expect(succeed().said).toMatchObject([goesOn]);
+    socket.write(request(11, "Echo", "and on"));
+    await until(() => got.size === 6);
+    expect([got.get(3), got.get(5), got.get(11)]).toEqual(["0 second", "5 no such thing as this", "0 and on"]);
+    expect([got.get(7)?.length, got.get(9) === `0 ${large}`]).toEqual([22, true]);
+    expect(frames.toSorted((a, b) => a - b)).toEqual([3, 5, 7, 9, 11]);
   });
 
-  test.each([
-    ["before write", 1],
-    ["after write", 2],
-  ] as const)("has a small answer when the agent dies %s, in all %i times", async (moment, times) => {
+  test("has its answer when the agent dies after one that had to wait for room", async () => {
     const { socket, got } = await connected();
-    const frames: number[] = [];
-    const parser = new FrameParser();
-    socket.on("data", (chunk: Buffer) => frames.push(...parser.push(chunk).map(({ streamId }) => streamId)));
-    dying.dieAt(moment);
-    socket.write(Buffer.concat([request(3, "Echo", "second"), request(5, "NotFound")]));
-    await until(() => dying.dead);
-    expect(succeed().said).toMatchObject([{ ...goesOn, open: 2, repeated: 2, cutOff: 0 }]);
-    socket.write(request(7, "Echo", "and on"));
-    await until(() => got.has(7));
-    expect([got.get(3), got.get(5), got.get(7)]).toEqual(["0 second", "5 no such thing as this", "0 and on"]);
-    const each = (id: number) => frames.filter((streamId) => streamId === id).length;
-    expect([each(3), each(5), each(7)]).toEqual([times, times, 1]);
+    dying.room = 1000;
+    socket.write(request(3, "Large"));
+    await until(() => dying.room === 0);
+    dying.room = Number.POSITIVE_INFINITY;
+    await until(() => got.has(3));
+    dying.dieNow();
+    succeed();
+    socket.write(request(5, "Echo", "and on"));
+    await until(() => got.get(5) === "0 and on");
+  });
+
+  test("has each answer once when one agent after the other dies in the middle of a large one", async () => {
+    const { socket, got } = await connected();
+    const frames = idsOf(socket);
+    socket.write(Buffer.concat([request(3, "Fill", String(3 << 20)), request(5, "Hang"), request(7, "Echo", "small")]));
+    for (let taken = 1; taken <= 5; taken++) {
+      dying.room = WRITE_BYTES - 1000 * taken;
+      await until(() => dying.room === 0);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      dying.dieNow();
+      dying = dying.dyingSuccessor(0);
+      ends.push(dying.server);
+    }
+    dying.dieNow();
+    expect(succeed().said).toMatchObject([{ ...goesOn, open: 3 }]);
+    await until(() => got.has(3) && got.has(7));
+    expect([got.get(3)?.length, got.get(7)]).toEqual([(3 << 20) + 2, "0 small"]);
+    expect(frames).toEqual([3, 7]);
   });
 
   test("is answered when its answer was ready and had to wait for room", async () => {
     const { socket, got } = await connected();
-    dying.full = true;
+    dying.room = 0;
     socket.write(
       Buffer.concat([request(3, "Echo", "waits"), request(5, "NotFound"), request(7, "None"), request(4, "")]),
     );
@@ -211,14 +323,19 @@ describe("a call on a connection whose agent dies", () => {
     expect([got.get(3), got.get(5)]).toEqual(["0 waits", "5 no such thing as this"]);
   });
 
-  test("is lost with its connection when a part of an answer is written", async () => {
+  test("is lost with its connection when a part of its answer is written and there is no room for the rest", async () => {
     const { socket } = await connected();
-    socket.pause();
-    socket.write(Buffer.concat([request(3, "Fill", String(2 << 20)), request(5, "Hang")]));
-    await until(() => dying.table.started === 3 && dying.table.running === 1);
+    // Each waits in the journal with 1 MiB.
+    const others = Array.from({ length: (CHUNKS * CHUNK_BYTES) >> 20 }, (_, index) =>
+      request(5 + 2 * index, "Deaf", Buffer.alloc((1 << 20) - 100)),
+    );
+    socket.write(Buffer.concat(others));
+    await until(() => dying.table.running === others.length);
+    dying.room = 100_000;
+    socket.write(request(3, "Fill", String(1 << 20)));
+    await until(() => dying.room === 0);
     dying.dieNow();
-    expect(succeed().said).toMatchObject([{ broken: "an answer was half written", open: 2 }]);
-    socket.resume();
+    expect(succeed().said).toMatchObject([{ broken: "the rest of an answer found no room" }]);
     await once(socket, "end");
   });
 });

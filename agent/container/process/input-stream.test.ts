@@ -30,6 +30,22 @@ test("writes what it is given, and its end is the process's end of input", async
   hangUp();
 });
 
+test("goes on with a write of an agent before from what that noted, and notes how far it comes", async () => {
+  const { input, take, hangUp } = pipe();
+  const noted: number[] = [];
+  const write = (progress: number) =>
+    input.write(Buffer.from("0123456789"), never, { progress, note: (now) => void noted.push(now) });
+  await write(0);
+  expect([take(), noted.splice(0)]).toEqual(["0123456789", [2, 21]]);
+  await write(2 * 4 + 1); // 4 bytes are written
+  expect([take(), noted.splice(0)]).toEqual(["456789", [10, 21]]);
+  await write(2 * 4 + 2); // the rest may be: it counts as written
+  await write(21);
+  expect([take(), noted]).toEqual([undefined, []]);
+  input.close();
+  hangUp();
+});
+
 test("waits while the pipe is full and goes on when there is room", async () => {
   const { input, take, hangUp } = pipe();
   const writing = input.write(Buffer.alloc(PIPE + 10, "x"), never);

@@ -3,6 +3,15 @@ import type { Fd, Sys } from "../../kernel/kernel.ts";
 
 const CLOSED = new AgentError("internal", "write to stdin: it is closed");
 
+/**
+ * How far a write has come, for the agent after this one: odd when (progress - 1) / 2 bytes are written, even and not 0 when the
+ * rest after progress / 2 - 1 bytes is being written: of that it can't be known whether it is in the pipe, and it counts as written.
+ */
+interface WriteNotes {
+  readonly progress?: number;
+  note?(progress: number): void;
+}
+
 /** The stdin of a process, non-blocking: the write end of a pipe, which this object owns, or a pty master, which it only borrows. */
 export class InputStream {
   readonly #sys: Sys;
@@ -19,8 +28,8 @@ export class InputStream {
   }
 
   /** Writes all of it, in order of the calls, and waits while the pipe is full. */
-  write(data: Uint8Array, signal: AbortSignal): Promise<void> {
-    return this.#inTurn(() => this.#writeNow(data, signal));
+  write(data: Uint8Array, signal: AbortSignal, notes?: WriteNotes): Promise<void> {
+    return this.#inTurn(() => this.#writeNow(data, signal, notes));
   }
 
   /**
@@ -53,12 +62,15 @@ export class InputStream {
     }
   }
 
-  async #writeNow(data: Uint8Array, signal: AbortSignal): Promise<void> {
-    let rest = data;
+  async #writeNow(data: Uint8Array, signal: AbortSignal, notes?: WriteNotes): Promise<void> {
+    const before = notes?.progress ?? 0;
+    let rest = data.subarray(before % 2 === 1 ? (before - 1) / 2 : before === 0 ? 0 : data.length);
     while (rest.length > 0) {
       if (this.#fd === undefined) throw CLOSED;
       signal.throwIfAborted();
+      notes?.note?.(2 * (data.length - rest.length) + 2);
       const count = this.#tryWrite(this.#fd, rest);
+      notes?.note?.(2 * (data.length - rest.length + Math.max(count, 0)) + 1);
       if (count < 0) await this.#sys.poll(this.#fd, "write", AbortSignal.any([signal, this.#closed.signal]));
       else rest = rest.subarray(count);
     }

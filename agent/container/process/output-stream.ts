@@ -175,7 +175,8 @@ export class OutputStream {
       return count > 0 ? this.#take(Buffer.from(scratch.subarray(0, count))) : count;
     }
     const { journal, key } = this.#kept;
-    const piece = journal.read(key, this.#total, room, read);
+    const waiting = this.#terminal ? 0 : this.#sys.readable(fd);
+    const piece = journal.read(key, this.#total, room, read, waiting);
     if (typeof piece !== "number") this.#total += piece.data.length;
     return piece;
   }

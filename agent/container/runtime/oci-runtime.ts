@@ -76,9 +76,12 @@ export class OciRuntime implements Maker {
     }
   }
 
-  async start(init: Process, signal: AbortSignal): Promise<void> {
-    const started = this.#profile.direct ? watchProgram(init) : undefined;
-    await this.#run("start", this.#options.id, [], { signal });
+  async start(init: Process, signal: AbortSignal, again = false): Promise<void> {
+    const started = this.#profile.direct && !again ? watchProgram(init) : undefined;
+    // A runtime refuses to start what runs.
+    await this.#run("start", this.#options.id, [], { signal }).catch((error: unknown) => {
+      if (!again || signal.aborted) throw error;
+    });
     await started?.(signal);
     init.closeStartFds();
   }

@@ -22,6 +22,7 @@ const handlers: Readonly<Record<string, Handler>> = {
 const table: ServiceTable = {
   find: (_service, method) => handlers[method] ?? "no-method",
   mayRepeat: () => false,
+  mayGoOn: () => false,
   list: () => [],
 };
 

@@ -22,7 +22,7 @@ extern char **environ;
 #define AGENT_LAUNCHER "/usr/lib/guestd/launcher.cjs"
 #define AGENT_OOM_SCORE "-997"
 
-enum { AGENT_FD = 3, MAX_WORDS = 64, FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 5000, GOOD_LIFE_US = 10000000 };
+enum { AGENT_FD = 3, MAX_WORDS = 64, FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 1000, GOOD_LIFE_US = 10000000 };
 
 static const struct origin *origin;
 static char *arguments[MAX_WORDS + 1];

@@ -155,8 +155,10 @@ void launch_settle(void) {
       follow_fork(process);
       continue;
     }
-    process->cut = true;
+    /* Of one that has not become what it was to be nobody is told: the next agent may have it made again. */
     kill(process->pid, SIGKILL);
+    process->cut = true;
+    table_forget(process);
   }
 }
 

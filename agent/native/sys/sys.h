@@ -92,6 +92,7 @@ napi_status mapper_register(napi_env env, napi_value exports);
 napi_status poll_register(napi_env env, napi_value exports);
 napi_status uevents_register(napi_env env, napi_value exports);
 napi_status inside_register(napi_env env, napi_value exports);
+napi_status counted_register(napi_env env, napi_value exports);
 
 struct function {
   const char *name;

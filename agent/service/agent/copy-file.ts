@@ -1,10 +1,14 @@
 import { untilAnswering } from "../../kernel/until-answering.ts";
+import { BEGUN } from "../dispatch.ts";
 import type { Rpc } from "../rpc.ts";
 
 /** Owners come as signed numbers. */
 export const copyFile: Rpc<"CopyFile"> = async (agent, request, call) => {
   await untilAnswering(agent.kernel.files, request.path, call.signal);
+  const again = call.progress === BEGUN;
+  call.note?.(BEGUN);
   agent.copyFile({
+    again,
     path: request.path,
     mode: request.file_mode,
     dirMode: request.dir_mode,

@@ -5,12 +5,16 @@ import { securityModules } from "../../container/process/security-labels.ts";
 import { withDefaultSeccomp } from "../../container/seccomp/default-seccomp.ts";
 import type { SharedMount } from "../../container/shared-mounts.ts";
 import { firstLines } from "../../kernel/first-lines.ts";
+import { BEGUN } from "../dispatch.ts";
 import { passedOverOfProcess } from "../oci-process.ts";
 import { toSpec } from "../oci-spec.ts";
 import { withPassedStdio } from "../passed-stdio.ts";
 import type { Rpc } from "../rpc.ts";
 import { toDeviceRequest } from "../to-device-request.ts";
 import { toStorage } from "../to-storage.ts";
+
+/** As the progress of a call: its process stands ready. */
+const READY = 2;
 
 export const createContainer: Rpc<"CreateContainer"> = async (agent, request, call) => {
   const asked = toSpec(request.OCI);
@@ -24,8 +28,14 @@ export const createContainer: Rpc<"CreateContainer"> = async (agent, request, ca
     user: request.string_user ?? undefined,
     sharePid: request.sandbox_pidns,
   };
+  const progress = call.progress ?? 0;
+  const found = agent.sandbox.find(asksFor.id);
+  if (progress > 0 && found !== undefined) {
+    if (progress === READY || (await found.isReady(call.signal))) return {};
+    await agent.sandbox.removeContainer(asksFor.id, call.signal);
+  } else if (found === undefined) call.note?.(BEGUN);
   await withPassedStdio(agent, "create container", request, call.signal, (passed) =>
-    agent.sandbox.createContainer({ ...asksFor, passed }, call.signal),
+    agent.sandbox.createContainer({ ...asksFor, passed, onReady: () => call.note?.(READY) }, call.signal),
   );
   const passedOver = request.OCI?.Process ? passedOverOfProcess(request.OCI.Process) : [];
   const warnings = [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)];

@@ -1,7 +1,10 @@
+import { BEGUN } from "../dispatch.ts";
 import type { Rpc } from "../rpc.ts";
 import { toStorage } from "../to-storage.ts";
 
-export const createSandbox: Rpc<"CreateSandbox"> = async ({ sandbox }, request) => {
+export const createSandbox: Rpc<"CreateSandbox"> = async ({ sandbox }, request, call) => {
+  if (call.progress === BEGUN && sandbox.id === request.sandbox_id) return {};
+  if (!sandbox.exists) call.note?.(BEGUN);
   await sandbox.create({
     id: request.sandbox_id,
     hostname: request.hostname,

@@ -8,6 +8,7 @@ import { AgentError } from "../../kernel/error.ts";
 import { firstLines } from "../../kernel/first-lines.ts";
 import { checkExecId } from "../../sandbox/container-id.ts";
 import { withPciAddresses } from "../../sandbox/pci-environment.ts";
+import { BEGUN } from "../dispatch.ts";
 import { findContainer } from "../find-container.ts";
 import { passedOverOfProcess, toProcess, unsupportedOfProcess } from "../oci-process.ts";
 import { withPassedStdio } from "../passed-stdio.ts";
@@ -20,7 +21,9 @@ export const execProcess: Rpc<"ExecProcess"> = async (agent, request, call) => {
   if (unsupported !== undefined) throw refuse(unsupported, "is not supported");
   checkExecId(request.exec_id);
   const container = findContainer(agent, request.container_id, "internal");
+  if (call.progress === BEGUN && (await container.hasExecuted(request.exec_id, call.signal))) return {};
   container.checkFree(request.exec_id);
+  call.note?.(BEGUN);
   const asked = toProcess(request.process);
   const given = { ...asked, env: withPciAddresses(asked.env, agent.sandbox.pciAddresses(request.container_id)) };
   const user = await namedUser(agent, container, given, request.string_user, call.signal);

@@ -7,6 +7,7 @@ import { removeContainer } from "./remove-container.ts";
 /** A removal that never ends by itself, asked for with a limit in seconds. */
 function hang(timeout: number, signal = new AbortController().signal) {
   const sandbox = {
+    find: () => undefined,
     removeContainer: (_id: string, limit: AbortSignal) =>
       new Promise((_resolve, reject) => limit.addEventListener("abort", () => reject(limit.reason))),
   };

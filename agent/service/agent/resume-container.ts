@@ -1,7 +1,12 @@
+import { BEGUN } from "../dispatch.ts";
 import { findContainer } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
 export const resumeContainer: Rpc<"ResumeContainer"> = async (agent, request, call) => {
-  await findContainer(agent, request.container_id, "invalid-argument").resume(call.signal);
+  const container = findContainer(agent, request.container_id, "invalid-argument");
+  const isDone = !container.paused;
+  if (call.progress === BEGUN && isDone) return {};
+  if (!isDone) call.note?.(BEGUN);
+  await container.resume(call.signal);
   return {};
 };

@@ -7,7 +7,7 @@ export const writeStdin: Rpc<"WriteStdin"> = async (agent, request, call) => {
   try {
     const process = findContainer(agent, request.container_id, "internal").find(request.exec_id);
     if (request.data.length === 0) await process.closeInput(call.signal);
-    else await process.input.write(request.data, call.signal);
+    else await process.input.write(request.data, call.signal, call);
   } catch (error) {
     if (error instanceof AgentError && error.kind === "not-found") {
       throw new AgentError("internal", `write stdin: ${error.message}`, { cause: error });

@@ -23,6 +23,7 @@ const table: ServiceTable = {
     return "no-method";
   },
   mayRepeat: () => false,
+  mayGoOn: () => false,
   *list() {},
 };
 

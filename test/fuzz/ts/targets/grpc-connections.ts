@@ -17,6 +17,7 @@ const handlers: Readonly<Record<string, Handler>> = {
 const table: ServiceTable = {
   find: (service, method) => (service === "s" ? (handlers[method] ?? "no-method") : "no-service"),
   mayRepeat: () => false,
+  mayGoOn: () => false,
   *list() {
     for (const method of Object.keys(handlers)) yield { service: "s", method };
   },

@@ -19,7 +19,7 @@ export const journals: FuzzTarget = {
       for (const call of connection.calls) {
         promise(!places.has(call.place), "a call has a place of its own");
         places.add(call.place);
-        promise(call.body.length <= 480, `a body of ${call.body.length} bytes`);
+        promise(call.body.length <= 8 << 20, `a body of ${call.body.length} bytes`);
         readKept(call.body, call.deadline);
       }
       for (const call of connection.calls) calls.closeCall(connection.index, call.place);

@@ -3,8 +3,14 @@ import { CALL_JOURNAL_BYTES } from "../../../../agent/kernel/journal-layout.ts";
 
 const memory = createJournalMemory();
 const bytes = Buffer.from(memory);
-/** Header, connections and the first calls; then the words of the outputs. */
-const ALWAYS: readonly [number, number] = [0, 64 + 64 + 512 * 32 + 4 * 512];
+/** Where connections and calls begin, in bytes, and how long each is. */
+const CONNECTIONS = { at: 64 + 4 * 16, bytes: 4 * 12 };
+const CALLS = { at: CONNECTIONS.at + 512 * CONNECTIONS.bytes + 4 * 1024, bytes: 4 * 132 };
+/** Header, connections, chunks and the first calls; then the words of the outputs. */
+const ALWAYS: readonly [number, number] = [0, CALLS.at + 4 * CALLS.bytes];
+/** The headers of what is read and written, each before it. */
+const READ = CALLS.at + 4096 * CALLS.bytes;
+const WRITE = READ + 64 + 65_536;
 const OUTPUTS = 64 + CALL_JOURNAL_BYTES;
 let dirty: (readonly [number, number])[] = [];
 
@@ -39,18 +45,30 @@ export function leaveJournal(input: Buffer): Journal {
 
 /** Has the place of a connection, and that of a call, cleared before the next one. */
 export function willChange(connection: number, call: number): void {
-  dirty.push([64 + 64 + 512 * 32 + call * 512, 512], [64 + 64 + connection * 32, 32]);
+  dirty.push([CALLS.at + call * CALLS.bytes, CALLS.bytes]);
+  dirty.push([CONNECTIONS.at + connection * CONNECTIONS.bytes, CONNECTIONS.bytes]);
 }
 
-/** A connection with a call that was read and not noted, and one with a call in its second place. */
+/** A connection with a call that was read and not noted, one with an answer half written, and one with a body in chunks. */
 export function journalSeeds(): readonly Buffer[] {
   const int = (...words: number[]) => Buffer.from(Int32Array.from(words).buffer);
-  const now = (top: number) => int(1, 20, 1, 10, 10, 1, top, 0);
-  const connection = int(1, 3, 0, 0, 0, 0, 0, 0);
-  const call = Buffer.concat([int(1, 0, 1, 1, 4), Buffer.alloc(12), Buffer.from([10, 2, 97, 98])]);
-  const first = 64 + 64 + 512 * 32;
+  const now = (top: number) => int(1, 7, 1, 10, 0, 1, top, 0);
+  const connection = int(1, 3, 0, 0, 0, 0, 1, 0, 12, 0, 0, 0);
+  const answer = Buffer.from([0, 0, 0, 0, 0, 0, 0, 1, 2, 0]);
+  const call = (state: number, chain: number, length: number) =>
+    Buffer.concat([int(state, 0, 1, 1, length, 0, 0, 0, 0, chain, 0, 10), Buffer.from([10, 2, 97, 98])]);
+  const all = (top: number, ...calls: readonly (readonly [number, Buffer])[]) =>
+    runs(
+      [64, now(top)],
+      [CONNECTIONS.at, connection],
+      [READ + 56, int(20, 0)],
+      [WRITE + 56, int(5, 0)],
+      [WRITE + 64, answer],
+      ...calls,
+    );
   return [
-    runs([64, now(1)], [128, connection], [first, call]),
-    runs([64, now(2)], [128, connection], [first + 512, call]),
+    all(1, [CALLS.at, call(1, 0, 4)]),
+    all(2, [CALLS.at + CALLS.bytes, call(17, 0, 4)]),
+    all(1, [CALLS.at, call(18, 2, 9000)]),
   ];
 }

@@ -1,3 +1,4 @@
+import { HEADER_BYTES } from "../../../../agent/kernel/journal-layout.ts";
 import type { WireSys } from "../../../../agent/transport/wire.ts";
 
 export interface PlayedWire {
@@ -13,19 +14,23 @@ export interface PlayedWire {
 export function playedWire(bytes: Buffer, size: number): PlayedWire {
   const { promise: done, resolve } = Promise.withResolvers<void>();
   let [at, watched] = [0, 0];
+  const read = (_: number, into: Uint8Array) => {
+    const piece = bytes.subarray(at, at + Math.min(size, into.length));
+    if (piece.length === 0) return -1;
+    into.set(piece);
+    at += piece.length;
+    return piece.length;
+  };
+  const write = (_: number, from: Uint8Array) => {
+    const count = Math.min(from.length, size * 4);
+    wire.written.push(Buffer.from(from.subarray(0, count)));
+    return count;
+  };
   const sys: WireSys = {
-    read(_, into) {
-      const piece = bytes.subarray(at, at + Math.min(size, into.length));
-      if (piece.length === 0) return -1;
-      into.set(piece);
-      at += piece.length;
-      return piece.length;
-    },
-    write(_, from) {
-      const count = Math.min(from.length, size * 4);
-      wire.written.push(Buffer.from(from.subarray(0, count)));
-      return count;
-    },
+    read,
+    write,
+    receive: (fd, region) => read(fd, region.subarray(HEADER_BYTES)),
+    send: (fd, region, length) => write(fd, region.subarray(HEADER_BYTES, HEADER_BYTES + length)),
     poll: async () => undefined,
     close: () => void wire.closed++,
     setNonBlocking: () => undefined,

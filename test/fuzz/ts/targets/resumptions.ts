@@ -19,6 +19,7 @@ const DEPOSITS: ReadonlyMap<string, Fd> = new Map([
 const table: ServiceTable = {
   find: (service) => (service === "" ? "no-service" : async (payload) => answer(payload)),
   mayRepeat: (_service, method) => method.length % 2 === 0,
+  mayGoOn: (_service, method) => method.length % 3 === 0,
   *list() {},
 };
 
@@ -33,6 +34,8 @@ export const resumptions: FuzzTarget = {
     const sys: WireSys = {
       read: () => -1,
       write: (_, from) => from.length,
+      receive: () => -1,
+      send: (_fd, _region, length) => length,
       poll: async () => undefined,
       close: (fd) => void closed.push(fd),
       setNonBlocking: () => undefined,
