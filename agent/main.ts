@@ -18,6 +18,7 @@ import { keepConsoleShell } from "./main/console-shell.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { endAgent, logDefects } from "./main/defects.ts";
 import { startHeartbeat } from "./main/heartbeat.ts";
+import { returnIdleMemory } from "./main/idle-memory.ts";
 import { listen } from "./main/listen.ts";
 import { listenForStreams, streamAddress } from "./main/listen-streams.ts";
 import { createLog } from "./main/log.ts";
@@ -182,6 +183,7 @@ async function main(): Promise<void> {
   writeConsole(`guestd: listening on ${options.serverAddress}\n`);
   upgrades.listening();
   heartbeat.listening();
+  returnIdleMemory(sys);
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(stop));
 
   /** The sandbox has ended: what is under way is answered, then the guest powers off, or the service ends. */

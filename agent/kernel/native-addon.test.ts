@@ -62,6 +62,8 @@ const LAWFUL: Record<Call, unknown[]> = {
   reserveWatch: [9999],
   changed: [9999],
   setDumpable: [1],
+  collectGarbage: [],
+  trimHeap: [],
   setThreadName: ["name"],
   refuseCalls: [new Uint8Array(0)],
   loadDeviceFilter: [bytes],

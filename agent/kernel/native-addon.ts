@@ -78,6 +78,8 @@ export interface NativeAddon {
   setChildSubreaper(on: number): number;
   setDumpable(on: number): number;
   setThreadName(name: string): number;
+  collectGarbage(): number;
+  trimHeap(): number;
   refuseCalls(filter: Uint8Array): number;
   loadDeviceFilter(instructions: Uint8Array): number;
   attachDeviceFilter(cgroup: number, program: number): number;

@@ -40,6 +40,14 @@ export function processCalls(addon: NativeAddon) {
       const thread = checked(addon.refuseCalls(filter), "seccomp", "filter for this process");
       if (thread > 0) throw new SystemError("seccomp", ESRCH, `thread ${thread} has a filter of its own`);
     },
+    /** Begins a collection in small steps on the event loop; does nothing with a Node whose V8 can't be asked. */
+    collectGarbage(): void {
+      addon.collectGarbage();
+    },
+    /** Gives the free pages of malloc's heap back to the kernel. */
+    trimHeap(): void {
+      addon.trimHeap();
+    },
     /** Of the main thread, so of the process as ps shows it; at most 15 bytes. */
     setThreadName(name: string) {
       checked(addon.setThreadName(name), "prctl PR_SET_NAME", name);
