@@ -80,6 +80,8 @@ export interface NativeAddon {
   setThreadName(name: string): number;
   collectGarbage(): number;
   trimHeap(): number;
+  /** For the launcher. */
+  mapText(path: string): string | number;
   refuseCalls(filter: Uint8Array): number;
   loadDeviceFilter(instructions: Uint8Array): number;
   attachDeviceFilter(cgroup: number, program: number): number;

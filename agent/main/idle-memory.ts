@@ -14,26 +14,33 @@ interface Options {
   readonly heapUsed?: () => number;
 }
 
+/** The first collection frees, the next ones move what is left together and shrink the space for new objects: 1.1 MiB. */
+const COLLECTIONS = 3;
+
 /**
  * Returns memory to the kernel whenever the agent becomes idle, and once after its start: V8 collects garbage in small steps
- * that let calls through, and a period later, when it is done, malloc gives up its free pages. An idle agent has no timer.
+ * that let calls through, once in each quiet period, and then malloc gives up its free pages. An idle agent has no timer.
  */
 export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap">, options: Options = {}): void {
   const { calls = diagnostics.call, heapUsed = () => process.memoryUsage().heapUsed } = options;
   let timer: NodeJS.Timeout | undefined;
   let quietPeriods = 0;
+  /** After the last time. */
   let left = 0;
   const arm = () => {
     timer = setTimeout(onPeriod, QUIET_MS).unref();
   };
   const onPeriod = () => {
     timer = undefined;
-    quietPeriods += 1;
-    if (quietPeriods === 2 && heapUsed() - left >= WORTHWHILE_BYTES) sys.collectGarbage();
-    if (quietPeriods === 3) {
+    quietPeriods += 1; // the last call may have ended within the first one
+    if (quietPeriods === 2 && heapUsed() - left < WORTHWHILE_BYTES) return;
+    if (quietPeriods === 2 + COLLECTIONS) {
       sys.trimHeap();
       left = heapUsed();
-    } else arm();
+      return;
+    }
+    if (quietPeriods >= 2) sys.collectGarbage();
+    arm();
   };
   calls.subscribe(() => {
     quietPeriods = 0;

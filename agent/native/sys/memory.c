@@ -1,7 +1,12 @@
 /*
  * The agent's own memory: what garbage collections count, and what is given back to the kernel.
  */
+#define NAPI_VERSION 10 /* for external strings */
+#include <fcntl.h>
 #include <malloc.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "sys.h"
 
@@ -35,7 +40,37 @@ static napi_value call_trim_heap(napi_env env, napi_callback_info info) {
   return result(env, malloc_trim(0));
 }
 
+static void unmap_text(napi_env env, void *text, void *length) {
+  (void)env;
+  munmap(text, (size_t)length);
+}
+
+/* mapText(path): a file of ASCII as a string whose bytes stay in the file, or -errno. The file must not be written to. */
+static napi_value call_map_text(napi_env env, napi_callback_info info) {
+  struct args args;
+  char path[PATH_MAX];
+  struct stat stat;
+  napi_value string;
+  bool copied = false;
+  if (!args_begin(&args, env, info, 1) || !arg_string(&args, "path", path, sizeof(path))) return NULL;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return result(env, -errno);
+  int status = fstat(fd, &stat) < 0 ? -errno : stat.st_size <= 0 || stat.st_size > INT_MAX / 4 ? -EFBIG : 0;
+  size_t length = (size_t)stat.st_size;
+  void *text = status < 0 ? MAP_FAILED : mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (status == 0 && text == MAP_FAILED) status = -errno;
+  close(fd);
+  if (status < 0) return result(env, status);
+  if (node_api_create_external_string_latin1(env, text, length, unmap_text, (void *)length, &string, &copied) !=
+      napi_ok) {
+    munmap(text, length);
+    return result(env, -ENOMEM);
+  }
+  return string; /* a copy has unmapped it already */
+}
+
 napi_status memory_register(napi_env env, napi_value exports) {
-  const struct function table[] = {{"collectGarbage", call_collect_garbage}, {"trimHeap", call_trim_heap}};
+  const struct function table[] = {
+      {"collectGarbage", call_collect_garbage}, {"trimHeap", call_trim_heap}, {"mapText", call_map_text}};
   return REGISTER(env, exports, table);
 }

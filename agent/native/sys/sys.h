@@ -12,7 +12,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifndef NAPI_VERSION
 #define NAPI_VERSION 9
+#endif
 #include <node_api.h>
 
 /* Evaluates a system call again while a signal interrupts it; the value is its result or -errno. */
