@@ -5,6 +5,7 @@ import type { AgentClient } from "../../host/client/agent-client.ts";
 import { startHostAgent } from "../agent/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { firstAnswer } from "./first-answer.ts";
+import { FirstContainer } from "./first-container.ts";
 import { GuestdRounds } from "./guestd-rounds.ts";
 import { type Memory, memoryOf } from "./memory.ts";
 import { showPlainCgroups } from "./plain-cgroups.ts";
@@ -15,8 +16,10 @@ import { readSpeed } from "./stdout-speed.ts";
 const BLOCKS = 20;
 const ROUNDS_PER_BLOCK = 10;
 const FIRST_ANSWERS = 200;
-/** How long an agent is left alone before its idle memory is read. */
-const SETTLE_MS = 1000;
+const FIRST_CONTAINERS = 20;
+/** How long an agent is left alone before its idle memory is read: at its start, and after the rounds. */
+const SETTLE_MS = 6000;
+const SETTLE_AFTER_MS = 15_000;
 
 export interface Results {
   readonly guestd: GuestdRounds;
@@ -28,6 +31,9 @@ export interface Results {
   readonly firstAnswer: Samples;
   readonly idle: Memory;
   readonly after: Memory;
+  /** After the rounds and SETTLE_AFTER_MS without a call. */
+  readonly settled: Memory;
+  readonly firstContainer: FirstContainer;
 }
 
 /** Measures the agent that `command` starts, and other runtimes beside it in turns, so that a noisy machine hits all. */
@@ -73,13 +79,23 @@ export async function runBench(
     await readBothWays(client, block, stdout32k, stdout8k);
   }
   const after = memoryOf(agentPid);
+  progress("idle");
+  await sleep(SETTLE_AFTER_MS, undefined, { signal });
+  const settled = memoryOf(agentPid);
   const first = new Samples();
   for (let count = 0; count < FIRST_ANSWERS; count++) {
     signal.throwIfAborted();
     if (count % 10 === 0) progress(`start ${count} of ${FIRST_ANSWERS}`);
     await firstAnswer(command, join(agent.directory, "first.sock"), first);
   }
-  return { guestd, runtimes, stdout32k, stdout8k, firstAnswer: first, idle, after };
+  const firstContainer = new FirstContainer();
+  const rootfs = agent.rootfs("first");
+  for (let count = 0; count < FIRST_CONTAINERS; count++) {
+    signal.throwIfAborted();
+    progress(`first container ${count} of ${FIRST_CONTAINERS}`);
+    await firstContainer.round(command, join(agent.directory, "first.sock"), rootfs);
+  }
+  return { guestd, runtimes, stdout32k, stdout8k, firstAnswer: first, idle, after, settled, firstContainer };
 }
 
 async function inTurns(signal: AbortSignal, work: (round: number) => Promise<void>): Promise<void> {
