@@ -29,6 +29,7 @@ import { readOptions } from "./main/options.ts";
 import { protectGuest } from "./main/protect-guest.ts";
 import { cgroupRoot, claimSockets, forgetLastLife, isService } from "./main/service-mode.ts";
 import { VERSION } from "./main/version.ts";
+import { warmNode } from "./main/warm-node.ts";
 import { logCgroups } from "./main/watch-cgroups.ts";
 import { watchDevices } from "./main/watch-devices.ts";
 import { logHooks } from "./main/watch-hooks.ts";
@@ -183,7 +184,8 @@ async function main(): Promise<void> {
   writeConsole(`guestd: listening on ${options.serverAddress}\n`);
   upgrades.listening();
   heartbeat.listening();
-  returnIdleMemory(sys);
+  returnIdleMemory(sys, { isBusy: busy });
+  setImmediate(warmNode);
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(stop));
 
   /** The sandbox has ended: what is under way is answered, then the guest powers off, or the service ends. */

@@ -12,6 +12,7 @@ function agent() {
   const done: string[] = [];
   const calls = channel(`idle-memory.test.${Math.random()}`);
   const heap = { used: 8 * MIB };
+  const state = { isBusy: false };
   const sys = {
     collectGarbage() {
       done.push("collect");
@@ -19,12 +20,12 @@ function agent() {
     },
     trimHeap: () => void done.push("trim"),
   };
-  returnIdleMemory(sys, { calls, heapUsed: () => heap.used });
+  returnIdleMemory(sys, { isBusy: () => state.isBusy, calls, heapUsed: () => heap.used });
   const call = (growth = 0) => {
     heap.used += growth;
     calls.publish({});
   };
-  return { done, call };
+  return { done, call, state };
 }
 
 const STEPS = ["collect", "collect", "collect", "trim"];
@@ -45,6 +46,16 @@ it("does nothing while calls come, and does it when they have ended", () => {
     vi.advanceTimersByTime(900);
   }
   expect(done).toEqual([]);
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual(STEPS);
+});
+
+it("does nothing while one long call is under way", () => {
+  const { done, state } = agent();
+  state.isBusy = true;
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual([]);
+  state.isBusy = false;
   vi.advanceTimersByTime(10_000);
   expect(done).toEqual(STEPS);
 });
