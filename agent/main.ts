@@ -6,7 +6,7 @@ import { Devices } from "./device/devices.ts";
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
 import { openJournal } from "./kernel/journal.ts";
-import type { Init } from "./kernel/kernel.ts";
+import type { Fd, Init } from "./kernel/kernel.ts";
 import { openLoopWatches } from "./kernel/loop-watches.ts";
 import { mayHang } from "./kernel/may-hang.ts";
 import { adoptStream } from "./kernel/streams.ts";
@@ -69,7 +69,8 @@ async function main(): Promise<void> {
   realFiles.makeDirectory(stateDirectory, 0o700);
   const isServiceStart = service && generation === 1;
   if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
-  const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
+  const mapJournal = (fd: Fd, length: number) => sys.keepForGood(sys.mapShared(fd, length));
+  const journal = openJournal(`${stateDirectory}/journal`, mapJournal);
   const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
   const kernel = { sys, init, files, outputs: journal.outputs };
   const heartbeat = startHeartbeat(init, options.watchdogMs);

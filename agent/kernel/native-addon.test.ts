@@ -67,6 +67,7 @@ const LAWFUL: Record<Call, unknown[]> = {
   collectGarbage: [],
   trimHeap: [],
   mapText: ["/"],
+  keepForGood: [bytes],
   setThreadName: ["name"],
   refuseCalls: [new Uint8Array(0)],
   loadDeviceFilter: [bytes],

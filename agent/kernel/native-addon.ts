@@ -80,6 +80,7 @@ export interface NativeAddon {
   setThreadName(name: string): number;
   collectGarbage(): number;
   trimHeap(): number;
+  keepForGood(bytes: Uint8Array): number;
   /** For the launcher. */
   mapText(path: string): string | number;
   refuseCalls(filter: Uint8Array): number;

@@ -44,6 +44,14 @@ export function processCalls(addon: NativeAddon) {
     collectGarbage(): void {
       addon.collectGarbage();
     },
+    /**
+     * For mapped memory that this process keeps for its life: collections no longer count it as something to free. For the
+     * agent alone, which never ends by itself: V8 aborts in a process that does.
+     */
+    keepForGood(memory: ArrayBuffer): ArrayBuffer {
+      addon.keepForGood(new Uint8Array(memory));
+      return memory;
+    },
     /** Gives the free pages of malloc's heap back to the kernel. */
     trimHeap(): void {
       addon.trimHeap();

@@ -143,7 +143,7 @@ static napi_value call_memory_file(napi_env env, napi_callback_info info) {
 }
 
 static void unmap(napi_env env, void *memory, void *length) {
-  not_garbage(env, -(int64_t)length);
+  (void)env;
   munmap(memory, (size_t)length);
 }
 
@@ -160,10 +160,8 @@ static napi_value call_map_shared(napi_env env, napi_callback_info info) {
   if (stat.st_size < length) return result(env, -EINVAL); /* beyond the end is SIGBUS */
   void *memory = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return result(env, -errno);
-  if (napi_create_external_arraybuffer(env, memory, (size_t)length, unmap, (void *)length, &buffer) == napi_ok) {
-    not_garbage(env, length);
+  if (napi_create_external_arraybuffer(env, memory, (size_t)length, unmap, (void *)length, &buffer) == napi_ok)
     return buffer;
-  }
   munmap(memory, (size_t)length);
   return result(env, -ENOMEM);
 }

@@ -19,9 +19,20 @@ extern void v8_memory_pressure(void *isolate, int level) __asm__(
     "_ZN2v87Isolate26MemoryPressureNotificationENS_19MemoryPressureLevelE") __attribute__((weak));
 #define MODERATE 1
 
-void not_garbage(napi_env env, int64_t bytes) {
+/*
+ * keepForGood(bytes): a view of mapped memory that is never given up, and that collections no longer count. 0. For a
+ * process that is killed or exits: V8 aborts in one that ends by itself, as the buffer then counts less than nothing.
+ */
+static napi_value call_keep_for_good(napi_env env, napi_callback_info info) {
+  struct args args;
+  uint8_t *data;
+  size_t length;
+  napi_ref reference;
   int64_t total;
-  napi_adjust_external_memory(env, -bytes, &total);
+  if (!args_begin(&args, env, info, 1) || !arg_bytes(&args, "bytes", &data, &length)) return NULL;
+  if (napi_create_reference(env, args.value[0], 1, &reference) == napi_ok)
+    napi_adjust_external_memory(env, -(int64_t)length, &total);
+  return result(env, 0);
 }
 
 /* collectGarbage(): begins a collection that goes on in small steps. 0, or -ENOSYS */
@@ -71,6 +82,7 @@ static napi_value call_map_text(napi_env env, napi_callback_info info) {
 
 napi_status memory_register(napi_env env, napi_value exports) {
   const struct function table[] = {
-      {"collectGarbage", call_collect_garbage}, {"trimHeap", call_trim_heap}, {"mapText", call_map_text}};
+      {"collectGarbage", call_collect_garbage}, {"trimHeap", call_trim_heap}, {"mapText", call_map_text},
+      {"keepForGood", call_keep_for_good}};
   return REGISTER(env, exports, table);
 }

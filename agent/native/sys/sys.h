@@ -75,9 +75,6 @@ struct work {
 /* Takes `work`, queues it and returns a promise of its result. */
 napi_value work_start(napi_env env, struct work *work, int64_t (*run)(struct work *));
 
-/* Takes `bytes` of an external ArrayBuffer out of what garbage collections count: none of them would free it. */
-void not_garbage(napi_env env, int64_t bytes);
-
 /* close(2) that keeps errno. */
 void close_quietly(int fd);
 /* openat2(2), always O_CLOEXEC; fd or -errno. */
