@@ -71,4 +71,14 @@ function powerlessAddon(real, onSignal) {
   };
 }
 
-module.exports = { moveDirectories, powerlessAddon };
+/** Waits that long never end here: whether they would, and so what is compiled, depends on how fast the machine is. */
+const LONG_MS = 500;
+
+function endNoLongWaits() {
+  for (const name of ["setTimeout", "setInterval"]) {
+    const wait = globalThis[name];
+    globalThis[name] = (call, ms, ...args) => wait(ms >= LONG_MS ? () => {} : call, ms, ...args);
+  }
+}
+
+module.exports = { endNoLongWaits, moveDirectories, powerlessAddon };

@@ -7,7 +7,7 @@ const { dirname, join } = require("node:path");
 const { cachedDataVersionTag, setFlagsFromString } = require("node:v8");
 const { load } = require("./launcher.cjs");
 const { standInInit } = require("./warm-up-init.cjs");
-const { moveDirectories, powerlessAddon } = require("./warm-up-kernel.cjs");
+const { endNoLongWaits, moveDirectories, powerlessAddon } = require("./warm-up-kernel.cjs");
 
 const [, , sysNode, directory, target, tag] = process.argv;
 
@@ -16,6 +16,7 @@ const init = standInInit(addon);
 // What the agent gets when it loads that file.
 require.cache[require.resolve(sysNode)].exports = powerlessAddon(addon, init.kill);
 moveDirectories(dirname(process.env.GUESTD_STATE_DIR));
+endNoLongWaits();
 process.env.GUESTD_INIT_FD = String(init.fd);
 process.env.GUESTD_SYS_NODE = sysNode;
 const scripts = new Map();
