@@ -6,7 +6,7 @@ import { Devices } from "./device/devices.ts";
 import { realFiles } from "./kernel/files.ts";
 import { openInit } from "./kernel/init-client.ts";
 import { openJournal } from "./kernel/journal.ts";
-import type { Init } from "./kernel/kernel.ts";
+import type { Fd, Init } from "./kernel/kernel.ts";
 import { openLoopWatches } from "./kernel/loop-watches.ts";
 import { mayHang } from "./kernel/may-hang.ts";
 import { adoptStream } from "./kernel/streams.ts";
@@ -18,6 +18,7 @@ import { keepConsoleShell } from "./main/console-shell.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { endAgent, logDefects } from "./main/defects.ts";
 import { startHeartbeat } from "./main/heartbeat.ts";
+import { returnIdleMemory } from "./main/idle-memory.ts";
 import { listen } from "./main/listen.ts";
 import { listenForStreams, streamAddress } from "./main/listen-streams.ts";
 import { createLog } from "./main/log.ts";
@@ -28,6 +29,7 @@ import { readOptions } from "./main/options.ts";
 import { protectGuest } from "./main/protect-guest.ts";
 import { cgroupRoot, claimSockets, forgetLastLife, isService } from "./main/service-mode.ts";
 import { VERSION } from "./main/version.ts";
+import { warmNode } from "./main/warm-node.ts";
 import { logCgroups } from "./main/watch-cgroups.ts";
 import { watchDevices } from "./main/watch-devices.ts";
 import { logHooks } from "./main/watch-hooks.ts";
@@ -68,7 +70,8 @@ async function main(): Promise<void> {
   realFiles.makeDirectory(stateDirectory, 0o700);
   const isServiceStart = service && generation === 1;
   if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
-  const journal = openJournal(`${stateDirectory}/journal`, sys.mapShared);
+  const mapJournal = (fd: Fd, length: number) => sys.keepForGood(sys.mapShared(fd, length));
+  const journal = openJournal(`${stateDirectory}/journal`, mapJournal);
   const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
   const kernel = { sys, init, files, outputs: journal.outputs };
   const heartbeat = startHeartbeat(init, options.watchdogMs);
@@ -183,6 +186,8 @@ async function main(): Promise<void> {
   writeConsole(`guestd: listening on ${options.serverAddress}\n`);
   upgrades.listening();
   heartbeat.listening();
+  returnIdleMemory(sys, { isBusy: busy });
+  setImmediate(warmNode);
   if (service) process.once("SIGTERM", () => void sandbox.discard().finally(stop));
 
   /** The sandbox has ended: what is under way is answered, then the guest powers off, or the service ends. */

@@ -1,4 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type NativeAddon, nativeAddon } from "./native-addon.ts";
@@ -65,6 +67,10 @@ const LAWFUL: Record<Call, unknown[]> = {
   reserveWatch: [9999],
   changed: [9999],
   setDumpable: [1],
+  collectGarbage: [],
+  trimHeap: [],
+  mapText: ["/"],
+  keepForGood: [bytes],
   setThreadName: ["name"],
   refuseCalls: [new Uint8Array(0)],
   loadDeviceFilter: [bytes],
@@ -146,4 +152,20 @@ test.each([
   const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { env, encoding: "utf8" });
   expect(stdout.slice(0, start.length)).toBe(start);
   expect(stdout).not.toContain("\n");
+});
+
+test("mapText gives a file's text, and an errno for what is no file with text", () => {
+  const directory = mkdtempSync(join(tmpdir(), "guestd-map-text-"));
+  const before = openDescriptors();
+  const [file, empty] = [join(directory, "text"), join(directory, "empty")];
+  const text = "function main() {}\n".repeat(1000);
+  writeFileSync(file, text);
+  writeFileSync(empty, "");
+  try {
+    expect(addon.mapText(file)).toBe(text);
+    expect([empty, directory, `${file}x`].map((path) => addon.mapText(path))).toEqual([-27, -19, -2]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+  expect(openDescriptors()).toBe(before);
 });

@@ -80,6 +80,11 @@ export interface NativeAddon {
   setChildSubreaper(on: number): number;
   setDumpable(on: number): number;
   setThreadName(name: string): number;
+  collectGarbage(): number;
+  trimHeap(): number;
+  keepForGood(bytes: Uint8Array): number;
+  /** For the launcher. */
+  mapText(path: string): string | number;
   refuseCalls(filter: Uint8Array): number;
   loadDeviceFilter(instructions: Uint8Array): number;
   attachDeviceFilter(cgroup: number, program: number): number;

@@ -40,6 +40,22 @@ export function processCalls(addon: NativeAddon) {
       const thread = checked(addon.refuseCalls(filter), "seccomp", "filter for this process");
       if (thread > 0) throw new SystemError("seccomp", ESRCH, `thread ${thread} has a filter of its own`);
     },
+    /** Begins a collection in small steps on the event loop; does nothing with a Node whose V8 can't be asked. */
+    collectGarbage(): void {
+      addon.collectGarbage();
+    },
+    /**
+     * For mapped memory that this process keeps for its life: collections no longer count it as something to free. For the
+     * agent alone, which never ends by itself: V8 aborts in a process that does.
+     */
+    keepForGood(memory: ArrayBuffer): ArrayBuffer {
+      addon.keepForGood(new Uint8Array(memory));
+      return memory;
+    },
+    /** Gives the free pages of malloc's heap back to the kernel. */
+    trimHeap(): void {
+      addon.trimHeap();
+    },
     /** Of the main thread, so of the process as ps shows it; at most 15 bytes. */
     setThreadName(name: string) {
       checked(addon.setThreadName(name), "prctl PR_SET_NAME", name);

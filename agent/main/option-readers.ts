@@ -7,7 +7,7 @@ import {
 } from "../guest/mem-agent/settings.ts";
 import type { Options } from "./options.ts";
 
-/** pino's names for the contract's levels. */
+/** The log's names for the contract's levels. */
 const LEVELS = {
   trace: "trace",
   debug: "debug",

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,7 +31,7 @@ export interface CodeCacheOptions {
   /** The addon, for the agent and for the socket to a stand-in of init. */
   readonly sysNode: string;
   /** Talks to the agent that listens on this unix socket; what it makes the agent do is what the cache holds. */
-  readonly exercise: (socketPath: string) => Promise<void>;
+  readonly exercise: (socketPath: string, rootfs: string) => Promise<void>;
 }
 
 /** Runs the bundle as an ordinary user, without init, lets `exercise` use it, and keeps V8's code. Gives the caches' names. */
@@ -42,7 +43,10 @@ export async function makeCodeCache(options: CodeCacheOptions): Promise<readonly
     const warmUp = new WarmUp(options, caches, work, await plainTag(options.node));
     const timer = setTimeout(() => warmUp.destroy(), LIMIT_MS);
     try {
-      await Promise.race([exercise(warmUp.socketPath), warmUp.ended.then((error) => Promise.reject(error))]);
+      await Promise.race([
+        exercise(warmUp.socketPath, warmUp.rootfs),
+        warmUp.ended.then((error) => Promise.reject(error)),
+      ]);
       await warmUp.finish();
       const names = await readdir(caches);
       for (const name of names) await rename(join(caches, name), join(directory, name));
@@ -61,16 +65,26 @@ async function plainTag(node: string): Promise<string> {
   return (await run(node, ["-p", "require('node:v8').cachedDataVersionTag()"])).toString().trim();
 }
 
+function makeRootfs(rootfs: string): void {
+  for (const name of ["bin", "dev", "etc", "proc", "sys"]) mkdirSync(join(rootfs, name), { recursive: true });
+  writeFileSync(join(rootfs, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
+  writeFileSync(join(rootfs, "etc/group"), "root:x:0:\n");
+}
+
 /** The agent's process while its code is warmed. */
 class WarmUp {
   /** Settles when the process is gone, with what to say if it should not have been. */
   readonly ended: Promise<BuildError>;
   readonly socketPath: string;
+  /** A directory for a container's root. */
+  readonly rootfs: string;
   readonly #child: ChildProcess;
   #errors = "";
 
   constructor({ node, directory, sysNode }: CodeCacheOptions, caches: string, work: string, tag: string) {
     this.socketPath = join(work, "agent.sock");
+    this.rootfs = join(work, "rootfs");
+    makeRootfs(this.rootfs);
     const args = [...PINNED_FLAGS, join(import.meta.dirname, "warm-up.cjs"), sysNode, directory, caches, tag];
     // Nothing of the builder's own environment shows in the cache.
     const env = {

@@ -16,6 +16,20 @@ function readIfThere(path) {
   }
 }
 
+/**
+ * The text of a file of the bundle, which stays in the file: V8 reads it again only for what its cache lacks. Another addon
+ * than the bundle's, or none, as in the warm-up: then it is in memory.
+ */
+function textOf(directory, filename) {
+  try {
+    const text = require(join(directory, "sys.node")).mapText(filename);
+    if (typeof text === "string") return text;
+  } catch {
+    // Read it.
+  }
+  return readFileSync(filename, "latin1");
+}
+
 /** Frees the memory of a file that was read, which else waits for a collection that an idle agent does not have. */
 function free(file) {
   if (file !== undefined && file.buffer.byteLength === file.byteLength) file.buffer.transfer(0);
@@ -29,11 +43,10 @@ function free(file) {
  */
 function load(directory, name, onScript, shownDirectory = directory) {
   const filename = join(directory, `${name}.cjs`);
-  const bytes = readFileSync(filename);
-  const source = bytes.latin1Slice();
+  const source = textOf(directory, filename);
   const cachedData = onScript === undefined ? readIfThere(join(directory, `${name}.cache`)) : undefined;
   const script = new Script(source, { filename: join(shownDirectory, `${name}.cjs`), cachedData });
-  for (const file of [bytes, cachedData]) free(file); // both now: glibc keeps what it is asked for after a large free
+  free(cachedData);
   if (script.cachedDataRejected) {
     process.stderr.write(`launcher: ${name}.cache is not of this Node (${process.version}) and bundle: not used\n`);
   }

@@ -1,41 +1,83 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { BuildError, hasCode } from "../build-error.ts";
-import { bytesField, spec } from "./warm-up-messages.ts";
+import { bytesField, numberField, processOf, spec } from "./warm-up-messages.ts";
 
 const START_LIMIT_MS = 30_000;
 const RETRY_MS = 20;
 const HEADER_SIZE = 10;
 const REQUEST = 1;
+/** Field 1, of wire type 2. */
+const STATUS_TAG = 10;
+const SIGKILL = 9;
+
+interface Call {
+  readonly service: string;
+  readonly method: string;
+  readonly payload: Buffer;
+  /** Made beside the next call, which ends it. */
+  readonly waits?: boolean;
+  readonly isRefused?: boolean;
+}
+
+const NONE = Buffer.alloc(0);
+const CONTAINER = bytesField(1, "warm-up");
+const EXEC = Buffer.concat([CONTAINER, bytesField(2, "exec")]);
+const INIT_PROCESS = Buffer.concat([CONTAINER, bytesField(2, "warm-up")]);
+const READ = Buffer.concat([EXEC, numberField(3, 32 * 1024)]);
 
 /**
- * Calls that change nothing, whoever runs the build: questions, and requests that are refused once they are decoded. Each
- * makes the agent compile what the first real call needs.
+ * What hosts call for the first container of a pod, an exec in it and its end, and a call that is refused: each makes the
+ * agent compile what the first real one needs. What they ask for is not done (warm-up-kernel.cjs, warm-up-init.cjs).
  */
-const CALLS: readonly (readonly [service: string, method: string, payload: Buffer])[] = [
-  ["grpc.Health", "Check", Buffer.alloc(0)],
-  ["grpc.Health", "Version", Buffer.alloc(0)],
-  ["grpc.AgentService", "GetGuestDetails", Buffer.from([8, 1, 16, 1])],
-  ["grpc.AgentService", "GetMetrics", Buffer.alloc(0)],
-  ["grpc.AgentService", "CreateContainer", Buffer.concat([bytesField(1, "../no lawful id"), bytesField(6, spec())])],
-  ["grpc.AgentService", "ExecProcess", bytesField(1, "warm-up")],
-  ["grpc.AgentService", "WaitProcess", bytesField(1, "warm-up")],
-  ["grpc.AgentService", "ReadStdout", bytesField(1, "warm-up")],
-  ["grpc.AgentService", "WriteStdin", bytesField(1, "warm-up")],
-  ["grpc.AgentService", "SignalProcess", bytesField(1, "warm-up")],
-  ["grpc.AgentService", "StatsContainer", bytesField(1, "warm-up")],
-  ["grpc.AgentService", "RemoveContainer", bytesField(1, "warm-up")],
-];
+function callsFor(rootfs: string): readonly Call[] {
+  const health = (method: string) => ({ service: "grpc.Health", method, payload: NONE });
+  const agent = (method: string, payload: Buffer) => ({ service: "grpc.AgentService", method, payload });
+  return [
+    health("Check"),
+    health("Version"),
+    agent("GetGuestDetails", Buffer.concat([numberField(1, 1), numberField(2, 1)])),
+    { ...agent("StartContainer", CONTAINER), isRefused: true },
+    agent("CreateSandbox", Buffer.concat([bytesField(1, "warm-up"), bytesField(5, "warm-up")])),
+    agent("CreateContainer", Buffer.concat([INIT_PROCESS, bytesField(6, spec(rootfs))])),
+    agent("StartContainer", CONTAINER),
+    agent("StatsContainer", CONTAINER),
+    agent("ExecProcess", Buffer.concat([EXEC, bytesField(4, processOf("true"))])),
+    { ...agent("ReadStdout", READ), waits: true },
+    agent("WriteStdin", Buffer.concat([EXEC, bytesField(3, "input")])),
+    agent("ReadStdout", READ),
+    agent("ReadStderr", READ),
+    agent("ReadStderr", READ),
+    agent("WaitProcess", EXEC),
+    agent("SignalProcess", Buffer.concat([CONTAINER, numberField(3, SIGKILL)])),
+    agent("WaitProcess", INIT_PROCESS),
+    agent("RemoveContainer", CONTAINER),
+    agent("GetMetrics", NONE),
+  ];
+}
 
-/** Uses an agent on a unix socket over ttRPC and over gRPC, one call after the other, so that its code is compiled. */
-export async function exerciseAgent(socketPath: string): Promise<void> {
+/**
+ * Uses an agent on a unix socket over ttRPC and over gRPC, so that its code is compiled. `rootfs` is a container's root.
+ * Fails when a call is not answered as expected, for then it has compiled too little.
+ */
+export async function exerciseAgent(socketPath: string, rootfs: string): Promise<void> {
   const socket = await dial(socketPath);
   try {
+    const answers = ttrpcAnswers(socket);
+    const open = new Map<number, Call>();
     let streamId = 1;
-    for (const [service, method, payload] of CALLS) {
-      socket.write(ttrpcRequest(streamId, service, method, payload));
-      await ttrpcResponse(socket);
+    for (const call of callsFor(rootfs)) {
+      socket.write(ttrpcRequest(streamId, call.service, call.method, call.payload));
+      open.set(streamId, call);
       streamId += 2;
+      while (open.size > 0 && call.waits !== true) {
+        const { value } = await answers.next();
+        if (value === undefined)
+          throw new BuildError("warm-up: the agent closed the connection in the middle of a call");
+        const { method, isRefused = false } = open.get(value.streamId) ?? call;
+        open.delete(value.streamId);
+        if (value.isRefused !== isRefused) throw new BuildError(`warm-up: ${method} was answered ${value.text}`);
+      }
     }
   } finally {
     await closed(socket);
@@ -70,26 +112,26 @@ function ttrpcRequest(streamId: number, service: string, method: string, payload
   return Buffer.concat([header, body]);
 }
 
-/** Reads one whole frame, whatever it says: a refusal warms as well as an answer. */
-async function ttrpcResponse(socket: Socket): Promise<void> {
-  let received = 0;
-  let expected = HEADER_SIZE;
-  let header = Buffer.alloc(0);
-  await new Promise<void>((resolve, reject) => {
-    const settle = (error?: Error) => {
-      socket.off("data", read).off("error", settle).off("close", lost);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    const lost = () => settle(new BuildError("warm-up: the agent closed the connection in the middle of a call"));
-    const read = (data: Buffer) => {
-      received += data.length;
-      header = Buffer.concat([header, data]).subarray(0, HEADER_SIZE);
-      if (header.length === HEADER_SIZE) expected = HEADER_SIZE + header.readUInt32BE(0);
-      if (header.length === HEADER_SIZE && received >= expected) settle();
-    };
-    socket.on("data", read).on("error", settle).on("close", lost);
-  });
+interface Answer {
+  readonly streamId: number;
+  readonly isRefused: boolean;
+  readonly text: string;
+}
+
+/** The answers on a connection as they come. One begins with its status, which is empty unless the call was refused. */
+async function* ttrpcAnswers(socket: Socket): AsyncGenerator<Answer, undefined> {
+  let bytes = Buffer.alloc(0);
+  for await (const data of socket) {
+    bytes = Buffer.concat([bytes, data]);
+    while (bytes.length >= HEADER_SIZE && bytes.length >= HEADER_SIZE + bytes.readUInt32BE(0)) {
+      const end = HEADER_SIZE + bytes.readUInt32BE(0);
+      const body = bytes.subarray(HEADER_SIZE, end);
+      const isRefused = body[0] === STATUS_TAG && body[1] !== 0;
+      yield { streamId: bytes.readUInt32BE(4), isRefused, text: JSON.stringify(body.toString("latin1", 0, 300)) };
+      bytes = bytes.subarray(end);
+    }
+  }
+  return undefined;
 }
 
 async function closed(socket: Socket): Promise<void> {

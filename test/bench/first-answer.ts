@@ -9,26 +9,43 @@ import type { Samples } from "./samples.ts";
 /** An agent that has not bound its socket after this is broken. */
 const LIMIT_MS = 10_000;
 
-/**
- * Starts init and an agent, and adds the ms from the agent's exec (as init saw it) to its first answered Check. `socket`
- * is a path that the agent sees as well. CLOCK_MONOTONIC is the same inside and outside.
- */
-export async function firstAnswer(command: readonly string[], socket: string, into: Samples): Promise<void> {
+export interface FreshAgent extends AsyncDisposable {
+  readonly client: AgentClient;
+  /** Milliseconds from the agent's exec, as init saw it, until now. CLOCK_MONOTONIC is the same inside and outside. */
+  sinceExec(): Promise<number>;
+}
+
+/** Starts init and an agent, and connects as soon as it listens. `socket` is a path that the agent sees as well. */
+export async function freshAgent(command: readonly string[], socket: string): Promise<FreshAgent> {
   rmSync(socket, { force: true });
   const watcher = watch(dirname(socket));
   const bound = once(watcher, "change", { signal: AbortSignal.timeout(LIMIT_MS) });
   const agentCommand = ["/usr/bin/env", `KATA_AGENT_SERVER_ADDR=unix://${socket}`, ...command];
-  await using init = startInit({ agentCommand });
+  await using owned = new AsyncDisposableStack();
+  const init = owned.use(startInit({ agentCommand }));
   try {
     await bound;
   } finally {
     watcher.close();
   }
-  await using client = await connectSoon(`unix://${socket}`);
-  await client.health.check({});
-  const answered = Number(process.hrtime.bigint()) / 1000;
-  const [, executed] = await init.waitForConsole(/"marks":\{"init":\d+,"agent":(\d+)/);
-  into.add((answered - Number(executed)) / 1000);
+  const client = owned.use(await connectSoon(`unix://${socket}`));
+  const ends = owned.move();
+  return {
+    client,
+    async sinceExec() {
+      const now = Number(process.hrtime.bigint()) / 1000;
+      const [, executed] = await init.waitForConsole(/"marks":\{"init":\d+,"agent":(\d+)/);
+      return (now - Number(executed)) / 1000;
+    },
+    [Symbol.asyncDispose]: () => ends.disposeAsync(),
+  };
+}
+
+/** Adds the ms from an agent's exec to its first answered Check. */
+export async function firstAnswer(command: readonly string[], socket: string, into: Samples): Promise<void> {
+  await using agent = await freshAgent(command, socket);
+  await agent.client.health.check({});
+  into.add(await agent.sinceExec());
 }
 
 /** A socket is bound some ms before it listens. */

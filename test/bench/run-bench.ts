@@ -5,6 +5,7 @@ import { startHostAgent } from "../agent/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { deathToAnswer } from "./death-to-answer.ts";
 import { firstAnswer } from "./first-answer.ts";
+import { FirstContainer } from "./first-container.ts";
 import { GuestdRounds } from "./guestd-rounds.ts";
 import { type Memory, memoryOf } from "./memory.ts";
 import { showPlainCgroups } from "./plain-cgroups.ts";
@@ -16,8 +17,10 @@ const BLOCKS = 20;
 const ROUNDS_PER_BLOCK = 10;
 const FIRST_ANSWERS = 200;
 const DEATHS = 30;
-/** How long an agent is left alone before its idle memory is read. */
-const SETTLE_MS = 1000;
+const FIRST_CONTAINERS = 20;
+/** How long an agent is left alone before its idle memory is read: at its start, and after the rounds. */
+const SETTLE_MS = 6000;
+const SETTLE_AFTER_MS = 15_000;
 
 export interface Results {
   readonly guestd: GuestdRounds;
@@ -30,6 +33,9 @@ export interface Results {
   readonly deathToAnswer: Samples;
   readonly idle: Memory;
   readonly after: Memory;
+  /** After the rounds and SETTLE_AFTER_MS without a call. */
+  readonly settled: Memory;
+  readonly firstContainer: FirstContainer;
 }
 
 /** Measures the agent that `command` starts, and other runtimes beside it in turns, so that a noisy machine hits all. */
@@ -80,6 +86,9 @@ export async function runBench(
     await readSpeed(client, { ...dd, exec_id: `8k-${block}`, len: 8 * 1024, mib: 16 }, stdout8k, read8k);
   }
   const after = memoryOf(agentPid);
+  progress("idle");
+  await sleep(SETTLE_AFTER_MS, undefined, { signal });
+  const settled = memoryOf(agentPid);
   const first = new Samples();
   for (let count = 0; count < FIRST_ANSWERS; count++) {
     signal.throwIfAborted();
@@ -92,7 +101,16 @@ export async function runBench(
     progress(`death ${count} of ${DEATHS}`);
     await deathToAnswer(command, deaths);
   }
-  return { guestd, runtimes, stdout32k, stdout8k, firstAnswer: first, deathToAnswer: deaths, idle, after };
+  const firstContainer = new FirstContainer();
+  const rootfs = agent.rootfs("first");
+  for (let count = 0; count < FIRST_CONTAINERS; count++) {
+    signal.throwIfAborted();
+    progress(`first container ${count} of ${FIRST_CONTAINERS}`);
+    await firstContainer.round(command, join(agent.directory, "first.sock"), rootfs);
+  }
+  const reads = { stdout32k, stdout8k };
+  const starts = { firstAnswer: first, firstContainer, deathToAnswer: deaths };
+  return { guestd, runtimes, ...reads, ...starts, idle, after, settled };
 }
 
 async function inTurns(signal: AbortSignal, work: (round: number) => Promise<void>): Promise<void> {

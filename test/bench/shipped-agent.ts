@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { copyFile, mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { NODE_OPTIONS } from "../../rootfs-builder/image/contents.ts";
@@ -20,5 +21,7 @@ export async function buildShippedAgent(root: string, to: string): Promise<reado
   for (const addon of ["sys.node", "seccomp.node"]) {
     await copyFile(join(root, "build/native", addon), join(to, "agent", addon));
   }
+  // Pages of a file that wait to be written count as an agent's own once it has mapped them.
+  execFileSync("sync", ["--file-system", to]);
   return [packagedNode(), ...NODE_OPTIONS, join(to, "agent/launcher.cjs")];
 }

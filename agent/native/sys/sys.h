@@ -12,7 +12,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifndef NAPI_VERSION
 #define NAPI_VERSION 9
+#endif
 #include <node_api.h>
 
 /* Evaluates a system call again while a signal interrupts it; the value is its result or -errno. */
@@ -93,6 +95,7 @@ napi_status poll_register(napi_env env, napi_value exports);
 napi_status uevents_register(napi_env env, napi_value exports);
 napi_status inside_register(napi_env env, napi_value exports);
 napi_status counted_register(napi_env env, napi_value exports);
+napi_status memory_register(napi_env env, napi_value exports);
 
 struct function {
   const char *name;

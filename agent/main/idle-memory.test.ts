@@ -1,0 +1,72 @@
+import { channel } from "node:diagnostics_channel";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { returnIdleMemory } from "./idle-memory.ts";
+
+const MIB = 1024 * 1024;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** An agent with a heap of 8 MiB that calls grow; a collection leaves 8 MiB again. */
+function agent() {
+  const done: string[] = [];
+  const calls = channel(`idle-memory.test.${Math.random()}`);
+  const heap = { used: 8 * MIB };
+  const state = { isBusy: false };
+  const sys = {
+    collectGarbage() {
+      done.push("collect");
+      heap.used = 8 * MIB;
+    },
+    trimHeap: () => void done.push("trim"),
+  };
+  returnIdleMemory(sys, { isBusy: () => state.isBusy, calls, heapUsed: () => heap.used });
+  const call = (growth = 0) => {
+    heap.used += growth;
+    calls.publish({});
+  };
+  return { done, call, state };
+}
+
+const STEPS = ["collect", "collect", "collect", "trim"];
+
+it("collects garbage and then trims the heap, once after the start, and has no timer then", () => {
+  const { done } = agent();
+  vi.advanceTimersByTime(2000);
+  expect(done).toEqual(["collect"]);
+  vi.advanceTimersByTime(3000);
+  expect(done).toEqual(STEPS);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it("does nothing while calls come, and does it when they have ended", () => {
+  const { done, call } = agent();
+  for (let count = 0; count < 100; count++) {
+    call(MIB);
+    vi.advanceTimersByTime(900);
+  }
+  expect(done).toEqual([]);
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual(STEPS);
+});
+
+it("does nothing while one long call is under way", () => {
+  const { done, state } = agent();
+  state.isBusy = true;
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual([]);
+  state.isBusy = false;
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual(STEPS);
+});
+
+it("does not collect what a few calls have left", () => {
+  const { done, call } = agent();
+  vi.advanceTimersByTime(10_000);
+  call(MIB / 4);
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual(STEPS);
+  call(MIB);
+  vi.advanceTimersByTime(10_000);
+  expect(done).toEqual([...STEPS, ...STEPS]);
+});

@@ -1,0 +1,92 @@
+"use strict";
+// Init as the warm-up has it: it greets, and plays processes that it doesn't launch.
+const { closeSync, openSync, readFileSync, readlinkSync } = require("node:fs");
+
+const O_ACCMODE = 3;
+const SEQPACKET = 1;
+const READABLE = 1;
+const LAUNCH = 1;
+const [LAUNCHED, EXITED, READY] = [16, 17, 20];
+const KEPT_RELEASE = 1 << 5;
+const HEADER_BYTES = 16;
+const MAX_MESSAGE = 4096;
+const MAX_FDS = 64;
+const LINE = Buffer.from("warm-up\n");
+
+/**
+ * Gives the agent's end of a socket to init as `fd`. A container waits for its release and runs until `kill`; an exec waits
+ * for input, then prints a line and ends. So what the agent does depends on its calls alone, not on how long they take.
+ */
+function standInInit(addon) {
+  const polls = new Set();
+  const running = new Set();
+  const ends = new Int32Array(2);
+  const must = (result) => {
+    if (result < 0) throw new Error(`warm-up: a socket for the stand-in of init: errno ${-result}`);
+  };
+  /** Words of 32 bits after the header. */
+  const send = (type, id, words, fds = []) => {
+    const bytes = Buffer.alloc(HEADER_BYTES + 4 * words.length);
+    bytes.writeUInt32LE(type, 0);
+    bytes.writeBigUInt64LE(id, 8);
+    for (const [at, word] of words.entries()) bytes.writeUInt32LE(word, HEADER_BYTES + 4 * at);
+    must(addon.sendMessage(ends[1], bytes, fds));
+  };
+  const whenReadable = (fd, call) => {
+    const poll = new addon.Poll(fd, call);
+    must(poll.start(READABLE));
+    polls.add(poll); // none may be collected
+    return poll;
+  };
+  const exited = (id) => send(EXITED, id, new Array(7).fill(0));
+  const close = (fds) => {
+    for (const fd of fds) addon.close(fd);
+  };
+
+  const launch = (id, reportSlot, isContainer, slots) => {
+    const pidfd = openSync("/dev/null", "r");
+    send(LAUNCHED, id, [0, process.pid, 0, 0], [pidfd]);
+    closeSync(pidfd);
+    const report = slots[reportSlot];
+    const pipes = slots.filter((fd) => fd !== report);
+    if (isContainer) {
+      running.add(id);
+      addon.write(report, Buffer.from(Uint32Array.of(1, 0, 0, 0).buffer));
+    } else close([report]);
+    const onInput = () => {
+      for (const poll of inputs) poll.close();
+      for (const fd of isContainer ? [] : pipes) addon.write(fd, LINE);
+      close(isContainer ? slots : pipes);
+      if (!isContainer) exited(id);
+    };
+    const inputs = pipes.filter(isInput).map((fd) => whenReadable(fd, onInput));
+  };
+
+  must(addon.socketPair(ends, SEQPACKET));
+  send(READY, 0n, [1, 0, 0, 0, 0, 0]); // u64 generation, start of init, start of the agent
+  const [bytes, fds] = [Buffer.alloc(MAX_MESSAGE), new Int32Array(1 + MAX_FDS)];
+  whenReadable(ends[1], () => {
+    while (addon.receiveMessage(ends[1], bytes, fds) > 0) {
+      const received = [...fds.subarray(1, 1 + fds[0])];
+      // The plan, then the slots, then what is kept.
+      const slots = bytes.readUInt32LE(0) === LAUNCH ? received.splice(1, bytes.readUInt16LE(24)) : [];
+      close(received);
+      const isContainer = (bytes.readUInt32LE(20) & KEPT_RELEASE) !== 0;
+      if (slots.length > 0) launch(bytes.readBigUInt64LE(8), bytes.readUInt16LE(26), isContainer, slots);
+    }
+  });
+  const kill = () => {
+    for (const id of running) exited(id);
+    running.clear();
+  };
+  return { fd: ends[0], kill };
+}
+
+/** The end of a pipe that is read from: a process's stdin, or what a container waits for. */
+function isInput(fd) {
+  if (!readlinkSync(`/proc/self/fd/${fd}`).startsWith("pipe:")) return false;
+  const [, flags] = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"));
+  return (Number.parseInt(flags, 8) & O_ACCMODE) === 0;
+}
+
+module.exports = { standInInit };

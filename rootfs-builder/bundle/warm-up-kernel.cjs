@@ -1,0 +1,84 @@
+"use strict";
+// The kernel as the warm-up has it: any user may ask it for anything, and nothing comes of it.
+const fs = require("node:fs");
+const { join } = require("node:path");
+
+/** What an agent changes, and what differs between machines; the warm-up has it below a directory of its own. */
+const MOVED = /^\/(?:run|sys\/fs\/cgroup|proc\/self\/mounts)(?:\/|$)/;
+const MOUNTS = "root / erofs ro 0 0\ntmpfs /run tmpfs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
+const PATHS = { renameSync: 2 };
+const MOVED_CALLS =
+  "accessSync existsSync lstatSync mkdirSync openSync readFileSync readdirSync renameSync rmSync rmdirSync statSync writeFileSync";
+const CGROUP_FILES = {
+  "cgroup.controllers": "cpu memory pids\n",
+  "cgroup.subtree_control": "",
+  "cgroup.events": "populated 0\nfrozen 0\n",
+  "cgroup.procs": "",
+  "cgroup.kill": "",
+  "cgroup.max.descendants": "max\n",
+  "cpu.max": "max 100000\n",
+  "cpu.weight": "100\n",
+  "memory.events": "oom 0\noom_kill 0\n",
+  "memory.max": "max\n",
+  "memory.oom.group": "0\n",
+  "memory.swap.max": "max\n",
+  "pids.max": "max\n",
+};
+
+/** Has calls of node:fs find /run, the cgroups and the mounts below `root`. */
+function moveDirectories(root) {
+  const moved = (path) => (typeof path === "string" && MOVED.test(path) ? join(root, path) : path);
+  const cgroups = join(root, "sys/fs/cgroup");
+  const make = fs.mkdirSync;
+  for (const name of MOVED_CALLS.split(" ")) {
+    const call = fs[name];
+    const paths = PATHS[name] ?? 1;
+    fs[name] = (...args) => call(...args.map((arg, at) => (at < paths ? moved(arg) : arg)));
+  }
+  const [makeMoved, remove, removeTree] = [fs.mkdirSync, fs.rmdirSync, fs.rmSync];
+  const fill = (directory) => {
+    for (const [name, text] of Object.entries(CGROUP_FILES)) fs.writeFileSync(join(directory, name), text);
+  };
+  fs.mkdirSync = (path, options) => {
+    makeMoved(path, options);
+    if (moved(path).startsWith(cgroups)) fill(moved(path));
+  };
+  fs.rmdirSync = (path) => (moved(path).startsWith(cgroups) ? removeTree(path, { recursive: true }) : remove(path));
+  for (const directory of ["run", "proc/self"]) make(join(root, directory), { recursive: true });
+  fs.writeFileSync(join(root, "proc/self/mounts"), MOUNTS);
+  make(cgroups, { recursive: true });
+  fill(cgroups);
+}
+
+/** The addon, but that calls which only root may make succeed and do nothing. A signal to a process goes to `onSignal`. */
+function powerlessAddon(real, onSignal) {
+  const done = () => 0;
+  const later = async () => 0;
+  const descriptor = () => fs.openSync("/dev/null", "r");
+  const calls = (names, call) => Object.fromEntries(names.split(" ").map((name) => [name, call]));
+  return {
+    ...real,
+    ...calls("unshare setns sethostname attachMount idmapMount makeNode setXattr", done),
+    ...calls("attachDeviceFilter replaceDeviceFilter", done),
+    ...calls("mount umount", later),
+    detachedMount: () => [descriptor(), 0, ""],
+    loadDeviceFilter: descriptor,
+    pidfdSendSignal() {
+      onSignal();
+      return 0;
+    },
+    openTree: async () => descriptor(),
+  };
+}
+
+/** Waits that long never end here: whether they would, and so what is compiled, depends on how fast the machine is. */
+const LONG_MS = 500;
+
+function endNoLongWaits() {
+  for (const name of ["setTimeout", "setInterval"]) {
+    const wait = globalThis[name];
+    globalThis[name] = (call, ms, ...args) => wait(ms >= LONG_MS ? () => {} : call, ms, ...args);
+  }
+}
+
+module.exports = { endNoLongWaits, moveDirectories, powerlessAddon };
