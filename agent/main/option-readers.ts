@@ -7,7 +7,7 @@ import {
 } from "../guest/mem-agent/settings.ts";
 import type { Options } from "./options.ts";
 
-/** The log's names for the contract's levels. */
+/** pino's names for the contract's levels. */
 const LEVELS = {
   trace: "trace",
   debug: "debug",

@@ -1,10 +1,12 @@
 // Stands in for the agent in the builder's tests: answers every ttRPC call with an empty response and Check over gRPC.
 import { createServer, type Socket } from "node:net";
+import pino from "pino";
 import protobuf from "protobufjs/minimal.js";
 
 const HEADER_SIZE = 10;
 const RESPONSE = 2;
 
+const log = pino({ base: null, timestamp: false }, pino.destination({ fd: 2, sync: true }));
 const address = process.env["KATA_AGENT_SERVER_ADDR"] ?? "";
 const server = createServer((socket) => {
   socket.on("error", () => {});
@@ -16,7 +18,7 @@ const server = createServer((socket) => {
     else serveTtrpc(socket);
   });
 });
-server.listen(address.replace("unix://", ""), () => process.stderr.write("listening\n"));
+server.listen(address.replace("unix://", ""), () => log.info({ address }, "listening"));
 
 function serveTtrpc(socket: Socket): void {
   let pending = Buffer.alloc(0);
