@@ -90,7 +90,7 @@ describeInNamespaces("a share that is read-only, as hosts share it", () => {
     }
     await expect(
       client.agent.copyFile({ path: `${SHARED}/new`, file_mode: 0o644, file_size: 1, data: Buffer.from("x") }),
-    ).rejects.toThrow(`copy file "${SHARED}/new": open: EROFS (read-only file system)`);
+    ).rejects.toThrow(`copy file "${SHARED}/new": unlink: EROFS (read-only file system)`);
   });
 
   it("a bind source that is not there and can't be made is named as what is missing", async () => {
