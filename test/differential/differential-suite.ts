@@ -65,7 +65,7 @@ export function differentialSuite(machine: () => Machine, { limits, ...options }
     await inParallel(fc.sample(arbitraryDeviceRules, { seed, numRuns: lists }), async (spec) => {
       const { lines, refused } = await compare(observer, spec, { maker: "runc" });
       expect(refused).toBe(false);
-      // The console is open to every container of guestd and crun, and to one of runc only with a terminal.
+      // The console is open to every container of crun, to one of runc with a terminal, and to none of guestd.
       const unknown = lines.filter((line) => /^(device|refused)/.test(line) && !line.startsWith("device c 5:1: "));
       expect(unknown, JSON.stringify(spec.Linux?.Resources?.Devices)).toEqual([]);
     });

@@ -67,7 +67,7 @@ export function killCgroup(files: Files, directory: string): void {
  * Removes the cgroup, all below it, and those above it, up to `root`, that are empty then. Killed processes leave a
  * moment later, so a busy one is tried again, 1 ms to 50 ms apart, for `timeoutMs`; then it throws one line.
  */
-export async function removeCgroup(files: Files, root: string, directory: string, timeoutMs = 2000): Promise<void> {
+export async function removeCgroup(files: Files, root: string, directory: string, timeoutMs = 10_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
     const refused = await removeTree(files, directory);
