@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { AgentClient } from "../client/agent-client.ts";
+import { RpcError } from "../client/rpc-error.ts";
 
 /** A process of a container. The exec id of a container's first process is the container's id. */
 export interface ProcessId {
@@ -44,10 +45,18 @@ type Read = (request: ProcessId & { len: number }) => Promise<{ data: Uint8Array
 
 async function copyOutput(read: Read, process: ProcessId, to: Writable): Promise<void> {
   for (;;) {
-    const { data } = await read({ ...process, len: CHUNK_BYTES });
+    const { data } = await read({ ...process, len: CHUNK_BYTES }).catch(atEnd);
     if (data.length === 0) return;
     await write(to, data);
   }
+}
+
+/** A process that another client waited for has no end of output to be told, once all of it was read. */
+function atEnd(error: unknown): { data: Uint8Array } {
+  if (error instanceof RpcError && error.message.endsWith("(it was waited for and its output was read)")) {
+    return { data: new Uint8Array() };
+  }
+  throw error;
 }
 
 /** Waits where the stream is full; throws when it has broken. */
