@@ -52,7 +52,6 @@ function callsFor(rootfs: string): readonly Call[] {
     agent("SignalProcess", Buffer.concat([CONTAINER, numberField(3, SIGKILL)])),
     agent("WaitProcess", INIT_PROCESS),
     agent("RemoveContainer", CONTAINER),
-    agent("GetMetrics", NONE),
   ];
 }
 

@@ -31,9 +31,10 @@ async function exitCode(store: StateStore, target: ContainerTarget): Promise<num
   } catch (error) {
     if (guest === undefined || record?.kept === undefined) throw error;
     // It ended while we asked, or its guest did; that is noted a little later.
-    if (error instanceof RpcError) await lostGuest(store, guest.name, error);
+    const refused = error instanceof RpcError ? error : new RpcError("unavailable", (error as Error).message);
+    const lost = await lostGuest(store, guest.name, refused);
     const { ended } = store.processes(guest.name).find((each) => each.exec === container) ?? {};
-    if (ended === undefined && !(error instanceof RpcError)) throw error;
+    if (ended === undefined && lost === refused && error !== refused) throw error;
     return ended?.code ?? LOST;
   }
 }

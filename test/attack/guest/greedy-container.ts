@@ -1,3 +1,4 @@
+import type { RpcError } from "../../../host/client/rpc-error.ts";
 import type { Init } from "../../../proto/codec.ts";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { ociSpec } from "../../scenarios/oci.ts";
@@ -27,6 +28,25 @@ export interface GreedyContainer {
   remove(): Promise<void>;
 }
 
+/** Longest that is waited for the attacker's report: the kernel may hold who has taken all of its memory for ever. */
+const REPORT_MS = 60_000;
+
+async function firstLine(pod: Pod, container_id: string, exec_id: string): Promise<string> {
+  const end = Date.now() + REPORT_MS;
+  let line = "";
+  while (!line.includes("\n") && Date.now() < end) {
+    const limit = { timeoutMs: end - Date.now() };
+    const read = pod.client.agent.readStdout({ container_id, exec_id, len: 64 }, limit);
+    const { data } = await read.catch((error: RpcError) => {
+      if (error.kind !== "deadline-exceeded") throw error;
+      return { data: Buffer.from("0 silent\n") };
+    });
+    if (data.length === 0) break;
+    line += Buffer.from(data).toString();
+  }
+  return line;
+}
+
 /** Starts a container with uid 0, no capabilities and 64 MiB of memory that holds all it got of a resource. */
 export async function startGreedy(pod: Pod, rootfs: string, attack: Attack): Promise<GreedyContainer> {
   const { Process, Linux, Mounts } = ociSpec(rootfs, []);
@@ -47,12 +67,7 @@ export async function startGreedy(pod: Pod, rootfs: string, attack: Attack): Pro
   });
   const { resource, workers = 1, most = Number.MAX_SAFE_INTEGER, directory = "/dev/shm" } = attack;
   const exec_id = await pod.exec(id, ["hog", resource, String(workers), String(most), directory]);
-  let line = "";
-  while (!line.includes("\n")) {
-    const { data } = await pod.client.agent.readStdout({ container_id: id, exec_id, len: 64 });
-    if (data.length === 0) break;
-    line += Buffer.from(data).toString();
-  }
+  const line = await firstLine(pod, id, exec_id);
   const [taken = "0", error = "ended"] = line.trim().split(" ");
   const remove = async () => {
     await pod.client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });

@@ -126,10 +126,10 @@ describe("a guest that attacks the host's commands", () => {
     for (const plant of plants) {
       await inGuest(`cd /share/web/rootfs/etc; ${plant}`);
       const { code, stderr } = await run("exec", "-u", "hostuser", "web", "true");
-      expect([code, stderr]).toEqual([1, `guestctl: user "hostuser": hostuser is not in the image's /etc/passwd\n`]);
+      expect([code, stderr]).toEqual([125, `guestctl: user "hostuser": hostuser is not in the image's /etc/passwd\n`]);
     }
     await inGuest(`cd /share/web/rootfs; mv etc etc-away; ln -s ${outside} etc`);
-    expect((await run("exec", "-u", "hostuser", "web", "true")).code).toBe(1);
+    expect((await run("exec", "-u", "hostuser", "web", "true")).code).toBe(125);
     await inGuest("cd /share/web/rootfs; rm etc; mv etc-away etc; cd etc; rm passwd; echo root:x:0:0::/: > passwd");
   });
 
