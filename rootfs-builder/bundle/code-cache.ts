@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BuildError } from "../build-error.ts";
 import { notStarted, run } from "../run.ts";
@@ -38,8 +37,8 @@ export interface CodeCacheOptions {
 export async function makeCodeCache(options: CodeCacheOptions): Promise<readonly string[]> {
   const { directory, exercise } = options;
   return withTemporary(directory, async (caches) => {
-    // A short path: the name of a unix socket has 107 bytes at most.
-    const work = await mkdtemp(join(tmpdir(), "guestd-warm-up-"));
+    // Not in TMPDIR: how deep the path is shows in the cache. A short path also fits the name of a unix socket.
+    const work = await mkdtemp("/tmp/guestd-warm-up-");
     const warmUp = new WarmUp(options, caches, work, await plainTag(options.node));
     const timer = setTimeout(() => warmUp.destroy(), LIMIT_MS);
     try {
