@@ -6,8 +6,8 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { startHostAgent } from "./host-agent.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
-/** Within two seconds is promised; the limit here is that of all polls. */
-const SOON = { interval: 20 };
+/** The limit for a change to arrive. */
+const SOON = { timeout: 2000, interval: 20 };
 
 /** A version of a ConfigMap as a kubelet writes it: the files, then the link that switches, then the old files go. */
 function publish(volume: string, version: number, text: string): void {

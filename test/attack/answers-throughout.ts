@@ -1,9 +1,11 @@
 import { expect } from "vitest";
 import type { Pod } from "../scenarios/pod.ts";
-import { HELD_UP_MS } from "./held-up-ms.ts";
+
+/** Longest that the host waits for an answer while an attack is on, as the threat model promises. */
+const LIMIT_MS = 1000;
 
 /**
- * What `attack` gives. Meanwhile another container is alive and gets execs, and no Check is held up;
+ * What `attack` gives. Meanwhile another container is alive and gets execs, and every Check is answered within the limit;
  * afterwards too.
  */
 export async function answersThroughout<T>(pod: Pod, attack: () => Promise<T>): Promise<T> {
@@ -23,6 +25,6 @@ export async function answersThroughout<T>(pod: Pod, attack: () => Promise<T>): 
   } while (!over);
   const result = await attacking;
   await pod.remove(neighbour);
-  expect(longest, "the longest time without an answer, ms").toBeLessThan(HELD_UP_MS);
+  expect(longest, "the longest time without an answer, ms").toBeLessThan(LIMIT_MS);
   return result;
 }

