@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Journal } from "./journal.ts";
-import { createJournalMemory, fillFile, journalIn, openJournal, seldomInVain } from "./journal.ts";
+import { createJournalMemory, fillFile, journalIn, openJournal, withRetryPause } from "./journal.ts";
 import { CALLS_AT_START, CallMemory, CONNECTION, NOW } from "./journal-layout.ts";
 
 let directory = "";
@@ -123,7 +123,7 @@ it.each(["ENOSPC", "EDQUOT", "EFBIG", "ENOMEM"])("takes %s for want of room", (c
 
 it("asks for room once a second while there is none, however many calls come", () => {
   let [asked, now] = [0, 1];
-  const fill = seldomInVain(
+  const fill = withRetryPause(
     () => ++asked > 1,
     () => now,
   );

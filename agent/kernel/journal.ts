@@ -51,8 +51,8 @@ function start(fd: Fd, fill: Fill): void {
   writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
 }
 
-/** Asks nothing for a second after there was no room: thousands of calls would each wait for the same answer. */
-export function seldomInVain(fill: Fill, now = () => performance.now()): Fill {
+/** Wraps `fill` so that, once there was no room, it is not tried again for a second: each of thousands of calls would pay for it. */
+export function withRetryPause(fill: Fill, now = () => performance.now()): Fill {
   let again = 0;
   return (at, length, value) => {
     if (now() < again) return false;
@@ -82,7 +82,7 @@ export const createJournalMemory = (): ArrayBuffer => new ArrayBuffer(JOURNAL_BY
 
 /** The memory, which is of this layout or 0 all over, as a journal; what is there is left by an agent before. */
 export function journalIn(memory: ArrayBuffer, fill: Fill = fillMemory(memory)): Journal {
-  const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES, seldomInVain(fill)));
+  const calls = new CallJournal(new CallMemory(memory, HEADER_BYTES, withRetryPause(fill)));
   const open = new Set(calls.found.flatMap(unanswered));
   const outputs = new OutputJournal(memory, HEADER_BYTES + CALL_JOURNAL_BYTES, fill, (place) => open.has(place));
   return { calls, outputs };

@@ -1,6 +1,6 @@
 import type { Rpc } from "../rpc.ts";
 
-/** Open calls and running launches are cut off wherever they are, as by any death of the agent. */
+/** Ends the agent wherever it is, as any death does: the next one goes on with the open calls of ttRPC connections. */
 export const kill: Rpc<"Kill"> = async (agent, _request, call) => {
   const { generation } = agent.running();
   call.onSettled(() => agent.restart());
