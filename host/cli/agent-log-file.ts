@@ -2,12 +2,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Console } from "../machine/console.ts";
 import { guestLog } from "../sandbox/guest-log.ts";
 
-/** Milliseconds between attempts: a guest's agent is away while the next one starts. */
+/** Milliseconds between connection attempts while the guest's next agent starts. */
 const AGAIN_MS = 1000;
 
 /**
- * Writes the agent's log to a file until the signal, as `logs` has nothing else to show of a guest that died. After 8 MiB
- * the file becomes `FILE.1`. Never rejects.
+ * Copies the agent's log to a file until the signal aborts, so that `logs` can show it after the guest died. Rotates to
+ * `FILE.1` after 8 MiB. Never rejects.
  */
 export async function keepAgentLog(address: string, file: string, signal: AbortSignal): Promise<void> {
   const log = new Console({ file, lines: 1 });
@@ -15,7 +15,7 @@ export async function keepAgentLog(address: string, file: string, signal: AbortS
     try {
       for await (const line of guestLog(address, signal)) log.add(line);
     } catch {
-      // The agent is away, or has no such port.
+      // The agent is restarting, or doesn't serve its log.
     }
     await delay(AGAIN_MS, undefined, { signal, ref: false }).catch(() => undefined);
   }

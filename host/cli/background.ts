@@ -5,38 +5,42 @@ import { CliError } from "./cli-error.ts";
 import { randomName } from "./random-name.ts";
 import type { StateStore } from "./state-store.ts";
 
-/** Set for the process in the background: the name that was chosen for what it runs, and the file of its output. */
+/**
+ * Environment variables of the background process: the container's or guest's name, and the path of its output file.
+ */
 const NAME = "GUESTCTL_BACKGROUND";
 const OUTPUT = "GUESTCTL_OUTPUT";
 
-/** Of an output's end: a container may have filled it. */
+/** Limit for reading the end of an output file, which a container may have filled. */
 const LAST_BYTES = 16 * 1024;
 
-/** The name that our starter chose, when this process is one in the background. */
+/** Returns the name that the parent chose, if this process runs in the background. */
 export function backgroundName(): string | undefined {
   return process.env[NAME];
 }
 
-/** The file that our starter made for our output, when this process is one in the background. */
+/** Returns the output file that the parent created, if this process runs in the background. */
 export function backgroundOutput(): string | undefined {
   return process.env[OUTPUT];
 }
 
-/** In the background: tells the starter that all is up; it then ends, and this process goes on. */
+/**
+ * In a background process, reports to the parent that everything is up; the parent exits, this process keeps running.
+ */
 export function announceReady(): void {
   if (backgroundName() === undefined || process.send === undefined) return;
   process.send("ready", () => process.disconnect?.());
 }
 
-/** Returns where the output of a process in the background goes: a file that nothing has written to. */
+/** Returns the path of a new output file for a background process. */
 export function outputFile(store: StateStore, guest: string, name: string): string {
   return join(store.directory(guest), `${randomName(name)}.out`);
 }
 
 /**
- * Runs this same command line again as a process of its own session, and resolves when that one says that all is up. Its
- * output goes to the new file `output`, which is removed when it fails before: then this throws CliError with its last line
- * and its exit code.
+ * Runs this command line again as a process in its own session and resolves once that reports it is up. Its output goes
+ * to the new file `output`. If it exits earlier, removes the file and throws CliError with the last line of output and
+ * the exit code.
  */
 export async function runInBackground(name: string, output: string): Promise<void> {
   const [script = "", ...args] = process.argv.slice(1);
@@ -51,7 +55,7 @@ export async function runInBackground(name: string, output: string): Promise<voi
       child.once("error", reject);
       child.once("message", () => resolve());
       child.once("exit", (code) => {
-        const message = lastLine(file) ?? `${name}: it ended before it was up`;
+        const message = lastLine(file) ?? `${name}: the background process exited before it was ready`;
         reject(new CliError(message, { exitCode: code ?? undefined }));
       });
     });
@@ -66,7 +70,7 @@ export async function runInBackground(name: string, output: string): Promise<voi
   }
 }
 
-/** By the descriptor: a guest that failed takes its directory away. */
+/** Reads through the descriptor, since a guest that failed removes its directory. */
 function lastLine(file: number): string | undefined {
   const { size } = fstatSync(file);
   const text = Buffer.alloc(Math.min(size, LAST_BYTES));

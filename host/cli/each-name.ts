@@ -1,6 +1,9 @@
 import { oneLine } from "./cli-error.ts";
 
-/** Does the work for each name and prints the name. A failure is printed, the others are done all the same, and the exit code is 1. */
+/**
+ * Calls `work` for each name and prints the name. Prints failures, continues with the remaining names, and then exits
+ * with 1.
+ */
 export async function eachName(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
   for (const name of names) {
     try {

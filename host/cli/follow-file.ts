@@ -2,14 +2,17 @@ import { open } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { print } from "./print.ts";
 
-const LOOK_EVERY_MS = 100;
+const POLL_MS = 100;
 const CHUNK_BYTES = 64 * 1024;
 
-/** Prints a file, and what is added to it until `ended` is true, even if it is removed meanwhile. Rejects where it can't be read. */
+/**
+ * Prints a file and everything appended to it until `ended` returns true, even if the file is removed meanwhile.
+ * Rejects if the file can't be read.
+ */
 export async function followFile(path: string, ended: () => boolean, signal: AbortSignal): Promise<void> {
   await using file = await open(path);
   for (;;) {
-    // Asked before the file is read: all was written by then.
+    // Check before reading: everything had been written by then.
     const last = ended() || signal.aborted;
     for (;;) {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES);
@@ -17,6 +20,6 @@ export async function followFile(path: string, ended: () => boolean, signal: Abo
       await print(buffer.subarray(0, bytesRead));
     }
     if (last) return;
-    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { guestImage, guestSize } from "./guest-flags.ts";
 
-test("a guest has room for its container's limits", () => {
+test("sizes a guest for its container's limits", () => {
   expect(guestSize({})).toEqual({ memoryMib: 512, cpus: 1 });
   expect(guestSize({}, { memory: 2 ** 20, cpus: 0.5 })).toEqual({ memoryMib: 512, cpus: 1 });
   expect(guestSize({}, { memory: 2 ** 30, cpus: 1.5 })).toEqual({ memoryMib: 1280, cpus: 2 });
 });
 
-test("what is said of the guest counts", () => {
+test("prefers the size given for the guest", () => {
   expect(guestSize({ vmMemory: 200, vmCpus: 4 }, { memory: 2 ** 30, cpus: 1 })).toEqual({ memoryMib: 200, cpus: 4 });
 });
 
-test("names a folder without an image, the file that is missing, and how to build one", () => {
+test("names the folder, the missing file, and how to build an image there", () => {
   const folder = mkdtempSync(join(tmpdir(), "vm-image-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const missing = (file: string) => {

@@ -6,7 +6,7 @@ import { CliError } from "./cli-error.ts";
 import { type NetworkFlags, withNetworkFlags } from "./network-flags.ts";
 import { agentOption, count, kernelWords, mebibytes } from "./option-values.ts";
 
-/** The guest that is booted. */
+/** Flags of the guest to boot. */
 export interface GuestFlags extends NetworkFlags {
   readonly vmImage?: string;
   readonly vmMemory?: number;
@@ -17,19 +17,19 @@ export interface GuestFlags extends NetworkFlags {
 
 export function withGuestFlags(command: Command): Command {
   return withNetworkFlags(command)
-    .option("--vm-image <dir>", "boot what guestctl image build left in this folder")
-    .option("--vm-memory <size>", "memory of the guest that is booted, as 512m", mebibytes)
-    .option("--vm-cpus <count>", "processors of the guest that is booted", count)
-    .option("--agent <name=value>", "option of its agent, as log=debug; may be repeated", agentOption)
-    .option("--kernel-args <words>", "more words for its kernel command line; may be repeated", kernelWords);
+    .option("--vm-image <dir>", "boot the image that guestctl image build wrote to this folder")
+    .option("--vm-memory <size>", "memory of the booted guest, such as 512m", mebibytes)
+    .option("--vm-cpus <count>", "processors of the booted guest", count)
+    .option("--agent <name=value>", "option for its agent, such as log=debug; repeatable", agentOption)
+    .option("--kernel-args <words>", "additional kernel parameters; repeatable", kernelWords);
 }
 
-/** The words for the kernel command line. */
+/** Returns the additional words for the kernel command line. */
 export function guestWords({ agent = [], kernelArgs = [] }: GuestFlags): Pick<GuestOptions, "kernelArgs"> {
   return { kernelArgs: [...kernelArgs, ...agent] };
 }
 
-/** Files to boot from if not the default image. Throws CliError for a folder without one. */
+/** Returns the files to boot from instead of the default image. Throws CliError if the folder has no image. */
 export function guestImage({ vmImage }: GuestFlags): Pick<GuestOptions, "kernel" | "initrd" | "image"> {
   if (vmImage === undefined) return {};
   const file = (name: string) => {
@@ -47,11 +47,11 @@ export interface Limits {
   readonly cpus?: number | undefined;
 }
 
-/** MiB that a guest has where nobody says; and what it needs beside a container. */
+/** Default guest memory, and the memory reserved for the guest's system beside a container. */
 const MEMORY_MIB = 512;
 const SYSTEM_MIB = 256;
 
-/** A guest in which a container with these limits has room. */
+/** Returns a guest size that fits a container with these limits. */
 export function guestSize(flags: GuestFlags, limits: Limits = {}): { memoryMib: number; cpus: number } {
   const wanted = Math.ceil((limits.memory ?? 0) / 2 ** 20) + SYSTEM_MIB;
   return {

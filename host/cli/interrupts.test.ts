@@ -2,10 +2,10 @@ import { constants } from "node:os";
 import { expect, test } from "vitest";
 import { Interrupted, Interrupts } from "./interrupts.ts";
 
-test("a signal aborts what is under way, with the exit code that shells expect", async () => {
+test("a signal aborts the work in progress with the exit code that shells expect", async () => {
   using interrupts = new Interrupts();
   const work = new Promise<never>((_, reject) => {
-    interrupts.signal.addEventListener("abort", () => reject(new Error("words of the work")));
+    interrupts.signal.addEventListener("abort", () => reject(new Error("error of the work")));
   });
   process.emit("SIGTERM");
   const error = await interrupts.during(work).catch((thrown: unknown) => thrown);
@@ -13,12 +13,12 @@ test("a signal aborts what is under way, with the exit code that shells expect",
   expect((error as Interrupted).exitCode).toBe(143);
 });
 
-test("an error without a signal stays what it is", async () => {
+test("an error without a signal is passed on unchanged", async () => {
   using interrupts = new Interrupts();
   await expect(interrupts.during(Promise.reject(new Error("other")))).rejects.toThrow("other");
 });
 
-test("signals go to whoever takes them, counted, with the one that came before", () => {
+test("passes signals to the taker with their count, including an earlier one", () => {
   using interrupts = new Interrupts();
   const seen: number[][] = [];
   process.emit("SIGINT");
@@ -30,7 +30,7 @@ test("signals go to whoever takes them, counted, with the one that came before",
   ]);
 });
 
-test("nothing of it is left afterwards", () => {
+test("disposal removes all signal listeners", () => {
   const before = process.listenerCount("SIGINT");
   new Interrupts()[Symbol.dispose]();
   expect(process.listenerCount("SIGINT")).toBe(before);

@@ -4,14 +4,17 @@ import { CliError } from "./cli-error.ts";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type Caught = (typeof SIGNALS)[number];
 
-/** The command was ended by a signal; `exitCode` is what shells expect then. */
+/** Thrown when a signal ends the command; `exitCode` is the one that shells expect. */
 export class Interrupted extends CliError {
   constructor(name: Caught) {
     super(`ended by ${name}`, { exitCode: 128 + constants.signals[name] });
   }
 }
 
-/** SIGINT, SIGTERM and SIGHUP of this process: they abort `signal`, or go to `take` once that is called. */
+/**
+ * Handles SIGINT, SIGTERM and SIGHUP of this process: they abort `signal`, or go to the `take` callback once one is
+ * set.
+ */
 export class Interrupts implements Disposable {
   readonly #abort = new AbortController();
   readonly #listeners = new Map<Caught, () => void>();
@@ -32,7 +35,7 @@ export class Interrupts implements Disposable {
     return this.#abort.signal;
   }
 
-  /** Work that `signal` ends: rejects with Interrupted then, whatever words the work found for it. */
+  /** Awaits work that `signal` aborts. If it was aborted, rejects with Interrupted instead of the work's own error. */
   async during<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
@@ -41,13 +44,13 @@ export class Interrupts implements Disposable {
     }
   }
 
-  /** From now on signals are `taker`'s business, with their number and how many have come; also one that came before. */
+  /** From now on passes each signal's number and the count so far to `taker`, starting with one that already came. */
   take(taker: (signal: number, times: number) => void): void {
     this.#taker = taker;
     if (this.#times > 0) taker(this.#last, this.#times);
   }
 
-  /** Resolves with the first signal that comes. */
+  /** Resolves with the next signal's number. */
   next(): Promise<number> {
     return new Promise((resolve) => this.take(resolve));
   }

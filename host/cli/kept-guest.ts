@@ -16,17 +16,17 @@ export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd"
   readonly onConsole?: (line: string) => void;
 }
 
-/** The file of a kept guest's console. */
+/** Returns the path of a kept guest's console log. */
 export function consoleFile(store: StateStore, guest: string): string {
   return join(store.directory(guest), "console.log");
 }
 
-/** The file of a kept guest's agent log, which the agent itself loses with its guest. */
+/** Returns the path where guestctl copies a guest's agent log, since the agent's own is lost with the guest. */
 export function agentLogFile(store: StateStore, guest: string): string {
   return join(store.directory(guest), "agent.log");
 }
 
-/** Boots a guest that other guestctl commands find by its name. Its owner ends it, then closes it in the store. */
+/** Boots a guest and records it for other guestctl commands. The caller ends the guest, then closes it in the store. */
 export async function bootKeptGuest(
   store: StateStore,
   options: KeptGuestOptions,

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 
-/** What a terminal of unknown size gets. */
+/** Fallback for a terminal whose size is unknown. */
 const DEFAULT_SIZE = { rows: 24, columns: 80 };
 
 export interface TerminalSize {
@@ -8,21 +8,21 @@ export interface TerminalSize {
   readonly columns: number;
 }
 
-/** Size of the terminal that we write to. */
+/** Returns the size of the terminal that stdout writes to. */
 export function terminalSize(output: NodeJS.WriteStream = process.stdout): TerminalSize {
   const { rows = 0, columns = 0 } = output;
   return rows > 0 && columns > 0 ? { rows, columns } : DEFAULT_SIZE;
 }
 
 /**
- * Our terminal becomes the process's: keys go there as they are pressed, ^C too, and `resize` is told now and on each
- * change of size. Undone by disposal. Where stdin or stdout is no terminal that part is left out.
+ * Connects our terminal to the process until disposed: passes on each key at once, including ^C, and calls `resize` now
+ * and on each change of size. Skips whichever of stdin and stdout is not a terminal.
  */
 export function lendTerminal(interactive: boolean, resize: (size: TerminalSize) => void): Disposable {
   const raw = interactive && process.stdin.isTTY;
   if (raw) {
     process.stdin.setRawMode(true);
-    keepOutputAsItIs();
+    disableOutputProcessing();
   }
   const onResize = () => resize(terminalSize());
   if (process.stdout.isTTY) process.stdout.on("resize", onResize);
@@ -35,11 +35,14 @@ export function lendTerminal(interactive: boolean, resize: (size: TerminalSize) 
   };
 }
 
-/** Node's raw mode still turns a line feed into two characters, which breaks programs that draw on the whole screen. */
-function keepOutputAsItIs(): void {
+/**
+ * Turns off the translation of line feeds to CR LF, which Node's raw mode leaves on and full-screen programs can't
+ * handle.
+ */
+function disableOutputProcessing(): void {
   try {
     execFileSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
   } catch {
-    // Lines still look right.
+    // Without stty, line output still looks right.
   }
 }

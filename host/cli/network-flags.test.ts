@@ -17,7 +17,7 @@ test("publishes ports on 127.0.0.1 unless an address is given", () => {
   ]);
 });
 
-test("boots without a network unless one is asked for", () => {
+test("boots without a network by default", () => {
   expect([guestNetwork(parse()), guestNetwork(parse("--network", "none"))]).toEqual([{}, {}]);
   expect(() => guestNetwork(parse("-p", "8080:80"))).toThrow("-p: the guest has no network; add --network user");
 });
@@ -31,6 +31,6 @@ test.each(["80:80,hostfwd=tcp::1-:1", "80:80/sctp", "a:80", "80:80\n", "", "brid
   expect(() => parse("-p", text)).toThrow(CommanderError);
 });
 
-test("refuses a network that is not known", () => {
+test("refuses an unknown kind of network", () => {
   expect(() => parse("--network", "bridge")).toThrow(CommanderError);
 });

@@ -19,44 +19,44 @@ import type { GuestRecord } from "./state-records.ts";
 import type { StateStore } from "./state-store.ts";
 import { connectTo, sharedFolderOf } from "./target.ts";
 
-/** All that a container needs before it can be created. Disposal ends what was begun for it, orderly or not. */
+/** Everything a container needs before it can be created. Disposal releases all of it, after success or failure. */
 export interface PreparedRun extends AsyncDisposable {
   readonly client: AgentClient;
   readonly rootfs: RootfsPlace;
   readonly config: Image["config"];
-  /** What the container's root is made of, where it is not there by itself. */
+  /** Mounts that make up the container's root, unless it already exists. */
   readonly storages?: readonly Init<grpc.Storage>[];
-  /** Its volumes, as the container mounts them. */
+  /** Mounts for the container's volumes. */
   readonly mounts?: readonly Init<grpc.Mount>[];
-  /** The guest has a network, and the sandbox a resolv.conf. */
+  /** True if the guest has a network and the sandbox a resolv.conf. */
   readonly network?: boolean;
-  /** Name of the guest, where it is kept by a guestctl. */
+  /** Name of the guest, if a guestctl keeps it. */
   readonly guest?: string;
-  /** Aborted when the guest has ended by itself. */
+  /** Aborted when the guest dies. */
   readonly died?: AbortSignal;
-  /** The container is gone: ends the rest in order. */
+  /** Releases the rest in order, once the container is removed. */
   end(): Promise<void>;
 }
 
-/** A root of what the guest itself has, instead of an image. */
+/** Stands for the guest's own root instead of an image. */
 export const GUEST_ROOT = "the guest's root";
 
 export interface ImageChoice {
   readonly path: string;
-  /** Among several in the file. */
+  /** Name of the image, if the file holds several. */
   readonly name?: string;
 }
 
-/** What a container gets of the host's files. */
+/** Host files that a container gets. */
 export interface RunFiles {
   readonly image: ImageChoice | typeof GUEST_ROOT;
   readonly volumes: readonly Volume[];
 }
 
-/** A folder that the host has not, for an agent whose root file systems we can't see. */
+/** Path that doesn't exist on the host; stands for a root file system that guestctl can't see. */
 const NOWHERE = "/nonexistent";
 
-/** In a guest of the container's own, booted while the image is unpacked; the guest powers off in the end. */
+/** Prepares a run in the container's own guest, booted while the image is unpacked; the guest powers off at the end. */
 export async function prepareInOwnGuest(
   store: StateStore,
   container: string,
@@ -104,7 +104,7 @@ export async function prepareInOwnGuest(
   };
 }
 
-/** In a running guest of ours, whose shared folder gets the rootfs; in the end that is removed again. */
+/** Prepares a run in a running guest of ours: puts the rootfs into its shared folder and removes it at the end. */
 export async function prepareInGuest(
   guest: GuestRecord,
   container: string,
@@ -128,7 +128,7 @@ export async function prepareInGuest(
   }
 }
 
-/** With a rootfs that the agent at an address has already. */
+/** Prepares a run with a rootfs that the agent at an address already has. */
 export async function prepareAtAddress(address: string, rootfs: string, hostname: string): Promise<PreparedRun> {
   const place = { host: NOWHERE, guest: rootfs };
   const prepared = await inRunningGuest({ address, rootfs: place, config: {}, remove: async () => undefined });
@@ -143,7 +143,7 @@ export async function prepareAtAddress(address: string, rootfs: string, hostname
 
 interface RunningParts extends Pick<PreparedRun, "rootfs" | "config" | "storages" | "mounts"> {
   readonly guest?: GuestRecord;
-  /** Where no guest of ours is meant. */
+  /** Address of the agent, unless it is in one of our guests. */
   readonly address?: string;
   readonly remove: () => Promise<void>;
 }
@@ -162,7 +162,7 @@ function guestRootPlace(container: string): RootfsPlace {
   return { host: NOWHERE, guest: `/run/kata-containers/${container}/rootfs` };
 }
 
-/** The guest's root below, and a layer in its memory to write to, which goes with the container. */
+/** Returns an overlay of the guest's root with a writable layer in guest memory, removed with the container. */
 function guestRootStorages({ guest }: RootfsPlace): Pick<PreparedRun, "storages"> {
   const options = ["lowerdir=/", "io.katacontainers.fs-opt.overlay-rw"];
   return { storages: [{ driver: "overlayfs", source: "none", fstype: "overlay", mount_point: guest, options }] };

@@ -4,7 +4,7 @@ import { CliError } from "./cli-error.ts";
 import { terminalSize } from "./local-terminal.ts";
 import { variables } from "./option-values.ts";
 
-/** What `run` and `exec` say of a process. */
+/** Flags of a process that `run` and `exec` share. */
 export interface ProcessFlags {
   readonly interactive?: true;
   readonly tty?: true;
@@ -15,19 +15,19 @@ export interface ProcessFlags {
 
 export function withProcessFlags(command: Command): Command {
   return command
-    .option("-i, --interactive", "send it our stdin")
-    .option("-t, --tty", "give it a terminal")
-    .option("-e, --env <NAME=value>", "set a variable; NAME alone passes ours on", variables)
-    .option("-w, --workdir <path>", "its working directory")
-    .option("-u, --user <user>", "a name or number of its user, with :group if need be");
+    .option("-i, --interactive", "pass stdin to the process")
+    .option("-t, --tty", "allocate a terminal")
+    .option("-e, --env <NAME=value>", "set a variable; NAME alone takes its local value", variables)
+    .option("-w, --workdir <path>", "working directory")
+    .option("-u, --user <user>", "user name or number, optionally with :group");
 }
 
-/** Throws CliError for a terminal whose keys could never come, in Docker's words. */
+/** Throws CliError if a terminal is requested but stdin can't provide keys; the message is Docker's. */
 export function checkTerminal({ interactive, tty }: ProcessFlags): void {
-  if (interactive && tty && !process.stdin.isTTY) throw new CliError("the input device is not a TTY: leave out -t");
+  if (interactive && tty && !process.stdin.isTTY) throw new CliError("the input device is not a TTY; leave out -t");
 }
 
-/** Their part of the options for a spec. */
+/** Maps the flags to options of a spec. */
 export function processOptions(flags: ProcessFlags): RunOptions {
   return {
     env: flags.env ?? [],

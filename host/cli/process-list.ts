@@ -4,19 +4,19 @@ import type { GuestRecord, ProcessRecord } from "./state-records.ts";
 import type { StateStore } from "./state-store.ts";
 import { connectTo } from "./target.ts";
 
-/** A line of `ps`, with the names that `ps --json` has. */
+/** One line of `ps`; the names are those of `ps --json`. */
 export interface ListedProcess {
   readonly guest: string;
-  /** Undefined for a guest without any. */
+  /** Undefined for a guest without containers. */
   readonly container?: string;
-  /** "init" for a container's first process, else the id of an exec. */
+  /** "init" for a container's first process, otherwise the exec's id. */
   readonly process?: string;
   readonly state: string;
   readonly exitCode?: number;
   readonly tasks?: number;
   /** Bytes. */
   readonly memory?: number;
-  /** ISO 8601; of a guest, when it was booted. */
+  /** ISO 8601; for a guest, the boot time. */
   readonly startedAt: string;
   readonly endedAt?: string;
   readonly why?: string | undefined;
@@ -24,19 +24,22 @@ export interface ListedProcess {
   readonly command?: readonly string[];
 }
 
-/** Guests with their containers and execs, and a line for a guest without any. With `all` also those that ended and are kept. */
+/**
+ * Lists guests with their containers and execs; a guest without any gets one line. `all` includes those that ended and
+ * are kept.
+ */
 export async function listProcesses(
   store: StateStore,
   { guest: name, all = false }: { readonly guest?: string | undefined; readonly all?: boolean },
 ): Promise<readonly ListedProcess[]> {
   const isMeant = (guest: GuestRecord) => name === undefined || guest.name === name;
   const running = store.guests().filter(isMeant);
-  const lists = await Promise.all(running.map((guest) => ofRunning(guest, store.processes(guest.name), all)));
+  const lists = await Promise.all(running.map((guest) => listRunning(guest, store.processes(guest.name), all)));
   const ended = all ? store.endedGuests().filter(isMeant) : [];
-  return [...lists.flat(), ...ended.flatMap((guest) => ofEnded(guest, store.processes(guest.name)))];
+  return [...lists.flat(), ...ended.flatMap((guest) => listEnded(guest, store.processes(guest.name)))];
 }
 
-async function ofRunning(
+async function listRunning(
   guest: GuestRecord,
   processes: readonly ProcessRecord[],
   all: boolean,
@@ -62,7 +65,7 @@ async function ofRunning(
   }
 }
 
-function ofEnded(guest: GuestRecord, processes: readonly ProcessRecord[]): ListedProcess[] {
+function listEnded(guest: GuestRecord, processes: readonly ProcessRecord[]): ListedProcess[] {
   const { at, why } = guest.ended ?? {};
   if (processes.length > 0) return processes.map((record) => listed(guest, record, endedState(record)));
   return [{ guest: guest.name, state: "ended", startedAt: guest.bootedAt, ...(at && { endedAt: at }), why }];
@@ -80,7 +83,7 @@ function endedState({ ended }: ProcessRecord): State {
   return { state: "exited", ...(ended && { exitCode: ended.code, endedAt: ended.at, why: ended.why }) };
 }
 
-/** Exported for its test. */
+/** Derives a process's state from its record and its container's stats. Exported for its test. */
 export function liveState(
   record: Pick<ProcessRecord, "container" | "exec" | "starting" | "paused">,
   stats?: grpc.CgroupStats,

@@ -1,7 +1,7 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { CliError } from "./cli-error.ts";
 
-/** Undefined when it is not there, or being removed. */
+/** Reads a record; undefined if it doesn't exist or is being removed. */
 export function readRecord<T>(path: string): T | undefined {
   let text: string;
   try {
@@ -12,16 +12,16 @@ export function readRecord<T>(path: string): T | undefined {
   try {
     return JSON.parse(text) as T;
   } catch (error) {
-    throw new CliError(`${path}: it is damaged: remove it`, { cause: error });
+    throw new CliError(`${path}: the record is damaged; remove the file`, { cause: error });
   }
 }
 
-/** Whole or not at all. */
+/** Writes a record atomically. */
 export function writeRecord(path: string, record: object): void {
   renameSync(writeBeside(path, record), path);
 }
 
-/** The same for a file that doesn't exist yet; false when it does. */
+/** Creates a record atomically; returns false if the file already exists. */
 export function createRecord(path: string, record: object): boolean {
   const temporary = writeBeside(path, record);
   try {

@@ -16,27 +16,27 @@ import { LOST, type StateStore } from "./state-store.ts";
 
 export interface ContainerRun {
   readonly id: string;
-  /** For people. */
+  /** Name of the image, for display. */
   readonly image: string;
   readonly options: RunOptions;
   readonly flags: ProcessFlags;
   readonly interrupts: Interrupts;
-  /** The notes on it stay after its end. */
+  /** True to keep the record after the container's end. */
   readonly kept: boolean;
-  /** The file of its output. */
+  /** Path of the output file. */
   readonly output?: string | undefined;
   readonly volumes?: readonly string[];
-  /** Called when the container runs. */
+  /** Called once the container runs. */
   readonly started: () => void;
 }
 
-/** Milliseconds in which a broken connection turns out to be a guest that has ended. */
+/** Time limit in milliseconds for the guest's death to show after the connection breaks. */
 const DEATH_MS = 1000;
 const REMOVE_SECONDS = 30;
 
 /**
- * Creates, starts, serves and removes a container, then ends what was prepared for it. Returns its exit code. Of one that is
- * kept only the notes stay: exit code and output.
+ * Creates, starts, serves and removes a container, then ends what was prepared for it. Returns its exit code. For a
+ * kept container, its record stays with exit code and output.
  */
 export async function runContainer(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
   const { client, guest } = prepared;
@@ -45,7 +45,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   let created = false;
   let started = false;
   let ended: ProcessEnd | undefined;
-  // From the start of the process on they go there, also those that come before.
+  // Signals go to the process as soon as it starts, including earlier ones.
   run.interrupts.take((_signal, times) => leaveAfter(client, times));
   try {
     const spec = specOf(prepared, run.options);
@@ -91,7 +91,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   }
 }
 
-/** Without an end the container never ran, or was removed. */
+/** Records the end. Without an end, the container never ran or was removed, so its record is removed. */
 function noteEnd(store: StateStore, { guest }: PreparedRun, { id, kept }: ContainerRun, ended?: ProcessEnd): void {
   if (guest === undefined) return;
   const name = { container: id, exec: id };
@@ -99,17 +99,17 @@ function noteEnd(store: StateStore, { guest }: PreparedRun, { id, kept }: Contai
   else store.endProcess(guest, name, ended);
 }
 
-/** The container was removed by another command. */
+/** Thrown when another command removed the container. */
 class Removed extends CliError {}
 
-/** An agent that we did not boot may run where our limits can't be set: its own stay. */
+/** Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */
 function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
   const mounts = [...(prepared.network ? [RESOLV_CONF_MOUNT] : []), ...(prepared.mounts ?? [])];
   const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });
   return prepared.guest === undefined ? { ...spec, Process: { ...spec.Process, Rlimits: [] } } : spec;
 }
 
-/** A guest that ends breaks the connection first; why it ended is known a little later. */
+/** Returns why a call failed. A guest's end breaks the connection first; its cause is known a little later. */
 async function causeOf(store: StateStore, error: unknown, id: string, { guest, died }: PreparedRun): Promise<unknown> {
   if (!(error instanceof RpcError)) return error;
   if (guest !== undefined && died === undefined) {
@@ -121,7 +121,7 @@ async function causeOf(store: StateStore, error: unknown, id: string, { guest, d
     message.startsWith("invalid container id: there is no") ||
     message.endsWith(`${id.toLowerCase()} is being removed`)
   ) {
-    return new Removed(`container ${id}: it was removed meanwhile`, { cause: error, exitCode: KILLED });
+    return new Removed(`container ${id}: another command removed it`, { cause: error, exitCode: KILLED });
   }
   if (died === undefined || error.kind !== "unavailable") return error;
   for (let waited = 0; waited < DEATH_MS && !died.aborted; waited += 50) await delay(50);

@@ -6,7 +6,7 @@ import { serveProcess } from "./serve-process.ts";
 
 afterEach(() => vi.useRealTimers());
 
-/** A process that never ends by itself, on an agent that notes the signals; `end` breaks the connection. */
+/** Serves a process that never ends on an agent that records signals; `end` breaks the connection. */
 function serveEndless(interrupts: Interrupts) {
   const signals: unknown[] = [];
   const closed = Promise.withResolvers<never>();
@@ -24,17 +24,19 @@ function serveEndless(interrupts: Interrupts) {
   return { signals, served, end: close };
 }
 
-test("signals go to the process, the second as SIGKILL, and the fourth leaves an agent that answers nothing", async () => {
+test("passes signals to the process, the second as SIGKILL, and leaves an agent that doesn't answer at the fourth", async () => {
   using interrupts = new Interrupts();
   const { signals, served } = serveEndless(interrupts);
   for (let times = 1; times <= 3; times++) process.emit("SIGINT");
-  expect(await Promise.race([served, new Promise((resolve) => setImmediate(resolve, "goes on"))])).toBe("goes on");
+  expect(await Promise.race([served, new Promise((resolve) => setImmediate(resolve, "still served"))])).toBe(
+    "still served",
+  );
   process.emit("SIGINT");
   await expect(served).rejects.toThrow("ttrpc: closed");
   expect(signals).toEqual([2, 9, 9, 9]);
 });
 
-test("a process that ignores SIGTERM is killed after ten seconds", async () => {
+test("kills a process that ignores SIGTERM after ten seconds", async () => {
   vi.useFakeTimers();
   using interrupts = new Interrupts();
   const { signals, served, end } = serveEndless(interrupts);
@@ -47,7 +49,7 @@ test("a process that ignores SIGTERM is killed after ten seconds", async () => {
   await expect(served).rejects.toThrow();
 });
 
-test("a ^C without effect prints what to do, once", async () => {
+test("prints a hint once after a ^C without effect", async () => {
   vi.useFakeTimers();
   using interrupts = new Interrupts();
   const write = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
@@ -56,7 +58,7 @@ test("a ^C without effect prints what to do, once", async () => {
     process.emit("SIGINT");
     expect(write).not.toHaveBeenCalled();
     vi.advanceTimersByTime(60_000);
-    expect(write.mock.calls).toEqual([["guestctl: container c still runs after ^C: press it again to kill it\n"]]);
+    expect(write.mock.calls).toEqual([["guestctl: container c still runs after ^C; press it again to kill it\n"]]);
     expect(signals).toEqual([2]);
     await end();
     await expect(served).rejects.toThrow();

@@ -6,25 +6,29 @@ import { lendTerminal } from "./local-terminal.ts";
 import type { ProcessFlags } from "./process-flags.ts";
 
 const { SIGINT, SIGKILL } = constants.signals;
-/** The first process of a pid namespace may ignore what comes from outside, so a second signal has to end it. */
+/**
+ * Number of the signal that is sent as SIGKILL: the first process of a pid namespace may ignore other signals from
+ * outside.
+ */
 const KILL_AT = 2;
-/** Milliseconds that a process gets to end by itself after a signal that asks for its end, as with docker stop. */
+/** Milliseconds between SIGTERM or SIGHUP and SIGKILL, as with docker stop. */
 const KILL_MS = 10_000;
-/** Milliseconds after which a ^C is taken to have had no effect. */
+/** Milliseconds before a ^C counts as ineffective. */
 const HINT_MS = 1000;
 
-/** An agent that answers nothing must not keep us. */
+/** Number of the signal that leaves an agent that doesn't answer. */
 const LEAVE_AT = 4;
 
-/** With the fourth ^C we go, whatever the agent does: its open calls are rejected. */
+/** Closes the connection at the fourth signal, whatever the agent does; its open calls are rejected. */
 export function leaveAfter(client: Pick<AgentClient, "close">, times: number): void {
   if (times >= LEAVE_AT) void client.close();
 }
 
 /**
- * Puts a started process on our stdio until it ends, and returns its exit code. Signals to us go to it, from the second on as
- * SIGKILL, which also follows 10 s after a SIGTERM or SIGHUP; the fourth ends the connection. A ^C without effect prints what
- * to do. When nothing reads our stdout any more the process is killed, as a pipe would have done.
+ * Connects a started process to our stdio until it ends, and returns its exit code. Signals to guestctl go to the
+ * process, from the second on as SIGKILL, which also follows 10 s after a SIGTERM or SIGHUP; the fourth closes the
+ * connection. A ^C without effect prints a hint. If the reader of our stdout is gone, the process is killed, as SIGPIPE
+ * would.
  */
 export async function serveProcess(
   client: AgentClient,
@@ -64,5 +68,5 @@ export async function serveProcess(
 
 function hint({ container_id, exec_id }: ProcessId): void {
   const what = container_id === exec_id ? `container ${container_id}` : `the command in container ${container_id}`;
-  process.stderr.write(`guestctl: ${what} still runs after ^C: press it again to kill it\n`);
+  process.stderr.write(`guestctl: ${what} still runs after ^C; press it again to kill it\n`);
 }

@@ -1,59 +1,59 @@
 import type { ProcessOwner } from "../../image/process-owner.ts";
 import type { BootTimeline } from "../sandbox/boot-timeline.ts";
 
-/** A guest that a guestctl of this user keeps. */
+/** Record of a guest that a guestctl of this user keeps. */
 export interface GuestRecord {
   readonly name: string;
   readonly address: string;
   readonly logAddress: string;
-  /** On the host, the folder with the one that it shares. */
+  /** Host folder that holds the shared folder. */
   readonly folder: string;
   readonly accelerator: string;
   readonly memoryMib: number;
   readonly cpus: number;
   readonly timeline: BootTimeline;
-  /** Its containers get the resolv.conf of the sandbox. */
+  /** Set if the guest has a network; its containers then get the sandbox's resolv.conf. */
   readonly network?: "user";
   /** ISO 8601. */
   readonly bootedAt: string;
-  /** It is being powered off. */
+  /** Set while it is being powered off. */
   readonly ending?: true;
-  /** It no longer runs; its notes are kept for `logs`, `ps -a`, `wait` and `inspect`. */
+  /** Set once it has ended; the record is then kept for `logs`, `ps -a`, `wait` and `inspect`. */
   readonly ended?: GuestEnd;
 }
 
 export interface GuestEnd {
   /** ISO 8601. */
   readonly at: string;
-  /** Undefined when it was powered off. */
+  /** Cause of death; undefined if it was powered off. */
   readonly why?: string;
 }
 
-/** A container's first process, or an exec: what the agent cannot be asked for. */
+/** Record of a container's first process or of an exec: details that the agent can't report. */
 export interface ProcessRecord {
   readonly container: string;
-  /** The container's id for its first process. */
+  /** Equals the container's id for its first process. */
   readonly exec: string;
   readonly args: readonly string[];
   readonly image: string;
   readonly terminal: boolean;
   readonly startedAt: string;
-  /** On the host. */
+  /** Path on the host. */
   readonly rootfs: string;
-  /** What an exec takes over. */
+  /** Settings that an exec inherits. */
   readonly env: readonly string[];
   readonly cwd: string;
   readonly user: string;
-  /** The guestctl that serves it. */
+  /** The guestctl that serves the process. */
   readonly keeper?: ProcessOwner;
-  /** It has no process yet: its name is claimed. */
+  /** Set while the name is claimed but no process exists yet. */
   readonly starting?: true;
-  /** The file of a detached container's output. */
+  /** Path of a detached container's output. */
   readonly output?: string;
-  /** These notes stay after its end, until `rm`. */
+  /** Set if this record stays after the process's end, until `rm`. */
   readonly kept?: true;
   readonly paused?: boolean;
-  /** "HOST:GUEST", with ":ro" where it can only be read. */
+  /** "HOST:GUEST", with ":ro" if read-only. */
   readonly volumes?: readonly string[];
   readonly ended?: ProcessEnd;
 }
@@ -62,9 +62,9 @@ export interface ProcessEnd {
   readonly code: number;
   /** ISO 8601. */
   readonly at: string;
-  /** Given when it did not end by itself. */
+  /** Set if the process did not end by itself. */
   readonly why?: string;
 }
 
-/** Which process: the exec is the container's id for its first one. */
+/** Identifies a process; `exec` equals the container's id for its first process. */
 export type ProcessName = Pick<ProcessRecord, "container" | "exec">;

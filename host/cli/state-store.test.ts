@@ -34,18 +34,18 @@ function process_(container: string, exec: string, startedAt = "2026-11-25T00:00
   return { container, exec, startedAt, ...rest };
 }
 
-/** A pid that is a live process, but not the one that was meant. */
+/** Replaces a guest's owner by a live process with the same pid but another start time. */
 function giveToAnother(name: string): void {
   writeFileSync(join(root, name, "owner.json"), JSON.stringify({ pid: process.pid, started: 1 }));
 }
 
-test("there is nothing before anything was written, and nothing is made by looking", () => {
+test("lists nothing before the first write, and reading creates no files", () => {
   expect(store.guests()).toEqual([]);
   expect(store.processes("a")).toEqual([]);
   expect(existsSync(root)).toBe(false);
 });
 
-test("a guest is found by other commands from the moment that it is up", () => {
+test("other commands find a guest as soon as it is up", () => {
   store.claim("one");
   expect(store.guests()).toEqual([]);
   store.writeGuest(guest("one"));
@@ -54,12 +54,12 @@ test("a guest is found by other commands from the moment that it is up", () => {
   expect(store.guests()).toEqual([]);
 });
 
-test("a name can be claimed once while its owner lives", () => {
+test("a name can be claimed only once while its owner lives", () => {
   store.claim("one");
-  expect(() => store.claim("one")).toThrow("guest one: that name is taken: choose another");
+  expect(() => store.claim("one")).toThrow("guest one: name already in use; choose another");
 });
 
-test("a guest whose owner was killed has died, also when its pid is another process by now", () => {
+test("a guest whose owner was killed counts as dead, even if the owner's pid was reused", () => {
   store.claim("one");
   store.writeGuest(guest("one"));
   giveToAnother("one");
@@ -69,13 +69,13 @@ test("a guest whose owner was killed has died, also when its pid is another proc
   expect(store.endedGuests()).toEqual([]);
 });
 
-test("one that was killed before its guest was up leaves nothing", () => {
+test("a claim whose owner was killed before the guest was up leaves no files", () => {
   store.claim("one");
   giveToAnother("one");
   expect([store.guests(), store.endedGuests(), readdirSync(root)]).toEqual([[], [], []]);
 });
 
-test("a guest that is powered off goes, but for containers that are kept, and with the last of those", () => {
+test("powering off a guest removes its record, or keeps it until its last kept container is removed", () => {
   for (const name of ["one", "two"]) {
     store.claim(name);
     store.writeGuest(guest(name));
@@ -86,12 +86,12 @@ test("a guest that is powered off goes, but for containers that are kept, and wi
   store.closeGuest("two");
   expect(readdirSync(root)).toEqual(["two"]);
   expect(store.processes("two").map(({ container, ended }) => [container, ended?.code])).toEqual([["db", 3]]);
-  expect(() => store.claim("two")).toThrow("guest two: that name is taken by what ended: guestctl rm db, or choose");
+  expect(() => store.claim("two")).toThrow("guest two: name still used by ended containers; guestctl rm db, or choose");
   store.removeProcess("two", { container: "db", exec: "db" });
   expect(readdirSync(root)).toEqual([]);
 });
 
-test("a guest that died stays with what a container that is kept was told of it; of guests without any the last ten", () => {
+test("keeps dead guests that have kept containers, and the last ten without any", () => {
   for (let index = 0; index <= 12; index++) {
     const name = `g${index}`;
     store.claim(name);
@@ -103,17 +103,17 @@ test("a guest that died stays with what a container that is kept was told of it;
   expect(store.processes("g0")).toMatchObject([{ ended: { code: LOST, why: "reason 0" } }]);
 });
 
-test("a container's name in a guest is one process's, which gives it back when it is killed before its container was there", () => {
+test("a container's name can be claimed once, and is released if its claimant is killed before the container exists", () => {
   const claim = { ...process_("web", "web"), starting: true, keeper: thisProcess() } as const;
   store.claimProcess("one", claim);
   const again = () => store.claimProcess("one", claim);
-  expect(again).toThrow("container web: that name is taken in guest one: choose another, or guestctl rm web");
+  expect(again).toThrow("container web: name already in use in guest one; choose another, or guestctl rm web");
   store.writeProcess("one", { ...claim, keeper: { ...claim.keeper, started: 1 } });
   again();
   expect(store.processes("one")).toHaveLength(1);
 });
 
-test("an end that comes after the removal changes nothing, and the first end counts", () => {
+test("recording an end keeps the first one, and does nothing after the removal", () => {
   store.writeProcess("one", process_("web", "web"));
   store.endProcess("one", process_("web", "web"), { code: 1, at: "" });
   store.endProcess("one", process_("web", "web"), { code: 2, at: "" });
@@ -123,14 +123,14 @@ test("an end that comes after the removal changes nothing, and the first end cou
   expect(store.processes("one")).toEqual([]);
 });
 
-test("a name that a dead process had claimed is free", () => {
+test("a name claimed by a dead process is free again", () => {
   store.claim("one");
   giveToAnother("one");
   store.claim("one");
   expect(store.owner("one")?.pid).toBe(process.pid);
 });
 
-test("processes come oldest first, and a container takes its execs along", () => {
+test("lists processes oldest first, and removing a container removes its execs", () => {
   store.writeProcess("one", process_("web", "web", "2026-11-25T00:00:01.000Z"));
   store.writeProcess("one", process_("web", "x-1", "2026-11-25T00:00:03.000Z"));
   store.writeProcess("one", process_("db", "db", "2026-11-25T00:00:02.000Z"));
@@ -141,13 +141,13 @@ test("processes come oldest first, and a container takes its execs along", () =>
   expect(store.processes("one").map(({ exec }) => exec)).toEqual(["db"]);
 });
 
-test("environments stay between us", () => {
+test("only the owner can read environments", () => {
   store.writeProcess("one", process_("web", "web"));
   expect(statSync(root).mode & 0o777).toBe(0o700);
   expect(statSync(join(root, "one", "process-web.json")).mode & 0o777).toBe(0o600);
 });
 
-test("a directory that others can read is not used", () => {
+test("refuses a directory that other users can read", () => {
   store.directory("one");
   chmodSync(root, 0o755);
   for (const use of [() => store.writeGuest(guest("one")), () => store.guests(), () => store.processes("one")]) {
@@ -155,8 +155,8 @@ test("a directory that others can read is not used", () => {
   }
 });
 
-test("a damaged file is named", () => {
+test("names a damaged file", () => {
   store.claim("one");
   writeFileSync(join(root, "one", "guest.json"), "{");
-  expect(() => store.guests()).toThrow(`${join(root, "one", "guest.json")}: it is damaged: remove it`);
+  expect(() => store.guests()).toThrow(`${join(root, "one", "guest.json")}: the record is damaged; remove the file`);
 });

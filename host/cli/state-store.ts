@@ -7,23 +7,23 @@ import { CliError } from "./cli-error.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
 import type { GuestRecord, ProcessEnd, ProcessName, ProcessRecord } from "./state-records.ts";
 
-/** Exit code of a container whose guest ended under it: its own is unknown. */
+/** Exit code of a container whose guest died first, so that its own is unknown. */
 export const LOST = 255;
 
 const OWNER_KILLED = "the guestctl that kept it was killed";
 
-/** How many guests that died are kept for `logs`. */
+/** Number of dead guests that are kept for `logs`. */
 const DEAD_KEPT = 10;
 
 const GUEST_FILE = "guest.json";
-/** The guestctl that keeps a guest: the guest ends with it. */
+/** Identifies the guestctl that keeps a guest; the guest ends with it. */
 const OWNER_FILE = "owner.json";
 const PROCESS_FILE = /^process-.+\.json$/;
 
 /**
- * Notes that this user's guestctl processes share: a directory per guest, with a file for the guest and one per process.
- * A guest is removed when it is powered off; one that died, or that has a container which is kept, stays as ended. The folder
- * is checked to be this user's alone whenever it is used, even to read: every method may throw FolderError.
+ * Records shared by this user's guestctl processes: a directory per guest, with a file for the guest and one per
+ * process. Powering off a guest removes its record; a guest that died or has kept containers stays as ended. Each use,
+ * even to read, checks that the folder belongs to this user alone, so every method may throw FolderError.
  */
 export class StateStore {
   readonly #root: string;
@@ -32,48 +32,48 @@ export class StateStore {
     this.#root = root;
   }
 
-  /** Running guests, by name. */
+  /** Returns the running guests, sorted by name. */
   guests(): readonly GuestRecord[] {
     return this.#records().filter(({ ended }) => ended === undefined);
   }
 
-  /** Guests that ended and are kept, by name. */
+  /** Returns the kept guests that ended, sorted by name. */
   endedGuests(): readonly GuestRecord[] {
     return this.#records().filter(({ ended }) => ended !== undefined);
   }
 
-  /** Returns the process that keeps a guest, or is about to. */
+  /** Returns the process that keeps a guest or is about to. */
   owner(guest: string): ProcessOwner | undefined {
     const directory = this.#existing(guest);
     return directory === undefined ? undefined : readRecord<ProcessOwner>(join(directory, OWNER_FILE));
   }
 
-  /** Makes a guest's name this process's. Throws CliError when it is taken. */
+  /** Claims a guest's name for this process. Throws CliError if the name is in use. */
   claim(guest: string): void {
     this.checkFree(guest);
     const path = join(this.directory(guest), OWNER_FILE);
-    if (!createRecord(path, thisProcess())) throw new CliError(`guest ${guest}: that name is taken: choose another`);
+    if (!createRecord(path, thisProcess())) throw new CliError(`guest ${guest}: name already in use; choose another`);
   }
 
-  /** Throws CliError when a guest's name is taken. One that died gives its name up. */
+  /** Throws CliError if a guest's name is in use. Releases the name of a guest that died. */
   checkFree(guest: string): void {
     const owner = this.owner(guest);
     if (owner === undefined) return;
     const record = this.#record(guest);
     if (record?.ended === undefined && isAlive(owner)) {
-      throw new CliError(`guest ${guest}: that name is taken: choose another`);
+      throw new CliError(`guest ${guest}: name already in use; choose another`);
     }
     if (record?.ended === undefined) this.closeGuest(guest, OWNER_KILLED);
     const kept = this.processes(guest).map(({ container }) => container);
     if (kept.length > 0) {
       throw new CliError(
-        `guest ${guest}: that name is taken by what ended: guestctl rm ${kept.join(" ")}, or choose another`,
+        `guest ${guest}: name still used by ended containers; guestctl rm ${kept.join(" ")}, or choose another`,
       );
     }
     this.removeGuest(guest);
   }
 
-  /** Returns the directory of a guest, created if need be: for its record, its console and its outputs. */
+  /** Returns the directory for a guest's record, console and outputs; creates it if necessary. */
   directory(guest: string): string {
     const path = join(this.#checked(makePrivateFolder), guest);
     mkdirSync(path, { mode: 0o700, recursive: true });
@@ -84,13 +84,15 @@ export class StateStore {
     writeRecord(join(this.directory(record.name), GUEST_FILE), record);
   }
 
-  /** Notes that a guest is being powered off: those who lose their connection then know why. */
+  /** Records that a guest is being powered off, so that commands that lose their connection know the cause. */
   noteEnding(guest: string): void {
     const record = this.#record(guest);
     if (record !== undefined && record.ended === undefined) this.writeGuest({ ...record, ending: true });
   }
 
-  /** The guest has ended: keeps its notes when it died, as `why` says, or has a container that is kept; else removes them. */
+  /**
+   * Closes a guest that has ended. Keeps its record if it died (`why`) or has a kept container, otherwise removes it.
+   */
   closeGuest(guest: string, why?: string): void {
     const directory = this.#existing(guest);
     if (directory === undefined) return;
@@ -111,7 +113,7 @@ export class StateStore {
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
   }
 
-  /** First processes and execs of a guest, oldest first. */
+  /** Returns the first processes and execs of a guest, oldest first. */
   processes(guest: string): readonly ProcessRecord[] {
     const directory = this.#existing(guest);
     if (directory === undefined) return [];
@@ -122,13 +124,13 @@ export class StateStore {
       .sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   }
 
-  /** Takes a container's name in a guest. Throws CliError when it is taken. */
+  /** Claims a container's name in a guest. Throws CliError if the name is in use. */
   claimProcess(guest: string, record: ProcessRecord): void {
     this.processes(guest);
     if (createRecord(join(this.directory(guest), processFile(record)), record)) return;
     const { container } = record;
     throw new CliError(
-      `container ${container}: that name is taken in guest ${guest}: choose another, or guestctl rm ${container}`,
+      `container ${container}: name already in use in guest ${guest}; choose another, or guestctl rm ${container}`,
     );
   }
 
@@ -136,7 +138,7 @@ export class StateStore {
     writeRecord(join(this.directory(guest), processFile(record)), record);
   }
 
-  /** Changes the notes on a process, unless they were removed meanwhile. */
+  /** Changes the record of a process, unless it was removed meanwhile. */
   updateProcess(guest: string, id: ProcessName, change: Partial<ProcessRecord>): void {
     const directory = this.#existing(guest);
     const path = directory === undefined ? undefined : join(directory, processFile(id));
@@ -144,13 +146,16 @@ export class StateStore {
     if (path !== undefined && record !== undefined) writeRecord(path, { ...record, ...change });
   }
 
-  /** Notes how a process ended; the first note counts. */
+  /** Records how a process ended; an earlier record wins. */
   endProcess(guest: string, { container, exec }: ProcessName, ended: ProcessEnd): void {
     const record = this.processes(guest).find((each) => each.container === container && each.exec === exec);
     if (record?.ended === undefined) this.updateProcess(guest, { container, exec }, { ended });
   }
 
-  /** With a container's first process go its execs and its output, and with the last one of a guest that ended that guest. */
+  /**
+   * Removes a process's record. A container's first process takes its execs and output with it, the last process of an
+   * ended guest takes the guest's record with it.
+   */
   removeProcess(guest: string, { container, exec }: ProcessName): void {
     const directory = this.#existing(guest);
     if (directory === undefined) return;
@@ -166,7 +171,7 @@ export class StateStore {
     if (emptied && record?.ended !== undefined && own) this.removeGuest(guest);
   }
 
-  /** A guest whose owner was killed has ended with it. */
+  /** Reads all guest records; a guest whose owner was killed is closed first. */
   #records(): readonly GuestRecord[] {
     const root = this.#checked(checkPrivateFolder);
     if (root === undefined) return [];
@@ -179,13 +184,13 @@ export class StateStore {
     });
   }
 
-  /** Undefined where the guest isn't up yet. */
+  /** Returns undefined until the guest is up. */
   #record(guest: string): GuestRecord | undefined {
     const directory = this.#existing(guest);
     return directory === undefined ? undefined : readRecord<GuestRecord>(join(directory, GUEST_FILE));
   }
 
-  /** Of the guests that died and have no container left only the last ones stay. */
+  /** Removes the oldest dead guests that have no containers left. */
   #forgetOldest(): void {
     const root = this.#checked(checkPrivateFolder);
     const ended = (root === undefined ? [] : names(root))
@@ -195,7 +200,7 @@ export class StateStore {
     for (const { name } of ended.slice(DEAD_KEPT)) this.removeGuest(name);
   }
 
-  /** A claim whose process was killed before the container was there; it is removed. */
+  /** Detects and removes a claim whose process was killed before the container existed. */
   #isAbandoned(guest: string, record: ProcessRecord): boolean {
     if (record.starting === undefined || record.keeper === undefined || isAlive(record.keeper)) return false;
     const directory = this.#existing(guest);
@@ -203,13 +208,15 @@ export class StateStore {
     return true;
   }
 
-  /** Where a guest's directory is if it is there. */
+  /** Returns the path of a guest's directory, if the store exists. */
   #existing(guest: string): string | undefined {
     const root = this.#checked(checkPrivateFolder);
     return root === undefined ? undefined : join(root, guest);
   }
 
-  /** Nobody but its owner and root can remove a folder of another user from /tmp, so the error names another way. */
+  /**
+   * In /tmp only its owner and root can remove another user's folder, so the error also suggests a different folder.
+   */
   #checked<T>(check: (path: string) => T): T {
     try {
       return check(this.#root);
@@ -220,7 +227,7 @@ export class StateStore {
   }
 }
 
-/** A file name cannot hold "@" by the rules for ids. */
+/** Returns the record's file name. Ids can't contain "@". */
 function processFile({ container, exec }: ProcessName): string {
   return exec === container ? `process-${container}.json` : `process-${container}@${exec}.json`;
 }

@@ -4,16 +4,16 @@ import type { StateStore } from "./state-store.ts";
 import { type ContainerTarget, connectTo, type TargetFlags } from "./target.ts";
 import { sizeText, textTable } from "./text-table.ts";
 
-/** What a container used at a moment. */
+/** A container's resource usage at one moment. */
 export interface StatsSample {
   readonly guest: string;
   readonly container: string;
   readonly stats: grpc.CgroupStats;
-  /** Milliseconds, by performance.now(). */
+  /** Timestamp in milliseconds from performance.now(). */
   readonly at: number;
 }
 
-/** Takes a sample of these containers, or where there are none of all that run. Agents that don't answer are left out. */
+/** Samples these containers, or all running ones if none are given. Skips agents that don't answer. */
 export async function sampleStats(
   store: StateStore,
   targets: readonly ContainerTarget[],
@@ -41,7 +41,7 @@ async function sample(target: ContainerTarget): Promise<StatsSample | undefined>
   return { guest: target.guest?.name ?? "", container: target.container, stats, at: performance.now() };
 }
 
-/** Numbers of containers in a line each. With samples from before, also the share of a processor since then. */
+/** Formats one line per container. With earlier samples, adds the CPU usage since then. */
 export function statsTable(samples: readonly StatsSample[], before: readonly StatsSample[] = []): string {
   const header = ["GUEST", "CONTAINER", "CPU", "CPU TIME", "MEMORY", "LIMIT", "TASKS", "READ", "WRITTEN"];
   return textTable([

@@ -1,6 +1,6 @@
 import colors from "picocolors";
 
-/** One line on a terminal's stderr that says what is being done, taken away when it is over; elsewhere nothing. */
+/** One progress line on stderr, removed when disposed; prints nothing if stderr is not a terminal. */
 export class StatusLine implements Disposable {
   readonly #output: NodeJS.WriteStream;
   #shown = false;

@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-/** A guest that runs, with these containers. */
+/** Adds a running guest with these containers. */
 function add(name: string, ...containers: string[]): void {
   store.claim(name);
   const size = { accelerator: "tcg", memoryMib: 512, cpus: 1, timeline: { listening: 1, check: 2 } };
@@ -29,23 +29,23 @@ function add(name: string, ...containers: string[]): void {
   }
 }
 
-test("the only guest is meant where nothing is said", () => {
-  expect(() => findTarget(store, {})).toThrow("no guest is running: start one with guestctl boot");
+test("selects the only guest by default", () => {
+  expect(() => findTarget(store, {})).toThrow("no guest is running; start one with guestctl boot");
   add("one");
   expect(findTarget(store, {}).address).toBe("unix:///one");
   add("two");
-  expect(() => findTarget(store, {})).toThrow("several guests are running: add --guest with one of one, two");
+  expect(() => findTarget(store, {})).toThrow("several guests are running; add --guest with one of one, two");
   expect(findTarget(store, { guest: "two" }).address).toBe("unix:///two");
-  expect(() => findTarget(store, { guest: "six" })).toThrow("guest six: not running: there is one, two");
+  expect(() => findTarget(store, { guest: "six" })).toThrow("guest six: not running; running guests: one, two");
 });
 
-test("an address is taken as it is", () => {
+test("uses an address unchanged", () => {
   expect(findTarget(store, { address: "unix:///a" })).toEqual({ address: "unix:///a" });
   expect(findContainer(store, { address: "unix:///a" }, "web")).toEqual({ address: "unix:///a", container: "web" });
-  expect(() => findTarget(store, { address: "unix:///a", guest: "one" })).toThrow("only one of them");
+  expect(() => findTarget(store, { address: "unix:///a", guest: "one" })).toThrow("give only one of them");
 });
 
-test("a container is found in whatever guest it is, by the beginning of its id", () => {
+test("finds a container in any guest by a prefix of its id", () => {
   add("one", "web");
   add("two", "database", "web-2");
   expect(findContainer(store, {}, "data")).toMatchObject({ address: "unix:///two", container: "database" });
@@ -53,23 +53,23 @@ test("a container is found in whatever guest it is, by the beginning of its id",
   expect(findContainer(store, {}, "web-").address).toBe("unix:///two");
 });
 
-test("a container that is none or could be several is told with those that are there", () => {
+test("an unknown or ambiguous container is reported with the candidates", () => {
   expect(() => findContainer(store, {}, "web")).toThrow("no guest is running");
   add("one");
-  expect(() => findContainer(store, {}, "web")).toThrow("container web: not found: there is none");
+  expect(() => findContainer(store, {}, "web")).toThrow("container web: not found; no guest has a container");
   add("two", "web-1", "web-2");
-  expect(() => findContainer(store, {}, "we")).toThrow("several are meant: web-1 in two, web-2 in two");
-  expect(() => findContainer(store, {}, "x")).toThrow("container x: not found: there is web-1, web-2");
+  expect(() => findContainer(store, {}, "we")).toThrow("ambiguous id: web-1 in two, web-2 in two");
+  expect(() => findContainer(store, {}, "x")).toThrow("container x: not found; containers: web-1, web-2");
 });
 
-test("a container that ended is found by those commands that take one", () => {
+test("only commands that accept ended containers find one", () => {
   add("one", "web");
   store.endProcess("one", { container: "web", exec: "web" }, { code: 3, at: "" });
-  expect(() => findContainer(store, {}, "web")).toThrow("container web: it is not running: it ended with exit code 3");
+  expect(() => findContainer(store, {}, "web")).toThrow("container web: not running; it ended with exit code 3");
   expect(findAnyContainer(store, {}, "web").record?.ended?.code).toBe(3);
 });
 
-test("a guest that died is meant only by its name, where that is allowed", () => {
+test("finds a dead guest only by its name, and only where that is allowed", () => {
   add("one");
   store.closeGuest("one", "QEMU ended");
   expect(() => findTarget(store, { guest: "one" })).toThrow("guest one: not running");
@@ -77,11 +77,11 @@ test("a guest that died is meant only by its name, where that is allowed", () =>
   expect(() => findKeptTarget(store, {})).toThrow("no guest is running");
 });
 
-test("a socket that is another one by the time it answers is sent nothing", async () => {
+test("sends nothing to a socket that was replaced while connecting", async () => {
   const folder = join(directory, "vm");
   const path = join(folder, "vm.sock");
   mkdirSync(folder, { mode: 0o700 });
-  // A guest whose socket takes no more connections: the client asks again and again.
+  // A guest whose socket accepts no more connections, so that the client retries.
   const serve = `require("node:net").createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
     process.send("up", () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
   });`;
@@ -100,9 +100,9 @@ test("a socket that is another one by the time it answers is sent nothing", asyn
     }
     add("one");
     const [record] = store.guests();
-    if (record === undefined) throw new Error("the guest is not noted");
+    if (record === undefined) throw new Error("the guest has no record");
     const connecting = connectTo({ address: `unix://${path}`, guest: record });
-    const failed = expect(connecting).rejects.toThrow("guest one: its socket was replaced meanwhile");
+    const failed = expect(connecting).rejects.toThrow("guest one: its socket was replaced while connecting");
     renameSync(folder, join(directory, "gone"));
     mkdirSync(folder, { mode: 0o700 });
     await new Promise<void>((resolve) => other.listen(path, resolve));

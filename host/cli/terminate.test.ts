@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { isAlive } from "../../image/process-owner.ts";
 import { terminate } from "./terminate.ts";
 
-/** Field 22 of its stat. */
+/** Reads the start time, field 22 of /proc/PID/stat. */
 function startOf(pid: number): number {
   return Number(
     readFileSync(`/proc/${pid}/stat`, "latin1")
@@ -14,7 +14,7 @@ function startOf(pid: number): number {
   );
 }
 
-test("the process that is meant is ended, and never another one that has its pid", async () => {
+test("terminates the recorded process, never another one with the same pid", async () => {
   const child = spawn("sleep", ["1000"], { stdio: "ignore" });
   await once(child, "spawn");
   const pid = child.pid ?? 0;

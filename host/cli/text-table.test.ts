@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ageText, sizeText, textTable } from "./text-table.ts";
 
-test("columns are as wide as their longest cell, without blanks at the end", () => {
+test("pads columns to their longest cell, without trailing blanks", () => {
   expect(
     textTable([
       ["A", "B"],
@@ -11,11 +11,11 @@ test("columns are as wide as their longest cell, without blanks at the end", () 
   ).toBe("A     B\nlong\nx     y\n");
 });
 
-test("a cell stays in its column and says nothing to the terminal, whatever a guest puts into it", () => {
+test("escapes control characters and line breaks in a guest's cells", () => {
   expect(textTable([["a\u001b[2J\nfake", "\u009b1m"]])).toBe("a\\u001b[2J\\u000afake  \\u009b1m\n");
 });
 
-test("sizes have the unit that leaves few digits", () => {
+test("shows sizes in the unit with the fewest digits", () => {
   expect([0, 1023, 1536, 10 * 2 ** 20, 3 * 2 ** 40].map(sizeText)).toEqual([
     "0 B",
     "1023 B",
@@ -25,7 +25,7 @@ test("sizes have the unit that leaves few digits", () => {
   ]);
 });
 
-test("an age is told in its largest unit, and is never below nothing", () => {
+test("shows an age in its largest unit, and never a negative one", () => {
   const now = Date.parse("2026-11-25T12:00:00Z");
   const ago = (seconds: number) => ageText(new Date(now - seconds * 1000).toISOString(), now);
   expect([-5, 5, 65, 7300, 200_000].map(ago)).toEqual(["0 s", "5 s", "1 min", "2 h", "2 d"]);

@@ -1,8 +1,8 @@
 import { visibleLine } from "../visible.ts";
 
 /**
- * Columns as wide as their longest cell of at most `widest` characters; the last one is not padded. Cells may come from a
- * guest.
+ * Formats rows as columns, each padded to its longest cell of at most `widest` characters; the last column is not
+ * padded. Escapes control characters, since cells may come from a guest.
  */
 export function textTable(cells: readonly (readonly string[])[], widest = Number.POSITIVE_INFINITY): string {
   const rows = cells.map((row) => row.map(visibleLine));
@@ -18,7 +18,7 @@ export function textTable(cells: readonly (readonly string[])[], widest = Number
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/** 1536 → "1.5 KiB". */
+/** Formats bytes: 1536 → "1.5 KiB". */
 export function sizeText(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -26,7 +26,7 @@ export function sizeText(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${UNITS[unit]}`;
 }
 
-/** How long ago an ISO time was: "5 s", "3 min", "2 h", "4 d". */
+/** Formats the time since an ISO time: "5 s", "3 min", "2 h", "4 d". */
 export function ageText(since: string, now = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(since)) / 1000));
   if (seconds < 60) return `${seconds} s`;

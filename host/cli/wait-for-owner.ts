@@ -2,14 +2,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isAlive, type ProcessOwner } from "../../image/process-owner.ts";
 import { CliError } from "./cli-error.ts";
 
-/** Milliseconds: a container gets ten seconds to end and a power-off thirty, and the owner kills them then. */
+/**
+ * Time limit in milliseconds: the owner waits ten seconds for a container and thirty for a power-off, then kills them.
+ */
 const LIMIT_MS = 50_000;
-const LOOK_EVERY_MS = 50;
+const POLL_MS = 50;
 
-/** Resolves when the guestctl that keeps a guest has ended. Throws CliError when it does not. */
+/** Resolves once the guestctl that keeps a guest has exited. Throws CliError if it doesn't. */
 export async function waitForOwner(guest: string, owner: ProcessOwner): Promise<void> {
-  for (let waited = 0; isAlive(owner); waited += LOOK_EVERY_MS) {
-    if (waited > LIMIT_MS) throw new CliError(`guest ${guest}: process ${owner.pid} still runs: kill it`);
-    await delay(LOOK_EVERY_MS);
+  for (let waited = 0; isAlive(owner); waited += POLL_MS) {
+    if (waited > LIMIT_MS) throw new CliError(`guest ${guest}: process ${owner.pid} is still running; kill it`);
+    await delay(POLL_MS);
   }
 }

@@ -13,16 +13,16 @@ import { type ContainerTarget, connectTo, findContainer, type TargetFlags, withT
 interface ExecFlags extends ProcessFlags, TargetFlags {}
 
 const HELP = `
-It takes over the container's environment, user and directory where the options don't say otherwise. With --address nothing
-is known of the container: PATH is the usual one, the directory /, and the user root or a number.
-The exit code is the command's: 125 when guestctl failed, 126 when the program cannot be executed, 127 when it was not found.`;
+The command inherits the container's environment, user and directory unless options override them. With --address guestctl
+knows nothing of the container: PATH has its usual value, the directory is / and the user is root or a number.
+The exit code is the command's, or 125 if guestctl failed, 126 if the program can't be executed, 127 if it wasn't found.`;
 
-/** `guestctl exec`. */
+/** Adds `guestctl exec`. */
 export function addExec(program: Command): void {
   const command = program
     .command("exec")
     .summary("run a command in a running container")
-    .description("Runs a command in a running container. CONTAINER is an id or the beginning of one.")
+    .description("Run a command in a running container. CONTAINER is an id or the beginning of one.")
     .argument("<container>")
     .argument("<command...>")
     .passThroughOptions();
@@ -58,7 +58,7 @@ async function exec(text: string, args: readonly string[], flags: ExecFlags): Pr
   }
 }
 
-/** The process of an exec, after the one that its container runs. Exported for its test. */
+/** Returns the process to exec, based on the container's own. Exported for its test. */
 export function execSpec({ record }: ContainerTarget, args: readonly string[], flags: ProcessFlags) {
   const { env = [], cwd = "/", user = "", rootfs = "/nonexistent" } = record ?? {};
   const config = { Env: env, WorkingDir: cwd, User: user };

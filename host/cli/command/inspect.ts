@@ -9,12 +9,12 @@ interface InspectFlags {
   readonly guest?: string;
 }
 
-/** `guestctl inspect`. */
+/** Adds `guestctl inspect`. */
 export function addInspect(program: Command): void {
   program
     .command("inspect")
-    .summary("print what is known of containers and guests")
-    .description("Prints what guestctl noted of containers and guests, running or ended, as a JSON array.")
+    .summary("print the records of containers and guests")
+    .description("Print guestctl's records of containers and guests, running or ended, as a JSON array.")
     .argument("<names...>")
     .option("-g, --guest <name>", "only containers of this guest")
     .action((names: readonly string[], flags: InspectFlags) => inspect(names, flags));
@@ -33,7 +33,7 @@ async function inspect(names: readonly string[], flags: InspectFlags): Promise<v
   );
 }
 
-/** A container, or a guest where no container has that name. */
+/** Describes the container of that name, or the guest if no container has it. */
 function describe(store: StateStore, name: string, flags: TargetFlags): object {
   const guest = [...store.guests(), ...store.endedGuests()].find((each) => each.name === name);
   const own = guest !== undefined && store.processes(guest.name).some(({ container }) => container === name);

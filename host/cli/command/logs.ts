@@ -24,26 +24,24 @@ interface LogsFlags extends TargetFlags {
   readonly json?: true;
 }
 
-/** Milliseconds of silence after which what the agent had kept is taken to be here. */
+/** Milliseconds of silence after which the agent's buffered lines are assumed to have arrived. */
 const QUIET_MS = 500;
 
 const HELP = `
-The agent's log comes over vsock port 1025, which guests of guestctl have on (${LOG_OPTION}); the agent keeps its last
-512 lines for those who come late. Of a guest that died, the last ten of which are kept, --guest shows what there was.
---address then names that port: hvsock:///path:1025.`;
+The agent's log comes over vsock port 1025, which guestctl enables in its guests (${LOG_OPTION}); the agent buffers its last
+512 lines for late readers. Logs of the last ten guests that died remain: name one with --guest.
+With --address, give the address of the log port: hvsock:///path:1025.`;
 
-/** `guestctl logs`. */
+/** Adds `guestctl logs`. */
 export function addLogs(program: Command): void {
   const command = program
     .command("logs")
     .summary("show the log of a guest's agent, or a container's output")
-    .description(
-      "Shows the log of a guest's agent, or what a container printed that was run with --detach, be it ended.",
-    )
+    .description("Show the log of a guest's agent, or the output of a container run with --detach, even after its end.")
     .argument("[container]")
-    .option("-f, --follow", "continue until ^C, or the end of the guest or container")
-    .option("--console", "the guest's console instead")
-    .option("--json", "lines as the agent wrote them");
+    .option("-f, --follow", "keep printing until ^C or the end of the guest or container")
+    .option("--console", "show the guest's console instead")
+    .option("--json", "print the agent's raw JSON lines");
   withTarget(command)
     .addHelpText("after", HELP)
     .action((container: string | undefined, flags: LogsFlags) => logs(container, flags));
@@ -56,7 +54,8 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
   }
   const target = findKeptTarget(store, flags);
   if (flags.console) {
-    if (target.guest === undefined) throw new CliError("logs: --console is known for guests of guestctl only");
+    if (target.guest === undefined)
+      throw new CliError("logs: --console needs a guest booted by guestctl, not --address");
     return printFiles(consoleFile(store, target.guest.name), (text) => text);
   }
   if (target.guest?.ended !== undefined) {
@@ -87,7 +86,7 @@ function shown(line: string, flags: LogsFlags): string {
 async function printOutput(store: StateStore, target: ContainerTarget, flags: LogsFlags): Promise<void> {
   const { container, guest, record } = target;
   if (guest === undefined || record?.output === undefined) {
-    throw new CliError(`logs ${container}: it was not run with --detach, so its output went elsewhere`);
+    throw new CliError(`logs ${container}: its output was not kept; run the container with --detach`);
   }
   using interrupts = new Interrupts();
   const stop = new AbortController();
@@ -99,7 +98,7 @@ async function printOutput(store: StateStore, target: ContainerTarget, flags: Lo
   await followFile(record.output, ended, stop.signal);
 }
 
-/** A log's lines, those of its older file first. */
+/** Prints a log's lines, the rotated file first. */
 async function printFiles(path: string, show: (line: string) => string): Promise<void> {
   for (const file of [`${path}.1`, path].filter((each) => existsSync(each))) {
     for await (const line of createInterface(createReadStream(file))) await print(`${show(line)}\n`);

@@ -17,19 +17,19 @@ const HEADER = ["GUEST", "CONTAINER", "PROCESS", "STATE", "TASKS", "MEMORY", "AG
 const COMMAND_WIDTH = 40;
 
 const HELP = `
-The agent's contract has no call that lists containers. So this shows what guestctl itself started, as it noted below
-\${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/, and asks the agent for the numbers of each (StatsContainer). A container is
-"running" while it has tasks, "exited" without, "gone" where the agent doesn't know it.`;
+The agent's protocol can't list containers. ps shows the containers that guestctl started and recorded below
+\${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/, with numbers from the agent (StatsContainer). A container is "running" while it has
+tasks, "exited" without any, and "gone" if the agent doesn't know it.`;
 
-/** `guestctl ps`. */
+/** Adds `guestctl ps`. */
 export function addPs(program: Command): void {
   program
     .command("ps")
     .summary("list guests, containers and processes")
-    .description("Lists the guests of this user, their containers and their execs.")
-    .option("-g, --guest <name>", "only this guest")
-    .option("-a, --all", "those too that ended: containers until rm, the last ten guests that died")
-    .option("-q, --quiet", "print ids of containers only")
+    .description("List this user's guests, their containers and their execs.")
+    .option("-g, --guest <name>", "list only this guest")
+    .option("-a, --all", "include ended ones: containers until rm, the last ten guests that died")
+    .option("-q, --quiet", "print only container ids")
     .option("--json", "print a JSON array")
     .addHelpText("after", HELP)
     .action((flags: PsFlags) => ps(flags));

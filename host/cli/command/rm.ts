@@ -20,17 +20,17 @@ interface RmFlags extends TargetFlags {
 }
 
 const HELP = `
-A guestctl run that waits for a container which is removed says so and fails. A name may also be that of a guest that died:
-its log and console are removed.`;
+A guestctl run waiting for a removed container fails and reports the removal. A name may also be that of a guest that died;
+this removes its log and console.`;
 
-/** `guestctl rm`. */
+/** Adds `guestctl rm`. */
 export function addRm(program: Command): void {
   const command = program
     .command("rm")
     .summary("remove containers")
-    .description("Kills what runs in containers and removes them, with the exit code and output of those that ended.")
+    .description("Kill the processes of containers and remove the containers, including kept exit codes and output.")
     .argument("<containers...>")
-    .option("--time <seconds>", "give up after that", count, 30);
+    .option("--time <seconds>", "fail if the removal takes longer", count, 30);
   withTarget(command)
     .addHelpText("after", HELP)
     .action((containers: readonly string[], flags: RmFlags) =>
@@ -54,13 +54,13 @@ async function removeRunning(target: ContainerTarget, timeout: number): Promise<
   try {
     await client.agent.removeContainer({ container_id: container, timeout });
   } catch (error) {
-    // What the agent no longer has is only in our notes.
+    // A container that the agent no longer has remains only in our records.
     if (guest === undefined || !(error instanceof RpcError && error.kind === "invalid-argument")) throw error;
   }
   if (guest === undefined) return;
   const keeper = record?.keeper;
   if (keeper !== undefined && isAlive(keeper)) {
-    // Its guestctl removes the rest: the rootfs, and the guest where that is the container's own.
+    // The guestctl that keeps it removes the rest: the rootfs, and the guest if it is the container's own.
     if (guest.name === container) await waitForOwner(guest.name, keeper);
   } else await removeContainer(sharedFolderOf(guest), container);
 }

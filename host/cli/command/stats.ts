@@ -16,18 +16,18 @@ interface StatsFlags extends TargetFlags {
 }
 
 const EVERY_MS = 1000;
-/** Has a terminal show a table where the one before was. */
+/** Moves a terminal's cursor home and clears the screen, so that each table replaces the previous one. */
 const CLEAR = "\u001b[H\u001b[2J";
 
-/** `guestctl stats`. */
+/** Adds `guestctl stats`. */
 export function addStats(program: Command): void {
   const command = program
     .command("stats")
-    .summary("show what containers use")
-    .description("Shows what containers use, by their cgroups: all that run, or one in detail.")
+    .summary("show containers' resource usage")
+    .description("Show the cgroup usage of all running containers, or of one in detail.")
     .argument("[containers...]")
-    .option("--watch", "again each second, with the share of a processor, until ^C")
-    .option("--json", "all of the agents' answers");
+    .option("--watch", "repeat every second with CPU usage, until ^C")
+    .option("--json", "print the agents' full answers");
   withTarget(command).action((containers: readonly string[], flags: StatsFlags) => stats(containers, flags));
 }
 
@@ -48,7 +48,7 @@ async function one(text: string, flags: StatsFlags): Promise<void> {
 }
 
 async function watch(containers: readonly string[], flags: StatsFlags): Promise<void> {
-  if (flags.json) throw new CliError("stats: --json does not go with --watch");
+  if (flags.json) throw new CliError("stats: --json can't be combined with --watch");
   using interrupts = new Interrupts();
   const stop = new AbortController();
   interrupts.take(() => stop.abort());
@@ -63,14 +63,14 @@ async function watch(containers: readonly string[], flags: StatsFlags): Promise<
 
 function sampleAll(containers: readonly string[], flags: StatsFlags): Promise<readonly StatsSample[]> {
   if (flags.address !== undefined && containers.length === 0) {
-    throw new CliError("stats: which containers? With --address they are not known");
+    throw new CliError("stats: no container given; with --address guestctl can't list them");
   }
   const store = new StateStore();
   const targets = containers.map((text) => findContainer(store, flags, text));
   return sampleStats(store, targets, flags);
 }
 
-/** Name and value of each number. Exported for its test. */
+/** Lists the name and value of each number. Exported for its test. */
 export function statsRows(stats: grpc.CgroupStats | null): string[][] {
   const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids, blkio_stats: disk } = stats ?? {};
   const rows: string[][] = [];
@@ -104,7 +104,7 @@ function seconds(nanoseconds: number): string {
   return `${(nanoseconds / 1e9).toFixed(3)} s`;
 }
 
-/** Near the top of the range is "max". */
+/** Returns "none" near the top of the range, where the kernel reports "max". */
 function limitText(bytes: number): string {
   return bytes >= 2 ** 62 ? "none" : sizeText(bytes);
 }

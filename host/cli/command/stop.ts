@@ -8,26 +8,26 @@ import { terminate } from "../terminate.ts";
 import { waitForOwner } from "../wait-for-owner.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
-/** Milliseconds that a container gets to end after SIGTERM. */
+/** Milliseconds between SIGTERM and SIGKILL for a container. */
 const GRACE_MS = 10_000;
 
 const HELP = `
-A guest is powered off with all that runs in it. A container gets SIGTERM, and SIGKILL after 10 s; its own guest, if it has
-one, powers off then.`;
+A guest is powered off with everything that runs in it. A container gets SIGTERM, and SIGKILL after 10 s; then its own guest,
+if it has one, powers off.`;
 
-/** `guestctl stop`. */
+/** Adds `guestctl stop`. */
 export function addStop(program: Command): void {
   program
     .command("stop")
-    .summary("power guests off, or end containers")
-    .description("Powers guests off, or ends containers. Without a name it is the only guest that runs.")
+    .summary("power off guests or stop containers")
+    .description("Power off guests or stop containers. Without a name, power off the only running guest.")
     .argument("[names...]")
     .addHelpText("after", HELP)
     .action((names: readonly string[]) => stopAll(names));
 }
 
 async function stopAll(names: readonly string[]): Promise<void> {
-  const only = () => findTarget(new StateStore(), {}, "say which of").guest?.name ?? "";
+  const only = () => findTarget(new StateStore(), {}, "name one of").guest?.name ?? "";
   await eachName(names.length === 0 ? [only()] : names, stop);
 }
 
