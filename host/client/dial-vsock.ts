@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
 
 /**
- * Connects AF_VSOCK, which Node can't: by the agent's own door to the kernel (build/native/sys.node), so that the
- * private parts of Node stand in one file. Loaded when it is first needed. Rejects with an Error of one line.
+ * Connects AF_VSOCK, which Node can't, with the agent's addon (build/native/sys.node), loaded on first use. Going
+ * through the agent's module keeps all use of Node's internals in one file. Rejects with a one-line Error.
  */
 export async function dialVsock(cid: number, port: number, signal: AbortSignal): Promise<Duplex> {
   const { connectVsock } = await import("../../agent/kernel/streams.ts");
