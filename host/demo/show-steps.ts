@@ -1,21 +1,23 @@
 import { Listr } from "listr2";
 import colors from "picocolors";
 
-/** Tells a short line of what a step does or what came back. */
+/** Reports progress or a result of a step in a short line. */
 export type Say = (line: string) => void;
 
-/** One thing that the demo shows. */
+/** One step of the demo. */
 export interface Step {
   readonly title: string;
   readonly run: (say: Say) => Promise<void>;
 }
 
-/** A step failed; `message` is one line with its title. */
+/** Failure of a step; `message` is one line that begins with its title. */
 export class StepError extends Error {
   override readonly name = "StepError";
 }
 
-/** Runs the steps in order and shows them: as a live list on a terminal, as plain lines elsewhere. Throws StepError. */
+/**
+ * Runs the steps in order and shows them, as a live list on a terminal or as plain lines elsewhere. Throws StepError.
+ */
 export async function showSteps(steps: readonly Step[], output: NodeJS.WriteStream): Promise<void> {
   if (output.isTTY) return showLive(steps);
   for (const [at, step] of steps.entries()) {
