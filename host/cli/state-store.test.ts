@@ -151,7 +151,7 @@ test("refuses a directory that other users can read", () => {
   store.directory("one");
   chmodSync(root, 0o755);
   for (const use of [() => store.writeGuest(guest("one")), () => store.guests(), () => store.processes("one")]) {
-    expect(use).toThrow("others can reach it");
+    expect(use).toThrow("other users can access it");
   }
 });
 

@@ -21,7 +21,7 @@ async function unpackWith(limits: Partial<TreeLimits>, entries: readonly LayerEn
   return "done";
 }
 
-test("a layer has as many paths, directories and characters of these as there may be, and no more", async () => {
+test("limits a layer's paths, directories and their total length", async () => {
   const files = [file("a"), file("b"), file("c")];
   expect(await unpackWith({ paths: 3 }, files)).toBe("done");
   await expect(unpackWith({ paths: 2 }, files)).rejects.toThrow(
@@ -36,7 +36,7 @@ test("a layer has as many paths, directories and characters of these as there ma
 
 const mayMount = spawnSync("unshare", ["--user", "--map-root-user", "--mount", "true"]).status === 0;
 
-test.runIf(mayMount)("an image that is larger than the disk ends in one line, not in a crash", () => {
+test.runIf(mayMount)("reports an image larger than the disk in one line", () => {
   const script = `
     import { join } from "node:path";
     const [repository, disk] = process.argv.slice(1);
