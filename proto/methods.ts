@@ -1,9 +1,9 @@
 import { type AnyCodec, type Codec, codec } from "./codec.ts";
 import { google, grpc, guestd, types } from "./gen/messages.js";
 
-/** One call: where it goes and how its two messages are written. No method of the contract streams. */
+/** A call: its path and the codecs of its two messages. No method of the protocol streams. */
 export interface Method<Request, Response> {
-  /** Path as in gRPC, "/grpc.Health/Check". */
+  /** Path as in gRPC, such as "/grpc.Health/Check". */
   readonly path: string;
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
@@ -215,7 +215,7 @@ export const health = {
   Version: method("/grpc.Health/Version", checkRequest, codec("grpc.VersionCheckResponse", grpc.VersionCheckResponse)),
 } as const;
 
-/** Our own: what the contract has no word for. */
+/** guestd's own calls, which Kata's protocol lacks. */
 export const guest = {
   Explain: method(
     "/guestd.v1.Guest/Explain",
@@ -239,22 +239,22 @@ export const guest = {
   ),
 } as const;
 
-/** All services by their full name, methods by their proto name. */
+/** All services by full name, with methods by proto name. */
 export const services = {
   "grpc.AgentService": agentService,
   "grpc.Health": health,
   "guestd.v1.Guest": guest,
 } as const;
 
-/** Any method of any service, its message types forgotten. */
+/** Any method of any service, without its message types. */
 export interface AnyMethod {
   readonly path: string;
   readonly request: AnyCodec;
   readonly response: AnyCodec;
 }
 
-/** The decoded request of a method. */
+/** Decoded request of a method. */
 export type RequestOf<M> = M extends Method<infer Request, infer _> ? Request : never;
 
-/** The decoded response of a method. */
+/** Decoded response of a method. */
 export type ResponseOf<M> = M extends Method<infer _, infer Response> ? Response : never;
