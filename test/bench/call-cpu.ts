@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** After the last answer: what an agent does for a call beyond it belongs to the call. */
+/** Milliseconds to wait after the last answer: work that an agent does after answering belongs to the call. */
 const SETTLE_MS = 3;
 
-/** CPU time of a process over many calls of one kind. */
+/** Measures a process's CPU time over many calls of one kind. */
 export class CallCpu {
   readonly #pid: number;
   #calls = 0;
@@ -16,7 +16,7 @@ export class CallCpu {
     this.#pid = pid;
   }
 
-  /** Counts what the process uses while `work` makes its calls, of which it gives the number. */
+  /** Measures the process while `work` makes calls; `work` returns their number. */
   async during(work: () => Promise<number>): Promise<void> {
     const before = cpuOf(this.#pid);
     this.#calls += await work();
@@ -27,18 +27,18 @@ export class CallCpu {
     this.#ticks += after.user + after.system - before.user - before.system;
   }
 
-  /** Mean of a call, µs. */
+  /** Mean CPU time per call, µs. */
   get micros(): number {
     return this.#nanos / 1000 / this.#calls;
   }
 
-  /** Its part in user space. */
+  /** The part of `micros` in user space. */
   get userMicros(): number {
     return (this.micros * this.#userTicks) / this.#ticks;
   }
 }
 
-/** The scheduler counts nanoseconds, but not what of them was user time; that the kernel gives in ticks only. */
+/** Reads nanoseconds from the scheduler, which doesn't separate user time, and ticks from stat, which does. */
 function cpuOf(pid: number): { readonly nanos: number; readonly user: number; readonly system: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const [user, system] = stat

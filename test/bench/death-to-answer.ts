@@ -2,8 +2,8 @@ import { startHostAgent } from "../agent/host-agent.ts";
 import type { Samples } from "./samples.ts";
 
 /**
- * Kills an agent and adds the ms until the next one answers a Check on the connection that was open. Each time under an init of
- * its own, which starts the next agent at once, as it does after an agent that served for 10 s.
+ * Kills an agent and records the ms until the next one answers a Check on the same connection. Uses a new init each
+ * time, which restarts the agent immediately, as it does for one that has served for 10 s.
  */
 export async function deathToAnswer(agentCommand: readonly string[], into: Samples): Promise<void> {
   await using machine = await startHostAgent({ agentCommand });

@@ -7,13 +7,13 @@ const PATH = "/sys/fs/cgroup";
 const CGROUP2_MAGIC = 0x63677270;
 
 /**
- * crun refuses a machine with cgroup v1 beside v2: on such a one, gives this thread (and the programs that it starts) a
- * mount namespace of its own, where the unified hierarchy alone is mounted. Elsewhere does nothing. Needs root.
+ * Shows crun only cgroup v2, as it refuses a machine with v1 beside it: moves this thread and the programs it starts
+ * into a mount namespace with only the unified hierarchy. Does nothing if v2 is already alone. Needs root.
  */
 export function showPlainCgroups(): void {
   if (statfsSync(PATH).type === CGROUP2_MAGIC) return;
   openSys().unshare(CLONE_NEWNS);
-  // By programs: a mount by libuv's threads would be one of the machine, they have not left its namespace.
+  // Use programs: libuv's threads are still in the machine's namespace and would mount there.
   execFileSync("mount", ["--make-rprivate", "/"]);
   execFileSync("umount", ["--recursive", PATH]);
   execFileSync("mount", ["-t", "cgroup2", "cgroup2", PATH]);

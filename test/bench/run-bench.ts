@@ -18,27 +18,30 @@ const ROUNDS_PER_BLOCK = 10;
 const FIRST_ANSWERS = 200;
 const DEATHS = 30;
 const FIRST_CONTAINERS = 20;
-/** How long an agent is left alone before its idle memory is read: at its start, and after the rounds. */
+/** How long an agent idles before its memory is read: after its start, and after the rounds. */
 const SETTLE_MS = 6000;
 const SETTLE_AFTER_MS = 15_000;
 
 export interface Results {
   readonly guestd: GuestdRounds;
-  /** Those that are installed. */
+  /** The installed runtimes. */
   readonly runtimes: readonly RuntimeRounds[];
-  /** MB/s. */
+  /** MB/s, like the next one. */
   readonly stdout32k: Samples;
   readonly stdout8k: Samples;
   readonly firstAnswer: Samples;
   readonly deathToAnswer: Samples;
   readonly idle: Memory;
   readonly after: Memory;
-  /** After the rounds and SETTLE_AFTER_MS without a call. */
+  /** After the rounds and SETTLE_AFTER_MS without calls. */
   readonly settled: Memory;
   readonly firstContainer: FirstContainer;
 }
 
-/** Measures the agent that `command` starts, and other runtimes beside it in turns, so that a noisy machine hits all. */
+/**
+ * Measures the agent that `command` starts, alternating with other runtimes so that a noisy machine affects all of
+ * them.
+ */
 export async function runBench(
   command: readonly string[],
   signal: AbortSignal,
@@ -57,7 +60,7 @@ export async function runBench(
   const exec = ["echo", "hello"];
   await client.agent.createSandbox({ sandbox_id: "bench", hostname: "bench" });
   const guestd = new GuestdRounds(client, spec, { Args: exec, Env: ["PATH=/bin"], Cwd: "/" }, agentPid);
-  // The same namespaces: ipc and uts are those of guestd's sandbox.
+  // Use the same namespaces as guestd: ipc and uts are those of its sandbox.
   const shared = `/proc/${await agent.initPid()}/root/run/sandbox-ns`;
   const namespaces = [
     { type: "mount" },

@@ -8,7 +8,7 @@ import { imageWith } from "../../guest/image-with.ts";
 import { BootRounds } from "./boot-rounds.ts";
 import { helloInitramfs } from "./hello-initramfs.ts";
 
-/** What a first answer may take by the time of the guest that says hello. */
+/** Goal for the ratio of the first answer's time to that of the minimal guest's hello. */
 const AIM = 1.35;
 
 const { values } = parseArgs({
@@ -32,7 +32,7 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 
-/** The table; medians, in seconds, and of the ratio against each end of the other guest. */
+/** Prints the table: medians in seconds, and the ratio to both times of the minimal guest. */
 async function report({ hello, helloEnd, node, steps }: BootRounds): Promise<void> {
   const seconds = (ms: number) => (ms / 1000).toFixed(2);
   const rows: string[][] = [["since QEMU's start, s", "median", "most", "step"]];
@@ -43,15 +43,15 @@ async function report({ hello, helloEnd, node, steps }: BootRounds): Promise<voi
   }
   const answer = steps.get("first answer")?.median ?? Number.NaN;
   const against = [hello, helloEnd].map((other) => answer / other.median);
-  rows.push(["PID 1 that says hello: its line", seconds(hello.median), seconds(hello.most), ""]);
-  rows.push(["its QEMU has ended", seconds(helloEnd.median), seconds(helloEnd.most), ""]);
+  rows.push(["PID 1 that prints hello: its line", seconds(hello.median), seconds(hello.most), ""]);
+  rows.push(["its QEMU exited", seconds(helloEnd.median), seconds(helloEnd.most), ""]);
   const ratios = against.map((ratio) => ratio.toFixed(2));
-  rows.push(["the same init and Node, that says hello", seconds(node.median), seconds(node.most), ""]);
-  rows.push([`first answer by PID 1's line, its end (aim ≤ ${AIM})`, ratios.join(", "), "", ""]);
-  rows.push(["Node's hello by PID 1's line", (node.median / hello.median).toFixed(2), "", ""]);
+  rows.push(["same init and Node, printing hello", seconds(node.median), seconds(node.most), ""]);
+  rows.push([`first answer / PID 1's line, its end (aim ≤ ${AIM})`, ratios.join(", "), "", ""]);
+  rows.push(["Node's hello / PID 1's line", (node.median / hello.median).toFixed(2), "", ""]);
   const { kind } = await chooseAccelerator();
   process.stdout.write(textTable(rows));
-  process.stdout.write(`Medians of ${hello.count}, in turns; ${kind}, load ${loadavg()[0]?.toFixed(1)}.\n`);
+  process.stdout.write(`Medians of ${hello.count}, alternating; ${kind}, load ${loadavg()[0]?.toFixed(1)}.\n`);
   if (values.json === undefined) return;
   const medians = Object.fromEntries([...steps].map(([name, samples]) => [name, samples.median]));
   const json = {

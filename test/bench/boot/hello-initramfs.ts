@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
 
-/** An initramfs with a PID 1 that prints "hello" and powers off, and nothing else; its path. */
+/** Builds an initramfs whose only file is a PID 1 that prints "hello" and powers off. Returns its path. */
 export function helloInitramfs(directory: string): string {
   const program = join(directory, "hello");
   const flags = ["-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror"];

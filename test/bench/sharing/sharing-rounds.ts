@@ -7,15 +7,15 @@ import { imagePaths } from "../../../host/machine/paths.ts";
 import { Samples } from "../samples.ts";
 
 const MEMORY_MIB = 256;
-/** How long a guest is left alone after its first answer. */
+/** Milliseconds that a guest idles after its first answer. */
 const SETTLE_MS = 2000;
 
-/** What a QEMU process has of the host's memory, in KiB; what it shares counts by its share. */
+/** A QEMU process's use of the host's memory, in KiB; shared pages count proportionally. */
 interface Shares {
   readonly all: Samples;
-  /** The guest's own memory. */
+  /** The guest's memory. */
   readonly memory: Samples;
-  /** The image, as far as it is mapped. */
+  /** The mapped part of the image. */
   readonly image: Samples;
 }
 
@@ -33,7 +33,7 @@ const OPTIONS: Readonly<Record<Backing, GuestOptions>> = {
   },
 };
 
-/** Boots guests of one image beside each other and measures all of them whenever there are as many as `counts` says. */
+/** Boots guests of one image side by side, and measures all of them at each number in `counts`. */
 export async function sharingRound(
   backing: Backing,
   counts: readonly number[],

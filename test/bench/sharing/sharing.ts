@@ -4,7 +4,9 @@ import { type Backing, sharingRound } from "./sharing-rounds.ts";
 const COUNTS = [2, 8];
 const BACKINGS: readonly Backing[] = ["NVDIMM with DAX", "virtio-blk"];
 
-/** Prints what idle guests of 256 MiB cost the host, each, by how many there are and how they have the image. */
+/**
+ * Prints the host memory that each idle guest of 256 MiB uses, by the number of guests and the device of their image.
+ */
 const rows = [["image as", "guests", "PSS of each, MiB", "guest's memory", "image", "QEMU"]];
 for (const backing of BACKINGS) {
   await sharingRound(backing, COUNTS, (count, { all, memory, image }) => {
