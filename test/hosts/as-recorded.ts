@@ -1,7 +1,7 @@
 import { type Line, methodOf, toJson } from "../recordings/read-recording.ts";
 import type { HostCalls } from "./host-calls.ts";
 
-/** How often, and in which order with the rest, these come is up to the moment. */
+/** Calls whose number and order depend on timing. */
 const LOOPS: ReadonlySet<string> = new Set([
   "ReadStdout",
   "ReadStderr",
@@ -10,10 +10,10 @@ const LOOPS: ReadonlySet<string> = new Set([
   "Version",
   "GetOOMEvent",
 ]);
-/** The spec of a container comes from the recording; its limits not, where there are none. */
+/** Fields to ignore: a container's spec comes from the recording, but its limits don't if the machine has none. */
 const LEFT_OUT: ReadonlySet<string> = new Set(["OCI", "data"]);
 
-/** A conversation as the host made it: calls in order, and the different ones of its loops. */
+/** A host's conversation: calls in order, and the distinct calls of its loops. */
 export interface Conversation {
   readonly calls: readonly string[];
   readonly loops: readonly string[];
@@ -49,7 +49,7 @@ function conversation(made: readonly Call[]): Conversation {
     const fields = Object.entries(request)
       .filter(([field]) => !LEFT_OUT.has(field))
       .map(([field, value]) => [field, field === "exec_id" ? execName(String(value), request, execs) : value]);
-    // The time that is left when the shim has got as far as sending.
+    // The time left when the shim sends the request.
     const limit = Math.ceil(timeoutMs / 100) / 10;
     return { name, text: `${name} ${limit} s ${JSON.stringify(Object.fromEntries(fields))}` };
   };
@@ -59,7 +59,7 @@ function conversation(made: readonly Call[]): Conversation {
   return { calls, loops: [...loops].sort() };
 }
 
-/** Ids of execs by their turn: the Go shim makes new ones each time. */
+/** Replaces exec ids by ordinal names, as the Go shim generates new ids each time. */
 function execName(id: string, { container_id }: Call["request"], execs: Map<string, string>): string {
   if (id === "" || id === container_id) return id;
   const name = execs.get(id) ?? `exec ${execs.size + 1}`;

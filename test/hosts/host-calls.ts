@@ -12,11 +12,11 @@ export interface MadeCall {
   readonly timeoutMs: number;
 }
 
-/** What a shim sends over its one connection, with its time-outs, written down in order. */
+/** Records a shim's calls over its one connection, with their time limits, in order. */
 export class HostCalls {
   readonly client: AgentClient;
   readonly made: MadeCall[] = [];
-  /** How long each health check took, in milliseconds. */
+  /** Duration of each health check, in milliseconds. */
   readonly checks: number[] = [];
   readonly #timeoutMs: number;
   readonly #metadata: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ export class HostCalls {
     this.#metadata = metadata;
   }
 
-  /** 0 as time-out: none, as on the wire. */
+  /** Makes a call; a time limit of 0 means none, as on the wire. */
   async call<Name extends CallName>(
     name: Name,
     request: RequestTo<Name>,
@@ -56,8 +56,8 @@ export class HostCalls {
   }
 
   /**
-   * In the background, until `endChecks`; a check that fails is thrown there. Real shims end the sandbox then. With
-   * `versionEvery`, so many checks are followed by Version.
+   * Runs checks in the background until `endChecks`, which throws if one failed; real shims then end the sandbox. With
+   * `versionEvery`, every so many checks are followed by Version.
    */
   checkEvery(everyMs: number, timeoutMs: number, versionEvery = Number.POSITIVE_INFINITY): void {
     const { signal } = this.#ended;
@@ -73,12 +73,12 @@ export class HostCalls {
     this.#checking.catch(() => undefined); // until endChecks
   }
 
-  /** By a host without a shared file system, of a container that ended. */
+  /** Reads the last message of an ended container, like a host without a shared file system. */
   async lastMessage(container_id: string): Promise<string> {
     return (await this.call("getDiagnosticData", { container_id, log_type: "termination_log" })).data;
   }
 
-  /** Before the sandbox is destroyed, as real shims do: with it goes the agent. */
+  /** Stops the checks. Call before the sandbox is destroyed, as real shims do, since the agent ends with it. */
   async endChecks(): Promise<void> {
     this.#ended.abort();
     await this.#checking;

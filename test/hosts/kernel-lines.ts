@@ -1,4 +1,4 @@
-/** What a Kata configuration lets a guest's root be: `image` on an NVDIMM or on a disk, or `initrd`. */
+/** Kinds of guest root in a Kata configuration: `image` on an NVDIMM or on a disk, or `initrd`. */
 export type KataRoot = "pmem" | "disk" | "initrd";
 
 const AS_IMAGE: Readonly<Record<KataRoot, string>> = {
@@ -11,10 +11,10 @@ const SYSTEMD = [
   "systemd.mask=systemd-networkd.service",
   "systemd.mask=systemd-networkd.socket",
 ].join(" ");
-/** With debug_console_enabled. */
+/** Added with debug_console_enabled. */
 const CONSOLE = "agent.debug_console agent.debug_console_vport=1026";
 
-/** The words of a guest's kernel command line as both hosts give them with QEMU on x86_64. */
+/** Kernel command lines of guests as both hosts pass them, with QEMU on x86_64. */
 export const kernelLines = {
   "go-shim": (root: KataRoot): string[] =>
     words(
