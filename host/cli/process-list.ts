@@ -34,9 +34,9 @@ export async function listProcesses(
 ): Promise<readonly ListedProcess[]> {
   const isMeant = (guest: GuestRecord) => name === undefined || guest.name === name;
   const running = store.guests().filter(isMeant);
-  const lists = await Promise.all(running.map((guest) => listRunning(guest, store.processes(guest.name), all)));
+  const lists = await Promise.all(running.map((guest) => listRunning(guest, store.processes.list(guest.name), all)));
   const ended = all ? store.endedGuests().filter(isMeant) : [];
-  return [...lists.flat(), ...ended.flatMap((guest) => listEnded(guest, store.processes(guest.name)))];
+  return [...lists.flat(), ...ended.flatMap((guest) => listEnded(guest, store.processes.list(guest.name)))];
 }
 
 async function listRunning(

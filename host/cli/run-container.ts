@@ -52,7 +52,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
     await client.agent.createContainer({ ...process_, OCI: spec, storages: [...(prepared.storages ?? [])] });
     created = true;
     if (guest !== undefined) {
-      store.writeProcess(guest, {
+      store.processes.write(guest, {
         container: run.id,
         exec: run.id,
         args: [...(spec.Process?.Args ?? [])],
@@ -96,7 +96,7 @@ function noteEnd(store: StateStore, { guest }: PreparedRun, { id, kept }: Contai
   if (guest === undefined) return;
   const name = { container: id, exec: id };
   if (!kept || ended === undefined) store.removeProcess(guest, name);
-  else store.endProcess(guest, name, ended);
+  else store.processes.end(guest, name, ended);
 }
 
 /** Thrown when another command removed the container. */

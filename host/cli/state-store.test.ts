@@ -41,7 +41,7 @@ function giveToAnother(name: string): void {
 
 test("lists nothing before the first write, and reading creates no files", () => {
   expect(store.guests()).toEqual([]);
-  expect(store.processes("a")).toEqual([]);
+  expect(store.processes.list("a")).toEqual([]);
   expect(existsSync(root)).toBe(false);
 });
 
@@ -79,13 +79,13 @@ test("powering off a guest removes its record, or keeps it until its last kept c
   for (const name of ["one", "two"]) {
     store.claim(name);
     store.writeGuest(guest(name));
-    store.writeProcess(name, process_("web", "web"));
+    store.processes.write(name, process_("web", "web"));
   }
-  store.writeProcess("two", { ...process_("db", "db"), kept: true, ended: { code: 3, at: "" } });
+  store.processes.write("two", { ...process_("db", "db"), kept: true, ended: { code: 3, at: "" } });
   store.closeGuest("one");
   store.closeGuest("two");
   expect(readdirSync(root)).toEqual(["two"]);
-  expect(store.processes("two").map(({ container, ended }) => [container, ended?.code])).toEqual([["db", 3]]);
+  expect(store.processes.list("two").map(({ container, ended }) => [container, ended?.code])).toEqual([["db", 3]]);
   expect(() => store.claim("two")).toThrow("guest two: name still used by ended containers; guestctl rm db, or choose");
   store.removeProcess("two", { container: "db", exec: "db" });
   expect(readdirSync(root)).toEqual([]);
@@ -96,31 +96,31 @@ test("keeps dead guests that have kept containers, and the last ten without any"
     const name = `g${index}`;
     store.claim(name);
     store.writeGuest(guest(name));
-    if (index === 0) store.writeProcess(name, { ...process_("web", "web"), kept: true });
+    if (index === 0) store.processes.write(name, { ...process_("web", "web"), kept: true });
     store.closeGuest(name, `reason ${index}`);
   }
   expect(store.endedGuests()).toHaveLength(11);
-  expect(store.processes("g0")).toMatchObject([{ ended: { code: LOST, why: "reason 0" } }]);
+  expect(store.processes.list("g0")).toMatchObject([{ ended: { code: LOST, why: "reason 0" } }]);
 });
 
 test("a container's name can be claimed once, and is released if its claimant is killed before the container exists", () => {
   const claim = { ...process_("web", "web"), starting: true, keeper: thisProcess() } as const;
-  store.claimProcess("one", claim);
-  const again = () => store.claimProcess("one", claim);
+  store.processes.claim("one", claim);
+  const again = () => store.processes.claim("one", claim);
   expect(again).toThrow("container web: name already in use in guest one; choose another, or guestctl rm web");
-  store.writeProcess("one", { ...claim, keeper: { ...claim.keeper, started: 1 } });
+  store.processes.write("one", { ...claim, keeper: { ...claim.keeper, started: 1 } });
   again();
-  expect(store.processes("one")).toHaveLength(1);
+  expect(store.processes.list("one")).toHaveLength(1);
 });
 
 test("recording an end keeps the first one, and does nothing after the removal", () => {
-  store.writeProcess("one", process_("web", "web"));
-  store.endProcess("one", process_("web", "web"), { code: 1, at: "" });
-  store.endProcess("one", process_("web", "web"), { code: 2, at: "" });
-  expect(store.processes("one")).toMatchObject([{ ended: { code: 1 } }]);
+  store.processes.write("one", process_("web", "web"));
+  store.processes.end("one", process_("web", "web"), { code: 1, at: "" });
+  store.processes.end("one", process_("web", "web"), { code: 2, at: "" });
+  expect(store.processes.list("one")).toMatchObject([{ ended: { code: 1 } }]);
   store.removeProcess("one", process_("web", "web"));
-  store.endProcess("one", process_("web", "web"), { code: 3, at: "" });
-  expect(store.processes("one")).toEqual([]);
+  store.processes.end("one", process_("web", "web"), { code: 3, at: "" });
+  expect(store.processes.list("one")).toEqual([]);
 });
 
 test("a name claimed by a dead process is free again", () => {
@@ -131,18 +131,18 @@ test("a name claimed by a dead process is free again", () => {
 });
 
 test("lists processes oldest first, and removing a container removes its execs", () => {
-  store.writeProcess("one", process_("web", "web", "2026-11-25T00:00:01.000Z"));
-  store.writeProcess("one", process_("web", "x-1", "2026-11-25T00:00:03.000Z"));
-  store.writeProcess("one", process_("db", "db", "2026-11-25T00:00:02.000Z"));
-  expect(store.processes("one").map(({ exec }) => exec)).toEqual(["web", "db", "x-1"]);
+  store.processes.write("one", process_("web", "web", "2026-11-25T00:00:01.000Z"));
+  store.processes.write("one", process_("web", "x-1", "2026-11-25T00:00:03.000Z"));
+  store.processes.write("one", process_("db", "db", "2026-11-25T00:00:02.000Z"));
+  expect(store.processes.list("one").map(({ exec }) => exec)).toEqual(["web", "db", "x-1"]);
   store.removeProcess("one", { container: "db", exec: "x-1" });
-  expect(store.processes("one")).toHaveLength(3);
+  expect(store.processes.list("one")).toHaveLength(3);
   store.removeProcess("one", { container: "web", exec: "web" });
-  expect(store.processes("one").map(({ exec }) => exec)).toEqual(["db"]);
+  expect(store.processes.list("one").map(({ exec }) => exec)).toEqual(["db"]);
 });
 
 test("only the owner can read environments", () => {
-  store.writeProcess("one", process_("web", "web"));
+  store.processes.write("one", process_("web", "web"));
   expect(statSync(root).mode & 0o777).toBe(0o700);
   expect(statSync(join(root, "one", "process-web.json")).mode & 0o777).toBe(0o600);
 });
@@ -150,7 +150,7 @@ test("only the owner can read environments", () => {
 test("refuses a directory that other users can read", () => {
   store.directory("one");
   chmodSync(root, 0o755);
-  for (const use of [() => store.writeGuest(guest("one")), () => store.guests(), () => store.processes("one")]) {
+  for (const use of [() => store.writeGuest(guest("one")), () => store.guests(), () => store.processes.list("one")]) {
     expect(use).toThrow("other users can access it");
   }
 });

@@ -27,8 +27,8 @@ export async function sampleStats(
 function running(store: StateStore, flags: TargetFlags): readonly ContainerTarget[] {
   const guests = store.guests().filter(({ name }) => flags.guest === undefined || flags.guest === name);
   return guests.flatMap((guest) =>
-    store
-      .processes(guest.name)
+    store.processes
+      .list(guest.name)
       .filter((record) => record.exec === record.container && record.ended === undefined)
       .map((record) => ({ address: guest.address, guest, container: record.container, record })),
   );

@@ -25,7 +25,7 @@ function add(name: string, ...containers: string[]): void {
   store.writeGuest({ name, ...places, ...size, bootedAt: "2026-11-25T00:00:00.000Z" });
   for (const container of containers) {
     const process = { container, exec: container, args: ["sh"], image: "i", terminal: false, startedAt: "" };
-    store.writeProcess(name, { ...process, rootfs: "/r", env: [], cwd: "/", user: "" });
+    store.processes.write(name, { ...process, rootfs: "/r", env: [], cwd: "/", user: "" });
   }
 }
 
@@ -64,7 +64,7 @@ test("an unknown or ambiguous container is reported with the candidates", () => 
 
 test("only commands that accept ended containers find one", () => {
   add("one", "web");
-  store.endProcess("one", { container: "web", exec: "web" }, { code: 3, at: "" });
+  store.processes.end("one", { container: "web", exec: "web" }, { code: 3, at: "" });
   expect(() => findContainer(store, {}, "web")).toThrow("container web: not running; it ended with exit code 3");
   expect(findAnyContainer(store, {}, "web").record?.ended?.code).toBe(3);
 });

@@ -137,7 +137,7 @@ export function sharedFolderOf(guest: GuestRecord): string {
 }
 
 function firstProcesses(store: StateStore, guest: GuestRecord): readonly ProcessRecord[] {
-  return store.processes(guest.name).filter((record) => record.exec === record.container);
+  return store.processes.list(guest.name).filter((record) => record.exec === record.container);
 }
 
 function addressTarget(address: string, guest: string | undefined): Target {

@@ -48,7 +48,7 @@ async function exec(text: string, args: readonly string[], flags: ExecFlags): Pr
       const startedAt = new Date().toISOString();
       const { image, env, cwd, user, rootfs } = record;
       const rest = { image, env, cwd, user, rootfs, keeper: thisProcess() };
-      store.writeProcess(guest.name, { ...rest, ...entry, args, terminal: flags.tty === true, startedAt });
+      store.processes.write(guest.name, { ...rest, ...entry, args, terminal: flags.tty === true, startedAt });
     }
     process.exitCode = await serveProcess(client, id, flags, interrupts);
   } catch (error) {

@@ -36,7 +36,7 @@ async function inspect(names: readonly string[], flags: InspectFlags): Promise<v
 /** Describes the container of that name, or the guest if no container has it. */
 function describe(store: StateStore, name: string, flags: TargetFlags): object {
   const guest = [...store.guests(), ...store.endedGuests()].find((each) => each.name === name);
-  const own = guest !== undefined && store.processes(guest.name).some(({ container }) => container === name);
+  const own = guest !== undefined && store.processes.list(guest.name).some(({ container }) => container === name);
   if (guest !== undefined && !own) return describeGuest(store, guest);
   const { record, guest: place, container } = findAnyContainer(store, flags, name);
   const { container: _c, exec: _e, startedAt, ended, paused, starting, keeper, ...rest } = record ?? {};
@@ -47,7 +47,7 @@ function describe(store: StateStore, name: string, flags: TargetFlags): object {
 
 function describeGuest(store: StateStore, { ended, ending, ...record }: GuestRecord): object {
   const status = ended ? "ended" : ending ? "ending" : "running";
-  const containers = new Set(store.processes(record.name).map(({ container }) => container));
+  const containers = new Set(store.processes.list(record.name).map(({ container }) => container));
   const owner = ended ? undefined : store.owner(record.name)?.pid;
   const state = { status, ...(ended && { endedAt: ended.at, why: ended.why }) };
   return { ...record, state, keeper: owner, containers: [...containers] };

@@ -92,7 +92,9 @@ async function printOutput(store: StateStore, target: ContainerTarget, flags: Lo
   const stop = new AbortController();
   interrupts.take(() => stop.abort());
   const ended = () => {
-    const now = store.processes(guest.name).find((each) => each.exec === container && each.container === container);
+    const now = store.processes
+      .list(guest.name)
+      .find((each) => each.exec === container && each.container === container);
     return flags.follow === undefined || now === undefined || now.ended !== undefined;
   };
   await followFile(record.output, ended, stop.signal);

@@ -26,5 +26,5 @@ async function pause(text: string, flags: TargetFlags, paused: boolean): Promise
   await using client = await connectTo({ ...target, ...(guest === undefined ? {} : { guest }) });
   if (paused) await client.agent.pauseContainer({ container_id: container });
   else await client.agent.resumeContainer({ container_id: container });
-  if (guest !== undefined) store.updateProcess(guest.name, { container, exec: container }, { paused });
+  if (guest !== undefined) store.processes.update(guest.name, { container, exec: container }, { paused });
 }

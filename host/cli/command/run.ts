@@ -114,11 +114,12 @@ function claimName(store: StateStore, id: string, args: readonly string[], flags
   if (guest !== undefined) {
     const unknown = { image: "", terminal: false, rootfs: "", env: [], cwd: "/", user: "" };
     const startedAt = new Date().toISOString();
-    store.claimProcess(guest, { ...name, ...unknown, args, startedAt, keeper: thisProcess(), starting: true });
+    store.processes.claim(guest, { ...name, ...unknown, args, startedAt, keeper: thisProcess(), starting: true });
   }
   return {
     [Symbol.dispose]() {
-      const claimed = guest === undefined ? [] : store.processes(guest).filter(({ container }) => container === id);
+      const claimed =
+        guest === undefined ? [] : store.processes.list(guest).filter(({ container }) => container === id);
       if (guest !== undefined && claimed.some(({ starting }) => starting)) store.removeProcess(guest, name);
     },
   };

@@ -33,7 +33,7 @@ async function exitCode(store: StateStore, target: ContainerTarget): Promise<num
     // The container or its guest ended during the call; the end is recorded a little later.
     const refused = error instanceof RpcError ? error : new RpcError("unavailable", (error as Error).message);
     const lost = await lostGuest(store, guest.name, refused);
-    const { ended } = store.processes(guest.name).find((each) => each.exec === container) ?? {};
+    const { ended } = store.processes.list(guest.name).find((each) => each.exec === container) ?? {};
     if (ended === undefined && lost === refused && error !== refused) throw error;
     return ended?.code ?? LOST;
   }
