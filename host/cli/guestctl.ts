@@ -2,9 +2,9 @@
 import { CommanderError } from "commander";
 import { oneLine } from "./cli-error.ts";
 import { exitCodeOf } from "./exit-code.ts";
-import { Interrupted } from "./interrupts.ts";
-import { print } from "./print.ts";
+import { print } from "./output/print.ts";
 import { createProgram } from "./program.ts";
+import { Interrupted } from "./run/interrupts.ts";
 
 /** Runs the command line; the exit code of a run or exec is already in process.exitCode. */
 async function main(): Promise<void> {

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { imagePaths } from "../../host/machine/paths.ts";
-import { type KataRoot, kernelLines } from "../hosts/kernel-lines.ts";
+import { type KataRoot, kernelLines } from "../hosts/kernel-command-lines.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { type GuestMachineOptions, startGuestMachine } from "./guest-machine.ts";
 

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { hosts } from "../hosts/hosts.ts";
-import { kernelLines } from "../hosts/kernel-lines.ts";
+import { kernelLines } from "../hosts/kernel-command-lines.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-boot");

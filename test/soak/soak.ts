@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { textTable } from "../../host/cli/text-table.ts";
+import { textTable } from "../../host/cli/output/text-table.ts";
 import { startHostAgent } from "../agent/host-agent.ts";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
 import { startGuestMachine } from "../guest/guest-machine.ts";

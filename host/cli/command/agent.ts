@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
 import { CliError } from "../cli-error.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findTarget, type Target, type TargetFlags, withTarget } from "../target.ts";
+import { connectTo, findTarget, type Target, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StateStore } from "../state/state-store.ts";
 
 /** How long to wait for the next agent, in milliseconds; under software emulation it starts slowly. */
 const LIMIT_MS = 60_000;

@@ -1,18 +1,18 @@
 import type { Command } from "commander";
 import colors from "picocolors";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
-import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
-import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../guest-flags.ts";
-import { Interrupted, Interrupts } from "../interrupts.ts";
-import { bootKeptGuest } from "../kept-guest.ts";
-import { deathOf, guestDied } from "../lost-guest.ts";
-import { guestNetwork } from "../network-flags.ts";
-import { identifier } from "../option-values.ts";
-import { randomName } from "../random-name.ts";
-import type { GuestRecord } from "../state-records.ts";
-import { StateStore } from "../state-store.ts";
-import { StatusLine } from "../status-line.ts";
-import { textTable } from "../text-table.ts";
+import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
+import { guestNetwork } from "../flags/network-flags.ts";
+import { identifier } from "../flags/option-values.ts";
+import { deathOf, guestDied } from "../guest/guest-death.ts";
+import { bootKeptGuest } from "../guest/kept-guest.ts";
+import { StatusLine } from "../output/status-line.ts";
+import { textTable } from "../output/text-table.ts";
+import { announceReady, backgroundName, outputFile, runInBackground } from "../run/background.ts";
+import { Interrupted, Interrupts } from "../run/interrupts.ts";
+import { randomName } from "../run/random-name.ts";
+import type { GuestRecord } from "../state/state-records.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface BootFlags extends GuestFlags {
   readonly name?: string;

@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { sendFiles } from "../../client/send-files.ts";
 import { rootfsPlace, SHARED_IN_GUEST } from "../../sandbox/shared-folder.ts";
 import { CliError } from "../cli-error.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, findTarget, type Target, type TargetFlags, withTarget } from "../target.ts";
+import { connectTo, findContainer, findTarget, type Target, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StateStore } from "../state/state-store.ts";
 
 const HELP = `
 The destination is CONTAINER:/PATH or a path in the guest below ${SHARED_IN_GUEST}; a relative path starts there.

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ProcessRecord } from "../state-records.ts";
+import type { ProcessRecord } from "../state/state-records.ts";
 import { execSpec } from "./exec.ts";
 
 let rootfs: string;

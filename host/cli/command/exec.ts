@@ -2,13 +2,13 @@ import type { Command } from "commander";
 import { thisProcess } from "../../../image/process-owner.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { processSpec } from "../../image/image-config.ts";
-import { Interrupts } from "../interrupts.ts";
-import { lostGuest } from "../lost-guest.ts";
-import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
-import { randomName } from "../random-name.ts";
-import { leaveAfter, serveProcess } from "../serve-process.ts";
-import { StateStore } from "../state-store.ts";
-import { type ContainerTarget, connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
+import { lostGuest } from "../guest/guest-death.ts";
+import { type ContainerTarget, connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { randomName } from "../run/random-name.ts";
+import { leaveAfter, serveProcess } from "../run/serve-process.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface ExecFlags extends ProcessFlags, TargetFlags {}
 

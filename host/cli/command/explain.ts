@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import type { guestd } from "../../../proto/gen/messages.js";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
-import { textTable } from "../text-table.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { textTable } from "../output/text-table.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface ExplainFlags extends TargetFlags {
   readonly spec?: string;

@@ -5,7 +5,7 @@ import type { Inspected, Inspection } from "../../../rootfs-builder/inspect/insp
 import type { Manifest } from "../../../rootfs-builder/manifest/manifest.ts";
 import type { PartLine } from "../../../rootfs-builder/manifest/part-table.ts";
 import { visible, visibleLine } from "../../visible.ts";
-import { sizeText, textTable } from "../text-table.ts";
+import { sizeText, textTable } from "../output/text-table.ts";
 
 interface InspectFlags {
   readonly manifest?: string;

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { eachName } from "../each-name.ts";
-import { signalNumber } from "../option-values.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+import { signalNumber } from "../flags/option-values.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface KillFlags extends TargetFlags {
   readonly signal: number;
@@ -23,7 +23,7 @@ export function addKill(program: Command): void {
     .option("-s, --signal <signal>", "signal name or number", signalNumber, SIGKILL)
     .option("--exec <id>", "id of an exec, as shown by ps");
   withTarget(command).action((containers: readonly string[], flags: KillFlags) =>
-    eachName(containers, (container) => kill(container, flags)),
+    forEachName(containers, (container) => kill(container, flags)),
   );
 }
 

@@ -4,11 +4,7 @@ import type { Command } from "commander";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../sandbox/guest-log.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { followFile } from "../follow-file.ts";
-import { Interrupts } from "../interrupts.ts";
-import { agentLogFile, consoleFile } from "../kept-guest.ts";
-import { print } from "../print.ts";
-import { StateStore } from "../state-store.ts";
+import { agentLogFile, consoleFile } from "../guest/kept-guest.ts";
 import {
   type ContainerTarget,
   checkedAddress,
@@ -16,7 +12,11 @@ import {
   findKeptTarget,
   type TargetFlags,
   withTarget,
-} from "../target.ts";
+} from "../guest/target.ts";
+import { followFile } from "../output/follow-file.ts";
+import { print } from "../output/print.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface LogsFlags extends TargetFlags {
   readonly follow?: true;

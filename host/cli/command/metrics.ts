@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { visible } from "../../visible.ts";
-import { pattern } from "../option-values.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findTarget, type TargetFlags, withTarget } from "../target.ts";
+import { pattern } from "../flags/option-values.ts";
+import { connectTo, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface MetricsFlags extends TargetFlags {
   readonly grep?: RegExp;

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { eachName } from "../each-name.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { StateStore } from "../state/state-store.ts";
 
 /** Adds `guestctl pause` and `guestctl unpause`. */
 export function addPause(program: Command): void {
@@ -15,7 +15,7 @@ export function addPause(program: Command): void {
       : "Thaw all processes of paused containers.";
     const command = program.command(name).summary(summary).description(description).argument("<containers...>");
     withTarget(command).action((containers: readonly string[], flags: TargetFlags) =>
-      eachName(containers, (container) => pause(container, flags, paused)),
+      forEachName(containers, (container) => pause(container, flags, paused)),
     );
   }
 }

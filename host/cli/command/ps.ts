@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { visible } from "../../visible.ts";
-import { print } from "../print.ts";
-import { type ListedProcess, listProcesses } from "../process-list.ts";
-import { StateStore } from "../state-store.ts";
-import { findKeptTarget } from "../target.ts";
-import { ageText, sizeText, textTable } from "../text-table.ts";
+import { findKeptTarget } from "../guest/target.ts";
+import { print } from "../output/print.ts";
+import { type ListedProcess, listProcesses } from "../output/process-list.ts";
+import { ageText, sizeText, textTable } from "../output/text-table.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface PsFlags {
   readonly guest?: string;

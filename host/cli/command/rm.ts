@@ -2,9 +2,7 @@ import type { Command } from "commander";
 import { isAlive } from "../../../image/process-owner.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
-import { eachName } from "../each-name.ts";
-import { count } from "../option-values.ts";
-import { StateStore } from "../state-store.ts";
+import { count } from "../flags/option-values.ts";
 import {
   type ContainerTarget,
   connectTo,
@@ -12,8 +10,10 @@ import {
   sharedFolderOf,
   type TargetFlags,
   withTarget,
-} from "../target.ts";
-import { waitForOwner } from "../wait-for-owner.ts";
+} from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { StateStore } from "../state/state-store.ts";
+import { waitForOwner } from "../state/wait-for-owner.ts";
 
 interface RmFlags extends TargetFlags {
   readonly time: number;
@@ -34,7 +34,7 @@ export function addRm(program: Command): void {
   withTarget(command)
     .addHelpText("after", HELP)
     .action((containers: readonly string[], flags: RmFlags) =>
-      eachName(containers, (container) => rm(container, flags)),
+      forEachName(containers, (container) => rm(container, flags)),
     );
 }
 

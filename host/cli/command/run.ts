@@ -2,19 +2,25 @@ import type { Command } from "commander";
 import { thisProcess } from "../../../image/process-owner.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
-import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackground } from "../background.ts";
 import { CliError } from "../cli-error.ts";
-import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../guest-flags.ts";
-import { Interrupts } from "../interrupts.ts";
-import { guestNetwork } from "../network-flags.ts";
-import { bytes, count, identifier, processors, volumes } from "../option-values.ts";
-import { GUEST_ROOT, type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "../prepare-run.ts";
-import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
-import { randomName } from "../random-name.ts";
-import { runContainer } from "../run-container.ts";
-import { StateStore } from "../state-store.ts";
-import { StatusLine } from "../status-line.ts";
-import { findTarget, type TargetFlags, withTarget } from "../target.ts";
+import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
+import { guestNetwork } from "../flags/network-flags.ts";
+import { bytes, count, identifier, processors, volumes } from "../flags/option-values.ts";
+import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
+import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StatusLine } from "../output/status-line.ts";
+import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackground } from "../run/background.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import {
+  GUEST_ROOT,
+  type PreparedRun,
+  prepareAtAddress,
+  prepareInGuest,
+  prepareInOwnGuest,
+} from "../run/prepare-run.ts";
+import { randomName } from "../run/random-name.ts";
+import { runContainer } from "../run/run-container.ts";
+import { StateStore } from "../state/state-store.ts";
 
 export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly detach?: true;

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import type { Init } from "../../../proto/codec.ts";
 import { grpc } from "../../../proto/gen/messages.js";
-import { liveState } from "../process-list.ts";
-import { statsTable } from "../stats-table.ts";
+import { liveState } from "../output/process-list.ts";
+import { statsTable } from "../output/stats-table.ts";
 import { matchingSamples } from "./metrics.ts";
 import { statsRows } from "./stats.ts";
 

@@ -3,12 +3,12 @@ import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { Interrupts } from "../interrupts.ts";
-import { print } from "../print.ts";
-import { StateStore } from "../state-store.ts";
-import { type StatsSample, sampleStats, statsTable } from "../stats-table.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
-import { sizeText, textTable } from "../text-table.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { print } from "../output/print.ts";
+import { type StatsSample, sampleStats, statsTable } from "../output/stats-table.ts";
+import { sizeText, textTable } from "../output/text-table.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface StatsFlags extends TargetFlags {
   readonly json?: true;

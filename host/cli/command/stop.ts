@@ -1,11 +1,11 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { eachName } from "../each-name.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findAnyContainer, findTarget } from "../target.ts";
-import { terminate } from "../terminate.ts";
-import { waitForOwner } from "../wait-for-owner.ts";
+import { connectTo, findAnyContainer, findTarget } from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { StateStore } from "../state/state-store.ts";
+import { terminate } from "../state/terminate-owner.ts";
+import { waitForOwner } from "../state/wait-for-owner.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
 /** Milliseconds between SIGTERM and SIGKILL for a container. */
@@ -28,7 +28,7 @@ export function addStop(program: Command): void {
 
 async function stopAll(names: readonly string[]): Promise<void> {
   const only = () => findTarget(new StateStore(), {}, "name one of").guest?.name ?? "";
-  await eachName(names.length === 0 ? [only()] : names, stop);
+  await forEachName(names.length === 0 ? [only()] : names, stop);
 }
 
 async function stop(name: string): Promise<void> {

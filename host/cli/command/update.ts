@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { limitResources } from "../../image/image-config.ts";
 import { CliError } from "../cli-error.ts";
-import { eachName } from "../each-name.ts";
-import { bytes, count, processors } from "../option-values.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+import { bytes, count, processors } from "../flags/option-values.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface UpdateFlags extends TargetFlags {
   readonly memory?: number;
@@ -28,7 +28,7 @@ export function addUpdate(program: Command): void {
 async function update(containers: readonly string[], flags: UpdateFlags): Promise<void> {
   const resources = limitResources(flags);
   if (Object.keys(resources).length === 0) throw new CliError("update: no limit given; add --memory, --cpus or --pids");
-  await eachName(containers, async (text) => {
+  await forEachName(containers, async (text) => {
     const target = findContainer(new StateStore(), flags, text);
     await using client = await connectTo(target);
     await client.agent.updateContainer({ container_id: target.container, resources });

@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { type RunningAgent, upgradeAgent } from "../../client/upgrade-agent.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findTarget, type TargetFlags, withTarget } from "../target.ts";
+import { connectTo, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface UpgradeFlags extends TargetFlags {
   readonly image?: true;

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
-import { lostGuest } from "../lost-guest.ts";
-import { print } from "../print.ts";
-import { LOST, StateStore } from "../state-store.ts";
-import { type ContainerTarget, connectTo, findAnyContainer, type TargetFlags, withTarget } from "../target.ts";
+import { lostGuest } from "../guest/guest-death.ts";
+import { type ContainerTarget, connectTo, findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { print } from "../output/print.ts";
+import { LOST, StateStore } from "../state/state-store.ts";
 
 /** Adds `guestctl wait`. */
 export function addWait(program: Command): void {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { textTable } from "../../../host/cli/text-table.ts";
+import { textTable } from "../../../host/cli/output/text-table.ts";
 import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
 import { imageWith } from "../../guest/image-with.ts";
 import { BootRounds } from "./boot-rounds.ts";

@@ -1,4 +1,4 @@
-import { textTable } from "../../../host/cli/text-table.ts";
+import { textTable } from "../../../host/cli/output/text-table.ts";
 import { type Backing, sharingRound } from "./sharing-rounds.ts";
 
 const COUNTS = [2, 8];

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { textTable } from "../../../host/cli/text-table.ts";
+import { textTable } from "../../../host/cli/output/text-table.ts";
 import { startHostAgent } from "../../agent/host-agent.ts";
 import { whyNoNamespaces } from "../../init/harness.ts";
 import { Pod } from "../../scenarios/pod.ts";
