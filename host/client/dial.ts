@@ -2,7 +2,6 @@ import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, parseAddress } from "./address.ts";
-import { dialVsock } from "./dial-vsock.ts";
 
 /** Time limit for a whole dial, including a VMM's answer; the same as in Kata's hosts. */
 const DIAL_TIMEOUT_MS = 10_000;
@@ -124,4 +123,13 @@ function readLine(socket: Duplex, signal: AbortSignal): Promise<string> {
     socket.on("readable", onReadable).on("end", onEnd).on("error", onError);
     signal.addEventListener("abort", onAbort, { once: true });
   });
+}
+
+/**
+ * Connects AF_VSOCK, which Node can't, with the agent's addon (build/native/sys.node), loaded on first use. Going
+ * through the agent's module keeps all use of Node's internals in one file. Rejects with a one-line Error.
+ */
+async function dialVsock(cid: number, port: number, signal: AbortSignal): Promise<Duplex> {
+  const { connectVsock } = await import("../../agent/kernel/streams.ts");
+  return connectVsock({ cid, port }, signal);
 }

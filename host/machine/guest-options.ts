@@ -1,10 +1,9 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { type Accelerator, chooseAccelerator } from "./accelerator.ts";
 import { MachineError } from "./machine-error.ts";
 import { imagePaths } from "./paths.ts";
 import { qemuArchitecture } from "./programs.ts";
 import type { QemuMachine } from "./qemu-command.ts";
-import { tscKhz } from "./tsc.ts";
 import type { Share } from "./virtiofs.ts";
 
 export interface GuestOptions {
@@ -88,4 +87,11 @@ async function sizeMib(image: string): Promise<number> {
   const mib = (await stat(image)).size / 2 ** 20;
   if (!Number.isInteger(mib)) throw new MachineError(`image ${image}: not a whole number of MiB; build it again`);
   return mib;
+}
+
+/** Returns the frequency of the host's time stamp counter in kHz, which a microvm guest can't measure itself. */
+async function tscKhz(): Promise<number> {
+  const mhz = /^cpu MHz\s*: ([\d.]+)$/m.exec(await readFile("/proc/cpuinfo", "utf8"))?.[1];
+  if (mhz === undefined) throw new MachineError("/proc/cpuinfo: no CPU frequency; microvm guests need an x86 host");
+  return Math.round(Number(mhz) * 1000);
 }

@@ -3,6 +3,7 @@ import { rmSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
+import { startHostAgent } from "../agent/host-agent.ts";
 import { startInit } from "../init/harness.ts";
 import type { Samples } from "./samples.ts";
 
@@ -61,4 +62,19 @@ async function connectSoon(address: string): Promise<AgentClient> {
       await sleep(1);
     }
   }
+}
+
+/**
+ * Kills an agent and records the ms until the next one answers a Check on the same connection. Uses a new init each
+ * time, which restarts the agent immediately, as it does for one that has served for 10 s.
+ */
+export async function deathToAnswer(agentCommand: readonly string[], into: Samples): Promise<void> {
+  await using machine = await startHostAgent({ agentCommand });
+  await using client = await machine.connect();
+  await client.health.check({});
+  const pid = await machine.agentPid();
+  await into.time(() => {
+    process.kill(pid, "SIGKILL");
+    return client.health.check({});
+  });
 }

@@ -1,7 +1,7 @@
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { CallCpu } from "./call-cpu.ts";
+import { CallCpu } from "./process-usage.ts";
 import { Samples } from "./samples.ts";
 
 /** Calls per round, without the reads. */

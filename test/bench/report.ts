@@ -1,5 +1,5 @@
 import { availableParallelism, loadavg, release } from "node:os";
-import type { CallCpu } from "./call-cpu.ts";
+import type { CallCpu } from "./process-usage.ts";
 import type { Results } from "./run-bench.ts";
 import type { Samples } from "./samples.ts";
 

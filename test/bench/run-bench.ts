@@ -3,12 +3,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startHostAgent } from "../agent/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
-import { deathToAnswer } from "./death-to-answer.ts";
-import { firstAnswer } from "./first-answer.ts";
+import { deathToAnswer, firstAnswer } from "./first-answer.ts";
 import { FirstContainer } from "./first-container.ts";
 import { GuestdRounds } from "./guestd-rounds.ts";
-import { type Memory, memoryOf } from "./memory.ts";
-import { showPlainCgroups } from "./plain-cgroups.ts";
+import { showOnlyCgroup2 } from "./only-cgroup2.ts";
+import { type Memory, memoryOf } from "./process-usage.ts";
 import { type RuntimeName, RuntimeRounds } from "./runtime-rounds.ts";
 import { Samples } from "./samples.ts";
 import { readSpeed } from "./stdout-speed.ts";
@@ -48,7 +47,7 @@ export async function runBench(
   progress: (doing: string) => void,
 ): Promise<Results> {
   const installed = (["crun", "runc"] as const).filter((name) => spawnSync(name, ["--version"]).error === undefined);
-  if (installed.length > 0) showPlainCgroups();
+  if (installed.length > 0) showOnlyCgroup2();
   await using agent = await startHostAgent({ agentCommand: command });
   await using client = await agent.connect();
   await client.health.check({});

@@ -18,7 +18,7 @@ export class Samples {
     return this.#quantile(0.95);
   }
 
-  get most(): number {
+  get max(): number {
     return this.#quantile(1);
   }
 

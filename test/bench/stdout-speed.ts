@@ -1,5 +1,5 @@
 import type { AgentClient } from "../../host/client/agent-client.ts";
-import type { CallCpu } from "./call-cpu.ts";
+import type { CallCpu } from "./process-usage.ts";
 import type { Samples } from "./samples.ts";
 
 const MIB = 1024 * 1024;

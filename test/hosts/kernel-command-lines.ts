@@ -15,7 +15,7 @@ const SYSTEMD = [
 const CONSOLE = "agent.debug_console agent.debug_console_vport=1026";
 
 /** Kernel command lines of guests as both hosts pass them, with QEMU on x86_64. */
-export const kernelLines = {
+export const kernelCommandLines = {
   "go-shim": (root: KataRoot): string[] =>
     words(
       "tsc=reliable no_timer_check rcupdate.rcu_expedited=1 i8042.direct=1 i8042.dumbkbd=1 i8042.nopnp=1 i8042.noaux=1",

@@ -4,7 +4,7 @@ import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/bo
 import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
 import { guestNetwork } from "../flags/network-flags.ts";
 import { identifier } from "../flags/option-values.ts";
-import { deathOf, guestDied } from "../guest/guest-death.ts";
+import { causeOfDeath, guestDiedError } from "../guest/guest-death.ts";
 import { bootKeptGuest } from "../guest/kept-guest.ts";
 import { StatusLine } from "../output/status-line.ts";
 import { textTable } from "../output/text-table.ts";
@@ -64,8 +64,8 @@ async function boot(flags: BootFlags): Promise<void> {
     store.removeGuest(name);
   } catch (error) {
     if (error instanceof Interrupted) store.removeGuest(name);
-    else store.closeGuest(name, deathOf(error));
-    throw store.endedGuests().some((guest) => guest.name === name) ? guestDied(error, name) : error;
+    else store.closeGuest(name, causeOfDeath(error));
+    throw store.endedGuests().some((guest) => guest.name === name) ? guestDiedError(error, name) : error;
   }
 }
 

@@ -3,7 +3,7 @@ import { thisProcess } from "../../../image/process-owner.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { processSpec } from "../../image/image-config.ts";
 import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
-import { lostGuest } from "../guest/guest-death.ts";
+import { explainLostCall } from "../guest/guest-death.ts";
 import { type ContainerTarget, connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { Interrupts } from "../run/interrupts.ts";
 import { randomName } from "../run/random-name.ts";
@@ -39,7 +39,7 @@ async function exec(text: string, args: readonly string[], flags: ExecFlags): Pr
   const id = { container_id: target.container, exec_id: randomName("x") };
   using interrupts = new Interrupts();
   await using client = await connectTo(target);
-  interrupts.take((_signal, times) => leaveAfter(client, times));
+  interrupts.handle((_signal, times) => leaveAfter(client, times));
   const { guest, record } = target;
   const entry = { container: id.container_id, exec: id.exec_id };
   try {
@@ -52,7 +52,7 @@ async function exec(text: string, args: readonly string[], flags: ExecFlags): Pr
     }
     process.exitCode = await serveProcess(client, id, flags, interrupts);
   } catch (error) {
-    throw guest !== undefined && error instanceof RpcError ? await lostGuest(store, guest.name, error) : error;
+    throw guest !== undefined && error instanceof RpcError ? await explainLostCall(store, guest.name, error) : error;
   } finally {
     if (guest !== undefined) store.removeProcess(guest.name, entry);
   }

@@ -67,7 +67,7 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
 async function printLog(address: string, flags: LogsFlags): Promise<void> {
   using interrupts = new Interrupts();
   const stop = new AbortController();
-  interrupts.take(() => stop.abort());
+  interrupts.handle(() => stop.abort());
   const quiet = flags.follow ? undefined : setTimeout(() => stop.abort(), QUIET_MS);
   try {
     for await (const line of guestLog(address, stop.signal)) {
@@ -90,7 +90,7 @@ async function printOutput(store: StateStore, target: ContainerTarget, flags: Lo
   }
   using interrupts = new Interrupts();
   const stop = new AbortController();
-  interrupts.take(() => stop.abort());
+  interrupts.handle(() => stop.abort());
   const ended = () => {
     const now = store.processes
       .list(guest.name)

@@ -12,8 +12,8 @@ import {
   withTarget,
 } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
+import { waitForOwner } from "../state/owner-process.ts";
 import { StateStore } from "../state/state-store.ts";
-import { waitForOwner } from "../state/wait-for-owner.ts";
 
 interface RmFlags extends TargetFlags {
   readonly time: number;

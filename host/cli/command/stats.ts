@@ -51,7 +51,7 @@ async function watch(containers: readonly string[], flags: StatsFlags): Promise<
   if (flags.json) throw new CliError("stats: --json can't be combined with --watch");
   using interrupts = new Interrupts();
   const stop = new AbortController();
-  interrupts.take(() => stop.abort());
+  interrupts.handle(() => stop.abort());
   let before: readonly StatsSample[] = [];
   while (!stop.signal.aborted) {
     const samples = await sampleAll(containers, flags);

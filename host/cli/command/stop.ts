@@ -3,9 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { connectTo, findAnyContainer, findTarget } from "../guest/target.ts";
 import { forEachName } from "../output/for-each-name.ts";
+import { terminateOwner, waitForOwner } from "../state/owner-process.ts";
 import { StateStore } from "../state/state-store.ts";
-import { terminate } from "../state/terminate-owner.ts";
-import { waitForOwner } from "../state/wait-for-owner.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
 /** Milliseconds between SIGTERM and SIGKILL for a container. */
@@ -35,7 +34,7 @@ async function stop(name: string): Promise<void> {
   const store = new StateStore();
   const owner = store.guests().some((guest) => guest.name === name) ? store.owner(name) : undefined;
   if (owner === undefined) return stopContainer(store, name);
-  terminate(owner);
+  terminateOwner(owner);
   await waitForOwner(name, owner);
 }
 

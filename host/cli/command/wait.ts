@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
-import { lostGuest } from "../guest/guest-death.ts";
+import { explainLostCall } from "../guest/guest-death.ts";
 import { type ContainerTarget, connectTo, findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
 import { print } from "../output/print.ts";
 import { LOST, StateStore } from "../state/state-store.ts";
@@ -32,7 +32,7 @@ async function exitCode(store: StateStore, target: ContainerTarget): Promise<num
     if (guest === undefined || record?.kept === undefined) throw error;
     // The container or its guest ended during the call; the end is recorded a little later.
     const refused = error instanceof RpcError ? error : new RpcError("unavailable", (error as Error).message);
-    const lost = await lostGuest(store, guest.name, refused);
+    const lost = await explainLostCall(store, guest.name, refused);
     const { ended } = store.processes.list(guest.name).find((each) => each.exec === container) ?? {};
     if (ended === undefined && lost === refused && error !== refused) throw error;
     return ended?.code ?? LOST;

@@ -13,13 +13,13 @@ export const KILLED = 137;
 const HINT = /; [^;]+ shows its console$/;
 
 /** Returns the cause of a guest's death as one line, without the console hint. */
-export function deathOf(reason: unknown): string {
+export function causeOfDeath(reason: unknown): string {
   return oneLine(reason).replace(HINT, "");
 }
 
 /** Returns the error for commands whose guest died. */
-export function guestDied(reason: unknown, name: string): CliError {
-  return new CliError(`${deathOf(reason)}; guestctl logs --console --guest ${name} shows its console`, {
+export function guestDiedError(reason: unknown, name: string): CliError {
+  return new CliError(`${causeOfDeath(reason)}; guestctl logs --console --guest ${name} shows its console`, {
     cause: reason,
   });
 }
@@ -28,12 +28,12 @@ export function guestDied(reason: unknown, name: string): CliError {
  * Returns the error of a failed call to one of our guests: the guest's death if that is the cause, otherwise `error`.
  * The connection breaks shortly before the death is recorded; other errors can occur while the guest powers off.
  */
-export async function lostGuest(store: StateStore, name: string, error: RpcError): Promise<Error> {
+export async function explainLostCall(store: StateStore, name: string, error: RpcError): Promise<Error> {
   const limit = error.kind === "unavailable" ? NOTE_MS : 0;
   for (let waited = 0; waited <= limit; waited += POLL_MS) {
     const running = store.guests().find((guest) => guest.name === name);
     const died = store.endedGuests().find((guest) => guest.name === name)?.ended?.why;
-    if (died !== undefined) return guestDied(died, name);
+    if (died !== undefined) return guestDiedError(died, name);
     if (running === undefined || running.ending) {
       return new CliError(`guest ${name}: the guest was powered off`, { cause: error, exitCode: KILLED });
     }

@@ -1,11 +1,13 @@
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Console } from "../../machine/console.ts";
 import type { GuestOptions } from "../../machine/guest-options.ts";
 import type { UserNetwork } from "../../machine/user-network.ts";
+import { guestLog } from "../../sandbox/guest-log.ts";
 import { SandboxGuest } from "../../sandbox/sandbox-guest.ts";
 import type { SharedFolder } from "../../sandbox/shared-folder.ts";
 import type { GuestRecord } from "../state/state-records.ts";
 import type { StateStore } from "../state/state-store.ts";
-import { keepAgentLog } from "./agent-log-file.ts";
 
 export interface KeptGuestOptions extends Pick<GuestOptions, "kernel" | "initrd" | "image" | "kernelArgs"> {
   readonly name: string;
@@ -48,4 +50,23 @@ export async function bootKeptGuest(
   store.writeGuest(record);
   void keepAgentLog(guest.logAddress, agentLogFile(store, options.name), guest.ended);
   return { guest, record };
+}
+
+/** Milliseconds between connection attempts while the guest's next agent starts. */
+const AGAIN_MS = 1000;
+
+/**
+ * Copies the agent's log to a file until the signal aborts, so that `logs` can show it after the guest died. Rotates to
+ * `FILE.1` after 8 MiB. Never rejects.
+ */
+async function keepAgentLog(address: string, file: string, signal: AbortSignal): Promise<void> {
+  const log = new Console({ file, lines: 1 });
+  while (!signal.aborted) {
+    try {
+      for await (const line of guestLog(address, signal)) log.add(line);
+    } catch {
+      // The agent is restarting, or doesn't serve its log.
+    }
+    await delay(AGAIN_MS, undefined, { signal, ref: false }).catch(() => undefined);
+  }
 }

@@ -18,11 +18,11 @@ test("an error without a signal is passed on unchanged", async () => {
   await expect(interrupts.during(Promise.reject(new Error("other")))).rejects.toThrow("other");
 });
 
-test("passes signals to the taker with their count, including an earlier one", () => {
+test("passes signals to the handler with their count, including an earlier one", () => {
   using interrupts = new Interrupts();
   const seen: number[][] = [];
   process.emit("SIGINT");
-  interrupts.take((signal, times) => seen.push([signal, times]));
+  interrupts.handle((signal, times) => seen.push([signal, times]));
   process.emit("SIGTERM");
   expect(seen).toEqual([
     [constants.signals.SIGINT, 1],

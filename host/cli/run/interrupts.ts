@@ -12,13 +12,13 @@ export class Interrupted extends CliError {
 }
 
 /**
- * Handles SIGINT, SIGTERM and SIGHUP of this process: they abort `signal`, or go to the `take` callback once one is
+ * Handles SIGINT, SIGTERM and SIGHUP of this process: they abort `signal`, or go to the `handle` callback once one is
  * set.
  */
 export class Interrupts implements Disposable {
   readonly #abort = new AbortController();
   readonly #listeners = new Map<Caught, () => void>();
-  #taker: ((signal: number, times: number) => void) | undefined;
+  #handler: ((signal: number, times: number) => void) | undefined;
   #times = 0;
   #last = 0;
 
@@ -44,15 +44,15 @@ export class Interrupts implements Disposable {
     }
   }
 
-  /** From now on passes each signal's number and the count so far to `taker`, starting with one that already came. */
-  take(taker: (signal: number, times: number) => void): void {
-    this.#taker = taker;
-    if (this.#times > 0) taker(this.#last, this.#times);
+  /** From now on passes each signal's number and the count so far to `handler`, starting with one that already came. */
+  handle(handler: (signal: number, times: number) => void): void {
+    this.#handler = handler;
+    if (this.#times > 0) handler(this.#last, this.#times);
   }
 
   /** Resolves with the next signal's number. */
   next(): Promise<number> {
-    return new Promise((resolve) => this.take(resolve));
+    return new Promise((resolve) => this.handle(resolve));
   }
 
   [Symbol.dispose](): void {
@@ -62,7 +62,7 @@ export class Interrupts implements Disposable {
   #caught(name: Caught): void {
     this.#times += 1;
     this.#last = constants.signals[name];
-    if (this.#taker === undefined) this.#abort.abort(new Interrupted(name));
-    else this.#taker(this.#last, this.#times);
+    if (this.#handler === undefined) this.#abort.abort(new Interrupted(name));
+    else this.#handler(this.#last, this.#times);
   }
 }

@@ -13,7 +13,7 @@ import {
   type Volume,
 } from "../../sandbox/shared-folder.ts";
 import { moveInVolumes, unpackRootfs } from "../../sandbox/unpack-rootfs.ts";
-import { deathOf } from "../guest/guest-death.ts";
+import { causeOfDeath } from "../guest/guest-death.ts";
 import { bootKeptGuest, type KeptGuestOptions } from "../guest/kept-guest.ts";
 import { connectTo, sharedFolderOf } from "../guest/target.ts";
 import type { GuestRecord } from "../state/state-records.ts";
@@ -85,7 +85,7 @@ export async function prepareInOwnGuest(
   if (booted.status === "rejected") throw booted.reason;
   const { guest } = booted.value;
   guest.guest.signal.addEventListener("abort", () => {
-    why = deathOf(guest.guest.signal.reason);
+    why = causeOfDeath(guest.guest.signal.reason);
   });
   if (!own) openRootfs(folder.directory, container);
   const mounts = openVolumes(folder.directory, container, volumes);

@@ -7,7 +7,7 @@ import { imageSpec, type RunOptions } from "../../image/image-config.ts";
 import { RESOLV_CONF_MOUNT } from "../../sandbox/set-up-user-network.ts";
 import { CliError } from "../cli-error.ts";
 import type { ProcessFlags } from "../flags/process-flags.ts";
-import { deathOf, guestDied, KILLED, lostGuest } from "../guest/guest-death.ts";
+import { causeOfDeath, explainLostCall, guestDiedError, KILLED } from "../guest/guest-death.ts";
 import type { ProcessEnd } from "../state/state-records.ts";
 import { LOST, type StateStore } from "../state/state-store.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -46,7 +46,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   let started = false;
   let ended: ProcessEnd | undefined;
   // Signals go to the process as soon as it starts, including earlier ones.
-  run.interrupts.take((_signal, times) => leaveAfter(client, times));
+  run.interrupts.handle((_signal, times) => leaveAfter(client, times));
   try {
     const spec = specOf(prepared, run.options);
     await client.agent.createContainer({ ...process_, OCI: spec, storages: [...(prepared.storages ?? [])] });
@@ -82,7 +82,7 @@ export async function runContainer(store: StateStore, prepared: PreparedRun, run
   } catch (error) {
     const cause = await causeOf(store, error, run.id, prepared);
     if (started && !(cause instanceof Removed)) {
-      ended ??= { code: LOST, at: new Date().toISOString(), why: deathOf(cause) };
+      ended ??= { code: LOST, at: new Date().toISOString(), why: causeOfDeath(cause) };
     }
     if (created) await remove().catch(() => undefined);
     throw cause;
@@ -113,7 +113,7 @@ function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
 async function causeOf(store: StateStore, error: unknown, id: string, { guest, died }: PreparedRun): Promise<unknown> {
   if (!(error instanceof RpcError)) return error;
   if (guest !== undefined && died === undefined) {
-    const lost = await lostGuest(store, guest, error);
+    const lost = await explainLostCall(store, guest, error);
     if (lost !== error) return lost;
   }
   const message = error.message.toLowerCase();
@@ -126,5 +126,5 @@ async function causeOf(store: StateStore, error: unknown, id: string, { guest, d
   if (died === undefined || error.kind !== "unavailable") return error;
   for (let waited = 0; waited < DEATH_MS && !died.aborted; waited += 50) await delay(50);
   if (!died.aborted) return error;
-  return guest === undefined ? died.reason : guestDied(died.reason, guest);
+  return guest === undefined ? died.reason : guestDiedError(died.reason, guest);
 }

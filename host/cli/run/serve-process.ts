@@ -38,7 +38,7 @@ export async function serveProcess(
 ): Promise<number> {
   const send = (signal: number) => void client.agent.signalProcess({ ...process_, signal }).catch(() => undefined);
   let timer: NodeJS.Timeout | undefined;
-  interrupts.take((signal, times) => {
+  interrupts.handle((signal, times) => {
     send(times >= KILL_AT ? SIGKILL : signal);
     leaveAfter(client, times);
     clearTimeout(timer);

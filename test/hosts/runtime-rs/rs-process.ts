@@ -1,7 +1,6 @@
 import type { Output } from "../../scenarios/pod.ts";
 import type { HostCalls } from "../host-calls.ts";
 import type { HostProcess } from "../kata-host.ts";
-import { killEnded } from "./kill-ended.ts";
 
 /** Size of its copy buffers, in both directions. */
 const BUFFER = 8192;
@@ -89,5 +88,18 @@ export class RsProcess implements HostProcess {
       filled = this.#slowReader && filled === 0 && answer.data.length < BUFFER ? answer.data.length : 0;
       parts.push(answer.data);
     }
+  }
+}
+
+const NOT_FOUND = 5;
+const GONE = /no such process|process not found|init process not found|cannot find init process/i;
+
+/** Kills a process that has ended; the shim expects an error that says so. */
+export async function killEnded(calls: HostCalls, container_id: string, exec_id: string): Promise<void> {
+  try {
+    await calls.call("signalProcess", { container_id, exec_id, signal: 9 });
+  } catch (error) {
+    const { code, message } = error as { code?: number; message: string };
+    if (code !== NOT_FOUND && !GONE.test(message)) throw error;
   }
 }

@@ -11,8 +11,7 @@ import {
   type SandboxRequest,
   SHM,
 } from "../kata-host.ts";
-import { killEnded } from "./kill-ended.ts";
-import { RsProcess } from "./rs-process.ts";
+import { killEnded, RsProcess } from "./rs-process.ts";
 
 const CALL_MS = 30_000;
 const CHECK_MS = 90_000;

@@ -10,7 +10,7 @@ const CGROUP2_MAGIC = 0x63677270;
  * Shows crun only cgroup v2, as it refuses a machine with v1 beside it: moves this thread and the programs it starts
  * into a mount namespace with only the unified hierarchy. Does nothing if v2 is already alone. Needs root.
  */
-export function showPlainCgroups(): void {
+export function showOnlyCgroup2(): void {
   if (statfsSync(PATH).type === CGROUP2_MAGIC) return;
   openSys().unshare(CLONE_NEWNS);
   // Use programs: libuv's threads are still in the machine's namespace and would mount there.

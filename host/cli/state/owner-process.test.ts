@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { isAlive } from "../../../image/process-owner.ts";
-import { terminate } from "./terminate-owner.ts";
+import { terminateOwner } from "./owner-process.ts";
 
 /** Reads the start time, field 22 of /proc/PID/stat. */
 function startOf(pid: number): number {
@@ -19,11 +19,11 @@ test("terminates the recorded process, never another one with the same pid", asy
   await once(child, "spawn");
   const pid = child.pid ?? 0;
   const owner = { pid, started: startOf(pid) };
-  terminate({ pid, started: owner.started - 1 });
-  terminate({ pid: 2 ** 22 + 1, started: 1 });
+  terminateOwner({ pid, started: owner.started - 1 });
+  terminateOwner({ pid: 2 ** 22 + 1, started: 1 });
   expect(isAlive(owner)).toBe(true);
-  terminate(owner);
+  terminateOwner(owner);
   expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
   expect(isAlive(owner)).toBe(false);
-  terminate(owner);
+  terminateOwner(owner);
 });
