@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../image/testing/tree.ts";
+import { isRoot } from "./is-root.ts";
 import { checkPrivateFolder, makePrivateFolder, makeTemporaryFolder } from "./private-folder.ts";
 
 const NOBODY = 65_534;
@@ -86,7 +87,7 @@ test("creates a temporary folder for this user alone, but not where other users 
   expect(readdirSync(parent)).toHaveLength(1);
 });
 
-describe.skipIf(process.getuid?.() !== 0)("beside other users (needs root)", () => {
+describe.skipIf(!isRoot())("beside other users (needs root)", () => {
   test("refuses another user's folder, whatever its mode", () => {
     mkdirSync(path, { mode: 0o700 });
     chownSync(path, NOBODY, NOBODY);

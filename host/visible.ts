@@ -10,6 +10,14 @@ export function visible(text: string): string {
   return text.replace(CONTROLS, escaped);
 }
 
+/** Maximum length of an error message in characters; an agent's may have 4 MiB. */
+const LONGEST = 4000;
+
+/** Truncates an error message of unknown length. */
+export function truncate(message: string): string {
+  return message.length > LONGEST ? `${message.slice(0, LONGEST)} …` : message;
+}
+
 /** Removes control characters. */
 export function withoutControls(text: string): string {
   return text.replace(CONTROLS, "");

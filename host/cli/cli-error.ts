@@ -1,3 +1,5 @@
+import { truncate, visibleLine } from "../visible.ts";
+
 /** Failure of a command. The message is one line: operation, object, reason, remedy. */
 export class CliError extends Error {
   override readonly name = "CliError";
@@ -13,16 +15,11 @@ export class CliError extends Error {
   }
 }
 
-import { visibleLine } from "../visible.ts";
-
-/** Longest message in characters; an agent's may have 4 MiB. */
-const LONGEST = 4000;
-
 /** Returns the message to print for any thrown value: one line, without a stack. */
 export function oneLine(error: unknown): string {
   if (error instanceof SuppressedError) return oneLine(error.suppressed);
   const text = error instanceof Error ? error.message : String(error);
   const [first = ""] = text.split("\n", 1);
   const line = first.replace(/; its console's last lines:$/, "; --verbose shows its console").trim();
-  return visibleLine(line.length > LONGEST ? `${line.slice(0, LONGEST)} …` : line) || "unknown error";
+  return visibleLine(truncate(line)) || "unknown error";
 }

@@ -1,8 +1,5 @@
 import { CODES, type CodeName, codeName } from "../../proto/codes.ts";
-import { visible } from "../visible.ts";
-
-/** Number of characters kept of an agent's message, which may have 4 MiB. */
-const LONGEST = 4000;
+import { truncate, visible } from "../visible.ts";
 
 /** Error of a failed call: returned by the agent, or raised because the call couldn't be sent or finished. */
 export class RpcError extends Error {
@@ -21,7 +18,6 @@ export class RpcError extends Error {
 
 /** Returns the error for an agent's answer: truncated, without control characters, and with a known code. */
 export function answeredError(code: number, message: string): RpcError {
-  const text = message.length > LONGEST ? `${message.slice(0, LONGEST)} …` : message;
   const kind = codeName(code);
-  return new RpcError(kind === "ok" ? "unknown" : kind, visible(text));
+  return new RpcError(kind === "ok" ? "unknown" : kind, visible(truncate(message)));
 }

@@ -23,7 +23,7 @@ export async function showSteps(steps: readonly Step[], output: NodeJS.WriteStre
   for (const [at, step] of steps.entries()) {
     output.write(`${at + 1}. ${step.title}\n`);
     const begun = performance.now();
-    await named(step, (line) => output.write(`   ${line}\n`));
+    await runNamed(step, (line) => output.write(`   ${line}\n`));
     output.write(`   (${seconds(begun)})\n`);
   }
 }
@@ -35,7 +35,7 @@ async function showLive(steps: readonly Step[]): Promise<void> {
       rendererOptions: { persistentOutput: true, outputBar: Number.POSITIVE_INFINITY },
       task: async (_context: unknown, task: { title: string; output: string }) => {
         const begun = performance.now();
-        await named(step, (line) => {
+        await runNamed(step, (line) => {
           task.output = line;
         });
         task.title = `${step.title} ${colors.dim(seconds(begun))}`;
@@ -46,7 +46,7 @@ async function showLive(steps: readonly Step[]): Promise<void> {
   await list.run();
 }
 
-async function named({ title, run }: Step, say: Say): Promise<void> {
+async function runNamed({ title, run }: Step, say: Say): Promise<void> {
   try {
     await run(say);
   } catch (error) {

@@ -7,6 +7,7 @@ import { directory, file, layerOf } from "../../image/testing/layers.ts";
 import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { type TreeLimits, TreeWriter } from "../../image/tree-writer.ts";
 import type { LayerEntry } from "../../image/write-layout.ts";
+import { mayMount, whyNoMounts } from "../testing/may-mount.ts";
 import { plainAccess } from "./plain-access.ts";
 
 const WIDE: TreeLimits = { directories: 100, pathLength: 10_000, paths: 100 };
@@ -34,9 +35,7 @@ test("limits a layer's paths, directories and their total length", async () => {
   await expect(unpackWith({ pathLength: 5 }, nested)).rejects.toThrow(many);
 });
 
-const mayMount = spawnSync("unshare", ["--user", "--map-root-user", "--mount", "true"]).status === 0;
-
-test.runIf(mayMount)("reports an image larger than the disk in one line", () => {
+test.runIf(mayMount)(`reports an image larger than the disk in one line${whyNoMounts}`, () => {
   const script = `
     import { join } from "node:path";
     const [repository, disk] = process.argv.slice(1);

@@ -5,6 +5,7 @@ import { lstat } from "../../image/resolve-in-root.ts";
 import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../image/write-layout.ts";
+import { isRoot } from "../is-root.ts";
 import { type UnpackOptions, unpack } from "./unpack.ts";
 
 /** Unpacks layers of entries and returns the resulting tree. */
@@ -125,7 +126,7 @@ test("without owners, skips devices with a note and creates named pipes", async 
   ]);
 });
 
-test.runIf(process.getuid?.() === 0)("keeps owners and creates devices (needs root)", async () => {
+test.runIf(isRoot())("keeps owners and creates devices (needs root)", async () => {
   const device = {
     name: "node",
     type: "character-device",

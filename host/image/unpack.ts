@@ -3,6 +3,7 @@ import { type ApplyReport, applyLayers } from "../../image/apply-layers.ts";
 import { ImageError } from "../../image/image-error.ts";
 import type { Image } from "../../image/read-image.ts";
 import { TreeWriter } from "../../image/tree-writer.ts";
+import { isRoot } from "../is-root.ts";
 import { plainAccess } from "./plain-access.ts";
 
 export interface UnpackOptions {
@@ -27,7 +28,7 @@ export async function unpack(
   mkdirSync(directory, { recursive: true });
   if (readdirSync(directory).length > 0)
     throw new ImageError(`unpack image to ${directory}: the directory is not empty`);
-  const { onProgress, signal, keepOwners = process.getuid?.() === 0 } = options;
+  const { onProgress, signal, keepOwners = isRoot() } = options;
   const writer = new TreeWriter(directory, plainAccess, keepOwners);
   const devices = keepOwners ? {} : { devices: "devices, which only root can create" };
   const leftOut = { xattrs: "extended attributes", ...devices };

@@ -3,10 +3,11 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../is-root.ts";
 import { Child } from "./child.ts";
 import { canGuard, guarded, mountForGuest, openToGuest } from "./guard-share.ts";
 
-const root = process.getuid?.() === 0;
+const root = isRoot();
 const can = await canGuard(root);
 
 describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't mount in a namespace)"}`, () => {

@@ -1,6 +1,7 @@
 import { execFile, execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
+import { isRoot } from "../is-root.ts";
 import { MachineError } from "./machine-error.ts";
 import type { Share } from "./virtiofs.ts";
 
@@ -65,7 +66,7 @@ export function mountForGuest(share: Share, source: string, at: string, mode: "r
 }
 
 function inGuard(share: Share, pid: number, what: string, script: string, ...args: readonly string[]): void {
-  const user = process.getuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];
+  const user = isRoot() ? [] : ["--user", "--preserve-credentials"];
   const enter = ["--target", `${pid}`, "--mount", ...user, "sh", "-c", `set -e; ${script}`, "sh", ...args];
   try {
     execFileSync("nsenter", enter, { stdio: ["ignore", "ignore", "pipe"] });

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { isRoot } from "../is-root.ts";
 import { MachineError } from "./machine-error.ts";
 import { cacheDirectory } from "./paths.ts";
 
@@ -38,7 +39,7 @@ export async function findVirtiofsd(): Promise<Virtiofsd> {
       kind,
       translates: kind === "rust" && (await outputOf(path, "--help")).includes("--translate-uid"),
     };
-    if (found.kind === "rust" || process.getuid?.() === 0) return found;
+    if (found.kind === "rust" || isRoot()) return found;
     first ??= found;
   }
   return required("virtiofsd", first);

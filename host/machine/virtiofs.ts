@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { isRoot } from "../is-root.ts";
 import { Child } from "./child.ts";
 import { canGuard, guarded } from "./guard-share.ts";
 import { waitUntilListening } from "./listening-socket.ts";
@@ -30,7 +31,7 @@ export type Rights = "root" | "user-namespace" | "mapped-root" | "none";
 /** Starts virtiofsd for a share. It exits when QEMU disconnects; the caller ends it in any case. */
 export async function startVirtiofsd(share: Share, socket: string, signal: AbortSignal): Promise<Child> {
   const { tag, directory, guard, announce = false } = share;
-  const root = process.getuid?.() === 0;
+  const root = isRoot();
   const guards = guard !== undefined && (await canGuard(root));
   const mine = root ? "root" : guards ? "mapped-root" : await rights();
   const argv = virtiofsdCommand(await findVirtiofsd(), directory, socket, mine, announce);

@@ -19,7 +19,7 @@ export async function unpackRootfs(
   path: string,
   directory: string,
   container: string,
-  options: UnpackOptions & { readonly name?: string; readonly volumes?: readonly Volume[] } = {},
+  options: UnpackOptions & { readonly name?: string | undefined; readonly volumes?: readonly Volume[] } = {},
 ): Promise<UnpackedImage> {
   await using image = await readImage(path, options.name === undefined ? {} : { name: options.name });
   const staging = await mkdtemp(join(directory, "unpacking-"));

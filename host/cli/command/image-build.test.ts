@@ -6,13 +6,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AptRepository } from "../../../rootfs-builder/debian/testdata/apt-repository.ts";
 import { repositoryRoot } from "../../machine/paths.ts";
+import { mayMount, whyNoMounts } from "../../testing/may-mount.ts";
 
 const guestctl = join(repositoryRoot, "host/cli/guestctl.ts");
 const MIB = 2 ** 20;
-
-/** True if a program can create mounts of its own here; root always can. */
-const mayMount = spawnSync("unshare", ["--user", "--map-root-user", "--mount", "true"]).status === 0;
-const whyNoMounts = mayMount ? "" : " (skipped: this user can't create a user namespace)";
 
 describe("guestctl image build", () => {
   let folder = "";

@@ -59,7 +59,7 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
     return printFiles(consoleFile(store, target.guest.name), (text) => text);
   }
   if (target.guest?.ended !== undefined) {
-    return printFiles(agentLogFile(store, target.guest.name), (line) => shown(line, flags));
+    return printFiles(agentLogFile(store, target.guest.name), (line) => formatLine(line, flags));
   }
   await printLog(target.guest === undefined ? target.address : checkedAddress(target.guest.logAddress), flags);
 }
@@ -72,14 +72,14 @@ async function printLog(address: string, flags: LogsFlags): Promise<void> {
   try {
     for await (const line of guestLog(address, stop.signal)) {
       quiet?.refresh();
-      await print(`${shown(line, flags)}\n`);
+      await print(`${formatLine(line, flags)}\n`);
     }
   } finally {
     clearTimeout(quiet);
   }
 }
 
-function shown(line: string, flags: LogsFlags): string {
+function formatLine(line: string, flags: LogsFlags): string {
   return visibleLine(flags.json ? line : readableLogLine(line));
 }
 

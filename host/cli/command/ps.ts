@@ -39,10 +39,10 @@ async function ps(flags: PsFlags): Promise<void> {
   const store = new StateStore();
   if (flags.guest !== undefined) findKeptTarget(store, flags);
   const processes = await listProcesses(store, flags);
-  await print(shown(processes, flags));
+  await print(formatProcesses(processes, flags));
 }
 
-function shown(processes: readonly ListedProcess[], flags: PsFlags): string {
+function formatProcesses(processes: readonly ListedProcess[], flags: PsFlags): string {
   if (flags.quiet)
     return textTable(processes.flatMap((each) => (each.process === "init" ? [[each.container ?? ""]] : [])));
   if (flags.json) return visible(`${JSON.stringify(processes, null, 2)}\n`);

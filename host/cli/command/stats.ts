@@ -4,6 +4,7 @@ import type { grpc } from "../../../proto/gen/messages.js";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
 import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { diskBytes, limitText } from "../output/container-stats.ts";
 import { print } from "../output/print.ts";
 import { type StatsSample, sampleStats, statsTable } from "../output/stats-table.ts";
 import { sizeText, textTable } from "../output/text-table.ts";
@@ -72,7 +73,7 @@ function sampleAll(containers: readonly string[], flags: StatsFlags): Promise<re
 
 /** Lists the name and value of each number. Exported for its test. */
 export function statsRows(stats: grpc.CgroupStats | null): string[][] {
-  const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids, blkio_stats: disk } = stats ?? {};
+  const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids } = stats ?? {};
   const rows: string[][] = [];
   const time = cpu?.cpu_usage;
   if (time != null) {
@@ -92,19 +93,13 @@ export function statsRows(stats: grpc.CgroupStats | null): string[][] {
     rows.push(["page cache", sizeText(memory?.cache ?? 0), ""]);
   }
   if (pids != null) rows.push(["tasks", String(pids.current), `limit ${pids.limit === 0 ? "none" : pids.limit}`]);
-  const bytes = (op: string) =>
-    (disk?.io_service_bytes_recursive ?? [])
-      .filter((entry) => entry.op === op)
-      .reduce((sum, { value }) => sum + value, 0);
-  if (disk != null) rows.push(["disk", sizeText(bytes("read")), `read; ${sizeText(bytes("write"))} written`]);
+  if (stats?.blkio_stats != null) {
+    const [read, written] = [diskBytes(stats, "read"), diskBytes(stats, "write")];
+    rows.push(["disk", sizeText(read), `read; ${sizeText(written)} written`]);
+  }
   return rows;
 }
 
 function seconds(nanoseconds: number): string {
   return `${(nanoseconds / 1e9).toFixed(3)} s`;
-}
-
-/** Returns "none" near the top of the range, where the kernel reports "max". */
-function limitText(bytes: number): string {
-  return bytes >= 2 ** 62 ? "none" : sizeText(bytes);
 }

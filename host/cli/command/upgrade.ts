@@ -36,11 +36,13 @@ async function upgrade(bundle: string | undefined, flags: UpgradeFlags): Promise
   const target = findTarget(new StateStore(), flags);
   const { before, after, wanted } = await upgradeAgent(() => connectTo(target), bundle);
   if (after.bundle !== wanted) {
-    throw new CliError(`upgrade: the guest abandoned the bundle: ${after.left_reason}; ${named(after)} is running`);
+    throw new CliError(
+      `upgrade: the guest abandoned the bundle: ${after.left_reason}; ${describeAgent(after)} is running`,
+    );
   }
-  process.stdout.write(`${visibleLine(`${named(before)} → ${named(after)}`)}\n`);
+  process.stdout.write(`${visibleLine(`${describeAgent(before)} → ${describeAgent(after)}`)}\n`);
 }
 
-function named({ version, bundle }: RunningAgent): string {
+function describeAgent({ version, bundle }: RunningAgent): string {
   return `${version} (${bundle === "" ? "the image's own" : bundle.slice(0, 12)})`;
 }

@@ -46,7 +46,7 @@ export function findTarget(store: StateStore, flags: TargetFlags, remedy = "add 
   const guests = candidates(store, flags);
   const [guest, second] = guests;
   if (guest === undefined) throw new CliError(NO_GUEST);
-  if (second !== undefined) throw new CliError(`several guests are running; ${remedy} ${list(guests)}`);
+  if (second !== undefined) throw new CliError(`several guests are running; ${remedy} ${namesOf(guests)}`);
   return { address: guest.address, guest };
 }
 
@@ -150,9 +150,9 @@ function candidates(store: StateStore, { guest: name }: TargetFlags): readonly G
   if (name === undefined) return guests;
   const named = guests.filter((guest) => guest.name === name);
   if (named.length > 0) return named;
-  throw new CliError(`guest ${name}: not running${guests.length === 0 ? "" : `; running guests: ${list(guests)}`}`);
+  throw new CliError(`guest ${name}: not running${guests.length === 0 ? "" : `; running guests: ${namesOf(guests)}`}`);
 }
 
-function list(guests: readonly GuestRecord[]): string {
+function namesOf(guests: readonly GuestRecord[]): string {
   return guests.map(({ name }) => name).join(", ");
 }

@@ -1,6 +1,7 @@
 import type { grpc } from "../../../proto/gen/messages.js";
 import type { AgentClient } from "../../client/agent-client.ts";
 import { RpcError } from "../../client/rpc-error.ts";
+import { sizeText } from "./text-table.ts";
 
 /** Time limit in milliseconds for an agent to answer about its containers. */
 export const ANSWER_MS = 5000;
@@ -17,4 +18,15 @@ export async function containerStats(client: AgentClient, container: string): Pr
     if (error instanceof RpcError && error.kind === "invalid-argument") return undefined;
     throw error;
   }
+}
+
+/** Returns the bytes that a container has read from or written to disks. */
+export function diskBytes({ blkio_stats }: grpc.CgroupStats, op: "read" | "write"): number {
+  const entries = (blkio_stats?.io_service_bytes_recursive ?? []).filter((entry) => entry.op === op);
+  return entries.reduce((sum, { value }) => sum + value, 0);
+}
+
+/** Formats a memory limit. Values near the top of the range mean that there is no limit. */
+export function limitText(bytes: number): string {
+  return bytes >= 2 ** 62 ? "none" : sizeText(bytes);
 }

@@ -1,7 +1,7 @@
 import type { grpc } from "../../../proto/gen/messages.js";
 import { type ContainerTarget, connectTo, type TargetFlags } from "../guest/target.ts";
 import type { StateStore } from "../state/state-store.ts";
-import { containerStats } from "./container-stats.ts";
+import { containerStats, diskBytes, limitText } from "./container-stats.ts";
 import { sizeText, textTable } from "./text-table.ts";
 
 /** A container's resource usage at one moment. */
@@ -64,14 +64,14 @@ function row({ guest, container, stats, at }: StatsSample, before: StatsSample |
   const share = before === undefined ? undefined : (time - cpuTime(before.stats)) / ((at - before.at) * 1e4);
   const memory = stats.memory_stats?.usage;
   const limit = memory?.limit ?? 0;
-  const disk = (op: string) =>
-    (stats.blkio_stats?.io_service_bytes_recursive ?? [])
-      .filter((entry) => entry.op === op)
-      .reduce((sum, { value }) => sum + value, 0);
   return [
     ...[guest, container, share === undefined ? "-" : `${share.toFixed(1)} %`, `${(time / 1e9).toFixed(2)} s`],
-    ...[memory == null ? "" : sizeText(memory.usage), limit === 0 || limit >= 2 ** 62 ? "none" : sizeText(limit)],
-    ...[String(stats.pids_stats?.current ?? ""), sizeText(disk("read")), sizeText(disk("write"))],
+    ...[memory == null ? "" : sizeText(memory.usage), limit === 0 ? "none" : limitText(limit)],
+    ...[
+      String(stats.pids_stats?.current ?? ""),
+      sizeText(diskBytes(stats, "read")),
+      sizeText(diskBytes(stats, "write")),
+    ],
   ];
 }
 

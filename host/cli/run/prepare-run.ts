@@ -75,7 +75,7 @@ export async function prepareInOwnGuest(
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const unpacking = own
     ? moveInVolumes(folder.directory, container, volumes).then(() => ({ config: {} }))
-    : unpackRootfs(image.path, folder.directory, container, { ...named(image), volumes, signal });
+    : unpackRootfs(image.path, folder.directory, container, { name: image.name, volumes, signal });
   const booting = bootKeptGuest(store, { ...options, signal }, folder);
   for (const part of [unpacking, booting]) part.catch((error: unknown) => failed.abort(error));
   const [unpacked, booted] = await Promise.allSettled([unpacking, booting]);
@@ -117,7 +117,7 @@ export async function prepareInGuest(
   const rootfs = own ? guestRootPlace(container) : rootfsPlace(directory, container);
   const { config } = own
     ? await moveInVolumes(directory, container, volumes).then(() => ({ config: {} }))
-    : await unpackRootfs(image.path, directory, container, { ...named(image), volumes, signal });
+    : await unpackRootfs(image.path, directory, container, { name: image.name, volumes, signal });
   try {
     if (!own) openRootfs(directory, container);
     const mounts = openVolumes(directory, container, volumes);
@@ -166,8 +166,4 @@ function guestRootPlace(container: string): RootfsPlace {
 function guestRootStorages({ guest }: RootfsPlace): Pick<PreparedRun, "storages"> {
   const options = ["lowerdir=/", "io.katacontainers.fs-opt.overlay-rw"];
   return { storages: [{ driver: "overlayfs", source: "none", fstype: "overlay", mount_point: guest, options }] };
-}
-
-function named({ name }: ImageChoice): { readonly name?: string } {
-  return name === undefined ? {} : { name };
 }
