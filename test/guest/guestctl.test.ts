@@ -62,7 +62,7 @@ it("tells in one line why a container could not be run", async () => {
   const typed = await run(["run", "-it", image]);
   expect(typed).toEqual({ stdout: "", stderr: "guestctl: the input device is not a TTY; leave out -t\n", code: 125 });
   const out = await run(["cp", "web:/etc/passwd", "/tmp/"]);
-  expect(out.stderr).toMatch(/^guestctl: cp web:\/etc\/passwd: copying out of a container isn't supported yet: .*\n$/);
+  expect(out.stderr).toMatch(/^guestctl: cp web:\/etc\/passwd: copying out of a container isn't supported yet; .*\n$/);
 });
 
 it("prints its version", async () => {
