@@ -16,7 +16,7 @@ async function failureOf(...line: string[]): Promise<{ text: string; code: numbe
   throw new Error("the command line was accepted");
 }
 
-test("has these commands", () => {
+test("guestctl has exactly these commands", () => {
   const names = createProgram().commands.map((command) => command.name());
   expect(names).toEqual([
     "run",
