@@ -1,6 +1,12 @@
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { AgentClient } from "../../host/client/agent-client.ts";
+import { buildProbe } from "./build-probe.ts";
+import { runHooks } from "./killed-hooks.ts";
+import { KilledHost } from "./killed-host.ts";
+import { countSignals } from "./killed-signals.ts";
 import { copyFiles, echoLines, printBursts, type StreamLoad } from "./killed-streams.ts";
 import type { Machine } from "./machine.ts";
 import { ociSpec } from "./oci.ts";
@@ -13,12 +19,18 @@ type Client = AgentClient;
 const WAITERS = 3;
 const BURSTS = 8;
 const MAKERS = 2;
+/** How long a sandbox and its first pod take, in pauses between kills. */
+const OPENING_PAUSES = 3;
 
 export interface KillOptions {
   readonly kills: number;
   readonly seed: number;
   /** Between two kills, at most. */
   readonly pauseMs: number;
+}
+
+interface KillsOfLoad extends Pick<KillOptions, "kills" | "pauseMs"> {
+  readonly random: () => number;
 }
 
 /** What became of the calls of all connections, and the places where output is missing or came twice. */
@@ -29,8 +41,16 @@ export interface KillCounts {
   gaps: number;
   lines: number;
   containers: number;
-  /** Execs whose output, input or file was whole. */
+  /** Execs whose output, input or file was whole, containers whose hooks ran as promised. */
   streams: number;
+  /** What the simulated shim did from its beginning to its end: its pods and execs. */
+  lives: number;
+  signals: number;
+  /** Signals that were answered and never came: the agent died around pidfd_send_signal(2). */
+  lostSignals: number;
+  hooks: number;
+  /** Runs of hooks beyond the first, as the agent died while they or those beside them ran. */
+  repeatedHooks: number;
 }
 
 /** Of the counts, what no kill may change. */
@@ -44,17 +64,33 @@ interface Told {
 }
 
 /**
- * Kills the agent at random moments of a mixed load whose connections stay open, and checks that nothing that a host was
- * told is untrue afterwards, that no call stays without an answer, and that nothing is left.
+ * Kills the agent at random moments of the life of a simulated shim, from its CreateSandbox to its end, and of a mixed load beside it.
+ * All connections stay open. Checks that nothing that a host was told is untrue afterwards, that no call stays without an answer,
+ * and that nothing is left. The first kill comes while the sandbox and its first pod are made, the last while the sandbox ends.
  */
-export async function killUnderLoad(machine: Machine, options: KillOptions): Promise<KillCounts> {
-  const load = new Load(machine, await Pod.open(machine));
-  await load.pod.run(["true"]); // the pid namespace of the first container stays with init
+export async function killUnderLoad(machine: Machine, { kills, seed, pauseMs }: KillOptions): Promise<KillCounts> {
+  const random = randomFrom(seed);
+  const connected = Promise.withResolvers<void>();
+  const opening = KilledHost.open(machine, seed, connected.resolve);
+  await Promise.race([connected.promise, opening]);
+  await sleep(random() * OPENING_PAUSES * pauseMs);
+  await Promise.all([opening, machine.killAgent()]);
+  const host = await opening;
+  const load = new Load(machine, await Pod.open(machine), host);
   const before = await load.settledTraces();
-  const counts = await load.run(options);
+  const counts = await load.run({ kills: kills - 2, random, pauseMs });
   expect(await load.settledTraces(before)).toBe(before);
   await load.pod.client.close();
+  await endUnderKill(machine, host, random() * pauseMs);
   return counts;
+}
+
+/** The sandbox may be gone before the kill, or instead of the next agent. */
+async function endUnderKill(machine: Machine, host: KilledHost, afterMs: number): Promise<void> {
+  const ended = host.end();
+  await Promise.race([ended, sleep(afterMs)]);
+  const killed = machine.killAgent().catch(() => "there is no agent any more");
+  await Promise.all([ended, Promise.race([killed, ended])]);
 }
 
 class Load {
@@ -70,11 +106,18 @@ class Load {
   #containers = 0;
   #streams = 0;
   readonly #printing: OpenLine;
+  readonly #killed: KilledHost;
+  #kills = 0;
+  #lives = 0;
+  readonly #signals = { signals: 0, lostSignals: 0 };
+  readonly #hooks = { hooks: 0, repeatedHooks: 0 };
 
-  constructor(machine: Machine, pod: Pod) {
+  constructor(machine: Machine, pod: Pod, killed: KilledHost) {
     this.#machine = machine;
     this.pod = pod;
+    this.#killed = killed;
     this.#rootfs = machine.rootfs("all");
+    copyFileSync(buildProbe(), join(machine.hostPath(this.#rootfs), "bin/probe"));
     this.#host = new OpenLine(machine);
     this.#printing = new OpenLine(machine);
     this.#makers = Array.from({ length: MAKERS }, () => new OpenLine(machine));
@@ -83,7 +126,7 @@ class Load {
   /** What must not grow: cgroups, state files, mounts, descriptors of init. */
   traces(): Promise<string> {
     return this.#machine.shell(
-      "find /sys/fs/cgroup -mindepth 1 -name 'load-*'; ls /run/guestd/containers; cat /proc/mounts; ls /proc/1/fd | wc -l",
+      "find /sys/fs/cgroup -mindepth 1 -type d | sort; ls /run/guestd/containers; cat /proc/mounts; ls /proc/1/fd | wc -l",
     );
   }
 
@@ -102,8 +145,7 @@ class Load {
     return last;
   }
 
-  async run({ kills, seed, pauseMs }: KillOptions): Promise<KillCounts> {
-    const random = randomFrom(seed);
+  async run({ kills, random, pauseMs }: KillsOfLoad): Promise<KillCounts> {
     const id = await this.#startPrinter();
     const streams = this.#stream(id);
     const work = [
@@ -111,12 +153,17 @@ class Load {
       ...Array.from({ length: WAITERS }, (_, index) => this.#wait(id, index)),
       ...this.#makers.map((line, index) => this.#make(line, index)),
       ...streams,
+      this.#killed.live(
+        () => this.#stop,
+        () => this.#lives++,
+      ),
     ];
     const polling = this.#poll();
     // On a busy machine all kills may come before.
     while (this.#containers === 0 || this.#streams === 0) await Promise.race([sleep(1), Promise.all(work)]);
     for (let kill = 0; kill < kills; kill++) {
       await Promise.race([sleep(random() * pauseMs), Promise.all(work)]);
+      this.#kills++;
       await this.#machine.killAgent();
     }
     this.#stop = true;
@@ -130,8 +177,19 @@ class Load {
     for (const line of lines) await line.close();
     await polling;
     const sum = (key: keyof OpenLine["counts"]) => lines.reduce((total, line) => total + line.counts[key], 0);
-    const calls = { answered: sum("answered"), cutOff: sum("cutOff"), closed: sum("closed") };
-    return { ...calls, gaps: this.#gaps, lines: this.#lines, containers: this.#containers, streams: this.#streams };
+    const { counts } = this.#killed;
+    return {
+      answered: sum("answered") + counts.answered,
+      cutOff: sum("cutOff") + counts.cutOff,
+      closed: sum("closed") + counts.closed,
+      gaps: this.#gaps,
+      lines: this.#lines,
+      containers: this.#containers,
+      streams: this.#streams,
+      lives: this.#lives,
+      ...this.#signals,
+      ...this.#hooks,
+    };
   }
 
   /** A container that prints numbered lines for ever, and execs in it that sleep. */
@@ -182,7 +240,17 @@ class Load {
       done: () => this.#streams++,
     };
     const bursts = Array.from({ length: BURSTS }, (_, worker) => printBursts(load, worker));
-    return [...bursts, echoLines(load), copyFiles({ ...load, line: this.#host })];
+    const onHost = { ...load, line: this.#host };
+    const signals = countSignals(onHost, (count, lost) => {
+      this.#signals.signals += count;
+      this.#signals.lostSignals += lost;
+    });
+    const kills = () => this.#kills;
+    const hooks = runHooks(onHost, kills, (count, repeated) => {
+      this.#hooks.hooks += count;
+      this.#hooks.repeatedHooks += repeated;
+    });
+    return [...bursts, echoLines(load), copyFiles(onHost), signals, hooks];
   }
 
   /** Waits, over all the kills, for a process that is killed at the end. */

@@ -3,11 +3,11 @@ import { RpcError } from "../../host/client/rpc-error.ts";
 import type { Machine } from "./machine.ts";
 
 /** The agent said that it was restarted during the call. */
-const wasCutOff = (error: unknown): boolean =>
+export const wasCutOff = (error: unknown): boolean =>
   error instanceof RpcError && error.message.includes("the agent was restarted during the call");
 
 /** The connection was closed below the call. */
-const wasClosed = (error: unknown): boolean => error instanceof RpcError && /^ttrpc: /.test(error.message);
+export const wasClosed = (error: unknown): boolean => error instanceof RpcError && /^ttrpc: /.test(error.message);
 
 /** A connection that stays open over every restart of the agent; a new one is made only after the agent closed it. */
 export class OpenLine {
