@@ -21,6 +21,8 @@ const BURSTS = 8;
 const MAKERS = 2;
 /** How long a sandbox and its first pod take, in pauses between kills. */
 const OPENING_PAUSES = 3;
+/** What is under way at the last kill takes some seconds. */
+const [LIMIT_MS, GUEST_LIMIT_MS] = [60_000, 240_000];
 
 export interface KillOptions {
   readonly kills: number;
@@ -102,7 +104,7 @@ class Load {
   readonly #told = new Map<string, Told>();
   #stop = false;
   #gaps = 0;
-  #lines = 0;
+  #read = 0;
   #containers = 0;
   #streams = 0;
   readonly #printing: OpenLine;
@@ -121,6 +123,10 @@ class Load {
     this.#host = new OpenLine(machine);
     this.#printing = new OpenLine(machine);
     this.#makers = Array.from({ length: MAKERS }, () => new OpenLine(machine));
+  }
+
+  get #lines(): readonly OpenLine[] {
+    return [this.#host, this.#printing, ...this.#makers];
   }
 
   /** What must not grow: cgroups, state files, mounts, descriptors of init. */
@@ -149,7 +155,7 @@ class Load {
     const id = await this.#startPrinter();
     const streams = this.#stream(id);
     const work = [
-      this.#read(id),
+      this.#readLines(id),
       ...Array.from({ length: WAITERS }, (_, index) => this.#wait(id, index)),
       ...this.#makers.map((line, index) => this.#make(line, index)),
       ...streams,
@@ -167,29 +173,38 @@ class Load {
       await this.#machine.killAgent();
     }
     this.#stop = true;
-    await Promise.all(streams);
+    await this.#answered(streams);
     const signal = { container_id: id, exec_id: "", signal: 9 };
     await this.#host.askAgain(({ agent }) => agent.signalProcess(signal));
-    await Promise.all(work);
+    await this.#answered(work);
     await this.#check();
     await this.#remove(this.#host, id);
-    const lines = [this.#host, this.#printing, ...this.#makers];
-    for (const line of lines) await line.close();
+    for (const line of this.#lines) await line.close();
     await polling;
-    const sum = (key: keyof OpenLine["counts"]) => lines.reduce((total, line) => total + line.counts[key], 0);
+    const sum = (key: keyof OpenLine["counts"]) => this.#lines.reduce((total, line) => total + line.counts[key], 0);
     const { counts } = this.#killed;
     return {
       answered: sum("answered") + counts.answered,
       cutOff: sum("cutOff") + counts.cutOff,
       closed: sum("closed") + counts.closed,
       gaps: this.#gaps,
-      lines: this.#lines,
+      lines: this.#read,
       containers: this.#containers,
       streams: this.#streams,
       lives: this.#lives,
       ...this.#signals,
       ...this.#hooks,
     };
+  }
+
+  /** Work that ends by itself, unless a call has no answer. */
+  async #answered(work: readonly Promise<void>[]): Promise<void> {
+    const limit = new AbortController();
+    const late = sleep(this.#machine.real ? GUEST_LIMIT_MS : LIMIT_MS, undefined, limit).then(() => {
+      const open = [...this.#lines.map((line) => `${line.open} calls`), ...this.#killed.open];
+      throw new Error(`not answered in time: ${open.join("; ")}`);
+    });
+    await Promise.race([Promise.all(work), late]).finally(() => limit.abort());
   }
 
   /** A container that prints numbered lines for ever, and execs in it that sleep. */
@@ -208,7 +223,7 @@ class Load {
   }
 
   /** Reads the numbered lines; none may be missing or come twice but where the connection was closed. */
-  async #read(id: string): Promise<void> {
+  async #readLines(id: string): Promise<void> {
     let [rest, last] = ["", 0];
     for (let known = true; ; ) {
       const read = await this.#host.ask(({ agent }) => agent.readStdout({ container_id: id, exec_id: id, len: 4096 }));
@@ -226,7 +241,7 @@ class Load {
         }
         last = line;
         known = true;
-        this.#lines++;
+        this.#read++;
       }
     }
   }

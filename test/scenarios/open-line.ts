@@ -13,6 +13,8 @@ export const wasClosed = (error: unknown): boolean => error instanceof RpcError 
 export class OpenLine {
   /** Calls that were answered, that were answered as cut off; connections that the agent closed. */
   readonly counts = { answered: 0, cutOff: 0, closed: 0 };
+  /** Calls without an answer so far. */
+  open = 0;
   readonly #machine: Machine;
   /** From the first call on. */
   #client: Promise<AgentClient> | undefined;
@@ -26,6 +28,7 @@ export class OpenLine {
   async ask<T>(call: (client: AgentClient) => Promise<T>): Promise<T | undefined> {
     this.#client ??= this.#connect();
     const line = this.#client;
+    this.open++;
     try {
       const answer = await call(await line);
       this.counts.answered++;
@@ -37,6 +40,8 @@ export class OpenLine {
       } else if (wasClosed(error)) this.#renew(line);
       else throw error;
       return undefined;
+    } finally {
+      this.open--;
     }
   }
 
