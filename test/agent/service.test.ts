@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -78,6 +78,7 @@ describeInNamespaces("the agent as a service", () => {
     const path = `unix://${place.directory}/agent.sock`;
     const first = place.start({ KATA_AGENT_SERVER_ADDR: path });
     await first.listening();
+    expect(statSync(`${place.directory}/agent.sock`).mode & 0o022, "only its owner may connect").toBe(0);
     const before = await connect(path);
     await before.agent.createSandbox({ sandbox_id: "pod" });
     await podOf(place, before).run(["true"]);
