@@ -9,9 +9,10 @@ import { ociSpec } from "./oci.ts";
 const OF_CREATE = ["Prestart", "CreateRuntime", "CreateContainer"];
 const OF_START = ["StartContainer", "Poststart"];
 const KINDS = [...OF_CREATE, ...OF_START, "Poststop"];
+const OF_EACH_KIND = [1, 2];
 
 /**
- * Containers with hooks of all kinds: each hook runs once, and at most once more for each death of the agent during the call
+ * Containers with two hooks of each kind: each hook runs once, to its end, and at most once more for each death of the agent during the call
  * that runs it. Reports how many there were, and how many runs more.
  */
 export async function runHooks(
@@ -41,23 +42,24 @@ export async function runHooks(
       if (kind === "Poststop") return created.deaths + removed.deaths;
       return OF_CREATE.includes(kind) ? created.deaths : started.deaths;
     };
-    for (const kind of KINDS) {
-      const count = runs.filter((run) => run === kind).length;
-      const what = `${container_id}: runs of ${kind}, of ${runs.join(" ")}`;
-      expect(count, what).toBeGreaterThanOrEqual(1);
-      expect(count, what).toBeLessThanOrEqual(1 + deathsFor(kind));
-      counted(1, count - 1);
+    for (const name of KINDS.flatMap((kind) => OF_EACH_KIND.map((index) => `${kind}${index}`))) {
+      const [begins, ends] = ["<", ">"].map((mark) => runs.filter((run) => run === mark + name).length);
+      const what = `${container_id}: ${name}, of ${runs.join(" ")}`;
+      expect(ends, what).toBeGreaterThanOrEqual(1);
+      expect(begins, what).toBeLessThanOrEqual(1 + deathsFor(name.slice(0, -1)));
+      counted(1, (begins ?? 0) - 1);
     }
     load.done();
   }
 }
 
-/** A hook of each kind that notes its run in a file of the rootfs, which guest, container and this process see. */
+/** Hooks that note their beginning and end in a file of the rootfs, which guest, container and this process see. */
 function noteRuns(rootfs: string, container_id: string): Init<grpc.Hooks> {
-  const hook = (kind: string) => {
+  const hook = (kind: string, index: number) => {
     const root = kind === "StartContainer" ? "" : rootfs;
-    const script = `echo ${kind} >> ${root}/out/${container_id}; ${root}/bin/busybox sleep 0.02`;
-    return [{ Path: `${root}/bin/busybox`, Args: ["sh", "-c", script], Timeout: 60 }];
+    const note = (mark: string) => `echo "${mark}${kind}${index}" >> ${root}/out/${container_id}`;
+    const script = `${note("<")}; ${root}/bin/busybox sleep 0.02; ${note(">")}`;
+    return { Path: `${root}/bin/busybox`, Args: ["sh", "-c", script], Timeout: 60 };
   };
-  return Object.fromEntries(KINDS.map((kind) => [kind, hook(kind)]));
+  return Object.fromEntries(KINDS.map((kind) => [kind, OF_EACH_KIND.map((index) => hook(kind, index))]));
 }
