@@ -23,14 +23,16 @@ export class HostCalls {
   readonly counts = { answered: 0, cutOff: 0, closed: 0 };
   readonly #timeoutMs: number;
   readonly #metadata: Readonly<Record<string, string>>;
+  readonly #patience: number;
   readonly #ended = new AbortController();
   readonly #open = new Set<MadeCall>();
   #checking: Promise<void> = Promise.resolve();
 
-  constructor(client: AgentClient, timeoutMs: number, metadata: Readonly<Record<string, string>> = {}) {
+  constructor(client: AgentClient, timeoutMs: number, metadata: Readonly<Record<string, string>> = {}, patience = 1) {
     this.client = client;
     this.#timeoutMs = timeoutMs;
     this.#metadata = metadata;
+    this.#patience = patience;
   }
 
   /** 0 as time-out: none, as on the wire. */
@@ -39,10 +41,10 @@ export class HostCalls {
     request: RequestTo<Name>,
     timeoutMs = this.#timeoutMs,
   ): Promise<AnswerOf<Name>> {
-    const limit = timeoutMs === 0 ? {} : { timeoutMs };
+    const options = timeoutMs === 0 ? { metadata: this.#metadata } : this.#limited(timeoutMs);
     const method = this.client.agent[name] as (request: unknown, options: object) => Promise<AnswerOf<Name>>;
     const made = { name, request: request as MadeCall["request"], timeoutMs };
-    return await this.#follow(made, () => method(request, { ...limit, metadata: this.#metadata }));
+    return await this.#follow(made, () => method(request, options));
   }
 
   /** Calls that have no answer yet, as text. */
@@ -53,7 +55,7 @@ export class HostCalls {
   async check(timeoutMs: number): Promise<void> {
     const before = performance.now();
     const { status } = await this.#follow({ name: "check", request: {}, timeoutMs }, () =>
-      this.client.health.check({}, { timeoutMs, metadata: this.#metadata }),
+      this.client.health.check({}, this.#limited(timeoutMs)),
     );
     if (status !== 1) throw new Error(`the agent is not serving: ${status}`);
     this.checks.push(performance.now() - before);
@@ -61,7 +63,7 @@ export class HostCalls {
 
   async version(timeoutMs: number): Promise<void> {
     const { agent_version } = await this.#follow({ name: "version", request: {}, timeoutMs }, () =>
-      this.client.health.version({}, { timeoutMs, metadata: this.#metadata }),
+      this.client.health.version({}, this.#limited(timeoutMs)),
     );
     if (!/^\d+\.\d+\.\d+/.test(agent_version)) throw new Error(`the agent's version is "${agent_version}"`);
   }
@@ -93,6 +95,10 @@ export class HostCalls {
   async endChecks(): Promise<void> {
     this.#ended.abort();
     await this.#checking;
+  }
+
+  #limited(timeoutMs: number) {
+    return { timeoutMs: timeoutMs * this.#patience, metadata: this.#metadata };
   }
 
   async #follow<T>(made: MadeCall, call: () => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { oneContainer, openHost, terminalContainer, threeContainers } from "../hosts/host-life.ts";
 import type { HostKind } from "../hosts/host-spec.ts";
 import { hosts } from "../hosts/hosts.ts";
-import type { KataHost } from "../hosts/kata-host.ts";
+import type { HostOptions, KataHost } from "../hosts/kata-host.ts";
 import { manyOutputs } from "../hosts/many-outputs.ts";
 import { lastMessage } from "../hosts/sized-life.ts";
 import type { Machine } from "./machine.ts";
@@ -18,6 +18,9 @@ const PIECES: readonly Piece[] = [
   terminalContainer,
   lastMessage,
 ];
+
+/** Without KVM, and with all that the load asks of it, a guest takes longer than shims wait. */
+const GUEST: HostOptions = { patience: 10, checkEveryMs: 2000 };
 
 /** One simulated shim on its one connection, whose whole life no death of the agent may disturb. */
 export class KilledHost {
@@ -42,7 +45,7 @@ export class KilledHost {
     const client = await machine.connect();
     await client.health.check({}); // the agent keeps only connections on which a byte has come
     connected();
-    const host = await openHost({ ...machine, connect: async () => client }, make);
+    const host = await openHost({ ...machine, connect: async () => client }, make, machine.real ? GUEST : {});
     await threeContainers(machine, kind, host, true);
     return new KilledHost(machine, kind, host, seed >> 1);
   }
