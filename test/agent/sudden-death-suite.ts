@@ -38,7 +38,8 @@ export function suddenDeathSuite(kills: number): void {
         for (const [key, count] of Object.entries({ kills: KILLS, ...counts })) total[key] = (total[key] ?? 0) + count;
         for (const why of closedAsLogged(machine, counts)) reasons[why] = (reasons[why] ?? 0) + 1;
         expect(counts).toMatchObject(NOTHING_LOST);
-        expect(counts.containers).toBeGreaterThan(0);
+        for (const work of ["containers", "lives", "signals", "hooks"] as const)
+          expect(counts[work], work).toBeGreaterThan(0);
       },
       120_000,
     );

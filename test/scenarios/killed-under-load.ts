@@ -2,21 +2,17 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import type { AgentClient } from "../../host/client/agent-client.ts";
 import { buildProbe } from "./build-probe.ts";
+import { KilledContainers, removeContainer } from "./killed-containers.ts";
 import { runHooks } from "./killed-hooks.ts";
 import { KilledHost } from "./killed-host.ts";
+import { KilledPrinter } from "./killed-printer.ts";
 import { countSignals } from "./killed-signals.ts";
 import { copyFiles, echoLines, printBursts, type StreamLoad } from "./killed-streams.ts";
 import type { Machine } from "./machine.ts";
-import { ociSpec } from "./oci.ts";
 import { OpenLine } from "./open-line.ts";
 import { Pod } from "./pod.ts";
 
-/** All containers use it: it is mounted with the first and gone with the last. */
-const STORAGE = { driver: "ephemeral", source: "shared", fstype: "tmpfs", mount_point: "/run/shared-by-containers" };
-type Client = AgentClient;
-const WAITERS = 3;
 const BURSTS = 8;
 const MAKERS = 2;
 /** How long a sandbox and its first pod take, in pauses between kills. */
@@ -58,13 +54,6 @@ export interface KillCounts {
 /** Of the counts, what no kill may change. */
 export const NOTHING_LOST: Partial<KillCounts> = { cutOff: 0, closed: 0, gaps: 0 };
 
-/** What a host was told: these must be there, whatever happens to the agent. */
-interface Told {
-  readonly code: number;
-  started: boolean;
-  readonly execs: Map<string, number>;
-}
-
 /**
  * Kills the agent at random moments of the life of a simulated shim, from its CreateSandbox to its end, and of a mixed load beside it.
  * All connections stay open. Checks that nothing that a host was told is untrue afterwards, that no call stays without an answer,
@@ -101,11 +90,8 @@ class Load {
   readonly #rootfs: string;
   readonly #host: OpenLine;
   readonly #makers: readonly OpenLine[];
-  readonly #told = new Map<string, Told>();
+  readonly #containers: KilledContainers;
   #stop = false;
-  #gaps = 0;
-  #read = 0;
-  #containers = 0;
   #streams = 0;
   readonly #printing: OpenLine;
   readonly #killed: KilledHost;
@@ -120,6 +106,7 @@ class Load {
     this.#killed = killed;
     this.#rootfs = machine.rootfs("all");
     copyFileSync(buildProbe(), join(machine.hostPath(this.#rootfs), "bin/probe"));
+    this.#containers = new KilledContainers(this.#rootfs, () => this.#stop);
     this.#host = new OpenLine(machine);
     this.#printing = new OpenLine(machine);
     this.#makers = Array.from({ length: MAKERS }, () => new OpenLine(machine));
@@ -152,12 +139,11 @@ class Load {
   }
 
   async run({ kills, random, pauseMs }: KillsOfLoad): Promise<KillCounts> {
-    const id = await this.#startPrinter();
-    const streams = this.#stream(id);
+    const printer = await KilledPrinter.start(this.pod.client, this.#rootfs);
+    const streams = this.#stream(printer.id);
     const work = [
-      this.#readLines(id),
-      ...Array.from({ length: WAITERS }, (_, index) => this.#wait(id, index)),
-      ...this.#makers.map((line, index) => this.#make(line, index)),
+      ...printer.follow(this.#host),
+      ...this.#makers.map((line, index) => this.#containers.make(line, index)),
       ...streams,
       this.#killed.live(
         () => this.#stop,
@@ -166,7 +152,7 @@ class Load {
     ];
     const polling = this.#poll();
     // On a busy machine all kills may come before.
-    while (this.#containers === 0 || this.#streams === 0) await Promise.race([sleep(1), Promise.all(work)]);
+    while (this.#containers.created === 0 || this.#streams === 0) await Promise.race([sleep(1), Promise.all(work)]);
     for (let kill = 0, restartMs = 0; kill < kills; kill++) {
       // A guest without KVM would do nothing else than start agents.
       const mostMs = this.#machine.real ? Math.max(pauseMs, restartMs) : pauseMs;
@@ -178,11 +164,10 @@ class Load {
     }
     this.#stop = true;
     await this.#answered(streams);
-    const signal = { container_id: id, exec_id: "", signal: 9 };
-    await this.#host.askAgain(({ agent }) => agent.signalProcess(signal));
+    await printer.kill(this.#host);
     await this.#answered(work);
-    await this.#check();
-    await this.#remove(this.#host, id);
+    await this.#containers.check(this.#host);
+    await removeContainer(this.#host, printer.id);
     for (const line of this.#lines) await line.close();
     await polling;
     const sum = (key: keyof OpenLine["counts"]) => this.#lines.reduce((total, line) => total + line.counts[key], 0);
@@ -191,9 +176,8 @@ class Load {
       answered: sum("answered") + counts.answered,
       cutOff: sum("cutOff") + counts.cutOff,
       closed: sum("closed") + counts.closed,
-      gaps: this.#gaps,
-      lines: this.#read,
-      containers: this.#containers,
+      ...printer.counts,
+      containers: this.#containers.created,
       streams: this.#streams,
       lives: this.#lives,
       ...this.#signals,
@@ -209,45 +193,6 @@ class Load {
       throw new Error(`not answered in time: ${open.join("; ")}`);
     });
     await Promise.race([Promise.all(work), late]).finally(() => limit.abort());
-  }
-
-  /** A container that prints numbered lines for ever, and execs in it that sleep. */
-  async #startPrinter(): Promise<string> {
-    const script =
-      "i=0; while :; do j=0; while [ $j -lt 40 ]; do i=$((i+1)) j=$((j+1)); echo $i; done; sleep 0.01; done";
-    const id = `load-printer-${Date.now().toString(36)}`;
-    const { agent } = this.pod.client;
-    await agent.createContainer({ container_id: id, OCI: ociSpec(this.#rootfs, ["sh", "-c", script]) });
-    await agent.startContainer({ container_id: id });
-    const process = { Args: ["sleep", "1000"], Env: ["PATH=/bin"], Cwd: "/" };
-    for (let index = 0; index < WAITERS; index++) {
-      await agent.execProcess({ container_id: id, exec_id: `waiter-${index}`, process });
-    }
-    return id;
-  }
-
-  /** Reads the numbered lines; none may be missing or come twice but where the connection was closed. */
-  async #readLines(id: string): Promise<void> {
-    let [rest, last] = ["", 0];
-    for (let known = true; ; ) {
-      const read = await this.#host.ask(({ agent }) => agent.readStdout({ container_id: id, exec_id: id, len: 4096 }));
-      if (read === undefined) {
-        [rest, known] = ["", false];
-        continue;
-      }
-      if (read.data.length === 0) return;
-      const lines = (rest + Buffer.from(read.data).toString()).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines.slice(known ? 0 : 1).map(Number)) {
-        if (line !== last + 1) {
-          expect(known, `line ${line} after line ${last} on a connection that stayed open`).toBe(false);
-          this.#gaps++;
-        }
-        last = line;
-        known = true;
-        this.#read++;
-      }
-    }
   }
 
   #stream(container_id: string): Promise<void>[] {
@@ -272,75 +217,10 @@ class Load {
     return [...bursts, echoLines(load), copyFiles(onHost), signals, hooks];
   }
 
-  /** Waits, over all the kills, for a process that is killed at the end. */
-  async #wait(id: string, index: number): Promise<void> {
-    const exec_id = `waiter-${index}`;
-    const { status } = await this.#host.askAgain(({ agent }) => agent.waitProcess({ container_id: id, exec_id }));
-    expect(status).toBe(137);
-  }
-
   /** Asks for OOM events, of which there are none. */
   async #poll(): Promise<void> {
     while (!this.#stop) await this.#host.ask(({ agent }) => agent.getOOMEvent({}));
   }
-
-  /** Creates, starts, executes, waits, removes. Writes down what it was told. */
-  async #make(line: OpenLine, maker: number): Promise<void> {
-    for (let round = 1; !this.#stop; round++) {
-      const code = maker * 50 + (round % 50);
-      const container_id = `load-${maker}-${round}-${Date.now().toString(36)}`;
-      const OCI = ociSpec(this.#rootfs, ["sh", "-c", `sleep 0.${1 + (round % 3)}; exit ${code}`]);
-      const created = await line.ask(({ agent }) => agent.createContainer({ container_id, OCI, storages: [STORAGE] }));
-      if (created === undefined) {
-        await this.#remove(line, container_id);
-        continue;
-      }
-      this.#containers++;
-      const mine: Told = { code, started: false, execs: new Map() };
-      this.#told.set(container_id, mine);
-      await line.ask(({ agent }) => agent.pauseContainer({ container_id }));
-      await line.ask(({ agent }) => agent.resumeContainer({ container_id }));
-      await line.ask(({ agent }) => agent.updateContainer({ container_id, resources: {} }));
-      const process = { Args: ["sh", "-c", `exit ${code + 1}`], Env: ["PATH=/bin"], Cwd: "/" };
-      const executed = await line.ask(({ agent }) => agent.execProcess({ container_id, exec_id: "x", process }));
-      if (executed !== undefined) mine.execs.set("x", code + 1);
-      mine.started = (await line.ask(({ agent }) => agent.startContainer({ container_id }))) !== undefined;
-      await this.#verify(line, container_id, mine, round % 2 === 0);
-    }
-  }
-
-  /** Everything that was told is true. */
-  async #verify(line: OpenLine, container_id: string, { code, started, execs }: Told, remove: boolean): Promise<void> {
-    if (!remove) return;
-    // Nobody knows of a start whose answer was lost; a second one is refused if it was done.
-    const start = ({ agent }: Client) => agent.startContainer({ container_id }).catch(startedAlready);
-    if (!started) await line.askAgain(start);
-    for (const [exec_id, status] of [...execs, ["", code] as const]) {
-      const waited = await line.askAgain(({ agent }) => agent.waitProcess({ container_id, exec_id }));
-      expect(waited, `${container_id} "${exec_id}"`).toMatchObject({ status });
-    }
-    this.#told.delete(container_id);
-    await this.#remove(line, container_id);
-  }
-
-  async #check(): Promise<void> {
-    for (const [id, told] of [...this.#told]) await this.#verify(this.#host, id, told, true);
-  }
-
-  async #remove(line: OpenLine, container_id: string): Promise<void> {
-    await line.askAgain(({ agent }) => agent.removeContainer({ container_id }).catch(notFound));
-  }
-}
-
-/** It was removed before, or its creation was undone. */
-function notFound(error: { kind?: string }): object {
-  if (error.kind !== "not-found") throw error;
-  return {};
-}
-
-function startedAlready(error: Error): object {
-  if (!/started already|has ended/.test(error.message)) throw error;
-  return {};
 }
 
 /** xorshift: the same moments each time. */
