@@ -34,14 +34,19 @@ export function suddenDeathSuite(kills: number): void {
       `loses no container, exit status, output or call in ${KILLS} kills under load (%i)`,
       async (seed) => {
         await using machine = await startHostAgent({ agentCommand });
-        const counts = await killUnderLoad(machine, { kills: KILLS, seed, pauseMs: 150 });
+        const counts = await killUnderLoad(machine, { kills: KILLS, seed, pauseMs: 150 }).catch((error: unknown) => {
+          process.stderr.write(
+            `seed ${seed}: ${String(error)}; the console's end: ${machine.console().slice(-3000)}\n`,
+          );
+          throw error;
+        });
         for (const [key, count] of Object.entries({ kills: KILLS, ...counts })) total[key] = (total[key] ?? 0) + count;
         for (const why of closedAsLogged(machine, counts)) reasons[why] = (reasons[why] ?? 0) + 1;
         expect(counts).toMatchObject(NOTHING_LOST);
         for (const work of ["containers", "lives", "signals", "hooks"] as const)
           expect(counts[work], work).toBeGreaterThan(0);
       },
-      120_000,
+      300_000,
     );
   });
 }
