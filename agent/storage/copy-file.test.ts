@@ -244,4 +244,24 @@ describe("a piece that an agent put there which was killed before it could say s
     expect(readFileSync(join(root, "file"), "utf8")).toBe("0123456789");
     expect(readdirSync(root)).toEqual(["file"]);
   });
+
+  test("is whole when it comes again, if the file only had no name yet", () => {
+    put(0);
+    put(1);
+    const [temporary = ""] = readdirSync(root);
+    writeFileSync(join(root, temporary), "0123456789"); // as its last piece leaves it before the rename
+    put(2, true);
+    expect([text("file"), readdirSync(root)]).toEqual(["0123456789", ["file"]]);
+  });
+
+  test("does not count as whole when it is the last one and came first", () => {
+    put(2);
+    const [temporary = ""] = readdirSync(root);
+    expect(lstatSync(join(root, temporary)).size).toBeGreaterThan(10);
+    put(2, true);
+    expect(existsSync(join(root, "file"))).toBe(false);
+    put(0);
+    put(1);
+    expect([text("file"), readdirSync(root)]).toEqual(["0123456789", ["file"]]);
+  });
 });

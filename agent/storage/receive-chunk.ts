@@ -66,7 +66,8 @@ export function receiveChunk(dir: Fd, name: string, chunk: Chunk): void {
   if (chunk.again === true && chunk.offset > 0 && !existsSync(temporary)) return;
   const fd = openTemporary(temporary);
   try {
-    const ranges = withRange(rangesToGoOn(fd, dir, chunk), [chunk.offset, chunk.offset + chunk.data.length]);
+    const found: readonly Range[] = wasWhole(fd, chunk) ? [[0, chunk.fileSize]] : rangesToGoOn(fd, dir, chunk);
+    const ranges = withRange(found, [chunk.offset, chunk.offset + chunk.data.length]);
     if (ranges === undefined) throw new AgentError("resource-exhausted", "its pieces come too scattered");
     writeAt(fd, chunk.data, chunk.offset);
     if (isWhole(ranges, chunk.fileSize)) {
@@ -83,6 +84,11 @@ export function receiveChunk(dir: Fd, name: string, chunk: Chunk): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** An agent was killed between the last two steps: only a whole file has this length. */
+function wasWhole(fd: Fd, { again, fileSize }: Chunk): boolean {
+  return again === true && fileSize > 0 && fstatSync(fd).size === fileSize;
 }
 
 function isWhole(ranges: readonly Range[], fileSize: number): boolean {
@@ -115,6 +121,7 @@ function rangesToGoOn(fd: Fd, dir: Fd, { fileSize, offset, again }: Chunk): read
   if (blocks > 0 && fileSize > bavail * bsize) {
     throw new AgentError("resource-exhausted", `it has ${fileSize} bytes, and ${bavail * bsize} are free`);
   }
+  ftruncateSync(fd, fileSize + TRAILER_BYTES);
   return [];
 }
 
