@@ -66,8 +66,7 @@ export function receiveChunk(dir: Fd, name: string, chunk: Chunk): void {
   if (chunk.again === true && chunk.offset > 0 && !existsSync(temporary)) return;
   const fd = openTemporary(temporary);
   try {
-    const found: readonly Range[] = wasWhole(fd, chunk) ? [[0, chunk.fileSize]] : rangesToGoOn(fd, dir, chunk);
-    const ranges = withRange(found, [chunk.offset, chunk.offset + chunk.data.length]);
+    const ranges = withRange(rangesToGoOn(fd, dir, chunk), [chunk.offset, chunk.offset + chunk.data.length]);
     if (ranges === undefined) throw new AgentError("resource-exhausted", "its pieces come too scattered");
     writeAt(fd, chunk.data, chunk.offset);
     if (isWhole(ranges, chunk.fileSize)) {
@@ -84,11 +83,6 @@ export function receiveChunk(dir: Fd, name: string, chunk: Chunk): void {
   } finally {
     closeSync(fd);
   }
-}
-
-/** An agent was killed between the last two steps: only a whole file has this length. */
-function wasWhole(fd: Fd, { again, fileSize }: Chunk): boolean {
-  return again === true && fileSize > 0 && fstatSync(fd).size === fileSize;
 }
 
 function isWhole(ranges: readonly Range[], fileSize: number): boolean {
@@ -112,16 +106,19 @@ function openTemporary(path: string): Fd {
 }
 
 /** The ranges that are there, or none of a file that begins, for which there must be room. */
-function rangesToGoOn(fd: Fd, dir: Fd, { fileSize, offset, again }: Chunk): readonly Range[] {
+function rangesToGoOn(fd: Fd, dir: Fd, { fileSize, offset, again, data }: Chunk): readonly Range[] {
   const found = readTrailer(fd, fileSize);
   if (found !== undefined && (offset > 0 || again === true || found[0]?.[0] !== 0)) return found;
+  // All had come: the agent before was killed between the cut to the file's length and its name.
+  if (again === true && fileSize > 0 && fstatSync(fd).size === fileSize) return [[0, fileSize]];
   ftruncateSync(fd, 0);
   const { blocks, bavail, bsize } = statfsSync(pathOf(dir));
   // A tmpfs without a limit says that it has no blocks at all.
   if (blocks > 0 && fileSize > bavail * bsize) {
     throw new AgentError("resource-exhausted", `it has ${fileSize} bytes, and ${bavail * bsize} are free`);
   }
-  ftruncateSync(fd, fileSize + TRAILER_BYTES);
+  // Before the content, so that a file of that length without a trailer has all pieces.
+  if (data.length < fileSize) writeAt(fd, encodeTrailer(fileSize, []), fileSize);
   return [];
 }
 
