@@ -58,7 +58,7 @@ export class GuestFirstCalls {
       });
       const since = performance.now();
       for (const name of NTH) openToGuest(share, makeBusyboxRootfs(join(share.directory, name, "rootfs")));
-      await sleep(idleMs - (performance.now() - since));
+      await sleep(Math.max(0, idleMs - (performance.now() - since)));
       await using client = await connect(guest.address(1024));
       await this.#callAll(client, guest.pids[0] ?? Number.NaN);
       await guest.powerOff(() => client.agent.destroySandbox({}));
