@@ -68,9 +68,9 @@ export class ContainerCgroups {
     }
   }
 
-  /** Sets the memory limit of a container whose spec has none. Its processes exist, whoever made them, and wait for the start. */
+  /** Sets the memory limit of a new container whose spec has none. Its process exists, whoever made it, and waits for the start. */
   limitMemory({ cgroup, spec }: Pick<ContainerRecord, "cgroup" | "spec">): void {
-    this.#parent?.limit(cgroup, spec.linux.resources);
+    this.#parent?.limit(cgroup, spec.linux.resources, true);
   }
 
   /** Has all limits that depend on it follow the size of the guest's memory. */

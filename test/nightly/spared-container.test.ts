@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { memoryBounds } from "../../agent/container/cgroup/memory-bounds.ts";
 import { buildHog } from "../attack/guest/build-hog.ts";
@@ -11,105 +12,120 @@ import { Pod } from "../scenarios/pod.ts";
 
 /** Longest that a host waits for Check, whatever a container does. */
 const PROMISED_MS = 1000;
+/** How long two attackers at a time are watched. */
+const TWO_MS = 3000;
 const MIB = 1 << 20;
 
-describe.each([256, 512])(
-  "a container without a limit that takes and locks memory, spared by the OOM killer, in %i MiB",
-  (mib) => {
-    let machine: Awaited<ReturnType<typeof startGuestMachine>>;
-    let pod: Pod;
-    let rootfs: string;
-    const slowest: [what: string, ms: number][] = [];
-    beforeAll(async () => {
-      machine = await startGuestMachine(mib, { hotplug: true, runtimes: ["crun", "runc"] });
-      pod = await Pod.open(machine);
-      rootfs = machine.rootfs("spared");
-      buildHog(`${machine.hostPath(rootfs)}/bin/hog`);
-      buildCapable(`${machine.hostPath(rootfs)}/bin/capable`);
-    });
-    afterAll(async () => {
-      console.log(
-        `${mib} MiB, slowest answer to Check, ms: ${slowest.map(([what, ms]) => `${what} ${ms.toFixed(0)}`).join(", ")}`,
-      );
-      await pod?.client.close();
-      await machine?.[Symbol.asyncDispose]();
-    });
-
-    const checked = async (what: string, work: () => Promise<void>) => {
-      const ms = await whileChecking(pod.client, work);
-      slowest.push([what, ms]);
+/** A guest with the attacker's programs, a neighbour that runs, and a look at Check; the slowest answers are printed at the end. */
+function openGuest(mib: number) {
+  const slowest: string[] = [];
+  const opened = {
+    machine: {} as Awaited<ReturnType<typeof startGuestMachine>>,
+    pod: {} as Pod,
+    rootfs: "",
+    running: "",
+  };
+  beforeAll(async () => {
+    const machine = await startGuestMachine(mib, { hotplug: true, runtimes: ["crun", "runc"] });
+    const rootfs = machine.rootfs("spared");
+    buildHog(`${machine.hostPath(rootfs)}/bin/hog`);
+    buildCapable(`${machine.hostPath(rootfs)}/bin/capable`);
+    const pod = await Pod.open(machine);
+    const running = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
+    Object.assign(opened, { machine, pod, rootfs, running });
+  });
+  afterAll(async () => {
+    console.log(`${mib} MiB, slowest answer to Check, ms: ${slowest.join(", ")}`);
+    await opened.pod.client?.close();
+    await opened.machine[Symbol.asyncDispose]?.();
+  });
+  return {
+    opened,
+    async checked(what: string, work: () => Promise<void>) {
+      const ms = await whileChecking(opened.pod.client, work);
+      slowest.push(`${what} ${ms.toFixed(0)}`);
       expect(ms, "milliseconds until Check was answered").toBeLessThan(PROMISED_MS);
-    };
+    },
+    async neighboursWell() {
+      await expectNeighboursWell(opened.machine, opened.rootfs, opened.running);
+    },
+    /** The agent isn't replaced. */
+    async sameAgent(work: () => Promise<void>) {
+      const before = await opened.machine.shell("pidof node");
+      await work();
+      expect(await opened.machine.shell("pidof node"), "the agent is the same").toBe(before);
+    },
+  };
+}
 
-    it.each(["", "crun", "runc"])("made by %o: the others are as before, and it can be removed", async (runtime) => {
-      const before = await machine.shell("pidof node");
-      const by = new Pod(machine, pod.client, runtime === "" ? {} : { "guestd.runtime": runtime });
-      const running = await by.start(["sleep", "1000"], { Root: { Path: rootfs } });
-      const spared = await startSpared(by, rootfs);
-      await checked(runtime || "built in", async () => {
-        await expectNeighboursWell(machine, rootfs, running);
-        const { status } = await by.execute(running, ["true"]);
-        expect(status).toBe(0);
-      });
-      await spared.remove();
-      await by.remove(running);
-      expect(await machine.shell("pidof node"), "the agent is the same").toBe(before);
-    });
+describe.each([256, 512])(
+  "a container that locks memory without a limit and is spared by the OOM killer, in %i MiB",
+  (mib) => {
+    const guest = openGuest(mib);
+    const { opened } = guest;
 
-    it("the agent that is killed meanwhile comes back", async () => {
-      const running = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
-      const spared = await startSpared(pod, rootfs);
-      await machine.killAgent();
-      await checked("agent killed", () => expectNeighboursWell(machine, rootfs, running));
-      await spared.remove();
-      await pod.remove(running);
-    });
+    it("nobody attacks: for comparison", () => guest.checked("nobody", guest.neighboursWell));
 
-    it("two of them may get their neighbours killed, but the guest and the agent live, and they can be removed", async () => {
-      const before = await machine.shell("pidof node");
-      const first = await startSpared(pod, rootfs);
-      const second = await startSpared(pod, rootfs);
-      await checked("two of them", async () => {
-        await new Promise((resolve) => setTimeout(resolve, 3000));
-        for (const one of [first, second]) await one.remove();
-      });
-      expect(await machine.shell("pidof node"), "the agent is the same").toBe(before);
-      const running = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
-      await expectNeighboursWell(machine, rootfs, running);
-      await pod.remove(running);
+    it.each(["built in", "crun", "runc"])(
+      "made by %s: the others are as before, and it is removed",
+      async (runtime) => {
+        const { machine, pod, rootfs } = opened;
+        const by = new Pod(machine, pod.client, runtime === "built in" ? {} : { "guestd.runtime": runtime });
+        await guest.sameAgent(async () => {
+          await using _spared = await startSpared(by, rootfs);
+          await guest.checked(runtime, async () => {
+            await guest.neighboursWell();
+            expect((await by.run(["echo", "here"], { Root: { Path: rootfs } })).stdout.toString()).toBe("here\n");
+          });
+        });
+      },
+    );
+
+    it("the agent that is killed meanwhile comes back, for the others and for its removal", async () => {
+      await using _spared = await startSpared(opened.pod, opened.rootfs);
+      await opened.machine.killAgent();
+      await guest.checked("agent killed", guest.neighboursWell);
     });
 
     it("the limits grow with memory that is plugged in, before OnlineCPUMem is answered", async () => {
-      const limits = async (id: string) => {
-        const files = ["memory.max", `${id}/memory.max`, "memory.low", "memory.min"];
+      const { machine, pod, rootfs, running } = opened;
+      const { Linux } = ociSpec(rootfs, []);
+      const Resources = { Memory: { Limit: 64 * MIB } };
+      const limited = await pod.start(["sleep", "1000"], { Root: { Path: rootfs }, Linux: { ...Linux, Resources } });
+      const limits = async () => {
+        const files = ["memory.max", `${running}/memory.max`, `${limited}/memory.max`, "memory.low", "memory.min"];
         return (await machine.shell(`cd /sys/fs/cgroup/containers; cat ${files.join(" ")}`)).trim().split("\n");
       };
       const expected = async () => {
         const { all, one } = memoryBounds(await guestMemory(machine));
-        return [String(all), String(one), "max", "max"];
+        return [String(all), String(one), String(64 * MIB), "max", "max"];
       };
-      const { Linux } = ociSpec(rootfs, []);
-      const running = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
-      const limited = await pod.start(["sleep", "1000"], {
-        Root: { Path: rootfs },
-        Linux: { ...Linux, Resources: { Memory: { Limit: 64 * MIB } } },
-      });
-      const before = await limits(running);
-      expect(before).toEqual(await expected());
+      const before = await guestMemory(machine);
+      expect(await limits()).toEqual(await expected());
       await using qmp = await machine.guest.qmp();
       await plugMemory(qmp, "dimm", 256);
-      await expect
-        .poll(async () => {
-          await pod.client.agent.onlineCPUMem({});
-          return Number((await limits(running))[0]);
-        })
-        .toBeGreaterThan(Number(before[0]) + 200 * MIB);
-      expect(await limits(running)).toEqual(await expected());
-      expect((await limits(limited))[1], "what the spec says").toBe(String(64 * MIB));
-      const spared = await startSpared(pod, rootfs);
-      await checked("memory plugged in", () => expectNeighboursWell(machine, rootfs, running));
-      await spared.remove();
-      for (const one of [running, limited]) await pod.remove(one);
+      const grown = async () => {
+        await pod.client.agent.onlineCPUMem({});
+        return (await guestMemory(machine)) - before;
+      };
+      await expect.poll(grown).toBeGreaterThan(200 * MIB);
+      expect(await limits()).toEqual(await expected());
+      {
+        await using _spared = await startSpared(pod, rootfs);
+        await guest.checked("plugged in", guest.neighboursWell);
+      }
+      await pod.remove(limited);
+    });
+
+    it("two of them get their neighbours killed at worst: the guest and the agent live, and both are removed", async () => {
+      await guest.sameAgent(async () => {
+        await using _first = await startSpared(opened.pod, opened.rootfs);
+        await using _second = await startSpared(opened.pod, opened.rootfs, "all");
+        await guest.checked("two", () => sleep(TWO_MS));
+      });
+      expect((await opened.pod.run(["echo", "here"], { Root: { Path: opened.rootfs } })).stdout.toString()).toBe(
+        "here\n",
+      );
     });
   },
 );

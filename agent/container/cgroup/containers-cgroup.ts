@@ -43,10 +43,13 @@ export class ContainersCgroup {
     for (const { cgroup, resources } of containers) this.limit(cgroup, resources);
   }
 
-  /** Sets the limit of a container whose spec has none; one that an older version made elsewhere keeps what it has. */
-  limit(cgroup: string, resources: ResourcesSpec): void {
+  /**
+   * Sets the limit of a container whose spec has none; one that an older version made elsewhere keeps what it has. A new one uses
+   * less than that.
+   */
+  limit(cgroup: string, resources: ResourcesSpec, isNew = false): void {
     if (this.#bounds === undefined || !this.has(cgroup) || hasMemoryLimit(resources)) return;
-    this.#write(cgroup, "memory.max", String(Math.max(this.#bounds.one, this.#inUse(cgroup))));
+    this.#write(cgroup, "memory.max", String(Math.max(this.#bounds.one, isNew ? 0 : this.#inUse(cgroup))));
   }
 
   has(cgroup: string): boolean {

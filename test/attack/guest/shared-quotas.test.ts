@@ -81,9 +81,10 @@ describe("a container that takes all it gets of what the kernel counts for its u
 
   it("of memory, locked, without a limit and spared by the OOM killer, leaves the guest and the others enough", async () => {
     const before = await machine.shell("pidof node");
-    const spared = await startSpared(pod, rootfs);
-    await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
-    await spared.remove();
+    {
+      await using _spared = await startSpared(pod, rootfs);
+      await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    }
     expect(await machine.shell("pidof node"), "the agent is the same").toBe(before);
   });
 

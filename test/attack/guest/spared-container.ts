@@ -14,16 +14,15 @@ export function buildCapable(path: string): void {
   execFileSync("gcc", [...FLAGS, join(import.meta.dirname, "capable.c"), "-o", path], { stdio: "inherit" });
 }
 
-export interface SparedContainer {
+export interface SparedContainer extends AsyncDisposable {
   readonly id: string;
-  remove(): Promise<void>;
 }
 
 /**
  * Starts a container without a memory limit that the OOM killer must spare, and that takes and locks memory without end; resolves
- * when it gets no more. The rootfs has capable.c as bin/capable.
+ * when the limit of `full` keeps it from more: its own, or that of all containers. The rootfs has capable.c as bin/capable.
  */
-export async function startSpared(pod: Pod, rootfs: string): Promise<SparedContainer> {
+export async function startSpared(pod: Pod, rootfs: string, full: "own" | "all" = "own"): Promise<SparedContainer> {
   const { Process } = ociSpec(rootfs, []);
   const Capabilities = { Bounding: CAPABILITIES, Effective: CAPABILITIES, Permitted: CAPABILITIES };
   const id = await pod.start([], {
@@ -32,15 +31,15 @@ export async function startSpared(pod: Pod, rootfs: string): Promise<SparedConta
   });
   const { data } = await pod.client.agent.readStdout({ container_id: id, exec_id: id, len: 64 });
   expect(Buffer.from(data).toString()).toBe("score set, locked without limit\n");
-  const refusals = async () => {
-    const { cgroup_stats } = await pod.client.agent.statsContainer({ container_id: id });
-    return cgroup_stats?.memory_stats?.usage?.failcnt ?? 0;
-  };
+  const file = `/sys/fs/cgroup/containers/${full === "own" ? `${id}/` : ""}memory.events.local`;
+  const refusals = async () => Number(/^oom (\d+)$/m.exec(await pod.machine.shell(`cat ${file}`))?.[1]);
   await expect.poll(refusals).toBeGreaterThan(0);
-  const remove = async () => {
-    await pod.client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
-    await pod.client.agent.waitProcess({ container_id: id, exec_id: id });
-    await pod.remove(id);
+  return {
+    id,
+    async [Symbol.asyncDispose]() {
+      await pod.client.agent.signalProcess({ container_id: id, exec_id: id, signal: 9 });
+      await pod.client.agent.waitProcess({ container_id: id, exec_id: id });
+      await pod.remove(id);
+    },
   };
-  return { id, remove };
 }
