@@ -1,7 +1,7 @@
 import { RpcError } from "./rpc-error.ts";
 
 export interface CallOptions {
-  /** Deadline for the agent and for this client. No limit by default. */
+  /** Deadline for the agent and for this client. By default the call lasts as long as the agent (`endsWithAgent`). */
   readonly timeoutMs?: number;
   /** Cancels the wait. gRPC also cancels the call in the agent; ttRPC can't. */
   readonly signal?: AbortSignal;

@@ -35,7 +35,7 @@ export class FirstContainer {
  * Runs an exec with the calls of a host, in its order: ExecProcess, ReadStdout and ReadStderr to their ends,
  * WaitProcess.
  */
-async function echo(agent: AgentClient["agent"], container_id: string): Promise<string> {
+export async function echo(agent: AgentClient["agent"], container_id: string): Promise<string> {
   const process = { container_id, exec_id: "exec" };
   await agent.execProcess({ ...process, process: { Args: ["echo", "hello"], Env: ["PATH=/bin"], Cwd: "/" } });
   const readAll = async (read: "readStdout" | "readStderr") => {

@@ -81,6 +81,8 @@ export interface HostOptions {
   readonly checkEveryMs?: number;
   /** True if the consumer of the output is slow at times, so that runtime-rs requests less than its buffer's size. */
   readonly slowReader?: boolean;
+  /** Factor for the shim's time limits, for guests without KVM whose agents are killed under load. */
+  readonly patience?: number;
 }
 
 export type MakeHost = (client: AgentClient, options?: HostOptions) => KataHost;
