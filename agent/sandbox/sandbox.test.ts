@@ -7,23 +7,21 @@ import { testSpec } from "../container/test-spec.ts";
 import { SystemError } from "../kernel/error.ts";
 import { type Files, realFiles } from "../kernel/files.ts";
 import type { ChildDouble } from "../kernel/init-double.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
 import { Sandbox } from "./sandbox.ts";
 
 const never = new AbortController().signal;
 let directory = "";
-let before = 0;
 
+leavesNoDescriptors();
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "guestd-sandbox-"));
   for (const name of ["rootfs", "cgroup"]) mkdirSync(join(directory, name));
   for (const name of ["cgroup.controllers", "cgroup.subtree_control"])
     writeFileSync(join(directory, "cgroup", name), "");
-  before = openDescriptors();
 });
 afterEach(() => {
   rmSync(directory, { recursive: true });
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 /** Everything that is written stays below the test's directory; mounts are only recorded. */
