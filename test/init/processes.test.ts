@@ -210,7 +210,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     const { processes } = agent.greeting;
     expect(processes).toHaveLength(4096);
     expect(processes.every(({ id, label, exited }) => label === `label ${id}` && exited?.code === 127)).toBe(true);
-    for (const { pidfd } of processes) sys.close(pidfd);
+    for (const { pidfd } of processes) sys.close(pidfd ?? -1);
     for (const fd of [report.read, report.write]) sys.close(fd);
   });
 
