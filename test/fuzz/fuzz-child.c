@@ -1,6 +1,7 @@
 /*
- * libFuzzer target for the child of a launch. It runs any plan that the decoder accepts, operation by operation, on a fake
- * kernel whose answers also come from the input (played-kernel.h). The fake reads all memory that the kernel would read.
+ * libFuzzer target for the child of a launch. It runs any plan that the decoder accepts, operation by operation, on a
+ * fake kernel whose answers also come from the input (played-kernel.h). The fake reads all memory that the kernel would
+ * read.
  *
  * An input is: number of slots, length of the kernel's answers (u16), the answers, the plan.
  */

@@ -1,6 +1,7 @@
 /*
- * libFuzzer target for init's end of the socket to the agent and everything a message leads to: descriptors, the sealed plan
- * of a launch, the tables, replies and the greeting of the next agent. Only calls that create or find processes are faked.
+ * libFuzzer target for init's end of the socket to the agent and everything a message leads to: descriptors, the sealed
+ * plan of a launch, the tables, replies and the greeting of the next agent. Only calls that create or find processes
+ * are faked.
  *
  * An input is a list of steps. At the end no more descriptors may be open than before. Assertions are on, so an illegal
  * change of a process's state aborts.
@@ -126,7 +127,8 @@ static void read_replies(void) {
   int fds[RIGHTS_MAX];
   for (;;) {
     struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof rights};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    message.msg_control = &rights, message.msg_controllen = sizeof rights;
     if (recvmsg(agent_end, &message, MSG_DONTWAIT) <= 0) return;
     if (message.msg_flags & MSG_TRUNC) abort();
     size_t count = rights_take(&message, fds);

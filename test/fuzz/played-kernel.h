@@ -1,6 +1,6 @@
 /*
- * Included before each source of init's child (-include), so that fuzz-child.c receives its system calls. The headers come
- * first, so that only calls are renamed, not declarations.
+ * Included before each source of init's child (-include), so that fuzz-child.c receives its system calls. The headers
+ * come first, so that only calls are renamed, not declarations.
  */
 #ifndef GUESTD_PLAYED_KERNEL_H
 #define GUESTD_PLAYED_KERNEL_H

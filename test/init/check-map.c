@@ -1,6 +1,6 @@
 /*
- * check-map STEP ERRNO: creates the root's device with a fake device mapper that fails at this step (0: never) with this
- * error. Prints the steps and the result.
+ * check-map STEP ERRNO: creates the root's device with a fake device mapper that fails at this step (0: never) with
+ * this error. Prints the steps and the result.
  */
 #include "../../agent/native/common/device-mapper.h"
 #include "../../agent/native/init/map.h"

@@ -25,8 +25,8 @@ enum { ABI_DM_DEV_CREATE = 3, ABI_DM_DEV_SUSPEND = 6, ABI_DM_TABLE_LOAD = 9 };
 #define ABI_DM_COMMAND(command) _IOWR(0xfd, command, struct abi_dm)
 
 /*
- * Runs one command on a request of `size` bytes, head included; the kernel reads and writes no more than that. Returns 0
- * or -errno: -ENOENT or -ENODEV if the kernel has no device mapper.
+ * Runs one command on a request of `size` bytes, head included; the kernel reads and writes no more than that. Returns
+ * 0 or -errno: -ENOENT or -ENODEV if the kernel has no device mapper.
  */
 static inline int device_mapper(unsigned command, struct abi_dm *request, size_t size) {
   int control, result;

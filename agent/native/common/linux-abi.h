@@ -101,7 +101,9 @@ static inline int abi_fsconfig(int fs, unsigned command, const char *key, const 
 static inline int abi_fsmount(int fs, unsigned attributes) {
   return (int)syscall(NR_fsmount, fs, ABI_FSMOUNT_CLOEXEC, attributes);
 }
-static inline int abi_close_range(unsigned first, unsigned last) { return (int)syscall(NR_close_range, first, last, 0); }
+static inline int abi_close_range(unsigned first, unsigned last) {
+  return (int)syscall(NR_close_range, first, last, 0);
+}
 static inline int abi_openat2(int dir, const char *path, const struct abi_open_how *how) {
   return (int)syscall(NR_openat2, dir, path, how, sizeof *how);
 }

@@ -3,7 +3,9 @@
 
 #include "init.h"
 
-/* `command` is the command line after "--", or NULL for the image's agent. Copies the agent's part of the environment. */
+/*
+ * `command` is the command line after "--", or NULL for the image's agent. Copies the agent's part of the environment.
+ */
 void agent_prepare(char *const *command, const struct origin *origin);
 /* Starts the agent if it is down and its pause is over. */
 void agent_start(void);

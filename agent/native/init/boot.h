@@ -6,8 +6,9 @@
 /* Returns when init started: now, or the time that the initramfs's init passed on. */
 uint64_t boot_start_us(void);
 /*
- * In an initramfs, loads the modules, mounts the root that the kernel command line names and executes its /sbin/init; if
- * it has none, returns. Powers off with one line on the console if there is no root. Outside an initramfs does nothing.
+ * In an initramfs, loads the modules, mounts the root that the kernel command line names and executes its /sbin/init;
+ * if it has none, returns. Powers off with one line on the console if there is no root. Outside an initramfs does
+ * nothing.
  */
 void boot_root(char **argv, uint64_t start_us);
 

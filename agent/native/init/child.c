@@ -6,7 +6,6 @@
 
 #define PLAN_ROW(name, kinds) [OP_##name] = op_##name,
 static plan_function *const FUNCTIONS[OP_count] = {PLAN_OPS(PLAN_ROW)};
-#undef PLAN_ROW
 
 char *const *child_strings(struct child *child, uint32_t first, uint32_t count) {
   uint64_t *words = child->plan.words + first;

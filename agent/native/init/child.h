@@ -57,20 +57,23 @@ void child_report(const struct child *child, uint32_t kind, int error);
 _Noreturn void child_run(struct child *child);
 
 /*
- * Returns an O_PATH descriptor of a path in the root register, or -errno. A path below a mount that the plan has attached
- * is opened beneath that mount by its descriptor, so that renaming the mount's target leads nowhere else. Only if links
- * lead out of the mount is the whole path resolved.
+ * Returns an O_PATH descriptor of a path in the root register, or -errno. A path below a mount that the plan has
+ * attached is opened beneath that mount by its descriptor, so that renaming the mount's target leads nowhere else. Only
+ * if links lead out of the mount is the whole path resolved.
  */
 int in_root(const struct child *child, const char *path);
 /*
- * Creates what is missing: directories with mode 0755, and at the end `leaf` (S_IFDIR or S_IFREG, with permission bits).
- * Follows symbolic links inside the root, even to a target that does not exist yet.
+ * Creates what is missing: directories with mode 0755, and at the end `leaf` (S_IFDIR or S_IFREG, with permission
+ * bits). Follows symbolic links inside the root, even to a target that does not exist yet.
  */
 int in_root_make(const struct child *child, const char *path, mode_t leaf);
 enum { NAME_SIZE = 256 };
 /* Splits off the last component into `name`, and opens or creates the directory it is in. */
 int in_root_parent(const struct child *child, const char *path, char name[NAME_SIZE]);
-/* Keeps a mount if a later operation works below its target, else closes it. Returns 0, or -EMFILE if too many are kept. */
+/*
+ * Keeps a mount if a later operation works below its target, else closes it. Returns 0, or -EMFILE if too many are
+ * kept.
+ */
 int keep_attached(struct child *child, const char *target, int *mount);
 /* Closes the kept mounts, so that the container cannot reach them through /proc/self/fd. */
 void drop_attached(struct child *child);

@@ -15,8 +15,9 @@ static const uint64_t KEPT =
     BIT(25) /* SYS_TIME */ | BIT(27) /* MKNOD */ | BIT(31) /* SETFCAP */;
 
 /*
- * libuv creates an io_uring before any JavaScript runs, and no seccomp filter sees the calls made through it. With ENOSYS,
- * the answer of a kernel without io_uring, libuv does without. The agent refuses all other calls itself, from its own list.
+ * libuv creates an io_uring before any JavaScript runs, and no seccomp filter sees the calls made through it. With
+ * ENOSYS, the answer of a kernel without io_uring, libuv does without. The agent refuses all other calls itself, from
+ * its own list.
  */
 static int refuse_io_uring(void) {
   enum { NR_io_uring_setup = 425, NUMBER_OFFSET = 0 };

@@ -39,8 +39,8 @@ static bool reap_one(pid_t pid) {
 
 /*
  * Reaps a batch of children; returns true if there may be more. A launched process can create children of init
- * (CLONE_PARENT) that end faster than init reaps them. While there is such a backlog, the agent and the processes of the
- * table are reaped first.
+ * (CLONE_PARENT) that end faster than init reaps them. While there is such a backlog, the agent and the processes of
+ * the table are reaped first.
  */
 static bool reap(bool backlog) {
   enum { BATCH = 256 };
@@ -56,7 +56,9 @@ static bool reap(bool backlog) {
   return true;
 }
 
-/* Blocks all signals in this process and returns a descriptor that reports SIGCHLD; to a service also requests to stop. */
+/*
+ * Blocks all signals in this process and returns a descriptor that reports SIGCHLD; to a service also requests to stop.
+ */
 static int watch_signals(void) {
   sigset_t set;
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);

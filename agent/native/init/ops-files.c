@@ -94,7 +94,7 @@ OPERATION(readonly) {
   int result = result_of(tree);
   if (result == 0) result = result_of(abi_mount_setattr(tree, ABI_AT_RECURSIVE, &readonly));
   if (result == 0) result = result_of(abi_move_mount(tree, target, "", ABI_MOVE_MOUNT_T_EMPTY_PATH));
-  if (result == 0) result = keep_attached(child, path, &tree); /* so that a later `mask` below it applies to this mount */
+  if (result == 0) result = keep_attached(child, path, &tree); /* for a later `mask` below it */
   drop_fd(&tree);
   close(target);
   return result;

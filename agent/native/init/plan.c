@@ -4,7 +4,6 @@
 
 #define PLAN_KINDS(name, kinds) [OP_##name] = kinds,
 static const char *const KINDS[OP_count] = {PLAN_OPS(PLAN_KINDS)};
-#undef PLAN_KINDS
 
 enum { HEADER_WORDS = 8, PATH_LIMIT = 4096 };
 

@@ -13,14 +13,15 @@
 
 #include "init.h"
 
-enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 * 1024 * 1024, PLAN_ARGUMENTS = 7, PLAN_MAX_NUMBERS = 65536, PLAN_MAX_DATA = 4096 };
+enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 << 20, PLAN_ARGUMENTS = 7 };
+enum { PLAN_MAX_NUMBERS = 65536, PLAN_MAX_DATA = 4096 };
 #define PLAN_NO_STRING UINT32_MAX
 
 /*
  * The operations: name, and a letter for each argument: p path (1–4095 bytes), s string, o optional string, l slot,
- * b 0 or 1, u number, q 64-bit number (two places), a array of strings (two places), A the same but not empty, n array of
- * numbers, P array of 64-bit words passed on to the kernel, not empty (a BPF program, a structure).
- * An operation's code is its position in this list, from 1.
+ * b 0 or 1, u number, q 64-bit number (two places), a array of strings (two places), A the same but not empty, n array
+ * of numbers, P array of 64-bit words passed on to the kernel, not empty (a BPF program, a structure). An operation's
+ * code is its position in this list, from 1.
  */
 #define PLAN_OPS(X)                                                                                                    \
   X(unshare, "u")                                                                                                      \
@@ -100,8 +101,8 @@ struct plan {
 int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32_t *bad);
 
 /*
- * Returns the rest of `path` below `target`, both written as in a spec: "keys" for "/proc/keys" and "/proc/", "" for equal
- * paths. Returns NULL if `path` is elsewhere, or one of them has "..".
+ * Returns the rest of `path` below `target`, both written as in a spec: "keys" for "/proc/keys" and "/proc/", "" for
+ * equal paths. Returns NULL if `path` is elsewhere, or one of them has "..".
  */
 const char *plan_below(const char *path, const char *target);
 /* True if an operation from `index` on has a path below `target`. */

@@ -31,7 +31,10 @@ static int open_in(struct base base, const char *path) {
 
 static struct base whole_root(const struct child *child) { return (struct base){child->root, ABI_RESOLVE_IN_ROOT}; }
 
-/* Returns the newest attached mount that covers the path, and cuts *path to the rest, which may be empty; else the root. */
+/*
+ * Returns the newest attached mount that covers the path, and cuts *path to the rest, which may be empty; else the
+ * root.
+ */
 static struct base base_of(const struct child *child, const char **path) {
   for (unsigned i = child->attached_count; i-- > 0;) {
     const char *rest = plan_below(*path, child->attached[i].target);

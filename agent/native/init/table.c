@@ -21,7 +21,6 @@ static const unsigned LEGAL[PROCESS_STATES] __attribute__((unused)) = {
     [PROCESS_ENDED] = TO(ENDED_REPORTED) | TO(FREE),
     [PROCESS_ENDED_REPORTED] = TO(FREE),
 };
-#undef TO
 
 unsigned table_top(void) { return process_top; }
 struct process *table_at(unsigned index) { return &processes[index]; }
@@ -93,28 +92,22 @@ static struct deposit *deposit_find(const uint8_t *name, size_t length) {
   return NULL;
 }
 
-int deposit_keep(const uint8_t *name, size_t length, int fd) {
-  struct deposit *deposit = deposit_find(name, length);
-  if (deposit != NULL) {
-    drop_fd(&deposit->fd);
-    deposit->fd = fd;
-    return 0;
-  }
-  unsigned index = 0;
-  while (index < deposit_top && deposits[index].used) index++;
-  if (index == MAX_DEPOSITS) return -ENOSPC;
-  if (index == deposit_top) deposit_top++;
-  deposit = &deposits[index];
-  *deposit = (struct deposit){.used = true, .length = (uint8_t)length, .fd = fd};
-  memcpy(deposit->name, name, length);
-  return 0;
-}
-
 int deposit_drop(const uint8_t *name, size_t length) {
   struct deposit *deposit = deposit_find(name, length);
   if (deposit == NULL) return -ENOENT;
   drop_fd(&deposit->fd);
   deposit->used = false;
   while (deposit_top > 0 && !deposits[deposit_top - 1].used) deposit_top--;
+  return 0;
+}
+
+int deposit_keep(const uint8_t *name, size_t length, int fd) {
+  deposit_drop(name, length);
+  unsigned index = 0;
+  while (index < deposit_top && deposits[index].used) index++;
+  if (index == MAX_DEPOSITS) return -ENOSPC;
+  if (index == deposit_top) deposit_top++;
+  deposits[index] = (struct deposit){.used = true, .length = (uint8_t)length, .fd = fd};
+  memcpy(deposits[index].name, name, length);
   return 0;
 }

@@ -1,8 +1,8 @@
 /*
  * The watchdog of the agent. Each heartbeat carries the agent's own limit, so an agent that sends none is not watched.
  *
- * Silence is counted in init's own wake-ups, not read from a clock. However long a guest was paused, suspended or saved,
- * that counts as one wake-up, and the agent can send its heartbeat before the next.
+ * Silence is counted in init's own wake-ups, not read from a clock. However long a guest was paused, suspended or
+ * saved, that counts as one wake-up, and the agent can send its heartbeat before the next.
  */
 #pragma once
 
@@ -15,8 +15,8 @@ void watch_heard(uint32_t limit_ms);
 /* Returns the milliseconds until watch_late has work to do; -1 if the agent is not watched. */
 int watch_timeout(void);
 /*
- * Returns how many milliseconds the agent has been silent once that exceeds its limit, else 0; then counts from zero. Each
- * late agent in a row doubles the limit of the next, up to 16 times, until one has lived for ten minutes: restarts must
- * not keep a guest busy that is short of memory or processor time.
+ * Returns how many milliseconds the agent has been silent once that exceeds its limit, else 0; then counts from zero.
+ * Each late agent in a row doubles the limit of the next, up to 16 times, until one has lived for ten minutes: restarts
+ * must not keep a guest busy that is short of memory or processor time.
  */
 uint64_t watch_late(void);

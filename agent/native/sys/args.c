@@ -111,7 +111,8 @@ bool arg_fds(struct args *args, const char *name, int out[RIGHTS_MAX], size_t *c
 bool arg_open_flags(struct args *args, const char *name, uint64_t *out) {
   int64_t flags = 0;
   if (!arg_int(args, name, 0, INT_MAX, &flags)) return false;
-  if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) return type_error(args->env, name, "without O_CREAT and O_TMPFILE");
+  if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))
+    return type_error(args->env, name, "without O_CREAT and O_TMPFILE");
   *out = (uint64_t)flags;
   return true;
 }

@@ -1,6 +1,7 @@
 /*
- * Receiving and sending on stream sockets with a count that the kernel itself stores in the caller's memory before the call
- * returns. If that memory outlives the process, the successor of a killed process knows how many bytes were transferred.
+ * Receiving and sending on stream sockets with a count that the kernel itself stores in the caller's memory before the
+ * call returns. If that memory outlives the process, the successor of a killed process knows how many bytes were
+ * transferred.
  */
 #include <sys/socket.h>
 

@@ -128,7 +128,10 @@ static napi_value start(napi_env env, struct inside_work *w, int64_t (*run)(stru
   return promise;
 }
 
-/* openInside(dir, path, flags, resolve, types): promise of a descriptor; the file system must be of one of the types, if any */
+/*
+ * openInside(dir, path, flags, resolve, types): promise of a descriptor; the file system must be of one of the types,
+ * if any
+ */
 static napi_value call_open_inside(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t resolve;
@@ -144,7 +147,10 @@ static napi_value call_open_inside(napi_env env, napi_callback_info info) {
   return start(env, w, run_open);
 }
 
-/* copyInside(dir, path, resolve, types, limit, tail): promise of a memory file with a regular file's content, or its tail */
+/*
+ * copyInside(dir, path, resolve, types, limit, tail): promise of a memory file with a regular file's content, or its
+ * tail
+ */
 static napi_value call_copy_inside(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t resolve, tail;

@@ -18,8 +18,8 @@ extern void v8_memory_pressure(void *isolate, int level) __asm__(
 #define MODERATE 1
 
 /*
- * keepForGood(bytes): keeps mapped memory for the life of the process, uncounted by the garbage collector; 0. Only for a
- * process that is killed or calls exit: if it ends by itself, V8 frees the buffer, and aborts on the negative count.
+ * keepForGood(bytes): keeps mapped memory for the life of the process, uncounted by the garbage collector; 0. Only for
+ * a process that is killed or calls exit: if it ends by itself, V8 frees the buffer, and aborts on the negative count.
  */
 static napi_value call_keep_for_good(napi_env env, napi_callback_info info) {
   struct args args;

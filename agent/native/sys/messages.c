@@ -21,9 +21,10 @@ static napi_value call_send_message(napi_env env, napi_callback_info info) {
 }
 
 /*
- * receiveMessage(fd, into: Uint8Array, fds: Int32Array of 65): bytes received. fds[0] is the number of descriptors, which
- * follow it and then belong to the caller. A message with too many bytes or descriptors is lost: its descriptors are closed
- * and the result is -EMSGSIZE. If this process is out of descriptor numbers, they are closed and fds[0] is -1.
+ * receiveMessage(fd, into: Uint8Array, fds: Int32Array of 65): bytes received. fds[0] is the number of descriptors,
+ * which follow it and then belong to the caller. A message with too many bytes or descriptors is lost: its descriptors
+ * are closed and the result is -EMSGSIZE. If this process is out of descriptor numbers, they are closed and fds[0] is
+ * -1.
  */
 static napi_value call_receive_message(napi_env env, napi_callback_info info) {
   struct args args;

@@ -129,8 +129,8 @@ static bool mount_detached(napi_env env, const char *type, napi_value options, u
 }
 
 /*
- * detachedMount(type, options, attributes): [result, step, log]. The options are a flat list of keys and values, null for
- * a flag. The log is the kernel's own message about a failure, or "".
+ * detachedMount(type, options, attributes): [result, step, log]. The options are a flat list of keys and values, null
+ * for a flag. The log is the kernel's own message about a failure, or "".
  */
 static napi_value call_detached_mount(napi_env env, napi_callback_info info) {
   struct args args;

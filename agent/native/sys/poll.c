@@ -1,13 +1,13 @@
 /*
  * class Poll: readiness of one descriptor on Node's event loop.
  *
- * All Polls share one epoll set, which libuv watches as a single descriptor. libuv aborts the process if the kernel refuses
- * a watch, as it does once fs.epoll.max_user_watches is used up. With its own set, start() returns the refusal; changing the
- * events of a watch needs no memory and cannot be refused.
+ * All Polls share one epoll set, which libuv watches as a single descriptor. libuv aborts the process if the kernel
+ * refuses a watch, as it does once fs.epoll.max_user_watches is used up. With its own set, start() returns the refusal;
+ * changing the events of a watch needs no memory and cannot be refused.
  *
- * A Poll does not own its descriptor, which it makes non-blocking: the owner calls close() before closing it. A descriptor
- * can have one Poll. A nested set polls each file twice, so files whose state changes by polling, such as /proc/mounts, are
- * unsupported. An error condition (a pipe without a reader) is reported as status -EBADF.
+ * A Poll does not own its descriptor, which it makes non-blocking: the owner calls close() before closing it. A
+ * descriptor can have one Poll. A nested set polls each file twice, so files whose state changes by polling, such as
+ * /proc/mounts, are unsupported. An error condition (a pipe without a reader) is reported as status -EBADF.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -280,8 +280,8 @@ static long reserve(const uv_loop_t *loop, int fd) {
 }
 
 /*
- * reserveWatch(fd): adds this descriptor to libuv's own epoll set, where libuv would abort if it were refused. Must be called
- * after libuv's handle was created, in the same turn of the event loop.
+ * reserveWatch(fd): adds this descriptor to libuv's own epoll set, where libuv would abort if it were refused. Must be
+ * called after libuv's handle was created, in the same turn of the event loop.
  */
 static napi_value call_reserve_watch(napi_env env, napi_callback_info info) {
   struct args args;

@@ -52,8 +52,8 @@ static napi_value call_set_thread_name(napi_env env, napi_callback_info info) {
 }
 
 /*
- * refuseCalls(filter): sets no_new_privs and adds a seccomp filter (struct sock_filter, 8 bytes each) to all threads, for
- * good. Returns the id of a thread that cannot have it, if any; then no filter is added.
+ * refuseCalls(filter): sets no_new_privs and adds a seccomp filter (struct sock_filter, 8 bytes each) to all threads,
+ * for good. Returns the id of a thread that cannot have it, if any; then no filter is added.
  */
 static napi_value call_refuse_calls(napi_env env, napi_callback_info info) {
   struct args args;

@@ -1,6 +1,7 @@
 /*
- * The system calls that Node lacks, as an N-API addon. It has no policy: unless its comment says otherwise, a function checks
- * the type and range of its arguments (throws TypeError), makes one system call and returns its result or -errno.
+ * The system calls that Node lacks, as an N-API addon. It has no policy: unless its comment says otherwise, a function
+ * checks the type and range of its arguments (throws TypeError), makes one system call and returns its result or
+ * -errno.
  */
 #pragma once
 

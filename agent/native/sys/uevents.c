@@ -15,7 +15,7 @@ static napi_value call_uevent_socket(napi_env env, napi_callback_info info) {
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
   if (fd < 0) return result(env, -errno);
   int size = RECEIVE_BUFFER;
-  (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)); /* optional: the default suffices for most guests */
+  (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)); /* the default is enough for most */
   struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP};
   if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0) return result(env, fd);
   long status = -errno;
@@ -24,8 +24,8 @@ static napi_value call_uevent_socket(napi_env env, napi_callback_info info) {
 }
 
 /*
- * receiveUevent(fd, into: Uint8Array): bytes of the next message; 0 if it was not sent by the kernel or does not fit, and is
- * dropped; -ENOBUFS if the kernel has dropped messages.
+ * receiveUevent(fd, into: Uint8Array): bytes of the next message; 0 if it was not sent by the kernel or does not fit,
+ * and is dropped; -ENOBUFS if the kernel has dropped messages.
  */
 static napi_value call_receive_uevent(napi_env env, napi_callback_info info) {
   struct args args;
