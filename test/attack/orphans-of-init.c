@@ -15,7 +15,7 @@
 int main(int argc, char **argv) {
   int seconds = argc > 1 ? atoi(argv[1]) : 5, workers = argc > 2 ? atoi(argv[2]) : 4;
   long made = 0;
-  const struct rlimit most = {512, 512}; /* counts zombies, too: spares other users of the machine */
+  const struct rlimit most = {512, 512}; /* zombies count, too; spares the other users of this machine */
   if (setrlimit(RLIMIT_NPROC, &most) < 0) return 1;
   time_t end = time(NULL) + seconds;
   for (int i = 1; i < workers; i++) if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) break;

@@ -76,7 +76,7 @@ static bool follow_fork(struct process *process) {
   return true;
 }
 
-/* Returns the entry whose child has forked this process and has not been reaped before it; NULL if there is none. */
+/* Returns the entry whose child forked this process but has not been reaped yet; NULL if there is none. */
 static struct process *forked_as(pid_t pid) {
   for (unsigned i = 0; i < table_top(); i++) {
     struct process *process = table_at(i);

@@ -99,7 +99,7 @@ static int take_pid_ns(long n) { return (void)n, take_child_ns(CLONE_NEWUSER | C
 
 static int take_pty(long n) { return (void)n, open("/dev/ptmx", O_RDWR | O_NOCTTY) < 0 ? -1 : 0; }
 
-/* On a devpts that the container itself has mounted. */
+/* Uses a devpts that the container itself has mounted. */
 static int take_own_pty(long n) {
   if (n == 0) {
     unshare(CLONE_NEWUSER | CLONE_NEWNS);
