@@ -16,6 +16,7 @@ enum {
   MAX_LABEL = 1024,
   MAX_NAME = 100,
   ROLES = 6,
+  ROLE_REPORT = 4,
 };
 
 /* The environment that init was started in, as far as its children get it back. */

@@ -8,7 +8,7 @@
 
 enum greeting { PROCESSES, DEPOSITS, GREETED };
 
-static struct {
+static struct link {
   int socket;
   enum greeting greeting;
   unsigned next; /* index of the next entry to greet with */
@@ -17,12 +17,7 @@ static struct {
 } agent = {.socket = -1};
 
 void link_open(int socket, uint64_t generation, uint64_t exec_us, const struct origin *origin) {
-  agent.socket = socket;
-  agent.greeting = PROCESSES;
-  agent.next = 0;
-  agent.full = false;
-  agent.generation = generation;
-  agent.exec_us = exec_us;
+  agent = (struct link){.socket = socket, .greeting = PROCESSES, .generation = generation, .exec_us = exec_us};
   agent.start_us = origin->start_us;
 }
 
