@@ -58,8 +58,8 @@ export function describeSeccomp(spec: SeccompSpec): DescribedSeccomp {
     if (action === defaultAction) continue;
     for (const name of rule.names) {
       if (!/^\w{1,63}$/.test(name)) continue;
-      for (const conditions of alternatives) {
-        const key = [action, name, ...conditions.map((each) => Object.values(each))].join(" ");
+      for (const { conditions, text } of alternatives) {
+        const key = `${action} ${name}${text}`;
         if (known.has(key)) continue;
         known.add(key);
         count += conditions.length * Math.max(1, spec.architectures.length);
@@ -89,9 +89,15 @@ function actionOf(field: string, name: string, errno: number | undefined): numbe
   return action.code | (errno ?? EPERM);
 }
 
-/** The conditions of a rule, any of which suffices. All within one must hold. */
-function conditionsOf(field: string, args: SeccompRule["args"]): readonly (readonly SeccompCondition[])[] {
-  const conditions = args.map(({ index, value, valueTwo, op }, at): SeccompCondition => {
+interface Alternative {
+  readonly conditions: readonly SeccompCondition[];
+  /** Equal for equal conditions. */
+  readonly text: string;
+}
+
+/** The conditions of a rule as alternatives; within one, all must hold. */
+function conditionsOf(field: string, args: SeccompRule["args"]): readonly Alternative[] {
+  const each = args.map(({ index, value, valueTwo, op }, at): Alternative => {
     const operator = OPERATORS.get(op);
     const name = `${field}.args[${at}]`;
     if (operator === undefined) throw refuse(`${name}.op`, `"${op}" is not an operator of seccomp`);
@@ -100,8 +106,10 @@ function conditionsOf(field: string, args: SeccompRule["args"]): readonly (reado
       if (!/^\d{1,20}$/.test(number) || BigInt(number) > MAX_UINT64)
         throw refuse(name, `${number} is no 64-bit number`);
     }
-    return { argument: index, operator, values: [BigInt(value), BigInt(valueTwo)] };
+    const conditions = [{ argument: index, operator, values: [BigInt(value), BigInt(valueTwo)] as const }];
+    return { conditions, text: ` ${index} ${operator} ${value} ${valueTwo}` };
   });
   const isApart = new Set(args.map(({ index }) => index)).size === args.length;
-  return isApart ? [conditions] : conditions.map((condition) => [condition]);
+  if (!isApart) return each;
+  return [{ conditions: each.flatMap(({ conditions }) => conditions), text: each.map(({ text }) => text).join("") }];
 }
