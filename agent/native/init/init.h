@@ -17,6 +17,7 @@ enum {
   MAX_NAME = 100,
   ROLES = 6,
   ROLE_REPORT = 4,
+  ROLE_RELEASE = 5,
 };
 
 /* The environment that init was started in, as far as its children get it back. */

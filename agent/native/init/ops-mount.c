@@ -39,7 +39,7 @@ OPERATION(open_tree_slot) {
   return take_mount(child, abi_open_tree(child_slot(child, op, 0), "", flags));
 }
 
-OPERATION(take_mount) { return take_mount(child, fcntl(child_slot(child, op, 0), F_DUPFD_CLOEXEC, 3)); }
+OPERATION(take_mount) { return take_mount(child, abi_dup(child_slot(child, op, 0))); }
 
 /* Copies the kernel's message on this file system ("e cgroup2: Unknown parameter 'x'") into the report. */
 static int mount_failed(struct child *child, int error) {
