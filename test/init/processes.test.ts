@@ -154,7 +154,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     await restart();
     const back = restored(id);
     expect(Object.keys(back?.kept ?? {})).toEqual(["stdout"]);
-    if (back !== undefined) sys.signal(back.pidfd, abi.SIGKILL);
+    if (back !== undefined) sys.signal(back.pidfd ?? -1, abi.SIGKILL);
     for (const fd of [...Object.values(back?.kept ?? {}), back?.pidfd ?? -1]) sys.close(fd);
     agent.forget(id);
   });

@@ -108,7 +108,7 @@ static inline int abi_close_range(unsigned first, unsigned last) {
 static inline int abi_openat2(int dir, const char *path, const struct abi_open_how *how) {
   return (int)syscall(NR_openat2, dir, path, how, sizeof *how);
 }
-/* musl's fcntl sets FD_CLOEXEC a second time. */
+/* Copies a descriptor, above the standard ones. Not by fcntl(3), as musl's makes a second call. */
 static inline int abi_dup(int fd) { return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3); }
 static inline int abi_faccessat2(int dir, const char *path, int mode, int flags) {
   return (int)syscall(NR_faccessat2, dir, path, mode, flags);
