@@ -3,6 +3,7 @@
 #include <linux/limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -50,6 +51,17 @@ static napi_value call_dup(napi_env env, napi_callback_info info) {
   int fd;
   if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   return result(env, SYS_RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
+}
+
+/*
+ * lock(fd): locks the whole file until all copies of this descriptor are closed, in any process; -EAGAIN if another open
+ * file has the lock
+ */
+static napi_value call_lock(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
+  return result(env, SYS_RETRY(flock(fd, LOCK_EX | LOCK_NB)));
 }
 
 /* close(fd): Linux frees the number unless it fails with EBADF; EIO is about an earlier write, EINTR means nothing */
@@ -225,14 +237,22 @@ static napi_value call_set_xattr(napi_env env, napi_callback_info info) {
 
 napi_status files_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
-      {"pipe", call_pipe},         {"setNonBlocking", call_set_non_blocking},
-      {"dup", call_dup},           {"close", call_close},
-      {"read", call_read},         {"write", call_write},
-      {"readable", call_readable}, {"changed", call_changed},
-      {"splice", call_splice},     {"memoryFile", call_memory_file},
-      {"openat2", call_openat2},   {"mapShared", call_map_shared},
+      {"pipe", call_pipe},
+      {"setNonBlocking", call_set_non_blocking},
+      {"dup", call_dup},
+      {"lock", call_lock},
+      {"close", call_close},
+      {"read", call_read},
+      {"write", call_write},
+      {"readable", call_readable},
+      {"changed", call_changed},
+      {"splice", call_splice},
+      {"memoryFile", call_memory_file},
+      {"mapShared", call_map_shared},
+      {"openat2", call_openat2},
       {"statfsType", call_statfs_type},
-      {"makeNode", call_make_node}, {"setXattr", call_set_xattr},
+      {"makeNode", call_make_node},
+      {"setXattr", call_set_xattr},
   };
   return REGISTER(env, exports, table);
 }
