@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -71,6 +72,7 @@ FAULT(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *s, int f), (fd, 
 FAULT(int, -1, bind, (int fd, const struct sockaddr *a, socklen_t s), (fd, a, s), ENOMEM, EADDRINUSE)
 FAULT(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t s), (fd, a, s), ECONNREFUSED, ENOMEM)
 FAULT(int, -1, epoll_create1, (int flags), (flags), DESCRIPTORS)
+FAULT(int, -1, flock, (int fd, int operation), (fd, operation), EAGAIN, ENOLCK)
 FAULT(int, -1, fsetxattr, (int fd, const char *n, const void *v, size_t s, int f), (fd, n, v, s, f), ENOSPC, EIO, EPERM)
 FAULT(int, -1, fstat, (int fd, struct stat *s), (fd, s), EIO, ENOMEM)
 FAULT(int, -1, fstatfs, (int fd, struct statfs *s), (fd, s), EIO, ENOMEM)
