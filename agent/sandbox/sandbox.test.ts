@@ -187,7 +187,7 @@ test("a removal waits for a creation under way", async () => {
   const all = await makeSandbox((child) => void children.push(child));
   const creating = all.sandbox.createContainer(request("c1"));
   const removing = all.sandbox.removeContainer("c1", never);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await expect.poll(() => children).toHaveLength(1);
   children[0]?.report({ kind: "ready" });
   await Promise.all([creating, removing]);
   expect(left(all.mounts)).toEqual([[], [], 0]);
@@ -209,7 +209,7 @@ test("the end of the sandbox takes all containers, those being created too, and 
   const children: ChildDouble[] = [];
   const all = await makeSandbox((child) => void children.push(child));
   const creating = all.sandbox.createContainer(request("c1"));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await expect.poll(() => children).toHaveLength(1);
   const ending = all.sandbox.destroy(never);
   await new Promise((resolve) => setTimeout(resolve, 20));
   await expect(all.sandbox.createContainer(request("c2"))).rejects.toThrow("the sandbox is being destroyed");

@@ -94,6 +94,17 @@ test("one whose end init has seen and not told yet takes signals in silence, too
   hangUp();
 });
 
+test("ignores signals to a process that had ended before init adopted it", async () => {
+  const exit = Promise.withResolvers<ExitStatus>();
+  const process = Process.take(kernel, "x", { id: ++ids, pid: 1, pidfd: undefined, exit: exit.promise }, {});
+  process.signal(15);
+  process.kill();
+  expect(kernel.signals).toEqual([]);
+  exit.resolve(ENDED);
+  expect(await process.exit).toEqual(ENDED);
+  process.destroy();
+});
+
 test("an ended process takes signals in silence and holds no pidfd", async () => {
   const before = openDescriptors();
   const { process, end, hangUp } = start([]);
