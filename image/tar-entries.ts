@@ -28,8 +28,8 @@ export async function* tarEntries(
 ): AsyncGenerator<TarEntry> {
   // Tars from before POSIX have no magic number; the option is missing in the types.
   const parser = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
-  const inside = parser as unknown as Inside;
-  const takeXattrs = catchXattrs(inside);
+  const internals = parser as unknown as Internals;
+  const takeXattrs = catchXattrs(internals);
   const fed = feed(source, parser);
   fed.catch((error: Error) => parser.destroy(error));
   try {
@@ -41,22 +41,26 @@ export async function* tarEntries(
       entry.resume();
     }
     const bytes = await fed;
-    if (endMark && (bytes === 0 || inside._header !== null)) throw new Error("it ends without its end mark: cut off?");
+    if (endMark && (bytes === 0 || internals._header !== null))
+      throw new Error("it ends without its end mark: cut off?");
   } finally {
     parser.destroy();
   }
 }
 
-/** What is used of tar-stream's own. */
-interface Inside {
-  /** The last; null after a block of zeros. */
+/**
+ * Private members of tar-stream's parser. package.json pins its exact version because of them: 3.2.2 decodes pax records as text,
+ * which corrupts binary attributes such as capabilities, and doesn't limit the size of long headers. No other library does either.
+ */
+interface Internals {
+  /** The last header; null after a block of zeros. */
   readonly _header: { readonly type: string } | null;
   _decodeLongHeader(records: Uint8Array): void;
 }
 
 const NONE: ReadonlyMap<string, Uint8Array> = new Map();
 
-/** Of headers of more than one block, which become objects with a key for each few bytes; a global one for every entry. */
+/** Limits for long headers, in bytes: each few bytes become a key of an object, for a global header in every entry. */
 const MAX_BYTES: Readonly<Record<string, number>> = {
   "pax-header": 512 << 10,
   "pax-global-header": 4 << 10,
@@ -64,18 +68,18 @@ const MAX_BYTES: Readonly<Record<string, number>> = {
   "gnu-long-link-path": 8 << 10,
 };
 
-/** tar-stream 3.2 reads all of pax as text, which breaks capabilities. Gives what came since the last entry. */
-function catchXattrs(inside: Inside): () => ReadonlyMap<string, Uint8Array> {
-  const decode = inside._decodeLongHeader;
-  // Without it no limit below would hold, and capabilities would be lost.
+/** Captures extended attributes before tar-stream decodes them. Returns a function that takes those since the last entry. */
+function catchXattrs(internals: Internals): () => ReadonlyMap<string, Uint8Array> {
+  const decode = internals._decodeLongHeader;
+  // Without this method the limits would not hold, and capabilities would be lost.
   if (typeof decode !== "function") throw new Error("this version of tar-stream is not known: no _decodeLongHeader");
   let xattrs: ReadonlyMap<string, Uint8Array> = NONE;
-  inside._decodeLongHeader = (records) => {
-    const type = inside._header?.type ?? "";
+  internals._decodeLongHeader = (records) => {
+    const type = internals._header?.type ?? "";
     if (records.length > (MAX_BYTES[type] ?? 0))
       throw new Error(`Invalid header: a ${type} of ${records.length} bytes`);
     if (type === "pax-header") xattrs = xattrsOf(Buffer.from(records));
-    decode.call(inside, records);
+    decode.call(internals, records);
   };
   return () => {
     const taken = xattrs;
