@@ -1,9 +1,9 @@
+import { yieldToEventLoop } from "../lib/yield-to-event-loop.ts";
 import { type EntryMeta, entryMeta } from "./entry-meta.ts";
 import { entryPath, whiteoutOf } from "./entry-path.ts";
 import { ImageError, reason } from "./image-error.ts";
 import type { Layer } from "./read-image.ts";
 import { type TarEntry, tarEntries } from "./tar-entries.ts";
-import { takeTurns } from "./turns.ts";
 
 type Done = void | Promise<void>;
 
@@ -69,7 +69,7 @@ interface Job {
 
 async function applyLayer(job: Job, layer: AppliedLayer): Promise<void> {
   const { signal, endMark, maxEntries = Number.POSITIVE_INFINITY } = job.options;
-  const turn = takeTurns();
+  const yieldNow = yieldToEventLoop();
   let at = "";
   let entries = 0;
   try {
@@ -79,7 +79,7 @@ async function applyLayer(job: Job, layer: AppliedLayer): Promise<void> {
       job.entries += 1;
       entries += entry.header.type === "directory" ? 8 : 1;
       if (entries > maxEntries) throw new ImageError("it has more entries than can be remembered");
-      await turn();
+      await yieldNow();
       at = ` entry ${JSON.stringify(entry.header.name.slice(0, 200))}:`;
       await applyEntry(job, entry);
       at = "";

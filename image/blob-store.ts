@@ -2,12 +2,12 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { makeOwnedFolder } from "../lib/owned-folder.ts";
+import { onProcessEnd } from "../lib/process-end.ts";
+import { removeTree, removeTreeSync } from "../lib/remove-tree.ts";
+import { temporaryPlace } from "../lib/safe-place.ts";
 import { compressionOf, decompress } from "./decompress.ts";
 import { ImageError, reason } from "./image-error.ts";
-import { makeOwnedFolder } from "./owned-folder.ts";
-import { onProcessEnd } from "./process-end.ts";
-import { removeTree, removeTreeSync } from "./remove-tree.ts";
-import { temporaryPlace } from "./safe-place.ts";
 import { tarEntries } from "./tar-entries.ts";
 
 /** The files of an image, by their names in the layout. */

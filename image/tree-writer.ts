@@ -18,13 +18,13 @@ import {
 } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { yieldToEventLoop } from "../lib/yield-to-event-loop.ts";
 import type { LayerWriter } from "./apply-layers.ts";
 import { type EntryMeta, IMPLIED_DIRECTORY } from "./entry-meta.ts";
 import { ImageError } from "./image-error.ts";
 import { PathSet } from "./path-set.ts";
 import { lstat, resolveDirectory } from "./resolve-in-root.ts";
 import type { TreeAccess } from "./tree-access.ts";
-import { takeTurns } from "./turns.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = constants;
 
@@ -57,7 +57,7 @@ export class TreeWriter implements LayerWriter {
   readonly #directories = new Map<string, Pick<EntryMeta, "mode" | "mtime">>();
   /** What the layer under way has made, with everything above it: whiteouts leave that alone. */
   readonly #touched: PathSet;
-  readonly #turn = takeTurns();
+  readonly #yieldNow = yieldToEventLoop();
   #pathLength = 0;
 
   /** `root` exists. With `keepOwners` (only root may) files get the owners of the image. */
@@ -156,7 +156,7 @@ export class TreeWriter implements LayerWriter {
   /** Gives directories their modes and times. */
   async finish(): Promise<void> {
     for (const [path, { mode, mtime }] of [...this.#directories].reverse()) {
-      await this.#turn();
+      await this.#yieldNow();
       if (lstat(path)?.isDirectory() !== true || realpathSync.native(path) !== path) continue;
       this.#access.directory(path, (place) => {
         utimesSync(place, mtime, mtime);
@@ -204,7 +204,7 @@ export class TreeWriter implements LayerWriter {
   }
 
   async #removeLower(path: string): Promise<void> {
-    await this.#turn();
+    await this.#yieldNow();
     if (!this.#touched.has(path)) await this.#remove(path);
     else if (lstat(path)?.isDirectory()) {
       for (const name of readdirSync(path)) await this.#removeLower(`${path}/${name}`);

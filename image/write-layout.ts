@@ -3,9 +3,9 @@ import { rename } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
+import { onProcessEnd } from "../lib/process-end.ts";
 import { digestOf } from "./digest.ts";
 import type { Platform } from "./platform.ts";
-import { onProcessEnd } from "./process-end.ts";
 
 /** A file, directory, link or whatever tar knows; of `time` 0, so that the same input gives the same bytes. */
 export type LayerEntry = Omit<Parameters<ReturnType<typeof pack>["entry"]>[0], "mtime" | "size"> & {

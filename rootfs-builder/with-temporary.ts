@@ -1,8 +1,8 @@
 import { mkdtempSync } from "node:fs";
 import { lstat, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { onProcessEnd } from "../image/process-end.ts";
-import { removeTree, removeTreeSync } from "../image/remove-tree.ts";
+import { onProcessEnd } from "../lib/process-end.ts";
+import { removeTree, removeTreeSync } from "../lib/remove-tree.ts";
 import { fullDisk, hasCode } from "./build-error.ts";
 import { killPrograms } from "./run.ts";
 

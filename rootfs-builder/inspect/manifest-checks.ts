@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { parseJson } from "../../image/parse-json.ts";
+import { parseJson } from "../../lib/parse-json.ts";
 import { BuildError, reason } from "../build-error.ts";
 import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { BlobStore } from "../../image/blob-store.ts";
 import { MAX_JSON_BYTES } from "../../image/image-json.ts";
-import { parseJson } from "../../image/parse-json.ts";
+import { parseJson } from "../../lib/parse-json.ts";
 import { BuildError } from "../build-error.ts";
 import { type Check, check } from "./check.ts";
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MAX_DEPTH } from "../../image/resolve-in-root.ts";
-import { temporaryPlace } from "../../image/safe-place.ts";
+import { temporaryPlace } from "../../lib/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { temporaryPlace } from "../../image/safe-place.ts";
+import { temporaryPlace } from "../../lib/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import type { Tree, TreeFile } from "../tree/tree.ts";

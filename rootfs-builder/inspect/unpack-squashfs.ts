@@ -1,6 +1,6 @@
 import { chmod, lstat, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { temporaryPlace } from "../../image/safe-place.ts";
+import { temporaryPlace } from "../../lib/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { MAX_PATH, MAX_TARGET } from "../tree/check-entry.ts";

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { parseJson } from "../../image/parse-json.ts";
+import { parseJson } from "../../lib/parse-json.ts";
 import { BuildError, hasCode, reason } from "../build-error.ts";
 import { type Check, check } from "./check.ts";
 import { type VerityParameters, verityRoot } from "./verity-tree.ts";

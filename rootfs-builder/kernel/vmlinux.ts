@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, zstdDecompress } from "node:zlib";
-import { temporaryPlace } from "../../image/safe-place.ts";
+import { temporaryPlace } from "../../lib/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { withTemporary } from "../with-temporary.ts";

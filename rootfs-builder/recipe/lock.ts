@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { parseJson } from "../../image/parse-json.ts";
+import { parseJson } from "../../lib/parse-json.ts";
 import { BuildError, hasCode } from "../build-error.ts";
 
 export interface LockedPackage {

@@ -10,7 +10,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { basename, dirname } from "node:path";
-import { takeTurns } from "./turns.ts";
+import { yieldToEventLoop } from "./yield-to-event-loop.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 const O_PATH = 0o10000000;
@@ -31,8 +31,8 @@ export interface RemoveOptions {
  * `directory` has to be out of reach of others. Rejects when the tree can't be removed, or not within the limit.
  */
 export async function removeTree(directory: string, options: RemoveOptions = {}): Promise<void> {
-  const turn = takeTurns();
-  for (const _step of removal(directory, options)) await turn();
+  const yieldNow = yieldToEventLoop();
+  for (const _step of removal(directory, options)) await yieldNow();
 }
 
 /** The same at a process's end. */

@@ -4,8 +4,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, w
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { temporaryDirectory } from "../image/testing/tree.ts";
 import { removeTree, removeTreeSync } from "./remove-tree.ts";
-import { temporaryDirectory } from "./testing/tree.ts";
 
 const run = promisify(execFile);
 
