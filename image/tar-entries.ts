@@ -49,8 +49,8 @@ export async function* tarEntries(
 }
 
 /**
- * Private members of tar-stream's parser. package.json pins its exact version because of them: 3.2.2 decodes pax records as text,
- * which corrupts binary attributes such as capabilities, and doesn't limit the size of long headers. No other library does either.
+ * Private members of tar-stream's parser. package.json pins its exact version because of them: tar-stream 3.2.2 decodes pax records
+ * as text, which corrupts binary attributes such as capabilities, and does not limit long headers. node-tar decodes them as text, too.
  */
 interface Internals {
   /** The last header; null after a block of zeros. */

@@ -4,14 +4,8 @@ import { BuildError, hasCode, reason, saysFullDisk } from "./build-error.ts";
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Gives stderr too, behind stdout. */
+  /** Appends stderr to the result. */
   readonly bothOutputs?: boolean;
-  /** Milliseconds; then it is killed. */
-  readonly timeout?: number;
-  /** Bytes of stdout and stderr together; with more it is killed. */
-  readonly maxOutput?: number;
-  /** Sees each piece of stdout, which is not given then; the program is killed when this throws. */
-  readonly watch?: (piece: Buffer) => void;
 }
 
 /** Debian packages of the tools that the builder runs, for the message when one is missing. */
@@ -19,9 +13,12 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
   ["apt-get", "apt"],
   ["dpkg-deb", "dpkg"],
   ["mkfs.erofs", "erofs-utils"],
+  ["fsck.erofs", "erofs-utils"],
   ["mke2fs", "e2fsprogs"],
+  ["e2fsck", "e2fsprogs"],
   ["debugfs", "e2fsprogs"],
   ["mksquashfs", "squashfs-tools"],
+  ["unsquashfs", "squashfs-tools"],
   ["veritysetup", "cryptsetup-bin"],
   ["getfattr", "attr"],
   ["setfattr", "attr"],
@@ -29,45 +26,20 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
   ["go", "golang-go"],
 ]);
 
-/** Runs a program to its end and gives its stdout. Fails in one line, with the last of its stderr, or of stdout where there is none. */
+/** Runs a program and returns its stdout. Fails with one line: the last of its stderr, or of its stdout if stderr is empty. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
-  const { cwd, env, bothOutputs = false, timeout, maxOutput = Number.POSITIVE_INFINITY, watch } = options;
-  const child = spawn(command, args, {
-    cwd,
-    env: withSystemPrograms(env),
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout,
-    killSignal: "SIGKILL",
-  });
+  const { cwd, env, bothOutputs = false } = options;
+  const child = spawn(command, args, { cwd, env: withSystemPrograms(env), stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
-  const output: Buffer[] = [];
-  const errors: Buffer[] = [];
-  let bytes = 0;
-  let failure: unknown;
-  const take = (into: Buffer[], piece: Buffer) => {
-    try {
-      bytes += piece.length;
-      if (bytes > maxOutput) throw new BuildError(`${command}: it says more than ${maxOutput} bytes`);
-      if (into === output && watch !== undefined) watch(piece);
-      else into.push(piece);
-    } catch (error) {
-      failure ??= error;
-      child.kill("SIGKILL");
-    }
-  };
-  child.stdout.on("data", (data: Buffer) => take(output, data));
-  child.stderr.on("data", (data: Buffer) => take(errors, data));
-  const start = performance.now();
+  const [output, errors]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout.on("data", (data: Buffer) => output.push(data));
+  child.stderr.on("data", (data: Buffer) => errors.push(data));
   const code = await new Promise<number | string>((resolve, reject) => {
     child.on("error", (error) => reject(notStarted(command, error)));
     child.on("close", (status, signal) => resolve(status ?? signal ?? "unknown"));
   }).finally(() => running.delete(child));
-  if (failure !== undefined) throw failure;
-  if (code === "SIGKILL" && timeout !== undefined && performance.now() - start >= timeout)
-    throw new BuildError(`${command}: not at its end after ${timeout / 1000} s`);
-  if (code !== 0) {
+  if (code !== 0)
     throw new BuildError(`${command} ${args.join(" ")}: ended with ${code}: ${telling(errors) || telling(output)}`);
-  }
   return Buffer.concat(bothOutputs ? [...output, ...errors] : output);
 }
 

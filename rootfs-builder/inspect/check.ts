@@ -1,5 +1,8 @@
 import { BuildError, reason } from "../build-error.ts";
 
+/** Largest file that `readFile` returns at once, and so the most that inspect reads, in bytes. */
+export const MAX_BYTES = 2 ** 31 - 1;
+
 /** One thing that was looked at in an image. */
 export interface Check {
   readonly name: string;

@@ -10,8 +10,6 @@ const CLASSES: ReadonlyMap<number, string> = new Map([
   [6, "security."],
 ]);
 const HEADER = 12;
-/** Of the names of one inode's attributes, in bytes: as many as a kernel lists. */
-const MAX_NAMES = 65_536;
 
 /** Bytes behind an inode whose field for it has this value. */
 export const attributeBytes = (count: number): number => (count === 0 ? 0 : HEADER + 4 * (count - 1));
@@ -25,10 +23,7 @@ export const attributeBytes = (count: number): number => (count === 0 ? 0 : HEAD
 export function erofsAttributes(bytes: Buffer, at: number, count: number, shared: number): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
   if (count === 0) return found;
-  let names = 0;
   const take = ({ name, value }: Attribute) => {
-    names += name.length + 1;
-    if (names > MAX_NAMES) throw new BuildError(`EROFS: attributes with names of more than ${MAX_NAMES} bytes`);
     if (found.has(name)) throw new BuildError(`EROFS: two attributes ${shown(name)} of one file`);
     found.set(name, value);
   };

@@ -8,9 +8,7 @@ import { expect, test } from "vitest";
 import { BuildError } from "../build-error.ts";
 import { makeErofs } from "../image/erofs.ts";
 import { cpioArchive } from "../initramfs/cpio.ts";
-import { reading } from "./check.ts";
 import { diskParts } from "./disk-parts.ts";
-import { ext4Names } from "./ext4-structures.ts";
 import { inspectFile } from "./inspect-file.ts";
 import { readCpio } from "./read-cpio.ts";
 import { readErofs } from "./read-erofs.ts";
@@ -64,23 +62,6 @@ test("damaged headers give one line or what they say", () => {
   neverFallsOver(header, diskParts, 4096);
 });
 
-test("a damaged directory of an ext4 gives one line or its names", () => {
-  const block = Buffer.alloc(4096);
-  let at = 0;
-  for (const [inode, length, name] of [
-    [2, 12, "."],
-    [12, 4084, "name"],
-  ] as const) {
-    block.writeUInt32LE(inode, at);
-    block.writeUInt16LE(length, at + 4);
-    block.writeUInt8(name.length, at + 6);
-    block.write(name, at + 8);
-    at += length;
-  }
-  expect([...ext4Names(block, 4096)]).toEqual([{ name: "name", inode: 12 }]);
-  neverFallsOver(block, (bytes) => reading("ext4", () => [...ext4Names(bytes, 4096)]), 0);
-});
-
 const erofs = (to: string, from: string) => ["mkfs.erofs", "--quiet", "-zlz4hc", to, from] as const;
 const ext4 = (to: string, from: string) =>
   ["mke2fs", "-q", "-t", "ext4", "-O", "^metadata_csum", "-d", from, to, "4m"] as const;
@@ -88,8 +69,8 @@ const squashfs = (to: string, from: string) =>
   ["mksquashfs", from, to, "-quiet", "-no-progress", "-all-root", "-noI", "-noD", "-noF"] as const;
 
 test.each([
-  ["an ext4", "file", ext4, "two entries are named /aaaa"],
-  ["an ext4", "directory", ext4, "two entries are named /aaaa"],
+  ["an ext4", "file", ext4, "e2fsck -fn finds errors"],
+  ["an ext4", "directory", ext4, "e2fsck -fn finds errors"],
   ["an EROFS", "file", erofs, "two entries are named /aaaa"],
   ["an EROFS", "directory", erofs, "two entries are named /aaaa"],
   ["a squashfs", "file", squashfs, "unsquashfs"],
@@ -112,29 +93,6 @@ test.each([
     const { checks } = await inspectFile(image);
     expect((await readFile(victim, "latin1")).slice(0, 9)).toBe("mine");
     expect(checks.filter(({ ok }) => !ok).map(({ detail }) => detail)).toEqual([expect.stringContaining(refused)]);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
-});
-
-test("a squashfs that would fill the disk is not unpacked", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "guestd-hostile-"));
-  try {
-    const [image, root] = [join(directory, "image"), join(directory, "root")];
-    await mkdir(root);
-    await writeFile(join(root, "a"), Buffer.alloc(9000, "text"));
-    // What follows the inode is read as its list of blocks.
-    for (let index = 0; index < 500; index++) await writeFile(join(root, `b${index}`), "");
-    const [program, ...args] = squashfs(image, root);
-    await execute(program, [...args, "-no-fragments", "-b", "1M"]);
-    const bytes = await readFile(image);
-    const size = Buffer.alloc(4);
-    size.writeUInt32LE(9000);
-    expect(bytes.indexOf(size)).toBe(bytes.lastIndexOf(size));
-    bytes.writeUInt32LE(0xc000_0000, bytes.indexOf(size));
-    await writeFile(image, bytes);
-    const { checks } = await inspectFile(image);
-    expect(checks).toEqual([{ name: "content", ok: false, detail: "squashfs: its files have more than 2 GiB" }]);
   } finally {
     await rm(directory, { recursive: true });
   }

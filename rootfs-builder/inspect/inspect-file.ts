@@ -2,8 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { BuildError, reason } from "../build-error.ts";
 import { sha256Of } from "../digest.ts";
 import type { Tree } from "../tree/tree.ts";
-import { MOST_BYTES } from "./bounds.ts";
-import { attempt, type Check, check } from "./check.ts";
+import { attempt, type Check, check, MAX_BYTES } from "./check.ts";
 import { containerImage, isTar } from "./container-image.ts";
 import { diskParts, isDisk } from "./disk-parts.ts";
 import { isKernel, kernelImage } from "./kernel-image.ts";
@@ -37,7 +36,7 @@ type Content = Omit<Inspected, "file" | "bytes" | "sha256">;
  */
 export async function inspectFile(file: string, rootHash?: string): Promise<Inspected> {
   const { size } = await stat(file);
-  if (size > MOST_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 2 GiB are looked into`);
+  if (size > MAX_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 2 GiB are looked into`);
   const bytes = await readFile(file);
   const sha256 = sha256Of(bytes);
   try {

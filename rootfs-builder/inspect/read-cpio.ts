@@ -3,12 +3,12 @@ import { BuildError } from "../build-error.ts";
 import { MAX_PATH } from "../tree/check-entry.ts";
 import { typeOf } from "../tree/entry-type.ts";
 import { owned, type Tree, type TreeEntry, type TreeFile } from "../tree/tree.ts";
-import { MAX_ENTRIES, MAX_UNPACKED } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
-import { linkTarget } from "./link-target.ts";
 
 const MAGIC = "070701";
 const HEADER = 110;
+/** Limit for an initramfs once decompressed, in bytes. */
+const MAX_UNPACKED = 1 << 30;
 const TRAILER = "TRAILER!!!";
 
 export function isCpio(bytes: Buffer): boolean {
@@ -39,7 +39,7 @@ export function readCpio(bytes: Buffer): Tree {
     const found = new Map<string, TreeEntry | Linked>();
     const links = new Map<string, Linked>();
     let at = 0;
-    for (let count = 0; ; count++) {
+    for (;;) {
       const number = (index: number) => field(bytes, at + 6 + 8 * index);
       if (!isCpio(bytes.subarray(at, at + 6)))
         throw new BuildError(`initramfs: no entry at ${at}, where one has to be`);
@@ -49,7 +49,6 @@ export function readCpio(bytes: Buffer): Tree {
       const path = bytes.toString("utf8", at + HEADER, nameEnd - 1);
       const start = aligned(nameEnd);
       if (path === TRAILER) break;
-      if (count === MAX_ENTRIES) throw new BuildError(`initramfs: more than ${MAX_ENTRIES} entries`);
       if (start + size > bytes.length)
         throw new BuildError(`initramfs: ${shown(path)} ends past the end of the archive`);
       const content = bytes.subarray(start, start + size);
@@ -81,7 +80,7 @@ function entryOf(path: string, mode: number, content: Buffer, owner: ReturnType<
     case "file":
       return { type, mode: mode & 0o7777, content, ...owner };
     case "symlink":
-      return { type, target: linkTarget("initramfs", content), ...owner };
+      return { type, target: content.toString(), ...owner };
     default:
       throw new BuildError(`initramfs: ${shown(path)} is a device, a pipe or a socket`);
   }

@@ -1,15 +1,14 @@
-import { BuildError } from "../build-error.ts";
-import { MAX_TARGET } from "../tree/check-entry.ts";
+import { BuildError, reason } from "../build-error.ts";
+import { checkPath } from "../tree/check-entry.ts";
 import { typeOf } from "../tree/entry-type.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
-import { MAX_ATTRIBUTES, MAX_DIRECTORIES } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
 import { attributeBytes, erofsAttributes } from "./erofs-attributes.ts";
-import { erofsNames } from "./erofs-names.ts";
-import { pathCounter } from "./path-counter.ts";
 
 export const SUPERBLOCK = 1024;
 const MAGIC = 0xe0f5e1e2;
+/** Bytes of a directory record. */
+const RECORD = 12;
 /** How an inode's data lies: Documentation/filesystems/erofs.rst of the kernel. */
 const LAYOUTS = ["plain", "compressed", "inline", "compressed", "chunks"] as const;
 type Layout = (typeof LAYOUTS)[number];
@@ -61,8 +60,6 @@ function walk(bytes: Buffer): Erofs {
   const blockSize = 1 << bits;
   const shared = bytes.readUInt32LE(SUPERBLOCK + 44) * blockSize;
   const metaStart = bytes.readUInt32LE(SUPERBLOCK + 40) * blockSize;
-  const pathOf = pathCounter("EROFS");
-  let [attributes, contents, names] = [0, 0, 0];
   const tree: Tree = new Map();
   const layouts = new Map<string, Layout>();
   const inodes = new Map<string, InodePlace>();
@@ -74,24 +71,45 @@ function walk(bytes: Buffer): Erofs {
     const before = known.get(node);
     if (before?.entry.type === "directory") throw new BuildError(`EROFS: directory /${shown(path)} is in itself`);
     const inode = before?.inode ?? readInode(bytes, metaStart + node * 32, blockSize, shared);
-    // No byte is of two files: what they have together, an inode's tail and all, is in the image.
-    if (before === undefined && READABLE.includes(inode.layout)) contents += inode.size;
-    if (contents > bytes.length) throw new BuildError("EROFS: its files have more bytes than it has");
     const entry = before?.entry ?? entryOf(inode, path);
     known.set(node, { inode, entry });
-    if (before === undefined) attributes += inode.xattrs.size;
-    if (attributes > MAX_ATTRIBUTES) throw new BuildError(`EROFS: more than ${MAX_ATTRIBUTES} attributes`);
     if (path !== "") tree.set(path, entry);
     layouts.set(path, inode.layout);
     inodes.set(path, { node, size: inode.size, at: inode.at, extended: inode.extended });
     if (entry.type !== "directory") continue;
-    names += inode.size;
-    if (names > MAX_DIRECTORIES) throw new BuildError(`EROFS: its directories have more than ${MAX_DIRECTORIES} bytes`);
-    for (const { name, node: child } of erofsNames(inode.data(), blockSize)) {
-      pending.push({ path: pathOf(path, name), node: child });
+    for (const { name, node: child } of namesIn(inode.data(), blockSize)) {
+      pending.push({ path: pathBelow(path, name), node: child });
     }
   }
   return { blockSize, tree, layouts, inodes, size: bytes.readUInt32LE(SUPERBLOCK + 36) * blockSize };
+}
+
+/** Yields the entries of a directory. Each block starts with records; the first record's name starts where the records end. */
+function* namesIn(data: Buffer, blockSize: number): Generator<{ readonly name: string; readonly node: number }> {
+  for (let start = 0; start < data.length; start += blockSize) {
+    const block = data.subarray(start, start + blockSize);
+    const count = block.readUInt16LE(8) / RECORD;
+    if (count === 0 || !Number.isInteger(count)) throw new BuildError("EROFS: a directory block has no records");
+    for (let index = 0; index < count; index++) {
+      const from = block.readUInt16LE(index * RECORD + 8);
+      const to = index + 1 < count ? block.readUInt16LE(index * RECORD + 20) : block.length;
+      // The last name ends with a NUL byte or with its block.
+      const name = block.toString("utf8", from, to).replace(/\0.*$/s, "");
+      if (name !== "." && name !== "..") yield { name, node: Number(block.readBigUInt64LE(index * RECORD)) };
+    }
+  }
+}
+
+/** Returns the path of a directory entry. Refuses names that could lead fsck.erofs out of the folder it extracts to. */
+function pathBelow(parent: string, name: string): string {
+  if (name === "" || name.includes("/")) throw new BuildError(`EROFS: an entry is named ${JSON.stringify(name)}`);
+  const path = parent === "" ? name : `${parent}/${name}`;
+  try {
+    checkPath(path);
+  } catch (error) {
+    throw new BuildError(`EROFS: /${shown(path).slice(0, 200)}: ${reason(error)}`);
+  }
+  return path;
 }
 
 function readInode(bytes: Buffer, at: number, blockSize: number, shared: number): Inode {
@@ -113,9 +131,6 @@ function readInode(bytes: Buffer, at: number, blockSize: number, shared: number)
     xattrs: erofsAttributes(bytes, inodeEnd, attributes, shared),
     layout,
     data() {
-      // What lies beside an inode is in its block.
-      if (layout === "inline" && size % blockSize > blockSize - (tail % blockSize))
-        throw new BuildError(`EROFS: the tail of an inode at ${at} goes over its block`);
       const start = bytes.readUInt32LE(at + 16) * blockSize;
       const whole = layout === "inline" ? size - (size % blockSize) : size;
       if (size === whole) return slice(bytes, start, size);
@@ -124,14 +139,13 @@ function readInode(bytes: Buffer, at: number, blockSize: number, shared: number)
   };
 }
 
-function entryOf({ mode, uid, gid, xattrs, size, layout, data }: Inode, path: string): TreeEntry {
+function entryOf({ mode, uid, gid, xattrs, layout, data }: Inode, path: string): TreeEntry {
   const type = typeOf(mode);
   const owner = owned({ uid, gid, xattrs });
   const permissions = mode & 0o7777;
   if (type === "directory" || type === "symlink") {
     if (!READABLE.includes(layout)) throw new BuildError(`EROFS: /${shown(path)} is a ${type}, and ${layout}`);
     if (type === "directory") return { type, mode: permissions, ...owner };
-    if (size > MAX_TARGET) throw new BuildError(`EROFS: a symlink of ${size} bytes`);
     return { type, target: data().toString(), ...owner };
   }
   if (type !== "file") throw new BuildError(`EROFS: /${shown(path)} is a device, a pipe or a socket`);

@@ -63,13 +63,13 @@ describe("readExt4", () => {
     expect(privilegedFiles(tree)).toEqual(["b: file capabilities"]);
     await execute("mke2fs", ["-q", "-t", "ext4", "-O", "ea_inode", "-d", root, join(directory, "other"), "4m"]);
     await expect(readExt4(await readFile(join(directory, "other")))).rejects.toThrow(
-      "ext4: it has attributes that are inodes of their own, which are not read here",
+      "ext4: extended attributes in separate inodes (ea_inode) are not supported",
     );
   });
 
   test("refuses a directory that is in itself", async () => {
     await mkdir(join(root, "a"));
-    await expect(readExt4(await image("link / a/b"))).rejects.toThrow("ext4: directory /a/b has two places");
+    await expect(readExt4(await image("link / a/b"))).rejects.toThrow("ext4: e2fsck -fn finds errors");
   });
 
   test("refuses a device, an inode that is none, and files that are larger than is read", async () => {
@@ -77,7 +77,7 @@ describe("readExt4", () => {
     await expect(readExt4(await image("mknod d c 1 3"))).rejects.toThrow("is a device, a pipe or a socket");
     const bytes = await image();
     bytes.writeUInt32LE(9_999_999, bytes.indexOf("lost+found") - 8);
-    await expect(readExt4(bytes)).rejects.toThrow(/^ext4: debugfs: [^\n]*$/);
+    await expect(readExt4(bytes)).rejects.toThrow(/^ext4: e2fsck -fn finds errors: [^\n]*$/);
     await truncate(join(root, "a"), 2 ** 31);
     await expect(readExt4(await image())).rejects.toThrow("ext4: its files have more than 2 GiB");
   });
@@ -85,6 +85,6 @@ describe("readExt4", () => {
   test("refuses a link that is longer than any", async () => {
     await symlink("x".repeat(60), join(root, "a"));
     const bytes = await image(`sif a size ${MAX_TARGET + 1}`);
-    await expect(readExt4(bytes)).rejects.toThrow("ext4: a symlink of 4096 bytes");
+    await expect(readExt4(bytes)).rejects.toThrow("ext4: e2fsck -fn finds errors");
   });
 });
