@@ -4,10 +4,11 @@ import { join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { makeOwnedFolder } from "../lib/owned-folder.ts";
 import { onProcessEnd } from "../lib/process-end.ts";
+import { reason } from "../lib/reason.ts";
 import { removeTree, removeTreeSync } from "../lib/remove-tree.ts";
 import { temporaryPlace } from "../lib/safe-place.ts";
 import { compressionOf, decompress } from "./decompress.ts";
-import { ImageError, reason } from "./image-error.ts";
+import { ImageError } from "./image-error.ts";
 import { tarEntries } from "./tar-entries.ts";
 
 /** The files of an image, by their names in the layout. */

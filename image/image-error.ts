@@ -7,8 +7,3 @@ export class ImageError extends Error {
     super(message.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "), options);
   }
 }
-
-/** The text of anything thrown, on one line. */
-export function reason(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replaceAll("\n", " ");
-}

@@ -1,6 +1,7 @@
+import { reason } from "../lib/reason.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { digestOf, sha256Of } from "./digest.ts";
-import { ImageError, reason } from "./image-error.ts";
+import { ImageError } from "./image-error.ts";
 
 /** As objects they are up to 25 times as large, and the agent has a heap of 64 MiB. */
 export const MAX_JSON_BYTES = 1 << 20;

@@ -1,15 +1,11 @@
 import { existsSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { reason } from "../lib/reason.ts";
 import { cacheDirectory } from "./cache-directory.ts";
 
 /** A build that can't go on. The message is one line: what failed, on what, why, what to do. */
 export class BuildError extends Error {
   override readonly name = "BuildError";
-}
-
-/** The text of anything thrown, for the end of a one-line message. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Whether `error` is a failed system call with this code ("ENOENT"). */

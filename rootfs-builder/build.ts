@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { BuildError, reason } from "./build-error.ts";
+import { reason } from "../lib/reason.ts";
+import { BuildError } from "./build-error.ts";
 import { buildTasks } from "./build-image.ts";
 import { buildSummary } from "./build-summary.ts";
 import { RUNTIMES, runtimeName } from "./image/runtimes.ts";

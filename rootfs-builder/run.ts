@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { BuildError, hasCode, reason, saysFullDisk } from "./build-error.ts";
+import { reason } from "../lib/reason.ts";
+import { BuildError, hasCode, saysFullDisk } from "./build-error.ts";
 
 export interface RunOptions {
   readonly cwd?: string;

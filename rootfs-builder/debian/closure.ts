@@ -1,4 +1,5 @@
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { alternatives, stanzas } from "./stanzas.ts";
 

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { notStarted, run } from "../run.ts";
 import type { TarSource } from "../tree/merge.ts";

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { hashFile } from "../digest.ts";
 import { tellProgress } from "../progress.ts";

@@ -1,4 +1,5 @@
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 
 /** Largest file that `readFile` returns at once, and so the most that inspect reads, in bytes. */
 export const MAX_BYTES = 2 ** 31 - 1;
@@ -21,7 +22,7 @@ export function reading<T>(what: string, read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof BuildError) throw error;
-    throw new BuildError(`${what}: it is not whole: ${reason(error).split("\n", 1)[0]}`);
+    throw new BuildError(`${what}: it is not whole: ${reason(error)}`);
   }
 }
 
@@ -30,7 +31,7 @@ export async function attempt(name: string, checks: () => Promise<readonly Check
   try {
     return await checks();
   } catch (error) {
-    return [{ name, ok: false, detail: reason(error).split("\n", 1)[0] ?? "" }];
+    return [{ name, ok: false, detail: reason(error) }];
   }
 }
 

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { sha256Of } from "../digest.ts";
 import type { Tree } from "../tree/tree.ts";
 import { attempt, type Check, check, MAX_BYTES } from "./check.ts";
@@ -42,7 +43,7 @@ export async function inspectFile(file: string, rootHash?: string): Promise<Insp
   try {
     return { file, bytes: size, sha256, ...(await contentOf(bytes, file, rootHash)) };
   } catch (error) {
-    const detail = reason(error).split("\n", 1)[0] ?? "";
+    const detail = reason(error);
     return { file, bytes: size, sha256, kind: "?", checks: [{ name: "content", ok: false, detail }] };
   }
 }

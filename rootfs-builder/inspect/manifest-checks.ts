@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { parseJson } from "../../lib/parse-json.ts";
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";
 import { describeEntry } from "../manifest/describe-tree.ts";

@@ -1,4 +1,5 @@
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { checkPath } from "../tree/check-entry.ts";
 import { typeOf } from "../tree/entry-type.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";

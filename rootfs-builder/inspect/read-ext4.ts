@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { reason } from "../../lib/reason.ts";
 import { temporaryPlace } from "../../lib/safe-place.ts";
-import { BuildError, reason } from "../build-error.ts";
+import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { typeOf } from "../tree/entry-type.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";

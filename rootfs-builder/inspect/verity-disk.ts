@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parseJson } from "../../lib/parse-json.ts";
-import { BuildError, hasCode, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError, hasCode } from "../build-error.ts";
 import { type Check, check } from "./check.ts";
 import { type VerityParameters, verityRoot } from "./verity-tree.ts";
 

@@ -1,4 +1,4 @@
-import { reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
 import { type BuildTask, FORMATS_WITH_KERNEL, makeTasks } from "../build-image.ts";
 import { OUTPUTS } from "../outputs/output-names.ts";
 import { outputOf } from "../profiles/profiles.ts";

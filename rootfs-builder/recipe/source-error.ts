@@ -1,4 +1,5 @@
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
+import { reason } from "../../lib/reason.ts";
 import { BuildError, hasCode } from "../build-error.ts";
 import type { Source } from "./recipe.ts";
 import { sourceName } from "./source-name.ts";

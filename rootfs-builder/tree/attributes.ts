@@ -1,6 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { BuildError, reason, saysFullDisk } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError, saysFullDisk } from "../build-error.ts";
 import { run } from "../run.ts";
 import type { Tree } from "./tree.ts";
 

@@ -1,6 +1,7 @@
 import { lstat, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
+import { reason } from "../../lib/reason.ts";
 import { listFolder } from "../list-folder.ts";
 import { checkPath } from "./check-entry.ts";
 import { owned, type Tree, type TreeEntry } from "./tree.ts";
