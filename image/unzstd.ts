@@ -40,7 +40,7 @@ export async function* unzstd(
 
 function newDecoder(largest: number): ZstdDecompress {
   const decoder = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: largest } });
-  // Keeps an error after the last read from ending the process.
+  // Otherwise an error after the last read would end the process.
   return decoder.on("error", () => undefined);
 }
 

@@ -83,7 +83,7 @@ test("gives up a tar of more files than an image has", async () => {
   });
   expect(await look("many.tar", Buffer.concat([...many, Buffer.alloc(1024)]))).toEqual([
     "?",
-    expect.stringMatching(/^content FAILED: read image .*: more than 20000 files are in it$/),
+    expect.stringMatching(/^content FAILED: read image .*: it contains more than 20000 files$/),
   ]);
 });
 

@@ -177,8 +177,16 @@ describe("building a recipe", () => {
 
   test.each<[string, readonly LayerEntry[], RegExp]>([
     ["with ..", [file("../x", "1")], /^tar \S+bad.tar: entry "..\/x": its name has ".." in it/],
-    ["with an absolute name", [file("/etc/x", "1")], /^tar \S+bad.tar: entry "\/etc\/x": it names an absolute path$/],
-    ["by a hard link", [hardLink("a", "/etc/shadow")], /^tar \S+bad.tar: entry "a": it names an absolute path$/],
+    [
+      "with an absolute name",
+      [file("/etc/x", "1")],
+      /^tar \S+bad.tar: entry "\/etc\/x": its name or link target is an absolute path$/,
+    ],
+    [
+      "by a hard link",
+      [hardLink("a", "/etc/shadow")],
+      /^tar \S+bad.tar: entry "a": its name or link target is an absolute path$/,
+    ],
     ["by a hard link with ..", [hardLink("a", "../a")], /^tar \S+bad.tar: entry "a": its name has ".." in it/],
     [
       "through a link",
@@ -272,7 +280,7 @@ describe("building a recipe", () => {
       ["before-the-end", two.length - 1024],
     ] as const) {
       put(`${name}.tar`, two.subarray(0, bytes));
-      await refused([{ tar: `${name}.tar` }], /^tar \S+: it ends without its end mark: cut off\?$/);
+      await refused([{ tar: `${name}.tar` }], /^tar \S+: it has no end-of-archive mark: is it cut off\?$/);
     }
     put("cut.tar", tar.subarray(0, 2000));
     put("cut.tar.gz", gzipSync(tar).subarray(0, 60));

@@ -161,7 +161,8 @@ export class TreeOverlay implements LayerWriter {
     let [links, steps] = [0, 0];
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { part, link } = next;
-      if (++steps > MAX_STEPS) throw new ImageError(`/${parts.join("/")} leads over more than ${MAX_STEPS} names`);
+      if (++steps > MAX_STEPS)
+        throw new ImageError(`/${parts.join("/")} resolves through more than ${MAX_STEPS} names`);
       if (part === "" || part === ".") continue;
       if (part === "..") {
         if (at.pop() === undefined) throw new ImageError(`it goes through ${link}, which leads out of the image`);
