@@ -23,21 +23,21 @@ export interface Inspected {
   readonly bytes: number;
   readonly sha256: string;
   readonly checks: readonly Check[];
-  /** What is in it; undefined for what holds no files. */
+  /** Files in it; undefined for an image without files. */
   readonly tree?: Tree;
-  /** `uname -r` of a kernel, or of the modules. */
+  /** `uname -r` of the kernel or of the modules. */
   readonly release?: string | undefined;
 }
 
 type Content = Omit<Inspected, "file" | "bytes" | "sha256">;
 
 /**
- * What a file is by its own bytes, and whether that is right.
- * @param rootHash of a disk with verity hashes, instead of the one beside it
+ * Recognises a file by its own bytes and checks it.
+ * @param rootHash for a disk with verity hashes, instead of the hash in the file beside it
  */
 export async function inspectFile(file: string, rootHash?: string): Promise<Inspected> {
   const { size } = await stat(file);
-  if (size > MAX_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 2 GiB are looked into`);
+  if (size > MAX_BYTES) throw new BuildError(`${file}: ${size} bytes, more than the 2 GiB that inspect reads`);
   const bytes = await readFile(file);
   const sha256 = sha256Of(bytes);
   try {
@@ -68,7 +68,7 @@ async function contentOf(bytes: Buffer, file: string, rootHash?: string): Promis
   if (fileSystem !== undefined) return fileSystem;
   if (isDisk(bytes)) return disk(bytes, await verityBeside(file, rootHash));
   throw new BuildError(
-    "it is none of a kernel, an initramfs, a disk, EROFS, ext4, squashfs, verity hashes, an image's tar",
+    "unknown format: not a kernel, initramfs, disk, EROFS, ext4, squashfs, verity hashes or a container image in a tar",
   );
 }
 
@@ -93,7 +93,7 @@ function verityOf(
 ): readonly Check[] {
   if (described !== undefined && data !== undefined && tree !== undefined)
     return verityDiskChecks(data, tree, described);
-  return [check("verity", false, "the salt is not known", "the .json that the builder wrote beside the disk")];
+  return [check("verity", false, "the salt is not known", "the builder's .json file beside the disk")];
 }
 
 async function fileSystemOf(bytes: Buffer, dax: boolean): Promise<Content | undefined> {

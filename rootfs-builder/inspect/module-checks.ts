@@ -3,11 +3,11 @@ import type { Tree } from "../tree/tree.ts";
 import { type Check, check, shown } from "./check.ts";
 import { follow } from "./root-checks.ts";
 
-/** As init reads it: rootfs-builder/initramfs/initramfs.ts writes it. */
+/** List of modules that init reads; rootfs-builder/initramfs/initramfs.ts writes it. */
 export const MODULE_LIST = "guestd-modules";
 const MAX_DETAIL = 1000;
 
-/** Whether all modules that init is told to load are there, in an order that works, and are of one kernel. */
+/** Checks that all listed modules exist, come after those they need, and are of one kernel. */
 export function moduleChecks(tree: Tree): { readonly checks: readonly Check[]; readonly release: string | undefined } {
   const list = follow(tree, MODULE_LIST);
   if (list?.type !== "file") return { checks: [], release: undefined };

@@ -9,7 +9,9 @@ import { type Check, check } from "./check.ts";
 const MAX_BLOBS = 1000;
 const MOST_PROBLEMS = 20;
 
-/** Checks that every blob that an OCI layout's index leads to is there and is what its digest says. `path` is for messages. */
+/**
+ * Checks that every blob reachable from an OCI layout's index exists and matches its digest. `path` is for messages.
+ */
 export async function ociChecks(store: BlobStore, path: string): Promise<readonly Check[]> {
   const layout = await readDocument(store, path, "oci-layout");
   const version = objectOf(layout)["imageLayoutVersion"];
@@ -29,7 +31,7 @@ export async function ociChecks(store: BlobStore, path: string): Promise<readonl
     const found = await store.size(blob);
     if (found === undefined) problems.push(`${short(digest)} is missing`);
     else if (found !== size) problems.push(`${short(digest)} has ${found} bytes, not ${size}`);
-    else if ((await hashOf(store, blob)) !== digest) problems.push(`${short(digest)} is another`);
+    else if ((await hashOf(store, blob)) !== digest) problems.push(`${short(digest)} doesn't match`);
     else if (/\.(manifest|index)\.v1\+json$/.test(mediaType)) follow(await readDocument(store, path, blob));
   }
   const found = problems.slice(0, MOST_PROBLEMS).join("; ") || `${seen.size} blobs`;
@@ -62,7 +64,7 @@ interface Descriptor {
   readonly mediaType: string;
 }
 
-/** Manifests, config and layers that an index or a manifest names. */
+/** Returns the manifests, config and layers that an index or manifest names. */
 function descriptorsOf(document: unknown): Descriptor[] {
   const { manifests, config, layers } = objectOf(document);
   const all = [manifests, config, layers].flat().filter((one) => one !== undefined);

@@ -21,7 +21,7 @@ function archive(entries: readonly Entry[]): Buffer {
   return Buffer.from(pieces.join(""), "latin1");
 }
 
-test("many names of many files are read in no time", () => {
+test("reads many hard links in linear time", () => {
   const names = Array.from({ length: 100_000 }, (_, at) => ({
     name: `f${at}`,
     inode: 1 + (at % 50_000),
@@ -33,7 +33,7 @@ test("many names of many files are read in no time", () => {
   expect(tree.get("f0")).not.toBe(tree.get("f1"));
 });
 
-test("names of one file have its content, wherever that stands; a later entry of a path is no name of it", () => {
+test("gives all names of a file its content, whichever entry has it, except a name that a later entry replaces", () => {
   const tree = readCpio(
     archive([
       { name: "a", inode: 1 },

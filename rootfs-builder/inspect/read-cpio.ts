@@ -15,7 +15,7 @@ export function isCpio(bytes: Buffer): boolean {
   return bytes.toString("latin1", 0, 6) === MAGIC;
 }
 
-/** The bytes without gzip or zstd around them; `how` names it. */
+/** Decompresses gzip or zstd; `how` names the compression. */
 export function unpacked(bytes: Buffer): { readonly bytes: Buffer; readonly how: "none" | "gzip" | "zstd" } {
   const options = { maxOutputLength: MAX_UNPACKED };
   if (bytes.length > 2 && bytes.readUInt16BE(0) === 0x1f8b) {
@@ -27,13 +27,13 @@ export function unpacked(bytes: Buffer): { readonly bytes: Buffer; readonly how:
   return { bytes, how: "none" };
 }
 
-/** A file of several names, which share an entry: the last of them carries the content. */
+/** A file with several names, which share this object; the last entry carries the content. */
 interface Linked {
   type: "linked";
   file: TreeFile;
 }
 
-/** What a kernel would unpack of a newc archive. */
+/** Reads a newc archive as the kernel unpacks it. */
 export function readCpio(bytes: Buffer): Tree {
   return reading("initramfs", () => {
     const found = new Map<string, TreeEntry | Linked>();
@@ -41,8 +41,7 @@ export function readCpio(bytes: Buffer): Tree {
     let at = 0;
     for (;;) {
       const number = (index: number) => field(bytes, at + 6 + 8 * index);
-      if (!isCpio(bytes.subarray(at, at + 6)))
-        throw new BuildError(`initramfs: no entry at ${at}, where one has to be`);
+      if (!isCpio(bytes.subarray(at, at + 6))) throw new BuildError(`initramfs: no entry at ${at}`);
       const [inode, mode, uid, gid, size] = [number(0), number(1), number(2), number(3), number(6)];
       const nameEnd = at + HEADER + number(11);
       if (number(11) > MAX_PATH + 1) throw new BuildError(`initramfs: a name of ${number(11)} bytes at ${at}`);
@@ -50,7 +49,7 @@ export function readCpio(bytes: Buffer): Tree {
       const start = aligned(nameEnd);
       if (path === TRAILER) break;
       if (start + size > bytes.length)
-        throw new BuildError(`initramfs: ${shown(path)} ends past the end of the archive`);
+        throw new BuildError(`initramfs: ${shown(path)} extends beyond the end of the archive`);
       const content = bytes.subarray(start, start + size);
       const entry = entryOf(path, mode, content, owned({ uid, gid }));
       const isLinked = number(4) > 1 && entry.type === "file";

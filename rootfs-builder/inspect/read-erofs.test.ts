@@ -10,12 +10,12 @@ interface Made {
   readonly mode?: number;
   readonly layout?: number;
   readonly size?: number;
-  /** Where its data is, as a block. */
+  /** Block in which its data starts. */
   readonly block?: number;
   readonly attributes?: number;
 }
 
-/** A file system whose inodes begin with block 1; number 0 is the root directory. */
+/** Returns a file system whose inodes start in block 1; inode 0 is the root directory. */
 function erofs(blocks: number, inodes: readonly Made[], fill: (bytes: Buffer) => void = () => {}): Buffer {
   const bytes = Buffer.alloc(blocks * BLOCK);
   bytes.writeUInt32LE(0xe0f5e1e2, 1024);
@@ -34,7 +34,7 @@ function erofs(blocks: number, inodes: readonly Made[], fill: (bytes: Buffer) =>
   return bytes;
 }
 
-/** A block of a directory. */
+/** Returns a directory block. */
 function names(entries: readonly (readonly [name: string, node: number])[]): Buffer {
   const block = Buffer.alloc(BLOCK);
   let at = entries.length * 12;
@@ -46,7 +46,7 @@ function names(entries: readonly (readonly [name: string, node: number])[]): Buf
   return block;
 }
 
-test("what is made here is read", () => {
+test("reads a file system made for these tests", () => {
   const bytes = erofs(
     4,
     [
@@ -62,7 +62,7 @@ test("what is made here is read", () => {
   expect(readErofs(bytes).tree).toEqual(new Map([["a", entry]]));
 });
 
-test("refuses paths that no kernel takes, however deep", () => {
+test("refuses paths longer than the kernel accepts, at any depth", () => {
   const depth = 2000;
   const inodes = Array.from({ length: depth }, (_, node) => {
     return { node, mode: DIRECTORY, size: 20, block: 32 + node };
@@ -73,7 +73,7 @@ test("refuses paths that no kernel takes, however deep", () => {
   expect(() => readErofs(bytes)).toThrow(/^EROFS: \/d\/d[d/]*: its path has more than 3072 bytes$/);
 });
 
-test("refuses names that are longer than any, or none", () => {
+test("refuses names that are too long or empty", () => {
   const one = (name: string) =>
     erofs(4, [{ node: 0, mode: DIRECTORY, size: BLOCK, block: 2 }, { node: 9 }], (all) =>
       names([[name, 9]]).copy(all, 2 * BLOCK),
@@ -86,7 +86,7 @@ test("refuses names that are longer than any, or none", () => {
   expect(() => readErofs(empty)).toThrow("EROFS: a directory block has no records");
 });
 
-/** One file with attributes of these names, in `user`. */
+/** Returns a file system with one file that has these attributes in `user`. */
 function attributed(keys: readonly string[]): Buffer {
   const records = Buffer.concat(keys.map((key) => record(key)));
   const file = { node: 2, attributes: 1 + records.length / 4 };
@@ -109,5 +109,5 @@ const keys = (count: number) => Array.from({ length: count }, (_, index) => Stri
 test("reads many attributes of one file, refuses two of the same name and one without a name", () => {
   expect(readErofs(attributed(keys(100))).tree.get("a")?.xattrs?.size).toBe(100);
   expect(() => readErofs(attributed(["same", "same"]))).toThrow("EROFS: two attributes user.same of one file");
-  expect(() => readErofs(attributed([""]))).toThrow("EROFS: an attribute user. of odd name");
+  expect(() => readErofs(attributed([""]))).toThrow("EROFS: an attribute user. with an invalid name");
 });

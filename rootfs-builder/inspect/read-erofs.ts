@@ -10,30 +10,30 @@ export const SUPERBLOCK = 1024;
 const MAGIC = 0xe0f5e1e2;
 /** Bytes of a directory record. */
 const RECORD = 12;
-/** How an inode's data lies: Documentation/filesystems/erofs.rst of the kernel. */
+/** Data layouts of an inode: Documentation/filesystems/erofs.rst of the kernel. */
 const LAYOUTS = ["plain", "compressed", "inline", "compressed", "chunks"] as const;
 type Layout = (typeof LAYOUTS)[number];
-/** Those whose data is read here. */
+/** Layouts whose data this module reads. */
 const READABLE: readonly Layout[] = ["plain", "inline"];
 
 export interface Erofs {
   readonly blockSize: number;
-  /** Without the content of files that are compressed or in chunks. */
+  /** Entries. Files that are compressed or in chunks have no content. */
   readonly tree: Tree;
-  /** Bytes of the file system itself, in blocks. */
+  /** Size of the file system in bytes, a multiple of its block size. */
   readonly size: number;
   readonly layouts: ReadonlyMap<string, Layout>;
-  /** Where the inode of each path lies. */
+  /** Position of each path's inode. */
   readonly inodes: ReadonlyMap<string, InodePlace>;
 }
 
 export interface InodePlace {
-  /** Its number, as directories have it. */
+  /** Inode number, as directories store it. */
   readonly node: number;
   readonly size: number;
-  /** Bytes from the start. */
+  /** Offset in bytes. */
   readonly at: number;
-  /** Of 64 bytes, else of 32, whose owners have 16 bits. */
+  /** True for an inode of 64 bytes; a compact one has 32, and owners of 16 bits. */
   readonly extended: boolean;
 }
 
@@ -50,7 +50,7 @@ export function isErofs(bytes: Buffer): boolean {
   return bytes.length > SUPERBLOCK + 128 && bytes.readUInt32LE(SUPERBLOCK) === MAGIC;
 }
 
-/** Everything in an EROFS, whose bytes are a stranger's. */
+/** Reads every entry of an EROFS. */
 export function readErofs(bytes: Buffer): Erofs {
   return reading("EROFS", () => walk(bytes));
 }
@@ -68,9 +68,9 @@ function walk(bytes: Buffer): Erofs {
   const pending = [{ path: "", node: bytes.readUInt16LE(SUPERBLOCK + 14) }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { path, node } = next;
-    if (tree.has(path)) throw new BuildError(`EROFS: two entries are named /${shown(path)}`);
+    if (tree.has(path)) throw new BuildError(`EROFS: duplicate entry /${shown(path)}`);
     const before = known.get(node);
-    if (before?.entry.type === "directory") throw new BuildError(`EROFS: directory /${shown(path)} is in itself`);
+    if (before?.entry.type === "directory") throw new BuildError(`EROFS: directory /${shown(path)} contains itself`);
     const inode = before?.inode ?? readInode(bytes, metaStart + node * 32, blockSize, shared);
     const entry = before?.entry ?? entryOf(inode, path);
     known.set(node, { inode, entry });
@@ -154,7 +154,7 @@ function entryOf({ mode, uid, gid, xattrs, layout, data }: Inode, path: string):
 }
 
 function slice(bytes: Buffer, start: number, size: number): Buffer {
-  if (size === 0) return Buffer.alloc(0); // where it would be is not said then
-  if (start + size > bytes.length) throw new BuildError("EROFS: data past the end of the file");
+  if (size === 0) return Buffer.alloc(0); // without data, the start block is undefined
+  if (start + size > bytes.length) throw new BuildError("EROFS: data beyond the end of the file");
   return bytes.subarray(start, start + size);
 }

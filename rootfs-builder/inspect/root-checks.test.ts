@@ -5,7 +5,7 @@ import { follow } from "./root-checks.ts";
 const DIRECTORY: TreeEntry = { type: "directory", mode: 0o755 };
 const link = (target: string): TreeEntry => ({ type: "symlink", target });
 
-/** Each name of `count` leads twice to the next one, the last to the root. */
+/** Returns links l0 … lN: each leads twice to the next one, and the last to the root. */
 function doubling(count: number): Tree {
   const lines = Array.from({ length: count }, (_, at): [string, TreeEntry] => [
     `l${at}`,
@@ -14,7 +14,7 @@ function doubling(count: number): Tree {
   return new Map([...lines, [`l${count}`, link(".")], ["d", DIRECTORY]]);
 }
 
-test("links that lead to each other, or to themselves again and again, come to an end", () => {
+test("gives up on links that are circular or resolve through too many names", () => {
   const circle: Tree = new Map([
     ["a", link("b")],
     ["b", link("a")],

@@ -17,14 +17,14 @@ export function unpackedSquashfs(fileSystem: Buffer): Promise<Tree> {
   });
 }
 
-/** Makes all below a folder readable for its owner, who is us; gives the modes that were not. */
+/** Makes everything below a directory readable for its owner, this process, and returns the original modes. */
 async function opened(root: string): Promise<ReadonlyMap<string, number>> {
   const [modes, byInode] = [new Map<string, number>(), new Map<string, number>()];
   const open = async (path: string) => {
     const place = join(root, path);
     const found = await lstat(place);
     const [mode, needed] = [found.mode & 0o7777, found.isDirectory() ? 0o700 : 0o400];
-    // Of a file that has several names the first shows its mode.
+    // The first name of a hard-linked file shows its original mode.
     const before = byInode.get(inodeOf(found)) ?? mode;
     if ((before & needed) !== needed && !found.isSymbolicLink()) {
       await chmod(place, mode | needed);
