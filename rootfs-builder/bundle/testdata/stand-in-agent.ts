@@ -1,4 +1,4 @@
-// Stands in for the agent in the builder's tests: answers every ttRPC call with an empty response and Check over gRPC.
+// Replaces the agent in the builder's tests: answers every ttRPC call with an empty response, and Check over gRPC.
 import { createServer, type Socket } from "node:net";
 import pino from "pino";
 import protobuf from "protobufjs/minimal.js";
