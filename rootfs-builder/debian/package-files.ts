@@ -1,11 +1,11 @@
 import type { TarSource } from "../tree/merge.ts";
 import { type DebianPackage, fileSystemTar, merged } from "./debian-package.ts";
 
-/** What no program reads: documentation, translations, character sets of other times, checks of packages. */
+/** Files that no program reads: documentation, translations, obsolete character sets, package checks. */
 const LEFT_OUT =
   /^usr\/(share\/(bash-completion|bug|doc|doc-base|help|info|lintian|locale|man|menu|zsh)|lib\/[^/]+\/gconv)(\/|$)/;
 
-/** All files of a package that a recipe asked for; no maintainer script of it runs. */
+/** Returns all files of a package that a recipe requests. Its maintainer scripts don't run. */
 export function packageFiles({ name, file }: DebianPackage): TarSource {
   return {
     name: `package ${name}`,
