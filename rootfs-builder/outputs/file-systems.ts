@@ -6,8 +6,9 @@ import type { FileSystem } from "./output-names.ts";
 import { makeSquashfs } from "./squashfs.ts";
 
 /**
- * Makes a file system as whoever runs this; times are fixed, so that equal trees give equal bytes. Owners are the tree's.
- * @param directory where the tree is staged: an empty folder
+ * Writes a file system as the current user. Times are fixed, so that equal trees give equal bytes. Owners are the
+ * tree's.
+ * @param directory empty staging directory for the tree
  */
 export async function makeFileSystem(
   fileSystem: FileSystem,

@@ -12,23 +12,23 @@ import { makeVerityDisk, type Verity } from "./verity-disk.ts";
 
 export interface MadeOutput {
   readonly output: string;
-  /** Within the folder. */
+  /** Path in the folder. */
   readonly file: string;
-  /** Bytes, with holes. */
+  /** Size in bytes, including holes. */
   readonly size: number;
-  /** Bytes of the file system alone. */
+  /** Size of the file system alone, in bytes. */
   readonly fileSystemSize?: number;
   readonly verity?: Verity;
 }
 
 export interface OutputOptions {
-  /** Of the kernel that an initramfs will run with: they go into it. */
+  /** Modules of the kernel that an initramfs will run with; added to it. */
   readonly modules?: readonly KernelModule[];
 }
 
 /**
- * Packs a tree as the output of this name (one of `OUTPUTS`) says. The file and `<file>.json`, which is what this gives,
- * come to be in `directory`, by rename. Equal trees give equal bytes.
+ * Packs a tree as the output of this name (one of `OUTPUTS`). Creates the file and `<file>.json`, which holds the
+ * returned description, in `directory` by rename. Equal trees give equal bytes.
  */
 export async function makeOutput(
   tree: Tree,
