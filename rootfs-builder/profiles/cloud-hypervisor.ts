@@ -1,7 +1,7 @@
 import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-words.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
-/** PCI only; persistent memory by virtio-pmem; the kernel is an ELF file with a PVH entry. */
+/** PCI only; virtio-pmem for persistent memory; the kernel is an ELF file with a PVH entry. */
 export const cloudHypervisor: Profile = {
   defaultOutput: "erofs-dax-disk",
   takes: () => true,

@@ -4,8 +4,8 @@ import { memoryMib, type Profile } from "./profile.ts";
 const CONFIGURATION = "firecracker.json";
 
 /**
- * virtio-mmio only, described by ACPI (Firecracker 1.8 and newer), and no PCI. The drive is not called the root device: Firecracker
- * would add a root= of its own.
+ * virtio-mmio only, described by ACPI (Firecracker 1.8 and newer), without PCI. The drive isn't declared the root
+ * device, because Firecracker would add its own root=.
  */
 export const firecracker: Profile = {
   defaultOutput: "squashfs",

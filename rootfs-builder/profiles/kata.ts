@@ -3,10 +3,10 @@ import { outputNamed } from "../outputs/output-names.ts";
 import { isDax, rootWords } from "./kernel-words.ts";
 import type { Profile } from "./profile.ts";
 
-/** What Kata's kernels have built in and `rootfs_type` names. */
+/** File systems that Kata's kernels have built in and that `rootfs_type` accepts. */
 const FILE_SYSTEMS = ["erofs", "erofs-lz4hc", "ext4"];
 
-/** Kernel, command line and start are the host's; what it needs of us stands in its configuration. */
+/** The host provides kernel, command line and start; only its configuration depends on us. */
 export const kata: Profile = {
   defaultOutput: "erofs-dax-disk",
   takes(name) {
