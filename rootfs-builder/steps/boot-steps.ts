@@ -26,7 +26,7 @@ export function initramfsStep(context: BuildContext): Step {
     async key() {
       const { release, image } = await kernel(context);
       const init = await context.digests.file(await nativeFile(context, "init"));
-      // The modules are of the same package as the image.
+      // The modules are from the same package as the image.
       return digestOf(
         context.builder,
         release,

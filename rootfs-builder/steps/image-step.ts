@@ -25,7 +25,7 @@ export function imageStep(context: BuildContext): Step {
   };
 }
 
-/** Puts a disk image with an EROFS of the root in its place by rename; gives its size in bytes. */
+/** Writes a disk image with an EROFS of the root, by rename. Returns its size in bytes. */
 export async function makeImage({ tree }: RootTree, image: string, options: DiskOptions = {}): Promise<number> {
   return withTemporary(join(image, ".."), async (work) => {
     await mkdir(join(work, "root"));
