@@ -3,7 +3,7 @@ import { guestText, outputText } from "./profiles/guest-text.ts";
 import { sizeTable } from "./size-table.ts";
 import type { BuildOptions } from "./steps/context.ts";
 
-/** What came of a build, as lines for people: sizes, and how a profile's guest is started. */
+/** Returns the result of a build as text: sizes, and the command that starts a profile's guest. */
 export async function buildSummary(to: string, options: BuildOptions): Promise<string> {
   const { formats = ["guest"], outputs = [], profile } = options;
   const texts = formats.length === 0 ? [] : [await sizeTable(to, formats)];

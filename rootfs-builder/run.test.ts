@@ -3,7 +3,7 @@ import { run } from "./run.ts";
 
 const shell = (script: string) => run("sh", ["-c", script]);
 
-test("its last words come as one line without what a terminal obeys", async () => {
+test("reports a program's last line without terminal control sequences", async () => {
   const failing = shell("printf 'first\\nno \\033[31mgood\\r' >&2; exit 3");
   await expect(failing).rejects.toThrow(/ended with 3: no \?\[31mgood$/);
 });

@@ -46,26 +46,26 @@ export async function run(command: string, args: readonly string[], options: Run
 
 const running = new Set<ChildProcess>();
 
-/** Kills what runs here: nobody waits for it any more. */
+/** Kills all running programs when the process ends. */
 export function killPrograms(): void {
   for (const child of running) child.kill("SIGKILL");
 }
 
-/** The line that says that the disk is full, wherever it stands; else the last. */
+/** Returns the line that reports a full disk, or else the last line. */
 function telling(output: readonly Buffer[]): string {
   const lines = Buffer.concat(output).toString().trim().split("\n");
   const line = (lines.find(saysFullDisk) ?? lines.at(-1) ?? "").trim();
-  // It may be a name out of a stranger's image.
+  // The line can contain a name from an image.
   return line.slice(0, 1000).replaceAll(/\p{Cc}/gu, "?");
 }
 
-/** Some of the tools are where an ordinary user does not look. */
+/** Adds the folders of system programs, which an ordinary user's PATH lacks. */
 function withSystemPrograms(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   return { ...env, PATH: `${env["PATH"] ?? ""}:/usr/sbin:/sbin` };
 }
 
-/** One line for a program that could not be started; names the Debian package when it is simply not there. */
+/** Returns the error for a program that could not be started, with the Debian package if it isn't installed. */
 export function notStarted(command: string, error: unknown): BuildError {
-  if (!hasCode(error, "ENOENT")) return new BuildError(`${command}: can't be started: ${reason(error)}`);
-  return new BuildError(`${command} is not on this machine: apt-get install ${PACKAGES.get(command) ?? command}`);
+  if (!hasCode(error, "ENOENT")) return new BuildError(`${command}: can't start: ${reason(error)}`);
+  return new BuildError(`${command} is not installed: run apt-get install ${PACKAGES.get(command) ?? command}`);
 }
