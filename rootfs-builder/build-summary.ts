@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { guestText, outputText } from "./profiles/guest-text.ts";
+import { guestText, outputText } from "./profiles/start-instructions.ts";
 import { sizeTable } from "./size-table.ts";
 import type { BuildOptions } from "./steps/context.ts";
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { bundleAgent } from "./bundle.ts";
 
 const ROOT = dirname(dirname(import.meta.dirname));
-const STAND_IN = join(import.meta.dirname, "testdata", "stand-in-agent.ts");
+const STAND_IN = join(import.meta.dirname, "testing", "stand-in-agent.ts");
 
 describe("bundleAgent", () => {
   let outDir = "";

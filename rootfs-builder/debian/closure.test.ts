@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { packageClosure } from "./closure.ts";
-import { AptRepository } from "./testdata/apt-repository.ts";
+import { AptRepository } from "./testing/apt-repository.ts";
 
 describe("the closure of packages in apt's lists", () => {
   const folder = mkdtempSync(join(tmpdir(), "guestd-closure-"));

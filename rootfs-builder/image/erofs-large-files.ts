@@ -2,7 +2,7 @@ import { open, readFile } from "node:fs/promises";
 import { BuildError } from "../build-error.ts";
 import { readErofs, SUPERBLOCK } from "../inspect/read-erofs.ts";
 import type { Tree, TreeFile } from "../tree/tree.ts";
-import { writeAll } from "../write-all.ts";
+import { writeAll } from "../write-files.ts";
 import { PARTITION_START } from "./disk-image.ts";
 import { writeChecksum } from "./erofs-checksum.ts";
 

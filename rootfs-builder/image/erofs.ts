@@ -3,7 +3,7 @@ import { hasAttributes } from "../tree/attributes.ts";
 import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
 import { placeLargeFiles, withoutLargeFiles } from "./erofs-large-files.ts";
-import { needsLongInode, settleErofs } from "./settle-erofs.ts";
+import { needsLongInode, settleErofs } from "./erofs-metadata.ts";
 
 /** A larger cluster saves 3 % at most. */
 const CLUSTER = 65_536;

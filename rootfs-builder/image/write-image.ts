@@ -1,6 +1,6 @@
 import { open, readFile, truncate } from "node:fs/promises";
 import { tellBytes } from "../progress.ts";
-import { writeAll } from "../write-all.ts";
+import { writeAll } from "../write-files.ts";
 import { type DiskOptions, diskLayout } from "./disk-image.ts";
 
 const CHUNK = 1024 * 1024;

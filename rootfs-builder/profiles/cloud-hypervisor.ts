@@ -1,4 +1,4 @@
-import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-words.ts";
+import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-parameters.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 /** PCI only; virtio-pmem for persistent memory; the kernel is an ELF file with a PVH entry. */

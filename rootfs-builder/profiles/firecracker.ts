@@ -1,4 +1,4 @@
-import { LEFT_OUT, rootWords } from "./kernel-words.ts";
+import { LEFT_OUT, rootWords } from "./kernel-parameters.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 const CONFIGURATION = "firecracker.json";

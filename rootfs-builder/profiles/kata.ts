@@ -1,6 +1,6 @@
 import type { MadeOutput } from "../outputs/make-output.ts";
 import { outputNamed } from "../outputs/output-names.ts";
-import { isDax, rootWords } from "./kernel-words.ts";
+import { isDax, rootWords } from "./kernel-parameters.ts";
 import type { Profile } from "./profile.ts";
 
 /** File systems that Kata's kernels have built in and that `rootfs_type` accepts. */

@@ -1,4 +1,4 @@
-import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-words.ts";
+import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-parameters.ts";
 import { type GuestFiles, memoryMib, type Profile, type Start } from "./profile.ts";
 
 const CONSOLE = ["console=ttyS0", "quiet", "panic=-1", ...LEFT_OUT];

@@ -14,7 +14,7 @@ import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { file, hardLink, symlink } from "../../image/testing/layers.ts";
 import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
-import { AptRepository } from "../debian/testdata/apt-repository.ts";
+import { AptRepository } from "../debian/testing/apt-repository.ts";
 import { readErofs } from "../inspect/read-erofs.ts";
 import { outputFile } from "../outputs/output-names.ts";
 import { KATA_INITRD } from "../steps/kata-steps.ts";

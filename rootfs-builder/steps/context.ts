@@ -66,7 +66,7 @@ export async function openContext(
 
 /** True for our own files that determine the result: no tests or test data. */
 export function isSource(path: string): boolean {
-  return /\.(ts|js|cjs|proto)$/.test(path) && !/\.test\.ts$|(^|\/)testdata\//.test(path);
+  return /\.(ts|js|cjs|proto)$/.test(path) && !/\.test\.ts$|(^|\/)(testdata|testing)\//.test(path);
 }
 
 /** Returns the path of a file that another build command creates. */

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AptRepository } from "../../../rootfs-builder/debian/testdata/apt-repository.ts";
+import { AptRepository } from "../../../rootfs-builder/debian/testing/apt-repository.ts";
 import { repositoryRoot } from "../../machine/paths.ts";
 
 const guestctl = join(repositoryRoot, "host/cli/guestctl.ts");

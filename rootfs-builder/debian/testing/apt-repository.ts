@@ -41,7 +41,12 @@ export class AptRepository {
       "APT::Architectures": debianArchitecture(),
     };
     const config = join(folder, "apt.conf");
-    writeFileSync(config, Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`).join(""));
+    writeFileSync(
+      config,
+      Object.entries(settings)
+        .map(([name, value]) => `${name} "${value}";\n`)
+        .join(""),
+    );
     this.env = { APT_CONFIG: config };
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { writeAll } from "./write-all.ts";
+import { writeAll } from "./write-files.ts";
 
 /** Returns a file that accepts three bytes per write, and `room` in total. */
 function smallFile(room: number) {

@@ -39,7 +39,12 @@ async function serveGrpc(socket: Socket): Promise<void> {
   const { Server, ServerCredentials } = await import("@grpc/grpc-js");
   const same = (bytes: Buffer) => bytes;
   const method = { path: "/grpc.Health/Check", requestStream: false, responseStream: false };
-  const codec = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
+  const codec = {
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
   const grpc = new Server();
   grpc.addService(
     { check: { ...method, ...codec } },

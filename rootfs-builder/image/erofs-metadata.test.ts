@@ -8,7 +8,7 @@ import { stage } from "../tree/stage.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { makeErofs } from "./erofs.ts";
 import { crc32c } from "./erofs-checksum.ts";
-import { settleErofs } from "./settle-erofs.ts";
+import { settleErofs } from "./erofs-metadata.ts";
 
 describe("settleErofs", () => {
   let directory = "";

@@ -6,7 +6,7 @@ import { nameWithin, placeholders } from "../tree/attributes.ts";
 import { wholeMode } from "../tree/entry-type.ts";
 import { stagedMode } from "../tree/stage.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
-import { writeAll } from "../write-all.ts";
+import { writeAll } from "../write-files.ts";
 import { writeChecksum } from "./erofs-checksum.ts";
 
 const MAX_COMPACT = 0xffff;
