@@ -1,4 +1,4 @@
-/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto and image are leaves. */
+/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto, lib and image (but for lib) are leaves. */
 const mechanisms = "container|storage|device|network|guest|metrics";
 const layer = (name, from, ...forbidden) => ({
   name,

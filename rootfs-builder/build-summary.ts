@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { guestText, outputText } from "./profiles/start-instructions.ts";
+import { outputText, startInstructions } from "./profiles/start-instructions.ts";
 import { sizeTable } from "./size-table.ts";
 import type { BuildOptions } from "./steps/context.ts";
 
@@ -7,7 +7,7 @@ import type { BuildOptions } from "./steps/context.ts";
 export async function buildSummary(to: string, options: BuildOptions): Promise<string> {
   const { formats = ["guest"], outputs = [], profile } = options;
   const texts = formats.length === 0 ? [] : [await sizeTable(to, formats)];
-  if (profile !== undefined) return [...texts, await guestText(join(to, profile))].join("\n");
+  if (profile !== undefined) return [...texts, await startInstructions(join(to, profile))].join("\n");
   for (const name of outputs) texts.push(await outputText(join(to, "outputs"), name));
   return texts.join("");
 }

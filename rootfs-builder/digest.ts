@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasCode } from "./build-error.ts";
 import { listFolder } from "./list-folder.ts";
-import { writeJson } from "./write-json.ts";
+import { writeJson } from "./write-files.ts";
 
 /** Returns the SHA-256 of several parts in hexadecimal. Where one part ends and the next starts also counts. */
 export function digestOf(...parts: readonly (string | Uint8Array)[]): string {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Progress, progressBar, tellProgress, watchProgress } from "./progress.ts";
+import { type Progress, progressBar, reportProgress, watchProgress } from "./progress.ts";
 import { showTasks } from "./show-tasks.ts";
 import { stage } from "./tree/stage.ts";
 import type { Tree } from "./tree/tree.ts";
@@ -40,7 +40,7 @@ test("reports the bytes written while a tree is staged to the watcher of that wo
 test("shows a step's bar and then its time on a terminal, and one line for each step elsewhere", async () => {
   const run = async () => {
     for (const done of [1, 2, 3]) {
-      tellProgress({ unit: "packages", done, total: 4 });
+      reportProgress({ unit: "packages", done, total: 4 });
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
     return true;

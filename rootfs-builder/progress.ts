@@ -18,12 +18,12 @@ export function watchProgress<T>(watch: (progress: Progress) => void, work: () =
 }
 
 /** Reports progress to the watcher, if there is one. */
-export function tellProgress(progress: Progress): void {
+export function reportProgress(progress: Progress): void {
   watcher.getStore()?.(progress);
 }
 
 export function tellBytes(done: number, total: number): void {
-  tellProgress({ unit: "MiB", done: done / MIB, total: total / MIB });
+  reportProgress({ unit: "MiB", done: done / MIB, total: total / MIB });
 }
 
 /** Formats progress as "████████░░░░ 66 %, 12 of 18 MiB". */

@@ -4,7 +4,7 @@ import { reason } from "../../lib/reason.ts";
 import { BuildError } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { hashFile } from "../digest.ts";
-import { tellProgress } from "../progress.ts";
+import { reportProgress } from "../progress.ts";
 import { run } from "../run.ts";
 import { withTemporary } from "../with-temporary.ts";
 import type { KnownPackage } from "./closure.ts";
@@ -39,7 +39,7 @@ async function download(wanted: readonly KnownPackage[]): Promise<readonly (read
   return withTemporary(cacheDirectory("packages"), async (temporary) => {
     const watching = setInterval(async () => {
       const names = await readdir(temporary).catch(() => []);
-      tellProgress({ unit: "packages", done: names.length, total: wanted.length });
+      reportProgress({ unit: "packages", done: names.length, total: wanted.length });
     }, LOOK_MS);
     await run("apt-get", ["download", "-q", ...exact], { cwd: temporary })
       .catch((error: unknown) => {

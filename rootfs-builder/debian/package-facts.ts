@@ -5,7 +5,7 @@ import { exists } from "../exists.ts";
 import { trimModule } from "../initramfs/trim-module.ts";
 import { run } from "../run.ts";
 import { mergeTars } from "../tree/merge.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import { type Licence, licencesOf } from "./copyright.ts";
 import { type DebianPackage, fileSystemTar, merged } from "./debian-package.ts";
 import { stanzas } from "./stanzas.ts";

@@ -8,9 +8,9 @@ import { stage } from "../tree/stage.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { makeErofs } from "./erofs.ts";
 import { crc32c } from "./erofs-checksum.ts";
-import { settleErofs } from "./erofs-metadata.ts";
+import { setErofsMetadata } from "./erofs-metadata.ts";
 
-describe("settleErofs", () => {
+describe("setErofsMetadata", () => {
   let directory = "";
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "guestd-owners-"));
@@ -67,7 +67,7 @@ describe("settleErofs", () => {
     await mkdir(folder);
     await writeFile(join(folder, "a"), "");
     await makeErofs(folder, `${folder}.erofs`);
-    await expect(settleErofs(`${folder}.erofs`, new Map([["a", file("", 65_536, 0)]]))).rejects.toThrow(
+    await expect(setErofsMetadata(`${folder}.erofs`, new Map([["a", file("", 65_536, 0)]]))).rejects.toThrow(
       "EROFS: no room for 65536:0, the owner of a",
     );
   });

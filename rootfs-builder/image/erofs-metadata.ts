@@ -15,8 +15,8 @@ const MAX_COMPACT = 0xffff;
  * Writes what an ordinary user's directory can't hold into an EROFS: the tree's owners, modes that would lock out the
  * builder, and extended attributes that only root can set. Changes the inodes and then the superblock's checksum.
  */
-export async function settleErofs(image: string, tree: Tree): Promise<void> {
-  if (![...tree.values()].some(isToSettle)) return;
+export async function setErofsMetadata(image: string, tree: Tree): Promise<void> {
+  if (![...tree.values()].some(needsMetadata)) return;
   const bytes = await readFile(image);
   const { inodes, blockSize } = readErofs(bytes);
   const standing = new Map([...placeholders(tree)].map(([name, made]) => [made, name]));
@@ -42,7 +42,7 @@ export function needsLongInode({ uid = 0, gid = 0 }: Pick<TreeEntry, "uid" | "gi
 }
 
 /** True if the builder's directory can't represent this entry. */
-function isToSettle({ uid = 0, gid = 0, xattrs, ...entry }: TreeEntry): boolean {
+function needsMetadata({ uid = 0, gid = 0, xattrs, ...entry }: TreeEntry): boolean {
   if (uid !== 0 || gid !== 0 || (xattrs !== undefined && xattrs.size > 0)) return true;
   return entry.type !== "symlink" && stagedMode(entry) !== entry.mode;
 }

@@ -3,7 +3,7 @@ import { hasAttributes } from "../tree/attributes.ts";
 import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
 import { placeLargeFiles, withoutLargeFiles } from "./erofs-large-files.ts";
-import { needsLongInode, settleErofs } from "./erofs-metadata.ts";
+import { needsLongInode, setErofsMetadata } from "./erofs-metadata.ts";
 
 /** A larger cluster saves 3 % at most. */
 const CLUSTER = 65_536;
@@ -47,5 +47,5 @@ export async function makeErofs(directory: string, image: string, options: Erofs
   if (extended.length > 0) packing.push(`-E${extended.join(",")}`);
   const fixed = ["--quiet", ...packing, "-x", attributes, "-T", "0", "-U", id, "--all-root"];
   await run("mkfs.erofs", [...fixed, image, directory]);
-  if (options.owners !== undefined) await settleErofs(image, options.owners);
+  if (options.owners !== undefined) await setErofsMetadata(image, options.owners);
 }

@@ -1,4 +1,4 @@
-import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-parameters.ts";
+import { bounceParameters, isDax, LEFT_OUT, rootParameters } from "./kernel-parameters.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 /** PCI only; virtio-pmem for persistent memory; the kernel is an ELF file with a PVH entry. */
@@ -17,8 +17,8 @@ export const cloudHypervisor: Profile = {
       "quiet",
       "panic=-1",
       ...LEFT_OUT,
-      ...bounceWords(root.output),
-      ...rootWords(root, true),
+      ...bounceParameters(root.output),
+      ...rootParameters(root, true),
     ].join(" ");
     const disk = isDax(root.output)
       ? ["--pmem", `file=${root.file},discard_writes=on`]

@@ -1,4 +1,4 @@
-import { LEFT_OUT, rootWords } from "./kernel-parameters.ts";
+import { LEFT_OUT, rootParameters } from "./kernel-parameters.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 const CONFIGURATION = "firecracker.json";
@@ -20,7 +20,7 @@ export const firecracker: Profile = {
       "pci=off",
       "quiet",
       ...LEFT_OUT,
-      ...rootWords(root, false),
+      ...rootParameters(root, false),
     ].join(" ");
     const drive = { drive_id: "root", path_on_host: root.file, is_root_device: false, is_read_only: true };
     return [

@@ -1,6 +1,6 @@
 import type { MadeOutput } from "../outputs/make-output.ts";
 import { outputNamed } from "../outputs/output-names.ts";
-import { isDax, rootWords } from "./kernel-parameters.ts";
+import { isDax, rootParameters } from "./kernel-parameters.ts";
 import type { Profile } from "./profile.ts";
 
 /** File systems that Kata's kernels have built in and that `rootfs_type` accepts. */
@@ -19,7 +19,7 @@ export const kata: Profile = {
     return [
       {
         machine: "kata",
-        kernelCommandLine: rootWords(root, isDax(root.output)).join(" "),
+        kernelCommandLine: rootParameters(root, isDax(root.output)).join(" "),
         command: ["kata-runtime", "--config", "configuration.toml"],
         configuration: { "configuration.json": { hypervisor: { qemu: keys(root) } } },
         note: "configuration.json has the keys for the configuration's [hypervisor.qemu]; docs/kata.md has the rest",

@@ -13,7 +13,7 @@ const MEMORY = "/dev/pmem0";
  * Returns the words of the kernel command line that select the root.
  * @param dax attaches the disk with the header as persistent memory instead of an ordinary disk
  */
-export function rootWords(made: MadeOutput, dax: boolean): readonly string[] {
+export function rootParameters(made: MadeOutput, dax: boolean): readonly string[] {
   const output = outputNamed(made.output);
   if (output.kind === "initramfs") return [];
   const type = `rootfstype=${kernelType(output.fileSystem)}`;
@@ -30,6 +30,6 @@ export function isDax(name: string): boolean {
 }
 
 /** Persistent memory is above 4 GiB, for which Linux would reserve 64 MiB of bounce buffers. */
-export function bounceWords(name: string): readonly string[] {
+export function bounceParameters(name: string): readonly string[] {
   return isDax(name) ? ["swiotlb=noforce"] : [];
 }

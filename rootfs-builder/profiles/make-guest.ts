@@ -9,7 +9,7 @@ import { type MadeOutput, makeOutput } from "../outputs/make-output.ts";
 import { kernelType, outputNamed } from "../outputs/output-names.ts";
 import type { Tree } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import type { Profile, Start } from "./profile.ts";
 import { outputOf, type ProfileName, profileNamed } from "./profiles.ts";
 

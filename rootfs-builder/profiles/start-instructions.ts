@@ -5,7 +5,7 @@ import { outputFile } from "../outputs/output-names.ts";
 import type { GuestDescription } from "./make-guest.ts";
 
 /** Describes how to start the guest in `directory`. */
-export async function guestText(directory: string): Promise<string> {
+export async function startInstructions(directory: string): Promise<string> {
   const guest: GuestDescription = JSON.parse(await readFile(join(directory, "guest.json"), "utf8"));
   const { profile, modules, root, starts } = guest;
   const lines = [`${profile}, in ${directory}: ${guest.files.join(", ")}`, ...verityLines(root)];

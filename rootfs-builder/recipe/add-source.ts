@@ -6,7 +6,7 @@ import { ImageError } from "../../image/image-error.ts";
 import { readImage } from "../../image/read-image.ts";
 import { reason } from "../../lib/reason.ts";
 import type { DebianPackage } from "../debian/debian-package.ts";
-import { packageFiles } from "../debian/package-files.ts";
+import { packageFiles } from "../debian/debian-package.ts";
 import { fileAttributes, folderAttributes } from "../tree/folder-attributes.ts";
 import { folderTree } from "../tree/folder-tree.ts";
 import { mergeTars } from "../tree/merge.ts";

@@ -10,8 +10,8 @@ import type { Tree } from "../tree/tree.ts";
 import { addSource } from "./add-source.ts";
 import type { Recipe, Source } from "./recipe.ts";
 import { closureKey, type Resolved } from "./resolve-recipe.ts";
+import { sourceName } from "./source-error.ts";
 import { sourceKey } from "./source-key.ts";
-import { sourceName } from "./source-name.ts";
 
 /** Returns the inputs that a resolved recipe gives to its image. */
 export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () => Promise<Resolved>): ImageInputs {

@@ -3,7 +3,7 @@ import { type BuildTask, FORMATS_WITH_KERNEL, makeTasks } from "../build-image.t
 import { OUTPUTS } from "../outputs/output-names.ts";
 import { outputOf } from "../profiles/profiles.ts";
 import { type BuildOptions, FORMATS, type Format, openContext } from "../steps/context.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import { lockPath, readLock, refuseDifference } from "./lock.ts";
 import type { RawRecipe } from "./raw-recipe.ts";
 import { readRecipe } from "./read-recipe.ts";

@@ -2,7 +2,6 @@ import { ImageError } from "../../image/image-error.ts";
 import { reason } from "../../lib/reason.ts";
 import { BuildError, hasCode } from "../build-error.ts";
 import type { Source } from "./recipe.ts";
-import { sourceName } from "./source-name.ts";
 
 /** Converts a source's failure into one line that names the source. Returns other errors unchanged. */
 export function sourceError(source: Source, error: unknown): unknown {
@@ -17,4 +16,9 @@ export function whyNot(error: unknown): string {
   if (hasCode(error, "ENOTDIR")) return "it or its parent is not a folder";
   if (hasCode(error, "EISDIR")) return "it is a folder, not a file";
   return reason(error);
+}
+
+/** Names a source in messages and lists: "tar files.tar.gz". */
+export function sourceName(source: Source): string {
+  return `${source.kind} ${source.kind === "packages" ? source.names.join(" ") : source.path}`;
 }

@@ -8,8 +8,7 @@ import { digestOf } from "../digest.ts";
 import { exists } from "../exists.ts";
 import { packagedNode } from "../image/stripped-node.ts";
 import { cpioArchive } from "../initramfs/cpio.ts";
-import { writeJson } from "../write-json.ts";
-import { appear } from "./appear.ts";
+import { writeByRename, writeJson } from "../write-files.ts";
 import { type BuildContext, isSource, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
@@ -87,7 +86,7 @@ export function archiveStep(context: BuildContext): Step {
     outputs: [archive],
     key: async () => digestOf(builder, ...(await Promise.all((await files()).map((file) => digests.file(file))))),
     build: async () =>
-      appear(archive, async (temporary) => {
+      writeByRename(archive, async (temporary) => {
         const entries = (await files()).map(async (path) => {
           return { path: basename(path), type: "file", mode: 0o644, content: await readFile(path) } as const;
         });

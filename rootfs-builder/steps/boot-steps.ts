@@ -4,7 +4,7 @@ import { guestKernel, type Kernel } from "../debian/kernel-package.ts";
 import { digestOf } from "../digest.ts";
 import { bootModules, buildInitramfs } from "../initramfs/initramfs.ts";
 import { resolveModules } from "../initramfs/modules.ts";
-import { appear } from "./appear.ts";
+import { writeByRename } from "../write-files.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
@@ -14,7 +14,7 @@ export function kernelStep(context: BuildContext): Step {
     name: "kernel",
     outputs: [target],
     key: async () => context.digests.file((await kernel(context)).image),
-    build: async () => appear(target, async (temporary) => copyFile((await kernel(context)).image, temporary)),
+    build: async () => writeByRename(target, async (temporary) => copyFile((await kernel(context)).image, temporary)),
   };
 }
 
@@ -40,7 +40,7 @@ export function initramfsStep(context: BuildContext): Step {
       const { signedModules: signed = false } = context;
       const modules = await resolveModules((await kernel(context)).modules, bootModules(context), { signed });
       const archive = buildInitramfs({ init: await readFile(await nativeFile(context, "init")), modules });
-      await appear(target, (temporary) => writeFile(temporary, archive));
+      await writeByRename(target, (temporary) => writeFile(temporary, archive));
     },
   };
 }

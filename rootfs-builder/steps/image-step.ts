@@ -4,7 +4,7 @@ import type { DiskOptions } from "../image/disk-image.ts";
 import { makeDaxErofs } from "../image/erofs.ts";
 import { writeDiskImage } from "../image/write-image.ts";
 import { withTemporary } from "../with-temporary.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import type { BuildContext } from "./context.ts";
 import { type RootTree, rootKey, rootTree } from "./root-tree.ts";
 import type { Step } from "./step.ts";

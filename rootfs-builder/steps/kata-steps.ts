@@ -2,8 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../digest.ts";
 import { rootInitrd } from "../initramfs/root-initrd.ts";
-import { writeJson } from "../write-json.ts";
-import { appear } from "./appear.ts";
+import { writeByRename, writeJson } from "../write-files.ts";
 import type { BuildContext } from "./context.ts";
 import { makeImage } from "./image-step.ts";
 import { type RootTree, rootKey, rootTree } from "./root-tree.ts";
@@ -25,7 +24,7 @@ export function kataImageStep(context: BuildContext): Step {
 export function kataInitrdStep(context: BuildContext): Step {
   return kataStep(context, "Kata initrd", KATA_INITRD, "", async ({ tree }, target) => {
     const archive = await rootInitrd(tree);
-    await appear(target, (temporary) => writeFile(temporary, archive));
+    await writeByRename(target, (temporary) => writeFile(temporary, archive));
     return archive.length;
   });
 }

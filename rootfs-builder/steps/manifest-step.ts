@@ -13,7 +13,7 @@ import { MANIFEST, type Manifest, SBOM, type Source } from "../manifest/manifest
 import { debianSource, nodeSources, npmSource, readNpmLock, staticSources } from "../manifest/sources.ts";
 import type { GuestDescription } from "../profiles/make-guest.ts";
 import { readVersion } from "../read-version.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import type { BuildContext } from "./context.ts";
 import { allPackages, rootKey, rootTree } from "./root-tree.ts";
 import type { Step } from "./step.ts";
