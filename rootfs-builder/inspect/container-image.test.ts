@@ -62,7 +62,7 @@ test("checks the format that docker save wrote before OCI layouts", async () => 
     ]);
   expect(await look("saved.tar", await saved(layer))).toEqual([
     "docker save (tar)",
-    "layers ok: 1, what their digests say",
+    "layers ok: 1, all match their digests",
   ]);
   const [, check] = await look("other.tar", await saved(await packTar([{ name: "etc/note", content: "another" }])));
   expect(check).toMatch(/^layers FAILED: .*the content of layer layer\.tar/);

@@ -62,7 +62,7 @@ function headerChecks(bytes: Buffer, block: Buffer, disk: Partition | undefined)
     ),
     check("size of an NVDIMM", bytes.length % SECTION === 0, String(bytes.length), `a multiple of ${SECTION}`),
     partitionCheck("partition table of /dev/pmem0", bytes, start, inner),
-    check("both partition tables", same, same ? "name one place" : "name two places", "the same partition"),
+    check("both partition tables", same, same ? "same partition" : "different partitions", "the same partition"),
   ];
 }
 

@@ -93,7 +93,7 @@ function verityOf(
 ): readonly Check[] {
   if (described !== undefined && data !== undefined && tree !== undefined)
     return verityDiskChecks(data, tree, described);
-  return [check("verity", false, "the salt is not known", "the builder's .json file beside the disk")];
+  return [check("verity", false, "unknown salt", "the builder's .json file beside the disk")];
 }
 
 async function fileSystemOf(bytes: Buffer, dax: boolean): Promise<Content | undefined> {

@@ -118,12 +118,14 @@ async function verityChecks(file: string, data: readonly string[], options: Insp
       if (rootHash === undefined) continue;
       const wanted = options.rootHash ?? rootHash;
       return [
-        { name, ok: true, detail: `fits ${basename(one)}` },
+        { name, ok: true, detail: `matches ${basename(one)}` },
         check("verity root hash", rootHash === wanted, rootHash, wanted),
       ];
     }
   }
-  return [check(name, false, `fits none of ${data.map((one) => basename(one)).join(", ")}`, "one whose blocks it has")];
+  return [
+    check(name, false, `matches none of ${data.map((one) => basename(one)).join(", ")}`, "an image with these hashes"),
+  ];
 }
 
 /** Returns the root hash if the hashes match the data. */

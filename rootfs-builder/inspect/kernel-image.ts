@@ -42,8 +42,8 @@ export function kernelImage(bytes: Buffer): KernelImage {
     : x86
       ? bytes.readUInt16LE(0x1fe) === 0xaa55
       : bytes.toString("latin1", 0, 2) === PE;
-  const found = `${what}, Linux ${shown(release ?? "of no version")}`;
-  return { release, banner, check: check("kernel", bootable && release !== undefined, found, "one that boots") };
+  const found = `${what}, Linux ${shown(release ?? "of unknown version")}`;
+  return { release, banner, check: check("kernel", bootable && release !== undefined, found, "a bootable kernel") };
 }
 
 /** Returns the version line in the data of an uncompressed kernel. */

@@ -31,11 +31,15 @@ test("accepts a root as it was built", () => {
 });
 
 test.each<[string, (tree: Tree) => unknown, string]>([
-  ["another content", changed({ content: Buffer.from("next") }), "/usr/file: another content"],
+  ["different content", changed({ content: Buffer.from("next") }), "/usr/file: different content"],
   ["another mode", changed({ mode: 0o4755 }), "/usr/file: mode 4755, not 0644"],
   ["another owner", changed({ uid: 0 }), "/usr/file: owner of root, not 7:0"],
   ["a file that is gone", (tree) => tree.delete("usr/file"), "/usr/file: missing"],
-  ["a file more", (tree) => tree.set("usr/new\n", { type: "symlink", target: "" }), "/usr/new\\n: not in it"],
+  [
+    "an additional file",
+    (tree) => tree.set("usr/new\n", { type: "symlink", target: "" }),
+    "/usr/new\\n: not in the manifest",
+  ],
   ["another target", (tree) => tree.set("usr/link", { type: "symlink", target: "x" }), "/usr/link: target x, not file"],
   [
     "another type",
@@ -80,7 +84,7 @@ describe("a manifest with an initramfs", () => {
 
   test("compares the initramfs with its own files", () => {
     expect(checks("initramfs (gzip)", initramfs)).toEqual(["2 entries with their digests"]);
-    expect(checks("initramfs (gzip)", new Map([...initramfs, ["evil", init]]))).toEqual(["/evil: not in it"]);
+    expect(checks("initramfs (gzip)", new Map([...initramfs, ["evil", init]]))).toEqual(["/evil: not in the manifest"]);
   });
 
   describe("and a second one in its own folder", () => {
@@ -101,21 +105,21 @@ describe("a manifest with an initramfs", () => {
     test("compares each with the files of its folder", () => {
       expect(told("/build/qemu/initrd", other)).toEqual(["2 entries with their digests"]);
       expect(told("/build/image/initrd", initramfs)).toEqual(["2 entries with their digests"]);
-      expect(told("/build/image/initrd", other)).toEqual(["/guestd-modules: another content"]);
+      expect(told("/build/image/initrd", other)).toEqual(["/guestd-modules: different content"]);
     });
 
     test("compares one from elsewhere with the closest match", () => {
       for (const tree of [initramfs, other]) expect(told("/x/initrd", tree)).toEqual(["2 entries with their digests"]);
-      expect(told("/x/initrd", new Map([...other, ["evil", init]]))).toEqual(["/evil: not in it"]);
+      expect(told("/x/initrd", new Map([...other, ["evil", init]]))).toEqual(["/evil: not in the manifest"]);
     });
 
     test("compares kernels in the same way", () => {
       const kernel = (file: string, sha256: string) =>
         manifestChecks({ file, kind: "kernel", bytes: 0, sha256, checks: [] }, both).map(({ detail }) => detail);
-      expect(kernel("/build/image/vmlinuz", "0")).toEqual(["the same kernel"]);
-      expect(kernel("/build/image/vmlinuz", "1")).toEqual(["another kernel"]);
-      expect(kernel("/x/vmlinuz", "2")).toEqual(["the same kernel"]);
-      expect(kernel("/x/vmlinuz", "3")).toEqual(["another kernel"]);
+      expect(kernel("/build/image/vmlinuz", "0")).toEqual(["same kernel"]);
+      expect(kernel("/build/image/vmlinuz", "1")).toEqual(["different kernel"]);
+      expect(kernel("/x/vmlinuz", "2")).toEqual(["same kernel"]);
+      expect(kernel("/x/vmlinuz", "3")).toEqual(["different kernel"]);
     });
   });
 });

@@ -46,7 +46,7 @@ export function manifestChecks({ file, kind, tree, sha256 }: Inspected, manifest
     const kernels = lists.flatMap(({ kernel }) => kernel);
     if (kernels.length === 0) return [];
     const same = kernels.includes(sha256);
-    return [{ name: NAME, ok: same, detail: same ? "the same kernel" : "another kernel" }];
+    return [{ name: NAME, ok: same, detail: same ? "same kernel" : "different kernel" }];
   }
   if (tree === undefined) return [];
   const whole = isWholeRoot(kind, tree, manifest);
@@ -60,7 +60,7 @@ export function manifestChecks({ file, kind, tree, sha256 }: Inspected, manifest
   return compared.toSorted((a, b) => failures(a) - failures(b))[0] ?? [];
 }
 
-const NAME = "as the manifest says";
+const NAME = "matches the manifest";
 const failures = (checks: readonly Check[]) => checks.filter(({ ok }) => !ok).length;
 
 interface BootList {
@@ -95,7 +95,7 @@ function compare(kind: string, tree: Tree, wanted: readonly ManifestFile[], whol
     ...[...tree].flatMap(([path, { type }]) =>
       byPath.has(path) || MAY_BE_MORE.has(path) || (!whole && type === "directory")
         ? []
-        : [`/${shown(path)}: not in it`],
+        : [`/${shown(path)}: not in the manifest`],
     ),
   ];
   if (differences.length === 0)
@@ -116,7 +116,9 @@ function initChecks(tree: Tree, { files }: Manifest): readonly Check[] {
   const init = tree.get("init");
   if (wanted === undefined || init?.type !== "file") return [];
   const same = sha256Of(init.content) === wanted;
-  return [{ name: "/init as the manifest says", ok: same, detail: same ? "the root's" : "another than the root's" }];
+  return [
+    { name: "/init matches the manifest", ok: same, detail: same ? "same as the root's" : "differs from the root's" },
+  ];
 }
 
 function difference(file: ManifestFile, entry: TreeEntry | undefined, owners: boolean): readonly string[] {
@@ -128,7 +130,7 @@ function difference(file: ManifestFile, entry: TreeEntry | undefined, owners: bo
   return fields
     .filter((field) => found[field] !== file[field])
     .map((field) => {
-      if (field === "sha256") return `${path}: another content`;
+      if (field === "sha256") return `${path}: different content`;
       return `${path}: ${field} ${shown(found[field] ?? "of root")}, not ${shown(file[field] ?? "of root")}`;
     });
 }

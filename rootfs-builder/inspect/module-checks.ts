@@ -37,7 +37,7 @@ export function moduleChecks(tree: Tree): { readonly checks: readonly Check[]; r
         "modules",
         problems.length === 0,
         problems.join("; ").slice(0, MAX_DETAIL) || `${paths.length} in order`,
-        "each after what it needs",
+        "each after those it needs",
       ),
       check(
         "modules are of one kernel",

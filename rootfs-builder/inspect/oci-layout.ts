@@ -37,7 +37,7 @@ export async function ociChecks(store: BlobStore, path: string): Promise<readonl
   const found = problems.slice(0, MOST_PROBLEMS).join("; ") || `${seen.size} blobs`;
   return [
     check("OCI layout", version === "1.0.0", String(version), "version 1.0.0"),
-    check("blobs of the OCI layout", problems.length === 0 && seen.size > 0, found, "what their digests say"),
+    check("blobs of the OCI layout", problems.length === 0 && seen.size > 0, found, "all match their digests"),
   ];
 }
 

@@ -13,7 +13,12 @@ export function rootChecks(tree: Tree, initramfs: boolean): readonly Check[] {
   const runs = init?.type === "file" && (init.mode & 0o111) !== 0 && init.content.readUInt32BE(0) === 0x7f454c46;
   const privileged = privilegedFiles(tree);
   return [
-    check(`/${path}`, runs, init === undefined ? "missing" : runs ? "a program" : "no program", "a program to run"),
+    check(
+      `/${path}`,
+      runs,
+      init === undefined ? "missing" : runs ? "a program" : "not a program",
+      "an executable program",
+    ),
     check("no setuid or setgid file", privileged.length === 0, names(privileged), "none"),
   ];
 }

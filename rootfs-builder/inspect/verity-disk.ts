@@ -33,7 +33,12 @@ export function verityDiskChecks(data: Buffer, hashes: Buffer, described: Descri
   const parameters: VerityParameters = { dataBlocks, dataBlockSize, hashBlockSize, salt: Buffer.from(salt, "hex") };
   const found = verityRoot(parameters, hashes, data);
   return [
-    check("verity tree", found.treeMatches, found.treeMatches ? "fits the data" : "another", "that of the data"),
+    check(
+      "verity tree",
+      found.treeMatches,
+      found.treeMatches ? "matches the data" : "differs from the data",
+      "a match",
+    ),
     check("verity root hash", found.rootHash === rootHash, found.rootHash, rootHash),
   ];
 }
