@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ImageError } from "./image-error.ts";
 
 /** Returns the hexadecimal part of "sha256:…"; throws ImageError for anything else. */
-export function sha256Of(digest: unknown): string {
+export function hexOf(digest: unknown): string {
   const hex = typeof digest === "string" ? /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1] : undefined;
   if (hex === undefined) throw new ImageError(`read image: digest ${JSON.stringify(digest)} is not a sha256 digest`);
   return hex;

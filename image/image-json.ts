@@ -1,6 +1,6 @@
 import { reason } from "../lib/reason.ts";
 import type { BlobStore } from "./blob-store.ts";
-import { digestOf, sha256Of } from "./digest.ts";
+import { digestOf, hexOf } from "./digest.ts";
 import { ImageError } from "./image-error.ts";
 
 /** Limit for JSON files in an image. Parsed, they take up to 25 times the memory, and the agent's heap is 64 MiB. */
@@ -35,7 +35,7 @@ export async function readBlobJson(store: BlobStore, digest: unknown): Promise<J
 
 /** Returns the name of a digest's content in the layout. */
 export function blobName(digest: unknown): string {
-  return `blobs/sha256/${sha256Of(digest)}`;
+  return `blobs/sha256/${hexOf(digest)}`;
 }
 
 export function asObject(value: unknown, what: string): JsonObject {

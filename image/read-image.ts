@@ -1,7 +1,7 @@
 import { type BlobStore, openBlobStore } from "./blob-store.ts";
 import { chooseManifest } from "./choose-manifest.ts";
 import { decompress } from "./decompress.ts";
-import { DigestCheck, digestOf, sha256Of } from "./digest.ts";
+import { DigestCheck, digestOf, hexOf } from "./digest.ts";
 import { ImageError } from "./image-error.ts";
 import { asArray, asObject, asStrings, blobName, type JsonObject, readJson } from "./image-json.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
@@ -137,7 +137,7 @@ function digestOfName(file: string): string | undefined {
 }
 
 async function openLayer(store: BlobStore, { file, digest, declared }: StoredLayer, diffId: string): Promise<Layer> {
-  sha256Of(diffId);
+  hexOf(diffId);
   const size = await store.size(file, declared);
   if (size === undefined) throw new ImageError(`read image: layer ${file} is missing`);
   return {
