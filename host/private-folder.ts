@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { makeOwnedFolder } from "../image/owned-folder.ts";
-import { FolderError, safePlace } from "../image/safe-place.ts";
+import { makeOwnedFolder } from "../lib/owned-folder.ts";
+import { FolderError, safePlace } from "../lib/safe-place.ts";
 
 /**
  * Creates a folder that only this user can access, unless it exists, and returns its real path, without links and

@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import { tarEntries } from "../../image/tar-entries.ts";
+import { reason } from "../../lib/reason.ts";
 
 /**
  * Returns one file of a Debian package. Downloads the package with apt, which needs no root, and caches it. Throws

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import type { TreeAccess } from "../../image/tree-access.ts";
+import { reason } from "../../lib/reason.ts";
 
 /** Writes to a tree that no other process changes meanwhile. Ignores extended attributes. */
 export const plainAccess: TreeAccess = {

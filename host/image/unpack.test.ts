@@ -95,7 +95,7 @@ test("a whiteout keeps a file of its own layer", async () => {
 test("ignores aufs bookkeeping and refuses an invalid whiteout", async () => {
   expect((await treeFrom([[file(".wh..wh.plnk"), file(".wh..wh.aufs")]])).tree).toEqual({});
   for (const name of [".wh.", ".wh..", ".wh..."]) {
-    await expect(treeFrom([[file("a")], [file(name)]])).rejects.toThrow("is not a lawful whiteout");
+    await expect(treeFrom([[file("a")], [file(name)]])).rejects.toThrow("is not a valid whiteout");
   }
 });
 

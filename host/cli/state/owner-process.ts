@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SIGTERM } from "../../../agent/kernel/constants.ts";
 import { nativeAddon } from "../../../agent/kernel/native-addon.ts";
-import { isAlive, type ProcessOwner } from "../../../image/process-owner.ts";
+import { isAlive, type ProcessOwner } from "../../../lib/process-owner.ts";
 import { CliError } from "../cli-error.ts";
 
 /** Sends SIGTERM to a process through a pidfd, so that a later process with the same pid never gets it. */

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive } from "../../../image/process-owner.ts";
+import { isAlive } from "../../../lib/process-owner.ts";
 import { CliError } from "../cli-error.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
 import { namesIn, type StateFolder } from "./state-folder.ts";

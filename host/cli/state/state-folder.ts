@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { FolderError } from "../../../image/safe-place.ts";
+import { FolderError } from "../../../lib/safe-place.ts";
 import { checkPrivateFolder, makePrivateFolder } from "../../private-folder.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { isAlive, type ProcessOwner, thisProcess } from "../../../image/process-owner.ts";
+import { isAlive, type ProcessOwner, thisProcess } from "../../../lib/process-owner.ts";
 import { CliError } from "../cli-error.ts";
 import { ProcessRecords } from "./process-records.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";
