@@ -98,7 +98,7 @@ describe.skipIf(!isRoot())("beside other users (needs root)", () => {
   test("refuses a folder below another user's, and creates none there", () => {
     chownSync(parent, NOBODY, NOBODY);
     for (const each of both) {
-      expect(() => each(path)).toThrow(`${parent} belongs to uid ${NOBODY}, who could replace what is in it`);
+      expect(() => each(path)).toThrow(`${parent} belongs to uid ${NOBODY}, who could replace files in it`);
     }
     expect(existsSync(path)).toBe(false);
     chmodSync(parent, 0o1777);

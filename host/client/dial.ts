@@ -130,6 +130,6 @@ function readLine(socket: Duplex, signal: AbortSignal): Promise<string> {
  * through the agent's module keeps all use of Node's internals in one file. Rejects with a one-line Error.
  */
 async function dialVsock(cid: number, port: number, signal: AbortSignal): Promise<Duplex> {
-  const { connectVsock } = await import("../../agent/kernel/streams.ts");
+  const { connectVsock } = await import("../../agent/kernel/sys/streams.ts");
   return connectVsock({ cid, port }, signal);
 }

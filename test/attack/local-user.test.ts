@@ -109,7 +109,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
       await shell(ATTACKER, "mkdir -m 755 /tmp/run");
       await plant(ATTACKER, "plant", `/tmp/run/guestd-${victim}`, "/tmp/fake.sock");
       for (const line of await refusals([copy, ["boot", "-d", "--name", "box"]], ["XDG_RUNTIME_DIR=/tmp/run"])) {
-        expect(line).toContain(`/tmp/run belongs to uid ${ATTACKER}, who could replace what is in it`);
+        expect(line).toContain(`/tmp/run belongs to uid ${ATTACKER}, who could replace files in it`);
       }
     });
   }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SIGTERM } from "../../../agent/kernel/constants.ts";
-import { nativeAddon } from "../../../agent/kernel/native-addon.ts";
+import { nativeAddon } from "../../../agent/kernel/sys/native-addon.ts";
 import { isAlive, type ProcessOwner } from "../../../lib/process-owner.ts";
 import { CliError } from "../cli-error.ts";
 
