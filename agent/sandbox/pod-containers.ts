@@ -6,7 +6,7 @@ import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
 import type { Births } from "../container/runtime/runtime.ts";
-import { leavesLimits } from "../container/runtime/runtime-profile.ts";
+import { runtimeSetsLimits } from "../container/runtime/runtime-profile.ts";
 import { checkSharedMounts } from "../container/shared-mounts.ts";
 import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
 import type { Devices } from "../device/devices.ts";
@@ -129,7 +129,7 @@ export class PodContainers {
   #letGo(restored: readonly RestoredContainer[]): Promise<unknown> {
     const held = restored.filter(({ record }) => record.held === true);
     return Promise.allSettled(
-      held.map(({ container }) => container.freezer.letGo((is) => this.#changeRecord(container.id, { held: is }))),
+      held.map(({ container }) => container.freezer.endHold((is) => this.#changeRecord(container.id, { held: is }))),
     );
   }
 
@@ -241,7 +241,9 @@ export class PodContainers {
         record = { ...record, spec, pci: pciOf(attached), devices: givenDevices(asked, found) };
         note();
       }
-      await tracedStep("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));
+      await tracedStep("make cgroup", () =>
+        this.#cgroups.create(cgroup, spec.linux, runtimeSetsLimits(spec.annotations)),
+      );
       made = record;
       const { passed } = request;
       const options = {

@@ -28,9 +28,9 @@ beforeEach(() => {
 });
 
 it("freezes a cgroup for a hold and thaws it afterwards", async () => {
-  const letGo = await freezer.hold(note, never);
+  const release = await freezer.hold(note, never);
   expect([state, told]).toEqual(["1", [true]]);
-  await letGo();
+  await release();
   expect([state, told]).toEqual(["0", [true, false]]);
 });
 
@@ -49,12 +49,12 @@ it("makes a pause wait for holds, and keeps a paused cgroup frozen", async () =>
 });
 
 it("freezes nothing for a caller that aborted while waiting", async () => {
-  const letGo = await freezer.hold(note, never);
+  const release = await freezer.hold(note, never);
   const gone = new AbortController();
   const waiting = [freezer.set(true, gone.signal), freezer.hold(note, gone.signal)];
   gone.abort();
   for (const each of waiting) await expect(each).rejects.toThrow("aborted");
-  await letGo();
+  await release();
   await sleep(0);
   expect([state, told]).toEqual(["0", [true, false]]);
 });
@@ -67,9 +67,9 @@ it("thaws a cgroup that did not freeze before the caller aborted", async () => {
 });
 
 it("holds nothing if the cgroup is removed before or during the hold", async () => {
-  const letGo = await freezer.hold(note, never);
+  const release = await freezer.hold(note, never);
   state = undefined;
-  await letGo();
+  await release();
   await (await freezer.hold(note, never))();
   expect(told).toEqual([true, false]);
 });

@@ -62,7 +62,7 @@ export class Freezer {
   }
 
   /** Ends a hold that a previous agent was killed in. */
-  letGo(note: NoteHeld): Promise<void> {
+  endHold(note: NoteHeld): Promise<void> {
     return this.#lock.run(() => this.#thaw(note));
   }
 

@@ -74,7 +74,7 @@ export class PassedOutput {
     }, GRACE_MS).unref();
   }
 
-  /** Does nothing: the end of output is noticed by itself. */
+  /** Does nothing: reading detects the end of output. */
   settle(): void {}
 
   close(): void {
