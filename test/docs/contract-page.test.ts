@@ -17,7 +17,7 @@ it("every method of the contract has a test", () => {
 
 it.each([...methods])("%s is called in the files that show it", (name, tests) => {
   const call = `${name.slice(0, 1).toLowerCase()}${name.slice(1)}`;
-  for (const { file } of tests) {
+  for (const file of tests) {
     const text = readFileSync(join(repository, file), "utf8");
     const words = [`.${call}(`, `"${call}"`, `.${WORDS[call] ?? call}(`];
     expect(

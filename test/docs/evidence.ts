@@ -3,14 +3,8 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { repository } from "./pages.ts";
 
-/** A test that shows a promise: a file, a folder of tests or an npm script; `title` if one test of the file counts. */
-export interface Evidence {
-  readonly file: string;
-  readonly title: string | undefined;
-}
-
-/** Tests by promise. */
-export type Promises = ReadonlyMap<string, readonly Evidence[]>;
+/** The files, folders of tests and npm scripts that show a promise, by promise. */
+export type Promises = ReadonlyMap<string, readonly string[]>;
 
 const file: Record<string, Record<string, string[]>> = parse(
   readFileSync(join(repository, "test/docs/evidence.yaml"), "utf8"),
@@ -18,10 +12,7 @@ const file: Record<string, Record<string, string[]>> = parse(
 
 /** Promises by page, or by page and section ("docs/kata.md#what-the-tests-show"). */
 export const evidence: ReadonlyMap<string, Promises> = new Map(
-  Object.entries(file).map(([place, promises]) => [
-    place,
-    new Map(Object.entries(promises).map(([promise, tests]) => [promise, tests.map(toEvidence)])),
-  ]),
+  Object.entries(file).map(([place, promises]) => [place, new Map(Object.entries(promises))]),
 );
 
 /** Promises of a page or section; throws if evidence.yaml has none. */
@@ -29,9 +20,4 @@ export function promisesOf(place: string): Promises {
   const promises = evidence.get(place);
   if (promises === undefined) throw new Error(`test/docs/evidence.yaml has nothing for ${place}`);
   return promises;
-}
-
-function toEvidence(test: string): Evidence {
-  const [file = "", title] = test.split(" > ");
-  return { file, title };
 }

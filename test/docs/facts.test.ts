@@ -89,7 +89,7 @@ describe("the options of docs/options.md", () => {
 
   it.each(shown)("%s is named by a test that shows it", (name, tests) => {
     const words = spellings(name.replaceAll("`", ""));
-    const texts = tests.map(({ file }) => readFileSync(join(repository, file), "utf8"));
+    const texts = tests.map((file) => readFileSync(join(repository, file), "utf8"));
     const found = words.some((word) => texts.some((text) => new RegExp(`${word}(?!\\w)`).test(text)));
     expect(found, `one of them has ${words.join(" or ")}`).toBe(true);
   });
@@ -143,13 +143,4 @@ it("README.md and docs/images.md have the same figures of bench:sharing", () => 
   const table = (path: string) => /^\| image as \|.*\n(?:\|.*\n)+/m.exec(page(path))?.[0];
   expect(table("README.md")).toMatch(/^(?:\|.*\n){6}$/);
   expect(table("README.md")).toBe(table("docs/images.md"));
-});
-
-it("every test that docs/restart.md names by its title is there", () => {
-  const titles = Array.from(page("docs/restart.md").matchAll(/^- "([^"]+)"/gms), (match) =>
-    (match[1] ?? "").replaceAll(/\n */g, " "),
-  );
-  expect(titles.length).toBeGreaterThan(0);
-  const source = readFileSync(join(repository, "test/scenarios/endurance.ts"), "utf8");
-  for (const title of titles) expect(source).toContain(title);
 });

@@ -70,7 +70,7 @@ describe("docs/oci.md", () => {
     expect(shown.flatMap(([fields]) => fields).toSorted()).toEqual(Object.keys(OCI_FIELDS).toSorted());
   });
 
-  it.each(shown.flatMap(([fields, tests]) => tests.map(({ file }) => [file, fields] as const)))(
+  it.each(shown.flatMap(([fields, tests]) => tests.map((file) => [file, fields] as const)))(
     "%s is about %j",
     (file, fields) => {
       if (file === "test/docs/oci-page.test.ts") return;

@@ -13,11 +13,10 @@ it.each([...evidence])("every test named for %s exists", (_place, promises) => {
   const { scripts } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
   for (const [promise, tests] of promises) {
     expect(tests, promise).not.toEqual([]);
-    for (const { file, title } of tests) {
-      const script = /^npm run ([\w:]+)$/.exec(file)?.[1];
+    for (const test of tests) {
+      const script = /^npm run ([\w:]+)$/.exec(test)?.[1];
       if (script !== undefined) expect(Object.keys(scripts)).toContain(script);
-      else expect(existsSync(join(repository, file)), `${promise}: ${file}`).toBe(true);
-      if (title !== undefined) expect(readFileSync(join(repository, file), "utf8"), promise).toContain(title);
+      else expect(existsSync(join(repository, test)), `${promise}: ${test}`).toBe(true);
     }
   }
 });

@@ -1,10 +1,8 @@
-import { readdirSync } from "node:fs";
+import { globSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { evidence } from "./evidence.ts";
 import { repository } from "./pages.ts";
 import { testNames } from "./test-names.ts";
-
-const SOURCES = ["agent", "host", "image", "proto", "rootfs-builder", "test"];
 
 /** Groups in the order of the page; a file belongs to the first that matches. Projects are those of vitest.config.ts. */
 const GROUPS: readonly (readonly [title: string, text: string, pattern: RegExp])[] = [
@@ -25,7 +23,7 @@ const HEAD = `# Index of tests
 Every promise of these pages with the tests that show it, then every test by file. For reviewers who ask "what shows this?", and
 for authors who ask "what depends on this test?". To run one:
 
-    npx vitest run test/agent/service.test.ts -t "SIGTERM"
+    npx vitest run test/agent/service.test.ts
 
 This page is generated: \`npm run docs:tests\` writes it from \`test/docs/evidence.yaml\` and the names in the test files, and
 \`test/docs/test-index.test.ts\` fails if it is out of date. [threat-model.md](threat-model.md) and
@@ -40,10 +38,9 @@ function promiseTables(): string[] {
     const page = basename(place.split("#")[0] ?? "");
     const heading = page === last ? [] : [`### ${page}`, ""];
     last = page;
-    const rows = [...promises].map(([promise, tests]) => {
-      const cell = tests.map(({ file, title }) => `\`${file}\`${title === undefined ? "" : ` "${title}"`}`);
-      return `| ${promise} | ${cell.join(", ")} |`;
-    });
+    const rows = [...promises].map(
+      ([promise, tests]) => `| ${promise} | ${tests.map((test) => `\`${test}\``).join(", ")} |`,
+    );
     const link = `[${basename(place).replace("#", ": ").replaceAll("-", " ")}](${basename(place)})`;
     return [...heading, link, "", "| promise | tests |", "|---|---|", ...rows, ""];
   });
@@ -67,17 +64,14 @@ function group(title: string, text: string): string[] {
 function heading(path: string): string {
   const pages = new Set<string>();
   for (const [place, promises] of evidence) {
-    const shown = [...promises.values()].flat().some(({ file }) => path === file || path.startsWith(`${file}/`));
+    const shown = [...promises.values()].flat().some((test) => path === test || path.startsWith(`${test}/`));
     if (shown) pages.add(basename(place.split("#")[0] ?? ""));
   }
   return pages.size === 0 ? basename(path) : `${basename(path)} → ${[...pages].join(", ")}`;
 }
 
 const names: ReadonlyMap<string, readonly string[]> = new Map(
-  SOURCES.flatMap((folder) =>
-    readdirSync(join(repository, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
-  )
-    .filter((path) => path.endsWith(".ts") && !/\/(testdata|gen|node_modules)\//.test(path))
+  globSync("*/**/*.ts", { cwd: repository, exclude: ["build", "**/{gen,node_modules,testdata}"] })
     .toSorted()
     .map((path) => [
       path,
