@@ -202,13 +202,14 @@ describe.each(Object.entries(protocols))("over %s", (name, open) => {
   test("open calls are listed with all that is needed to answer them later", async () => {
     await using served = await serve();
     await using client = await open(served);
-    const answers = [ask(client, "Sleep", "50"), ask(client, "Sleep", "51", { timeoutMs: 60_000 })];
+    const answers = [ask(client, "Held", "first"), ask(client, "Held", "second", { timeoutMs: 60_000 })];
     await until(() => served.table.running === 2);
     const [first, second] = served.rpc.openCalls();
-    expect(first).toEqual({ streamId: 1, service: "test.Echo", method: "Sleep", payload: Buffer.from("50") });
+    expect(first).toEqual({ streamId: 1, service: "test.Echo", method: "Held", payload: Buffer.from("first") });
     expect(second?.deadline).toBeGreaterThan(Date.now() + 50_000);
     expect(Array.from(served.rpc.connections, ({ protocol }) => protocol)).toEqual([name]);
-    await Promise.all(answers);
+    served.table.held.resolve(Buffer.from("held"));
+    expect(await Promise.all(answers)).toEqual(["held", "held"]);
     expect(served.rpc.openCalls()).toEqual([]);
   });
 

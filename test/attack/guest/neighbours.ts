@@ -30,8 +30,11 @@ async function ttyOf(pod: Pod, container_id: string): Promise<string> {
   return text;
 }
 
-/** Asks Check all the time while `work` runs. The result is the slowest answer in milliseconds; fails when one takes too long. */
-export async function whileChecking(client: AgentClient, work: () => Promise<void>): Promise<number> {
+/** Calls Check repeatedly while `work` runs. Resolves with its result and the slowest answer in milliseconds; fails if one took too long. */
+export async function whileChecking<T>(
+  client: AgentClient,
+  work: () => Promise<T>,
+): Promise<{ slowest: number; result: T }> {
   let slowest = 0;
   let done = false;
   const asking = (async () => {
@@ -42,12 +45,10 @@ export async function whileChecking(client: AgentClient, work: () => Promise<voi
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   })();
-  try {
-    await work();
-  } finally {
+  const result = await work().finally(() => {
     done = true;
-    await asking;
-  }
+    return asking;
+  });
   expect(slowest, "milliseconds until Check was answered").toBeLessThan(SLOWEST_CHECK_MS);
-  return slowest;
+  return { slowest, result };
 }

@@ -53,7 +53,7 @@ describe("a container that takes all it gets of what the kernel counts for its u
   it.each(ATTACKS)(
     "of $resource: the others are created, exec'd into, killed and removed as before",
     async (attack) => {
-      const greedy = await startGreedy(pod, rootfs, attack);
+      const { result: greedy } = await whileChecking(pod.client, () => startGreedy(pod, rootfs, attack));
       expect(greedy).toMatchObject({ error: "-" });
       expect(greedy.taken).toBeGreaterThanOrEqual(attack.most);
       await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
@@ -62,7 +62,7 @@ describe("a container that takes all it gets of what the kernel counts for its u
   );
 
   it("of ptys gets 256, and none of the others'", async () => {
-    const greedy = await startGreedy(pod, rootfs, { resource: "pty" });
+    const { result: greedy } = await whileChecking(pod.client, () => startGreedy(pod, rootfs, { resource: "pty" }));
     expect(greedy).toMatchObject({ taken: 256, error: "ENOSPC" });
     await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
     const terminal = pod.exec(greedy.id, ["tty"], { Terminal: true });
@@ -71,7 +71,9 @@ describe("a container that takes all it gets of what the kernel counts for its u
   });
 
   it("of ptys of a devpts that it mounts in its user namespace leaves those of the others", async () => {
-    const greedy = await startGreedy(pod, rootfs, { resource: "own-pty", inUser: true });
+    const { result: greedy } = await whileChecking(pod.client, () =>
+      startGreedy(pod, rootfs, { resource: "own-pty", inUser: true }),
+    );
     expect(greedy).toMatchObject({ taken: 1023, error: "ENOSPC" });
     await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
     await greedy.remove();
