@@ -16,7 +16,7 @@ const METHODS = [...Object.keys(agentService), ...Object.keys(health)].sort();
 
 describe("what the pages say of the calls", () => {
   it("is true in docs/protocol.md", () => {
-    const listed = section(page("docs/protocol.md"), "Calls").split("In requests to these")[0] ?? "";
+    const listed = section(page("docs/protocol.md"), "Calls").split("\n### ")[0] ?? "";
     expect(methodsIn(listed)).toEqual(METHODS);
   });
 
