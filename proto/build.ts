@@ -1,4 +1,4 @@
-// Makes proto/gen/messages.js and otlp.js, each with a .d.ts, from the .proto files; does nothing when they are up to date.
+// Generates proto/gen/{messages,otlp,services}.js, each with a .d.ts, from the .proto files; does nothing when they are up to date.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -21,9 +21,13 @@ const options = [
   ...["--no-comments", "--no-beautify", "--dependency", "../runtime.ts"],
 ];
 
+/** The module that also has services. */
+const WITH_SERVICES = "messages";
+
 const stamp = `// ${inputHash()}\n`;
 for (const [name, roots] of Object.entries(modules)) {
-  const files = [`${name}.js`, `${name}.d.ts`];
+  const outputs = name === WITH_SERVICES ? [name, "services"] : [name];
+  const files = outputs.flatMap((output) => [`${output}.js`, `${output}.d.ts`]);
   if (!files.every((file) => firstLine(join(out, file)) === stamp)) await generate(name, roots);
 }
 
@@ -31,7 +35,7 @@ for (const [name, roots] of Object.entries(modules)) {
 function inputHash(): string {
   const hash = createHash("sha256");
   const names = readdirSync(here).filter((name) => name.endsWith(".proto"));
-  for (const name of [...names.sort(), "build.ts", "declarations.ts", "is-text.ts"]) {
+  for (const name of [...names.sort(), "build.ts", "declarations.ts", "services.ts", "is-text.ts"]) {
     hash
       .update(name)
       .update("\0")
@@ -53,10 +57,11 @@ function firstLine(path: string): string | undefined {
 }
 
 async function generate(name: string, roots: readonly string[]): Promise<void> {
-  const [{ pbjs }, { default: protobuf }, { declarations }] = await Promise.all([
+  const [{ pbjs }, { default: protobuf }, { declarations }, { servicesModule }] = await Promise.all([
     import("protobufjs-cli"),
     import("protobufjs"),
     import("./declarations.ts"),
+    import("./services.ts"),
   ]);
   const code = await new Promise<string>((resolve, reject) => {
     pbjs.main(
@@ -76,6 +81,10 @@ async function generate(name: string, roots: readonly string[]): Promise<void> {
   const exact = all(root, protobuf.Type).reduce(readExactFields, code);
   write(`${name}.js`, exact.replace(header, 'import { runtime as $protobuf } from "../runtime.ts";'));
   write(`${name}.d.ts`, declarations(root));
+  if (name !== WITH_SERVICES) return;
+  const services = servicesModule(root);
+  write("services.js", services.code);
+  write("services.d.ts", services.declarations);
 }
 
 function all<T>(namespace: Namespace, kind: new (...args: never[]) => T): T[] {

@@ -3,7 +3,7 @@ import protobuf from "protobufjs";
 import { describe, expect, test } from "vitest";
 import { DecodeError } from "./codec.ts";
 import { grpc } from "./gen/messages.js";
-import { agentService } from "./methods.ts";
+import { agentService } from "./gen/services.js";
 import { uint64 } from "./uint64.ts";
 
 /** Field 2 of POSIXRlimit, an uint64, as varint bytes. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import protobuf from "protobufjs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { services } from "./methods.ts";
+import { services } from "./gen/services.js";
 
 interface WireField {
   readonly name: string;

@@ -26,6 +26,9 @@ import type { ProcessSpec, Spec } from "./spec.ts";
 /** Ended execs that are remembered, so that a late wait still gets its status. */
 const MAX_ENDED = 1024;
 
+/** Why its calls are aborted: one for all containers, as each error records a stack. `#removedOr` makes it the container's own. */
+const REMOVED = new AgentError("internal", "the container is being removed");
+
 /** A container from its creation to its removal: the init process, and execs by id. */
 export class Container {
   readonly id: string;
@@ -175,9 +178,14 @@ export class Container {
       }
       if (this.#paused) throw this.#refusal("start container", "it is paused; resume it first");
       this.#traces = this.#mayTrace;
-      if (this.#mayTrace) await this.#untilSettled(this.#removal.signal);
-      if (this.#isKnownTracer) this.#births?.refuseTracer();
-      await this.#maker.start(this.#init, this.#removal.signal, again);
+      const { signal } = this.#removal;
+      try {
+        if (this.#mayTrace) await this.#untilSettled(signal);
+        if (this.#isKnownTracer) this.#births?.refuseTracer();
+        await this.#maker.start(this.#init, signal, again);
+      } catch (error) {
+        throw error === REMOVED ? this.#removedOr(error) : error;
+      }
     });
   }
 
@@ -186,7 +194,7 @@ export class Container {
     checkProcess(process);
     this.checkFree(execId);
     const { signal: removal } = this.#removal;
-    if (removal.aborted) throw removal.reason;
+    if (removal.aborted) throw this.#removedOr(removal.reason);
     if (this.#init.status !== undefined) throw this.#refusal("exec in container", "its init process has ended");
     if (this.#paused) throw this.#refusal("exec in container", "it is paused; resume it first");
     const givenUp = signal === undefined ? removal : AbortSignal.any([signal, removal]);
@@ -292,7 +300,7 @@ export class Container {
    * wait it may be asked again, and several may ask at once.
    */
   async remove(signal: AbortSignal): Promise<void> {
-    this.#removal.abort(this.#refusal("", "is being removed"));
+    this.#removal.abort(REMOVED);
     killCgroup(this.#kernel.files, this.cgroup);
     await Promise.allSettled(this.#launching.values());
     for (const process of this.processes) process.kill();
@@ -304,6 +312,7 @@ export class Container {
 
   /** First those that nobody can ask more of than their status; of them and of the others the oldest, unread output and all. */
   #dropEnded(): void {
+    if (this.#execs.size <= MAX_ENDED) return;
     const ended = [...this.#execs.values()].filter(({ status }) => status !== undefined);
     const surplus = ended.length - MAX_ENDED;
     if (surplus <= 0) return;
@@ -317,7 +326,7 @@ export class Container {
   /** A removal is why all else fails, unless the caller has given up. */
   #removedOr(error: unknown, caller?: AbortSignal): unknown {
     const { signal } = this.#removal;
-    return signal.aborted && caller?.aborted !== true ? signal.reason : error;
+    return signal.aborted && caller?.aborted !== true ? this.#refusal("", "is being removed") : error;
   }
 
   /** As the reference agent says it, and with its code. */

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SystemError } from "../kernel/error.ts";
 import { openDescriptors } from "../kernel/open-descriptors.ts";
 import { createInit } from "./create-init.ts";
 import type { Spec } from "./spec.ts";
@@ -69,4 +70,38 @@ test("the child's slots and kept descriptors are those that the plan names", asy
   expect(JSON.parse(request?.label ?? "")).toEqual({ container: "c1", exec: "c1" });
   process.destroy();
   kernel.init.children[0]?.end();
+});
+
+describe("a bind mount whose source does not exist", () => {
+  const bind = (source: string) => ({
+    ...spec(),
+    mounts: [{ destination: "/x", type: "bind", source, options: ["bind"] }],
+  });
+  const missing = new SystemError("bind /x", 2, "");
+
+  test("is created with a directory as its source, by a second launch", async () => {
+    const kernel = testKernel();
+    kernel.init.refuse(missing);
+    const { process } = await create(bind(join(directory, "a/b")), undefined, kernel);
+    expect(statSync(join(directory, "a/b")).isDirectory()).toBe(true);
+    expect(kernel.init.children).toHaveLength(1);
+    process.destroy();
+    kernel.init.children[0]?.end();
+  });
+
+  test("is not launched again when the failure has another cause", async () => {
+    const kernel = testKernel();
+    kernel.init.refuse(new SystemError("pivot_root", 2, ""));
+    await expect(create(bind(join(directory, "a/b")), undefined, kernel)).rejects.toThrow("pivot_root");
+    expect(existsSync(join(directory, "a"))).toBe(false);
+    expect(kernel.init.children).toHaveLength(0);
+  });
+
+  test("fails with the first launch's error when a second one fails too", async () => {
+    const kernel = testKernel();
+    kernel.init.refuse(missing);
+    kernel.init.refuse(missing);
+    await expect(create(bind(join(directory, "a/b")), undefined, kernel)).rejects.toThrow("bind /x: ENOENT");
+    expect(kernel.init.children).toHaveLength(0);
+  });
 });

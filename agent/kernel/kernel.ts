@@ -110,7 +110,7 @@ export interface Init {
    * with ESRCH for what is no child of init.
    */
   adopt(request: AdoptRequest): Promise<LaunchedProcess>;
-  /** Close one kept descriptor of a process (CloseStdin). */
+  /** Closes one kept descriptor of a process (CloseStdin); its report goes with its release. */
   closeKept(id: number, role: KeptRole): void;
   /** Init forgets the process, closes what it kept, and reports no exit any more. */
   forget(id: number): void;

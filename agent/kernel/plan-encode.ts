@@ -188,7 +188,8 @@ class PlanWriter {
       else bytes.writeUInt32LE(word, at);
       at += 8;
     }
-    for (const value of this.#strings) at += bytes.write(value, at) + 1;
+    // All in one call: each ends with a zero byte.
+    bytes.write(this.#strings.join("\0"), at);
     return bytes;
   }
 

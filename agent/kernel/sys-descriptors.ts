@@ -162,7 +162,9 @@ export function messageCalls(addon: NativeAddon) {
       checked(got, "recvmsg", fd);
       const data = into.subarray(0, got);
       if (received[0] === -1) return { data, fds: [], lost: true };
-      return { data, fds: Array.from(received.subarray(1, 1 + (received[0] ?? 0))) };
+      const fds: Fd[] = [];
+      for (let at = 1; at <= (received[0] ?? 0); at++) fds.push(received[at] ?? -1);
+      return { data, fds };
     },
   };
 }

@@ -35,6 +35,8 @@ export async function untilAnswering(
 
 interface Mount {
   readonly point: string;
+  /** What paths below it begin with. */
+  readonly below: string;
   readonly type: string;
   readonly source: string;
 }
@@ -49,15 +51,15 @@ function mountsIn(text: string): readonly Mount[] {
 
 function toMount(line: string): Mount {
   const [source = "", point = "", type = ""] = line.split(" ");
-  return { point, type, source };
+  return { point, below: point === "/" ? "/" : `${point}/`, type, source };
 }
 
 /** The mount that holds a path, if its file system is served by somebody. Names only are compared. */
 function servedMount(text: string, path: string): { readonly point: string; readonly key: string } | undefined {
-  let found: Mount = { point: "", type: "", source: "" };
+  let found: Mount = { point: "", below: "", type: "", source: "" };
   for (const mount of mountsIn(text)) {
-    const { point } = mount;
-    const holds = point === "/" || path === point || path.startsWith(`${point}/`);
+    const { point, below } = mount;
+    const holds = path === point || path.startsWith(below);
     // The later one of two on the same place is on top.
     if (holds && point.length >= found.point.length) found = mount;
   }

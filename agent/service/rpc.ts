@@ -1,5 +1,6 @@
 import type { Init } from "../../proto/codec.ts";
-import type { agentService, guest, health, RequestOf, ResponseOf } from "../../proto/methods.ts";
+import type { agentService, guest, health } from "../../proto/gen/services.js";
+import type { RequestOf, ResponseOf } from "../../proto/method.ts";
 import type { PassedStreams } from "../container/passfd/passed-streams.ts";
 import type { MemAgent } from "../guest/mem-agent/mem-agent.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -56,9 +57,15 @@ export interface Agent {
 type Methods = typeof agentService & typeof health & typeof guest;
 export type MethodName = keyof Methods;
 
-/** One call of the contract: checks the request, calls the sandbox, gives the response. */
-export type Rpc<Name extends MethodName> = (
-  agent: Agent,
-  request: RequestOf<Methods[Name]>,
-  call: Call,
-) => Promise<Init<ResponseOf<Methods[Name]>>>;
+/** One call of the contract: a file of its own, found by its name (build.ts). */
+export interface Rpc<Name extends MethodName> {
+  /**
+   * What becomes of a call that its agent died in. The next agent can `repeat` a call that changes nothing, or nothing
+   * more when made twice; it can `continue` one from what its handler noted; any other call fails.
+   */
+  readonly afterDeath: "repeat" | "continue" | "fail";
+  /** If the policy denies the call, the answer is an empty message instead of an error. */
+  readonly emptyIfDenied?: boolean;
+  /** Checks the request, calls the sandbox and returns the response. */
+  handle(agent: Agent, request: RequestOf<Methods[Name]>, call: Call): Promise<Init<ResponseOf<Methods[Name]>>>;
+}

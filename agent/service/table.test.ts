@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { services } from "../../proto/methods.ts";
+import { services } from "../../proto/gen/services.js";
 import { AgentError } from "../kernel/error.ts";
 import { ANSWER_ROOM, type Handler } from "./dispatch.ts";
 import type { Agent } from "./rpc.ts";

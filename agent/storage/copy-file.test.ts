@@ -19,6 +19,7 @@ import { S_IFDIR, S_IFLNK, S_IFREG } from "../kernel/constants.ts";
 import { openDescriptors } from "../kernel/open-descriptors.ts";
 import { openSys } from "../kernel/sys.ts";
 import { type CopiedFile, copyFile } from "./copy-file.ts";
+import { encodeTrailer } from "./received-ranges.ts";
 
 const sys = openSys();
 const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
@@ -243,5 +244,25 @@ describe("a piece that an agent put there which was killed before it could say s
     }
     expect(readFileSync(join(root, "file"), "utf8")).toBe("0123456789");
     expect(readdirSync(root)).toEqual(["file"]);
+  });
+
+  test("ends the file when the agent was killed between the cut to its length and its name", () => {
+    put(0);
+    put(1);
+    const [temporary = ""] = readdirSync(root);
+    writeFileSync(join(root, temporary), "0123456789");
+    put(2, true);
+    expect(text("file")).toBe("0123456789");
+    expect(readdirSync(root)).toEqual(["file"]);
+  });
+
+  test("waits for the others when it is the end of the file, came first, and was not noted", () => {
+    put(2);
+    const [temporary = ""] = readdirSync(root);
+    writeFileSync(join(root, temporary), Buffer.concat([Buffer.from("\0\0\0\0\0\0\0\x0089"), encodeTrailer(10, [])]));
+    put(2, true);
+    expect(readdirSync(root)).toEqual([temporary]);
+    for (const index of [0, 1]) put(index);
+    expect(text("file")).toBe("0123456789");
   });
 });

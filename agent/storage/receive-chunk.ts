@@ -106,15 +106,19 @@ function openTemporary(path: string): Fd {
 }
 
 /** The ranges that are there, or none of a file that begins, for which there must be room. */
-function rangesToGoOn(fd: Fd, dir: Fd, { fileSize, offset, again }: Chunk): readonly Range[] {
+function rangesToGoOn(fd: Fd, dir: Fd, { fileSize, offset, again, data }: Chunk): readonly Range[] {
   const found = readTrailer(fd, fileSize);
   if (found !== undefined && (offset > 0 || again === true || found[0]?.[0] !== 0)) return found;
+  // All had come: the agent before was killed between the cut to the file's length and its name.
+  if (again === true && fileSize > 0 && fstatSync(fd).size === fileSize) return [[0, fileSize]];
   ftruncateSync(fd, 0);
   const { blocks, bavail, bsize } = statfsSync(pathOf(dir));
   // A tmpfs without a limit says that it has no blocks at all.
   if (blocks > 0 && fileSize > bavail * bsize) {
     throw new AgentError("resource-exhausted", `it has ${fileSize} bytes, and ${bavail * bsize} are free`);
   }
+  // Before the content, so that a file of that length without a trailer has all pieces.
+  if (data.length < fileSize) writeAt(fd, encodeTrailer(fileSize, []), fileSize);
   return [];
 }
 

@@ -89,10 +89,11 @@ export class ServerCall implements Call {
   /** Says how the call went to whoever listens. */
   report(code: number | undefined, error?: unknown): void {
     if (!diagnostics.call.hasSubscribers) return;
-    const { peer, target, container, exec } = this;
+    const { peer, container, exec } = this;
+    const { service, method } = this.target;
     const traceparent = this.metadata.get("traceparent");
     const ms = performance.now() - this.#began;
-    const event: CallEvent = { peer, ...target, container, exec, code, ms, traceparent, error };
+    const event: CallEvent = { peer, service, method, container, exec, code, ms, traceparent, error };
     diagnostics.call.publish(event);
   }
 }

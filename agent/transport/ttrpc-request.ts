@@ -36,8 +36,7 @@ export function readRequest(frame: Frame | OversizeFrame): CallRequest | RpcStat
   if (request instanceof DecodeError) return status("invalid-argument", request.message);
   const { service, method, payload, timeout_nano: nanos } = request;
   const deadline = nanos > 0 ? Date.now() + nanos / 1e6 : 0;
-  const metadata = new Map(request.metadata.map(({ key, value }) => [key, value]));
-  return { service, method, payload, deadline, metadata, body };
+  return { service, method, payload, deadline, metadata: metadataOf(request), body };
 }
 
 /** What the journal keeps of a request for which it has no room. */
@@ -50,8 +49,14 @@ export function readKept(body: Buffer, deadline: number): { request: CallRequest
   const request = body.length === 0 ? undefined : decode(body);
   if (request === undefined || request instanceof DecodeError) return undefined;
   const { service, method, payload, timeout_nano } = request;
-  const metadata = new Map(request.metadata.map(({ key, value }) => [key, value]));
+  const metadata = metadataOf(request);
   return { request: { service, method, payload, deadline, metadata, body }, whole: timeout_nano !== NAMES_ONLY };
+}
+
+const NO_METADATA: ReadonlyMap<string, string> = new Map();
+
+function metadataOf({ metadata }: ttrpc.Request): ReadonlyMap<string, string> {
+  return metadata.length === 0 ? NO_METADATA : new Map(metadata.map(({ key, value }) => [key, value]));
 }
 
 function decode(body: Buffer): ttrpc.Request | DecodeError {

@@ -232,10 +232,11 @@ export class Wire {
     this.#begun = rest;
     this.#unwritten -= count;
     this.#sending = this.#sending.slice(sent);
-    for (const { place } of batch.slice(0, sent))
-      if (this.#index !== undefined) this.#journal.closeCall(this.#index, place);
-    for (const { done } of batch.slice(0, sent)) done(true);
-    if (this.#index !== undefined) this.#journal.writeDone(this.#index, batch.slice(sent), rest);
+    const written = sent === batch.length ? batch : batch.slice(0, sent);
+    if (this.#index !== undefined) for (const { place } of written) this.#journal.closeCall(this.#index, place);
+    for (const { done } of written) done(true);
+    if (this.#index !== undefined)
+      this.#journal.writeDone(this.#index, sent === batch.length ? [] : batch.slice(sent), rest);
   }
 
   async #waitForRoom(): Promise<void> {

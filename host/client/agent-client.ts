@@ -1,5 +1,6 @@
 import type { Init } from "../../proto/codec.ts";
-import { type AnyMethod, agentService, guest, health, type RequestOf, type ResponseOf } from "../../proto/methods.ts";
+import { agentService, guest, health } from "../../proto/gen/services.js";
+import type { AnyMethod, RequestOf, ResponseOf } from "../../proto/method.ts";
 import { type DialOptions, dial } from "./dial.ts";
 import { GrpcClient } from "./grpc-client.ts";
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { deviceTypes } from "../../agent/device/devices.ts";
 import { storageDrivers } from "../../agent/storage/storages.ts";
-import { agentService, health } from "../../proto/methods.ts";
+import { agentService, health } from "../../proto/gen/services.js";
 import { KNOWN_DIFFERENCES } from "../recordings/known-differences.ts";
 import { promisesOf } from "./evidence.ts";
 import { page, repository, section } from "./pages.ts";

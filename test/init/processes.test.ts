@@ -141,6 +141,24 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     for (const fd of [first.output, first.process.pidfd]) sys.close(fd);
   });
 
+  test("a report that init keeps is closed with its release", async () => {
+    const keepOf = (fds: { stdin: Fd; output: Fd; report: Fd }) => ({
+      stdout: fds.output,
+      report: fds.report,
+      release: fds.stdin,
+    });
+    const first = await launch(agent, [stdio, ...shell("sleep 1000")], { keepOf });
+    const { id } = first.process;
+    agent.closeKept(id, "release");
+    for (const fd of [first.stdin, first.output, first.process.pidfd]) sys.close(fd);
+    await restart();
+    const back = restored(id);
+    expect(Object.keys(back?.kept ?? {})).toEqual(["stdout"]);
+    if (back !== undefined) sys.signal(back.pidfd, abi.SIGKILL);
+    for (const fd of [...Object.values(back?.kept ?? {}), back?.pidfd ?? -1]) sys.close(fd);
+    agent.forget(id);
+  });
+
   test("deposits come back by name and work; a later one replaces, a withdrawn one is gone", async () => {
     const [kept, replaced, gone] = [sys.pipe(), sys.pipe(), sys.pipe()];
     agent.deposit("kept", kept.read);

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import protobuf from "protobufjs";
-import { type AnyMethod, services } from "../../proto/methods.ts";
+import type { AnyMethod } from "../../proto/method.ts";
+import { services } from "../../proto/gen/services.js";
 
 /** One line: what an unmodified Kata shim said to the reference agent, or the agent to it. */
 export interface Line {

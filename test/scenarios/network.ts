@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import type { Init } from "../../proto/codec.ts";
 import type { types } from "../../proto/gen/messages.js";
-import { agentService } from "../../proto/methods.ts";
+import { agentService } from "../../proto/gen/services.js";
 import type { Pod } from "./pod.ts";
 
 /** Of the two network devices that a machine has, or that are made. */

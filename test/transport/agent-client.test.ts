@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Listener, listenUnix } from "../../agent/kernel/listeners.ts";
 import type { ServiceTable } from "../../agent/service/dispatch.ts";
 import { connect } from "../../host/client/agent-client.ts";
-import { agentService, health } from "../../proto/methods.ts";
+import { agentService, health } from "../../proto/gen/services.js";
 import { answer } from "./answer.ts";
 import { createServer } from "./serve.ts";
 

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { diagnostics, type RefusedEvent } from "../../agent/transport/diagnostics.ts";
 import { dial } from "../../host/client/dial.ts";
@@ -82,12 +83,23 @@ test("a connection that closes without a byte leaves nothing behind", async () =
   await until(() => [...served.rpc.connections].length === 0);
 });
 
-test("bytes that look like neither protocol end in nothing", async () => {
-  await using served = await serve();
-  for (const text of ["P", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"]) {
+test.each(["PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"])(
+  "the server closes a connection whose bytes belong to neither protocol: %j",
+  async (text) => {
+    await using served = await serve();
     const socket = await served.dial();
+    const ended = once(socket, "end");
     socket.on("error", () => {});
-    socket.resume().end(text);
-  }
+    socket.resume().write(text);
+    await ended;
+    socket.destroy();
+    await until(() => [...served.rpc.connections].length === 0);
+  },
+);
+
+test("a client that ends within the first bytes of HTTP/2 leaves no connection", async () => {
+  await using served = await serve();
+  const socket = await served.dial();
+  socket.resume().end("P");
   await until(() => [...served.rpc.connections].length === 0);
 });

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import protobuf from "protobufjs";
 import { beforeAll, expect, test } from "vitest";
-import { type AnyMethod, services } from "../../proto/methods.ts";
+import { services } from "../../proto/gen/services.js";
+import type { AnyMethod } from "../../proto/method.ts";
 
 /** One line of a recording: what an unmodified Kata shim said to the reference agent, or the agent to it. */
 interface Line {

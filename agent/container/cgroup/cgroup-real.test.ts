@@ -27,8 +27,10 @@ describe.skipIf(found === undefined)("on a real cgroup2 (needs one that this use
     await removeCgroup(realFiles, root, root);
   });
 
-  function sleeper(into: string): number {
-    const child = spawn("sleep", ["60"], { stdio: "ignore" });
+  const sleeper = (into: string) => processIn(into, "sleep 60");
+
+  function processIn(into: string, command: string): number {
+    const child = spawn("/bin/sh", ["-c", `exec ${command}`], { stdio: "ignore" });
     children.push(child);
     writeFileSync(`${into}/cgroup.procs`, String(child.pid));
     return child.pid ?? 0;
@@ -66,8 +68,11 @@ describe.skipIf(found === undefined)("on a real cgroup2 (needs one that this use
     watch.close();
   });
 
-  test("processor time is read", () => {
+  test("reports the processor time that its processes used", async () => {
     const read = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
-    expect(readCgroupStats(read, directory).cpu?.usage).toBeGreaterThanOrEqual(0);
+    const usage = () => readCgroupStats(read, directory).cpu?.usage;
+    expect(usage()).toBe(0);
+    processIn(directory, "cat /dev/zero");
+    await expect.poll(usage).toBeGreaterThan(0);
   });
 });

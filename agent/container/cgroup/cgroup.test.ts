@@ -74,7 +74,7 @@ describe("processes", () => {
     fake.texts.delete("/cg/c1/cgroup.kill");
     fake.log.length = 0;
     killCgroup(files, "/cg/c1");
-    expect(fake.log).toEqual(["/cg/c1/cgroup.freeze 1", "/cg/c1/cgroup.freeze 0"]);
+    expect(fake.log).toEqual(["/cg/c1/cgroup.kill 1", "/cg/c1/cgroup.freeze 1", "/cg/c1/cgroup.freeze 0"]);
   });
 });
 

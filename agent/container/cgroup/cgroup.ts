@@ -51,9 +51,7 @@ export function cgroupProcs(files: Files, directory: string): number[] {
 
 /** SIGKILL to every process in the cgroup and below; nothing to do when it is gone. They are dead soon, not yet. */
 export function killCgroup(files: Files, directory: string): void {
-  if (files.exists(`${directory}/cgroup.kill`)) {
-    if (write(files, `${directory}/cgroup.kill`, "1")) return;
-  }
+  if (write(files, `${directory}/cgroup.kill`, "1")) return;
   // Before Linux 5.14: frozen, they can't fork away from us, and a frozen process dies of SIGKILL all the same.
   write(files, `${directory}/cgroup.freeze`, "1");
   for (const pid of cgroupProcs(files, directory)) {

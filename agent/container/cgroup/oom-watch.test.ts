@@ -45,6 +45,16 @@ test("what an earlier agent did not see any more is told at once", () => {
   expect(kills).toEqual([2]);
 });
 
+test("a counter that an earlier agent saw higher reports no kills, and counts on from its new value", () => {
+  const { kills, start, set } = setUp(5);
+  set(3);
+  const watch = start();
+  expect(kills).toEqual([]);
+  set(4);
+  watch.check();
+  expect(kills).toEqual([1]);
+});
+
 test("a check finds what no notification told", () => {
   const { kills, start, set } = setUp();
   const watch = start();

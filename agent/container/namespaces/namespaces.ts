@@ -32,10 +32,21 @@ export interface Namespaces {
   }[];
 }
 
+type Sorted = Namespaces & { readonly refused: readonly string[]; readonly twice: readonly string[] };
+
+/** Results by list: one is asked for many times while there is its container. */
+const sorted = new WeakMap<readonly NamespaceSpec[], Sorted>();
+
 /** Sorts the spec's list. The names that it can't carry come back in `refused`, types that it has twice in `twice`. */
-export function sortNamespaces(
-  list: readonly NamespaceSpec[],
-): Namespaces & { readonly refused: readonly string[]; readonly twice: readonly string[] } {
+export function sortNamespaces(list: readonly NamespaceSpec[]): Sorted {
+  const known = sorted.get(list);
+  if (known !== undefined) return known;
+  const result = sort(list);
+  sorted.set(list, result);
+  return result;
+}
+
+function sort(list: readonly NamespaceSpec[]): Sorted {
   let [create, newPid, newTime, seen] = [0, false, false, 0];
   const paths: { pidPath?: string; user?: string } = {};
   const join: { flag: number; path: string; type: string }[] = [];

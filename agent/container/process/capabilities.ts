@@ -17,10 +17,16 @@ const MASKS = new Map(NAMES.flatMap((name, number) => [name, `CAP_${name}`].map(
  * has it, and Kata and runc do, an unknown name is left out; `unknownCapabilities` tells them.
  */
 export function capabilityMask(names: readonly string[]): bigint {
+  const known = maskOfList.get(names);
+  if (known !== undefined) return known;
   let mask = 0n;
   for (const name of names) mask |= maskOf(name) ?? 0n;
+  maskOfList.set(names, mask);
   return mask;
 }
+
+/** Masks of lists that were asked for: each is asked for several times by the call that brought it. */
+const maskOfList = new WeakMap<readonly string[], bigint>();
 
 /** Each name that no kernel has, once. */
 export function unknownCapabilities(sets: CapabilitySets | undefined): string[] {

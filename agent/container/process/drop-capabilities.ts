@@ -3,13 +3,26 @@ import type { PlanOp } from "../../kernel/plan.ts";
 import type { CompiledPlan, PlanStep } from "../plan-builder.ts";
 import { ALL_CAPABILITIES, capabilityMask } from "./capabilities.ts";
 
-type Needs = readonly string[] | "all";
+type Needs = bigint | "all";
 
+const cap = (...names: readonly string[]): bigint => capabilityMask(names);
+const NOTHING = 0n;
 /** To reach and make files of whatever owner. */
-const FILES = ["DAC_OVERRIDE"];
-const MOUNT = ["SYS_ADMIN"];
-const MOUNT_ON_FILES = [...MOUNT, ...FILES];
-const OWN_FILES = [...FILES, "CHOWN", "FOWNER", "FSETID"];
+const FILES = cap("DAC_OVERRIDE");
+const MOUNT = cap("SYS_ADMIN");
+const MOUNT_ON_FILES = MOUNT | FILES;
+const MAKE_FILES = FILES | cap("CHOWN", "FOWNER", "FSETID", "MKNOD");
+const PIVOT = MOUNT_ON_FILES | cap("SYS_CHROOT");
+const CHOWN = cap("CHOWN");
+const LIMITS = cap("SYS_RESOURCE");
+const BOUNDING = cap("SETPCAP");
+const USER = cap("SETUID", "SETGID");
+const NICE = cap("SYS_NICE");
+const CHROOT = cap("SYS_CHROOT");
+const TRACE = cap("SYS_PTRACE");
+const TIME = cap("SYS_TIME");
+const NETWORK_FILES = FILES | cap("NET_ADMIN");
+const SYSCTL_FILES = FILES | cap("SYS_RESOURCE", "CHECKPOINT_RESTORE");
 
 /** They ask for nothing later. Others, such as overlay, go on with what the one who has mounted them had. */
 const PLAIN_TYPES = new Set(["proc", "sysfs", "devpts", "mqueue", "cgroup2", "tmpfs"]);
@@ -21,15 +34,15 @@ const NEEDS: {
   unshare: () => MOUNT,
   setns: needsOfSetns,
   "setns-path": () => MOUNT,
-  setsid: () => [],
-  "session-keyring": () => [],
+  setsid: () => NOTHING,
+  "session-keyring": () => NOTHING,
   write: ({ path }) => needsOfWrite(path),
   sethostname: () => MOUNT,
   setdomainname: () => MOUNT,
   propagate: () => MOUNT_ON_FILES,
   "open-tree": () => MOUNT_ON_FILES,
   "open-tree-slot": () => MOUNT,
-  "take-mount": () => [],
+  "take-mount": () => NOTHING,
   fsopen: ({ type }) => (PLAIN_TYPES.has(type) ? MOUNT : "all"),
   fsconfig: () => MOUNT,
   fsmount: () => MOUNT,
@@ -38,37 +51,37 @@ const NEEDS: {
   root: () => MOUNT_ON_FILES,
   attach: () => MOUNT_ON_FILES,
   mkdir: () => FILES,
-  mknod: () => [...OWN_FILES, "MKNOD"],
+  mknod: () => MAKE_FILES,
   symlink: () => FILES,
   mask: () => MOUNT_ON_FILES,
   readonly: () => MOUNT_ON_FILES,
   "root-attr": () => MOUNT,
   remount: () => MOUNT_ON_FILES,
-  "copy-up": () => [...OWN_FILES, "MKNOD"],
+  "copy-up": () => MAKE_FILES,
   fork: () => MOUNT,
-  pivot: () => [...MOUNT_ON_FILES, "SYS_CHROOT"],
+  pivot: () => PIVOT,
   chdir: () => FILES,
-  stdio: () => [],
-  ctty: () => ["SYS_ADMIN"],
-  "chown-stdio": () => ["CHOWN"],
-  rlimit: () => ["SYS_RESOURCE"],
-  umask: () => [],
-  bounding: () => ["SETPCAP"],
-  keepcaps: () => [],
-  user: () => ["SETUID", "SETGID"],
-  capset: () => [],
-  ambient: () => [],
-  "no-new-privs": () => [],
-  scheduler: () => ["SYS_NICE"],
-  "io-priority": () => ["SYS_NICE", "SYS_ADMIN"],
-  "cpu-affinity": () => [],
-  personality: () => [],
-  seccomp: () => ["SYS_ADMIN"],
-  drop: () => [],
-  find: () => [],
-  wait: () => [],
-  exec: () => [],
-  exit: () => [],
+  stdio: () => NOTHING,
+  ctty: () => MOUNT,
+  "chown-stdio": () => CHOWN,
+  rlimit: () => LIMITS,
+  umask: () => NOTHING,
+  bounding: () => BOUNDING,
+  keepcaps: () => NOTHING,
+  user: () => USER,
+  capset: () => NOTHING,
+  ambient: () => NOTHING,
+  "no-new-privs": () => NOTHING,
+  scheduler: () => NICE,
+  "io-priority": () => NICE | MOUNT,
+  "cpu-affinity": () => NOTHING,
+  personality: () => NOTHING,
+  seccomp: () => MOUNT,
+  drop: () => NOTHING,
+  find: () => NOTHING,
+  wait: () => NOTHING,
+  exec: () => NOTHING,
+  exit: () => NOTHING,
 };
 
 /**
@@ -102,15 +115,14 @@ function lastPart(steps: readonly PlanStep[], slots: readonly string[]): PlanSte
 }
 
 function dropOf(steps: readonly PlanStep[], slots: readonly string[]): PlanStep[] {
-  const names = new Set<string>();
-  let given = 0n;
+  let kept = 0n;
   for (const { op } of steps) {
-    if (op.op === "capset") given |= op.effective | op.permitted | op.inheritable;
+    if (op.op === "capset") kept |= op.effective | op.permitted | op.inheritable;
     const needs = (NEEDS[op.op] as (op: PlanOp, slots: readonly string[]) => Needs)(op, slots);
     if (needs === "all") return [];
-    for (const name of needs) names.add(name);
+    kept |= needs;
   }
-  const mask = (given | capabilityMask([...names])) & ALL_CAPABILITIES;
+  const mask = kept & ALL_CAPABILITIES;
   return mask === ALL_CAPABILITIES ? [] : [{ op: { op: "drop", mask }, reason: "every process" }];
 }
 
@@ -125,15 +137,15 @@ function entersUser(op: PlanOp): boolean {
 
 /** The namespaces of a process, by its pidfd, are for those who may trace it. */
 function needsOfSetns({ slot, flags }: { slot: number; flags: number }, slots: readonly string[]): Needs {
-  const needs = (flags & CLONE_NEWNS) === 0 ? MOUNT : [...MOUNT, "SYS_CHROOT"];
-  return slots[slot]?.startsWith("ns:") ? needs : [...needs, "SYS_PTRACE"];
+  const needs = (flags & CLONE_NEWNS) === 0 ? MOUNT : MOUNT | CHROOT;
+  return slots[slot]?.startsWith("ns:") ? needs : needs | TRACE;
 }
 
 function needsOfWrite(path: string): Needs {
   if (path.startsWith("/proc/self/attr/")) return FILES;
-  if (path === "/proc/self/oom_score_adj") return ["SYS_RESOURCE"];
-  if (path === "/proc/self/timens_offsets") return ["SYS_TIME"];
-  if (path.startsWith("/proc/sys/net/")) return ["NET_ADMIN", ...FILES];
-  if (path.startsWith("/proc/sys/")) return ["SYS_RESOURCE", "CHECKPOINT_RESTORE", ...FILES];
+  if (path === "/proc/self/oom_score_adj") return LIMITS;
+  if (path === "/proc/self/timens_offsets") return TIME;
+  if (path.startsWith("/proc/sys/net/")) return NETWORK_FILES;
+  if (path.startsWith("/proc/sys/")) return SYSCTL_FILES;
   return "all";
 }

@@ -21,6 +21,10 @@ function nameOf(entry: string): string {
 
 /** By one pass over the text: a container may have made it a million lines, or one line of a million colons. */
 function homeOf(passwd: string, uid: number): string | undefined {
-  const field = "[^:\\n]*";
-  return new RegExp(`^${field}:${field}:${uid}:${field}:${field}:(/${field})`, "m").exec(passwd)?.[1];
+  const wanted = String(uid);
+  for (const [, id, home] of passwd.matchAll(ENTRY)) if (id === wanted) return home;
+  return undefined;
 }
+
+/** Third and sixth field of a line. */
+const ENTRY = /^[^:\n]*:[^:\n]*:([^:\n]*):[^:\n]*:[^:\n]*:(\/[^:\n]*)/gm;

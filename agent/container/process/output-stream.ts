@@ -9,9 +9,6 @@ const MAX_READ = 1024 * 1024;
 /** Most that a terminal gives after the grace: FIONREAD tells of the line discipline only, some 20 KiB wait behind it. */
 export const MAX_LEFT_IN_TERMINAL = 64 * 1024;
 
-/** A reason of our own: without one each abort makes an exception with its stack, which nobody sees. */
-const CLOSED = new AgentError("canceled", "the stream is not waited for any more");
-
 const scratch = Buffer.allocUnsafeSlow(MAX_READ);
 
 /** Where a stream keeps what was taken from its descriptor and has not reached the host. */
@@ -30,7 +27,8 @@ export interface KeptOutput {
 export class OutputStream {
   readonly #sys: Sys;
   #closed = false;
-  #waiting: AbortController | undefined;
+  /** A reader waits for the descriptor; closing that ends its wait. */
+  #waiting = false;
   #fd: Fd | undefined;
   readonly #terminal: boolean;
   /** Answers that were given back, the oldest first. */
@@ -102,17 +100,20 @@ export class OutputStream {
   /** The process has ended: what is in the pipe is still read, then comes the end, after a grace at the latest. */
   processExited(): void {
     if (this.#fd === undefined || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      if (this.#fd !== undefined) {
-        this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : leftIn(this.#sys, this.#fd);
-      }
-      this.#waiting?.abort(CLOSED);
-    }, GRACE_MS).unref();
+    this.#timer = setTimeout(() => this.#graceIsOver(), GRACE_MS).unref();
+  }
+
+  /** A reader that waits has read all there was, unless more has just come, which wakes it. */
+  #graceIsOver(): void {
+    if (this.#fd === undefined) return;
+    const left = leftIn(this.#sys, this.#fd);
+    if (this.#waiting && left === 0) this.#end(false);
+    else this.#budget = this.#terminal ? MAX_LEFT_IN_TERMINAL : left;
   }
 
   /** Reaches for the end where no reader waits for it: an empty pipe whose writers are gone is closed. */
   settle(): void {
-    if (this.#fd === undefined || this.#waiting !== undefined || this.#returned.length > 0) return;
+    if (this.#fd === undefined || this.#waiting || this.#returned.length > 0) return;
     try {
       if (this.#sys.readable(this.#fd) > 0) return;
       const piece = this.#readPiece(this.#fd, 1);
@@ -126,7 +127,6 @@ export class OutputStream {
   close(): void {
     for (const piece of this.#returned.splice(0)) this.#release(piece);
     this.#closed = true;
-    this.#waiting?.abort(CLOSED);
     this.#end(false);
   }
 
@@ -150,19 +150,15 @@ export class OutputStream {
     }
   }
 
-  /** Until there is something to read, the grace is over, or the stream is closed; throws for the caller's signal. */
+  /** Until there is something to read, or the descriptor is closed; throws for the caller's signal. */
   async #wait(fd: Fd, signal: AbortSignal): Promise<void> {
-    const waiting = new AbortController();
-    const abort = () => waiting.abort(CLOSED);
-    signal.addEventListener("abort", abort, { once: true });
-    this.#waiting = waiting;
+    this.#waiting = true;
     try {
-      await this.#sys.poll(fd, "read", waiting.signal);
+      await this.#sys.poll(fd, "read", signal);
     } catch (error) {
-      if (!waiting.signal.aborted) throw error;
+      if (this.#fd !== undefined || signal.aborted) throw error;
     } finally {
-      this.#waiting = undefined;
-      signal.removeEventListener("abort", abort);
+      this.#waiting = false;
     }
     if (this.#closed) throw new AgentError("not-found", "read: the process was removed");
   }

@@ -121,6 +121,14 @@ test("closing the input closes what init keeps as well", async () => {
   hangUp();
 });
 
+test("tells init of both pipes of its start by one message", () => {
+  const { id, process, hangUp } = start(["release", "report"]);
+  process.closeStartFds();
+  expect(callsOf(id)).toEqual(["closeKept release"]);
+  process.destroy();
+  hangUp();
+});
+
 test("an output whose grandchild goes on writing is closed in init's keeping too", async () => {
   const { id, process, end, hangUp } = start(["stdout"]);
   end(ENDED);

@@ -301,7 +301,8 @@ export class Process {
     if (role === "release") this.#release = undefined;
     else if (role === "report") this.#report = undefined;
     else this.#pidfd = undefined;
-    if (role !== "pidfd") this.#closeKept(role);
+    // init closes its report with it.
+    if (role === "release") this.#closeKept(role);
   }
 
   #closeKept(role: KeptRole): void {

@@ -20,6 +20,7 @@ enum {
   MAX_NAME = 100,
   ROLES = 6,
   ROLE_REPORT = 4,
+  ROLE_RELEASE = 5,
 };
 
 /* What the process was given at its start and has to give back to its children. */

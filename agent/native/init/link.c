@@ -129,11 +129,13 @@ void link_flush(void) {
   }
 }
 
+/* A process that is released has nothing more to report to a later agent. */
 static int close_role(uint64_t id, uint32_t role) {
   struct process *process = table_by_id(id);
   if (process == NULL) return -ENOENT;
   if (process->kept[role] < 0) return -EBADF;
   drop_fd(&process->kept[role]);
+  if (role == ROLE_RELEASE) drop_fd(&process->kept[ROLE_REPORT]);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef GUESTD_LINUX_ABI_H
 #define GUESTD_LINUX_ABI_H
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -116,6 +117,8 @@ static inline int abi_close_range(unsigned first, unsigned last) {
 static inline int abi_openat2(int dir, const char *path, const struct abi_open_how *how) {
   return (int)syscall(NR_openat2, dir, path, how, sizeof *how);
 }
+/* musl's fcntl sets FD_CLOEXEC a second time. */
+static inline int abi_dup(int fd) { return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3); }
 static inline int abi_faccessat2(int dir, const char *path, int mode, int flags) {
   return (int)syscall(NR_faccessat2, dir, path, mode, flags);
 }

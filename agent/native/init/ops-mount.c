@@ -43,7 +43,7 @@ int op_open_tree_slot(struct child *child, const struct plan_op *op) {
 }
 
 int op_take_mount(struct child *child, const struct plan_op *op) {
-  return take_mount(child, fcntl(child_slot(child, op, 0), F_DUPFD_CLOEXEC, 3));
+  return take_mount(child, abi_dup(child_slot(child, op, 0)));
 }
 
 /* The kernel's message on the file system at hand ("e cgroup2: Unknown parameter 'x'") becomes the report's text. */

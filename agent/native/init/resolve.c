@@ -47,7 +47,7 @@ int in_root(const struct child *child, const char *path) {
   const char *rest = path;
   struct base base = base_of(child, &rest);
   if (*rest == '\0') { /* the mount itself, which may be a file's */
-    int mount = fcntl(base.fd, F_DUPFD_CLOEXEC, 3);
+    int mount = abi_dup(base.fd);
     return mount < 0 ? -errno : mount;
   }
   int fd = open_in(base, rest);

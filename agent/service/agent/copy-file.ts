@@ -3,20 +3,23 @@ import { BEGUN } from "../dispatch.ts";
 import type { Rpc } from "../rpc.ts";
 
 /** Owners come as signed numbers. */
-export const copyFile: Rpc<"CopyFile"> = async (agent, request, call) => {
-  await untilAnswering(agent.kernel.files, request.path, call.signal);
-  const again = call.progress === BEGUN;
-  call.note?.(BEGUN);
-  agent.copyFile({
-    again,
-    path: request.path,
-    mode: request.file_mode,
-    dirMode: request.dir_mode,
-    uid: request.uid >>> 0,
-    gid: request.gid >>> 0,
-    fileSize: request.file_size,
-    offset: request.offset,
-    data: request.data,
-  });
-  return {};
+export const copyFile: Rpc<"CopyFile"> = {
+  afterDeath: "continue",
+  async handle(agent, request, call) {
+    await untilAnswering(agent.kernel.files, request.path, call.signal);
+    const again = call.progress === BEGUN;
+    call.note?.(BEGUN);
+    agent.copyFile({
+      again,
+      path: request.path,
+      mode: request.file_mode,
+      dirMode: request.dir_mode,
+      uid: request.uid >>> 0,
+      gid: request.gid >>> 0,
+      fileSize: request.file_size,
+      offset: request.offset,
+      data: request.data,
+    });
+    return {};
+  },
 };

@@ -16,33 +16,36 @@ import { toStorage } from "../to-storage.ts";
 /** As the progress of a call: its process stands ready. */
 const READY = 2;
 
-export const createContainer: Rpc<"CreateContainer"> = async (agent, request, call) => {
-  const asked = toSpec(request.OCI);
-  const spec = agent.defaultSeccomp ? withDefaultSeccomp(asked) : asked;
-  const asksFor = {
-    id: request.container_id,
-    spec,
-    storages: request.storages.map(toStorage),
-    devices: request.devices.map(toDeviceRequest),
-    sharedMounts: request.shared_mounts.map(toSharedMount),
-    user: request.string_user ?? undefined,
-    sharePid: request.sandbox_pidns,
-  };
-  const progress = call.progress ?? 0;
-  const found = agent.sandbox.find(asksFor.id);
-  if (progress > 0 && found !== undefined) {
-    if (progress === READY || (await found.isReady(call.signal))) return {};
-    await agent.sandbox.removeContainer(asksFor.id, call.signal);
-  } else if (found === undefined) call.note?.(BEGUN);
-  await withPassedStdio(agent, "create container", request, call.signal, (passed) =>
-    agent.sandbox.createContainer({ ...asksFor, passed, onReady: () => call.note?.(READY) }, call.signal),
-  );
-  const passedOver = request.OCI?.Process ? passedOverOfProcess(request.OCI.Process) : [];
-  const warnings = [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)];
-  for (const line of firstLines([...warnings, ...passedOver])) {
-    agent.warn(`create container ${asksFor.id}: ${line}`);
-  }
-  return {};
+export const createContainer: Rpc<"CreateContainer"> = {
+  afterDeath: "continue",
+  async handle(agent, request, call) {
+    const asked = toSpec(request.OCI);
+    const spec = agent.defaultSeccomp ? withDefaultSeccomp(asked) : asked;
+    const asksFor = {
+      id: request.container_id,
+      spec,
+      storages: request.storages.map(toStorage),
+      devices: request.devices.map(toDeviceRequest),
+      sharedMounts: request.shared_mounts.map(toSharedMount),
+      user: request.string_user ?? undefined,
+      sharePid: request.sandbox_pidns,
+    };
+    const progress = call.progress ?? 0;
+    const found = agent.sandbox.find(asksFor.id);
+    if (progress > 0 && found !== undefined) {
+      if (progress === READY || (await found.isReady(call.signal))) return {};
+      await agent.sandbox.removeContainer(asksFor.id, call.signal);
+    } else if (found === undefined) call.note?.(BEGUN);
+    await withPassedStdio(agent, "create container", request, call.signal, (passed) =>
+      agent.sandbox.createContainer({ ...asksFor, passed, onReady: () => call.note?.(READY) }, call.signal),
+    );
+    const passedOver = request.OCI?.Process ? passedOverOfProcess(request.OCI.Process) : [];
+    const warnings = [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)];
+    for (const line of firstLines([...warnings, ...passedOver])) {
+      agent.warn(`create container ${asksFor.id}: ${line}`);
+    }
+    return {};
+  },
 };
 
 function toSharedMount({ name, src_ctr, src_path, dst_path }: grpc.SharedMount): SharedMount {

@@ -1,3 +1,6 @@
 import type { Rpc } from "../rpc.ts";
 
-export const getMetrics: Rpc<"GetMetrics"> = async (agent) => ({ metrics: await agent.scrape() });
+export const getMetrics: Rpc<"GetMetrics"> = {
+  afterDeath: "repeat",
+  handle: async (agent) => ({ metrics: await agent.scrape() }),
+};

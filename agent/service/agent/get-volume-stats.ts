@@ -5,12 +5,15 @@ import type { Rpc } from "../rpc.ts";
 const BYTES = 1;
 const INODES = 2;
 
-export const getVolumeStats: Rpc<"GetVolumeStats"> = async (agent, request, call) => {
-  await untilAnswering(agent.kernel.files, request.volume_guest_path, call.signal);
-  const { bytes, inodes } = await volumeStats(request.volume_guest_path);
-  const usage = (counts: VolumeCounts, unit: number) => ({ ...counts, unit });
-  return {
-    usage: [usage(bytes, BYTES), usage(inodes, INODES)],
-    volume_condition: { abnormal: false, message: "OK" },
-  };
+export const getVolumeStats: Rpc<"GetVolumeStats"> = {
+  afterDeath: "repeat",
+  async handle(agent, request, call) {
+    await untilAnswering(agent.kernel.files, request.volume_guest_path, call.signal);
+    const { bytes, inodes } = await volumeStats(request.volume_guest_path);
+    const usage = (counts: VolumeCounts, unit: number) => ({ ...counts, unit });
+    return {
+      usage: [usage(bytes, BYTES), usage(inodes, INODES)],
+      volume_condition: { abnormal: false, message: "OK" },
+    };
+  },
 };

@@ -1,7 +1,10 @@
 import { probeMemory } from "../../guest/online-memory.ts";
 import type { Rpc } from "../rpc.ts";
 
-export const memHotplugByProbe: Rpc<"MemHotplugByProbe"> = async (_agent, request) => {
-  await probeMemory(request.memHotplugProbeAddr);
-  return {};
+export const memHotplugByProbe: Rpc<"MemHotplugByProbe"> = {
+  afterDeath: "continue",
+  async handle(_agent, request) {
+    await probeMemory(request.memHotplugProbeAddr);
+    return {};
+  },
 };

@@ -3,10 +3,13 @@ import { onlineMemory } from "../../guest/online-memory.ts";
 import type { Rpc } from "../rpc.ts";
 
 /** Cgroup v2 gives containers new processors by itself: those without a list all, those with one what is in it. */
-export const onlineCPUMem: Rpc<"OnlineCPUMem"> = async (agent, request, { signal }) => {
-  const { nb_cpus: count, wait, cpu_only } = request;
-  const warn = (line: string) => agent.warn(`online cpu mem: ${line}`);
-  await onlineCpus({ count, wait, signal, warn });
-  if (!cpu_only) await onlineMemory();
-  return {};
+export const onlineCPUMem: Rpc<"OnlineCPUMem"> = {
+  afterDeath: "continue",
+  async handle(agent, request, { signal }) {
+    const { nb_cpus: count, wait, cpu_only } = request;
+    const warn = (line: string) => agent.warn(`online cpu mem: ${line}`);
+    await onlineCpus({ count, wait, signal, warn });
+    if (!cpu_only) await onlineMemory();
+    return {};
+  },
 };

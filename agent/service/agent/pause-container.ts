@@ -2,11 +2,14 @@ import { BEGUN } from "../dispatch.ts";
 import { findContainer } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
-export const pauseContainer: Rpc<"PauseContainer"> = async (agent, request, call) => {
-  const container = findContainer(agent, request.container_id, "invalid-argument");
-  const isDone = container.paused;
-  if (call.progress === BEGUN && isDone) return {};
-  if (!isDone) call.note?.(BEGUN);
-  await container.pause(call.signal);
-  return {};
+export const pauseContainer: Rpc<"PauseContainer"> = {
+  afterDeath: "continue",
+  async handle(agent, request, call) {
+    const container = findContainer(agent, request.container_id, "invalid-argument");
+    const isDone = container.paused;
+    if (call.progress === BEGUN && isDone) return {};
+    if (!isDone) call.note?.(BEGUN);
+    await container.pause(call.signal);
+    return {};
+  },
 };

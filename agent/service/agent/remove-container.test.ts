@@ -12,7 +12,7 @@ function hang(timeout: number, signal = new AbortController().signal) {
       new Promise((_resolve, reject) => limit.addEventListener("abort", () => reject(limit.reason))),
   };
   const call: Call = { signal, metadata: new Map(), peer: "unix", onSettled: () => undefined };
-  return removeContainer({ sandbox } as unknown as Agent, { container_id: "c1", timeout }, call);
+  return removeContainer.handle({ sandbox } as unknown as Agent, { container_id: "c1", timeout }, call);
 }
 
 test("gives up after its time limit, with a text that names it", async () => {

@@ -6,13 +6,16 @@ import type { Rpc } from "../rpc.ts";
 
 const MAX_SIGNAL = 64;
 
-export const signalProcess: Rpc<"SignalProcess"> = async (agent, request, call) => {
-  const container = findContainer(agent, request.container_id, "invalid-argument");
-  if (request.signal < 0 || request.signal > MAX_SIGNAL) {
-    throw new AgentError("invalid-argument", `signal process: ${request.signal} is no signal (0 to ${MAX_SIGNAL})`);
-  }
-  // One that was sent already is not sent twice; of SIGKILL nobody can tell the difference.
-  if (call.progress === BEGUN && request.signal !== SIGKILL) return {};
-  await container.signal(request.exec_id, request.signal, () => call.note?.(BEGUN));
-  return {};
+export const signalProcess: Rpc<"SignalProcess"> = {
+  afterDeath: "continue",
+  async handle(agent, request, call) {
+    const container = findContainer(agent, request.container_id, "invalid-argument");
+    if (request.signal < 0 || request.signal > MAX_SIGNAL) {
+      throw new AgentError("invalid-argument", `signal process: ${request.signal} is no signal (0 to ${MAX_SIGNAL})`);
+    }
+    // One that was sent already is not sent twice; of SIGKILL nobody can tell the difference.
+    if (call.progress === BEGUN && request.signal !== SIGKILL) return {};
+    await container.signal(request.exec_id, request.signal, () => call.note?.(BEGUN));
+    return {};
+  },
 };

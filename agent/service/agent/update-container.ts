@@ -4,12 +4,15 @@ import { toResources, unsupportedOfResources } from "../oci-resources.ts";
 import type { Rpc } from "../rpc.ts";
 
 /** Without resources it changes nothing; of the resources, what is given. */
-export const updateContainer: Rpc<"UpdateContainer"> = async (agent, request) => {
-  const { id } = findContainer(agent, request.container_id, "invalid-argument");
-  const [unsupported] = unsupportedOfResources(request.resources);
-  if (unsupported !== undefined) {
-    throw new AgentError("invalid-argument", `update container ${id}: ${unsupported} is not supported`);
-  }
-  if (request.resources !== null) agent.sandbox.updateContainer(id, toResources(request.resources));
-  return {};
+export const updateContainer: Rpc<"UpdateContainer"> = {
+  afterDeath: "continue",
+  async handle(agent, request) {
+    const { id } = findContainer(agent, request.container_id, "invalid-argument");
+    const [unsupported] = unsupportedOfResources(request.resources);
+    if (unsupported !== undefined) {
+      throw new AgentError("invalid-argument", `update container ${id}: ${unsupported} is not supported`);
+    }
+    if (request.resources !== null) agent.sandbox.updateContainer(id, toResources(request.resources));
+    return {};
+  },
 };

@@ -2,7 +2,10 @@ import type { Rpc } from "../rpc.ts";
 import { toStorage } from "../to-storage.ts";
 
 /** The Go shim sends an empty list as well. */
-export const updateEphemeralMounts: Rpc<"UpdateEphemeralMounts"> = async ({ sandbox }, request) => {
-  await sandbox.updateEphemeral(request.storages.map(toStorage));
-  return {};
+export const updateEphemeralMounts: Rpc<"UpdateEphemeralMounts"> = {
+  afterDeath: "repeat",
+  async handle({ sandbox }, request) {
+    await sandbox.updateEphemeral(request.storages.map(toStorage));
+    return {};
+  },
 };

@@ -3,16 +3,19 @@ import { findContainer } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
 /** No data is the end of input (runtime-rs sends that instead of CloseStdin). Any unknown id is INTERNAL. */
-export const writeStdin: Rpc<"WriteStdin"> = async (agent, request, call) => {
-  try {
-    const process = findContainer(agent, request.container_id, "internal").find(request.exec_id);
-    if (request.data.length === 0) await process.closeInput(call.signal);
-    else await process.input.write(request.data, call.signal, call);
-  } catch (error) {
-    if (error instanceof AgentError && error.kind === "not-found") {
-      throw new AgentError("internal", `write stdin: ${error.message}`, { cause: error });
+export const writeStdin: Rpc<"WriteStdin"> = {
+  afterDeath: "continue",
+  async handle(agent, request, call) {
+    try {
+      const process = findContainer(agent, request.container_id, "internal").find(request.exec_id);
+      if (request.data.length === 0) await process.closeInput(call.signal);
+      else await process.input.write(request.data, call.signal, call);
+    } catch (error) {
+      if (error instanceof AgentError && error.kind === "not-found") {
+        throw new AgentError("internal", `write stdin: ${error.message}`, { cause: error });
+      }
+      throw error;
     }
-    throw error;
-  }
-  return { len: request.data.length };
+    return { len: request.data.length };
+  },
 };

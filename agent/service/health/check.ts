@@ -3,4 +3,7 @@ import type { Rpc } from "../rpc.ts";
 /** grpc.HealthCheckResponse.ServingStatus. */
 const SERVING = 1;
 
-export const check: Rpc<"Check"> = async () => ({ status: SERVING });
+export const check: Rpc<"Check"> = {
+  afterDeath: "repeat",
+  handle: async () => ({ status: SERVING }),
+};

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { agentService } from "../../../proto/methods.ts";
+import { agentService } from "../../../proto/gen/services.js";
 import { policyInput } from "./policy-input.ts";
 
 const { CreateContainer, CopyFile } = agentService;

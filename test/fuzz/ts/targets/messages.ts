@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { DecodeError } from "../../../../proto/codec.ts";
-import { type AnyMethod, services } from "../../../../proto/methods.ts";
+import { services } from "../../../../proto/gen/services.js";
+import type { AnyMethod } from "../../../../proto/method.ts";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 
 const methods = Object.values(services).flatMap((service) => Object.values(service) as unknown as AnyMethod[]);

@@ -19,7 +19,7 @@ import { guestNetdev } from "../../../../agent/metrics/guest-netdev.ts";
 import { guestVmstat } from "../../../../agent/metrics/guest-vmstat.ts";
 import { statsMessage } from "../../../../agent/service/stats-message.ts";
 import { listMounts } from "../../../../agent/storage/mounts.ts";
-import { agentService } from "../../../../proto/methods.ts";
+import { agentService } from "../../../../proto/gen/services.js";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 
 const ROOM = { total: 1, free: 1, available: 1, files: 1, filesFree: 1 };

@@ -3,7 +3,7 @@ import { ANSWER_ROOM } from "../../../../agent/service/dispatch.ts";
 import { toStatus } from "../../../../agent/service/status.ts";
 import { serviceTable } from "../../../../agent/service/table.ts";
 import { DecodeError } from "../../../../proto/codec.ts";
-import { agentService, services } from "../../../../proto/methods.ts";
+import { agentService, services } from "../../../../proto/gen/services.js";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 import { playedAgent } from "./played-agent.ts";
 import { seedSpec } from "./seed-spec.ts";
