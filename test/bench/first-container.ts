@@ -29,7 +29,7 @@ export class FirstContainer {
 }
 
 /** ExecProcess, ReadStdout beside ReadStderr to their ends, WaitProcess: what hosts do, in their order. */
-async function echo(agent: AgentClient["agent"], container_id: string): Promise<string> {
+export async function echo(agent: AgentClient["agent"], container_id: string): Promise<string> {
   const process = { container_id, exec_id: "exec" };
   await agent.execProcess({ ...process, process: { Args: ["echo", "hello"], Env: ["PATH=/bin"], Cwd: "/" } });
   const readAll = async (read: "readStdout" | "readStderr") => {
