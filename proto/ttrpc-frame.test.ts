@@ -58,6 +58,17 @@ describe("FrameParser", () => {
     ]);
   });
 
+  test("reports a body over the limit as soon as its header is there, once, if it is told so", () => {
+    const parser = new FrameParser(undefined, true);
+    const length = MAX_BODY_BYTES + 1;
+    const header = encodeHeader(length, { streamId: 5, type: 2, flags: 0 });
+    expect(parser.push(header.subarray(0, 9))).toEqual([]);
+    expect(parser.push(header.subarray(9))).toEqual([{ kind: "oversize", streamId: 5, type: 2, flags: 0, length }]);
+    const body = Buffer.alloc(length);
+    const next = encode([{ streamId: 7, type: 2, flags: 0, body: Buffer.from("x") }]);
+    expect(parser.push(Buffer.concat([body, next]))).toMatchObject([{ kind: "frame", streamId: 7 }]);
+  });
+
   test("says whether a body is a view of the chunk, or its own", () => {
     const bytes = encode([{ streamId: 1, type: 1, flags: 0, body: Buffer.from("abcdef") }]);
     const [view] = parse(bytes, []);

@@ -28,8 +28,8 @@ export interface Frame extends FrameHeader {
 const UNBOUNDED: Room = { take: () => true, takePiece: () => true, give() {} };
 
 /**
- * A frame over MAX_BODY_BYTES, or one for which there was no room, reported when its body has been read and thrown away;
- * the stream goes on after it.
+ * A frame over MAX_BODY_BYTES, or one for which there was no room, reported when its body has been read and thrown away,
+ * or, if the parser is told so, as soon as its header is there. The stream goes on after it.
  */
 export interface OversizeFrame extends FrameHeader {
   readonly kind: "oversize";
@@ -66,10 +66,12 @@ export class FrameParser {
   #bodyBytes = 0;
   #refused = false;
   readonly #room: Room;
+  readonly #oversizeAtOnce: boolean;
 
   /** Whoever takes a frame gives back as much of the room as its body is long. */
-  constructor(room: Room = UNBOUNDED) {
+  constructor(room: Room = UNBOUNDED, oversizeAtOnce = false) {
     this.#room = room;
+    this.#oversizeAtOnce = oversizeAtOnce;
     this.#body = new GrowingBody(room);
   }
 
@@ -93,6 +95,7 @@ export class FrameParser {
         this.#headerBytes += taken;
         at += taken;
         if (this.#headerBytes < HEADER_BYTES) break;
+        if (this.#oversizeAtOnce && this.#header.readUInt32BE(0) > MAX_BODY_BYTES) frames.push(this.#oversize());
       }
       const length = this.#header.readUInt32BE(0);
       const end = Math.min(chunk.length, at + length - this.#bodyBytes);
@@ -106,6 +109,17 @@ export class FrameParser {
   /** Gives back what it holds of a frame that will not be ended. */
   release(): void {
     this.#body.drop();
+  }
+
+  #oversize(): OversizeFrame {
+    const header = this.#header;
+    return {
+      kind: "oversize",
+      streamId: header.readUInt32BE(4),
+      type: header.readUInt8(8),
+      flags: header.readUInt8(9),
+      length: header.readUInt32BE(0),
+    };
   }
 
   /** Takes body bytes; gives the frame when it is complete, and is then ready for the next one. */
@@ -125,7 +139,7 @@ export class FrameParser {
     this.#headerBytes = 0;
     this.#bodyBytes = 0;
     this.#refused = false;
-    if (oversize) return { kind: "oversize", streamId, type, flags, length };
+    if (oversize) return this.#oversizeAtOnce ? undefined : this.#oversize();
     if (refused) return { kind: "oversize", streamId, type, flags, length, noRoom: true };
     return { kind: "frame", streamId, type, flags, body, isView: view };
   }

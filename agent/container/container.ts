@@ -166,10 +166,10 @@ export class Container {
   }
 
   /**
-   * Releases the init process; resolves when its execve has succeeded. `again`: an agent that was killed may have come to
-   * that.
+   * Releases the init process; resolves when its execve has succeeded and its poststart hooks have ended. `again`: an agent that
+   * was killed may have come to that. `onExecuted`: it has succeeded, and hooks follow.
    */
-  start(again = false): Promise<void> {
+  start(again = false, onExecuted?: () => void): Promise<void> {
     return this.#lock.run(async () => {
       if (again && this.#init.release === undefined) return;
       if (this.#init.release === undefined) throw this.#refusal("start container", "it was started already");
@@ -182,11 +182,16 @@ export class Container {
       try {
         if (this.#mayTrace) await this.#untilSettled(signal);
         if (this.#isKnownTracer) this.#births?.refuseTracer();
-        await this.#maker.start(this.#init, signal, again);
+        await this.#maker.start(this.#init, signal, again, onExecuted);
       } catch (error) {
         throw error === REMOVED ? this.#removedOr(error) : error;
       }
     });
+  }
+
+  /** What follows `onExecuted`, for an agent that was killed meanwhile. */
+  afterStart(): Promise<void> {
+    return this.#lock.run(() => this.#maker.afterStart(this.#init, this.#removal.signal));
   }
 
   /** Resolves when its execve has succeeded. The id of an exec that was waited for is free again. `signal` gives it up. */

@@ -13,6 +13,7 @@ import type { ContainerOptions, ExecOptions, Maker } from "./maker.ts";
 import { namesOf } from "./passfd/passed-stream.ts";
 import type { CompiledPlan } from "./plan-builder.ts";
 import { execContext } from "./process/exec-context.ts";
+import { isInit } from "./process/has-executed.ts";
 import { withHome } from "./process/home.ts";
 import { isEnding } from "./process/is-ending.ts";
 import { Process } from "./process/process.ts";
@@ -38,20 +39,26 @@ export class Launcher implements Maker {
     return process;
   }
 
-  async start(init: Process, signal: AbortSignal, again = false): Promise<void> {
+  async start(init: Process, signal: AbortSignal, again = false, onExecuted?: () => void): Promise<void> {
     const { release, report } = init;
     if (release === undefined || report === undefined) return;
-    if (init.status === undefined) await this.#startHooks(init, signal);
+    const isExecuted = again && !isInit(init.pid);
+    if (init.status === undefined && !isExecuted) await this.#startHooks(init, signal);
     this.#letGo(init, release, again);
     const reader = new ReportReader(this.#kernel.sys, report);
     let result = await reader.next(signal);
     // An agent that died while it created the container has not read that it is ready.
     while (result.kind === "ready") result = await reader.next(signal);
+    if (result.kind !== "failed") onExecuted?.();
     init.closeStartFds();
     const plan = this.#plan ?? { steps: [], slots: [] };
     this.#plan = undefined;
     if (result.kind === "failed") throw launchError(plan, result);
-    await runHooksAnyway(this.#kernel, "poststart", this.#hooked(init), signal);
+    await this.afterStart(init, signal);
+  }
+
+  afterStart(init: Process, signal: AbortSignal): Promise<void> {
+    return runHooksAnyway(this.#kernel, "poststart", this.#hooked(init), signal);
   }
 
   /** Nobody reads what an agent before has written already: it died before it could note that. */

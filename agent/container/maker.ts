@@ -43,8 +43,13 @@ export interface ExecOptions {
 export interface Maker {
   /** The init process, blocked before its program; as long as it is, it has a `release`. On failure nothing is left. */
   create(signal: AbortSignal | undefined): Promise<Process>;
-  /** Lets it go; resolves when its program runs. `again`: an agent that was killed may have done that already. */
-  start(init: Process, signal: AbortSignal, again?: boolean): Promise<void>;
+  /**
+   * Lets it go; resolves when its program runs and its poststart hooks have ended. `again`: an agent that was killed may have
+   * let it go already. `onExecuted`: its program runs, and hooks follow.
+   */
+  start(init: Process, signal: AbortSignal, again?: boolean, onExecuted?: () => void): Promise<void>;
+  /** What follows `onExecuted`, for an agent that was killed meanwhile. */
+  afterStart(init: Process, signal: AbortSignal): Promise<void>;
   /** A further process; resolves when its program runs. */
   exec(
     init: Process,

@@ -46,9 +46,13 @@ export function listenVsock(
   onConnection: ConnectionListener,
   onError: AcceptErrorListener = warnOfAccept,
 ): Listener {
+  return adoptVsockListener(bindVsock(address), onConnection, onError);
+}
+
+/** A socket that is bound to the port; connections to it are refused until it listens. */
+export function bindVsock(address: VsockAddress): Fd {
   const addon = nativeAddon();
-  const fd = bound(addon.vsockSocket(), "vsock", (it) => addon.bindVsock(it, address.cid, address.port), address);
-  return adoptVsockListener(fd, onConnection, onError);
+  return bound(addon.vsockSocket(), "vsock", (it) => addon.bindVsock(it, address.cid, address.port), address);
 }
 
 /** `adoptListener` for a vsock listener: with the CID of each peer. A connection that is gone already is dropped. */
@@ -75,9 +79,13 @@ export function listenUnix(
   onConnection: ConnectionListener,
   onError: AcceptErrorListener = warnOfAccept,
 ): Listener {
+  return adoptListener(bindUnix(path), onConnection, onError);
+}
+
+/** The same, bound only. */
+export function bindUnix(path: string): Fd {
   const addon = nativeAddon();
-  const fd = bound(addon.unixSocket(), "unix", (it) => addon.bindUnix(it, path), path);
-  return adoptListener(fd, onConnection, onError);
+  return bound(addon.unixSocket(), "unix", (it) => addon.bindUnix(it, path), path);
 }
 
 /** Listens on a bound stream socket, one that listens already included. Takes the descriptor, also when it throws. */

@@ -18,6 +18,7 @@ const LAWFUL: Record<Call, unknown[]> = {
   pipe: [ints, 0],
   setNonBlocking: [9999],
   dup: [9999],
+  lock: [9999],
   close: [9999],
   read: [9999, bytes],
   write: [9999, bytes],

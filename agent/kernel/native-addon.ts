@@ -20,6 +20,8 @@ export interface NativeAddon {
   pipe(out: Int32Array, size: number): number;
   setNonBlocking(fd: number): number;
   dup(fd: number): number;
+  /** -EAGAIN when another open file has it. */
+  lock(fd: number): number;
   close(fd: number): number;
   read(fd: number, into: Uint8Array): number;
   write(fd: number, from: Uint8Array): number;

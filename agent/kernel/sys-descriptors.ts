@@ -32,6 +32,12 @@ export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
       checked(addon.setNonBlocking(fd), "set non-blocking", fd);
     },
     dup: (fd: Fd) => checked(addon.dup(fd), "dup", fd),
+    /** False if another open file has the lock. It ends when the last copy of the descriptor is closed, in whichever process. */
+    lock(fd: Fd) {
+      const status = addon.lock(fd);
+      if (status !== -EAGAIN) checked(status, "flock", fd);
+      return status !== -EAGAIN;
+    },
     /** Waits on `fd` by `poll` are ended with AgentError "canceled". */
     close(fd: Fd) {
       poller.forget(fd);

@@ -2,6 +2,7 @@ import type { Init } from "../../proto/codec.ts";
 import { agentService, guest, health } from "../../proto/gen/services.js";
 import type { AnyMethod, RequestOf, ResponseOf } from "../../proto/method.ts";
 import { type DialOptions, dial } from "./dial.ts";
+import { endsWithAgent } from "./ends-with-agent.ts";
 import { GrpcClient } from "./grpc-client.ts";
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
 import { RpcError } from "./rpc-error.ts";
@@ -37,7 +38,8 @@ export interface ConnectOptions extends DialOptions {
 /** Dials an address (see `dial`) and gives the agent's services. */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<AgentClient> {
   const stream = await dial(address, options);
-  return agentClient(options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream));
+  const channel = options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream);
+  return agentClient(endsWithAgent(channel));
 }
 
 /** The agent's services over a channel, which the client owns from here on. */

@@ -1,7 +1,7 @@
 import { RpcError } from "./rpc-error.ts";
 
 export interface CallOptions {
-  /** The agent gives up after this, and so do we. No limit when not given. */
+  /** The agent gives up after this, and so do we. Without it the call lasts as long as the agent lives (`endsWithAgent`). */
   readonly timeoutMs?: number;
   /** Ends the wait. Over gRPC the agent learns of it; ttRPC has no word for it. */
   readonly signal?: AbortSignal;

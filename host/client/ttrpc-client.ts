@@ -18,6 +18,7 @@ const MAX_STREAM_ID = 0x7fffffff;
 const MAX_UNREAD = 16 * MAX_BODY_BYTES;
 
 interface Pending {
+  readonly what: string;
   readonly resolve: (payload: Uint8Array) => void;
   readonly reject: (error: RpcError) => void;
 }
@@ -26,7 +27,8 @@ interface Pending {
 export class TtrpcClient implements RpcChannel {
   readonly closed: Promise<void>;
   readonly #stream: Duplex;
-  readonly #parser = new FrameParser();
+  /** An answer that is too long ends its call when it begins: it may never end. */
+  readonly #parser = new FrameParser(undefined, true);
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #corked = false;
@@ -65,7 +67,7 @@ export class TtrpcClient implements RpcChannel {
         reject(refusal);
       } else {
         this.#nextId += 2;
-        this.#pending.set(streamId, { resolve, reject });
+        this.#pending.set(streamId, { what, resolve, reject });
         this.#send(streamId, body);
       }
       return { stop: () => this.#pending.delete(streamId) };
@@ -112,7 +114,7 @@ export class TtrpcClient implements RpcChannel {
     const pending = this.#pending.get(frame.streamId);
     if (pending === undefined || frame.type !== FRAME_RESPONSE) return;
     this.#pending.delete(frame.streamId);
-    const answer = decodeResponse(frame);
+    const answer = decodeResponse(frame, pending.what);
     if (answer instanceof RpcError) pending.reject(answer);
     else pending.resolve(answer);
   }
@@ -125,9 +127,9 @@ export class TtrpcClient implements RpcChannel {
   }
 }
 
-function decodeResponse(frame: Frame | OversizeFrame): Uint8Array | RpcError {
+function decodeResponse(frame: Frame | OversizeFrame, what: string): Uint8Array | RpcError {
   if (frame.kind === "oversize") {
-    return new RpcError("resource-exhausted", `response of ${frame.length} bytes is over the limit of 4 MiB`);
+    return new RpcError("resource-exhausted", `${what}: response of ${frame.length} bytes is over the limit of 4 MiB`);
   }
   try {
     const { status, payload } = ttrpc.Response.decode(frame.body);

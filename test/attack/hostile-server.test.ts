@@ -54,7 +54,7 @@ const TTRPC: readonly Attack[] = [
       socket.write(frame(1, Buffer.alloc(0), FRAME_RESPONSE, 0xffffffff));
       flood(socket, () => Buffer.alloc(1 << 16));
     },
-    UNANSWERED,
+    /^\/grpc.Health\/Check: response of 4294967295 bytes is over the limit of 4 MiB$/,
   ],
   [
     "data of 4 MiB for our stream, again and again",

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../../host/client/agent-client.ts";
+import { wasClosed, wasCutOff } from "../scenarios/open-line.ts";
 
 type Agent = AgentClient["agent"];
 type CallName = keyof Agent;
@@ -18,15 +19,20 @@ export class HostCalls {
   readonly made: MadeCall[] = [];
   /** How long each health check took, in milliseconds. */
   readonly checks: number[] = [];
+  /** Calls that were answered, that an agent's death cut off, that were lost with the connection. */
+  readonly counts = { answered: 0, cutOff: 0, closed: 0 };
   readonly #timeoutMs: number;
   readonly #metadata: Readonly<Record<string, string>>;
+  readonly #patience: number;
   readonly #ended = new AbortController();
+  readonly #open = new Set<MadeCall>();
   #checking: Promise<void> = Promise.resolve();
 
-  constructor(client: AgentClient, timeoutMs: number, metadata: Readonly<Record<string, string>> = {}) {
+  constructor(client: AgentClient, timeoutMs: number, metadata: Readonly<Record<string, string>> = {}, patience = 1) {
     this.client = client;
     this.#timeoutMs = timeoutMs;
     this.#metadata = metadata;
+    this.#patience = patience;
   }
 
   /** 0 as time-out: none, as on the wire. */
@@ -35,23 +41,30 @@ export class HostCalls {
     request: RequestTo<Name>,
     timeoutMs = this.#timeoutMs,
   ): Promise<AnswerOf<Name>> {
-    this.made.push({ name, request: request as MadeCall["request"], timeoutMs });
-    const limit = timeoutMs === 0 ? {} : { timeoutMs };
+    const options = timeoutMs === 0 ? { metadata: this.#metadata } : this.#limited(timeoutMs);
     const method = this.client.agent[name] as (request: unknown, options: object) => Promise<AnswerOf<Name>>;
-    return await method(request, { ...limit, metadata: this.#metadata });
+    const made = { name, request: request as MadeCall["request"], timeoutMs };
+    return await this.#follow(made, () => method(request, options));
+  }
+
+  /** Calls that have no answer yet, as text. */
+  get open(): readonly string[] {
+    return Array.from(this.#open, ({ name, request }) => `${name} ${JSON.stringify(request).slice(0, 200)}`);
   }
 
   async check(timeoutMs: number): Promise<void> {
-    this.made.push({ name: "check", request: {}, timeoutMs });
     const before = performance.now();
-    const { status } = await this.client.health.check({}, { timeoutMs, metadata: this.#metadata });
+    const { status } = await this.#follow({ name: "check", request: {}, timeoutMs }, () =>
+      this.client.health.check({}, this.#limited(timeoutMs)),
+    );
     if (status !== 1) throw new Error(`the agent is not serving: ${status}`);
     this.checks.push(performance.now() - before);
   }
 
   async version(timeoutMs: number): Promise<void> {
-    this.made.push({ name: "version", request: {}, timeoutMs });
-    const { agent_version } = await this.client.health.version({}, { timeoutMs, metadata: this.#metadata });
+    const { agent_version } = await this.#follow({ name: "version", request: {}, timeoutMs }, () =>
+      this.client.health.version({}, this.#limited(timeoutMs)),
+    );
     if (!/^\d+\.\d+\.\d+/.test(agent_version)) throw new Error(`the agent's version is "${agent_version}"`);
   }
 
@@ -82,5 +95,26 @@ export class HostCalls {
   async endChecks(): Promise<void> {
     this.#ended.abort();
     await this.#checking;
+  }
+
+  #limited(timeoutMs: number) {
+    return { timeoutMs: timeoutMs * this.#patience, metadata: this.#metadata };
+  }
+
+  async #follow<T>(made: MadeCall, call: () => Promise<T>): Promise<T> {
+    this.made.push(made);
+    this.#open.add(made);
+    try {
+      const answer = await call();
+      this.counts.answered++;
+      return answer;
+    } catch (error) {
+      if (wasCutOff(error)) this.counts.cutOff++;
+      else if (wasClosed(error)) this.counts.closed++;
+      else this.counts.answered++;
+      throw error;
+    } finally {
+      this.#open.delete(made);
+    }
   }
 }

@@ -4,7 +4,7 @@ import { shareFolder } from "../recordings/share-folder.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { addInterface } from "./add-interface.ts";
 import { type HostKind, hostSpec } from "./host-spec.ts";
-import type { KataHost, MakeHost } from "./kata-host.ts";
+import type { HostOptions, KataHost, MakeHost } from "./kata-host.ts";
 
 const CHECK_EVERY_MS = 200;
 const SLEEP = ["/bin/sleep", "1000"];
@@ -42,8 +42,8 @@ const NETWORK = {
 };
 
 /** A sandbox of one host on a machine that has none yet; a guest has a card with `MAC`. */
-export async function openHost(machine: Machine, make: MakeHost): Promise<KataHost> {
-  const host = make(await machine.connect(), { checkEveryMs: CHECK_EVERY_MS, slowReader: true });
+export async function openHost(machine: Machine, make: MakeHost, options: HostOptions = {}): Promise<KataHost> {
+  const host = make(await machine.connect(), { checkEveryMs: CHECK_EVERY_MS, slowReader: true, ...options });
   if (!machine.real) await addInterface(machine, MAC);
   const { storages } = machine;
   await host.openSandbox({ id: "sandbox", hostname: "pod-of-host", storages, dns: DNS, network: NETWORK });

@@ -81,6 +81,8 @@ export interface HostOptions {
   readonly checkEveryMs?: number;
   /** Who takes the output is slow at times, so that runtime-rs asks for less than its buffer holds. */
   readonly slowReader?: boolean;
+  /** Its time limits are so many times those of the shim: for a guest without KVM that is killed under load. */
+  readonly patience?: number;
 }
 
 export type MakeHost = (client: AgentClient, options?: HostOptions) => KataHost;

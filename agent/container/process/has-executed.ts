@@ -33,7 +33,7 @@ export async function hasExecuted(exec: Process, signal: AbortSignal): Promise<b
 }
 
 /** It runs the program of our parent still. */
-function isInit(pid: number): boolean {
+export function isInit(pid: number): boolean {
   try {
     const [its, inits] = [statSync(`/proc/${pid}/exe`), statSync(`/proc/${process.ppid}/exe`)];
     return its.ino === inits.ino && its.dev === inits.dev;

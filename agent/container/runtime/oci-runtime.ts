@@ -86,6 +86,10 @@ export class OciRuntime implements Maker {
     init.closeStartFds();
   }
 
+  async afterStart(): Promise<void> {
+    // The runtime runs poststart hooks within its start.
+  }
+
   /** One that could be traced is left to the launcher: runc and crun have it born with what its container will not have. */
   async exec(
     init: Process,

@@ -4,6 +4,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -51,6 +52,14 @@ static napi_value call_dup(napi_env env, napi_callback_info info) {
   int fd;
   if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
   return result(env, SYS_RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
+}
+
+/* lock(fd): the whole file, for as long as a copy of this descriptor is open in any process. -EAGAIN: another open file has it. */
+static napi_value call_lock(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
+  return result(env, SYS_RETRY(flock(fd, LOCK_EX | LOCK_NB)));
 }
 
 /* close(fd): whatever Linux answers but EBADF, it has freed the number; EIO tells of an earlier write, EINTR of nothing. */
@@ -231,7 +240,8 @@ static napi_value call_set_xattr(napi_env env, napi_callback_info info) {
 napi_status files_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
       {"pipe", call_pipe},         {"setNonBlocking", call_set_non_blocking},
-      {"dup", call_dup},           {"close", call_close},
+      {"dup", call_dup},
+      {"lock", call_lock},           {"close", call_close},
       {"read", call_read},         {"write", call_write},
       {"readable", call_readable},
       {"changed", call_changed}, {"memoryFile", call_memory_file},

@@ -32,8 +32,8 @@ export class GoShim implements KataHost {
   #polling: Promise<void> | undefined;
   #ending = false;
 
-  constructor(client: AgentClient, { checkEveryMs = CHECK_EVERY_MS }: HostOptions = {}) {
-    this.calls = new HostCalls(client, CALL_MS, { "containerd-namespace-ttrpc": "default" });
+  constructor(client: AgentClient, { checkEveryMs = CHECK_EVERY_MS, patience }: HostOptions = {}) {
+    this.calls = new HostCalls(client, CALL_MS, { "containerd-namespace-ttrpc": "default" }, patience);
     this.#checkEveryMs = checkEveryMs;
   }
 

@@ -34,8 +34,9 @@ export class RuntimeRs implements KataHost {
   #execs = 0;
   #polling: Promise<void> | undefined;
 
-  constructor(client: AgentClient, { checkEveryMs = CHECK_EVERY_MS, slowReader = false }: HostOptions = {}) {
-    this.calls = new HostCalls(client, CALL_MS);
+  constructor(client: AgentClient, options: HostOptions = {}) {
+    const { checkEveryMs = CHECK_EVERY_MS, slowReader = false, patience } = options;
+    this.calls = new HostCalls(client, CALL_MS, {}, patience);
     this.#checkEveryMs = checkEveryMs;
     this.#slowReader = slowReader;
   }
