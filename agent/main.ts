@@ -17,6 +17,7 @@ import { confineAgent, refuseModules } from "./main/confine/confine.ts";
 import { keepConsoleShell } from "./main/console-shell.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { endAgent, logDefects } from "./main/defects.ts";
+import { followMemory } from "./main/follow-memory.ts";
 import { startHeartbeat } from "./main/heartbeat.ts";
 import { returnIdleMemory } from "./main/idle-memory.ts";
 import { type ListenOn, listen } from "./main/listen.ts";
@@ -99,7 +100,8 @@ async function main(): Promise<void> {
     for (const problem of problems) log.warn({ problem }, "the agent is less confined than it could be");
   };
   warn(confineAgent(sys));
-  const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
+  const uevents = watchDevices(sys, log);
+  const devices = new Devices({ uevents, timeoutMs: options.hotplugTimeoutMs });
   const sandboxOptions: SandboxOptions = {
     stateDirectory,
     protectGuest: protectGuest(options, { files, service, log, refuseModules: () => warn(refuseModules(sys)) }),
@@ -111,13 +113,15 @@ async function main(): Promise<void> {
       httpsProxy: options.httpsProxy,
       noProxy: options.noProxy,
     },
-    ...(service ? { cgroupRoot: cgroupRoot(realFiles) } : {}),
+    ...(service ? { cgroupRoot: cgroupRoot(realFiles) } : { isGuest: true }),
   };
   let sandbox = new Sandbox(kernel, sandboxOptions);
   if (isServiceStart && (await sandbox.discard())) {
     log.warn("what the service had left at its last end is taken away");
     sandbox = new Sandbox(kernel, sandboxOptions);
   }
+  const notFollowed = (error: unknown) => log.warn({ error: String(error) }, "memory limits did not follow the memory");
+  followMemory(uevents, () => sandbox.followMemory(), notFollowed);
   if (sandbox.exists) warn(refuseModules(sys));
   const inUse = new Set(sandbox.containers.flatMap(({ processes }) => processes.flatMap((it) => it.streamNames)));
   const streams = options.passfdPort > 0 ? new PassedStreams(kernel, inUse) : undefined;

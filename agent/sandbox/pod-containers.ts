@@ -44,6 +44,8 @@ export interface PodContainersOptions {
   readonly pipeSize: number;
   /** Where cgroup2 is mounted. */
   readonly cgroupRoot: string;
+  /** The guest is the sandbox's own: what its containers use together is limited. */
+  readonly isGuest: boolean;
   /** Of the container with this id. */
   readonly onOomKill: (id: string) => void;
 }
@@ -74,6 +76,7 @@ export class PodContainers {
     storages,
     pidNamespace,
     cgroupRoot,
+    isGuest,
     onOomKill,
   }: PodContainersOptions) {
     this.#kernel = kernel;
@@ -87,10 +90,11 @@ export class PodContainers {
       () => this.all,
       (id, held) => this.#changeRecord(id, { held }),
     );
-    this.#cgroups = new ContainerCgroups(kernel, cgroupRoot, (id, oomKills) => {
+    const onOom = (id: string, oomKills: number) => {
       onOomKill(id);
       ignoreErrors(() => this.#changeRecord(id, { oomKills }));
-    });
+    };
+    this.#cgroups = new ContainerCgroups(kernel, { root: cgroupRoot, isGuest, onOom });
   }
 
   /** Finds again what an earlier agent left; resolves when what it had half done is taken away. */
@@ -109,6 +113,16 @@ export class PodContainers {
       ignoreErrors(() => this.#pidNamespace.keep(first.container, false));
     const discarded = Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
     return discarded.then(() => this.#letGo(restored));
+  }
+
+  /** Makes what all containers share. Throws where it can't be made, as the creation of a container does then. */
+  prepare(): void {
+    this.#cgroups.prepare();
+  }
+
+  /** Has the limits that depend on it follow the size of the guest's memory. */
+  followMemory(): void {
+    this.#cgroups.followMemory([...this.#containers.values()].map(({ record }) => record));
   }
 
   /** What was made while they were held is gone. */
@@ -238,6 +252,7 @@ export class PodContainers {
       // Others see it from the moment on at which the guard lets go: who may trace has to know that it is there.
       const launch = async (limit = signal) => {
         const launched = await Container.create(this.#kernel, options, limit);
+        this.#cgroups.limitMemory(record);
         this.#containers.set(id, { container: launched, record });
         request.onReady?.();
         return launched;

@@ -29,7 +29,7 @@ export class FakeCgroups {
       "cgroup.freeze": "0",
     };
     for (const name of controllers.split(" ")) {
-      if (name === "memory") Object.assign(files, { "memory.max": "max", "memory.low": "0" });
+      if (name === "memory") Object.assign(files, { "memory.max": "max", "memory.low": "0", "memory.min": "0" });
       if (name === "pids") files["pids.max"] = "max";
       if (name === "cpu") Object.assign(files, { "cpu.weight": "100", "cpu.max": "max 100000" });
     }
