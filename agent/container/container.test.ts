@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import type { ChildDouble, InitDoubleOptions } from "../kernel/init-double.ts";
+import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
 import { openDescriptors } from "../kernel/open-descriptors.ts";
 import { Container } from "./container.ts";
 import type { ProcessSpec } from "./spec.ts";
@@ -13,16 +14,14 @@ import { testSpec } from "./test-spec.ts";
 
 const never = new AbortController().signal;
 let directory = "";
-let before = 0;
 
+leavesNoDescriptors();
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "guestd-container-"));
   for (const name of ["rootfs", "cgroup"]) mkdirSync(join(directory, name));
-  before = openDescriptors();
 });
 afterEach(() => {
   rmSync(directory, { recursive: true });
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 const spec = () =>

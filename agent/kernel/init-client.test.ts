@@ -3,22 +3,20 @@ import { once } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type InitClient, initRefusals, openInit } from "./init-client.ts";
 import type { Fd, LaunchRequest } from "./kernel.ts";
-import { openDescriptors } from "./open-descriptors.ts";
+import { leavesNoDescriptors } from "./leaves-no-descriptors.ts";
 import { openSys } from "./sys.ts";
 
 /** Init's end of the socket is this test's; what init itself does is tested in test/init. */
 const sys = openSys();
 let initEnd: Fd;
 let agentEnd: Fd;
-let before: number;
 
+leavesNoDescriptors();
 beforeEach(() => {
-  before = openDescriptors();
   [initEnd = -1, agentEnd = -1] = sys.socketPair("seqpacket");
 });
 afterEach(() => {
   sys.close(initEnd);
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 function send(type: number, id: number, body: Uint8Array = new Uint8Array(0), fds: readonly Fd[] = []): void {

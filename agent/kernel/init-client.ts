@@ -4,6 +4,7 @@ import { SIGKILL } from "./constants.ts";
 import { AgentError, describeErrno, SystemError } from "./error.ts";
 import * as codec from "./init-messages.ts";
 import type {
+  AdoptedProcess,
   AdoptRequest,
   ExitStatus,
   Fd,
@@ -38,7 +39,7 @@ export const initRefusals = channel("guestd:init:refused");
 
 interface Waiting {
   readonly plan: readonly PlanOp[];
-  readonly resolve: (process: LaunchedProcess) => void;
+  readonly resolve: (process: AdoptedProcess) => void;
   readonly reject: (reason: unknown) => void;
 }
 
@@ -101,13 +102,13 @@ export class InitClient implements Init {
     const giveUp = () => this.#giveUp(request.id, signal?.reason);
     signal?.addEventListener("abort", giveUp);
     try {
-      return await launched;
+      return withPidfd(await launched);
     } finally {
       signal?.removeEventListener("abort", giveUp);
     }
   }
 
-  adopt(request: AdoptRequest): Promise<LaunchedProcess> {
+  adopt(request: AdoptRequest): Promise<AdoptedProcess> {
     return this.#answered(request, [], () => {
       const { bytes, fds } = codec.encodeAdopt(request);
       this.#send(bytes, fds);
@@ -151,7 +152,7 @@ export class InitClient implements Init {
     this.#fail(reason);
   }
 
-  #answered({ id }: { id: number }, plan: readonly PlanOp[], send: () => void): Promise<LaunchedProcess> {
+  #answered({ id }: { id: number }, plan: readonly PlanOp[], send: () => void): Promise<AdoptedProcess> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.has(id)) {
         throw new AgentError("already-exists", `launch ${id}: a launch of this id is under way`);
@@ -259,14 +260,14 @@ export class InitClient implements Init {
     this.#waiting.delete(reply.id);
     if (waiting === undefined) {
       if (reply.error === 0) this.#abandon(reply.pid, reply.pidfd);
-    } else if (reply.error === 0 && reply.pidfd === undefined) {
+    } else if (reply.error === 0 && reply.lost) {
       this.#abandon(reply.pid, undefined);
       this.forget(reply.id);
       waiting.reject(new SystemError("receive the pidfd of", EMFILE, `process ${reply.pid} from init`));
     } else if (reply.error === 0) {
       const exit = Promise.withResolvers<ExitStatus>();
       this.#exits.set(reply.id, exit);
-      waiting.resolve({ id: reply.id, pid: reply.pid, pidfd: reply.pidfd ?? -1, exit: exit.promise });
+      waiting.resolve({ id: reply.id, pid: reply.pid, pidfd: reply.pidfd, exit: exit.promise });
     } else waiting.reject(launchRefusal(reply, waiting.plan));
   }
 
@@ -337,8 +338,15 @@ function receive(sys: InitSys, socket: Fd, buffer: Uint8Array): codec.InitReply 
   if (message === undefined) return undefined;
   if (message.data.length === 0) throw new AgentError("unavailable", "socket to init: end of file");
   const reply = codec.decodeReply(message.data, message.fds);
-  if (message.lost && reply.type !== "launched") throw new SystemError("recvmsg", EMFILE, "of what init kept");
-  return reply;
+  if (!message.lost) return reply;
+  if (reply.type !== "launched") throw new SystemError("recvmsg", EMFILE, "of what init kept");
+  return { ...reply, lost: true };
+}
+
+function withPidfd(process: AdoptedProcess): LaunchedProcess {
+  const { pidfd } = process;
+  if (pidfd === undefined) throw new AgentError("internal", `message of init: no pidfd of process ${process.pid}`);
+  return { ...process, pidfd };
 }
 
 const passes = (error: unknown): boolean => error instanceof SystemError && PASSING.includes(error.code);

@@ -101,10 +101,22 @@ export function encodeHeartbeat(limitMs: number): Uint8Array {
 }
 
 export type InitReply =
-  /** `error` is 0 or -errno; `where` says what init was doing, `detail` which operation was bad. */
-  | { type: "launched"; id: number; error: number; pid: number; where: number; detail: number; pidfd: Fd | undefined }
+  /**
+   * `error` is 0 or -errno, `where` the step that failed, `detail` the bad operation. There is no pidfd if the process had
+   * ended before its adoption, or if it was lost: this process had no numbers left for it.
+   */
+  | {
+      type: "launched";
+      id: number;
+      error: number;
+      pid: number;
+      where: number;
+      detail: number;
+      pidfd: Fd | undefined;
+      lost?: true;
+    }
   | { type: "exited"; id: number; exit: ExitStatus }
-  | { type: "process"; id: number; pid: number; pidfd: Fd; exit?: ExitStatus; kept: KeptFds; label: string }
+  | { type: "process"; id: number; pid: number; pidfd: Fd | undefined; exit?: ExitStatus; kept: KeptFds; label: string }
   | { type: "kept"; name: string; fd: Fd }
   | { type: "ready"; generation: number; initStartMicros: number; agentExecMicros: number }
   | { type: "refused"; id: number; request: number; error: number };
@@ -135,14 +147,7 @@ function replyIn(bytes: Buffer, fds: readonly Fd[]): InitReply {
       return { type: "exited", id, exit: exitAt(0) };
     case REPLY.process: {
       const label = bytes.toString("utf8", HEADER_BYTES + 44, HEADER_BYTES + 44 + u32(40));
-      const common = {
-        type: "process",
-        id,
-        pid: u32(0),
-        pidfd: fds[0] ?? -1,
-        kept: keptFds(u32(36), fds),
-        label,
-      } as const;
+      const common = { type: "process", id, pid: u32(0), ...processFds(u32(36), fds), label } as const;
       return u32(4) === 1 ? { ...common, exit: exitAt(8) } : common;
     }
     case REPLY.kept:
@@ -159,15 +164,16 @@ function replyIn(bytes: Buffer, fds: readonly Fd[]): InitReply {
   }
 }
 
-/** The pidfd comes first, then the kept ones in the order of their bits. */
-function keptFds(mask: number, fds: readonly Fd[]): KeptFds {
+/** The kept descriptors come in the order of their bits, after the pidfd unless the process had ended before its adoption. */
+function processFds(mask: number, fds: readonly Fd[]): { readonly pidfd: Fd | undefined; readonly kept: KeptFds } {
+  const roles = KEPT_ROLES.filter((_, index) => (mask & (1 << index)) !== 0);
+  const first = fds.length > roles.length ? 1 : 0;
   const kept: { [role in KeptRole]?: Fd } = {};
-  let next = 1;
-  for (const [index, role] of KEPT_ROLES.entries()) {
-    const fd = (mask & (1 << index)) === 0 ? undefined : fds[next++];
+  for (const [index, role] of roles.entries()) {
+    const fd = fds[first + index];
     if (fd !== undefined) kept[role] = fd;
   }
-  return kept;
+  return { pidfd: first === 1 ? fds[0] : undefined, kept };
 }
 
 /** From a status of wait(2). */

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { leavesNoDescriptors } from "./leaves-no-descriptors.ts";
 import {
   adoptListener,
   adoptVsockListener,
@@ -15,7 +16,6 @@ import {
   VSOCK_ANY,
 } from "./listeners.ts";
 import { nativeAddon } from "./native-addon.ts";
-import { openDescriptors } from "./open-descriptors.ts";
 import { adoptStream, checkStreams, connectVsock, fdOf, pipeConstructorOf } from "./streams.ts";
 import { openSys } from "./sys.ts";
 
@@ -23,17 +23,14 @@ const sys = openSys();
 const addon = nativeAddon();
 let name = "";
 let serial = 0;
-let before = 0;
 
+leavesNoDescriptors();
 beforeEach(() => {
   checkStreams();
-  before = openDescriptors();
   name = `guestd-streams-${process.pid}-${serial++}`;
 });
 afterEach(async () => {
   // libuv closes descriptors at the end of a turn.
-  for (let i = 0; i < 5 && openDescriptors() !== before; i++) await turn();
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 function connect(path: string): net.Socket {

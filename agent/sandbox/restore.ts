@@ -89,10 +89,10 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
 function abandon({ sys, init }: Kernel, { label, process }: Found): void {
   try {
     if (process.exited === undefined && label.command === HOOK_COMMAND) sys.killGroup(process.pid);
-    if (process.exited === undefined) sys.signal(process.pidfd, SIGKILL);
+    if (process.exited === undefined && process.pidfd !== undefined) sys.signal(process.pidfd, SIGKILL);
   } catch {
     // It has just ended.
   }
-  for (const fd of [process.pidfd, ...Object.values(process.kept)]) sys.close(fd);
+  for (const fd of [process.pidfd, ...Object.values(process.kept)]) if (fd !== undefined) sys.close(fd);
   init.forget(process.id);
 }

@@ -20,6 +20,7 @@ beforeAll(() => {
     "-D_GNU_SOURCE",
     "-Wall",
     "-Wextra",
+    "-Wshadow",
     "-Werror",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",

@@ -77,7 +77,7 @@ describeInit("a launch with a fork", (binary) => {
     sys.write(done.stdin, Buffer.from("\n"));
     expect(await found.get("done")?.exit).toMatchObject({ code: 6 });
     const mine = [release.read, release.write, done.stdin, done.output];
-    for (const fd of [...mine, ...greeting.processes.map(({ pidfd }) => pidfd)]) sys.close(fd);
+    for (const fd of [...mine, ...greeting.processes.map(({ pidfd }) => pidfd ?? -1)]) sys.close(fd);
   });
 
   test("can be given up before its fork: it is killed, and nothing is left of it", async () => {

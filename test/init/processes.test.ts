@@ -154,7 +154,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     await restart();
     const back = restored(id);
     expect(Object.keys(back?.kept ?? {})).toEqual(["stdout"]);
-    if (back !== undefined) sys.signal(back.pidfd, abi.SIGKILL);
+    if (back !== undefined) sys.signal(back.pidfd ?? -1, abi.SIGKILL);
     for (const fd of [...Object.values(back?.kept ?? {}), back?.pidfd ?? -1]) sys.close(fd);
     agent.forget(id);
   });
@@ -228,7 +228,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     const { processes } = agent.greeting;
     expect(processes).toHaveLength(4096);
     expect(processes.every(({ id, label, exited }) => label === `label ${id}` && exited?.code === 127)).toBe(true);
-    for (const { pidfd } of processes) sys.close(pidfd);
+    for (const { pidfd } of processes) sys.close(pidfd ?? -1);
     for (const fd of [report.read, report.write]) sys.close(fd);
   });
 

@@ -77,7 +77,18 @@ function buildRelay(): string {
   mkdirSync(WORK, { recursive: true });
   if (existsSync(relay) && statSync(relay).mtimeMs > statSync(source).mtimeMs) return relay;
   const fresh = `${relay}.${process.pid}`;
-  execFileSync("gcc", ["-O2", "-static", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", source, "-o", fresh]);
+  execFileSync("gcc", [
+    "-O2",
+    "-static",
+    "-D_GNU_SOURCE",
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Werror",
+    source,
+    "-o",
+    fresh,
+  ]);
   renameSync(fresh, relay);
   return relay;
 }

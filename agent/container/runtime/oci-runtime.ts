@@ -1,4 +1,4 @@
-import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../../kernel/kernel.ts";
+import type { AdoptedProcess, Fd, KeptFds, Kernel } from "../../kernel/kernel.ts";
 import { killCgroup } from "../cgroup/cgroup.ts";
 import { presentResources } from "../cgroup/present-resources.ts";
 import { checkSpec } from "../check-spec.ts";
@@ -160,7 +160,7 @@ export class OciRuntime implements Maker {
     const isInit = execId === container;
     const keep = isInit ? { ...own, release: this.#notStarted() } : own;
     const label = JSON.stringify({ container, exec: execId, ...namesOf(passed) });
-    let adopted: LaunchedProcess;
+    let adopted: AdoptedProcess;
     try {
       adopted = await init.adopt({ id, pid, keep, label });
     } catch (error) {

@@ -26,7 +26,7 @@ export async function buildMiniGuest(): Promise<{ kernel: string; initrd: string
     const source = fileURLToPath(new URL("mini-guest.c", import.meta.url));
     const root = join(work, "root");
     await mkdir(join(root, "modules"), { recursive: true });
-    await run("gcc", ["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", join(root, "init"), source]);
+    await run("gcc", ["-static", "-O1", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-o", join(root, "init"), source]);
     const files = (await readdir(cached.modules, { recursive: true })).filter((name) => name.endsWith(".ko"));
     for (const [index, module] of modules.entries()) {
       const file = files.find((name) => basename(name, ".ko").replaceAll("-", "_") === module);

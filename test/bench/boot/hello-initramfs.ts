@@ -7,7 +7,7 @@ import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
 /** An initramfs with a PID 1 that prints "hello" and powers off, and nothing else; its path. */
 export function helloInitramfs(directory: string): string {
   const program = join(directory, "hello");
-  const flags = ["-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror"];
+  const flags = ["-O2", "-static", "-s", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
   execFileSync("gcc", [...flags, join(import.meta.dirname, "hello.c"), "-o", program]);
   const archive = cpioArchive([{ path: "init", type: "file", mode: 0o755, content: readFileSync(program) }]);
   const path = join(directory, "hello.cpio.gz");

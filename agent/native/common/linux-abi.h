@@ -1,11 +1,12 @@
-/* System calls and constants that not every libc has; the numbers are the same on x86_64 and arm64. */
-#ifndef GUESTD_LINUX_ABI_H
-#define GUESTD_LINUX_ABI_H
+/*
+ * System calls, structures and constants that musl's headers lack. The call numbers are the same on x86_64 and arm64.
+ * Each abi_ function is one system call: a result, or -1 and errno.
+ */
+#pragma once
 
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ enum {
   ABI_MOUNT_ATTR_NOSUID = 0x02,
   ABI_MOUNT_ATTR_NODEV = 0x04,
   ABI_MOUNT_ATTR_NOEXEC = 0x08,
+  ABI_RESOLVE_NO_XDEV = 0x01,
   ABI_RESOLVE_NO_MAGICLINKS = 0x02,
   ABI_RESOLVE_NO_SYMLINKS = 0x04,
   ABI_RESOLVE_BENEATH = 0x08,
@@ -55,7 +57,7 @@ struct abi_clone_args {
   uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 
-/* capset(2), of the process itself; each set in two halves. */
+/* capget(2) and capset(2) on the calling process; each set comes in two halves of 32 bits. */
 struct abi_cap_header {
   uint32_t version;
   int pid;
@@ -75,28 +77,17 @@ struct abi_mount_attr {
 
 static inline int abi_pidfd_open(pid_t pid) { return (int)syscall(NR_pidfd_open, pid, 0); }
 
-/* struct sock_fprog; an instruction has 8 bytes. */
+/* struct sock_filter and struct sock_fprog. */
+struct abi_instruction {
+  uint16_t code;
+  uint8_t if_true, if_false;
+  uint32_t value;
+};
 struct abi_program {
   uint16_t length;
-  const uint64_t *instructions;
+  const struct abi_instruction *instructions;
 };
-
-/* Of the device mapper; the last bytes of the head are padding. */
-struct abi_dm {
-  uint32_t version[3], data_size, data_start, target_count, open_count, flags, event_nr, padding;
-  uint64_t dev;
-  char name[128], uuid[129], data[7];
-};
-struct abi_dm_target {
-  uint64_t start, length;
-  int32_t status;
-  uint32_t next;
-  char type[16];
-};
-_Static_assert(sizeof(struct abi_dm) == 312 && sizeof(struct abi_dm_target) == 40, "the kernel's sizes");
-enum { ABI_DM_VERSION = 4, ABI_DM_READONLY = 1 };
-enum { ABI_DM_DEV_CREATE = 3, ABI_DM_DEV_SUSPEND = 6, ABI_DM_TABLE_LOAD = 9 };
-#define ABI_DM_COMMAND(command) _IOWR(0xfd, command, struct abi_dm)
+enum { ABI_SECCOMP_SET_MODE_FILTER = 1 };
 
 static inline int abi_open_tree(int dir, const char *path, unsigned flags) {
   return (int)syscall(NR_open_tree, dir, path, flags | ABI_OPEN_TREE_CLOEXEC);
@@ -117,7 +108,7 @@ static inline int abi_close_range(unsigned first, unsigned last) {
 static inline int abi_openat2(int dir, const char *path, const struct abi_open_how *how) {
   return (int)syscall(NR_openat2, dir, path, how, sizeof *how);
 }
-/* musl's fcntl sets FD_CLOEXEC a second time. */
+/* Copies a descriptor, above the standard ones. Not by fcntl(3), as musl's makes a second call. */
 static inline int abi_dup(int fd) { return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3); }
 static inline int abi_faccessat2(int dir, const char *path, int mode, int flags) {
   return (int)syscall(NR_faccessat2, dir, path, mode, flags);
@@ -125,9 +116,7 @@ static inline int abi_faccessat2(int dir, const char *path, int mode, int flags)
 static inline int abi_mount_setattr(int mount, unsigned flags, const struct abi_mount_attr *attr) {
   return (int)syscall(NR_mount_setattr, mount, "", flags | ABI_AT_EMPTY_PATH, attr, sizeof *attr);
 }
-/* fork with a pidfd; child's end returns 0. `parent_tid` and the like stay unused: this process has one thread. */
+/* Returns 0 in the child. */
 static inline pid_t abi_clone3(const struct abi_clone_args *args) {
   return (pid_t)syscall(NR_clone3, args, sizeof *args);
 }
-
-#endif
