@@ -1,4 +1,4 @@
-/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto and image are leaves. */
+/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto, lib and image (but for lib) are leaves. */
 const mechanisms = "container|storage|device|network|guest|metrics";
 const layer = (name, from, ...forbidden) => ({
   name,
@@ -46,6 +46,7 @@ module.exports = {
     ),
     layer("main-is-in-the-guest", "^agent/", "^(host|rootfs-builder|test)/"),
     layer("proto-is-a-leaf", "^proto/", "^(agent|host|rootfs-builder|test|image)/"),
+    layer("lib-is-a-leaf", "^lib/", "^(agent|host|rootfs-builder|test|image|proto)/"),
     layer("image-is-a-leaf", "^image/(?!testing/)", "^(agent|host|rootfs-builder|test|proto)/"),
     layer("storage-alone-knows-images", "^agent/(?!storage/)", "^image/"),
     // vsock needs the addon, and the private parts of Node stand in one file: agent/kernel/streams.ts.

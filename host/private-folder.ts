@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { makeOwnedFolder } from "../image/owned-folder.ts";
-import { FolderError, safePlace } from "../image/safe-place.ts";
+import { makeOwnedFolder } from "../lib/owned-folder.ts";
+import { FolderError, safePlace } from "../lib/safe-place.ts";
 
 /**
  * Makes a folder that this user alone can reach, unless it is there already, and gives its real path: free of links, and

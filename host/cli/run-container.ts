@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { thisProcess } from "../../image/process-owner.ts";
+import { thisProcess } from "../../lib/process-owner.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { RpcError } from "../client/rpc-error.ts";

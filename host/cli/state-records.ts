@@ -1,4 +1,4 @@
-import type { ProcessOwner } from "../../image/process-owner.ts";
+import type { ProcessOwner } from "../../lib/process-owner.ts";
 import type { BootTimeline } from "../sandbox/boot-timeline.ts";
 
 /** A guest that a guestctl of this user keeps. */

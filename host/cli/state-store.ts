@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive, type ProcessOwner, thisProcess } from "../../image/process-owner.ts";
-import { FolderError } from "../../image/safe-place.ts";
+import { isAlive, type ProcessOwner, thisProcess } from "../../lib/process-owner.ts";
+import { FolderError } from "../../lib/safe-place.ts";
 import { checkPrivateFolder, makePrivateFolder } from "../private-folder.ts";
 import { CliError } from "./cli-error.ts";
 import { createRecord, readRecord, writeRecord } from "./record-file.ts";

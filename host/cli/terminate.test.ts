@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { isAlive } from "../../image/process-owner.ts";
+import { isAlive } from "../../lib/process-owner.ts";
 import { terminate } from "./terminate.ts";
 
 /** Field 22 of its stat. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isAlive, type ProcessOwner } from "../../image/process-owner.ts";
+import { isAlive, type ProcessOwner } from "../../lib/process-owner.ts";
 import { CliError } from "./cli-error.ts";
 
 /** Milliseconds: a container gets ten seconds to end and a power-off thirty, and the owner kills them then. */

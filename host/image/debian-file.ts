@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import { tarEntries } from "../../image/tar-entries.ts";
+import { reason } from "../../lib/reason.ts";
 
 /** One file of a Debian package. The package is downloaded by apt, which any user may do, and kept. Throws ImageError. */
 export async function debianFile(name: string, path: string): Promise<Buffer> {

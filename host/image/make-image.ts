@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import { thisPlatform } from "../../image/platform.ts";
 import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
+import { reason } from "../../lib/reason.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 import { debianFile } from "./debian-file.ts";
 

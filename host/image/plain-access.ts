@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import type { TreeAccess } from "../../image/tree-access.ts";
+import { reason } from "../../lib/reason.ts";
 
 /** For a tree that nobody else changes meanwhile. Extended attributes are left out. */
 export const plainAccess: TreeAccess = {

@@ -94,7 +94,7 @@ test("a whiteout leaves a file of its own layer", async () => {
 test("aufs bookkeeping is no part of the image, and an unlawful whiteout is refused", async () => {
   expect((await treeFrom([[file(".wh..wh.plnk"), file(".wh..wh.aufs")]])).tree).toEqual({});
   for (const name of [".wh.", ".wh..", ".wh..."]) {
-    await expect(treeFrom([[file("a")], [file(name)]])).rejects.toThrow("is not a lawful whiteout");
+    await expect(treeFrom([[file("a")], [file(name)]])).rejects.toThrow("is not a valid whiteout");
   }
 });
 

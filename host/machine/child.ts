@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { onProcessEnd } from "../../image/process-end.ts";
+import { onProcessEnd } from "../../lib/process-end.ts";
 import { Console } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
 

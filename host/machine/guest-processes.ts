@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { onProcessEnd } from "../../image/process-end.ts";
+import { onProcessEnd } from "../../lib/process-end.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 import { Child } from "./child.ts";
 import { Console } from "./console.ts";

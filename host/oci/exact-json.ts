@@ -1,4 +1,4 @@
-import { parseJson } from "../../image/parse-json.ts";
+import { parseJson } from "../../lib/parse-json.ts";
 
 /** `parseJson`, but whole numbers that a `number` can't hold exactly are bigints. */
 export function parseExactJson(text: string, file: string): unknown {

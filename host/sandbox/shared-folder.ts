@@ -1,7 +1,7 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { onProcessEnd } from "../../image/process-end.ts";
-import { removeTree, removeTreeSync } from "../../image/remove-tree.ts";
+import { onProcessEnd } from "../../lib/process-end.ts";
+import { removeTree, removeTreeSync } from "../../lib/remove-tree.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { RootfsPlace } from "../image/image-config.ts";

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, readImage } from "../../image/read-image.ts";
-import { removeTree } from "../../image/remove-tree.ts";
+import { removeTree } from "../../lib/remove-tree.ts";
 import { type UnpackOptions, type UnpackReport, unpack } from "../image/unpack.ts";
 import { makeVolumePlaces, moveIn, type Volume } from "./shared-folder.ts";
 

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { thisProcess } from "../../../image/process-owner.ts";
+import { thisProcess } from "../../../lib/process-owner.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { processSpec } from "../../image/image-config.ts";
 import { Interrupts } from "../interrupts.ts";

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AptRepository } from "../../../rootfs-builder/debian/testdata/apt-repository.ts";
+import { AptRepository } from "../../../rootfs-builder/debian/testing/apt-repository.ts";
 import { repositoryRoot } from "../../machine/paths.ts";
 
 const guestctl = join(repositoryRoot, "host/cli/guestctl.ts");
@@ -47,7 +47,7 @@ describe("guestctl image build", () => {
     const { stdout, stderr, status } = spawnSync(process.execPath, line, { encoding: "utf8" });
     expect([status, stdout]).toEqual([1, ""]);
     expect(stderr).toBe(
-      `guestctl: ${folder}/mine.yaml:3: sources[0]: it needs one of the keys image, tar, packages, folder, file\n`,
+      `guestctl: ${folder}/mine.yaml:3: sources[0]: needs one of the keys image, tar, packages, folder, file\n`,
     );
     expect(readdirSync(join(folder, "out"))).toEqual([]);
   });
@@ -69,9 +69,7 @@ describe("guestctl image build", () => {
     const shell = ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", String(mib), out];
     const { stdout, stderr } = spawnSync("unshare", [...shell, ...build], { encoding: "utf8" });
     const within = output.startsWith("kata") ? "kata" : "outputs";
-    expect(stderr).toBe(
-      `guestctl: ${out}/${within}: its disk is full: make room there, or take another folder with --to\n`,
-    );
+    expect(stderr).toBe(`guestctl: ${out}/${within}: disk full: make room there, or use another folder with --to\n`);
     expect(stdout).toMatch(/^sources: built in \S+ s\n1\n\.\/image\/\.digests\.json\n$/);
     expect(readdirSync(folder).sort()).toEqual(["files", "mine.yaml", "out"]);
   });
@@ -94,7 +92,7 @@ describe("guestctl image build", () => {
       { encoding: "utf8", env: { ...process.env, ...repository.env, GUESTD_CACHE: cache } },
     );
     expect(stderr).toBe(
-      `guestctl: ${cache}/packages: its disk is full: make room there, or take another folder with GUESTD_CACHE\n`,
+      `guestctl: ${cache}/packages: disk full: make room there, or use another folder with GUESTD_CACHE\n`,
     );
     expect(stdout).toBe("1\n");
   });

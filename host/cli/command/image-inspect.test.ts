@@ -30,7 +30,7 @@ test("a failed check is a line, and exit code 1", async () => {
   const { code, output, errors } = await run("inspect", join(directory, "noise"));
   expect([code, errors]).toEqual([1, ""]);
   expect(output.split("\n").filter((line) => line.includes("FAILED"))).toEqual([
-    expect.stringMatching(/^ {2}FAILED {2}content {2}it is none of a kernel/),
+    expect.stringMatching(/^ {2}FAILED {2}content {2}unknown format: not a kernel/),
   ]);
   const asJson = JSON.parse((await run("inspect", "--json", join(directory, "noise"))).output);
   expect(asJson).toMatchObject({

@@ -28,7 +28,7 @@ async function readSbom(path: string): Promise<string> {
   const { SBOM } = await import("../../../rootfs-builder/manifest/manifest.ts");
   const whole = resolve(path);
   const found = await stat(whole).catch(() => undefined);
-  if (found === undefined) throw new CliError(`image sbom ${path}: there is no such file or folder`);
+  if (found === undefined) throw new CliError(`image sbom ${path}: no such file or folder`);
   const near = found.isDirectory() ? whole : dirname(whole);
   for (const directory of [near, dirname(near)]) {
     const text = await readFile(join(directory, SBOM), "utf8").catch(() => undefined);

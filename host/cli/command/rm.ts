@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { isAlive } from "../../../image/process-owner.ts";
+import { isAlive } from "../../../lib/process-owner.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
 import { eachName } from "../each-name.ts";

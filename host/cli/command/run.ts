@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { thisProcess } from "../../../image/process-owner.ts";
+import { thisProcess } from "../../../lib/process-owner.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
 import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackground } from "../background.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { thisProcess } from "../../../image/process-owner.ts";
+import { thisProcess } from "../../../lib/process-owner.ts";
 import type { GuestRecord } from "../../../host/cli/state-records.ts";
 import { StateStore } from "../../../host/cli/state-store.ts";
 

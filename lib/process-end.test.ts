@@ -2,7 +2,10 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-/** What a process prints and how it ends that has three clean-ups, the first of which fails (it runs last), and then does `last`. */
+/**
+ * Returns the output and the end of a process with three clean-ups that runs `last`. The first clean-up fails, and runs
+ * last.
+ */
 function ending(last: string): unknown {
   const script = `
     import { writeSync } from "node:fs";
@@ -18,7 +21,7 @@ function ending(last: string): unknown {
 }
 
 test.each(["SIGINT", "SIGTERM", "SIGHUP"])(
-  "clean-ups run when %s ends the process, the last first, one that throws or not",
+  "runs clean-ups in reverse order when %s ends the process, even if one throws",
   (signal) => {
     expect(ending(`process.kill(process.pid, "${signal}");`)).toEqual({
       stdout: "third second ",
@@ -28,12 +31,12 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"])(
   },
 );
 
-test("and when it exits or falls over, but not those that are called off", () => {
+test("runs clean-ups at exit and after an uncaught error, except cancelled ones", () => {
   expect(ending("forget(); process.exit(3);")).toEqual({ stdout: "second ", signal: null, status: 3 });
   expect(ending("setImmediate(() => nothing());")).toEqual({ stdout: "third second ", signal: null, status: 1 });
 });
 
-test("a process that takes the signal itself decides when it ends", () => {
+test("leaves the end to a process that handles the signal itself", () => {
   const last = `
     process.on("SIGINT", () => { writeSync(1, "mine "); setImmediate(() => process.exit(4)); });
     process.kill(process.pid, "SIGINT");`;

@@ -6,7 +6,7 @@ import { debianArchitecture } from "../architecture.ts";
 
 export interface FakePackage {
   readonly name: string;
-  /** 1.0 if not given. */
+  /** Defaults to 1.0. */
   readonly version?: string;
   readonly depends?: string;
   readonly preDepends?: string;
@@ -17,8 +17,8 @@ export interface FakePackage {
 }
 
 /**
- * A Debian archive in a folder, and an apt of our own that knows nothing else: no network, no root. What `env` holds makes
- * apt-get and apt-cache use it.
+ * A Debian archive in a directory, and an apt that knows no other: it needs neither network nor root. The variables in
+ * `env` make apt-get and apt-cache use it.
  */
 export class AptRepository {
   readonly #folder: string;
@@ -41,11 +41,16 @@ export class AptRepository {
       "APT::Architectures": debianArchitecture(),
     };
     const config = join(folder, "apt.conf");
-    writeFileSync(config, Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`).join(""));
+    writeFileSync(
+      config,
+      Object.entries(settings)
+        .map(([name, value]) => `${name} "${value}";\n`)
+        .join(""),
+    );
     this.env = { APT_CONFIG: config };
   }
 
-  /** Replaces all that the archive has. */
+  /** Replaces the archive's content. */
   publish(packages: readonly FakePackage[]): void {
     rmSync(join(this.#folder, "archive"), { recursive: true });
     mkdirSync(join(this.#folder, "archive"));
@@ -54,7 +59,7 @@ export class AptRepository {
     execFileSync("apt-get", ["update", "-q"], { env: { ...process.env, ...this.env }, stdio: "pipe" });
   }
 
-  /** Path of a package's file in the archive. */
+  /** Returns the path of a package's file in the archive. */
   file(name: string, version = "1.0"): string {
     return join(this.#folder, "archive", `${name}_${version}_all.deb`);
   }

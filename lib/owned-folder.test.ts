@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(parent, { recursive: true }));
 
-/** A folder, with a file that must be whole, of a process that was killed. */
+/** Leaves a folder of a killed process behind; its file has to stay intact while others use it. */
 async function leaveFolder(): Promise<string> {
   const module = JSON.stringify(join(import.meta.dirname, "owned-folder.ts"));
   const script = `import { writeFileSync } from "node:fs";
@@ -39,7 +39,7 @@ async function leaveFolder(): Promise<string> {
   return String(folder);
 }
 
-test("removes what a killed process left, and nothing of a living one or without a note", async () => {
+test("removes what a killed process left, but nothing of a running process or without a note", async () => {
   const left = await leaveFolder();
   const mine = makeOwnedFolder(join(parent, "guestd-x-"));
   const bare = join(parent, "guestd-x-bare");
@@ -48,13 +48,13 @@ test("removes what a killed process left, and nothing of a living one or without
   expect([left, mine, bare].map((folder) => existsSync(folder))).toEqual([false, true, true]);
 });
 
-test("a process that makes a folder of the kind removes them", async () => {
+test("removes them when another process creates a folder of the same kind", async () => {
   const left = await leaveFolder();
   makeOwnedFolder(join(parent, "guestd-y-"));
   await expect.poll(() => existsSync(left)).toBe(false);
 });
 
-test("leaves folders that others can reach, links to them, and those of another pid namespace or boot", async () => {
+test("keeps folders that others can access, links to them, and those of another pid namespace or boot", async () => {
   const note = (folder: string, change: object) => {
     const path = join(folder, ".owner.json");
     writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...change }));

@@ -1,7 +1,7 @@
-/** Turns each value into another, as for JSON.parse; `source` is a number's own text. */
+/** Transforms each value, as in JSON.parse; `source` is the text of a number. */
 type Reviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
 
-/** JSON.parse whose SyntaxError is one line that begins with the place: "config.json:3:5: Unexpected token 'b'". */
+/** Parses JSON. Its SyntaxError is one line that starts with the position: "config.json:3:5: Unexpected token 'b'". */
 export function parseJson(text: string, file: string, revive?: Reviver): unknown {
   try {
     return JSON.parse(text, revive);
@@ -13,19 +13,19 @@ export function parseJson(text: string, file: string, revive?: Reviver): unknown
   }
 }
 
-/** The message without the place, and without the piece of the text that V8 quotes, line ends and all. */
+/** Returns the message without the position and without the text that V8 quotes, which can hold line ends. */
 function reasonOf(message: string): string {
   return message
     .replace(/^(Unexpected token '[\s\S]+?'), [\s\S]* is not valid JSON$/u, "$1")
     .replace(/( in JSON| after JSON)? at position \d+ .*$/, (_, where) => (where === " after JSON" ? where : ""));
 }
 
-/** Index of the first character that can't stand there. V8 says it, except of a token that it names. */
+/** Returns the index of the first invalid character. V8 reports it, except for a token that it quotes. */
 function mistakeAt(text: string, message: string): number {
   const position = / at position (\d+) /.exec(message)?.[1];
   if (position !== undefined) return Number(position);
   if (!isTokenError(message)) return text.length;
-  // The shortest beginning of the text that fails alike ends with the token; shorter ones lack their end.
+  // The shortest prefix that fails in the same way ends with the token; shorter ones fail as incomplete.
   let [fails, lacks] = [text.length, 0];
   while (fails - lacks > 1) {
     const middle = (fails + lacks) >> 1;

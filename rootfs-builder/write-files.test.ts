@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { writeAll } from "./write-all.ts";
+import { writeAll } from "./write-files.ts";
 
-/** A file that takes three bytes at a time, and `room` in all. */
+/** Returns a file that accepts three bytes per write, and `room` in total. */
 function smallFile(room: number) {
   const content = Buffer.alloc(16);
   const write = async (bytes: Uint8Array, offset: number, length: number, position: number) => {
@@ -14,12 +14,12 @@ function smallFile(room: number) {
   return { content, file: { write } as unknown as Parameters<typeof writeAll>[0] };
 }
 
-test("what one write does not take goes with the next ones, each to its place", async () => {
+test("writes the rest of a short write at its offset", async () => {
   const { content, file } = smallFile(100);
   await writeAll(file, Buffer.from("abcdefgh"), 4);
   expect(content.toString()).toBe("\0\0\0\0abcdefgh\0\0\0\0");
 });
 
-test("a disk that gets full in the middle is an error", async () => {
+test("reports a disk that becomes full", async () => {
   await expect(writeAll(smallFile(5).file, Buffer.from("abcdefgh"), 0)).rejects.toThrow("ENOSPC");
 });

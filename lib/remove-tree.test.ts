@@ -4,19 +4,19 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, w
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { temporaryDirectory } from "../image/testing/tree.ts";
 import { removeTree, removeTreeSync } from "./remove-tree.ts";
-import { temporaryDirectory } from "./testing/tree.ts";
 
 const run = promisify(execFile);
 
-/** The command line of a process that removes a tree. */
+/** Returns the command line of a process that removes a tree. */
 function removing(tree: string): string[] {
   const call = `import { removeTree } from ${JSON.stringify(join(import.meta.dirname, "remove-tree.ts"))};
     await removeTree(${JSON.stringify(tree)});`;
   return [process.execPath, "--input-type=module", "-e", call];
 }
 
-test("removes a tree, and nothing where none is", async () => {
+test("removes a tree, and accepts that none exists", async () => {
   using temporary = temporaryDirectory();
   const tree = join(temporary.path, "tree");
   mkdirSync(join(tree, "a/b"), { recursive: true });
@@ -27,7 +27,7 @@ test("removes a tree, and nothing where none is", async () => {
   await removeTree(join(tree, "below", "nothing"));
 });
 
-test("links go, not what they point at, and its mode stays", async () => {
+test("removes links but not their targets, and leaves the targets' mode alone", async () => {
   using temporary = temporaryDirectory();
   const outside = join(temporary.path, "outside");
   mkdirSync(outside, { mode: 0o500 });
@@ -44,7 +44,7 @@ test("links go, not what they point at, and its mode stays", async () => {
   expect(statSync(outside).mode & 0o777).toBe(0o510);
 });
 
-test("names that are no UTF-8 go too", async () => {
+test("removes names that are not UTF-8", async () => {
   using temporary = temporaryDirectory();
   const tree = join(temporary.path, "tree");
   mkdirSync(tree);
@@ -54,7 +54,7 @@ test("names that are no UTF-8 go too", async () => {
   expect(existsSync(tree)).toBe(false);
 });
 
-test("a tree deeper than any path is removed with few descriptors", async () => {
+test("removes a tree deeper than any path with few descriptors", async () => {
   using temporary = temporaryDirectory();
   const tree = join(temporary.path, "tree");
   mkdirSync(tree);
@@ -64,7 +64,7 @@ test("a tree deeper than any path is removed with few descriptors", async () => 
   expect(existsSync(tree)).toBe(false);
 });
 
-test("directories that their owner may not read, write or enter go too", async () => {
+test("removes directories that their owner may not read, write or enter", async () => {
   using temporary = temporaryDirectory();
   const tree = join(temporary.path, "tree");
   mkdirSync(join(tree, "closed/deeper"), { recursive: true });
@@ -72,7 +72,7 @@ test("directories that their owner may not read, write or enter go too", async (
   for (const [path, mode] of Object.entries({ "closed/deeper": 0o500, closed: 0, ".": 0o100 })) {
     chmodSync(join(tree, path), mode);
   }
-  // Root without the capabilities that open everything is kept out like anyone else.
+  // Without the capabilities that override modes, root has no more access than others.
   const [program = "", ...args] = [
     ...(process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : ["env"]),
     ...removing(tree),
@@ -81,7 +81,7 @@ test("directories that their owner may not read, write or enter go too", async (
   expect(existsSync(tree)).toBe(false);
 });
 
-test("whoever swaps directories of the tree for links to others meanwhile has nothing removed or changed there", async () => {
+test("removes and changes nothing outside while another process replaces directories with links", async () => {
   using temporary = temporaryDirectory();
   const outside = join(temporary.path, "outside");
   const share = join(temporary.path, "share");
@@ -90,7 +90,7 @@ test("whoever swaps directories of the tree for links to others meanwhile has no
   for (const name of kept) writeFileSync(join(outside, name), "");
   mkdirSync(join(outside, "closed"), { mode: 0o500 });
   mkdirSync(share);
-  // What a guest does: `tree/d` is now a directory, now a link to the outside.
+  // Acts like a hostile guest: `tree/d` alternates between a directory and a link to the outside.
   const swap = `
     import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
     const [share, outside] = process.argv.slice(1);

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { isAlive, type ProcessOwner, thisProcess } from "./process-owner.ts";
 import { removeTree } from "./remove-tree.ts";
 
-/** The process that a folder belongs to, and where that pid counts. */
+/** The process that owns a folder, and the namespace and boot in which its pid is valid. */
 interface FolderOwner extends ProcessOwner {
   readonly namespace: string;
   readonly boot: string;
@@ -13,9 +13,9 @@ const NOTE = ".owner.json";
 const cleaned = new Set<string>();
 
 /**
- * Makes a folder of an unforeseeable name that begins with `prefix`, in a place where others can't replace it, and notes that
- * it is this process's. Removing it is the caller's duty; what a process that was killed left behind is removed, without
- * waiting for that, when the next one makes its first folder there.
+ * Creates a folder with an unpredictable name that starts with `prefix`, in a place where other users can't replace it,
+ * and records this process as its owner. The caller removes the folder. If a killed process leaves one behind, the next
+ * process that creates its first folder there removes it in the background.
  */
 export function makeOwnedFolder(prefix: string): string {
   const folder = mkdtempSync(prefix);
@@ -30,14 +30,14 @@ export function makeOwnedFolder(prefix: string): string {
 }
 
 /**
- * Removes the folders of this user in `parent` that `makeOwnedFolder` made with this beginning of a name, and whose process
- * was one of this pid namespace and has ended. All others stay: without a note, open to others, of another container.
+ * Removes this user's folders in `parent` that `makeOwnedFolder` created with this prefix and whose process, in this
+ * pid namespace, has ended. Keeps all others: without a note, accessible to others, of another container.
  */
 export async function removeAbandonedFolders(parent: string, kind: string): Promise<void> {
   for (const name of readdirSync(parent)) {
     const folder = join(parent, name);
     if (!name.startsWith(kind) || !isAbandoned(folder)) continue;
-    // The note goes last: a removal that is cut off continues the next time.
+    // Removes the note last, so that an interrupted removal can continue the next time.
     for (const entry of readdirSync(folder)) if (entry !== NOTE) await removeTree(join(folder, entry));
     await removeTree(folder);
   }
@@ -55,7 +55,7 @@ function isAbandoned(folder: string): boolean {
   }
 }
 
-/** A pid means this process within a pid namespace, until the machine boots again. */
+/** Returns the pid namespace and the boot id: within both, a pid and its start time identify one process. */
 function here(): Pick<FolderOwner, "namespace" | "boot"> {
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
   return { namespace: readlinkSync("/proc/self/ns/pid"), boot };

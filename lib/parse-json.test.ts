@@ -25,11 +25,11 @@ test.each([
   ['{"a": [1,\n', "a.json:2:1: Unexpected end of JSON input"],
   ["", "a.json:1:1: Unexpected end of JSON input"],
   ["'", "a.json:1:1: Unexpected token '''"],
-])("names the place of the mistake in %j", (text, message) => {
+])("reports the position of the mistake in %j", (text, message) => {
   expect(refusal(text)).toBe(message);
 });
 
-test("a text that is cut, or has a character too many, is refused at that place", () => {
+test("reports the position where a text is cut off or has an extra character", () => {
   const mistaken = fc.tuple(fc.json({ maxDepth: 4 }), fc.nat(), fc.constantFrom("", "}", "]", ":", "x", ","));
   fc.assert(
     fc.property(mistaken, ([json, at, more]) => {
@@ -37,7 +37,7 @@ test("a text that is cut, or has a character too many, is refused at that place"
       const place = at % text.length;
       const wrong = text.slice(0, place) + more + (more === "" ? "" : text.slice(place));
       const [, line = 0, column = 0] = /^a\.json:(\d+):(\d+): [^\n]+$/.exec(refusal(wrong)) ?? [];
-      if (line === 0) return JSON.parse(wrong) !== undefined; // inside of a string
+      if (line === 0) return JSON.parse(wrong) !== undefined; // inside a string
       const offset =
         wrong.split("\n", Number(line) - 1).join("\n").length + (line === "1" ? 0 : 1) + Number(column) - 1;
       return offset >= place && offset <= wrong.length;

@@ -1,4 +1,4 @@
-// Stands in for the agent in the builder's tests: answers every ttRPC call with an empty response and Check over gRPC.
+// Replaces the agent in the builder's tests: answers every ttRPC call with an empty response, and Check over gRPC.
 import { createServer, type Socket } from "node:net";
 import pino from "pino";
 import protobuf from "protobufjs/minimal.js";
@@ -39,7 +39,12 @@ async function serveGrpc(socket: Socket): Promise<void> {
   const { Server, ServerCredentials } = await import("@grpc/grpc-js");
   const same = (bytes: Buffer) => bytes;
   const method = { path: "/grpc.Health/Check", requestStream: false, responseStream: false };
-  const codec = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
+  const codec = {
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
   const grpc = new Server();
   grpc.addService(
     { check: { ...method, ...codec } },

@@ -1,4 +1,4 @@
-// Takes the agent's place in a guest and says on the console how the image is mounted and what reading it costs.
+// Replaces the agent in a guest and prints to the console how the image is mounted and what reading it costs.
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
 const CHUNK = 1 << 20;

@@ -4,10 +4,10 @@ const hooks = new Set<Hook>();
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Runs a synchronous clean-up when this process ends: by exit, by an uncaught error, or by SIGINT, SIGTERM or SIGHUP.
- * A process with a handler of its own for the signal decides itself when it ends. One that throws keeps no other from its
- * work, and the last one runs first: a program is killed before the folder it writes to is removed. Returns the way to call
- * it off.
+ * Runs a synchronous clean-up when this process ends: by exit, an uncaught error, SIGINT, SIGTERM or SIGHUP. If the
+ * process handles the signal itself, it decides when to end. Clean-ups run in reverse order, so that a program is
+ * killed before its folder is removed; one that throws doesn't stop the others. Returns a function that cancels the
+ * clean-up.
  */
 export function onProcessEnd(hook: Hook): () => void {
   if (hooks.size === 0) {
@@ -27,7 +27,7 @@ function runHooks(): void {
     try {
       hook();
     } catch {
-      // nobody is left who could be told
+      // the process is ending: no one is left to report to
     }
   }
 }

@@ -8,9 +8,9 @@ import { stage } from "../tree/stage.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { makeErofs } from "./erofs.ts";
 import { crc32c } from "./erofs-checksum.ts";
-import { settleErofs } from "./settle-erofs.ts";
+import { setErofsMetadata } from "./erofs-metadata.ts";
 
-describe("owners in an EROFS", () => {
+describe("setErofsMetadata", () => {
   let directory = "";
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "guestd-owners-"));
@@ -37,7 +37,7 @@ describe("owners in an EROFS", () => {
     ...Array.from({ length: 200 }, (_, at) => [`srv/${at}`, file(String(at), at + 1, 0)] as const),
   ]);
 
-  test("are the tree's, whoever makes it, and all else stays", async () => {
+  test("sets the tree's owners, whoever builds, and leaves everything else alone", async () => {
     const image = await made("owned", TREE, TREE);
     const read = readErofs(await readFile(image)).tree;
     expect(new Map([...read].sort())).toEqual(
@@ -45,7 +45,7 @@ describe("owners in an EROFS", () => {
     );
   });
 
-  test("leave a superblock whose checksum is right, as it was before", async () => {
+  test("leaves a superblock with a correct checksum", async () => {
     for (const image of [await made("root", TREE), await made("again", TREE, TREE)]) {
       const block = (await readFile(image)).subarray(1024, 4096);
       const said = block.readUInt32LE(4);
@@ -55,7 +55,7 @@ describe("owners in an EROFS", () => {
     }
   });
 
-  test("are carried up to the last that there is, in inodes of the long form, which others need not have", async () => {
+  test("sets owners up to the largest id, in extended inodes only where one needs it", async () => {
     const tree: Tree = new Map([...TREE, ["srv/big", file("a", 65_536, 2 ** 32 - 2)]]);
     const { tree: read, inodes } = readErofs(await readFile(await made("big", tree, tree)));
     expect(read.get("srv/big")).toEqual(tree.get("srv/big"));
@@ -67,12 +67,12 @@ describe("owners in an EROFS", () => {
     await mkdir(folder);
     await writeFile(join(folder, "a"), "");
     await makeErofs(folder, `${folder}.erofs`);
-    await expect(settleErofs(`${folder}.erofs`, new Map([["a", file("", 65_536, 0)]]))).rejects.toThrow(
+    await expect(setErofsMetadata(`${folder}.erofs`, new Map([["a", file("", 65_536, 0)]]))).rejects.toThrow(
       "EROFS: no room for 65536:0, the owner of a",
     );
   });
 
-  test.runIf(process.getuid?.() === 0)("are what the kernel's own reader says (needs root)", async () => {
+  test.runIf(process.getuid?.() === 0)("sets owners that the kernel reads back (needs root)", async () => {
     const image = await made("checked", TREE, TREE);
     const out = join(directory, "extracted");
     execFileSync("fsck.erofs", [`--extract=${out}`, image], { stdio: "pipe" });
@@ -81,7 +81,7 @@ describe("owners in an EROFS", () => {
   });
 });
 
-/** Without owners that are root's. */
+/** Removes owners other than root. */
 function cleaned({ uid, gid, ...entry }: TreeEntry): TreeEntry {
   return { ...entry, ...owned({ uid, gid }) } as TreeEntry;
 }

@@ -1,23 +1,26 @@
 import { readFileSync } from "node:fs";
 
-/** A process of this machine that can be told from a later one with the same pid. */
+/** A process on this machine, distinguishable from a later one with the same pid. */
 export interface ProcessOwner {
   readonly pid: number;
-  /** Clock ticks since boot when it started. */
+  /** Start time in clock ticks since boot. */
   readonly started: number;
 }
 
-/** This process. */
+/** Returns this process. */
 export function thisProcess(): ProcessOwner {
   return { pid: process.pid, started: startedAt(process.pid) ?? 0 };
 }
 
-/** Whether it still runs. */
+/** True if the process is still running. */
 export function isAlive({ pid, started }: ProcessOwner): boolean {
   return startedAt(pid) === started;
 }
 
-/** Field 22 of /proc/<pid>/stat; the name before it, in parentheses, may hold anything. A zombie counts as gone. */
+/**
+ * Reads field 22 of /proc/<pid>/stat; the name before it, in parentheses, can contain anything. A zombie counts as
+ * ended.
+ */
 function startedAt(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");

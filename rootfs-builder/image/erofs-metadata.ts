@@ -6,17 +6,17 @@ import { nameWithin, placeholders } from "../tree/attributes.ts";
 import { wholeMode } from "../tree/entry-type.ts";
 import { stagedMode } from "../tree/stage.ts";
 import type { Tree, TreeEntry } from "../tree/tree.ts";
-import { writeAll } from "../write-all.ts";
+import { writeAll } from "../write-files.ts";
 import { writeChecksum } from "./erofs-checksum.ts";
 
 const MAX_COMPACT = 0xffff;
 
 /**
- * Gives what is in an EROFS what its tree says and a folder of whoever builds can't have: owners, modes that would shut them
- * out, extended attributes that only root may set. It is written into the inodes; then the superblock's block has a new checksum.
+ * Writes what an ordinary user's directory can't hold into an EROFS: the tree's owners, modes that would lock out the
+ * builder, and extended attributes that only root can set. Changes the inodes and then the superblock's checksum.
  */
-export async function settleErofs(image: string, tree: Tree): Promise<void> {
-  if (![...tree.values()].some(isToSettle)) return;
+export async function setErofsMetadata(image: string, tree: Tree): Promise<void> {
+  if (![...tree.values()].some(needsMetadata)) return;
   const bytes = await readFile(image);
   const { inodes, blockSize } = readErofs(bytes);
   const standing = new Map([...placeholders(tree)].map(([name, made]) => [made, name]));
@@ -25,7 +25,7 @@ export async function settleErofs(image: string, tree: Tree): Promise<void> {
   try {
     for (const [path, entry] of tree) {
       const inode = inodes.get(path);
-      if (inode === undefined) throw new BuildError(`EROFS: ${path} is not in it`);
+      if (inode === undefined) throw new BuildError(`EROFS: ${path} is missing`);
       const end = settle(bytes, path, entry, inode, standing);
       if (end !== undefined) await write(inode.at, end - inode.at);
     }
@@ -36,18 +36,18 @@ export async function settleErofs(image: string, tree: Tree): Promise<void> {
   }
 }
 
-/** Whether its owner has no place in an inode of the short form. */
+/** True if the owner doesn't fit into a compact inode. */
 export function needsLongInode({ uid = 0, gid = 0 }: Pick<TreeEntry, "uid" | "gid">): boolean {
   return Math.max(uid, gid) > MAX_COMPACT;
 }
 
-/** Whether a folder of whoever builds has it otherwise. */
-function isToSettle({ uid = 0, gid = 0, xattrs, ...entry }: TreeEntry): boolean {
+/** True if the builder's directory can't represent this entry. */
+function needsMetadata({ uid = 0, gid = 0, xattrs, ...entry }: TreeEntry): boolean {
   if (uid !== 0 || gid !== 0 || (xattrs !== undefined && xattrs.size > 0)) return true;
   return entry.type !== "symlink" && stagedMode(entry) !== entry.mode;
 }
 
-/** Changes an inode in `bytes`; gives where the part ends that is another now. */
+/** Changes an inode in `bytes` and returns where the changed part ends. */
 function settle(
   bytes: Buffer,
   path: string,
@@ -61,7 +61,7 @@ function settle(
     throw new BuildError(`EROFS: no room for ${uid}:${gid}, the owner of ${path}`);
   const before = Buffer.from(bytes.subarray(at, end));
   if (entry.type !== "symlink") bytes.writeUInt16LE(wholeMode(entry.type, entry.mode), at + 4);
-  // The eight bytes there are owners in the long form; in the short one owners and four that are reserved.
+  // The extended form has eight bytes of owners here; the compact form has four, and four that are reserved.
   if (extended) {
     bytes.writeUInt32LE(uid, at + 24);
     bytes.writeUInt32LE(gid, at + 28);

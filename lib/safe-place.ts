@@ -5,26 +5,30 @@ import { basename, dirname, join } from "node:path";
 const STICKY = 0o1000;
 const BY_OTHERS = 0o022;
 
-/** A folder that others can read, write or replace. */
+/** Reports a folder that other users can read, write or replace. */
 export class FolderError extends Error {
   override readonly name = "FolderError";
 }
 
 /**
- * Returns the real path of an entry whose last part is not followed, and that only root and this user can put another one
- * in the place of: each directory above it is root's or this user's, and not writable by others, or sticky like /tmp.
- * Throws FolderError, or Node's error where the directory above doesn't exist.
+ * Returns the real path of an entry that only root and this user can replace; the last name is not followed. Each
+ * directory above it belongs to root or this user, and is either not writable by others or sticky like /tmp. Throws
+ * FolderError, or Node's error if the directory above doesn't exist.
  */
 export function safePlace(path: string): string {
   const parent = realpathSync(dirname(path));
   for (let at = parent; ; at = dirname(at)) {
     const why = replaceableBy(lstatSync(at));
-    if (why !== undefined) throw new FolderError(`${path}: ${at} ${why}, who could replace what is in it: use another`);
+    if (why !== undefined)
+      throw new FolderError(`${path}: ${at} ${why}, who could replace files in it: use another folder`);
     if (at === "/") return join(parent, basename(path));
   }
 }
 
-/** Returns the real path of the directory for temporary files. Throws FolderError where others can replace what is made in it. */
+/**
+ * Returns the real path of the directory for temporary files. Throws FolderError if other users can replace files in
+ * it.
+ */
 export function temporaryPlace(): string {
   return dirname(safePlace(join(tmpdir(), "file")));
 }

@@ -4,8 +4,8 @@ import type { MadeOutput } from "../outputs/make-output.ts";
 import { outputFile } from "../outputs/output-names.ts";
 import type { GuestDescription } from "./make-guest.ts";
 
-/** How the guest in `directory` is started, as lines for people. */
-export async function guestText(directory: string): Promise<string> {
+/** Describes how to start the guest in `directory`. */
+export async function startInstructions(directory: string): Promise<string> {
   const guest: GuestDescription = JSON.parse(await readFile(join(directory, "guest.json"), "utf8"));
   const { profile, modules, root, starts } = guest;
   const lines = [`${profile}, in ${directory}: ${guest.files.join(", ")}`, ...verityLines(root)];
@@ -17,7 +17,7 @@ export async function guestText(directory: string): Promise<string> {
   return `${lines.join("\n")}\n`;
 }
 
-/** What an output in `directory` is. */
+/** Describes an output in `directory`. */
 export async function outputText(directory: string, name: string): Promise<string> {
   const file = join(directory, outputFile(name));
   const made: MadeOutput = JSON.parse(await readFile(`${file}.json`, "utf8"));
@@ -28,7 +28,7 @@ function verityLines({ verity }: MadeOutput): readonly string[] {
   return verity === undefined ? [] : [`root hash: ${verity.rootHash}`];
 }
 
-/** For a shell. */
+/** Quotes a word for a shell. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -10,43 +10,43 @@ import {
   unlinkSync,
 } from "node:fs";
 import { basename, dirname } from "node:path";
-import { takeTurns } from "./turns.ts";
+import { yieldToEventLoop } from "./yield-to-event-loop.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 const O_PATH = 0o10000000;
-/** Directories that are held open at once; deeper ones are moved to the top of the tree first. */
+/** Limit for directories held open at once; deeper ones are first moved to the top of the tree. */
 const MAX_DEPTH = 32;
-/** Passes over a directory that removed nothing from it and could not remove it either. */
+/** Limit for passes over a directory that neither remove anything from it nor the directory itself. */
 const MAX_IDLE = 5;
 
 export interface RemoveOptions {
-  /** For a tree that a running guest can write, which could make files as fast as they are removed. Milliseconds. */
+  /** Time limit in milliseconds, for a tree in which a running guest could create files as fast as they are removed. */
   readonly limitMs?: number;
 }
 
 /**
- * Removes a directory and everything in it, whatever modes an image has given to its directories. Every step acts on an
- * entry of a directory that is held open, and follows no link: someone who renames and replaces things in the tree
- * meanwhile can change what is removed within it, never make this remove or change anything outside. Only the parent of
- * `directory` has to be out of reach of others. Rejects when the tree can't be removed, or not within the limit.
+ * Removes a directory and everything in it, whatever modes an image has set. Each step acts on an entry of an open
+ * directory and follows no link, so a process that renames or replaces parts of the tree meanwhile can change what is
+ * removed inside, but never make this remove or change anything outside. Only the parent of `directory` has to be out
+ * of others' reach. Rejects if the tree can't be removed, or not within the limit.
  */
 export async function removeTree(directory: string, options: RemoveOptions = {}): Promise<void> {
-  const turn = takeTurns();
-  for (const _step of removal(directory, options)) await turn();
+  const yieldNow = yieldToEventLoop();
+  for (const _step of removal(directory, options)) await yieldNow();
 }
 
-/** The same at a process's end. */
+/** Removes a tree synchronously, for the end of a process. */
 export function removeTreeSync(directory: string, options: RemoveOptions = {}): void {
   for (const _step of removal(directory, options));
 }
 
-/** A tree that is being removed. */
+/** State of one removal. */
 interface Removal {
-  /** Its topmost directory, which takes what is too deep; undefined until that is open. */
+  /** The topmost directory, which receives those that are too deep; undefined until it is open. */
   top: number | undefined;
   /** Entries removed or moved so far. */
   done: number;
-  /** Throws when the time is over. */
+  /** Throws if the time limit has passed. */
   check(): void;
 }
 
@@ -54,7 +54,8 @@ interface Removal {
 function* removal(directory: string, { limitMs = Number.POSITIVE_INFINITY }: RemoveOptions): Generator<void> {
   const end = performance.now() + limitMs;
   const check = () => {
-    if (performance.now() > end) throw new Error(`remove ${directory}: still written to after ${limitMs / 1000} s`);
+    if (performance.now() > end)
+      throw new Error(`remove ${directory}: other processes still write to it after ${limitMs / 1000} s`);
   };
   const parent = attempt(() => openSync(dirname(directory), O_PATH | O_DIRECTORY), "ENOENT", "ENOTDIR");
   if (parent === undefined) return;
@@ -71,7 +72,7 @@ function* removeEntry(tree: Removal, parent: number, name: Buffer, depth: number
   for (let idle = 0; ; idle++) {
     const before = tree.done;
     const directory = attempt(() => openSync(place, O_PATH | O_DIRECTORY | O_NOFOLLOW), "ENOTDIR", "ENOENT");
-    // A directory that takes the place of a file meanwhile is opened the next time, and the reverse.
+    // If a directory replaces a file meanwhile, or the reverse, the next pass handles it.
     if (directory === undefined) {
       if (gone(() => unlinkSync(place), "EISDIR")) break;
     } else {
@@ -84,18 +85,18 @@ function* removeEntry(tree: Removal, parent: number, name: Buffer, depth: number
       if (gone(() => rmdirSync(place), "ENOTEMPTY", "EEXIST", "ENOTDIR")) break;
     }
     if (tree.done > before) idle = 0;
-    if (idle === MAX_IDLE) throw new Error(`remove ${name.toString()}: it is changed again and again: try later`);
+    if (idle === MAX_IDLE) throw new Error(`remove ${name.toString()}: it keeps changing: try again later`);
   }
   tree.done += 1;
   tree.check();
   yield;
 }
 
-/** Removes what one pass over an open directory finds in it. */
+/** Removes the entries that one pass over an open directory finds. */
 function* empty(tree: Removal, directory: number, depth: number): Generator<void> {
   tree.top ??= directory;
   openToOwner(directory);
-  // Names of files are bytes.
+  // File names are bytes.
   using entries = opendirSync(`/proc/self/fd/${directory}`, { encoding: "latin1" });
   for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
     const name = Buffer.from(entry.name, "latin1");
@@ -114,7 +115,7 @@ function moveUp(tree: Removal, place: Buffer, top: number): void {
   const directory = attempt(() => openSync(place, O_PATH | O_DIRECTORY | O_NOFOLLOW), "ENOTDIR", "ENOENT");
   if (directory === undefined) return;
   try {
-    // Its ".." changes, for which it has to be writable.
+    // The move changes its "..", which requires write permission.
     openToOwner(directory);
   } finally {
     closeSync(directory);
@@ -128,7 +129,7 @@ function moveUp(tree: Removal, place: Buffer, top: number): void {
   );
 }
 
-/** By its descriptor: a path could be a link by now. */
+/** Changes the mode through the descriptor: the path could be a link by now. */
 function openToOwner(directory: number): void {
   if ((fstatSync(directory).mode & 0o700) !== 0o700) chmodSync(`/proc/self/fd/${directory}`, 0o700);
 }
@@ -137,7 +138,7 @@ function entryOf(directory: number, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name]);
 }
 
-/** Whether there is no such entry any more; false for these errors. */
+/** True if the entry no longer exists; false if `remove` fails with one of these errors. */
 function gone(remove: () => void, ...codes: readonly string[]): boolean {
   return (
     attempt(
@@ -150,7 +151,7 @@ function gone(remove: () => void, ...codes: readonly string[]): boolean {
   );
 }
 
-/** Undefined for these errors. */
+/** Returns undefined if `work` fails with one of these errors. */
 function attempt<T>(work: () => T, ...codes: readonly string[]): T | undefined {
   try {
     return work();
