@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SystemError } from "../kernel/error.ts";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { createInit } from "./create-init.ts";
 import type { Spec } from "./spec.ts";
-import { testKernel } from "./test-kernel.ts";
-import { testSpec } from "./test-spec.ts";
+import { testKernel } from "./testing/test-kernel.ts";
+import { testSpec } from "./testing/test-spec.ts";
 
 let directory = "";
 

@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import type { MountSpec } from "./spec.ts";
 import { readTerminationLog } from "./termination-log.ts";
-import { testSpec } from "./test-spec.ts";
+import { testSpec } from "./testing/test-spec.ts";
 
 const sys = openSys();
 let directory = "";

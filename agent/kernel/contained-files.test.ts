@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { O_DIRECTORY, O_PATH } from "./constants.ts";
 import { readContained } from "./contained-files.ts";
-import { leavesNoDescriptors } from "./leaves-no-descriptors.ts";
-import { openSys } from "./sys.ts";
+import { openSys } from "./sys/sys.ts";
+import { leavesNoDescriptors } from "./testing/leaves-no-descriptors.ts";
 
 const sys = openSys();
 const LIMIT = 4096;

@@ -1,6 +1,6 @@
 import type { Files } from "./files.ts";
-import type { OutputJournal } from "./output-journal.ts";
-import type { LaunchReport, PlanOp } from "./plan.ts";
+import type { LaunchReport, PlanOp } from "./init/plan.ts";
+import type { OutputJournal } from "./journal/output-journal.ts";
 
 /** An open descriptor, as a number. Whoever opened it closes it, unless a docstring says otherwise. */
 export type Fd = number;

@@ -1,7 +1,7 @@
 import { fstatSync } from "node:fs";
 import type { Container } from "../container/container.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
-import { until } from "../kernel/until.ts";
+import { until } from "../kernel/wait/wait-until.ts";
 
 const DEPOSIT = "sandbox-pidns";
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { testKernel } from "../container/test-kernel.ts";
-import { testSpec } from "../container/test-spec.ts";
+import { testKernel } from "../container/testing/test-kernel.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import type { ExitStatus, RestoredProcess } from "../kernel/kernel.ts";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { restoreContainers } from "./restore.ts";
 
 const sys = openSys();

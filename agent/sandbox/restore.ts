@@ -1,9 +1,9 @@
 import { Container } from "../container/container.ts";
 import { HOOK_COMMAND } from "../container/hooks/run-hooks.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
-import type { Births } from "../container/maker.ts";
 import { restoreStreams } from "../container/passfd/passed-stream.ts";
 import { Process, type ProcessLabel, readLabel } from "../container/process/process.ts";
+import type { Births } from "../container/runtime/runtime.ts";
 import { isConsoleShell } from "../container/shell.ts";
 import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";

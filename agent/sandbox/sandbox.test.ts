@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type TestKernel, testKernel } from "../container/test-kernel.ts";
-import { testSpec } from "../container/test-spec.ts";
+import { type TestKernel, testKernel } from "../container/testing/test-kernel.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import { SystemError } from "../kernel/error.ts";
 import { type Files, realFiles } from "../kernel/files.ts";
-import type { ChildDouble } from "../kernel/init-double.ts";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
+import type { ChildDouble } from "../kernel/testing/init-double.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { Sandbox } from "./sandbox.ts";
 
 const never = new AbortController().signal;

@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../kernel/constants.ts";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { type CopiedFile, copyFile } from "./copy-file.ts";
 import { encodeTrailer } from "./received-ranges.ts";
 

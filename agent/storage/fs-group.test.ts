@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { applyFsGroup } from "./fs-group.ts";
 
 const isRoot = process.getuid?.() === 0;

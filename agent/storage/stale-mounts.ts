@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import type { Files } from "../kernel/files.ts";
-import { mayHang } from "../kernel/may-hang.ts";
-import { until } from "../kernel/until.ts";
-import { untilAnswering } from "../kernel/until-answering.ts";
+import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
+import { mayHang } from "../kernel/wait/limited-calls.ts";
+import { until } from "../kernel/wait/wait-until.ts";
 import { listMounts } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";
 

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
-import { nativeAddon } from "../kernel/native-addon.ts";
-import { openSys } from "../kernel/sys.ts";
-import { checkedPair } from "../kernel/sys-result.ts";
+import { nativeAddon } from "../kernel/sys/native-addon.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { checkedPair } from "../kernel/sys/sys-result.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { WireStream } from "./wire-stream.ts";
 
 leavesNoDescriptors();

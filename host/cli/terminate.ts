@@ -1,5 +1,5 @@
 import { SIGTERM } from "../../agent/kernel/constants.ts";
-import { nativeAddon } from "../../agent/kernel/native-addon.ts";
+import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 import { isAlive, type ProcessOwner } from "../../lib/process-owner.ts";
 
 /** Sends SIGTERM to it, by a pidfd: a process that has its pid by now never gets it. */

@@ -5,6 +5,6 @@ import type { Duplex } from "node:stream";
  * private parts of Node stand in one file. Loaded when it is first needed. Rejects with an Error of one line.
  */
 export async function dialVsock(cid: number, port: number, signal: AbortSignal): Promise<Duplex> {
-  const { connectVsock } = await import("../../agent/kernel/streams.ts");
+  const { connectVsock } = await import("../../agent/kernel/sys/streams.ts");
   return connectVsock({ cid, port }, signal);
 }

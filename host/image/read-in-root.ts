@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from "../../agent/kernel/constants.ts";
-import { nativeAddon } from "../../agent/kernel/native-addon.ts";
+import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 
 const { O_DIRECTORY, O_NONBLOCK, O_RDONLY } = constants;
 

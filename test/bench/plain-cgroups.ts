@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { statfsSync } from "node:fs";
 import { CLONE_NEWNS } from "../../agent/kernel/constants.ts";
-import { openSys } from "../../agent/kernel/sys.ts";
+import { openSys } from "../../agent/kernel/sys/sys.ts";
 
 const PATH = "/sys/fs/cgroup";
 const CGROUP2_MAGIC = 0x63677270;

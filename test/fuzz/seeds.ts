@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
-import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/plan-arbitrary.ts";
-import { encodePlan } from "../../agent/kernel/plan-encode.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
+import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
+import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/testing/plan-arbitrary.ts";
 import type { Target } from "./targets.ts";
 
 const LAUNCH = 1;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { InitClient } from "../../agent/kernel/init-client.ts";
+import type { InitClient } from "../../agent/kernel/init/init-client.ts";
 import type { AdoptedProcess } from "../../agent/kernel/kernel.ts";
 import { message, nextReply, u32 } from "./raw.ts";
 import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type InitClient, openInit } from "../../agent/kernel/init-client.ts";
+import { type InitClient, openInit } from "../../agent/kernel/init/init-client.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { nativeAddon } from "../../agent/kernel/native-addon.ts";
-import { openSys, type RealSys } from "../../agent/kernel/sys.ts";
+import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
+import { openSys, type RealSys } from "../../agent/kernel/sys/sys.ts";
 import { makeWorkDirectory, WORK } from "../clean-up/work-directory.ts";
 import { type RunningInit, startInit } from "./harness.ts";
 

@@ -1,6 +1,6 @@
 import type { Files } from "../../kernel/files.ts";
-import { Lock } from "../../kernel/lock.ts";
-import { until } from "../../kernel/until.ts";
+import { Lock } from "../../kernel/wait/lock.ts";
+import { until } from "../../kernel/wait/wait-until.ts";
 import { isFrozen, setFrozen } from "./cgroup-freeze.ts";
 
 /** Tells whether a cgroup is held: before it is frozen, and when it runs again. */

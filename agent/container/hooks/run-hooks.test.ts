@@ -1,9 +1,9 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { ChildDouble } from "../../kernel/init-double.ts";
-import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
-import { testKernel } from "../test-kernel.ts";
-import { testSpec } from "../test-spec.ts";
+import type { ChildDouble } from "../../kernel/testing/init-double.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
+import { testKernel } from "../testing/test-kernel.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import type { HookSpec } from "./hooks.ts";
 import { type HookFailure, hookFailures, runCreateHooks, runHooks, runHooksAnyway } from "./run-hooks.ts";
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import type { Fd } from "../../kernel/kernel.ts";
-import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
-import { testKernel } from "../test-kernel.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
+import { testKernel } from "../testing/test-kernel.ts";
 import { closeStreams } from "./passed-stream.ts";
 import { PassedStreams, type PassedStreamsOptions } from "./passed-streams.ts";
 

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { SystemError } from "../../kernel/error.ts";
 import type { ExitStatus, Fd, KeptFds, RestoredProcess } from "../../kernel/kernel.ts";
-import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
-import { testKernel } from "../test-kernel.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
+import { openDescriptors } from "../../kernel/testing/open-descriptors.ts";
+import { testKernel } from "../testing/test-kernel.ts";
 import { Process } from "./process.ts";
 
 leavesNoDescriptors();

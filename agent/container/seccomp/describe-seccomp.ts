@@ -1,4 +1,4 @@
-import type { SeccompAction, SeccompCondition, SeccompDescription } from "../../kernel/seccomp-compiler.ts";
+import type { SeccompAction, SeccompCondition, SeccompDescription } from "../../kernel/sys/seccomp-compiler.ts";
 import { refuse } from "../refuse.ts";
 import type { SeccompRule, SeccompSpec } from "./seccomp-spec.ts";
 

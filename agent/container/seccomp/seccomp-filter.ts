@@ -1,5 +1,5 @@
 import { describeErrno } from "../../kernel/error.ts";
-import { compileSeccomp, encodeSeccomp } from "../../kernel/seccomp-compiler.ts";
+import { compileSeccomp, encodeSeccomp } from "../../kernel/sys/seccomp-compiler.ts";
 import { refuse } from "../refuse.ts";
 import { describeSeccomp } from "./describe-seccomp.ts";
 import type { SeccompSpec } from "./seccomp-spec.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { AgentError } from "../../kernel/error.ts";
-import { step } from "../../kernel/step.ts";
+import { step } from "../../kernel/wait/traced-step.ts";
 import type { Call, Handler, ServiceTable } from "../../service/dispatch.ts";
 import type { Span } from "./span.ts";
 import { traceCalls } from "./trace-calls.ts";

@@ -14,7 +14,7 @@
 #include <node_api.h>
 
 /*
- * A description (agent/kernel/seccomp-compiler.ts writes it) is an array of 32-bit words, little endian:
+ * A description (agent/kernel/sys/seccomp-compiler.ts writes it) is an array of 32-bit words, little endian:
  *
  *   default action (SCMP_ACT_*), number of architectures, number of rules
  *   each architecture: its name

@@ -1,4 +1,4 @@
-import { until } from "../../kernel/until.ts";
+import { until } from "../../kernel/wait/wait-until.ts";
 import { findProcess } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 

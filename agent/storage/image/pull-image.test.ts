@@ -7,7 +7,7 @@ import { thisPlatform } from "../../../image/platform.ts";
 import { directory, file, symlink } from "../../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
 import { packTar } from "../../../image/write-layout.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
 import { defaultImageSettings, type ImageSettings } from "./image-settings.ts";
 import { pullImage } from "./pull-image.ts";
 import { startRegistry, type TestRegistry } from "./testing/registry.ts";

@@ -14,7 +14,7 @@ import {
 } from "../../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../../image/write-layout.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
 import { unpackImage } from "./unpack-image.ts";
 
 const sys = openSys();
