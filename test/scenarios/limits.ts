@@ -35,7 +35,7 @@ export function limitScenarios(pod: () => Pod): void {
     const id = await pod().start(["sleep", "1000"], parts);
     const files = "memory.max cpu.weight cpu.max pids.max";
     const text = await pod().machine.shell(`cd /sys/fs/cgroup/containers${parts.Linux.CgroupsPath} && cat ${files}`);
-    expect(text).toBe(`${64 * MIB}\n${pod().maker.weightOf1024Shares}\n50000 100000\n50\n`);
+    expect(text).toBe(`${64 * MIB}\n${pod().runtime.weightOf1024Shares}\n50000 100000\n50\n`);
     await pod().remove(id);
     const left = await pod().machine.shell(
       `ls -d /sys/fs/cgroup/containers${parts.Linux.CgroupsPath} 2>/dev/null || echo gone`,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createCgroup } from "./cgroup.ts";
-import { presentResources } from "./supported-resources.ts";
+import { supportedResources } from "./supported-resources.ts";
 import { FakeCgroups } from "./testing/test-cgroups.ts";
 
 test("what the guest hasn't got is taken out, and nothing else", () => {
@@ -16,7 +16,7 @@ test("what the guest hasn't got is taken out, and nothing else", () => {
     unified: { "memory.swap.max": "0", "memory.high": "9" },
     pids: { limit: 5 },
   };
-  expect(presentResources(fake.files, "/cg/c1", resources)).toEqual({
+  expect(supportedResources(fake.files, "/cg/c1", resources)).toEqual({
     ...resources,
     cpu: { shares: 9, cpus: "", mems: "0" },
     hugepageLimits: [{ pageSize: "2MB", limit: 0 }],
@@ -24,5 +24,5 @@ test("what the guest hasn't got is taken out, and nothing else", () => {
   });
   // Limits that every guest has are the runtime's to set.
   expect(fake.log.filter((line) => !/cpuset|hugetlb|swap/.test(line))).toEqual([]);
-  expect(presentResources(fake.files, "/cg/c1", { pids: { limit: 5 } })).toEqual({ pids: { limit: 5 } });
+  expect(supportedResources(fake.files, "/cg/c1", { pids: { limit: 5 } })).toEqual({ pids: { limit: 5 } });
 });

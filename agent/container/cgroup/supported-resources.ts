@@ -7,7 +7,7 @@ import type { ResourcesSpec } from "./resources-spec.ts";
  * The limits without what the guest hasn't got, for a runtime that sets them itself and would refuse the spec. Those that
  * may be left out are written to the cgroup to find out.
  */
-export function presentResources(files: Files, directory: string, resources: ResourcesSpec): ResourcesSpec {
+export function supportedResources(files: Files, directory: string, resources: ResourcesSpec): ResourcesSpec {
   const mayLack = resourceWrites(resources).filter(({ leftOutAt, optional }) => leftOutAt !== undefined || optional);
   const lacking = new Set(applyWrites(files, directory, mayLack).map(({ file }) => file));
   const { cpu, hugepageLimits, unified, ...others } = resources;

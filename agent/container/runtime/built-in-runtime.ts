@@ -20,10 +20,10 @@ import { signalDirectly } from "../process/signal-handlers.ts";
 import { giveStdio } from "../process/stdio-owner.ts";
 import { openExecTerminal } from "../process/terminal.ts";
 import type { ProcessSpec } from "../spec.ts";
-import type { ContainerOptions, ExecOptions, Maker } from "./runtime.ts";
+import type { ContainerOptions, ExecOptions, Runtime } from "./runtime.ts";
 
-/** The maker that is used unless an annotation names another: init forks each process and runs a launch plan in it. */
-export class Launcher implements Maker {
+/** The runtime that is used unless an annotation names another: init forks each process and runs a launch plan in it. */
+export class BuiltInRuntime implements Runtime {
   readonly #kernel: Kernel;
   readonly #options: ContainerOptions;
   #plan: CompiledPlan | undefined;

@@ -2,7 +2,7 @@ import type { PassedStdio } from "../passfd/passed-stream.ts";
 import type { Process } from "../process/process.ts";
 import type { ProcessSpec, Spec } from "../spec.ts";
 
-/** What a maker knows of its container. */
+/** Everything a runtime needs to create one container. */
 export interface ContainerOptions {
   readonly id: string;
   /** It has passed checkSpec. */
@@ -40,7 +40,7 @@ export interface ExecOptions {
  * Makes the processes of one container: the built-in launcher, or another OCI runtime. Each process is a child of init
  * in the end, so its exit and its stdio are the same whoever made it.
  */
-export interface Maker {
+export interface Runtime {
   /** The init process, blocked before its program; as long as it is, it has a `release`. On failure nothing is left. */
   create(signal: AbortSignal | undefined): Promise<Process>;
   /**

@@ -1,7 +1,7 @@
 import { SIGKILL } from "../constants.ts";
 import { SystemError } from "../error.ts";
 import type { Kernel, LaunchedProcess } from "../kernel.ts";
-import { until } from "../wait/wait-until.ts";
+import { waitUntil } from "../wait/wait-until.ts";
 import { ReportReader } from "./report.ts";
 
 /** A text to a file of the guest, in one write(2). */
@@ -33,7 +33,7 @@ export function killableWriter({ sys, init }: Pick<Kernel, "sys" | "init">, newI
         .finally(() => sys.close(report.write));
       const said = await new ReportReader(sys, report.read).next(signal);
       if (said.kind === "failed") throw new SystemError("write", said.errno, path);
-      await (signal === undefined ? child.exit : until(child.exit, signal));
+      await (signal === undefined ? child.exit : waitUntil(child.exit, signal));
     } catch (error) {
       if (signal?.aborted && child !== undefined) await kill(child);
       throw error;

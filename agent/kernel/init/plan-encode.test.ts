@@ -9,7 +9,7 @@ import { encodePlan } from "./plan-encode.ts";
 
 /** The operations as plan.h lists them: name and kinds of the arguments. */
 const listed = [
-  ...readFileSync(join(import.meta.dirname, "../../../native/init/plan.h"), "utf8").matchAll(/X\((\w+), "(\w*)"\)/g),
+  ...readFileSync(join(import.meta.dirname, "../../native/init/plan.h"), "utf8").matchAll(/X\((\w+), "(\w*)"\)/g),
 ].map(([, name = "", kinds = ""]) => ({ name: name.replaceAll("_", "-"), kinds }));
 
 type Value = number | bigint | string | undefined | readonly (string | number | bigint)[];

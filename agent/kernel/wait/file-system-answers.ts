@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import type { Files } from "../files.ts";
 import { mayHang } from "./limited-calls.ts";
-import { until } from "./wait-until.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** Somebody else has to answer for these: the host, or a process. */
 const SERVED = /^(virtiofs|9p|ceph|cifs|nfs\d?|fuse(\..+)?)$/;
@@ -30,7 +30,7 @@ export async function untilAnswering(
     answer.catch(() => undefined);
     asked.set(mount.key, answer);
   }
-  await (signal === undefined ? answer : until(answer, signal));
+  await (signal === undefined ? answer : waitUntil(answer, signal));
 }
 
 interface Mount {

@@ -13,7 +13,7 @@ export interface StepEvent {
 export const steps = channel("guestd.step");
 
 /** Does a part of a call that has a name, and tells who listens how long it took. */
-export async function step<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+export async function tracedStep<T>(name: string, work: () => T | Promise<T>): Promise<T> {
   if (!steps.hasSubscribers) return work();
   const began = performance.now();
   const tell = (error?: unknown) => {

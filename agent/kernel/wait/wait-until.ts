@@ -1,5 +1,5 @@
 /** What the promise gives, or the signal's reason if that comes first. The promise goes on, and may fail unheard. */
-export function until<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function waitUntil<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const result = Promise.withResolvers<T>();
   const abort = () => result.reject(signal.reason);
   promise.then(result.resolve, result.reject);
