@@ -6,13 +6,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AptRepository } from "../../../rootfs-builder/debian/testing/apt-repository.ts";
 import { repositoryRoot } from "../../machine/paths.ts";
+import { mayMount, whyNoMounts } from "../../testing/may-mount.ts";
 
 const guestctl = join(repositoryRoot, "host/cli/guestctl.ts");
 const MIB = 2 ** 20;
-
-/** Whether a program may have mounts of its own here: root always may. */
-const mayMount = spawnSync("unshare", ["--user", "--map-root-user", "--mount", "true"]).status === 0;
-const whyNoMounts = mayMount ? "" : " (skipped: this user may make no user namespace)";
 
 describe("guestctl image build", () => {
   let folder = "";
@@ -30,7 +27,7 @@ describe("guestctl image build", () => {
     return join(folder, "mine.yaml");
   }
 
-  test("says what is done, and how big it is", () => {
+  test("prints each step and the sizes of the result", () => {
     const line = [guestctl, "image", "build", recipe("kata-initrd"), "--to", join(folder, "out")];
     const { stdout, stderr, status } = spawnSync(process.execPath, line, { encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
@@ -41,7 +38,7 @@ describe("guestctl image build", () => {
     expect(spawnSync(process.execPath, line, { encoding: "utf8" }).stdout).toMatch(/^Kata initrd: up to date$/m);
   });
 
-  test("has one line for a recipe that is wrong", () => {
+  test("reports an invalid recipe in one line", () => {
     writeFileSync(join(folder, "mine.yaml"), "name: mine\nsources:\n  - files: x\n");
     const line = [guestctl, "image", "build", join(folder, "mine.yaml"), "--to", join(folder, "out")];
     const { stdout, stderr, status } = spawnSync(process.execPath, line, { encoding: "utf8" });
@@ -74,11 +71,11 @@ describe("guestctl image build", () => {
     expect(readdirSync(folder).sort()).toEqual(["files", "mine.yaml", "out"]);
   });
 
-  test.runIf(mayMount)(`names the cache when its disk is full, and leaves nothing in it${whyNoMounts}`, () => {
+  test.runIf(mayMount)(`names the cache when its disk is full and leaves no files in it${whyNoMounts}`, () => {
     const [out, cache] = [join(folder, "out"), join(folder, "cache")];
     mkdirSync(cache);
     const repository = new AptRepository(join(folder, "apt"));
-    // as over a network: of an archive in a folder, apt does not say that it could not be copied
+    // Copy the packages as over a network: apt doesn't report a failed copy from a local folder.
     const list = join(folder, "apt/etc/sources.list");
     writeFileSync(list, readFileSync(list, "utf8").replace(" file:", " copy:"));
     repository.publish([{ name: "large", files: { "usr/large": randomBytes(2 * MIB).toString("hex") } }]);
