@@ -5,7 +5,7 @@ import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
-import type { Births } from "../container/runtime/runtime.ts";
+import type { ContainerTraceGuard } from "../container/runtime/runtime.ts";
 import { runtimeSetsLimits } from "../container/runtime/runtime-profile.ts";
 import { checkSharedMounts } from "../container/shared-mounts.ts";
 import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
@@ -101,7 +101,7 @@ export class PodContainers {
   restore(records: readonly ContainerRecord[]): Promise<unknown> {
     const { restored, broken } = restoreContainers(this.#kernel, records, {
       pipeSize: this.#pipeSize,
-      births: (id) => this.#births(id),
+      traceGuardOf: (id) => this.#traceGuardOf(id),
     });
     for (const entry of restored) {
       this.#containers.set(entry.record.id, entry);
@@ -248,7 +248,7 @@ export class PodContainers {
       const { passed } = request;
       const options = {
         ...{ id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname, passed },
-        births: this.#births(id),
+        traceGuard: this.#traceGuardOf(id),
       };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       // Others see it from the moment on at which the guard lets go: who may trace has to know that it is there.
@@ -302,7 +302,7 @@ export class PodContainers {
     return discarding;
   }
 
-  #births(id: string): Births {
+  #traceGuardOf(id: string): ContainerTraceGuard {
     return {
       mayBeTraced: () => {
         const container = this.find(id);

@@ -12,7 +12,7 @@ export interface ContainerOptions {
   /** F_SETPIPE_SZ of stdio pipes in bytes; 0 means the kernel's default. */
   readonly pipeSize: number;
   /** Absent if no process could trace one created in this container's pid namespace. */
-  readonly births?: Births;
+  readonly traceGuard?: ContainerTraceGuard;
   /** The pod's host name, for a container that has its own kernel. */
   readonly podHostname?: string;
   /** The host's streams for the init process, which takes ownership of them. */
@@ -20,7 +20,7 @@ export interface ContainerOptions {
 }
 
 /** Coordinates the containers of a pod while processes are created in a pid namespace that they may share. */
-export interface Births {
+export interface ContainerTraceGuard {
   /** True if some process could trace one created in this container's pid namespace. */
   readonly mayBeTraced: () => boolean;
   /** Resolves once every launch that began while no tracer was running has finished, in any container of the pod. */
