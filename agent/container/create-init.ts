@@ -27,7 +27,7 @@ import type { ContainerOptions } from "./runtime/runtime.ts";
 import { seccompFilter } from "./seccomp/seccomp-filter.ts";
 import type { MountSpec, Spec } from "./spec.ts";
 
-/** Launches the init process of a container up to its release. On failure nothing is left behind. */
+/** Launches a container's init process up to where it waits for its release. Rolls back on failure. */
 export async function createInit(
   kernel: Kernel,
   options: ContainerOptions,
@@ -49,7 +49,7 @@ export async function createInit(
   return { process: Process.take(kernel, id, launched, fds.own, true, options.passed), plan };
 }
 
-/** What the plan opens in the guest, which it does without following a link. */
+/** Resolves links in the guest paths that the plan opens, because init opens them without following links. */
 function withPlainPaths(spec: Spec): Spec {
   const plain = (mount: MountSpec) => (isBind(mount) ? { ...mount, source: plainPath(mount.source) } : mount);
   return { ...spec, root: { ...spec.root, path: plainPath(spec.root.path) }, mounts: spec.mounts.map(plain) };
