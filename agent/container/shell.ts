@@ -61,7 +61,7 @@ async function launchShellOn(kernel: Kernel, name: string, fds: LaunchFds): Prom
     { op: "exec", args: ["sh"], env: ENV },
   );
   const launched = await launch(kernel, plan.finish(), fds, new Map(), { container: "", exec: name });
-  // Without the output journal: its output goes to a socket that ends with the agent, or doesn't pass through the agent.
+  // No output journal: the output goes to a socket that ends with the agent, or doesn't pass through the agent at all.
   const { sys, init, files } = kernel;
   const process = Process.take({ sys, init, files }, name, launched, fds.own);
   process.closeStartFds();
