@@ -21,7 +21,7 @@ import type { LaunchPlan } from "./plan/plan-builder.ts";
 import { withHome } from "./process/home.ts";
 import { Process } from "./process/process.ts";
 import { securityModules } from "./process/security-labels.ts";
-import { giveStdio } from "./process/stdio-owner.ts";
+import { chownStdio } from "./process/stdio-owner.ts";
 import { openFirstTerminal } from "./process/terminal.ts";
 import type { ContainerOptions } from "./runtime/runtime.ts";
 import { seccompFilter } from "./seccomp/seccomp-filter.ts";
@@ -70,7 +70,7 @@ async function launchInit(
     const devpts = slots.get(mountSlot(spec.mounts.findIndex(isDevpts)));
     const terminal = spec.process.terminal ? openFirstTerminal(kernel, spec.process, devpts) : undefined;
     const fds = openLaunchFds(kernel, { release: true, pipeSize, ...(terminal === undefined ? {} : { terminal }) });
-    giveStdio(kernel.sys, fds, spec.process, spec.linux);
+    chownStdio(kernel.sys, fds, spec.process, spec.linux);
     const hooks = ({ pid, pidfd }: LaunchedProcess) => runCreateHooks(kernel, { id, spec, cgroup, pid, pidfd }, signal);
     const atPause = hasCreateHooks(spec.hooks) ? hooks : undefined;
     const label = { container: id, exec: id, ...namesOf(passed) };

@@ -5,7 +5,7 @@ import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.
 import { testKernel } from "../testing/test-kernel.ts";
 import { testSpec } from "../testing/test-spec.ts";
 import type { HookSpec } from "./hooks.ts";
-import { type HookFailure, hookFailures, runCreateHooks, runHooks, runHooksAnyway } from "./run-hooks.ts";
+import { type HookFailure, hookFailures, runCreateHooks, runHooks, runHooksIgnoringFailures } from "./run-hooks.ts";
 
 leavesNoDescriptors();
 const hook = (path: string, timeout = 10): HookSpec => ({ path, args: [], env: [], timeout });
@@ -95,7 +95,7 @@ test("hooks whose failure is only reported all run, and each failure is reported
   const listen = (message: unknown) => void told.push(message as HookFailure);
   hookFailures.subscribe(listen);
   const kernel = kernelWith((child) => ({ code: path(child) === "/bad" ? 2 : 0 }));
-  await runHooksAnyway(kernel, "poststop", target({ poststop: [hook("/bad"), hook("/good")] }));
+  await runHooksIgnoringFailures(kernel, "poststop", target({ poststop: [hook("/bad"), hook("/good")] }));
   hookFailures.unsubscribe(listen);
   expect(told).toEqual([{ container: "c1", error: "hook poststop[0] /bad: exit status 2" }]);
   expect(kernel.init.children).toHaveLength(2);

@@ -53,7 +53,7 @@ export async function runHooks(
 }
 
 /** Runs all hooks of one kind, even if some fail; failures are only reported. */
-export async function runHooksAnyway(
+export async function runHooksIgnoringFailures(
   kernel: Kernel,
   kind: "poststart" | "poststop",
   target: HookTarget,

@@ -47,7 +47,7 @@ export function compileCreate(
   compileNamespaces(plan, spec);
   compileSysctls(plan, linux.sysctl ?? {});
   enterRoot(plan, spec, context.under ?? "/");
-  // Sources and root were opened as the guest's root, who may access any path; the container's root creates files.
+  // The guest's root, who may access any path, opened sources and root; files are created as the container's root.
   if (inUser) plan.add("linux.uidMappings", { op: "user", uid: 0, gid: 0, groups: [] });
   const propagation = clonePropagation(linux.rootfsPropagation);
   const late = compileMounts(plan, spec.mounts, { own, root: spec.root.path, propagation, label });

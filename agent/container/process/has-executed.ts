@@ -29,12 +29,12 @@ export async function isReady(sys: Kernel["sys"], init: Process, signal: AbortSi
  * executed.
  */
 export async function hasExecuted(exec: Process, signal: AbortSignal): Promise<boolean> {
-  while (exec.status === undefined && isInit(exec.pid)) await sleep(LOOK_MS, undefined, { signal });
+  while (exec.status === undefined && runsInit(exec.pid)) await sleep(LOOK_MS, undefined, { signal });
   return true;
 }
 
 /** True if the process still runs our parent's program, init. */
-export function isInit(pid: number): boolean {
+export function runsInit(pid: number): boolean {
   try {
     const [its, inits] = [statSync(`/proc/${pid}/exe`), statSync(`/proc/${process.ppid}/exe`)];
     return its.ino === inits.ino && its.dev === inits.dev;

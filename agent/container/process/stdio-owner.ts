@@ -8,7 +8,7 @@ import type { LinuxSpec, ProcessSpec } from "../spec.ts";
  * Gives stdio to the process's user by the ids outside its user namespace, from where it can't be changed, because the
  * guest's root owns it. Without maps (a namespace by path) the owner stays. Closes all of `fds` on failure.
  */
-export function giveStdio(
+export function chownStdio(
   sys: Pick<Sys, "close">,
   fds: LaunchFds,
   { user }: ProcessSpec,

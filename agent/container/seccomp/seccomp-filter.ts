@@ -17,7 +17,7 @@ const FLAGS = new Map([
   ["SECCOMP_FILTER_FLAG_TSYNC", 0],
   ["SECCOMP_FILTER_FLAG_LOG", 2],
   ["SECCOMP_FILTER_FLAG_SPEC_ALLOW", SPEC_ALLOW],
-  // Affects only a listener, which there is none; without one the kernel rejects the flag.
+  // Affects only a listener, which this agent never creates; without one the kernel rejects the flag.
   ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0],
 ]);
 
