@@ -22,7 +22,7 @@ function pipe() {
   return { input: new InputStream(sys, write, false), take, hangUp: () => sys.close(read) };
 }
 
-test("writes all data, and ending it is the process's end of input", async () => {
+test("an input stream writes all data, and ending it is the process's end of input", async () => {
   const { input, take, hangUp } = pipe();
   await input.write(Buffer.from("line\n"), never);
   await input.end(never);
@@ -30,7 +30,7 @@ test("writes all data, and ending it is the process's end of input", async () =>
   hangUp();
 });
 
-test("continues an earlier agent's write from its noted progress, and notes its own progress", async () => {
+test("an input stream continues an earlier agent's write from its noted progress, and notes its own progress", async () => {
   const { input, take, hangUp } = pipe();
   const noted: number[] = [];
   const write = (progress: number) =>
@@ -46,7 +46,7 @@ test("continues an earlier agent's write from its noted progress, and notes its 
   hangUp();
 });
 
-test("waits while the pipe is full and continues when there is room", async () => {
+test("a write waits while the pipe is full and continues when there is room", async () => {
   const { input, take, hangUp } = pipe();
   const writing = input.write(Buffer.alloc(PIPE + 10, "x"), never);
   await new Promise(setImmediate);
@@ -57,7 +57,7 @@ test("waits while the pipe is full and continues when there is room", async () =
   hangUp();
 });
 
-test("keeps the order of writes, even if they are split or have to wait", async () => {
+test("writes keep their order, even if they are split or have to wait", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.string({ minLength: 1, maxLength: 3000 }), { maxLength: 8 }), async (texts) => {
       const { input, take, hangUp } = pipe();
@@ -76,7 +76,7 @@ test("keeps the order of writes, even if they are split or have to wait", async 
   );
 });
 
-test("ends the input after a write that still waits for room", async () => {
+test("the end of input comes after a write that still waits for room", async () => {
   const { input, take, hangUp } = pipe();
   const writing = input.write(Buffer.alloc(2 * PIPE, "x"), never);
   const ended = input.end(never);
@@ -88,7 +88,7 @@ test("ends the input after a write that still waits for room", async () => {
   hangUp();
 });
 
-test("continues with the next writer after one is cancelled", async () => {
+test("a cancelled writer lets the next one continue", async () => {
   const { input, take, hangUp } = pipe();
   const patience = new AbortController();
   const first = input.write(Buffer.alloc(2 * PIPE, "a"), patience.signal);
@@ -103,7 +103,7 @@ test("continues with the next writer after one is cancelled", async () => {
   hangUp();
 });
 
-test("close rejects a write that waits, and later ones fail in one line", async () => {
+test("closing rejects a write that waits, and later writes fail in one line", async () => {
   const { input, hangUp } = pipe();
   const writing = input.write(Buffer.alloc(2 * PIPE), never);
   await new Promise(setImmediate);
@@ -113,7 +113,7 @@ test("close rejects a write that waits, and later ones fail in one line", async 
   hangUp();
 });
 
-test("reports the errno if the process no longer reads", async () => {
+test("a write to a process that no longer reads fails with the errno", async () => {
   const { input, hangUp } = pipe();
   hangUp();
   await expect(input.write(Buffer.from("x"), never)).rejects.toThrow(
@@ -122,7 +122,7 @@ test("reports the errno if the process no longer reads", async () => {
   input.close();
 });
 
-test("ends a terminal's input with ^D, and leaves its descriptor open for the owner", async () => {
+test("a terminal's input ends with ^D, and its descriptor stays open for the owner", async () => {
   const double = createSysDouble();
   const master = double.descriptor();
   const input = new InputStream(double, master, true);

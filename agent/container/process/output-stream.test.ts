@@ -18,7 +18,7 @@ function pipe(): { stream: OutputStream; say: (text: string) => void; hangUp: ()
 
 const text = async (reading: Promise<Buffer>) => (await reading).toString();
 
-test("returns the available output, at most the requested length", async () => {
+test("a read returns the available output, at most the requested length", async () => {
   const { stream, say, hangUp } = pipe();
   say("abcdef");
   expect(await text(stream.read(4, never))).toBe("abcd");
@@ -27,7 +27,7 @@ test("returns the available output, at most the requested length", async () => {
   expect(await text(stream.read(4, never))).toBe("");
 });
 
-test("waits for output and returns it on arrival", async () => {
+test("a read waits for output and returns it on arrival", async () => {
   const { stream, say, hangUp } = pipe();
   const reading = text(stream.read(10, never));
   setTimeout(() => say("late"), 10);
@@ -36,7 +36,7 @@ test("waits for output and returns it on arrival", async () => {
   stream.close();
 });
 
-test("returns all output of a terminal, up to the length, although one read of it returns 4 KiB", async () => {
+test("a read returns all output of a terminal, up to the length, although the kernel returns 4 KiB at a time", async () => {
   const devpts = sys.openat2(0, "/dev/pts", O_DIRECTORY, 0);
   const master = sys.openTerminal(devpts);
   sys.setNonBlocking(master);
@@ -49,7 +49,7 @@ test("returns all output of a terminal, up to the length, although one read of i
   stream.close();
 });
 
-test("ends once, and reports that no writer is left", async () => {
+test("a stream ends once, and reports that no writer is left", async () => {
   const { stream, hangUp } = pipe();
   const ends: boolean[] = [];
   stream.onEnd = (writersGone) => ends.push(writersGone);
@@ -58,7 +58,7 @@ test("ends once, and reports that no writer is left", async () => {
   expect([ends, stream.ended]).toEqual([[true], true]);
 });
 
-test("serves readers in the order of their calls", async () => {
+test("readers are served in the order of their calls", async () => {
   const { stream, say, hangUp } = pipe();
   const readers = [stream.read(2, never), stream.read(2, never), stream.read(2, never)];
   say("aabbcc");
