@@ -2,7 +2,7 @@ import { makeBundle, removeBundle } from "../container/bundle.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { Container } from "../container/container.ts";
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
-import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
+import { runHooksIgnoringFailures } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
 import type { ContainerTraceGuard } from "../container/runtime/runtime.ts";
@@ -290,7 +290,7 @@ export class PodContainers {
         await this.#storages.release(record.storages);
       } finally {
         if (builtInHooks(record.spec) !== undefined) {
-          if (how.refused !== true) await runHooksAnyway(this.#kernel, "poststop", record);
+          if (how.refused !== true) await runHooksIgnoringFailures(this.#kernel, "poststop", record);
           removeBundle(this.#kernel.files, record.id);
         }
         this.#state.removeContainer(record.id);
