@@ -1,6 +1,6 @@
 import { O_DIRECTORY, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from "./constants.ts";
 import type { Fd, FilePart, Sys } from "./kernel.ts";
-import { HangingCalls } from "./wait/limited-calls.ts";
+import { LimitedCalls } from "./wait/limited-calls.ts";
 import { waitUntil } from "./wait/wait-until.ts";
 
 /** Below a root that a container can write to: links stay in it, and those of /proc lead nowhere. */
@@ -33,9 +33,9 @@ const DEVPTS: readonly number[] = [0x00001cd1];
 
 /**
  * Looks at what containers may have put somebody else in charge of. One at a time: of libuv's four threads, two are for
- * file systems of the host (may-hang.ts), and one stays free.
+ * file systems of the host (limited-calls.ts), and one stays free.
  */
-const looks = new HangingCalls(1);
+const looks = new LimitedCalls(1);
 
 type InsideSys = Pick<Sys, "openInside" | "copyInside" | "read" | "dup" | "close">;
 

@@ -16,6 +16,7 @@ import { AgentError } from "../kernel/error.ts";
 import { ANSWER_ROOM, type Handler, type ServiceTable } from "../service/dispatch.ts";
 import { status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
+import { callQueue } from "./call-queue.ts";
 import {
   CLOSE_GRACE_MS,
   type Connection,
@@ -28,7 +29,6 @@ import { GrpcRequest, PREFIX_BYTES } from "./grpc-request.ts";
 import { QUIET_MS } from "./quiet-watch.ts";
 import { SentData } from "./sent-data.ts";
 import { ServerCall } from "./server-call.ts";
-import { turns } from "./turns.ts";
 import type { WireStream } from "./wire-stream.ts";
 
 type Definition = ServerMethodDefinition<Buffer, Uint8Array>;
@@ -191,7 +191,7 @@ export class GrpcConnection implements Connection {
   #beginNext(): void {
     if (this.#scheduled || this.#pending.length === 0 || this.#unsentBytes > this.#maxUnwritten) return;
     this.#scheduled = true;
-    turns.run(() => {
+    callQueue.run(() => {
       this.#scheduled = false;
       this.#pending.shift()?.();
       this.#beginNext();
@@ -207,7 +207,7 @@ export class GrpcConnection implements Connection {
   ): Promise<void> {
     try {
       const answer = (await handler(payload, call)).subarray(ANSWER_ROOM);
-      await turns.next();
+      await callQueue.next();
       if (!this.#calls.delete(call)) return;
       if (answer.length > MAX_BODY_BYTES) {
         throw new AgentError("invalid-argument", `response of ${answer.length} bytes is over the limit of 4 MiB`);
@@ -215,7 +215,7 @@ export class GrpcConnection implements Connection {
       call.report(0);
       send(answer);
     } catch (error) {
-      await turns.next();
+      await callQueue.next();
       const { code, message } = toStatus(error);
       if (this.#calls.delete(call)) call.report(code, error);
       call.settle(false);

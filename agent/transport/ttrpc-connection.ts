@@ -3,6 +3,7 @@ import { AgentError } from "../kernel/error.ts";
 import type { Handler, ServiceTable } from "../service/dispatch.ts";
 import { type RpcStatus, status, toStatus } from "../service/status.ts";
 import type { BodyRoom } from "./body-room.ts";
+import { callQueue } from "./call-queue.ts";
 import {
   CLOSE_GRACE_MS,
   type Connection,
@@ -17,7 +18,6 @@ import { QUIET_MS, QuietWatch } from "./quiet-watch.ts";
 import { ServerCall } from "./server-call.ts";
 import { type CallRequest, namesOf, readRequest } from "./ttrpc-request.ts";
 import { okFrame, statusFrame } from "./ttrpc-response.ts";
-import { turns } from "./turns.ts";
 import type { Wire, WireReader } from "./wire.ts";
 
 /** Longest delay of a timer, 24.8 days; callers who wait longer wait for ever. */
@@ -174,7 +174,7 @@ export class TtrpcConnection implements Connection, WireReader {
   #serveNext(): void {
     if (this.#scheduled || this.#pending.length === 0 || this.#wire.unwritten > this.#maxUnwritten) return;
     this.#scheduled = true;
-    turns.run(() => {
+    callQueue.run(() => {
       this.#scheduled = false;
       const noted = this.#pending.shift();
       if (noted !== undefined) this.#begin(noted);
@@ -281,7 +281,7 @@ export class TtrpcConnection implements Connection, WireReader {
   #returned({ held }: Entry, answer: () => void): void {
     this.#running--;
     this.#room.give(held);
-    turns.run(answer);
+    callQueue.run(answer);
   }
 
   #answer(entry: Entry, answer: Uint8Array): void {

@@ -23,7 +23,7 @@ export interface HookFailure {
   readonly container: string;
   readonly error: string;
 }
-export const hookFailures = channel("guestd:hook:failed");
+export const hookFailures = channel("guestd.hook.failed");
 
 /** What a hook inside needs besides: descriptors that stay the caller's. */
 export interface HookTarget extends HookedContainer {

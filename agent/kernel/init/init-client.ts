@@ -35,7 +35,7 @@ const PASSING: readonly string[] = ["ENOMEM", "ENOBUFS", "ETOOMANYREFS"];
 const RETRY_MS = 10;
 
 /** Refusals of requests that have no answer: `{ id, request, errno }`. */
-export const initRefusals = channel("guestd:init:refused");
+export const initRefusals = channel("guestd.init.refused");
 
 interface Waiting {
   readonly plan: readonly PlanOp[];

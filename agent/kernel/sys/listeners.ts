@@ -1,6 +1,6 @@
 import { SystemError } from "../error.ts";
 import type { Fd } from "../kernel.ts";
-import { seldom } from "../seldom.ts";
+import { throttle } from "../throttle.ts";
 import { DescriptorPoller } from "./descriptor-poller.ts";
 import { type NativeAddon, nativeAddon } from "./native-addon.ts";
 import { checked, EAGAIN } from "./sys-result.ts";
@@ -117,7 +117,7 @@ class AcceptingListener implements Listener {
     this.#addon = addon;
     this.#poller = new DescriptorPoller(addon);
     this.#onConnection = onConnection;
-    this.#onError = seldom(onError);
+    this.#onError = throttle(onError);
     this.#watch();
   }
 

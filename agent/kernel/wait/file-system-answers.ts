@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import type { Files } from "../files.ts";
-import { mayHang } from "./limited-calls.ts";
+import { runLimited } from "./limited-calls.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** Somebody else has to answer for these: the host, or a process. */
@@ -15,7 +15,7 @@ const asked = new Map<string, Promise<unknown>>();
  * thread for good; throws when too many others do not answer. An error is an answer. Nothing is asked of file systems of
  * the kernel alone.
  */
-export async function untilAnswering(
+export async function fileSystemAnswers(
   files: Pick<Files, "mounts">,
   path: string,
   signal?: AbortSignal,
@@ -25,7 +25,9 @@ export async function untilAnswering(
   if (mount === undefined) return;
   let answer = asked.get(mount.key);
   if (answer === undefined) {
-    answer = mayHang(mount.point, () => ask(mount.point).catch(() => undefined)).finally(() => asked.delete(mount.key));
+    answer = runLimited(mount.point, () => ask(mount.point).catch(() => undefined)).finally(() =>
+      asked.delete(mount.key),
+    );
     // Nobody may be left to hear of a refusal.
     answer.catch(() => undefined);
     asked.set(mount.key, answer);

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { HangingCalls } from "./limited-calls.ts";
+import { LimitedCalls } from "./limited-calls.ts";
 
 const never = () => new Promise<never>(() => undefined);
 
 test("no more than so many are asked at a time, and all get their answers in the end", async () => {
-  const calls = new HangingCalls(2, 1000);
+  const calls = new LimitedCalls(2, 1000);
   let [now, most] = [0, 0];
   const ask = async () => {
     most = Math.max(most, ++now);
@@ -19,7 +19,7 @@ test("no more than so many are asked at a time, and all get their answers in the
 });
 
 test("one that waits too long is refused with the names of those that hang", async () => {
-  const calls = new HangingCalls(2, 20);
+  const calls = new LimitedCalls(2, 20);
   void calls.run("/a", never);
   void calls.run("/b", never);
   let asked = false;
@@ -34,7 +34,7 @@ test("one that waits too long is refused with the names of those that hang", asy
 });
 
 test("the place of one that fails is free again", async () => {
-  const calls = new HangingCalls(1, 1000);
+  const calls = new LimitedCalls(1, 1000);
   const broken = calls.run("/a", () => Promise.reject(new Error("ENOTCONN")));
   const next = calls.run("/b", async () => 7);
   await expect(broken).rejects.toThrow("ENOTCONN");
@@ -42,7 +42,7 @@ test("the place of one that fails is free again", async () => {
 });
 
 test("a hung one leaves the other place to those that answer", async () => {
-  const calls = new HangingCalls(2, 20);
+  const calls = new LimitedCalls(2, 20);
   void calls.run("/hung", never);
   for (let count = 0; count < 5; count++) expect(await calls.run("/a", async () => count)).toBe(count);
 });

@@ -9,7 +9,7 @@ const PATIENCE_MS = 1000;
  * Questions to file systems that others have to answer. Each takes a thread until it is answered, so no more than a few are
  * asked at a time; one that waits too long for its turn is refused, and the line names what does not answer.
  */
-export class HangingCalls {
+export class LimitedCalls {
   readonly #most: number;
   readonly #patienceMs: number;
   readonly #paths = new Set<{ readonly path: string }>();
@@ -59,9 +59,9 @@ export class HangingCalls {
   }
 }
 
-const calls = new HangingCalls();
+const calls = new LimitedCalls();
 
-/** As HangingCalls.run, with all others of this agent. */
-export function mayHang<T>(path: string, call: () => Promise<T>): Promise<T> {
+/** As LimitedCalls.run, with all others of this agent. */
+export function runLimited<T>(path: string, call: () => Promise<T>): Promise<T> {
   return calls.run(path, call);
 }

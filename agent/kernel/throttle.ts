@@ -2,7 +2,7 @@
  * Limits reports of events whose number others decide: the first is reported at once, then no more than one for each
  * period, the latest, with the number of those that were left out before it.
  */
-export function seldom<Event>(
+export function throttle<Event>(
   report: (event: Event, leftOut: number) => void,
   periodMs = 1000,
 ): (event: Event) => void {

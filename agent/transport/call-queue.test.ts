@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { turns } from "./turns.ts";
+import { callQueue } from "./call-queue.ts";
 
 const keepBusy = (ms: number) => {
   for (const end = performance.now() + ms; performance.now() < end; );
@@ -12,7 +12,9 @@ it.each(["begun", "answered"])("other work runs between calls that are %s all at
     order.push("call");
   };
   const calls = Array.from({ length: 10 }, () =>
-    kind === "begun" ? new Promise<void>((resolve) => turns.run(() => resolve(call()))) : turns.next().then(call),
+    kind === "begun"
+      ? new Promise<void>((resolve) => callQueue.run(() => resolve(call())))
+      : callQueue.next().then(call),
   );
   setImmediate(() => order.push("other"));
   await Promise.all(calls);

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { seldom } from "./seldom.ts";
+import { throttle } from "./throttle.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test("the first event is reported at once, then the latest of each period with how many were left out", () => {
   const reports: [string, number][] = [];
-  const note = seldom((event: string, leftOut) => reports.push([event, leftOut]));
+  const note = throttle((event: string, leftOut) => reports.push([event, leftOut]));
   note("a");
   expect(reports).toEqual([["a", 0]]);
   for (const event of ["b", "c", "d"]) note(event);
@@ -22,7 +22,7 @@ test("the first event is reported at once, then the latest of each period with h
 
 test("a report that throws ends no later one", () => {
   let count = 0;
-  const note = seldom(() => {
+  const note = throttle(() => {
     count++;
     throw new Error("no room for a line");
   });
