@@ -1,32 +1,32 @@
 /**
- * Limits reports of events whose number others decide: the first is reported at once, then no more than one for each
- * period, the latest, with the number of those that were left out before it.
+ * Throttles reports of events whose number the agent doesn't control: the first is reported at once, then at most one per
+ * period, the latest, with the number of events dropped before it.
  */
 export function throttle<Event>(
-  report: (event: Event, leftOut: number) => void,
+  report: (event: Event, dropped: number) => void,
   periodMs = 1000,
 ): (event: Event) => void {
   let timer: NodeJS.Timeout | undefined;
   let waiting: { readonly event: Event } | undefined;
-  let leftOut = 0;
+  let dropped = 0;
   const endPeriod = (): void => {
     const latest = waiting;
     timer = undefined;
-    if (latest !== undefined) tell(latest.event);
+    if (latest !== undefined) send(latest.event);
   };
-  const tell = (event: Event): void => {
-    const count = leftOut;
+  const send = (event: Event): void => {
+    const count = dropped;
     waiting = undefined;
-    leftOut = 0;
+    dropped = 0;
     timer = setTimeout(endPeriod, periodMs).unref();
     report(event, count);
   };
   return (event) => {
     if (timer === undefined) {
-      tell(event);
+      send(event);
       return;
     }
-    if (waiting !== undefined) leftOut++;
+    if (waiting !== undefined) dropped++;
     waiting = { event };
   };
 }

@@ -17,13 +17,13 @@ test.each([
   ["/run/share/plain/x", []],
   ["/run/covered/x", ["/run/covered"]],
   ["/etc", []],
-])("for %s, %j is asked", async (path, expected) => {
+])("a wait for %s probes %j", async (path, expected) => {
   const asked: string[] = [];
   await fileSystemAnswers(files, path, undefined, async (mount) => asked.push(mount));
   expect(asked).toEqual(expected);
 });
 
-test("one that does not answer is asked once, and holds up callers until their signal", async () => {
+test("a file system that doesn't answer is probed once, and callers wait until their signal aborts", async () => {
   const asked: string[] = [];
   const hang = Promise.withResolvers<void>();
   const ask = (mount: string) => {
@@ -44,7 +44,7 @@ test("an error is an answer", async () => {
   await fileSystemAnswers(files, "/run/share", undefined, () => Promise.reject(new Error("ENOTCONN")));
 });
 
-test("a server that is mounted twice is asked once", async () => {
+test("a server that is mounted twice is probed once", async () => {
   const twice = {
     mounts: () => "tag /one virtiofs rw 0 0\ntag /two virtiofs rw 0 0\nx /three fuse rw 0 0\nx /four fuse rw 0 0",
   };
