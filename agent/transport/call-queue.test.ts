@@ -5,7 +5,7 @@ const keepBusy = (ms: number) => {
   for (const end = performance.now() + ms; performance.now() < end; );
 };
 
-it.each(["begun", "answered"])("other work runs between calls that are %s all at once", async (kind) => {
+it.each(["begun", "answered"])("other work runs between calls that are all %s at once", async (kind) => {
   const order: string[] = [];
   const call = () => {
     keepBusy(5);
