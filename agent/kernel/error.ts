@@ -16,9 +16,7 @@ export type ErrorKind =
   | "internal"
   | "unavailable";
 
-/**
- * The agent's one error class. `message` is one line: the operation, the object, the reason and, where it helps, the remedy.
- */
+/** The agent's one error class. `message` is one line: the operation, the object, the reason and, where it helps, the remedy. */
 export class AgentError extends Error {
   override readonly name = "AgentError";
   readonly kind: ErrorKind;

@@ -271,9 +271,7 @@ export class InitClient implements Init {
     } else waiting.reject(launchRefusal(reply, waiting.plan));
   }
 
-  /**
-   * Kills a cancelled process, or by pid one whose pidfd was lost: it was forked a moment ago, so the pid is still its own.
-   */
+  /** Kills a cancelled process, or by pid one whose pidfd was lost: it was forked a moment ago, so the pid is still its own. */
   #kill(pid: number, pidfd: Fd | undefined): void {
     try {
       if (pidfd === undefined) process.kill(pid, "SIGKILL");

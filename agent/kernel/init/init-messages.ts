@@ -1,9 +1,7 @@
 import { AgentError } from "../error.ts";
 import type { AdoptRequest, ExitStatus, Fd, KeptFds, KeptRole, LaunchRequest } from "../kernel.ts";
 
-/**
- * Longest message between init and agent. Their little-endian formats are those of agent/native/init/message.h and link.c.
- */
+/** Longest message between init and agent. Their little-endian formats are those of agent/native/init/message.h and link.c. */
 export const MAX_INIT_MESSAGE = 4096;
 const HEADER_BYTES = 16;
 const LAUNCH_BYTES = HEADER_BYTES + 20;

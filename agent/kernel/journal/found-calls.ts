@@ -128,9 +128,7 @@ function whyBroken(memory: CallMemory, index: number, calls: readonly FoundCall[
   return isKept && written >= 0 && written < first.body.length ? undefined : "no room to keep the rest of an answer";
 }
 
-/**
- * Accounts for the last write: frees the calls whose answers were sent, and keeps the answers that weren't sent completely.
- */
+/** Accounts for the last write: frees the calls whose answers were sent, and keeps the answers that weren't sent completely. */
 function settleWrite(memory: CallMemory, kept: KeptBytes): void {
   const index = memory.now(NOW.writeConnection) - 1;
   const isKept = index >= 0 && index < MAX_KEPT_CONNECTIONS;

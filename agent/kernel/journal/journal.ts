@@ -20,9 +20,7 @@ export interface Journal {
   readonly outputs: OutputJournal;
 }
 
-/**
- * Opens the journal at `path` with the previous agent's entries; its file stays open. Throws Node's errors and SystemError.
- */
+/** Opens the journal at `path` with the previous agent's entries; its file stays open. Throws Node's errors and SystemError. */
 export function openJournal(path: string, mapShared: (fd: Fd, length: number) => ArrayBuffer): Journal {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
@@ -56,9 +54,7 @@ function start(fd: Fd, fill: Fill): void {
   writeSync(fd, Int32Array.of(LAYOUT), 0, 4, 0);
 }
 
-/**
- * Wraps `fill` to fail for a second after it found no room: otherwise each of thousands of calls would pay for an attempt.
- */
+/** Wraps `fill` to fail for a second after it found no room: otherwise each of thousands of calls would pay for an attempt. */
 export function withRetryPause(fill: Fill, now = () => performance.now()): Fill {
   let again = 0;
   return (at, length, value) => {

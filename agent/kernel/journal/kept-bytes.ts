@@ -108,9 +108,7 @@ export function bytesOf(memory: CallMemory, chain: Chain): Buffer {
   return all.subarray(0, Math.max(chain.length, 0));
 }
 
-/**
- * Lists a chain's chunks in order, as many as its length needs. The previous agent wrote the words, so they may be anything.
- */
+/** Lists a chain's chunks in order, as many as its length needs. The previous agent wrote the words, so they may be anything. */
 function chunksOf(memory: CallMemory, { head, length }: Chain): number[] {
   const chunks: number[] = [];
   const count = Math.min(Math.ceil(length / CHUNK_BYTES), CHUNKS);

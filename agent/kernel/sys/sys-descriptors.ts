@@ -21,9 +21,7 @@ const MAX_GREETING = 4096;
 /** Length of the array for a message's descriptors: their number, then at most 64 of them. */
 const RECEIVED = 1 + 64;
 
-/**
- * Creates the calls for pipes, reading, writing, waiting and opening. Reads and writes block only on a blocking descriptor.
- */
+/** Creates the calls for pipes, reading, writing, waiting and opening. Reads and writes block only on a blocking descriptor. */
 export function descriptorCalls(addon: NativeAddon, poller: DescriptorPoller) {
   return {
     pipe(options: { readonly sizeBytes?: number } = {}) {
