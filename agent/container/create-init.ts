@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import type { Fd, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
 import { plainPath } from "../kernel/plain-path.ts";
-import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
 import { delegateCgroup } from "./cgroup/delegate-cgroup.ts";
 import { openForReading, openRoot, readTextInside } from "./files-in-root.ts";
 import { hasCreateHooks } from "./hooks/hooks.ts";
@@ -35,7 +35,7 @@ export async function createInit(
 ): Promise<{ readonly process: Process; readonly plan: LaunchPlan }> {
   const { id } = options;
   const spec = withPlainPaths(options.spec);
-  await untilAnswering(kernel.files, spec.root.path, signal);
+  await fileSystemAnswers(kernel.files, spec.root.path, signal);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   const passwd = () => readTextInside(kernel.sys, spec.root.path, "/etc/passwd", signal);
   const env = await withHome(spec.process.env, spec.process.user.uid, passwd);

@@ -68,7 +68,7 @@ describe("a launch", () => {
 
   test("that gets an invalid report kills its process", async () => {
     const { kernel, message } = await fail({ play: (child) => void sys.write(child.slots[0] ?? -1, Buffer.from("x")) });
-    expect(message).toMatch(/^read report on fd \d+: not a report of a launch/);
+    expect(message).toMatch(/^read report on fd \d+: not a launch report/);
     expect(kernel.signals).toEqual([[5000, 9]]);
   });
 

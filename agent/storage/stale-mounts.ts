@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { Files } from "../kernel/files.ts";
-import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
-import { mayHang } from "../kernel/wait/limited-calls.ts";
+import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
+import { runLimited } from "../kernel/wait/limited-calls.ts";
 import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { listMounts } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";
@@ -18,7 +18,9 @@ export async function removeStaleShareMounts(
   for (const { mountPoint } of listMounts(files)) {
     if (signal.aborted) return;
     if (!mountPoint.startsWith(`${SHARED_ROOT}/`)) continue;
-    const looked = untilAnswering(files, mountPoint, signal).then(() => mayHang(mountPoint, () => look(mountPoint)));
+    const looked = fileSystemAnswers(files, mountPoint, signal).then(() =>
+      runLimited(mountPoint, () => look(mountPoint)),
+    );
     await waitUntil(looked, signal).catch(() => signal.throwIfAborted());
   }
 }

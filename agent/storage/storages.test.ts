@@ -128,7 +128,7 @@ test("of many that are passed over the first are told, and how many more", async
   const driverOptions = Array.from({ length: 20_000 }, (_, index) => `x=${index}`);
   const told = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions }], ""));
   expect(told).toHaveLength(17);
-  expect(told.at(-1)).toBe("virtio-fs storage on /share: 19984 more of such lines are left out");
+  expect(told.at(-1)).toBe("virtio-fs storage on /share: 19984 more lines like these omitted");
 });
 
 test.each(["kataShared /share virtiofs", "tmpfs /share tmpfs", "/dev/vda1 /share ext4"])(

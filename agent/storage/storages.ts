@@ -2,7 +2,7 @@ import { MS_RDONLY } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import { firstLines } from "../kernel/first-lines.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../kernel/wait/file-system-answers.ts";
 import { LockByName } from "../kernel/wait/lock.ts";
 import { bind } from "./bind.ts";
 import { blk } from "./blk.ts";
@@ -173,7 +173,7 @@ export class Storages {
     let mounted = false;
     try {
       // Before the first look at any of them.
-      for (const path of pathsOf(storage)) await untilAnswering(this.#kernel.files, path, signal);
+      for (const path of pathsOf(storage)) await fileSystemAnswers(this.#kernel.files, path, signal);
       await checkStorage(storage).mount(this.#kernel, storage, { images: this.#images, signal });
       mounted = true;
       const readOnly = (parseStorageOptions(storage.options).flags & MS_RDONLY) !== 0;

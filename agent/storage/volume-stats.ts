@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { SystemError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
-import { mayHang } from "../kernel/wait/limited-calls.ts";
+import { runLimited } from "../kernel/wait/limited-calls.ts";
 
 export interface VolumeCounts {
   readonly total: number;
@@ -19,7 +19,7 @@ export async function volumeStats(
     statfs(path).catch((error: NodeJS.ErrnoException) => {
       throw new SystemError("statfs", -(error.errno ?? 0), path);
     });
-  const stat = await mayHang(path, ask);
+  const stat = await runLimited(path, ask);
   const { bsize, blocks, bfree, bavail, files, ffree } = stat;
   return {
     bytes: { total: blocks * bsize, used: (blocks - bfree) * bsize, available: bavail * bsize },

@@ -76,7 +76,7 @@ export function guestCallScenarios(pod: () => Pod): void {
       [() => agent().setGuestDateTime({ Sec: -1 }), "invalid-argument", /-1 s and 0 µs are no time till 2106$/],
       [() => agent().setGuestDateTime({ Sec: 1, Usec: 1_000_000 }), "invalid-argument", /are no time till 2106$/],
       [() => agent().addSwap({}), "invalid-argument", /add swap: no PCI path$/],
-      [() => agent().addSwap({ PCIPath: [4096] }), "invalid-argument", /PCI path "1000": "1000" is no slot/],
+      [() => agent().addSwap({ PCIPath: [4096] }), "invalid-argument", /PCI path "1000": "1000" isn't a slot/],
       [() => agent().addSwapPath({ path: "swap" }), "invalid-argument", /path "swap" is not an absolute path$/],
       [() => agent().addSwapPath({ path: "/none" }), "internal", /swapon \/none: ENOENT/],
       [

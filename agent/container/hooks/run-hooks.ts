@@ -23,7 +23,7 @@ export interface HookFailure {
   readonly container: string;
   readonly error: string;
 }
-export const hookFailures = channel("guestd:hook:failed");
+export const hookFailures = channel("guestd.hook.failed");
 
 /** A container with what hooks inside of it need. The caller keeps the descriptor. */
 export interface HookTarget extends HookedContainer {

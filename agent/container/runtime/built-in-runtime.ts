@@ -2,7 +2,7 @@ import { AgentError, SystemError } from "../../kernel/error.ts";
 import { ReportReader } from "../../kernel/init/report.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { EAGAIN } from "../../kernel/sys/sys-result.ts";
-import { untilAnswering } from "../../kernel/wait/file-system-answers.ts";
+import { fileSystemAnswers } from "../../kernel/wait/file-system-answers.ts";
 import { openLeafCgroup } from "../cgroup/leaf-cgroup.ts";
 import { createInit } from "../create-init.ts";
 import { openRoot, readTextInside } from "../files-in-root.ts";
@@ -112,7 +112,7 @@ export class BuiltInRuntime implements Runtime {
   ): Promise<Process> {
     const { pid, pidfd } = init;
     const { spec, id, pipeSize } = this.#options;
-    await untilAnswering(this.#kernel.files, spec.root.path, signal);
+    await fileSystemAnswers(this.#kernel.files, spec.root.path, signal);
     const env = await withHome(process.env, process.user.uid, () => this.#passwd(pid, signal));
     const plan = compileExec(process, { env, ...execContext(this.#kernel.files, spec), bornLast });
     const label = { container: id, exec: execId, ...namesOf(passed) };
