@@ -182,7 +182,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     const waiting = client.agent.onlineCPUMem({ wait: true, nb_cpus: 4, cpu_only: true });
     await expect(waiting).rejects.toMatchObject({
       kind: "internal",
-      message: "online processors: 4 asked for, 0 brought online within 5 s, 3 are",
+      message: "online processors: 4 requested, 0 brought online within 5 s, 3 online in total",
     });
   });
 

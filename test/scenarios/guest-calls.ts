@@ -88,7 +88,7 @@ export function guestCallScenarios(pod: () => Pod): void {
       [
         () => agent().memHotplugByProbe({ memHotplugProbeAddr: [2 ** 63] }),
         "invalid-argument",
-        /is beyond all memory$/,
+        /is larger than 2\^53 - 1$/,
       ],
       [() => agent().memAgentMemcgSet({ disabled: true }), "internal", /mem-agent is disabled$/],
       [() => agent().memAgentCompactSet({ disabled: true }), "internal", /mem-agent is disabled$/],
