@@ -112,7 +112,7 @@ describe("an interface update", () => {
   });
 
   test("fails if no device appears at the PCI path", async () => {
-    await expect(lines({ name: "eth1", pciPath: "02/00" })).rejects.toThrow("at PCI path 02/00: not there");
+    await expect(lines({ name: "eth1", pciPath: "02/00" })).rejects.toThrow("at PCI path 02/00: still missing");
   });
 
   test.each([

@@ -211,7 +211,7 @@ export class PodContainers {
     signal: AbortSignal | undefined,
   ): Promise<Container> {
     const { id } = request;
-    const names = this.#cdi.asked({ annotations: request.spec.annotations, env: request.spec.process.env });
+    const names = this.#cdi.requested({ annotations: request.spec.annotations, env: request.spec.process.env });
     const edits = names && (await tracedStep("find CDI devices", () => this.#cdi.find(names, signal)));
     const asked = podSpec(request, { hooks: pod.hooks, edits, pidPath });
     checkSharedMounts(request.sharedMounts);

@@ -62,7 +62,7 @@ test("the first user mounts, the last one's release unmounts", async () => {
 test("when one can't be mounted, those before it are released", async () => {
   const { calls, storages } = machine();
   await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { driver: "nope" })], "")).rejects.toThrow(
-    'storage driver "nope" is not known; known are virtio-fs, ephemeral, local',
+    'storage driver "nope" is unknown; supported: virtio-fs, ephemeral, local',
   );
   expect(calls).toEqual([]);
   await expect(storages.acquire([tmpfs("/a"), tmpfs("/b", { fstype: "ext4" })], "")).rejects.toThrow("not supported");

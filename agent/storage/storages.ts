@@ -56,7 +56,7 @@ function checkStorage({ driver: name, driverOptions }: Storage): StorageDriver {
   const driver = DRIVERS.get(name);
   if (driver === undefined) {
     const known = storageDrivers.join(", ");
-    throw new AgentError("invalid-argument", `storage driver "${name}" is not known; known are ${known}`);
+    throw new AgentError("invalid-argument", `storage driver "${name}" is unknown; supported: ${known}`);
   }
   const { options } = driver;
   const option = options && driverOptions.find((one) => !options.includes(one.split("=", 1)[0] ?? ""));

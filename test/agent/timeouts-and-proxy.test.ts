@@ -105,7 +105,7 @@ describeInNamespaces("options of a whole agent", () => {
     const storages = [{ driver: "blk", source: "/dev/vdnever", fstype: "ext4", mount_point: "/run/never" }];
     const OCI = ociSpec("/none", ["true"]);
     const missed = await refusal(() => client.agent.createContainer({ container_id: "asks", storages, OCI }));
-    expect(missed.error).toMatchObject({ message: expect.stringMatching(/\/dev\/vdnever: not there after 1000 ms; /) });
+    expect(missed.error).toMatchObject({ message: expect.stringMatching(/\/dev\/vdnever: still missing after 1000 ms; /) });
     expect(missed.ms).toBeGreaterThan(900);
 
     for (const [call, name] of [

@@ -47,7 +47,7 @@ export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
     lock: new Lock(),
     deviceAt: async (path) => {
       const name = options.plugged?.[path];
-      if (name === undefined) throw new AgentError("internal", `network device at PCI path ${path}: not there`);
+      if (name === undefined) throw new AgentError("internal", `network device at PCI path ${path}: still missing`);
       return name;
     },
     files: {
