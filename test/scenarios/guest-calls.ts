@@ -82,9 +82,9 @@ export function guestCallScenarios(pod: () => Pod): void {
       [
         () => agent().resizeVolume({ volume_guest_path: SHM }),
         "unimplemented",
-        /tmpfs can't be resized, only ext4 and xfs can$/,
+        /tmpfs is not supported, use ext4 or xfs$/,
       ],
-      [() => agent().resizeVolume({ volume_guest_path: "/none" }), "invalid-argument", /nothing is mounted there$/],
+      [() => agent().resizeVolume({ volume_guest_path: "/none" }), "invalid-argument", /it is not a mount point$/],
       [
         () => agent().memHotplugByProbe({ memHotplugProbeAddr: [2 ** 63] }),
         "invalid-argument",
