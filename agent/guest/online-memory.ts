@@ -62,8 +62,8 @@ export async function probeMemory(addresses: readonly number[], directory = MEMO
     const hex = `0x${address.toString(16)}`;
     await writeFile(file, hex, { flag: constants.O_WRONLY }).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") throw new AgentError("internal", `probe memory: this kernel has no ${file}`);
-      const told = index === 0 ? "" : `; the kernel has accepted the ${index} before it`;
-      throw new SystemError("probe memory at", -(error.errno ?? -5), hex, `the kernel refused it${told}`);
+      const accepted = index === 0 ? "" : `; the kernel has accepted the ${index} before it`;
+      throw new SystemError("probe memory at", -(error.errno ?? -5), hex, `the kernel refused it${accepted}`);
     });
   }
 }

@@ -32,7 +32,7 @@ test.each([
   ["bytes at its beginning", () => disk("x")],
   ["bytes further in", () => disk(Buffer.concat([Buffer.alloc(65536), Buffer.from("_BHRfS_M")]))],
   [
-    "an ext4 of somebody else",
+    "an ext4 created elsewhere",
     () => {
       const path = disk();
       execFileSync("/usr/sbin/mkfs.ext4", ["-q", "-F", path]);

@@ -135,7 +135,7 @@ test("a link on the upper layer leads nowhere else", async () => {
   mkdirSync(`${directory}/c/multi-layer/upper`, { recursive: true });
   symlinkSync("/etc", `${directory}/c/multi-layer/upper/upper`);
   const storage = rootOf(directory, [layer("upper", "/dev/vdb"), layer("lower", "/dev/vdc")]);
-  await expect(driver.mount(kernel, storage)).rejects.toThrow('a link on the way to "upper" leads out');
+  await expect(driver.mount(kernel, storage)).rejects.toThrow('a link on the way to "upper" leads outside');
   expect(calls.at(-1)).toBe("umount c/multi-layer/upper");
 });
 

@@ -118,17 +118,17 @@ const share = (options: string[]) =>
   tmpfs("/share/", { driver: "virtio-fs", source: "kataShared", fstype: "virtiofs", options });
 
 async function noticesOf(work: () => Promise<unknown>): Promise<unknown[]> {
-  const told: unknown[] = [];
-  const note = (line: unknown) => told.push(line);
+  const warnings: unknown[] = [];
+  const note = (line: unknown) => warnings.push(line);
   storageNotices.subscribe(note);
   await work().finally(() => storageNotices.unsubscribe(note));
-  return told;
+  return warnings;
 }
 
 test("unsupported driver options of a driver without any are ignored with a warning", async () => {
   const { calls, storages } = machine();
-  const told = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions: ["x=1", "y"] }], ""));
-  expect(told).toEqual([
+  const warnings = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions: ["x=1", "y"] }], ""));
+  expect(warnings).toEqual([
     'virtio-fs storage on /share: driver option "x=1" is ignored',
     'virtio-fs storage on /share: driver option "y" is ignored',
   ]);
@@ -138,9 +138,9 @@ test("unsupported driver options of a driver without any are ignored with a warn
 test("many ignored driver options cause a few warnings and a count", async () => {
   const { storages } = machine();
   const driverOptions = Array.from({ length: 20_000 }, (_, index) => `x=${index}`);
-  const told = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions }], ""));
-  expect(told).toHaveLength(17);
-  expect(told.at(-1)).toBe("virtio-fs storage on /share: 19984 more of such lines are left out");
+  const warnings = await noticesOf(() => storages.acquire([{ ...share([]), driverOptions }], ""));
+  expect(warnings).toHaveLength(17);
+  expect(warnings.at(-1)).toBe("virtio-fs storage on /share: 19984 more of such lines are left out");
 });
 
 test.each(["kataShared /share virtiofs", "tmpfs /share tmpfs", "/dev/vda1 /share ext4"])(
@@ -156,8 +156,10 @@ test("dax is left out with a warning if the machine doesn't support it", async (
   const { calls, storages } = machine("", (data) => {
     if (data.includes("dax")) throw new SystemError("mount", 22, "/share");
   });
-  const told = await noticesOf(() => storages.acquire([share(["nodev", "dax=always"])], ""));
-  expect(told).toEqual(["virtio-fs storage kataShared on /share: the machine has no DAX window, mounted without DAX"]);
+  const warnings = await noticesOf(() => storages.acquire([share(["nodev", "dax=always"])], ""));
+  expect(warnings).toEqual([
+    "virtio-fs storage kataShared on /share: the machine has no DAX window, mounted without DAX",
+  ]);
   expect(calls).toEqual(["mount virtiofs kataShared /share"]);
 });
 

@@ -77,24 +77,24 @@ function watchSource(kernel: Kernel, storage: PlacedStorage): { close(): void } 
   const { source, mountPoint } = storage;
   if (mountedOn(kernel.files, mountPoint)?.type !== "tmpfs") return { close: () => undefined };
   const copy = new TreeCopy(kernel.sys, source, mountPoint);
-  let told = "";
+  let last = "";
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
   let failed = false;
-  const tell = (line: string) => {
-    if (line !== told && line !== "") storageNotices.publish(line);
-    told = line;
+  const report = (line: string) => {
+    if (line !== last && line !== "") storageNotices.publish(line);
+    last = line;
   };
   const look = async () => {
     const again = !failed;
     try {
       await untilAnswering(kernel.files, source);
-      if (!closed) tell((await copy.refresh(GROWN)) ? "" : tooLarge(storage).message);
+      if (!closed) report((await copy.refresh(GROWN)) ? "" : tooLarge(storage).message);
       failed = false;
     } catch (error) {
       failed = true;
       const why = error instanceof Error ? error.message : String(error);
-      if (!again) tell(`watchable-bind storage ${source} on ${mountPoint}: ${why}`);
+      if (!again) report(`watchable-bind storage ${source} on ${mountPoint}: ${why}`);
     }
     if (!closed) timer = setTimeout(look, failed && again ? AGAIN_MS : INTERVAL_MS).unref();
   };
