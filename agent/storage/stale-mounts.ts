@@ -7,8 +7,8 @@ import { listMounts } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";
 
 /**
- * Looks at every mount below the share, one after the other: the kernel lets go of those whose host side is gone. Nothing
- * is an error: what hangs holds up this call alone, until its signal.
+ * Calls stat on every mount below the share in turn, which makes the kernel release mounts whose host side is gone.
+ * Ignores failures. A mount that hangs delays only this call, until its signal aborts.
  */
 export async function removeStaleShareMounts(
   files: Pick<Files, "readText" | "mounts">,

@@ -6,11 +6,13 @@ import { runLimited } from "../kernel/wait/limited-calls.ts";
 export interface VolumeCounts {
   readonly total: number;
   readonly used: number;
-  /** To those who are not root. */
+  /** Available to users other than root. */
   readonly available: number;
 }
 
-/** Of the file system that holds `path`. Off the main thread: a share whose host side hangs holds nobody else up. */
+/**
+ * Statistics of the file system that holds `path`. Runs off the main thread, so a hanging share delays only this call.
+ */
 export async function volumeStats(
   path: string,
 ): Promise<{ readonly bytes: VolumeCounts; readonly inodes: VolumeCounts }> {

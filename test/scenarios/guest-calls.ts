@@ -82,13 +82,13 @@ export function guestCallScenarios(pod: () => Pod): void {
       [
         () => agent().resizeVolume({ volume_guest_path: SHM }),
         "unimplemented",
-        /tmpfs can't be resized, only ext4 and xfs can$/,
+        /tmpfs is not supported, use ext4 or xfs$/,
       ],
-      [() => agent().resizeVolume({ volume_guest_path: "/none" }), "invalid-argument", /nothing is mounted there$/],
+      [() => agent().resizeVolume({ volume_guest_path: "/none" }), "invalid-argument", /it is not a mount point$/],
       [
         () => agent().memHotplugByProbe({ memHotplugProbeAddr: [2 ** 63] }),
         "invalid-argument",
-        /is beyond all memory$/,
+        /is larger than 2\^53 - 1$/,
       ],
       [() => agent().memAgentMemcgSet({ disabled: true }), "internal", /mem-agent is disabled$/],
       [() => agent().memAgentCompactSet({ disabled: true }), "internal", /mem-agent is disabled$/],
