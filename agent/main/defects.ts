@@ -1,3 +1,4 @@
+import type { Init } from "../kernel/kernel.ts";
 import type { Log } from "./log.ts";
 import { writeConsole } from "./write-console.ts";
 
@@ -20,4 +21,12 @@ export function endAgent(log: Log, error: unknown): void {
 
 function withStack(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Ends an agent that can't start, and the service with it if its init is given: the next try would fail alike. */
+export function giveUp(error: unknown, init?: Init): never {
+  const line = error instanceof Error ? error.message : String(error);
+  writeConsole(`guestd: the agent can't start: ${line}\n`);
+  init?.power("reboot");
+  process.exit(1); // open watches would keep it running
 }

@@ -1,9 +1,7 @@
 import type { Fd } from "../kernel/kernel.ts";
 import type { RealSys } from "../kernel/sys/sys.ts";
-import type { ListenOn } from "./listen.ts";
+import { HOST_CID, hostAddress, type ListenOn } from "./listen.ts";
 
-/** VMADDR_CID_HOST. */
-const HOST_CID = 2;
 /** How long the first line of a unix socket may take. */
 const LINE_MS = 2000;
 const MAX_LINE = 12;
@@ -13,7 +11,7 @@ export type StreamListener = (port: number, fd: Fd) => void;
 
 /** Where streams of the host come in: a vsock port, or a unix socket beside that of the API. */
 export function streamAddress(serverAddress: string, port: number): string {
-  return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : `vsock://-1:${port}`;
+  return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : hostAddress(port);
 }
 
 /** Takes streams for stdio, of the host alone. A unix socket knows no ports: its stream begins with a line that has one. */

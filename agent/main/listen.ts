@@ -10,6 +10,12 @@ import {
   VSOCK_ANY,
 } from "../kernel/sys/listeners.ts";
 
+/** VMADDR_CID_HOST. */
+export const HOST_CID = 2;
+
+/** The address of a port on which a listener serves the host alone. */
+export const hostAddress = (port: number): string => `vsock://-1:${port}`;
+
 /** Listens on an address, as `listen` does. */
 export type ListenOn = (address: string, onConnection: ConnectionListener) => Listener;
 
