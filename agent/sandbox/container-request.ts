@@ -1,8 +1,9 @@
+import type { Container } from "../container/container.ts";
 import type { HooksSpec } from "../container/hooks/hooks.ts";
 import type { PassedStdio } from "../container/passfd/passed-stream.ts";
 import type { NamedUser } from "../container/process/named-user.ts";
 import type { SharedMount } from "../container/shared-mounts.ts";
-import type { Spec } from "../container/spec.ts";
+import type { ProcessSpec, Spec } from "../container/spec.ts";
 import type { DeviceRequest } from "../device/attach-device.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -21,6 +22,17 @@ export interface ContainerRequest {
   readonly passed?: PassedStdio | undefined;
   /** Called when its first process stands ready; what follows the next agent does by itself. */
   readonly onReady?: () => void;
+}
+
+/** A further process in a container. */
+export interface ExecRequest {
+  readonly container: Container;
+  readonly execId: string;
+  readonly process: ProcessSpec;
+  /** The process's user by name, looked up in the container's files. */
+  readonly user?: NamedUser | undefined;
+  /** The host's streams for its stdio. The caller closes them after a failure. */
+  readonly passed?: PassedStdio | undefined;
 }
 
 /** What a container has of its pod. */

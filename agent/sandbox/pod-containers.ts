@@ -4,6 +4,8 @@ import { Container } from "../container/container.ts";
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
+import { resolveUser } from "../container/process/named-user.ts";
+import type { Process } from "../container/process/process.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
 import type { Births } from "../container/runtime/runtime.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
@@ -19,8 +21,9 @@ import { mountPointOf } from "../storage/place-storage.ts";
 import type { Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
-import type { ContainerRequest, PodParts } from "./container-request.ts";
+import type { ContainerRequest, ExecRequest, PodParts } from "./container-request.ts";
 import { mayBeTraced } from "./may-be-traced.ts";
+import { withPciAddresses } from "./pci-environment.ts";
 import type { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { givenDevices, guestSpec, podSpec, withUser } from "./pod-spec.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
@@ -141,9 +144,15 @@ export class PodContainers {
     return this.#containers.get(id)?.container;
   }
 
-  /** PCI addresses in the guest of what a container was given, by those on the host. */
-  pciAddresses(id: string): Readonly<Record<string, string>> {
-    return this.#containers.get(id)?.record.pci ?? {};
+  /** Resolves when the process's execve has succeeded. `signal` cancels the exec. */
+  async exec({ container, execId, process, user, passed }: ExecRequest, signal: AbortSignal): Promise<Process> {
+    const pci = this.#containers.get(container.id)?.record.pci ?? {};
+    const env = withPciAddresses(process.env, pci);
+    const { init } = container;
+    // Container.exec refuses a container whose init process has ended; its files can't be read any more.
+    const named = init.status === undefined ? user : undefined;
+    const resolved = await resolveUser(this.#kernel.sys, `/proc/${init.pid}/root`, process.user, named, signal);
+    return container.exec(execId, { ...process, env, user: resolved }, signal, passed);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import type { Container } from "../container/container.ts";
+import type { Process } from "../container/process/process.ts";
 import { CdiDevices, type CdiOptions } from "../device/cdi/cdi-devices.ts";
 import { Devices } from "../device/devices.ts";
 import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
@@ -9,7 +10,7 @@ import { Lock } from "../kernel/wait/lock.ts";
 import type { ImageSettings } from "../storage/image/image-settings.ts";
 import type { FindDisk, PlacedStorage, Storage } from "../storage/storage.ts";
 import { Storages } from "../storage/storages.ts";
-import type { ContainerRequest, PodParts } from "./container-request.ts";
+import type { ContainerRequest, ExecRequest, PodParts } from "./container-request.ts";
 import { removeDns, setUpDns } from "./dns.ts";
 import { scanGuestHooks } from "./guest-hooks.ts";
 import { OomEvents } from "./oom-events.ts";
@@ -118,11 +119,6 @@ export class Sandbox {
     this.#containers.followMemory();
   }
 
-  /** PCI addresses in the guest of what a container was given, by those on the host. */
-  pciAddresses(id: string): Readonly<Record<string, string>> {
-    return this.#containers.pciAddresses(id);
-  }
-
   /** Namespaces, storages and resolv.conf of the pod. A second call is refused and changes nothing. */
   create(request: SandboxRequest): Promise<void> {
     return this.#lock.run(async () => {
@@ -152,6 +148,11 @@ export class Sandbox {
   /** See PodContainers.create. */
   createContainer(request: ContainerRequest, signal?: AbortSignal): Promise<Container> {
     return this.#containers.create(request, () => this.#partsFor(request.id), signal);
+  }
+
+  /** See PodContainers.exec. */
+  exec(request: ExecRequest, signal: AbortSignal): Promise<Process> {
+    return this.#containers.exec(request, signal);
   }
 
   /** See PodContainers.update. */
