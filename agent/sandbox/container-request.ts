@@ -11,16 +11,16 @@ export interface ContainerRequest {
   readonly id: string;
   readonly spec: Spec;
   readonly storages: readonly Storage[];
-  /** Devices of its spec, to be found in the guest. */
+  /** Devices of the spec that the guest has to find. */
   readonly devices?: readonly DeviceRequest[];
   readonly sharedMounts: readonly SharedMount[];
-  /** Of its process, by name. */
+  /** The process's user, by name. */
   readonly user?: NamedUser | undefined;
-  /** It joins the sandbox's pid namespace (that of the first container). */
+  /** True to join the sandbox's pid namespace (that of the first container). */
   readonly sharePid: boolean;
-  /** Streams of the host for its first process. The caller closes them after a failure. */
+  /** The host's streams for the first process's stdio. The caller closes them after a failure. */
   readonly passed?: PassedStdio | undefined;
-  /** Called when its first process stands ready; what follows the next agent does by itself. */
+  /** Called when the first process is ready to start. The next agent completes the rest by itself. */
   readonly onReady?: () => void;
 }
 
@@ -35,9 +35,9 @@ export interface ExecRequest {
   readonly passed?: PassedStdio | undefined;
 }
 
-/** What a container has of its pod. */
+/** Settings of the pod that each of its containers gets. */
 export interface PodParts {
   readonly hostname: string;
-  /** Of the guest's own directory. */
+  /** Hooks from the guest's own directory. */
   readonly hooks?: HooksSpec | undefined;
 }
