@@ -14,11 +14,11 @@ import { createLog, type Log } from "./log.ts";
 import { logNotices } from "./log-notices.ts";
 import { LogSink } from "./log-sink.ts";
 import { type Options, readOptions } from "./options.ts";
-import { claimAddresses, forgetLastLife, isService } from "./service-mode.ts";
+import { claimAddresses, forgetLastRun, isService } from "./service-mode.ts";
 import { VERSION } from "./version.ts";
 import { logTransport } from "./watch-transport.ts";
 
-/** The kernel, init and everything else that the services stand on. Open for the agent's whole life. */
+/** The kernel, init and everything else that the services are built on. Stays open for the agent's whole life. */
 export interface OpenedKernel {
   readonly kernel: Required<Kernel> & { readonly sys: RealSys };
   readonly options: Options;
@@ -29,7 +29,7 @@ export interface OpenedKernel {
   readonly log: Log;
   /** The agent's init is a process of a system with an init of its own. */
   readonly service: boolean;
-  /** The first agent of a service: its state directory may hold what the service left at its last end. */
+  /** The first agent of a service: its state directory may hold remains of the service's last run. */
   readonly isServiceStart: boolean;
   /** A service's sockets by address, already bound, that init doesn't keep yet. */
   readonly claimed: ReadonlyMap<string, Fd>;
@@ -56,7 +56,7 @@ export async function openKernel(): Promise<OpenedKernel> {
         .catch((error: unknown) => giveUp(error, init))
     : new Map<string, Fd>();
   const isServiceStart = service && init.greeting.generation === 1;
-  if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
+  if (isServiceStart) forgetLastRun(realFiles, stateDirectory);
   const mapJournal = (fd: Fd, length: number) => sys.keepForGood(sys.mapShared(fd, length));
   const journal = openJournal(`${stateDirectory}/journal`, mapJournal);
   const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };

@@ -23,7 +23,7 @@ export function openListeners(
   };
   if (streams !== undefined) {
     listenForStreams(sys, listenOn, streamAddress(options.serverAddress, options.passfdPort), (port, fd) => {
-      log.debug({ port }, "stream for stdio came in");
+      log.debug({ port }, "the host connected a stream for stdio");
       streams.add(port, fd);
     });
   }

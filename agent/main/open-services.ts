@@ -52,7 +52,8 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   const devices = new Devices({ uevents, timeoutMs: options.hotplugTimeoutMs });
   const cgroups = service ? cgroupRoot(realFiles) : undefined;
   const sandbox = await openSandbox(opened, devices, cgroups, () => warn(refuseModules(sys)));
-  const notFollowed = (error: unknown) => log.warn({ error: String(error) }, "memory limits did not follow the memory");
+  const notFollowed = (error: unknown) =>
+    log.warn({ error: String(error) }, "memory limits were not adjusted to the size of the memory");
   followMemory(uevents, () => sandbox.followMemory(), notFollowed);
   if (sandbox.exists) warn(refuseModules(sys));
   const inUse = new Set(sandbox.containers.flatMap(({ processes }) => processes.flatMap((it) => it.streamNames)));
@@ -70,8 +71,8 @@ export async function openServices(opened: OpenedKernel): Promise<OpenedServices
   });
   journal.outputs.keepOnly((id) => init.greeting.processes.some((process) => process.id === id));
   const { lost } = journal.outputs;
-  if (lost > 0) log.warn({ lost }, "output that was on its way to hosts was lost at the restart of the agent");
-  // The server has the calls that an upgrade, one of them, waits for: `busy` is called later only.
+  if (lost > 0) log.warn({ lost }, "output on its way to hosts was lost when the agent restarted");
+  // Upgrade waits for the server's other open calls, so `busy` refers to table and server, which exist before any call.
   const isCutOff = ({ service, method }: OpenCall) => method !== "Upgrade" && !table.mayRepeat(service, method);
   const busy = () => server.openCalls().some(isCutOff);
   const running = process.env["GUESTD_BUNDLE"];
@@ -127,6 +128,6 @@ async function openSandbox(
   };
   const sandbox = new Sandbox(kernel, sandboxOptions);
   if (!isServiceStart || !(await sandbox.discard())) return sandbox;
-  log.warn("what the service had left at its last end is taken away");
+  log.warn("removed the remains of the service's last run");
   return new Sandbox(kernel, sandboxOptions);
 }
