@@ -7,8 +7,8 @@ import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { resolveUser } from "../container/process/named-user.ts";
 import type { Process } from "../container/process/process.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
-import type { Births } from "../container/runtime/runtime.ts";
-import { leavesLimits } from "../container/runtime/runtime-profile.ts";
+import type { ContainerTraceGuard } from "../container/runtime/runtime.ts";
+import { runtimeSetsLimits } from "../container/runtime/runtime-profile.ts";
 import { checkSharedMounts } from "../container/shared-mounts.ts";
 import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
 import type { Devices } from "../device/devices.ts";
@@ -104,7 +104,7 @@ export class PodContainers {
   restore(records: readonly ContainerRecord[]): Promise<unknown> {
     const { restored, broken } = restoreContainers(this.#kernel, records, {
       pipeSize: this.#pipeSize,
-      births: (id) => this.#births(id),
+      traceGuardOf: (id) => this.#traceGuardOf(id),
     });
     for (const entry of restored) {
       this.#containers.set(entry.record.id, entry);
@@ -132,7 +132,7 @@ export class PodContainers {
   #thawHeld(restored: readonly RestoredContainer[]): Promise<unknown> {
     const held = restored.filter(({ record }) => record.held === true);
     return Promise.allSettled(
-      held.map(({ container }) => container.freezer.letGo((is) => this.#changeRecord(container.id, { held: is }))),
+      held.map(({ container }) => container.freezer.endHold((is) => this.#changeRecord(container.id, { held: is }))),
     );
   }
 
@@ -250,12 +250,14 @@ export class PodContainers {
         record = { ...record, spec, pci: pciOf(attached), devices: givenDevices(asked, found) };
         note();
       }
-      await tracedStep("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));
+      await tracedStep("make cgroup", () =>
+        this.#cgroups.create(cgroup, spec.linux, runtimeSetsLimits(spec.annotations)),
+      );
       made = record;
       const { passed } = request;
       const options = {
         ...{ id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname, passed },
-        births: this.#births(id),
+        traceGuard: this.#traceGuardOf(id),
       };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       // Listed before the guard thaws the others: a container that may trace has to know that this one exists.
@@ -309,7 +311,7 @@ export class PodContainers {
     return discarding;
   }
 
-  #births(id: string): Births {
+  #traceGuardOf(id: string): ContainerTraceGuard {
     return {
       mayBeTraced: () => {
         const container = this.find(id);

@@ -30,7 +30,7 @@ export class TraceGuard {
     this.#note = note;
   }
 
-  /** Resolves once every launch that began while no tracer was running has finished. See Births.settled. */
+  /** Resolves once every launch that began while no tracer was running has finished. See ContainerTraceGuard.settled. */
   settled(): Promise<unknown> {
     const execs = this.#containers().flatMap(({ exposed }) => [...exposed]);
     return Promise.allSettled([...execs, ...this.#creations]);
