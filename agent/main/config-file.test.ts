@@ -4,7 +4,7 @@ import { parseConfigFile } from "./config-file.ts";
 
 const valuesOf = (text: string) => Object.fromEntries(parseConfigFile(text).values);
 
-test("a file of the reference's shape is read", () => {
+test("reads a file in the reference agent's format", () => {
   const text = `# the agent's own
 log_level = "debug"   # loud
 server_addr = 'unix://@x'
@@ -36,7 +36,7 @@ test.each([
   expect(parseConfigFile(text).problems).toEqual([problem]);
 });
 
-test("any text that JSON can quote comes back", () => {
+test("reads back any text that JSON can quote", () => {
   fc.assert(
     fc.property(fc.string(), (value) => {
       fc.pre(!/[\p{Cc}]/u.test(value)); // JSON writes those as \u, which no option needs
@@ -45,6 +45,6 @@ test("any text that JSON can quote comes back", () => {
   );
 });
 
-test("no text makes it fail", () => {
+test("never throws, whatever the text", () => {
   fc.assert(fc.property(fc.string(), (text) => void parseConfigFile(text)));
 });

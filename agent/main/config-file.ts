@@ -1,7 +1,7 @@
 export interface ConfigFile {
-  /** Each key of the first level with its value, as it would stand on the kernel command line. */
+  /** Top-level keys with their values as they would be written on the kernel command line. */
   readonly values: ReadonlyMap<string, string>;
-  /** Lines that are not understood, each in one line of text. */
+  /** One line of text for each line that isn't understood. */
   readonly problems: readonly string[];
 }
 
@@ -10,13 +10,13 @@ const LINE = /^\s*(?:"([\w-]+)"|([\w-]+))\s*=\s*(.*)$/;
 const BASIC = /^"((?:[^"\\]|\\["\\bfnrt])*)"\s*(?:#.*)?$/;
 const LITERAL = /^'([^']*)'\s*(?:#.*)?$/;
 const WORD = /^(true|false|[+-]?\d+(?:_\d+)*)\s*(?:#.*)?$/;
-/** A span of time as serde writes it. */
+/** A duration as serde writes it. */
 const DURATION = /^\{\s*secs\s*=\s*(\d+)\s*(?:,\s*nanos\s*=\s*\d+\s*)?\}\s*(?:#.*)?$/;
 
 /**
- * The TOML that a configuration of the agent is made of: `key = value` with strings, whole numbers, booleans and spans of
- * time, comments, and tables. Keys within tables are left out, as the agent has no options there. Anything else of TOML
- * (arrays, dates, text of several lines) is named as a problem.
+ * Parses the subset of TOML that agent configurations use: comments, tables, and `key = value` with strings, whole numbers, booleans
+ * and durations. Keys in tables are ignored, as the agent has no options there. Any other TOML (arrays, dates, multi-line strings)
+ * is reported as a problem.
  */
 export function parseConfigFile(text: string): ConfigFile {
   const values = new Map<string, string>();

@@ -8,7 +8,7 @@ function shell(ms: number, ended: () => void = () => undefined): Process {
   return { exit, destroy: ended } as unknown as Process;
 }
 
-test("one that ends is followed by another, until none can be had", async () => {
+test("a shell that ends is restarted until none can be started", async () => {
   const lives = [30, 30];
   const lines: string[] = [];
   let ended = 0;
@@ -24,7 +24,7 @@ test("one that ends is followed by another, until none can be had", async () => 
   expect([ended, lines]).toEqual([2, ["agent.debug_console: no shell on /dev/console: no shell in the image"]]);
 });
 
-test("ones that end at once are started ever more slowly", async () => {
+test("shells that end at once are restarted ever more slowly", async () => {
   const starts: number[] = [];
   const stop = new AbortController();
   await keepConsoleShell({
@@ -41,7 +41,7 @@ test("ones that end at once are started ever more slowly", async () => {
   expect(fourth - first).toBeGreaterThan(20 + 40 + 80 - 10);
 });
 
-test("one of an agent before goes on first", async () => {
+test("a shell of the last agent keeps running first", async () => {
   let ended = false;
   await keepConsoleShell({
     launch: () => Promise.reject(new Error(ended ? "after it" : "beside it")),

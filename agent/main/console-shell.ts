@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Process } from "../container/process/process.ts";
 
-/** A shell that ends sooner is not started again at once: a console without anybody is at its end each time. */
+/** A shell that ends sooner is restarted after a pause: on a console without input each shell ends at once. */
 const SHORT_MS = 1000;
 const MAX_PAUSE_MS = 30_000;
 
 export interface ConsoleShellOptions {
   launch(): Promise<Process>;
-  /** One of an agent before, which goes on. */
+  /** A shell of the last agent that still runs. */
   readonly found?: Process | undefined;
-  /** One line: why there is none. */
+  /** Called with one line that says why no shell can be started. */
   onFailure(line: string): void;
   readonly shortMs?: number;
   readonly signal?: AbortSignal;
 }
 
-/** Keeps a shell on the guest's console: one that ends is followed by another. Resolves when none can be had. */
+/** Keeps a shell running on the guest's console by restarting it. Resolves when no shell can be started. */
 export async function keepConsoleShell({
   launch,
   found,

@@ -35,7 +35,7 @@ function client() {
   return { socket, shown: () => shown };
 }
 
-test("shows what the shell says, and ends with it", async () => {
+test("the client sees the shell's output, and the connection ends with the shell", async () => {
   const kernel = consoleOf((child, stdio) => {
     real.write(stdio, Buffer.from("# "));
     child.end();
@@ -45,7 +45,7 @@ test("shows what the shell says, and ends with it", async () => {
   expect([shown(), socket.destroyed]).toEqual(["# ", true]);
 });
 
-test("a shell that init has reaped and not told of yet is no error", async () => {
+test("a shell that init has reaped but not reported yet causes no error", async () => {
   const kernel = consoleOf(
     (child, stdio) => {
       real.close(stdio);
@@ -61,7 +61,7 @@ test("a shell that init has reaped and not told of yet is no error", async () =>
   await serveDebugConsole(kernel, client().socket);
 });
 
-test("a client that hangs up ends the shell", async () => {
+test("a client that disconnects ends the shell", async () => {
   const kernel = consoleOf(() => undefined);
   const { socket } = client();
   const serving = serveDebugConsole(kernel, socket);
@@ -70,7 +70,7 @@ test("a client that hangs up ends the shell", async () => {
   expect(kernel.signals).toEqual([[5000, 9]]);
 });
 
-test("says why when there is no shell", async () => {
+test("the client learns why no shell can be started", async () => {
   const kernel = consoleOf(() => undefined);
   kernel.init.refuse(new Error("no room"));
   const { socket, shown } = client();

@@ -7,7 +7,7 @@ import { killSession } from "./kill-session.ts";
 
 const READ_BYTES = 4096;
 
-/** Serves one connection of the debug console: a shell on a pty, raw bytes both ways. Hanging up ends its whole session. */
+/** Serves one debug console connection: a shell on a pty, raw bytes both ways. Disconnecting kills the shell's whole session. */
 export async function serveDebugConsole(kernel: Kernel, socket: Duplex): Promise<void> {
   socket.on("error", () => socket.destroy());
   let shell: Process;
@@ -23,7 +23,7 @@ export async function serveDebugConsole(kernel: Kernel, socket: Duplex): Promise
   try {
     await Promise.race([toShell(socket, shell, gone.signal), fromShell(shell, socket, gone.signal)]);
   } catch {
-    // The client hung up, or the shell is gone: both end here.
+    // The client disconnected or the shell ended; `finally` ends the other one.
   } finally {
     gone.abort();
     if (shell.status === undefined) killSession(kernel.files, shell.pid);

@@ -16,7 +16,7 @@ const take = (action: string, path: string, subsystem: string) =>
   uevents.take(Buffer.from(`${action}@${path}\0ACTION=${action}\0DEVPATH=${path}\0SUBSYSTEM=${subsystem}\0`));
 const block = (action: string, index = 40) => take(action, `/devices/system/memory/memory${index}`, "memory");
 
-test("is told once of all blocks that came online at a time, and again of later ones", async () => {
+test("reports blocks that came online together once, and later ones again", async () => {
   for (const index of [40, 41, 42]) block("online", index);
   expect(changed).not.toHaveBeenCalled();
   await immediate();
@@ -26,20 +26,20 @@ test("is told once of all blocks that came online at a time, and again of later 
   expect(changed).toHaveBeenCalledTimes(2);
 });
 
-test("is told when events were lost", async () => {
+test("reports a possible change when events were lost", async () => {
   uevents.take(undefined);
   await immediate();
   expect(changed).toHaveBeenCalledTimes(1);
 });
 
-test("is not told of blocks that are offline still, nor of other devices", async () => {
+test("does not report blocks that stay offline, nor other devices", async () => {
   block("add");
   take("online", "/devices/system/cpu/cpu1", "cpu");
   await immediate();
   expect(changed).not.toHaveBeenCalled();
 });
 
-test("an error is reported, and the next change is told again", async () => {
+test("passes on an error, and reports the next change again", async () => {
   changed.mockImplementationOnce(() => {
     throw new Error("EMFILE");
   });

@@ -3,8 +3,8 @@ import type { Uevents } from "../device/uevents.ts";
 const BLOCK = "/devices/system/memory/memory";
 
 /**
- * Calls `changed` once for all blocks of memory that came online or went offline in one turn of the event loop, or may have. What
- * it throws goes to `failed`.
+ * Calls `changed` once per turn of the event loop in which memory blocks went online or offline, or may have as events were lost.
+ * Its errors go to `failed`.
  */
 export function followMemory(uevents: Uevents, changed: () => void, failed: (error: unknown) => void): void {
   let due = false;

@@ -19,7 +19,7 @@ it("allows the start a minute, and less once the agent listens", () => {
   expect(limits.slice(3)).toEqual([5000, 5000, 5000]);
 });
 
-it("beats before init looks for the first time, which is after half of the limit", () => {
+it("beats before init's first check, after half of the limit", () => {
   const { limits } = beats(1000);
   vi.advanceTimersByTime(1000);
   expect(limits).toHaveLength(3);
@@ -32,7 +32,7 @@ it("sends nothing when it is switched off", () => {
   expect(limits).toEqual([]);
 });
 
-it("survives an init that does not read", () => {
+it("survives an init that does not read its socket", () => {
   const init = {
     heartbeat: () => {
       throw new Error("1024 messages are queued");

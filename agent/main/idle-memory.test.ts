@@ -39,7 +39,7 @@ it("collects garbage and then trims the heap, once after the start, and has no t
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it("does nothing while calls come, and does it when they have ended", () => {
+it("collects nothing while calls come, and collects when they have ended", () => {
   const { done, call } = agent();
   for (let count = 0; count < 100; count++) {
     call(MIB);
@@ -50,7 +50,7 @@ it("does nothing while calls come, and does it when they have ended", () => {
   expect(done).toEqual(STEPS);
 });
 
-it("does nothing while one long call is under way", () => {
+it("collects nothing during one long call", () => {
   const { done, state } = agent();
   state.isBusy = true;
   vi.advanceTimersByTime(10_000);
@@ -60,7 +60,7 @@ it("does nothing while one long call is under way", () => {
   expect(done).toEqual(STEPS);
 });
 
-it("does not collect what a few calls have left", () => {
+it("does not collect the little garbage of a few calls", () => {
   const { done, call } = agent();
   vi.advanceTimersByTime(10_000);
   call(MIB / 4);

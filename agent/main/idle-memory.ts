@@ -2,32 +2,32 @@ import type { Channel } from "node:diagnostics_channel";
 import type { RealSys } from "../kernel/sys/sys.ts";
 import { diagnostics } from "../transport/diagnostics.ts";
 
-/** The agent is idle when no call has been under way, and none has ended, for this long. */
+/** The agent is idle after this time without a call in progress or a call that ended. */
 const QUIET_MS = 1000;
-/** Less garbage than this isn't worth a collection: hosts that only ask for statistics leave some each time. */
+/** Less garbage than this isn't worth a collection. Hosts that poll statistics leave a little each time. */
 const WORTHWHILE_BYTES = 1024 * 1024;
 
 interface Options {
-  /** True while a call is under way, other than those that only wait. */
+  /** True while a call is in progress, other than calls that only wait. */
   readonly isBusy: () => boolean;
-  /** CallEvent for every call that has ended. */
+  /** Publishes a CallEvent for every call that has ended. */
   readonly calls?: Channel;
-  /** Bytes of V8's heap that are in use. */
+  /** Returns the bytes in use in V8's heap. */
   readonly heapUsed?: () => number;
 }
 
-/** The first collection frees, the next ones move what is left together and shrink the space for new objects: 1.1 MiB. */
+/** The first collection frees objects, the next ones compact the rest and shrink the space for new objects: 1.1 MiB. */
 const COLLECTIONS = 3;
 
 /**
- * Returns memory to the kernel whenever the agent becomes idle, and once after its start: V8 collects garbage in small steps
- * that let calls through, once in each quiet period, and then malloc gives up its free pages. An idle agent has no timer.
+ * Returns memory to the kernel whenever the agent becomes idle, and once after its start. V8 collects garbage once per quiet period,
+ * in small steps between which calls run; then malloc returns its free pages. An idle agent has no timer.
  */
 export function returnIdleMemory(sys: Pick<RealSys, "collectGarbage" | "trimHeap">, options: Options): void {
   const { isBusy, calls = diagnostics.call, heapUsed = () => process.memoryUsage().heapUsed } = options;
   let timer: NodeJS.Timeout | undefined;
   let quietPeriods = 0;
-  /** After the last time. */
+  /** Bytes in use after the last collection. */
   let left = 0;
   const arm = () => {
     timer = setTimeout(onPeriod, QUIET_MS).unref();

@@ -1,11 +1,11 @@
 import type { Files } from "../kernel/files.ts";
 
-/** Those that die may have forked a moment before. */
+/** A process may fork just before it is killed. */
 const ROUNDS = 10;
 
 /**
- * Sends SIGKILL to every process of a session until none runs. While the session has a process, the kernel reuses its
- * number for no other. Throws for the caller's own session and for numbers that mean several processes to the kernel.
+ * Sends SIGKILL to every process of a session until none is left. The kernel doesn't reuse a session's number while it has a process.
+ * Throws for the caller's own session and for numbers that address several processes.
  */
 export function killSession(files: Pick<Files, "list" | "readText">, session: number): void {
   if (!Number.isInteger(session) || session <= 1 || session === sessionOf(files, process.pid)) {
@@ -18,7 +18,7 @@ export function killSession(files: Pick<Files, "list" | "readText">, session: nu
       try {
         process.kill(pid, "SIGKILL");
       } catch {
-        // It has ended by itself.
+        // The process has already ended.
       }
     }
   }
@@ -31,11 +31,11 @@ function membersOf(files: Pick<Files, "list" | "readText">, session: number): nu
     .filter((pid) => pid > 0 && sessionOf(files, pid) === session);
 }
 
-/** Of a process that has not died: undefined for others. */
+/** Returns the session of a running process; undefined for a zombie or one that doesn't exist. */
 function sessionOf({ readText }: Pick<Files, "readText">, pid: number): number | undefined {
   try {
     const text = readText(`/proc/${pid}/stat`);
-    // The name before may have spaces and parentheses.
+    // The process name before it may contain spaces and parentheses.
     const [state = "", , , session] = text.slice(text.lastIndexOf(")") + 2).split(" ");
     return "ZX".includes(state) ? undefined : Number(session);
   } catch {

@@ -1,22 +1,20 @@
 import type { Fd } from "../kernel/kernel.ts";
 import type { RealSys } from "../kernel/sys/sys.ts";
-import type { ListenOn } from "./listen.ts";
+import { HOST_CID, hostAddress, type ListenOn } from "./listen.ts";
 
-/** VMADDR_CID_HOST. */
-const HOST_CID = 2;
-/** How long the first line of a unix socket may take. */
+/** Time limit for the first line on a unix socket. */
 const LINE_MS = 2000;
 const MAX_LINE = 12;
 
-/** Takes a stream, by the port of the other side; its descriptor also when it throws. */
+/** Takes a stream by its peer's port. Owns the descriptor, even if it throws. */
 export type StreamListener = (port: number, fd: Fd) => void;
 
-/** Where streams of the host come in: a vsock port, or a unix socket beside that of the API. */
+/** Returns the address to which the host connects streams: a vsock port, or a unix socket named after that of the API. */
 export function streamAddress(serverAddress: string, port: number): string {
-  return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : `vsock://-1:${port}`;
+  return serverAddress.startsWith("unix://") ? `${serverAddress}_${port}` : hostAddress(port);
 }
 
-/** Takes streams for stdio, of the host alone. A unix socket knows no ports: its stream begins with a line that has one. */
+/** Accepts streams for stdio from the host alone. A unix socket has no ports, so its stream begins with a line that holds one. */
 export function listenForStreams(sys: RealSys, listenOn: ListenOn, address: string, onStream: StreamListener): void {
   listenOn(address, (fd, cid) => {
     if (cid === undefined) void takeNumbered(sys, fd, onStream);
@@ -52,7 +50,7 @@ async function takeNumbered(sys: RealSys, fd: Fd, onStream: StreamListener): Pro
   }
 }
 
-/** Byte by byte: what follows the line is the process's. */
+/** Reads byte by byte, as everything after the line belongs to the process. */
 async function readLine(sys: RealSys, fd: Fd, signal: AbortSignal): Promise<string> {
   const byte = Buffer.alloc(1);
   for (let line = ""; line.length < MAX_LINE; ) {

@@ -23,7 +23,7 @@ async function reach(path: string, accepted: Promise<void>): Promise<void> {
   client.destroy();
 }
 
-test("a unix socket is served and left with init", async () => {
+test("a unix socket is served and deposited with init", async () => {
   const init = createInitDouble(sys);
   const path = join(directory, "agent.sock");
   const accepted = Promise.withResolvers<void>();
@@ -36,7 +36,7 @@ test("a unix socket is served and left with init", async () => {
   await listener.close();
 });
 
-test("the next agent takes it back, with those who connected meanwhile", async () => {
+test("the next agent takes the socket back, with the connections made meanwhile", async () => {
   const path = join(directory, "agent.sock");
   const init = createInitDouble(sys);
   const first = listen(init, `unix://${path}`, () => undefined);
@@ -58,6 +58,6 @@ test("the next agent takes it back, with those who connected meanwhile", async (
   await second.close();
 });
 
-test("an unknown scheme is refused by its address", () => {
+test("an unknown scheme is refused with the address in the error", () => {
   expect(() => listen(createInitDouble(sys), "tcp://x", () => undefined)).toThrow("listen on tcp://x: unknown scheme");
 });

@@ -10,12 +10,18 @@ import {
   VSOCK_ANY,
 } from "../kernel/sys/listeners.ts";
 
+/** VMADDR_CID_HOST. */
+export const HOST_CID = 2;
+
+/** The address of a port on which a listener serves the host alone. */
+export const hostAddress = (port: number): string => `vsock://-1:${port}`;
+
 /** Listens on an address, as `listen` does. */
 export type ListenOn = (address: string, onConnection: ConnectionListener) => Listener;
 
 /**
- * Listens on `vsock://<cid>:<port>` (-1: any CID), `unix:///path` or `unix://@name`. The descriptor is left with init,
- * so that connections wait in its backlog while no agent runs; the next agent takes it back. `bound`: what `bindTo` gave for it.
+ * Listens on `vsock://<cid>:<port>` (-1: any CID), `unix:///path` or `unix://@name`. Deposits the descriptor with init, so that
+ * connections wait in its backlog while no agent runs and the next agent takes it back. `bound` is a socket from `bindTo`, if any.
  */
 export function listen(init: Init, address: string, onConnection: ConnectionListener, bound?: Fd): Listener {
   const adopt = address.startsWith("vsock://") ? adoptVsockListener : adoptListener;
@@ -27,7 +33,7 @@ export function listen(init: Init, address: string, onConnection: ConnectionList
   return listener;
 }
 
-/** A socket that is bound to an address as `listen` takes it. */
+/** Returns a socket bound to an address in `listen`'s notation. */
 export function bindTo(address: string): Fd {
   const vsock = /^vsock:\/\/(-?\d+):(\d+)$/.exec(address);
   if (vsock !== null) {
@@ -38,7 +44,7 @@ export function bindTo(address: string): Fd {
   return bindUnix(address.slice("unix://".length));
 }
 
-/** True if an agent before this one listened there, under the same init. */
+/** True if an earlier agent of the same init listened there. */
 export function isKept(init: Init, address: string): boolean {
   return init.greeting.deposits.has(depositName(address));
 }

@@ -5,12 +5,12 @@ import type { Init } from "../kernel/kernel.ts";
 import type { RealSys } from "../kernel/sys/sys.ts";
 
 const DEPOSIT = "state lock";
-/** The agent of a service that was killed ends a moment after its init. */
+/** The agent of a killed service ends a moment after its init. */
 const [TRIES, PAUSE_MS] = [100, 10];
 
 /**
- * Locks the state directory of a service, for as long as its init or its agent lives: init keeps a copy of the descriptor, so
- * each next agent has the lock from its start. Rejects if another service has it.
+ * Locks the state directory of a service for as long as its init or its agent lives. Init keeps a copy of the descriptor, so every
+ * later agent holds the lock from its start. Rejects if another service holds the lock.
  */
 export async function lockState(sys: RealSys, init: Init, stateDirectory: string): Promise<void> {
   if (init.greeting.deposits.has(DEPOSIT)) return;

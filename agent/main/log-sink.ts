@@ -1,16 +1,16 @@
 import type { Duplex } from "node:stream";
 import { writeConsole } from "./write-console.ts";
 
-/** Lines that a reader who connects late still gets. */
+/** Lines kept for readers that connect late. */
 const KEPT_LINES = 512;
-/** A reader that is this far behind loses lines, bytes. */
+/** Bytes. A reader that is further behind loses lines. */
 const MAX_BEHIND = 1 << 20;
 
-/** Where log lines go: to the console, or to whoever is connected to the log port; the last ones are kept. */
+/** Writes log lines to the console and to the readers on the log port, and keeps the last ones. */
 export class LogSink {
   readonly #readers = new Set<Duplex>();
   readonly #last: string[] = [];
-  /** Write to standard output as well. */
+  /** Whether lines go to the console, too. */
   console = true;
 
   write(line: string): void {
@@ -19,7 +19,7 @@ export class LogSink {
     if (this.console) writeConsole(line);
   }
 
-  /** A reader gets what is kept, then each line as it comes, until it hangs up. */
+  /** Adds a reader, which gets the kept lines, then each new line until it disconnects. */
   addReader(socket: Duplex): void {
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#readers.delete(socket));

@@ -32,7 +32,7 @@ test("levels have the contract's names", () => {
   expect(all.map((line) => line["level"])).toEqual(["TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"]);
 });
 
-test("a reader who comes late gets the lines from before, and then each as it comes", async () => {
+test("a reader that connects late gets the kept lines, then each new one", async () => {
   const sink = new LogSink();
   sink.console = false;
   sink.write("one\n");
@@ -52,7 +52,7 @@ test("only the last 512 lines are kept", () => {
   expect(String(reader.read()).split("\n")[0]).toBe("88");
 });
 
-test("a reader who does not read loses lines and costs no more than its bound", () => {
+test("a reader that does not read loses lines and costs bounded memory", () => {
   const sink = new LogSink();
   sink.console = false;
   const reader = new PassThrough({ highWaterMark: 1 });

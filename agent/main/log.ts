@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import type { LogLevel } from "./option-readers.ts";
 
-/** The contract's names of levels in log lines. */
+/** Level names in log lines, by contract. */
 const LABELS: Readonly<Record<string, string>> = {
   trace: "TRCE",
   debug: "DEBG",
@@ -14,11 +14,11 @@ const LABELS: Readonly<Record<string, string>> = {
 export interface LogOptions {
   readonly level: LogLevel;
   readonly version: string;
-  /** Where whole lines go. */
+  /** Called with each complete line. */
   write(line: string): void;
 }
 
-/** JSON lines in the shape that hosts read: msg, level, ts, name, pid, version, source, subsystem, free keys. */
+/** Creates a log of JSON lines as hosts read them: msg, level, ts, name, pid, version, source, subsystem and free keys. */
 export function createLog(options: LogOptions) {
   return pino(
     {
@@ -34,7 +34,7 @@ export function createLog(options: LogOptions) {
 
 export type Log = ReturnType<typeof createLog>;
 
-/** RFC 3339 with nanoseconds, as the reference has it; the clock gives milliseconds. */
+/** RFC 3339 with nine decimals, as the reference agent writes it; the clock's resolution is a millisecond. */
 function timestamp(): string {
   return new Date().toISOString().replace("Z", "000000Z");
 }

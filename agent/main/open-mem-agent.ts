@@ -14,7 +14,7 @@ export interface OpenMemAgentOptions {
   readonly options: MemAgentOptions;
 }
 
-/** With the settings of the calls that the agent before got, else with those of the options. */
+/** Starts the memory agent with the settings that calls to earlier agents made, otherwise with those of the options. */
 export function openMemAgent({ kernel, log, stateDirectory, cgroupRoot, options }: OpenMemAgentOptions): MemAgent {
   const { sys, files } = kernel;
   const file = `${stateDirectory}/mem-agent.json`;
@@ -22,7 +22,7 @@ export function openMemAgent({ kernel, log, stateDirectory, cgroupRoot, options 
   const guest = {
     readText: (path: string) => readFile(path, "utf8"),
     write: killableWriter(kernel, newLaunchId),
-    // Attached nowhere: it is there for who has the descriptor.
+    // Attached nowhere: reachable only through the descriptor.
     openDebugfs() {
       debugfs ??= sys.detachedMount("debugfs", [], MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
       return `/proc/${process.pid}/fd/${debugfs}`;
@@ -44,7 +44,7 @@ export function openMemAgent({ kernel, log, stateDirectory, cgroupRoot, options 
   return agent;
 }
 
-/** Nothing of a file that can't be read. */
+/** Returns no settings if the file can't be parsed. */
 function readSettings(text: string): Partial<MemAgentSettings> {
   try {
     return JSON.parse(text) as MemAgentSettings;

@@ -6,7 +6,7 @@ import type { Options } from "./options.ts";
 
 const DEFAULT_FILE = "/etc/kata-opa/default-policy.rego";
 
-/** Throws when there is a policy that can't be read: an agent that was to be restricted does not start without it. */
+/** Opens the policy. Throws for an unreadable one: an agent that should be restricted does not start without its policy. */
 export function openPolicy(options: Options, stateDirectory: string): PolicyDoor {
   const { allowedCalls, deniedCalls, policyFile } = options;
   const file = policyFile || (realFiles.exists(DEFAULT_FILE) ? DEFAULT_FILE : undefined);

@@ -7,7 +7,7 @@ import {
 } from "../guest/mem-agent/settings.ts";
 import type { Options } from "./options.ts";
 
-/** pino's names for the contract's levels. */
+/** pino's level names by the contract's. */
 const LEVELS = {
   trace: "trace",
   debug: "debug",
@@ -23,7 +23,7 @@ export const MAX_PORT = 0xffff_fffe;
 
 export type MutableOptions = { -readonly [Key in keyof Options]: Options[Key] };
 
-/** Takes the text after "="; empty for a bare word. Gives what is wrong with it and what counts instead. */
+/** Reads the text after "=", empty for a bare word. Returns what is wrong with it and which value is used instead. */
 export type OptionReader = (options: MutableOptions, value: string) => string | undefined;
 
 type KeysOf<Type> = { [Key in keyof Options]: Options[Key] extends Type ? Key : never }[keyof Options];
@@ -42,7 +42,7 @@ export const readAddress: OptionReader = (options, value) => {
   return undefined;
 };
 
-/** One of two words; a bare option is the first. */
+/** Reads one of two words; a bare option is the first. */
 export function readFlag(
   key: KeysOf<boolean>,
   words: readonly [on: string, off: string] = ["true", "false"],
@@ -56,7 +56,7 @@ export function readFlag(
   };
 }
 
-/** A whole number up to `most`; 0 means "not given" and leaves the default. */
+/** Reads a whole number up to `most`; 0 means "not given" and keeps the default. */
 export function readNumber(key: KeysOf<number>, most: number, scale = 1): OptionReader {
   return (options, value) => {
     const number = wholeNumber(value, most);
@@ -66,7 +66,7 @@ export function readNumber(key: KeysOf<number>, most: number, scale = 1): Option
   };
 }
 
-/** Seconds, where 0 is a number like others and no option is no change. */
+/** Reads seconds, among which 0 is a value of its own. */
 export function readSeconds(key: KeysOf<number>, most: number): OptionReader {
   return (options, value) => {
     const number = wholeNumber(value, most);
@@ -76,7 +76,7 @@ export function readSeconds(key: KeysOf<number>, most: number): OptionReader {
   };
 }
 
-/** Of the memory agent, where 0 is a number like others; a flag may be 1 or 0 as well. */
+/** Reads the memory agent's switch; like all its flags it may be 1 or 0, too. */
 export const readMemAgent: OptionReader = (options, value) => {
   const enabled = flag(value);
   if (typeof enabled === "string") return enabled;
@@ -111,7 +111,7 @@ function numberWithin(text: string, bound: readonly [number, number]): number | 
   return isWithin(number, bound) ? number : `not a whole number from ${bound[0]} to ${bound[1]}; the default is used`;
 }
 
-/** Calls by their names, without or with the "Request" that policies put behind them. Names that are none open nothing. */
+/** Reads names of calls, with or without the "Request" that policies append. Malformed names are dropped, so they allow nothing. */
 export function readCalls(key: "allowedCalls" | "deniedCalls"): OptionReader {
   return (options, value) => {
     const [bad = [], good = []] = [false, true].map((is) => value.split(",").filter((it) => CALL.test(it) === is));

@@ -19,7 +19,7 @@ describe("options of the kernel command line", () => {
     });
   });
 
-  it("may be all of them, as hosts give them", () => {
+  it("may all be given, as by hosts", () => {
     const line = `agent.cdi_timeout=7 agent.image_pull_timeout=60 agent.visible_cdi_devices=true agent.devmode agent.trace
       agent.container_pipe_size=65536 agent.passfd_listener_port=1027 agent.https_proxy=http://p agent.no_proxy=a,b`;
     expect(read(line)).toEqual({
@@ -64,7 +64,7 @@ describe("options of the kernel command line", () => {
     });
   });
 
-  it("that are unknown are ignored, and so is what is not ours", () => {
+  it("are ignored if they are unknown or not the agent's", () => {
     const line = "agent.nonsense=1 root=/dev/pmem0p1 agent.cdh_api_timeout=50 agent.toString=1 agent.log";
     expect(read(line)).toEqual({ options: defaultOptions, problems: [] });
   });
@@ -88,7 +88,7 @@ describe("options of the kernel command line", () => {
     expect(parsed.problems[0]).toMatch(/^option agent\.\S+: .* the default is used$/);
   });
 
-  it("that name calls leave out what is no name, and open nothing", () => {
+  it("that list calls drop malformed names, which allow nothing", () => {
     const parsed = read("agent.allow_calls= agent.deny_calls=ExecProcess,rm");
     expect(parsed.options).toEqual({ ...defaultOptions, allowedCalls: [], deniedCalls: ["ExecProcess"] });
     expect(parsed.problems).toEqual([
@@ -97,7 +97,7 @@ describe("options of the kernel command line", () => {
     ]);
   });
 
-  it("zero means not given", () => {
+  it("keep their default if they are zero", () => {
     expect(options("agent.hotplug_timeout=0").hotplugTimeoutMs).toBe(3000);
   });
 
@@ -133,18 +133,18 @@ describe("a configuration file", () => {
     ]);
   });
 
-  it("that can't be read leaves both as they are", () => {
+  it("is ignored if it can't be read", () => {
     const parsed = read("agent.log_vport=1025 agent.config_file=/x", env);
     expect(parsed.options).toEqual({ ...defaultOptions, logPort: 1025, serverAddress: "unix:///a" });
     expect(parsed.problems).toEqual(["option agent.config_file=/x: open /x: no such file; the command line is used"]);
   });
 
-  it("with line ends in a bad value is told in one line", () => {
+  it("is reported in one line even if a bad value has line breaks", () => {
     const parsed = read("agent.config_file=/c", {}, () => 'log = "i\\n\\tfo"');
     expect(parsed.problems).toEqual([expect.stringMatching(/^option \/c: log=i fo: [^\n]+$/)]);
   });
 
-  it("may be given by whoever starts the agent", () => {
+  it("may be named by the environment", () => {
     const given = { commandLine: "agent.log=trace", env: {}, configFile: "/c", readText: () => file };
     expect(readOptions(given).options.logLevel).toBe("warn");
   });

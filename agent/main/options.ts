@@ -18,7 +18,7 @@ import {
   readText,
 } from "./option-readers.ts";
 
-/** A day: nobody means to wait longer. */
+/** A day, the longest sensible time limit. */
 const MAX_SECONDS = 86_400;
 
 export interface Options {
@@ -26,37 +26,37 @@ export interface Options {
   /** `vsock://<cid>:<port>` (-1 is any CID), `unix:///path` or `unix://@name`. */
   readonly serverAddress: string;
   readonly debugConsole: boolean;
-  /** vsock port of the debug console; 0: /dev/console. */
+  /** vsock port of the debug console; 0 puts it on /dev/console. */
   readonly debugConsolePort: number;
   /** vsock port for log lines; 0: none. */
   readonly logPort: number;
   /** Silence of the event loop after which init replaces the agent, ms; 0: never. */
   readonly watchdogMs: number;
-  /** How long a hot-plugged device is waited for, ms. */
+  /** Time limit for the appearance of a hot-plugged device, ms. */
   readonly hotplugTimeoutMs: number;
-  /** How long a pull of an image may take, ms. */
+  /** Time limit for pulling an image, ms. */
   readonly imagePullTimeoutMs: number;
-  /** How long the files of CDI are waited for, ms. */
+  /** Time limit for the appearance of CDI files, ms. */
   readonly cdiTimeoutMs: number;
   /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
   readonly containerPipeSize: number;
-  /** vsock port that takes the stdio streams of processes; 0: none. */
+  /** vsock port on which the host passes stdio streams; 0: none. */
   readonly passfdPort: number;
-  /** A container that asks for no seccomp filter gets guestd's own. */
+  /** Gives guestd's default filter to containers without a seccomp filter. */
   readonly defaultSeccomp: boolean;
-  /** The sysctls of a guest for strangers' code are set when there is a sandbox. */
+  /** Sets the sysctls that harden a guest for untrusted code when the sandbox is created. */
   readonly guestSysctl: boolean;
-  /** No kernel module can be loaded once there is a sandbox. */
+  /** Forbids loading kernel modules once the sandbox exists. */
   readonly lockModules: boolean;
   readonly developerMode: boolean;
   readonly trace: boolean;
   readonly visibleCdiDevices: boolean;
-  /** For pulls of images; empty: none. */
+  /** Proxy for pulling images; empty: none. */
   readonly httpsProxy: string;
   readonly noProxy: string;
-  /** The first policy; empty: the default file, if there is one. */
+  /** File of the first policy; empty: the default file, if it exists. */
   readonly policyFile: string;
-  /** The only calls that are allowed; undefined: all that the policy allows. */
+  /** The only calls allowed; undefined: all that the policy allows. */
   readonly allowedCalls: readonly string[] | undefined;
   readonly deniedCalls: readonly string[];
   readonly memAgent: MemAgentOptions;
@@ -88,7 +88,7 @@ export const defaultOptions: Options = {
   memAgent: { enabled: false, memcg: defaultMemcg, compact: defaultCompact },
 };
 
-/** Each option's name on the kernel command line, and how its value is read. */
+/** Readers by the option's name on the kernel command line. */
 const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.log": readLevel,
   "agent.server_addr": readAddress,
@@ -130,10 +130,10 @@ const READERS: Readonly<Record<string, OptionReader>> = {
   "agent.mem_agent_compact_force_times": readCompact("compactForceTimes"),
 };
 
-/** These are on as a bare word; the first is nothing but that. */
+/** Options that are switched on by a bare word; the first one only by that. */
 const BARE: ReadonlySet<string> = new Set(["agent.debug_console", "agent.devmode", "agent.trace"]);
 
-/** What the keys of the file are called otherwise than the words of the command line, beyond "agent.". */
+/** Keys of the file that differ from the command line's words by more than the "agent." prefix. */
 const FILE_NAMES: Readonly<Record<string, string>> = { dev_mode: "devmode", log_level: "log" };
 
 const ENVIRONMENT: Readonly<Record<string, string>> = {
@@ -147,25 +147,25 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 export interface OptionSources {
   readonly commandLine: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Takes the place of both others; default: what agent.config_file of the command line names. */
+  /** Replaces command line and environment. Default: the file that agent.config_file on the command line names. */
   readonly configFile?: string | undefined;
   readText(path: string): string;
 }
 
 export interface ReadOptions {
   readonly options: Options;
-  /** One line for each value that is bad; the default of that option is used. */
+  /** One line for each bad value, whose option keeps its default. */
   readonly problems: readonly string[];
 }
 
-/** From the kernel command line, then from the environment, or from a file alone. Unknown options are ignored, as hosts expect. */
+/** Reads the options from the kernel command line, then the environment, or from a file alone. Ignores unknown options, as hosts expect. */
 export function readOptions(sources: OptionSources): ReadOptions {
   const { commandLine, env, readText } = sources;
   const words = commandLine.trim().split(/\s+/).map(splitWord);
   const configFile = sources.configFile ?? words.findLast(([name]) => name === "agent.config_file")?.[1];
   const reading = new Reading();
   if (configFile === undefined || !reading.file(configFile, readText)) {
-    for (const [name, value] of words) if (isWhole(name, value)) reading.take(name, value ?? "", name);
+    for (const [name, value] of words) if (isComplete(name, value)) reading.take(name, value ?? "", name);
     for (const [name, option] of Object.entries(ENVIRONMENT)) if (env[name]) reading.take(option, env[name], name);
   }
   return reading;
@@ -178,12 +178,12 @@ class Reading implements ReadOptions {
   take(name: string, value: string, given: string): void {
     const reader = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
     const problem = reader?.(this.options, value);
-    // A text of the file may have line ends.
+    // A string in the file may contain line breaks.
     const shown = value.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
     if (problem !== undefined) this.problems.push(`option ${given}=${shown}: ${problem}`);
   }
 
-  /** False when there is no such file, and nothing of it counts. */
+  /** Reads a configuration file. Returns false if it can't be read, in which case nothing of it is used. */
   file(path: string, readText: (path: string) => string): boolean {
     try {
       const { values, problems } = parseConfigFile(readText(path));
@@ -197,13 +197,13 @@ class Reading implements ReadOptions {
   }
 }
 
-/** The name and what stands after "=", undefined for a bare word. */
+/** Splits a word at "="; the value of a bare word is undefined. */
 function splitWord(word: string): readonly [string, string | undefined] {
   const at = word.indexOf("=");
   return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
 }
 
-function isWhole(name: string, value: string | undefined): boolean {
+function isComplete(name: string, value: string | undefined): boolean {
   if (value === undefined) return BARE.has(name);
   return name !== "agent.debug_console";
 }

@@ -8,13 +8,13 @@ interface ProtectGuestParts {
   readonly files: Files;
   readonly service: boolean;
   readonly log: Log;
-  /** Refuses the loading of modules by the agent and the programs that it runs. */
+  /** Forbids the agent and the programs it runs to load modules. */
   readonly refuseModules: () => void;
 }
 
 /**
- * Returns what CreateSandbox does to the kernel before there is a container: the quotas always, sysctls and the lock for modules as
- * the options say. Not at the start, whose time would be longer. Nothing is done to a kernel that is shared with others.
+ * Returns a function that protects the kernel before the first container: it always sets the quotas, and by options the sysctls and
+ * the module lock. CreateSandbox calls it, as it would delay the agent's start. A service leaves its shared kernel unchanged.
  */
 export function protectGuest(
   { guestSysctl, lockModules }: Pick<Options, "guestSysctl" | "lockModules">,

@@ -7,22 +7,22 @@ import { bindTo, isKept } from "./listen.ts";
 
 const EADDRINUSE = 98;
 
-/** What of an agent before is of no use to the first agent of a service; containers and sandbox it takes away itself. */
-const OF_ONE_LIFE = ["journal", "policy.rego", "policy-data.json", "agent", "upload", "mem-agent.json"];
+/** State of an earlier run that is of no use to a service's first agent, which discards containers and sandbox separately. */
+const STATE_OF_ONE_RUN = ["journal", "policy.rego", "policy-data.json", "agent", "upload", "mem-agent.json"];
 
-/** Init is a process among others, on a system that has its own: nothing but this agent's parent tells. */
+/** True if the agent's init is an ordinary process of a system with an init of its own, which only the parent's pid shows. */
 export function isService(): boolean {
   return process.ppid !== 1;
 }
 
-/** A guest's /run is new at each boot; a service finds there what its last life left. */
-export function forgetLastLife(files: Files, stateDirectory: string): void {
-  for (const name of OF_ONE_LIFE) files.removeTree(`${stateDirectory}/${name}`);
+/** Removes the state of a service's last run. A guest's /run is new at each boot; a service's is not. */
+export function forgetLastRun(files: Files, stateDirectory: string): void {
+  for (const name of STATE_OF_ONE_RUN) files.removeTree(`${stateDirectory}/${name}`);
 }
 
 /**
- * Binds the addresses that init doesn't keep for this service already: what a dead listener left at a unix socket's path is
- * removed. Rejects if another process serves on one, before anything is removed.
+ * Binds the addresses that init doesn't already keep for this service, and removes stale unix sockets. Rejects if another process
+ * serves on one of them, before removing anything.
  */
 export async function claimAddresses(init: Init, addresses: readonly string[]): Promise<ReadonlyMap<string, Fd>> {
   const wanted = addresses.filter((address) => !isKept(init, address));
@@ -55,7 +55,7 @@ function socketName(address: string): string {
   return address.slice("unix://".length);
 }
 
-/** Code of the error; undefined for a connection, which is closed. Only a connection shows a listener: its path outlives it. */
+/** Resolves with the error code of connecting, undefined on success. Only connecting reveals a listener, as the path outlives it. */
 function connectionError(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = createConnection(path);
@@ -67,12 +67,12 @@ function connectionError(path: string): Promise<string | undefined> {
   });
 }
 
-/** Where a system has its cgroup v2; the second where it has v1 as well. */
+/** Usual mount points of cgroup v2; the second one on systems that have v1, too. */
 const USUAL_CGROUPS = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] as const;
 
-/** Where cgroup v2 is mounted: the system's own mount, not one that a program made elsewhere, if there is one. */
+/** Returns the mount point of cgroup v2: the system's own if it exists, otherwise any other. */
 export function cgroupRoot(files: Pick<Files, "readText">): string {
-  const types = new Map<string, string>(); // of what was mounted last, and is seen
+  const types = new Map<string, string>(); // the last mount on a directory hides the others
   for (const line of files.readText("/proc/self/mounts").split("\n")) {
     const [, place = "", type = ""] = line.split(" ");
     types.set(place, type);

@@ -1,2 +1,2 @@
-/** Of guestd; a test holds it equal to package.json. */
+/** guestd's version. A test keeps it equal to package.json. */
 export const VERSION = "0.1.0";

@@ -1,8 +1,8 @@
 import { stat } from "node:fs";
 
 /**
- * Has Node load and compile now what the first calls need of it, while no call waits: its clock (nine modules), signals that
- * end calls, the threads of libuv. The code cache holds the agent's own functions, but none of Node's.
+ * Makes Node load and compile the parts that the first calls need while no call waits: its clock (nine modules), abort signals and
+ * libuv's threads. The code cache holds the agent's own functions, but none of Node's.
  */
 export function warmNode(): void {
   performance.now();

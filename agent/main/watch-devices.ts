@@ -4,21 +4,21 @@ import { listenUevents } from "../kernel/sys/listen-uevents.ts";
 import type { RealSys } from "../kernel/sys/sys.ts";
 import type { Log } from "./log.ts";
 
-/** Until a socket for the kernel's events is tried again. */
-const AGAIN_MS = 1000;
+/** Delay before a uevent socket is reopened. */
+const RETRY_MS = 1000;
 
-/** The kernel's events of devices, for the agent's whole life. Memory that is plugged in comes online. */
+/** Follows the kernel's device events for the agent's whole life, and brings hot-plugged memory online. */
 export function watchDevices(sys: RealSys, log: Log): Uevents {
   const uevents = new Uevents();
   uevents.subscribe((event) => {
     if (event !== undefined) void onlineMemoryBlock(event);
   });
-  let told = false;
+  let reported = false;
   const lost = (error: unknown) => {
-    const again = "no events of devices for now: what is plugged in is seen after the time-out only";
-    if (!told) log.error({ error: String(error) }, again);
-    told = true;
-    setTimeout(listen, AGAIN_MS).unref();
+    const message = "no device events for now: hot-plugged devices are found only after the time-out";
+    if (!reported) log.error({ error: String(error) }, message);
+    reported = true;
+    setTimeout(listen, RETRY_MS).unref();
   };
   const listen = () => {
     try {
@@ -27,8 +27,8 @@ export function watchDevices(sys: RealSys, log: Log): Uevents {
       lost(error);
       return;
     }
-    if (told) uevents.take(undefined); // whatever came meanwhile
-    told = false;
+    if (reported) uevents.take(undefined); // events may have been lost meanwhile
+    reported = false;
   };
   listen();
   return uevents;

@@ -21,7 +21,7 @@ test("a call is logged with the trace that it belongs to", () => {
 });
 
 test.each([undefined, "", `00-${trace}-${span}`, `01-${trace}-${span}-01`, `00-${trace.toUpperCase()}-${span}-01`])(
-  "a traceparent that is none, %s, is left out",
+  "an invalid traceparent, %s, is left out",
   (traceparent) => {
     const line = publish({ traceparent });
     expect(line).not.toHaveProperty("trace");
@@ -29,7 +29,7 @@ test.each([undefined, "", `00-${trace}-${span}`, `01-${trace}-${span}-01`, `00-$
   },
 );
 
-test("a call says which container and exec it is about, if it is about one", () => {
+test("a call is logged with its container and exec, if it has them", () => {
   expect(publish({ container: "c1", exec: "x1" })).toMatchObject({ container: "c1", exec: "x1" });
   const line = publish({ container: undefined, exec: "" });
   expect(line).not.toHaveProperty("container");

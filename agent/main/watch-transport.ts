@@ -12,12 +12,12 @@ import {
 import type { Log } from "./log.ts";
 import { readTraceparent } from "./trace/trace-context.ts";
 
-/** Characters; a caller's words may be in it. */
+/** Characters; a message may quote a caller's text. */
 const MAX_ERROR = 4096;
 
-/** Turns what transport tells into log lines: failed calls with their cause at info, everything else at debug. */
+/** Logs transport events: defects, refused and resumed connections, failed calls with their cause; everything else at debug level. */
 export function logTransport(log: Log): void {
-  // Any container may connect, as often as it likes.
+  // Any container can connect, as often as it likes.
   const refused = throttle(({ peer, reason }: RefusedEvent, leftOut) => {
     log.warn({ peer, reason, ...(leftOut > 0 && { leftOut }) }, "connection refused");
   });
@@ -26,11 +26,11 @@ export function logTransport(log: Log): void {
     log.error({ error: whole((message as BrokenEvent).error) }, "a call could not be settled");
   });
   diagnostics.broken.subscribe((message) => {
-    log.error({ error: whole((message as BrokenEvent).error) }, "connection closed for an error of the agent");
+    log.error({ error: whole((message as BrokenEvent).error) }, "connection closed after an error of the agent");
   });
   diagnostics.resumed.subscribe((message) => {
     const { broken, ...event } = message as ResumedEvent;
-    if (broken === undefined) log.info(event, "connection goes on after the restart of the agent");
+    if (broken === undefined) log.info(event, "connection resumed after the restart of the agent");
     else log.warn({ ...event, reason: broken }, "connection closed at the restart of the agent");
   });
   diagnostics.opened.subscribe((message) => log.debug({ ...(message as ConnectionEvent) }, "connection opened"));
@@ -54,7 +54,7 @@ export function logTransport(log: Log): void {
   });
 }
 
-/** How long calls take, from now on, for the metrics. A call that nobody got an answer to is not among them. */
+/** Measures the durations of calls for the metrics, from now on. Calls whose answer reached no client aren't counted. */
 export function watchDurations(): CallDurations {
   const durations = new CallDurations();
   diagnostics.call.subscribe((message) => {
@@ -68,7 +68,7 @@ function about(name: string, id: string | undefined): Readonly<Record<string, st
   return id === undefined || id === "" ? {} : { [name]: id };
 }
 
-/** Of a caller that has sent a good one. */
+/** Returns the ids of a valid traceparent, otherwise no fields. */
 function traceFields(traceparent: string | undefined): { readonly trace?: string; readonly span?: string } {
   const context = traceparent === undefined ? undefined : readTraceparent(traceparent);
   return context === undefined ? {} : { trace: hex(context.traceId), span: hex(context.spanId) };
@@ -76,13 +76,13 @@ function traceFields(traceparent: string | undefined): { readonly trace?: string
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
-/** The one line of a failed system call; of a defect the stack as well, in one line. */
+/** Returns the one line of an expected error; for a defect its stack. */
 function whole(error: unknown): string {
   if (error instanceof AgentError) return chain(error);
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** Messages of an error and its causes, without stacks. */
+/** Joins the messages of an error and its causes, without stacks. */
 function chain(error: Error): string {
   return error.cause instanceof Error ? `${error.message}: ${chain(error.cause)}` : error.message;
 }

@@ -28,11 +28,11 @@ child = subprocess.Popen(sys.argv[2:], stdout=slave)
 print(child.wait())
 ' "$STATE" "$@"`;
 
-test("text goes whole to a pipe, however much", async () => {
+test("any amount of text is written to a pipe completely", async () => {
   const text = await run('exec "$@"', LINES);
   expect(text.split("\n")).toHaveLength(20_001);
 });
 
-test.each(["stopped", "full"])("a terminal that is %s keeps nobody waiting", async (state) => {
+test.each(["stopped", "full"])("a terminal that is %s does not block the agent", async (state) => {
   expect(await run(`STATE=${state}; ${STOPPED}`, LINES)).toBe("0\n");
 });

@@ -1,6 +1,6 @@
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 
-/** How long a console that takes nothing is waited for, once until it takes something again. */
+/** Limit for waiting on a console that takes no output; not repeated until it takes output again. */
 const PATIENCE_MS = 100;
 const STDOUT = 1;
 
@@ -9,8 +9,8 @@ let descriptor: number | undefined;
 let isStuck = false;
 
 /**
- * Writes text to the console. Never throws, and never waits for long: a console that is gone, full or stopped (a tty's flow
- * control is anyone's who can open it) loses text, and is no reason to fail or to stand still.
+ * Writes text to the console. Never throws and never blocks for long: a console that is gone, full or stopped (anyone who can open a
+ * tty can stop its flow) loses text instead.
  */
 export function writeConsole(text: string): void {
   const bytes = Buffer.from(text);
@@ -27,7 +27,7 @@ export function writeConsole(text: string): void {
   }
 }
 
-/** Standard output; a terminal is opened anew, for others that write to it may want to wait. */
+/** Returns standard output. A terminal is reopened, so that its other writers keep blocking writes. */
 function console(): number {
   descriptor ??= fstatSync(STDOUT).isCharacterDevice() ? opened() : STDOUT;
   return descriptor;

@@ -32,7 +32,7 @@ const limitOf = (cgroup: string) => fake.texts.get(`${cgroup}/memory.max`);
 describe("in a guest", () => {
   const path = "/cg/containers/default/c1";
 
-  test("a container is below the cgroup of all, which stays when the last one goes", async () => {
+  test("the cgroup shared by all containers stays when the last container is removed", async () => {
     const cgroups = open(true);
     expect(cgroups.directory("c1", specOf().linux)).toBe(path);
     await cgroups.create(path, specOf().linux);
@@ -41,7 +41,7 @@ describe("in a guest", () => {
     expect(fake.directories).toEqual(["/cg", "/cg/containers"]);
   });
 
-  test("one without a memory limit gets the guest's for one, and again when an update takes its own away", async () => {
+  test("a container without a memory limit gets the guest's default, also after an update removes its own", async () => {
     const cgroups = open(true);
     await cgroups.create(path, specOf().linux);
     cgroups.limitMemory(record(path));
@@ -57,7 +57,7 @@ describe("in a guest", () => {
     expect(limitOf(path)).toBe(String(one));
   });
 
-  test("the cgroup of an older version, beside that of all, goes with the empty ones above it", async () => {
+  test("the cgroup of a container that an older version created is removed with its empty parents", async () => {
     await open(false).create("/cg/default/c1", specOf().linux);
     const cgroups = open(true);
     cgroups.prepare();
@@ -68,7 +68,7 @@ describe("in a guest", () => {
   });
 });
 
-test("as a service a container is where the host says, and the system's memory is not limited", async () => {
+test("a service creates a container's cgroup where the host asks, and does not limit the system's memory", async () => {
   const cgroups = open(false);
   const path = "/cg/default/c1";
   expect(cgroups.directory("c1", specOf().linux)).toBe(path);

@@ -18,13 +18,13 @@ import type { ContainerRecord } from "./state.ts";
 export interface ContainerCgroupsOptions {
   /** Where cgroup2 is mounted. */
   readonly root: string;
-  /** The guest is the sandbox's own: what its containers use together is limited. */
+  /** The guest belongs to this sandbox alone, so the memory of all its containers together is limited. */
   readonly isGuest: boolean;
-  /** Gets a container's id and the new count of its kills. */
+  /** Called with a container's id and its new count of OOM kills. */
   readonly onOom: (id: string, kills: number) => void;
 }
 
-/** The cgroups of the sandbox's containers: made with limits, watched for kills, removed with what is empty above. */
+/** The containers' cgroups: creates them with limits, watches them for OOM kills, removes them with their empty parents. */
 export class ContainerCgroups {
   readonly #files: Files;
   readonly #root: string;
@@ -41,17 +41,17 @@ export class ContainerCgroups {
     this.#onOom = onOom;
   }
 
-  /** Makes what all containers share, if it isn't there. */
+  /** Creates the cgroup that all containers share unless it exists. */
   prepare(): void {
     this.#parent?.open();
   }
 
-  /** The directory that a container's cgroup is to have. */
+  /** Returns the directory of a container's cgroup, which needn't exist. */
   directory(id: string, linux: LinuxSpec): string {
     return `${this.#parent?.directory ?? this.#root}${cgroupPath(linux.cgroupsPath, id)}`;
   }
 
-  /** Makes it, with its limits, unless somebody else sets them, and its device filter. On failure nothing is left. */
+  /** Creates a cgroup with its limits (unless another runtime sets them) and its device filter. A failure leaves nothing behind. */
   async create(directory: string, linux: LinuxSpec, limitsByOther = false): Promise<void> {
     const rules = deviceRules(linux);
     const writes = resourceWrites(linux.resources);
@@ -68,19 +68,19 @@ export class ContainerCgroups {
     }
   }
 
-  /** Sets the memory limit of a new container whose spec has none. Its process exists, whoever made it, and waits for the start. */
+  /** Sets the memory limit of a new container whose spec has none. Its process exists, in whatever runtime, and waits for the start. */
   limitMemory({ cgroup, spec }: Pick<ContainerRecord, "cgroup" | "spec">): void {
     this.#parent?.limit(cgroup, spec.linux.resources, true);
   }
 
-  /** Has all limits that depend on it follow the size of the guest's memory. */
+  /** Adjusts every limit that depends on the size of the guest's memory. */
   followMemory(records: readonly ContainerRecord[]): void {
     this.#parent?.follow(records.map(({ cgroup, spec }) => ({ cgroup, resources: spec.linux.resources })));
   }
 
   /**
-   * Changes what `asked` gives, in the host's numbers of devices, all of it checked before anything is changed; gives what holds then. The device filter
-   * comes last, and is replaced at once.
+   * Changes the limits in `asked`, whose device rules have the host's numbers, and returns the resulting resources. Everything is checked
+   * before anything changes. The device filter comes last and is replaced atomically.
    */
   update({ cgroup, spec, devices = [] }: ContainerRecord, asked: ResourcesSpec): ResourcesSpec {
     const { linux } = spec;
@@ -93,15 +93,15 @@ export class ContainerCgroups {
     return resources;
   }
 
-  /** Tells of kills beyond those in the record. A last look is taken when the init process ends, before hosts hear of it. */
+  /** Reports OOM kills beyond those in the record. Checks once more when the init process ends, before the host learns of its end. */
   watch(record: ContainerRecord, initExit: Promise<unknown>): void {
     if (!this.#files.exists(`${record.cgroup}/memory.events`)) return;
     let total = record.oomKills;
-    const told = (kills: number) => {
+    const report = (kills: number) => {
       total += kills;
       this.#onOom(record.id, total);
     };
-    const watch = watchOom(this.#files, record.cgroup, told, { seen: record.oomKills });
+    const watch = watchOom(this.#files, record.cgroup, report, { seen: record.oomKills });
     this.#watches.set(record.id, watch);
     void initExit.then(watch.check);
   }
@@ -113,7 +113,7 @@ export class ContainerCgroups {
     if (this.#files.exists(cgroup)) await removeCgroup(this.#files, this.#above(cgroup), cgroup);
   }
 
-  /** What stays when the last container below it is removed. One that an older version made is directly below the root. */
+  /** Returns the ancestor that stays when its last container is removed: the root for cgroups that an older version created. */
   #above(cgroup: string): string {
     return this.#parent?.has(cgroup) ? this.#parent.directory : this.#root;
   }

@@ -2,15 +2,18 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkContainerId, checkExecId } from "./container-id.ts";
 
-test.each(["c1", "0a", "A_.-b", "a".repeat(200)])("%s is a container id", (id) => {
+test.each(["c1", "0a", "A_.-b", "a".repeat(200)])("%s is accepted as a container id", (id) => {
   expect(() => checkContainerId(id)).not.toThrow();
 });
 
-test.each(["", "a", ".a", "-a", "_a", "a/b", "a\n", "a\0b", "ä1", "..", "a".repeat(201)])("%j is none", (id) => {
-  expect(() => checkContainerId(id)).toThrow(/^Invalid container id ".*": it must match/);
-});
+test.each(["", "a", ".a", "-a", "_a", "a/b", "a\n", "a\0b", "ä1", "..", "a".repeat(201)])(
+  "%j is refused as a container id",
+  (id) => {
+    expect(() => checkContainerId(id)).toThrow(/^Invalid container id ".*": it must match/);
+  },
+);
 
-test("no id that passes leads out of a directory", () => {
+test("no accepted id leads out of a directory", () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 30 }), (id) => {
       try {
@@ -24,7 +27,7 @@ test("no id that passes leads out of a directory", () => {
   );
 });
 
-test("an exec id is any text that a label holds", () => {
+test("an exec id may be any text that fits into a label", () => {
   expect(() => checkExecId("any / text ä")).not.toThrow();
   expect(() => checkExecId("ä".repeat(129))).toThrow("longer than 256 bytes");
   expect(() => checkExecId("a\0")).toThrow("NUL byte");

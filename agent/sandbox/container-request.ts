@@ -1,8 +1,9 @@
+import type { Container } from "../container/container.ts";
 import type { HooksSpec } from "../container/hooks/hooks.ts";
 import type { PassedStdio } from "../container/passfd/passed-stream.ts";
 import type { NamedUser } from "../container/process/named-user.ts";
 import type { SharedMount } from "../container/shared-mounts.ts";
-import type { Spec } from "../container/spec.ts";
+import type { ProcessSpec, Spec } from "../container/spec.ts";
 import type { DeviceRequest } from "../device/attach-device.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -10,22 +11,33 @@ export interface ContainerRequest {
   readonly id: string;
   readonly spec: Spec;
   readonly storages: readonly Storage[];
-  /** Devices of its spec, to be found in the guest. */
+  /** Devices of the spec that the guest has to find. */
   readonly devices?: readonly DeviceRequest[];
   readonly sharedMounts: readonly SharedMount[];
-  /** Of its process, by name. */
+  /** The process's user, by name. */
   readonly user?: NamedUser | undefined;
-  /** It joins the sandbox's pid namespace (that of the first container). */
+  /** True to join the sandbox's pid namespace (that of the first container). */
   readonly sharePid: boolean;
-  /** Streams of the host for its first process. The caller closes them after a failure. */
+  /** The host's streams for the first process's stdio. The caller closes them after a failure. */
   readonly passed?: PassedStdio | undefined;
-  /** Called when its first process stands ready; what follows the next agent does by itself. */
+  /** Called when the first process is ready to start. The next agent completes the rest by itself. */
   readonly onReady?: () => void;
 }
 
-/** What a container has of its pod. */
+/** A further process in a container. */
+export interface ExecRequest {
+  readonly container: Container;
+  readonly execId: string;
+  readonly process: ProcessSpec;
+  /** The process's user by name, looked up in the container's files. */
+  readonly user?: NamedUser | undefined;
+  /** The host's streams for its stdio. The caller closes them after a failure. */
+  readonly passed?: PassedStdio | undefined;
+}
+
+/** Settings of the pod that each of its containers gets. */
 export interface PodParts {
   readonly hostname: string;
-  /** Of the guest's own directory. */
+  /** Hooks from the guest's own directory. */
   readonly hooks?: HooksSpec | undefined;
 }

@@ -29,7 +29,7 @@ function machine(paths: string[]) {
 
 const SOURCE = "/run/kata-containers/sandbox/resolv.conf";
 
-test("the lines are bound over the guest's resolv.conf, and taken away again", async () => {
+test("resolv.conf is bind-mounted over the guest's own, and removed again", async () => {
   const { kernel, calls, written } = machine(["/etc/resolv.conf"]);
   await setUpDns(kernel, ["nameserver 1.1.1.1", "search a"]);
   expect(written.get(SOURCE)).toBe("nameserver 1.1.1.1\nsearch a\n");
@@ -38,13 +38,13 @@ test("the lines are bound over the guest's resolv.conf, and taken away again", a
   expect(written.has(SOURCE)).toBe(false);
 });
 
-test("a guest without resolv.conf has the file alone", async () => {
+test("a guest without resolv.conf gets the file and no mount", async () => {
   const { kernel, calls, written } = machine([]);
   await setUpDns(kernel, ["nameserver 1.1.1.1"]);
   expect([calls, written.has(SOURCE)]).toEqual([[], true]);
 });
 
-test("without lines nothing is done, and nothing that others mounted is taken away", async () => {
+test("a request without DNS lines changes nothing and keeps existing mounts", async () => {
   const { kernel, calls } = machine(["/etc/resolv.conf"]);
   await setUpDns(kernel, []);
   await removeDns(kernel);

@@ -5,17 +5,17 @@ import { mountedOn } from "../storage/mounts.ts";
 const SOURCE = "/run/kata-containers/sandbox/resolv.conf";
 const TARGET = "/etc/resolv.conf";
 
-/** Writes the lines of resolv.conf, and binds the file on the guest's own where it has one. */
+/** Writes a resolv.conf for containers and bind-mounts it over the guest's own, if the guest has one. */
 export async function setUpDns(kernel: Kernel, lines: readonly string[]): Promise<void> {
   const { sys, files } = kernel;
   if (lines.length === 0) return;
-  await removeDns(kernel); // of a creation that was cut off
+  await removeDns(kernel); // left by an interrupted creation
   files.makeDirectory("/run/kata-containers/sandbox");
-  files.replace(SOURCE, `${lines.join("\n")}\n`, 0o644); // a container's users read it, where it is mounted
+  files.replace(SOURCE, `${lines.join("\n")}\n`, 0o644); // readable by every user of the containers that mount it
   if (files.exists(TARGET)) await sys.mount(SOURCE, TARGET, "", MS_BIND, "");
 }
 
-/** Takes away what setUpDns made; a mount that the guest had before stays. */
+/** Undoes setUpDns. A mount that the guest had before stays. */
 export async function removeDns({ sys, files }: Kernel): Promise<void> {
   if (!files.exists(SOURCE)) return;
   if (mountedOn(files, TARGET) !== undefined) await sys.umount(TARGET, MNT_DETACH);

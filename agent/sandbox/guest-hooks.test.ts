@@ -25,7 +25,7 @@ const program = (kind: string, name: string, mode = 0o755) => {
 const hook = (path: string, name: string, kind: string) => ({ path, args: [name, kind], env: [], timeout: 10 });
 
 describe("the guest's hook directory", () => {
-  test("gives its programs by kind and name, with name and kind as arguments", () => {
+  test("yields its programs by kind and name, with name and kind as arguments", () => {
     const [b, a] = [program("prestart", "b"), program("prestart", "a")];
     const stop = program("poststop", "x");
     const made = program("createRuntime", "y");
@@ -37,7 +37,7 @@ describe("the guest's hook directory", () => {
     expect(problems).toEqual([]);
   });
 
-  test("gives nothing for links, for files that are not executable or not regular, and tells", () => {
+  test("yields nothing for links and files that are not executable or not regular, and reports them", () => {
     const real = program("prestart", "real");
     symlinkSync(real, join(directory, "prestart/link"));
     program("prestart", "text", 0o644);
@@ -52,7 +52,7 @@ describe("the guest's hook directory", () => {
     ]);
   });
 
-  test("gives no startContainer hooks, whose path would be the container's", () => {
+  test("yields no startContainer hooks, whose path would be looked up in the container", () => {
     program("startContainer", "x");
     expect(scanGuestHooks(directory)).toBeUndefined();
     expect(problems).toEqual([`guest hooks: ${directory}/startContainer: not run from the guest`]);
@@ -66,7 +66,7 @@ describe("the guest's hook directory", () => {
     expect(problems).toEqual([expect.stringMatching(why)]);
   });
 
-  test("that is reached by a link is none, and told", () => {
+  test("is ignored and reported if its path has a link in it", () => {
     program("prestart", "x");
     symlinkSync(directory, `${directory}-link`);
     expect(scanGuestHooks(`${directory}-link`)).toBeUndefined();
@@ -74,7 +74,7 @@ describe("the guest's hook directory", () => {
     expect(problems).toEqual([`guest hooks: ${directory}-link: has a symbolic link in it`]);
   });
 
-  test("that no host asked for is none, without a word", () => {
+  test("is not read unless the host asks for it", () => {
     expect([scanGuestHooks(""), problems]).toEqual([undefined, []]);
   });
 });

@@ -11,13 +11,13 @@ import {
 
 const EXECUTABLE = constants.S_IXUSR | constants.S_IXGRP | constants.S_IXOTH;
 
-/** What of a guest's hook directory was left out, and why: lines. */
+/** Publishes one line for each entry of the guest's hook directory that is ignored, with the reason. */
 export const guestHookProblems = channel("guestd.guest-hooks.problem");
 
 /**
- * The hooks of the guest itself, for every container: executable regular files in `<path>/<kind>/`, by name, each with its
- * name and its kind as arguments. What is no such file, and whatever a symbolic link leads to, is left out and told;
- * nothing throws. Undefined when there are none.
+ * Returns the guest's own hooks, which run for every container: executable regular files in `<path>/<kind>/`, sorted by name, each
+ * with its name and kind as arguments. Other files and symbolic links are ignored and reported. Never throws; undefined if there
+ * are no hooks.
  */
 export function scanGuestHooks(path: string): HooksSpec | undefined {
   if (path === "") return undefined;
@@ -28,7 +28,7 @@ export function scanGuestHooks(path: string): HooksSpec | undefined {
     );
     return given.length === 0 ? undefined : Object.fromEntries(given);
   } catch (error) {
-    leaveOut(path, (error as Error).message);
+    ignore(path, (error as Error).message);
     return undefined;
   }
 }
@@ -37,10 +37,10 @@ function scanKind(directory: string, kind: HookKind): HookSpec[] {
   const path = join(directory, kind);
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return [];
-  // Its path would be looked up in the container.
+  // A startContainer hook's path is looked up in the container.
   const why = kind === "startContainer" ? "not run from the guest" : stat.isDirectory() ? undefined : "not a directory";
   if (why !== undefined) {
-    leaveOut(path, why);
+    ignore(path, why);
     return [];
   }
   const names = readdirSync(path).sort();
@@ -52,11 +52,11 @@ function scanKind(directory: string, kind: HookKind): HookSpec[] {
 function isProgram(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat?.isFile() && (stat.mode & EXECUTABLE) !== 0) return true;
-  leaveOut(path, stat?.isFile() ? "not executable" : "not a regular file");
+  ignore(path, stat?.isFile() ? "not executable" : "not a regular file");
   return false;
 }
 
-/** The path without a link anywhere in it. */
+/** Returns the normalized path. Throws for a relative path, or one with a symbolic link in it. */
 function plainDirectory(path: string): string {
   const plain = normalize(path).replace(/(?<=.)\/+$/, "");
   if (!plain.startsWith("/")) throw new Error("not an absolute path");
@@ -64,6 +64,6 @@ function plainDirectory(path: string): string {
   return plain;
 }
 
-function leaveOut(path: string, why: string): void {
+function ignore(path: string, why: string): void {
   guestHookProblems.publish(`guest hooks: ${path}: ${why}`);
 }

@@ -16,7 +16,7 @@ const group: GuestDevice = {
 };
 const cdi: GuestDevice = { type: "c", major: 1, minor: 5, access: "r" };
 
-test("rules with the host's numbers get the guest's, whatever the letter of the type", () => {
+test("rules with the host's numbers get the guest's, for c and u alike", () => {
   const rules = [
     denyAll,
     allow("b", 8, 0, "r"),
@@ -33,7 +33,7 @@ test("rules with the host's numbers get the guest's, whatever the letter of the 
   ]);
 });
 
-test("devices that no rule names may be used all the same, those of the guest as it says", () => {
+test("devices without a rule are allowed, the guest's own with their given access", () => {
   expect(guestRules([denyAll], [disk, cdi])).toEqual([denyAll, allow("b", 254, 16, "rwm"), allow("c", 1, 5, "r")]);
   expect(guestRules([denyAll], [])).toEqual([denyAll]);
 });

@@ -3,15 +3,15 @@ import type { DeviceSpec } from "../container/spec.ts";
 
 type Numbers = Pick<DeviceSpec, "type" | "major" | "minor">;
 
-/** A device that a container has of the guest. */
+/** A device of the guest that a container may use. */
 export interface GuestDevice extends Numbers {
-  /** How it may be used; of one that the host knows, unless a rule of the host names it. */
+  /** Allowed access (`rwm`). A rule of the host for the same device takes precedence. */
   readonly access: string;
-  /** Its numbers on the host; absent: the host does not know it. */
+  /** The device's numbers on the host; absent if the host doesn't know the device. */
   readonly host?: Numbers;
 }
 
-/** Rules of a host for a container with `devices`: with the guest's numbers, and with those that it does not give. */
+/** Rewrites the host's device rules to the guest's numbers, and adds rules for `devices` that the host doesn't mention. */
 export function guestRules(
   rules: readonly DeviceCgroupSpec[],
   devices: readonly GuestDevice[],
@@ -28,7 +28,7 @@ export function guestRules(
   return [...rewritten, ...added];
 }
 
-/** `u` is a character device too. A rule for all minors, or all types, names no single device. */
+/** Returns one key per device: `u` is a character device, too. A rule for all minors or all types matches no device's key. */
 function keyOf({ type, major, minor }: Numbers | DeviceCgroupSpec): string {
   return `${type === "u" ? "c" : type} ${major}:${minor}`;
 }

@@ -1,6 +1,6 @@
 /**
- * True if a value of a file has every field of the sample, each of the same type, to any depth. In a list every item is
- * like the only item of the sample's list. Fields that the sample doesn't have may be anything.
+ * True if a value read from a file has every field of the sample with the same type, to any depth. Every item of a list must be
+ * like the only item of the sample's list. Further fields may have any value.
  */
 export function isLike<Sample>(value: unknown, sample: Sample): value is Sample {
   if (Array.isArray(sample)) return Array.isArray(value) && value.every((item) => isLike(item, sample[0]));

@@ -3,7 +3,7 @@ import { OomEvents } from "./oom-events.ts";
 
 const never = new AbortController().signal;
 
-test("waits for an event, and gives each to one asker in order", async () => {
+test("each event goes to one waiting caller, in order", async () => {
   const events = new OomEvents();
   const asked = [events.next(never), events.next(never)];
   events.push("a");
@@ -11,13 +11,13 @@ test("waits for an event, and gives each to one asker in order", async () => {
   expect(await Promise.all(asked)).toEqual(["a", "b"]);
 });
 
-test("keeps what nobody asked for, up to a bound", async () => {
+test("events without a caller are kept, up to a bound", async () => {
   const events = new OomEvents();
   for (let i = 0; i < 1100; i++) events.push(`c${i}`);
   expect(await events.next(never)).toBe("c76");
 });
 
-test("an asker who gave up takes no event", async () => {
+test("a cancelled caller takes no event", async () => {
   const events = new OomEvents();
   const gone = new AbortController();
   const first = events.next(gone.signal);
@@ -27,7 +27,7 @@ test("an asker who gave up takes no event", async () => {
   expect(await events.next(never)).toBe("a");
 });
 
-test("an event that did not arrive goes to the next asker, before all others", async () => {
+test("an event that did not arrive goes to the next caller, before all others", async () => {
   const events = new OomEvents();
   events.push("a");
   events.push("b");
@@ -35,7 +35,7 @@ test("an event that did not arrive goes to the next asker, before all others", a
   expect([await events.next(never), await events.next(never)]).toEqual(["a", "b"]);
 });
 
-test("closing tells those who wait and those who come", async () => {
+test("closing fails waiting and later callers", async () => {
   const events = new OomEvents();
   const waiting = events.next(never);
   events.close();

@@ -1,39 +1,39 @@
 import { AgentError } from "../kernel/error.ts";
 
-/** Events that nobody asked for yet; older ones are dropped beyond this. */
+/** Events kept until a host asks for them; beyond this the oldest are dropped. */
 const MAX_QUEUED = 1024;
 
-/** Containers in which the kernel killed for lack of memory, in order, each event given to one asker. */
+/** Queues the ids of containers in which the kernel killed a process for lack of memory. Each event goes to one caller. */
 export class OomEvents {
   readonly #queue: string[] = [];
-  readonly #askers: { readonly give: (id: string) => void; readonly fail: (error: unknown) => void }[] = [];
+  readonly #callers: { readonly give: (id: string) => void; readonly fail: (error: unknown) => void }[] = [];
   #closed = false;
 
   push(containerId: string): void {
-    const asker = this.#askers.shift();
-    if (asker !== undefined) asker.give(containerId);
+    const caller = this.#callers.shift();
+    if (caller !== undefined) caller.give(containerId);
     else if (this.#queue.push(containerId) > MAX_QUEUED) this.#queue.shift();
   }
 
-  /** An event that did not reach its asker goes to the next one. */
+  /** Puts back an event whose answer did not reach its caller: the next caller gets it first. */
   giveBack(containerId: string): void {
-    const asker = this.#askers.shift();
-    if (asker !== undefined) asker.give(containerId);
+    const caller = this.#callers.shift();
+    if (caller !== undefined) caller.give(containerId);
     else this.#queue.unshift(containerId);
   }
 
-  /** Waits for the next event, without limit but the caller's signal. */
+  /** Resolves with the next event's container id. Only the caller's signal, or `close`, ends the wait. */
   next(signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
     if (this.#closed) return Promise.reject(closedError());
     const queued = this.#queue.shift();
     if (queued !== undefined) return Promise.resolve(queued);
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const asker = { give: resolve, fail: reject };
-    this.#askers.push(asker);
+    const caller = { give: resolve, fail: reject };
+    this.#callers.push(caller);
     const abort = () => {
-      const at = this.#askers.indexOf(asker);
-      if (at >= 0) this.#askers.splice(at, 1);
+      const at = this.#callers.indexOf(caller);
+      if (at >= 0) this.#callers.splice(at, 1);
       reject(signal.reason);
     };
     signal.addEventListener("abort", abort, { once: true });
@@ -42,7 +42,7 @@ export class OomEvents {
 
   close(): void {
     this.#closed = true;
-    for (const asker of this.#askers.splice(0)) asker.fail(closedError());
+    for (const caller of this.#callers.splice(0)) caller.fail(closedError());
   }
 }
 

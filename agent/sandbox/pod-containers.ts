@@ -4,6 +4,8 @@ import { Container } from "../container/container.ts";
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksIgnoringFailures } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
+import { resolveUser } from "../container/process/named-user.ts";
+import type { Process } from "../container/process/process.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
 import type { ContainerTraceGuard } from "../container/runtime/runtime.ts";
 import { runtimeSetsLimits } from "../container/runtime/runtime-profile.ts";
@@ -19,8 +21,9 @@ import { checkedMountPoint } from "../storage/place-storage.ts";
 import type { Storages } from "../storage/storages.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 import { checkContainerId } from "./container-id.ts";
-import type { ContainerRequest, PodParts } from "./container-request.ts";
+import type { ContainerRequest, ExecRequest, PodParts } from "./container-request.ts";
 import { mayBeTraced } from "./may-be-traced.ts";
+import { withPciAddresses } from "./pci-environment.ts";
 import type { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { givenDevices, guestSpec, podSpec, withUser } from "./pod-spec.ts";
 import { type RestoredContainer, restoreContainers } from "./restore.ts";
@@ -29,9 +32,9 @@ import type { ContainerRecord, StateStore } from "./state.ts";
 import { TraceGuard } from "./trace-guard.ts";
 import { pciOf } from "./with-devices.ts";
 
-/** How long the processes of a creation that failed late have to die. */
+/** Limit for killing the processes of a creation that failed late. */
 const ROLL_BACK_MS = 10_000;
-/** How long a creation without an end of its own keeps others frozen, and waits until they are. */
+/** Limit for freezing other containers, and keeping them frozen, during a creation without a deadline. */
 const HOLD_MS = 60_000;
 
 export interface PodContainersOptions {
@@ -44,13 +47,13 @@ export interface PodContainersOptions {
   readonly pipeSize: number;
   /** Where cgroup2 is mounted. */
   readonly cgroupRoot: string;
-  /** The guest is the sandbox's own: what its containers use together is limited. */
+  /** The guest belongs to this sandbox alone, so the memory of all its containers together is limited. */
   readonly isGuest: boolean;
-  /** Of the container with this id. */
+  /** Called with the container's id for each OOM kill. */
   readonly onOomKill: (id: string) => void;
 }
 
-/** The containers of a pod from their creation to their removal, with all that each of them has. */
+/** The pod's containers from creation to removal, with everything that belongs to each. */
 export class PodContainers {
   readonly #kernel: Kernel;
   readonly #pipeSize: number;
@@ -62,9 +65,9 @@ export class PodContainers {
   readonly #cgroups: ContainerCgroups;
   readonly #guard: TraceGuard;
   readonly #containers = new Map<string, RestoredContainer>();
-  /** Creations at work: their ids are taken. */
+  /** Creations under way by id; the ids are in use. */
   readonly #creating = new Map<string, Promise<unknown>>();
-  /** Removals at work: their containers have no process any more. */
+  /** Removals under way by id; their containers have no process any more. */
   readonly #discarding = new Map<string, Promise<void>>();
 
   constructor({
@@ -97,7 +100,7 @@ export class PodContainers {
     this.#cgroups = new ContainerCgroups(kernel, { root: cgroupRoot, isGuest, onOom });
   }
 
-  /** Finds again what an earlier agent left; resolves when what it had half done is taken away. */
+  /** Restores the containers of an earlier agent; resolves once the remains of its interrupted work are removed. */
   restore(records: readonly ContainerRecord[]): Promise<unknown> {
     const { restored, broken } = restoreContainers(this.#kernel, records, {
       pipeSize: this.#pipeSize,
@@ -107,26 +110,26 @@ export class PodContainers {
       this.#containers.set(entry.record.id, entry);
       ignoreErrors(() => this.#cgroups.watch(entry.record, entry.container.init.exit));
     }
-    // The agent before may have died between the launch of the first container and the deposit.
+    // The last agent may have died between the launch of the first container and the deposit.
     const [first, second] = restored;
     if (first !== undefined && second === undefined)
       ignoreErrors(() => this.#pidNamespace.keep(first.container, false));
     const discarded = Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
-    return discarded.then(() => this.#letGo(restored));
+    return discarded.then(() => this.#thawHeld(restored));
   }
 
-  /** Makes what all containers share. Throws where it can't be made, as the creation of a container does then. */
+  /** Creates the cgroup that all containers share. Throws if that fails, as the creation of a container would. */
   prepare(): void {
     this.#cgroups.prepare();
   }
 
-  /** Has the limits that depend on it follow the size of the guest's memory. */
+  /** Adjusts every limit that depends on the size of the guest's memory. */
   followMemory(): void {
     this.#cgroups.followMemory([...this.#containers.values()].map(({ record }) => record));
   }
 
-  /** What was made while they were held is gone. */
-  #letGo(restored: readonly RestoredContainer[]): Promise<unknown> {
+  /** Thaws containers that the last agent had frozen: the creations for which it froze them are rolled back. */
+  #thawHeld(restored: readonly RestoredContainer[]): Promise<unknown> {
     const held = restored.filter(({ record }) => record.held === true);
     return Promise.allSettled(
       held.map(({ container }) => container.freezer.endHold((is) => this.#changeRecord(container.id, { held: is }))),
@@ -141,14 +144,20 @@ export class PodContainers {
     return this.#containers.get(id)?.container;
   }
 
-  /** PCI addresses in the guest of what a container was given, by those on the host. */
-  pciAddresses(id: string): Readonly<Record<string, string>> {
-    return this.#containers.get(id)?.record.pci ?? {};
+  /** Resolves when the process's execve has succeeded. `signal` cancels the exec. */
+  async exec({ container, execId, process, user, passed }: ExecRequest, signal: AbortSignal): Promise<Process> {
+    const pci = this.#containers.get(container.id)?.record.pci ?? {};
+    const env = withPciAddresses(process.env, pci);
+    const { init } = container;
+    // Container.exec refuses a container whose init process has ended; its files can't be read any more.
+    const named = init.status === undefined ? user : undefined;
+    const resolved = await resolveUser(this.#kernel.sys, `/proc/${init.pid}/root`, process.user, named, signal);
+    return container.exec(execId, { ...process, env, user: resolved }, signal, passed);
   }
 
   /**
-   * The container's process exists and waits for `start` when this resolves; on failure, and when `signal` gives the
-   * creation up, nothing is left. `pod` throws where there is none to be in.
+   * Resolves when the container's process exists and waits for `start`. A failure, or cancellation by `signal`, leaves nothing behind.
+   * `pod` throws if no sandbox exists.
    */
   async create(request: ContainerRequest, pod: () => PodParts, signal?: AbortSignal): Promise<Container> {
     const { id } = request;
@@ -169,7 +178,7 @@ export class PodContainers {
     }
   }
 
-  /** Changes the limits that are given, and the rules for devices. On failure the message says what was changed. */
+  /** Changes the given limits and device rules. The message of a failure says what has changed. */
   update(id: string, resources: ResourcesSpec): void {
     const entry = this.#containers.get(id);
     if (entry === undefined) throw new AgentError("not-found", `update container: Invalid container id "${id}"`);
@@ -181,8 +190,8 @@ export class PodContainers {
   }
 
   /**
-   * Kills its processes, waits for their end and takes away all that the container had. A second call while the first
-   * is at work gets the same answer; after a failure, or when `signal` ended the wait, it may be asked again.
+   * Kills a container's processes, waits for their end and removes everything the container had. A concurrent second call gets the
+   * same answer. May be called again after a failure, or after `signal` ended the wait.
    */
   async remove(id: string, signal: AbortSignal): Promise<void> {
     const creating = this.#creating.get(id)?.catch(() => undefined);
@@ -197,13 +206,13 @@ export class PodContainers {
     if (discarding !== undefined) await waitUntil(discarding, signal);
   }
 
-  /** Those that are being created too. */
+  /** Removes all containers, including those being created. */
   async removeAll(signal: AbortSignal): Promise<void> {
     await waitUntil(Promise.allSettled(this.#creating.values()), signal);
     await Promise.all([...this.#containers.keys()].map((id) => this.remove(id, signal)));
   }
 
-  /** `pidPath`: the pod's pid namespace, to be joined. */
+  /** Creates a container step by step and rolls back on failure. `pidPath` is the pod's pid namespace if the container joins it. */
   async #create(
     request: ContainerRequest,
     pod: PodParts,
@@ -222,12 +231,12 @@ export class PodContainers {
     const storages = foldLayers(request.storages).map(checkedMountPoint);
     let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
     const hooks = builtInHooks(asked);
-    // More is done when its process is there.
+    // These need further steps once the process exists.
     const joinsPids = sortNamespaces(asked.linux.namespaces).pidPath !== undefined;
     const inSteps = hasCreateHooks(hooks) || request.sharedMounts.length > 0 || joinsPids;
     const note = () => this.#state.writeContainer(inSteps ? { ...record, creating: true } : record);
     note();
-    // What there is to take away, should it fail from here on.
+    // Rolled back if a later step fails.
     let made: ContainerRecord | undefined;
     let container: Container | undefined;
     try {
@@ -251,7 +260,7 @@ export class PodContainers {
         traceGuard: this.#traceGuardOf(id),
       };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
-      // Others see it from the moment on at which the guard lets go: who may trace has to know that it is there.
+      // Listed before the guard thaws the others: a container that may trace has to know that this one exists.
       const launch = async (limit = signal) => {
         const launched = await Container.create(this.#kernel, options, limit);
         this.#cgroups.limitMemory(record);
@@ -278,8 +287,8 @@ export class PodContainers {
   }
 
   /**
-   * Takes away what a container without processes had; runs its poststop hooks unless it never came to be. After a
-   * failure of the cgroup's removal it may be asked again.
+   * Removes everything of a container without processes; runs its poststop hooks unless its spec was refused. May be called again
+   * if the cgroup could not be removed.
    */
   #discard(record: ContainerRecord, how: { readonly cutOff?: true; readonly refused?: boolean } = {}): Promise<void> {
     const work = async () => {
@@ -298,7 +307,7 @@ export class PodContainers {
     };
     const discarding = work().finally(() => this.#discarding.delete(record.id));
     this.#discarding.set(record.id, discarding);
-    discarding.catch(() => undefined); // for those who wait; nobody may
+    discarding.catch(() => undefined); // a rejection is for the callers that wait, and there may be none
     return discarding;
   }
 
@@ -322,16 +331,16 @@ export class PodContainers {
   }
 }
 
-/** A spec that can't be: nothing of it was begun. */
+/** True for a refused spec, of which nothing was begun. */
 function isRefusal(error: unknown): boolean {
   return error instanceof AgentError && error.kind === "invalid-argument";
 }
 
-/** For what must not keep the agent from going on. */
+/** Runs work whose failure must not stop the agent. */
 function ignoreErrors(work: () => void): void {
   try {
     work();
   } catch {
-    // The next agent, or the host, sees less than it might.
+    // The host or the next agent then lacks an event or a detail of the state.
   }
 }

@@ -8,7 +8,7 @@ const given = [
   { type: "pid", path: "" },
 ];
 
-test("ipc and uts are the sandbox's, pid is new, the rest stays", () => {
+test("a container gets the sandbox's ipc and uts, a new pid namespace, and keeps the rest", () => {
   expect(podNamespaces(given, { sharePid: false, pidPath: "/p" })).toEqual([
     { type: "ipc", path: "/run/sandbox-ns/ipc" },
     { type: "uts", path: "/run/sandbox-ns/uts" },
@@ -18,26 +18,26 @@ test("ipc and uts are the sandbox's, pid is new, the rest stays", () => {
   ]);
 });
 
-test("a pid namespace by path is kept, unless the sandbox's is asked for", () => {
+test("a pid namespace by path is kept unless the request shares the sandbox's", () => {
   const list = [{ type: "pid", path: "/proc/9/ns/pid" }];
   const pids = (pod: PodNamespaces) => podNamespaces(list, pod).filter(({ type }) => type === "pid");
   expect(pids({ sharePid: false, pidPath: "/p" })).toEqual(list);
   expect(pids({ sharePid: true, pidPath: "/p" })).toEqual([{ type: "pid", path: "/p" }]);
 });
 
-test("every container has a cgroup namespace of its own, also where the host took it out of the list", () => {
+test("every container gets its own cgroup namespace, even if the host removed it from the list", () => {
   const cgroups = (list: { type: string; path: string }[]) =>
     podNamespaces(list, { sharePid: false, pidPath: undefined }).filter(({ type }) => type === "cgroup");
   expect(cgroups([])).toEqual([{ type: "cgroup", path: "" }]);
   expect(cgroups([{ type: "cgroup", path: "/given" }])).toEqual([{ type: "cgroup", path: "/given" }]);
 });
 
-test("a container that shares pids joins the first one's", () => {
+test("a container that shares pids joins the first container's namespace", () => {
   const shared = podNamespaces([], { sharePid: true, pidPath: "/p" });
   expect(shared).toContainEqual({ type: "pid", path: "/p" });
 });
 
-test("the first container has nobody to join and makes the namespace", () => {
+test("the first container creates the pid namespace", () => {
   const first = podNamespaces([], { sharePid: true, pidPath: undefined });
   expect(first).toContainEqual({ type: "pid", path: "" });
 });

@@ -1,18 +1,18 @@
 import type { NamespaceSpec } from "../container/spec.ts";
 import { sharedNamespacePaths } from "./shared-namespaces.ts";
 
-/** What the sandbox knows when a container's namespaces are settled. */
+/** The sandbox's choices for a container's namespaces. */
 export interface PodNamespaces {
-  /** The request wants the sandbox's pid namespace. */
+  /** The request asks for the sandbox's pid namespace. */
   readonly sharePid: boolean;
-  /** Path of it; undefined where there is none to join, so that a new one is made. */
+  /** Path of the sandbox's pid namespace; undefined if the container has to create it. */
   readonly pidPath: string | undefined;
 }
 
 /**
- * The namespaces of a container in the pod: ipc and uts are the sandbox's (unless a path is given), pid is the
- * sandbox's, or the one of a path (no Kata host sends one), or new; the others stay as the host sent them. A cgroup namespace is always there: hosts take it out
- * of the list, and without one a container would see the guest's whole tree.
+ * Returns the namespaces of a container in the pod. ipc and uts are the sandbox's unless a path is given; pid is the sandbox's, or
+ * that of a path (no Kata host sends one), or new; the others stay as the host sent them. A cgroup namespace is always added: hosts
+ * remove it from the list, and without one a container would see the guest's whole cgroup tree.
  */
 export function podNamespaces(given: readonly NamespaceSpec[], pod: PodNamespaces): NamespaceSpec[] {
   const list = given

@@ -6,16 +6,16 @@ import { waitUntil } from "../kernel/wait/wait-until.ts";
 const DEPOSIT = "sandbox-pidns";
 
 /**
- * The pid namespace that containers of the pod may share: that of the first container. It ends with that container's
- * first process, and nobody can be born in it any more: the next one that shares makes the pod's new one, and others that
- * share wait for it. Init keeps it while the agent is away.
+ * The pid namespace that the pod's containers may share: that of the first container. It ends with that container's first process,
+ * and no process can enter it any more. The next container that shares creates the pod's new namespace, and further ones wait for
+ * that. Init keeps the descriptor while no agent runs.
  */
 export class PodPidNamespace {
   readonly #kernel: Kernel;
   #fd: Fd | undefined;
-  /** The creation of a container that shares, of which the namespace will be. */
-  #making: Promise<unknown> | undefined;
-  /** One that does not share makes the pod's first namespace only. */
+  /** Settles with the creation under way that will provide the namespace. Never rejects. */
+  #providing: Promise<unknown> | undefined;
+  /** The pod's first namespace has ended; only a container that shares provides the next one. */
   #ended = false;
 
   constructor(kernel: Kernel) {
@@ -23,30 +23,31 @@ export class PodPidNamespace {
     this.#fd = kernel.init.greeting.deposits.get(DEPOSIT);
   }
 
-  /** Runs the creation of a container that shares it; `create` gets the path to join, or undefined to make it and keep it. */
+  /** Runs the creation of a container that shares; `create` gets the path to join, or undefined if it has to provide the namespace. */
   async share(
     containers: () => Iterable<Container>,
     create: (path: string | undefined) => Promise<Container>,
     signal: AbortSignal | undefined,
   ): Promise<Container> {
-    while (this.#making !== undefined) await (signal === undefined ? this.#making : waitUntil(this.#making, signal));
+    while (this.#providing !== undefined)
+      await (signal === undefined ? this.#providing : waitUntil(this.#providing, signal));
     const path = this.#path(containers());
     if (path !== undefined) return create(path);
     const creating = create(undefined);
-    this.#making = creating.catch(() => undefined).then(() => (this.#making = undefined));
+    this.#providing = creating.catch(() => undefined).then(() => (this.#providing = undefined));
     return creating;
   }
 
-  /** Makes it that of this container, which has one of its own, unless the pod has one or will have that of another. */
+  /** Keeps this container's own namespace as the pod's, unless the pod has one or another creation is about to provide it. */
   keep(container: Container, shares: boolean): void {
     if (this.#fd !== undefined) return;
-    if (!shares && (this.#ended || this.#making !== undefined)) return;
+    if (!shares && (this.#ended || this.#providing !== undefined)) return;
     const namespace = container.openPidNamespace();
     this.#kernel.init.deposit(DEPOSIT, namespace);
     this.#fd = namespace;
   }
 
-  /** Undefined if there is none, or none any more: of its processes one is always a container's first. */
+  /** Returns the path to join; undefined if no namespace exists, or its first process, always a container's, has ended. */
   #path(containers: Iterable<Container>): string | undefined {
     if (this.#fd === undefined) return undefined;
     const { ino } = fstatSync(this.#fd);

@@ -13,8 +13,8 @@ import { cdiDevices, cdiHooks, withCdi } from "./with-cdi.ts";
 import { guestDevices, withDevices } from "./with-devices.ts";
 
 /**
- * A host's spec as one of a container of the pod: in the pod's namespaces, with hooks of the guest and of CDI devices.
- * Throws when it can't be carried. `pidPath`: the pod's pid namespace, to be joined.
+ * Turns the host's spec into that of a container in the pod: in the pod's namespaces, with the hooks of the guest and of CDI devices.
+ * Throws for an unsupported spec. `pidPath` is the pod's pid namespace if the container joins it.
  */
 export function podSpec(
   { spec, sharePid }: Pick<ContainerRequest, "spec" | "sharePid">,
@@ -33,13 +33,13 @@ export function podSpec(
   return asked;
 }
 
-/** What only the guest knows of the devices of a container. */
+/** A container's devices as found in the guest. */
 export interface FoundDevices {
   readonly attached: readonly AttachedDevice[];
   readonly edits: FoundEdits | undefined;
 }
 
-/** The same object where nothing of it changes. Throws when what CDI devices change can't be carried. */
+/** Returns the spec with the guest's devices; the same object if nothing changes. Throws if a CDI device makes the spec unsupported. */
 export function guestSpec(spec: Spec, { attached, edits }: FoundDevices): Spec {
   const withNumbers = withDevices(spec, attached);
   if (edits === undefined) return withNumbers;
@@ -48,12 +48,12 @@ export function guestSpec(spec: Spec, { attached, edits }: FoundDevices): Spec {
   return edited;
 }
 
-/** Devices that a container is given, for rules that come later. */
+/** Returns the container's devices, for the device rules of later updates. */
 export function givenDevices(spec: Spec, { attached, edits }: FoundDevices): GuestDevice[] {
   return [...guestDevices(spec, attached), ...(edits === undefined ? [] : cdiDevices(edits))];
 }
 
-/** With the numbers of a user by name, which only the container's own files tell. */
+/** Replaces a named user by its numbers, looked up in the container's own files. */
 export async function withUser(
   { sys }: Kernel,
   spec: Spec,

@@ -51,33 +51,33 @@ function restore(records: readonly (string | ReturnType<typeof record>)[], proce
   return { ...result, calls: [...kernel.init.calls], signalled, destroy };
 }
 
-test("a container has its init process and its execs again", () => {
+test("a container gets its init process and its execs back", () => {
   const { restored: found, calls, destroy } = restore(["a"], [restored("a", "x1"), restored("a", "a")]);
   const container = found[0]?.container;
   expect([container?.id, container?.processes.map(({ execId }) => execId), calls]).toEqual(["a", ["a", "x1"], []]);
   destroy();
 });
 
-test("one whose init process ended while no agent ran knows how", () => {
+test("a container whose init process ended while no agent ran has its status", () => {
   const { restored: found, destroy } = restore(["a"], [restored("a", "a", KILLED)]);
   expect(found[0]?.container.init.status).toEqual(KILLED);
   destroy();
 });
 
-test("a record without a process is broken, and execs that are left of it are killed", () => {
+test("a record without an init process is broken, and its remaining execs are killed", () => {
   const exec = restored("a", "x1");
   const { broken, restored: found, signalled, calls } = restore(["a"], [exec]);
   expect([broken.map(({ id }) => id), found]).toEqual([["a"], []]);
   expect([signalled, calls]).toEqual([[exec.pidfd], [["forget", exec.id]]]);
 });
 
-test("a process of nobody is killed, closed and forgotten", () => {
+test("a process without a record is killed, closed and forgotten", () => {
   const console = restored("", "console-1");
   const { signalled, calls } = restore([], [console]);
   expect([signalled, calls]).toEqual([[console.pidfd], [["forget", console.id]]]);
 });
 
-test("one of nobody that has ended is forgotten without a signal", () => {
+test("an ended process without a record is forgotten without a signal", () => {
   const { signalled, calls } = restore([], [restored("gone", "gone", KILLED)]);
   expect([signalled, calls]).toEqual([[], [["forget", ids]]]);
 });

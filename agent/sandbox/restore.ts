@@ -15,10 +15,9 @@ export interface RestoredContainer {
 }
 
 /**
- * Puts together what init kept (processes with their descriptors) and what the state files say (containers).
- * A record without a process is a creation or a removal that the agent's death cut off: `broken`. So is one that this version
- * can't make a container of, as its runtime is not known here. A process without a record, or with a label that can't be
- * read, is killed. So are hooks, and all processes of a container whose creation was cut off while it ran hooks.
+ * Joins the processes and descriptors that init kept with the container records of the state files. A record is `broken` if it has no
+ * process, as the agent's death interrupted a creation or removal, or if this version doesn't know its runtime. Kills processes
+ * without a record or with an unreadable label, hooks, and all processes of a container whose creation was interrupted in its hooks.
  */
 export function restoreContainers(
   kernel: Kernel,
@@ -66,7 +65,7 @@ interface Found {
   readonly process: RestoredProcess;
 }
 
-/** Of a process whose label can't be read. */
+/** Stands for a label that can't be read. */
 const NO_LABEL: ProcessLabel = { container: "", exec: "" };
 
 function groupByContainer(kernel: Kernel): Map<string, Found[]> {
@@ -75,7 +74,7 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
     reserveLaunchIds(process.id);
     const label = readLabel(process.label);
     if (isConsoleShell(label)) continue;
-    // A hook, or a command of another runtime, that the agent's death cut off is no process of the container.
+    // A hook or another runtime's command that the agent's death interrupted does not belong to the container's processes.
     if (label === undefined || label.command !== undefined) {
       abandon(kernel, { label: label ?? NO_LABEL, process });
       continue;
@@ -85,13 +84,13 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
   return byContainer;
 }
 
-/** Kills it, a hook with what it started, and lets go of it, here and in init. */
+/** Kills a process (a hook with its whole group), closes its descriptors and has init forget it. */
 function abandon({ sys, init }: Kernel, { label, process }: Found): void {
   try {
     if (process.exited === undefined && label.command === HOOK_COMMAND) sys.killGroup(process.pid);
     if (process.exited === undefined && process.pidfd !== undefined) sys.signal(process.pidfd, SIGKILL);
   } catch {
-    // It has just ended.
+    // The process has just ended.
   }
   for (const fd of [process.pidfd, ...Object.values(process.kept)]) if (fd !== undefined) sys.close(fd);
   init.forget(process.id);

@@ -127,7 +127,7 @@ test.each([
   await end(all);
 });
 
-test("a spec that can't be is refused before anything is made", async () => {
+test("an unsupported spec is refused before anything is created", async () => {
   const all = await makeSandbox();
   const { spec, ...rest } = request("c1");
   const wrong = { ...rest, spec: { ...spec, unsupported: ["linux.intelRdt"] } };
@@ -137,7 +137,7 @@ test("a spec that can't be is refused before anything is made", async () => {
   await end(all);
 });
 
-test("a creation whose caller gives up is taken back", async () => {
+test("a creation that its caller cancels is rolled back", async () => {
   const all = await makeSandbox(() => {});
   const patience = new AbortController();
   const creating = all.sandbox.createContainer(request("c1"), patience.signal);
@@ -148,7 +148,7 @@ test("a creation whose caller gives up is taken back", async () => {
   await end(all);
 });
 
-test("an update is in the state file, for the next agent, and a removal after it takes all away", async () => {
+test("an update is written for the next agent, and a later removal leaves nothing", async () => {
   const all = await makeSandbox();
   await all.sandbox.createContainer(request("c1"));
   writeFileSync(join(directory, "cgroup/c1/pids.max"), "");
@@ -163,7 +163,7 @@ test("an update is in the state file, for the next agent, and a removal after it
   expect(left(all.mounts)).toEqual([[], [], 0]);
 });
 
-test("a cgroup is one container's only", async () => {
+test("a cgroup can belong to one container only", async () => {
   const all = await makeSandbox();
   await all.sandbox.createContainer(request("c1", { cgroupsPath: "/same" }));
   await expect(all.sandbox.createContainer(request("c2", { cgroupsPath: "/same" }))).rejects.toThrow(
@@ -173,7 +173,7 @@ test("a cgroup is one container's only", async () => {
   await end(all);
 });
 
-test("two removals at once both wait until all is gone", async () => {
+test("two concurrent removals both wait until everything is removed", async () => {
   const all = await makeSandbox();
   await all.sandbox.createContainer(request("c1"));
   await Promise.all([all.sandbox.removeContainer("c1", never), all.sandbox.removeContainer("c1", never)]);
@@ -194,7 +194,7 @@ test("a removal waits for a creation under way", async () => {
   await end(all);
 });
 
-test("a container whose cgroup can't go yet can be removed later", async () => {
+test("a container whose cgroup can't be removed yet can be removed later", async () => {
   const all = await makeSandbox();
   await all.sandbox.createContainer(request("c1"));
   writeFileSync(join(directory, "cgroup/c1/busy"), "");
@@ -205,7 +205,7 @@ test("a container whose cgroup can't go yet can be removed later", async () => {
   await end(all);
 });
 
-test("the end of the sandbox takes all containers, those being created too, and refuses new ones", async () => {
+test("destroying the sandbox removes all containers, including those being created, and refuses new ones", async () => {
   const children: ChildDouble[] = [];
   const all = await makeSandbox((child) => void children.push(child));
   const creating = all.sandbox.createContainer(request("c1"));
@@ -218,7 +218,7 @@ test("the end of the sandbox takes all containers, those being created too, and 
   expect([left(all.mounts), all.sandbox.containers]).toEqual([[[], [], 0], []]);
 });
 
-test("a sandbox that could not be made leaves nothing and may be asked for again", async () => {
+test("a sandbox whose creation failed leaves nothing and can be created again", async () => {
   const mounted: string[] = [];
   const all = await makeSandbox();
   await all.sandbox.destroy(never);
@@ -237,7 +237,7 @@ test("a sandbox that could not be made leaves nothing and may be asked for again
   expect(existsSync(join(directory, "state/sandbox.json"))).toBe(false);
 });
 
-test("the pod is destroyed once, and may be so before there is one", async () => {
+test("the pod can be destroyed once, even before it exists", async () => {
   const { sandbox, kernel } = await makeSandbox();
   await sandbox.destroy(never);
   await expect(sandbox.destroy(never)).rejects.toThrow("destroy sandbox: it is destroyed already");

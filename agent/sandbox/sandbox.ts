@@ -1,5 +1,6 @@
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import type { Container } from "../container/container.ts";
+import type { Process } from "../container/process/process.ts";
 import { CdiDevices, type CdiOptions } from "../device/cdi/cdi-devices.ts";
 import { Devices } from "../device/devices.ts";
 import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
@@ -9,7 +10,7 @@ import { Lock } from "../kernel/wait/lock.ts";
 import type { ImageSettings } from "../storage/image/image-settings.ts";
 import type { FindDisk, PlacedStorage, Storage } from "../storage/storage.ts";
 import { Storages } from "../storage/storages.ts";
-import type { ContainerRequest, PodParts } from "./container-request.ts";
+import type { ContainerRequest, ExecRequest, PodParts } from "./container-request.ts";
 import { removeDns, setUpDns } from "./dns.ts";
 import { scanGuestHooks } from "./guest-hooks.ts";
 import { OomEvents } from "./oom-events.ts";
@@ -18,9 +19,9 @@ import { PodPidNamespace } from "./pod-pid-namespace.ts";
 import { createSharedNamespaces, removeSharedNamespaces } from "./shared-namespaces.ts";
 import { type SandboxRecord, StateStore } from "./state.ts";
 
-/** Bytes. Longer host names are cut, as hosts expect. */
+/** Bytes. Longer host names are truncated, as hosts expect. */
 const MAX_HOSTNAME = 64;
-/** A service that ends, or begins after a bad end. */
+/** Limit for discarding the sandbox of a service that ends, or that starts after a crash. */
 const DISCARD_MS = 10_000;
 
 export interface SandboxOptions {
@@ -29,12 +30,12 @@ export interface SandboxOptions {
   readonly pipeSize: number;
   /** Where cgroup2 is mounted. Default: /sys/fs/cgroup. */
   readonly cgroupRoot?: string;
-  /** The guest is the sandbox's own: what its containers use together is limited. Default: false. */
+  /** The guest belongs to this sandbox alone, so the memory of all its containers together is limited. Default: false. */
   readonly isGuest?: boolean;
   readonly cdi?: CdiOptions;
-  /** Of the guest. Default: found in sysfs, without waking events. */
+  /** The guest's devices. Default: looked up in sysfs, without uevents. */
   readonly devices?: Devices;
-  /** Called when the sandbox has what it needs of the guest, before its first container. */
+  /** Called once the sandbox has set up the guest, before its first container. */
   readonly protectGuest?: () => void;
   /** Default: 20 minutes, no proxy. */
   readonly images?: ImageSettings;
@@ -44,16 +45,16 @@ export interface SandboxRequest {
   readonly id: string;
   readonly hostname: string;
   readonly dns: readonly string[];
-  /** Directory of hooks of the guest itself; "" for none. */
+  /** Directory of the guest's own hooks; "" for none. */
   readonly guestHookPath: string;
   readonly storages: readonly Storage[];
   readonly kernelModules: readonly KernelModule[];
 }
 
-/** The pod: what its containers share, and the containers. What must outlive the agent is in the state files or with init. */
+/** The pod: its containers and everything they share. State that must outlive the agent is in files or kept by init. */
 export class Sandbox {
   readonly oomEvents = new OomEvents();
-  /** Resolves when what an earlier agent had half done is taken away. */
+  /** Resolves once the remains of the last agent's interrupted work are removed. */
   readonly undone: Promise<unknown>;
   readonly #kernel: Kernel;
   readonly #state: StateStore;
@@ -67,7 +68,7 @@ export class Sandbox {
   #ending = false;
   #destroyed = false;
 
-  /** Finds again what an earlier agent left. */
+  /** Restores the sandbox of an earlier agent, if one left any. */
   constructor(kernel: Kernel, options: SandboxOptions) {
     const { stateDirectory, pipeSize, cgroupRoot = "/sys/fs/cgroup", isGuest = false } = options;
     this.#kernel = kernel;
@@ -113,17 +114,12 @@ export class Sandbox {
     return this.#containers.find(id);
   }
 
-  /** The guest has more memory than before, or less. */
+  /** Adjusts memory limits after the size of the guest's memory has changed. */
   followMemory(): void {
     this.#containers.followMemory();
   }
 
-  /** PCI addresses in the guest of what a container was given, by those on the host. */
-  pciAddresses(id: string): Readonly<Record<string, string>> {
-    return this.#containers.pciAddresses(id);
-  }
-
-  /** Namespaces, storages and resolv.conf of the pod. A second call is refused and changes nothing. */
+  /** Creates the pod's namespaces, storages and resolv.conf. Refuses a second call, which changes nothing. */
   create(request: SandboxRequest): Promise<void> {
     return this.#lock.run(async () => {
       if (this.#record !== undefined) {
@@ -154,6 +150,11 @@ export class Sandbox {
     return this.#containers.create(request, () => this.#partsFor(request.id), signal);
   }
 
+  /** See PodContainers.exec. */
+  exec(request: ExecRequest, signal: AbortSignal): Promise<Process> {
+    return this.#containers.exec(request, signal);
+  }
+
   /** See PodContainers.update. */
   updateContainer(id: string, resources: ResourcesSpec): void {
     this.#containers.update(id, resources);
@@ -164,7 +165,7 @@ export class Sandbox {
     return this.#containers.remove(id, signal);
   }
 
-  /** Swap on a virtio-blk disk, by its PCI path. */
+  /** Enables swap on a virtio-blk disk, which is waited for by its PCI path. */
   async addSwap(pciPath: string, signal: AbortSignal): Promise<void> {
     const { path } = await this.#devices.disk("blk", pciPath, signal);
     await this.#kernel.sys.swapOn(path);
@@ -174,7 +175,7 @@ export class Sandbox {
     return this.#storages.updateEphemeral(storages);
   }
 
-  /** What there is of a sandbox is taken away within a time; false when there is none. This object is of no use then. */
+  /** Destroys the sandbox within a time limit and ignores failures; false if none exists. This object can't be used afterwards. */
   async discard(): Promise<boolean> {
     await this.undone;
     if (this.#record === undefined) return false;
@@ -183,8 +184,8 @@ export class Sandbox {
   }
 
   /**
-   * Removes every container, then the pod's own, if there is one: hosts end an agent so before its sandbox too. Askers for OOM
-   * events are told that it is over.
+   * Removes every container, then everything of the pod. Works without a sandbox, too: hosts stop an agent that way before creating
+   * one. Pending GetOOMEvent calls fail with the sandbox's end.
    */
   destroy(signal: AbortSignal): Promise<void> {
     return this.#lock.run(async () => {
@@ -196,7 +197,7 @@ export class Sandbox {
         await this.#containers.removeAll(signal);
         this.#record = undefined;
         this.#destroyed = true;
-        // The guest goes off next: what can't be unmounted goes with it.
+        // The guest powers off next, so a mount that stays is no problem.
         await this.#tearDown().catch(() => undefined);
         this.oomEvents.close();
         this.#state.clear();
@@ -206,7 +207,7 @@ export class Sandbox {
     });
   }
 
-  /** For a container that is to be made; throws where there is no sandbox to be in. */
+  /** Returns the pod's settings for a new container. Throws if no sandbox exists or it is being destroyed. */
   #partsFor(id: string): PodParts {
     if (this.#record !== undefined && !this.#ending) return this.#record;
     const why = this.#ending ? "the sandbox is being destroyed" : "there is no sandbox, call CreateSandbox first";
@@ -225,7 +226,7 @@ export class Sandbox {
   }
 }
 
-/** Never within a character. */
+/** Truncates UTF-8 text to a number of bytes, never within a character. */
 function cutToBytes(text: string, most: number): string {
   return new TextDecoder().decode(Buffer.from(text).subarray(0, most), { stream: true });
 }

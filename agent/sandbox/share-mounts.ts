@@ -3,7 +3,7 @@ import { isNamed, type SharedMount, shareMount } from "../container/shared-mount
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
-/** Puts mounts of other containers of the pod, `all`, into one that is being made. */
+/** Attaches mounts of the pod's other containers, `all`, to `target`, which is being created. */
 export async function shareMounts(
   kernel: Kernel,
   mounts: readonly SharedMount[],

@@ -4,12 +4,12 @@ import type { Kernel } from "../kernel/kernel.ts";
 
 const DIRECTORY = "/run/sandbox-ns";
 
-/** Where hosts and people find the namespaces that the containers of the sandbox share. */
+/** Paths of the namespaces that the sandbox's containers share, as hosts and operators expect them. */
 export const sharedNamespacePaths = { ipc: `${DIRECTORY}/ipc`, uts: `${DIRECTORY}/uts` } as const;
 
 /**
- * Makes the sandbox's ipc and uts namespaces, owned by no process, and sets the host name in the latter. What is left
- * there of a creation that failed or was cut off is taken away before.
+ * Creates the sandbox's ipc and uts namespaces, bound to paths so that no process needs to hold them, and sets the host name. First
+ * removes the remains of a creation that failed or was interrupted.
  */
 export async function createSharedNamespaces(kernel: Kernel, hostname: string): Promise<void> {
   await removeSharedNamespaces(kernel);
@@ -28,26 +28,26 @@ export async function removeSharedNamespaces(kernel: Kernel): Promise<void> {
 }
 
 /**
- * Only the main thread changes its namespaces, and it is back in its own before anything else runs: the new one is
- * held by a descriptor, then bound to its path from there.
+ * Creates one namespace and binds it to its path. Only the main thread changes namespaces, and it returns to its own before anything
+ * else runs: a descriptor holds the new namespace until it is bound.
  */
 async function create(kernel: Kernel, type: "ipc" | "uts", flag: number, setUp: () => void): Promise<void> {
   const { sys } = kernel;
   const own = openSync(`/proc/thread-self/ns/${type}`, constants.O_RDONLY);
-  let made: number | undefined;
+  let created: number | undefined;
   try {
     sys.unshare(flag);
     try {
       setUp();
-      made = openSync(`/proc/thread-self/ns/${type}`, constants.O_RDONLY);
+      created = openSync(`/proc/thread-self/ns/${type}`, constants.O_RDONLY);
     } finally {
       sys.setns(own, flag);
     }
     const path = sharedNamespacePaths[type];
     kernel.files.replace(path, "");
-    await sys.mount(`/proc/self/fd/${made}`, path, "", MS_BIND, "");
+    await sys.mount(`/proc/self/fd/${created}`, path, "", MS_BIND, "");
   } finally {
     closeSync(own);
-    if (made !== undefined) closeSync(made);
+    if (created !== undefined) closeSync(created);
   }
 }

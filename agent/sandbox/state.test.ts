@@ -22,7 +22,7 @@ test("a container comes back as it was, limits of 64 bits included", () => {
   expect(new StateStore(realFiles, directory).readContainers()).toEqual([record]);
 });
 
-test("the filter, the scheduler and the sysctls of a container come back, for the execs to come", () => {
+test("a container's filter, scheduler and sysctls come back for later execs", () => {
   const args = [{ index: 0, value: "18446744073709551615", valueTwo: "0", op: "SCMP_CMP_EQ" }];
   const syscalls = [{ names: ["umask"], action: "SCMP_ACT_ERRNO", errnoRet: 0, args }];
   const { process, linux } = testSpec();
@@ -40,7 +40,7 @@ test("the filter, the scheduler and the sysctls of a container come back, for th
   expect(store.readContainers()[0]?.spec).toEqual(spec);
 });
 
-test("a file whose writing was cut off is not taken for a container", () => {
+test("a partly written file is not taken for a container", () => {
   store.writeContainer(record);
   writeFileSync(join(directory, "containers/c2.json.tmp"), '{"id":"c2"');
   expect(store.readContainers().map(({ id }) => id)).toEqual(["c1"]);
@@ -54,7 +54,7 @@ test("annotations of any name and text come back as they were", () => {
   expect(store.readContainers()[0]?.spec.annotations).toEqual(annotations);
 });
 
-test("a file that can't be read is left out, and the others are read", () => {
+test("an unreadable record is skipped and the others are read", () => {
   store.writeContainer(record);
   writeFileSync(join(directory, "containers/c2.json"), '{"id":"c2"');
   writeFileSync(join(directory, "containers/c3.json"), '{"id":"c3"}');
@@ -70,7 +70,7 @@ test.each(["null", "[]", "{}", "7", '"x"', '[{"driver":1}]', '{"id":7,"storages"
   },
 );
 
-test("a shortage while a file is read is no lost container: it throws", () => {
+test("a shortage of descriptors or memory during a read throws instead of losing a container", () => {
   store.writeContainer(record);
   const readText = () => {
     throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
@@ -89,7 +89,7 @@ test.each(["null", "1", "{}", '{"id":"s","hostname":"h","storages":1}', '{"id":"
   },
 );
 
-test("records and storages that lack what an agent needs at its start are left out, and the others are read", () => {
+test("records and storages without the fields an agent needs are skipped, and the others are read", () => {
   store.writeContainer(record);
   const [whole] = readdirSync(join(directory, "containers")).map((name) =>
     readFileSync(join(directory, "containers", name), "utf8"),
@@ -114,7 +114,7 @@ test("records and storages that lack what an agent needs at its start are left o
   }
 });
 
-test("a removed container is gone, and removing it again is fine", () => {
+test("a removed record stays removed, and removing it again succeeds", () => {
   store.writeContainer(record);
   store.removeContainer("c1");
   store.removeContainer("c1");

@@ -6,15 +6,15 @@ import type { GuestDevice } from "./guest-rules.ts";
 import { isLike } from "./is-like.ts";
 
 /**
- * What of a sandbox outlives its agent, as JSON files below one directory. Processes are kept by init. A record is
- * written before what it tells of is made, so whatever an agent's death cuts off is known to the next one.
+ * The sandbox as the state files keep it for the next agent: JSON below one directory. Init keeps the processes. A record is written
+ * before the things it names are created, so the next agent knows whatever this agent's death interrupts.
  */
 export interface SandboxRecord {
   readonly id: string;
   readonly hostname: string;
-  /** Mount points that the sandbox itself uses. Those of containers stand in their records. */
+  /** Mount points that the sandbox itself uses. Containers' mount points are in their own records. */
   readonly storages: readonly string[];
-  /** Of the guest itself, for each container. */
+  /** The guest's own hooks, which run for each container. */
   readonly hooks?: HooksSpec;
 }
 
@@ -22,17 +22,17 @@ export interface ContainerRecord {
   readonly id: string;
   readonly spec: Spec;
   readonly cgroup: string;
-  /** Mount points that it uses. */
+  /** Mount points that the container uses. */
   readonly storages: readonly string[];
-  /** PCI addresses in the guest of functions that it was given, by those on the host. */
+  /** Guest PCI addresses of the container's functions, by their addresses on the host. */
   readonly pci?: Readonly<Record<string, string>>;
-  /** Devices that it has of the guest: rules of an update name them by the host's numbers, or not at all. */
+  /** The container's devices in the guest. The rules of an update use the host's numbers, or don't mention them. */
   readonly devices?: readonly GuestDevice[];
-  /** Its creation takes several steps and has not ended: the next agent takes it back. */
+  /** The creation takes several steps and hasn't ended: the next agent rolls it back. */
   readonly creating?: true;
-  /** Its processes stand still, not by a pause, while another container is made: the next agent lets them go. */
+  /** The processes are frozen (not paused by the host) while another container is created: the next agent thaws them. */
   readonly held?: boolean;
-  /** memory.events oom_kill that the host was told of or will be by this agent. */
+  /** Count of memory.events oom_kill that is reported to the host, or queued by this agent. */
   readonly oomKills: number;
 }
 
@@ -45,13 +45,13 @@ export class StateStore {
     this.#files = files;
     this.#directory = directory;
     files.makeDirectory(`${directory}/containers`, 0o700);
-    // What an agent was writing when it was killed.
+    // Left by an agent that was killed while it wrote.
     for (const name of files.list(`${directory}/containers`).filter((it) => it.endsWith(".tmp"))) {
       files.removeTree(`${directory}/containers/${name}`);
     }
   }
 
-  /** Undefined if there is none, or none that can be read. */
+  /** Returns undefined if the record doesn't exist or is unusable. */
   readSandbox(): SandboxRecord | undefined {
     return this.#read(`${this.#directory}/sandbox.json`, (value) => (isSandbox(value) ? value : undefined));
   }
@@ -64,7 +64,7 @@ export class StateStore {
     return this.#read(`${this.#directory}/storages.json`, (value) => [value].flat().filter(isStorage)) ?? [];
   }
 
-  /** All that are mounted, or about to be; how often each is used stands in the other records. */
+  /** Writes all storages that are mounted or about to be. The other records tell how often each is used. */
   writeStorages(storages: readonly PlacedStorage[]): void {
     this.#files.replace(`${this.#directory}/storages.json`, JSON.stringify(storages));
   }
@@ -76,7 +76,7 @@ export class StateStore {
     this.#files.makeDirectory(`${this.#directory}/containers`, 0o700);
   }
 
-  /** One that can't be understood is left out, so that it keeps no agent from its start. */
+  /** Returns all usable records; a damaged one is skipped, so it can't keep an agent from starting. */
   readContainers(): ContainerRecord[] {
     return this.#files
       .list(`${this.#directory}/containers`)
@@ -93,15 +93,14 @@ export class StateStore {
     this.#files.removeTree(this.#containerPath(id));
   }
 
-  /** Ids are checked before: letters, digits, `_ . -`. */
+  /** Expects an id that checkContainerId has accepted: letters, digits, `_ . -`. */
   #containerPath(id: string): string {
     return `${this.#directory}/containers/${id}.json`;
   }
 
   /**
-   * Reads what an agent before has written, of whatever version; undefined where there is no file, or none of use. A read that
-   * fails otherwise (no descriptor, no memory) throws: containers are not lost for a shortage that passes, as the agent ends
-   * and the next one reads again. `from` may throw.
+   * Reads a file of an earlier agent of any version; undefined if it doesn't exist or is unusable. Any other failure (no descriptor,
+   * no memory) throws: the agent ends and the next one reads again, so a passing shortage loses no container. `from` may throw.
    */
   #read<T>(path: string, from: (value: unknown) => T): T | undefined {
     let text: string;
@@ -119,7 +118,7 @@ export class StateStore {
   }
 }
 
-/** The record in JSON: the limits, which have 64 bits, as text. */
+/** A record as stored in JSON: 64-bit limits are text. */
 type StoredContainer = ReturnType<typeof toStored>;
 
 function toStored(record: ContainerRecord) {
@@ -132,7 +131,7 @@ function toStored(record: ContainerRecord) {
   return { ...record, spec: { ...spec, process: { ...spec.process, rlimits } } };
 }
 
-/** What is read of a record when an agent begins; a version may add to it. */
+/** The fields that an agent needs at its start; versions may add others. */
 const SANDBOX = { id: "", hostname: "", storages: [""] };
 const STORAGE = { driver: "", source: "", options: [""], mountPoint: "", shared: false };
 const CONTAINER = {

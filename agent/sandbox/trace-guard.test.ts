@@ -35,7 +35,7 @@ function record(path = OWN, cgroup = "/sys/fs/cgroup/new", annotations = {}) {
   return { id: "new", cgroup, spec: { ...spec, linux: { ...spec.linux, namespaces: [{ type: "pid", path }] } } };
 }
 
-test("containers that may trace in the pid namespace are held while another is created, in vain too", async () => {
+test("containers that may trace in the pid namespace are frozen during a creation, even one that fails", async () => {
   const { guard, events } = guardOf(
     { id: "tracer" },
     { id: "plain", traces: false },
@@ -50,13 +50,13 @@ test("containers that may trace in the pid namespace are held while another is c
   expect(events).toEqual([...held, "let tracer go", "let unknown go"]);
 });
 
-test("a container with a pid namespace of its own holds nobody", async () => {
+test("a container with its own pid namespace freezes no other", async () => {
   const { guard, events } = guardOf({ id: "tracer" });
   expect(await guard.create(record(""), async () => "made", never)).toBe("made");
   expect(events).toEqual([]);
 });
 
-test("a tracer that can't be held fails the creation, and its name is told", async () => {
+test("a tracer that can't be frozen fails the creation, whose error names it", async () => {
   const hold = () => Promise.reject(new Error("the kernel did not finish within 10000 ms"));
   const stuck = guardOf({ id: "first" }, { id: "stuck", freezer: { hold } });
   await expect(stuck.guard.create(record(), async () => "made", never)).rejects.toThrow(
@@ -68,7 +68,7 @@ test("a tracer that can't be held fails the creation, and its name is told", asy
   await expect(below).rejects.toThrow("has its cgroup below its own; give it another cgroupsPath");
 });
 
-test("who begins to trace waits for creations and execs that began before", async () => {
+test("a container that begins to trace waits for earlier creations and execs", async () => {
   const exec = Promise.withResolvers<void>();
   const creation = Promise.withResolvers<void>();
   const { guard } = guardOf({ id: "plain", traces: false, exposed: [exec.promise] });
@@ -82,13 +82,13 @@ test("who begins to trace waits for creations and execs that began before", asyn
   await Promise.all([creating, waiting]);
 });
 
-test("what was created is given back though a container that was held can't be let go", async () => {
+test("a creation succeeds even if a frozen container can't be thawed", async () => {
   const hold = async () => async () => Promise.reject(new Error("ENOSPC"));
   const { guard } = guardOf({ id: "tracer", freezer: { hold } });
   expect(await guard.create(record(), async () => "made", never)).toBe("made");
 });
 
-test("a creation that does not end is given up, and the container that was held is let go", async () => {
+test("a creation that does not end is cancelled, and the frozen container is thawed", async () => {
   const { guard, events } = guardOf({ id: "tracer" });
   const stopped = (signal?: AbortSignal) =>
     new Promise<never>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
@@ -96,12 +96,12 @@ test("a creation that does not end is given up, and the container that was held 
   expect(events).toEqual(["hold tracer", "let tracer go"]);
 });
 
-test("a creation that holds no container has no limit but its caller's", async () => {
+test("a creation that freezes no container has only its caller's time limit", async () => {
   const { guard } = guardOf();
   expect(await guard.create(record(), async (signal) => signal, AbortSignal.timeout(50))).toBeUndefined();
 });
 
-test("runc makes none beside one that is known to trace, as its process waits with all privileges", async () => {
+test("runc creates no container beside a known tracer, as its process waits with all privileges", async () => {
   const byRunc = record(OWN, "/sys/fs/cgroup/new", { "guestd.runtime": "runc" });
   const { guard, events } = guardOf({ id: "tracer", isKnownTracer: true });
   await expect(guard.create(byRunc, async () => "made", never)).rejects.toThrow(
@@ -114,7 +114,7 @@ test("runc makes none beside one that is known to trace, as its process waits wi
   expect(await guardOf({ id: "restored" }).guard.create(byRunc, async () => "made", never)).toBe("made");
 });
 
-test("none begins to trace while a process of its pid namespace waits with all privileges", () => {
+test("no container begins to trace while a process of its pid namespace waits with all privileges", () => {
   const { guard } = guardOf(
     { id: "tracer" },
     { id: "waiting", waitsPrivileged: true },

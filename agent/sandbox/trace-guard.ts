@@ -6,7 +6,7 @@ import { AgentError } from "../kernel/error.ts";
 import { isIn } from "./may-be-traced.ts";
 import type { ContainerRecord } from "./state.ts";
 
-/** Of a container, what decides whether it is frozen. */
+/** The part of a container that decides whether the guard freezes it. */
 export type Guarded = Pick<
   Container,
   "id" | "cgroup" | "traces" | "isKnownTracer" | "waitsPrivileged" | "pidNamespace" | "exposed"
@@ -15,28 +15,28 @@ export type Guarded = Pick<
 };
 
 /**
- * Keeps the containers of a pod from tracing a process that is made in their pid namespace: until its plan, or another runtime,
- * is done with it, it has capabilities that its container will not have. Those that may trace are frozen meanwhile.
+ * Keeps a pod's containers from tracing a process that is being created in their pid namespace: until its plan, or another runtime,
+ * has set it up, the process has capabilities that its container won't have. Containers that may trace are frozen meanwhile.
  */
 export class TraceGuard {
   readonly #containers: () => readonly Guarded[];
   readonly #note: (id: string, held: boolean) => void;
-  /** Creations in a pid namespace that others live in, at work. */
+  /** Creations under way in a pid namespace that other containers use. */
   readonly #creations = new Set<Promise<unknown>>();
 
-  /** `note` keeps for the next agent who is frozen. */
+  /** `note` records for the next agent which containers are frozen. */
   constructor(containers: () => readonly Guarded[], note: (id: string, held: boolean) => void) {
     this.#containers = containers;
     this.#note = note;
   }
 
-  /** Resolves when everything is done that began while no tracer ran. See ContainerTraceGuard.settled. */
+  /** Resolves once every launch that began while no tracer was running has finished. See ContainerTraceGuard.settled. */
   settled(): Promise<unknown> {
     const execs = this.#containers().flatMap(({ exposed }) => [...exposed]);
     return Promise.allSettled([...execs, ...this.#creations]);
   }
 
-  /** Throws for a container that is to trace while another one's process waits in its pid namespace with all privileges. */
+  /** Throws if a container is about to trace while another one's process waits in its pid namespace with all privileges. */
   refuseTracer(id: string): void {
     const all = this.#containers();
     const tracer = all.find((it) => it.id === id);
@@ -49,8 +49,8 @@ export class TraceGuard {
   }
 
   /**
-   * Runs the creation of a container's first process. While others are frozen for it, `create` gets the signal that ends the wait
-   * for them: a creation that never ends, as another container stops its process, must not keep them frozen.
+   * Runs the creation of a container's first process. If other containers are frozen for it, `create` gets `signal`, too: a creation
+   * that never ends, because another container stops its process, must not keep them frozen.
    */
   create<T>(
     { id, spec, cgroup }: Pick<ContainerRecord, "id" | "spec" | "cgroup">,
@@ -60,18 +60,18 @@ export class TraceGuard {
     const { pidPath } = sortNamespaces(spec.linux.namespaces);
     const namespace = pidPath === undefined ? undefined : inodeOf(pidPath);
     if (namespace === undefined) return create();
-    // At once: who begins to trace later asks whether this is done.
+    // Synchronously: a container that begins to trace later waits for this creation.
     const tracers = this.#containers().filter((it) => it.traces && isIn(it, namespace));
-    const made = async () => {
+    const guarded = async () => {
       if (waitsPrivileged(spec.annotations)) this.#refuseBeside(id, namespace);
       return await this.#whileHeld(id, cgroup, tracers, create, signal);
     };
-    const creating = made();
+    const creating = guarded();
     this.#creations.add(creating);
     return creating.finally(() => this.#creations.delete(creating));
   }
 
-  /** Freezing does not help: such a process can be traced until it is started. */
+  /** Throws if a known tracer shares the namespace. Freezing doesn't help: such a process can be traced until it is started. */
   #refuseBeside(id: string, namespace: number): void {
     const tracer = this.#containers().find((it) => it.isKnownTracer && isIn(it, namespace));
     if (tracer === undefined) return;
@@ -104,13 +104,13 @@ export class TraceGuard {
       }
       return await (held.length > 0 ? create(signal) : create());
     } finally {
-      // The creation is over, whatever comes of that; one that can't be let go stays noted, for the next agent.
+      // The creation is over, whether or not it succeeded. A container that can't be thawed stays noted for the next agent.
       await Promise.allSettled(held.map((letGo) => letGo()));
     }
   }
 }
 
-/** Undefined where there is none: the creation tells why. */
+/** Returns undefined if the path doesn't exist; the creation then fails with the reason. */
 function inodeOf(path: string): number | undefined {
   try {
     return statSync(path).ino;

@@ -11,7 +11,7 @@ const mount = { source: "/lib/a", destination: "/opt/a", type: "bind", options: 
 const plain = testSpec();
 const spec = { ...plain, process: { ...plain.process, user: { uid: 7, gid: 8, additionalGids: [9] } } };
 
-test("a node is the user's, and may be used as the file says", () => {
+test("a node belongs to the user, with the access that the file grants", () => {
   const { linux } = withCdi(spec, { ...NONE, nodes: [node, { ...node, path: "/dev/y", mode: 0o600, uid: 0, gid: 0 }] });
   expect(linux.devices.slice(-2)).toEqual([
     { path: "/dev/x", type: "c", major: 1, minor: 3, mode: 0o666, uid: 7, gid: 8 },
@@ -20,7 +20,7 @@ test("a node is the user's, and may be used as the file says", () => {
   expect(linux.resources.devices?.at(-1)).toEqual({ allow: true, type: "c", major: 1, minor: 3, access: "rw" });
 });
 
-test("what has the same name or path is replaced, the last of two counts", () => {
+test("an edit replaces an item of the same name or path, and the last one wins", () => {
   const once = withCdi(spec, { ...NONE, nodes: [node], mounts: [mount], env: ["A=1", "B=2"], gids: [0, 9, 44] });
   const twice = withCdi(once, {
     ...NONE,
@@ -34,7 +34,7 @@ test("what has the same name or path is replaced, the last of two counts", () =>
   expect(twice.process.user.additionalGids).toEqual([9, 44]);
 });
 
-test("the plan says which device a node and a mount come from", () => {
+test("a spec names the device that a node or mount comes from", () => {
   const { steps } = compileCreate(withCdi(spec, { ...NONE, nodes: [node], mounts: [mount] }), {
     env: [],
     hasLabel: () => false,
@@ -46,7 +46,7 @@ test("the plan says which device a node and a mount come from", () => {
   ]);
 });
 
-test("hooks come by kind; one of no kind is refused", () => {
+test("hooks are grouped by kind, and an unknown kind is refused", () => {
   const hook = { kind: "createContainer", path: "/h", args: ["h"], env: [], from };
   const run = { path: "/h", args: ["h"], env: [], timeout: 10 };
   expect(cdiHooks(NONE)).toBeUndefined();

@@ -4,12 +4,12 @@ import type { FoundEdits } from "../device/cdi/cdi-devices.ts";
 import { AgentError } from "../kernel/error.ts";
 import { type GuestDevice, guestRules } from "./guest-rules.ts";
 
-/** As runc has it. */
+/** runc's default. */
 const DEFAULT_MODE = 0o666;
 
 /**
- * A spec with what its CDI devices change, but for hooks: a variable, device or mount takes the place of one of the same
- * name or path. Nodes belong to the container's user unless the file says whose they are, and may be used as it says.
+ * Applies the edits of CDI devices to a spec, except for hooks. A variable, device or mount replaces one of the same name or path.
+ * Device nodes belong to the container's user unless the CDI file names an owner; the file also sets their allowed access.
  */
 export function withCdi(spec: Spec, edits: FoundEdits): Spec {
   const { process, linux } = spec;
@@ -41,14 +41,14 @@ export function withCdi(spec: Spec, edits: FoundEdits): Spec {
   };
 }
 
-/** The nodes, for rules that come later. */
+/** Returns the device nodes, for the device rules of later updates. */
 export function cdiDevices({ nodes }: FoundEdits): GuestDevice[] {
   return nodes.flatMap(({ type, major, minor, access }) =>
     type === "p" ? [] : [{ type: type === "u" ? "c" : type, major, minor, access }],
   );
 }
 
-/** Hooks of CDI devices, by kind. Throws for a kind that is none. */
+/** Groups the hooks of CDI devices by kind. Throws for an unknown kind. */
 export function cdiHooks({ hooks }: FoundEdits): HooksSpec | undefined {
   const byKind = new Map<string, HookSpec[]>();
   for (const { kind, path, args, env, timeout = DEFAULT_HOOK_TIMEOUT, from } of hooks) {
@@ -61,7 +61,7 @@ export function cdiHooks({ hooks }: FoundEdits): HooksSpec | undefined {
   return byKind.size === 0 ? undefined : Object.fromEntries(byKind);
 }
 
-/** The list without those that have a key of `added`, then these; of two with one key the later. */
+/** Returns the list without the items whose key occurs in `added`, then `added`; the last of several items with one key wins. */
 function replaced<Item>(list: readonly Item[], added: readonly Item[], keyOf: (item: Item) => string): Item[] {
   const byKey = new Map(added.map((item) => [keyOf(item), item]));
   return [...list.filter((item) => !byKey.has(keyOf(item))), ...byKey.values()];

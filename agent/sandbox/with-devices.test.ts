@@ -34,7 +34,7 @@ test("a device keeps its path, mode and owner, and gets the guest's numbers", ()
   expect(linux.resources.devices).toEqual([rule("b", 254, 16, "rwm")]);
 });
 
-test("a privileged container may use all other devices as well", () => {
+test("a privileged container may use all other devices, too", () => {
   const { process, ...given } = spec([host("/dev/x", 8, 0)], []);
   const { capabilities } = process;
   const bounding = ["CAP_SYS_ADMIN"];
@@ -46,7 +46,7 @@ test("a privileged container may use all other devices as well", () => {
   expect(allowsAll(deviceRules(linux))).toBe(true);
 });
 
-test("two disks whose numbers cross are not mixed up", () => {
+test("two disks whose numbers are swapped are not mixed up", () => {
   const devices = [host("/dev/x", 8, 0), host("/dev/y", 8, 16)];
   const rules = [rule("b", 8, 0, "r"), rule("b", 8, 16, "w")];
   const { linux } = withDevices(spec(devices, rules), [
@@ -57,7 +57,7 @@ test("two disks whose numbers cross are not mixed up", () => {
   expect(linux.resources.devices).toEqual([rule("b", 8, 16, "r"), rule("b", 8, 0, "w")]);
 });
 
-test("the numbers on the host are there for rules to come; what the host does not know has none", () => {
+test("devices keep the host's numbers for later rules, unless the host doesn't know them", () => {
   const beside = [{ path: "/dev/infiniband/umad0", type: "c", major: 231, minor: 0, mode: 0o600 }] as const;
   const disk = { ...attached("/dev/x", "vdb", 254, 16), beside };
   expect(guestDevices(spec([host("/dev/x", 8, 0)], []), [disk])).toEqual([
@@ -66,13 +66,13 @@ test("the numbers on the host are there for rules to come; what the host does no
   ]);
 });
 
-test("rules for other devices, for all and of another type stay as they are", () => {
+test("rules for other devices, for all devices and for other types stay", () => {
   const rules = [rule("a"), rule("b", 8), rule("c", 8, 0), rule("b", 9, 0)];
   const { linux } = withDevices(spec([host("/dev/x", 8, 0)], rules), [attached("/dev/x", "vda", 254, 0)]);
   expect(linux.resources.devices).toEqual([...rules, rule("b", 254, 0, "rwm")]);
 });
 
-test("a group of VFIO stands at its own path, and the environment names its functions as the guest does", () => {
+test("a VFIO group has its own path, and the environment gets the guest's PCI addresses", () => {
   const device: AttachedDevice = {
     containerPath: "/dev/vfio/70",
     node: { path: "/dev/vfio/3", type: "c", major: 240, minor: 0 },
@@ -95,7 +95,7 @@ test("a group of VFIO stands at its own path, and the environment names its func
   expect(pciOf([device, { containerPath: "/x", pci: { a: "b" } }])).toEqual({ ...device.pci, a: "b" });
 });
 
-test("nodes beside a device are added once each, with a rule; one that the spec has gets the guest's numbers", () => {
+test("each companion node is added once with a rule; one in the spec gets the guest's numbers", () => {
   const node = (name: string, minor: number) =>
     ({ path: `/dev/infiniband/${name}`, type: "c", major: 231, minor, mode: 0o600 }) as const;
   const function_ = (containerPath: string): AttachedDevice => ({
@@ -116,7 +116,7 @@ test("nodes beside a device are added once each, with a rule; one that the spec 
   ]);
 });
 
-test("without devices a spec is the same", () => {
+test("a spec without attached devices stays the same", () => {
   const plain = spec([], []);
   expect(withDevices(plain, [])).toBe(plain);
 });

@@ -7,9 +7,8 @@ import { withPciAddresses } from "./pci-environment.ts";
 type Attached = AttachedDevice & { readonly node: NonNullable<AttachedDevice["node"]> };
 
 /**
- * The spec of a host with the guest's numbers: its devices that were attached, the cgroup rules that name them by the
- * host's numbers, and PCI addresses in the environment. A device that no rule names gets one that allows all. Nodes beside
- * a device that the spec has not are added.
+ * Replaces the host's numbers in a spec with the guest's: in its attached devices, in the cgroup rules for them, and in PCI addresses
+ * of the environment. A device without a rule gets one that allows everything. Adds companion nodes that the spec doesn't list.
  */
 export function withDevices(spec: Spec, attached: readonly AttachedDevice[]): Spec {
   if (attached.length === 0) return spec;
@@ -28,7 +27,7 @@ export function withDevices(spec: Spec, attached: readonly AttachedDevice[]): Sp
   return { ...spec, process: { ...spec.process, env }, linux };
 }
 
-/** What there is to know of them for rules that come later. */
+/** Returns the guest's numbers of the devices, for the device rules of later updates. */
 export function guestDevices(spec: Spec, attached: readonly AttachedDevice[]): GuestDevice[] {
   const { nodes, given, unlisted } = placed(spec, attached);
   return [
@@ -37,7 +36,7 @@ export function guestDevices(spec: Spec, attached: readonly AttachedDevice[]): G
   ];
 }
 
-/** Nodes with the devices of the spec that they are, and those that the spec has not. */
+/** Pairs nodes with the spec's devices that they stand for; `unlisted` are the companion nodes that the spec doesn't list. */
 function placed(spec: Spec, attached: readonly AttachedDevice[]) {
   const beside = besideOf(attached);
   const isListed = ({ path }: { readonly path: string }) => spec.linux.devices.some((device) => device.path === path);
@@ -53,19 +52,19 @@ function numbersOf({ type, major, minor }: Pick<DeviceSpec, "type" | "major" | "
   return { type, major, minor };
 }
 
-/** Each once, and none where a device that was attached stands. */
+/** Returns each companion node once, without those whose path an attached device takes. */
 function besideOf(attached: readonly AttachedDevice[]): NonNullable<AttachedDevice["beside"]> {
   const byPath = new Map(attached.flatMap(({ beside = [] }) => beside.map((node) => [node.path, node] as const)));
   for (const { containerPath } of attached) byPath.delete(containerPath);
   return [...byPath.values()];
 }
 
-/** PCI addresses of all its devices. */
+/** Returns the PCI addresses of all attached devices, guest by host. */
 export function pciOf(attached: readonly AttachedDevice[]): Record<string, string> {
   return Object.assign({}, ...attached.map(({ pci }) => pci));
 }
 
-/** The device of the spec that an attached one is. */
+/** Returns the spec's device for an attached one. Throws if the spec lacks it or it was given twice. */
 function givenDevice(spec: Spec, { containerPath }: Attached, all: readonly Attached[]): DeviceSpec {
   const refuse = (why: string) => new AgentError("invalid-argument", `device ${JSON.stringify(containerPath)}: ${why}`);
   if (all.filter((one) => one.containerPath === containerPath).length > 1) throw refuse("it is given twice");

@@ -1,5 +1,5 @@
 // Generates agent/service/gen/rpcs.ts: the handler of every call, by its proto name. A call "GetOOMEvent" of the service
-// "AgentService" is handled by `getOOMEvent` of agent/get-oom-event.ts.
+// "AgentService" is handled by `getOOMEvent` in agent/get-oom-event.ts.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { services } from "../../proto/gen/services.js";
@@ -27,13 +27,13 @@ const text = [
 
 if (!existsSync(out) || readFileSync(out, "utf8") !== text) {
   mkdirSync(join(here, "gen"), { recursive: true });
-  // Written whole or not at all: another process may be reading it.
+  // Replaced atomically, as another process may be reading it.
   const temporary = `${out}.${process.pid}`;
   writeFileSync(temporary, text);
   renameSync(temporary, out);
 }
 
-/** "grpc.AgentService" is agent/, "grpc.Health" health/. */
+/** Maps "grpc.AgentService" to agent/, "grpc.Health" to health/. */
 function folderOf(service: string): string {
   return kebab(service.replace(/^.*\./, "").replace(/Service$/, ""));
 }

@@ -1,44 +1,44 @@
-/** As the progress of a call: its handler has refused nothing, and done what it does in part or whole. */
+/** Progress of a call that its handler has accepted, and carried out in part or completely. */
 export const BEGUN = 1;
 
-/** What a handler is told about the call it serves. */
+/** The call that a handler serves. */
 export interface Call {
-  /** Aborts when nobody waits for the answer any more: deadline, lost connection, cancel, shutdown. */
+  /** Aborts when the client no longer waits for the answer: deadline, lost connection, cancel, shutdown. */
   readonly signal: AbortSignal;
   readonly metadata: ReadonlyMap<string, string>;
-  /** Where the call comes from, for logs: "vsock:2", "unix". */
+  /** The client's address for logs: "vsock:2", "unix". */
   readonly peer: string;
-  /** Where the journal has the call; undefined: nowhere. */
+  /** The call's slot in the journal; undefined if the journal does not have it. */
   readonly place?: number | undefined;
-  /** What an agent before noted of this call; 0 or undefined: it had not begun. */
+  /** The progress that an earlier agent noted; 0 or undefined if the call had not begun. */
   readonly progress?: number;
-  /** Notes, before something is done that must not be done twice, what the next agent has to know. Not 0. */
+  /** Notes progress for the next agent, before a step that must not be done twice. Not 0. */
   note?(progress: number): void;
-  /** Set once the request is read: the container and the exec that it is about. For logs and traces. */
+  /** The request's container and exec, for logs and traces. Set once the request is decoded. */
   container?: string | undefined;
   exec?: string | undefined;
-  /** Set by a handler whose answer must not be kept for the next agent, which makes the call again. */
+  /** Set by a handler whose answer must not be kept for the next agent, which repeats the call instead. */
   repeated?: boolean;
   /**
-   * Calls back once: true when the answer was written to the socket, false when it is known that it will not be. A
-   * handler that hands out bytes takes them back on false. May be called at any time, also after the fact.
+   * Calls back once: with true when the answer has been written to the socket, with false once it can't be any more. A handler that
+   * hands out bytes takes them back on false. May be called at any time, even after the answer is settled.
    */
   onSettled(listener: (written: boolean) => void): void;
 }
 
-/** Bytes before an encoded response, for what the transport puts in front of it: a response is not copied for that. */
+/** Bytes reserved before an encoded response for the transport's header, so that the response need not be copied. */
 export const ANSWER_ROOM = 24;
 
-/** Encoded request to ANSWER_ROOM bytes and the encoded response. Throws errors; `toStatus` of status.ts maps them. */
+/** Takes an encoded request and returns ANSWER_ROOM bytes followed by the encoded response. `toStatus` of status.ts maps its errors. */
 export type Handler = (payload: Uint8Array, call: Call) => Promise<Uint8Array>;
 
-/** All that transport knows of the services. */
+/** The services as transport sees them. */
 export interface ServiceTable {
-  /** `service` is the full name, "grpc.Health"; `method` the bare one, "Check". */
+  /** Finds a handler. `service` is the full name, "grpc.Health"; `method` the bare one, "Check". */
   find(service: string, method: string): Handler | "no-service" | "no-method";
-  /** After the agent's death: whether its successor makes the call again, as nobody can tell the difference. */
+  /** True if the next agent may repeat a call that its agent died in, as the client can't tell the difference. */
   mayRepeat(service: string, method: string): boolean;
-  /** Its successor goes on with the call from what was noted, once what was half done is undone. */
+  /** True if the next agent continues such a call from its noted progress, after rolling back interrupted work. */
   mayGoOn(service: string, method: string): boolean;
   list(): Iterable<{ readonly service: string; readonly method: string }>;
 }

@@ -3,7 +3,7 @@ import type { Process } from "../container/process/process.ts";
 import { AgentError, type ErrorKind } from "../kernel/error.ts";
 import type { Agent } from "./rpc.ts";
 
-/** The contract has its own code for an unknown container in each group of calls (behaviour.md 2.1). */
+/** Returns a container. `unknown` is the error kind for an unknown id, which the contract sets per group of calls (behaviour.md 2.1). */
 export function findContainer(agent: Agent, id: string, unknown: ErrorKind): Container {
   const container = agent.sandbox.find(id);
   if (container === undefined) {
@@ -13,7 +13,7 @@ export function findContainer(agent: Agent, id: string, unknown: ErrorKind): Con
   return container;
 }
 
-/** The process that a call on stdio, signals or waiting means; an unknown exec id is NOT_FOUND. */
+/** Returns the process for calls on stdio, signals and waiting. An unknown exec id is NOT_FOUND. */
 export function findProcess(agent: Agent, request: { container_id: string; exec_id: string }): Process {
   return findContainer(agent, request.container_id, "invalid-argument").find(request.exec_id);
 }

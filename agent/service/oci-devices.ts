@@ -1,10 +1,10 @@
 import type { grpc } from "../../proto/gen/messages.js";
 import type { DeviceSpec } from "../container/spec.ts";
 
-/** As runc has it. On the wire a mode of 0 and none are the same. */
+/** runc's default. On the wire, mode 0 and no mode look the same. */
 const DEFAULT_MODE = 0o666;
 
-/** A device of the spec with the names of the OCI runtime spec. What no node can be made of is refused by checkDevices. */
+/** Converts a device to the names of the OCI runtime spec. checkDevices refuses one for which no node can be created. */
 export function toDevice({ Path, Type, Major, Minor, FileMode, UID, GID }: grpc.LinuxDevice): DeviceSpec {
   return {
     path: Path,

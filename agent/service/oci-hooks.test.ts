@@ -18,10 +18,10 @@ test.each([
   });
 });
 
-test("one without a timeout has 10 s", () => {
+test("a hook without a timeout gets 10 s", () => {
   expect(decoded({ Poststop: [{ Path: "/h" }] })?.poststop?.[0]?.timeout).toBe(10);
 });
 
-test("a message without any means none", () => {
+test("an empty message yields no hooks", () => {
   expect([toHooks(null), decoded({})]).toEqual([undefined, undefined]);
 });

@@ -7,8 +7,8 @@ const decoded = (parts: Init<grpc.Linux>) => grpc.Linux.decode(grpc.Linux.encode
 const ids = { ContainerID: 0, HostID: 100_000, Size: 65_536 };
 const mapping = { containerID: 0, hostID: 100_000, size: 65_536 };
 
-describe("off the wire", () => {
-  test("a mount has its options and maps", () => {
+describe("a message", () => {
+  test("yields a mount with its options and id maps", () => {
     const mount = grpc.Mount.decode(
       grpc.Mount.encode({
         destination: "/d",
@@ -24,7 +24,7 @@ describe("off the wire", () => {
     });
   });
 
-  test("namespaces have maps, clocks and propagation", () => {
+  test("yields namespaces with id maps, clocks and propagation", () => {
     const linux = decoded({
       Namespaces: [{ Type: "user" }, { Type: "time" }],
       UIDMappings: [ids],
@@ -44,7 +44,7 @@ describe("off the wire", () => {
     });
   });
 
-  test("what was not sent is not there", () => {
+  test("yields nothing for fields that were not sent", () => {
     expect(toNamespaces(decoded({}))).toEqual({ namespaces: [], rootfsPropagation: "" });
     expect(toNamespaces(null)).toEqual({ namespaces: [], rootfsPropagation: "" });
   });

@@ -10,7 +10,7 @@ export function toMount(mount: grpc.Mount): MountSpec {
   };
 }
 
-/** Namespaces with their maps and clocks, and the propagation of mounts. */
+/** Converts namespaces with their id maps and clock offsets, and the rootfs's mount propagation. */
 export function toNamespaces(
   linux: grpc.Linux | null,
 ): Pick<LinuxSpec, "namespaces" | "uidMappings" | "gidMappings" | "timeOffsets" | "rootfsPropagation"> {

@@ -6,8 +6,8 @@ import { passedOverOfProcess, toProcess, toProcessSettings, unsupportedOfProcess
 const process = (parts: Init<grpc.Process>) => grpc.Process.decode(grpc.Process.encode(parts).finish());
 const linux = (parts: Init<grpc.Linux>) => grpc.Linux.decode(grpc.Linux.encode(parts).finish());
 
-describe("a process off the wire", () => {
-  test("without further fields has none", () => {
+describe("a decoded process", () => {
+  test("has no optional fields unless they were sent", () => {
     const keys = Object.keys(toProcess(process({ Args: ["x"] }))).sort();
     expect(keys).toEqual(["args", "cwd", "env", "noNewPrivileges", "oomScoreAdj", "rlimits", "terminal", "user"]);
     expect(toProcess(process({})).user).toEqual({ uid: 0, gid: 0, additionalGids: [] });
@@ -35,7 +35,7 @@ describe("a process off the wire", () => {
     });
   });
 
-  test("has what of linux is about it", () => {
+  test("has the settings of grpc.Linux that concern it", () => {
     const given = linux({
       Sysctl: { "net.core.somaxconn": "1" },
       Personality: { Domain: "LINUX32", Flags: ["f"] },
@@ -48,14 +48,14 @@ describe("a process off the wire", () => {
     });
   });
 
-  test("is not that of a user who has a name alone, which is for Windows: it would be root's", () => {
+  test("is refused if its user has only a name, as it would run as root", () => {
     expect(unsupportedOfProcess(process({ User: { Username: "ann" } }))).toEqual(["process.user.username"]);
     for (const User of [{ Username: "ann", UID: 7 }, { Username: "root" }, { UID: 0 }]) {
       expect(unsupportedOfProcess(process({ User }))).toEqual([]);
     }
   });
 
-  test("has its uid, whatever the user's name, and that is told", () => {
+  test("has its uid whatever the user's name, and the ignored name is reported", () => {
     expect(passedOverOfProcess(process({ User: { Username: "ann", UID: 7 } }))).toEqual([
       "OCI spec: process.user.username is passed over, the process has the uid 7",
     ]);

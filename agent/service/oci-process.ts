@@ -4,7 +4,7 @@ import type { CapabilitySets, LinuxSpec, ProcessSpec } from "../container/spec.t
 import { given } from "./given.ts";
 import { toSeccomp } from "./oci-seccomp.ts";
 
-/** grpc.Process with the names of the OCI runtime spec; what was not given is absent. */
+/** Converts grpc.Process to the names of the OCI runtime spec. Fields that aren't set are absent. */
 export function toProcess(process: grpc.Process): ProcessSpec {
   const { ConsoleSize: size, IOPriority: io, ExecCPUAffinity: affinity } = process;
   return {
@@ -28,7 +28,7 @@ export function toProcess(process: grpc.Process): ProcessSpec {
   };
 }
 
-/** The part of grpc.Linux that is about the process; what was not given is absent. */
+/** Converts the part of grpc.Linux that concerns the process. Fields that aren't set are absent. */
 export function toProcessSettings(linux: grpc.Linux): Partial<LinuxSpec> {
   const { Sysctl: sysctl, Personality: personality, MountLabel: mountLabel } = linux;
   return {
@@ -39,12 +39,12 @@ export function toProcessSettings(linux: grpc.Linux): Partial<LinuxSpec> {
   };
 }
 
-/** Fields of a process that nothing carries, by their OCI names. A user name is for Windows; alone it would mean root. */
+/** Returns the OCI names of unsupported fields that are set. A user name without a uid, which is for Windows, would run as root. */
 export function unsupportedOfProcess({ User: user }: grpc.Process): string[] {
   return user?.UID === 0 && user.Username !== "root" ? given({ "process.user.username": user.Username }) : [];
 }
 
-/** What is passed over: a line each, for the log. */
+/** Returns a log line for each field that is set and ignored. */
 export function passedOverOfProcess({ User: user }: grpc.Process): string[] {
   if (user === null || user.Username === "") return [];
   return [`OCI spec: process.user.username is passed over, the process has the uid ${user.UID}`];

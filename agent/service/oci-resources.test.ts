@@ -11,12 +11,12 @@ import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 const decoded = (parts: Init<grpc.LinuxResources>) =>
   grpc.LinuxResources.decode(grpc.LinuxResources.encode(parts).finish());
 
-test("nothing given is nothing to do", () => {
+test("an empty message yields no resources", () => {
   expect(toResources(null)).toEqual({});
   expect(toResources(decoded({}))).toEqual({});
 });
 
-test("every resource has its OCI name", () => {
+test("every resource gets its OCI name", () => {
   const resources = decoded({
     Memory: { Limit: 1, Reservation: 2, Swap: 3, CheckBeforeUpdate: true, UseHierarchy: true },
     CPU: { Shares: 4, Quota: -1, Period: 5, Cpus: "0", Mems: "1", Burst: 0, Idle: 0 },
@@ -85,7 +85,7 @@ test.each<[string, Init<grpc.LinuxResources>]>([
   expect(unsupportedOfResources(decoded(parts))).toEqual([`linux.resources.${name}`]);
 });
 
-test("no message makes anything but writes to files of the cgroup, or a refusal in one line", () => {
+test("any message yields only writes to the cgroup's files, or a refusal in one line", () => {
   const text = fc.oneof(
     fc.string(),
     fc.constantFrom("2MB", "memory.max", "../x", "0-1", "0\n1", "a", "rwm", "__proto__", "x\ny"),

@@ -8,7 +8,7 @@ import type {
 } from "../container/cgroup/resources-spec.ts";
 import { given } from "./given.ts";
 
-/** grpc.LinuxResources with the names of the OCI runtime spec; only what was given. */
+/** Converts grpc.LinuxResources to the names of the OCI runtime spec. Fields that aren't set are absent. */
 export function toResources(resources: grpc.LinuxResources | null | undefined): ResourcesSpec {
   if (resources === null || resources === undefined) return {};
   const { Memory, CPU, Pids, BlockIO, HugepageLimits, Rdma, Unified, Devices } = resources;
@@ -26,7 +26,7 @@ export function toResources(resources: grpc.LinuxResources | null | undefined): 
   };
 }
 
-/** Fields of resources that cgroup v2 has nothing for, by their OCI names. crun refuses the same ones. */
+/** Returns the OCI names of set fields that cgroup v2 has no equivalent for. crun refuses the same ones. */
 export function unsupportedOfResources(resources: grpc.LinuxResources | null | undefined): string[] {
   const { Memory: memory, CPU: cpu, BlockIO: io, Network: network } = resources ?? {};
   return given({
@@ -86,8 +86,8 @@ function toRdma(rdma: Readonly<Record<string, grpc.LinuxRdma>>): NonNullable<Res
 }
 
 /**
- * The message can't tell an absent number from 0. No device that can be opened has major 0, so that is "all"; a minor
- * of 0 beside a real major is the number 0, and -1 is "all". Type and access are "a" and "rwm" unless given.
+ * Converts a device rule. The message can't distinguish an absent number from 0. No device that can be opened has major 0, so that
+ * means "all"; minor 0 with a real major is the number 0, and -1 means "all". Type and access default to "a" and "rwm".
  */
 function toDeviceRule({ Allow, Type, Major, Minor, Access }: grpc.LinuxDeviceCgroup): DeviceCgroupSpec {
   const allMajors = Major <= 0;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { grpc } from "../../proto/gen/messages.js";
 import { toSeccomp, unsupportedOfSeccomp } from "./oci-seccomp.ts";
 
-test("a filter off the wire has the names of the OCI runtime spec, and an errno only where one was given", () => {
+test("a decoded filter has the names of the OCI runtime spec, and an errno only if one was sent", () => {
   const bytes = grpc.LinuxSeccomp.encode({
     DefaultAction: "SCMP_ACT_ERRNO",
     DefaultErrnoRet: 0,
@@ -33,7 +33,7 @@ test("a filter off the wire has the names of the OCI runtime spec, and an errno 
   });
 });
 
-test("a listener is named", () => {
+test("a listener is reported as unsupported", () => {
   const bytes = grpc.LinuxSeccomp.encode({ ListenerPath: "/x", ListenerMetadata: "y" }).finish();
   const names = ["linux.seccomp.listenerPath", "linux.seccomp.listenerMetadata"];
   expect(unsupportedOfSeccomp(grpc.LinuxSeccomp.decode(bytes))).toEqual(names);

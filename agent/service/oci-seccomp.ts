@@ -2,7 +2,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import type { SeccompRule, SeccompSpec } from "../container/seccomp/seccomp-spec.ts";
 import { given } from "./given.ts";
 
-/** grpc.LinuxSeccomp with the names of the OCI runtime spec. */
+/** Converts grpc.LinuxSeccomp to the names of the OCI runtime spec. */
 export function toSeccomp(seccomp: grpc.LinuxSeccomp): SeccompSpec {
   return {
     defaultAction: seccomp.DefaultAction,
@@ -13,7 +13,7 @@ export function toSeccomp(seccomp: grpc.LinuxSeccomp): SeccompSpec {
   };
 }
 
-/** What needs somebody who listens. */
+/** Returns the OCI names of set fields that need a listener for notifications, which is unsupported. */
 export function unsupportedOfSeccomp(seccomp: grpc.LinuxSeccomp | null | undefined): string[] {
   return given({
     "linux.seccomp.listenerPath": seccomp?.ListenerPath,

@@ -9,7 +9,7 @@ function decoded(parts: Init<grpc.Spec>): grpc.Spec {
   return grpc.Spec.decode(grpc.Spec.encode(full).finish());
 }
 
-describe("a spec off the wire", () => {
+describe("a decoded spec", () => {
   test("has the names of the OCI runtime spec", () => {
     const spec = toSpec(
       decoded({
@@ -39,7 +39,7 @@ describe("a spec off the wire", () => {
     });
   });
 
-  test("without capabilities leaves them out, so that an exec takes the container's", () => {
+  test("has no capabilities if none were sent, so that an exec inherits the container's", () => {
     expect(toSpec(decoded({})).process).not.toHaveProperty("capabilities");
   });
 
@@ -47,7 +47,7 @@ describe("a spec off the wire", () => {
     expect(() => toSpec(decoded({ Version }))).toThrow(`OCI spec: ociVersion "${Version}" is none of 1.x.y`);
   });
 
-  test.each(["", "1.0.2-dev", "1.2.0", "1.3.0+dev"])("of version %j is taken", (Version) => {
+  test.each(["", "1.0.2-dev", "1.2.0", "1.3.0+dev"])("of version %j is accepted", (Version) => {
     expect(() => toSpec(decoded({ Version }))).not.toThrow();
   });
 
@@ -66,7 +66,7 @@ describe("a spec off the wire", () => {
     expect(toSpec(decoded(parts)).unsupported).toEqual([name]);
   });
 
-  test("with empty hooks, as runtime-rs sends them, is fine", () => {
+  test("with empty hooks, as runtime-rs sends them, is accepted", () => {
     expect(toSpec(decoded({ Hooks: {} }))).not.toHaveProperty("hooks");
   });
 });

@@ -10,10 +10,10 @@ import { toProcess, toProcessSettings, unsupportedOfProcess } from "./oci-proces
 import { toResources, unsupportedOfResources } from "./oci-resources.ts";
 import { unsupportedOfSeccomp } from "./oci-seccomp.ts";
 
-/** Clients that make their spec by hand may leave it out. */
+/** Clients that write their spec by hand may omit the version. */
 const VERSION = /^(1\.\d+\.\d+([-+].*)?)?$/;
 
-/** grpc.Spec with the names of the OCI runtime spec. What the launcher doesn't carry yet is named in `unsupported`. */
+/** Converts grpc.Spec to the names of the OCI runtime spec. `unsupported` names the set fields that guestd doesn't support. */
 export function toSpec(message: grpc.Spec | null): Spec {
   if (message === null) throw new AgentError("invalid-argument", "create container: the request has no OCI spec");
   const { Process: process, Root: root, Linux: linux, Hooks } = message;

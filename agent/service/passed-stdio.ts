@@ -5,8 +5,8 @@ import type { Agent } from "./rpc.ts";
 type Ports = { readonly [Name in StdioName as `${Name}_port`]: number };
 
 /**
- * Does `work` with the streams of the ports that a request gives; undefined when it gives none. On failure they are
- * closed. A stream that did not come is none, as with the reference agent, and the log says so.
+ * Runs `work` with the streams of the request's ports, or with undefined if the request has none. Closes the streams on failure. Works
+ * without a stream that the host did not connect, as the reference agent does, and logs that.
  */
 export async function withPassedStdio<T>(
   agent: Agent,

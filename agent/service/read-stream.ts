@@ -3,7 +3,7 @@ import type { Call } from "./dispatch.ts";
 import { findProcess } from "./find-container.ts";
 import type { Agent } from "./rpc.ts";
 
-/** At least one byte and never more than `len`; no byte is the end. What the host did not get is read again. */
+/** Reads at least one byte and at most `len`; no byte means the end. Bytes that did not reach the host are read again. */
 export async function readStream(
   agent: Agent,
   request: grpc.ReadStreamRequest,

@@ -26,7 +26,7 @@ function* requests(method: string): Generator<[file: string, bytes: Uint8Array]>
   }
 }
 
-test("every container that real shims were recorded to ask for is carried whole", () => {
+test("every recorded container of real shims is converted completely", () => {
   let count = 0;
   for (const [file, bytes] of requests("CreateContainer")) {
     const spec = toSpec(grpc.CreateContainerRequest.decode(bytes).OCI);
@@ -37,7 +37,7 @@ test("every container that real shims were recorded to ask for is carried whole"
   expect(count).toBeGreaterThanOrEqual(9);
 });
 
-test("so is every exec", () => {
+test("every recorded exec of real shims is converted completely", () => {
   let count = 0;
   for (const [file, bytes] of requests("ExecProcess")) {
     const { process } = grpc.ExecProcessRequest.decode(bytes);

@@ -15,53 +15,53 @@ export interface RunningAgent {
   readonly bundle: string;
   /** 1 for the first agent since boot. */
   readonly generation: number;
-  /** The bundle that was chosen and came to nothing. */
+  /** The chosen bundle that failed to start. */
   readonly left?: { readonly bundle: string; readonly reason: string } | undefined;
-  /** Where CopyFile takes the next bundle. */
+  /** Path at which CopyFile takes the next bundle. */
   readonly upload: string;
 }
 
-/** What the calls work on. */
+/** Everything the calls work on. */
 export interface Agent {
   readonly sandbox: Sandbox;
   readonly kernel: Pick<Kernel, "sys" | "files">;
   readonly network: Network;
   readonly policy: PolicyDoor;
   readonly memAgent: Pick<MemAgent, "setMemcg" | "setCompact">;
-  /** Of guestd itself. */
+  /** guestd's version. */
   readonly version: string;
   /** The agent's init is PID 1 of the guest. */
   readonly initDaemon: boolean;
-  /** A container that asks for no seccomp filter gets the default one. */
+  /** Gives the default seccomp filter to containers without one. */
   readonly defaultSeccomp: boolean;
-  /** Streams that hosts pass for stdio; undefined: none can be. */
+  /** Streams that the host passes for stdio; undefined if it can't pass any. */
   readonly streams: PassedStreams | undefined;
   readText(path: string): string;
   exists(path: string): boolean;
   list(path: string): string[];
-  /** Below the place that is shared with the host, or a bundle to `running().upload`; nowhere else. */
+  /** Writes below the directory shared with the host, or a bundle to `running().upload`; nowhere else. */
   copyFile(file: CopiedFile): void;
-  /** To the agent's log: what a host may want to know, and nobody refuses. */
+  /** Logs a problem that fails no call but that operators may want to know. */
   warn(line: string): void;
-  /** Prometheus text. */
+  /** Returns the metrics as Prometheus text. */
   scrape(): Promise<string>;
-  /** Has another bundle of the agent run from the next start on; resolves when a start would cut off no call, or soon after. */
+  /** Chooses the bundle that runs from the next start on; resolves when a restart would cut off no call, or after a few seconds. */
   prepareUpgrade(upgrade: { readonly path: string; readonly sha256: string }): Promise<void>;
-  /** Ends this agent as if it were killed; the next one goes on. */
+  /** Ends this agent as if it were killed; the next one continues. */
   restart(): void;
   running(): RunningAgent;
-  /** The sandbox has ended: answer what is under way, then power off. */
+  /** Ends the agent after its sandbox: answers open calls, then powers off. */
   stop(): void;
 }
 
 type Methods = typeof agentService & typeof health & typeof guest;
 export type MethodName = keyof Methods;
 
-/** One call of the contract: a file of its own, found by its name (build.ts). */
+/** One call of the contract, in a file of its own that build.ts finds by its name. */
 export interface Rpc<Name extends MethodName> {
   /**
-   * What becomes of a call that its agent died in. The next agent can `repeat` a call that changes nothing, or nothing
-   * more when made twice; it can `continue` one from what its handler noted; any other call fails.
+   * How the next agent treats a call that its agent died in: `repeat` for a call that changes nothing, or nothing more the second time;
+   * `continue` for a call that can proceed from the progress its handler noted; otherwise `fail`.
    */
   readonly afterDeath: "repeat" | "continue" | "fail";
   /** If the policy denies the call, the answer is an empty message instead of an error. */

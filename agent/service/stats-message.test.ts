@@ -17,7 +17,7 @@ function overTheWire(...args: Parameters<typeof statsMessage>) {
   return grpc.StatsContainerResponse.decode(grpc.StatsContainerResponse.encode(statsMessage(...args)).finish());
 }
 
-test("no limit of memory arrives as the number that the reference sends", () => {
+test("a missing memory limit is sent as the reference agent's number", () => {
   const { memory_stats } = overTheWire({ memory, hugetlb: {} }).cgroup_stats ?? {};
   expect(memory_stats?.usage).toEqual({ usage: 10, max_usage: 20, failcnt: 3, limit: UNLIMITED });
   expect(BigInt(memory_stats?.usage?.limit ?? 0)).toBe(9223372036854771712n);
@@ -35,7 +35,7 @@ test("the map has cgroup v1's names beside the kernel's", () => {
   });
 });
 
-test("throttling arrives, in nanoseconds", () => {
+test("throttling is sent in nanoseconds", () => {
   const throttling = { periods: 10, throttledPeriods: 3, throttledTime: 25_000_000 };
   const cpu = { usage: 3, user: 2, system: 1, throttling };
   expect(overTheWire({ cpu, hugetlb: {} }).cgroup_stats?.cpu_stats).toMatchObject({
@@ -44,13 +44,13 @@ test("throttling arrives, in nanoseconds", () => {
   });
 });
 
-test("no limit of tasks is 0, a limit is itself", () => {
+test("a missing limit of tasks is sent as 0, a limit as itself", () => {
   const pids = (limit: number) => overTheWire({ pids: { current: 1, limit }, hugetlb: {} }).cgroup_stats?.pids_stats;
   expect(pids(UNLIMITED)).toMatchObject({ current: 1, limit: 0 });
   expect(pids(100)).toMatchObject({ current: 1, limit: 100 });
 });
 
-test("bytes and requests of a device stand where hosts with either cgroup version look for them", () => {
+test("bytes and requests of a device are where hosts with either cgroup version read them", () => {
   const io = [{ major: 254, minor: 1, rbytes: 1, wbytes: 2, rios: 3, wios: 4, dbytes: 5, dios: 6 }];
   const blkio = overTheWire({ io, hugetlb: {} }).cgroup_stats?.blkio_stats;
   const flat = (list: grpc.BlkioStatsEntry[] = []) => list.map((e) => `${e.major}:${e.minor} ${e.op} ${e.value}`);
@@ -65,7 +65,7 @@ test("bytes and requests of a device stand where hosts with either cgroup versio
   expect(flat(blkio?.io_serviced_recursive)).toEqual(["254:1 read 3", "254:1 write 4", "254:1 discard 6"]);
 });
 
-test("missing controllers leave their messages out; huge pages and interfaces pass through", () => {
+test("missing controllers have no message; huge pages and interfaces are passed through", () => {
   const received = { bytes: 1, packets: 2, errors: 3, dropped: 4 };
   const sent = { bytes: 5, packets: 6, errors: 7, dropped: 8 };
   const eth0 = { name: "eth0", received, sent };

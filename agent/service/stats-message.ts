@@ -9,7 +9,7 @@ import {
 } from "../container/cgroup/cgroup-stats.ts";
 import type { NetworkCounters } from "../container/cgroup/network-counters.ts";
 
-/** The answer to StatsContainer. A controller that the guest lacks leaves its message out. */
+/** Returns the answer to StatsContainer, without messages for controllers that the guest lacks. */
 export function statsMessage(
   stats: CgroupStats,
   network: readonly NetworkCounters[] = [],
@@ -43,12 +43,12 @@ function networkMessage({ name, received, sent }: NetworkCounters): Init<grpc.Ne
   };
 }
 
-/** No limit is 0 in this field, as the reference has it. */
+/** In this field 0 means no limit, as in the reference agent. */
 function pidsLimit(limit = UNLIMITED): number {
   return limit === UNLIMITED ? 0 : limit;
 }
 
-/** cgroup v2 doesn't count per processor. */
+/** Omits per-processor usage, which cgroup v2 doesn't count. */
 function cpuMessage({ usage, user, system, throttling }: CpuStats): Init<grpc.CpuStats> {
   return {
     cpu_usage: { total_usage: usage, usage_in_usermode: user, usage_in_kernelmode: system },
@@ -61,7 +61,7 @@ function cpuMessage({ usage, user, system, throttling }: CpuStats): Init<grpc.Cp
 }
 
 /**
- * `swap_usage` is swap alone. The map is memory.stat with cgroup v1's names added, under which a host with cgroup v1
+ * Returns memory usage; `swap_usage` is swap alone. The map is memory.stat plus cgroup v1's names, under which a host with cgroup v1
  * looks up cache, rss and mapped files (the total_ ones, as use_hierarchy is true).
  */
 function memoryMessage({ usage, peak = 0, limit, limitHits, swap, stat }: MemoryStats): Init<grpc.MemoryStats> {
@@ -85,8 +85,8 @@ function memoryMessage({ usage, peak = 0, limit, limitHits, swap, stat }: Memory
 }
 
 /**
- * A host with cgroup v2 takes everything from the list of bytes, request counts under "rios" and "wios" included; one
- * with cgroup v1 takes request counts from the list of requests. So they stand in both.
+ * Returns block I/O with request counts in both lists: a host with cgroup v2 reads them as "rios" and "wios" in the list of bytes, one
+ * with cgroup v1 in the list of requests.
  */
 function blkioMessage(io: readonly IoStats[]): Init<grpc.BlkioStats> {
   return {

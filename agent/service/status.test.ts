@@ -3,12 +3,12 @@ import { DecodeError } from "../../proto/codec.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
 import { status, toStatus } from "./status.ts";
 
-test("an agent error gives the code of its kind and its message", () => {
+test("an agent error yields the code of its kind and its message", () => {
   expect(toStatus(new AgentError("not-found", "no container c1"))).toEqual({ code: 5, message: "no container c1" });
   expect(toStatus(new SystemError("mount", 1, "/proc")).code).toBe(13);
 });
 
-test("a request that cannot be decoded is UNKNOWN, as hosts know it", () => {
+test("a request that cannot be decoded is UNKNOWN, as hosts expect", () => {
   expect(toStatus(new DecodeError("decode x")).code).toBe(2);
 });
 
@@ -21,7 +21,7 @@ test("anything else is INTERNAL in one line, without a stack", () => {
   expect(toStatus(undefined)).toEqual({ code: 13, message: "thrown: undefined" });
 });
 
-test("a message is cut at 4 KiB", () => {
+test("a message is truncated at 4 KiB", () => {
   const { message } = status("internal", "y".repeat(1 << 20));
   expect(message).toHaveLength(4096);
   expect(message.endsWith("y…")).toBe(true);

@@ -2,7 +2,7 @@ import { DecodeError } from "../../proto/codec.ts";
 import { CODES } from "../../proto/codes.ts";
 import { AgentError, type ErrorKind } from "../kernel/error.ts";
 
-/** Longest message of a status, in characters: more helps nobody, and a request may hold megabytes of name. */
+/** Longest status message, in characters. A request may hold a name of megabytes. */
 const MAX_MESSAGE = 4096;
 
 export interface RpcStatus {
@@ -10,14 +10,14 @@ export interface RpcStatus {
   readonly message: string;
 }
 
-/** The status of a failed call: one line, no stack. The cause stays inside, for the log. */
+/** Maps an error to the status of a failed call: one line, no stack, no cause (which goes to the log). */
 export function toStatus(error: unknown): RpcStatus {
   if (error instanceof AgentError) return status(error.kind, error.message);
   if (error instanceof DecodeError) return status("unknown", error.message);
   return status("internal", error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`);
 }
 
-/** A status of our own making, its message cut to one line of bounded length. */
+/** Returns a status whose message is truncated to one line of bounded length. */
 export function status(kind: ErrorKind | "unknown", message: string): RpcStatus {
   const line = message
     .slice(0, MAX_MESSAGE + 1)

@@ -33,13 +33,13 @@ test("every method of the contract has a handler", () => {
   for (const { service, method } of table.list()) expect(table.find(service, method)).toBeTypeOf("function");
 });
 
-test("an unknown service and an unknown method are told apart", () => {
+test("an unknown service and an unknown method are distinguished", () => {
   expect(table.find("grpc.Nope", "Check")).toBe("no-service");
   expect(table.find("grpc.Health", "Nope")).toBe("no-method");
   expect(table.find("toString", "x")).toBe("no-service");
 });
 
-test("bytes that are no request are told as such, before anything is done", async () => {
+test("bytes that are no request are refused before anything happens", async () => {
   const answer = handler("grpc.AgentService", "StartContainer")(Uint8Array.of(0x0a, 0xff), call);
   await expect(answer).rejects.toThrow("decode grpc.StartContainerRequest");
 });
@@ -53,7 +53,7 @@ test("a request is decoded and its response encoded", async () => {
   });
 });
 
-test("a call that the policy denies is not made; a denied read has no data, and health is always told", async () => {
+test("a denied call does nothing, a denied read returns no data, and health calls are always allowed", async () => {
   const denied = handler("grpc.AgentService", "ExecProcess")(new Uint8Array(), call);
   await expect(denied).rejects.toThrow("ExecProcessRequest is blocked by policy: x");
   for (const method of ["ReadStdout", "ReadStderr"]) {
@@ -62,7 +62,7 @@ test("a call that the policy denies is not made; a denied read has no data, and 
   await handler("grpc.Health", "Check")(new Uint8Array(), call);
 });
 
-test("of whom a call is, is told by ids of up to 256 characters", async () => {
+test("a call is logged with its container and exec, by ids of up to 256 characters", async () => {
   const { request } = services["grpc.AgentService"].ExecProcess;
   for (const [length, told] of [
     [256, "x".repeat(256)],

@@ -5,7 +5,7 @@ import { ANSWER_ROOM, type Handler, type ServiceTable } from "./dispatch.ts";
 import { rpcs } from "./gen/rpcs.ts";
 import type { Agent, MethodName, Rpc } from "./rpc.ts";
 
-/** Longest id, in characters, that is passed on to logs and spans. */
+/** Longest id, in characters, that appears in logs and spans. */
 const MAX_ID = 256;
 
 /** An Rpc with its message types erased. */
@@ -13,7 +13,7 @@ interface AnyRpc extends Pick<Rpc<MethodName>, "afterDeath" | "emptyIfDenied"> {
   handle(agent: Agent, request: never, call: Parameters<Handler>[1]): Promise<unknown>;
 }
 
-/** The services as transport sees them: bytes in, bytes out. */
+/** Builds the services as transport sees them: bytes in, bytes out. */
 export function serviceTable(agent: Agent): ServiceTable {
   const table = new Map<string, Map<string, { readonly rpc: AnyRpc; readonly handler: Handler }>>();
   for (const [service, methods] of Object.entries(services)) {

@@ -7,29 +7,29 @@ import { BundleStore } from "./bundle-store.ts";
 import { receiveFile } from "./receive-file.ts";
 import { prepareUpgrade } from "./upgrade.ts";
 
-/** How long calls that a restart would cut off are waited for. */
+/** Limit for waiting on calls that a restart would cut off. */
 const QUIET_LIMIT_MS = 5000;
 const INTERVAL_MS = 20;
-/** gRPC tells of a message that is on its way; the end of the answer comes after it. */
+/** gRPC reports a message as sent before the end of the answer, which this delay covers. */
 const LAST_BYTES_MS = 50;
 
 interface UpgradeParts {
   readonly sys: Pick<Sys, "openat2" | "close">;
   readonly stateDirectory: string;
-  /** GUESTD_BUNDLE, which the launcher sets. */
+  /** GUESTD_BUNDLE, set by the launcher. */
   readonly running: string | undefined;
   readonly generation: number;
-  /** A call is open that a restart would cut off. */
+  /** True while a call is open that a restart would cut off. */
   busy(): boolean;
   readonly log: Log;
 }
 
-/** What the agent does about its own successor. */
+/** Returns the agent's functions for upgrading and restarting itself. */
 export function agentUpgrades(parts: UpgradeParts): Pick<
   Agent,
   "copyFile" | "prepareUpgrade" | "restart" | "running"
 > & {
-  /** Tells launcher and log that this agent listens. */
+  /** Reports to the launcher and the log that this agent listens. */
   listening(): void;
 } {
   const { running, generation, log } = parts;
@@ -50,11 +50,11 @@ export function agentUpgrades(parts: UpgradeParts): Pick<
       // Heard by the launcher of the image, which may be older than this bundle: the name stays.
       channel("guestd:listening").publish({});
       try {
-        const left = store.tellLeft();
-        if (left !== undefined) log.warn(left, "a bundle of the agent was left, the image's own runs");
+        const left = store.reportLeft();
+        if (left !== undefined) log.warn(left, "a bundle of the agent failed to start; the image's own runs instead");
         if (running !== undefined) store.keepOnly(running);
       } catch (error) {
-        log.warn({ error: String(error) }, "bundles of the agent can't be put in order");
+        log.warn({ error: String(error) }, "old bundles of the agent can't be removed");
       }
     },
   };

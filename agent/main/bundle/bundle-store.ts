@@ -2,14 +2,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from "node:path";
 import { realFiles } from "../../kernel/files.ts";
 
-/** What the launcher runs, and what it has left. It reads and writes the same file: rootfs-builder/bundle/choose-bundle.cjs. */
+/** The bundle that the launcher runs, and the one it abandoned. The launcher reads and writes the same file: rootfs-builder/bundle/choose-bundle.cjs. */
 interface Choice {
   readonly bundle?: string;
-  /** Of the bundle, that were not good. */
+  /** Failed starts of the bundle. */
   readonly starts?: number;
   readonly left?: string;
   readonly reason?: string;
-  /** The log has it. */
+  /** The abandoned bundle has been logged. */
   readonly told?: true;
 }
 
@@ -18,9 +18,9 @@ interface LeftBundle {
   readonly reason: string;
 }
 
-/** Bundles of the agent that came by upgrades, each a directory with its SHA-256 for a name, and which of them is to run. */
+/** Stores uploaded bundles of the agent, each in a directory named after its SHA-256, and the choice of the one to run. */
 export class BundleStore {
-  /** The one path outside of the share where CopyFile puts a file, for a share may be read-only: a bundle on its way. */
+  /** Path of a bundle being uploaded: the only one outside of the share that CopyFile writes, as a share may be read-only. */
   readonly upload: string;
   readonly #directory: string;
 
@@ -33,7 +33,7 @@ export class BundleStore {
     return existsSync(join(this.#directory, bundle));
   }
 
-  /** Appears whole or not at all. */
+  /** Adds a bundle atomically, and removes all but the running one. */
   add(bundle: string, files: ReadonlyMap<string, Buffer>, running: string): void {
     const temporary = join(this.#directory, "new");
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
@@ -48,7 +48,7 @@ export class BundleStore {
     }
   }
 
-  /** Removes the others: they are in memory. */
+  /** Removes all bundles but the running one. */
   keepOnly(running: string): void {
     if (!existsSync(this.#directory)) return;
     for (const name of readdirSync(this.#directory)) {
@@ -56,20 +56,20 @@ export class BundleStore {
     }
   }
 
-  /** Takes effect with the next start. Empty: the image's own. */
+  /** Chooses the bundle to run from the next start on; "" is the image's own. */
   choose(bundle: string): void {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     this.#write(bundle === "" ? {} : { bundle, starts: 0 });
   }
 
-  /** The bundle that the launcher left, and why. */
+  /** Returns the bundle that the launcher abandoned, with the reason. */
   left(): LeftBundle | undefined {
     const { left, reason = "" } = this.#read();
     return left === undefined ? undefined : { bundle: left, reason };
   }
 
-  /** The same, once only. */
-  tellLeft(): LeftBundle | undefined {
+  /** Returns the abandoned bundle the first time it is called, otherwise undefined. */
+  reportLeft(): LeftBundle | undefined {
     const choice = this.#read();
     if (choice.left === undefined || choice.told === true) return undefined;
     this.#write({ ...choice, told: true });

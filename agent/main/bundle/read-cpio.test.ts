@@ -18,7 +18,7 @@ const file = (path: string, content = Buffer.from("x")) => ({ path, type: "file"
 const packed = (...names: string[]) =>
   execFileSync("cpio", ["--create", "--format=newc", "--quiet"], { cwd: directory, input: `${names.join("\n")}\n` });
 
-test("files come back as they went in", () => {
+test("files are read back unchanged", () => {
   const name = fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}$/);
   const files = fc.uniqueArray(fc.tuple(name, fc.uint8Array({ maxLength: 50 })), {
     selector: ([key]) => key,
@@ -33,7 +33,7 @@ test("files come back as they went in", () => {
   );
 });
 
-test("an archive of cpio itself is read", () => {
+test("reads an archive that cpio itself wrote", () => {
   writeFileSync(join(directory, "agent.cjs"), "agent");
   writeFileSync(join(directory, "sys.node"), "sys");
   expect([...readCpio(packed("agent.cjs", "sys.node"))].map(([name, content]) => [name, content.toString()])).toEqual([
@@ -42,7 +42,7 @@ test("an archive of cpio itself is read", () => {
   ]);
 });
 
-test("what is no plain file with a simple name is refused", () => {
+test("refuses anything but a regular file with a simple name", () => {
   mkdirSync(join(directory, "dir"));
   symlinkSync("/etc/passwd", join(directory, "link"));
   for (const name of ["dir", "link"])
@@ -55,7 +55,7 @@ test("what is no plain file with a simple name is refused", () => {
   expect(() => readCpio(cpioArchive(many))).toThrow("it ends within, or after, f64");
 });
 
-test("an archive that is cut off, or changed, anywhere gives files or one line", () => {
+test("an archive that is truncated or changed anywhere yields files or one line", () => {
   const archive = cpioArchive([file("a", Buffer.alloc(100)), file("b")]);
   for (let length = 0; length < archive.lastIndexOf("TRAILER"); length++) {
     expect(() => readCpio(archive.subarray(0, length)), String(length)).toThrow(/^[^\n]{1,200}$/);

@@ -7,8 +7,8 @@ const MAX_FILES = 64;
 const NAME = /^[a-z0-9][a-z0-9.-]{0,63}$/;
 
 /**
- * The files of a cpio archive of the "newc" format, which is to hold plain files with simple names and no folders. What
- * is wrong with any other is thrown as one line. The contents are views of the archive.
+ * Reads a cpio archive in "newc" format that holds only regular files with simple names. Throws one line for any other archive. The
+ * contents are views of the archive.
  */
 export function readCpio(archive: Buffer): ReadonlyMap<string, Buffer> {
   const files = new Map<string, Buffer>();

@@ -5,12 +5,12 @@ import type { Sys } from "../../kernel/kernel.ts";
 import { type CopiedFile, copyFile } from "../../storage/copy-file.ts";
 import { MAX_BUNDLE_BYTES } from "./upgrade.ts";
 
-/** The agent's own, whatever the host says. */
+/** Owner and mode of an uploaded bundle, whatever the host sends. */
 const PRIVATE = { mode: S_IFREG | 0o600, dirMode: 0o700, uid: 0xffff_ffff, gid: 0xffff_ffff };
 
 /**
- * Puts a file that a host copies below the shared root, or at the one path `upload`, which takes a bundle of the agent: a
- * regular file of a bundle's size, in a directory that no container sees. Throws one line.
+ * Writes a file that the host copies: below the shared root, or at the one path `upload`, which takes a bundle of the agent (a regular
+ * file of at most a bundle's size, in a directory that no container sees). Throws one line.
  */
 export function receiveFile(sys: Pick<Sys, "openat2" | "close">, file: CopiedFile, upload: string): void {
   if (file.path !== upload) {

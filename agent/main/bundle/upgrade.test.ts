@@ -51,7 +51,7 @@ const upgrade = (name: string, sha256: string, running: string | undefined = "")
 const state = () => readdirSync(join(work, "state/agent")).toSorted();
 const choice = () => JSON.parse(readFileSync(join(work, "state/agent/choice.json"), "utf8"));
 
-test("a bundle is kept whole, chosen, and its file removed; others than that which runs go", () => {
+test("a bundle is stored and chosen; its file, and bundles that don't run, are removed", () => {
   const [first, second, third] = ["1", "2", "3"].map((content) => {
     const sha256 = put("bundle", [...NAMES, "agent.cache"], content);
     upgrade("bundle", sha256, content === "3" ? put("unused", NAMES, "2") : "");
@@ -64,7 +64,7 @@ test("a bundle is kept whole, chosen, and its file removed; others than that whi
   expect(existsSync(join(root, "bundle"))).toBe(false);
 });
 
-test("the bundle that runs stays, and one that is there is chosen without its file", () => {
+test("the running bundle stays, and a stored one is chosen without its file", () => {
   const first = put("bundle", NAMES, "1");
   upgrade("bundle", first);
   const second = put("bundle", NAMES, "2");
@@ -74,7 +74,7 @@ test("the bundle that runs stays, and one that is there is chosen without its fi
   expect(choice()).toEqual({ bundle: first, starts: 0 });
 });
 
-test("a bundle that was copied is taken from its path, in whatever pieces, and the path is free again; nothing else goes there", () => {
+test("the upload path takes a bundle in any pieces, is free again afterwards, and takes nothing else", () => {
   const sha256 = put("bundle");
   const archive = readFileSync(join(root, "bundle"));
   const path = store.upload;
@@ -106,21 +106,21 @@ test("a bundle that was copied is taken from its path, in whatever pieces, and t
   expect(readdirSync(join(work, "state"))).toEqual(["agent"]);
 });
 
-test("no path means the image's own", () => {
+test("an empty path chooses the image's own bundle", () => {
   upgrade("bundle", put("bundle"));
   upgrade("", "");
   expect(choice()).toEqual({});
 });
 
-test("what the launcher left is told, for the log only once", () => {
-  expect([store.left(), store.tellLeft()]).toEqual([undefined, undefined]);
+test("an abandoned bundle is reported, to the log only once", () => {
+  expect([store.left(), store.reportLeft()]).toEqual([undefined, undefined]);
   store.choose("");
   writeFileSync(join(work, "state/agent/choice.json"), JSON.stringify({ left: "ab", reason: "why" }));
   const left = { bundle: "ab", reason: "why" };
-  expect([store.left(), store.tellLeft(), store.tellLeft(), store.left()]).toEqual([left, left, undefined, left]);
+  expect([store.left(), store.reportLeft(), store.reportLeft(), store.left()]).toEqual([left, left, undefined, left]);
 });
 
-test("what is no bundle, or in another place, is refused in one line and changes nothing", () => {
+test("a file that is no bundle or in another place is refused in one line and changes nothing", () => {
   const sha256 = put("bundle");
   mkdirSync(join(root, "dir"));
   symlinkSync("bundle", join(root, "link"));

@@ -10,7 +10,7 @@ import type { BundleStore } from "./bundle-store.ts";
 import { readCpio } from "./read-cpio.ts";
 
 export interface Upgrade {
-  /** Of the bundle: the store's `upload`, or below the shared root; empty for the image's own agent. */
+  /** Path of the bundle: the store's `upload`, or below the shared root; empty for the image's own agent. */
   readonly path: string;
   readonly sha256: string;
 }
@@ -18,19 +18,19 @@ export interface Upgrade {
 interface UpgradeParts {
   readonly sys: Pick<Sys, "openat2" | "close">;
   readonly store: BundleStore;
-  /** SHA-256 of the bundle that runs, empty for the image's own; undefined when no launcher has chosen it. */
+  /** SHA-256 of the running bundle, empty for the image's own; undefined if no launcher started it. */
   readonly running: string | undefined;
   readonly root?: string;
 }
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024;
-/** Code caches may be missing, or of another Node; more files may be there. */
+/** Files that every bundle has. Code caches may be missing or belong to another Node, and further files are allowed. */
 const NEEDED = ["agent.cjs", "grpc.cjs", "sys.node", "seccomp.node"];
 
 /**
- * Checks a bundle, keeps it and has the launcher run it from the next start on. The file that it came in is removed. What is
- * wrong with it is thrown as one line, and nothing is changed then.
+ * Checks a bundle, stores it, removes the uploaded file and has the launcher run the bundle from the next start on. Throws one line
+ * for a bad bundle, and changes nothing then.
  */
 export function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): void {
   try {
@@ -45,7 +45,7 @@ export function prepareUpgrade(upgrade: Upgrade, parts: UpgradeParts): void {
     parts.store.choose(upgrade.sha256);
     rmSync(dirname(parts.store.upload), { recursive: true, force: true });
   } catch (error) {
-    throw told(upgrade.path, error);
+    throw withPath(upgrade.path, error);
   }
 }
 
@@ -57,7 +57,7 @@ function keepBundle(
   const place = path === store.upload ? dirname(path) : shared;
   const names = namesBelow(place, path);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw invalid("sha256 is not 64 hexadecimal digits");
-  // One that is known is not read again: a host may have lost the answer.
+  // A stored bundle is not read again: the host may repeat a call whose answer was lost.
   if (store.has(sha256)) return;
   const root = openSharedRoot(place);
   try {
@@ -74,7 +74,7 @@ function keepBundle(
   }
 }
 
-/** Closes the descriptor. What is hashed and what is kept are the same bytes, whatever becomes of the file. */
+/** Reads the whole file and closes the descriptor. The bytes hashed are the bytes stored, even if the file changes. */
 function readWhole(fd: number): Buffer {
   try {
     const stat = fstatSync(fd);
@@ -105,7 +105,7 @@ function filesOf(archive: Buffer, sha256: string): ReadonlyMap<string, Buffer> {
   return files;
 }
 
-/** A share that can't be written keeps it. */
+/** Removes the file, which stays on a read-only share. */
 function removeIfPossible(path: string): void {
   try {
     rmSync(path);
@@ -116,7 +116,7 @@ function removeIfPossible(path: string): void {
 
 const invalid = (why: string): AgentError => new AgentError("invalid-argument", why);
 
-function told(path: string, error: unknown): unknown {
+function withPath(path: string, error: unknown): unknown {
   const { errno } = error as NodeJS.ErrnoException;
   if (error instanceof AgentError && !(error instanceof SystemError)) {
     return new AgentError(error.kind, `upgrade: ${error.message}`, { cause: error });

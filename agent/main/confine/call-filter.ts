@@ -6,7 +6,7 @@ const ARCHITECTURES: Readonly<Record<Machine, number>> = { x64: 0xc000_003e, arm
 
 /** BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, the same with BPF_JGT, BPF_RET | BPF_K. */
 const [LOAD, IF_EQUAL, IF_GREATER, RETURN] = [0x20, 0x15, 0x25, 0x06];
-/** Offsets in struct seccomp_data. The first argument's lower half: all that are looked at are int. */
+/** Offsets in struct seccomp_data. FIRST_ARGUMENT is its lower half: all arguments compared are int. */
 const [NUMBER, ARCHITECTURE, FIRST_ARGUMENT] = [0, 4, 16];
 const ALLOW = 0x7fff_0000;
 const errno = (number: number) => 0x5_0000 + number;
@@ -15,13 +15,13 @@ const ENOSYS = 38;
 
 export interface CallFilter {
   readonly refused: readonly number[];
-  /** Calls of which only some first arguments are allowed. */
+  /** Calls that are allowed only with some first arguments. */
   readonly limited?: readonly (readonly [call: number, firstArguments: readonly number[]])[];
-  /** Greater numbers are ENOSYS. */
+  /** Greater numbers fail with ENOSYS. */
   readonly newest?: number;
 }
 
-/** Assembles a seccomp filter that refuses calls with EPERM, and all calls of other architectures, and allows the others. */
+/** Assembles a seccomp filter that fails the refused calls and all calls of other architectures with EPERM, and allows the rest. */
 export function assembleFilter(machine: Machine, { refused, limited = [], newest }: CallFilter): Uint8Array {
   const words: number[] = [];
   /** struct sock_filter: u16 code, u8 jumps if true and if false, u32 value. */
@@ -36,7 +36,7 @@ export function assembleFilter(machine: Machine, { refused, limited = [], newest
     add(RETURN, 0, 0, errno(ENOSYS));
   }
   for (const [call, values] of limited) {
-    // Its own block: load, one comparison for each value, the two ends.
+    // A block of its own: load, one comparison per value, two returns.
     add(IF_EQUAL, 0, values.length + 3, call);
     add(LOAD, 0, 0, FIRST_ARGUMENT);
     for (const [index, value] of values.entries()) add(IF_EQUAL, values.length - index, 0, value);

@@ -11,7 +11,7 @@ const HEADERS = {
 
 describe.each(["x64", "arm64"] as const)("the numbers of the refused calls on %s", (machine) => {
   const path = HEADERS[machine];
-  it.skipIf(!existsSync(path))(existsSync(path) ? "are the kernel's" : `skipped: no ${path}`, () => {
+  it.skipIf(!existsSync(path))(existsSync(path) ? "match the kernel's" : `skipped: no ${path}`, () => {
     const text = readFileSync(path, "utf8").replaceAll("__NR3264_", "__NR_");
     const numbers = new Map(
       Array.from(text.matchAll(/^#define __NR_(\w+)\s+(\d+)/gm), ([, name, number]) => [name, Number(number)]),
@@ -54,7 +54,7 @@ describe("a filter", () => {
     newest: 452,
   });
 
-  it("refuses the calls of its list, and those of no known number as an older kernel would", () => {
+  it("refuses the calls in its list, and unknown numbers as an older kernel would", () => {
     expect([100, 101, 102, 172, 310, 311, 452].map((call) => run(filter, call))).toEqual([
       ALLOW,
       EPERM,
@@ -67,12 +67,12 @@ describe("a filter", () => {
     expect([453, 0x4000_0000 + 101, 0xffff_ffff].map((call) => run(filter, call))).toEqual([ENOSYS, ENOSYS, ENOSYS]);
   });
 
-  it("allows some first arguments of others", () => {
+  it("allows limited calls with the listed first arguments only", () => {
     expect([0, 1, 2, 3, 38].map((family) => run(filter, 41, family))).toEqual([EPERM, ALLOW, ALLOW, EPERM, EPERM]);
     expect([0, 5, 6].map((command) => run(filter, 321, command))).toEqual([EPERM, ALLOW, EPERM]);
   });
 
-  it("refuses all calls of another architecture, whose numbers mean others", () => {
+  it("refuses all calls of another architecture, whose numbers differ", () => {
     expect(run(filter, 1, 0, 0x4000_0003)).toBe(EPERM);
   });
 });
@@ -85,7 +85,7 @@ describe("an agent that can't be confined", () => {
     setDumpable: () => undefined,
   };
 
-  it("says so in a line for each thing, and runs", () => {
+  it("reports each missing protection in one line, and runs", () => {
     expect(confineAgent(failing, "x64")).toEqual(["seccomp: EINVAL"]);
     expect(refuseModules(failing, "arm64")).toEqual(["seccomp: EINVAL"]);
     expect(confineAgent(failing, "ppc64")).toEqual(["no filter of system calls for ppc64"]);

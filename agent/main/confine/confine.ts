@@ -13,8 +13,8 @@ import {
 type ConfiningSys = Pick<RealSys, "refuseCalls" | "setDumpable">;
 
 /**
- * Takes from the agent, and from the programs that it runs, what they never need: system calls, new privileges, core dumps.
- * Returns what this kernel can't do, a line for the log each. Its capabilities init has taken before (confine.c).
+ * Denies the agent and the programs it runs what they never need: system calls, new privileges, core dumps. Returns one log line for
+ * each thing that this kernel can't do. Init has already dropped the agent's capabilities (confine.c).
  */
 export function confineAgent(sys: ConfiningSys, machine = process.arch): string[] {
   if (!isKnown(machine)) return [`no filter of system calls for ${machine}`];
@@ -29,7 +29,7 @@ export function confineAgent(sys: ConfiningSys, machine = process.arch): string[
   return [() => sys.setDumpable(false), () => sys.refuseCalls(filter)].flatMap(problemOf);
 }
 
-/** Refuses the loading of kernel modules from now on, by the agent and the programs that it runs. */
+/** Forbids the agent and the programs it runs to load kernel modules from now on. */
 export function refuseModules(sys: ConfiningSys, machine = process.arch): string[] {
   if (!isKnown(machine)) return [];
   const filter = assembleFilter(machine, { refused: numbersOf(MODULE_CALLS, machine) });

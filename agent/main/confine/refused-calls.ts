@@ -1,4 +1,4 @@
-/** Numbers of a system call; undefined where the machine doesn't have it. */
+/** A system call's number per machine; undefined if the machine doesn't have the call. */
 interface CallNumbers {
   readonly x64: number;
   readonly arm64: number | undefined;
@@ -8,8 +8,8 @@ const both = (number: number): CallNumbers => ({ x64: number, arm64: number });
 const call = (x64: number, arm64: number | undefined): CallNumbers => ({ x64, arm64 });
 
 /**
- * Calls that neither the agent nor a program that it runs (ip, iptables, mkfs, modprobe) needs, and that one who has taken over
- * the agent would want. Containers, execs, hooks, other runtimes and debug shells are init's children, and are not affected.
+ * System calls that an attacker in control of the agent would want, and that neither the agent nor a program it runs (ip, iptables,
+ * mkfs, modprobe) needs. Containers, execs, hooks, other runtimes and debug shells are init's children and not affected.
  */
 export const REFUSED_CALLS: Readonly<Record<string, CallNumbers>> = {
   // Other processes' memory and descriptors
@@ -27,8 +27,8 @@ export const REFUSED_CALLS: Readonly<Record<string, CallNumbers>> = {
   syslog: call(103, 116),
   lookup_dcookie: call(212, 18),
   reboot: call(169, 142),
-  // Large interfaces that are seldom used and have had many faults
-  io_uring_setup: both(425), // enough: without it there is nothing to enter
+  // Large, rarely used interfaces with a history of vulnerabilities
+  io_uring_setup: both(425), // enough: without a ring the other io_uring calls have no use
   userfaultfd: call(323, 282),
   fanotify_init: call(300, 262),
   vmsplice: call(278, 75),
@@ -41,7 +41,7 @@ export const REFUSED_CALLS: Readonly<Record<string, CallNumbers>> = {
   ioperm: call(173, undefined),
   uselib: call(134, undefined),
   personality: call(135, 92),
-  // Other roots, files past their directories, limits of others
+  // Other roots, files by handle, limits of others
   pivot_root: call(155, 41),
   chroot: call(161, 51),
   open_by_handle_at: call(304, 265),
@@ -59,7 +59,7 @@ export const REFUSED_CALLS: Readonly<Record<string, CallNumbers>> = {
   move_pages: call(279, 239),
 };
 
-/** Refused once the sandbox has the modules that it asked for. */
+/** Calls refused once the sandbox's requested modules are loaded. */
 export const MODULE_CALLS: Readonly<Record<string, CallNumbers>> = {
   init_module: call(175, 105),
   finit_module: call(313, 273),
@@ -69,9 +69,9 @@ export const MODULE_CALLS: Readonly<Record<string, CallNumbers>> = {
 export const BPF: CallNumbers = call(321, 280);
 export const BPF_COMMANDS = [5, 8, 13, 16];
 
-/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET (a second try of ip's), AF_VSOCK. */
+/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET (ip's fallback), AF_VSOCK. */
 export const SOCKET: CallNumbers = call(41, 198);
 export const SOCKET_FAMILIES = [1, 2, 10, 16, 17, 40];
 
-/** fchmodat2 of Linux 6.6. Later calls are ENOSYS, as in an older kernel: programs fall back, and none escapes this list. */
+/** fchmodat2 of Linux 6.6. Later calls fail with ENOSYS, as on an older kernel, so programs fall back and no new call escapes this list. */
 export const NEWEST_CALL = 452;

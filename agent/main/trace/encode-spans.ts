@@ -4,7 +4,7 @@ import type { Span } from "./span.ts";
 const HEADER_BYTES = 8;
 const MILLION = 1_000_000;
 
-/** One message for the collector: its length in eight bytes, big endian, then an ExportTraceServiceRequest. */
+/** Encodes one message for the collector: eight bytes of length, big endian, then an ExportTraceServiceRequest. */
 export function encodeSpans(spans: readonly Span[], version: string): Buffer {
   const resource = { attributes: attributes({ "service.name": "guestd", "service.version": version }) };
   const scope_spans = [{ scope: { name: "guestd", version }, spans: spans.map(message) }];

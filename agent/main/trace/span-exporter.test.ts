@@ -29,7 +29,7 @@ function collector(takes = true) {
   return { socket, text: () => text };
 }
 
-test("keeps spans until there is a collector, and says once that there is none", async () => {
+test("keeps spans until a collector is reachable, and reports once that none is", async () => {
   const lines: string[] = [];
   const { socket, text } = collector();
   let refusals = 0;
@@ -49,7 +49,7 @@ test("keeps spans until there is a collector, and says once that there is none",
   await exporter.close();
 });
 
-test("drops what finds no room, and counts it", async () => {
+test("drops spans beyond its queue, and counts them", async () => {
   const exporter = new SpanExporter({ connect: () => Promise.reject(new Error("refused")), encode });
   for (let count = 0; count < 2058; count++) exporter.add(span("x"));
   expect(exporter.counts).toEqual({ sent: 0, dropped: 10 });
@@ -57,7 +57,7 @@ test("drops what finds no room, and counts it", async () => {
   expect(exporter.counts).toEqual({ sent: 0, dropped: 2058 });
 });
 
-test("a collector that takes nothing gets no more than a bounded amount", async () => {
+test("a collector that reads nothing gets a bounded amount", async () => {
   const { socket } = collector(false);
   const exporter = new SpanExporter({
     connect: async () => socket,
@@ -71,7 +71,7 @@ test("a collector that takes nothing gets no more than a bounded amount", async 
   await exporter.close();
 });
 
-test("a collector that keeps up gets all of a burst", async () => {
+test("a collector that keeps up gets a whole burst", async () => {
   const { socket, text } = collector();
   const exporter = new SpanExporter({ connect: async () => socket, encode });
   exporter.add(span("x"));
@@ -84,7 +84,7 @@ test("a collector that keeps up gets all of a burst", async () => {
   expect([exporter.counts, text().length]).toEqual([{ sent: 5001, dropped: 0 }, 2 * 5001]);
 });
 
-test("sends what it has when it is closed", async () => {
+test("sends queued spans when it is closed", async () => {
   const { socket, text } = collector();
   const exporter = new SpanExporter({ connect: async () => socket, encode });
   exporter.add(span("last"));
@@ -93,7 +93,7 @@ test("sends what it has when it is closed", async () => {
   expect([text(), exporter.counts]).toEqual(["last\n", { sent: 1, dropped: 1 }]);
 });
 
-test("finds a collector again that was gone", async () => {
+test("reconnects to a collector that was gone", async () => {
   const [first, second] = [collector(), collector()];
   const next = [first.socket, second.socket];
   const exporter = new SpanExporter({

@@ -1,28 +1,28 @@
 import type { Duplex } from "node:stream";
 import type { Span } from "./span.ts";
 
-/** Spans that wait for the collector; more are dropped. */
+/** Spans queued for the collector; further ones are dropped. */
 const MAX_QUEUE = 2048;
-/** In one message. */
+/** Spans per message. */
 const BATCH = 128;
-/** How long a span waits for others to go with it. */
+/** Delay in which spans are gathered into one message. */
 const FLUSH_MS = 500;
-/** A collector that is this far behind gets nothing more, bytes. */
+/** Bytes. A collector that is further behind gets nothing more. */
 const MAX_BEHIND = 1 << 20;
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 const CLOSE_MS = 500;
 
 export interface SpanExporterOptions {
-  /** A connection to the collector. */
+  /** Connects to the collector. */
   connect(): Promise<Duplex>;
   encode(spans: readonly Span[]): Uint8Array;
-  /** One line, when the collector is there or is not there any more. */
+  /** Called with one line when the collector becomes reachable or unreachable. */
   onState?(line: string): void;
   readonly firstRetryMs?: number;
 }
 
-/** Sends spans to a collector, whenever there is one. Nobody waits for it: what finds no room is dropped and counted. */
+/** Sends spans to a collector whenever one is reachable. Never delays a call: spans beyond the queue are dropped and counted. */
 export class SpanExporter {
   readonly counts = { sent: 0, dropped: 0 };
   readonly #options: SpanExporterOptions;
@@ -32,7 +32,7 @@ export class SpanExporter {
   #timer: NodeJS.Timeout | undefined;
   #retryMs: number;
   #closed = false;
-  #told: string | undefined;
+  #reported: string | undefined;
 
   constructor(options: SpanExporterOptions) {
     this.#options = options;
@@ -52,7 +52,7 @@ export class SpanExporter {
     this.#later(this.#queue.length < BATCH ? FLUSH_MS : 0);
   }
 
-  /** Sends what it can within a moment. */
+  /** Sends as many queued spans as it can within CLOSE_MS, then disconnects. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -73,7 +73,7 @@ export class SpanExporter {
     }, ms).unref();
   }
 
-  /** One message in a turn of the event loop. */
+  /** Sends one message per turn of the event loop. */
   #flush(): void {
     if (this.#queue.length === 0 || this.#closed) return;
     if (this.#collector === undefined) {
@@ -83,7 +83,7 @@ export class SpanExporter {
     this.#later(this.#sendBatch() ? 0 : FLUSH_MS);
   }
 
-  /** False when there is nothing to send, or no room. */
+  /** Returns false if no span is queued or the collector has no room. */
   #sendBatch(): boolean {
     const collector = this.#collector;
     if (collector === undefined || this.#queue.length === 0 || collector.writableLength > MAX_BEHIND) return false;
@@ -98,7 +98,7 @@ export class SpanExporter {
       .connect()
       .then(
         (collector) => this.#use(collector),
-        (error: Error) => this.#tell(`no trace collector: ${error.message}`),
+        (error: Error) => this.#report(`no trace collector: ${error.message}`),
       )
       .finally(() => {
         this.#connecting = undefined;
@@ -109,7 +109,7 @@ export class SpanExporter {
   #use(collector: Duplex): void {
     this.#collector = collector;
     this.#retryMs = this.#options.firstRetryMs ?? FIRST_RETRY_MS;
-    this.#tell("spans go to the trace collector");
+    this.#report("spans go to the trace collector");
     collector.on("error", () => collector.destroy());
     collector.on("end", () => collector.destroy());
     collector.on("close", () => {
@@ -124,10 +124,10 @@ export class SpanExporter {
     return wait;
   }
 
-  /** Once for each change. */
-  #tell(line: string): void {
-    if (this.#told === line) return;
-    this.#told = line;
+  /** Reports a line once per change. */
+  #report(line: string): void {
+    if (this.#reported === line) return;
+    this.#reported = line;
     this.#options.onState?.(line);
   }
 }

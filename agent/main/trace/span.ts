@@ -1,4 +1,4 @@
-/** What took how long. Times are milliseconds since the epoch, with fractions. */
+/** A timed operation. Times are milliseconds since the epoch, with fractions. */
 export interface Span {
   readonly traceId: Uint8Array;
   readonly spanId: Uint8Array;
@@ -8,6 +8,6 @@ export interface Span {
   readonly began: number;
   readonly ended: number;
   readonly attributes: Readonly<Record<string, string | number>>;
-  /** One line, for one that failed. */
+  /** One line, if the operation failed. */
   readonly failure?: string | undefined;
 }

@@ -13,12 +13,12 @@ const COLLECTOR = { cid: 2, port: 10_240 };
 
 export interface Tracing {
   readonly counts: { readonly sent: number; readonly dropped: number };
-  /** The same calls, which make spans. */
+  /** Returns a table whose calls create spans. */
   traced(table: ServiceTable): ServiceTable;
   close(): Promise<void>;
 }
 
-/** Spans go to the host's port; where the API is a unix socket, to one beside it. */
+/** Sends spans to the host's vsock port, or to a unix socket named after that of the API. */
 export function startTracing(serverAddress: string, version: string, log: Log): Tracing {
   const exporter = new SpanExporter({
     connect: () => connectCollector(serverAddress),

@@ -39,7 +39,7 @@ async function spansOf(method: string, traceparent?: string): Promise<Span[]> {
 
 const hex = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString("hex");
 
-test("a call and its steps are spans of the caller's trace", async () => {
+test("a call and its steps become spans of the caller's trace", async () => {
   const [first, second, call] = await spansOf("Create", `00-${TRACE}-${CALLER}-01`);
   expect([first, second, call].map((span) => [span?.name, span?.failure])).toEqual([
     ["first", undefined],
@@ -51,13 +51,13 @@ test("a call and its steps are spans of the caller's trace", async () => {
   expect(call?.attributes).toMatchObject({ "container.id": "c1", "rpc.grpc.status_code": 0 });
 });
 
-test("a call that fails says its code and why; without a caller's trace it has one of its own", async () => {
+test("a failed call's span has code and reason, and a trace of its own if the caller sent none", async () => {
   const [span] = await spansOf("Fail", "nonsense");
   expect(span).toMatchObject({ failure: "not now", attributes: { "rpc.grpc.status_code": 14 }, parentId: undefined });
   expect(hex(span?.traceId)).toMatch(/^[0-9a-f]{32}$/);
 });
 
-test("a caller that does not sample gets no span, and an unknown method none either", async () => {
+test("a caller that does not sample gets no span, nor does an unknown method", async () => {
   expect(await spansOf("Create", `00-${TRACE}-${CALLER}-00`)).toEqual([]);
   expect(await spansOf("Unknown")).toEqual([]);
 });

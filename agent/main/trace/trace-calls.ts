@@ -6,7 +6,7 @@ import { toStatus } from "../../service/status.ts";
 import type { Span } from "./span.ts";
 import { readTraceparent } from "./trace-context.ts";
 
-/** The call that is at work. `epoch` + performance.now() is the time of day as it was when the call began. */
+/** The running call. `epoch` + performance.now() is the time by the clock as set when the call began. */
 interface Current {
   readonly traceId: Uint8Array;
   readonly spanId: Uint8Array;
@@ -16,8 +16,8 @@ interface Current {
 const current = new AsyncLocalStorage<Current>();
 
 /**
- * A table whose handlers make a span each, below the caller's where that has sent one, and one below that for each step
- * of theirs. A caller that does not sample gets none.
+ * Returns a table whose handlers create a span per call, as a child of the caller's span if it sent one, and a child span for each step
+ * of the call. Creates none if the caller does not sample.
  */
 export function traceCalls(table: ServiceTable, onSpan: (span: Span) => void): ServiceTable {
   steps.subscribe((event) => {

@@ -1,7 +1,7 @@
 import { AgentError } from "../../kernel/error.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** The disk is waited for as any that the host has plugged in. */
+/** Waits for the disk like for any other that the host plugs in. */
 export const addSwap: Rpc<"AddSwap"> = {
   afterDeath: "continue",
   async handle({ sandbox }, { PCIPath: slots }, { signal }) {

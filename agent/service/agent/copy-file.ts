@@ -2,7 +2,7 @@ import { fileSystemAnswers } from "../../kernel/wait/file-system-answers.ts";
 import { BEGUN } from "../dispatch.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Owners come as signed numbers. */
+/** Converts owners, which the message carries as signed numbers. */
 export const copyFile: Rpc<"CopyFile"> = {
   afterDeath: "continue",
   async handle(agent, request, call) {

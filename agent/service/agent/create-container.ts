@@ -13,7 +13,7 @@ import type { Rpc } from "../rpc.ts";
 import { toDeviceRequest } from "../to-device-request.ts";
 import { toStorage } from "../to-storage.ts";
 
-/** As the progress of a call: its process stands ready. */
+/** Progress of a call whose process is ready to start. */
 const READY = 2;
 
 export const createContainer: Rpc<"CreateContainer"> = {
@@ -21,7 +21,7 @@ export const createContainer: Rpc<"CreateContainer"> = {
   async handle(agent, request, call) {
     const asked = toSpec(request.OCI);
     const spec = agent.defaultSeccomp ? withDefaultSeccomp(asked) : asked;
-    const asksFor = {
+    const wanted = {
       id: request.container_id,
       spec,
       storages: request.storages.map(toStorage),
@@ -31,18 +31,18 @@ export const createContainer: Rpc<"CreateContainer"> = {
       sharePid: request.sandbox_pidns,
     };
     const progress = call.progress ?? 0;
-    const found = agent.sandbox.find(asksFor.id);
+    const found = agent.sandbox.find(wanted.id);
     if (progress > 0 && found !== undefined) {
       if (progress === READY || (await found.isReady(call.signal))) return {};
-      await agent.sandbox.removeContainer(asksFor.id, call.signal);
+      await agent.sandbox.removeContainer(wanted.id, call.signal);
     } else if (found === undefined) call.note?.(BEGUN);
     await withPassedStdio(agent, "create container", request, call.signal, (passed) =>
-      agent.sandbox.createContainer({ ...asksFor, passed, onReady: () => call.note?.(READY) }, call.signal),
+      agent.sandbox.createContainer({ ...wanted, passed, onReady: () => call.note?.(READY) }, call.signal),
     );
     const passedOver = request.OCI?.Process ? passedOverOfProcess(request.OCI.Process) : [];
     const warnings = [...processWarnings(spec.process, securityModules(agent)), ...mountWarnings(spec.mounts)];
     for (const line of firstLines([...warnings, ...passedOver])) {
-      agent.warn(`create container ${asksFor.id}: ${line}`);
+      agent.warn(`create container ${wanted.id}: ${line}`);
     }
     return {};
   },

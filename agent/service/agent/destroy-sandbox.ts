@@ -1,6 +1,6 @@
 import type { Rpc } from "../rpc.ts";
 
-/** The guest powers off once the answer is on its way. */
+/** Destroys the sandbox. The guest powers off once the answer is sent. */
 export const destroySandbox: Rpc<"DestroySandbox"> = {
   afterDeath: "continue",
   async handle(agent, _request, call) {

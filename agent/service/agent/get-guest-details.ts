@@ -22,7 +22,7 @@ export const getGuestDetails: Rpc<"GetGuestDetails"> = {
   }),
 };
 
-/** The kernel writes it in hexadecimal, without a prefix. */
+/** Parses the kernel's hexadecimal number, which has no prefix. */
 function blockSize(text: string): number {
   return Number.parseInt(text.trim(), 16);
 }

@@ -1,6 +1,6 @@
 import type { Rpc } from "../rpc.ts";
 
-/** Waits for the next event without limit; one that the host did not get is given to the next asker. */
+/** Waits for the next event without a time limit. An event whose answer did not reach the host goes to the next caller. */
 export const getOOMEvent: Rpc<"GetOOMEvent"> = {
   afterDeath: "repeat",
   async handle({ sandbox }, _request, call) {

@@ -2,7 +2,7 @@ import { onlineCpus } from "../../guest/online-cpus.ts";
 import { onlineMemory } from "../../guest/online-memory.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Cgroup v2 gives containers new processors by itself: those without a list all, those with one what is in it. Memory limits follow. */
+/** Brings processors and memory online. Cgroup v2 gives containers the new processors by itself, within their cpuset; memory limits are adjusted. */
 export const onlineCPUMem: Rpc<"OnlineCPUMem"> = {
   afterDeath: "continue",
   async handle(agent, request, { signal }) {

@@ -15,18 +15,21 @@ function hang(timeout: number, signal = new AbortController().signal) {
   return removeContainer.handle({ sandbox } as unknown as Agent, { container_id: "c1", timeout }, call);
 }
 
-test("gives up after its time limit, with a text that names it", async () => {
+test("a removal fails after its time limit, which the message names", async () => {
   await expect(hang(0.02)).rejects.toMatchObject({
     kind: "internal",
     message: "remove container c1: ETIME (not ended within 0.02 s)",
   });
 });
 
-test.each([0, 2_147_484, 4_294_967_295])("with a limit of %i s it does not give up at once", async (timeout) => {
-  expect(await Promise.race([hang(timeout), sleep(30, "still waiting")])).toBe("still waiting");
-});
+test.each([0, 2_147_484, 4_294_967_295])(
+  "a removal with a limit of %i s does not time out at once",
+  async (timeout) => {
+    expect(await Promise.race([hang(timeout), sleep(30, "still waiting")])).toBe("still waiting");
+  },
+);
 
-test("the end of its caller is no end of its time limit", async () => {
+test("a cancelled caller is not reported as a time-out", async () => {
   const caller = new AbortController();
   const removing = hang(10, caller.signal);
   caller.abort(new Error("connection is closed"));

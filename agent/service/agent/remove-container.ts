@@ -5,14 +5,14 @@ import type { Rpc } from "../rpc.ts";
 /** Longest delay of a timer, 24.8 days; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** `timeout` in seconds; 0 waits without limit. A container that was not removed in time can be removed later. */
+/** Removes within `timeout` seconds; 0 waits without a time limit. After a time-out the container can still be removed. */
 export const removeContainer: Rpc<"RemoveContainer"> = {
   afterDeath: "continue",
   async handle({ sandbox }, request, call) {
     const { container_id: id, timeout } = request;
-    const isThere = sandbox.find(id) !== undefined;
-    if (call.progress === BEGUN && !isThere) return {}; // the rest of it was taken away when this agent began
-    if (isThere) call.note?.(BEGUN);
+    const exists = sandbox.find(id) !== undefined;
+    if (call.progress === BEGUN && !exists) return {}; // this agent removed its remains at its start
+    if (exists) call.note?.(BEGUN);
     const limit = timeout === 0 ? undefined : AbortSignal.timeout(Math.min(timeout * 1000, MAX_TIMER_MS));
     try {
       await sandbox.removeContainer(id, limit === undefined ? call.signal : AbortSignal.any([call.signal, limit]));

@@ -3,7 +3,7 @@ import type { Rpc } from "../rpc.ts";
 
 const MAX_SECONDS = 0xffff_ffff;
 
-/** The kernel refuses a time before the guest's start. */
+/** Sets the guest's clock. The kernel refuses a time before the guest's start. */
 export const setGuestDateTime: Rpc<"SetGuestDateTime"> = {
   afterDeath: "continue",
   async handle({ kernel }, { Sec, Usec }) {

@@ -1,6 +1,6 @@
 import type { Rpc } from "../rpc.ts";
 
-/** The policy at hand has to allow it, as any call. */
+/** Replaces the policy, if the current one allows this call. */
 export const setPolicy: Rpc<"SetPolicy"> = {
   afterDeath: "continue",
   async handle(agent, { policy }) {

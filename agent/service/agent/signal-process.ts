@@ -13,7 +13,7 @@ export const signalProcess: Rpc<"SignalProcess"> = {
     if (request.signal < 0 || request.signal > MAX_SIGNAL) {
       throw new AgentError("invalid-argument", `signal process: ${request.signal} is no signal (0 to ${MAX_SIGNAL})`);
     }
-    // One that was sent already is not sent twice; of SIGKILL nobody can tell the difference.
+    // The last agent may have sent it already. Only SIGKILL can be sent twice without a difference.
     if (call.progress === BEGUN && request.signal !== SIGKILL) return {};
     await container.signal(request.exec_id, request.signal, () => call.note?.(BEGUN));
     return {};

@@ -2,7 +2,7 @@ import { BEGUN } from "../dispatch.ts";
 import { findContainer } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Its program runs; poststart hooks follow. */
+/** Progress of a call whose program runs, with poststart hooks still to run. */
 const EXECUTED = BEGUN + 1;
 
 export const startContainer: Rpc<"StartContainer"> = {

@@ -12,13 +12,13 @@ export const statsContainer: Rpc<"StatsContainer"> = {
     const { cgroup, init } = findContainer(agent, request.container_id, "invalid-argument");
     const sizes = hugePageSizes(agent.exists(HUGE_PAGES) ? agent.list(HUGE_PAGES) : []);
     const stats = readCgroupStats((path) => readOptional(agent, path), cgroup, sizes);
-    // Its network namespace is that of its init process; the number of one that has ended may be another's.
+    // The init process has the container's network namespace. After its end the pid may belong to another process.
     const network = init.status === undefined ? readOptional(agent, `/proc/${init.pid}/net/dev`) : undefined;
     return statsMessage(stats, parseNetworkCounters(network ?? ""));
   },
 };
 
-/** Undefined for a file that isn't there, or that went with its cgroup just now. */
+/** Returns undefined if the file doesn't exist or has just been removed with its cgroup. */
 function readOptional(agent: Agent, path: string): string | undefined {
   try {
     return agent.readText(path);

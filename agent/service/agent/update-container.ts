@@ -3,7 +3,7 @@ import { findContainer } from "../find-container.ts";
 import { toResources, unsupportedOfResources } from "../oci-resources.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Without resources it changes nothing; of the resources, what is given. */
+/** Changes the given resources; a request without any changes nothing. */
 export const updateContainer: Rpc<"UpdateContainer"> = {
   afterDeath: "continue",
   async handle(agent, request) {

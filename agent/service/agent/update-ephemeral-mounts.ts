@@ -1,7 +1,7 @@
 import type { Rpc } from "../rpc.ts";
 import { toStorage } from "../to-storage.ts";
 
-/** The Go shim sends an empty list as well. */
+/** Updates ephemeral mounts. The Go shim also sends an empty list. */
 export const updateEphemeralMounts: Rpc<"UpdateEphemeralMounts"> = {
   afterDeath: "repeat",
   async handle({ sandbox }, request) {

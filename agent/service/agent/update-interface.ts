@@ -2,7 +2,7 @@ import { AgentError } from "../../kernel/error.ts";
 import { updateInterface as update } from "../../network/update-interface.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Gives back what was asked for, as hosts expect. */
+/** Configures an interface and returns the request, as hosts expect. */
 export const updateInterface: Rpc<"UpdateInterface"> = {
   afterDeath: "repeat",
   async handle({ network }, request, { signal }) {

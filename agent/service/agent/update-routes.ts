@@ -5,7 +5,7 @@ import { IP_FAMILY } from "../ip-family.ts";
 import { routesMessage } from "../routes-message.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Gives back all routes of the main table. */
+/** Replaces the routes and returns all routes of the main table. */
 export const updateRoutes: Rpc<"UpdateRoutes"> = {
   afterDeath: "repeat",
   async handle({ network }, { routes }, { signal }) {

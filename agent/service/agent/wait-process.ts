@@ -2,7 +2,7 @@ import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import { findProcess } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** status: the exit code, or 128 + signal. The process counts as waited for once the answer was written. */
+/** Answers with the exit code, or 128 + signal. The process counts as waited for once the answer is written. */
 export const waitProcess: Rpc<"WaitProcess"> = {
   afterDeath: "repeat",
   async handle(agent, request, call) {

@@ -2,7 +2,7 @@ import { AgentError } from "../../kernel/error.ts";
 import { findContainer } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** No data is the end of input (runtime-rs sends that instead of CloseStdin). Any unknown id is INTERNAL. */
+/** Writes to stdin; empty data closes it (runtime-rs sends that instead of CloseStdin). Any unknown id is INTERNAL by contract. */
 export const writeStdin: Rpc<"WriteStdin"> = {
   afterDeath: "continue",
   async handle(agent, request, call) {

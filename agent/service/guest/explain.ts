@@ -2,7 +2,7 @@ import { explainSpec } from "../../container/explain/explain.ts";
 import { findContainer } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
-/** Compiled anew from the spec: the same function of it that made the container. */
+/** Recompiles the plan from the spec, with the same function that created the container. */
 export const explain: Rpc<"Explain"> = {
   afterDeath: "repeat",
   handle: async (agent, { container_id }) => ({

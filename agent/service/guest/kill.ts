@@ -1,6 +1,6 @@
 import type { Rpc } from "../rpc.ts";
 
-/** Ends the agent wherever it is, as any death does: the next one goes on with the open calls of ttRPC connections. */
+/** Kills the agent at any point of its work, like any crash; the next one continues the open calls of ttRPC connections. */
 export const kill: Rpc<"Kill"> = {
   afterDeath: "fail",
   async handle(agent, _request, call) {

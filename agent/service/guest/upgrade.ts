@@ -1,6 +1,6 @@
 import type { Rpc } from "../rpc.ts";
 
-/** The next agent is started once the answer is on its way, or is known to reach nobody. */
+/** Starts the next agent once the answer is sent, or can't be sent any more. */
 export const upgrade: Rpc<"Upgrade"> = {
   afterDeath: "fail",
   async handle(agent, { path, sha256 }, call) {

@@ -1,6 +1,6 @@
 import type { Rpc } from "../rpc.ts";
 
-/** Version of the services, as the reference agent says it. */
+/** Version of the services, as the reference agent reports it. */
 const GRPC_VERSION = "0.0.1";
 
 export const version: Rpc<"Version"> = {

@@ -4,7 +4,7 @@ import { constantPolicy } from "./constant-policy.ts";
 
 const ask = (text: string, request: string) => constantPolicy(text).ask(request, () => "{}");
 
-test("rules of one value are read as the reference's samples have them", () => {
+test("constant rules are read as in the reference agent's samples", () => {
   const text = `# Copyright
 package agent_policy
 
@@ -18,7 +18,7 @@ default ExecProcessRequest := false # not that
   expect(ask(text, "ExecProcessRequest")).toEqual({ allowed: false, reason: "rule ExecProcessRequest is false" });
 });
 
-test("a request without a rule gives no answer", () => {
+test("a request without a rule fails", () => {
   expect(() => ask("package agent_policy", "toString")).toThrow(
     expect.objectContaining({
       kind: "internal",
@@ -27,7 +27,7 @@ test("a request without a rule gives no answer", () => {
   );
 });
 
-test("AllowRequestsFailingPolicy lets everything pass", () => {
+test("AllowRequestsFailingPolicy allows everything", () => {
   const text = "package agent_policy\ndefault AllowRequestsFailingPolicy := true\ndefault ExecProcessRequest := false";
   expect(ask(text, "ExecProcessRequest").allowed).toBe(true);
   expect(ask(text, "Unheard").allowed).toBe(true);
@@ -44,11 +44,11 @@ test.each([
   expect(() => constantPolicy(text)).toThrow(message);
 });
 
-test("a rule of two values counts as false", () => {
+test("a rule with two values is false", () => {
   expect(ask("package agent_policy\nA := false\nA := true", "A").allowed).toBe(false);
 });
 
-test("no text but one with a true rule allows anything", () => {
+test("only a text with a true rule allows anything", () => {
   fc.assert(
     fc.property(fc.string(), (text) => {
       try {

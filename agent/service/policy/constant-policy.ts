@@ -5,8 +5,8 @@ const RULE = /^(?:default\s+)?(\w+)\s*:?=\s*(true|false)$/;
 const IMPORT = /^import\s+(?:rego\.v1|future\.keywords(?:\.\w+)?)$/;
 
 /**
- * The part of Rego that needs no engine: rules that are true or false whatever the request, as the reference's samples
- * have them. A rule that is there twice with different values counts as false.
+ * Reads the subset of Rego that needs no engine: rules that are constantly true or false, as in the reference agent's samples. A rule
+ * defined twice with different values is false.
  */
 export function constantPolicy(text: string): PolicyEngine {
   const rules = new Map<string, boolean>();

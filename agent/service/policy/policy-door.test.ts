@@ -17,7 +17,7 @@ function open(options: Partial<PolicyOptions> = {}): PolicyDoor & { readonly kep
 const check = (door: PolicyDoor, call: string) => () => door.check(call, `${call}Request`, {});
 const denied = (message: string) => expect.objectContaining({ kind: "permission-denied", message });
 
-test("without policy and lists every call is allowed", () => {
+test("every call is allowed without a policy and lists", () => {
   expect(check(open(), "ExecProcess")).not.toThrow();
 });
 
@@ -38,7 +38,7 @@ test("a list of allowed calls denies all others", () => {
   );
 });
 
-test("a policy that is set counts from then on and is kept", () => {
+test("a policy that is set applies from then on and is stored", () => {
   const door = open();
   const text = "package agent_policy\ndefault CopyFileRequest := false\ndefault StartContainerRequest := true";
   door.set(text);
@@ -50,7 +50,7 @@ test("a policy that is set counts from then on and is kept", () => {
   expect(check(door, "ExecProcess")).toThrow(expect.objectContaining({ kind: "internal" }));
 });
 
-test("a policy that can't be read leaves the one before", () => {
+test("an unreadable policy leaves the old one in force", () => {
   const door = open();
   door.set("package agent_policy\ndefault CopyFileRequest := false");
   expect(() => door.set("allow all")).toThrow(expect.objectContaining({ kind: "invalid-argument" }));
@@ -58,7 +58,7 @@ test("a policy that can't be read leaves the one before", () => {
   expect(door.kept).toHaveLength(1);
 });
 
-test("the first policy counts until one is set, and a wrong one opens nothing", () => {
+test("the first policy applies until one is set, and a wrong one allows nothing", () => {
   expect(check(open({ first: "package agent_policy\nExecProcessRequest := false" }), "ExecProcess")).toThrow(/blocked/);
   expect(() => open({ first: "" })).toThrow(/^policy, line 1/);
 });

@@ -2,32 +2,32 @@ import { AgentError } from "../../kernel/error.ts";
 import type { PolicyEngine, PolicyReader, Verdict } from "./policy-engine.ts";
 import { policyInput } from "./policy-input.ts";
 
-/** Where a policy outlives the agent. */
+/** Storage in which a policy outlives the agent. */
 export interface PolicyStore {
-  /** Undefined: none was set. */
+  /** Returns the text of the policy; undefined if none was set. */
   readText(): string | undefined;
   readData(): string | undefined;
-  /** Without data. */
+  /** Stores a new policy and removes the data of the old one. */
   writeText(text: string): void;
   writeData(data: string): void;
 }
 
 export interface PolicyOptions {
-  /** The only calls that are allowed, by the name of the call or of its request; undefined: all. */
+  /** The only calls allowed, by the name of the call or of its request; undefined: all. */
   readonly allowedCalls?: readonly string[] | undefined;
   readonly deniedCalls?: readonly string[];
   readonly read: PolicyReader;
   readonly store: PolicyStore;
-  /** Of the image or of who started the agent, until one is set; undefined: none. */
+  /** Policy that applies until SetPolicy; undefined: none. */
   readonly first: string | undefined;
 }
 
-/** What every call but those of health passes before anything is done. Without a policy and lists all are allowed. */
+/** Checks every call but those of health before it does anything. Without a policy and lists it allows all. */
 export class PolicyDoor {
   readonly #options: PolicyOptions;
   #engine: PolicyEngine | undefined;
 
-  /** Goes on with the policy of the agent before. Throws when there is one that can't be read. */
+  /** Restores the policy of the last agent. Throws for an unreadable one. */
   constructor(options: PolicyOptions) {
     this.#options = options;
     const { store, first } = options;
@@ -35,13 +35,13 @@ export class PolicyDoor {
     if (text !== undefined) this.#engine = this.#read(text, store.readData());
   }
 
-  /** Throws permission-denied with the contract's text, or internal when the policy gives no answer. */
+  /** Throws permission-denied with the contract's text, or internal if the policy yields no verdict. */
   check(call: string, requestName: string, request: unknown): void {
     const { allowed, reason } = this.#ask(call, requestName, request);
     if (!allowed) throw new AgentError("permission-denied", `${requestName} is blocked by policy: ${reason}`);
   }
 
-  /** Takes the place of the policy before, which stays when this one can't be read. */
+  /** Replaces the policy. Throws for an unreadable one, which leaves the old policy in force. */
   set(text: string): void {
     const engine = this.#read(text, undefined);
     this.#options.store.writeText(text);

@@ -1,25 +1,25 @@
-/** The answer of a policy to one request. */
+/** A policy's verdict on one request. */
 export interface Verdict {
   readonly allowed: boolean;
-  /** What the policy printed, or which rule said no; empty when it says nothing. */
+  /** The policy's printed output, or the rule that denied the request; may be empty. */
   readonly reason: string;
 }
 
-/** A policy that was read. */
+/** A loaded policy. */
 export interface PolicyEngine {
   /**
-   * `request` is the name of the request's message, "ExecProcessRequest". Throws an AgentError (internal) when the
-   * policy gives no answer.
+   * Evaluates the rule of a request; `request` is the name of its message, "ExecProcessRequest". Throws an AgentError (internal) if the
+   * policy yields no verdict.
    */
   ask(request: string, input: () => string): Verdict;
 }
 
-/** What a policy has noted for itself, as JSON; it changes with allowed requests. */
+/** A policy's own state, as JSON. Allowed requests may change it. */
 export interface PolicyData {
-  /** Of the agent before; undefined at first. */
+  /** State kept by an earlier agent; undefined at first. */
   readonly kept: string | undefined;
   keep(data: string): void;
 }
 
-/** Reads the text of a policy. Throws an AgentError (invalid-argument) in one line. */
+/** Reads the text of a policy. Throws a one-line AgentError (invalid-argument) for a bad one. */
 export type PolicyReader = (text: string, data: PolicyData) => PolicyEngine;

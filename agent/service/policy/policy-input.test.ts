@@ -4,7 +4,7 @@ import { policyInput } from "./policy-input.ts";
 
 const { CreateContainer, CopyFile } = agentService;
 
-test("fields have their proto names, and those not given their defaults", () => {
+test("fields have their proto names, and unset ones their defaults", () => {
   const bytes = CreateContainer.request.encode({ container_id: "c", OCI: { Process: { Args: ["sh"] } } });
   const input = JSON.parse(policyInput("CreateContainerRequest", CreateContainer.request.decode(bytes)));
   expect(input).toMatchObject({ container_id: "c", exec_id: "", storages: [], sandbox_pidns: false });
@@ -22,7 +22,7 @@ test("a field `type` is `type_`, as in rules that were made for Kata's agent; a 
   expect(input.OCI.Linux.Namespaces[0]).toMatchObject({ Type: "ipc" });
 });
 
-test("a key of a map that objects have by themselves is seen like any other", () => {
+test("a map's key that every object has is visible like any other", () => {
   const Annotations = Object.fromEntries([
     ["__proto__", "x"],
     ["constructor", "y"],
@@ -35,7 +35,7 @@ test("a key of a map that objects have by themselves is seen like any other", ()
   ]);
 });
 
-test("CopyFile tells the kind of file and a link's target, and no bytes", () => {
+test("CopyFile shows the file type and a link's target, and no data", () => {
   const request = { path: "/p", data: Buffer.from("../x"), file_mode: 0o120777, offset: 3 };
   const link = CopyFile.request.decode(CopyFile.request.encode(request));
   const input = JSON.parse(policyInput("CopyFileRequest", link));
@@ -45,7 +45,7 @@ test("CopyFile tells the kind of file and a link's target, and no bytes", () => 
   expect(file).toMatchObject({ file_type: "Regular", symlink_target: null });
 });
 
-test("the target of a link that is no text gives no input", () => {
+test("a link whose target is not UTF-8 yields no input", () => {
   const link = { data: Uint8Array.of(0, 0xff), file_mode: 0o120777 };
   expect(() => policyInput("CopyFileRequest", link)).toThrow(/not UTF-8/);
 });

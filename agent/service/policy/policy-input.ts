@@ -8,9 +8,8 @@ const FILE_TYPES: ReadonlyMap<number, string> = new Map([
 const S_IFMT = 0o170000;
 
 /**
- * A request as the JSON that rules see: fields by the names that rules for Kata's agent have, those not given with their
- * defaults, messages not given as null, bytes as numbers. Of CopyFile the bytes are left out, and the kind of file and a
- * link's target are words.
+ * Returns a request as the JSON that rules see: fields by the names in rules for Kata's agent, unset fields with their defaults, unset
+ * messages as null, bytes as numbers. For CopyFile it omits the data and adds the file type and the target of a symbolic link.
  */
 export function policyInput(name: string, request: unknown): string {
   return JSON.stringify(plain(name === "CopyFileRequest" ? copyFileInput(request as CopyFile) : request));
@@ -42,7 +41,7 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(ownAndDefault(value)).map(([key, item]) => [key, plain(item)]));
 }
 
-/** protobufjs keeps defaults on the prototype. A map, whose keys are the host's, is a plain object. */
+/** Copies own fields and defaults, which protobufjs keeps on the prototype. A map, whose keys the host chooses, is a plain object. */
 function ownAndDefault(value: object): Record<string, unknown> {
   const isMap = Object.getPrototypeOf(value) === Object.prototype;
   const fields: [string, unknown][] = [];
@@ -50,10 +49,10 @@ function ownAndDefault(value: object): Record<string, unknown> {
     const field = (value as Record<string, unknown>)[key];
     if (typeof field !== "function") fields.push([isMap ? key : ruleName(key), field]);
   }
-  return Object.fromEntries(fields); // "__proto__" is a key like others
+  return Object.fromEntries(fields); // keeps "__proto__" an ordinary key
 }
 
-/** `type` is a word of Rust, which Kata's agent and so its rules can't have as a name. No other field of the contract is one. */
+/** Renames `type`, a keyword of Rust, in which Kata's agent is written. No other field of the contract is a keyword. */
 function ruleName(field: string): string {
   return field === "type" ? "type_" : field;
 }

@@ -3,7 +3,7 @@ import type { PolicyReader } from "./policy-engine.ts";
 import { loadRego, type RegoModule } from "./rego-module.ts";
 import { regoPolicy } from "./rego-policy.ts";
 
-/** By the Rego engine where there is one, loaded with the first policy; else only what needs none. */
+/** Returns a reader that uses the Rego engine if the image has one, loaded with the first policy; otherwise only constant rules. */
 export function policyReader(enginePath: () => string | undefined): PolicyReader {
   let rego: RegoModule | undefined;
   return (text, data) => {

@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 
 /** The Rego engine of agent/native/rego, compiled to WebAssembly. It holds one policy at a time. Every method may throw. */
 export interface RegoModule {
-  /** The policy before stays when this one is wrong. `data` is JSON. */
+  /** Replaces the policy, unless the new one is wrong. `data` is JSON. */
   setPolicy(text: string, data: string): void;
   query(query: string, input: string): { readonly values: readonly unknown[]; readonly prints: readonly string[] };
-  /** Does all of a JSON patch or nothing; gives the data as JSON. */
+  /** Applies a JSON patch completely or not at all; returns the data as JSON. */
   patchData(operations: unknown): string;
 }
 
-/** As far as it is used here; the types of the language's library come with those of browsers. */
+/** The part of WebAssembly used here. TypeScript's own types come only with those of browsers. */
 interface Engine {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
@@ -24,7 +24,7 @@ interface Exports {
   patch_data(...texts: number[]): number;
 }
 
-/** Compiles and starts the engine: some tens of milliseconds, and no import, so it reaches nothing but its own memory. */
+/** Compiles and starts the engine in some tens of milliseconds. It has no imports, so it reaches only its own memory. */
 export function loadRego(path: string): RegoModule {
   const { Module, Instance } = (globalThis as unknown as { readonly WebAssembly: Engine }).WebAssembly;
   const exports = new Instance(new Module(readFileSync(path)), {}).exports as Exports;

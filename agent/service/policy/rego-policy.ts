@@ -5,8 +5,8 @@ import type { RegoModule } from "./rego-module.ts";
 const FIRST_DATA = '{"pstate":{}}';
 
 /**
- * A policy in Rego. The rule of a request gives a boolean, or an object of `allowed` and `ops`, a JSON patch of the
- * policy's own data that counts when the request is allowed. With a true rule AllowRequestsFailingPolicy nothing is denied.
+ * Loads a policy in Rego. The rule of a request yields a boolean, or an object with `allowed` and `ops`, a JSON patch of the policy's
+ * own data that is applied if the request is allowed. If the rule AllowRequestsFailingPolicy is true, every request is allowed.
  */
 export function regoPolicy(rego: RegoModule, text: string, data: PolicyData): PolicyEngine {
   try {

@@ -16,7 +16,6 @@ export function playedAgent(): Agent {
   const parts: Partial<Record<keyof Agent, unknown>> = {
     sandbox: refusing({
       oomEvents: refusing(),
-      pciAddresses: () => new Map(),
       find: (id: string) =>
         id === "c"
           ? refusing({ id, has: () => false, spec: testSpec(), init: { pid: 0, status: { code: 0 } } })

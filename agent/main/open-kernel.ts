@@ -1,0 +1,84 @@
+import { realFiles } from "../kernel/files.ts";
+import { openInit } from "../kernel/init/init-client.ts";
+import { type Journal, openJournal } from "../kernel/journal/journal.ts";
+import type { Fd, Kernel } from "../kernel/kernel.ts";
+import { openLoopWatches } from "../kernel/sys/loop-watches.ts";
+import { openSys, type RealSys } from "../kernel/sys/sys.ts";
+import { watchedMounts } from "../kernel/sys/watched-mounts.ts";
+import { endAgent, giveUp, logDefects } from "./defects.ts";
+import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
+import { hostAddress } from "./listen.ts";
+import { streamAddress } from "./listen-streams.ts";
+import { lockState } from "./lock-state.ts";
+import { createLog, type Log } from "./log.ts";
+import { logNotices } from "./log-notices.ts";
+import { LogSink } from "./log-sink.ts";
+import { type Options, readOptions } from "./options.ts";
+import { claimAddresses, forgetLastRun, isService } from "./service-mode.ts";
+import { VERSION } from "./version.ts";
+import { logTransport } from "./watch-transport.ts";
+
+/** The kernel, init and everything else that the services are built on. Stays open for the agent's whole life. */
+export interface OpenedKernel {
+  readonly kernel: Required<Kernel> & { readonly sys: RealSys };
+  readonly options: Options;
+  readonly stateDirectory: string;
+  readonly journal: Journal;
+  readonly heartbeat: Heartbeat;
+  readonly sink: LogSink;
+  readonly log: Log;
+  /** The agent's init is a process of a system with an init of its own. */
+  readonly service: boolean;
+  /** The first agent of a service: its state directory may hold remains of the service's last run. */
+  readonly isServiceStart: boolean;
+  /** A service's sockets by address, already bound, that init doesn't keep yet. */
+  readonly claimed: ReadonlyMap<string, Fd>;
+}
+
+/** Connects to init, reads the options, locks the state, maps the journal and starts heartbeat and log. */
+export async function openKernel(): Promise<OpenedKernel> {
+  openLoopWatches();
+  const { env } = process;
+  const sys = openSys();
+  const init = await openInit(sys, env["GUESTD_INIT_FD"]);
+  const stateDirectory = env["GUESTD_STATE_DIR"] ?? "/run/guestd";
+  const service = isService();
+  const { options, problems } = readOptions({
+    commandLine: realFiles.readText("/proc/cmdline"),
+    env,
+    configFile: env["GUESTD_CONFIG_FILE"],
+    readText: realFiles.readText,
+  });
+  realFiles.makeDirectory(stateDirectory, 0o700);
+  const claimed = service
+    ? await lockState(sys, init, stateDirectory)
+        .then(() => claimAddresses(init, addressesOf(options)))
+        .catch((error: unknown) => giveUp(error, init))
+    : new Map<string, Fd>();
+  const isServiceStart = service && init.greeting.generation === 1;
+  if (isServiceStart) forgetLastRun(realFiles, stateDirectory);
+  const mapJournal = (fd: Fd, length: number) => sys.keepForGood(sys.mapShared(fd, length));
+  const journal = openJournal(`${stateDirectory}/journal`, mapJournal);
+  const files = { ...realFiles, mounts: watchedMounts(sys.changed, realFiles.readText) };
+  const heartbeat = startHeartbeat(init, options.watchdogMs);
+  const sink = new LogSink();
+  const log = createLog({ level: options.logLevel, version: VERSION, write: (line) => sink.write(line) });
+  for (const problem of problems) log.error(problem);
+  logTransport(log);
+  logNotices(log);
+  logDefects(log);
+  void init.ended.then((error) => endAgent(log, error));
+  return {
+    kernel: { sys, init, files, outputs: journal.outputs },
+    ...{ options, stateDirectory, journal, heartbeat, sink, log, service, isServiceStart, claimed },
+  };
+}
+
+/** Every address on which an agent with these options listens. */
+function addressesOf({ serverAddress, passfdPort, logPort, debugConsole, debugConsolePort }: Options): string[] {
+  const addresses = [serverAddress];
+  if (passfdPort > 0) addresses.push(streamAddress(serverAddress, passfdPort));
+  if (logPort > 0) addresses.push(hostAddress(logPort));
+  if (debugConsolePort > 0 && debugConsole) addresses.push(hostAddress(debugConsolePort));
+  return addresses;
+}
