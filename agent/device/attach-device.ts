@@ -14,7 +14,7 @@ export interface DeviceRequest {
   readonly options: readonly string[];
 }
 
-/** What a container gets for one request. */
+/** Everything a container gets for one device request. */
 export interface AttachedDevice {
   readonly containerPath: string;
   /** Absent if a guest driver keeps the device; the container then gets no node. */

@@ -2,13 +2,13 @@ import fc from "fast-check";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { ociSpec } from "../scenarios/oci.ts";
-import { subset, throttle } from "./arbitrary-parts.ts";
+import { seldom, subset } from "./arbitrary-parts.ts";
 
 type Mount = Init<grpc.Mount>;
 
 const FLAGS = ["nosuid", "nodev", "noexec", "ro"];
 const TIMES = ["noatime", "relatime", "strictatime", "nodiratime"];
-const flags = fc.tuple(subset(FLAGS), throttle(subset(TIMES, 1))).map((parts) => parts.flat());
+const flags = fc.tuple(subset(FLAGS), seldom(subset(TIMES, 1))).map((parts) => parts.flat());
 
 /** Where nothing is yet, where something is, and through a link. Only a tmpfs has other targets inside of it. */
 const TARGETS = ["/mnt/a/b", "/made/c", "/full/dir", "/full/empty", "/full/link-to-dir", "/tmp"];
@@ -37,7 +37,7 @@ const bind = (
     type: fc.constantFrom("bind", "none"),
     source: fc.constant(source),
     options: fc
-      .tuple(fc.constantFrom(["bind"], ["rbind"]), flags, throttle(propagation), recursive)
+      .tuple(fc.constantFrom(["bind"], ["rbind"]), flags, seldom(propagation), recursive)
       .map((parts) => parts.flat()),
   });
 
@@ -50,8 +50,8 @@ const other: fc.Arbitrary<Mount> = fc.constantFrom(
 const more = fc.uniqueArray(
   fc.oneof(
     { weight: 3, arbitrary: tmpfs },
-    { weight: 2, arbitrary: bind("SOURCES/dir", directory, throttle(below)) },
-    { weight: 2, arbitrary: bind("SOURCES/nested", directory, throttle(below)) },
+    { weight: 2, arbitrary: bind("SOURCES/dir", directory, seldom(below)) },
+    { weight: 2, arbitrary: bind("SOURCES/nested", directory, seldom(below)) },
     { weight: 2, arbitrary: bind("SOURCES/file", file, fc.constant([])) },
     { weight: 1, arbitrary: other },
   ),
