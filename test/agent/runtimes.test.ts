@@ -21,7 +21,7 @@ for (const runtime of ["crun", "runc"]) {
         machine = await startHostAgent();
       });
       afterAll(() => machine?.[Symbol.asyncDispose]());
-      otherRuntimeScenarios(() => machine, runtime, ["containers", "fields of the spec", "when things end"]);
+      otherRuntimeScenarios(() => machine, runtime, ["containers", "fields of the spec", "failures and removals"]);
 
       it("leaves nothing of a creation or an exec that the agent's death cut off", async () => {
         const open = async () => new Pod(machine, await machine.connect(), { "guestd.runtime": runtime });

@@ -12,7 +12,12 @@ describe("other OCI runtimes in a real guest", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
   describe.each(["crun", "runc"])("containers made by %s", (runtime) => {
-    otherRuntimeScenarios(() => machine, runtime, ["containers", "fields of the spec", "limits", "when things end"]);
+    otherRuntimeScenarios(() => machine, runtime, [
+      "containers",
+      "fields of the spec",
+      "limits",
+      "failures and removals",
+    ]);
   });
   // Other specs every day.
   describe("containers of guestd beside those of crun", () =>
