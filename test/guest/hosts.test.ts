@@ -10,7 +10,7 @@ import { NETWORK_CARD } from "./network-card.ts";
 import { plugMemory } from "./plug-memory.ts";
 import { plugProcessor } from "./plug-processor.ts";
 
-describe.each(hosts)("%s and a real guest", (kind, make) => {
+describe.each(hosts)("%s and a guest", (kind, make) => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let host: KataHost;
   beforeAll(async () => {

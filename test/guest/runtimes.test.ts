@@ -4,7 +4,7 @@ import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
-describe("other OCI runtimes in a real guest", () => {
+describe("other OCI runtimes in a guest", () => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });

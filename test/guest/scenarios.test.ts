@@ -7,7 +7,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
-describe("the agent in a real guest", () => {
+describe("the agent in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
     machine = await startGuestMachine();

@@ -10,7 +10,7 @@ const SILENT = /the agent has not answered for 5\.0 s; it is replaced/g;
 /** docs/confinement.md */
 const AGENT_CAPABILITIES = "000000008ba934ff";
 
-describe("the agent of a real guest", () => {
+describe("the agent of a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   beforeAll(async () => {

@@ -4,7 +4,7 @@ import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 
 /** Attacks on launches that take a guest: its cgroups have controllers. */
-describe("in a real guest", () => {
+describe("in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
     machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
