@@ -17,7 +17,7 @@ describe("the agent in a guest", () => {
   hostileFrames(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
 
-  describe("a rootfs on virtio-fs that changes while containers are made of it", () => {
+  describe("a rootfs on virtio-fs that changes while containers are created in it", () => {
     let pod: Pod;
     beforeAll(async () => {
       pod = await Pod.open(machine);
