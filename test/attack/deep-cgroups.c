@@ -1,4 +1,5 @@
-/* deep-cgroups DEPTH: cgroups in one another below the container's own, with names so long that no path reaches the last. */
+/* deep-cgroups DEPTH: creates nested cgroups below the container's own, with names so long that no path reaches the
+ * last. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What a container with CAP_MKNOD and CAP_SYS_RESOURCE tries: capable devices | realtime SECONDS | memory MIB |
+/* The attempts of a container with CAP_MKNOD and CAP_SYS_RESOURCE: capable devices | realtime SECONDS | memory MIB |
  * console */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Opens every device of these major numbers that can be, under a name of its own, and tells which. */
+/* Tries to open every device with these major numbers, under new names, and prints those that open. */
 static int devices(void) {
   static const unsigned majors[] = {1, 4, 5, 7, 8, 10, 11, 252, 253, 254, 259};
   for (unsigned i = 0; i < sizeof majors / sizeof *majors; i++)
@@ -32,7 +32,7 @@ static int devices(void) {
   return 0;
 }
 
-/* Spins before everything that has no priority of its own. */
+/* Spins at a higher priority than all ordinary processes. */
 static int realtime(int seconds) {
   const struct rlimit limit = {99, 99};
   const struct sched_param priority = {.sched_priority = 99};
@@ -48,7 +48,7 @@ static int realtime(int seconds) {
   return 0;
 }
 
-/* Takes memory that is not to be killed for. */
+/* Takes memory while protected from the OOM killer. */
 static int memory(long mib) {
   const struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
   FILE *score = fopen("/proc/self/oom_score_adj", "w");
