@@ -1,28 +1,28 @@
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { differences } from "./observation.ts";
-import type { MakerName, Observer, SpecTemplate } from "./observer.ts";
+import type { Observer, RuntimeName, SpecTemplate } from "./observer.ts";
 
 /** Pairs of containers at once: one waits for its host while another runs. */
 const AT_ONCE = 3;
 
 export interface Comparison {
-  /** As `differences` has them; one of their own when only one of the two made a container. */
+  /** Lines of `differences`; a single line if only one of the two created a container. */
   readonly lines: readonly string[];
-  /** Neither made one. */
+  /** True if neither created a container. */
   readonly refused: boolean;
 }
 
 interface With {
-  readonly maker?: MakerName;
-  /** What is compared is this exec, not the first process. */
+  readonly runtime?: RuntimeName;
+  /** Compares this exec instead of the first process. */
   readonly exec?: Init<grpc.Process>;
 }
 
-/** A container of guestd and one of `maker`, crun unless given, for the same spec. */
+/** Compares containers of guestd and `runtime`, by default crun, for the same spec. */
 export async function compare(observer: Observer, spec: SpecTemplate, options: With = {}): Promise<Comparison> {
-  const { maker = "crun", exec } = options;
-  const [guestd, other] = await Promise.all([observer.observe(spec, "", exec), observer.observe(spec, maker, exec)]);
+  const { runtime = "crun", exec } = options;
+  const [guestd, other] = await Promise.all([observer.observe(spec, "", exec), observer.observe(spec, runtime, exec)]);
   const refused = guestd.refused !== undefined && other.refused !== undefined;
   if (refused || guestd.refused === other.refused) return { lines: differences(guestd.seen, other.seen), refused };
   return { lines: [`refused: ${guestd.refused ?? "(runs)"} | ${other.refused ?? "(runs)"}`], refused };
