@@ -69,7 +69,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
       expect(await inside("first", `cat ${files}`)).toMatch(/^(cat: can't open '\S+': Permission denied\n){4}$/);
     });
 
-    it("see with CAP_SYS_PTRACE a process that has no more than its container will have", async () => {
+    it("see with CAP_SYS_PTRACE a process with no more privileges than its container will have", async () => {
       const links = await inside("tracer", `ls -l /proc/${pid}/fd | grep -c pipe:; ls /proc/${pid}/fd | wc -l`);
       expect(links).toBe("5\n5\n"); // stdio, the release pipe, the report pipe
       expect(await inside("tracer", `grep -c -e ' rw-s ' /proc/${pid}/maps`)).toBe("0\n"); // no memory shared with init
@@ -90,12 +90,12 @@ describeInNamespaces("containers that share a pid namespace", () => {
     expect(await stalk("first")).toMatch(/^met [1-9]\d*, got 0, nothing, with [0-9a-f]+\n$/);
   });
 
-  it("catch with CAP_SYS_PTRACE only an exec that has no more than it will have", async () => {
+  it("catch with CAP_SYS_PTRACE only an exec with no more privileges than it will have", async () => {
     // The capabilities are those of the container that it enters.
     expect(await stalk("tracer")).toMatch(/^met [1-9]\d*, .*, with 400eb\n$/);
   });
 
-  it("catch no more if an exec has CAP_SYS_PTRACE, also after the agent's death", async () => {
+  it("catch nothing more privileged if an exec has CAP_SYS_PTRACE, also after the agent's death", async () => {
     await create("plain", [], {}, false);
     await pod.client.agent.startContainer({ container_id: "plain" });
     const all = [...(ociSpec("/", []).Process?.Capabilities?.Bounding ?? []), "CAP_SYS_PTRACE"];

@@ -49,7 +49,7 @@ describeInNamespaces("files in a container that the agent reads", () => {
     ["a fifo", (path) => void execFileSync("mkfifo", [path])],
   ];
   it.each(traps)(
-    "don't block or feed the agent if /etc/passwd is %s: an exec gets no HOME from it, and other clients are served",
+    "neither block the agent nor fill its memory if /etc/passwd is %s: an exec gets no HOME from it, and other clients are served",
     async (_, set) => {
       const id = await pod.create(["sleep", "1000"], {}, withPasswd(machine.rootfs(`trap-${Date.now()}`), set));
       await pod.client.agent.startContainer({ container_id: id });

@@ -23,7 +23,7 @@ describeInNamespaces("an agent whose event loop hangs", () => {
     },
   );
 
-  it.concurrent("is replaced after 5 s in a stop: containers, output, open calls and connections continue", async () => {
+  it.concurrent("is replaced when it is stopped for 5 s: containers, output, open calls and connections continue", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     await using client = pod.client;

@@ -94,7 +94,7 @@ describe("a guest that is locked down", () => {
     expect.fail("no line in the log");
   });
 
-  it("with agent.lock_modules can load no module once there is a sandbox", async () => {
+  it("can load no module once there is a sandbox, with agent.lock_modules", async () => {
     expect(await machine.shell("cat /proc/sys/kernel/modules_disabled")).toBe("1\n");
     const module = join(cachedKernels()[0]?.modules ?? "/", "kernel/drivers/net/dummy.ko");
     copyFileSync(module, `${machine.hostPath(rootfs)}/dummy.ko`);

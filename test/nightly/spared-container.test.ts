@@ -125,7 +125,7 @@ describe.each([256, 512])(
       await pod.remove(limited);
     });
 
-    it("gets at worst its neighbours killed with a second one: guest and agent live, and both are removed", async () => {
+    it("gets at worst its neighbours killed if there are two: guest and agent live, and both are removed", async () => {
       await guest.sameAgent(async () => {
         await using _first = await startSpared(opened.pod, opened.rootfs);
         await using _second = await startSpared(opened.pod, opened.rootfs, "all");

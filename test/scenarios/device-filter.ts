@@ -52,7 +52,7 @@ export function deviceFilterScenarios(pod: () => Pod): void {
     expect(await inside(make, [{ Allow: true, Type: "b", Access: "rwm" }])).toBe(DENIED);
   });
 
-  it("a privileged container can open everything if the host sends no rules, otherwise what they allow", async () => {
+  it("a privileged container can open every device if the host sends no rules, otherwise those that the rules allow", async () => {
     const privileged = async (...rules: object[]) => {
       const spec = withDeviceRules(["sh", "-c", make], rules, [], ["CAP_SYS_ADMIN"]);
       const { stdout, stderr } = await pod().run([], spec);

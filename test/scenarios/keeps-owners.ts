@@ -4,4 +4,4 @@
  */
 export const keepsOwners = process.getuid?.() === 0;
 /** Suffix for names of tests that are skipped then. */
-export const whyNoOwners = keepsOwners ? "" : " (skipped: needs root, for files of other owners on the share)";
+export const whyNoOwners = keepsOwners ? "" : " (skipped: needs root, for files with other owners on the share)";

@@ -50,7 +50,7 @@ export function upgradeScenarios(machine: () => Machine, built: () => BuiltAgent
     expect(await client.agent.waitProcess({ container_id: id, exec_id: id })).toMatchObject({ status: 23 });
     await client.agent.startContainer({ container_id: created });
     expect((await pod.finish(created, created)).status).toBe(5);
-    expect((await pod.run(["echo", "made by the new agent"])).stdout.toString()).toBe("made by the new agent");
+    expect((await pod.run(["echo", "made by the new agent"])).stdout.toString()).toBe("made by the new agent\n");
     for (const one of [id, created]) await pod.remove(one);
     expect(await machine().shell(`ls -A ${ROOT} /run/guestd | grep -c -e guestd- -e upload; true`)).toBe("0\n");
     await client.close();

@@ -7,7 +7,7 @@ import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 
 const SILENT = /the agent has not answered for 5\.0 s; it is replaced/g;
-/** docs/confinement.md */
+/** The agent's capabilities, as in docs/confinement.md. */
 const AGENT_CAPABILITIES = "000000008ba934ff";
 
 describe("the agent in a guest", () => {

@@ -24,7 +24,7 @@ describe("files in containers in a guest of 512 MiB", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 
-  it("don't cost memory if /etc/passwd is a link to /proc/1/pagemap: execs run without HOME, and all clients are served", async () => {
+  it("cost no memory if /etc/passwd is a link to /proc/1/pagemap: execs run without HOME, and all clients are served", async () => {
     const rootfs = machine.rootfs("attacker");
     const passwd = join(machine.hostPath(rootfs), "etc/passwd");
     rmSync(passwd);
@@ -65,7 +65,7 @@ describe("files in containers in a guest of 512 MiB", () => {
   });
 
   it.skipIf(!guards)(
-    `${CANNOT}on the share can be written by the guest's root in roots and volumes only, and the agent reports what it can't write`,
+    `${CANNOT}can be written on the share only in roots and volumes, even by the guest's root, and the agent reports what it can't write`,
     async () => {
       const [rootfs, volume] = [machine.rootfs("written"), machine.volume("written-volume")];
       const attempts = [
@@ -99,7 +99,7 @@ describe("files in containers in a guest of 512 MiB", () => {
     },
   );
 
-  it("can be the lower layer of an overlay if the share announces the root and no process has looked into it", async () => {
+  it("can be the lower layer of an overlay even if the share announces the root and no process has looked into it", async () => {
     const lower = machine.rootfs("below");
     const mount_point = "/run/kata-containers/over/rootfs";
     const options = [`lowerdir=${lower}`, "io.katacontainers.fs-opt.overlay-rw"];
@@ -111,7 +111,7 @@ describe("files in containers in a guest of 512 MiB", () => {
     await pod.remove("over");
   });
 
-  it("on a read-only share reach a container as settings, and so does a change", async () => {
+  it("reach a container as settings from a read-only share, and so does a change", async () => {
     const volume = machine.hostPath(`${SHARED}/settings`);
     const publish = (version: number, text: string) => {
       mkdirSync(join(volume, `..${version}`), { recursive: true });
