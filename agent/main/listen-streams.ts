@@ -1,5 +1,5 @@
 import type { Fd } from "../kernel/kernel.ts";
-import type { RealSys } from "../kernel/sys.ts";
+import type { RealSys } from "../kernel/sys/sys.ts";
 import type { ListenOn } from "./listen.ts";
 
 /** VMADDR_CID_HOST. */

@@ -8,7 +8,7 @@ import {
   type ConnectionListener,
   type Listener,
   VSOCK_ANY,
-} from "../kernel/listeners.ts";
+} from "../kernel/sys/listeners.ts";
 
 /** Listens on an address, as `listen` does. */
 export type ListenOn = (address: string, onConnection: ConnectionListener) => Listener;

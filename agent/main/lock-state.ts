@@ -2,7 +2,7 @@ import { constants, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentError } from "../kernel/error.ts";
 import type { Init } from "../kernel/kernel.ts";
-import type { RealSys } from "../kernel/sys.ts";
+import type { RealSys } from "../kernel/sys/sys.ts";
 
 const DEPOSIT = "state lock";
 /** The agent of a service that was killed ends a moment after its init. */

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { memoryBounds } from "../container/cgroup/memory-bounds.ts";
 import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
-import { FakeCgroups } from "../container/cgroup/test-cgroups.ts";
-import { testKernel } from "../container/test-kernel.ts";
-import { testSpec } from "../container/test-spec.ts";
+import { FakeCgroups } from "../container/cgroup/testing/test-cgroups.ts";
+import { testKernel } from "../container/testing/test-kernel.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import { ContainerCgroups } from "./container-cgroups.ts";
 
 const MIB = 2 ** 20;

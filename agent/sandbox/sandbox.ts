@@ -5,7 +5,7 @@ import { Devices } from "../device/devices.ts";
 import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { Lock } from "../kernel/lock.ts";
+import { Lock } from "../kernel/wait/lock.ts";
 import type { ImageSettings } from "../storage/image/image-settings.ts";
 import type { FindDisk, PlacedStorage, Storage } from "../storage/storage.ts";
 import { Storages } from "../storage/storages.ts";

@@ -7,7 +7,7 @@ import { RpcError } from "./rpc-error.ts";
 const NO_BYTES = new Uint8Array();
 const TIMES = { everyMs: 5, limitMs: 20 };
 
-/** A channel that answers its health checks as it is told, and never anything else. */
+/** Returns a channel that only answers health checks, in the given way. */
 function channelOf(check: "answers" | "refuses" | "is silent"): RpcChannel & { checks: number } {
   const channel = {
     checks: 0,
@@ -25,10 +25,10 @@ function channelOf(check: "answers" | "refuses" | "is silent"): RpcChannel & { c
   return channel;
 }
 
-test("a call without a time limit ends when the agent does not answer a health check", async () => {
+test("a call without a time limit fails if the agent does not answer a health check", async () => {
   const channel = endsWithAgent(channelOf("is silent"), TIMES);
   const calls = [channel.call("a.B", "C", NO_BYTES), channel.call("a.B", "D", NO_BYTES)];
-  const line = "the agent has not answered a health check within 0.02 s; look at its guest's console";
+  const line = "no answer to a health check within 0.02 s; look at the guest's console";
   const failed = (method: string) => ({
     status: "rejected",
     reason: { kind: "unavailable", message: `${method}: ${line}` },
@@ -37,13 +37,13 @@ test("a call without a time limit ends when the agent does not answer a health c
   await expect(channel.call("a.B", "E", NO_BYTES), "a later one").rejects.toThrow(`/a.B/E: ${line}`);
 });
 
-test.each(["answers", "refuses"] as const)("it goes on as long as the agent %s", async (how) => {
+test.each(["answers", "refuses"] as const)("a call without a time limit stays open while the agent %s", async (how) => {
   const inner = channelOf(how);
   const call = endsWithAgent(inner, TIMES).call("a.B", "C", NO_BYTES);
   while (inner.checks < 5) expect(await Promise.race([call, sleep(5, "open")])).toBe("open");
 });
 
-test("calls with a time limit cost no checks, and end by it", async () => {
+test("a call with a time limit causes no checks and ends at its limit", async () => {
   const inner = channelOf("answers");
   const call = endsWithAgent(inner, TIMES).call("a.B", "C", NO_BYTES, { timeoutMs: 50 });
   await expect(call).rejects.toMatchObject({ kind: "deadline-exceeded" });

@@ -1,9 +1,9 @@
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
 import { RpcError } from "./rpc-error.ts";
 
-/** Between two checks, while a call without a time limit is open. */
+/** Milliseconds between two checks while a call without a time limit is open. */
 const EVERY_MS = 10_000;
-/** Longer than init waits for a silent agent of a starved guest, 80 s, before it replaces it. */
+/** Time limit in milliseconds of a check; init waits up to 80 s before it replaces a silent agent in a starved guest. */
 const LIMIT_MS = 120_000;
 const NO_BYTES = new Uint8Array();
 
@@ -13,8 +13,8 @@ export interface CheckTimes {
 }
 
 /**
- * The same channel, whose calls without a time limit fail with UNAVAILABLE when the agent does not answer a health check in time. A
- * guest keeps the connections of a dead agent open for the next one, which may never come, so no end of the connection tells.
+ * Wraps a channel so that calls without a time limit fail with UNAVAILABLE if the agent doesn't answer a health check in time.
+ * The connection's end doesn't tell: a guest keeps a dead agent's connections open for the next one, which may never start.
  */
 export function endsWithAgent(channel: RpcChannel, times: CheckTimes = {}): RpcChannel {
   const { everyMs = EVERY_MS, limitMs = LIMIT_MS } = times;
@@ -26,7 +26,7 @@ export function endsWithAgent(channel: RpcChannel, times: CheckTimes = {}): RpcC
   };
   const check = async () => {
     if (unlimited.size > 0 && !(await isAlive(channel, limitMs))) {
-      const why = `the agent has not answered a health check within ${limitMs / 1000} s; look at its guest's console`;
+      const why = `no answer to a health check within ${limitMs / 1000} s; look at the guest's console`;
       for (const [reject, what] of unlimited) reject(new RpcError("unavailable", `${what}: ${why}`));
       unlimited.clear();
     }
@@ -51,7 +51,7 @@ export function endsWithAgent(channel: RpcChannel, times: CheckTimes = {}): RpcC
   };
 }
 
-/** An error is an answer too, and a closed connection ends the calls by itself. */
+/** Counts any answer, even an error, as alive. A closed connection already ends the calls. */
 async function isAlive(channel: RpcChannel, timeoutMs: number): Promise<boolean> {
   return channel.call("grpc.Health", "Check", NO_BYTES, { timeoutMs }).then(
     () => true,

@@ -14,7 +14,7 @@ import { answeredError, RpcError } from "./rpc-error.ts";
 
 const MAX_STREAM_ID = 0x7fffffff;
 
-/** Requests that the agent has not read, bytes. */
+/** Maximum number of request bytes that the agent has not read yet. */
 const MAX_UNREAD = 16 * MAX_BODY_BYTES;
 
 interface Pending {
@@ -27,12 +27,12 @@ interface Pending {
 export class TtrpcClient implements RpcChannel {
   readonly closed: Promise<void>;
   readonly #stream: Duplex;
-  /** An answer that is too long ends its call when it begins: it may never end. */
+  /** Reports an answer that is too long at its header, since its end may never come. */
   readonly #parser = new FrameParser(undefined, true);
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #corked = false;
-  /** Why no more calls can be made. */
+  /** The reason why no more calls can be made. */
   #ended: RpcError | undefined;
 
   constructor(stream: Duplex) {
@@ -89,10 +89,10 @@ export class TtrpcClient implements RpcChannel {
       return new RpcError("resource-exhausted", `${what}: request of ${length} bytes is over the limit of 4 MiB`);
     }
     if (this.#stream.writableLength > MAX_UNREAD) {
-      return new RpcError("unavailable", `${what}: the agent does not read its requests: close this connection`);
+      return new RpcError("unavailable", `${what}: the agent does not read its requests; close this connection`);
     }
     return this.#nextId > MAX_STREAM_ID
-      ? new RpcError("unavailable", `${what}: this connection has used up its stream ids, connect anew`)
+      ? new RpcError("unavailable", `${what}: this connection has used up its stream ids; open a new one`)
       : undefined;
   }
 
@@ -109,7 +109,7 @@ export class TtrpcClient implements RpcChannel {
     this.#stream.write(body);
   }
 
-  /** Answers to calls that nobody waits for any more are dropped. */
+  /** Drops answers to calls that have already ended. */
   #receive(frame: Frame | OversizeFrame): void {
     const pending = this.#pending.get(frame.streamId);
     if (pending === undefined || frame.type !== FRAME_RESPONSE) return;

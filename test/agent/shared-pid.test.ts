@@ -19,7 +19,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     machine = await startHostAgent();
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("all");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     execFileSync("gcc", [...flags, join(import.meta.dirname, "stalker.c"), "-o", join(rootfs, "bin/stalker")]);
     await create("first", []);
     await pod.client.agent.startContainer({ container_id: "first" });

@@ -30,7 +30,7 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
 
   function startSwapper(): ChildProcess {
     const program = join(rootfs, "bin/swapper");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     execFileSync("gcc", [...flags, join(import.meta.dirname, "../scenarios/swapper.c"), "-o", program]);
     return spawn(
       program,

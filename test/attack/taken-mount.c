@@ -1,6 +1,6 @@
 /*
- * taken-mount DIRECTORY: mounts a FUSE file system that accepts requests and answers only the first. A process that
- * waits for one can't be killed until this program ends.
+ * taken-mount DIRECTORY: mounts a FUSE file system that accepts requests but answers only the first. A process that
+ * waits for an answer cannot be killed until this program ends.
  */
 #include <fcntl.h>
 #include <linux/fuse.h>

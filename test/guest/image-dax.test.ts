@@ -7,7 +7,7 @@ import { repositoryRoot as root } from "../../host/machine/paths.ts";
 import { bundleAgent } from "../../rootfs-builder/bundle/bundle.ts";
 import { imageWith } from "./image-with.ts";
 
-/** The line that rootfs-builder/image/testdata/probe-agent.ts prints. */
+/** The line that rootfs-builder/image/testing/probe-agent.ts prints. */
 interface Probe {
   readonly root: string;
   /** Page faults of Node and the probe so far. */
@@ -47,6 +47,6 @@ describe("the image as a guest's NVDIMM", () => {
 
 /** Builds an image with a probe as its agent. */
 async function probeImage(work: string): Promise<string> {
-  await bundleAgent({ entry: join(root, "rootfs-builder/image/testdata/probe-agent.ts"), root, outDir: work });
+  await bundleAgent({ entry: join(root, "rootfs-builder/image/testing/probe-agent.ts"), root, outDir: work });
   return imageWith([join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")], work);
 }

@@ -13,13 +13,13 @@ export interface MadeCall {
   readonly timeoutMs: number;
 }
 
-/** What a shim sends over its one connection, with its time-outs, written down in order. */
+/** Records a shim's calls over its one connection, with their time limits, in order. */
 export class HostCalls {
   readonly client: AgentClient;
   readonly made: MadeCall[] = [];
-  /** How long each health check took, in milliseconds. */
+  /** Duration of each health check, in milliseconds. */
   readonly checks: number[] = [];
-  /** Calls that were answered, that an agent's death cut off, that were lost with the connection. */
+  /** Number of calls that were answered, cut off by an agent's death, or lost with the connection. */
   readonly counts = { answered: 0, cutOff: 0, closed: 0 };
   readonly #timeoutMs: number;
   readonly #metadata: Readonly<Record<string, string>>;
@@ -35,7 +35,7 @@ export class HostCalls {
     this.#patience = patience;
   }
 
-  /** 0 as time-out: none, as on the wire. */
+  /** Makes a call; a time limit of 0 means none, as on the wire. */
   async call<Name extends CallName>(
     name: Name,
     request: RequestTo<Name>,
@@ -47,7 +47,7 @@ export class HostCalls {
     return await this.#follow(made, () => method(request, options));
   }
 
-  /** Calls that have no answer yet, as text. */
+  /** Unanswered calls, as text. */
   get open(): readonly string[] {
     return Array.from(this.#open, ({ name, request }) => `${name} ${JSON.stringify(request).slice(0, 200)}`);
   }
@@ -69,8 +69,8 @@ export class HostCalls {
   }
 
   /**
-   * In the background, until `endChecks`; a check that fails is thrown there. Real shims end the sandbox then. With
-   * `versionEvery`, so many checks are followed by Version.
+   * Runs checks in the background until `endChecks`, which throws if one failed; real shims then end the sandbox. With
+   * `versionEvery`, every so many checks are followed by Version.
    */
   checkEvery(everyMs: number, timeoutMs: number, versionEvery = Number.POSITIVE_INFINITY): void {
     const { signal } = this.#ended;
@@ -86,12 +86,12 @@ export class HostCalls {
     this.#checking.catch(() => undefined); // until endChecks
   }
 
-  /** By a host without a shared file system, of a container that ended. */
+  /** Reads the last message of an ended container, like a host without a shared file system. */
   async lastMessage(container_id: string): Promise<string> {
     return (await this.call("getDiagnosticData", { container_id, log_type: "termination_log" })).data;
   }
 
-  /** Before the sandbox is destroyed, as real shims do: with it goes the agent. */
+  /** Stops the checks. Call before the sandbox is destroyed, as real shims do, since the agent ends with it. */
   async endChecks(): Promise<void> {
     this.#ended.abort();
     await this.#checking;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cgroupNotices } from "./cgroup-notices.ts";
 import { ContainersCgroup } from "./containers-cgroup.ts";
 import { memoryBounds } from "./memory-bounds.ts";
-import { FakeCgroups } from "./test-cgroups.ts";
+import { FakeCgroups } from "./testing/test-cgroups.ts";
 
 const MIB = 2 ** 20;
 const PARENT = "/cg/containers";

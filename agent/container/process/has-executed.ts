@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ReportReader } from "../../kernel/init/report.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { ReportReader } from "../../kernel/report.ts";
 import type { Process } from "./process.ts";
 
 /** Between two looks at a process that is on its way to its program. */

@@ -80,7 +80,7 @@ describe("the agent in a guest", () => {
 
   it("starts again while a container, given the device by its spec, holds the guest's console stopped", async () => {
     const rootfs = machine.rootfs("capable");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     const program = join(machine.hostPath(rootfs), "bin/capable");
     execFileSync("gcc", [...flags, join(import.meta.dirname, "capable.c"), "-o", program]);
     const { Process, Linux } = ociSpec(rootfs, ["capable", "console"]);

@@ -14,26 +14,26 @@ import { Samples } from "../samples.ts";
 const MEMORY_MIB = 512;
 const NTH = ["first", "second"] as const;
 
-/** One call in every round, in ms. */
+/** Times of one call in all rounds, in ms. */
 interface CallSamples {
-  /** By the host's clock. */
+  /** Time by the host's clock. */
   readonly wall: Samples;
-  /** CPU time of QEMU, which depends less on the load of the machine. */
+  /** CPU time of QEMU, which depends less on the machine's load. */
   readonly cpu: Samples;
 }
 
 export interface GuestVariant {
-  /** A folder with vmlinuz, initrd.cpio and guest.img. */
+  /** Folder with vmlinuz, initrd.cpio and guest.img. */
   readonly image: string;
-  /** Between the guest's "listening" and the host's first call. */
+  /** Milliseconds between the guest's "listening" and the host's first call. */
   readonly idleMs: number;
-  /** QEMU's -cpu; ours when left out. */
+  /** Value of QEMU's -cpu, if not the default. */
   readonly cpu?: string | undefined;
 }
 
-/** The first calls to fresh guests of one variant, and the same calls for a second container. */
+/** Measures the first calls to fresh guests of one variant, and the same calls for a second container. */
 export class GuestFirstCalls {
-  /** By the names of the calls, in their order. */
+  /** Samples by name of the call, in call order. */
   readonly calls = new Map<string, CallSamples>();
   readonly #variant: GuestVariant;
 
@@ -41,7 +41,7 @@ export class GuestFirstCalls {
     this.#variant = variant;
   }
 
-  /** Boots a guest, makes the calls, and powers it off. Rejects if a container printed something else than expected. */
+  /** Boots a guest, makes the calls, and powers it off. Rejects if a container prints unexpected output. */
   async round(): Promise<void> {
     const directory = mkdtempSync(join(tmpdir(), "guestd-bench-guest-"));
     const share = shareOf(directory);
@@ -94,13 +94,13 @@ export class GuestFirstCalls {
   }
 }
 
-/** CPU time of all threads of a process. */
+/** Returns the CPU time of all threads of a process. */
 function cpuMs(pid: number): number {
   const ofThread = (thread: string) => {
     try {
       return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1)[0]);
     } catch {
-      return 0; // it has just ended
+      return 0; // the thread has just ended
     }
   };
   return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + ofThread(thread), 0) / 1e6;

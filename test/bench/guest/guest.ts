@@ -2,12 +2,12 @@ import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { textTable } from "../../../host/cli/text-table.ts";
+import { textTable } from "../../../host/cli/output/text-table.ts";
 import { chooseAccelerator } from "../../../host/machine/accelerator.ts";
 import { imagePaths } from "../../../host/machine/paths.ts";
 import { GuestFirstCalls, type GuestVariant } from "./guest-first-calls.ts";
 
-/** Milliseconds that a guest is left alone before the first call: hosts call at once, templates and pools do not. */
+/** Milliseconds that a guest idles before the first call: hosts call immediately, templates and pools do not. */
 const IDLE_MS = [0, 1000];
 
 const { values } = parseArgs({
@@ -30,7 +30,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
 }
 const { kind } = await chooseAccelerator();
 process.stdout.write(
-  `${table()}Medians of ${values.rounds} fresh guests each, in turns; ${kind}, load ${loadavg()[0]?.toFixed(1)}.\n`,
+  `${table()}Medians of ${values.rounds} fresh guests each, alternating; ${kind}, load ${loadavg()[0]?.toFixed(1)}.\n`,
 );
 for (const [index, { variant }] of runs.entries()) {
   const { image, cpu = "ours", idleMs } = variant;
@@ -38,7 +38,7 @@ for (const [index, { variant }] of runs.entries()) {
 }
 if (values.json !== undefined) writeFileSync(resolve(values.json), `${JSON.stringify(medians(), undefined, 2)}\n`);
 
-/** Milliseconds by the host's clock and of QEMU's CPU time, of every variant. */
+/** Formats a table of each variant's milliseconds, by the host's clock and of QEMU's CPU time. */
 function table(): string {
   const heads = runs.flatMap((_, index) => [`${index + 1}: ms`, "CPU"]);
   const [first] = runs;
