@@ -13,7 +13,7 @@ type Broken = readonly [name: string, change: (agent: string) => string, reason:
 export const CANNOT_LOAD: Broken = [
   "can't be loaded",
   () => "(function(){ nonsense",
-  /^it can't be loaded: SyntaxError: /,
+  /^can't load it: SyntaxError: /,
 ];
 export const ENDS_EARLY: Broken = [
   "exits before it listens",
@@ -45,7 +45,7 @@ export function brokenBundleScenarios(machine: () => Machine, built: () => Built
       expect(await waiting).toMatchObject({ status: 9 });
       await pod.remove(id);
       await pod.client.close();
-      const line = `guestd: the agent's bundle ${wanted.slice(0, 12)} is left: ${after.left_reason}; the image's own runs`;
+      const line = `guestd: the agent's bundle ${wanted.slice(0, 12)} is abandoned: ${after.left_reason}; the image's own runs`;
       const printed = () =>
         machine()
           .console()
