@@ -70,7 +70,7 @@ export function imagePullScenarios(current: CurrentPod): void {
     expect(await left(id)).toBe("none\n");
     await expect(start(["sh"], { source: "other:2", options: layout })).rejects.toMatchObject({
       message: expect.stringMatching(
-        /^pull image "other:2" from \S+: read image: nothing for linux\/\w+ named other:2; there is: test:1 for /,
+        /^pull image "other:2" from \S+: read image: no image for linux\/\w+ named other:2; available: test:1 for /,
       ),
     });
   });
