@@ -10,7 +10,7 @@ import { guestMemory } from "../scenarios/guest-memory.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 
-/** The longest that an attack may delay Check beyond its time on this machine without one. */
+/** The longest that a host may wait for Check, whatever a container does. */
 const PROMISED_MS = 1000;
 /** Time for which two attackers at once are watched. */
 const TWO_MS = 3000;
@@ -22,7 +22,6 @@ const MIB = 1 << 20;
  */
 function openGuest(mib: number) {
   const slowest: string[] = [];
-  let withoutAttack: number | undefined;
   const opened = {
     machine: {} as Awaited<ReturnType<typeof startGuestMachine>>,
     pod: {} as Pod,
@@ -48,9 +47,8 @@ function openGuest(mib: number) {
     async checked<T>(what: string, work: () => Promise<T>): Promise<T> {
       const { slowest: ms, result } = await whileChecking(opened.pod.client, work);
       slowest.push(`${what} ${ms.toFixed(0)}`);
-      withoutAttack ??= ms;
       // Soft: the attacker is removed all the same.
-      expect.soft(ms - withoutAttack, "milliseconds that Check took longer").toBeLessThan(PROMISED_MS);
+      expect.soft(ms, "milliseconds until Check was answered").toBeLessThan(PROMISED_MS);
       return result;
     },
     async neighboursWell() {

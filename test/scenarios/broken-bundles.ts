@@ -10,11 +10,7 @@ import { Pod } from "./pod.ts";
 
 type Broken = readonly [name: string, change: (agent: string) => string, reason: RegExp];
 
-export const CANNOT_LOAD: Broken = [
-  "can't be loaded",
-  () => "(function(){ nonsense",
-  /^can't load it: SyntaxError: /,
-];
+export const CANNOT_LOAD: Broken = ["can't be loaded", () => "(function(){ nonsense", /^can't load it: SyntaxError: /];
 export const ENDS_EARLY: Broken = [
   "exits before it listens",
   (agent) => agent.replace("{", '{process.stderr.write("no\\n");process.exit(3);'),
