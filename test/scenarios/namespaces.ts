@@ -177,6 +177,6 @@ export function namespaceScenarios(pod: () => Pod): void {
     for (const word of ["shared", "rshared"]) expect(await root(word), word).toMatch(/shared:\d+/);
     for (const word of ["unbindable", "runbindable"]) expect(await root(word), word).toContain("unbindable");
     expect(await pod().machine.shell("grep -c /rootfs/proc /proc/mounts || true")).toBe("0\n");
-    await expect(root("odd")).rejects.toThrow('OCI spec: linux.rootfsPropagation "odd" is none of');
+    await expect(root("odd")).rejects.toThrow('OCI spec: linux.rootfsPropagation "odd" is not one of');
   });
 }

@@ -5,14 +5,14 @@ import { arbitraryOps, arbitraryPlan } from "../../kernel/testing/plan-arbitrary
 import { describeOp } from "./describe-op.ts";
 import { detailOp } from "./detail-op.ts";
 
-test.each(Object.keys(arbitraryOps) as (keyof typeof arbitraryOps)[])("%s has words of its own", (name) => {
+test.each(Object.keys(arbitraryOps) as (keyof typeof arbitraryOps)[])("%s has its own description", (name) => {
   const [op] = fc.sample(arbitraryOps[name] as fc.Arbitrary<PlanOp>, 1);
   const { call, object } = describeOp(op as PlanOp);
   expect(call).toMatch(/^[a-z_0-9() -]+$/);
   expect(typeof object).toBe("string");
 });
 
-test("no operation shows an environment", () => {
+test("no operation shows environment values", () => {
   const secret = "SECRET-VALUE";
   fc.assert(
     fc.property(arbitraryPlan, (plan) => {
@@ -33,7 +33,7 @@ test.each<[PlanOp, string]>([
   [{ op: "rlimit", resource: 7, soft: 1n, hard: 2n ** 64n - 1n }, "setrlimit resource 7 to 1/18446744073709551615"],
   [{ op: "umask", mask: 0o22 }, "umask 22"],
   [{ op: "pivot" }, "pivot "],
-])("an operation reads as a person would say it (%#)", (op, expected) => {
+])("an operation is described in plain words (%#)", (op, expected) => {
   const { call, object } = describeOp(op);
   expect(`${call} ${object}`).toBe(expected);
 });
