@@ -90,14 +90,14 @@ export function copyFileScenarios(pod: () => Pod): void {
       [() => copy("", "x", { path: "/etc/x" }), "invalid-argument", /"\/etc\/x" is not below /],
       [() => copy(`${tree}/out/x`, "x"), "invalid-argument", /a link on the way to ".*\/out" leads outside$/],
       [() => copy(`${tree}/up/etc/x`, "x"), "invalid-argument", /a link on the way to ".*\/up\/etc" leads outside$/],
-      [() => copy(`${tree}/dir`, "x"), "already-exists", /: a directory is there$/],
+      [() => copy(`${tree}/dir`, "x"), "already-exists", /: a directory is in its place$/],
       [() => copy(`${tree}/new/x`, "x", { offset: -1 }), "invalid-argument", /: offset -1 is out of range$/],
       [() => copy(`${tree}/new/x`, "x", { file_size: -1 }), "invalid-argument", /: file_size -1 is out of range$/],
       [() => copy(`${tree}/new/x`, "xx", { file_size: 1 }), "invalid-argument", /exceed the file_size of 1$/],
       [
         () => copy(`${tree}/small/x`, "x", { file_size: 65_537 }),
         "resource-exhausted",
-        /it has 65537 bytes, and \d+ are free$/,
+        /it has 65537 bytes, only \d+ are free$/,
       ],
     ];
     for (const [attempt, kind, line] of refused) {
