@@ -23,21 +23,22 @@ MemHotplugByProbe OnlineCPUMem PauseContainer ReadStream RemoveContainer RemoveS
 ResumeContainer SetGuestDateTime SetPolicy SignalProcess StartContainer StatsContainer TtyWinResize UpdateContainer
 UpdateEphemeralMounts UpdateInterface UpdateRoutes WaitProcess WriteStream`.split(/\s+/);
 
-/** A policy that allows all but these. */
+/** Returns a policy that allows every request except `denied`. */
 function policy(denied: readonly string[] = []): string {
   const rules = REQUESTS.map((name) => `default ${name}Request := ${!denied.includes(name)}\n`);
   return `package agent_policy\n\n${rules.join("")}`;
 }
 
 /**
- * The steps that Kata's tests of an agent's calls take with agent-ctl, in their order, by a client and a spec of our own, on one
- * agent that runs as root on the host: files come before there is a sandbox, and folders of the agent's are removed between. Those in a guest are in test/guest.
+ * The steps of Kata's own tests of an agent's calls with agent-ctl, in order, made by our own client and spec. The
+ * agent runs as root on the host: files exist before there is a sandbox, and the agent's folders are removed between
+ * steps. The tests in a guest are in test/guest.
  */
-describeInNamespaces("Kata's scenarios of agent-ctl", () => {
+describeInNamespaces("an agent under Kata's scenarios of agent-ctl", () => {
   let place: ServicePlace;
   let service: RunningService;
   let ctl: AgentCtl;
-  /** What the agent has at this path. */
+  /** Returns the host's path of the agent's `path`. */
   const there = (path: string) => join(place.directory, path);
   const source = (name: string) => join(place.directory, name);
 
@@ -77,10 +78,13 @@ describeInNamespaces("Kata's scenarios of agent-ctl", () => {
     expect(lstatSync(there(`${SHARED}/dir`)).isDirectory()).toBe(true);
   });
 
-  it.each(["/tmp/guestd-agent-ctl", "/run/kata-containers/shared/foo"])("copies no file to %s", async (path) => {
-    await expect(ctl.copyFile(source("foo"), path)).rejects.toThrow(/is not below/);
-    expect([existsSync(path), existsSync(there(path))]).toEqual([false, false]);
-  });
+  it.each(["/tmp/guestd-agent-ctl", "/run/kata-containers/shared/foo"])(
+    "refuses to copy a file to %s",
+    async (path) => {
+      await expect(ctl.copyFile(source("foo"), path)).rejects.toThrow(/is not below/);
+      expect([existsSync(path), existsSync(there(path))]).toEqual([false, false]);
+    },
+  );
 
   it("copies a large file, in pieces", async () => {
     writeFileSync(source("large"), "");
@@ -101,21 +105,21 @@ describeInNamespaces("Kata's scenarios of agent-ctl", () => {
     rmSync(there("/run/kata-containers"), { recursive: true });
   });
 
-  it("takes a policy that allows all", () => ctl.setPolicy(source("test.rego")));
+  it("accepts a policy that allows everything", () => ctl.setPolicy(source("test.rego")));
 
-  it("takes a policy that blocks CopyFile, and then copies nothing", async () => {
+  it("accepts a policy that blocks CopyFile, and then copies nothing", async () => {
     writeFileSync(source("blocked.rego"), policy(["CopyFile"]));
     await ctl.setPolicy(source("blocked.rego"));
     await expect(ctl.copyFile(source("foo"), `${SHARED}/foo`)).rejects.toThrow(/^CopyFileRequest is blocked by policy/);
     expect(existsSync(there(`${SHARED}/foo`))).toBe(false);
   });
 
-  it("ends with DestroySandbox", async () => {
+  it("exits after DestroySandbox", async () => {
     await ctl.run(({ agent }) => agent.destroySandbox({}));
     expect(await service.exited).toEqual({ code: 0, signal: null });
   });
 
-  it("ends with DestroySandbox when there was no sandbox", async () => {
+  it("exits after DestroySandbox without a sandbox", async () => {
     const other = start("agent-ctl-2");
     await other.service.listening();
     await other.ctl.run(({ agent }) => agent.destroySandbox({}));

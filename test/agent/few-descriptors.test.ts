@@ -12,7 +12,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
     [1, 16],
     [4, 60],
   ])(
-    "fails those of %i execs at once that are short of them in one line, leaves nothing of them, and goes on",
+    "fails those of %i simultaneous execs that lack descriptors in one line, leaves nothing of them behind, and keeps running",
     async (count, most) => {
       await using machine = await startHostAgent();
       const pod = await Pod.open(machine);
@@ -58,7 +58,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
     60_000,
   );
 
-  it("fails an exec that is short of them when init answers in one line, ends its process, and goes on", async () => {
+  it("fails an exec that lacks descriptors for init's response in one line, ends its process, and keeps running", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     const { agent, health } = pod.client;
@@ -74,7 +74,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
     );
     try {
       await expect.poll(() => descriptors().length).toBeGreaterThan(before);
-      // It made its pipes and sent the request in one go; what is answered after that comes later.
+      // The exec created its pipes and sent the request at once; later requests are answered after that.
       expect((await health.check({})).status).toBe(1);
       leaveFree(0);
     } finally {
@@ -89,7 +89,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
     await pod.client.close();
   });
 
-  it("fails a CreateContainer that is short of them in one line, leaves nothing of it, and goes on", async () => {
+  it("fails a CreateContainer that lacks descriptors in one line, leaves nothing behind, and keeps running", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     const rootfs = machine.rootfs("all");
@@ -125,7 +125,7 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
     await pod.client.close();
   }, 60_000);
 
-  it("lets new connections wait until there are some again, and serves those that it has", async () => {
+  it("lets new connections wait until descriptors are free again, and serves the existing ones", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     const { leaveFree, giveAll } = await descriptorsOf(machine);
@@ -147,13 +147,13 @@ describeInNamespaces("an agent that runs out of descriptors", () => {
 
 type HostAgent = Awaited<ReturnType<typeof startHostAgent>>;
 
-/** The agent's descriptors, and how many more it may open. */
+/** Returns functions that list the agent's descriptors and set how many more it may open. */
 async function descriptorsOf(machine: HostAgent) {
   const pid = await machine.agentPid();
   const descriptors = () => readdirSync(`/proc/${pid}/fd`).map(Number);
   const limit = (soft: number) => execFileSync("prlimit", ["--pid", String(pid), `--nofile=${soft}:`]);
   const leaveFree = (free: number) => {
-    // New ones take the lowest numbers that are free.
+    // New descriptors take the lowest free numbers.
     const taken = new Set(descriptors());
     let soft = 0;
     for (let left = free; left > 0 || taken.has(soft); soft++) if (!taken.has(soft)) left -= 1;

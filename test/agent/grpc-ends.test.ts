@@ -4,7 +4,10 @@ import { lastScenarios } from "../scenarios/all.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-/** An agent of its own: one that was killed often is started again after a while only. The rest: scenarios.test.ts. */
+/**
+ * Uses its own agent, because one that was killed often restarts only after a delay. The other scenarios are in
+ * scenarios.test.ts.
+ */
 describeInNamespaces("the agent in namespaces", () => {
   let machine: Machine;
   beforeAll(async () => {

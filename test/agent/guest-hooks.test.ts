@@ -6,7 +6,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
 describeInNamespaces("the guest's hook directory", () => {
-  it("gives every container hooks, after those of its spec, before and after the agent's death", async () => {
+  it("provides hooks for every container, after those of its spec, before and after the agent's death", async () => {
     await using machine = await startHostAgent();
     const busybox = `${machine.rootfs("all")}/bin/busybox`;
     const log = join(machine.directory, "log");
@@ -22,7 +22,7 @@ describeInNamespaces("the guest's hook directory", () => {
     const status = { poststart: "running", poststop: "stopped" };
     const line = (kind: (typeof kinds)[number]) =>
       `${path[kind]} ${kind} "status":"${kind in status ? status[kind as keyof typeof status] : "creating"}"\n`;
-    // The sixth kind is a program of the container's.
+    // A startContainer hook is a program in the container, so none comes from the guest.
     script("startContainer");
     const taken = async () => machine.shell(`cat ${log}; rm -f ${log}`);
 
@@ -47,7 +47,7 @@ describeInNamespaces("the guest's hook directory", () => {
     await pod.client.close();
   });
 
-  it("that is missing keeps no sandbox from being made", async () => {
+  it("doesn't prevent CreateSandbox if it is missing", async () => {
     await using machine = await startHostAgent();
     const client = await machine.connect();
     await client.agent.createSandbox({ sandbox_id: "pod", guest_hook_path: "/no/such/hooks" });

@@ -17,7 +17,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 
-  /** Runs a command of guestctl with this agent to its end. */
+  /** Runs a guestctl command with this agent to its end. */
   async function run(command: string, args: readonly string[], input = "") {
     const line = [guestctl, command, "--address", machine.address, ...args];
     const child = spawn(process.execPath, line, { stdio: "pipe" });
@@ -34,7 +34,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     expect(ended).toEqual({ stdout: "in\n7\n", stderr: "oops\n", code: 3 });
   });
 
-  it("runs commands in a container of somebody else, tells what it uses, and ends it", async () => {
+  it("runs commands in another client's container, reports what it uses, and ends it", async () => {
     const running = run("run", ["--name", "web", "--rootfs", rootfs, "sh", "-c", "echo up; sleep 1000"]);
     await expect.poll(async () => (await run("exec", ["web", "ps"])).stdout).toMatch(/1 root +(sh|sleep)/);
     expect(await run("exec", ["web", "sh", "-c", "exit 4"])).toEqual({ stdout: "", stderr: "", code: 4 });
@@ -45,7 +45,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     expect(await running).toEqual({ stdout: "up\n", stderr: "", code: 137 });
   });
 
-  it("says what became of a container that somebody removed", async () => {
+  it("reports that another client removed its container", async () => {
     const running = run("run", ["--name", "gone", "--rootfs", rootfs, "sleep", "1000"]);
     const remove = async () => (await run("rm", ["gone"])).code;
     await expect.poll(remove).toBe(0);
@@ -56,7 +56,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     });
   });
 
-  it("gives one line for what is not there", async () => {
+  it("prints one line if a container or root file system doesn't exist", async () => {
     expect((await run("stats", ["none"])).stderr).toBe(
       'guestctl: invalid container id: there is no container "none"\n',
     );

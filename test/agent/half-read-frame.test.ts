@@ -6,13 +6,13 @@ import { startHostAgent } from "./host-agent.ts";
 
 const CHECK = request("grpc.Health", "Check");
 
-describeInNamespaces("a connection of an agent that dies", () => {
-  it("goes on where a frame was half read, and where a whole one was, as the log says", async () => {
+describeInNamespaces("a connection to an agent that dies", () => {
+  it("continues in the middle of a frame, and after a whole one, as the log says", async () => {
     await using machine = await startHostAgent();
     const half = await connected(machine.address);
     const whole = await connected(machine.address);
     half.write(frame(3, CHECK).subarray(0, 15));
-    // What came before it on another connection is read before.
+    // The agent reads earlier bytes of another connection before this call.
     await using client = await machine.connect();
     await client.health.check({});
     await machine.killAgent();
@@ -26,7 +26,7 @@ describeInNamespaces("a connection of an agent that dies", () => {
   });
 });
 
-/** It has made a call: init has it from then on. */
+/** Opens a connection that has made a call: from then on init has it. */
 async function connected(address: string) {
   const socket = await dial(address);
   socket.write(frame(1, CHECK));

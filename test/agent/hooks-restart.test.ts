@@ -8,8 +8,8 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-describeInNamespaces("hooks and the agent's death", () => {
-  /** A machine on which a container is created or started whose hook sleeps, the agent killed meanwhile. */
+describeInNamespaces("hooks interrupted by the agent's death", () => {
+  /** Creates or starts a container whose hook sleeps, and kills the agent meanwhile. */
   async function killDuring(kind: "CreateRuntime" | "CreateContainer" | "StartContainer") {
     const machine = await startHostAgent();
     const pod = await Pod.open(machine);
@@ -48,7 +48,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     );
 
   it.each(["CreateRuntime", "CreateContainer"] as const)(
-    "a creation whose %s hook was cut off is begun anew by the next agent, and undone as its caller is gone",
+    "the next agent restarts a creation whose %s hook was interrupted, and rolls it back because its caller has gone",
     async (kind) => {
       const { machine, pod, before, rootfs, out } = await killDuring(kind);
       await using _ = machine;
@@ -63,7 +63,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     },
   );
 
-  it("a start whose startContainer hook was cut off runs the hook again in the next agent, and can be removed", async () => {
+  it("the next agent runs the startContainer hook of an interrupted start again, and can remove the container", async () => {
     const { machine, pod, before } = await killDuring("StartContainer");
     await using _ = machine;
     const sleeping = () => machine.shell("ps -o args | grep -c '^[s]leep 731' || true");
@@ -74,7 +74,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     await pod.client.close();
   });
 
-  it("a removal whose poststop hook was cut off is finished by the next agent, which runs it again", async () => {
+  it("the next agent finishes an interrupted removal and runs its poststop hook again", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     const rootfs = machine.rootfs("all");
@@ -96,7 +96,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     await pod.client.close();
   });
 
-  it("a start whose poststart hook was cut off runs the hooks of that kind in the next agent, and is answered", async () => {
+  it("the next agent runs the poststart hooks of an interrupted start, and answers the call", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     const rootfs = machine.rootfs("all");
@@ -113,7 +113,7 @@ describeInNamespaces("hooks and the agent's death", () => {
     await machine.killAgent();
     await start;
     expect(await machine.shell(`cat ${log}`)).toBe("begins\nbegins\nends\nsecond\n");
-    expect(await machine.shell(`cat ${rootfs}/log`), "the program was executed already").toBe("inside\n");
+    expect(await machine.shell(`cat ${rootfs}/log`), "the program was already executed").toBe("inside\n");
     expect(await machine.shell("ps -o args | grep -c '[s]leep 734' || true")).toBe("0\n");
     await pod.remove("c1");
     await pod.client.close();

@@ -15,11 +15,14 @@ export interface HostAgentOptions {
   readonly init?: string;
   /** Default: Node with agent/main.ts. */
   readonly agentCommand?: readonly string[];
-  /** Lines of a configuration file, TOML. */
+  /** Lines of a TOML configuration file. */
   readonly config?: string;
 }
 
-/** An agent under a real init in namespaces of this machine, without a VM. Its directory has the same path inside. */
+/**
+ * Starts an agent under a real init in namespaces of this machine, without a VM. Its directory has the same path
+ * inside.
+ */
 export async function startHostAgent(
   options: HostAgentOptions = {},
 ): Promise<Machine & { readonly directory: string; agentPid(): Promise<number>; initPid(): Promise<number> }> {
@@ -77,15 +80,15 @@ export async function startHostAgent(
 }
 
 /**
- * A child that init has forked and that has not executed yet has the command line of init, which names the agent too, and so may
- * the script of a hook.
+ * Recognises the agent's command line. A child that init has forked but that has not executed yet has init's command
+ * line, which names the agent too, and a hook's script may name it as well.
  */
 function isAgent(command: string): boolean {
   const [program = ""] = command.split("\0");
   return program.startsWith("/") && !/\/(init[\w-]*|env)$/.test(program) && /agent|launcher/.test(command);
 }
 
-/** Empty for one that has ended since it was listed. */
+/** Returns a process's command line, or "" if it has ended since it was listed. */
 function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8");

@@ -5,8 +5,8 @@ import { manyOutputs } from "../hosts/many-outputs.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-describeInNamespaces("output", () => {
-  it.each(hosts)("%s gets every byte of many short processes", async (kind, make) => {
+describeInNamespaces("output of many short processes", () => {
+  it.each(hosts)("reaches %s without a lost byte", async (kind, make) => {
     await using machine = await startHostAgent();
     const host = await openHost(machine, make);
     await manyOutputs(machine, kind, host, { echoes: 1000, bursts: 200, containers: 20 });

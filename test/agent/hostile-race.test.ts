@@ -4,7 +4,7 @@ import { hostileRace } from "../scenarios/hostile-race.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-describeInNamespaces("a rootfs that changes while containers are made of it", () => {
+describeInNamespaces("a rootfs that changes while containers are created in it", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   beforeAll(async () => {

@@ -33,7 +33,10 @@ describeInNamespaces("a hostile rootfs", () => {
       path,
     );
 
-  /** Runs a container in a rootfs in which each path is replaced; gives what it printed, or why it could not be made. */
+  /**
+   * Runs a container in a rootfs in which each path of `traps` is replaced. Returns its output, or why it could not be
+   * created. Expects no change outside.
+   */
   async function run(
     traps: Record<string, (path: string) => void>,
     args: string[],
@@ -78,7 +81,7 @@ describeInNamespaces("a hostile rootfs", () => {
   }
 
   it.each(["absolute", "relative"] as const)(
-    "leads no mount outside by %s links in the place of mount points",
+    "leads no mount outside by %s links in place of mount points",
     async (style) => {
       const traps = { dev: out("dev", style), proc: out("proc", style), sys: out("sys", style) };
       const text = await run(traps, ["sh", "-c", "ls -d /proc/self /dev/null /sys/kernel"]);
@@ -86,32 +89,32 @@ describeInNamespaces("a hostile rootfs", () => {
     },
   );
 
-  it.each(["absolute", "relative"] as const)("makes no file outside by %s links to nowhere", async (style) => {
+  it.each(["absolute", "relative"] as const)("leads no new file outside by dangling %s links", async (style) => {
     const traps = { "etc/new": out("new-file", style), "etc/deep": out("new/deep", style), masked: out("none", style) };
     const text = await run(traps, ["sh", "-c", "cat /etc/new /etc/deep/x | wc -l"], ["/etc/new", "/etc/deep/x"]);
     expect(text).toBe("2\n");
   });
 
-  it("covers nothing outside by masked and read-only paths that are links", async () => {
+  it("leads no mask outside by masked and read-only paths that are links", async () => {
     const traps = { masked: out("file", "absolute"), looped: link("looped"), "read-only": out("work", "relative") };
     expect(await run(traps, ["echo", "runs"])).toMatch(/^(runs\n|refused: mask \/looped: ELOOP.*)$/);
     expect(await run({ masked: out("file", "absolute") }, ["echo", "runs"])).toBe("runs\n");
   });
 
-  it("does not hold the agent by a fifo for /etc/passwd, nor reads a passwd outside", async () => {
+  it("can't block the agent by a fifo as /etc/passwd, or make it read a passwd file outside", async () => {
     const fifo = (path: string) => void execFileSync("mkfifo", [path]);
     expect(await run({ "etc/passwd": fifo }, ["sh", "-c", "echo $HOME"])).toBe("/\n");
     expect(await run({ "etc/passwd": out("etc/passwd", "absolute") }, ["sh", "-c", "echo $HOME"])).toBe("/\n");
     expect(await run({ etc: out("etc", "relative") }, ["sh", "-c", "echo $HOME"])).toBe("/\n");
   });
 
-  it("is not left by a chain of links with .. in the middle of a mount point", async () => {
+  it("leads no mount outside by a chain of links with .. in the middle of a mount point", async () => {
     const traps = { a: link("b/../../../.."), b: link("tmp"), "tmp/x": link("/a/etc") };
     await run(traps, ["true"], ["/tmp/x/made", "/a/tmp/made"]);
     expect(await run({ tmp: link("/proc/1/root") }, ["true"], ["/tmp/made"])).toMatch(/^(|refused: .*)$/);
   });
 
-  it("gets no terminal of its choice for an exec", async () => {
+  it("can't choose the terminal of an exec", async () => {
     const rootfs = machine.rootfs(`hostile-${++count}`);
     const id = await pod.create(["sleep", "1000"], {}, rootfs);
     await pod.client.agent.startContainer({ container_id: id });

@@ -10,9 +10,9 @@ import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { methodOf, readRecording, toMessage } from "../recordings/read-recording.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-describeInNamespaces("Kata hosts", () => {
+describeInNamespaces("hosts that speak Kata's protocol", () => {
   describe.each(hosts)("%s", (kind, make) => {
-    it("runs one container, with execs, a terminal, input, pause, update, statistics and its last message", async () => {
+    it("runs one container, with execs, a terminal, input, pause, update, statistics and its termination message", async () => {
       await using machine = await startHostAgent();
       const host = await openHost(machine, make);
       await oneContainer(machine, kind, host);
@@ -22,7 +22,7 @@ describeInNamespaces("Kata hosts", () => {
       expect(host.calls.checks.length).toBeGreaterThan(0);
     });
 
-    it.each([false, true])("runs a pod of three containers, its pid namespace shared: %s", async (sharePid) => {
+    it.each([false, true])("runs a pod of three containers, with a shared pid namespace: %s", async (sharePid) => {
       await using machine = await startHostAgent();
       const host = await openHost(machine, make);
       await threeContainers(machine, kind, host, sharePid);
@@ -30,7 +30,7 @@ describeInNamespaces("Kata hosts", () => {
     });
   });
 
-  it.each(hosts)("%s runs a pod as a kubelet asks for it, with either cgroup driver", async (kind, make) => {
+  it.each(hosts)("%s runs a pod as a kubelet requests it, with either cgroup driver", async (kind, make) => {
     await using machine = await startHostAgent();
     const host = await openHost(machine, make);
     await kubeletPod(machine, kind, host, false);
@@ -39,7 +39,7 @@ describeInNamespaces("Kata hosts", () => {
     await host.end();
   });
 
-  it.each(hosts)("%s makes the calls that the real one was recorded to make", async (kind, make) => {
+  it.each(hosts)("%s makes the calls of the real shim's recording", async (kind, make) => {
     await using machine = await startHostAgent();
     const lines = readRecording(RECORDED[kind]);
     const { request } = methodOf("grpc.AgentService/ExecProcess");

@@ -1,4 +1,5 @@
-// hung-mount DIRECTORY: a file system there that never answers. Whoever looks at it waits until this program ends.
+// hung-mount DIRECTORY: mounts a file system that never responds. A process that accesses it waits until this program
+// ends.
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>

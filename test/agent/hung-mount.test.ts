@@ -9,16 +9,16 @@ import { startHostAgent } from "./host-agent.ts";
 import { hungMount } from "./hung-mount.ts";
 
 const HUNG = "/run/kata-containers/shared/containers/hung";
-/** More than libuv has threads. */
+/** More calls than libuv has threads. */
 const MANY = 8;
-/** Of a few of them each, so that they hang in a thread each. */
+/** A few mounts, each with a hanging call, so that each holds a thread. */
 const SOME = 5;
 const missing = existsSync("/dev/fuse") ? undefined : "no /dev/fuse";
 
 describeInNamespaces(
   "a mount that hangs",
   () => {
-    it("holds up the calls that use it, and no other", async () => {
+    it("blocks the calls that use it, and no other", async () => {
       await using machine = await startHostAgent();
       await using client = await machine.connect();
       const pod = await Pod.open(machine, client);
@@ -63,7 +63,7 @@ describeInNamespaces(
       expect(answered).toBe(0);
     });
 
-    it("takes no thread of the others, however many there are, and no scrape of the metrics waits for it", async () => {
+    it("takes no threads from other calls, however many mounts hang, and delays no scrape of the metrics", async () => {
       await using machine = await startHostAgent();
       await using client = await machine.connect();
       const { agent } = client;
@@ -78,14 +78,14 @@ describeInNamespaces(
         expect(metrics).toContain(`kata_guest_filesystem_bytes{mount="${shown}"`);
         expect(metrics).not.toContain(covered);
       }
-      // One more may be asked: it holds the last of the threads for what may hang.
+      // One more call is admitted: it holds the last of the threads for file systems that may hang.
       const ended: string[] = [];
       for (const place of others) {
         agent.getVolumeStats({ volume_guest_path: place }).catch((error: Error) => ended.push(error.message));
       }
       await vi.waitFor(() => expect(ended).toHaveLength(others.length - 1), 20_000);
       expect(ended[0]).toContain(`not accessed because other file systems don't respond: ${covered}, ${others[0]}`);
-      // Mounts are made by threads too.
+      // Mounts need threads too.
       const storages = [{ driver: "ephemeral", source: "tmpfs", fstype: "tmpfs", mount_point: "/run/beside" }];
       const OCI = ociSpec(machine.rootfs("beside"), ["true"]);
       await agent.createContainer({ container_id: "beside", OCI, storages });
@@ -95,7 +95,7 @@ describeInNamespaces(
   missing,
 );
 
-/** A writable file system that answers by itself. */
+/** Mounts a writable file system that responds. */
 async function overlay(machine: Machine & { readonly directory: string }, path: string): Promise<void> {
   const parts = `${machine.directory}/parts-of-${basename(path)}`;
   const options = `lowerdir=${parts}/lower,upperdir=${parts}/upper,workdir=${parts}/work`;

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import type { Machine } from "../scenarios/machine.ts";
 
-/** Mounts a file system at `path` of the machine's that never answers; it ends with the machine. */
+/** Mounts a file system that never responds at `path` on the machine. It ends with the machine. */
 export async function hungMount(machine: Machine & { readonly directory: string }, path: string): Promise<void> {
   const program = join(machine.directory, "hung-mount");
   const flags = ["-Wall", "-Wextra", "-Wshadow", "-Werror", "-O1", "-static"];

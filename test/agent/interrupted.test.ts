@@ -9,7 +9,7 @@ import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 const repository = join(import.meta.dirname, "../..");
 
 interface Found {
-  /** Process ids with their start times, so that one that is used again is another. */
+  /** Process ids with their start times, to tell a reused id apart. */
   readonly processes: ReadonlyMap<number, string>;
   /** The run's own directory for temporary files. */
   readonly temporary: string;
@@ -17,7 +17,7 @@ interface Found {
 
 describeInNamespaces("a test run that is interrupted", () => {
   it.concurrent.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
-    "by %s leaves no process, file, mount or cgroup",
+    "by %s leaves no process, file, mount or cgroup behind",
     async (signal) => {
       const vitest = join(repository, "node_modules/.bin/vitest");
       const run = spawn(vitest, ["run", "--project", "init", "test/agent/orphans.test.ts"], {
@@ -34,7 +34,7 @@ describeInNamespaces("a test run that is interrupted", () => {
   );
 });
 
-/** Until a container of the run's agent is there. */
+/** Waits until the run's agent has a container. */
 async function untilAtWork(run: ChildProcess): Promise<Found> {
   for (let tries = 0; tries < 400; tries++) {
     const processes = new Map<number, string>();
@@ -47,7 +47,7 @@ async function untilAtWork(run: ChildProcess): Promise<Found> {
     await sleep(50);
   }
   run.kill("SIGKILL");
-  throw new Error("the run did not come to its first container within 20 s");
+  throw new Error("the run did not start its first container within 20 s");
 }
 
 function collect(pid: number, into: Map<number, string>): void {
@@ -75,7 +75,7 @@ function leftOf(processes: ReadonlyMap<number, string>, temporary: string): stri
   ];
 }
 
-/** Undefined: it is gone, or dead and not waited for. */
+/** Returns a process's start time, or undefined if it is gone or a zombie. */
 function startOf(pid: number): string | undefined {
   const [state, ...fields] = read(`/proc/${pid}/stat`)
     .replace(/^.*\) /s, "")
@@ -87,7 +87,7 @@ function list(path: string): string[] {
   return existsSync(path) ? readdirSync(path) : [];
 }
 
-/** "" of what is gone meanwhile. */
+/** Returns a file's content, or "" if it is gone. */
 function read(path: string): string {
   try {
     return readFileSync(path, "utf8");

@@ -5,11 +5,11 @@ import { killClient } from "../scenarios/kill-client.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-/** 3.4 MB: less than waits for one connection, much more than sockets hold. */
+/** 3.4 MB: less than the limit of bytes waiting for one connection, much more than sockets hold. */
 const LINES = Array.from({ length: 500_000 }, (_, index) => `${index + 1}\n`).join("");
 const READS = 500;
 const MOST_IN_SOCKETS = 1 << 20;
-describeInNamespaces("a client that takes no answer any more, and dies", () => {
+describeInNamespaces("a client that stops reading and dies", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   beforeAll(async () => {
@@ -21,14 +21,14 @@ describeInNamespaces("a client that takes no answer any more, and dies", () => {
     await machine?.[Symbol.asyncDispose]();
   });
 
-  /** What the next one reads, when the agent has read all for a client that has taken nothing. */
+  /** Returns what the next client reads after the agent has read all output for a client that received nothing. */
   async function readByNext(protocol: "ttrpc" | "grpc"): Promise<string> {
     const { agent } = pod.client;
     const container_id = await pod.start(["sh", "-c", "seq 1 500000 >/lines; read go; cat /lines"]);
     const exec_id = await pod.exec(container_id, ["sleep", "1000"]);
     const whileItHangs = async () => {
       await agent.writeStdin({ container_id, exec_id: container_id, data: Buffer.from("go\n") });
-      await agent.waitProcess({ container_id, exec_id: container_id }); // all is read but what a pipe holds
+      await agent.waitProcess({ container_id, exec_id: container_id }); // all is read except what a pipe holds
     };
     await killClient(machine, { protocol }, { container_id, exec_id, reads: READS, whileItHangs });
     const text = await readToEnd(pod.client, container_id);
@@ -37,7 +37,7 @@ describeInNamespaces("a client that takes no answer any more, and dies", () => {
   }
 
   it.each(["ttrpc", "grpc"] as const)(
-    "what could not be written to it goes to the next one, in order: lost is what the kernel had taken, over %s",
+    "loses only the output that the kernel had accepted: the rest goes to the next client, in order, over %s",
     async (protocol) => {
       const text = await readByNext(protocol);
       expect(LINES.endsWith(text)).toBe(true);
@@ -47,7 +47,7 @@ describeInNamespaces("a client that takes no answer any more, and dies", () => {
   );
 });
 
-/** The end is NOT_FOUND for a process that was waited for. */
+/** Reads to the end, which is NOT_FOUND for a process that was waited for. */
 async function readToEnd({ agent }: AgentClient, container_id: string): Promise<string> {
   const parts: Uint8Array[] = [];
   try {

@@ -24,12 +24,12 @@ describeInNamespaces("the network of an agent in namespaces", () => {
     iptablesScenarios(() => pod);
   });
 
-  it("a call that the death of an agent cut off while it waited for a device is made again by the next", async () => {
+  it("the next agent repeats a call that waited for a device when the agent died", async () => {
     await using client = await machine.connect();
     const waiting = client.agent.updateInterface({ interface: { name: "eth9", devicePath: "1f.7/00" } });
     const refused = expect(waiting).rejects.toThrow("network device at PCI path 1f.7/00: still missing after 3000 ms");
     await client.agent.listInterfaces({});
-    await sleep(200); // an agent that dies in the middle of an answer closes the connection
+    await sleep(200); // an agent that dies in the middle of a response closes the connection
     await machine.killAgent();
     await refused;
     const { Interfaces } = await client.agent.listInterfaces({});

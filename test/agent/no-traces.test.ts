@@ -22,7 +22,7 @@ describeInNamespaces("a long run", () => {
     await machine?.[Symbol.asyncDispose]();
   });
 
-  /** Descriptors of agent and init; cgroups, state files and mounts inside. */
+  /** Counts the descriptors of agent and init, and the cgroups, state files and mounts inside. */
   const traces = async () => {
     const [agent, init] = [await machine.agentPid(), await machine.initPid()];
     const descriptors = [agent, init].map((pid) => readdirSync(`/proc/${pid}/fd`).length);
@@ -30,7 +30,7 @@ describeInNamespaces("a long run", () => {
     return [...descriptors, await machine.shell(shell)].join(" ");
   };
 
-  /** Waits for what is on its way out, then compares. */
+  /** Runs `work` once, waits for what is being cleaned up, and expects two more runs to leave nothing behind. */
   const leavesNothing = async (work: () => Promise<void>) => {
     await work();
     await sleep(100);
@@ -39,7 +39,7 @@ describeInNamespaces("a long run", () => {
     await expect.poll(traces, { interval: 100 }).toBe(before);
   };
 
-  it(`of ${EXECS} execs, failed, unread and with terminals too, leaves no descriptor`, async () => {
+  it(`of ${EXECS} execs, including failed and unread ones and terminals, leaves no descriptor behind`, async () => {
     const id = await pod.create(["sleep", "1000"], {}, rootfs);
     await pod.client.agent.startContainer({ container_id: id });
     await leavesNothing(async () => {
@@ -54,7 +54,7 @@ describeInNamespaces("a long run", () => {
     await pod.remove(id);
   }, 120_000);
 
-  it(`of ${CYCLES} containers, started or not, leaves no descriptor, cgroup, state file or mount`, async () => {
+  it(`of ${CYCLES} containers, started or not, leaves no descriptor, cgroup, state file or mount behind`, async () => {
     await leavesNothing(async () => {
       for (let i = 0; i < CYCLES / 4; i++) {
         const started = await pod.create(["sh", "-c", "sleep 1000 & sleep 1000"], {}, rootfs);

@@ -7,8 +7,8 @@ import { startHostAgent } from "./host-agent.ts";
 
 const ORPHANS = 2000;
 
-describeInNamespaces("orphans", () => {
-  it("a storm of them in the pod's pid namespace goes to its first container, and the agent answers meanwhile", async () => {
+describeInNamespaces("a storm of orphans in the pod's pid namespace", () => {
+  it("is reaped by its first container, and the agent responds meanwhile", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     const { agent, health } = pod.client;
@@ -19,12 +19,12 @@ describeInNamespaces("orphans", () => {
     const OCI = ociSpec(rootfs, ["sh", "-c", line]);
     await agent.createContainer({ container_id: "second", OCI, sandbox_pidns: true });
     await agent.startContainer({ container_id: "second" });
-    let over = false;
+    let ended = false;
     const done = pod.finish("second", "second").finally(() => {
-      over = true;
+      ended = true;
     });
     let longest = 0;
-    while (!over) {
+    while (!ended) {
       const start = performance.now();
       await health.check({});
       await agent.statsContainer({ container_id: first });

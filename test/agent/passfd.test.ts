@@ -34,7 +34,7 @@ describeInNamespaces("passed stdio", () => {
   passfdScenarios(() => pod, open);
   passfdEdgeScenarios(() => pod, open);
 
-  it("loses nothing of bursts whose writers end at once", async () => {
+  it("loses no output of bursts whose writers exit at once", async () => {
     const container_id = await pod.start(["sleep", "1000"]);
     const process = { Args: ["head", "-c", "100000", "/dev/zero"], Env: ["PATH=/bin"], Cwd: "/" };
     const burst = async (count: number) => {
@@ -52,17 +52,17 @@ describeInNamespaces("passed stdio", () => {
   });
 
   const hasCrun = existsSync("/usr/bin/crun");
-  describe(`of containers made by crun${hasCrun ? "" : " (skipped: crun is not installed)"}`, {
+  describe(`of containers created by crun${hasCrun ? "" : " (skipped: crun is not installed)"}`, {
     skip: !hasCrun,
   }, () => {
     const crun = () => new Pod(machine, pod.client, { "guestd.runtime": "crun" });
     passfdScenarios(crun, open);
   });
 
-  it("goes on after the agent was killed, and no byte is lost or comes twice", () =>
+  it("continues after the agent was killed, without a lost or repeated byte", () =>
     passfdThroughKills(pod, open, { kills: KILLS, lines: KILLS * 100_000 }));
 
-  it("leaves no descriptor with init", async () => {
+  it("leaves no descriptor in init", async () => {
     const sockets = async () => Number(await machine.shell("ls -l /proc/1/fd | grep -c socket:"));
     const before = await sockets();
     const id = await pod.start(["sleep", "1000"]);

@@ -5,12 +5,9 @@ import { policyScenario } from "../scenarios/policy.ts";
 import { startHostAgent } from "./host-agent.ts";
 
 describeInNamespaces("a policy", () => {
-  it.each(["ttrpc", "grpc"] as const)(
-    "denies with the codes and texts that are expected, over %s",
-    async (protocol) => {
-      await using machine = await startHostAgent();
-      await using client = await machine.connect({ protocol });
-      await policyScenario(await Pod.open(machine, client));
-    },
-  );
+  it.each(["ttrpc", "grpc"] as const)("denies calls with the contract's codes and texts, over %s", async (protocol) => {
+    await using machine = await startHostAgent();
+    await using client = await machine.connect({ protocol });
+    await policyScenario(await Pod.open(machine, client));
+  });
 });

@@ -4,7 +4,7 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-/** GUESTD_RANDOM_CALLS=100000 for longer. */
+/** Number of calls; GUESTD_RANDOM_CALLS=100000 runs longer. */
 const CALLS = Number(process.env["GUESTD_RANDOM_CALLS"] ?? 3000);
 const AT_ONCE = 24;
 const CONTAINERS = ["one", "two", "three"];
@@ -20,9 +20,9 @@ const LINES = [
   "yes & exit 5",
 ];
 
-/** All that a call may be answered but its result, with the ids taken out. */
+/** Every error with which a call may fail, with the ids replaced. */
 const KNOWN = [
-  /^[a-zA-Z]+: 4 /, // its own time limit
+  /^[a-zA-Z]+: 4 /, // its own deadline
   /^(exec|start|write): 13 (write stdin: )?Invalid container id: there is no container "ID"$/,
   /^\w+: 3 invalid container id: there is no container "ID"$/,
   /^remove: 5 remove container: Invalid container id "ID"$/,
@@ -39,8 +39,8 @@ const KNOWN = [
   /^write: 13 write to stdin: (it is closed|EPIPE \(the process no longer reads it\))$/,
 ];
 
-describeInNamespaces("calls in any order, many at once", () => {
-  it(`are each answered in one line that is known, and leave nothing (${CALLS})`, async () => {
+describeInNamespaces("calls in random order, many at once", () => {
+  it(`are each answered with a known line, and leave nothing behind (${CALLS})`, async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     const second = await machine.connect({ protocol: "grpc" });
@@ -50,7 +50,7 @@ describeInNamespaces("calls in any order, many at once", () => {
     const before = await traces();
     const random = randomFrom(7);
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-    const told = new Map<string, number>();
+    const results = new Map<string, number>();
     const call = async () => {
       const { agent } = random() < 0.5 ? pod.client : second;
       const container_id = pick(CONTAINERS);
@@ -83,10 +83,10 @@ describeInNamespaces("calls in any order, many at once", () => {
       const what = pick([...Object.keys(calls), ...often]);
       try {
         await calls[what]?.();
-        count(told, `${what}: ok`);
+        count(results, `${what}: ok`);
       } catch (error) {
         const { code, message } = error as { code: number; message: string };
-        count(told, `${what}: ${code} ${message.replaceAll(CONTAINER, "ID")}`);
+        count(results, `${what}: ${code} ${message.replaceAll(CONTAINER, "ID")}`);
       }
     };
     let left = CALLS;
@@ -94,12 +94,12 @@ describeInNamespaces("calls in any order, many at once", () => {
       while (left-- > 0) await call();
     };
     await Promise.all(Array.from({ length: AT_ONCE }, one));
-    const unknown = [...told.keys()].filter(
+    const unknown = [...results.keys()].filter(
       (line) => !line.endsWith(": ok") && !KNOWN.some((known) => known.test(line)),
     );
     expect(unknown).toEqual([]);
     for (const what of ["exec", "wait", "stdout", "start", "create", "signal", "remove"]) {
-      expect(told.get(`${what}: ok`), what).toBeGreaterThan(0);
+      expect(results.get(`${what}: ok`), what).toBeGreaterThan(0);
     }
     expect((await pod.client.health.check({})).status).toBe(1);
     for (const container_id of CONTAINERS)
@@ -114,7 +114,7 @@ function count(into: Map<string, number>, line: string): void {
   into.set(line, (into.get(line) ?? 0) + 1);
 }
 
-/** mulberry32 */
+/** Returns a generator of random numbers (mulberry32). */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {

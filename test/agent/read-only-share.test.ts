@@ -6,10 +6,13 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { startHostAgent } from "./host-agent.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
-/** The limit for a change to arrive. */
+/** The time limit for a change to arrive. */
 const SOON = { timeout: 2000, interval: 20 };
 
-/** A version of a ConfigMap as a kubelet writes it: the files, then the link that switches, then the old files go. */
+/**
+ * Writes a version of a ConfigMap as a kubelet does: new files, then the link that switches, then removal of the old
+ * files.
+ */
 function publish(volume: string, version: number, text: string): void {
   mkdirSync(join(volume, `..${version}`), { recursive: true });
   writeFileSync(join(volume, `..${version}/colour`), text);
@@ -19,9 +22,9 @@ function publish(volume: string, version: number, text: string): void {
   else rmSync(join(volume, `..${version - 1}`), { recursive: true });
 }
 
-describeInNamespaces("a share that is read-only, as hosts share it", () => {
+describeInNamespaces("a read-only share, as hosts provide it", () => {
   it.each(["watchable", "passthrough/watchable"])(
-    "settings in %s reach the container, and so does each change within 2 s, by the next agent too",
+    "shows a container its settings in %s, and each change within 2 s, also after the agent's death",
     async (place) => {
       await using machine = await startHostAgent();
       const share = join(machine.directory, "share");
@@ -63,7 +66,7 @@ describeInNamespaces("a share that is read-only, as hosts share it", () => {
     },
   );
 
-  it("a storage whose place the host has not made is refused in one line that says so", async () => {
+  it("fails a storage whose mount point the host has not created, in one line that says so", async () => {
     await using machine = await startHostAgent();
     const rootfs = machine.rootfs("none");
     await machine.shell(`mkdir -p ${SHARED} && mount -t tmpfs -o ro none ${SHARED}`);
@@ -93,7 +96,7 @@ describeInNamespaces("a share that is read-only, as hosts share it", () => {
     ).rejects.toThrow(`copy file "${SHARED}/new": unlink: EROFS (read-only file system)`);
   });
 
-  it("a bind source that is not there and can't be made is named as what is missing", async () => {
+  it("fails a bind whose source is missing and can't be created, naming the source", async () => {
     await using machine = await startHostAgent();
     const rootfs = machine.rootfs("none");
     await machine.shell(`mkdir -p ${SHARED} && mount -t tmpfs -o ro none ${SHARED}`);

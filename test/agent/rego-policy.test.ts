@@ -25,7 +25,7 @@ describe.skipIf(noRego !== undefined)(`policies in Rego${noRego === undefined ? 
     return { data, ask: (request: string, input: unknown = {}) => engine.ask(request, () => JSON.stringify(input)) };
   }
 
-  it("ask the rule of the request with its fields, and give what was printed as the reason", () => {
+  it("evaluate the request's rule with its fields, and report printed text as the reason", () => {
     const policy = read(`default ExecProcessRequest := false
 ExecProcessRequest if {
   print("command", input.process.Args)
@@ -37,7 +37,7 @@ ExecProcessRequest if {
     expect(denied).toEqual({ allowed: false, reason: expect.stringContaining('command ["sh"]') });
   });
 
-  it("have data of their own, which an allowed request changes and the next agent gets", () => {
+  it("keep their own data, which an allowed request changes and the next agent gets", () => {
     const rules = `StartContainerRequest := {"ops": [{"op": "add", "path": "/pstate/started", "value": input.container_id}], "allowed": true} if {
   not data.pstate.started
 }
@@ -54,27 +54,27 @@ RemoveContainerRequest := {"ops": [{"op": "remove", "path": "/pstate/started"}],
     expect(next.data).toEqual(['{"pstate":{}}']);
   });
 
-  it("that give no boolean, or are not there, give no answer", () => {
+  it("fail a request whose rule has no boolean result or doesn't exist", () => {
     const policy = read('A := "yes"\nB := {"ops": []}');
     for (const request of ["A", "B", "C"]) {
       expect(() => policy.ask(request), request).toThrow(expect.objectContaining({ kind: "internal" }));
     }
   });
 
-  it("with AllowRequestsFailingPolicy let everything pass", () => {
+  it("allow everything with AllowRequestsFailingPolicy", () => {
     const policy = read("default AllowRequestsFailingPolicy := true\ndefault A := false");
     expect(policy.ask("A").allowed).toBe(true);
     expect(policy.ask("B").allowed).toBe(true);
   });
 
-  it("that are wrong are refused with the place, and the one before stays", () => {
+  it("are refused with the line if they are wrong, and the previous policy stays", () => {
     const policy = read("default A := true");
     const wrong = () => regoPolicy(rego, "package agent_policy\nA if {", { kept: undefined, keep: () => undefined });
     expect(wrong).toThrow(expect.objectContaining({ kind: "invalid-argument", message: expect.stringMatching(/:2:/) }));
     expect(policy.ask("A").allowed).toBe(true);
   });
 
-  it("are asked by a real agent, before and after its death", async (context) => {
+  it("are evaluated by a real agent, before and after its death", async (context) => {
     const why = whyNoNamespaces();
     if (why !== undefined) context.skip(why);
     await using place = makeServicePlace();

@@ -12,7 +12,7 @@ describeInNamespaces("recorded conversations", () => {
   const replayed: string[] = [];
   const seen = new Set<KnownDifference>();
 
-  it.each(recordings)("%s: the answers mean the same, but for known differences", async (name) => {
+  it.each(recordings)("get responses with the same meaning, except for known differences: %s", async (name) => {
     const lines = readRecording(name);
     await using machine = await startHostAgent();
     await shareFolder(machine, rootPaths(lines));
@@ -27,7 +27,7 @@ describeInNamespaces("recorded conversations", () => {
     replayed.push(name);
   });
 
-  it("each known difference is one that occurs", (context) => {
+  it("show each known difference at least once", (context) => {
     if (replayed.length < recordings.length) context.skip("not all recordings were replayed");
     expect(KNOWN_DIFFERENCES.filter((known) => !seen.has(known))).toEqual([]);
   });

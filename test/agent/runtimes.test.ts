@@ -14,16 +14,16 @@ const missing = (runtime: string) =>
 
 for (const runtime of ["crun", "runc"]) {
   describeInNamespaces(
-    `containers made by ${runtime}`,
+    `containers created by ${runtime}`,
     () => {
       let machine: Machine;
       beforeAll(async () => {
         machine = await startHostAgent();
       });
       afterAll(() => machine?.[Symbol.asyncDispose]());
-      otherRuntimeScenarios(() => machine, runtime, ["containers", "fields of the spec", "when things end"]);
+      otherRuntimeScenarios(() => machine, runtime, ["containers", "fields of the spec", "failures and removals"]);
 
-      it("leaves nothing of a creation or an exec that the agent's death cut off", async () => {
+      it("leave nothing of a creation or an exec that the agent's death interrupted", async () => {
         const open = async () => new Pod(machine, await machine.connect(), { "guestd.runtime": runtime });
         const rootfs = machine.rootfs("cut-off");
         const traces = "ls /run/guestd/* /run/guestd/runtimes/*; find /sys/fs/cgroup -type d; pgrep -x sleep || true";
@@ -44,13 +44,13 @@ for (const runtime of ["crun", "runc"]) {
           pod = await open();
           expect((await pod.execute(id, ["echo", "alive"])).stdout.toString()).toBe("alive\n");
           const left = (await machine.shell("ls /run/guestd/containers")).match(/\S+(?=\.json)/g) ?? [];
-          for (const each of left) await pod.remove(each).catch(() => "was cleared away meanwhile");
+          for (const each of left) await pod.remove(each).catch(() => "was cleaned up meanwhile");
           await pod.client.close();
         }
         await expect.poll(() => machine.shell(traces), { interval: 200 }).toBe(before);
       });
 
-      it("stands beside the built-in launcher; a runtime that is not known is refused by name", async () => {
+      it("work beside those of the built-in runtime, and an unknown runtime is refused by name", async () => {
         await using client = await machine.connect();
         const pod = await Pod.open(machine, client);
         const [own, other] = await Promise.all(

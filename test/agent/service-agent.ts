@@ -8,15 +8,18 @@ import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 const repository = join(import.meta.dirname, "../..");
 const init = join(repository, "build/native/init");
 
-/** Directory and cgroup of agents that run one after the other as services of this machine, not as PID 1. */
+/** Directory and cgroup for agents that run one after the other as services of this machine, not as PID 1. */
 export interface ServicePlace extends AsyncDisposable {
   readonly directory: string;
-  /** `options`: of init. `before`: words that the agent's command begins with, as `/usr/bin/env NAME=VALUE`. */
+  /**
+   * Starts a service. `options` are init's. `before` are words before the agent's command, such as `/usr/bin/env
+   * NAME=VALUE`.
+   */
   start(env: Readonly<Record<string, string>>, options?: readonly string[], before?: readonly string[]): RunningService;
 }
 
 export interface RunningService {
-  /** Of init. */
+  /** Pid of init. */
   readonly pid: number;
   console(): string;
   listening(times?: number): Promise<void>;
@@ -29,8 +32,8 @@ const REAPER = ["sh", "-c", "while :; do sleep 1000 & wait; done"];
 let places = 0;
 
 /**
- * A place with namespaces of its own for mounts, host name, cgroups and processes, so that nothing there reaches this
- * machine's. All services share its pid namespace, where init is not PID 1, as under systemd.
+ * Creates a place with its own mount, host name, cgroup and pid namespaces, so that nothing in it affects this machine.
+ * All its services share the pid namespace, in which init is not PID 1, as under systemd.
  */
 export function makeServicePlace(): ServicePlace {
   const directory = makeWorkDirectory("service");
@@ -38,16 +41,16 @@ export function makeServicePlace(): ServicePlace {
     .split("\n")
     .map((line) => line.split(" "))
     .find(([, , type]) => type === "cgroup2")?.[1];
-  if (root === undefined) throw new Error("no cgroup2 is mounted here");
+  if (root === undefined) throw new Error("no cgroup2 is mounted on this machine");
   const cgroup = join(root, `guestd-test-${process.pid}-service-${++places}`);
   mkdirSync(join(cgroup, "unit"), { recursive: true });
   mkdirSync(join(directory, "run"));
   const services: ChildProcess[] = [];
-  // PID 1 of the place reaps orphans; all others die with it.
+  // PID 1 of the place reaps orphans; all other processes die with it.
   const reaper = spawn("setpriv", ["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", ...REAPER], {
     stdio: "ignore",
   });
-  // As under systemd: the unit has a cgroup of its own, and v2 is where it always is.
+  // As under systemd: the unit has its own cgroup, and cgroup v2 is mounted at its usual path.
   const processes = `/proc/${reaper.pid}/ns/pid_for_children`;
   const script = `echo 0 > ${cgroup}/cgroup.procs
     while theirs=$(readlink ${processes}); [ "\${theirs:-$(readlink /proc/self/ns/pid)}" = "$(readlink /proc/self/ns/pid)" ]; do
@@ -87,7 +90,7 @@ function watch(child: ChildProcess): RunningService {
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (data: Buffer) => (text += data.toString()));
   const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
   return {
-    // The only child of nsenter, which waits for it and ends as it does.
+    // nsenter's only child; nsenter waits for it and exits with the same status.
     get pid() {
       return childrenOf(child.pid)[0] ?? fail("no init is running", text);
     },
@@ -112,7 +115,9 @@ function fail(what: string, console: string): never {
   throw new Error(`${what}; the console says: ${console}`);
 }
 
-/** A cgroup that hands controllers on, as a service before had it do, lets no process in. */
+/**
+ * Disables the controllers that an earlier service enabled for child cgroups, because such a cgroup accepts no process.
+ */
 function handOnNothing(cgroup: string): void {
   const file = join(cgroup, "cgroup.subtree_control");
   for (const name of readFileSync(file, "utf8").split(/\s+/).filter(Boolean)) writeFileSync(file, `-${name}`);
@@ -125,6 +130,6 @@ function removeCgroups(path: string): void {
     }
     rmdirSync(path);
   } catch {
-    // Its processes are still being torn down: the next try.
+    // Its processes are still exiting: the next try succeeds.
   }
 }

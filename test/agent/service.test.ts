@@ -19,16 +19,16 @@ import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
 
 const address = `unix://@guestd-service-${process.pid}`;
 const hasVsock = existsSync("/dev/vsock");
-const noVsock = hasVsock ? "" : " (skipped: no /dev/vsock here)";
+const noVsock = hasVsock ? "" : " (skipped: no /dev/vsock on this machine)";
 const env = { KATA_AGENT_SERVER_ADDR: address };
 
 function podOf({ directory }: ServicePlace, client: AgentClient): Pod {
   const rootfs = (name: string) => makeBusyboxRootfs(join(directory, name));
-  return new Pod({ rootfs, storages: [] } as unknown as Machine, client); // all that `run` uses
+  return new Pod({ rootfs, storages: [] } as unknown as Machine, client); // `run` uses nothing else
 }
 
 describeInNamespaces("the agent as a service", () => {
-  it("runs containers, survives its death, and ends with DestroySandbox", async () => {
+  it("runs containers, survives its death, and exits after DestroySandbox", async () => {
     await using place = makeServicePlace();
     const service = place.start(env);
     await service.listening();
@@ -54,7 +54,7 @@ describeInNamespaces("the agent as a service", () => {
     await client.close();
   });
 
-  it("gives pipes the size that is asked for", async () => {
+  it("creates pipes of the configured size", async () => {
     await using place = makeServicePlace();
     const config = join(place.directory, "agent.toml");
     writeFileSync(config, `server_addr = "${address}"\ncontainer_pipe_size = 262_144\n`);
@@ -69,11 +69,11 @@ describeInNamespaces("the agent as a service", () => {
     expect(stdout.toString()).toBe("pipe_size ok\npipe_size ok\npipe_size ok\npipe_size 34\n");
     const container_id = await pod.start(["head", "-c", "200000", "/dev/zero"]);
     const { status } = await client.agent.waitProcess({ container_id, exec_id: container_id }, { timeoutMs: 5000 });
-    expect(status, "it ends with its output unread").toBe(0);
+    expect(status, "it exits with its output unread").toBe(0);
     await client.close();
   });
 
-  it("takes away what a life that was killed has left, and a stale socket", async () => {
+  it("cleans up the remains of a killed service, and its stale socket", async () => {
     await using place = makeServicePlace();
     const path = `unix://${place.directory}/agent.sock`;
     const first = place.start({ KATA_AGENT_SERVER_ADDR: path });
@@ -100,7 +100,7 @@ describeInNamespaces("the agent as a service", () => {
     expect(existsSync(join(place.directory, "run/guestd/sandbox.json"))).toBe(false);
   });
 
-  it("uses a share's mount point as it is if something is mounted there already", async () => {
+  it("uses a share's mount point as it is if something is already mounted there", async () => {
     await using place = makeServicePlace();
     const service = place.start(env);
     await service.listening();
@@ -119,7 +119,7 @@ describeInNamespaces("the agent as a service", () => {
     await client.close();
   });
 
-  it("refuses a socket on which another service answers, and changes nothing of that one's", async () => {
+  it("refuses a socket on which another service responds, and changes none of that service's state", async () => {
     await using place = makeServicePlace();
     await using other = makeServicePlace();
     const path = `unix://${place.directory}/agent.sock`;
@@ -135,12 +135,12 @@ describeInNamespaces("the agent as a service", () => {
 
     const again = await connect(path);
     const running = again.agent.signalProcess({ container_id, exec_id: container_id, signal: 0 });
-    await expect(running, "the container runs on").resolves.toBeDefined();
+    await expect(running, "the container keeps running").resolves.toBeDefined();
     await client.close();
     await again.close();
   });
 
-  it("refuses a state directory that another service uses, and gets it at once when that one was killed", async () => {
+  it("refuses a state directory that another service uses, and gets it as soon as that service is killed", async () => {
     await using place = makeServicePlace();
     await using other = makeServicePlace();
     const GUESTD_STATE_DIR = `${place.directory}/run/guestd`;
@@ -151,7 +151,7 @@ describeInNamespaces("the agent as a service", () => {
     await client.agent.createSandbox({ sandbox_id: "pod" });
     const container_id = await podOf(place, client).start(["sleep", "1000"]);
     process.kill(first.children()[0] ?? -1, "SIGKILL");
-    await first.listening(2); // init has the lock, so that an agent's restart leaves no gap
+    await first.listening(2); // init holds the lock, so an agent's restart leaves no gap
 
     const second = other.start({ KATA_AGENT_SERVER_ADDR: socket("second"), GUESTD_STATE_DIR });
     expect(await second.exited).toEqual({ code: 1, signal: null });
@@ -159,7 +159,7 @@ describeInNamespaces("the agent as a service", () => {
       `can't start: use ${GUESTD_STATE_DIR}: another service uses it; end that one, or set another GUESTD_STATE_DIR\n`,
     );
     const running = client.agent.signalProcess({ container_id, exec_id: container_id, signal: 0 });
-    await expect(running, "the container runs on").resolves.toBeDefined();
+    await expect(running, "the container keeps running").resolves.toBeDefined();
 
     process.kill(first.pid, "SIGKILL");
     await first.exited;
@@ -169,7 +169,7 @@ describeInNamespaces("the agent as a service", () => {
   });
 
   it.skipIf(!hasVsock)(
-    `refuses a vsock port on which another process listens, before it discards its state${noVsock}`,
+    `refuses a vsock port on which another process listens before it discards its state${noVsock}`,
     async () => {
       await using place = makeServicePlace();
       const taken = listenVsock({ cid: VSOCK_ANY, port: VSOCK_ANY }, () => {});
@@ -185,7 +185,7 @@ describeInNamespaces("the agent as a service", () => {
     },
   );
 
-  it("has a policy from its environment or its configuration file, and the next one by SetPolicy", async () => {
+  it("has a policy from its environment or its configuration file, until SetPolicy replaces it", async () => {
     await using place = makeServicePlace();
     const policy = join(place.directory, "policy.rego");
     const rules = (copyFile: boolean) => `package agent_policy
@@ -223,7 +223,7 @@ default CopyFileRequest := ${copyFile}
     await client.close();
   });
 
-  it("KATA_AGENT_LOG_LEVEL says how much it logs, KATA_AGENT_TRACING whether it sends spans", async () => {
+  it("logs as KATA_AGENT_LOG_LEVEL says, and sends spans if KATA_AGENT_TRACING is set", async () => {
     await using place = makeServicePlace();
     const path = `${place.directory}/agent.sock`;
     const collector = createServer().listen(`${path}_10240`);
@@ -255,7 +255,7 @@ default CopyFileRequest := ${copyFile}
     collector.close();
   });
 
-  it("says its version", () => {
+  it("prints its version", () => {
     const agent = [process.execPath, join(import.meta.dirname, "../../agent/main.ts")];
     const init = join(import.meta.dirname, "../../build/native/init");
     const { status, stdout } = spawnSync(init, ["--version", "--", ...agent], { encoding: "utf8" });

@@ -6,7 +6,10 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-/** What a container sees of the others of its pod where they share a pid namespace: CreateContainer with sandbox_pidns. */
+/**
+ * The view that containers of a pod have of each other if they share a pid namespace: CreateContainer with
+ * sandbox_pidns.
+ */
 describeInNamespaces("containers that share a pid namespace", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
@@ -51,7 +54,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     expect((await inside("first", line)).split("\n").sort().slice(1)).toEqual(["sh", "sleep", "sleep"]);
   });
 
-  describe("of one that is created and not started", () => {
+  describe("and look at a container that is created but not started", () => {
     let pid: string;
     beforeAll(async () => {
       await create("waiting", []);
@@ -59,16 +62,16 @@ describeInNamespaces("containers that share a pid namespace", () => {
     });
     afterAll(() => pod.remove("waiting"));
 
-    it("get nothing without CAP_SYS_PTRACE", async () => {
+    it("get nothing from it without CAP_SYS_PTRACE", async () => {
       const names = ["exe", "root", "cwd", "fd/0", "ns/mnt"].map((name) => `/proc/${pid}/${name}`).join(" ");
       expect(await inside("first", `for name in ${names}; do readlink $name; done`)).toBe("");
       const files = ["mem", "maps", "environ", "auxv"].map((name) => `/proc/${pid}/${name}`).join(" ");
       expect(await inside("first", `cat ${files}`)).toMatch(/^(cat: can't open '\S+': Permission denied\n){4}$/);
     });
 
-    it("find with it a process that has no more than its container will", async () => {
+    it("see with CAP_SYS_PTRACE a process with no more privileges than its container will have", async () => {
       const links = await inside("tracer", `ls -l /proc/${pid}/fd | grep -c pipe:; ls /proc/${pid}/fd | wc -l`);
-      expect(links).toBe("5\n5\n"); // stdio, what releases it, what it reports to
+      expect(links).toBe("5\n5\n"); // stdio, the release pipe, the report pipe
       expect(await inside("tracer", `grep -c -e ' rw-s ' /proc/${pid}/maps`)).toBe("0\n"); // no memory shared with init
       expect(await inside("tracer", `grep CapEff /proc/${pid}/status; readlink /proc/${pid}/root`)).toBe(
         "CapEff:\t00000000000400eb\n/\n",
@@ -76,7 +79,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     });
   });
 
-  /** Runs execs in a container while a process of `id` lies in wait for them. */
+  /** Runs execs in the container `into` while a process in `id` tries to catch them. */
   async function stalk(id: string, into = "first"): Promise<string> {
     const stalker = await pod.exec(id, ["stalker", "1500"]);
     for (let i = 0; i < 150; i++) await pod.execute(into, ["true"]);
@@ -87,12 +90,12 @@ describeInNamespaces("containers that share a pid namespace", () => {
     expect(await stalk("first")).toMatch(/^met [1-9]\d*, got 0, nothing, with [0-9a-f]+\n$/);
   });
 
-  it("meet, with CAP_SYS_PTRACE, one that has no more than it will have", async () => {
-    // They are those of the container that it goes into.
+  it("catch with CAP_SYS_PTRACE only an exec with no more privileges than it will have", async () => {
+    // The capabilities are those of the container that it enters.
     expect(await stalk("tracer")).toMatch(/^met [1-9]\d*, .*, with 400eb\n$/);
   });
 
-  it("meet no more when it is an exec that has CAP_SYS_PTRACE, and after a death of the agent", async () => {
+  it("catch nothing more privileged if an exec has CAP_SYS_PTRACE, also after the agent's death", async () => {
     await create("plain", [], {}, false);
     await pod.client.agent.startContainer({ container_id: "plain" });
     const all = [...(ociSpec("/", []).Process?.Capabilities?.Bounding ?? []), "CAP_SYS_PTRACE"];
@@ -110,8 +113,8 @@ describeInNamespaces("containers that share a pid namespace", () => {
 
   const frozen = () => machine.shell("grep frozen /sys/fs/cgroup/containers/tracer/cgroup.events");
 
-  // test/attack/traced-creation.test.ts is the attack.
-  it("stand still with CAP_SYS_PTRACE while another is made, a pause after that", async () => {
+  // test/attack/traced-creation.test.ts has the attack.
+  it("stay frozen with CAP_SYS_PTRACE while another container is created, and a requested pause begins after that", async () => {
     let pausing: Promise<unknown> | undefined;
     await whileMaking(async () => {
       expect(await frozen()).toBe("frozen 1\n");
@@ -128,7 +131,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     await pod.remove("made");
   });
 
-  it("are let go by the next agent, which takes back what was being made", async () => {
+  it("are thawed by the next agent, which rolls back the creation", async () => {
     const making = whileMaking(async () => {
       expect(await frozen()).toBe("frozen 1\n");
       await pod.client.close();
@@ -143,14 +146,14 @@ describeInNamespaces("containers that share a pid namespace", () => {
     await pod.client.agent.resumeContainer({ container_id: "tracer" });
   });
 
-  /** Of the moment when a hook of the guest, which ends with this status, holds up the creation of the container "made". */
+  /** Calls `look` while a guest hook, which then exits with `status`, holds up the creation of the container "made". */
   async function whileMaking<T>(look: () => Promise<T>, status = 0): Promise<T> {
     const [at, on] = ["made-at", "made-on"].map((name) => join(rootfs, name));
     const args = ["sh", "-c", `touch ${at}; until test -e ${on}; do sleep 0.1; done; exit ${status}`];
     const Hooks = { CreateRuntime: [{ Path: "/bin/sh", Args: args, Env: ["PATH=/usr/bin:/bin"], Timeout: 60 }] };
     const OCI = { ...ociSpec(rootfs, ["sleep", "1000"]), Hooks };
     const making = pod.client.agent.createContainer({ container_id: "made", OCI, sandbox_pidns: true });
-    making.catch(() => undefined); // it may fail while `look` is at work
+    making.catch(() => undefined); // it may fail while `look` runs
     try {
       await machine.shell(`until test -e ${at}; do sleep 0.1; done`);
       return await look();
@@ -160,7 +163,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     }
   }
 
-  it("get nothing of it with CAP_SYS_PTRACE in a user namespace", async () => {
+  it("get nothing of an exec with CAP_SYS_PTRACE in a user namespace", async () => {
     const mappings = [{ ContainerID: 0, HostID: 100_000, Size: 65_536 }];
     const Namespaces = [...(ociSpec(rootfs, []).Linux?.Namespaces ?? []), { Type: "user" }];
     await create("mapped", ["CAP_SYS_PTRACE"], { Namespaces, UIDMappings: mappings, GIDMappings: mappings }, false);
@@ -176,7 +179,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     await pod.remove("mapped");
   });
 
-  it("by KILL with no exec id end with all that they have, and with their own id alone", async () => {
+  it("end with all their processes by KILL without an exec id, and alone by KILL with their own id", async () => {
     const left = () => inside("first", "grep -c -E '^sleep.(752|753).' /proc/[0-9]*/cmdline | grep -c ':1$'");
     await create("second", []);
     await pod.client.agent.startContainer({ container_id: "second" });
@@ -192,7 +195,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     await pod.remove("second");
   });
 
-  it("end with the first one, and the next that shares makes the pod's new namespace", async () => {
+  it("end with the first one, and the next container that shares creates the pod's new namespace", async () => {
     await pod.client.agent.signalProcess({ container_id: "first", exec_id: "", signal: 9 });
     await pod.client.agent.waitProcess({ container_id: "first", exec_id: "" });
     await create("second", []);
@@ -204,7 +207,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     expect(await inside("second", "echo $$; ls -d /proc/1")).toMatch(/^\d+\n\/proc\/1\n$/);
   });
 
-  it("make one namespace for the pod, whatever else is created meanwhile", async () => {
+  it("create one namespace for the pod, whatever else is created meanwhile", async () => {
     for (const id of ["third", "second"]) await pod.remove(id);
     let joining: Promise<void> | undefined;
     await whileMaking(async () => {
@@ -221,12 +224,12 @@ describeInNamespaces("containers that share a pid namespace", () => {
     for (const id of ids.toReversed()) await pod.remove(id);
   });
 
-  it("make another one when the first that would have made it comes to nothing", async () => {
+  it("create another namespace if the first container that should create it fails", async () => {
     const ids = ["one", "other"];
     let joining: Promise<unknown> | undefined;
     const failing = whileMaking(async () => {
       joining = Promise.all(ids.map((id) => create(id, [])));
-      await pod.client.health.check({}); // both have been asked for
+      await pod.client.health.check({}); // both requests have arrived
     }, 1);
     await expect(failing).rejects.toThrow("hook createRuntime[0]");
     await joining;

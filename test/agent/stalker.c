@@ -1,7 +1,7 @@
 /*
- * stalker MILLISECONDS: waits for new processes of its pid namespace and tries to get at each while it is still a copy of
- * init: by ptrace, its memory, its program, its descriptors. Says how often it met one, what it got, and with which
- * capabilities (permitted and bounding) any of them was.
+ * stalker MILLISECONDS: waits for new processes in its pid namespace and tries to access each while it is still a copy
+ * of init: by ptrace, its memory, its program, its descriptors. Prints how many it met, what it got, and all
+ * capabilities (permitted and bounding) that any of them had.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@ static long now_ms(void) {
   return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* The process of this pid namespace that was made last, as the end of /proc/loadavg says. */
+/* Returns the process that was created last in this pid namespace, from the end of /proc/loadavg. */
 static int newest(void) {
   char text[128] = "";
   int fd = open("/proc/loadavg", O_RDONLY);
@@ -30,7 +30,7 @@ static int newest(void) {
   return last == NULL ? -1 : atoi(last);
 }
 
-/* Those that the process has or may come to. */
+/* Returns the capabilities that the process has or can acquire. */
 static unsigned long long capabilities(int pid) {
   char path[64], text[4096] = "";
   snprintf(path, sizeof path, "/proc/%d/status", pid);
@@ -43,7 +43,7 @@ static unsigned long long capabilities(int pid) {
   return strtoull(permitted + 7, NULL, 16) | strtoull(bounding + 7, NULL, 16);
 }
 
-/* Is it a copy of init? -1: there is no such process. */
+/* Returns 1 for a copy of init, 0 for another program, -1 if there is no such process. */
 static int is_copy(int pid) {
   char path[64], comm[16] = "";
   snprintf(path, sizeof path, "/proc/%d/comm", pid);
@@ -71,7 +71,7 @@ static bool traces(int pid) {
   return copy;
 }
 
-/* What it got of a copy of init, or NULL. */
+/* Returns what it could access of a copy of init, or NULL. */
 static const char *take(int pid) {
   static const char *const files[] = {"mem", "exe", "root", "cwd", "environ", "maps", "fd/0", "fd/3", NULL};
   for (const char *const *name = files; *name != NULL; name++) {

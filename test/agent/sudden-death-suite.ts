@@ -8,16 +8,16 @@ import { closedAsLogged } from "../scenarios/closed-as-logged.ts";
 import { killUnderLoad, NOTHING_LOST } from "../scenarios/killed-under-load.ts";
 import { startHostAgent } from "./host-agent.ts";
 
-/** init waits longer before each new start, up to 1 s, so few kills for each machine. */
+/** Kills for each machine. Few, because init waits longer before each restart, up to 1 s. */
 const KILLS = 5;
 
-/** GUESTD_KILLS counts more than `kills`. */
+/** Registers tests of at least `kills` kills; GUESTD_KILLS overrides the number. */
 export function suddenDeathSuite(kills: number): void {
   const machines = Math.ceil(Number(process.env["GUESTD_KILLS"] ?? kills) / KILLS);
 
   describeInNamespaces("an agent that is killed at any moment", () => {
     const total: Record<string, number> = { kills: 0 };
-    /** Of the closed connections, as the log says it. */
+    /** Closed connections by the reason in the log. */
     const reasons: Record<string, number> = {};
     let directory: string;
     let agentCommand: readonly string[];

@@ -31,7 +31,7 @@ function pull(client: AgentClient, source: string): Promise<unknown> {
   });
 }
 
-/** A client of an agent that has these lines in its configuration. */
+/** Starts an agent with these lines in its configuration. Returns a client of it. */
 async function startWith(place: ServicePlace, lines: readonly string[]): Promise<AgentClient> {
   const config = join(place.directory, "agent.toml");
   writeFileSync(config, `${[`server_addr = "${address}"`, ...lines].join("\n")}\n`);
@@ -39,7 +39,7 @@ async function startWith(place: ServicePlace, lines: readonly string[]): Promise
   return connect(address);
 }
 
-/** What a container has in the variable of a CDI device that its environment asks for. */
+/** Returns the value that a container gets from a CDI device requested by its environment. */
 async function valueFromCdi({ directory }: ServicePlace, client: AgentClient): Promise<string> {
   const devices = [{ name: "0", containerEdits: { env: ["FROM_CDI=yes"] } }];
   mkdirSync(join(directory, "run/cdi"));
@@ -48,13 +48,13 @@ async function valueFromCdi({ directory }: ServicePlace, client: AgentClient): P
     JSON.stringify({ cdiVersion: "0.6.0", kind: "test.guestd/thing", devices }),
   );
   const rootfs = (name: string) => makeBusyboxRootfs(join(directory, name));
-  const pod = new Pod({ rootfs } as unknown as Machine, client); // all that `run` uses
+  const pod = new Pod({ rootfs } as unknown as Machine, client); // `run` uses nothing else
   const { Process } = ociSpec("/", ["sh", "-c", "echo [$FROM_CDI]"]);
   const Env = ["PATH=/bin", "VISIBLE_CDI_DEVICES=test.guestd/thing=0"];
   return (await pod.run([], { Process: { ...Process, Env } })).stdout.toString();
 }
 
-/** How long it took to be refused, in ms, and with what. */
+/** Returns the error of a call, and how long it took in ms. */
 async function refusal(call: () => Promise<unknown>): Promise<{ ms: number; error: unknown }> {
   const begun = performance.now();
   const error = await call().then(
@@ -64,11 +64,11 @@ async function refusal(call: () => Promise<unknown>): Promise<{ ms: number; erro
   return { ms: performance.now() - begun, error };
 }
 
-describeInNamespaces("options of a whole agent", () => {
-  it("agent.image_pull_timeout and agent.cdi_timeout: so long is waited, not longer", async () => {
+describeInNamespaces("an agent with options", () => {
+  it("waits as long as agent.image_pull_timeout and agent.cdi_timeout say, not longer", async () => {
     await using place = makeServicePlace();
     await using registry = await startRegistry();
-    registry.handler = () => true; // never answers
+    registry.handler = () => true; // never responds
     const config = join(place.directory, "agent.toml");
     writeFileSync(config, `server_addr = "${address}"\nimage_pull_timeout = 1\ncdi_timeout = 2\n`);
     await place.start({}, ["--config", config]).listening();
@@ -87,16 +87,16 @@ describeInNamespaces("options of a whole agent", () => {
     const Annotations = { "cdi.k8s.io/a": "test.guestd/never=x" };
     const create = () =>
       client.agent.createContainer({ container_id: "asks", OCI: ociSpec("/none", ["true"], { Annotations }) });
-    const asked = await refusal(create);
-    expect(asked.error).toMatchObject({
+    const waited = await refusal(create);
+    expect(waited.error).toMatchObject({
       kind: "internal",
       message: expect.stringMatching(/^CDI device test\.guestd\/never=x: .*; waited for 2000 ms$/),
     });
-    expect(asked.ms).toBeGreaterThan(1900);
-    expect(asked.ms).toBeLessThan(25_000);
+    expect(waited.ms).toBeGreaterThan(1900);
+    expect(waited.ms).toBeLessThan(25_000);
   });
 
-  it("agent.hotplug_timeout, agent.deny_calls, agent.visible_cdi_devices", async () => {
+  it("follows agent.hotplug_timeout, agent.deny_calls and agent.visible_cdi_devices", async () => {
     await using place = makeServicePlace();
     const denied = 'deny_calls = "ListRoutes,ListInterfacesRequest"';
     await using client = await startWith(place, ["hotplug_timeout = 1", denied, "visible_cdi_devices = true"]);
@@ -122,7 +122,7 @@ describeInNamespaces("options of a whole agent", () => {
     expect(await valueFromCdi(place, client)).toBe("[yes]\n");
   });
 
-  it("agent.allow_calls; without agent.visible_cdi_devices the variable of a container asks for nothing", async () => {
+  it("follows agent.allow_calls, and ignores a container's variable without agent.visible_cdi_devices", async () => {
     await using place = makeServicePlace();
     const allowed = ["CreateSandbox", "CreateContainer", "StartContainer", "ReadStreamRequest", "WaitProcess"];
     const calls = [...allowed, "RemoveContainer"].join();
@@ -136,8 +136,8 @@ describeInNamespaces("options of a whole agent", () => {
   });
 
   it.each([
-    ["agent.https_proxy: a pull by https goes through it", "", true],
-    ["agent.no_proxy: hosts of it are asked without the proxy", `other.test,${HOST}`, false],
+    ["pulls by https through agent.https_proxy", "", true],
+    ["pulls from the hosts of agent.no_proxy without the proxy", `other.test,${HOST}`, false],
   ])("%s", async (_, noProxy, through) => {
     await using place = makeServicePlace();
     await using registry = await startSecureRegistry(HOST);

@@ -9,12 +9,12 @@ import { startHostAgent } from "./host-agent.ts";
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const CALLER = "b7ad6b7169203331";
 
-describeInNamespaces("traces", () => {
-  it.each(["ttrpc", "grpc"] as const)("a call's span is below the caller's, over %s", async (protocol) => {
+describeInNamespaces("an agent that traces its calls", () => {
+  it.each(["ttrpc", "grpc"] as const)("sends a call's span as the child of its caller's, over %s", async (protocol) => {
     await using machine = await startHostAgent({ config: "trace = true" });
     const metadata = { traceparent: `00-${TRACE}-${CALLER}-01` };
     await using client = await machine.connect({ protocol });
-    // Nobody listens yet: spans wait, calls do not.
+    // No collector listens yet: spans wait, calls don't.
     const pod = await Pod.open(machine, client);
     const container_id = await pod.start(["sleep", "1000"]);
     const process = { Args: ["nope"], Env: ["PATH=/bin"], Cwd: "/" };
@@ -50,14 +50,14 @@ describeInNamespaces("traces", () => {
     ]);
     for (const { began, ended, trace } of steps) {
       expect(trace).toBe(create?.trace);
-      // Nanoseconds, of which a double knows some 256.
+      // Nanoseconds; a double has a precision of about 256 here.
       expect(began).toBeGreaterThanOrEqual((create?.began ?? 0) - 512);
       expect(ended).toBeLessThanOrEqual((create?.ended ?? 0) + 512);
       expect(Math.abs(ended / 1e6 - Date.now())).toBeLessThan(60_000);
     }
     expect(
       spans.map(({ name }) => name),
-      "a caller that does not sample",
+      "the caller doesn't sample",
     ).not.toContain("grpc.Health/Check");
     expect((await client.agent.getMetrics({})).metrics).toMatch(/^guestd_trace_spans_total [1-9]\d*$/m);
     socket.destroy();

@@ -14,8 +14,8 @@ const SEEN = [
   "echo $(( $(cut -d ' ' -f 6 /proc/$$/stat) == $$ )); tty; ls /proc/self/fd; echo here",
 ].join("; ");
 
-/** It takes another way into the container, and must come out the same as one that nobody could trace. */
-describeInNamespaces("an exec that could be traced", () => {
+/** Such an exec enters the container in a different way, with the same result as one that no process can trace. */
+describeInNamespaces("an exec that a container's process could trace", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   let plain: string;
@@ -34,9 +34,9 @@ describeInNamespaces("an exec that could be traced", () => {
   const Capabilities = { Bounding: ["CAP_KILL"], Effective: ["CAP_KILL"], Permitted: ["CAP_KILL"] };
 
   it.each<[string, Init<grpc.Process>]>([
-    ["nothing of its own", {}],
+    ["no settings", {}],
     ["another user", { User: { UID: 1000, GID: 100, AdditionalGids: [7], Umask: 0o77 } }],
-    ["a directory that is closed to its user", { User: { UID: 1000 }, Cwd: "/closed" }],
+    ["a directory that its user can't enter", { User: { UID: 1000 }, Cwd: "/closed" }],
     ["a terminal", { Terminal: true, ConsoleSize: { Height: 20, Width: 50 } }],
     ["limits", { Rlimits: [{ Type: "RLIMIT_NOFILE", Soft: 77, Hard: 88 }], OOMScoreAdj: 9 }],
     [
@@ -48,10 +48,10 @@ describeInNamespaces("an exec that could be traced", () => {
       },
     ],
     [
-      "a scheduler that a fork ends",
+      "a scheduler that resets on fork",
       { Scheduler: { Policy: "SCHED_BATCH", Nice: 19, Flags: ["SCHED_FLAG_RESET_ON_FORK"] } },
     ],
-  ])("with %s is what it is elsewhere", async (_what, process) => {
+  ])("with %s is the same as any other", async (_what, process) => {
     const seen = async (id: string) => {
       const exec_id = await pod.exec(id, ["sh", "-c", SEEN], { Capabilities, ...process });
       // A terminal has one output for both.

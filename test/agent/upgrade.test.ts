@@ -19,13 +19,13 @@ describeInNamespaces("an upgrade of the agent in namespaces", () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
   const built = () => ({ bundles: join(directory, "agent"), natives: join(directory, "agent") });
 
-  // init waits longer before each new start, so few of them for each machine.
-  describe("to another", () =>
+  // Few upgrades for each machine, because init waits longer before each restart.
+  describe("to another bundle", () =>
     upgradeScenarios(
       onMachine(() => agentCommand),
       built,
     ));
-  describe("to a broken one", () =>
+  describe("to a broken bundle", () =>
     brokenBundleScenarios(
       onMachine(() => agentCommand),
       built,
@@ -33,7 +33,7 @@ describeInNamespaces("an upgrade of the agent in namespaces", () => {
     ));
 });
 
-/** A machine for the tests of the suite at hand. */
+/** Registers a machine for the tests of the current suite. */
 function onMachine(agentCommand: () => readonly string[]): () => Machine {
   let machine: Machine;
   beforeAll(async () => {
@@ -43,7 +43,7 @@ function onMachine(agentCommand: () => readonly string[]): () => Machine {
   return () => machine;
 }
 
-describeInNamespaces("an agent that no launcher has started", () => {
+describeInNamespaces("an agent that was started without the launcher", () => {
   it("refuses an upgrade", async () => {
     await using machine = await startHostAgent();
     await using client = await machine.connect();

@@ -6,11 +6,11 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { startHostAgent } from "./host-agent.ts";
 
 const MIB = 1 << 20;
-/** One look of the agent, every 2 s, and more. */
+/** Longer than the agent's interval of 2 s between two looks. */
 const SOON = { timeout: 20_000 };
 
 describeInNamespaces("a watchable-bind volume that grows", () => {
-  it("is copied up to 1024 files and up to 4 MiB; beyond the copy stays as it was, which is logged, until it is small again", async () => {
+  it("is copied up to 1024 files and up to 4 MiB; beyond that the copy stays unchanged, which is logged, until the volume is small again", async () => {
     await using machine = await startHostAgent();
     await using client = await machine.connect();
     await client.agent.createSandbox({ sandbox_id: "pod" });

@@ -1,18 +1,18 @@
 import { expect } from "vitest";
 import type { Pod } from "../scenarios/pod.ts";
 
-/** Longest that the host waits for an answer while an attack is on, as the threat model promises. */
+/** The longest that a host may wait for a response during an attack, as the threat model promises. */
 const LIMIT_MS = 1000;
 
 /**
- * What `attack` gives. Meanwhile another container is alive and gets execs, and every Check is answered within the limit;
- * afterwards too.
+ * Resolves like `attack`. Expects another container to live and to accept execs meanwhile, and every Check to be
+ * answered within the limit, also afterwards.
  */
 export async function answersThroughout<T>(pod: Pod, attack: () => Promise<T>): Promise<T> {
   const neighbour = await pod.start(["sleep", "1000"]);
-  let over = false;
+  let ended = false;
   const attacking = attack().finally(() => {
-    over = true;
+    ended = true;
   });
   attacking.catch(() => undefined);
   let longest = 0;
@@ -22,9 +22,9 @@ export async function answersThroughout<T>(pod: Pod, attack: () => Promise<T>): 
     longest = Math.max(longest, performance.now() - start);
     const { stdout } = await pod.execute(neighbour, ["echo", "alive"], { Env: ["PATH=/bin", "HOME=/"] });
     expect(stdout.toString()).toBe("alive\n");
-  } while (!over);
+  } while (!ended);
   const result = await attacking;
   await pod.remove(neighbour);
-  expect(longest, "the longest time without an answer, ms").toBeLessThan(LIMIT_MS);
+  expect(longest, "the longest time without a response, ms").toBeLessThan(LIMIT_MS);
   return result;
 }

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { ociSpec } from "../scenarios/oci.ts";
 import type { Pod } from "../scenarios/pod.ts";
 
-/** Builds a program of an attacker, statically, into the /bin of a rootfs as this machine sees it. */
+/** Builds an attacker's program, statically, into /bin of a rootfs as this machine sees it. */
 export function buildAttacker(name: string, rootfs: string): void {
   const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
   execFileSync("gcc", [...flags, join(import.meta.dirname, `${name}.c`), "-o", join(rootfs, "bin", name)]);
 }
 
-/** Starts a container that sleeps, with these capabilities and the usual ones. */
+/** Starts a sleeping container with these capabilities besides the usual ones. */
 export async function startWith(
   pod: Pod,
   id: string,
@@ -22,7 +22,10 @@ export async function startWith(
   await pod.client.agent.startContainer({ container_id: id });
 }
 
-/** Injects this call into the processes that come while `work` runs: its number, and two arguments. Gives what it prints. */
+/**
+ * Injects a system call into the processes that start while `work` runs: its number and two arguments. Resolves to the
+ * injector's output.
+ */
 export async function whileInjecting(
   pod: Pod,
   id: string,
@@ -31,7 +34,7 @@ export async function whileInjecting(
 ): Promise<string> {
   const exec_id = await pod.exec(id, ["inject", ...call.map(String), "20000"]);
   await work();
-  // It may have killed itself.
+  // The injector may have killed itself.
   await pod.client.agent.signalProcess({ container_id: id, exec_id, signal: 15 }).catch(() => undefined);
   return (await pod.finish(id, exec_id)).stdout.toString();
 }

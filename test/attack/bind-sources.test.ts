@@ -11,7 +11,7 @@ const RUNTIMES = ["", "crun", "runc"].filter(
 );
 const TRIES = 10;
 
-describeInNamespaces("a bind source in a volume that containers write", () => {
+describeInNamespaces("a bind source in a volume that containers can write to", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   let attacker: string;
@@ -43,21 +43,21 @@ describeInNamespaces("a bind source in a volume that containers write", () => {
   const created = (source: string, Annotations = {}) =>
     pod.create(["ls", "/seen"], { Mounts: mounts(source), Annotations }, rootfs);
 
-  describe.each(RUNTIMES)("made by %j", (runtime) => {
+  describe.each(RUNTIMES)("for containers created by %j", (runtime) => {
     const annotations = runtime === "" ? {} : { "guestd.runtime": runtime };
 
     it.each([
       ["an absolute link", "ln -sfn /run/guestd /vol/sub", "sub"],
       ["a relative link", "ln -sfn ../../../../../../../guestd /vol/sub", "sub"],
-      ["a link on the way", "ln -sfn / /vol/sub", "sub/run/guestd"],
-      ["a link of /proc", "ln -sfn /proc/1/root/run/guestd /vol/sub", "sub"],
-      ["a link that stays in the volume", "mkdir -p /vol/real && ln -sfn real /vol/sub", "sub"],
-    ])("is refused when it is %s", async (_, line, source) => {
+      ["a path through a link", "ln -sfn / /vol/sub", "sub/run/guestd"],
+      ["a link through /proc", "ln -sfn /proc/1/root/run/guestd /vol/sub", "sub"],
+      ["a link within the volume", "mkdir -p /vol/real && ln -sfn real /vol/sub", "sub"],
+    ])("is refused if it is %s", async (_, line, source) => {
       await inside(`rm -rf /vol/*; ${line}`);
       await expect(created(`${VOLUME}/${source}`, annotations)).rejects.toThrow(/\/sub.*ELOOP/);
     });
 
-    it("leaves the mounts below a shared source where they are when the container has gone", async () => {
+    it("keeps the mounts below a shared source when the container is removed", async () => {
       const shared = "/run/attack-shared";
       await machine.shell(`mkdir -p ${shared} && mount -t tmpfs outer ${shared} && mount --make-rshared ${shared}
         mkdir ${shared}/below && mount -t tmpfs inner ${shared}/below`);
@@ -72,7 +72,7 @@ describeInNamespaces("a bind source in a volume that containers write", () => {
       }
     });
 
-    it("shows the volume alone while a container swaps it for a link all the time", async () => {
+    it("shows only the volume while a container keeps swapping it for a link", async () => {
       await inside("rm -rf /vol/*; mkdir /vol/real; touch /vol/real/own; ln -s /run/guestd /vol/link");
       const loop = "cd /vol; while :; do mv -T real sub; mv -T sub real; mv -T link sub; mv -T sub link; done";
       const swapper = await pod.exec(attacker, ["sh", "-c", loop]);
@@ -93,7 +93,7 @@ describeInNamespaces("a bind source in a volume that containers write", () => {
     });
   });
 
-  it("is refused in a container with ids mapped, and as the source of a storage", async () => {
+  it("is refused in a container with mapped ids, and as the source of a storage", async () => {
     await inside("rm -rf /vol/*; ln -sfn /run/guestd /vol/sub");
     const ids = [{ ContainerID: 0, HostID: 100_000, Size: 65_536 }];
     const spec = ociSpec(rootfs, ["true"], { Mounts: mounts(`${VOLUME}/sub`) });
@@ -116,7 +116,7 @@ describeInNamespaces("a bind source in a volume that containers write", () => {
     }
   });
 
-  it("that is not there is not made where a link leads", async () => {
+  it("is not created through a link if it is missing", async () => {
     await inside("rm -rf /vol/*; ln -sfn /run/guestd /vol/sub");
     await expect(created(`${VOLUME}/sub/made`)).rejects.toThrow(/\/sub.*(ELOOP|ENOENT)/);
     expect(await machine.shell("ls -d /run/guestd/made 2>/dev/null || echo none")).toBe("none\n");
@@ -125,7 +125,7 @@ describeInNamespaces("a bind source in a volume that containers write", () => {
     expect(await inside("ls -d /vol/one/two")).toBe("/vol/one/two\n");
   });
 
-  it("by a link of the guest itself is followed: /var/run, /etc", async () => {
+  it("is followed through the guest's own links: /var/run, /etc", async () => {
     await inside("rm -rf /vol/*; touch /vol/own");
     await machine.shell("[ -L /var/run ]");
     const id = await created(VOLUME.replace("/run/", "/var/run/"));

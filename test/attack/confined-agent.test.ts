@@ -10,8 +10,8 @@ import { Pod } from "../scenarios/pod.ts";
 
 const STAND_IN = join(import.meta.dirname, "confined-agent.ts");
 
-describeInNamespaces("one who has taken over the agent", () => {
-  it("is refused the system calls that the agent doesn't need, in its programs as well", async () => {
+describeInNamespaces("an attacker who has taken over the agent", () => {
+  it("is refused the system calls that the agent doesn't need, also in its programs", async () => {
     const attack = join(makeWorkDirectory("refused-calls"), "attack");
     execFileSync("gcc", [
       "-O1",
@@ -35,7 +35,7 @@ describeInNamespaces("one who has taken over the agent", () => {
     expect(lines.length).toBeGreaterThan(35);
   });
 
-  it("finds few capabilities, no new privileges and no io_uring in any thread, and init what containers need", async () => {
+  it("finds few capabilities, no new privileges and no io_uring in any thread, while init keeps what containers need", async () => {
     await using machine = await startHostAgent();
     const [agent, init] = [await machine.agentPid(), await machine.initPid()];
     const known = maskOf("/proc/self/status", "CapBnd");
@@ -51,7 +51,7 @@ describeInNamespaces("one who has taken over the agent", () => {
     expect(maskOf(`/proc/${init}/status`, "CapBnd")).toBe(known);
   });
 
-  it("can load no kernel module once there is a sandbox, and neither can the next agent", async () => {
+  it("can load no kernel module once there is a sandbox, also as the next agent", async () => {
     await using machine = await startHostAgent();
     const filters = async () =>
       /^Seccomp_filters:\t(\d+)$/m.exec(readFileSync(`/proc/${await machine.agentPid()}/status`, "utf8"));

@@ -3,7 +3,10 @@ import { openInit } from "../../agent/kernel/init/init-client.ts";
 import { openSys } from "../../agent/kernel/sys/sys.ts";
 import { confineAgent, refuseModules } from "../../agent/main/confine/confine.ts";
 
-/** Stands in for the agent: confines itself as it does, then runs the attack that is its argument, and says how that went. */
+/**
+ * Runs in place of the agent: confines itself as the agent does, then runs the attack in its argument and prints the
+ * result.
+ */
 const sys = openSys();
 await openInit(sys, process.env["GUESTD_INIT_FD"]);
 const problems = [...confineAgent(sys), ...refuseModules(sys)];

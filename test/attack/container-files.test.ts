@@ -10,11 +10,11 @@ import { Pod } from "../scenarios/pod.ts";
 import { answersThroughout } from "./answers-throughout.ts";
 
 const MIB = 1 << 20;
-/** What reading a file with a limit of 1 MiB may cost the agent, with what else it does meanwhile. */
+/** Memory that the agent may use to read a file with a limit of 1 MiB, including its other work meanwhile. */
 const ROOM = 48 * MIB;
 const NO_HOME = ["sh", "-c", "echo $HOME"];
 
-describeInNamespaces("files of a container that the agent reads", () => {
+describeInNamespaces("files in a container that the agent reads", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   beforeAll(async () => {
@@ -26,7 +26,7 @@ describeInNamespaces("files of a container that the agent reads", () => {
     await machine?.[Symbol.asyncDispose]();
   });
 
-  /** The agent's peak of memory from now on. */
+  /** Returns a function for the growth of the agent's peak memory from now on. */
   async function memoryPeak(): Promise<() => Promise<number>> {
     const pid = await machine.agentPid();
     writeFileSync(`/proc/${pid}/clear_refs`, "5");
@@ -48,23 +48,26 @@ describeInNamespaces("files of a container that the agent reads", () => {
     ],
     ["a fifo", (path) => void execFileSync("mkfifo", [path])],
   ];
-  it.each(traps)("/etc/passwd is %s: an exec has no HOME from it, and everybody else is answered", async (_, set) => {
-    const id = await pod.create(["sleep", "1000"], {}, withPasswd(machine.rootfs(`trap-${Date.now()}`), set));
-    await pod.client.agent.startContainer({ container_id: id });
-    const grown = await memoryPeak();
-    const { stdout } = await answersThroughout(pod, () => pod.execute(id, NO_HOME));
-    expect(stdout.toString()).toBe("/\n");
-    expect(await grown()).toBeLessThan(ROOM);
-    await pod.remove(id);
-  });
+  it.each(traps)(
+    "neither block the agent nor fill its memory if /etc/passwd is %s: an exec gets no HOME from it, and other clients are served",
+    async (_, set) => {
+      const id = await pod.create(["sleep", "1000"], {}, withPasswd(machine.rootfs(`trap-${Date.now()}`), set));
+      await pod.client.agent.startContainer({ container_id: id });
+      const grown = await memoryPeak();
+      const { stdout } = await answersThroughout(pod, () => pod.execute(id, NO_HOME));
+      expect(stdout.toString()).toBe("/\n");
+      expect(await grown()).toBeLessThan(ROOM);
+      await pod.remove(id);
+    },
+  );
 
   it.skipIf(!existsSync("/dev/fuse"))(
-    "/etc and /dev/pts never answer: the container's own execs wait, everybody else is answered (needs /dev/fuse)",
+    "may hang, such as /etc and /dev/pts: the container's own execs wait, and other clients are served (needs /dev/fuse)",
     async () => {
       const id = await pod.create(["sleep", "1234"], {}, machine.rootfs("hangs"));
       await pod.client.agent.startContainer({ container_id: id });
       await hungMount(machine, "/run/hangs");
-      // In the container's mount namespace, where one with CAP_SYS_ADMIN mounts it by itself.
+      // Mounted in the container's mount namespace, where a container with CAP_SYS_ADMIN could mount it itself.
       const program = join(machine.directory, "hung-mount");
       const root = "/proc/$(pgrep -xf 'sleep 1234')/root";
       await machine.shell(
@@ -81,13 +84,13 @@ describeInNamespaces("files of a container that the agent reads", () => {
       );
       const ended = Promise.allSettled(hung);
       await answersThroughout(pod, () => sleep(1500));
-      // A neighbour's passwd may have to wait for its turn, but not for longer than that.
+      // A read of a neighbour's passwd may have to wait for a free slot, but not longer than this.
       const other = await pod.start(["sleep", "1000"]);
       expect((await pod.execute(other, NO_HOME)).status).toBe(0);
       await answersThroughout(pod, () => pod.remove(id));
-      // The second one had to wait too long for its turn: it goes without what it could not read.
+      // The second exec waited too long for a slot: it continues without the file.
       expect((await ended)[0]?.status).toBe("rejected");
-      // They are outside of the container's cgroup here, in which they would have ended with it.
+      // These processes are outside the container's cgroup here; inside it they would have ended with it.
       await machine.shell("kill -9 $(pidof hung-mount)");
       const home = async () => (await pod.execute(other, NO_HOME)).stdout.toString();
       await expect.poll(home).toBe("/root\n");

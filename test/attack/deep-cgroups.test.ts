@@ -6,12 +6,12 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { buildAttacker } from "./attacker.ts";
 
-/** With names of 255 bytes: six times as deep as a path can reach. */
+/** Depth with names of 255 bytes: six times as deep as a path can reach. */
 const DEPTH = 100;
 const RUNTIMES = ["crun", "runc"].filter((name) => existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`));
 
-describeInNamespaces("cgroups of a container that no path reaches", () => {
-  it.each(["guestd", ...RUNTIMES])("are removed with it, made by %s", async (runtime) => {
+describeInNamespaces("a container's cgroups that no path can reach", () => {
+  it.each(["guestd", ...RUNTIMES])("are removed with a container created by %s", async (runtime) => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     await using _client = pod.client;

@@ -7,7 +7,9 @@ import { type FaultyMachine, startFaultyMachine } from "./faults/faulty-machine.
 import { countStartCalls, restartWithFaults } from "./faults/restarts.ts";
 import { sweep } from "./faults/sweep.ts";
 
-/** Streams that don't come are waited for: minutes for all of its calls, which are those of the nightly run. */
+/**
+ * Steps that wait for streams that never connect: sweeping their calls takes minutes, so only the nightly run does it.
+ */
 const SLOW = /passed/;
 const FOREVER = 0xffff_fffe;
 const hasIp = ["/sbin/ip", "/usr/sbin/ip", "/bin/ip"].some((path) => existsSync(path));
@@ -22,7 +24,7 @@ describeInNamespaces("an agent whose system calls fail", () => {
   });
 
   it.each(steps.filter(({ name }) => !SLOW.test(name)))(
-    "at each call of $name in turn, ends what was hit alone",
+    "at each call of $name in turn ends only the call that was hit",
     async (step) => {
       const { hit, problems } = await sweep(faulty, step, { variants: 1 });
       expect(problems).toEqual([]);
@@ -30,10 +32,10 @@ describeInNamespaces("an agent whose system calls fail", () => {
     },
   );
 
-  it("closes a connection that it can't watch, and keeps serving those that it has", async () => {
+  it("closes a connection that it can't watch, and keeps serving the existing ones", async () => {
     const { machine, control, pod, standing } = faulty;
     const before = await faulty.traces();
-    // fs.epoll.max_user_watches is used up by a container: every new watch is refused.
+    // As if a container had used up fs.epoll.max_user_watches: every new watch is refused.
     control.arm({ first: 1, last: FOREVER, variant: 0, only: "epoll_ctl" });
     for (const protocol of ["ttrpc", "grpc"] as const) {
       for (let round = 0; round < 20; round++) {
@@ -45,7 +47,7 @@ describeInNamespaces("an agent whose system calls fail", () => {
     await pod.client.agent.statsContainer({ container_id: standing });
     const refused = pod.execute(standing, ["true"]);
     await expect(refused).rejects.toThrow(/^poll for \w+ fd \d+: ENOSPC[^\n]*$/);
-    // libuv's own watches: of a program's output, without which it would abort.
+    // Watches of libuv itself: for a program's output, where a failure would make it abort.
     if (hasIp)
       await expect(pod.client.agent.listInterfaces({})).rejects.toThrow(/^\S+: the kernel refuses a watch[^\n]*$/);
     expect(control.disarm().hits).toBeGreaterThan(40);
@@ -57,7 +59,7 @@ describeInNamespaces("an agent whose system calls fail", () => {
     expect(machine.console()).toMatch(/connection closed for an error of the agent/);
   });
 
-  it("loads a device filter in spite of signals that interrupt the kernel's verifier", async () => {
+  it("loads a device filter although signals interrupt the kernel's verifier", async () => {
     const { control, pod } = faulty;
     const EAGAIN = 3;
     control.arm({ first: 1, last: 20, variant: EAGAIN, only: "bpf" });
@@ -68,7 +70,7 @@ describeInNamespaces("an agent whose system calls fail", () => {
     expect(control.disarm().hits).toBe(20);
   });
 
-  it("starts again after a failure of its start, and takes over what there was", async () => {
+  it("starts again after a failed start, and takes over its state", async () => {
     const count = await countStartCalls(faulty);
     await restartWithFaults(faulty, [Math.round(count / 2), count - 2], 0);
   }, 90_000);

@@ -1,4 +1,2 @@
-/**
- * An answer that takes longer was held up by the flood: thousands of connections are work for this machine, too.
- */
+/** Time after which a response counts as blocked by the flood: thousands of connections also load this machine. */
 export const HELD_UP_MS = 10_000;

@@ -28,17 +28,17 @@ const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 const DURATION_MS = 4000;
 const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), http2(SETTINGS, 0, 0)]);
 const PATH = "/grpc.Health/Check";
-/** POST, http, the path, and what gRPC asks for, in HPACK. */
+/** POST, http, the path, and the headers that gRPC requires, in HPACK. */
 const REQUEST = Buffer.concat([
   Buffer.of(0x83, 0x86, 0x04, PATH.length),
   Buffer.from(PATH),
   header("content-type", "application/grpc"),
   header("te", "trailers"),
 ]);
-/** A header of 3840 bytes that is put in the table, and then is one byte. */
+/** A header of 3840 bytes that enters the table and takes one byte from then on. */
 const LARGE = Buffer.concat([Buffer.of(0x40, 1, 0x7a, 0x7f, 0x81, 0x1d), Buffer.alloc(3840, "b")]);
 
-/** Makes frames for ever higher streams, 500 at a time. */
+/** Returns a function that creates frames for ever higher streams, 500 at a time. */
 function forStreams(frames: (id: number) => Buffer): () => Buffer {
   let id = -1;
   return () =>
@@ -57,14 +57,14 @@ const ATTACKS: Readonly<Record<string, (socket: Socket) => void>> = {
       forStreams((id) => Buffer.concat([begun(id), http2(RST_STREAM, 0, id, Buffer.of(0, 0, 0, 8))])),
     ),
   "requests without an end": (socket) => flood(socket, forStreams(begun)),
-  "requests whose answers are not read": (socket) =>
+  "requests whose responses are not read": (socket) =>
     flood(
       socket.pause(),
       forStreams((id) => Buffer.concat([begun(id), http2(DATA, END_STREAM, id, Buffer.alloc(5))])),
     ),
-  "pings whose answers are not read": (socket) =>
+  "pings whose responses are not read": (socket) =>
     flood(socket.pause(), () => many(1000, () => http2(PING, 0, 0, Buffer.alloc(8)))),
-  "settings whose answers are not read": (socket) =>
+  "settings whose responses are not read": (socket) =>
     flood(socket.pause(), () => many(1000, () => http2(SETTINGS, 0, 0))),
   "headers that never end": (socket) => {
     socket.write(http2(HEADERS, 0, 1, REQUEST));
@@ -78,7 +78,7 @@ const ATTACKS: Readonly<Record<string, (socket: Socket) => void>> = {
       forStreams((id) => http2(HEADERS, END_HEADERS, id + 2, body)),
     );
   },
-  "priorities of streams that are not there": (socket) =>
+  "priorities of streams that don't exist": (socket) =>
     flood(
       socket,
       forStreams((id) => http2(PRIORITY, 0, id, Buffer.of(0, 0, 0, 0, 1))),
@@ -96,8 +96,8 @@ const ATTACKS: Readonly<Record<string, (socket: Socket) => void>> = {
     flood(socket, () => many(1000, () => http2(WINDOW_UPDATE, 0, 0, Buffer.of(0, 0, 0, 1)))),
 };
 
-describeInNamespaces("frames of HTTP/2 without end, of all kinds at once", () => {
-  it("cost the agent little memory, and the others no answer", async () => {
+describeInNamespaces("endless HTTP/2 frames of all kinds at once", () => {
+  it("cost the agent little memory, and other clients no response", async () => {
     await using machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
     await using other = await machine.connect();
     const agent = await machine.agentPid();

@@ -24,9 +24,9 @@ import {
   SETTINGS,
 } from "./http2-frames.ts";
 
-/** What V8 lets pile up before it collects is some 150 MiB. */
+/** Memory limit. V8 accumulates some 150 MiB before it collects. */
 const MOST_BYTES = 300 << 20;
-/** Of a call that nothing else ends, and of others. */
+/** Deadlines of a call that nothing else ends, and of other calls. */
 const [SHORT_MS, LONG_MS] = [700, 30_000];
 /** ":status: 200" in HPACK. */
 const STATUS_200 = Buffer.of(0x88);
@@ -42,14 +42,14 @@ type Attack = readonly [name: string, attack: (socket: Socket) => void, line: Re
 const UNANSWERED = /^\/grpc.Health\/Check: no answer within 700 ms$/;
 
 const TTRPC: readonly Attack[] = [
-  ["no answer, and nothing is read", (socket) => void socket.pause(), UNANSWERED],
+  ["no response and no read", (socket) => void socket.pause(), UNANSWERED],
   [
     "empty frames without end",
     (socket) => flood(socket, () => many(5000, () => frame(77, Buffer.alloc(0)))),
     UNANSWERED,
   ],
   [
-    "an answer of 4 GiB",
+    "a response of 4 GiB",
     (socket) => {
       socket.write(frame(1, Buffer.alloc(0), FRAME_RESPONSE, 0xffffffff));
       flood(socket, () => Buffer.alloc(1 << 16));
@@ -61,16 +61,20 @@ const TTRPC: readonly Attack[] = [
     (s) => flood(s, () => frame(1, Buffer.alloc(4 << 20), 3)),
     UNANSWERED,
   ],
-  ["answers of 4 MiB to nobody", (socket) => flood(socket, () => frame(2, Buffer.alloc(MAX_BODY_BYTES))), UNANSWERED],
-  ["answers of 4 MiB", (socket) => flood(socket, () => nested(0)), /^undecodable response: illegal tag/],
-  ["groups in one another", (socket) => socket.write(nested(0x1b)), /^undecodable response: max depth exceeded$/],
   [
-    "half an answer, then the end",
+    "responses of 4 MiB for an unknown stream",
+    (socket) => flood(socket, () => frame(2, Buffer.alloc(MAX_BODY_BYTES))),
+    UNANSWERED,
+  ],
+  ["responses of 4 MiB", (socket) => flood(socket, () => nested(0)), /^undecodable response: illegal tag/],
+  ["nested groups", (socket) => socket.write(nested(0x1b)), /^undecodable response: max depth exceeded$/],
+  [
+    "half a response, then the end",
     (socket) => socket.end(nested(0).subarray(0, 1 << 20)),
     /^ttrpc: closed by the agent$/,
   ],
   [
-    "an error of 2 MiB for a terminal, of no code",
+    "an error of 2 MiB for a terminal, with an unknown code",
     (socket) => socket.write(frame(1, status(-5, "\x1b[2Jx".repeat(400_000)))),
     /^(\\u001b\[2Jx){800} …$/,
   ],
@@ -82,8 +86,8 @@ const call = (socket: Socket, answer: () => void): void => {
 };
 
 const GRPC: readonly Attack[] = [
-  ["no answer, and nothing is read", (socket) => void socket.pause(), UNANSWERED],
-  ["what is no HTTP/2", (socket) => flood(socket, () => Buffer.alloc(1 << 16, "A")), /^grpc: Protocol error$/],
+  ["no response and no read", (socket) => void socket.pause(), UNANSWERED],
+  ["bytes that are no HTTP/2", (socket) => flood(socket, () => Buffer.alloc(1 << 16, "A")), /^grpc: Protocol error$/],
   [
     "pings without end",
     (socket) => {
@@ -115,24 +119,24 @@ const GRPC: readonly Attack[] = [
     /^grpc: /,
   ],
   [
-    "a message without end",
+    "an endless message",
     (socket) =>
       call(socket, () => {
         socket.resume().write(http2(HEADERS, END_HEADERS, 1, STATUS_200));
         const piece = http2(DATA, 0, 1, Buffer.alloc(16_384));
-        // As fast as the window may be filled, which our own updates make larger.
+        // At most as fast as our window updates allow.
         const timer = setInterval(() => socket.write(many(50, () => piece)), 5);
         socket.once("close", () => clearInterval(timer));
       }),
     /^grpc: the response is over the limit of 4 MiB$/,
   ],
   [
-    "a stream of its own",
+    "a stream that the server opens",
     (socket) => call(socket, () => socket.write(http2(PUSH_PROMISE, END_HEADERS, 1, Buffer.of(0, 0, 0, 2, 0x88)))),
     UNANSWERED,
   ],
   [
-    "resets of all streams there are",
+    "resets of all existing streams",
     (socket) => {
       socket.write(http2(SETTINGS, 0, 0));
       flood(socket, () => many(2000, (index) => http2(RST_STREAM, 0, 1 + 2 * index, Buffer.of(0, 0, 0, 2))));
@@ -140,7 +144,7 @@ const GRPC: readonly Attack[] = [
     /^grpc: Stream closed with error code NGHTTP2_INTERNAL_ERROR$/,
   ],
   [
-    "an error for a terminal, of no code",
+    "an error for a terminal, with an unknown code",
     (socket) => {
       const trailers = Buffer.concat([STATUS_200, header("grpc-status", "99"), header("grpc-message", "a%1B[2J")]);
       call(socket, () => socket.write(http2(HEADERS, END_HEADERS | END_STREAM, 1, trailers)));
@@ -148,7 +152,7 @@ const GRPC: readonly Attack[] = [
     /^a\\u001b\[2J$/,
   ],
   [
-    "farewells without end, by a server that stays",
+    "endless GOAWAY frames by a server that stays",
     (socket) => {
       socket.write(http2(SETTINGS, 0, 0));
       flood(socket, () => many(1000, () => http2(GOAWAY, 0, 0, Buffer.of(0x7f, 255, 255, 255, 0, 0, 0, 0))));
@@ -177,7 +181,7 @@ describe("a client of the agent, against a hostile guest", () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  /** Returns the error of a call, and closes the client, both within their time and without much memory. */
+  /** Returns the error of a call. Expects the call and the client's close to finish in time and without much memory. */
   async function callAndClose(protocol: "ttrpc" | "grpc", timeoutMs: number): Promise<RpcError> {
     const before = process.memoryUsage().rss;
     let most = 0;
@@ -199,7 +203,7 @@ describe("a client of the agent, against a hostile guest", () => {
   describe.each([
     ["ttrpc", TTRPC],
     ["grpc", GRPC],
-  ] as const)("%s", (protocol, attacks) => {
+  ] as const)("over %s", (protocol, attacks) => {
     it.each(attacks)("ends its call with one line and closes: %s", async (_name, how, line) => {
       attack = how;
       const error = await callAndClose(protocol, line === UNANSWERED ? SHORT_MS : LONG_MS);
@@ -210,7 +214,7 @@ describe("a client of the agent, against a hostile guest", () => {
     });
   });
 
-  it("stops sending to an agent that reads nothing, and says so", async () => {
+  it("stops sending to an agent that doesn't read, and says so", async () => {
     attack = (socket) => void socket.pause();
     const client = await connect(`unix://${path}`);
     const data = Buffer.alloc(MAX_BODY_BYTES - 4096);
@@ -225,7 +229,7 @@ describe("a client of the agent, against a hostile guest", () => {
     await closed(client);
   });
 
-  it("ends a call that can't be made with its reason, also when its time is over", async () => {
+  it("ends an impossible call with its reason, also after its deadline", async () => {
     attack = (socket) => void socket.resume();
     const client = await connect(`unix://${path}`, { protocol: "grpc" });
     const calling = client.health.check({}, { timeoutMs: 50, metadata: { connection: "x" } });

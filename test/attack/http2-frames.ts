@@ -15,7 +15,7 @@ export const CONTINUATION = 9;
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 
-/** A frame of HTTP/2, whatever sense it makes. */
+/** Returns an HTTP/2 frame, valid or not. */
 export function http2(type: number, flags: number, id: number, body: Uint8Array = Buffer.alloc(0)): Buffer {
   const header = Buffer.alloc(9);
   header.writeUIntBE(body.length, 0, 3);
@@ -25,7 +25,7 @@ export function http2(type: number, flags: number, id: number, body: Uint8Array 
   return Buffer.concat([header, body]);
 }
 
-/** A header in HPACK that no table has, of up to 126 bytes. */
+/** Returns a literal HPACK header of up to 126 bytes that enters no table. */
 export function header(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
 }
@@ -34,7 +34,7 @@ export function many(count: number, make: (index: number) => Buffer): Buffer {
   return Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
 }
 
-/** Writes bytes again and again for as long as they are read. */
+/** Writes bytes repeatedly for as long as they are read. */
 export function flood(socket: Socket, make: () => Buffer): void {
   while (!socket.destroyed) {
     if (!socket.write(make())) {

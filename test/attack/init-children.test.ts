@@ -8,8 +8,8 @@ import { buildAttacker, startWith } from "./attacker.ts";
 const RUNTIMES = ["crun", "runc"].filter((name) => existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`));
 const EXECS = 8;
 
-describeInNamespaces("an exec without capabilities whose children are init's and end at once", () => {
-  it.each(["guestd", ...RUNTIMES])("keeps no exec of another container from its end, by %s", async (runtime) => {
+describeInNamespaces("an unprivileged exec that floods init with short-lived children", () => {
+  it.each(["guestd", ...RUNTIMES])("blocks no exec of another container created by %s", async (runtime) => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     await using _client = pod.client;

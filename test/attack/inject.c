@@ -141,7 +141,7 @@ int main(int argc, char **argv) {
   long end = now_ms() + atol(argv[4]);
   unsigned injected = 0, succeeded = 0;
   signal(SIGTERM, stop);
-  puts("lies in wait");
+  puts("waiting");
   fflush(stdout);
   while (!stopped && now_ms() < end) {
     int pid = newest();

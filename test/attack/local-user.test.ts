@@ -5,21 +5,21 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 const repository = join(import.meta.dirname, "../..");
-/** Where the repository is for users who may not enter its own place. */
+/** Path of the repository for users who may not enter its own directory. */
 const HERE = "/mnt";
 const ATTACKER = 65_534;
 
 const isRoot = process.getuid?.() === 0;
 const title = isRoot ? "another user of the host" : "another user of the host (needs root)";
 
-describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) => {
+describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i,`, (victim) => {
   const STATE = `/tmp/guestd-${victim}`;
   const ELSEWHERE = "or set XDG_RUNTIME_DIR to a folder of yours";
   const SECRET = "a secret of the victim";
   let machine: ChildProcess;
   let others: ChildProcess[];
 
-  /** A command line for a user in a mount namespace with a /tmp of its own. */
+  /** Returns a command line for a user in a mount namespace with its own /tmp. */
   function as(uid: number, ...command: readonly string[]): readonly [string, string[]] {
     const enter = ["-t", String(machine.pid), "-m", "--wd=/", "setpriv", `--reuid=${uid}`, `--regid=${uid}`];
     return ["nsenter", [...enter, "--clear-groups", "env", "-u", "XDG_RUNTIME_DIR", "TMPDIR=/tmp", ...command]];
@@ -34,7 +34,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
     await promisify(execFile)(...as(uid, "sh", "-ec", script));
   }
 
-  /** Code and output of a guestctl of the victim. */
+  /** Runs the victim's guestctl. Returns its exit code and output. */
   async function guestctl(args: readonly string[], env: readonly string[] = []) {
     const ran = promisify(execFile)(...as(victim, ...env, ...node("host/cli/guestctl.ts"), ...args), {
       timeout: 30_000,
@@ -45,7 +45,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
     );
   }
 
-  /** Runs plant-guest.ts until the test ends; gives what came over its socket. */
+  /** Runs plant-guest.ts until the test ends. Returns a function for the bytes received on its socket. */
   async function plant(uid: number, ...args: readonly string[]): Promise<() => string> {
     const [program, words] = as(uid, ...node("test/attack/testdata/plant-guest.ts"), ...args);
     const child = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
@@ -75,14 +75,14 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
   const copy = ["cp", "-g", "fake", "/tmp/secret", "secret"];
   const commands = [["ps"], copy, ["stop", "fake"]];
 
-  /** What commands at once have said; each has failed. */
+  /** Runs commands concurrently, expects all to fail, and returns their errors. */
   async function refusals(all: readonly (readonly string[])[], env: readonly string[] = []): Promise<string[]> {
     const ended = await Promise.all(all.map((command) => guestctl(command, env)));
     for (const { code, stdout } of ended) expect([code, stdout]).toEqual([1, ""]);
     return ended.map(({ stderr }) => stderr);
   }
 
-  it("who plants a folder with a guest is shown, sent and believed nothing", async () => {
+  it("can plant a folder with a guest, but guestctl shows, sends and trusts nothing of it", async () => {
     const sent = await plant(ATTACKER, "plant", STATE, "/tmp/fake.sock");
     for (const line of await refusals(commands)) {
       expect(line).toBe(`guestctl: ${STATE}: the folder belongs to uid ${ATTACKER}; remove it, ${ELSEWHERE}\n`);
@@ -91,7 +91,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
   });
 
   if (victim === 0) {
-    it("who plants a link gets no folder of others used through it", async () => {
+    it("can't make guestctl use another folder through a planted link", async () => {
       const sent = await plant(ATTACKER, "plant", "/tmp/planted", "/tmp/fake.sock");
       await shell(ATTACKER, `ln -s /tmp/planted ${STATE}`);
       await shell(victim, "mkdir -m 700 /tmp/own");
@@ -105,7 +105,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
       await shell(victim, 'test -z "$(ls /tmp/own)"; test ! -e /tmp/nothing');
     });
 
-    it("who owns the runtime directory that sudo or su has left in the environment gets nothing put there", async () => {
+    it("gets no file in its runtime directory that sudo or su left in the environment", async () => {
       await shell(ATTACKER, "mkdir -m 755 /tmp/run");
       await plant(ATTACKER, "plant", `/tmp/run/guestd-${victim}`, "/tmp/fake.sock");
       for (const line of await refusals([copy, ["boot", "-d", "--name", "box"]], ["XDG_RUNTIME_DIR=/tmp/run"])) {
@@ -114,7 +114,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
     });
   }
 
-  it("who takes the name of a socket whose guest has ended is not talked to", async () => {
+  it("can take the name of an ended guest's socket, but guestctl doesn't connect to it", async () => {
     await shell(ATTACKER, "mkdir -m 755 /tmp/guestd-vm-abcdef");
     const sent = await plant(ATTACKER, "plant", "/tmp/other", "/tmp/guestd-vm-abcdef/vm.vsock");
     await plant(victim, "keep", "/tmp/guestd-vm-abcdef/vm.vsock");

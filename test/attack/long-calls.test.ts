@@ -18,7 +18,7 @@ function list<T>(length: number, make: (index: number) => T): T[] {
   return Array.from({ length }, (_, index) => make(index));
 }
 
-/** What a host may send in a message of 4 MiB and 131,072 fields. */
+/** The most that a host can send in a message of 4 MiB and 131,072 fields. */
 const SPECS: readonly (readonly [name: string, spec: Init<grpc.Spec>, refusal: string])[] = [
   [
     "mounts, read-only and in memory",
@@ -50,7 +50,7 @@ const SPECS: readonly (readonly [name: string, spec: Init<grpc.Spec>, refusal: s
   ],
 ];
 
-describeInNamespaces("what takes an agent long", () => {
+describeInNamespaces("work that takes the agent long", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
   let other: Awaited<ReturnType<typeof machine.connect>>;
@@ -70,12 +70,12 @@ describeInNamespaces("what takes an agent long", () => {
     await machine[Symbol.asyncDispose]();
   });
 
-  it.each(SPECS)("is refused before: many %s", async (_name, spec, refusal) => {
+  it.each(SPECS)("is refused in advance: many %s", async (_name, spec, refusal) => {
     await expect(pod.create(["true"], spec)).rejects.toThrow(refusal);
     expect(await machine.agentPid()).toBe(agent);
   });
 
-  /** Sends the calls over the socket, and reads no answer. */
+  /** Sends the calls over the socket, and reads no response. */
   const protocols: readonly (readonly [string, (socket: Socket, payload: Buffer, count: number) => void])[] = [
     [
       "ttRPC",
@@ -104,7 +104,7 @@ describeInNamespaces("what takes an agent long", () => {
   ];
 
   it.each(protocols)(
-    "is done in turns: sixty calls at once, of 3 MiB of answer each that nobody reads: %s",
+    "yields to other calls: sixty calls at once, with 3 MiB of unread response each, over %s",
     async (_name, send) => {
       const MaskedPaths = list(30_000, (at) => `/proc/${"x".repeat(40)}${at}`);
       const container = await pod.create(["true"], { Linux: { ...LINUX, MaskedPaths } });

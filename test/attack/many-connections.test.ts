@@ -11,14 +11,14 @@ import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { HELD_UP_MS } from "./held-up-ms.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent/main.ts");
-/** Of gRPC, more than the heap of a guest's agent would hold. */
+/** Connections; more over gRPC than the heap of a guest's agent could hold. */
 const COUNT = 2500;
 const MOST_GRPC = 512;
 
 const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
 const REQUEST = encodeHeader(MAX_BODY_BYTES, { streamId: 1, type: FRAME_REQUEST, flags: 0 });
 
-describeInNamespaces("one peer that connects thousands of times", () => {
+describeInNamespaces("a peer that connects thousands of times", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let other: AgentClient;
   let agent: number;
@@ -50,11 +50,11 @@ describeInNamespaces("one peer that connects thousands of times", () => {
   const alive = () => sockets.filter((socket) => !socket.destroyed).length;
   const residentMib = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${agent}/status`, "utf8"))?.[1]) / 1024;
 
-  /** Checks over a connection from before, and over a new one, for as long as `attack` takes. */
+  /** Calls Check over the earlier connection, and over a new one, for as long as `attack` takes. */
   async function answeredDuring(attack: () => Promise<unknown>): Promise<void> {
-    let over = false;
+    let ended = false;
     const attacking = attack().finally(() => {
-      over = true;
+      ended = true;
     });
     attacking.catch(() => undefined);
     let longest = 0;
@@ -64,13 +64,13 @@ describeInNamespaces("one peer that connects thousands of times", () => {
       await Promise.all([other, added].map((client) => client.health.check({})));
       longest = Math.max(longest, performance.now() - start);
       await sleep(20);
-    } while (!over);
+    } while (!ended);
     await attacking;
     expect(longest).toBeLessThan(HELD_UP_MS);
     expect(await machine.agentPid(), "the agent is the same").toBe(agent);
   }
 
-  /** Sends a byte more over each connection, in turns. */
+  /** Sends one more byte over each connection in turn. */
   async function drip(bytes: Buffer, rounds: number): Promise<void> {
     for (let round = 0; round < rounds; round++) {
       for (const [at, socket] of sockets.entries()) {
@@ -83,7 +83,7 @@ describeInNamespaces("one peer that connects thousands of times", () => {
   it.each([
     ["ttRPC", Buffer.concat([REQUEST, Buffer.alloc(20)]), COUNT],
     ["gRPC", PREFACE, MOST_GRPC],
-  ] as const)("with a byte at a time of each costs the others nothing: %s", async (_name, bytes, most) => {
+  ] as const)("and sends a byte at a time delays no other client: %s", async (_name, bytes, most) => {
     const before = residentMib();
     await answeredDuring(async () => {
       for (let count = 0; count < COUNT; count++) await open();
@@ -93,7 +93,7 @@ describeInNamespaces("one peer that connects thousands of times", () => {
     expect(residentMib() - before).toBeLessThan(120);
   });
 
-  it("and hangs up at once keeps nobody out, and its refusals make few lines", async () => {
+  it("and hangs up at once keeps no other client out, and its refusals produce few log lines", async () => {
     const before = machine.console().length;
     const until = performance.now() + 3000;
     const churn = async (bytes: Buffer) => {

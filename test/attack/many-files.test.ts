@@ -11,7 +11,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { answersThroughout } from "./answers-throughout.ts";
 
 const AGENT = join(import.meta.dirname, "../../agent/main.ts");
-/** Directories in one another, with names of 200 bytes: no path reaches the last. */
+/** Nested directories with names of 200 bytes: no path reaches the last. */
 const DEPTH = 40;
 const fill = (files: number) => `n=$(busybox printf '%0200d' 0); mkdir='busybox mkdir' mv='busybox mv'
   $mkdir /$n; i=0; while [ $i -lt ${DEPTH} ]; do $mkdir /b; $mv /$n /b/; $mv /b /$n; i=$((i+1)); done
@@ -22,7 +22,7 @@ describeInNamespaces("a container without capabilities that fills its root file 
   let pod: Pod;
   let registry: ImageRegistry;
   beforeAll(async () => {
-    // The heap that it has in a guest.
+    // The heap limit of a guest's agent.
     machine = await startHostAgent({ agentCommand: [process.execPath, ...NODE_OPTIONS, AGENT] });
     pod = await Pod.open(machine);
     registry = await startImageRegistry(pod, 5000);
@@ -35,8 +35,8 @@ describeInNamespaces("a container without capabilities that fills its root file 
 
   const metadata = { "io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "pod" };
   const storages: Readonly<Record<string, readonly [files: number, () => Init<grpc.Storage>]>> = {
-    // Promises for so many took more than the heap.
-    "of an image that the guest got": [
+    // One promise for each file would exceed the heap.
+    "of an image that the guest pulled": [
       150_000,
       () => ({
         ...{ driver: "image_guest_pull", source: "docker.io/library/test:1", fstype: "overlay" },
@@ -55,7 +55,7 @@ describeInNamespaces("a container without capabilities that fills its root file 
     ],
   };
   it.each(Object.entries(storages))(
-    "%s: is removed, and every call is answered meanwhile",
+    "%s is removed, and every call is answered meanwhile",
     async (_, [files, storage]) => {
       const container_id = `full-${Date.now().toString(36)}`;
       const mount_point = `/run/kata-containers/${container_id}/rootfs`;

@@ -8,11 +8,11 @@ import { Pod } from "../scenarios/pod.ts";
 import { answersThroughout } from "./answers-throughout.ts";
 import { buildAttacker } from "./attacker.ts";
 
-/** Of 15 KiB each in mountinfo. */
+/** Mounts of 15 KiB each in mountinfo. */
 const MOUNTS = 5000;
 
 describeInNamespaces("a container without capabilities that has 75 MiB of mounts", () => {
-  it("keeps no call from its answer while one of its mounts is shared with another", async () => {
+  it("delays no other call while one of its mounts is shared with another container", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     await using _client = pod.client;

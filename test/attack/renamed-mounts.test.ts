@@ -9,10 +9,10 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 
 const CONTAINERS = 100;
-/** Each changes places with an empty directory, with what is mounted on it. */
+/** Directories that are swapped with empty ones, together with what is mounted on them. */
 const SWAPPED = ["proc", "sys", "dev"];
 
-/** Another process renames the directories that a container's mounts lie on, while its masks are made in them. */
+/** Another process renames the directories under a container's mounts while its masks are created in them. */
 describeInNamespaces("a rootfs whose mount points are renamed", () => {
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
   let pod: Pod;
@@ -39,7 +39,10 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
     );
   }
 
-  /** Makes a container, and tells each of its mounts: what of the file system, its name, whether it is writable. */
+  /**
+   * Creates a container and returns each of its mounts: which part of the file system, its name, whether it is
+   * writable.
+   */
   async function mountsOfOne(): Promise<string[]> {
     const { Mounts = [], Linux } = ociSpec(rootfs, []);
     const tmpfs = { source: "t", destination: "/dev/small", type: "tmpfs", options: ["ro"] };
@@ -47,12 +50,12 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
     const table = await machine.shell(`cat /proc/$(cat /sys/fs/cgroup/containers/${id}/cgroup.procs)/mountinfo`);
     await pod.remove(id);
     const lines = table.trim().split("\n");
-    const told = lines.map((line) => {
+    const mounts = lines.map((line) => {
       const [, , , root = "", target = "", options = ""] = line.split(" ");
       const name = target.split("/").at(-1)?.replace(/\.x$/, "");
       return `${target === "/" ? "root" : root} on ${name}, ${options.slice(0, 2)}`;
     });
-    return told.sort();
+    return mounts.sort();
   }
 
   it("leaves no container without a mask or a read-only path", async () => {
@@ -74,7 +77,7 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
     }
     for (const line of failures) expect(line).toMatch(/^[^\n]+: E\w+ [^\n]+$/);
     expect(wrong).toEqual([]);
-    // It may fail, but is not to be what mostly happens.
+    // It may fail, but not mostly.
     expect(failures.length, failures.join("\n")).toBeLessThan(CONTAINERS / 2);
   });
 });

@@ -13,9 +13,9 @@ const SILENT = /the agent has not answered for \d+\.\d s; it is replaced/g;
 const noFuse = !existsSync("/dev/fuse");
 const STAND_IN = join(import.meta.dirname, "stalling-agent.ts");
 
-describeInNamespaces("an agent whose event loop is silent", () => {
+describeInNamespaces("an agent whose event loop hangs", () => {
   it.concurrent.each(["spin", "wait", "read", "microtasks"])(
-    "is replaced, the next one is left alone: %s",
+    "is replaced, and the next one is left alone: %s",
     async (stall) => {
       await using init = startInit({ agentCommand: [process.execPath, STAND_IN, stall] });
       await init.waitForConsole(/^the next agent serves$/m, 20_000);
@@ -48,7 +48,7 @@ describeInNamespaces("an agent whose event loop is silent", () => {
     await pod.remove(id);
   });
 
-  it.concurrent(`is replaced when the kernel lets go of it, and the console says that it waits${noFuse ? ": skipped, no /dev/fuse" : ""}`, {
+  it.concurrent(`is replaced once the kernel releases it, and the console says that it waits${noFuse ? ": skipped, no /dev/fuse" : ""}`, {
     skip: noFuse,
   }, async () => {
     const program = join(makeWorkDirectory("taken-mount"), "taken-mount");

@@ -4,7 +4,10 @@ import { openInit } from "../../agent/kernel/init/init-client.ts";
 import { openSys } from "../../agent/kernel/sys/sys.ts";
 import { startHeartbeat } from "../../agent/main/heartbeat.ts";
 
-/** Stands in for the agent: begins as it does, then its event loop stalls as the argument says. The next one serves. */
+/**
+ * Stalls by name. Runs in place of the agent: starts as the agent does, then its event loop stalls as the argument
+ * says. The next agent serves.
+ */
 const STALLS: Readonly<Record<string, () => void>> = {
   spin: () => {
     for (;;);
@@ -14,7 +17,7 @@ const STALLS: Readonly<Record<string, () => void>> = {
     execFileSync("mkfifo", ["/run/nobody-writes"]);
     readFileSync("/run/nobody-writes");
   },
-  // Its file system takes the request and keeps it, for 5 s.
+  // The file system holds the request for 5 s.
   taken: () => {
     mkdirSync("/run/taken");
     const wait = "until grep -q /run/taken /proc/mounts; do sleep 0.01; done";

@@ -6,8 +6,8 @@ import { buildHog } from "./guest/build-hog.ts";
 import { startGreedy } from "./guest/greedy-container.ts";
 import { expectNeighboursWell, whileChecking } from "./guest/neighbours.ts";
 
-describeInNamespaces("a container that takes all the ptys it gets", () => {
-  it("gets 256, an exec's terminal in it is refused, and the others have theirs", async () => {
+describeInNamespaces("a container that takes all the ptys it can get", () => {
+  it("gets 256, an exec's terminal in it is refused, and other containers keep theirs", async () => {
     await using machine = await startHostAgent();
     const pod = await Pod.open(machine);
     const rootfs = machine.rootfs("hog");

@@ -11,7 +11,7 @@ describeInNamespaces("the child of an exec that a container traces", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 
-  it("shares no process group with the agent, which leads one", async () => {
+  it("shares no process group with the agent, which leads its own", async () => {
     const pid = await machine.agentPid();
     const [, group] = readFileSync(`/proc/${pid}/stat`, "utf8")
       .replace(/^.*\) . /, "")

@@ -8,7 +8,10 @@ const SIGSTOP = 19;
 const KILL = process.arch === "arm64" ? 129 : 62;
 const EXECS = 30;
 
-/** A container with CAP_SYS_PTRACE makes the copy of init that is to become an exec signal all that it can reach. */
+/**
+ * Registers attacks in which a container with CAP_SYS_PTRACE makes the copy of init that becomes an exec signal every
+ * process it can reach.
+ */
 export function tracedBirth(machine: () => Machine): void {
   let pod: Pod;
   beforeAll(async () => {
@@ -26,18 +29,18 @@ export function tracedBirth(machine: () => Machine): void {
   it.each([
     ["stop its process group", 0, SIGSTOP],
     ["kill its process group", 0, SIGKILL],
-    ["kill all that it sees", -1, SIGKILL],
+    ["kill every process it can see", -1, SIGKILL],
   ])("can't be made to %s with the agent in it", async (_what, target, signal) => {
     const agent = () => machine().shell("pidof node");
     const before = await agent();
     expect(before).toMatch(/^\d+\n$/);
-    // As the container's first process kill(-1) spares it; the tracer itself dies of that.
+    // kill(-1) spares it as the container's first process; the tracer itself dies.
     const printed = await whileInjecting(pod, "attacker", [KILL, target, signal], async () => {
       for (let count = 0; count < EXECS; count++) {
         await pod.execute("attacker", ["true"]).catch((error: Error) => expect(error.message).toMatch(/^[^\n]+$/));
       }
     });
-    expect(printed).toMatch(target === 0 ? /injected [1-9]\d*, succeeded \d+\n$/ : /^lies in wait\n$/);
+    expect(printed).toMatch(target === 0 ? /injected [1-9]\d*, succeeded \d+\n$/ : /^waiting\n$/);
     expect(await agent()).toBe(before);
     expect((await pod.execute("neighbour", ["echo", "lives"])).stdout.toString()).toBe("lives\n");
   });

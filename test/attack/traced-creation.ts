@@ -4,14 +4,19 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { buildAttacker, startWith, whileInjecting } from "./attacker.ts";
 
-/** unshare(CLONE_NEWNS) takes CAP_SYS_ADMIN in the guest: who gets to call it as another process is root there. */
+/**
+ * unshare(CLONE_NEWNS) needs CAP_SYS_ADMIN in the guest: a process that can call it through another one is root there.
+ */
 const UNSHARE = [process.arch === "arm64" ? 97 : 272, 0x20000, 0] as const;
 const CREATIONS = 4;
 const EXECS = 15;
 
 const oneLine = (error: Error) => expect(error.message).toMatch(/^[^\n]+$/);
 
-/** A container with CAP_SYS_PTRACE traces what is made in the pid namespace that it shares, whoever makes it. */
+/**
+ * Registers attacks in which a container with CAP_SYS_PTRACE traces what any runtime creates in the pid namespace that
+ * it shares.
+ */
 export function tracedCreation(machine: () => Machine, runtimes: readonly string[]): void {
   let pod: Pod;
   let rootfs: string;
@@ -30,10 +35,10 @@ export function tracedCreation(machine: () => Machine, runtimes: readonly string
     return () => pod.client.close();
   });
 
-  describe.each(["guestd", ...runtimes])("made by %s", (runtime) => {
+  describe.each(["guestd", ...runtimes])("created by %s", (runtime) => {
     const Annotations = annotationsOf(runtime);
 
-    it.runIf(runtime !== "runc")("is no way to root while it is created, nor by its hooks", async () => {
+    it.runIf(runtime !== "runc")("gives no way to root while it is created, nor through its hooks", async () => {
       const hook = { Path: "/bin/sh", Args: ["sh", "-c", "sleep 0.05"], Env: ["PATH=/usr/bin:/bin"], Timeout: 10 };
       const Hooks = { CreateRuntime: [hook], CreateContainer: [hook] };
       const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations, Hooks });
@@ -51,8 +56,8 @@ export function tracedCreation(machine: () => Machine, runtimes: readonly string
       expect(made).not.toEqual([]);
     });
 
-    // Some threads of its process have all capabilities as long as it waits for its start.
-    it.runIf(runtime === "runc")("is not created beside one that may trace", async () => {
+    // Some threads of runc's process have all capabilities while it waits for its start.
+    it.runIf(runtime === "runc")("is not created beside a container that may trace it", async () => {
       const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations });
       const creating = pod.client.agent.createContainer({ container_id: "beside", OCI, sandbox_pidns: true });
       await expect(creating).rejects.toThrow(
@@ -61,7 +66,7 @@ export function tracedCreation(machine: () => Machine, runtimes: readonly string
       await expect(pod.remove("beside")).rejects.toThrow("Invalid container id");
     });
 
-    it("is no way to root by execs", async () => {
+    it("gives no way to root through execs", async () => {
       const victim = `${runtime}-victim`;
       const printed = await whileInjecting(pod, "tracer", UNSHARE, async () => {
         for (let count = 0; count < EXECS; count++) await pod.execute(victim, ["true"]).catch(oneLine);
@@ -71,15 +76,18 @@ export function tracedCreation(machine: () => Machine, runtimes: readonly string
     });
   });
 
-  it.runIf(runtimes.includes("runc"))("does not begin to run while a process of runc waits to be started", async () => {
-    await pod.remove("tracer");
-    const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations: annotationsOf("runc") });
-    await pod.client.agent.createContainer({ container_id: "waiting", OCI, sandbox_pidns: true });
-    const starting = startWith(pod, "tracer", { rootfs, more: ["CAP_SYS_PTRACE"], share: true });
-    await expect(starting).rejects.toThrow("container tracer may trace container waiting in their pid namespace");
-    await pod.client.agent.startContainer({ container_id: "waiting" });
-    await pod.client.agent.startContainer({ container_id: "tracer" });
-  });
+  it.runIf(runtimes.includes("runc"))(
+    "can't have a tracer start beside it while a process of runc waits for its start",
+    async () => {
+      await pod.remove("tracer");
+      const OCI = ociSpec(rootfs, ["sleep", "1000"], { Annotations: annotationsOf("runc") });
+      await pod.client.agent.createContainer({ container_id: "waiting", OCI, sandbox_pidns: true });
+      const starting = startWith(pod, "tracer", { rootfs, more: ["CAP_SYS_PTRACE"], share: true });
+      await expect(starting).rejects.toThrow("container tracer may trace container waiting in their pid namespace");
+      await pod.client.agent.startContainer({ container_id: "waiting" });
+      await pod.client.agent.startContainer({ container_id: "tracer" });
+    },
+  );
 }
 
 function annotationsOf(runtime: string): Record<string, string> {

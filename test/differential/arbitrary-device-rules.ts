@@ -5,9 +5,9 @@ import { ociSpec } from "../scenarios/oci.ts";
 import type { SpecTemplate } from "./observer.ts";
 
 const { Process, Linux } = ociSpec("/", []);
-const MAKERS_OF_NODES = ["CAP_MKNOD", "CAP_DAC_OVERRIDE"];
+const NODE_CAPABILITIES = ["CAP_MKNOD", "CAP_DAC_OVERRIDE"];
 const access = fc.constantFrom("r", "w", "m", "rw", "rm", "rwm");
-/** Of devices that the probe tries; -1 is any. */
+/** Type and numbers of devices that the probe tries; -1 is any. */
 const NUMBERS: readonly (readonly [string, number, number])[] = [
   ...([1, 3, 11, -1] as const).map((minor) => ["c", 1, minor] as const),
   ...([
@@ -27,19 +27,19 @@ const allowed: fc.Arbitrary<Init<grpc.LinuxDeviceCgroup>> = fc
 const all = (Allow: boolean) => ({ Allow, Type: "a", Access: "rwm" });
 
 /**
- * As hosts send them: nothing, or everything, or some after the denial of all. A denial of some, which here is a rule like
- * others, of which the last counts, is for runc what cgroup v1 made of it: it takes away an equal rule, or is an error.
+ * Rules as hosts send them: none, everything, or some after the denial of all. A denial of some devices is left out:
+ * here the last matching rule applies, but runc treats a denial as cgroup v1 did: it removes an equal rule, or fails.
  */
 const rules = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom([], [all(true)]) },
   { weight: 4, arbitrary: fc.array(allowed, { maxLength: 5 }).map((list) => [all(false), ...list]) },
 );
 
-/** An ordinary container that may make nodes, with rules for devices. */
+/** A usual container with the capability to create nodes, and with device rules. */
 export const arbitraryDeviceRules: fc.Arbitrary<SpecTemplate> = fc
   .record({ Rules: rules, kmsg: fc.boolean() })
   .map(({ Rules, kmsg }) => {
-    const sets = { Bounding: MAKERS_OF_NODES, Effective: MAKERS_OF_NODES, Permitted: MAKERS_OF_NODES };
+    const sets = { Bounding: NODE_CAPABILITIES, Effective: NODE_CAPABILITIES, Permitted: NODE_CAPABILITIES };
     const Devices = kmsg ? [{ Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11 }] : [];
     return ociSpec("ROOTFS", [], {
       Process: { ...Process, Args: ["/probe"], Capabilities: sets },

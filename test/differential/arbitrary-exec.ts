@@ -11,8 +11,8 @@ export interface Exec {
 }
 
 /**
- * A container, and a process that is executed in it, in a directory that is there: that of a first process is made. Without the
- * size of its terminal: with crun it is set while the process runs already, which may look before.
+ * A container, and an exec in it whose directory exists, because only a first process's directory is created. Without
+ * the size of its terminal: crun sets that while the process already runs and may look earlier.
  */
 export function arbitraryExec(limits: boolean): fc.Arbitrary<Exec> {
   return fc.record({

@@ -4,7 +4,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 
 const KINDS = ["Prestart", "CreateRuntime", "CreateContainer", "StartContainer", "Poststart", "Poststop"] as const;
 
-/** The probe as a hook, which leaves a file in the container's /log. */
+/** Returns the probe as a hook that writes a file to the container's /log. */
 function hook(kind: (typeof KINDS)[number], more: readonly string[], env: readonly string[]): Init<grpc.Hook> {
   const root = kind === "StartContainer" ? "" : "ROOTFS";
   const name = kind.replace(/^./, (first) => first.toLowerCase());

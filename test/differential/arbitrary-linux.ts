@@ -6,10 +6,10 @@ import { arbitrarySeccomp } from "./arbitrary-seccomp.ts";
 import { SHIFTED } from "./rootfs-tree.ts";
 
 const MAPS = [{ ContainerID: 0, HostID: SHIFTED, Size: 65_536 }];
-/** A link of the keeper's, where it is called otherwise. */
+/** Names of the keeper's namespace links that differ from the type. */
 const LINKS: Readonly<Record<string, string>> = { network: "net", pid: "pid_for_children" };
 
-/** Where the namespaces of each type come from. A container has one for mounts and one for pids in any case. */
+/** Origin of the namespaces of each type. A container always has its own for mounts and one for pids. */
 const namespaces = fc.record({
   ipc: fc.constantFrom("absent", "new", "path"),
   uts: fc.constantFrom("absent", "new", "path"),
@@ -41,12 +41,13 @@ const PATHS = [
   ...["/proc/kcore", "/proc/keys", "/proc/bus", "/proc/sys", "/sys/firmware"],
   ...["/full/dir", "/full/file", "/full/link", "/nowhere", "/tmp"],
 ];
-/** Without unbindable: crun has the guest's mounts unbindable too, and then can bind none of them. */
+/** Without unbindable: crun then makes the guest's mounts unbindable too, and can't bind them. */
 const PROPAGATIONS = ["", "", "slave", "rslave", "private", "rprivate", "shared", "rshared"];
 
 /**
- * What is Linux's own, without limits. sysctls are set in namespaces of the container's own, for others would see them
- * too. The root of a user namespace may not set them, nor make devices, nor mount what belongs to namespaces of the pod.
+ * Linux's own fields, without limits. sysctls are set only in the container's own namespaces, because others would show
+ * in other containers. The root of a user namespace can't set them, create devices, or mount what belongs to the pod's
+ * namespaces.
  */
 export const arbitraryLinux: fc.Arbitrary<Init<grpc.Linux>> = fc
   .record({

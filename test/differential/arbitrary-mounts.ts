@@ -10,7 +10,7 @@ const FLAGS = ["nosuid", "nodev", "noexec", "ro"];
 const TIMES = ["noatime", "relatime", "strictatime", "nodiratime"];
 const flags = fc.tuple(subset(FLAGS), seldom(subset(TIMES, 1))).map((parts) => parts.flat());
 
-/** Where nothing is yet, where something is, and through a link. Only a tmpfs has other targets inside of it. */
+/** Targets that are missing, that exist, and through a link. Only a tmpfs has other targets inside it. */
 const TARGETS = ["/mnt/a/b", "/made/c", "/full/dir", "/full/empty", "/full/link-to-dir", "/tmp"];
 const directory = fc.constantFrom(...TARGETS);
 const file = fc.constantFrom("/mnt/file", "/made/d/file", "/full/file", "/full/link");
@@ -46,7 +46,7 @@ const other: fc.Arbitrary<Mount> = fc.constantFrom(
   { destination: "/mnt/cgroup", type: "cgroup2", source: "cgroup", options: ["ro"] },
 );
 
-/** Mounts that come after the usual ones. */
+/** Mounts after the usual ones. */
 const more = fc.uniqueArray(
   fc.oneof(
     { weight: 3, arbitrary: tmpfs },
@@ -55,14 +55,14 @@ const more = fc.uniqueArray(
     { weight: 2, arbitrary: bind("SOURCES/file", file, fc.constant([])) },
     { weight: 1, arbitrary: other },
   ),
-  // The kernel has one cgroup2 in one place once only.
+  // The kernel mounts one cgroup2 only once in one place.
   { maxLength: 4, selector: ({ type, destination }) => `${type} ${destination}` },
 );
 
 const usual: readonly Mount[] = ociSpec("/", []).Mounts ?? [];
 const cgroup: Mount = { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [] };
 
-/** The usual ones with other options, then more. The last of the usual ones shows the container's cgroup. */
+/** The usual mounts with other options, then more. The last usual one shows the container's cgroup. */
 export const arbitraryMounts: fc.Arbitrary<Mount[]> = fc
   .record({ readonlySys: fc.boolean(), devMode: fc.constantFrom("mode=755", "mode=711"), cgroupOptions: flags, more })
   .map((given) => [

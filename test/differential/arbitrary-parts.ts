@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** Some of them, in their order; not more than `most`. */
+/** Some of them, in order; at most `most`. */
 export const subset = <T>(of: readonly T[], most = of.length): fc.Arbitrary<T[]> =>
   fc.subarray([...of], { maxLength: Math.min(most, of.length) });
 

@@ -3,13 +3,13 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { some, subset } from "./arbitrary-parts.ts";
 
-/** Capabilities that the probe's calls show, and some more. */
+/** Capabilities that the probe's calls reveal, and some more. */
 const CAPABILITIES =
   "CHOWN DAC_OVERRIDE FOWNER KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW NET_ADMIN SYS_CHROOT MKNOD SYS_ADMIN SYS_PTRACE SYS_NICE SYSLOG AUDIT_WRITE BPF CHECKPOINT_RESTORE"
     .split(" ")
     .map((name) => `CAP_${name}`);
 
-/** Low enough that nothing in the probe fails, and that no privilege is needed to set them. */
+/** Limits low enough to need no privilege, and high enough for the probe. */
 const LIMITS: Readonly<Record<string, number>> = {
   ...{ AS: 2 ** 32, CORE: 0, CPU: 1000, DATA: 2 ** 32, FSIZE: 2 ** 24, LOCKS: 100, MEMLOCK: 2 ** 16 },
   ...{ MSGQUEUE: 8192, NICE: 0, NOFILE: 512, NPROC: 3000, RSS: 2 ** 40, RTPRIO: 0, RTTIME: 10 ** 6 },

@@ -26,9 +26,9 @@ const cpu = fc.record({
   Mems: some(fc.constant("0")),
 });
 
-/** The root of the guest: /dev/pmem0. */
+/** The guest's root disk: /dev/pmem0. */
 export const DISK = { Major: 259, Minor: 0 };
-/** Without 0, which is no limit to guestd and an error of the kernel's to crun 1.8. */
+/** Without 0, which is no limit for guestd and a kernel error for crun 1.8. */
 const throttle = some(fc.constantFrom(100, 2 * MIB).map((Rate) => [{ ...DISK, Rate }]));
 
 const io = fc.record({
@@ -52,7 +52,7 @@ const unified = fc
   ])
   .map((entries) => Object.fromEntries(entries) as Record<string, string>);
 
-/** Limits of the cgroup, of controllers that every guest has. */
+/** Limits of the cgroup, for controllers that every guest has. */
 export const arbitraryResources: fc.Arbitrary<Init<grpc.LinuxResources>> = fc.record({
   Memory: some(memory),
   CPU: some(cpu),

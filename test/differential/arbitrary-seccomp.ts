@@ -3,7 +3,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { seldom, subset } from "./arbitrary-parts.ts";
 
-/** Calls that the probe makes for their results, and not for itself. */
+/** Calls that the probe makes to show their results, and doesn't need itself. */
 const CALLS =
   "chroot mount umount2 pivot_root sethostname socket setns unshare bpf keyctl add_key perf_event_open userfaultfd ptrace mkdirat swapon acct syslog getpriority sync_file_range getegid getitimer sysinfo times sched_yield getrandom personality no_such_call".split(
     " ",

@@ -24,17 +24,17 @@ const parts = fc.record({
   ),
 });
 
-/** Of a directory of the guest's root, whose file system has such on every kernel. */
+/** Returns an idmapped bind of a directory in the guest's root, whose file system supports it on every kernel. */
 export function idmappedBind(destination: string, HostID: number): Init<grpc.Mount> {
   const ids = [{ ContainerID: 0, HostID, Size: 65_536 }];
   return { destination, source: "/etc", type: "bind", options: ["bind", "ro"], uidMappings: ids, gidMappings: ids };
 }
 
 /**
- * A spec over the fields that crun 1.8 carries too: it has no scheduler, ioPriority, execCPUAffinity, timeOffsets and
- * cpu.burst, and with a time namespace it fails and kills what it can reach; Debian's runc has none of them either. `limits`:
- * with limits of the cgroup and idmapped mounts, which only a guest surely has. A host name and a domain name are set in a uts namespace of the container's own, for others would
- * see them too.
+ * A spec with fields that crun 1.8 supports as well: it has no scheduler, ioPriority, execCPUAffinity, timeOffsets and
+ * cpu.burst, and with a time namespace it fails and kills every process it can reach. Debian's runc has none of them
+ * either. `limits` adds cgroup limits and idmapped mounts, which only a guest is sure to support. Host and domain names
+ * are set only in the container's own uts namespace, because others would see them too.
  */
 export function arbitrarySpec(limits: boolean): fc.Arbitrary<SpecTemplate> {
   return parts.map(({ process, readonly, names, linux, resources, hooks, CgroupsPath, ...given }): SpecTemplate => {
@@ -47,7 +47,7 @@ export function arbitrarySpec(limits: boolean): fc.Arbitrary<SpecTemplate> {
       Root: { Path: "ROOTFS", Readonly: readonly },
       ...(has("uts")?.Path !== undefined && !inUser ? names : {}),
       Mounts: inUser ? mountsInUser(mounts) : mounts,
-      // With a user namespace crun 1.8 runs createContainer in the bundle, where that namespace's root may not go.
+      // With a user namespace crun 1.8 runs createContainer in the bundle, which that namespace's root can't enter.
       ...(hooks === undefined ? {} : { Hooks: inUser ? { ...hooks, CreateContainer: [] } : hooks }),
       Linux: { ...linux, CgroupsPath, ...(limits && resources !== undefined ? { Resources: resources } : {}) },
     };
@@ -55,8 +55,8 @@ export function arbitrarySpec(limits: boolean): fc.Arbitrary<SpecTemplate> {
 }
 
 /**
- * Without what is of the pod's ipc namespace, which the root of a user namespace has no power over. Binds have the type
- * of binds there: of others crun 1.8 forgets the options.
+ * Removes mounts of the pod's ipc namespace, over which the root of a user namespace has no power. Gives binds the type
+ * "bind", because crun 1.8 otherwise drops their options.
  */
 function mountsInUser(mounts: readonly Init<grpc.Mount>[]): Init<grpc.Mount>[] {
   const own = mounts.filter(({ type }) => type !== "mqueue");

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:f
 import { join } from "node:path";
 import { WORK } from "../clean-up/work-directory.ts";
 
-/** Path of the probe, built once, and again when its sources change; static. */
+/** Builds the probe as a static program, once, and again when its sources change. Returns its path. */
 export function buildProbe(): string {
   const directory = join(import.meta.dirname, "probe");
   const sources = readdirSync(directory).map((name) => join(directory, name));

@@ -7,19 +7,19 @@ import type { Observer, RuntimeName, SpecTemplate } from "./observer.ts";
 const AT_ONCE = 3;
 
 export interface Comparison {
-  /** As `differences` has them; one of their own when only one of the two made a container. */
+  /** Lines of `differences`; a single line if only one of the two created a container. */
   readonly lines: readonly string[];
-  /** Neither made one. */
+  /** True if neither created a container. */
   readonly refused: boolean;
 }
 
 interface With {
   readonly runtime?: RuntimeName;
-  /** What is compared is this exec, not the first process. */
+  /** Compares this exec instead of the first process. */
   readonly exec?: Init<grpc.Process>;
 }
 
-/** A container of guestd and one of `runtime`, crun unless given, for the same spec. */
+/** Compares containers of guestd and `runtime`, by default crun, for the same spec. */
 export async function compare(observer: Observer, spec: SpecTemplate, options: With = {}): Promise<Comparison> {
   const { runtime = "crun", exec } = options;
   const [guestd, other] = await Promise.all([observer.observe(spec, "", exec), observer.observe(spec, runtime, exec)]);

@@ -13,8 +13,8 @@ import { PAIR_MS, type SuiteOptions } from "./suite-options.ts";
 const MINUTE = 60_000;
 
 /**
- * What a container of guestd sees, and one of crun, for fixed specs and for those that fast-check makes. With
- * GUESTD_SPEC=SEED:INDEX in the environment one of them is run again and made smaller.
+ * Registers comparisons of what containers of guestd and crun see, for fixed specs and for random ones of fast-check.
+ * With GUESTD_SPEC=SEED:INDEX in the environment, one of them runs again and is shrunk.
  */
 export function differentialSuite(machine: () => Machine, { limits, ...options }: SuiteOptions): void {
   const count = Number(process.env["GUESTD_SPECS"] ?? options.count);
@@ -28,20 +28,22 @@ export function differentialSuite(machine: () => Machine, { limits, ...options }
   });
   afterAll(() => observer?.[Symbol.asyncDispose]());
 
-  it.each(Object.entries(fixed))("%s", async (_, spec) => {
+  it.each(Object.entries(fixed))("a container %s sees what one of crun sees", async (_, spec) => {
     const { lines, refused } = await compare(observer, spec);
     expect(refused).toBe(false);
     for (const line of lines) occurred.push({ line, spec });
     expect(unknownDifferences(lines, spec)).toEqual([]);
   });
 
-  it("every known difference still occurs in them", () => {
+  it("known differences all still occur", () => {
     const expected = KNOWN_DIFFERENCES.filter(({ needsLimits = false }) => limits || !needsLimits);
     const gone = expected.filter((known) => !occurred.some(({ line, spec }) => isKnown(known, line, spec)));
     expect(gone.map(({ difference }) => String(difference))).toEqual([]);
   });
 
-  it(`${count} specs of the seed ${seed}`, { timeout: MINUTE + count * PAIR_MS }, async () => {
+  it(`${count} random containers of the seed ${seed} see what those of crun see`, {
+    timeout: MINUTE + count * PAIR_MS,
+  }, async () => {
     const specs = fc.sample(arbitrarySpec(limits), { seed, numRuns: count });
     const found: string[] = [];
     let ran = 0;
@@ -61,20 +63,26 @@ export function differentialSuite(machine: () => Machine, { limits, ...options }
 
   const lists = Math.ceil(count / 8);
   // In a container of crun the filter is guestd's (docs/runtimes.md).
-  it(`${lists} lists of rules for devices, beside runc`, { timeout: MINUTE + lists * PAIR_MS }, async () => {
+  it(`${lists} random lists of device rules allow what they allow with runc`, {
+    timeout: MINUTE + lists * PAIR_MS,
+  }, async () => {
     await inParallel(fc.sample(arbitraryDeviceRules, { seed, numRuns: lists }), async (spec) => {
       const { lines, refused } = await compare(observer, spec, { runtime: "runc" });
       expect(refused).toBe(false);
-      // The console is open to every container of crun, to one of runc with a terminal, and to none of guestd.
+      // Every container of crun can open the console, one of runc only with a terminal, one of guestd never.
       const unknown = lines.filter((line) => /^(device|refused)/.test(line) && !line.startsWith("device c 5:1: "));
       expect(unknown, JSON.stringify(spec.Linux?.Resources?.Devices)).toEqual([]);
     });
   });
 
-  it.runIf(againIndex !== undefined)("the spec of GUESTD_SPEC, made smaller", { timeout: 10 * MINUTE }, async () => {
-    const property = fc.asyncProperty(arbitrarySpec(limits), async (spec) => {
-      expect(unknownDifferences((await compare(observer, spec)).lines, spec)).toEqual([]);
-    });
-    await fc.assert(property, { seed: againSeed ?? seed, path: String(againIndex), numRuns: 1 });
-  });
+  it.runIf(againIndex !== undefined)(
+    "the spec of GUESTD_SPEC, shrunk, shows no difference",
+    { timeout: 10 * MINUTE },
+    async () => {
+      const property = fc.asyncProperty(arbitrarySpec(limits), async (spec) => {
+        expect(unknownDifferences((await compare(observer, spec)).lines, spec)).toEqual([]);
+      });
+      await fc.assert(property, { seed: againSeed ?? seed, path: String(againIndex), numRuns: 1 });
+    },
+  );
 }

@@ -8,7 +8,7 @@ import { differentialSuite } from "./differential-suite.ts";
 const missing = existsSync("/usr/bin/crun") ? undefined : "crun is not installed";
 
 describeInNamespaces(
-  "what a container of guestd sees, and one of crun",
+  "guestd's containers compared with crun's",
   () => {
     let machine: Machine;
     beforeAll(async () => {

@@ -8,7 +8,7 @@ import { KNOWN_EXEC_DIFFERENCES } from "./known-exec-differences.ts";
 import type { Observer } from "./observer.ts";
 import { PAIR_MS, type SuiteOptions } from "./suite-options.ts";
 
-/** What an exec in a container of guestd sees, and one in a container of crun. */
+/** Registers comparisons of what execs in containers of guestd and crun see. */
 export function execSuite(observer: () => Observer, { count, seed, limits }: SuiteOptions): void {
   const occurred: (Exec & { readonly line: string })[] = [];
   const run = async ({ spec, exec }: Exec) => {
@@ -16,21 +16,23 @@ export function execSuite(observer: () => Observer, { count, seed, limits }: Sui
     return { lines, refused, unknown: unknownDifferences(lines, spec, KNOWN_EXEC_DIFFERENCES, exec) };
   };
 
-  it.each(Object.entries(FIXED_EXECS))("%s", async (_, both) => {
+  it.each(Object.entries(FIXED_EXECS))("%s sees what it sees with crun", async (_, both) => {
     const { lines, refused, unknown } = await run(both);
     expect(refused).toBe(false);
     for (const line of lines) occurred.push({ ...both, line });
     expect(unknown).toEqual([]);
   });
 
-  it("every known difference of execs still occurs in them", () => {
+  it("known differences of execs all still occur", () => {
     const gone = KNOWN_EXEC_DIFFERENCES.filter(
       (known) => !occurred.some(({ line, spec, exec }) => isKnown(known, line, spec, exec)),
     );
     expect(gone.map(({ difference }) => String(difference))).toEqual([]);
   });
 
-  it(`${count} execs of the seed ${seed}`, { timeout: (count + 6) * PAIR_MS }, async () => {
+  it(`${count} random execs of the seed ${seed} see what they see with crun`, {
+    timeout: (count + 6) * PAIR_MS,
+  }, async () => {
     const found: string[] = [];
     let ran = 0;
     await inParallel(fc.sample(arbitraryExec(limits), { seed, numRuns: count }), async (both, index) => {
@@ -39,7 +41,7 @@ export function execSuite(observer: () => Observer, { count, seed, limits }: Sui
       if (unknown.length > 0) found.push(`${seed}:${index}\n  ${unknown.join("\n  ")}\n  ${JSON.stringify(both)}`);
     });
     expect(found.join("\n")).toBe("");
-    // One that both refuse shows nothing.
+    // An exec that both refuse shows nothing.
     expect(ran).toBeGreaterThan(count * 0.9);
   });
 }

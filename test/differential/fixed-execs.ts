@@ -21,10 +21,10 @@ const exec = (its: Init<grpc.Process>, first: Init<grpc.Process> = {}, parts: Sp
   exec: { Args: ["/probe"], Env: ["PATH=/bin"], Cwd: "/", ...its },
 });
 
-/** Execs by name that every run has. Each known difference of execs shows in one of them at least. */
+/** Execs by name, in every run. Each known difference of execs shows in at least one. */
 export const FIXED_EXECS: Readonly<Record<string, Exec>> = {
   "an ordinary exec": exec({}),
-  "an exec of another user, with groups, limits and a directory": exec({
+  "an exec as another user, with groups, limits and a directory": exec({
     User: { UID: 1000, GID: 100, AdditionalGids: [7] },
     Cwd: "/full/dir",
     Rlimits: [{ Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200 }],

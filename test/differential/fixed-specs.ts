@@ -18,9 +18,9 @@ const bind = (name: string, destination: string, ...options: string[]): Init<grp
 });
 const MAP = [{ ContainerID: 0, HostID: SHIFTED, Size: 65_536 }];
 
-/** Specs by name that every run has. Each known difference shows in one of them at least. */
+/** Specs by name, in every run. Each known difference shows in at least one. */
 export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
-  ordinary: spec({}),
+  "with ordinary settings": spec({}),
   "of another user": spec({
     Process: {
       ...Process,
@@ -29,13 +29,13 @@ export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
       OOMScoreAdj: 300,
     },
   }),
-  "of a user who is not in /etc/passwd": spec({ Process: { ...Process, User: { UID: 4321, GID: 5 } } }),
-  "of a group that is not root's, with entries of the environment that come twice": spec({
+  "of a user without an entry in /etc/passwd": spec({ Process: { ...Process, User: { UID: 4321, GID: 5 } } }),
+  "of another group, with repeated entries in the environment": spec({
     Process: { ...Process, User: { GID: 5 }, Env: ["A=1", "PATH=/x", "A=2", "HOME=", "PATH=/bin"] },
   }),
   "without capabilities": spec({ Process: { ...Process, Capabilities: null } }),
   "with a terminal": spec({ Process: { ...Process, Terminal: true } }),
-  "with all namespaces of its own, limits and a read-only root": spec({
+  "with all of its own namespaces, limits and a read-only root": spec({
     Process: {
       ...Process,
       NoNewPrivileges: false,
@@ -59,7 +59,7 @@ export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
       ],
     },
   }),
-  "with binds that other mounts see, and without links": spec({
+  "with binds that are shared, or without links": spec({
     Mounts: [
       ...(Mounts ?? []),
       bind("dir", "/made/shared", "shared"),
@@ -79,7 +79,7 @@ export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
     Hooks: everyHook(),
     Linux: { ...Linux, RootfsPropagation: "rshared" },
   }),
-  "with hooks, in a pid namespace that is there already": spec({
+  "with hooks, in an existing pid namespace": spec({
     Hooks: everyHook(),
     Linux: { ...Linux, Namespaces: [{ Type: "mount" }, { Type: "pid", Path: "/proc/KEEPER/ns/pid_for_children" }] },
   }),
@@ -114,7 +114,7 @@ export const FIXED_SPECS: Readonly<Record<string, SpecTemplate>> = {
 
 const inCgroup = { destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["ro"] };
 
-/** More, for a machine whose cgroups have controllers. */
+/** Further specs for a machine whose cgroups have controllers. */
 export const LIMITED_SPECS: Readonly<Record<string, SpecTemplate>> = {
   "with limits": spec({
     Mounts: [...(Mounts ?? []), inCgroup],
@@ -130,7 +130,7 @@ export const LIMITED_SPECS: Readonly<Record<string, SpecTemplate>> = {
       },
     },
   }),
-  "with a directory of the guest's root under other ids": spec({
+  "with a directory of the guest's root, idmapped": spec({
     Mounts: [...(Mounts ?? []), idmappedBind("/mnt", 5000)],
   }),
   "with a cgroup and a user namespace": spec({

@@ -1,6 +1,6 @@
 import type { Machine } from "../scenarios/machine.ts";
 
-/** A process in new namespaces, one container's: it is not shared, so that what is set in them shows nowhere else. */
+/** A process in new namespaces for a single container, so that settings in them show nowhere else. */
 export interface Keeper {
   readonly pid: number;
   /** Names for the links of its namespaces. */
@@ -10,11 +10,11 @@ export interface Keeper {
 const BATCH = 12;
 const TYPES = ["ipc", "net", "uts"];
 
-/** Starts them in batches, for a shell in a guest takes its time. They end with the machine. */
+/** Starts keepers in batches, because a shell in a guest is slow. They end with the machine. */
 export class Keepers {
   readonly #machine: Machine;
   #batch: Promise<Keeper[]> | undefined;
-  /** Not needed any more. */
+  /** Pids of keepers whose containers have ended. */
   #released: number[] = [];
 
   constructor(machine: Machine) {
@@ -30,20 +30,20 @@ export class Keepers {
     }
   }
 
-  /** Its container has ended. */
+  /** Releases a keeper whose container has ended. */
   release({ pid }: Keeper): void {
     this.#released.push(pid);
   }
 
   async #start(): Promise<Keeper[]> {
     const links = TYPES.map((type) => `$(readlink /proc/$p/ns/${type})`).join(" ");
-    // In a session of its own: the shell's ends with the console that it came by.
+    // In its own session, because the shell's ends with its console.
     const keep = "exec unshare -u -i -n -p -f sleep 100000 </dev/null >/dev/null 2>&1";
     const ended = this.#released.splice(0).map((pid) => `/proc/${pid}/task/*/children`);
     const lines = [
       ended.length === 0 ? "true" : `kill -9 $(cat ${ended.join(" ")}) 2>/dev/null`,
       `pids=$(for i in $(seq ${BATCH}); do setsid sh -c 'echo $$; ${keep}' & done)`,
-      // Until each has forked the first process of its pid namespace.
+      // Waits until each has forked the first process of its pid namespace.
       `for p in $pids; do until test -n "$(cat /proc/$p/task/*/children)"; do sleep 0.05; done; echo $p ${links}; done`,
     ];
     const text = await this.#machine.shell(lines.join("; "));

@@ -1,16 +1,16 @@
-/** What the probe saw: `section key` → value. A key that comes again has its values in order. */
+/** Values that the probe saw: `section key` → value. A repeated key has its values in order. */
 export type Observation = ReadonlyMap<string, readonly string[]>;
 
-/** Numbers that differ from one run to the next, whoever made the container. */
+/** Numbers that differ between any two runs. */
 const VOLATILE = /^status (Vm|Rss|HugetlbPages|voluntary|nonvoluntary|Ngid|SigQ)/;
-/** Of the cgroup: what is counted, not what is set. */
+/** Counters of the cgroup, as opposed to settings. */
 const COUNTED =
   /^cgroup .*\.(current|peak|stat|numa_stat|events|events\.local|pressure|procs|threads|type|controllers|stat\.local|effective|partition)$/;
 
-/** crun gives the guest's /dev/null, which is its own stdio, to the user of a container; others see that too. */
+/** crun gives the guest's /dev/null, which is its own stdio, to a container's user; other containers see that too. */
 const NULL_DEVICE = /^(mode 20666) owner \d+:\d+(?= device 1:3 )/;
 
-/** `names`: names for links of namespaces, so that it is told which one a process is in. */
+/** Parses the probe's output. `names` are names for namespace links, to show which one a process is in. */
 export function parseObservation(output: string, names: ReadonlyMap<string, string>): Observation {
   const found = new Map<string, string[]>();
   const add = (name: string, value: string) => found.set(name, [...(found.get(name) ?? []), value]);
@@ -32,14 +32,17 @@ export function parseObservation(output: string, names: ReadonlyMap<string, stri
   return found;
 }
 
-/** A line of mountinfo without the numbers of the mount, its parent, its peers and its device, and what the kernel adds. */
+/**
+ * Parses a line of mountinfo, without the numbers of the mount, its parent, its peers and its device, and without
+ * options that the kernel adds.
+ */
 function mountOf(line: string): { readonly point: string; readonly rest: string } {
   const plain = line.replaceAll(/(shared|master|propagate_from):\d+/g, "$1").replace(/,(inode64|nsdelegate)\b/g, "");
   const [, , , root, point = "", ...rest] = plain.split(" ");
   return { point, rest: [root, ...rest].join(" ") };
 }
 
-/** Fields of a container's state, as a hook reads them on stdin. */
+/** Returns the fields of a container's state, as a hook reads them on stdin. */
 function stateOf(escaped: string): Record<string, string> {
   try {
     const state = JSON.parse(escaped.replaceAll("\\n", "\n").replaceAll("\\\\", "\\")) as Record<string, unknown>;
@@ -53,8 +56,8 @@ function stateOf(escaped: string): Record<string, string> {
 }
 
 /**
- * One line for each difference, `name: what the first saw | what the second saw`: value by value where both have as many,
- * else with those that only one of them has.
+ * Returns one line for each difference, `name: what the first saw | what the second saw`: value by value if both have
+ * the same number, otherwise the values that only one has.
  */
 export function differences(first: Observation, second: Observation): string[] {
   const names = [...new Set([...first.keys(), ...second.keys()])].sort();
@@ -68,7 +71,7 @@ export function differences(first: Observation, second: Observation): string[] {
   });
 }
 
-/** What is in `these` more often than in `those`. */
+/** Returns what is in `these` more often than in `those`. */
 function without(these: readonly string[], those: readonly string[]): string[] {
   const rest = [...those];
   return these.filter((value) => {

@@ -9,27 +9,27 @@ import { type Observation, parseObservation } from "./observation.ts";
 import { makeRootfs, makeSources, SHIFTED } from "./rootfs-tree.ts";
 
 /**
- * A spec whose paths hold words that each run fills in: ROOTFS, SOURCES (directories), KEEPER (a process in namespaces of
- * its own, /proc/KEEPER/ns), and CGROUP (a name that no other container has).
+ * A spec whose paths contain words that each run replaces: ROOTFS, SOURCES (directories), KEEPER (a process in its own
+ * namespaces, /proc/KEEPER/ns), and CGROUP (a name that no other container has).
  */
 export type SpecTemplate = Init<grpc.Spec>;
 
-/** "": guestd itself. */
+/** "" is guestd itself. */
 export type RuntimeName = "" | "crun" | "runc";
 
 export interface Observed {
   readonly seen: Observation;
-  /** Why there was no container; then nothing is seen. */
+  /** Error, if no container was created; then `seen` is empty. */
   readonly refused?: string;
 }
 
 let count = 0;
 
-/** Has containers made by guestd and by others, with the probe in them, on one machine. */
+/** Creates containers with guestd and other runtimes on one machine, with the probe in them. */
 export class Observer implements AsyncDisposable {
   readonly #pod: Pod;
   readonly #base: string;
-  /** As mountinfo has it, which does not know where a file system is mounted. */
+  /** Base path as in mountinfo, which doesn't show where a file system is mounted. */
   readonly #baseInShare: string;
   readonly #names: ReadonlyMap<string, string>;
   readonly #keepers: Keepers;
@@ -48,9 +48,9 @@ export class Observer implements AsyncDisposable {
     const base = machine.rootfs(`differential-${++count}`);
     makeSources(join(machine.hostPath(base), "sources"));
     const lines = [
-      // The root of a container with a user namespace has to come through.
+      // The root of a user namespace must be able to enter.
       `chmod 755 $(dirname ${base}) ${base}`,
-      // Where hosts share directories without devices: runtimes differ in what a bind keeps of that.
+      // Allows devices on the share, because runtimes differ in whether a bind keeps its nodev.
       `mount --bind ${base} ${base} && mount -o remount,bind,dev ${base}`,
       `mount -t tmpfs -o mode=755,nodev sub ${base}/sources/nested/sub`,
       "for n in cgroup ipc mnt net pid time user uts; do echo the-guest $(readlink /proc/1/ns/$n); done",
@@ -60,7 +60,10 @@ export class Observer implements AsyncDisposable {
     return new Observer(pod, base, new Map(names.map((line) => line.split(" ").reverse() as [string, string])));
   }
 
-  /** What the probe sees in a container of that spec, as its first process or as an exec, while the first one waits. */
+  /**
+   * Returns what the probe sees in a container of that spec, as its first process, or as an exec while the first
+   * process waits.
+   */
   async observe(template: SpecTemplate, runtime: RuntimeName, exec?: Init<grpc.Process>): Promise<Observed> {
     const id = `diff-${runtime}-${++count}`;
     const rootfs = `${this.#base}/${id}`;
@@ -69,7 +72,7 @@ export class Observer implements AsyncDisposable {
     makeRootfs(host, shifted ? SHIFTED : 0);
     const keeper = JSON.stringify(template).includes("KEEPER") ? await this.#keepers.take() : undefined;
     const words = { ROOTFS: rootfs, SOURCES: `${this.#base}/sources`, KEEPER: String(keeper?.pid), CGROUP: id };
-    const spec = forRuntime(fill(template, words), runtime);
+    const spec = withRuntime(fill(template, words), runtime);
     const plain = (text: string) =>
       text
         .replaceAll(new RegExp(`/run/(kata-containers|guestd/bundles)/${id}`, "g"), "BUNDLE")
@@ -84,10 +87,10 @@ export class Observer implements AsyncDisposable {
     const text = [output, ...logs.map((name) => readFileSync(join(host, "log", name), "utf8"))].join("\n");
     const seen = parseObservation(plain(text), new Map([...this.#names, ...(keeper?.names ?? [])]));
     if (seen.has("end")) return { seen };
-    return { seen: new Map(), refused: `the probe has not come to its end; it wrote ${JSON.stringify(plain(output))}` };
+    return { seen: new Map(), refused: `the probe did not finish; it wrote ${JSON.stringify(plain(output))}` };
   }
 
-  /** Output and end of the container or of the exec, or why there is none. */
+  /** Returns output and status of the container or exec, or the error that prevented it. */
   async #run(id: string, spec: Init<grpc.Spec>, exec?: Init<grpc.Process>): Promise<string | Error> {
     const { agent } = this.#pod.client;
     const exec_id = exec === undefined ? id : "exec";
@@ -99,7 +102,7 @@ export class Observer implements AsyncDisposable {
     try {
       await agent.startContainer({ container_id: id });
       if (exec !== undefined) await agent.execProcess({ container_id: id, exec_id, process: exec });
-      // Of a terminal there is one stream.
+      // A terminal has one stream.
       const stdout = await this.#pod.drain("readStdout", id, exec_id);
       const { status } = await agent.waitProcess({ container_id: id, exec_id });
       return `${stdout}\nexit\t\t${status}`;
@@ -115,17 +118,17 @@ export class Observer implements AsyncDisposable {
   }
 }
 
-/** Its process does nothing until it is killed, and has no terminal that nobody would read. */
+/** Returns a spec whose process waits until it is killed, without a terminal whose output would stay unread. */
 function waiting(spec: Init<grpc.Spec>): Init<grpc.Spec> {
   const { ConsoleSize: _, ...process } = spec.Process ?? {};
   return { ...spec, Process: { ...process, Args: ["/probe", "stay"], Terminal: false } };
 }
 
-function forRuntime(spec: Init<grpc.Spec>, runtime: RuntimeName): Init<grpc.Spec> {
+function withRuntime(spec: Init<grpc.Spec>, runtime: RuntimeName): Init<grpc.Spec> {
   return runtime === "" ? spec : { ...spec, Annotations: { ...spec.Annotations, "guestd.runtime": runtime } };
 }
 
-/** The value with the words replaced in every text. */
+/** Returns the value with the words replaced in every string. */
 function fill<T>(value: T, words: Readonly<Record<string, string>>): T {
   if (typeof value === "string") {
     return Object.entries(words).reduce((text: string, [word, its]) => text.replaceAll(word, its), value) as T;

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, copyFileSync, lchownSync, mkdirSync, symlinkSync,
 import { join } from "node:path";
 import { buildProbe } from "./build-probe.ts";
 
-/** Ids of the root of a container with a user namespace, outside of it. */
+/** Outside id of root in a container with a user namespace. */
 export const SHIFTED = 100_000;
 
 const DIRECTORIES = [
@@ -27,7 +27,9 @@ const FILES: Readonly<Record<string, string>> = {
 };
 const OPEN = ["tmp", "log"];
 
-/** The root file system of a container: the probe, and what mounts, masks and copies act on. `owner`: of all of it. */
+/**
+ * Creates a container's root file system: the probe, and targets of mounts, masks and copies. `owner` owns all of it.
+ */
 export function makeRootfs(path: string, owner = 0): void {
   makeTree(path, DIRECTORIES, FILES, owner);
   copyFileSync(buildProbe(), join(path, "probe"));
@@ -37,7 +39,7 @@ export function makeRootfs(path: string, owner = 0): void {
   chownSync(join(path, "full/dir/one"), owner + 1000, owner + 100);
 }
 
-/** What containers bind. A file system is mounted at nested/sub. */
+/** Creates the sources of binds. A file system is mounted at nested/sub. */
 export function makeSources(path: string): void {
   makeTree(
     path,

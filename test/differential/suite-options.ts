@@ -1,11 +1,11 @@
-/** What a pair of containers may take in a guest without KVM, on a busy machine. */
+/** Time limit for a pair of containers in a guest without KVM, on a busy machine. */
 export const PAIR_MS = 60_000;
 
 export interface SuiteOptions {
-  /** How many specs fast-check makes; GUESTD_SPECS counts more. */
+  /** Number of random specs; GUESTD_SPECS overrides it. */
   readonly count: number;
-  /** GUESTD_SEED counts more. */
+  /** Seed of the random specs; GUESTD_SEED overrides it. */
   readonly seed: number;
-  /** The machine's cgroups have controllers. */
+  /** True if the machine's cgroups have controllers. */
   readonly limits: boolean;
 }

@@ -8,7 +8,8 @@ const CLEAN = [
   "lib",
   "proto",
   "rootfs-builder",
-  ...["bench", "docs", "hosts", "nightly", "plans", "soak"].map((name) => `test/${name}`),
+  ...["agent", "attack", "bench", "differential", "docs", "guest", "hosts"].map((name) => `test/${name}`),
+  ...["nightly", "plans", "scenarios", "soak"].map((name) => `test/${name}`),
 ];
 
 const problems = proseProblems(repository, CLEAN);

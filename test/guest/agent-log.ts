@@ -4,14 +4,14 @@ import type { Guest } from "../../host/machine/guest.ts";
 const LIMIT_MS = 10_000;
 
 interface AgentLog extends AsyncDisposable {
-  /** What the first whole line gives that gives something, of all that the log has had since it was opened. */
+  /** Returns the first result of `of` for a whole line of the log, from the log's opening on. */
   find<T>(of: (line: string) => T | undefined): Promise<T>;
 }
 
-/** The agent's log, its last lines first, then what comes; it ends after 10 s. */
+/** Opens the agent's log: its last lines first, then new ones. Fails after 10 s. */
 export async function openAgentLog(guest: Guest): Promise<AgentLog> {
   const log = await dial(guest.address(1025));
-  const limit = setTimeout(() => log.destroy(new Error("10 s are over")), LIMIT_MS);
+  const limit = setTimeout(() => log.destroy(new Error("no match within 10 s")), LIMIT_MS);
   const data = log[Symbol.asyncIterator]();
   let text = "";
   const more = async () => {
@@ -27,7 +27,7 @@ export async function openAgentLog(guest: Guest): Promise<AgentLog> {
           if (found !== undefined) return found;
         }
         await more().catch((error: Error) => {
-          throw new Error(`the agent's log has no such line (${error.message}), but ${text.slice(-2000)}`);
+          throw new Error(`the agent's log has no such line (${error.message}); its end: ${text.slice(-2000)}`);
         });
       }
     },

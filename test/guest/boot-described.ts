@@ -7,7 +7,7 @@ import type { GuestDescription } from "../../rootfs-builder/profiles/make-guest.
 
 const MIB = 1024 * 1024;
 
-/** A machine of QEMU for a way to start that guest.json describes; for other VMMs one with the same devices. */
+/** QEMU machine for a way to start that guest.json describes; for other VMMs one with the same devices. */
 export type Stand = "q35" | "microvm" | "like cloud-hypervisor" | "like firecracker";
 
 const START: Readonly<Record<Stand, string>> = {
@@ -21,7 +21,7 @@ export function describedGuest(directory: string): GuestDescription {
   return JSON.parse(readFileSync(join(directory, "guest.json"), "utf8"));
 }
 
-/** Starts what is in the folder by the kernel command line that its guest.json says. */
+/** Starts the guest in the folder with the kernel command line of its guest.json. */
 async function startDescribed(directory: string, stand: Stand, more: GuestOptions = {}): Promise<Guest> {
   const { kernel, initrd, root, starts } = describedGuest(directory);
   const start = starts.find(({ machine }) => machine === START[stand]);
@@ -58,11 +58,11 @@ function rootDevice(file: string, size: number, line: string, stand: Stand): Gue
 export interface Booted {
   /** From the start of QEMU's devices to the first answered Check. */
   readonly milliseconds: number;
-  /** MemAvailable then, of the guest. */
+  /** The guest's MemAvailable at that time. */
   readonly availableBytes: number;
 }
 
-/** Boots, has the first Check answered, does `use`, and powers off. */
+/** Boots the guest, waits for the first answered Check, calls `use`, and powers off. */
 export async function bootsDescribed(
   directory: string,
   stand: Stand,

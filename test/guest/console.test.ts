@@ -35,7 +35,7 @@ describe("agent.debug_console without a port", () => {
     }
   }
 
-  /** The last line that a command prints, among those of the log. */
+  /** Types a command. Returns the last line that it prints, without lines of the log. */
   async function type(command: string): Promise<string> {
     const from = lines.length;
     guest.type(`${command}; echo E''ND\n`);
@@ -43,17 +43,17 @@ describe("agent.debug_console without a port", () => {
     return lines.slice(from).findLast((line) => !/^(\{.*|END)$/.test(line)) ?? "";
   }
 
-  it("is a root shell with job control on the guest's console", async () => {
+  it("gives a root shell with job control on the guest's console", async () => {
     expect(await type("echo $(tty) $(id -u) $(cat /proc/1/comm)")).toBe("/dev/console 0 init");
     const shell = await type("echo shell $$");
     const from = lines.length;
     guest.type("echo be''gun; sleep 1000\n");
     await shows(/^begun$/, from);
     guest.type("\x03");
-    expect(await type("echo shell $$"), "^C ends what runs, not the shell").toBe(shell);
+    expect(await type("echo shell $$"), "^C ends the running program, not the shell").toBe(shell);
   });
 
-  it("is there again after its end, and goes on when the agent is killed", async () => {
+  it("restarts the shell when it exits, and keeps it when the agent is killed", async () => {
     const first = await type("echo shell $$");
     const ended = lines.length;
     guest.type("exit\n");
@@ -66,7 +66,7 @@ describe("agent.debug_console without a port", () => {
     expect(await type("echo shell $$")).toBe(second);
   });
 
-  it("agent.config_file takes the place of the command line; while there is no such file, the command line is used", async () => {
+  it("yields to agent.config_file, which replaces the command line; while the file is missing, the command line is used", async () => {
     await using client = await connect(guest.address(1024));
     const denied = { code: 7, message: expect.stringContaining("agent.deny_calls names it") };
     await expect(client.agent.getMetrics({})).rejects.toMatchObject(denied);

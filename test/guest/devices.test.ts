@@ -10,7 +10,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { makeDiskImage } from "./disk-images.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
-/** Slots of the root bus that nothing else takes. */
+/** Slots of the root bus that no other device uses. */
 const BRIDGE = "14";
 const SCSI = "15";
 
@@ -41,7 +41,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Plugs a disk with an image of its own in. */
+/** Plugs in a disk with its own image. */
 async function plug(name: string, device: Readonly<Record<string, unknown>>): Promise<void> {
   const filename = await makeDiskImage(directory, name);
   await qmp.execute("blockdev-add", { driver: "raw", "node-name": name, file: { driver: "file", filename } });
@@ -53,7 +53,7 @@ async function unplug(name: string): Promise<void> {
   await qmp.event("DEVICE_DELETED", ({ device }) => device === name);
 }
 
-/** The guest takes what was unplugged away in its own time. */
+/** Waits until a path is gone, because the guest removes an unplugged device asynchronously. */
 async function gone(path: string): Promise<void> {
   const line = `i=0; while [ -e ${path} ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; ls ${path}`;
   expect(await machine.shell(line)).toContain("No such file");
@@ -61,7 +61,7 @@ async function gone(path: string): Promise<void> {
 
 const onBridge = (slot: string) => ({ driver: "virtio-blk-pci", bus: "bridge", addr: `0x${slot}` });
 
-/** A container whose root is a disk; gives what it says about its root. */
+/** Runs a container whose root is a disk. Returns what it prints about its root. */
 async function rootedIn(driver: string, source: string): Promise<string> {
   const id = `disk${++count}`;
   const mount_point = `/run/kata-containers/shared/containers/${id}`;
@@ -83,11 +83,11 @@ async function rootedIn(driver: string, source: string): Promise<string> {
   return `${stdout}${stderr}`;
 }
 
-test("a disk that was there at boot is a container's root", async () => {
+test("a disk that is present at boot can be a container's root", async () => {
   expect(await rootedIn("blk", `${BRIDGE}/05`)).toMatch(/^cold\n\/dev\/vd[a-z] \/ ext4 rw,noatime/);
 });
 
-test("directories of a disk are bound with other ids: those of maps of their own, or of the container", async () => {
+test("directories of a disk can be bound with mapped ids: with their own maps, or the container's", async () => {
   const container_id = `disk${++count}`;
   const mount_point = "/run/idmapped-disk";
   const storages = [{ driver: "blk", source: `${BRIDGE}/05`, fstype: "ext4", options: [], mount_point }];
@@ -98,7 +98,7 @@ test("directories of a disk are bound with other ids: those of maps of their own
   await pod.remove(container_id);
 });
 
-test("an image is taken from a layout on a disk that the same call mounts", async () => {
+test("an image can be read from a layout on a disk that the same call mounts", async () => {
   const id = `disk${++count}`;
   const mount_point = `/run/kata-containers/${id}/rootfs`;
   const { agent } = pod.client;
@@ -116,7 +116,7 @@ test("an image is taken from a layout on a disk that the same call mounts", asyn
   expect(await machine.shell("grep -E '/run/(images|kata-containers/disk)' /proc/mounts || echo none")).toBe("none\n");
 });
 
-test("a disk that is plugged in while it is waited for is found by its PCI path; another takes its place", async () => {
+test("a disk that is plugged in during the wait is found by its PCI path, and so is the next one at that path", async () => {
   const first = rootedIn("blk", `${BRIDGE}/01`);
   await sleep(300);
   await plug("first", onBridge("1"));
@@ -131,22 +131,22 @@ test("a disk is found by its name", async () => {
   expect(await rootedIn("blk", "/dev/vdc")).toMatch(/^named\n\/dev\/vdc \/ ext4/);
 });
 
-test("a disk that the kernel was not told of is found as the bus is looked through", async () => {
+test("a disk whose uevent the kernel lost is found by a scan of the bus", async () => {
   const address = (await machine.shell("basename $(readlink -f /sys/block/vdc/device/..)")).trim();
   await machine.shell(`echo 1 > /sys/bus/pci/devices/${address}/remove`);
   expect(await machine.shell("ls /sys/block")).not.toContain("vdc");
   expect(await rootedIn("blk", `${BRIDGE}/02`)).toMatch(/^named\n\/dev\/vdc \/ ext4/);
 });
 
-test("a SCSI disk is found by id and number of the unit", async () => {
+test("a SCSI disk is found by its id and unit number", async () => {
   await plug("unit", { driver: "scsi-hd", bus: "scsi.0", channel: 0, "scsi-id": 3, lun: 1 });
   expect(await rootedIn("scsi", "3:1")).toMatch(/^unit\n\/dev\/sda \/ ext4/);
   await machine.shell("echo 1 > /sys/block/sda/device/delete");
-  expect(await machine.shell("ls /sys/block"), "not known to the kernel").not.toContain("sda");
+  expect(await machine.shell("ls /sys/block"), "unknown to the kernel").not.toContain("sda");
   expect(await rootedIn("scsi", "3:1")).toMatch(/^unit\n\/dev\/sda \/ ext4/);
 });
 
-test("a SCSI disk that was unplugged is not there any more, and another takes its place", async () => {
+test("an unplugged SCSI disk is gone, and another can take its place", async () => {
   await unplug("unit");
   await gone("/dev/sda");
   await expect(rootedIn("scsi", "3:1")).rejects.toThrow(
@@ -156,7 +156,7 @@ test("a SCSI disk that was unplugged is not there any more, and another takes it
   expect(await rootedIn("scsi", "3:1")).toMatch(/^other\n\/dev\/sda \/ ext4/);
 });
 
-test("a disk that is unplugged under its container gives it errors; the container is removed, the agent goes on", async () => {
+test("a disk unplugged under its container gives it errors; the container can be removed, and the agent keeps running", async () => {
   await plug("torn", onBridge("3"));
   const [id, mount_point] = ["torn", "/run/kata-containers/sandbox/storage/torn"];
   const { agent } = pod.client;
@@ -192,7 +192,7 @@ test("persistent memory is found by its name", async () => {
   expect(await rootedIn("nvdimm", "/dev/pmem1")).toMatch(/^memory\n\/dev\/pmem1 \/ ext4/);
 });
 
-test("persistent memory of virtio is found by its name", async () => {
+test("virtio persistent memory is found by its name", async () => {
   const path = await makeDiskImage(directory, "virtio-memory", 128);
   const size = 128 * 2 ** 20;
   await qmp.execute("object-add", {
@@ -212,7 +212,7 @@ const allow = (Type: string, Major: number, Minor: number, Access: string) => ({
   ...{ Allow: true, Type, Major, Minor, Access },
 });
 
-/** A container that is given the disk as /dev/volume, with what the host knows of it. */
+/** Starts a container with the disk as /dev/volume, described as the host sees it. */
 async function startWithVolume(
   device: { type: string; id?: string; vm_path?: string },
   args: readonly string[],
@@ -237,19 +237,16 @@ test.each([
   ["scsi", { type: "scsi", id: "3:1" }],
   ["nvdimm", { type: "nvdimm", vm_path: "/dev/pmem1" }],
   ["nvdimm (of virtio-pmem)", { type: "nvdimm", vm_path: "/dev/pmem2" }],
-])(
-  "a container has a %s disk with the guest's numbers, and may do to it what the host's rule says",
-  async (_, device) => {
-    // bytes 1080 and 1081 of an ext4 are its magic number
-    const line = "stat -c '%a %g' /dev/volume; dd if=/dev/volume bs=1 skip=1080 count=2 | od -x; echo x > /dev/volume";
-    const id = await startWithVolume(device, ["sh", "-c", line], [DENY_ALL, allow("b", 8, 0, "r")]);
-    const { stdout, stderr } = await pod.finish(id, id);
-    await pod.remove(id);
-    const said = `${stdout}${stderr}`;
-    expect(said).toMatch(/^640 6\n0000000 ef53\n/);
-    expect(said).toContain("can't create /dev/volume: Operation not permitted");
-  },
-);
+])("a container gets a %s disk with the guest's numbers and the access of the host's rule", async (_, device) => {
+  // Bytes 1080 and 1081 of an ext4 are its magic number.
+  const line = "stat -c '%a %g' /dev/volume; dd if=/dev/volume bs=1 skip=1080 count=2 | od -x; echo x > /dev/volume";
+  const id = await startWithVolume(device, ["sh", "-c", line], [DENY_ALL, allow("b", 8, 0, "r")]);
+  const { stdout, stderr } = await pod.finish(id, id);
+  await pod.remove(id);
+  const said = `${stdout}${stderr}`;
+  expect(said).toMatch(/^640 6\n0000000 ef53\n/);
+  expect(said).toContain("can't create /dev/volume: Operation not permitted");
+});
 
 test("a container keeps its disk after updates with the host's numbers, which the next agent knows too", async () => {
   const container_id = await startWithVolume({ type: "blk", id: `${BRIDGE}/05` }, ["sleep", "1000"], []);
@@ -274,7 +271,7 @@ test("a container keeps its disk after updates with the host's numbers, which th
   await pod.remove(container_id);
 });
 
-test("a device that the spec has not is refused", async () => {
+test("a device that the spec lacks is refused", async () => {
   const create = pod.client.agent.createContainer({
     container_id: "none",
     devices: [{ type: "blk", id: `${BRIDGE}/05`, container_path: "/dev/other" }],
@@ -283,13 +280,13 @@ test("a device that the spec has not is refused", async () => {
   await expect(create).rejects.toThrow('device "/dev/other": linux.devices of the OCI spec has none of that path');
 });
 
-test("what does not come is told with what is there", async () => {
+test("a missing device is reported with a list of those that exist", async () => {
   await expect(rootedIn("blk", `${BRIDGE}/1f`)).rejects.toThrow(
     /^disk at PCI path 14\/1f: still missing after 3000 ms; PCI devices present: 0000:00:00\.0, .*; disks present: pmem0, .*vda/,
   );
 });
 
-test("memory that is plugged in comes online by itself", async () => {
+test("plugged-in memory comes online by itself", async () => {
   const total = async () => Number(/MemTotal: +(\d+)/.exec(await machine.shell("cat /proc/meminfo"))?.[1]);
   const before = await total();
   await qmp.execute("object-add", { "qom-type": "memory-backend-memfd", id: "more", size: 128 * 2 ** 20, share: true });

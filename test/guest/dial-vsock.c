@@ -1,4 +1,4 @@
-/* dial-vsock CID PORT: connects, sends what standard input has, and says how many bytes came back before the end. */
+/* dial-vsock CID PORT: connects, sends the bytes of standard input, and prints how many bytes came back before the end. */
 #include <errno.h>
 #include <linux/vm_sockets.h>
 #include <signal.h>

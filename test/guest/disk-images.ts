@@ -8,8 +8,8 @@ import { layoutEntries, packTar } from "../../image/write-layout.ts";
 import { makeBusyboxRootfs } from "../scenarios/busybox-rootfs.ts";
 
 /**
- * A file of so many MiB that is an ext4 with `rootfs` of busybox in it, and in that a file `which` with the disk's name.
- * `layout`: an OCI layout as well, whose image `name` is busybox with a file `image`.
+ * Creates a file of `mib` MiB with an ext4 that holds a busybox `rootfs`, and in it a file `which` with the disk's
+ * name. With `layout` it also holds an OCI layout whose image `name` is busybox with a file `image`. Returns its path.
  */
 export async function makeDiskImage(directory: string, name: string, mib = 16, layout = false): Promise<string> {
   const tree = join(directory, `${name}.tree`);

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 
-/** Changes one bit of a file. */
+/** Flips one bit of a file. */
 export function flipByte(file: string, offset: number): void {
   const descriptor = openSync(file, "r+");
   const byte = Buffer.alloc(1);

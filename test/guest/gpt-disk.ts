@@ -6,10 +6,10 @@ const ENTRIES = 128;
 const ENTRY = 128;
 const FIRST = 2048;
 const TAIL = 33;
-/** "Linux filesystem data", as it stands on disks. */
+/** The GUID of "Linux filesystem data", as stored on disk. */
 const TYPE = Buffer.from("af3dc60f838472478e793d69d8477de4", "hex");
 
-/** Writes a disk whose partitions, counted from 1, hold the files. */
+/** Writes a disk whose partitions, numbered from 1, hold the files. */
 export function makeGptDisk(target: string, files: readonly string[]): void {
   const contents = files.map((file) => readFileSync(file));
   const entries = Buffer.alloc(ENTRIES * ENTRY);

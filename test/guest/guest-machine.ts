@@ -16,7 +16,10 @@ import type { Machine } from "../scenarios/machine.ts";
 const repository = join(import.meta.dirname, "../..");
 const SHELL_LIMIT_MS = 30_000;
 
-/** The image with a shell for the tests, dm-verity, and these OCI runtimes; built once when several files ask for it at a time. */
+/**
+ * Builds the image with a shell for the tests, dm-verity, and these OCI runtimes. Concurrent calls build it once.
+ * Returns its folder.
+ */
 export async function buildDebugImage(runtimes: readonly string[] = []): Promise<string> {
   const to = join(repository, "build", ["debug", ...runtimes].join("-"));
   const options = runtimes.flatMap((name) => ["--with-runtime", name]);
@@ -33,14 +36,17 @@ export interface GuestMachineOptions
     "kernelArgs" | "tracing" | "hotplug" | "shares" | "qemuArgs" | "image" | "kernel" | "initrd"
   > {
   readonly runtimes?: readonly string[];
-  /** The share announces its mounts, which the guest then has as mounts too: Kata's default, but each test counts mounts. */
+  /**
+   * The share announces its mounts, so that the guest has them as mounts too. That is Kata's default, but tests count
+   * mounts.
+   */
   readonly announce?: boolean;
 }
 
 /**
- * A real guest in QEMU with our image, and a folder shared by virtio-fs as Kata does: read-only but for each rootfs and volume,
- * with an empty directory for the agent's copies. GUESTD_KATA_KERNEL names another
- * kernel, which needs no initramfs.
+ * Starts a guest in QEMU with our image, and a folder shared by virtio-fs as Kata does: read-only except for each
+ * rootfs and volume, with an empty directory for the agent's copies. GUESTD_KATA_KERNEL names another kernel, which
+ * needs no initramfs.
  */
 export async function startGuestMachine(
   memoryMib = 512,
@@ -97,7 +103,7 @@ export async function startGuestMachine(
     shell,
     async killAgent() {
       const before = agents();
-      await shell("kill -9 $(pidof node)").catch(() => "the console went with the agent");
+      await shell("kill -9 $(pidof node)").catch(() => "the console ended with the agent");
       for (let waited = 0; agents() === before; waited += 50) {
         if (waited > SHELL_LIMIT_MS) throw new Error(`no new agent; the console says: ${lines.slice(-10).join(" | ")}`);
         await sleep(50);
@@ -111,11 +117,11 @@ export async function startGuestMachine(
   };
 }
 
-/** Types a command into a fresh debug console and takes what it prints. */
+/** Types a command into a new debug console. Resolves to its output. */
 async function runInConsole(address: string, command: string): Promise<string> {
   const socket = await dial(address);
   const limit = AbortSignal.timeout(SHELL_LIMIT_MS);
-  limit.addEventListener("abort", () => socket.destroy(new Error(`console: no answer to ${command}`)));
+  limit.addEventListener("abort", () => socket.destroy(new Error(`console: no response to ${command}`)));
   let text = "";
   socket.write(`stty -echo; echo BEG''IN; ${command}; echo E''ND\n`);
   for await (const data of socket) {

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { cachedKernels } from "../../host/machine/paths.ts";
 import { resolveModules } from "../../rootfs-builder/initramfs/modules.ts";
 
-/** /lib/modules of the guest's kernel, with these modules and what they need; for a share. */
+/** Writes /lib/modules of the guest's kernel for a share, with these modules and those they need. */
 export async function makeModules(directory: string, names: readonly string[]): Promise<void> {
   const [kernel] = cachedKernels();
   if (kernel === undefined) throw new Error("no kernel in the cache");
@@ -11,7 +11,7 @@ export async function makeModules(directory: string, names: readonly string[]): 
   mkdirSync(release, { recursive: true });
   const modules = await resolveModules(kernel.modules, names);
   for (const { path, content } of modules) writeFileSync(join(release, basename(path)), content);
-  // each after all that come before it: more than it needs, and in an order that works
+  // Each module needs all before it: more than required, and in an order that works.
   const files = modules.map(({ path }) => basename(path));
   const lines = files.map((file, index) => `${file}: ${files.slice(0, index).reverse().join(" ")}\n`);
   writeFileSync(join(release, "modules.dep"), lines.join(""));

@@ -9,7 +9,7 @@ import { makeBusyboxImage } from "../../host/image/make-image.ts";
 
 const launcher = join(import.meta.dirname, "../../host/cli/launch.cjs");
 const guestctl = join(import.meta.dirname, "../../host/cli/guestctl.ts");
-/** Each look is a process of its own. */
+/** Each poll runs a process. */
 const POLL = { interval: 200 };
 let directory: string;
 let image: string;
@@ -47,7 +47,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-it("runs a container in a guest of its own, and leaves nothing", async () => {
+it("guestctl run runs a container in its own guest and leaves nothing behind", async () => {
   const script = "id -un; pwd; echo $NAME; cat; echo oops >&2; exit 42";
   const line = ["run", "-i", "-e", "NAME=value", "-w", "/tmp", "-u", "nobody", "--memory", "64m", image];
   const ended = await run([...line, "sh", "-c", script], "from stdin\n");
@@ -55,7 +55,7 @@ it("runs a container in a guest of its own, and leaves nothing", async () => {
   expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
 });
 
-it("tells in one line why a container could not be run", async () => {
+it("guestctl explains in one line why a container could not be run", async () => {
   const missing = await run(["run", join(directory, "none.tar")]);
   expect(missing.stderr).toMatch(/^guestctl: read image .*none\.tar: ENOENT.*\n$/);
   expect(missing.code).toBe(125);
@@ -65,14 +65,14 @@ it("tells in one line why a container could not be run", async () => {
   expect(out.stderr).toMatch(/^guestctl: cp web:\/etc\/passwd: copying out of a container isn't supported yet; .*\n$/);
 });
 
-it("prints its version", async () => {
+it("guestctl prints its version", async () => {
   expect(await run(["--version"])).toMatchObject({
     stdout: expect.stringMatching(/^guestctl \d+\.\d+\.\d+\n$/),
     code: 0,
   });
 });
 
-it("keeps what a container printed, and its guest's console and log, when QEMU dies", async () => {
+it("guestctl keeps a container's output and its guest's console and log when QEMU dies", async () => {
   const script = "echo up; sleep 1000";
   expect((await run(["run", "-d", "--name", "dying", image, "sh", "-c", script])).stdout).toBe("dying\n");
   await expect.poll(async () => (await run(["logs", "dying"])).stdout, POLL).toBe("up\n");
@@ -83,7 +83,7 @@ it("keeps what a container printed, and its guest's console and log, when QEMU d
   const isQemu = (pid: string) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu");
   const qemu = children.filter(isQemu);
   expect(qemu).toHaveLength(1);
-  // Its log is read over vsock, a little after the boot.
+  // Its log is read over vsock, shortly after the boot.
   const log = join(directory, `guestd-${process.getuid?.() ?? 0}`, "dying", "agent.log");
   await expect.poll(() => existsSync(log) && readFileSync(log, "utf8"), POLL).toContain("listening");
   process.kill(Number(qemu[0]), "SIGKILL");
@@ -97,7 +97,7 @@ it("keeps what a container printed, and its guest's console and log, when QEMU d
   expect(readdirSync(join(directory, `guestd-${process.getuid?.() ?? 0}`))).toEqual([]);
 });
 
-describe("in a guest that is kept", () => {
+describe("guestctl with a long-running guest", () => {
   beforeAll(async () => {
     const words = ["--agent", "log=debug", "--kernel-args", "guestd.test=word"];
     const booted = await run(["boot", "--detach", "--name", "kept", ...words]);
@@ -109,14 +109,14 @@ describe("in a guest that is kept", () => {
     await run(["stop", "kept"]);
   });
 
-  it("brings a megabyte through unharmed, both ways", async () => {
+  it("transfers a megabyte unchanged in both directions", async () => {
     const content = "0123456789abcde\n".repeat(65_536);
     const { stdout, code } = await run(["run", "-i", "-g", "kept", image, "cat"], content);
     expect(createHash("sha256").update(stdout).digest("hex")).toBe(createHash("sha256").update(content).digest("hex"));
     expect(code).toBe(0);
   });
 
-  it("runs commands in a container, and passes their exit codes on", async () => {
+  it("runs commands in a container and returns their exit codes", async () => {
     expect(await run(["exec", "web", "sh", "-c", "hostname; exit 5"])).toMatchObject({ stdout: "kept\n", code: 5 });
     expect(await run(["exec", "we", "sh", "-c", "kill -9 $$"])).toMatchObject({ code: 137 });
     const { stderr, code } = await run(["exec", "web", "nope"]);
@@ -126,19 +126,19 @@ describe("in a guest that is kept", () => {
     expect(await run(["run", "-g", "kept", image, "nope"])).toMatchObject({ code: 127 });
   });
 
-  it("gives an exec a terminal of the usual size where we have none", async () => {
+  it("gives an exec a terminal of the usual size if it has none itself", async () => {
     const { stdout } = await run(["exec", "-t", "web", "sh", "-c", "stty size; tty"]);
     expect(stdout).toBe("24 80\r\n/dev/pts/0\r\n");
   });
 
-  it("hands a signal on to the container", async () => {
+  it("forwards a signal to the container", async () => {
     const trap = 'trap "echo got; exit 3" TERM; echo up; while :; do sleep 0.1; done';
     const child = start("run", "-g", "kept", image, "sh", "-c", trap);
     child.stdout?.once("data", () => child.kill("SIGTERM"));
     expect(await end(child)).toEqual({ stdout: "up\ngot\n", stderr: "", code: 3 });
   });
 
-  it("ends one that ignores a signal with the second", async () => {
+  it("kills a container that ignores a signal at the second one", async () => {
     const child = start("run", "-g", "kept", image, "sh", "-c", 'trap "" TERM; echo up; while :; do sleep 1; done');
     child.stdout?.once("data", () => {
       child.kill("SIGTERM");
@@ -147,7 +147,7 @@ describe("in a guest that is kept", () => {
     expect(await end(child)).toMatchObject({ code: 137 });
   });
 
-  it("keeps a detached container's exit code and output until rm, its name too", async () => {
+  it("keeps a detached container's exit code, output and name until rm", async () => {
     const line = ["run", "-d", "-g", "kept", "--name", "job", image, "sh", "-c"];
     expect((await run([...line, "echo first; sleep 1; echo last; exit 3"])).stdout).toBe("job\n");
     const following = run(["logs", "-f", "job"]);
@@ -170,7 +170,7 @@ describe("in a guest that is kept", () => {
     await expect.poll(async () => (await run(["ps", "-a"])).stdout, POLL).not.toMatch(/job/);
   }, 60_000);
 
-  it("mounts folders of the host, read-only where that is said, and removes nothing in them", async () => {
+  it("mounts folders of the host, read-only if requested, and removes nothing in them", async () => {
     const folder = join(directory, "shared");
     mkdirSync(folder);
     writeFileSync(join(folder, "in"), "from the host\n");
@@ -183,7 +183,7 @@ describe("in a guest that is kept", () => {
     expect(readdirSync(folder).sort()).toEqual(["in", "out"]);
   });
 
-  it("pauses, updates and continues containers", async () => {
+  it("pauses, updates and resumes containers", async () => {
     expect(await run(["pause", "web"])).toEqual({ stdout: "web\n", stderr: "", code: 0 });
     expect((await run(["ps"])).stdout).toMatch(/^kept +web +init +paused /m);
     expect(await run(["unpause", "web"])).toMatchObject({ stderr: "", code: 0 });
@@ -193,7 +193,7 @@ describe("in a guest that is kept", () => {
     expect(stdout).toMatch(/^tasks .*limit 9$/m);
   });
 
-  it("passes words on to kernel and agent, and kills the agent for trial", async () => {
+  it("passes words to kernel and agent, and kills the agent as a trial", async () => {
     const { stdout } = await run(["exec", "web", "cat", "/proc/cmdline"]);
     expect(stdout).toMatch(/ guestd\.test=word agent\.log=debug /);
     const killed = await run(["agent", "kill"]);
@@ -201,13 +201,13 @@ describe("in a guest that is kept", () => {
     expect(await run(["exec", "web", "echo", "still here"])).toMatchObject({ stdout: "still here\n", code: 0 });
   });
 
-  it("ends a container whose output nobody reads any more", async () => {
+  it("ends a container when its own output is closed", async () => {
     const child = start("run", "-g", "kept", image, "yes");
     child.stdout?.once("data", () => child.stdout?.destroy());
     expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(137);
   });
 
-  it("shows what runs and what it uses", async () => {
+  it("shows running containers and their usage", async () => {
     expect((await run(["ps"])).stdout).toMatch(/^kept +web +init +running +1 .* sleep 1000$/m);
     expect((await run(["ps", "-q"])).stdout).toBe("web\n");
     expect(JSON.parse((await run(["ps", "--json"])).stdout)).toMatchObject([
@@ -231,12 +231,12 @@ describe("in a guest that is kept", () => {
     expect([stderr, code]).toEqual(["guestctl: send /dev/null: neither a file, a directory nor a link\n", 1]);
   });
 
-  it("has the agent that was built take over, and the image's again, over a running container", async () => {
+  it("upgrades to the built agent and back to the image's, while a container runs", async () => {
     const archive = join(import.meta.dirname, "../../build/agent/agent.cpio");
     const { stdout } = await run(["upgrade", archive]);
     const [, bundle = ""] = /^0\.1\.0 \(the image's own\) → 0\.1\.0 \(([0-9a-f]{12})\)\n$/.exec(stdout) ?? [];
     expect((await run(["logs"])).stdout).toMatch(new RegExp(`listening .*${bundle}`));
-    // The code caches of the archive are of this Node and bundle.
+    // The archive's code caches match this Node and bundle.
     expect((await run(["logs", "--console"])).stdout).not.toContain("launcher: ");
     expect(await run(["exec", "web", "echo", "still here"])).toMatchObject({ stdout: "still here\n", code: 0 });
     const back = await run(["upgrade", "--image"]);
@@ -258,7 +258,7 @@ describe("in a guest that is kept", () => {
     expect((await run(["ps", "-a"])).stdout).not.toMatch(/other|short/);
   });
 
-  it("tells those who lose their guest that it was powered off, and leaves nothing", async () => {
+  it("tells clients of a lost guest that it was powered off, and leaves nothing behind", async () => {
     const shell = run(["exec", "web", "sleep", "1000"]);
     const container = start("run", "-g", "kept", image, "sh", "-c", "echo up; sleep 1000");
     const running = end(container);

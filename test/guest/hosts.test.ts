@@ -10,7 +10,7 @@ import { NETWORK_CARD } from "./network-card.ts";
 import { plugMemory } from "./plug-memory.ts";
 import { plugProcessor } from "./plug-processor.ts";
 
-describe.each(hosts)("%s and a real guest", (kind, make) => {
+describe.each(hosts)("%s and a guest", (kind, make) => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let host: KataHost;
   beforeAll(async () => {
@@ -19,28 +19,28 @@ describe.each(hosts)("%s and a real guest", (kind, make) => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 
-  // The first container of a sandbox has the pid namespace that is shared.
-  it.each([true, false])("a pod of three containers, its pid namespace shared: %s", (sharePid) =>
+  // The sandbox's first container creates the pid namespace that is shared.
+  it.each([true, false])("run a pod of three containers, with a shared pid namespace: %s", (sharePid) =>
     threeContainers(machine, kind, host, sharePid),
   );
 
-  it("single containers with all that a shim can ask for", async () => {
+  it("run single containers with everything that a shim can request", async () => {
     await oneContainer(machine, kind, host);
     await terminalContainer(machine, kind, host);
   });
 
-  it("a pod of a kubelet", () => kubeletPod(machine, kind, host, kind === "runtime-rs"));
+  it("run a kubelet's pod", () => kubeletPod(machine, kind, host, kind === "runtime-rs"));
 
-  it("every byte of many short processes", () =>
+  it("transfer every byte of many short processes", () =>
     manyOutputs(machine, kind, host, { echoes: 30, bursts: 10, containers: 3 }));
 
-  it("an OOM event, where there was one, and the last message of a container", async () => {
+  it("report an OOM event if one occurred, and a container's termination message", async () => {
     expect(host.oomEvents).toEqual([]);
     await hungryContainer(machine, kind, host);
     await lastMessage(machine, kind, host);
   });
 
-  it("a processor and memory that were plugged in, and the end", async () => {
+  it("use a processor and memory that were plugged in, and end", async () => {
     await using qmp = await machine.guest.qmp();
     await grownContainer(machine, kind, host, { processors: 1, total: 2, mib: 256 }, async ({ mib }) => {
       await plugProcessor(qmp, "cpu1");

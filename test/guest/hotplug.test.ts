@@ -21,14 +21,14 @@ import { plugProcessor } from "./plug-processor.ts";
 
 const MIB = 1 << 20;
 const HOOKS = "/run/hooks";
-/** What a storage of CreateSandbox shows at HOOKS. */
+/** Source of the storage that CreateSandbox mounts at HOOKS. */
 const HOOKS_SOURCE = "/run/hooks-of-the-guest";
-/** Of the host, instead of 1024. */
+/** Port of the API, instead of 1024. */
 const PORT = 1030;
-/** In their order; those of startContainer are programs of the container's. */
+/** Kinds of hooks in order; those of startContainer are programs in the container. */
 const KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"] as const;
 
-describe("what is plugged into a running guest", () => {
+describe("devices plugged into a running guest", () => {
   let directory = "";
   let machine: Machine & { readonly guest: Guest };
   let qmp: Qmp;
@@ -54,7 +54,7 @@ describe("what is plugged into a running guest", () => {
 
   const shell = (command: string) => machine.shell(command);
 
-  /** A raw disk of the host in one of the guest's ports. */
+  /** Plugs a raw disk of the host into one of the guest's ports. */
   async function plugDisk(
     port: number,
     make: (file: string) => void,
@@ -71,12 +71,12 @@ describe("what is plugged into a running guest", () => {
   const appears = (path: string) =>
     shell(`i=0; while [ ! -e ${path} ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; ls ${path}`);
 
-  test("agent.server_addr takes the place of port 1024", async () => {
+  test("agent.server_addr replaces port 1024", async () => {
     await expect(machine.connect()).rejects.toThrow(/^dial /);
     expect((await client.health.check({})).status).toBe(1);
   });
 
-  test("CreateSandbox loads kernel modules, mounts storages that need them, then looks for hooks in these; a module that is not there fails it, and it may be asked again", async () => {
+  test("CreateSandbox loads kernel modules, mounts storages that need them, then looks for hooks in those; a missing module fails it, and it can be called again", async () => {
     await shell("mount -t virtiofs modules /lib/modules");
     await plugDisk(3, (disk) => execFileSync(findProgram("mkfs.xfs") ?? "mkfs.xfs", ["-q", disk]), 320 * MIB);
     const directories = [...KINDS, "poststop"].map((kind) => `${HOOKS_SOURCE}/${kind}`);
@@ -115,7 +115,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     expect((await pod.run(["hostname"])).stdout.toString()).toBe(`${"h".repeat(64)}\n`);
   });
 
-  test("a share with dax on a machine without a DAX window is mounted without, as the log says", async () => {
+  test("a share with dax on a machine without a DAX window is mounted without it, and the log says so", async () => {
     expect(await shell("dmesg | grep -i 'virtio-fs: dax'")).toMatch(/dax can't be enabled/);
     expect(await shell("grep ' /run/kata-containers/shared/containers ' /proc/mounts")).toMatch(
       /^kataShared \S+ virtiofs rw,nodev,relatime 0 0\n$/,
@@ -128,7 +128,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     });
   });
 
-  test("hooks of the guest's directory are run for a container, links in it are not", async () => {
+  test("hooks in the guest's directory run for a container, and links in it don't", async () => {
     await shell(`rm -f ${HOOKS}/log`);
     const id = await pod.start(["true"]);
     const ran = async () => {
@@ -152,7 +152,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     await logLine(machine.guest, new RegExp(`guest hooks: ${HOOKS}/startContainer: not run from the guest`));
   });
 
-  test("a processor is there when OnlineCPUMem answers one who waits, and a running container has it", async () => {
+  test("OnlineCPUMem with wait returns once a processor is online, and a running container can use it", async () => {
     const id = await pod.start(["sleep", "1000"]);
     const cpus = async () => Number((await pod.execute(id, ["grep", "-c", "^processor", "/proc/cpuinfo"])).stdout);
     expect(await cpus()).toBe(1);
@@ -175,10 +175,10 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     expect(await shell("cat /sys/devices/system/cpu/online")).toBe("0-2\n");
   });
 
-  test("execCPUAffinity: an exec is on the processors that it says, the first process on all", () =>
+  test("an exec with execCPUAffinity runs on its processors, and the first process on all", () =>
     execAffinity(pod, "0-2"));
 
-  test("who waits for a processor that does not come is told so", async () => {
+  test("OnlineCPUMem with wait fails if no processor appears", async () => {
     const waiting = client.agent.onlineCPUMem({ wait: true, nb_cpus: 4, cpu_only: true });
     await expect(waiting).rejects.toMatchObject({
       kind: "internal",
@@ -186,7 +186,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     });
   });
 
-  test("memory comes online", async () => {
+  test("plugged-in memory comes online", async () => {
     const total = async () => Number(/MemTotal: +(\d+)/.exec(await shell("cat /proc/meminfo"))?.[1]);
     const before = await total();
     await plugMemory(qmp, "dimm", 256);
@@ -195,7 +195,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     expect((await total()) - before).toBeGreaterThan(200 * 1024);
   });
 
-  test("swap is taken from a disk by its PCI path and by its path", async () => {
+  test("swap is added from a disk by its PCI path and by its path", async () => {
     await plugDisk(0, (file) => execFileSync(findProgram("mkswap") ?? "mkswap", [file], { stdio: "ignore" }));
     await client.agent.addSwap({ PCIPath: [0x10, 0] });
     expect(await shell("cat /proc/swaps; swapoff /dev/vdb")).toMatch(/^\/dev\/vdb +partition\t+65532/m);
@@ -209,7 +209,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
   test.each([
     ["ext4", 1, "/dev/vdc", 64, ["-q"]],
     ["xfs", 2, "/dev/vdd", 320, ["-q", "-f"]],
-  ] as const)("a mounted volume of %s grows with its disk", async (type, port, device, mib, options) => {
+  ] as const)("a mounted %s volume grows with its disk", async (type, port, device, mib, options) => {
     const size = mib * MIB;
     const mkfs = findProgram(`mkfs.${type}`) ?? `mkfs.${type}`;
     const { file, node } = await plugDisk(port, (disk) => execFileSync(mkfs, [...options, disk]), size);
@@ -231,7 +231,7 @@ cp prestart/own poststop/last; ln -s own prestart/link`);
     expect(await shell("cat /run/volume/file; grep -c /run/volume /proc/mounts; umount /run/volume")).toBe("kept\n1\n");
   });
 
-  test("ReseedRandomDev: its bytes go into the kernel's pool, count as random, and the generator takes them", async () => {
+  test("ReseedRandomDev adds its bytes to the kernel's pool, credits them as entropy, and the generator uses them", async () => {
     const tracing = "/sys/kernel/tracing";
     const seed = `seed-${randomBytes(8).toString("hex")}`;
     await shell(`mount -t tracefs tracefs ${tracing} 2>/dev/null
@@ -245,7 +245,7 @@ echo 'p:control random_ioctl cmd=%si:x32' >>kprobe_events; echo 1 >events/kprobe
     expect(trace).toMatch(/control: .*cmd=0x40045201\n[\s\S]*control: .*cmd=0x5207\n/);
   });
 
-  test("the clock is what it was set to, and not before the start", async () => {
+  test("SetGuestDateTime sets the clock, but not to a time before the guest's start", async () => {
     const future = 1_900_000_000;
     await client.agent.setGuestDateTime({ Sec: future, Usec: 500_000 });
     const now = Number(await shell("date +%s"));

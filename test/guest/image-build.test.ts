@@ -29,7 +29,7 @@ describe("building the image", () => {
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  /** Builds into a folder of this name; says which parts were built. */
+  /** Builds into a folder of this name. Returns the parts that were built. */
   async function build(name: string): Promise<readonly string[]> {
     const built: string[] = [];
     for (const task of await buildTasks({ root, to: join(directory, name) }))
@@ -45,24 +45,24 @@ describe("building the image", () => {
     return Object.fromEntries(await Promise.all(pairs));
   }
 
-  test("gives the same bytes in another folder, the warmed code caches too", async () => {
+  test("produces the same bytes in another folder, including the warmed code caches", async () => {
     await build("another/folder");
     expect(await digests("another/folder")).toEqual(await digests("one"));
   });
 
   test.runIf(process.getuid?.() === 0)(
-    "gives the same bytes to another user with another umask (needs root)",
+    "produces the same bytes for another user with another umask (needs root)",
     async () => {
       const home = join(directory, "of-nobody");
       const cache = join(home, "cache");
       const mine = cacheDirectory();
       await mkdir(cache, { recursive: true });
-      // what comes from the network is shared; the stripped Node that is kept beside it is made anew
+      // Downloads are shared; the stripped Node that is cached beside them is created again.
       for (const name of ["debs", "kernel"]) await symlink(join(mine, name), join(cache, name));
       for (const path of [directory, home, cache]) await chmod(path, 0o755);
       await chown(home, NOBODY, NOBODY);
       await chown(cache, NOBODY, NOBODY);
-      // the one thing that this user may more than others: read the repository and the cache wherever root has them
+      // This user's only privilege: it may read the repository and the cache wherever root keeps them.
       const reader = [
         "--inh-caps=-all,+dac_read_search",
         "--ambient-caps=-all,+dac_read_search",
@@ -89,11 +89,11 @@ describe("building the image", () => {
     },
   );
 
-  test("does nothing when nothing has changed", async () => {
+  test("does nothing if nothing has changed", async () => {
     expect(await build("one")).toEqual([]);
   });
 
-  test("puts no shell, no setuid file and no package manager into an image that isn't for debugging", async () => {
+  test("puts no shell, no setuid file and no package manager into an image without debugging", async () => {
     const { tree } = await rootTree(await openContext({ root, to: join(directory, "one") }));
     const names = [...tree.keys()].map((path) => basename(path));
     expect(names).toContain("node");
@@ -102,7 +102,7 @@ describe("building the image", () => {
     expect(privilegedFiles(tree)).toEqual([]);
   });
 
-  test("makes an image that fits into 128 MiB", async () => {
+  test("produces an image of 128 MiB", async () => {
     expect((await stat(join(directory, "one/image/guest.img"))).size).toBe(128 * 2 ** 20);
   });
 });

@@ -7,18 +7,18 @@ import { repositoryRoot as root } from "../../host/machine/paths.ts";
 import { bundleAgent } from "../../rootfs-builder/bundle/bundle.ts";
 import { imageWith } from "./image-with.ts";
 
-/** What rootfs-builder/image/testing/probe-agent.ts prints. */
+/** The line that rootfs-builder/image/testing/probe-agent.ts prints. */
 interface Probe {
   readonly root: string;
-  /** Page faults of Node and the probe until it asked. */
+  /** Page faults of Node and the probe so far. */
   readonly faults: number;
   readonly bytes: number;
-  /** Kernel's `Cached`, in KiB, before and after the program of `bytes` was read. */
+  /** The kernel's `Cached`, in KiB, before and after the program of `bytes` was read. */
   readonly before: number;
   readonly after: number;
 }
 
-describe("the image, as an NVDIMM of a guest", () => {
+describe("the image as a guest's NVDIMM", () => {
   let directory = "";
   let probe: Probe;
 
@@ -34,7 +34,7 @@ describe("the image, as an NVDIMM of a guest", () => {
     expect(probe.root).toMatch(/^\/dev\/pmem0p1 \/ erofs ro,\S*\bdax=always\b/);
   });
 
-  test("maps Node by huge pages: its start has half of the page faults that small ones would cost", () => {
+  test("maps Node with huge pages: its start takes half of the page faults of small ones", () => {
     expect(probe.faults).toBeGreaterThan(1000);
     expect(probe.faults).toBeLessThan(4500);
   });
@@ -45,7 +45,7 @@ describe("the image, as an NVDIMM of a guest", () => {
   });
 });
 
-/** An image with a probe in the agent's place. */
+/** Builds an image with a probe as its agent. */
 async function probeImage(work: string): Promise<string> {
   await bundleAgent({ entry: join(root, "rootfs-builder/image/testing/probe-agent.ts"), root, outDir: work });
   return imageWith([join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")], work);

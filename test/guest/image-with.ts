@@ -7,7 +7,9 @@ import { plainInputs } from "../../rootfs-builder/image/image-inputs.ts";
 import { packagedNode } from "../../rootfs-builder/image/stripped-node.ts";
 import { writeDiskImage } from "../../rootfs-builder/image/write-image.ts";
 
-/** Makes guest.img in `work` with these files in the agent's place, of which launcher.cjs is what init runs; its path. */
+/**
+ * Creates guest.img in `work` with these files as its agent; init runs the launcher.cjs among them. Returns its path.
+ */
 export async function imageWith(agentFiles: readonly string[], work: string): Promise<string> {
   const native = (file: string) => join(root, "build/native", file);
   const { tree } = await imageTree({

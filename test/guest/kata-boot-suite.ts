@@ -4,7 +4,7 @@ import { type KataRoot, kernelCommandLines } from "../hosts/kernel-command-lines
 import { Pod } from "../scenarios/pod.ts";
 import { type GuestMachineOptions, startGuestMachine } from "./guest-machine.ts";
 
-/** The device that a root is on, and how /proc/mounts has it. */
+/** Lines in /proc/mounts by the device of the root. */
 const MOUNTED: Readonly<Record<KataRoot, RegExp>> = {
   pmem: /^\/dev\/(pmem0p1|root) \/ erofs ro,\S*\bdax=always\b/m,
   disk: /^\/dev\/(vda1|root) \/ erofs ro,(?!\S*dax=always)/m,
@@ -12,17 +12,17 @@ const MOUNTED: Readonly<Record<KataRoot, RegExp>> = {
 };
 
 export interface KataFiles {
-  /** Of the kata-image format. */
+  /** Image of the kata-image format. */
   readonly image?: string;
-  /** Of the kata-initrd format, with what the kernel needs. */
+  /** Initrd of the kata-initrd format, with the modules that the kernel needs. */
   readonly initrd?: string;
-  /** One that has the drivers built in, so that no initramfs of ours is needed. */
+  /** A kernel with built-in drivers, which needs no initramfs of ours. */
   readonly kernel?: string | undefined;
 }
 
 /**
- * Boots as a Kata host has its guests boot, by its command line after "console=ttyS0 quiet panic=-1", which lets the test
- * see the console; runs a container, and ends as the Go shim does.
+ * Boots a guest with a Kata host's kernel command line after "console=ttyS0 quiet panic=-1", which lets the test see
+ * the console. Runs a container, and ends as the Go shim does.
  */
 export async function bootsForKata(
   host: keyof typeof kernelCommandLines,
@@ -47,7 +47,7 @@ export async function bootsForKata(
   expect(machine.guest.pids).toEqual([]);
 }
 
-/** Without an initramfs of ours where the root is one, and where the kernel needs none. */
+/** Returns the guest's devices, without our initramfs if the root is one or the kernel needs none. */
 function devices(root: KataRoot, { image = "", initrd = "", kernel }: KataFiles): GuestMachineOptions {
   const own = kernel === undefined ? imagePaths : { kernel, initrd: false as const };
   switch (root) {

@@ -3,7 +3,7 @@ import { describe, it } from "vitest";
 import { buildDebugImage } from "./guest-machine.ts";
 import { bootsForKata } from "./kata-boot-suite.ts";
 
-/** Debian's kernel has the drivers of disks as modules, so an initramfs brings them; the rest is in test/nightly. */
+/** Debian's kernel has the disk drivers as modules, so it needs an initramfs. The other cases are in test/nightly. */
 describe("the image for Kata hosts, with their kernel command lines", () => {
   it.each([
     ["runtime-rs", "pmem"],

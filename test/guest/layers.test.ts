@@ -21,7 +21,7 @@ let directory: string;
 let machine: Awaited<ReturnType<typeof startGuestMachine>>;
 let qmp: Qmp;
 let pod: Pod;
-/** Of the partition of disk `gpt` that is checked. */
+/** Data of dm-verity for the checked partition of the disk `gpt`. */
 let verity: ReturnType<typeof addVerity>;
 
 const path = (name: string) => join(directory, name);
@@ -62,7 +62,7 @@ async function makeDisks(): Promise<void> {
   execFileSync(findProgram("mkfs.ext4") ?? "mkfs.ext4", ["-q", "-F", path("upper")]);
 }
 
-/** A file system of these files; with busybox it can be a root alone. */
+/** Creates a file system with these files; with busybox it can be a root by itself. */
 async function erofs(name: string, files: Readonly<Record<string, string>>, busybox = false): Promise<void> {
   const tree = path(`${name}.tree`);
   if (busybox) makeBusyboxRootfs(tree);
@@ -100,7 +100,7 @@ const upper = (slot: number) => ({
   options: ["rw", "X-kata.overlay-upper", "X-kata.multi-layer=true", "X-kata.mkdir.path={{ mount 0 }}/upper:0755"],
 });
 const BASE = lower(1, partition(1));
-/** The same by the driver of its own, which needs no option. */
+/** Converts a layer to the separate driver, which needs no option. */
 const byDriver = ({ options, ...layer }: ReturnType<typeof lower>) => ({
   ...{ ...layer, driver: "erofs.multi-layer" },
   options: options.filter((word) => word !== "X-kata.multi-layer=true"),
@@ -118,11 +118,11 @@ async function run(id: string, line: string, layers: readonly object[]): Promise
   const { stdout, stderr } = await pod.finish(id, id);
   return `${stdout}${stderr}`;
 }
-/** Mounts of layers, devices of the device mapper and directories of a container that are there. */
+/** Lists the remaining mounts of layers, device-mapper devices and container directories. */
 const left = (id: string) =>
   machine.shell(`grep -c multi-layer /proc/mounts; ls -d /sys/block/dm-* /run/kata-containers/${id} 2>/dev/null`);
 
-test("a root of three layers, in partitions and checked, with one plugged in to be written to; the next agent takes all away", async () => {
+test("a root can have three layers, in partitions and checked, with a writable one plugged in; the next agent removes all of them", async () => {
   const waiting = run("whole", "cat which base; wc -l < checked; rm base; echo new > which; cat which; ls base", [
     byDriver(upper(5)),
     ...[lower(4), lower(1, [...partition(2), ...checked(verity.rootHash)]), BASE].map(byDriver),
@@ -144,7 +144,7 @@ test("a root of three layers, in partitions and checked, with one plugged in to 
   expect(await left("whole")).toBe("0\n");
 });
 
-test("a byte that is not what the root hash says is never read", async () => {
+test("a byte that doesn't match the root hash is never read", async () => {
   const flipped = lower(2, checked(verity.rootHash));
   expect(await run("flipped", "cat which; cat checked > /dev/null", [flipped, BASE])).toBe(
     "middle\ncat: read error: Input/output error\n",
@@ -171,7 +171,7 @@ test("a volume is checked as well", async () => {
   expect(await left("volume")).toBe("0\n");
 });
 
-test("a root hash of something else mounts nothing, and what was mounted before goes", async () => {
+test("a wrong root hash mounts nothing, and earlier mounts are removed", async () => {
   const layers = [BASE, lower(1, [...partition(2), ...checked("ab".repeat(32))])];
   await expect(create("wrong", "true", layers)).rejects.toThrow(
     /^erofs\.multi-layer storage: erofs on \/dev\/dm-0 with ro: mount .*: EIO .*; dm-verity of \/dev\/vd[a-e]2 blocks data that doesn't match the root hash$/,
@@ -179,7 +179,7 @@ test("a root hash of something else mounts nothing, and what was mounted before 
   expect(await left("wrong")).toBe("0\n");
 });
 
-test("a file system is made on an empty disk, once; a disk that has one is not wiped", async () => {
+test("an empty disk gets a file system, once, and a disk that has one is never wiped", async () => {
   const volume = (slot: number) => ({
     ...{ driver: "blk", driver_options: ["create_filesystem"], source: `${BRIDGE}/0${slot}`, fstype: "ext4" },
     ...{ options: [], mount_point: "/run/kata-containers/sandbox/storage/volume" },

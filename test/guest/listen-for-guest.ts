@@ -6,7 +6,7 @@ import { adoptStream } from "../../agent/kernel/sys/streams.ts";
 import { parseAddress } from "../../host/client/address.ts";
 import type { Guest } from "../../host/machine/guest.ts";
 
-/** Listens on a port of the host that a guest may connect to: of its VMM's socket, or of vsock itself. */
+/** Listens on a port of the host to which a guest may connect: on its VMM's socket, or on vsock itself. */
 export async function listenForGuest(
   guest: Guest,
   port: number,

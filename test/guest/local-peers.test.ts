@@ -13,7 +13,7 @@ import { startGuestMachine } from "./guest-machine.ts";
 const module = join(cachedKernels()[0]?.modules ?? "/", "kernel/net/vmw_vsock/vsock_loopback.ko");
 const reason = existsSync(module) ? "" : ` (skipped: no ${module})`;
 
-/** With the module vsock_loopback, which our image does not have, a guest's processes reach the guest's own ports. */
+/** With the module vsock_loopback, which our image lacks, a guest's processes can reach the guest's own ports. */
 describe(`a container that dials the guest's own vsock ports${reason}`, { skip: reason !== "" }, () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
@@ -43,32 +43,32 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     return stdout.toString() + stderr.toString();
   }
 
-  it("reaches nothing where the module isn't loaded", async () => {
+  it("reaches nothing unless the module is loaded", async () => {
     expect(await dialFromInside(1, 1024)).toMatch(/^not connected: /);
   });
 
-  it("is closed by the agent without an answer: API, log, console and streams, by the local CID and by the guest's", async () => {
+  it("gets each connection closed without an answer: API, log, console and streams, by the local CID and by the guest's", async () => {
     await machine.shell(`insmod ${rootfs}/vsock_loopback.ko`);
     for (const cid of [1, 3]) {
       for (const port of [1024, 1025, 1026, 1027]) {
         expect(await dialFromInside(cid, port), `CID ${cid}, port ${port}`).toBe("connected, 0 bytes, closed\n");
       }
     }
-    // dialled by either CID, the loopback's own is the caller's
+    // By either CID, the loopback's own CID is the caller's.
     const refusal = { msg: "connection refused", peer: "vsock:1", reason: "only the host (CID 2) may call the agent" };
     expect(await refusals(2)).toEqual([expect.objectContaining(refusal), expect.objectContaining(refusal)]);
     expect((await pod.client.health.check({})).status).toBe(1);
   });
 
-  it("keeps no host out by connecting without end, and fills no log", async () => {
+  it("neither keeps the host out by endless connections, nor fills the log", async () => {
     const args = ["sh", "-c", "for i in 1 2 3; do vsock-flood 1 1024 3 500 & done; wait; echo over"];
     const { Process } = ociSpec(rootfs, args);
     const id = await pod.start([], { Process: { ...Process, Capabilities: {} }, Root: { Path: rootfs } });
-    let over = false;
+    let ended = false;
     const flooding = pod.finish(id, id).finally(() => {
-      over = true;
+      ended = true;
     });
-    while (!over) {
+    while (!ended) {
       const start = performance.now();
       await using client = await machine.connect();
       await client.health.check({});
@@ -82,7 +82,7 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
     expect(last.length).toBeLessThan(30);
   });
 
-  /** The first refused connections in the log, which the log port gives from its start. */
+  /** Returns the first refused connections in the log, which the log port sends from its start. */
   async function refusals(count: number): Promise<unknown[]> {
     const socket = await dial(machine.guest.address(1025));
     let text = "";
@@ -96,7 +96,7 @@ describe(`a container that dials the guest's own vsock ports${reason}`, { skip: 
   }
 });
 
-/** A whole ttRPC request for grpc.Health/Check. */
+/** Returns a complete ttRPC request for grpc.Health/Check. */
 function checkFrame(): Buffer {
   const payload = ttrpc.Request.encode({ service: "grpc.Health", method: "Check", payload: new Uint8Array() }).finish();
   const header = Buffer.alloc(10);

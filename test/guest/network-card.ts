@@ -1,6 +1,6 @@
 import { MAC } from "../hosts/host-life.ts";
 
-/** Arguments of QEMU for the card that simulated shims set up, on a hub of QEMU, which leads nowhere else. */
+/** QEMU's arguments for the card that simulated shims set up, on an isolated QEMU hub. */
 export const NETWORK_CARD: readonly string[] = [
   "-netdev",
   "hubport,id=net0,hubid=0",

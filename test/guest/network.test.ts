@@ -10,7 +10,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 import { makeModules } from "./guest-modules.ts";
 
-/** What iptables needs of Debian's kernel, where all of it is in modules. */
+/** Modules that iptables needs with Debian's kernel, which builds none of them in. */
 const NETFILTER = [
   "nft_compat",
   "nft_chain_nat",
@@ -45,14 +45,14 @@ describe("network devices that are plugged into a running guest", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  /** Both on one hub of QEMU, which leads nowhere else. */
+  /** Plugs in a card on the common QEMU hub, which is isolated. */
   async function plug(port: 0 | 1, mac: string): Promise<void> {
     await qmp.execute("netdev_add", { type: "hubport", id: `net${port}`, hubid: 0 });
     const device = { driver: "virtio-net-pci", id: `nic${port}`, bus: `port${port}`, netdev: `net${port}`, mac };
     await qmp.execute("device_add", device);
   }
 
-  test("one is waited for at its PCI path, and found there when it has come", async () => {
+  test("are found at their PCI path, even if they appear during the wait", async () => {
     await using client = await machine.connect();
     const wanted = { device: "eth0", name: "eth0", mtu: 1500, hwAddr: "02:00:00:00:99:01", devicePath: PORTS[0] };
     const updated = client.agent.updateInterface({ interface: wanted });
@@ -67,7 +67,7 @@ describe("network devices that are plugged into a running guest", () => {
     expect((await machine.shell("ls /sys/class/net")).trim().split(/\s+/)).toEqual(["eth0", "lo", "net1"]);
   });
 
-  test("one that was unplugged is not there any more, and is found when it is back", async () => {
+  test("are missing after they are unplugged, and found again when they are back", async () => {
     await using client = await machine.connect();
     const wanted = { name: "net1", hwAddr: "02:00:00:00:99:02" };
     await qmp.execute("device_del", { id: "nic1" });
@@ -84,7 +84,7 @@ describe("network devices that are plugged into a running guest", () => {
     expect((await machine.shell("ls /sys/class/net")).trim().split(/\s+/)).toEqual(["eth0", "lo", "net1"]);
   });
 
-  test("kernel modules of iptables are loaded by CreateSandbox", async () => {
+  test("get the iptables modules loaded by CreateSandbox", async () => {
     await machine.shell("mount -t virtiofs modules /lib/modules");
     await using client = await machine.connect();
     await client.agent.createSandbox({
@@ -94,7 +94,7 @@ describe("network devices that are plugged into a running guest", () => {
     });
   });
 
-  // over gRPC as well on the host: test/agent/network.test.ts
+  // Also over gRPC in namespaces: test/agent/network.test.ts.
   describe("in use", () => {
     let pod: Pod;
     beforeAll(async () => {

@@ -1,4 +1,4 @@
-/* open-vfio GROUP ADDRESS...: opens a VFIO group and these functions of it as a driver in user space does, and says what they are. */
+/* open-vfio GROUP ADDRESS...: opens these functions of a VFIO group as a user-space driver does, and prints their ids. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>

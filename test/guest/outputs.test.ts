@@ -12,8 +12,8 @@ import { flipByte } from "./flip-byte.ts";
 
 const MIB = 1024 * 1024;
 
-/** The rest of the outputs and profiles is in test/nightly/outputs.test.ts. */
-describe("guests of profiles, by the kernel command line of their guest.json", () => {
+/** The other outputs and profiles are in test/nightly/outputs.test.ts. */
+describe("guests of profiles, started with the kernel command line of their guest.json", () => {
   let directory = "";
   beforeAll(async () => {
     directory = makeWorkDirectory("outputs");
@@ -27,11 +27,11 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  it("answers from a root that dm-verity checks", async () => {
+  it("respond from a root that dm-verity checks", async () => {
     await bootsDescribed(join(directory, "qemu"), "q35");
   });
 
-  it("refuses a root of which one byte was changed", async () => {
+  it("refuse a root with one changed byte", async () => {
     const changed = join(directory, "changed");
     cpSync(join(directory, "qemu"), changed, { recursive: true });
     flipByte(join(changed, describedGuest(changed).root.file), MIB + 1024 + 100);
@@ -40,11 +40,11 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
     );
   });
 
-  it("answers without PCI from an uncompressed kernel, as under Firecracker", async () => {
+  it("respond without PCI from an uncompressed kernel, as under Firecracker", async () => {
     await bootsDescribed(join(directory, "firecracker"), "like firecracker");
   });
 
-  it("runs a container from a disk on virtio-mmio, which it has as a device too", async () => {
+  it("run a container from a disk on virtio-mmio, which is also its device", async () => {
     const disk = await makeDiskImage(directory, "on-mmio");
     const qemuArgs = ["-drive", `id=more,file=${disk},format=raw,if=none`, "-device", "virtio-blk-device,drive=more"];
     await bootsDescribed(join(directory, "firecracker"), "like firecracker", { qemuArgs }, async ({ agent }) => {
@@ -54,7 +54,7 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
       const ids = { container_id: "on-mmio", exec_id: "on-mmio" };
       const { Linux } = ociSpec("/", []);
       const onHost = { Path: "/dev/volume", Type: "b", Major: 8, Minor: 0 };
-      // bytes 1080 and 1081 of an ext4 are its magic number
+      // Bytes 1080 and 1081 of an ext4 are its magic number.
       const line = "echo $(cat /which; stat -c %T /dev/volume; dd if=/dev/volume bs=1 skip=1080 count=2 | od -An -x)";
       await agent.createContainer({
         ...ids,

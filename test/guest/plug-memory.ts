@@ -1,6 +1,6 @@
 import type { Qmp } from "../../host/machine/qmp.ts";
 
-/** More memory for a guest that can be plugged into; it is offline until the agent brings it online. */
+/** Plugs in memory, which is offline until the agent brings it online. */
 export async function plugMemory(qmp: Qmp, id: string, mib: number): Promise<void> {
   const backend = { "qom-type": "memory-backend-memfd", id: `${id}-backend`, size: mib << 20, share: true };
   await qmp.execute("object-add", backend);

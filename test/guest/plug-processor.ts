@@ -6,10 +6,10 @@ interface Slot {
   readonly "qom-path"?: string;
 }
 
-/** One more processor for a guest that can be plugged into; it is offline until the agent brings it online. */
+/** Plugs in a processor, which is offline until the agent brings it online. */
 export async function plugProcessor(qmp: Qmp, id: string): Promise<void> {
   const slots = (await qmp.execute("query-hotpluggable-cpus")) as Slot[];
   const free = slots.findLast((slot) => slot["qom-path"] === undefined);
-  if (free === undefined) throw new Error(`${id}: no processor is left to be plugged in`);
+  if (free === undefined) throw new Error(`${id}: no free processor slot`);
   await qmp.execute("device_add", { driver: free.type, id, ...free.props });
 }

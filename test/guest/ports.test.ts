@@ -29,14 +29,14 @@ const KERNEL_ARGS = [
   "security=selinux",
 ];
 
-describe("the guest's other ports, and options", () => {
+describe("a guest's other ports and options", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
     machine = await startGuestMachine(512, { kernelArgs: KERNEL_ARGS });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 
-  it("the log port gives lines in the shape that hosts read, to one reader after the other, from the start", async () => {
+  it("the log port sends lines in the shape that hosts parse, to one reader after the other, from the start", async () => {
     for (let reader = 0; reader < 2; reader++) {
       const socket = await dial(machine.guest.address(1025));
       const [data] = (await once(socket, "data")) as [Buffer];
@@ -49,7 +49,7 @@ describe("the guest's other ports, and options", () => {
     }
   });
 
-  it("two readers of the log port at once get the same lines, with pid and version of the agent", async () => {
+  it("two concurrent readers of the log port get the same lines, with the agent's pid and version", async () => {
     await using client = await machine.connect();
     const { agent_version: version } = await client.health.version({});
     const pid = Number((await machine.shell("pidof node")).trim());
@@ -63,13 +63,13 @@ describe("the guest's other ports, and options", () => {
     for (const line of [...one, ...other]) expect(parseLine(line)).toMatchObject({ pid, version });
   });
 
-  it("the debug console is a root shell of the guest, each on a pty of its own", async () => {
+  it("each debug console is a root shell of the guest on its own pty", async () => {
     const both = await Promise.all([1, 2].map(() => machine.shell("tty; id -u; cat /proc/1/comm; sleep 1")));
     for (const text of both) expect(text).toMatch(/^\/dev\/pts\/\d+\n0\ninit\n$/);
     expect(both[0]).not.toBe(both[1]);
   });
 
-  it("after a hang-up no shell is left, nor what it runs, before or behind, also what hears no SIGHUP", async () => {
+  it("a hang-up ends a console's shell and all its processes, in foreground and background, even those that ignore SIGHUP", async () => {
     const socket = await dial(machine.guest.address(1026));
     socket.on("error", () => undefined);
     socket.resume();
@@ -81,7 +81,7 @@ describe("the guest's other ports, and options", () => {
     await expect.poll(() => machine.shell("pidof sh | wc -w")).toBe("1\n");
   });
 
-  it("spans of calls come to the host's port", async () => {
+  it("spans of calls arrive at the host's port", async () => {
     await using listener = await listenForGuest(machine.guest, 10_240);
     const client = await machine.connect();
     await client.health.check({}, { metadata: { traceparent: `00-${"ab".repeat(16)}-${"cd".repeat(8)}-01` } });
@@ -100,11 +100,11 @@ describe("the guest's other ports, and options", () => {
     passfdScenarios(() => pod, open);
     passfdEdgeScenarios(() => pod, open);
 
-    it("goes on after the agent was killed, and no byte is lost or comes twice", () =>
+    it("continues after the agent was killed, without a lost or repeated byte", () =>
       passfdThroughKills(pod, open, { kills: 1, lines: 60_000 }));
   });
 
-  it("agent.default_seccomp=on gives a container and its execs a filter, which denies AF_VSOCK", async () => {
+  it("agent.default_seccomp=on gives a container and its execs a filter that denies AF_VSOCK", async () => {
     const pod = await Pod.open(machine);
     const path = machine.rootfs("default-seccomp");
     copyFileSync(buildProbe(), `${machine.hostPath(path)}/bin/probe`);
@@ -128,7 +128,7 @@ describe("the guest's other ports, and options", () => {
     const vmstat = async (name: string) =>
       Number((await machine.shell(`grep '^${name} ' /proc/vmstat`)).trim().split(" ")[1]);
 
-    it("takes back what a container has read and not used since, in the agent after the one whose settings a call changed", async () => {
+    it("reclaims memory that a container has read and not used since, also in the agent after the one that got the settings", async () => {
       expect(await lruGen()).toBe("0x0000\n");
       const pod = await Pod.open(machine, client);
       const path = machine.rootfs("cold");
@@ -152,12 +152,12 @@ describe("the guest's other ports, and options", () => {
       expect(await cached()).toBeGreaterThan(20 * MIB);
       await expect.poll(cached).toBeLessThan(4 * MIB);
       await client.agent.memAgentMemcgSet({ disabled: true });
-      // Its debugfs is nobody else's.
+      // Its debugfs is mounted in no other mount namespace.
       expect(await machine.shell("cat /proc/mounts")).not.toContain("debugfs");
       await pod.remove(id);
     });
 
-    it("has the kernel compact memory", async () => {
+    it("makes the kernel compact memory", async () => {
       const before = await vmstat("compact_migrate_scanned");
       const always = { period_psi_percent_limit: 200, compact_psi_percent_limit: 200, compact_force_times: 0 };
       await client.agent.memAgentCompactSet({ disabled: false, period_secs: 1, ...always });
@@ -167,7 +167,7 @@ describe("the guest's other ports, and options", () => {
     });
   });
 
-  it("RemoveStaleVirtiofsShareMounts takes away what is mounted on a directory that the host has removed, and no more", async () => {
+  it("RemoveStaleVirtiofsShareMounts unmounts only what is mounted on a directory that the host has removed", async () => {
     await using client = await machine.connect();
     await Pod.open(machine, client);
     const directory = dirname(machine.rootfs("stale"));
@@ -177,7 +177,7 @@ describe("the guest's other ports, and options", () => {
       await machine.shell(`mount --bind /run ${place(name)}`);
     }
     rmSync(machine.hostPath(place("gone")), { recursive: true });
-    // For a second the guest's kernel trusts what it knows of the share.
+    // The guest's kernel caches its view of the share for a second.
     const left = async () => {
       await client.agent.removeStaleVirtiofsShareMounts({});
       const mounts = await machine.shell("cut -d' ' -f2 /proc/mounts");
@@ -188,19 +188,19 @@ describe("the guest's other ports, and options", () => {
     await machine.shell(`umount ${place("stays")}`);
   });
 
-  it("a policy denies with the codes and texts that are expected", async () => {
+  it("a policy denies with the contract's codes and texts", async () => {
     await using client = await machine.connect();
     await policyScenario(await Pod.open(machine, client));
   });
 
-  it("DestroySandbox powers the guest off, and QEMU ends by itself", async () => {
+  it("DestroySandbox powers the guest off, and QEMU exits by itself", async () => {
     const client = await machine.connect();
     await machine.guest.powerOff(() => client.agent.destroySandbox({}));
     expect(machine.guest.pids).toEqual([]);
   });
 });
 
-/** Reads until a whole line with a word has come, and hangs up. */
+/** Collects lines until a whole line with a word has arrived, then closes the connection. */
 async function logReader(address: string): Promise<{ until(word: string): Promise<string> }> {
   const socket = await dial(address);
   let text = "";

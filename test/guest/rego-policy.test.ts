@@ -10,7 +10,7 @@ import { startGuestMachine } from "./guest-machine.ts";
 
 const noRego = await whyNoRego();
 
-/** One container at a time, of one command; of execs one too; and no other policy. */
+/** Allows one container at a time, with one command, one exec command, and no other policy. */
 const POLICY = `package agent_policy
 import rego.v1
 
@@ -62,7 +62,7 @@ describe.skipIf(noRego !== undefined)(
       message: expect.stringMatching(new RegExp(`^${request} is blocked by policy: .*${reason}`)),
     });
 
-    it("has each request judged by its rule, with what requests before have left, after the agent's death too", async () => {
+    it("evaluates each request by its rule and the state that earlier requests left, also after the agent's death", async () => {
       let client = await machine.connect();
       let pod = await Pod.open(machine, client);
       await expect(pod.create(["sh"])).rejects.toMatchObject(blocked("CreateContainerRequest", 'args: \\["sh"\\]'));

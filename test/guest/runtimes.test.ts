@@ -4,15 +4,15 @@ import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
-describe("other OCI runtimes in a real guest", () => {
+describe("other OCI runtimes in a guest", () => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  // The rest of the scenarios: test/agent on a host, test/nightly in a guest.
-  describe("containers made by crun", () => otherRuntimeScenarios(() => machine, "crun", ["limits"]));
-  describe("containers made by runc", () => otherRuntimeScenarios(() => machine, "runc", ["limits"]));
-  describe("containers of guestd beside those of crun", () =>
+  // The other scenarios run in test/agent on a host and in test/nightly in a guest.
+  describe("containers created by crun", () => otherRuntimeScenarios(() => machine, "crun", ["limits"]));
+  describe("containers created by runc", () => otherRuntimeScenarios(() => machine, "runc", ["limits"]));
+  describe("guestd's containers compared with crun's", () =>
     differentialSuite(() => machine, { count: 10, seed: 1, limits: true }));
 });

@@ -9,12 +9,12 @@ import { startGuestMachine } from "./guest-machine.ts";
 
 /** The guest's own ports: API, log, debug console. */
 const PORTS = 3;
-/** Of 256, before there is a container. */
+/** MemAvailable of 256 MiB, before there is a container. */
 const AVAILABLE_MIB = 173;
-/** Not in Debian's 6.1. */
+/** Sysctls that Debian's kernel 6.1 lacks. */
 const NEWER = ["dev.tty.legacy_tiocsti"];
 
-describe("what a guest refuses to strangers", () => {
+describe("a guest that is locked down", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   let available = 0;
@@ -33,27 +33,27 @@ describe("what a guest refuses to strangers", () => {
   });
   const lines = async (command: string) => (await machine.shell(command)).trim().split("\n");
 
-  it("an idle guest has memory left for others: it runs Node from the image, not from memory", () => {
+  it("leaves memory free when idle: Node runs from the image, not from memory", () => {
     expect(available).toBeGreaterThan(AVAILABLE_MIB);
   });
 
-  it("the kernel has no files of its tracing, which would show strangers what others do, and take 9 MiB", async () => {
+  it("has no tracing files in its kernel, which would show processes to each other and take 9 MiB", async () => {
     expect(await machine.shell("ls /sys/kernel/tracing /sys/kernel/debug/tracing 2>&1 | grep -c events")).toBe("0\n");
     expect(await machine.shell("mkdir /tmp/t; mount -t tracefs t /tmp/t; ls /tmp/t; umount /tmp/t")).not.toMatch(
       /^(events|trace)$/m,
     );
   });
 
-  it("the agent starts by its code cache, and nothing complains", () => {
+  it("starts the agent from its code cache, without a complaint", () => {
     expect(machine.console()).not.toMatch(/launcher: |guestd-init: /);
   });
 
-  it("nothing of the root can be changed", async () => {
+  it("allows no change to its root", async () => {
     expect(await machine.shell("touch /etc/x /usr/sbin/x /x 2>&1 | grep -c 'Read-only file system'")).toBe("3\n");
     expect(await machine.shell("mount -o remount,rw / 2>&1; grep ' / ' /proc/mounts")).toMatch(/ \/ erofs ro,/);
   });
 
-  it("/run, /tmp and /dev/shm are in memory, of which each may have a part, with devices and setuid bits of no effect", async () => {
+  it("has /run, /tmp and /dev/shm in memory, each limited to a part, without devices and setuid bits", async () => {
     const total = Number((await lines("grep MemTotal /proc/meminfo"))[0]?.replaceAll(/\D/g, "")) * 1024;
     const most = { "/run": total / 2, "/tmp": total / 4, "/dev/shm": total / 4 };
     for (const [path, bytes] of Object.entries(most)) {
@@ -65,22 +65,22 @@ describe("what a guest refuses to strangers", () => {
     expect(await machine.shell("cat /dev/zero 2>&1 >/tmp/full; rm /tmp/full")).toContain("No space left on device");
   });
 
-  it("no file is setuid or setgid, and none that the agent did not make is a device", async () => {
+  it("has no setuid or setgid file, and no device except those that the agent created", async () => {
     expect(await machine.shell("find / -xdev \\( -perm /6000 -type f -o -type b -o -type c \\)")).toBe("");
   });
 
-  it("nothing listens on the network, and on vsock only the agent", async () => {
+  it("listens to nothing on the network, and on vsock only as the agent", async () => {
     const sockets = await lines("cd /proc/net; tail -q -n +2 tcp tcp6 udp udp6 udplite raw raw6 packet 2>/dev/null");
     expect(sockets).toEqual([""]);
     // type 0001 with the flag of a listener
     expect(await machine.shell("grep ' 00010000 ' /proc/net/unix")).toBe("");
-    // What is neither of unix nor of netlink is of vsock: the ports, this shell's connection, and the client's.
+    // Sockets that are neither unix nor netlink are vsock: the ports, this shell's connection, and the client's.
     const held = await lines("ls -l /proc/[0-9]*/fd 2>/dev/null | grep -o 'socket:.*' | tr -dc '0-9\\n' | sort -u");
     const others = await lines("awk '{print $7} ' /proc/net/unix; awk '{print $10}' /proc/net/netlink");
     expect(held.filter((inode) => !others.includes(inode))).toHaveLength(PORTS + 2);
   });
 
-  it("the sysctls are set, and the log names those that the kernel lacks", async () => {
+  it("has its sysctls set, and logs those that the kernel lacks", async () => {
     const paths = GUEST_SYSCTLS.map(([name]) => `/proc/sys/${name.replaceAll(".", "/")}`);
     const values = await lines(`for i in ${paths.join(" ")}; do [ -e $i ] && cat $i || echo none; done`);
     const wanted = GUEST_SYSCTLS.map(([name, value]) => `${name}=${NEWER.includes(name) ? "none" : value}`);
@@ -94,14 +94,14 @@ describe("what a guest refuses to strangers", () => {
     expect.fail("no line in the log");
   });
 
-  it("with agent.lock_modules no module can be loaded once there is a sandbox", async () => {
+  it("can load no module once there is a sandbox, with agent.lock_modules", async () => {
     expect(await machine.shell("cat /proc/sys/kernel/modules_disabled")).toBe("1\n");
     const module = join(cachedKernels()[0]?.modules ?? "/", "kernel/drivers/net/dummy.ko");
     copyFileSync(module, `${machine.hostPath(rootfs)}/dummy.ko`);
     expect(await machine.shell(`insmod ${rootfs}/dummy.ko 2>&1`)).toContain("Operation not permitted");
   });
 
-  it("the OOM killer spares init and the agent, and nothing that they start is like them", async () => {
+  it("protects init and the agent from the OOM killer, and no process that they start", async () => {
     const scores = await lines(
       "for p in /proc/[0-9]*; do [ -e $p/exe ] && echo $(readlink $p/exe) $(cat $p/oom_score_adj); done 2>/dev/null",
     );

@@ -11,8 +11,8 @@ import { codeBlocks, page, pages, repository } from "../docs/pages.ts";
 const run = promisify(execFile);
 
 /**
- * The environment of a reader who has the Node that README.md asks for, which can't run TypeScript: one of this machine if it
- * has such a one, else what refuses TypeScript as it does.
+ * Returns the environment of a reader with the oldest Node that README.md accepts, which can't run TypeScript: this
+ * machine's if it has one, otherwise a script that refuses TypeScript in the same way.
  */
 function withOldNode(directory: string): NodeJS.ProcessEnv {
   const bin = join(directory, "old-node");
@@ -30,7 +30,7 @@ function withOldNode(directory: string): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${bin}:${path}` };
 }
 
-/** True for a Node that can't run TypeScript as it is. */
+/** True for a Node that can't run TypeScript directly. */
 function isOld(node: string): boolean {
   if (!existsSync(node)) return false;
   const [major = 0, minor = 0] = execFileSync(node, ["-p", "process.versions.node"], { encoding: "utf8" })
@@ -39,7 +39,7 @@ function isOld(node: string): boolean {
   return major < 22 || (major === 22 && minor < 18);
 }
 
-describe("the programs in the pages", () => {
+describe("the programs in the docs", () => {
   const programs = [...pages].flatMap(([path, text]) =>
     codeBlocks(text, "ts").map((code, index) => ({ name: `${path} ${index + 1}`, code })),
   );
@@ -49,11 +49,11 @@ describe("the programs in the pages", () => {
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  it("are there", () => expect(programs.length).toBeGreaterThan(0));
+  it("exist", () => expect(programs.length).toBeGreaterThan(0));
 
-  it.each(programs)("$name has no type errors and runs", async ({ name, code }) => {
+  it.each(programs)("have no type errors and run ($name)", async ({ name, code }) => {
     const file = join(directory, `${name.replaceAll(/\W+/g, "-")}.ts`);
-    // They stand in the repository's folder for their reader.
+    // Their reader runs them in the repository's folder.
     writeFileSync(file, code.replaceAll('from "./', `from "${repository}/`));
     const config = join(directory, "tsconfig.json");
     const extended = join(repository, "tsconfig.json");
@@ -65,7 +65,7 @@ describe("the programs in the pages", () => {
   });
 });
 
-describe("the command lines in the pages", () => {
+describe("the command lines in the docs", () => {
   const image = join(repository, "build/demo/busybox.tar");
   let directory = "";
   beforeAll(async () => {
@@ -76,13 +76,13 @@ describe("the command lines in the pages", () => {
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  /** Runs the lines of a page one after the other, with guestctl for `npx guestctl`; gives what each printed. */
+  /** Runs a page's lines one after the other, with guestctl for `npx guestctl`. Returns the output of each. */
   async function runLines(blocks: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const guestctl = join(repository, "host/cli/guestctl.sh");
     const env = { ...withOldNode(directory), XDG_RUNTIME_DIR: directory, NO_COLOR: "1" };
     const printed = new Map<string, string>();
     for (const line of blocks.join("").trim().split("\n")) {
-      // npx takes half a second, so it is run once.
+      // npx takes half a second, so it runs once.
       const command = printed.size === 0 ? line : line.replace(/^npx guestctl/, guestctl);
       const { stdout } = await run("/bin/sh", ["-c", command], { cwd: repository, env });
       printed.set(line.replace(/^npx guestctl (\w+).*$/, `$1${printed.size}`), stdout);
@@ -90,12 +90,12 @@ describe("the command lines in the pages", () => {
     return printed;
   }
 
-  it("of README.md do what it says", async () => {
+  it("of README.md print what it says", async () => {
     const [first = ""] = codeBlocks(page("README.md"), "sh");
     expect([...(await runLines([first])).values()]).toEqual(["hello\n"]);
   });
 
-  it("of README.md make a guest with one package and one file more", async () => {
+  it("of README.md build a guest with one more package and file", async () => {
     const [recipe = ""] = codeBlocks(page("README.md"), "yaml");
     const [, prepare = "", ...walk] = codeBlocks(page("README.md"), "sh");
     rmSync(join(repository, "build/walk"), { recursive: true, force: true });
@@ -115,7 +115,7 @@ describe("the command lines in the pages", () => {
     expect([id, note, stop]).toEqual(["box\n", '"hello from my recipe"\n', "walk\n"]);
   });
 
-  it("of docs/guestctl.md do what it says", async () => {
+  it("of docs/guestctl.md print what it says", async () => {
     const printed = await runLines(codeBlocks(page("docs/guestctl.md"), "sh"));
     expect([...printed.keys()].map((key) => key.replace(/\d+$/, ""))).toEqual([
       "run",

@@ -7,7 +7,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { upgradeScenarios } from "../scenarios/upgrade.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
-describe("the agent in a real guest", () => {
+describe("the agent in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
     machine = await startGuestMachine();
@@ -17,7 +17,7 @@ describe("the agent in a real guest", () => {
   hostileFrames(() => machine);
   lastScenarios("ttrpc", () => machine, { limits: true });
 
-  describe("a rootfs on virtio-fs that changes while containers are made of it", () => {
+  describe("a rootfs on virtio-fs that changes while containers are created in it", () => {
     let pod: Pod;
     beforeAll(async () => {
       pod = await Pod.open(machine);

@@ -1,9 +1,9 @@
 import { gunzipSync } from "node:zlib";
 
 /**
- * A policy as the kernel takes it, by checkpolicy 3.4 -U allow: what has no rule is allowed. Its source has "sid NAME" for the
- * kernel's first twelve sids after the first three lines, and in the end their contexts: of kernel
- * system_u:system_r:kernel_t, of the others system_u:object_r:unlabeled_t.
+ * Returns a compiled policy from checkpolicy 3.4 -U allow: everything without a rule is allowed. After the first three
+ * lines its source has "sid NAME" for the kernel's first twelve sids, and at the end their contexts:
+ * system_u:system_r:kernel_t for kernel, system_u:object_r:unlabeled_t for the others.
  *
  *     class process
  *     class capability

@@ -12,14 +12,16 @@ const BOX = "system_u:system_r:box_t";
 const DATA = "system_u:object_r:data_t";
 const LINE = "cat /proc/self/attr/current; echo; chown 5 /root && echo chowned; mkdir /dev/shm/made && echo made";
 
-/** Of a guest that was booted with security=selinux. The policy is loaded and enforced in here, and stays. */
+/**
+ * Registers the test of labels in a guest booted with security=selinux. It loads and enforces a policy, which stays.
+ */
 export function selinuxLabels(machine: () => Machine): void {
   const labelled = (SelinuxLabel: string, MountLabel = ""): Init<grpc.Spec> => {
     const { Process, Linux } = ociSpec("/", ["sh", "-c", LINE]);
     return { Process: { ...Process, SelinuxLabel }, Linux: { ...Linux, MountLabel } };
   };
 
-  it("labels for SELinux are those of the process, of execs and of mounts, as the guest's policy has them", async () => {
+  it("SELinux labels of the process, of execs and of mounts apply as the guest's policy says", async () => {
     const pod = await Pod.open(machine());
     const text = async (parts: Init<grpc.Spec>) => {
       const { stdout, stderr } = await pod.run([], parts);

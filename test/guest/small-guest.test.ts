@@ -6,7 +6,7 @@ import { halfGrpc, openHttp2 } from "../transport/half-request.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 
 const MEMORY_MIB = 128;
-/** Bytes of a request that is nearly as long as one may be. */
+/** Bytes of a request near the maximum length. */
 const LONG = 4_100_000;
 const AT_ONCE = 16;
 
@@ -48,7 +48,7 @@ describe(`a guest of ${MEMORY_MIB} MiB`, () => {
   });
 
   it.each(Object.entries(HOSTILE))(
-    "answers many requests of 4 MiB at once, of %s, with the same agent",
+    "answers many simultaneous requests of 4 MiB, of %s, with the same agent",
     async (_, call) => {
       const clients = await Promise.all(Array.from({ length: AT_ONCE }, () => machine.connect()));
       const answers = await Promise.allSettled(clients.map(call));
@@ -64,7 +64,7 @@ describe(`a guest of ${MEMORY_MIB} MiB`, () => {
     },
   );
 
-  it("holds half-sent requests of 4 MiB over gRPC, and serves others", async () => {
+  it("holds half-sent requests of 4 MiB over gRPC, and serves other clients", async () => {
     const open = async () => openHttp2(await dial(machine.address));
     const sessions = await Promise.all(Array.from({ length: AT_ONCE }, open));
     await Promise.all(sessions.map((session) => halfGrpc(session, LONG, "/grpc.AgentService/ExecProcess")));

@@ -10,13 +10,14 @@ import type { Guest } from "../../host/machine/guest.ts";
 import { type OpenStream, passedSocket } from "../scenarios/passed-socket.ts";
 import { openAgentLog } from "./agent-log.ts";
 
-/** Ports that other connections may take before a stream comes that was told before. */
+/** Ports that other connections may take before an announced stream connects. */
 const AHEAD = 16;
 
 /**
- * Streams for stdio to a guest with `agent.log=debug`. The agent's log tells which port each has on our side, for not every
- * VMM says it in its answer to CONNECT; so they are opened one after the other. A VMM gives ports in a row: a stream that is
- * to come later gets one some way ahead, and comes when it is that one's turn. Of the kernel a port can be asked for.
+ * Returns a function that opens streams for stdio to a guest with `agent.log=debug`. The agent's log reports the port
+ * of each on our side, because not every VMM returns it from CONNECT, so they are opened one after the other. A VMM
+ * assigns ports in sequence: a stream that connects later announces a port some way ahead, and connects when that port
+ * is next. On the kernel's vsock a port can be chosen.
  */
 export function streamsByLog(guest: () => Guest): OpenStream {
   const known = new Set<number>();
@@ -41,7 +42,7 @@ export function streamsByLog(guest: () => Guest): OpenStream {
     });
 }
 
-/** Over the vsock of this machine's kernel. */
+/** Connects over this machine's kernel vsock. */
 function dialFrom(guest: Guest, own: number): Promise<Duplex> {
   const addon = nativeAddon();
   const vsockSocket = () => {
@@ -68,10 +69,10 @@ async function openAs(guest: Guest, known: Set<number>, own: number): Promise<Du
     if ((await log.find((line) => newPort(line, known))) === own) return socket;
     socket.destroy();
   }
-  throw new Error(`no stream has got port ${own}`);
+  throw new Error(`no stream got port ${own}`);
 }
 
-/** The port of a stream that came in, unless it is known, which it is from then on. */
+/** Returns the port of a new stream, and adds it to the known ones. */
 function newPort(line: string, known: Set<number>): number | undefined {
   const [, port] = /"port":(\d+),"msg":"stream for stdio came in"/.exec(line) ?? [];
   if (port === undefined || known.has(Number(port))) return undefined;

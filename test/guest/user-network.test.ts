@@ -41,13 +41,13 @@ describe("guestctl run --network user", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it("reaches the loopback of this machine at 10.0.2.2", async () => {
+  it("reaches this machine's loopback at 10.0.2.2", async () => {
     expect(await run("exec", "net", "wget", "-q", "-O", "-", `http://10.0.2.2:${ports()}/page`)).toBe(
       "host was asked for /page\n",
     );
   });
 
-  it("publishes a port on 127.0.0.1 alone", async () => {
+  it("publishes a port on 127.0.0.1 only", async () => {
     // httpd may begin to listen after its container has been reported as started.
     const page = () => fetch(`http://127.0.0.1:${published}/page`).then((response) => response.text());
     await expect.poll(() => page().catch(() => ""), { timeout: 20_000 }).toBe("from the container\n");
@@ -56,7 +56,7 @@ describe("guestctl run --network user", () => {
     expect(listening).toEqual([`0100007F:${hex} 00000000:0000 0A`]);
   });
 
-  it("gives each container of the guest DNS, a route and a card, and lets none change the DNS of the others", async () => {
+  it("gives each container of the guest DNS, a route and a card, and lets none change another's DNS", async () => {
     const script = "cat /etc/resolv.conf; ip -o -4 addr show eth0; ip route; echo x >/etc/resolv.conf";
     const other = await run("run", "--guest", "net", image, "sh", "-c", `${script} || echo refused`);
     expect(await run("exec", "-u", "nobody", "net", "cat", "/etc/resolv.conf")).toBe("nameserver 10.0.2.3\n");

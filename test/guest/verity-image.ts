@@ -5,7 +5,10 @@ const BLOCK = 4096;
 const SALT = Buffer.from("00112233", "hex");
 const PER_BLOCK = BLOCK / 32;
 
-/** Appends dm-verity's superblock and hashes to a file, as `veritysetup format` does. Gives what the host has to say of it. */
+/**
+ * Appends dm-verity's superblock and hashes to a file, as `veritysetup format` does. Returns what the host must pass
+ * on.
+ */
 export function addVerity(file: string): {
   readonly rootHash: string;
   readonly hashOffset: number;
@@ -25,7 +28,7 @@ export function addVerity(file: string): {
   return { rootHash: hash(below).toString("hex"), hashOffset: data.length, salt: SALT.toString("hex") };
 }
 
-/** One hash for each block, in whole blocks. */
+/** Returns one hash for each block, padded to whole blocks. */
 function hashes(data: Buffer): Buffer {
   const count = data.length / BLOCK;
   const level = Buffer.alloc(Math.ceil(count / PER_BLOCK) * BLOCK);

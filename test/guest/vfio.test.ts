@@ -8,7 +8,7 @@ import { Pod } from "../scenarios/pod.ts";
 import { startGuestMachine } from "./guest-machine.ts";
 import { makeModules } from "./guest-modules.ts";
 
-/** Slots of the root bus: two functions that are one group, one that a driver of the guest keeps, one that stays alone. */
+/** Slots of the root bus: two functions in one group, one that a guest driver keeps, one alone in its group. */
 const [PAIR, KEPT, ALONE] = ["18", "19", "1a"];
 const CARD = "multifunction=on,iommu_platform=on,disable-legacy=on,romfile=";
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
   await makeModules(directory, ["vfio_pci", "vfio_iommu_type1", "rdma_ucm"]);
   const card = (slot: string) => ["-device", `virtio-net-pci,bus=pcie.0,addr=0x${slot},${CARD}`];
   machine = await startGuestMachine(512, {
-    // With interrupts remapped a kernel that counts too few ticks in time, on a busy machine, panics.
+    // With interrupt remapping, a kernel that counts too few timer ticks, as on a busy machine, panics.
     kernelArgs: ["intel_iommu=on", "no_timer_check"],
     shares: [{ tag: "modules", directory }],
     qemuArgs: [
@@ -61,7 +61,7 @@ interface Given {
   readonly nodes?: readonly Node[];
 }
 
-/** A container that sleeps and has these functions at /dev/vfio/70 of its spec. */
+/** Starts a sleeping container with these functions at /dev/vfio/70 of its spec. */
 async function giveFunctions(id: string, { type, options, env = [], nodes = [] }: Given): Promise<string> {
   const rootfs = machine.rootfs(id);
   copyFileSync(join(directory, "open-vfio"), join(machine.hostPath(rootfs), "bin/open-vfio"));
@@ -94,7 +94,7 @@ const IN_GUEST = [
 const VFIO = character("/dev/vfio/vfio", 10, 196);
 const GROUP = character("/dev/vfio/70", 511, 4);
 
-test("functions in two groups are refused, and keep their drivers", async () => {
+test("functions in two groups are refused and keep their drivers", async () => {
   const options = [`0000:3b:00.0=${PAIR}.0`, `0000:3b:00.1=${ALONE}`];
   const given = giveFunctions("two", { type: "vfio-pci", options, nodes: [GROUP] });
   await expect(given).rejects.toThrow(
@@ -106,7 +106,7 @@ test("functions in two groups are refused, and keep their drivers", async () => 
   ]);
 });
 
-test("a container drives the functions of a group that it is given by vfio-pci, and knows where they are", async () => {
+test("a container drives a group's functions through vfio-pci, and its environment has their guest addresses", async () => {
   const options = [`0000:3b:00.0=${PAIR}.0`, `3b:00.1=${PAIR}.1`];
   const id = await giveFunctions("pair", { type: "vfio-pci", options, env: ENV, nodes: [VFIO, GROUP] });
   const functions = [`0000:00:${PAIR}.0`, `0000:00:${PAIR}.1`];
@@ -122,14 +122,14 @@ test("a container drives the functions of a group that it is given by vfio-pci, 
   await pod.remove(id);
 });
 
-test("another container is given a function that vfio-pci has already", async () => {
+test("a function that vfio-pci already has can be given to another container", async () => {
   const options = [`0000:3b:00.0=${PAIR}.0`];
   const id = await giveFunctions("again", { type: "vfio-pci", options, nodes: [VFIO, GROUP] });
   expect(await inside(id, `open-vfio /dev/vfio/[0-9]* 0000:00:${PAIR}.0`)).toContain(" 1af4:1041\n");
   await pod.remove(id);
 });
 
-test("a driver of the guest keeps a function of vfio-pci-gk, and nodes of InfiniBand come with it", async () => {
+test("a guest driver keeps a function of vfio-pci-gk, and InfiniBand nodes are added", async () => {
   await machine.shell("modprobe rdma_ucm");
   const env = ["PCIDEVICE_VENDOR_NIC=0000:3b:00.2"];
   const id = await giveFunctions("kept", { type: "vfio-pci-gk", options: [`0000:3b:00.2=${KEPT}`], env });

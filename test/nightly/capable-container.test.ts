@@ -9,7 +9,7 @@ import { Pod } from "../scenarios/pod.ts";
 const MIB = 1 << 20;
 const DEFAULTS = ["1:3", "1:5", "1:7", "1:8", "1:9", "5:2"];
 
-describe("a container that may make nodes and raise its limits, in a guest", () => {
+describe("a container with CAP_MKNOD or CAP_SYS_RESOURCE, in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   let rootfs: string;
@@ -36,14 +36,14 @@ describe("a container that may make nodes and raise its limits, in a guest", () 
     });
   }
 
-  it("opens the default devices only, not the guest's disks, memory and terminals", async () => {
+  it("can open only the default devices, not the guest's disks, memory and terminals", async () => {
     const id = await start(["CAP_MKNOD", "CAP_SYS_RESOURCE"], ["capable", "devices"]);
     const { stdout } = await pod.finish(id, id);
     expect(stdout.toString()).toBe([...DEFAULTS.map((numbers) => `c ${numbers}`), "over", ""].join("\n"));
     await pod.remove(id);
   });
 
-  it("without a capability does not spare itself from the OOM killer", async () => {
+  it("can't protect itself from the OOM killer without CAP_SYS_RESOURCE", async () => {
     const lower =
       "for to in 499 0 -1 -1000; do echo $to > /proc/self/oom_score_adj; done; cat /proc/self/oom_score_adj";
     const id = await start([], ["sh", "-c", lower], 500);
@@ -52,9 +52,9 @@ describe("a container that may make nodes and raise its limits, in a guest", () 
   });
 
   it.each([
-    ["takes all of its memory, locked, and is not to be killed for it", ["memory", "4000"]],
+    ["locks all of its memory and is protected from the OOM killer", ["memory", "4000"]],
     ["spins with the highest priority", ["realtime", "10"]],
-  ])("keeps nobody else waiting for long, and is removed: one that %s", async (_, args) => {
+  ])("delays no other container for long, and is removed, if it %s", async (_, args) => {
     const before = await machine.shell("pidof node");
     const id = await start(["CAP_SYS_RESOURCE"], ["capable", ...args]);
     const neighbour = await pod.start(["sleep", "1000"]);

@@ -5,10 +5,10 @@ import { countStartCalls, restartWithFaults } from "../attack/faults/restarts.ts
 import { sweep } from "../attack/faults/sweep.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 
-/** Most errnos that a call in agent/native/sys-faults/faults.c has. */
+/** The most errnos that a call has in agent/native/sys-faults/faults.c. */
 const VARIANTS = 5;
 const LIMIT_MS = 3_600_000;
-/** init waits longer before each start that follows soon, so few restarts for each machine. */
+/** Restarts for each machine. Few, because init waits longer before each start that follows soon. */
 const RESTARTS = 5;
 
 describeInNamespaces("an agent whose system calls fail with every errno", () => {
@@ -21,7 +21,7 @@ describeInNamespaces("an agent whose system calls fail with every errno", () => 
   });
 
   it.each(steps)(
-    "at each call of $name in turn, ends what was hit alone",
+    "at each call of $name in turn ends only the call that was hit",
     async (step) => {
       const { hit, problems } = await sweep(faulty, step, { variants: VARIANTS });
       process.stdout.write(`${step.name}: ${JSON.stringify(Object.fromEntries(hit))}\n`);
@@ -31,7 +31,7 @@ describeInNamespaces("an agent whose system calls fail with every errno", () => 
   );
 
   it.each([0, 1, 2])(
-    "at each call of its start in turn, starts again and takes over what there was (errno %i of each)",
+    "at each call of its start in turn starts again and takes over its state (errno %i of each)",
     async (variant) => {
       for (let first = 1, count = RESTARTS; first <= count; first += RESTARTS) {
         await using other = await startFaultyMachine();

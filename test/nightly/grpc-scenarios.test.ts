@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { startGuestMachine } from "../guest/guest-machine.ts";
 import { lastScenarios, scenariosOver } from "../scenarios/all.ts";
 
-/** All of them; `npm test` runs those of containers in a guest, and all of them in namespaces. */
-describe("the agent in a real guest", () => {
+/** Runs all scenarios; `npm test` runs those of containers in a guest, and all of them in namespaces. */
+describe("the agent in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
     machine = await startGuestMachine();

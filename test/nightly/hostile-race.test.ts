@@ -4,7 +4,7 @@ import { hostileRace } from "../scenarios/hostile-race.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
 
-describe("a rootfs on virtio-fs that changes while containers are made of it", () => {
+describe("a rootfs on virtio-fs that changes while containers are created in it", () => {
   let machine: Machine;
   let pod: Pod;
   beforeAll(async () => {

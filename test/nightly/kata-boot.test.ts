@@ -25,7 +25,10 @@ async function build(to: string, ...options: readonly string[]): Promise<void> {
 
 const digest = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
-/** The initrd, and after it the modules of a kernel that has its drivers not built in: kernels unpack one after the other. */
+/**
+ * Returns the initrd followed by an archive with the modules for a kernel without built-in drivers. Kernels unpack one
+ * archive after the other.
+ */
 async function withModules(initrd: string): Promise<Buffer> {
   const { modules: directory } = await guestKernel(undefined);
   const modules = (await resolveModules(directory, bootModules({}))).map(({ name, content }): CpioEntry => {
@@ -51,14 +54,17 @@ describe("image and initrd for Kata hosts", () => {
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  it("have the same bytes when they are built in another folder", async () => {
+  it("have the same bytes if they are built in another folder", async () => {
     await build(inIt("another/folder"));
     for (const name of [IMAGE, INITRD]) {
       expect(digest(inIt(`another/folder/${name}`)), name).toBe(digest(inIt(`one/${name}`)));
     }
   });
 
-  /** Such as Kata's own, /opt/kata/share/kata-containers/vmlinux.container; the image is then booted without an initramfs. */
+  /**
+   * Path of a kernel such as Kata's own, /opt/kata/share/kata-containers/vmlinux.container. The image is then booted
+   * without an initramfs.
+   */
   const kernel = process.env["GUESTD_KATA_KERNEL"];
   const pairs = hosts.flatMap(([host]) => roots.map((root) => [host, root] as const));
   it.skipIf(kernel === undefined).each(pairs)(

@@ -4,8 +4,8 @@ import { tracedCreation } from "../attack/traced-creation.ts";
 import { startGuestMachine } from "../guest/guest-machine.ts";
 import type { Machine } from "../scenarios/machine.ts";
 
-/** The attacks by tracing in a real guest; `npm test` runs them in namespaces. */
-describe("in a real guest", () => {
+/** Runs the tracing attacks in a guest; `npm test` runs them in namespaces. */
+describe("in a guest", () => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });

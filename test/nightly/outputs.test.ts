@@ -9,14 +9,14 @@ import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { bootsDescribed, describedGuest, type Stand } from "../guest/boot-described.ts";
 import { flipByte } from "../guest/flip-byte.ts";
 
-describe("guests of profiles, by the kernel command line of their guest.json", () => {
+describe("guests of profiles, started with the kernel command line of their guest.json", () => {
   let directory = "";
   beforeAll(() => {
     directory = makeWorkDirectory("outputs");
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  /** The folder of the guest; the one before is no more. */
+  /** Builds a guest after removing the previous one of the profile. Returns its folder. */
   async function build(profile: string, output: string): Promise<string> {
     rmSync(join(directory, profile), { recursive: true, force: true });
     const builder = join(repositoryRoot, "rootfs-builder/build.ts");
@@ -25,7 +25,7 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
     return join(directory, profile);
   }
 
-  it.each(OUTPUTS)("%s boots under q35, answers and powers off", async (output) => {
+  it.each(OUTPUTS)("with %s boot under q35, respond and power off", async (output) => {
     await bootsDescribed(await build("qemu", output), "q35");
   });
 
@@ -40,11 +40,11 @@ describe("guests of profiles, by the kernel command line of their guest.json", (
     ["firecracker", "erofs-lz4hc-disk", "like firecracker"],
     ["firecracker", "erofs-verity-disk", "like firecracker"],
     ["firecracker", "initramfs-zstd", "like firecracker"],
-  ] as const)("%s with %s boots %s, answers and powers off", async (profile, output, stand: Stand) => {
+  ] as const)("of %s with %s boot %s, respond and power off", async (profile, output, stand: Stand) => {
     await bootsDescribed(await build(profile, output), stand);
   });
 
-  it("a byte of a program that was changed is an error where it is read, and the agent does not come up", async () => {
+  it("fail to read a changed byte of a program, and the agent doesn't start", async () => {
     const guest = await build("qemu", "erofs-verity-disk");
     const file = join(guest, describedGuest(guest).root.file);
     const launcher = readFileSync(join(repositoryRoot, "rootfs-builder/bundle/launcher.cjs"));

@@ -8,9 +8,9 @@ import { recordedRootfs } from "../recordings/share-folder.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 
-/** `npm test` replays them in namespaces, without limits of cgroups and with other network cards. */
-describe("recorded conversations in a real guest", () => {
-  it.each(recordings)("%s: the answers mean the same, but for known differences", async (name) => {
+/** `npm test` replays the recordings in namespaces, without cgroup limits and with other network cards. */
+describe("recorded conversations in a guest", () => {
+  it.each(recordings)("get responses with the same meaning, except for known differences: %s", async (name) => {
     const lines = readRecording(name);
     const cards = interfaces(lines).flatMap((mac, index) => [
       ...["-netdev", `hubport,id=net${index},hubid=0`],

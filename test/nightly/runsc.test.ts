@@ -5,7 +5,9 @@ import { gvisorScenarios } from "../scenarios/gvisor.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { Pod } from "../scenarios/pod.ts";
 
-/** Building it asks the Go module proxy, once for each version. */
+/**
+ * Returns why runsc can't be built, or undefined. The build downloads from the Go module proxy, once for each version.
+ */
 function whyNoGo(): string | undefined {
   try {
     execFileSync("go", ["version"]);
@@ -17,7 +19,7 @@ function whyNoGo(): string | undefined {
 
 const reason = whyNoGo();
 
-describe(`gVisor in a real guest${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
+describe(`gVisor in a guest${reason === undefined ? "" : ` (skipped: ${reason})`}`, {
   skip: reason !== undefined,
 }, () => {
   const current = {} as { pod: Pod };

@@ -4,17 +4,22 @@ import { startGuestMachine } from "../guest/guest-machine.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { otherRuntimeScenarios } from "../scenarios/other-runtime.ts";
 
-/** All of it; `npm test` runs a part in the guest, and all on the host. */
-describe("other OCI runtimes in a real guest", () => {
+/** Runs all scenarios; `npm test` runs a part in the guest, and all on the host. */
+describe("other OCI runtimes in a guest", () => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
-  describe.each(["crun", "runc"])("containers made by %s", (runtime) => {
-    otherRuntimeScenarios(() => machine, runtime, ["containers", "fields of the spec", "limits", "when things end"]);
+  describe.each(["crun", "runc"])("containers created by %s", (runtime) => {
+    otherRuntimeScenarios(() => machine, runtime, [
+      "containers",
+      "fields of the spec",
+      "limits",
+      "failures and removals",
+    ]);
   });
   // Other specs every day.
-  describe("containers of guestd beside those of crun", () =>
+  describe("guestd's containers compared with crun's", () =>
     differentialSuite(() => machine, { count: 300, seed: Math.floor(Date.now() / 86_400_000), limits: true }));
 });

@@ -8,13 +8,13 @@ import { Pod } from "../scenarios/pod.ts";
 const volume = [{ destination: "/vol", source: "/run/vol", type: "bind", options: ["rbind", "rw"] }];
 const cgroup = [{ destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["rw"] }];
 
-/** Longest that a host waits for Check, whatever a container does. */
+/** The longest that a host waits for Check, whatever a container does. */
 const PROMISED_MS = 1000;
 
-/** The kernel holds or kills an attacker at its own memory limit before it can say what it got. */
+/** Reports of an attacker that the kernel blocks or kills at its own memory limit before it can print what it got. */
 const NO_REPORT = new Set(["silent", "ended"]);
 
-/** The rows of docs/shared-resources.md that take long, or that end at the attacker's own memory. */
+/** The rows of docs/shared-resources.md that take long, or that end at the attacker's own memory limit. */
 const ATTACKS: readonly (Attack & { readonly bound?: number })[] = [
   { resource: "aio" },
   { resource: "block", mounts: volume, directory: "/vol" },
@@ -40,7 +40,7 @@ const ATTACKS: readonly (Attack & { readonly bound?: number })[] = [
   { resource: "vsock", workers: 2 },
 ];
 
-describe("a container of 64 MiB that takes all it gets of one resource", () => {
+describe("a container of 64 MiB that takes all it can get of one resource", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   let rootfs: string;
@@ -56,7 +56,7 @@ describe("a container of 64 MiB that takes all it gets of one resource", () => {
   });
   afterAll(async () => {
     const rows = answers.map(([attack, ...ms]) => `${attack} ${ms.map((each) => each.toFixed(0)).join(" ")}`);
-    console.log(`Slowest answer to Check while the attacker takes and while it holds, ms:\n${rows.join("\n")}`);
+    console.log(`Slowest response to Check while the attacker takes and while it holds, ms:\n${rows.join("\n")}`);
     await pod?.client.close();
     await machine?.[Symbol.asyncDispose]();
   });
@@ -64,12 +64,13 @@ describe("a container of 64 MiB that takes all it gets of one resource", () => {
   const limitReached = async (container_id: string) =>
     Number((await pod.client.agent.statsContainer({ container_id })).cgroup_stats?.memory_stats?.usage?.failcnt);
 
-  it.each(ATTACKS)("$resource: the others are created, exec'd into, killed and removed as before", async (attack) => {
+  it.each(ATTACKS)("affects no creation, exec, kill or removal of another container ($resource)", async (attack) => {
     const { slowest: taking, result: greedy } = await whileChecking(pod.client, () => startGreedy(pod, rootfs, attack));
     if (attack.most !== undefined) expect(greedy).toMatchObject({ error: "-" });
     if (attack.bound !== undefined) expect(greedy.error).not.toBe("silent");
     expect(greedy.taken).toBeLessThanOrEqual(attack.bound ?? Number.MAX_SAFE_INTEGER);
-    if (NO_REPORT.has(greedy.error)) expect(await limitReached(greedy.id), "times it met its memory limit").not.toBe(0);
+    if (NO_REPORT.has(greedy.error))
+      expect(await limitReached(greedy.id), "times it reached its memory limit").not.toBe(0);
     const { slowest: holding } = await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
     answers.push([attack.resource, taking, holding]);
     expect(Math.max(taking, holding)).toBeLessThan(PROMISED_MS);

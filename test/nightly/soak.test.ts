@@ -6,7 +6,7 @@ import { load } from "../soak/load.ts";
 
 const STAGE = { execs: 250, containers: 25, atOnce: 4 };
 
-/** The whole one is `npm run soak -- --guest`. */
+/** Runs a short soak; the whole one is `npm run soak -- --guest`. */
 it("in a guest, 1,000 execs and 100 containers leave no descriptor, mount, cgroup or process behind", async () => {
   await using machine = await startGuestMachine();
   await using client = await machine.connect();

@@ -10,13 +10,16 @@ import { guestMemory } from "../scenarios/guest-memory.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 
-/** Longest that a host waits for Check, whatever a container does. */
+/** The longest that a host may wait for Check, whatever a container does. */
 const PROMISED_MS = 1000;
-/** How long two attackers at a time are watched. */
+/** Time for which two attackers at once are watched. */
 const TWO_MS = 3000;
 const MIB = 1 << 20;
 
-/** A guest with the attacker's programs, a neighbour that runs, and a look at Check; the slowest answers are printed at the end. */
+/**
+ * Registers a guest with the attacker's programs and a running neighbour. Measures Check, and prints the slowest
+ * responses at the end.
+ */
 function openGuest(mib: number) {
   const slowest: string[] = [];
   const opened = {
@@ -35,7 +38,7 @@ function openGuest(mib: number) {
     Object.assign(opened, { machine, pod, rootfs, running });
   });
   afterAll(async () => {
-    console.log(`${mib} MiB, slowest answer to Check, ms: ${slowest.join(", ")}`);
+    console.log(`${mib} MiB, slowest response to Check, ms: ${slowest.join(", ")}`);
     await opened.pod.client?.close();
     await opened.machine[Symbol.asyncDispose]?.();
   });
@@ -51,7 +54,7 @@ function openGuest(mib: number) {
     async neighboursWell() {
       await expectNeighboursWell(opened.machine, opened.rootfs, opened.running);
     },
-    /** The agent isn't replaced. */
+    /** Expects the agent to survive `work`. */
     async sameAgent(work: () => Promise<void>) {
       const before = await opened.machine.shell("pidof node");
       await work();
@@ -61,15 +64,15 @@ function openGuest(mib: number) {
 }
 
 describe.each([256, 512])(
-  "a container that locks memory without a limit and is spared by the OOM killer, in %i MiB",
+  "a container that locks memory without a limit and is spared by the OOM killer, in %i MiB,",
   (mib) => {
     const guest = openGuest(mib);
     const { opened } = guest;
 
-    it("nobody attacks: for comparison", () => guest.checked("nobody", guest.neighboursWell));
+    it("doesn't run yet, for comparison", () => guest.checked("no attacker", guest.neighboursWell));
 
     it.each(["built in", "crun", "runc"])(
-      "made by %s: the others are as before, and it is removed",
+      "affects no other container and is removed, if %s creates it",
       async (runtime) => {
         const { machine, pod, rootfs } = opened;
         const by = new Pod(machine, pod.client, runtime === "built in" ? {} : { "guestd.runtime": runtime });
@@ -83,14 +86,14 @@ describe.each([256, 512])(
       },
     );
 
-    it("the agent that is killed meanwhile comes back, for the others and for its removal", async () => {
+    it("lets a killed agent restart, serve the others and remove it", async () => {
       await using _spared = await startSpared(opened.pod, opened.rootfs);
       await opened.machine.killAgent();
-      // An agent that has just begun is slower on its own.
+      // A new agent is slower by itself.
       await whileChecking(opened.pod.client, guest.neighboursWell);
     });
 
-    it("the limits grow with memory that is plugged in, before OnlineCPUMem is answered", async () => {
+    it("has limits that grow with plugged-in memory before OnlineCPUMem is answered", async () => {
       const { machine, pod, rootfs, running } = opened;
       const { Linux } = ociSpec(rootfs, []);
       const Resources = { Memory: { Limit: 64 * MIB } };
@@ -120,7 +123,7 @@ describe.each([256, 512])(
       await pod.remove(limited);
     });
 
-    it("two of them get their neighbours killed at worst: the guest and the agent live, and both are removed", async () => {
+    it("gets at worst its neighbours killed if there are two: guest and agent live, and both are removed", async () => {
       await guest.sameAgent(async () => {
         await using _first = await startSpared(opened.pod, opened.rootfs);
         await using _second = await startSpared(opened.pod, opened.rootfs, "all");

@@ -7,10 +7,10 @@ import { killUnderLoad, NOTHING_LOST } from "../scenarios/killed-under-load.ts";
 
 suddenDeathSuite(1000);
 
-/** One for each shim. GUESTD_SEED repeats a run. */
+/** One seed for each shim. GUESTD_SEED repeats a run. */
 const SEED = Number(process.env["GUESTD_SEED"] ?? Date.now() % 1000);
 
-describe("an agent of a real guest that is killed at any moment", () => {
+describe("an agent in a guest that is killed at any moment", () => {
   it.each([SEED, SEED + 1])(
     "loses no container, exit status, output or call over vsock in 10 kills under load (%i)",
     async (seed) => {

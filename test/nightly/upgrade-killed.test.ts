@@ -13,12 +13,12 @@ import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { makeBundle } from "../scenarios/make-bundle.ts";
 import { Pod } from "../scenarios/pod.ts";
 
-/** How long after an upgrade has begun the agent is killed, ms. */
+/** Times after an upgrade's start at which the agent is killed, ms. */
 const MOMENTS = [0, 4, 8, 16, 32, 64, 128];
 
 const hash = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
-/** init waits longer before each start, up to 5 s, so this takes a minute. */
+/** init waits longer before each restart, up to 5 s, so this takes a minute. */
 describeInNamespaces("an upgrade", () => {
   let directory: string;
   let machine: Awaited<ReturnType<typeof startHostAgent>>;
@@ -50,7 +50,9 @@ describeInNamespaces("an upgrade", () => {
     return client.guest.upgrade({ path, sha256: hash(bundle) }, { timeoutMs: 20_000 });
   }
 
-  /** At last the agent that answers is one of the three, whole; nothing else is kept; the container is served. */
+  /**
+   * Expects one of the three complete agents to respond in the end, with no other kept, and the container to be served.
+   */
   async function expectWhole(): Promise<void> {
     const versions: Readonly<Record<string, string>> = {
       "": "0.1.0",
@@ -67,7 +69,7 @@ describeInNamespaces("an upgrade", () => {
     expect((await pod.execute(container, ["echo", "alive"])).stdout.toString()).toBe("alive\n");
   }
 
-  it("by two hosts at once is one of the two, and the other is told in one line", async () => {
+  it("by two hosts at once ends with one of the two bundles, and the other host gets an error in one line", async () => {
     const clients = [await machine.connect(), await machine.connect()] as const;
     const both = await Promise.allSettled(clients.map((client, at) => upgrade(client, bundles[at] ?? "")));
     for (const result of both) {
@@ -77,7 +79,7 @@ describeInNamespaces("an upgrade", () => {
     await expectWhole();
   });
 
-  it.each(MOMENTS)("whose agent is killed after %i ms leaves one or the other, whole", async (moment) => {
+  it.each(MOMENTS)("whose agent is killed after %i ms leaves one complete bundle or the other", async (moment) => {
     const client = await machine.connect();
     const doing = upgrade(client, bundles[moment % 8 === 0 ? 0 : 1]);
     doing.catch(() => undefined);

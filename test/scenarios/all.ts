@@ -44,11 +44,11 @@ import { updateScenarios } from "./update.ts";
 type Protocol = "ttrpc" | "grpc";
 
 type Options = {
-  /** Cgroups have controllers there. */
+  /** True if cgroup controllers are available on the machine. */
   readonly limits: boolean;
 };
 
-/** Every scenario of one protocol: what a host sees must not depend on it. */
+/** Registers every scenario over one protocol. Results must be the same over both. */
 export function scenariosOver(protocol: Protocol, machine: () => Machine, options: Options): void {
   inOnePod(protocol, machine, (pod) => {
     callScenarios(pod, protocol, machine, options);
@@ -56,11 +56,11 @@ export function scenariosOver(protocol: Protocol, machine: () => Machine, option
   });
 }
 
-/** What containers and their processes do: enough to see that a protocol works there. */
+/** Registers the scenarios of containers and their processes: enough to show that a protocol works on this machine. */
 export function containerScenariosOver(protocol: Protocol, machine: () => Machine): void {
   inOnePod(protocol, machine, (pod) => {
     describe("containers", () => containerScenarios(pod));
-    describe("ends of processes", () => processEndScenarios(pod));
+    describe("how processes end", () => processEndScenarios(pod));
   });
 }
 
@@ -77,15 +77,14 @@ function inOnePod(protocol: Protocol, machine: () => Machine, scenarios: (pod: (
 
 function callScenarios(pod: () => Pod, protocol: Protocol, machine: () => Machine, { limits }: Options): void {
   describe("containers", () => containerScenarios(pod));
-  describe("copied files", () => copyFileScenarios(pod));
+  describe("CopyFile", () => copyFileScenarios(pod));
   describe("observation", () => observationScenarios(pod));
   describe("refusals", () => refusalScenarios(pod));
-  it("connections that die while they read, wait and poll lose nothing", () =>
-    lostConnections(machine(), { protocol }));
-  describe("table of errors", () => errorTableScenarios(pod));
+  it("connections that die during reads, waits and polls lose no data", () => lostConnections(machine(), { protocol }));
+  describe("the table of errors", () => errorTableScenarios(pod));
   describe("pause and resume", () => pauseScenarios(pod));
-  describe("ends of processes", () => processEndScenarios(pod));
-  describe("calls to the guest", () => guestCallScenarios(pod));
+  describe("how processes end", () => processEndScenarios(pod));
+  describe("calls on the guest", () => guestCallScenarios(pod));
   describe("storages", () => storageScenarios(pod));
   if (!limits) return;
   describe("updates", () => updateScenarios(pod));
@@ -98,44 +97,44 @@ function launchScenarios(pod: () => Pod, { limits }: Options): void {
   describe("devices", () => deviceScenarios(pod));
   describe("CDI devices", () => cdiScenarios(pod));
   describe("fields of the process", () => processFieldScenarios(pod));
-  describe("device filter", () => deviceFilterScenarios(pod));
+  describe("the device filter", () => deviceFilterScenarios(pod));
   describe("difficult processes", () => processScenarios(pod));
-  describe("execs that could be traced", () => tracedExecScenarios(pod));
+  describe("execs that a container's process could trace", () => tracedExecScenarios(pod));
   describe("hooks", () => hookScenarios(pod));
-  describe("hooks that fail", () => hookFailureScenarios(pod));
+  describe("failing hooks", () => hookFailureScenarios(pod));
   describe("seccomp", () => seccompScenarios(pod));
-  describe("default seccomp", () => defaultSeccompScenarios(pod));
+  describe("the default seccomp filter", () => defaultSeccompScenarios(pod));
   describe("confinement", () => confinementScenarios(pod));
   describe("namespaces", () => namespaceScenarios(pod));
   describe("namespaces by path", () => namespacesByPath(pod));
   describe("cgroups", () => cgroupScenarios(pod));
   describe("shared mounts", () => sharedMountScenarios(pod));
   describe("mounts", () => mountScenarios(pod));
-  // Those of the guest's disks: test/guest/devices.test.ts.
-  it("an idmapped bind of a tmpfs shows the ids of its maps, where the kernel has such", (context) =>
+  // Binds from the guest's disks are in test/guest/devices.test.ts.
+  it("an idmapped bind of a tmpfs shows the mapped ids if the kernel supports it", (context) =>
     idmappedBinds(pod(), tmpfsSource(), context));
   if (!limits) return;
   describe("limits", () => limitScenarios(pod));
   describe("resources", () => resourceScenarios(pod));
 }
 
-/** Frames are ttRPC's; those of gRPC are HTTP/2's, which Node reads. */
+/** Registers the scenarios with malformed ttRPC frames. gRPC has no such scenarios: Node parses its HTTP/2 frames. */
 export function hostileFrames(machine: () => Machine): void {
   describe("hostile frames", () => hostileScenarios(machine));
 }
 
-/** Those in which the agent dies, disks are full and containers go. */
+/** Registers the scenarios that must run last: the agent dies, disks fill up, containers are removed. */
 export function lastScenarios(protocol: Protocol, machine: () => Machine, { limits }: Options): void {
-  describe(`when things end, over ${protocol}`, () => {
+  describe(`failures and removals, over ${protocol}`, () => {
     const current = { options: { protocol } } as CurrentPod;
     beforeAll(async () => {
       current.pod = await Pod.open(machine(), await machine().connect(current.options));
     });
     afterAll(() => current.pod?.client.close());
     describe("a full disk", () => fullDiskScenarios(() => current.pod));
-    describe("images that the guest gets", () => imagePullScenarios(current));
+    describe("images pulled in the guest", () => imagePullScenarios(current));
     enduranceScenarios(current);
-    // A gRPC connection ends with its agent; in namespaces memory may have no limits.
+    // A gRPC connection ends with its agent; in namespaces memory limits may be unavailable.
     if (limits && protocol === "ttrpc") openPollScenario(() => current.pod);
   });
 }

@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
 
 /**
- * The profile "guestd-test" as the kernel takes it, by apparmor_parser 3.0.8 --skip-kernel-load --stdout of
+ * Returns the compiled profile "guestd-test", as written by apparmor_parser 3.0.8 --skip-kernel-load --stdout from
  *
  *     profile guestd-test {
  *       file,

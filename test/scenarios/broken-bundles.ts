@@ -8,20 +8,16 @@ import type { Machine } from "./machine.ts";
 import { type BuiltAgent, makeBundle } from "./make-bundle.ts";
 import { Pod } from "./pod.ts";
 
-type Broken = readonly [what: string, change: (agent: string) => string, reason: RegExp];
+type Broken = readonly [name: string, change: (agent: string) => string, reason: RegExp];
 
-export const CANNOT_LOAD: Broken = [
-  "can't be loaded",
-  () => "(function(){ nonsense",
-  /^it can't be loaded: SyntaxError: /,
-];
+export const CANNOT_LOAD: Broken = ["can't be loaded", () => "(function(){ nonsense", /^can't load it: SyntaxError: /];
 export const ENDS_EARLY: Broken = [
-  "ends before it listens",
+  "exits before it listens",
   (agent) => agent.replace("{", '{process.stderr.write("no\\n");process.exit(3);'),
   /^3 starts in a row ended before it had listened for 10 s$/,
 ];
 
-/** Bundles that come to nothing. The agent of the image runs before and afterwards. */
+/** Registers upgrades to bundles that fail. The image's own agent runs before and after each. */
 export function brokenBundleScenarios(machine: () => Machine, built: () => BuiltAgent, kinds: readonly Broken[]): void {
   let directory = "";
   beforeAll(() => {
@@ -31,7 +27,7 @@ export function brokenBundleScenarios(machine: () => Machine, built: () => Built
   const connect = () => machine().connect();
 
   it.each(kinds)(
-    "a bundle that %s costs nothing: the image's own agent runs again, and one line says why",
+    "a bundle that %s is abandoned: the image's own agent runs again, and one line gives the reason",
     async (_, change, reason) => {
       const pod = await Pod.open(machine(), await connect());
       const id = await pod.start(["sh", "-c", "read line; echo got $line; exit 9"]);
@@ -45,14 +41,14 @@ export function brokenBundleScenarios(machine: () => Machine, built: () => Built
       expect(await waiting).toMatchObject({ status: 9 });
       await pod.remove(id);
       await pod.client.close();
-      const line = `guestd: the agent's bundle ${wanted.slice(0, 12)} is left: ${after.left_reason}; the image's own runs`;
-      const said = () =>
+      const line = `guestd: the agent's bundle ${wanted.slice(0, 12)} is abandoned: ${after.left_reason}; the image's own runs`;
+      const printed = () =>
         machine()
           .console()
           .split("\n")
           .filter((one) => one.includes(line)).length;
-      for (let tries = 0; said() === 0 && tries < 50; tries++) await sleep(20);
-      expect(said()).toBe(1);
+      for (let tries = 0; printed() === 0 && tries < 50; tries++) await sleep(20);
+      expect(printed()).toBe(1);
     },
   );
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "../..");
 let built: string | undefined;
 
-/** Path of probe.c as a static program, for the root file system of a container. */
+/** Builds probe.c as a static program for a container's root file system. Returns its path. */
 export function buildProbe(): string {
   if (built !== undefined) return built;
   const out = join(root, "build/test/probe");

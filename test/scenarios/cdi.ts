@@ -30,17 +30,17 @@ devices:
     additionalGids: [4321]
 `;
 
-/** Devices that are asked for by their names in files of the guest. */
+/** Scenarios of devices requested by name from CDI files in the guest. */
 export function cdiScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
   const Annotations = { "cdi.k8s.io/vfio0": "test.guestd/thing=0" };
 
-  // One line, as the console of a guest takes them.
+  // The file in one line, because a guest's console accepts only single lines.
   const encoded = Buffer.from(FILE).toString("base64");
   beforeAll(() => shell(`mkdir -p ${DIRECTORY} && echo ${encoded} | base64 -d >${DIRECTORY}/thing.yaml`));
   afterAll(() => shell(`rm -r ${DIRECTORY}`));
 
-  it("gives a container the nodes, mounts, variables and groups of a device, and explains where they come from", async () => {
+  it("a container gets the nodes, mounts, variables and groups of a CDI device, and explain names the device", async () => {
     const lines = [
       "head -c 3 /dev/thing/zero | wc -c",
       "echo $ALL_THINGS $PATH",
@@ -60,7 +60,7 @@ export function cdiScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("a device can still be used after an update with the host's rules, which do not know it", async () => {
+  it("a CDI device stays usable after an update with the host's rules, which don't list it", async () => {
     const container_id = await pod().start(["sleep", "1000"], { Annotations });
     const open = async () => (await pod().execute(container_id, ["sh", "-c", ": >/dev/thing/log"])).status;
     expect(await open()).toBe(0);
@@ -69,7 +69,7 @@ export function cdiScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("waits for a file that comes later, and refuses at once what its kind does not have", async () => {
+  it("CreateContainer waits for a CDI file that is still missing, and fails at once if an existing file lacks the device", async () => {
     const later = `{"cdiVersion": "1.0.0", "kind": "test.guestd/later", "devices": [{"name": "x", "containerEdits": {"env": ["LATE=1"]}}]}`;
     const running = pod().run(["sh", "-c", "echo $LATE"], { Annotations: { "cdi.k8s.io/a": "test.guestd/later=x" } });
     await shell(`sleep 0.3; echo '${later}' >${DIRECTORY}/later.json`);
@@ -83,7 +83,7 @@ export function cdiScenarios(pod: () => Pod): void {
     await expect(noName).rejects.toMatchObject({ kind: "invalid-argument" });
   });
 
-  it("gives the pod's own container none", async () => {
+  it("the pod's own container gets no CDI devices", async () => {
     const { Linux } = ociSpec("/", []);
     const asPod = { ...Annotations, "io.katacontainers.pkg.oci.container_type": "pod_sandbox" };
     const { stdout } = await pod().run(["sh", "-c", "echo [$ALL_THINGS]"], { Linux, Annotations: asPod });

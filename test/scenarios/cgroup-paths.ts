@@ -6,10 +6,10 @@ import { pidOfArgument } from "./pid-of-argument.ts";
 import type { Pod } from "./pod.ts";
 
 const ROOT = "/sys/fs/cgroup";
-/** Where the host's paths begin. */
+/** Directory below which the host's cgroup paths begin. */
 const CONTAINERS = `${ROOT}/containers`;
 
-/** Where a container's cgroup is, and that all in it goes with it. */
+/** Scenarios of a container's cgroup: where it is, and that its removal ends every process in it. */
 export function cgroupScenarios(pod: () => Pod): void {
   const at = (CgroupsPath: string, parts: Init<grpc.Linux> = {}): Init<grpc.Spec> => {
     const { Linux } = ociSpec("/", []);
@@ -18,7 +18,7 @@ export function cgroupScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
   const unique = () => Date.now().toString(36);
 
-  it("slice:prefix:name are three cgroups, of which the upper two go with the last container", async () => {
+  it("slice:prefix:name creates three cgroups, and the upper two are removed with the last container", async () => {
     const slice = `of-${unique()}.slice`;
     const [first, second] = [
       await pod().start(["sleep", "1000"], at(`${slice}:kata:one`)),
@@ -37,7 +37,7 @@ export function cgroupScenarios(pod: () => Pod): void {
   it.each([
     ["a:..:b", 'has ".." in it'],
     ["::", "is the root cgroup; a container needs one of its own"],
-  ])("%s is refused, and nothing is made", async (path, why) => {
+  ])("the cgroups path %s is refused, and nothing is created", async (path, why) => {
     const before = await shell(`find ${ROOT} -type d | wc -l`);
     await expect(pod().create(["true"], at(path))).rejects.toMatchObject({
       code: 3,
@@ -46,11 +46,11 @@ export function cgroupScenarios(pod: () => Pod): void {
     expect(await shell(`find ${ROOT} -type d | wc -l`)).toBe(before);
   });
 
-  it("RemoveContainer ends what outlived the first process: deaf, stopped, in a session or a cgroup of its own", async () => {
+  it("RemoveContainer ends processes that outlive the first one: deaf, stopped, in their own session or cgroup", async () => {
     const name = `outlived-${unique()}`;
     const { Mounts } = ociSpec("/", []);
     const cgroup = { destination: ROOT, source: "cgroup", type: "cgroup", options: ["rw"] };
-    // Its own pid namespace would end them with its first process.
+    // The container's own pid namespace would end them with its first process.
     const other = await pod().start(["sleep", "7815"]);
     const Path = `/proc/${await pidOfArgument(pod().machine, "781[5]")}/ns/pid`;
     const Namespaces = [...["mount", "ipc", "uts", "cgroup"].map((Type) => ({ Type })), { Type: "pid", Path }];

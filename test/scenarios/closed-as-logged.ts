@@ -3,8 +3,8 @@ import type { KillCounts } from "./killed-under-load.ts";
 import type { Machine } from "./machine.ts";
 
 /**
- * The reasons for which connections were closed at the restarts of an agent, as its log on the console says: one for each that
- * hosts lost. Output may be missing only where one was.
+ * Returns the reasons for closed connections that the agent logged on the console at its restarts. Expects one for each
+ * connection that hosts lost, and missing output only where a connection was lost.
  */
 export function closedAsLogged(machine: Machine, counts: KillCounts): readonly string[] {
   const lines = machine.console().matchAll(/"reason":"([^"]+)"[^\n]*"connection closed at the restart of the agent"/g);

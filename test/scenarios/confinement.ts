@@ -2,9 +2,12 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Pod } from "./pod.ts";
 
-/** What of init and the agent a container can see or reach: nothing. docs/threat-model.md names these. */
+/**
+ * Scenarios that show that a container can see or reach no part of init and the agent. docs/threat-model.md refers to
+ * them.
+ */
 export function confinementScenarios(pod: () => Pod): void {
-  /** Output of a program as the container's first process and as an exec. */
+  /** Returns a program's output, once as the container's first process and once as an exec. */
   const both = async (args: readonly string[]): Promise<readonly string[]> => {
     const first = await pod().run(args);
     const id = await pod().start(["sleep", "1000"]);
@@ -14,28 +17,28 @@ export function confinementScenarios(pod: () => Pod): void {
   };
 
   it("a process starts with stdio as its only descriptors", async () => {
-    // the fourth is the directory that ls reads
+    // The fourth is the directory that ls reads.
     for (const text of await both(["ls", "/proc/self/fd"])) expect(text).toBe("0\n1\n2\n3\n");
   });
 
-  it("with no environment but its own", async () => {
+  it("a process starts with only its own environment", async () => {
     for (const text of await both(["cat", "/proc/self/environ"])) expect(text).toBe("PATH=/bin\0HOME=/root\0");
   });
 
-  it("with no signal blocked, ignored or pending", async () => {
+  it("a process starts with no signal blocked, ignored or pending", async () => {
     for (const text of await both(["grep", "-E", "^(Sig|Shd)(Pnd|Blk|Ign|Cgt)", "/proc/self/status"])) {
       expect(text.match(/0{16}$/gm)).toHaveLength(5);
     }
   });
 
-  it("with no memory of init mapped", async () => {
+  it("a process starts with none of init's memory mapped", async () => {
     for (const text of await both(["cat", "/proc/self/maps"])) {
       const files = text.match(/\S*\/.*$|memfd.*$/gm) ?? [];
       expect(new Set(files)).toEqual(new Set(["/bin/busybox"]));
     }
   });
 
-  it("the files of the agent don't exist, by any way through /proc", async () => {
+  it("no path through /proc leads to the agent's files", async () => {
     const names = ["/run/guestd", "/usr/lib/guestd", "/usr/sbin/init", "/usr/bin/node"];
     const roots = ["", "/proc/1/root", "/proc/self/root", "/proc/1/cwd", "/proc/1/task/1/root"];
     const line =
@@ -45,15 +48,15 @@ export function confinementScenarios(pod: () => Pod): void {
       expect(text).toMatch(/^\/bin\/(busybox|sleep)\n0\n$/);
   });
 
-  it("its processes are the only ones that it sees", async () => {
+  it("a container's process sees only its own container's processes", async () => {
     const line = "for p in /proc/[0-9]*; do read name < $p/comm && echo $name; done";
     const [first, exec] = await both(["sh", "-c", line]);
     expect(first).toBe("sh\n");
     expect(exec?.split("\n").sort()).toEqual(["", "sh", "sleep"]);
   });
 
-  it("no unix socket of the agent can be reached: there is no abstract one, and in a guest none with a name", async () => {
-    // the network namespace is the guest's unless the spec has another; so are its abstract names
+  it("a container can't reach a unix socket of the agent: no abstract one exists, and in a guest no named one", async () => {
+    // The network namespace is the guest's unless the spec has another; so are its abstract names.
     for (const text of await both(["cat", "/proc/net/unix"])) {
       const names = text
         .trim()
@@ -64,7 +67,7 @@ export function confinementScenarios(pod: () => Pod): void {
     }
   });
 
-  it("/proc/self/exe, which is init before a process executes, is not executed", async () => {
+  it("CreateContainer and ExecProcess refuse to execute /proc/self/exe, which is init until a process executes", async () => {
     const refused = 'exec "/proc/self/exe": not executable, EACCES';
     await expect(pod().create(["/proc/self/exe"])).rejects.toThrow(refused);
     const id = await pod().start(["sleep", "1000"]);
@@ -74,7 +77,7 @@ export function confinementScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("init as the interpreter of a container's script can't be written to", async () => {
+  it("a container's script that has init as its interpreter can't write to init", async () => {
     const { machine } = pod();
     const rootfs = machine.rootfs(`script-${Date.now().toString(36)}`);
     const script = `${machine.hostPath(rootfs)}/script`;

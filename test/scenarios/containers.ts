@@ -9,9 +9,9 @@ const MEGABYTE_SUM = createHash("sha256")
   .digest("hex");
 const MEGABYTE = "i=0; while [ $i -lt 65536 ]; do echo 0123456789abcde; i=$((i+1)); done";
 
-/** What an ordinary host does with containers. Each runs over the protocol that the pod's client speaks. */
+/** Scenarios of an ordinary host's calls on containers, over the protocol that the pod's client speaks. */
 export function containerScenarios(pod: () => Pod): void {
-  it("gives the container's stdout whole: 1 MiB, compared by hash", async () => {
+  it("a host reads 1 MiB of a container's stdout unchanged, compared by hash", async () => {
     const { stdout, status } = await pod().run(["sh", "-c", MEGABYTE]);
     expect([stdout.length, createHash("sha256").update(stdout).digest("hex"), status]).toEqual([
       1 << 20,
@@ -20,13 +20,13 @@ export function containerScenarios(pod: () => Pod): void {
     ]);
   });
 
-  it("keeps stdout and stderr apart, and lets the container open and write /dev/stdout", async () => {
+  it("stdout and stderr stay separate, and the container can open and write to /dev/stdout", async () => {
     const { stdout, stderr } = await pod().run(["sh", "-c", "echo a > /dev/stdout; echo b > /dev/stderr"]);
     expect(stdout.toString()).toBe("a\n");
     expect(stderr.toString()).toBe("b\n");
   });
 
-  it("takes stdin to its end, by CloseStdin and by empty data", async () => {
+  it("stdin ends with CloseStdin, and with a WriteStdin without data", async () => {
     const { agent } = pod().client;
     for (const end of ["close", "empty"]) {
       const container_id = await pod().start(["sh", "-c", "cat; echo done"]);
@@ -39,25 +39,25 @@ export function containerScenarios(pod: () => Pod): void {
     }
   });
 
-  it.each([0, 42])("tells the exit code %i", async (code) => {
+  it.each([0, 42])("WaitProcess returns the exit code %i", async (code) => {
     expect((await pod().run(["sh", "-c", `exit ${code}`])).status).toBe(code);
   });
 
-  it("tells 137 for a container that was killed", async () => {
+  it("WaitProcess returns 137 for a container that was killed", async () => {
     const id = await pod().start(["sleep", "1000"]);
     await pod().client.agent.signalProcess({ container_id: id, exec_id: "", signal: 9 });
     expect((await pod().finish(id, id)).status).toBe(137);
     await pod().remove(id);
   });
 
-  it("ends an init that has no handler for SIGTERM when SIGTERM comes", async () => {
+  it("SIGTERM ends a container whose init has no handler for it", async () => {
     const id = await pod().start(["sleep", "1000"]);
     await pod().client.agent.signalProcess({ container_id: id, exec_id: id, signal: 15 });
     expect((await pod().finish(id, id)).status).toBe(137);
     await pod().remove(id);
   });
 
-  it("leaves SIGTERM to an init that handles it", async () => {
+  it("SIGTERM reaches a container's init that handles it", async () => {
     const id = await pod().start(["sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"]);
     await pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
     await pod().client.agent.signalProcess({ container_id: id, exec_id: "", signal: 15 });
@@ -65,7 +65,7 @@ export function containerScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("fails at once where the executable is missing, in CreateContainer and in ExecProcess", async () => {
+  it("CreateContainer and ExecProcess fail at once if the executable is missing", async () => {
     await expect(pod().create(["/bin/nope"])).rejects.toThrow(pod().runtime.missing);
     const id = await pod().start(["sleep", "1000"]);
     await expect(pod().exec(id, ["nope"])).rejects.toThrow(pod().runtime.missing);
@@ -73,7 +73,7 @@ export function containerScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("runs execs with the container's capabilities, their own user and exit code", async () => {
+  it("execs have the container's capabilities, and their own user and exit code", async () => {
     const id = await pod().start(["sleep", "1000"]);
     const caps = await pod().execute(id, ["sh", "-c", "grep -E 'CapEff|CapBnd' /proc/self/status; exit 7"]);
     expect(caps.stdout.toString()).toBe("CapEff:\t00000000000400eb\nCapBnd:\t00000000000400eb\n");
@@ -85,7 +85,7 @@ export function containerScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("gives a terminal its size: 30×100, then 50×132, as stty sees it", async () => {
+  it("an exec's terminal has the size that the host sets: 30×100, then 50×132, as stty shows", async () => {
     const { agent } = pod().client;
     const id = await pod().start(["sleep", "1000"]);
     const script = "tty; stty size; read x; stty size";
@@ -105,7 +105,7 @@ export function containerScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("gives a container's own terminal a console, from consoleSize on", async () => {
+  it("a container with a terminal has a console with the spec's consoleSize", async () => {
     const spec = { Terminal: true, ConsoleSize: { Height: 33, Width: 77 } };
     const { Process } = ociSpec("/", ["sh", "-c", "tty; stty size; ls -l /dev/console"]);
     const id = await pod().start([], { Process: { ...Process, ...spec } });
@@ -114,7 +114,7 @@ export function containerScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("leaves out an AppArmor profile of the host, and refuses a label for SELinux", async () => {
+  it("a container ignores a host's AppArmor profile and refuses an SELinux label", async () => {
     const { Process } = ociSpec("/", ["sleep", "1000"]);
     const ApparmorProfile = "cri-containerd.apparmor.d";
     const id = await pod().start([], { Process: { ...Process, ApparmorProfile } });
@@ -125,7 +125,7 @@ export function containerScenarios(pod: () => Pod): void {
     await expect(labelled).rejects.toThrow('OCI spec: process.selinuxLabel "u:r:t:s0" needs SELinux');
   });
 
-  it("keeps pid namespaces apart and shares ipc and uts between the containers of the pod", async () => {
+  it("containers of a pod have separate pid namespaces and share ipc and uts", async () => {
     const ids = [await pod().start(["sleep", "1000"]), await pod().start(["sleep", "1000"])];
     const links = await Promise.all(
       ids.map(async (id) => {
@@ -144,7 +144,7 @@ export function containerScenarios(pod: () => Pod): void {
     for (const id of ids) await pod().remove(id);
   });
 
-  it("reads and writes the rootfs that the host shares", async () => {
+  it("a container reads and writes the rootfs that the host shares", async () => {
     const { machine } = pod();
     const rootfs = machine.rootfs(`rw-${Date.now().toString(36)}`);
     writeFileSync(`${machine.hostPath(rootfs)}/from-host`, "host wrote this\n");
@@ -155,21 +155,21 @@ export function containerScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("ends a read when the process has ended, though a grandchild keeps the pipe open", async () => {
+  it("a read ends when the process has ended, even if a grandchild keeps the pipe open", async () => {
     const id = await pod().start(["sleep", "1000"]);
     const { stdout, status } = await pod().execute(id, ["sh", "-c", "sleep 1000 & echo out; exit 3"]);
     expect([stdout.toString(), status]).toEqual(["out\n", 3]);
     await pod().remove(id);
   });
 
-  it("answers every waiter with the same status", async () => {
+  it("every waiter gets the same status", async () => {
     const id = await pod().start(["sh", "-c", "sleep 0.2; exit 5"]);
     const wait = () => pod().client.agent.waitProcess({ container_id: id, exec_id: "" });
     expect((await Promise.all([wait(), wait(), wait()])).map(({ status }) => status)).toEqual([5, 5, 5]);
     await pod().remove(id);
   });
 
-  it("honours a deadline, and the process goes on", async () => {
+  it("a read that reaches its deadline fails, and the process keeps running", async () => {
     const id = await pod().start(["sh", "-c", "sleep 0.5; echo late"]);
     const read = pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 10 }, { timeoutMs: 100 });
     await expect(read).rejects.toMatchObject({ kind: "deadline-exceeded" });

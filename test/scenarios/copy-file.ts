@@ -13,7 +13,7 @@ import type { Pod } from "./pod.ts";
 const S_IFDIR = 0o040000;
 const S_IFLNK = 0o120000;
 
-/** What a host sees of CopyFile. */
+/** Scenarios of CopyFile. */
 export function copyFileScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
   let root = "";
@@ -21,7 +21,7 @@ export function copyFileScenarios(pod: () => Pod): void {
     root = pod().machine.volume(`copies-${process.pid}-${Date.now().toString(36)}`);
   });
   let count = 0;
-  /** A new name below that root. */
+  /** Returns a new name below `root`. */
   const fresh = () => `copied-${++count}`;
   const copy = (path: string, text: string, parts: Init<grpc.CopyFileRequest> = {}) => {
     const data = Buffer.from(text);
@@ -29,7 +29,7 @@ export function copyFileScenarios(pod: () => Pod): void {
     return pod().client.agent.copyFile({ ...file, ...parts });
   };
 
-  it("a directory of the host, copied, is in the container that binds it", async () => {
+  it("a container sees a host's directory that was copied into the guest and bind-mounted", async () => {
     const directory = mkdtempSync(join(tmpdir(), "guestd-send-"));
     const big = randomBytes(2_500_000);
     const tree = fresh();
@@ -61,7 +61,7 @@ export function copyFileScenarios(pod: () => Pod): void {
     ]);
   });
 
-  it("files are there with their last piece, in whatever order the pieces of several come", async () => {
+  it("a file appears with its last piece, whatever the order of pieces of several files", async () => {
     const tree = fresh();
     const text = "abcdefghijkl";
     const send = (name: string, offset: number) =>
@@ -74,7 +74,7 @@ export function copyFileScenarios(pod: () => Pod): void {
     expect(await shell(`cd ${root}/${tree}; ls -A1; cat *`)).toBe(`x.conf\nx.yaml\n${text}${text}`);
   });
 
-  it("what leads out, or can't be, is refused in one line and changes nothing", async () => {
+  it("CopyFile refuses paths that lead out and impossible requests in one line, and changes nothing", async () => {
     const tree = fresh();
     await copy(`${tree}/out`, "/etc", { file_mode: S_IFLNK });
     await copy(`${tree}/up`, "../../../..", { file_mode: S_IFLNK });
@@ -90,14 +90,14 @@ export function copyFileScenarios(pod: () => Pod): void {
       [() => copy("", "x", { path: "/etc/x" }), "invalid-argument", /"\/etc\/x" is not below /],
       [() => copy(`${tree}/out/x`, "x"), "invalid-argument", /a link on the way to ".*\/out" leads outside$/],
       [() => copy(`${tree}/up/etc/x`, "x"), "invalid-argument", /a link on the way to ".*\/up\/etc" leads outside$/],
-      [() => copy(`${tree}/dir`, "x"), "already-exists", /: a directory is there$/],
+      [() => copy(`${tree}/dir`, "x"), "already-exists", /: a directory is in its place$/],
       [() => copy(`${tree}/new/x`, "x", { offset: -1 }), "invalid-argument", /: offset -1 is out of range$/],
       [() => copy(`${tree}/new/x`, "x", { file_size: -1 }), "invalid-argument", /: file_size -1 is out of range$/],
       [() => copy(`${tree}/new/x`, "xx", { file_size: 1 }), "invalid-argument", /exceed the file_size of 1$/],
       [
         () => copy(`${tree}/small/x`, "x", { file_size: 65_537 }),
         "resource-exhausted",
-        /it has 65537 bytes, and \d+ are free$/,
+        /it has 65537 bytes, only \d+ are free$/,
       ],
     ];
     for (const [attempt, kind, line] of refused) {

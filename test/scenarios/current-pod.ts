@@ -1,13 +1,13 @@
 import type { ConnectOptions } from "../../host/client/agent-client.ts";
 import { Pod } from "./pod.ts";
 
-/** A pod whose agent is killed. */
+/** A pod whose agent gets killed. */
 export interface CurrentPod {
   pod: Pod;
   readonly options?: ConnectOptions;
 }
 
-/** Another connection of the same kind, and a pod that uses it. */
+/** Closes the client and replaces the pod by one with a new connection of the same kind. */
 export async function reconnect(current: CurrentPod): Promise<void> {
   const { client, machine, annotations } = current.pod;
   await client.close();

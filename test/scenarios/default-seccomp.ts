@@ -7,10 +7,10 @@ import { buildProbe } from "./build-probe.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** Calls, and what comes of them under the filter, by any container. */
+/** Calls that the filter denies or allows in any container, with the errno that results. */
 const DENIED = {
   "socket,40,1": "1",
-  // The kernel looks at 32 bits of it.
+  // The kernel evaluates only 32 bits of the domain.
   "socket,0x100000028,1": "1",
   "personality,0x40000": "1",
   "personality,0x80040000": "1",
@@ -28,7 +28,7 @@ const ALLOWED = {
   umask: "ok",
   getpriority: "ok",
 };
-/** Without CAP_SYS_ADMIN, and with it: what the kernel says to arguments that are no pointers. */
+/** Results without CAP_SYS_ADMIN and with it: the kernel's own errno for arguments that are no pointers. */
 const ADMIN = {
   mount: ["1", "14"],
   clone3: ["38", "22"],
@@ -36,7 +36,7 @@ const ADMIN = {
   swapon: ["1", "14"],
 } as const;
 
-/** What agent.default_seccomp=on gives to a container, as a program in it meets it. */
+/** Scenarios of the filter that agent.default_seccomp=on gives to a container. */
 export function defaultSeccompScenarios(pod: () => Pod): void {
   const probe = async (capabilities: readonly string[] | undefined, calls: readonly string[]) => {
     const { machine } = pod();
@@ -54,18 +54,18 @@ export function defaultSeccompScenarios(pod: () => Pod): void {
     return Object.fromEntries(calls.map((call, index) => [call, lines[index]?.replace(/^\w+ /, "")]));
   };
 
-  it("denies by EPERM what nobody may, and nothing else", async () => {
+  it("the filter denies with EPERM the calls that no container may make, and no others", async () => {
     const expected = { ...DENIED, ...ALLOWED };
     expect(await probe([], Object.keys(expected))).toEqual(expected);
   });
 
-  it("is what denies it: without a filter the kernel has other answers", async () => {
+  it("without a filter the kernel gives other results, so the filter is what denies", async () => {
     const calls = ["personality,0x40000", "personality,0x80040000", "add_key", "clone3"];
     const free = await probe(undefined, calls);
     expect(free).toEqual({ [calls[0] ?? ""]: "ok", [calls[1] ?? ""]: "ok", add_key: "14", clone3: "22" });
   });
 
-  it("leaves to CAP_SYS_ADMIN what is for it, but AF_VSOCK to nobody", async () => {
+  it("the filter allows calls for CAP_SYS_ADMIN to those who have it, but AF_VSOCK to no container", async () => {
     const column = (index: 0 | 1) =>
       Object.fromEntries(Object.entries(ADMIN).map(([call, both]) => [call, both[index]]));
     expect(await probe([], Object.keys(ADMIN))).toEqual(column(0));
@@ -73,7 +73,7 @@ export function defaultSeccompScenarios(pod: () => Pod): void {
     expect(await probe(["CAP_SYS_ADMIN"], calls)).toEqual({ ...column(1), "socket,40,1": "1" });
   });
 
-  it("leaves an ordinary shell what it does", async () => {
+  it("an ordinary shell works under the filter", async () => {
     const { Process, Linux } = ociSpec("/", ["sh", "-c", "ls / | wc -l; (sleep 0 &) ; echo a | cat; date > /dev/null"]);
     const { stdout, status } = await pod().run([], { Process, Linux: { ...Linux, Seccomp: onTheWire([]) } });
     expect([stdout.toString(), status]).toEqual([expect.stringMatching(/^\d+\na\n$/), 0]);

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** `linux.devices`, as the container itself sees them. */
+/** Scenarios of `linux.devices`, seen from inside the container. */
 export function deviceScenarios(pod: () => Pod): void {
   const inside = async (line: string, devices: readonly object[], mounts?: readonly object[]): Promise<string> => {
     const { Linux, Mounts } = ociSpec("/", []);
@@ -11,7 +11,7 @@ export function deviceScenarios(pod: () => Pod): void {
     return stdout.toString() + stderr.toString();
   };
 
-  it("nodes of each type with exact mode and owner, parents made, anywhere in the container", async () => {
+  it("nodes of each type get their exact mode and owner, anywhere in the container, with missing parents created", async () => {
     const devices = [
       { Path: "/dev/deep/own", Type: "c", Major: 1, Minor: 5, FileMode: 0o617, UID: 12, GID: 34 },
       { Path: "/dev/unbuffered", Type: "u", Major: 4095, Minor: 1_048_575 },
@@ -20,7 +20,7 @@ export function deviceScenarios(pod: () => Pod): void {
     ];
     const line =
       "stat -c '%n %F %a %u:%g %t:%T' /dev/deep/own /dev/unbuffered /any/made/block /dev/fifo; stat -c %a /dev/deep";
-    // not in the root: a share that an ordinary user serves takes no devices
+    // Not in the root: a share that an ordinary user serves supports no devices.
     const mounts = [...(ociSpec("/", []).Mounts ?? []), { destination: "/any", source: "tmpfs", type: "tmpfs" }];
     expect(await inside(line, devices, mounts)).toBe(
       [
@@ -33,12 +33,12 @@ export function deviceScenarios(pod: () => Pod): void {
     );
   });
 
-  it("one with the path of a default device replaces it", async () => {
+  it("a node with the path of a default device replaces it", async () => {
     const devices = [{ Path: "/dev/null", Type: "c", Major: 1, Minor: 3, FileMode: 0o600, UID: 5 }];
     expect(await inside("stat -c '%a %u %t:%T' /dev/null; stat -c %a /dev/zero", devices)).toBe("600 5 1:3\n666\n");
   });
 
-  it("none are made where the host binds a /dev of its own", async () => {
+  it("no nodes are created if the host binds its own /dev", async () => {
     const directory = await pod().machine.shell("mkdir -p /run/own-dev && cd /run/own-dev && pwd");
     const mounts = [{ destination: "/dev", source: directory.trim(), type: "bind", options: ["rbind"] }];
     expect(await inside("ls /dev", [{ Path: "/dev/own", Type: "p" }], mounts)).toBe("");

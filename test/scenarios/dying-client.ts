@@ -1,10 +1,12 @@
 import { writeSync } from "node:fs";
 import { connect } from "../../host/client/agent-client.ts";
 
-/** Answers that it leaves in its socket, so that its death resets the connection. */
+/** Responses that stay unread in the socket, so that the process's death resets the connection. */
 const UNREAD = 3;
 
-/** A host's process for `killClient`: reads, waits and polls, then neither reads its socket nor closes it. */
+/**
+ * Runs as a host's process for `killClient`: it reads, waits and polls, then neither reads its socket nor closes it.
+ */
 async function main(args: readonly string[]): Promise<void> {
   const [address = "", protocol, container_id = "", exec_id = "", reads] = args;
   const { agent, health } = await connect(address, { protocol: protocol === "grpc" ? "grpc" : "ttrpc" });
@@ -22,14 +24,14 @@ async function main(args: readonly string[]): Promise<void> {
     const tell = (what: unknown) => writeSync(1, `a call was answered: ${String(what)}\n`);
     call.then(tell, tell);
   }
-  await health.check({}); // the agent has them
-  // Of a stream that is reset vhost-device-vsock tells the guest nothing.
+  await health.check({}); // the agent has received them
+  // vhost-device-vsock doesn't report to the guest that a stream was reset.
   const unread = address.startsWith("hvsock:") ? 0 : UNREAD;
   for (let count = 0; count < unread; count++) health.check({}).catch(() => undefined);
-  // Its requests are written in this turn of the loop or the next.
+  // The requests are written in this iteration of the event loop or the next.
   await new Promise(setImmediate);
   await new Promise(setImmediate);
-  writeSync(1, "asked\n");
+  writeSync(1, "sent\n");
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }
 

@@ -5,13 +5,13 @@ import { expect, it, vi } from "vitest";
 import { type CurrentPod, reconnect as reconnectTo } from "./current-pod.ts";
 import { ociSpec } from "./oci.ts";
 
-/** What must hold when the agent dies, when containers go, and when ids clash. The pod's client is replaced after a kill. */
+/** Scenarios of killed agents, removed containers and duplicate ids. The pod's client is replaced after a kill. */
 export function enduranceScenarios(current: CurrentPod): void {
   const reconnect = () => reconnectTo(current);
 
-  it("loses no container, exit code or output when the agent is killed while numbered lines are printed", async () => {
+  it("a container that prints numbered lines while the agent is killed keeps running and loses no output or exit code", async () => {
     const { machine } = current.pod;
-    // A fork costs a guest under software emulation 0.1 s, so there the pause is a loop.
+    // A fork takes 0.1 s in a guest under software emulation, so the pause is a loop there.
     const pause = machine.real ? "j=0; while [ $j -lt 300 ]; do j=$((j+1)); done" : "sleep 0.01";
     const script = `i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo line $i; ${pause}; done; exit 23`;
     const id = await current.pod.start(["sh", "-c", script]);
@@ -22,7 +22,7 @@ export function enduranceScenarios(current: CurrentPod): void {
         if (data.length === 0) return;
         parts.push(Buffer.from(data));
       }
-    })().catch(() => "the connection went with the agent");
+    })().catch(() => "the connection ended with the agent");
     await sleep(300);
     await machine.killAgent();
     await reading;
@@ -34,7 +34,7 @@ export function enduranceScenarios(current: CurrentPod): void {
         .toString()
         .match(/(?<=line )\d+/g)
         ?.map(Number) ?? [];
-    // What was in flight at the kill may be gone: one answer, so one gap at the most.
+    // The response in flight at the kill may be lost: at most one gap.
     const gaps = lines.filter((line, index) => index > 0 && line !== (lines[index - 1] ?? 0) + 1);
     expect(gaps.length).toBeLessThanOrEqual(1);
     expect(lines.length).toBeGreaterThan(350);
@@ -42,7 +42,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await current.pod.remove(id);
   });
 
-  it("starts a container, after a kill, that the agent before had created, and refuses its id a second time", async () => {
+  it("the next agent starts a container that the killed one created, and refuses its id a second time", async () => {
     const id = await current.pod.create(["sh", "-c", "echo started; exit 4"]);
     await current.pod.machine.killAgent();
     await reconnect();
@@ -53,7 +53,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await current.pod.remove(id);
   });
 
-  it("keeps a container paused, with its device filter, and both can be changed by the next agent", async () => {
+  it("a container stays paused and keeps its device filter, and the next agent can change both", async () => {
     const { Linux } = ociSpec("/", []);
     const Devices = [{ Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11 }];
     const container_id = await current.pod.start(["sleep", "1000"], { Linux: { ...Linux, Devices } });
@@ -71,7 +71,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await current.pod.remove(container_id);
   });
 
-  it("tells the exit code of a process that ended while no agent ran, and gives its output", async () => {
+  it("the next agent reports the exit code of a process that ended while no agent ran, and its output", async () => {
     const id = await current.pod.start(["sleep", "1000"]);
     const exec_id = await current.pod.exec(id, ["sh", "-c", "echo before; exit 6"]);
     await current.pod.machine.killAgent();
@@ -81,7 +81,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await current.pod.remove(id);
   });
 
-  it("keeps a container whose end was told until it is removed", async () => {
+  it("the next agent keeps a container whose exit was already reported until it is removed", async () => {
     const id = await current.pod.start(["sh", "-c", "echo output; exit 3"]);
     expect((await current.pod.finish(id, id)).status).toBe(3);
     await current.pod.machine.killAgent();
@@ -90,7 +90,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await current.pod.remove(id);
   });
 
-  it("goes on, after a kill, with a file whose pieces came before it", async () => {
+  it("the next agent continues a file whose first pieces were copied before the kill", async () => {
     const path = `${current.pod.machine.volume(`cut-${Date.now().toString(36)}`)}/file`;
     const piece = (offset: number, text: string) =>
       current.pod.client.agent.copyFile({ path, file_mode: 0o644, file_size: 9, offset, data: Buffer.from(text) });
@@ -102,7 +102,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     expect(await current.pod.machine.shell(`cat ${path}`)).toBe("abcdefghi");
   });
 
-  it("brings settings of the host up to date after a kill, and takes them away with their container", async () => {
+  it("the next agent keeps a host's settings up to date and removes them with their container", async () => {
     const { machine } = current.pod;
     const name = `settings-${Date.now().toString(36)}`;
     const source = `${machine.rootfs(name)}/settings`;
@@ -127,7 +127,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     expect(await machine.shell(`grep ${mount_point} /proc/self/mountinfo || echo none`)).toBe("none\n");
   });
 
-  it("keeps the sandbox: a second CreateSandbox is refused and harms nothing, before a kill and after", async () => {
+  it("the sandbox stays: a second CreateSandbox is refused without harm, before a kill and after", async () => {
     const id = await current.pod.start(["sleep", "1000"]);
     const create = () => current.pod.client.agent.createSandbox({ sandbox_id: "other" });
     await expect(create()).rejects.toMatchObject({ kind: "already-exists" });
@@ -138,7 +138,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await current.pod.remove(id);
   });
 
-  it("RemoveContainer leaves no process, mount, cgroup or descriptor", async () => {
+  it("RemoveContainer leaves no process, mount, cgroup or descriptor behind", async () => {
     const { machine } = current.pod;
     const count = () =>
       machine.shell(
@@ -159,7 +159,7 @@ export function enduranceScenarios(current: CurrentPod): void {
     await expect.poll(count, { interval: 200 }).toBe(before);
   });
 
-  it("a failed CreateContainer leaves nothing, and its id is free again", async () => {
+  it("a failed CreateContainer leaves nothing behind, and its id can be used again", async () => {
     const { agent } = current.pod.client;
     const rootfs = current.pod.machine.rootfs(`failed-${Date.now().toString(36)}`);
     const container_id = `failed-${Date.now().toString(36)}`;

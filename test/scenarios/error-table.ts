@@ -11,11 +11,11 @@ const ALREADY_EXISTS = 6;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
 
-/** A running container without a terminal, with an exec that runs and one that was waited for. */
+/** Ids of a running container without a terminal, with a running exec and one that was waited for. */
 interface Ids {
   readonly container_id: string;
   readonly running: string;
-  readonly over: string;
+  readonly endedExec: string;
   /** A container that was started, ended and waited for. */
   readonly ended: string;
 }
@@ -41,7 +41,10 @@ const wait =
     agent.waitProcess(ids(all));
 const noExec = ({ container_id }: Ids) => ({ container_id, exec_id: "no-such" });
 
-/** The rows of behaviour.md 2.1, with its texts, but for policies (test/agent/policy.test.ts). A code that is another one here says why. */
+/**
+ * The rows of behaviour.md 2.1, with its texts, except those on policies (test/agent/policy.test.ts). A row whose code
+ * differs here says why.
+ */
 const ROWS: readonly Row[] = [
   {
     situation: "unknown container in Start and Exec",
@@ -80,14 +83,16 @@ const ROWS: readonly Row[] = [
   },
   {
     situation:
-      "init process that was waited for in Signal, Read, CloseStdin and TtyWinResize (Wait tells it again: below)",
+      "init process that was waited for in Signal, Read, CloseStdin and TtyWinResize (Wait returns its status again: below)",
     calls: onProcess(({ ended }) => ({ container_id: ended, exec_id: ended })),
     code: NOT_FOUND,
     text: /^process not found: "\S+" \((it was waited for( and its output was read)?|ESRCH: No such process)\)$/,
   },
   {
     situation: "Signal to an exec that was waited for: both hosts read one of these texts",
-    calls: [(agent, { container_id, over }) => agent.signalProcess({ container_id, exec_id: over, signal: 9 })],
+    calls: [
+      (agent, { container_id, endedExec }) => agent.signalProcess({ container_id, exec_id: endedExec, signal: 9 }),
+    ],
     code: NOT_FOUND,
     text: /ESRCH: No such process/,
   },
@@ -106,7 +111,8 @@ const ROWS: readonly Row[] = [
   {
     situation: "WriteStdin of an exec and of an init process that were waited for",
     calls: [
-      (agent, { container_id, over }) => agent.writeStdin({ container_id, exec_id: over, data: Buffer.from("x") }),
+      (agent, { container_id, endedExec }) =>
+        agent.writeStdin({ container_id, exec_id: endedExec, data: Buffer.from("x") }),
       (agent, { ended }) => agent.writeStdin({ container_id: ended, exec_id: ended, data: Buffer.from("x") }),
     ],
     code: INTERNAL,
@@ -168,7 +174,7 @@ const ROWS: readonly Row[] = [
     text: /interface/,
   },
   {
-    situation: "no such interface: the Go shim tries again on this text only",
+    situation: "no such interface: the Go shim retries on this text only",
     calls: [
       (agent) => agent.updateInterface({ interface: { name: "eth9", device: "eth9", hwAddr: "02:00:00:00:00:99" } }),
     ],
@@ -182,7 +188,7 @@ const ROWS: readonly Row[] = [
     text: /^update routes: no routes are given$/,
   },
   {
-    situation: "ResizeVolume (UNIMPLEMENTED in the reference) of what is no mount",
+    situation: "ResizeVolume (UNIMPLEMENTED in the reference) of a path that is no mount",
     calls: [(agent) => agent.resizeVolume({ volume_guest_path: "/nowhere", size: 1 })],
     code: INVALID_ARGUMENT,
     text: /\/nowhere.*it is not a mount point$/,
@@ -194,7 +200,7 @@ const ROWS: readonly Row[] = [
     text: /^mem-agent is disabled$/,
   },
   {
-    situation: "everything else, as what the kernel refuses",
+    situation: "everything else, such as errors of the kernel",
     calls: [
       (agent) => agent.addSwapPath({ path: "/no-such" }),
       (agent) => agent.getVolumeStats({ volume_guest_path: "/no-such" }),
@@ -215,11 +221,11 @@ export function errorTableScenarios(pod: () => Pod): void {
   beforeAll(async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const running = await pod().exec(container_id, ["sleep", "1000"]);
-    const over = await pod().exec(container_id, ["sh", "-c", "exit 3"]);
-    await pod().finish(container_id, over);
+    const endedExec = await pod().exec(container_id, ["sh", "-c", "exit 3"]);
+    await pod().finish(container_id, endedExec);
     const ended = await pod().start(["sh", "-c", "exit 7"]);
     await pod().finish(ended, ended);
-    ids = { container_id, running, over, ended };
+    ids = { container_id, running, endedExec, ended };
   });
   afterAll(async () => {
     await pod().remove(ids.container_id);
@@ -235,10 +241,10 @@ export function errorTableScenarios(pod: () => Pod): void {
     }
   });
 
-  it("WaitProcess of a process that was waited for tells its status again (NOT_FOUND in the contract; the Go shim ignores it)", async () => {
-    const { container_id, over, ended } = ids;
+  it("WaitProcess of a process that was waited for returns its status again (NOT_FOUND in the contract; the Go shim ignores it)", async () => {
+    const { container_id, endedExec, ended } = ids;
     for (const waited of [
-      { container_id, exec_id: over },
+      { container_id, exec_id: endedExec },
       { container_id: ended, exec_id: ended },
       { container_id: ended, exec_id: "" },
     ]) {
@@ -246,7 +252,7 @@ export function errorTableScenarios(pod: () => Pod): void {
     }
   });
 
-  it("what was refused has changed nothing: the container and its exec run on", async () => {
+  it("refused calls change nothing: the container and its exec keep running", async () => {
     const { container_id, running } = ids;
     expect((await pod().execute(container_id, ["echo", "alive"])).stdout.toString()).toBe("alive\n");
     await pod().client.agent.signalProcess({ container_id, exec_id: running, signal: 9 });

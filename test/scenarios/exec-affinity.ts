@@ -4,14 +4,14 @@ import type { Pod } from "./pod.ts";
 
 const LINE = "grep Cpus_allowed_list /proc/self/status | cut -f2";
 
-/** The processors that a container may run on, as the kernel writes them: `0-2,4`. */
+/** Returns the processors on which a container may run, as the kernel writes them: `0-2,4`. */
 export async function allowedProcessors(pod: Pod): Promise<string> {
   return (await pod.run(["sh", "-c", LINE])).stdout.toString().trim();
 }
 
 /**
- * `final` of execCPUAffinity is where an exec runs, `initial` where there is no `final`; the first process of the container may run
- * on `all`, which have to be two or more.
+ * Expects an exec to run on the `final` processors of execCPUAffinity, or on `initial` if `final` isn't set, and the
+ * container's first process to run on `all`, which must be two or more.
  */
 export async function execAffinity(pod: Pod, all: string): Promise<void> {
   const [first = "", last = ""] = [/^\d+/.exec(all)?.[0], /\d+$/.exec(all)?.[0]];

@@ -2,18 +2,18 @@ import { expect, it } from "vitest";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** Processes with a program, cgroups, mounts, and all files of the agent's state. */
+/** Shell command that counts processes with a program, cgroups and mounts, and lists the files of the agent's state. */
 const TRACES =
   "ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -e '->'; find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts; " +
   "find /run/guestd /run/sandbox-ns | sort";
 
 const USED_KIB = "df -k /run/guestd | tail -n 1 | tr -s ' ' | cut -d ' ' -f 3";
 
-/** What a host sees when the file system of the agent's state is full. */
+/** Scenarios of a host whose guest has no room left for the agent's state. */
 export function fullDiskScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
 
-  /** Leaves no byte, or no inode, in /run/guestd while `work` runs. */
+  /** Leaves no free byte, or no free inode, in /run/guestd while `work` runs. */
   const withFullState = async (lack: "bytes" | "inodes", work: () => Promise<void>) => {
     const fill = {
       bytes: `mount -o remount,size=$(($(${USED_KIB}) + 64))k tmpfs /run/guestd && cat /dev/zero 2>/dev/null > /run/guestd/filler; true`,
@@ -29,7 +29,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
   };
 
   it.each(["bytes", "inodes"] as const)(
-    "without %s left: CreateContainer says which file, and leaves nothing",
+    "CreateContainer without %s left names the file that it can't write, and leaves nothing behind",
     async (lack) => {
       const rootfs = pod().machine.rootfs(`full-${lack}-${Date.now().toString(36)}`);
       const running = await pod().create(["sleep", "1000"], {}, rootfs);
@@ -41,7 +41,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
             pod().client.agent.createContainer({ container_id: "unlucky", OCI: ociSpec(rootfs, ["true"]) }),
           ).rejects.toThrow(/^write \/run\/guestd\/containers\/unlucky\.json: ENOSPC \(no space left on device\)$/);
         }
-        // what runs is served: an exec needs no file
+        // Running containers are still served: an exec needs no file.
         expect((await pod().execute(running, ["echo", "served"])).stdout.toString()).toBe("served\n");
       });
       await expect.poll(() => shell(TRACES)).toBe(before);
@@ -50,7 +50,7 @@ export function fullDiskScenarios(pod: () => Pod): void {
     },
   );
 
-  it("calls that the journal has no room for are served all the same", async () => {
+  it("calls for which the journal has no room are served all the same", async () => {
     const id = await pod().start(["sleep", "1000"]);
     await withFullState("bytes", async () => {
       const waits = Array.from({ length: 1500 }, () =>
@@ -63,14 +63,14 @@ export function fullDiskScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("a container is removed though the disk is full", async () => {
+  it("RemoveContainer works while the disk is full", async () => {
     const before = await shell(TRACES);
     const id = await pod().start(["sleep", "1000"]);
     await withFullState("bytes", () => pod().remove(id));
     await expect.poll(() => shell(TRACES)).toBe(before);
   });
 
-  it("a root file system without room for a mount's target is named, and nothing is left", async () => {
+  it("CreateContainer names the mount target for which a root file system has no room, and leaves nothing behind", async () => {
     const before = await shell(TRACES);
     const root = "/run/small";
     await shell(`mkdir ${root}; mount -t tmpfs -o size=64k,nr_inodes=1 tmpfs ${root}`);

@@ -6,11 +6,11 @@ const SHM = "/run/kata-containers/sandbox/shm";
 const BYTES = 1;
 const INODES = 2;
 
-/** What a host asks of the guest as a whole. */
+/** Scenarios of calls on the guest as a whole. */
 export function guestCallScenarios(pod: () => Pod): void {
   const agent = () => pod().client.agent;
 
-  it("gives bytes and inodes of a volume", async () => {
+  it("GetVolumeStats returns a volume's bytes and inodes", async () => {
     const { usage, volume_condition } = await agent().getVolumeStats({ volume_guest_path: SHM });
     expect(volume_condition).toMatchObject({ abnormal: false, message: "OK" });
     expect(usage.map(({ unit }) => unit)).toEqual([BYTES, INODES]);
@@ -26,7 +26,7 @@ export function guestCallScenarios(pod: () => Pod): void {
     });
   });
 
-  it("gives an ephemeral storage of a container a new size", async () => {
+  it("UpdateEphemeralMounts resizes a container's ephemeral storage", async () => {
     const mount_point = `/run/kata-containers/sandbox/ephemeral/e${process.pid}`;
     const storage = { driver: "ephemeral", source: "tmpfs", fstype: "tmpfs", mount_point };
     const id = `ephemeral-${process.pid}-${Date.now()}`;
@@ -49,7 +49,7 @@ export function guestCallScenarios(pod: () => Pod): void {
     expect(await pod().machine.shell(`ls -d ${mount_point} 2>&1 || true`)).toContain("No such file");
   });
 
-  it("gives what a container left as its last message, after its end as well", async () => {
+  it("GetDiagnosticData returns a container's termination message, even after its end", async () => {
     const Annotations = { "io.kubernetes.container.terminationMessagePath": "/message" };
     const id = await pod().start(["sh", "-c", "echo out of beans >/message; exit 3"], { Annotations });
     await pod().finish(id, id);
@@ -62,7 +62,7 @@ export function guestCallScenarios(pod: () => Pod): void {
     await expect(agent().getDiagnosticData(request)).rejects.toMatchObject({ kind: "invalid-argument" });
   });
 
-  it("takes the calls after a start with nothing to bring online, and entropy", async () => {
+  it("the calls that hosts make after a start succeed with nothing to bring online, and reseed accepts entropy", async () => {
     await agent().onlineCPUMem({});
     await agent().onlineCPUMem({ nb_cpus: 1, cpu_only: true });
     await agent().memHotplugByProbe({});
@@ -70,7 +70,7 @@ export function guestCallScenarios(pod: () => Pod): void {
     await agent().reseedRandomDev({ data: Buffer.alloc(256, "entropy") });
   });
 
-  it("refuses what can't be, in one line", async () => {
+  it("impossible requests are refused in one line", async () => {
     const refused: [attempt: () => Promise<unknown>, kind: string, line: RegExp][] = [
       [() => agent().reseedRandomDev({}), "invalid-argument", /reseed random: no data$/],
       [() => agent().setGuestDateTime({ Sec: -1 }), "invalid-argument", /-1 s and 0 µs are no time till 2106$/],

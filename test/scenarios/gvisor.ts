@@ -1,9 +1,12 @@
 import { expect, it } from "vitest";
 import { Pod } from "./pod.ts";
 
-/** A container of gVisor: another kernel inside, and the same calls outside. The pod's client is replaced after a kill. */
+/**
+ * Scenarios of a gVisor container: another kernel inside, the same calls outside. The pod's client is replaced after a
+ * kill.
+ */
 export function gvisorScenarios(current: { pod: Pod }): void {
-  it("runs busybox on gVisor's kernel, as its dmesg says, with stdin, both outputs and exit code", async () => {
+  it("busybox runs on gVisor's kernel, as its dmesg shows, with stdin, both outputs and an exit code", async () => {
     const { pod } = current;
     const id = await pod.start(["sh", "-c", "dmesg; uname -r; hostname; cat; echo error >&2; exit 42"]);
     await pod.client.agent.writeStdin({ container_id: id, exec_id: id, data: Buffer.from("typed\n") });
@@ -14,7 +17,7 @@ export function gvisorScenarios(current: { pod: Pod }): void {
     await pod.remove(id);
   });
 
-  it("runs execs in it: their own user, exit codes, signals, a terminal with its size", async () => {
+  it("execs have their own user, exit codes, signals, and a terminal with its size", async () => {
     const { pod } = current;
     const { agent } = pod.client;
     const container_id = await pod.start(["sleep", "1000"]);
@@ -39,7 +42,7 @@ export function gvisorScenarios(current: { pod: Pod }): void {
     await pod.remove(container_id);
   });
 
-  it("tells the exit status after the agent was killed, and leaves nothing", async () => {
+  it("the exit status is reported after the agent was killed, and nothing is left behind", async () => {
     const { machine } = current.pod;
     const traces = () =>
       machine.shell("ls /run/guestd/* /run/guestd/runtimes/* | wc -l; wc -l < /proc/mounts; pidof runsc");

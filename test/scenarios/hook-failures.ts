@@ -5,7 +5,7 @@ import { createHooked, type Hooks, Scripts, unique } from "./hook-scripts.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** Hooks that fail, that take too long, that nobody waits for. */
+/** Scenarios of hooks that fail, that take too long, and whose caller has gone. */
 export function hookFailureScenarios(pod: () => Pod): void {
   const create = (id: string, hooks: Hooks, args?: readonly string[], parts?: Init<grpc.Spec>) =>
     createHooked(pod(), id, hooks, args, parts);
@@ -15,7 +15,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     );
 
   it.each(["Prestart", "CreateRuntime", "CreateContainer"] as const)(
-    "a %s hook that fails fails CreateContainer in one line, runs poststop, and leaves nothing",
+    "a failing %s hook fails CreateContainer in one line, runs poststop, and leaves nothing behind",
     async (kind) => {
       const scripts = new Scripts(pod(), "failing");
       const id = unique();
@@ -38,7 +38,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     },
   );
 
-  it("a startContainer hook that fails fails StartContainer in one line and ends the container", async () => {
+  it("a failing startContainer hook fails StartContainer in one line and ends the container", async () => {
     const id = unique();
     const before = await traces();
     await create(id, { StartContainer: [{ Path: "/bin/sh", Args: ["sh", "-c", "echo bad >&2; exit 9"] }] }, [
@@ -59,7 +59,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     ["missing", "/no/such/hook", "executable file not found"],
     ["not executable", "/etc/passwd", "not executable, EACCES"],
     ["killed", undefined, "killed by signal 9"],
-  ])("a hook that is %s is told", async (_what, path, why) => {
+  ])("a hook that is %s fails CreateContainer with that reason", async (_what, path, why) => {
     const scripts = new Scripts(pod(), "odd");
     const given = path ?? scripts.write("suicide", "kill -9 $$");
     const real = path === "/etc/passwd" ? `${scripts.guest}${path}` : given;
@@ -68,7 +68,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     );
   });
 
-  it("one that takes too long is killed with what it started, and meanwhile others are served", async () => {
+  it("a hook that takes too long is killed with its children, and other calls are served meanwhile", async () => {
     const scripts = new Scripts(pod(), "slow");
     const { agent, health } = pod().client;
     const other = await pod().start(["sleep", "1000"]);
@@ -78,9 +78,9 @@ export function hookFailureScenarios(pod: () => Pod): void {
     const seconds = pod().machine.real ? 5 : 2;
     const begun = performance.now();
     const creating = create(id, { CreateRuntime: [{ Path: slow, Timeout: seconds }] });
-    let over = false;
+    let ended = false;
     creating.catch(() => {
-      over = true;
+      ended = true;
     });
     while (performance.now() - begun < 1500) {
       await health.check({});
@@ -89,7 +89,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     }
     await agent.signalProcess({ container_id: other, exec_id: "", signal: 9 });
     expect((await pod().finish(other, other)).status).toBe(137);
-    expect(over, "they were served after the hook").toBe(false);
+    expect(ended, "the calls were served before the hook ended").toBe(false);
     const late = `hook createRuntime[0] ${slow}: timed out after ${seconds} s, killed: waiting`;
     await expect(creating).rejects.toThrow(late);
     expect(performance.now() - begun).toBeGreaterThanOrEqual(seconds * 1000);
@@ -97,7 +97,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     await pod().remove(other);
   });
 
-  it("a poststart or poststop hook that fails stops nothing", async () => {
+  it("a failing poststart or poststop hook stops nothing", async () => {
     const id = unique();
     const scripts = new Scripts(pod(), "post");
     const fail = { Path: scripts.write("fail", "exit 1") };
@@ -109,7 +109,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     expect([await scripts.read("started"), await scripts.read("stopped")]).toEqual(["ran\n", "ran\n"]);
   });
 
-  it("a state of 300 KiB and an endless stderr are no trouble", async () => {
+  it("a hook can get a state of 300 KiB and write megabytes to stderr", async () => {
     const id = unique();
     const scripts = new Scripts(pod(), "much");
     const bb = `${scripts.guest}/bin/busybox`;
@@ -120,7 +120,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("a caller that gives up takes the hook away, and a removal ends one of StartContainer", async () => {
+  it("a cancelled call ends its hook, and RemoveContainer ends a hook of StartContainer", async () => {
     const scripts = new Scripts(pod(), "gone");
     const { agent } = pod().client;
     const bb = `${scripts.guest}/bin/busybox`;
@@ -143,7 +143,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     expect(await traces()).toBe(before);
   });
 
-  it("a kill ends a startContainer hook that is at work, and StartContainer says why", async () => {
+  it("a kill ends a running startContainer hook, and StartContainer gives the reason", async () => {
     const id = unique();
     await create(id, {
       StartContainer: [{ Path: "/bin/sh", Args: ["sh", "-c", "sleep 706; true"], Env: ["PATH=/bin"] }],
@@ -162,7 +162,7 @@ export function hookFailureScenarios(pod: () => Pod): void {
     [{ CreateRuntime: [{ Path: "hook" }] }, 'hooks.createRuntime[0] path "hook" is not an absolute path'],
     [{ Poststop: [{ Path: "/x" }, { Path: "/x", Timeout: -1 }] }, "hooks.poststop[1] timeout -1 is not above zero"],
     [{ StartContainer: [{ Path: "/x", Env: ["a\0b"] }] }, "hooks.startContainer[0] has a NUL byte in it"],
-  ])("%j is refused by name", async (hooks, why) => {
+  ])("the hooks %j are refused by name", async (hooks, why) => {
     await expect(create(unique(), hooks)).rejects.toMatchObject({ code: 3, message: `OCI spec: ${why}` });
   });
 }

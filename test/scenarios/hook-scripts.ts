@@ -7,10 +7,10 @@ import type { Pod } from "./pod.ts";
 
 export type Hooks = Init<grpc.Hooks>;
 
-/** An id of a container. */
+/** Returns a new container id. */
 export const unique = () => `hooked-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
 
-/** A directory of the guest with scripts that serve as hooks, and what they wrote. */
+/** A directory in the guest with scripts that serve as hooks, and with their output. */
 export class Scripts {
   readonly guest: string;
   readonly #pod: Pod;
@@ -18,13 +18,16 @@ export class Scripts {
 
   constructor(pod: Pod, name: string) {
     this.#pod = pod;
-    // A root file system that no container uses: hosts and guests both see it.
+    // A root file system that no container uses, because both host and guest can see it.
     this.guest = pod.machine.rootfs(`${name}-${Date.now().toString(36)}`);
     this.#host = pod.machine.hostPath(this.guest);
     mkdirSync(join(this.#host, "out"), { mode: 0o777 });
   }
 
-  /** Runs with the rootfs's own busybox, for a guest has no shell of its own. */
+  /**
+   * Writes a script that runs with the rootfs's own busybox, because a guest has no shell. Returns its path in the
+   * guest.
+   */
   write(name: string, body: string): string {
     writeFileSync(join(this.#host, name), `#!${this.guest}/bin/busybox sh\n${body}\n`, { mode: 0o755 });
     return `${this.guest}/${name}`;
@@ -35,7 +38,7 @@ export class Scripts {
   }
 }
 
-/** A container with these hooks, created. */
+/** Creates a container with these hooks. */
 export async function createHooked(
   pod: Pod,
   id: string,

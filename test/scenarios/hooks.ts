@@ -6,12 +6,12 @@ import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 import { shiftedRootfs } from "./shifted-rootfs.ts";
 
-/** Hooks of the spec, of all six kinds: when and where they run, and with what. */
+/** Scenarios of the spec's hooks, all six kinds: when and where they run, and with what input. */
 export function hookScenarios(pod: () => Pod): void {
   const create = (id: string, hooks: Hooks, args?: readonly string[], parts?: Init<grpc.Spec>) =>
     createHooked(pod(), id, hooks, args, parts);
 
-  it("run in their order, with the state of the container on stdin, arguments and environment as given", async () => {
+  it("hooks run in order, with the container's state on stdin, and with their arguments and environment", async () => {
     const scripts = new Scripts(pod(), "order");
     const id = unique();
     const bb = `${scripts.guest}/bin/busybox`;
@@ -64,7 +64,7 @@ export function hookScenarios(pod: () => Pod): void {
     expect(await text()).toBe(created + expected("poststart", "running", pid) + expected("poststop", "stopped"));
   });
 
-  it("run in the namespaces that the spec has for each: guest, container before the pivot, container", async () => {
+  it("each kind of hook runs in the namespaces that the spec requires: guest, container before the pivot, container", async () => {
     const scripts = new Scripts(pod(), "places");
     const id = unique();
     const bb = `${scripts.guest}/bin/busybox`;
@@ -97,7 +97,7 @@ export function hookScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("startContainer runs as the process would: its user, capabilities and limits", async () => {
+  it("a startContainer hook runs with the process's user, capabilities and limits", async () => {
     const id = unique();
     const { Process } = ociSpec("/", ["sh", "-c", "cat /tmp/seen; grep -E '^(Uid|Cap|NoNew)' /proc/self/status"]);
     const rootfs = pod().machine.rootfs(id);
@@ -123,9 +123,10 @@ export function hookScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("inside a user namespace they are its root, and startContainer its user", async () => {
+  it("in a user namespace, hooks run as its root and a startContainer hook as its user", async () => {
     const id = unique();
-    // As with runc, the mapped root has to reach the hook and the rootfs: the directory of tests is closed to it.
+    // As with runc, the mapped root must be able to reach the hook and the rootfs; the tests' directory is closed to
+    // it.
     const path = `/run/${id}`;
     await pod().machine.shell(`cp -a ${await shiftedRootfs(pod().machine)} ${path}`);
     const hook = { Path: `${path}/bin/busybox`, Args: ["sh", "-c", `${path}/bin/busybox id -u >&2; exit 1`] };
@@ -155,7 +156,7 @@ export function hookScenarios(pod: () => Pod): void {
     await pod().machine.shell(`rm -r ${path}`);
   });
 
-  it("a bundle with config.json is there for hooks, and goes with the container", async () => {
+  it("hooks find a bundle with config.json, which is removed with the container", async () => {
     const scripts = new Scripts(pod(), "bundle");
     const id = unique();
     const bb = `${scripts.guest}/bin/busybox`;

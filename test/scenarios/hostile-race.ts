@@ -8,7 +8,7 @@ import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 import { snapshot } from "./snapshot.ts";
 
-/** Directories of the rootfs in which the plan mounts, makes, covers and links something. */
+/** Directories of the rootfs in which the plan mounts, creates, masks or links something. */
 const SWAPPED = ["dev", "proc", "sys", "etc", "work", "work/deep", "masked", "read-only", "home"];
 const TEXT = "of the guest\n";
 
@@ -19,16 +19,19 @@ interface Place {
   readonly host: string;
 }
 
-/** A rootfs that changes while containers are made of it leads none of `containers` creations out of it. */
+/**
+ * Registers the scenario of a rootfs that changes while containers are created in it: none of `containers` creations
+ * may leave it.
+ */
 export function hostileRace(
   pod: () => Pod,
   { containers, styles }: { containers: number; styles: readonly LinkStyle[] },
 ) {
-  /** So many have to be made, and one has to fail, so that there was something to see: else more are tried. */
+  /** Creations that must succeed, beside one that fails, for the race to have happened; otherwise more are tried. */
   const least = containers / 10;
 
   it.each(styles)(
-    `leads none of ${containers} creations and more out of it by %s links`,
+    `a swapping rootfs leads none of at least ${containers} creations out of it by %s links`,
     async (style) => {
       const { machine } = pod();
       const outside = makeOutside(machine);
@@ -60,7 +63,7 @@ export function hostileRace(
         await swapper.stop();
       }
       expect(made(), JSON.stringify([...results])).toBeGreaterThan(least);
-      // Without a failure it was never swapped at the right moment.
+      // If every creation succeeded, no swap came at the right moment.
       expect(results.size, JSON.stringify([...results])).toBeGreaterThan(1);
       expect([snapshot(outside.host), await mounts()]).toEqual(before);
       rmSync(rootfs.host, { recursive: true });
@@ -68,7 +71,7 @@ export function hostileRace(
     600_000,
   );
 
-  it("is not left by a link on a mount inside of it, nor by magic links", async () => {
+  it("no creation leaves the rootfs by a link on a mount inside it, or by magic links", async () => {
     const { machine } = pod();
     const outside = makeOutside(machine);
     const rootfs = place(machine, "mounted");
@@ -101,13 +104,16 @@ export function hostileRace(
   });
 }
 
-/** A root file system of busybox, as both sides see it. */
+/** Creates a busybox root file system. Returns its path on both sides. */
 function place(machine: Machine, name: string): Place {
   const guest = machine.rootfs(`${name}-${Date.now().toString(36)}`);
   return { guest, host: machine.hostPath(guest) };
 }
 
-/** Where nothing may change: a directory beside those of containers, with a file in each of its own. */
+/**
+ * Creates the place that must not change: a directory beside the containers' root file systems, with a file in each
+ * directory.
+ */
 function makeOutside(machine: Machine): Place {
   const outside = place(machine, "outside");
   rmSync(outside.host, { recursive: true });
@@ -119,7 +125,7 @@ function makeOutside(machine: Machine): Place {
   return outside;
 }
 
-/** Each directory of the rootfs changes places with a link out of it, as fast as one process of the machine can. */
+/** Swaps each directory of the rootfs with a link out of it, as fast as one process of the machine can. */
 async function startSwapper(machine: Machine, rootfs: Place, outside: Place, style: LinkStyle) {
   const tools = place(machine, "tools");
   const name = `swapper-${style}`;
@@ -133,7 +139,7 @@ async function startSwapper(machine: Machine, rootfs: Place, outside: Place, sty
     return [`${rootfs.guest}/${each}`, `${rootfs.guest}/${each}.out`];
   });
   const log = `${tools.guest}/log`;
-  // As a file: a line of that length is too long for the console's shell.
+  // Written to a file, because such a line is too long for the console's shell.
   const line = `setsid ${tools.guest}/${name} ${pairs.join(" ")} < /dev/null > ${log} 2>&1 &\n`;
   writeFileSync(join(tools.host, "start"), line);
   await machine.shell(`sh ${tools.guest}/start`);
@@ -141,7 +147,7 @@ async function startSwapper(machine: Machine, rootfs: Place, outside: Place, sty
   await expect.poll(running).toBe("1\n");
   return {
     async stop() {
-      expect(await running(), "it has swapped to the end").toBe("1\n");
+      expect(await running(), "the swapper ran to the end").toBe("1\n");
       await machine.shell(`kill -9 $(pidof ${name})`);
       await expect.poll(running).toBe("0\n");
     },

@@ -5,7 +5,10 @@ import { dial } from "../../host/client/dial.ts";
 import type { Machine } from "./machine.ts";
 import { answer, frame, request } from "./raw-frames.ts";
 
-/** Frames that no honest host sends (behaviour.md 1.3). The agent answers as the contract says, and goes on. */
+/**
+ * Scenarios of frames that no honest host sends (behaviour.md 1.3). The agent responds as the contract says and keeps
+ * serving.
+ */
 export function hostileScenarios(machine: () => Machine): void {
   const alive = async () => {
     await using client = await machine().connect();
@@ -24,17 +27,17 @@ export function hostileScenarios(machine: () => Machine): void {
     }
   };
 
-  it("a request longer than 4 MiB is thrown away, and answered with INVALID_ARGUMENT", async () => {
+  it("a request longer than 4 MiB is dropped and answered with INVALID_ARGUMENT", async () => {
     const length = 4 * 1024 * 1024 + 1;
     expect(await exchange(frame(1, Buffer.alloc(length)))).toMatchObject({ streamId: 1, code: 3 });
   });
 
-  it("an even stream id is INVALID_ARGUMENT, and the text says that it must be odd", async () => {
+  it("an even stream id is answered with INVALID_ARGUMENT and a text that says it must be odd", async () => {
     const even = await exchange(frame(2, request("grpc.Health", "Check")));
     expect(even).toMatchObject({ streamId: 2, code: 3, message: expect.stringMatching(/odd/) });
   });
 
-  it("an unknown service is INVALID_ARGUMENT, an unknown method UNIMPLEMENTED, an undecodable payload UNKNOWN", async () => {
+  it("an unknown service is answered with INVALID_ARGUMENT, an unknown method with UNIMPLEMENTED, an undecodable payload with UNKNOWN", async () => {
     expect(await exchange(frame(1, request("grpc.Nope", "X")))).toMatchObject({
       code: 3,
       message: expect.stringMatching(/./),
@@ -46,7 +49,7 @@ export function hostileScenarios(machine: () => Machine): void {
     });
   });
 
-  it("half a header and a close, or a header that promises more, do no harm", async () => {
+  it("half a header before a close, and a header that promises more bytes than come, do no harm", async () => {
     for (const bytes of [Buffer.alloc(5), frame(1, Buffer.alloc(10), 1000)]) {
       const socket = await dial(machine().address);
       socket.write(bytes);
@@ -56,8 +59,8 @@ export function hostileScenarios(machine: () => Machine): void {
     await alive();
   });
 
-  it("connections that say nothing, by the thousand, keep nobody else from being answered", async () => {
-    // The hybrid vsock device has a limit of its own on open connections.
+  it("thousands of silent connections keep no other client from being served", async () => {
+    // The hybrid vsock device limits open connections itself.
     const count = machine().real ? 400 : 2000;
     const silent: Duplex[] = [];
     try {

@@ -5,23 +5,26 @@ import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 import { shiftedRootfs } from "./shifted-rootfs.ts";
 
-/** With the lines, a directory of the guest has a `file` of 5:6, and another mount of a file system at `below`, of 7:8. */
+/**
+ * A directory in the guest. After `commands` it holds a `file` owned by 5:6 and a mount of another file system at
+ * `below`, owned by 7:8.
+ */
 export interface IdmappedSource {
   readonly path: string;
-  /** Makes it, by the guest's shell. */
+  /** Commands for the guest's shell that create it. */
   readonly commands: readonly string[];
 }
 
 let count = 0;
 
-/** A new tmpfs with another in it. It is left to the end of the machine. */
+/** Returns a new tmpfs with another one mounted in it. They stay until the machine ends. */
 export function tmpfsSource(): IdmappedSource {
   const path = `/run/idmapped-${++count}-${Date.now().toString(36)}`;
   const tmpfs = (at: string) => `mkdir -p ${at} && mount -t tmpfs -o mode=755 tmpfs ${at}`;
   return { path, commands: [tmpfs(path), tmpfs(`${path}/below`), ...owners(path)] };
 }
 
-/** A directory of a file system that is mounted there, with another of its directories mounted in it. */
+/** Returns a directory of the file system mounted at `mounted`, with another of its directories bind-mounted in it. */
 export function mountedSource(mounted: string): IdmappedSource {
   const path = `${mounted}/idmapped`;
   const below = `mkdir -p ${path}/below ${mounted}/other && mount --bind ${mounted}/other ${path}/below`;
@@ -33,9 +36,9 @@ function owners(path: string): string[] {
 }
 
 /**
- * Binds with maps of their own, and with those of the container, of the directory alone and of what is mounted below it.
- * `context`: of a file system that has idmapped mounts on some kernels only; else the mount is refused in one line, and the test
- * skipped.
+ * Expects binds with their own maps, and with the container's, to show mapped ids: of the directory alone and of the
+ * mounts below it. With `context`, the file system supports idmapped mounts on some kernels only; on others the mount
+ * must be refused in one line, and the test is skipped.
  */
 export async function idmappedBinds(
   pod: Pod,
@@ -71,7 +74,7 @@ export async function idmappedBinds(
       context.skip("the kernel has no idmapped mounts of this file system; that one is refused was shown");
     }
   }
-  // Without what is mounted below; with it, which keeps its ids; with its ids mapped too.
+  // Without the mounts below it; with them, keeping their ids; with their ids mapped too.
   expect(await output(line, bind("bind"))).toMatch(new RegExp(`^70005:80006\n\\d+:\\d+\n${tooLarge}$`));
   expect(await output(line, bind("rbind", "idmap"))).toBe(`70005:80006\n7:8\n${tooLarge}`);
   expect(await output(line, bind("rbind", "ridmap"))).toBe(`70005:80006\n70007:80008\n${tooLarge}`);

@@ -8,7 +8,10 @@ import { ociSpec } from "./oci.ts";
 
 const SIGTERM = 15;
 
-/** Containers whose root the guest gets itself, as hosts ask for it. The pod's client is replaced after a kill. */
+/**
+ * Scenarios of containers whose image the guest pulls itself, as hosts request it. The pod's client is replaced after a
+ * kill.
+ */
 export function imagePullScenarios(current: CurrentPod): void {
   let registry: ImageRegistry;
   let count = 0;
@@ -24,7 +27,7 @@ export function imagePullScenarios(current: CurrentPod): void {
       `ls -d /run/kata-containers/image /run/kata-containers/${id} 2>/dev/null; grep ${id} /proc/self/mountinfo || echo none`,
     );
 
-  /** Creates and starts a container of the image; what is given overrides what hosts send. */
+  /** Creates and starts a container of the image. `parts` override the storage that hosts send. */
   async function start(args: readonly string[], parts: Init<grpc.Storage> = {}, type = "container"): Promise<string> {
     const id = `pull-${process.pid}-${Date.now().toString(36)}-${++count}`;
     const metadata = { "io.kubernetes.cri.container-type": type, "io.kubernetes.cri.sandbox-id": "pod" };
@@ -47,7 +50,7 @@ export function imagePullScenarios(current: CurrentPod): void {
   const LOOK =
     "cat /etc/gone; stat -c '%u %g %a' /etc/owned /bin/busybox; stat -c %s /etc/hello; grep ' / ' /proc/self/mounts; echo new >/etc/new";
 
-  it("runs a container from a registry on the guest's loopback, and leaves nothing of it", async () => {
+  it("a container runs from a registry on the guest's loopback and leaves nothing behind", async () => {
     const id = await start(["sh", "-c", LOOK]);
     const { stdout, stderr, status } = await current.pod.finish(id, id);
     expect(stderr.toString()).toMatch(/^cat: .*etc\/gone.*No such file/);
@@ -58,7 +61,7 @@ export function imagePullScenarios(current: CurrentPod): void {
     expect(await left(id)).toBe("none\n");
   });
 
-  it("takes an image from a layout that is in the guest", async () => {
+  it("a container runs from an image layout in the guest", async () => {
     const layout = [`layout=${registry.layout}`];
     const id = await start(["sleep", "1000"], { source: "docker.io/library/test:1", options: [...layout, "nosuid"] });
     const { stdout } = await current.pod.execute(id, ["sh", "-c", "cat /etc/hello; grep ' / ' /proc/self/mounts"]);
@@ -72,7 +75,7 @@ export function imagePullScenarios(current: CurrentPod): void {
     });
   });
 
-  it("says in one line what is wrong, and leaves nothing", async () => {
+  it("CreateContainer gives the reason in one line if the image can't be pulled, and leaves nothing behind", async () => {
     const { host } = registry;
     await expect(start(["sh"], { source: `${host}/test/image:2` })).rejects.toMatchObject({
       kind: "not-found",
@@ -84,7 +87,7 @@ export function imagePullScenarios(current: CurrentPod): void {
     });
   });
 
-  it("runs the pause container from the guest's own image, where there is one", async () => {
+  it("the pause container runs from the guest's own image, if it has one", async () => {
     if (!current.pod.machine.real) {
       await expect(start(["/pause"], { source: "pause" }, "sandbox")).rejects.toMatchObject({
         kind: "failed-precondition",
@@ -100,10 +103,10 @@ export function imagePullScenarios(current: CurrentPod): void {
     expect(await left(id)).toBe("none\n");
   });
 
-  it("after the agent's death images that were whole are used and taken away, and half of one is taken for none", async () => {
+  it("after the agent's death complete images are used and removed, and a partial one is dropped", async () => {
     const id = await start(["cat", "/etc/hello"]);
     registry.stall(true);
-    // Over ttRPC the next agent goes on with it; over gRPC it ends with its connection.
+    // Over ttRPC the next agent continues the call; over gRPC it ends with its connection.
     const cutOff = start(["sh"]).catch(() => undefined);
     for (let tries = 0; !registry.halfSent() && tries < 600; tries++) await sleep(50);
     const images = () =>

@@ -4,7 +4,10 @@ import { thisPlatform } from "../../image/platform.ts";
 import { type LayerEntry, layoutEntries, packTar } from "../../image/write-layout.ts";
 import type { Pod } from "./pod.ts";
 
-/** A registry in busybox's words: what is asked for is a file. Of a name with ".stall" beside it comes the half, then nothing. */
+/**
+ * A registry in busybox shell: each request is for a file. Of a file with a ".stall" file beside it, it sends the first
+ * half, then nothing.
+ */
 const SERVE = `#!/bin/sh
 read -r method path rest
 while read -r line && [ \${#line} -gt 1 ]; do :; done
@@ -23,15 +26,15 @@ export interface ImageRegistry {
   readonly host: string;
   /** The layout's directory in the guest; the registry serves the same image as test/image:1. */
   readonly layout: string;
-  /** The last layer stops half way from now on, or no more. */
+  /** Sets whether the last layer stalls half-way from now on. */
   stall(on: boolean): void;
-  /** The half of the last layer was sent. */
+  /** Returns true if half of the last layer was sent. */
   halfSent(): boolean;
-  /** By a pod whose client is open. */
+  /** Removes the registry through a pod whose client is open. */
   close(pod: Pod): Promise<void>;
 }
 
-/** A container of the pod that serves an image of two layers: busybox, then a change of it. */
+/** Starts a container of the pod that serves an image of two layers: busybox, then a change to it. */
 export async function startImageRegistry(pod: Pod, port: number): Promise<ImageRegistry> {
   const { machine } = pod;
   const root = machine.rootfs(`registry-${Date.now().toString(36)}-${port}`);

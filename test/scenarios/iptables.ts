@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Pod } from "./pod.ts";
 
-/** What a host sees of GetIPTables and SetIPTables. */
+/** Scenarios of GetIPTables and SetIPTables. */
 export function iptablesScenarios(pod: () => Pod): void {
   const tables = async (is_ipv6: boolean) => {
     const { data } = await pod().client.agent.getIPTables({ is_ipv6 });
@@ -12,7 +12,7 @@ export function iptablesScenarios(pod: () => Pod): void {
   };
   const empty = "*filter\nCOMMIT\n*nat\nCOMMIT\n";
 
-  it.each([false, true])("rules are set whole and read again; IPv6: %s", async (is_ipv6) => {
+  it.each([false, true])("rules are set completely and can be read back; IPv6: %s", async (is_ipv6) => {
     const rule = "-A INPUT -p tcp -m tcp --dport 8080 -j DROP";
     const redirect = "-A PREROUTING -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 15001";
     await set(
@@ -29,7 +29,7 @@ export function iptablesScenarios(pod: () => Pod): void {
   });
 
   it.each([false, true])(
-    "rules with words like those of --modprobe are set as they were read; IPv6: %s",
+    "rules with words like those of --modprobe can be set as they were read; IPv6: %s",
     async (is_ipv6) => {
       const rules = [
         "-A INPUT -m statistic --mode random --probability 0.50000000000 -j DROP",
@@ -45,7 +45,7 @@ export function iptablesScenarios(pod: () => Pod): void {
     },
   );
 
-  it("rules that can't be change nothing, and the line is told", async () => {
+  it("invalid rules change nothing, and the error names the line", async () => {
     await set(false, "*filter\n-A INPUT -p udp -j DROP\nCOMMIT\n");
     await expect(set(false, "*filter\n-A INPUT -j NOWHERE\nCOMMIT\n")).rejects.toThrow(
       "set iptables: Chain 'NOWHERE' does not exist, Error occurred at line: 3",

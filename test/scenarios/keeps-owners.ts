@@ -1,4 +1,7 @@
-/** False: files on a share are all the user's who started the guest, as without root they can be nobody else's, and no devices. */
+/**
+ * False if the tests run without root: files on a share then all belong to the user who started the guest, and devices
+ * are unsupported.
+ */
 export const keepsOwners = process.getuid?.() === 0;
-/** For the names of what is left out then. */
-export const whyNoOwners = keepsOwners ? "" : " (skipped: needs root, for files of other owners on the share)";
+/** Suffix for names of tests that are skipped then. */
+export const whyNoOwners = keepsOwners ? "" : " (skipped: needs root, for files with other owners on the share)";

@@ -6,21 +6,21 @@ import { expect, vi } from "vitest";
 import type { ConnectOptions } from "../../host/client/agent-client.ts";
 import type { Machine } from "./machine.ts";
 
-/** For the answers that it does not take to be on their way. */
+/** Time for the unread responses to be on their way. */
 const UNREAD_MS = 200;
 
 interface KilledClient {
   readonly container_id: string;
   readonly exec_id: string;
-  /** So many of the output of the container's first process at once. */
+  /** Reads open at once of the output of the container's first process; 1 by default. */
   readonly reads?: number;
-  /** After it has asked, while it takes no answer. */
+  /** Runs after the process has sent its requests, while it reads no response. */
   readonly whileItHangs?: () => Promise<unknown>;
 }
 
 /**
- * A host's process dies by SIGKILL in the middle of reads, waits and a poll. In a guest resolves when the agent knows, as up to then
- * its kernel takes what is written.
+ * Kills a host's process by SIGKILL in the middle of reads, waits and a poll. In a guest, resolves when the agent has
+ * noticed: until then the guest's kernel accepts what the agent writes.
  */
 export async function killClient(
   machine: Machine,
@@ -32,8 +32,8 @@ export async function killClient(
   const child = spawn(process.execPath, [program, machine.address, protocol, container_id, exec_id, String(reads)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  let said = "";
-  child.stdout.on("data", (data: Buffer) => (said += data.toString()));
+  let printed = "";
+  child.stdout.on("data", (data: Buffer) => (printed += data.toString()));
   const ended = once(child, "exit");
   try {
     await Promise.race([once(child.stdout, "data"), ended]);
@@ -41,11 +41,11 @@ export async function killClient(
   } finally {
     child.kill("SIGKILL");
   }
-  expect([await ended, said]).toEqual([[null, "SIGKILL"], "asked\n"]);
+  expect([await ended, printed]).toEqual([[null, "SIGKILL"], "sent\n"]);
   await vi.waitFor(async () => expect(await descriptors(machine)).toBeLessThanOrEqual(before), { timeout: 10_000 });
 }
 
-/** Of the agent's in a guest. */
+/** Counts the agent's descriptors in a guest; 0 in namespaces. */
 async function descriptors({ real, shell }: Machine): Promise<number> {
   return real ? Number(await shell("ls /proc/$(pidof node)/fd | wc -l")) : 0;
 }

@@ -12,8 +12,8 @@ const KINDS = [...OF_CREATE, ...OF_START, "Poststop"];
 const OF_EACH_KIND = [1, 2];
 
 /**
- * Containers with two hooks of each kind: each hook runs once, to its end, and at most once more for each death of the agent during the call
- * that runs it. Reports how many there were, and how many runs more.
+ * Runs containers with two hooks of each kind. Expects each hook to run once to its end, and at most once more for each
+ * death of the agent during the call that runs it. Reports the hooks and their repeated runs.
  */
 export async function runHooks(
   load: StreamLoad,
@@ -31,10 +31,10 @@ export async function runHooks(
       const before = kills();
       return { answered: (await call()) !== undefined, deaths: kills() - before };
     };
-    const created = await during(() => line.ask(({ agent }) => agent.createContainer({ container_id, OCI })));
-    const started = await during(() => line.ask(({ agent }) => agent.startContainer({ container_id })));
-    const waited = await line.ask(({ agent }) => agent.waitProcess({ container_id, exec_id: "" }));
-    const removed = await during(() => line.ask(({ agent }) => agent.removeContainer({ container_id })));
+    const created = await during(() => line.call(({ agent }) => agent.createContainer({ container_id, OCI })));
+    const started = await during(() => line.call(({ agent }) => agent.startContainer({ container_id })));
+    const waited = await line.call(({ agent }) => agent.waitProcess({ container_id, exec_id: "" }));
+    const removed = await during(() => line.call(({ agent }) => agent.removeContainer({ container_id })));
     if (!created.answered || !started.answered || waited === undefined || !removed.answered) continue;
     expect(waited.status, container_id).toBe(6);
     const runs = readFileSync(join(out, container_id), "utf8").split("\n").filter(Boolean);
@@ -53,7 +53,10 @@ export async function runHooks(
   }
 }
 
-/** Hooks that note their beginning and end in a file of the rootfs, which guest, container and this process see. */
+/**
+ * Returns hooks that record their beginning and end in a file of the rootfs, which guest, container and this process
+ * can read.
+ */
 function noteRuns(rootfs: string, container_id: string): Init<grpc.Hooks> {
   const hook = (kind: string, index: number) => {
     const root = kind === "StartContainer" ? "" : rootfs;

@@ -10,7 +10,7 @@ import type { OpenLine } from "./open-line.ts";
 
 type Piece = (machine: Machine, kind: HostKind, host: KataHost) => Promise<void>;
 
-/** What a host does with its sandbox after its first pod. */
+/** Work that a host does in its sandbox after its first pod. */
 const PIECES: readonly Piece[] = [
   oneContainer,
   (machine, kind, host) => manyOutputs(machine, kind, host, { echoes: 4, bursts: 4, containers: 2 }),
@@ -19,10 +19,10 @@ const PIECES: readonly Piece[] = [
   lastMessage,
 ];
 
-/** Without KVM, and with all that the load asks of it, a guest takes longer than shims wait. */
+/** Without KVM and under this load, a guest responds later than shims wait. */
 const GUEST: HostOptions = { patience: 10, checkEveryMs: 2000 };
 
-/** One simulated shim on its one connection, whose whole life no death of the agent may disturb. */
+/** One simulated shim on its one connection. No death of the agent may disturb any part of its life. */
 export class KilledHost {
   readonly kind: HostKind;
   readonly #machine: Machine;
@@ -36,32 +36,35 @@ export class KilledHost {
     this.#next = first;
   }
 
-  /** Opens a sandbox and runs a pod with a shared pid namespace. The seed decides which shim it is. `connected`: kills may begin. */
+  /**
+   * Opens a sandbox and runs a pod with a shared pid namespace. The seed selects the shim. Calls `connected` when kills
+   * may begin.
+   */
   static async open(given: Machine, seed: number, connected: () => void): Promise<KilledHost> {
-    const machine = again(given);
+    const machine = restartable(given);
     const simulated = hosts[seed % hosts.length];
     if (simulated === undefined) throw new Error(`no host for seed ${seed}`);
     const [kind, make] = simulated;
     const client = await machine.connect();
-    await client.health.check({}); // the agent keeps only connections on which a byte has come
+    await client.health.check({}); // the agent keeps only connections that have sent a byte
     connected();
     const host = await openHost({ ...machine, connect: async () => client }, make, machine.real ? GUEST : {});
     await threeContainers(machine, kind, host, true);
     return new KilledHost(machine, kind, host, seed >> 1);
   }
 
-  /** Of calls, and whether the connection was closed. */
+  /** Counts of calls, and 1 if the connection was closed. */
   get counts(): OpenLine["counts"] {
     const { counts } = this.#host.calls;
     return { ...counts, closed: Math.min(counts.closed, 1) };
   }
 
-  /** Calls without an answer so far. */
+  /** Calls without a response so far. */
   get open(): readonly string[] {
     return this.#host.calls.open;
   }
 
-  /** One piece at least, and further ones until it is stopped. */
+  /** Runs one piece of work, and further ones until the load stops. */
   async live(stopped: () => boolean, done: () => void): Promise<void> {
     do {
       await PIECES[this.#next++ % PIECES.length]?.(this.#machine, this.kind, this.#host);
@@ -74,8 +77,10 @@ export class KilledHost {
   }
 }
 
-/** A machine on which the same root file system may be asked for again, and whose shell may die with the agent. */
-function again(machine: Machine): Machine {
+/**
+ * Returns a machine that returns the same root file system for the same name, and whose shell may die with the agent.
+ */
+function restartable(machine: Machine): Machine {
   const made = new Map<string, string>();
   return {
     ...machine,
@@ -88,7 +93,7 @@ function again(machine: Machine): Machine {
   };
 }
 
-/** A guest's console ends with the agent, which serves it. */
+/** Runs a shell command, with retries: a guest's console ends with the agent, which serves it. */
 export async function fromShell(machine: Machine, command: string): Promise<string> {
   for (let tries = 1; ; tries++) {
     try {

@@ -6,7 +6,7 @@ import type { OpenLine } from "./open-line.ts";
 const WAITERS = 3;
 const SCRIPT = "i=0; while :; do j=0; while [ $j -lt 40 ]; do i=$((i+1)) j=$((j+1)); echo $i; done; sleep 0.01; done";
 
-/** A container that prints numbered lines for ever, with execs that sleep, read and waited for over all kills. */
+/** A container that prints numbered lines forever, with sleeping execs that are waited for through all kills. */
 export class KilledPrinter {
   readonly id: string;
   readonly counts = { lines: 0, gaps: 0 };
@@ -26,22 +26,22 @@ export class KilledPrinter {
     return new KilledPrinter(container_id);
   }
 
-  /** Until `kill`. */
+  /** Reads and waits until `kill`. */
   follow(line: OpenLine): Promise<void>[] {
     return [this.#read(line), ...Array.from({ length: WAITERS }, (_, index) => this.#wait(line, index))];
   }
 
   async kill(line: OpenLine): Promise<void> {
     const signal = { container_id: this.id, exec_id: "", signal: 9 };
-    await line.askAgain(({ agent }) => agent.signalProcess(signal));
+    await line.callUntilAnswered(({ agent }) => agent.signalProcess(signal));
   }
 
-  /** None of the numbered lines may be missing or come twice but where the connection was closed. */
+  /** Expects each numbered line exactly once, except where the connection was closed. */
   async #read(line: OpenLine): Promise<void> {
     const ids = { container_id: this.id, exec_id: this.id };
     let [rest, last] = ["", 0];
     for (let known = true; ; ) {
-      const read = await line.ask(({ agent }) => agent.readStdout({ ...ids, len: 4096 }));
+      const read = await line.call(({ agent }) => agent.readStdout({ ...ids, len: 4096 }));
       if (read === undefined) {
         [rest, known] = ["", false];
         continue;
@@ -63,6 +63,6 @@ export class KilledPrinter {
 
   async #wait(line: OpenLine, index: number): Promise<void> {
     const ids = { container_id: this.id, exec_id: `waiter-${index}` };
-    expect((await line.askAgain(({ agent }) => agent.waitProcess(ids))).status).toBe(137);
+    expect((await line.callUntilAnswered(({ agent }) => agent.waitProcess(ids))).status).toBe(137);
   }
 }

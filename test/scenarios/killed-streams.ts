@@ -4,18 +4,18 @@ import { fromShell } from "./killed-host.ts";
 import type { Machine } from "./machine.ts";
 import type { OpenLine } from "./open-line.ts";
 
-/** Of which a program prints as many as it is told: 9 KB, 60 KB, 300 KB, 1 MiB. */
+/** Numbers of lines that a program prints: 9 KB, 60 KB, 300 KB, 1 MiB. */
 const LAST_LINES = [2000, 11_500, 51_500, 165_000];
 const PIECE = 40_000;
 
-/** What the workers below have in common. */
+/** State shared by the workers below. */
 export interface StreamLoad {
   readonly machine: Machine;
   readonly line: OpenLine;
-  /** A container that runs as long as they do. */
+  /** A container that runs as long as the workers. */
   readonly container_id: string;
   readonly stopped: () => boolean;
-  /** Something went to its end. */
+  /** Called when something was completed. */
   readonly done: () => void;
 }
 
@@ -27,7 +27,7 @@ function linesTo(last: number): string {
 
 const HASHES = LAST_LINES.map((last) => sha256(linesTo(last)));
 
-/** Execs that print numbered lines, read to their end: all of them come once, and then the exit status. */
+/** Runs execs that print numbered lines. Expects each line exactly once, then the exit status. */
 export async function printBursts(load: StreamLoad, worker: number): Promise<void> {
   const { line, container_id } = load;
   for (let round = 0; !load.stopped(); round++) {
@@ -35,43 +35,43 @@ export async function printBursts(load: StreamLoad, worker: number): Promise<voi
     const exec_id = `burst-${worker}-${round}`;
     const code = (worker * 7 + round) % 100;
     const process = programOf(`seq 1 ${LAST_LINES[which]}; exit ${code}`);
-    if ((await line.ask(({ agent }) => agent.execProcess({ container_id, exec_id, process }))) === undefined) continue;
+    if ((await line.call(({ agent }) => agent.execProcess({ container_id, exec_id, process }))) === undefined) continue;
     const output = await readAll(load, exec_id, 32_768);
     if (output === undefined) continue;
     expect(sha256(output), `${exec_id}: ${output.length} bytes`).toBe(HASHES[which]);
-    const waited = await line.ask(({ agent }) => agent.waitProcess({ container_id, exec_id }));
+    const waited = await line.call(({ agent }) => agent.waitProcess({ container_id, exec_id }));
     if (waited === undefined) continue;
     expect(waited.status, exec_id).toBe(code);
     load.done();
   }
 }
 
-/** Lines to the stdin of an exec that gives them back: all of them come back once, in order. */
+/** Writes lines to an exec that echoes its stdin. Expects each line back exactly once, in order. */
 export async function echoLines(load: StreamLoad): Promise<void> {
   const { line, container_id } = load;
   for (let round = 0; !load.stopped(); round++) {
     const ids = { container_id, exec_id: `echo-${round}` };
     const process = programOf("exec cat");
-    if ((await line.ask(({ agent }) => agent.execProcess({ ...ids, process }))) === undefined) continue;
+    if ((await line.call(({ agent }) => agent.execProcess({ ...ids, process }))) === undefined) continue;
     const output = readAll(load, ids.exec_id, 4096);
     let sent = "";
     let known = true;
     for (let count = 1; count <= 40; count++) {
       const data = `${round} line ${count}\n`;
-      const wrote = await line.ask(({ agent }) => agent.writeStdin({ ...ids, data: Buffer.from(data) }));
+      const wrote = await line.call(({ agent }) => agent.writeStdin({ ...ids, data: Buffer.from(data) }));
       known &&= wrote?.len === data.length;
       sent += data;
     }
-    await line.askAgain(({ agent }) => agent.closeStdin(ids));
+    await line.callUntilAnswered(({ agent }) => agent.closeStdin(ids));
     const got = await output;
-    const waited = await line.ask(({ agent }) => agent.waitProcess(ids));
+    const waited = await line.call(({ agent }) => agent.waitProcess(ids));
     if (!known || got === undefined || waited === undefined) continue;
     expect([got.toString(), waited.status]).toEqual([sent, 0]);
     load.done();
   }
 }
 
-/** Files that come in pieces: each is whole in the end. */
+/** Copies files in pieces. Expects each file to be complete. */
 export async function copyFiles(load: StreamLoad): Promise<void> {
   const { machine, line } = load;
   const directory = machine.volume("copied-under-load");
@@ -82,7 +82,7 @@ export async function copyFiles(load: StreamLoad): Promise<void> {
     let known = true;
     for (let offset = 0; offset < data.length; offset += PIECE) {
       const piece = { ...copy, offset, data: data.subarray(offset, offset + PIECE) };
-      known &&= (await line.ask(({ agent }) => agent.copyFile(piece))) !== undefined;
+      known &&= (await line.call(({ agent }) => agent.copyFile(piece))) !== undefined;
     }
     if (!known) continue;
     expect(await fromShell(machine, `sha256sum < ${path}; ls -A ${directory}`)).toBe(`${sha256(data)}  -\nfile\n`);
@@ -94,11 +94,11 @@ export function programOf(script: string) {
   return { Args: ["sh", "-c", script], Env: ["PATH=/bin"], Cwd: "/" };
 }
 
-/** Undefined when a read was lost. */
+/** Resolves to undefined if a read was lost. */
 async function readAll({ line, container_id }: StreamLoad, exec_id: string, len: number): Promise<Buffer | undefined> {
   const parts: Uint8Array[] = [];
   for (;;) {
-    const read = await line.ask(({ agent }) => agent.readStdout({ container_id, exec_id, len }));
+    const read = await line.call(({ agent }) => agent.readStdout({ container_id, exec_id, len }));
     if (read === undefined) return undefined;
     if (read.data.length === 0) return Buffer.concat(parts);
     parts.push(read.data);

@@ -14,16 +14,16 @@ import { OpenLine } from "./open-line.ts";
 import { Pod } from "./pod.ts";
 
 const BURSTS = 8;
-const MAKERS = 2;
-/** How long a sandbox and its first pod take, in pauses between kills. */
+const CONTAINER_WORKERS = 2;
+/** Duration of a sandbox's creation and its first pod, in pauses between kills. */
 const OPENING_PAUSES = 3;
-/** What is under way at the last kill takes some seconds. */
+/** Calls in progress at the last kill take some seconds. */
 const [LIMIT_MS, GUEST_LIMIT_MS] = [60_000, 240_000];
 
 export interface KillOptions {
   readonly kills: number;
   readonly seed: number;
-  /** Between two kills, at most; in a guest as long as the agent's restart, if that takes longer. */
+  /** Longest pause between two kills; in a guest the time of the agent's last restart, if that is longer. */
   readonly pauseMs: number;
 }
 
@@ -31,7 +31,7 @@ interface KillsOfLoad extends Pick<KillOptions, "kills" | "pauseMs"> {
   readonly random: () => number;
 }
 
-/** What became of the calls of all connections, and the places where output is missing or came twice. */
+/** Results of the calls on all connections, and the places where output is missing or repeated. */
 export interface KillCounts {
   answered: number;
   cutOff: number;
@@ -39,25 +39,26 @@ export interface KillCounts {
   gaps: number;
   lines: number;
   containers: number;
-  /** Execs whose output, input or file was whole, containers whose hooks ran as promised. */
+  /** Execs whose output, input or file was complete, and containers whose hooks ran as promised. */
   streams: number;
-  /** What the simulated shim did from its beginning to its end: its pods and execs. */
+  /** Pods and execs that the simulated shim completed. */
   lives: number;
   signals: number;
-  /** Signals that were answered and never came: the agent died around pidfd_send_signal(2). */
+  /** Signals that were acknowledged and never arrived: the agent died around pidfd_send_signal(2). */
   lostSignals: number;
   hooks: number;
-  /** Runs of hooks beyond the first, as the agent died while they or those beside them ran. */
+  /** Runs of hooks beyond the first, because the agent died while they or parallel ones ran. */
   repeatedHooks: number;
 }
 
-/** Of the counts, what no kill may change. */
+/** Counts that no kill may change. */
 export const NOTHING_LOST: Partial<KillCounts> = { cutOff: 0, closed: 0, gaps: 0 };
 
 /**
- * Kills the agent at random moments of the life of a simulated shim, from its CreateSandbox to its end, and of a mixed load beside it.
- * All connections stay open. Checks that nothing that a host was told is untrue afterwards, that no call stays without an answer,
- * and that nothing is left. The first kill comes while the sandbox and its first pod are made, the last while the sandbox ends.
+ * Kills the agent at random moments in the life of a simulated shim, from its CreateSandbox to its end, and of a mixed
+ * load beside it. All connections stay open. Expects every result that a host got to stay true, every call to be
+ * answered, and nothing to be left behind. The first kill comes while the sandbox and its first pod are created, the
+ * last while the sandbox ends.
  */
 export async function killUnderLoad(machine: Machine, { kills, seed, pauseMs }: KillOptions): Promise<KillCounts> {
   const random = randomFrom(seed);
@@ -76,11 +77,11 @@ export async function killUnderLoad(machine: Machine, { kills, seed, pauseMs }: 
   return counts;
 }
 
-/** The sandbox may be gone before the kill, or instead of the next agent. */
+/** Kills the agent while the sandbox ends. The sandbox may end before the kill, or instead of a restart. */
 async function endUnderKill(machine: Machine, host: KilledHost, afterMs: number): Promise<void> {
   const ended = host.end();
   await Promise.race([ended, sleep(afterMs)]);
-  const killed = machine.killAgent().catch(() => "there is no agent any more");
+  const killed = machine.killAgent().catch(() => "the agent has already exited");
   await Promise.all([ended, Promise.race([killed, ended])]);
 }
 
@@ -89,7 +90,7 @@ class Load {
   readonly #machine: Machine;
   readonly #rootfs: string;
   readonly #host: OpenLine;
-  readonly #makers: readonly OpenLine[];
+  readonly #workers: readonly OpenLine[];
   readonly #containers: KilledContainers;
   #stop = false;
   #streams = 0;
@@ -109,14 +110,14 @@ class Load {
     this.#containers = new KilledContainers(this.#rootfs, () => this.#stop);
     this.#host = new OpenLine(machine);
     this.#printing = new OpenLine(machine);
-    this.#makers = Array.from({ length: MAKERS }, () => new OpenLine(machine));
+    this.#workers = Array.from({ length: CONTAINER_WORKERS }, () => new OpenLine(machine));
   }
 
   get #lines(): readonly OpenLine[] {
-    return [this.#host, this.#printing, ...this.#makers];
+    return [this.#host, this.#printing, ...this.#workers];
   }
 
-  /** What must not grow: cgroups, state files, mounts, descriptors of init. */
+  /** Lists what must not grow: cgroups, state files, mounts, init's descriptors. */
   traces(): Promise<string> {
     return this.#machine.shell(
       "find /sys/fs/cgroup -mindepth 1 -type d | sort; ls /run/guestd/containers; cat /proc/mounts; ls /proc/1/fd | wc -l",
@@ -124,8 +125,9 @@ class Load {
   }
 
   /**
-   * The same as `expected`, or what stays the same: init closes what it kept of a process a moment after the host was
-   * told that it is removed. Not expect.poll, which wants to know the test: several of them may run at once.
+   * Returns the traces once they equal `expected`, or without it once they stop changing: init closes what it kept of a
+   * process a moment after the host's RemoveContainer returns. expect.poll can't be used, because it needs the current
+   * test and several may run at once.
    */
   async settledTraces(expected?: string): Promise<string> {
     let last = await this.traces();
@@ -143,7 +145,7 @@ class Load {
     const streams = this.#stream(printer.id);
     const work = [
       ...printer.follow(this.#host),
-      ...this.#makers.map((line, index) => this.#containers.make(line, index)),
+      ...this.#workers.map((line, index) => this.#containers.run(line, index)),
       ...streams,
       this.#killed.live(
         () => this.#stop,
@@ -151,10 +153,10 @@ class Load {
       ),
     ];
     const polling = this.#poll();
-    // On a busy machine all kills may come before.
+    // On a busy machine all kills might come before the first container.
     while (this.#containers.created === 0 || this.#streams === 0) await Promise.race([sleep(1), Promise.all(work)]);
     for (let kill = 0, restartMs = 0; kill < kills; kill++) {
-      // A guest without KVM would do nothing else than start agents.
+      // A guest without KVM would only be starting agents.
       const mostMs = this.#machine.real ? Math.max(pauseMs, restartMs) : pauseMs;
       await Promise.race([sleep(random() * mostMs), Promise.all(work)]);
       this.#kills++;
@@ -185,7 +187,7 @@ class Load {
     };
   }
 
-  /** Work that ends by itself, unless a call has no answer. */
+  /** Awaits work that ends by itself unless a call is never answered. */
   async #answered(work: readonly Promise<void>[]): Promise<void> {
     const limit = new AbortController();
     const late = sleep(this.#machine.real ? GUEST_LIMIT_MS : LIMIT_MS, undefined, limit).then(() => {
@@ -217,13 +219,13 @@ class Load {
     return [...bursts, echoLines(load), copyFiles(onHost), signals, hooks];
   }
 
-  /** Asks for OOM events, of which there are none. */
+  /** Polls for OOM events; none occur. */
   async #poll(): Promise<void> {
-    while (!this.#stop) await this.#host.ask(({ agent }) => agent.getOOMEvent({}));
+    while (!this.#stop) await this.#host.call(({ agent }) => agent.getOOMEvent({}));
   }
 }
 
-/** xorshift: the same moments each time. */
+/** Returns a xorshift generator: the same moments for the same seed. */
 function randomFrom(seed: number): () => number {
   let state = seed * 2_654_435_761;
   return () => {

@@ -12,9 +12,9 @@ const limited = (memory: object, cpu: object = {}, pids: object = {}) => ({
   },
 });
 
-/** Limits of a real cgroup. */
+/** Scenarios of limits in a real cgroup. */
 export function limitScenarios(pod: () => Pod): void {
-  it("a memory limit kills, and GetOOMEvent tells which container it was, each time", async () => {
+  it("a memory limit kills, and GetOOMEvent reports the container each time", async () => {
     const { agent } = pod().client;
     const event = agent.getOOMEvent({}, { timeoutMs: 60_000 });
     const eat = "x=0123456789abcdef; while :; do x=$x$x; done";
@@ -30,7 +30,7 @@ export function limitScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("limits are in the cgroup's files, below the path that the host gave", async () => {
+  it("limits are in the cgroup's files, below the host's path", async () => {
     const parts = limited({ Limit: 64 * MIB }, { Shares: 1024, Quota: 50_000, Period: 100_000 }, { Limit: 50 });
     const id = await pod().start(["sleep", "1000"], parts);
     const files = "memory.max cpu.weight cpu.max pids.max";
@@ -43,13 +43,13 @@ export function limitScenarios(pod: () => Pod): void {
     expect(left).toBe("gone\n");
   });
 
-  it("a fork bomb stays inside its pids limit, an exec beyond it is refused, and all of it is removed", async () => {
+  it("a fork bomb stays inside its pids limit, an exec beyond it is refused, and RemoveContainer ends all processes", async () => {
     const id = await pod().start(["sleep", "1000"], limited({}, {}, { Limit: 8 }));
     const { stderr } = await pod().execute(id, ["sh", "-c", "while :; do sleep 1000 & done"]);
     expect(stderr.toString()).toMatch(/can't fork/);
     const { cgroup_stats } = await pod().client.agent.statsContainer({ container_id: id });
     expect(cgroup_stats?.pids_stats).toMatchObject({ current: 7, limit: 8 });
-    // Another runtime needs processes of its own in there, and has words of its own.
+    // Another runtime needs its own processes in the cgroup, and has its own error texts.
     if (pod().annotations["guestd.runtime"] === undefined) {
       await pod().exec(id, ["sleep", "1000"]);
       await expect(pod().exec(id, ["true"])).rejects.toMatchObject({ code: 13, message: /^clone3 .*EAGAIN.*pids/ });
@@ -57,7 +57,7 @@ export function limitScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("while a fork bomb forks without end the agent answers, and RemoveContainer ends it", async () => {
+  it("the agent responds while a fork bomb runs, and RemoveContainer ends it", async () => {
     const { machine } = pod();
     const rootfs = machine.rootfs(`bomb-${Date.now().toString(36)}`);
     copyFileSync(buildProbe(), `${machine.hostPath(rootfs)}/bin/probe`);

@@ -7,13 +7,13 @@ import { Pod } from "./pod.ts";
 
 /** Connections that are closed, before one that dies with its host. */
 const CLOSED = 3;
-/** What it prints each time. */
+/** Output that the container prints each time. */
 const LINES = Array.from({ length: 200 }, (_, index) => `${index + 1}\n`).join("");
 const COUNTS = "while read n; do [ $n = end ] && exit 5; seq 1 $n; seq 1 $n >&2; done";
 
 /**
- * Connections that end while they read, wait and poll. What happens then is told to those who ask next: every byte,
- * status and, where memory can be limited, OOM event.
+ * Expects connections that end during reads, waits and polls to lose nothing: the next caller gets every byte, every
+ * status and, if memory can be limited, every OOM event.
  */
 export async function lostConnections(machine: Machine, options: ConnectOptions): Promise<void> {
   await using client = await machine.connect(options);
@@ -37,20 +37,20 @@ export async function lostConnections(machine: Machine, options: ConnectOptions)
   for (let lost = 1; lost <= CLOSED; lost++) {
     const dying = await machine.connect(options);
     await readAll(lost, dying);
-    const asked = [read("readStdout", dying), read("readStderr", dying), ...waitingCalls(dying, ids)];
-    const ends = Promise.allSettled(asked);
-    await dying.health.check({}); // the agent has them
+    const requests = [read("readStdout", dying), read("readStderr", dying), ...waitingCalls(dying, ids)];
+    const ends = Promise.allSettled(requests);
+    await dying.health.check({}); // the agent has received them
     await dying.close();
-    await print(pod, container_id); // before the agent knows, or after
+    await print(pod, container_id); // before or after the agent notices
     if (lost === CLOSED && closedEater !== undefined) await input(pod, closedEater, "go\n");
-    expect((await ends).map(({ status }) => status)).toEqual(asked.map(() => "rejected"));
+    expect((await ends).map(({ status }) => status)).toEqual(requests.map(() => "rejected"));
   }
 
   await using second = await machine.connect(options);
-  if (closedEater !== undefined) await toldOf(second, closedEater);
+  if (closedEater !== undefined) await expectOomEvent(second, closedEater);
   await readAll(CLOSED + 1, second);
   await killClient(machine, options, ids);
-  await print(pod, container_id); // before the agent knows, or after
+  await print(pod, container_id); // before or after the agent notices
   if (killedEater !== undefined) await input(pod, killedEater, "go\n");
   await pod.client.agent.signalProcess({ ...ids, signal: 9 });
   await input(pod, container_id, "end\n");
@@ -59,7 +59,7 @@ export async function lostConnections(machine: Machine, options: ConnectOptions)
   const expected = LINES.repeat(CLOSED + 2);
   expect([got.readStdout + stdout === expected, got.readStderr + stderr === expected, status]).toEqual([true, true, 5]);
   expect((await next.finish(container_id, exec_id)).status).toBe(137);
-  if (killedEater !== undefined) await toldOf(second, killedEater);
+  if (killedEater !== undefined) await expectOomEvent(second, killedEater);
   for (const id of [closedEater, killedEater, container_id]) if (id !== undefined) await next.remove(id);
 }
 
@@ -72,7 +72,7 @@ function waitingCalls({ agent }: AgentClient, { container_id, exec_id }: { conta
   ];
 }
 
-async function toldOf({ agent }: AgentClient, eater: string): Promise<void> {
+async function expectOomEvent({ agent }: AgentClient, eater: string): Promise<void> {
   expect((await agent.getOOMEvent({}, { timeoutMs: 30_000 })).container_id).toBe(eater);
 }
 

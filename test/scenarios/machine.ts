@@ -1,18 +1,21 @@
 import type { AgentClient, ConnectOptions } from "../../host/client/agent-client.ts";
 
-/** Where scenarios run: a guest in QEMU, or init in namespaces of this machine. */
+/** Machine on which scenarios run: a guest in QEMU, or init in namespaces of this machine. */
 export interface Machine extends AsyncDisposable {
-  /** A real guest: limits of cgroups work, virtio-fs is there. */
+  /** True for a guest, where cgroup limits work and virtio-fs is available. */
   readonly real: boolean;
   readonly address: string;
   connect(options?: ConnectOptions): Promise<AgentClient>;
-  /** A new root file system of busybox; its path as the agent sees it. */
+  /** Creates a busybox root file system. Returns its path as the agent sees it. */
   rootfs(name: string): string;
-  /** A new directory below the share, for a volume that the guest may write to. CopyFile makes it where hosts share nothing. */
+  /**
+   * Returns a new directory below the share, for a volume to which the guest may write. If hosts share nothing,
+   * CopyFile creates it.
+   */
   volume(name: string): string;
-  /** The same directory as this process sees it. */
+  /** Returns the path of the same directory in this process. */
   hostPath(guestPath: string): string;
-  /** What CreateSandbox has to mount so that `rootfs` is there. */
+  /** Storages that CreateSandbox must mount for `rootfs` to exist. */
   readonly storages: readonly {
     driver: string;
     source: string;
@@ -20,9 +23,9 @@ export interface Machine extends AsyncDisposable {
     options: string[];
     mount_point: string;
   }[];
-  /** Runs a shell command outside of every container, as root, and gives its output. */
+  /** Runs a shell command outside every container, as root. Resolves to its output. */
   shell(command: string): Promise<string>;
-  /** SIGKILL to the agent; resolves when the next one listens. */
+  /** Sends SIGKILL to the agent; resolves when the next one listens. */
   killAgent(): Promise<void>;
   console(): string;
 }

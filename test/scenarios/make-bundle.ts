@@ -2,17 +2,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { cpioArchive } from "../../rootfs-builder/initramfs/cpio.ts";
 
-/** Where the builder has put what the agent is made of. */
+/** Directories into which the builder has put the agent's parts. */
 export interface BuiltAgent {
-  /** Holds agent.cjs and grpc.cjs. */
+  /** Directory of agent.cjs and grpc.cjs. */
   readonly bundles: string;
-  /** Holds sys.node and seccomp.node. */
+  /** Directory of sys.node and seccomp.node. */
   readonly natives: string;
 }
 
 /**
- * Writes a bundle whose main part is changed to the file `to`. Without code caches: V8 takes one for any text of the same
- * length.
+ * Writes a bundle with a changed main part to the file `to`. It has no code caches, because V8 accepts one for any text
+ * of the same length.
  */
 export function makeBundle(built: BuiltAgent, to: string, change: (agent: string) => string): string {
   const files = [

@@ -7,20 +7,20 @@ import type { Pod } from "./pod.ts";
 
 let count = 0;
 
-/** Mounts with each option that runc and crun know, as the container sees them. */
+/** Scenarios of mounts with each option that runc and crun know, seen from inside the container. */
 export function mountScenarios(pod: () => Pod): void {
   const ordinary = (): Init<grpc.Mount>[] => [...(ociSpec("/", []).Mounts ?? [])];
   const output = async (line: string, mounts: Init<grpc.Mount>[], parts: Init<grpc.Spec> = {}): Promise<string> => {
     const { stdout, stderr } = await pod().run(["sh", "-c", line], { Mounts: [...ordinary(), ...mounts], ...parts });
     return stdout.toString() + stderr.toString();
   };
-  /** Options of the mount and of its file system, without what the kernel adds by itself. */
+  /** Returns the options of the mount and of its file system, without those that the kernel adds. */
   const optionsOf = async (type: string, options: string[]): Promise<string[]> => {
     const mount = { destination: "/m", source: type, type, options };
     const line = (await output("grep ' /m ' /proc/self/mountinfo", [mount])).trim().split(" ");
     return [line[5] ?? "", line.at(-1) ?? ""];
   };
-  /** A directory of the guest with a mount in it, both tmpfs; it is left to the end of the machine. */
+  /** Creates a directory in the guest with a mount in it, both tmpfs. They stay until the machine ends. */
   const source = async (): Promise<string> => {
     const path = `/run/mounts-${++count}-${Date.now().toString(36)}`;
     const tmpfs = (at: string) => `mkdir -p ${at} && mount -t tmpfs -o mode=755 tmpfs ${at}`;
@@ -37,17 +37,17 @@ export function mountScenarios(pod: () => Pod): void {
     [["noatime", "relatime", "ro", "rw", "nosuid", "suid", "symfollow"], "rw,relatime"],
     [["rro", "rnosuid", "rnodev", "rnoexec", "rnoatime", "rnosymfollow"], "ro,nosuid,nodev,noexec,noatime,nosymfollow"],
     [["defaults", "async", "silent", "loud", "iversion", "nomand", "norelatime", "nostrictatime"], "rw,relatime"],
-  ])("a new file system with %j", async (options, expected) => {
+  ])("a new file system has the options %j", async (options, expected) => {
     expect((await optionsOf("tmpfs", options))[0]).toBe(expected);
   });
 
-  it("sync, dirsync and lazytime are the file system's", async () => {
+  it("sync, dirsync and lazytime apply to the file system", async () => {
     expect((await optionsOf("tmpfs", ["sync", "dirsync", "lazytime", "size=64k"]))[1]).toMatch(
       /^rw,sync,dirsync,lazytime,size=64k/,
     );
   });
 
-  it("a bind has its own attributes, one with an r those of all below it", async () => {
+  it("a bind's options apply to itself, those with an r to all mounts below it too", async () => {
     const from = await source();
     const bind = (...options: string[]) => [{ destination: "/m", source: from, type: "bind", options }];
     const line = "grep -E ' /m(/below)? ' /proc/self/mountinfo | cut -d' ' -f5,6";
@@ -60,7 +60,7 @@ export function mountScenarios(pod: () => Pod): void {
     expect(await output(line, bind("rbind", "rro", "rw"))).toBe("/m ro,relatime\n/m/below ro,relatime\n");
   });
 
-  it("a bind of what has every restriction: each option takes one off, with an r from all below it too", async () => {
+  it("each option removes one restriction from a bind that has them all, with an r from all mounts below it too", async () => {
     const from = await source();
     const all = ["nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow"];
     const again = (at: string) => `mount -o remount,bind,ro,${all.join(",")} ${at}`;
@@ -100,7 +100,7 @@ export function mountScenarios(pod: () => Pod): void {
     expect(shown).toEqual(cases);
   });
 
-  it("propagation is as the option says", async () => {
+  it("a mount has the propagation of its option", async () => {
     const from = await source();
     await pod().machine.shell(`mount --make-rshared ${from}`);
     const bind = (...options: string[]) => [{ destination: "/m", source: from, type: "bind", options }];
@@ -111,7 +111,7 @@ export function mountScenarios(pod: () => Pod): void {
     expect(await output(line, bind("rbind", "rshared"))).toBe("shared: master:\nshared: master:\n");
     expect(await output(line, bind("rbind", "runbindable"))).toBe("unbindable\nunbindable\n");
     const { Linux } = ociSpec("/", []);
-    // Both ways: what is mounted in the container shows in the guest.
+    // Both directions: a mount made in the container shows in the guest.
     const Linux2 = { ...Linux, RootfsPropagation: "rshared" };
     const { Process } = ociSpec("/", []);
     const Capabilities = { Bounding: ["CAP_SYS_ADMIN"], Effective: ["CAP_SYS_ADMIN"], Permitted: ["CAP_SYS_ADMIN"] };
@@ -126,7 +126,7 @@ export function mountScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("remount changes what lies there: one mount, or its file system", async () => {
+  it("a remount changes one mount, or its file system", async () => {
     const tmpfs = { destination: "/m", source: "tmpfs", type: "tmpfs", options: ["size=64k"] };
     const again = (...options: string[]) => ({ destination: "/m", source: "", type: "none", options });
     const line = "grep ' /m ' /proc/self/mountinfo | sed 's/.* \\/m //;s/ - .* / /;s/,inode.*//'";
@@ -139,7 +139,7 @@ export function mountScenarios(pod: () => Pod): void {
     expect(await output(line, [tmpfs, again("remount", "ro")])).toMatch(/^ro,relatime ro,size=64k/);
   });
 
-  it("a read-only tmpfs and /dev take mounts and devices first", async () => {
+  it("a read-only tmpfs and /dev become read-only after mounts and devices were created in them", async () => {
     const Mounts = ordinary().map((mount) =>
       mount.destination === "/dev" ? { ...mount, options: [...(mount.options ?? []), "ro"] } : mount,
     );
@@ -153,7 +153,7 @@ export function mountScenarios(pod: () => Pod): void {
     );
   });
 
-  it("missing targets are made of the source's kind, and missing sources as directories", async () => {
+  it("missing targets are created as the source's kind, and missing sources as directories", async () => {
     const missing = `/run/missing-${++count}-${Date.now().toString(36)}/deep`;
     const bind = (source: string, destination: string) => ({ source, destination, type: "bind", options: ["rbind"] });
     const mounts = [bind(missing, "new/dir"), bind("/etc/hostname", "/new/file"), bind("/proc/sys", "/new/tree/")];
@@ -165,7 +165,7 @@ export function mountScenarios(pod: () => Pod): void {
     );
   });
 
-  it("only a few files of /proc are covered", async () => {
+  it("only a few files of /proc can be masked by a bind", async () => {
     const bind = (destination: string) => [{ source: "/etc/hostname", destination, type: "bind", options: ["bind"] }];
     const host = await pod().machine.shell("cat /etc/hostname");
     expect(await output("cat /proc/uptime", bind("/proc/uptime"))).toBe(host);
@@ -182,7 +182,7 @@ export function mountScenarios(pod: () => Pod): void {
     );
   });
 
-  it("proc, sysfs, mqueue and cgroup with their options", async () => {
+  it("proc, sysfs, mqueue and cgroup are mounted with their options", async () => {
     const mounts = [
       { destination: "/p", source: "proc", type: "proc", options: ["hidepid=2", "subset=pid", "nosuid"] },
       { destination: "/c", source: "cgroup", type: "cgroup", options: ["ro", "nosuid", "relatime"] },
@@ -197,7 +197,7 @@ export function mountScenarios(pod: () => Pod): void {
     expect(text).toMatch(/\n2\n(.*\n)*0::\/\n$/);
   });
 
-  it("destinations may be the same, nested, or the root itself", async () => {
+  it("destinations may repeat, nest, or be the root itself", async () => {
     const tmpfs = (destination: string, size: string) => ({
       destination,
       source: "t",
@@ -219,7 +219,7 @@ export function mountScenarios(pod: () => Pod): void {
   });
 
   it.skipIf(!keepsOwners)(
-    `tmpfs: the mode of what it covers, and with tmpcopyup its content${whyNoOwners}`,
+    `a tmpfs has the mode of the directory that it covers, and with tmpcopyup its content${whyNoOwners}`,
     async () => {
       const rootfs = pod().machine.rootfs(`up-${++count}-${Date.now().toString(36)}`);
       const set = [
@@ -263,13 +263,13 @@ export function mountScenarios(pod: () => Pod): void {
     },
   );
 
-  it("options of a file system at a bind mount are passed over, as mount(2) does", async () => {
+  it("a bind ignores options of a file system, as mount(2) does", async () => {
     const options = ["bind", "ro", "size=1k", "mode=700"];
     const mounts = [{ destination: "/m", source: "/etc", type: "bind", options }];
     expect(await output("touch /m/x 2>&1; stat -c %a /m", mounts)).toMatch(/Read-only file system\n755\n$/);
   });
 
-  it("options that nothing carries are refused by name", async () => {
+  it("unsupported options are refused by name", async () => {
     const bind = (...options: string[]) => [
       { destination: "/m", source: "/etc", type: "bind", options: ["bind", ...options] },
     ];

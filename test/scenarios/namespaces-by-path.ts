@@ -10,7 +10,7 @@ const MAP = { ContainerID: 0, HostID: 100_000, Size: 65_536 };
 const MAPS = { UIDMappings: [MAP], GIDMappings: [MAP] };
 const OWN = ["mount", "ipc", "uts", "pid"].map((Type) => ({ Type }));
 
-/** Namespaces that are another container's, given by a path. */
+/** Scenarios of namespaces given by the path of another container's. */
 export function namespacesByPath(pod: () => Pod): void {
   const linux = (Namespaces: Init<grpc.LinuxNamespace>[], parts: Init<grpc.Linux> = {}): Init<grpc.Spec> => {
     const { Linux } = ociSpec("/", []);
@@ -21,7 +21,7 @@ export function namespacesByPath(pod: () => Pod): void {
   const executed = async (id: string, line: string) => text(await pod().execute(id, ["sh", "-c", line]));
   const pidOf = (argument: string) => pidOfArgument(pod().machine, argument);
 
-  it("pid: that of another container, and not of another type", async () => {
+  it("pid: a container joins another container's namespace, and one of another type is refused", async () => {
     const first = await pod().start(["sleep", "1235"]);
     const pid = await pidOf("123[5]");
     const at = (Path: string) => linux([{ Type: "mount" }, { Type: "pid", Path }]);
@@ -30,7 +30,7 @@ export function namespacesByPath(pod: () => Pod): void {
     await pod().remove(first);
   });
 
-  it("ipc and uts: those of the guest that are bound somewhere, not the pod's; a mount namespace is refused", async () => {
+  it("ipc and uts: a container joins namespaces bound in the guest instead of the pod's, and a mount namespace is refused", async () => {
     const { machine } = pod();
     const bound = `/run/bound-${Date.now().toString(36)}`;
     const files = `${bound}-ipc ${bound}-uts`;
@@ -57,7 +57,7 @@ export function namespacesByPath(pod: () => Pod): void {
     await machine.shell(`umount ${files} && rm ${files}`);
   });
 
-  it("user and network, with the maps that are there", async () => {
+  it("user and network: a container joins another container's namespaces with their id maps", async () => {
     const first = await pod().start(["sleep", "1234"], {
       ...linux([...OWN, { Type: "user" }, { Type: "network" }], MAPS),
       Root: { Path: await shiftedRootfs(pod().machine) },
@@ -75,7 +75,7 @@ export function namespacesByPath(pod: () => Pod): void {
     await pod().remove(first);
   });
 
-  it("time: clocks with the offsets of another container, for execs too", async () => {
+  it("time: a container and its execs have the clock offsets of another container", async () => {
     const TimeOffsets = { boottime: { Secs: 3_000_000 } };
     const first = await pod().start(["sleep", "1237"], linux([...OWN, { Type: "time" }], { TimeOffsets }));
     const pid = await pidOf("123[7]");
@@ -91,7 +91,7 @@ export function namespacesByPath(pod: () => Pod): void {
     for (const id of [second, first]) await pod().remove(id);
   });
 
-  it("cgroup: paths are told from the cgroup of another container", async () => {
+  it("cgroup: a container sees paths relative to another container's cgroup", async () => {
     const first = await pod().start(["sleep", "1238"], linux([...OWN, { Type: "cgroup" }]));
     const pid = await pidOf("123[8]");
     const at = (Path: string) => linux([...OWN, { Type: "cgroup", Path }]);

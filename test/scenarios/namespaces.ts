@@ -9,7 +9,7 @@ import { shiftedRootfs } from "./shifted-rootfs.ts";
 const MAP = { ContainerID: 0, HostID: 100_000, Size: 65_536 };
 const MAPS = { UIDMappings: [MAP], GIDMappings: [MAP] };
 
-/** Namespaces of every kind, as the container sees them. */
+/** Scenarios of namespaces of every kind, seen from inside the container. */
 export function namespaceScenarios(pod: () => Pod): void {
   const linux = (types: readonly string[], parts: Init<grpc.Linux> = {}): Init<grpc.Spec> => {
     const { Linux } = ociSpec("/", []);
@@ -23,7 +23,7 @@ export function namespaceScenarios(pod: () => Pod): void {
   const shifted = () => shiftedRootfs(pod().machine);
 
   it.skipIf(!keepsOwners)(
-    `user: ids are mapped, root inside is nobody outside, and it may mount${whyNoOwners}`,
+    `user: ids are mapped, root inside is unprivileged outside, and it may mount${whyNoOwners}`,
     async () => {
       const line = [
         "cat /proc/self/uid_map /proc/self/gid_map | tr -s ' '; id -u; id -G; stat -c %u /proc/1",
@@ -54,7 +54,7 @@ export function namespaceScenarios(pod: () => Pod): void {
       const { data } = await pod().client.agent.readStdout({ container_id: id, exec_id: id, len: 100 });
       text += Buffer.from(data).toString();
     }
-    // The uts namespace is the pod's, which the container's root has no power over.
+    // The uts namespace is the pod's, over which the container's root has no power.
     expect(text).toBe("hostname: sethostname: Operation not permitted\nup\nlo\n");
     const exec = await pod().execute(
       id,
@@ -75,7 +75,7 @@ export function namespaceScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("user: the cgroup is the container's where it is mounted writable, but not its limits", async () => {
+  it("user: the container owns its cgroup if that is mounted writable, but not its limits", async () => {
     const line =
       "cd /sys/fs/cgroup; stat -c %u . cgroup.procs cgroup.freeze; mkdir below && echo $$ > below/cgroup.procs";
     const { Mounts = [] } = ociSpec("/", []);
@@ -88,19 +88,19 @@ export function namespaceScenarios(pod: () => Pod): void {
     expect(await of(["ro"])).toMatch(/^65534\n65534\n65534\nmkdir: .*Read-only/);
   });
 
-  it("user: a host name is set in the pod's uts namespace, as without one", async () => {
+  it("user: a host name is set in the pod's uts namespace, as without a user namespace", async () => {
     const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() }, Hostname: "of-user" };
     expect(await output("hostname", parts)).toBe("of-user\n");
     expect(await output("hostname", { ...linux(ORDINARY), Hostname: "pod-host" })).toBe("pod-host\n");
   });
 
-  it("user: the queues that the agent mounts have the source that the spec gives", async () => {
+  it("user: the mqueue file system that the agent mounts has the spec's source", async () => {
     const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
     const line = "grep /dev/mqueue /proc/self/mountinfo | sed 's/.* - //' | cut -d ' ' -f 1,2";
     expect(await output(line, parts)).toBe("mqueue mqueue\n");
   });
 
-  it("user: a terminal of its own, with the group that the spec names", async () => {
+  it("user: a container's terminal belongs to the group that the spec names", async () => {
     const { Process } = ociSpec("/", ["sh", "-c", "tty; stat -c %u:%g $(tty); ls -l /dev/console | cut -c1; id -u"]);
     const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
     const id = await pod().start([], { ...parts, Process: { ...Process, Terminal: true } });
@@ -109,16 +109,16 @@ export function namespaceScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("user: rlimits above the guest's, as the guest's root gives them", async () => {
+  it("user: rlimits can exceed the guest's, because the guest's root sets them", async () => {
     const { Process } = ociSpec("/", []);
-    const limit = pod().machine.real ? 1_000_000 : 1000; // a host's test may lack CAP_SYS_RESOURCE itself
+    const limit = pod().machine.real ? 1_000_000 : 1000; // a host's test may itself lack CAP_SYS_RESOURCE
     const Rlimits = [{ Type: "RLIMIT_NOFILE", Soft: limit, Hard: limit }];
     const parts = { ...linux([...ORDINARY, "user"], MAPS), Root: { Path: await shifted() } };
     const Args = ["sh", "-c", "ulimit -Hn"];
     expect(await output("", { ...parts, Process: { ...Process, Args, Rlimits } })).toBe(`${limit}\n`);
   });
 
-  it("user: maps that the kernel refuses, or that leave out root, fail in one line", async () => {
+  it("user: maps that the kernel refuses, or that lack root, fail in one line", async () => {
     const twice = { UIDMappings: [MAP, MAP], GIDMappings: [MAP] };
     await expect(pod().run(["true"], linux([...ORDINARY, "user"], twice))).rejects.toThrow(
       /^OCI spec: linux.uidMappings are refused by the kernel: EINVAL$/,
@@ -145,7 +145,7 @@ export function namespaceScenarios(pod: () => Pod): void {
     await pod().machine.shell(`umount ${at} && rmdir ${at}`);
   });
 
-  it("time: clocks with their offsets, for execs too", async () => {
+  it("time: a container and its execs have the spec's clock offsets", async () => {
     const TimeOffsets = { boottime: { Secs: 1_000_000, Nanosecs: 5 }, monotonic: { Secs: 77 } };
     const id = await pod().start(["sleep", "1000"], linux([...ORDINARY, "time"], { TimeOffsets }));
     const { stdout } = await pod().execute(id, [
@@ -167,7 +167,7 @@ export function namespaceScenarios(pod: () => Pod): void {
     );
   });
 
-  it("rootfsPropagation: what a mount inside the container shows outside, and is", async () => {
+  it("rootfsPropagation: the root has that propagation, and mounts inside don't show outside", async () => {
     const root = async (word: string) => {
       const line = "awk '$5 == \"/\"' /proc/self/mountinfo | sed 's/ - .*//'";
       return (await output(line, linux(ORDINARY, { RootfsPropagation: word }))).trim();
@@ -177,6 +177,6 @@ export function namespaceScenarios(pod: () => Pod): void {
     for (const word of ["shared", "rshared"]) expect(await root(word), word).toMatch(/shared:\d+/);
     for (const word of ["unbindable", "runbindable"]) expect(await root(word), word).toContain("unbindable");
     expect(await pod().machine.shell("grep -c /rootfs/proc /proc/mounts || true")).toBe("0\n");
-    await expect(root("odd")).rejects.toThrow('OCI spec: linux.rootfsPropagation "odd" is none of');
+    await expect(root("odd")).rejects.toThrow('OCI spec: linux.rootfsPropagation "odd" is not one of');
   });
 }

@@ -6,12 +6,12 @@ import type { types } from "../../proto/gen/messages.js";
 import { agentService } from "../../proto/gen/services.js";
 import type { Pod } from "./pod.ts";
 
-/** Of the two network devices that a machine has, or that are made. */
+/** Addresses of the two network devices that a machine has, or that the test creates. */
 const FIRST = "02:00:00:00:99:01";
 const SECOND = "02:00:00:00:99:02";
 const ABSENT = "02:00:00:00:99:99";
 
-/** What a host sees of the calls on the network, in the order in which hosts make them. */
+/** Scenarios of the network calls, in the order in which hosts make them. */
 export function networkScenarios(pod: () => Pod): void {
   const agent = () => pod().client.agent;
   const shell = (line: string) => pod().machine.shell(line);
@@ -30,7 +30,7 @@ export function networkScenarios(pod: () => Pod): void {
     await shell(`ip link | grep -q ${FIRST} || ip ${pair}; ip -6 route flush default; ip link set lo up`);
   });
 
-  it("an interface, a neighbour and routes as runtime-rs sets them up are there in a container", async () => {
+  it("a container sees an interface, a neighbour and routes set up as by runtime-rs", async () => {
     const wanted = {
       device: "eth0",
       name: "eth0",
@@ -64,8 +64,8 @@ export function networkScenarios(pod: () => Pod): void {
     expect(seen.stdout.toString()).toMatch(/10\.99\.0\.77\s+0x1\s+0x6\s+02:00:00:00:00:77/);
   });
 
-  it("statistics of a container count what goes out by the guest's card", async () => {
-    // The other end of a pair has to be up as well, unlike a hub.
+  it("a container's statistics count what the guest's card sends", async () => {
+    // The other end of a pair must be up as well, unlike a hub.
     const other = await nameOf(SECOND);
     if (!pod().machine.real) await shell(`ip link set ${other} up`);
     const id = await pod().start(["sleep", "1000"]);
@@ -76,12 +76,12 @@ export function networkScenarios(pod: () => Pod): void {
     };
     const before = await sent();
     const Capabilities = { Bounding: ["CAP_NET_RAW"], Effective: ["CAP_NET_RAW"], Permitted: ["CAP_NET_RAW"] };
-    // The neighbour above, which nobody is: its address is known, so the questions go out, and nothing comes.
+    // The neighbour above doesn't exist: its address is known, so requests are sent, and no response comes.
     const ping = ["ping", "-q", "-c", "2", "-W", "1", "-s", "1000", "10.99.0.77"];
     const { stdout } = await pod().execute(id, ping, { Capabilities });
     expect(stdout.toString()).toContain("2 packets transmitted, 0 packets received");
     const after = await sent();
-    // With the headers of Ethernet, IP and ICMP; the kernel sends a few packets of its own.
+    // Including the headers of Ethernet, IP and ICMP; the kernel sends a few packets of its own.
     expect(after.bytes - before.bytes).toBeGreaterThanOrEqual(1000 + 14 + 20 + 8);
     expect(after.packets - before.packets).toBeGreaterThanOrEqual(1);
     await pod().remove(id);
@@ -89,7 +89,7 @@ export function networkScenarios(pod: () => Pod): void {
   });
 
   it.each(["network", "runtime-rs-guest-network"])(
-    "what was recorded in %s.jsonl gets answers of the same meaning",
+    "the calls recorded in %s.jsonl get responses with the same meaning",
     async (name) => {
       for (const { call, request, response } of recordedCalls(name)) {
         if (call === "UpdateInterface") {
@@ -102,7 +102,7 @@ export function networkScenarios(pod: () => Pod): void {
         } else if (call === "UpdateRoutes") {
           const { Routes } = await agent().updateRoutes(request);
           const recorded = (response["Routes"] as Init<types.Route>[]).map(meaning);
-          // fe80::/64 is there once the kernel has made that address
+          // fe80::/64 appears once the kernel has created that address
           const ours = Routes.filter(({ device }) => device === "eth0").map(meaning);
           expect(ours.filter((route) => !route.startsWith("fe80"))).toEqual(
             recorded.filter((route) => !route.startsWith("fe80")),
@@ -112,7 +112,7 @@ export function networkScenarios(pod: () => Pod): void {
     },
   );
 
-  it("the default route in the Go shim's words is the same one", async () => {
+  it("the Go shim's way to write the default route sets the same route", async () => {
     await agent().updateRoutes({
       routes: { Routes: [{ dest: "0.0.0.0/0", gateway: "10.99.0.254", device: "eth0", mtu: 1400 }] },
     });
@@ -120,7 +120,7 @@ export function networkScenarios(pod: () => Pod): void {
     expect(Routes.filter(({ dest }) => dest === "0.0.0.0")).toMatchObject([{ gateway: "10.99.0.254", mtu: 1400 }]);
   });
 
-  it("a gateway off the link is reached by the route that came after it in the request", async () => {
+  it("a gateway off the link is reachable by a route that follows it in the request", async () => {
     const { Routes } = await agent().updateRoutes({
       routes: {
         Routes: [
@@ -132,7 +132,7 @@ export function networkScenarios(pod: () => Pod): void {
     expect(Routes.map(({ dest }) => dest)).toEqual(expect.arrayContaining(["10.77.0.0/16", "169.254.1.1/32"]));
   });
 
-  it("two interfaces change their names, and nothing else of the second", async () => {
+  it("two interfaces swap names, and nothing else of the second changes", async () => {
     await update({ name: "eth1", hwAddr: SECOND, IPAddresses: [{ address: "10.98.0.2", mask: "16" }], mtu: 1450 });
     await update({ name: "eth1", hwAddr: FIRST, IPAddresses: [{ address: "10.99.0.2", mask: "24" }], mtu: 1400 });
     const [first, second] = [await listed(FIRST), await listed(SECOND)];
@@ -144,7 +144,7 @@ export function networkScenarios(pod: () => Pod): void {
     expect(await shell("ls /sys/class/net")).not.toContain("temp");
   });
 
-  it("addresses are replaced, IPv6 is usable at once, and what is listed is what the kernel says", async () => {
+  it("addresses are replaced, IPv6 is usable at once, and the list matches the kernel's", async () => {
     const IPAddresses = [
       { address: "10.99.0.3", mask: "24" },
       { family: 1, address: "fd00:99::3", mask: "64" },
@@ -159,7 +159,7 @@ export function networkScenarios(pod: () => Pod): void {
     expect(fib).not.toMatch(/10\.99\.0\.2$/m);
   });
 
-  it("routes of IPv6 have their family, and are those of /proc/net/ipv6_route", async () => {
+  it("routes of IPv6 have their family and match /proc/net/ipv6_route", async () => {
     const { Routes } = await agent().updateRoutes({
       routes: {
         Routes: [
@@ -178,7 +178,7 @@ export function networkScenarios(pod: () => Pod): void {
     expect(v6).toHaveLength(kernels.length);
   });
 
-  it("routes of IPv4 are those of /proc/net/route", async () => {
+  it("routes of IPv4 match /proc/net/route", async () => {
     const { Routes } = await agent().listRoutes({});
     const lines = (await shell("cat /proc/net/route")).trim().split("\n").slice(1);
     const kernels = lines.map((line) => {
@@ -193,7 +193,7 @@ export function networkScenarios(pod: () => Pod): void {
     expect(ours.length).toBeGreaterThan(1);
   });
 
-  it("the flag NOARP counts, and goes with the next update", async () => {
+  it("the NOARP flag is set, and the next update without it clears it", async () => {
     await update({ name: "eth1", hwAddr: SECOND, raw_flags: 0x80 });
     const flags = async () => Number((await shell("cat /sys/class/net/eth1/flags")).trim());
     expect((await flags()) & 0x80).toBe(0x80);
@@ -201,7 +201,7 @@ export function networkScenarios(pod: () => Pod): void {
     expect((await flags()) & 0x80).toBe(0);
   });
 
-  it("an interface that is not there is told in the words that hosts look for, and one found by name gets the address", async () => {
+  it("a missing interface is reported in the words that hosts look for, and one found by name gets the address", async () => {
     await expect(update({ name: "eth7", hwAddr: ABSENT })).rejects.toMatchObject({
       kind: "internal",
       message: expect.stringContaining(`Link not found (Address: ${ABSENT})`),
@@ -213,7 +213,7 @@ export function networkScenarios(pod: () => Pod): void {
   });
 
   it("a bad request changes nothing", async () => {
-    // but for what the kernel still does: addresses of its own, and telling that a link has a carrier
+    // Except what the kernel still changes: its own addresses, and whether a link has a carrier.
     const state = async () => {
       const { Interfaces } = await agent().listInterfaces({});
       const { Routes } = await agent().listRoutes({});
@@ -238,7 +238,7 @@ export function networkScenarios(pod: () => Pod): void {
     expect(await state()).toEqual(before);
   });
 
-  it("what the kernel refuses is told with the command and the reason", async () => {
+  it("an error of the kernel is reported with the command and the reason", async () => {
     const routes = { Routes: [{ dest: "10.66.0.0/16", gateway: "192.0.2.1", device: "eth0" }] };
     await expect(agent().updateRoutes({ routes })).rejects.toThrow(
       "ip route replace 10.66.0.0/16 via 192.0.2.1 dev eth0 proto boot scope 0: Nexthop has invalid gateway.",
@@ -247,7 +247,7 @@ export function networkScenarios(pod: () => Pod): void {
     await expect(agent().updateRoutes({ routes: device })).rejects.toThrow("Link not found (Name: eth7)");
   });
 
-  it("changes at the same time come one after the other", async () => {
+  it("concurrent changes are applied one after the other", async () => {
     const rounds = Array.from({ length: 8 }, (_, index) => `10.60.${index}.0/24`);
     await Promise.all([
       ...rounds.map((dest) => agent().updateRoutes({ routes: { Routes: [{ dest, device: "eth0" }] } })),
@@ -265,7 +265,7 @@ interface Recorded {
   readonly response: Record<string, unknown>;
 }
 
-/** The calls on the network of a recording, with their answers. */
+/** Returns the network calls of a recording, with their responses. */
 function recordedCalls(name: string): Recorded[] {
   const lines = readFileSync(join(import.meta.dirname, `../recordings/${name}.jsonl`), "utf8")
     .trimEnd()
@@ -284,22 +284,22 @@ function json(message: unknown): Record<string, unknown> {
   return JSON.parse(JSON.stringify(message));
 }
 
-/** Of a route, what a host can make use of. */
+/** Returns the parts of a route that a host can use. */
 function meaning({ dest = "", gateway = "", device = "", scope = 0 }: Init<types.Route>): string {
   return `${dest} via ${gateway} dev ${device} scope ${scope}`;
 }
 
-/** RTF_LOCAL, RTF_ANYCAST or RTF_REJECT. */
+/** True for a route with RTF_LOCAL, RTF_ANYCAST or RTF_REJECT. */
 function isLocal(line: string): boolean {
   return (BigInt(`0x${line.trim().split(/\s+/).at(-2)}`) & 0x8010_0200n) !== 0n;
 }
 
-/** But for those that the kernel makes of the hardware address. */
+/** Returns the addresses, without those that the kernel derives from the hardware address. */
 function own({ IPAddresses }: types.Interface): types.IPAddress[] {
   return IPAddresses.filter(({ address }) => !address.startsWith("fe80"));
 }
 
-/** An address as /proc/net/route writes it. */
+/** Returns an address of /proc/net/route in dotted form. */
 function dotted(hex: string): string {
   return (hex.match(/../g) ?? [])
     .reverse()

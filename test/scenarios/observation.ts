@@ -3,7 +3,7 @@ import { contractMetrics, metricShapes, parseMetrics } from "../../agent/metrics
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** In their order; those of spans are there where calls are traced. */
+/** Our own metrics in order. Those of spans exist only if calls are traced. */
 const OWN_METRICS = [
   ["guestd_event_loop_lag_seconds", "gauge"],
   ["guestd_heap_bytes", "gauge"],
@@ -12,9 +12,9 @@ const OWN_METRICS = [
   ["guestd_rpc_duration_seconds", "histogram"],
 ];
 
-/** Statistics, metrics and details. */
+/** Scenarios of statistics, metrics and details. */
 export function observationScenarios(pod: () => Pod): void {
-  it("is SERVING and tells its version", async () => {
+  it("Check reports SERVING, and Version the agent's version", async () => {
     const { health } = pod().client;
     expect((await health.check({})).status).toBe(1);
     expect(await health.version({})).toMatchObject({
@@ -23,7 +23,7 @@ export function observationScenarios(pod: () => Pod): void {
     });
   });
 
-  it("tells the guest's details", async () => {
+  it("GetGuestDetails reports the guest's details", async () => {
     const details = await pod().client.agent.getGuestDetails({ mem_block_size: true, mem_hotplug_probe: true });
     expect(details.agent_details?.init_daemon).toBe(true);
     expect(details.agent_details?.storage_handlers).toEqual(
@@ -37,15 +37,15 @@ export function observationScenarios(pod: () => Pod): void {
     expect((await pod().client.agent.getGuestDetails({})).mem_block_size_bytes).toBe(0);
   });
 
-  it("gives metrics under the contract's names, each with its type, labels and items, and our own", async () => {
+  it("GetMetrics returns the contract's metrics, each with its type, labels and items, and our own", async () => {
     const { agent } = pod().client;
     const shell = (line: string) => pod().machine.shell(line);
-    const place = "/run/observed"; // a guest's root is read-only, which does not count
+    const place = "/run/observed"; // a guest's root is read-only, and read-only mounts aren't counted
     const [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map((name) => `${place}/${name}`);
     await shell(`mkdir -p ${lower} ${upper} ${work} ${merged}
 mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work} ${merged}`);
-    await agent.getMetrics({}); // from the second on they tell the lag
-    // A file system that does not answer soon is left out of a scrape.
+    await agent.getMetrics({}); // the lag is reported from the second scrape on
+    // A scrape omits a file system that doesn't respond soon.
     const metrics = await vi.waitFor(async () => {
       const scrape = await agent.getMetrics({});
       expect(scrape.metrics).toContain(`mount="${merged}"`);
@@ -68,7 +68,7 @@ mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work}
     expect(series.get('kata_guest_meminfo{item="mem_total"}')).toBe(Number(kib) * 1024);
   });
 
-  it("explains how a container was made, each call with its field of the spec", async () => {
+  it("explain shows how a container was created, each call with its field of the spec", async () => {
     const id = await pod().create(["sleep", "7"], { Hostname: "" });
     const { steps } = await pod().client.guest.explain({ container_id: id });
     const found = (operation: string) => steps.find((step) => step.operation === operation);
@@ -80,7 +80,7 @@ mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work}
     await expect(pod().client.guest.explain({ container_id: id })).rejects.toMatchObject({ kind: "not-found" });
   });
 
-  it("counts the time of a container's processes", async () => {
+  it("statistics count the CPU time of a container's processes", async () => {
     const id = await pod().start([
       "sh",
       "-c",
@@ -96,7 +96,7 @@ mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work}
     await pod().remove(id);
   });
 
-  it("counts the traffic of each interface of a container's network", async () => {
+  it("statistics count the traffic of each interface in a container's network namespace", async () => {
     const { Linux } = ociSpec("/", []);
     const Namespaces = [...(Linux?.Namespaces ?? []), { Type: "network" }];
     const id = await pod().start(["sleep", "1000"], { Linux: { ...Linux, Namespaces } });
@@ -112,7 +112,7 @@ mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work}
     const line = "ip link set lo up && ping -q -c 1 -s 1000 127.0.0.1";
     const { stdout, stderr } = await pod().execute(id, ["sh", "-c", line], { Capabilities });
     expect(stdout.toString() + stderr.toString()).toContain("1 packets received");
-    // A question and its answer, each of 1000 bytes and the headers of IP and ICMP.
+    // A request and its response, each of 1000 bytes and the headers of IP and ICMP.
     expect(await counters()).toMatchObject(of(2 * (1000 + 20 + 8), 2));
     await pod().remove(id);
     const shared = await pod().start(["sleep", "1000"]);
@@ -122,7 +122,7 @@ mount -t overlay observed -o lowerdir=${lower},upperdir=${upper},workdir=${work}
     await pod().remove(shared);
   });
 
-  it("keeps an OOM poll open while nothing happens", async () => {
+  it("an OOM poll stays open while nothing happens", async () => {
     const poll = pod().client.agent.getOOMEvent({}, { timeoutMs: 300 });
     await expect(poll).rejects.toMatchObject({ kind: "deadline-exceeded" });
   });

@@ -1,7 +1,7 @@
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 
-/** A container as a Kata host describes it, running `args` in `rootfs`. */
+/** Returns the spec of a container that runs `args` in `rootfs`, as a Kata host writes it. */
 export function ociSpec(rootfs: string, args: readonly string[], parts: Init<grpc.Spec> = {}): Init<grpc.Spec> {
   const caps = [
     "CAP_CHOWN",

@@ -5,12 +5,12 @@ import { withResources } from "./resources.ts";
 const MIB = 1 << 20;
 const EAT = "x=0123456789abcdef; while :; do x=$x$x; done";
 
-/** What GetOOMEvent tells, beyond the plain case in limits.ts. In a real guest only. */
+/** Scenarios of GetOOMEvent beyond the plain case in limits.ts. In a guest only. */
 export function oomScenarios(pod: () => Pod): void {
   const next = async () => (await pod().client.agent.getOOMEvent({}, { timeoutMs: 60_000 })).container_id;
   const limit = { Memory: { Limit: 24 * MIB } };
 
-  it("memory.oom.group: one kill takes the whole container, which is told", async () => {
+  it("with memory.oom.group one kill ends the whole container, and the event is reported", async () => {
     const id = await pod().start(["sleep", "1000"], withResources({ ...limit, Unified: { "memory.oom.group": "1" } }));
     const event = next();
     const exec_id = await pod().exec(id, ["sh", "-c", EAT]);
@@ -18,13 +18,13 @@ export function oomScenarios(pod: () => Pod): void {
       expect((await pod().client.agent.waitProcess({ container_id: id, exec_id: one })).status).toBe(137);
     }
     expect(await event).toBe(id);
-    // The kernel counts each process of the group, so there may be one more.
+    // The kernel counts each process of the group, so there may be one more event.
     const more = pod().client.agent.getOOMEvent({}, { timeoutMs: 500 });
     expect(await more.catch(() => ({ container_id: id }))).toMatchObject({ container_id: id });
     await pod().remove(id);
   });
 
-  it("a kill in a nested cgroup is told of its container, and the nested cgroup goes with it", async () => {
+  it("a kill in a nested cgroup is reported for its container, and the nested cgroup is removed with it", async () => {
     const id = await pod().start(["sleep", "1000"], withResources(limit));
     const event = next();
     const line = `mkdir -p /sys/fs/cgroup/a/b && echo 0 > /sys/fs/cgroup/a/b/cgroup.procs && ${EAT}`;
@@ -35,12 +35,12 @@ export function oomScenarios(pod: () => Pod): void {
     expect(await pod().machine.shell(`ls -d /sys/fs/cgroup/containers/${id} 2>/dev/null || echo gone`)).toBe("gone\n");
   });
 
-  it("many containers: each one's kill is told, none twice", async () => {
+  it("kills in several containers are each reported once", async () => {
     const ids = await Promise.all(
       Array.from({ length: 4 }, () => pod().start(["sh", "-c", EAT], withResources(limit))),
     );
-    const told = [await next(), await next(), await next(), await next()];
-    expect(told.toSorted()).toEqual(ids.toSorted());
+    const reported = [await next(), await next(), await next(), await next()];
+    expect(reported.toSorted()).toEqual(ids.toSorted());
     await expect(pod().client.agent.getOOMEvent({}, { timeoutMs: 500 })).rejects.toMatchObject({ code: 4 });
     for (const id of ids) await pod().remove(id);
   });

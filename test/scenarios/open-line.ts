@@ -2,21 +2,21 @@ import type { AgentClient } from "../../host/client/agent-client.ts";
 import { RpcError } from "../../host/client/rpc-error.ts";
 import type { Machine } from "./machine.ts";
 
-/** The agent said that it was restarted during the call. */
+/** True for an error that reports a restart of the agent during the call. */
 export const wasCutOff = (error: unknown): boolean =>
   error instanceof RpcError && error.message.includes("the agent was restarted during the call");
 
-/** The connection was closed below the call. */
+/** True for an error that reports the connection closed during the call. */
 export const wasClosed = (error: unknown): boolean => error instanceof RpcError && /^ttrpc: /.test(error.message);
 
-/** A connection that stays open over every restart of the agent; a new one is made only after the agent closed it. */
+/** A connection that stays open over every restart of the agent. It is replaced only after the agent closed it. */
 export class OpenLine {
-  /** Calls that were answered, that were answered as cut off; connections that the agent closed. */
+  /** Calls that succeeded, calls that failed as cut off, and connections that the agent closed. */
   readonly counts = { answered: 0, cutOff: 0, closed: 0 };
-  /** Calls without an answer so far. */
+  /** Calls without a response so far. */
   open = 0;
   readonly #machine: Machine;
-  /** From the first call on. */
+  /** Set from the first call on. */
   #client: Promise<AgentClient> | undefined;
   #closing = false;
 
@@ -24,8 +24,8 @@ export class OpenLine {
     this.#machine = machine;
   }
 
-  /** Makes a call; undefined when nobody knows what became of it, be it cut off or lost with the connection. */
-  async ask<T>(call: (client: AgentClient) => Promise<T>): Promise<T | undefined> {
+  /** Makes a call. Resolves to undefined if its result is unknown: cut off, or lost with the connection. */
+  async call<T>(call: (client: AgentClient) => Promise<T>): Promise<T | undefined> {
     this.#client ??= this.#connect();
     const line = this.#client;
     this.open++;
@@ -45,10 +45,10 @@ export class OpenLine {
     }
   }
 
-  /** Makes a call until it is answered: for one that asks only. */
-  async askAgain<T>(call: (client: AgentClient) => Promise<T>): Promise<T> {
+  /** Repeats a call until it is answered. Only for idempotent calls. */
+  async callUntilAnswered<T>(call: (client: AgentClient) => Promise<T>): Promise<T> {
     for (;;) {
-      const answer = await this.ask(call);
+      const answer = await this.call(call);
       if (answer !== undefined) return answer;
     }
   }
@@ -62,10 +62,10 @@ export class OpenLine {
     if (this.#client !== line || this.#closing) return;
     this.counts.closed++;
     this.#client = this.#connect();
-    this.#client.catch(() => undefined); // whoever asks next is told
+    this.#client.catch(() => undefined); // the next caller gets the error
   }
 
-  /** One that has had an answer: the agent keeps no other, and says nothing of it when it is lost. */
+  /** Returns a client that got a response: the agent keeps no other connection, and doesn't log the loss of one. */
   async #connect(): Promise<AgentClient> {
     for (;;) {
       const client = await this.#machine.connect();

@@ -7,10 +7,10 @@ import type { Machine } from "./machine.ts";
 import { Pod } from "./pod.ts";
 import { specFieldScenarios } from "./spec-fields.ts";
 
-/** Scenarios that do not depend on who makes the containers. */
-export type SharedScenarios = "containers" | "fields of the spec" | "limits" | "when things end";
+/** Scenarios that don't depend on the runtime. */
+export type SharedScenarios = "containers" | "fields of the spec" | "limits" | "failures and removals";
 
-/** They are made by another OCI runtime: same calls, same results. */
+/** Registers scenarios with another OCI runtime: same calls, same results. */
 export function otherRuntimeScenarios(
   machine: () => Machine,
   runtime: string,
@@ -25,7 +25,7 @@ export function otherRuntimeScenarios(
     containers: () => containerScenarios(() => current.pod),
     "fields of the spec": () => specFieldScenarios(() => current.pod),
     limits: () => limitScenarios(() => current.pod),
-    "when things end": () => enduranceScenarios(current),
+    "failures and removals": () => enduranceScenarios(current),
   };
   for (const part of parts) describe(part, all[part]);
 }

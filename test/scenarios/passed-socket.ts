@@ -2,42 +2,42 @@ import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** The host's side of a stream for stdio. */
+/** The host's end of a stream for stdio. */
 export interface PassedSocket {
   readonly port: number;
-  /** Connects one that was opened to come later. */
-  come(): Promise<void>;
+  /** Connects a stream that was opened with `later`. */
+  connect(): Promise<void>;
   write(text: string): Promise<void>;
   end(): void;
   hangUp(): void;
-  /** All of it, to its end; not faster than so many bytes. */
+  /** Reads to the end; at most `bytesPerMs`. */
   text(options?: { readonly bytesPerMs?: number }): Promise<string>;
-  /** What has come so far is kept for `text`. */
+  /** Reads until the text matches. The text so far is kept for `text`. */
   until(pattern: RegExp): Promise<void>;
 }
 
 export type OpenStream = (options?: { readonly later?: true }) => Promise<PassedSocket>;
 
-/** `connect` gives the stream, from whose side `port` is the other one. */
+/** Opens a host's stream through `openStream`. `port` is the host's port, by which the agent knows the stream. */
 export async function passedSocket(
   port: number,
-  connect: () => Promise<Duplex>,
+  openStream: () => Promise<Duplex>,
   { later = false } = {},
 ): Promise<PassedSocket> {
   let connected: Duplex | undefined;
   let seen = "";
-  const come = async () => {
-    connected = await connect();
+  const connect = async () => {
+    connected = await openStream();
     connected.on("error", () => undefined);
   };
-  if (!later) await come();
+  if (!later) await connect();
   const socket = () => {
-    if (connected === undefined) throw new Error("the stream has not come");
+    if (connected === undefined) throw new Error("the stream is not connected");
     return connected;
   };
   return {
     port,
-    come,
+    connect,
     async write(text) {
       if (!socket().write(text)) await once(socket(), "drain");
     },

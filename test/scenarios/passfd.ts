@@ -22,7 +22,7 @@ function kitOf(pod: () => Pod, open: OpenStream) {
   };
 }
 
-/** Streams that a host passes for stdio. `open` makes one. */
+/** Scenarios of streams that a host passes for stdio. `open` opens one. */
 export function passfdScenarios(pod: () => Pod, open: OpenStream): void {
   const { three, portsOf, exec } = kitOf(pod, open);
 
@@ -44,7 +44,7 @@ export function passfdScenarios(pod: () => Pod, open: OpenStream): void {
     await pod().remove(container_id);
   });
 
-  it("a host that hangs up neither ends nor holds the process", async () => {
+  it("a host that hangs up neither ends nor blocks the process", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const sockets = await three();
     const line = "read go; head -c 300000 /dev/zero && head -c 300000 /dev/zero >&2 && exit 7";
@@ -56,7 +56,7 @@ export function passfdScenarios(pod: () => Pod, open: OpenStream): void {
     await pod().remove(container_id);
   });
 
-  it("the status waits until the host has taken the output", async () => {
+  it("WaitProcess waits until the host has read the output", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const sockets = await three();
     const exec_id = await exec(container_id, "head -c 3000000 /dev/zero | tr '\\0' x", sockets);
@@ -83,23 +83,23 @@ export function passfdScenarios(pod: () => Pod, open: OpenStream): void {
   });
 }
 
-/** What does not depend on the kind of connection. */
+/** Scenarios that don't depend on the kind of connection. */
 export function passfdEdgeScenarios(pod: () => Pod, open: OpenStream): void {
   const { three, portsOf, exec } = kitOf(pod, open);
 
-  it("takes streams that come after the call", async () => {
+  it("an exec waits for streams that connect after the call", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const [stdout, hold] = await Promise.all([open({ later: true }), open()]);
     const asked = exec(container_id, "echo late", [{ ...hold, port: 0 }, stdout]);
     await sleep(400);
-    await stdout.come();
+    await stdout.connect();
     const exec_id = await asked;
     expect([await stdout.text(), await wait(pod(), container_id, exec_id)]).toEqual(["late\n", 0]);
     hold.hangUp();
     await pod().remove(container_id);
   });
 
-  it("a grandchild that holds the output delays neither the end nor the status until it ends", async () => {
+  it("a grandchild that holds the output delays neither the end of the stream nor the status", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const sockets = await three();
     const exec_id = await exec(container_id, "sleep 1000 & echo said; exit 4", sockets);
@@ -107,7 +107,7 @@ export function passfdEdgeScenarios(pod: () => Pod, open: OpenStream): void {
     await pod().remove(container_id);
   });
 
-  it("calls on such streams are refused, CloseStdin is not", async () => {
+  it("stdio calls on passed streams are refused, except CloseStdin", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const sockets = await three();
     const exec_id = await exec(container_id, "cat; exit 5", sockets);
@@ -123,7 +123,7 @@ export function passfdEdgeScenarios(pod: () => Pod, open: OpenStream): void {
     await pod().remove(container_id);
   });
 
-  it("streams end with a call that fails; one that never comes is none", async () => {
+  it("streams end with a call that fails, and an exec runs without a stream that never connects", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const sockets = await three();
     const { agent } = pod().client;
@@ -142,7 +142,7 @@ export function passfdEdgeScenarios(pod: () => Pod, open: OpenStream): void {
   });
 }
 
-/** Numbered lines out, and what is written in back, while the agent is killed: every byte once. */
+/** Expects every byte exactly once while the agent is killed: numbered lines as output, and input that is echoed. */
 export async function passfdThroughKills(
   pod: Pod,
   open: OpenStream,

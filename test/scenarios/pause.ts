@@ -4,7 +4,7 @@ import type { Pod } from "./pod.ts";
 const KILL = 9;
 const TERM = 15;
 
-/** PauseContainer and ResumeContainer, by what the processes do. */
+/** Scenarios of PauseContainer and ResumeContainer, observed through the processes. */
 export function pauseScenarios(pod: () => Pod): void {
   const agent = () => pod().client.agent;
   const wrongState = (call: string, state: string) => ({
@@ -12,7 +12,7 @@ export function pauseScenarios(pod: () => Pod): void {
     message: expect.stringMatching(new RegExp(`^failed to ${call} container \\S+: current status is: ${state}$`)),
   });
 
-  it("a paused container's processes stand still, those of an exec too, and go on when it is resumed", async () => {
+  it("a paused container's processes and its execs stop, and continue when it is resumed", async () => {
     const container_id = await pod().start(["sh", "-c", "while :; do echo tick; usleep 10000; done"]);
     const exec_id = await pod().exec(container_id, ["sh", "-c", "while :; do echo tock; usleep 10000; done"]);
     const read = (exec_id: string, timeoutMs: number) =>
@@ -22,7 +22,7 @@ export function pauseScenarios(pod: () => Pod): void {
     const frozen = `cat /sys/fs/cgroup/containers/${container_id}/cgroup.events`;
     expect(await pod().machine.shell(frozen)).toContain("frozen 1");
     for (const id of [container_id, exec_id]) {
-      // What was printed before, if anything, is one read.
+      // Earlier output, if any, arrives in one read.
       const last = await read(id, 300).catch((error: unknown) => error);
       if (last instanceof Error) expect(last).toMatchObject({ kind: "deadline-exceeded" });
       await expect(read(id, 300)).rejects.toMatchObject({ kind: "deadline-exceeded" });
@@ -35,7 +35,7 @@ export function pauseScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("only one that runs can be paused, and only one that is paused resumed", async () => {
+  it("only a running container can be paused, and only a paused one resumed", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const exec = () => pod().execute(container_id, ["true"]);
     await expect(agent().resumeContainer({ container_id })).rejects.toMatchObject(wrongState("resume", "Running"));
@@ -53,7 +53,7 @@ export function pauseScenarios(pod: () => Pod): void {
     await expect(agent().resumeContainer(none)).rejects.toMatchObject({ code: 3 });
   });
 
-  it("one that was created can be paused, and isn't started before it is resumed", async () => {
+  it("a created container can be paused, and can't start before it is resumed", async () => {
     const container_id = await pod().create(["echo", "started"]);
     await agent().pauseContainer({ container_id });
     await expect(agent().startContainer({ container_id })).rejects.toMatchObject({
@@ -65,7 +65,7 @@ export function pauseScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("KILL ends a paused container, other signals wait until it is resumed", async () => {
+  it("KILL ends a paused container, and other signals wait until it is resumed", async () => {
     const line = "trap 'echo caught; exit 5' TERM; echo ready; while :; do usleep 10000; done";
     const container_id = await pod().start(["sh", "-c", line]);
     const ids = { container_id, exec_id: container_id };

@@ -1,6 +1,9 @@
 import type { Machine } from "./machine.ts";
 
-/** Of the one process, as the machine counts, that has this argument; `12[3]` is a pattern for 123 that does not find itself. */
+/**
+ * Returns the pid, as the machine counts, of the one process with this argument. `12[3]` is a pattern for 123 that
+ * doesn't match itself.
+ */
 export async function pidOfArgument(machine: Machine, pattern: string): Promise<number> {
   const found = await machine.shell(`grep -lzx '${pattern}' /proc/[0-9]*/cmdline 2> /dev/null`);
   const pid = /\/proc\/(\d+)\//.exec(found)?.[1];

@@ -11,10 +11,10 @@ export interface Output {
 }
 
 interface RuntimeTraits {
-  /** What it says of a missing executable, and of a missing directory. */
+  /** Matches the runtime's error for a missing executable. */
   readonly missing: RegExp;
   readonly noDirectory: RegExp;
-  /** cpu.weight; newer runtimes have another formula than those of Debian 12. */
+  /** cpu.weight that results from 1024 shares; newer runtimes use another formula than those of Debian 12. */
   readonly weightOf1024Shares: number;
 }
 
@@ -36,13 +36,13 @@ const RUNTIMES: Readonly<Record<string, RuntimeTraits>> = {
   },
 };
 
-/** The calls that a host makes for a pod, with ids of this pod's own. */
+/** A pod as a host uses it: the calls, with ids that are unique to the pod. */
 export class Pod {
   readonly machine: Machine;
   readonly client: AgentClient;
-  /** Of every container, unless it brings its own. */
+  /** Annotations of every container that doesn't bring its own. */
   readonly annotations: Readonly<Record<string, string>>;
-  /** In what those who make containers may differ. */
+  /** Traits in which runtimes may differ. */
   readonly runtime: RuntimeTraits;
   #count = 0;
 
@@ -53,7 +53,7 @@ export class Pod {
     this.runtime = RUNTIMES[annotations["guestd.runtime"] ?? ""] ?? BUILT_IN;
   }
 
-  /** Creates the sandbox, unless the machine has one already. The client is the pod's; one of its own when none is given. */
+  /** Creates the sandbox unless the machine has one already. The pod owns the client; without one it opens its own. */
   static async open(
     machine: Machine,
     given?: AgentClient,
@@ -78,7 +78,7 @@ export class Pod {
     return new Pod(machine, client, annotations);
   }
 
-  /** A created container; `args` run when it is started. */
+  /** Creates a container that runs `args` when it is started. Returns its id. */
   async create(args: readonly string[], parts: Init<grpc.Spec> = {}, rootfs?: string): Promise<string> {
     const id = `c${process.pid}-${Date.now().toString(36)}-${++this.#count}`;
     const root = rootfs ?? this.machine.rootfs(id);
@@ -96,7 +96,7 @@ export class Pod {
     return id;
   }
 
-  /** Runs to its end, reads all, removes. */
+  /** Runs a container to its end, reads all output and removes it. */
   async run(args: readonly string[], parts: Init<grpc.Spec> = {}): Promise<Output> {
     const id = await this.start(args, parts);
     const output = await this.finish(id, id);
@@ -111,7 +111,7 @@ export class Pod {
     return exec_id;
   }
 
-  /** An exec to its end. */
+  /** Runs an exec to its end. */
   async execute(id: string, args: readonly string[], parts: Init<grpc.Process> = {}): Promise<Output> {
     return this.finish(id, await this.exec(id, args, parts));
   }

@@ -5,7 +5,7 @@ const INVALID_ARGUMENT = 3;
 const PERMISSION_DENIED = 7;
 const INTERNAL = 13;
 
-/** No rule for StatsContainerRequest. */
+/** Has no rule for StatsContainerRequest. */
 const POLICY = `package agent_policy
 default SetPolicyRequest := true
 default ReadStreamRequest := false
@@ -13,7 +13,10 @@ default ExecProcessRequest := false
 default WaitProcessRequest := true
 `;
 
-/** The rows of behaviour.md 2.1 that need a policy; the others are in error-table.ts. In the end every call is allowed. */
+/**
+ * Checks the rows of behaviour.md 2.1 that need a policy; the others are in error-table.ts. Leaves a policy that allows
+ * every call.
+ */
 export async function policyScenario(pod: Pod): Promise<void> {
   const container_id = await pod.start(["echo", "secret"]);
   const ids = { container_id, exec_id: container_id };

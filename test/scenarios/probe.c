@@ -1,9 +1,9 @@
 /*
- * Makes system calls and says what came of each: `probe NAME,ARGUMENT,… …` prints a line "NAME RESULT" for each, the
- * result being "ok", the number of an error, or "signal N". Each is made by a child of its own. `probe bomb` forks, and so
- * do its children, without end. `probe huge MIB…` maps so many MiB of huge pages, one after the other, writes to them, says
- * "MIB ok" or the number of the error, and holds them until it is killed. `probe signals` says "ready", then the number of
- * each real-time signal as often as it gets it, until its stdin ends.
+ * Makes system calls and prints their results. `probe NAME,ARGUMENT,… …` prints a line "NAME RESULT" for each call; the
+ * result is "ok", an errno, or "signal N". Each call runs in its own child. `probe bomb` forks without end, as do its
+ * children. `probe huge MIB…` maps that many MiB of huge pages, one size after the other, writes to them, prints "MIB
+ * ok" or the errno, and holds them until it is killed. `probe signals` prints "ready", then the number of each
+ * real-time signal as often as it arrives, until its stdin ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 
 enum { LINE = 128 };
 
-/* getpid by the entry of 32-bit programs, which have call numbers of their own. */
+/* Calls getpid through the entry of 32-bit programs, which have their own call numbers. */
 static long ia32_getpid(void) {
 #ifdef __x86_64__
   long result = 20;
@@ -33,7 +33,7 @@ static long ia32_getpid(void) {
 #endif
 }
 
-/* ERANGE for a pipe that has another size. */
+/* Fails with ERANGE for a pipe of another size. */
 static long pipe_size(int fd, long expected) {
   long size = fcntl(fd, F_GETPIPE_SZ);
   if (size >= 0 && size != expected) errno = ERANGE;
@@ -113,7 +113,7 @@ static void hold_huge_pages(char **sizes) {
   for (;;) pause();
 }
 
-/* The kernel keeps each real-time signal that is sent, so those that come at once are not counted as one. */
+/* Prints each real-time signal. The kernel queues every one, so simultaneous ones aren't merged. */
 static void count_signals(void) {
   sigset_t set;
   sigemptyset(&set);

@@ -4,12 +4,15 @@ import type { Pod } from "./pod.ts";
 const TERM = 15;
 const KILL = 9;
 
-/** Ends are sticky and come after output, and nothing that holds up one call holds up those that end things. */
+/**
+ * Scenarios that show that a process's end is permanent and comes after its output, and that a blocked call never
+ * blocks the calls that end processes.
+ */
 export function processEndScenarios(pod: () => Pod): void {
   const agent = () => pod().client.agent;
   const sleeper = () => pod().start(["sleep", "1000"]);
 
-  it("a hundred waiters on ten connections of both protocols get the status, and so do as many that come later", async () => {
+  it("a hundred waiters on ten connections of both protocols get the status, and so do as many later ones", async () => {
     const { machine } = pod();
     const protocols = Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? "ttrpc" : "grpc"));
     const clients = await Promise.all(protocols.map((protocol) => machine.connect({ protocol })));
@@ -21,7 +24,7 @@ export function processEndScenarios(pod: () => Pod): void {
         ),
       );
     const waiting = ask();
-    // Answered after the waits of its connection were begun.
+    // Answered after the waits of its connection have begun.
     await Promise.all(clients.map(({ health }) => health.check({})));
     await agent().writeStdin({ container_id, exec_id: "", data: Buffer.from("\n") });
     for (const answers of [await Promise.all(waiting), await Promise.all(ask())]) {
@@ -32,7 +35,7 @@ export function processEndScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("what a process has written is read after its end was told, then comes the end, then it is gone", async () => {
+  it("output can be read after the exit status was returned, then reads return the end, then the process is gone", async () => {
     const container_id = await sleeper();
     const line = "printf 0123456789; printf error >&2; exit 3";
     for (const exec_id of [await pod().exec(container_id, ["sh", "-c", line]), ""]) {
@@ -54,7 +57,7 @@ export function processEndScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("a process that nobody reads is held back, and nothing of what it writes is lost", async () => {
+  it("a process whose output is not read blocks, and none of its output is lost", async () => {
     const container_id = await sleeper();
     const exec_id = await pod().exec(container_id, ["sh", "-c", "head -c 1000000 /dev/zero; exit 4"]);
     const wait = agent().waitProcess({ container_id, exec_id }, { timeoutMs: 300 });
@@ -68,7 +71,7 @@ export function processEndScenarios(pod: () => Pod): void {
     ["holds a terminal open", true, "trap '' HUP; sleep 771 & echo out; exit 3"],
     ["writes without end", false, "yes out & exit 3"],
     ["writes to a terminal without end", true, "trap '' HUP; yes out & exit 3"],
-  ])("a grandchild that %s does not hold up the end", async (_what, Terminal, line) => {
+  ])("a grandchild that %s does not delay the end", async (_what, Terminal, line) => {
     const container_id = await sleeper();
     const exec_id = await pod().exec(container_id, ["sh", "-c", line], { Terminal });
     const stdout = await pod().drain("readStdout", container_id, exec_id);
@@ -81,7 +84,7 @@ export function processEndScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("a signal to one that has ended does nothing until its end was told, and is then answered that it is gone", async () => {
+  it("a signal to an ended process does nothing until its status was returned, and then fails because it is gone", async () => {
     const container_id = await sleeper();
     const exec_id = await pod().exec(container_id, ["true"]);
     await pod().drain("readStdout", container_id, exec_id);
@@ -97,12 +100,12 @@ export function processEndScenarios(pod: () => Pod): void {
     await expect(agent().signalProcess({ container_id, exec_id: container_id, signal: KILL })).rejects.toMatchObject(
       gone,
     );
-    // Hosts end a container so, whether it lives or not.
+    // Hosts end a container this way whether it runs or not.
     await agent().signalProcess({ container_id, exec_id: "", signal: KILL });
     await pod().remove(container_id);
   });
 
-  it.each([TERM, KILL])("signal %i ends a container that was not started, which then can't be", async (signal) => {
+  it.each([TERM, KILL])("signal %i ends a created container, which then can't be started", async (signal) => {
     const container_id = await pod().create(["sleep", "1000"]);
     await agent().signalProcess({ container_id, exec_id: "", signal });
     expect((await pod().finish(container_id, "")).status).toBe(137);
@@ -113,7 +116,7 @@ export function processEndScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("with RemoveContainer an open wait gets the status and an open read its end", async () => {
+  it("RemoveContainer gives an open wait the status and an open read its end", async () => {
     const container_id = await sleeper();
     const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
     const waits = [exec_id, "", container_id].map((id) => agent().waitProcess({ container_id, exec_id: id }));
@@ -131,12 +134,12 @@ export function processEndScenarios(pod: () => Pod): void {
     }
   });
 
-  it("kill, wait and Check are answered while a start, a write and reads of the same container are held up", async () => {
+  it("kill, wait and Check are answered while a start, a write and reads of the same container are blocked", async () => {
     const { Path, Args } = { Path: "/bin/busybox", Args: ["sleep", "1000"] };
     const container_id = await pod().create(["sleep", "1000"], { Hooks: { StartContainer: [{ Path, Args }] } });
     const exec_id = await pod().exec(container_id, ["sleep", "1000"]);
     const ids = { container_id, exec_id };
-    // All that the pipe takes; a long request that waits for it might come after the short ones below.
+    // Fills the pipe; a long request that waits for it might arrive after the short ones below.
     await agent().writeStdin({ ...ids, data: Buffer.alloc(1 << 16) });
     let ended = 0;
     const held = [

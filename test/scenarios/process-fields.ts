@@ -8,7 +8,7 @@ import { allowedProcessors, execAffinity } from "./exec-affinity.ts";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** Fields of a spec about the process that not every host knows, as the container itself sees them. */
+/** Scenarios of a process's fields that not every host knows, seen from inside the container. */
 export function processFieldScenarios(pod: () => Pod): void {
   const withProcess = (line: string, process: Init<grpc.Process> = {}): Init<grpc.Spec> => {
     const { Process } = ociSpec("/", ["sh", "-c", line]);
@@ -24,7 +24,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     return stdout.toString() + stderr.toString();
   };
 
-  it("a user by name is the one of the container's own files, for its process and for an exec", async () => {
+  it("a user name is looked up in the container's own files, for its process and for an exec", async () => {
     const { machine, client } = pod();
     const container_id = `named-${process.pid}-${Date.now()}`;
     const rootfs = machine.rootfs(container_id);
@@ -48,7 +48,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("user.username counts for nothing beside a uid, and alone is refused, for a process and for an exec", async () => {
+  it("user.username is ignored beside a uid and refused alone, for a process and for an exec", async () => {
     const both = { User: { UID: 1000, GID: 1000, Username: "ann" } };
     expect(await inside("id -u", both)).toBe("1000\n");
     const id = await pod().start(["sleep", "1000"]);
@@ -60,7 +60,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("umask: 022, or the one of the user; an exec has its own or the container's", async () => {
+  it("umask: a process has 022 or its user's; an exec has its own or the container's", async () => {
     expect(await inside("umask")).toBe("0022\n");
     const id = await pod().start([], withProcess("sleep 1000", { User: { Umask: 0o27 } }));
     expect(await inExec(id, "umask; touch /f; stat -c %a /f")).toBe("0027\n640\n");
@@ -68,7 +68,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("scheduler and I/O priority, which an exec has of its container", async () => {
+  it("scheduler and I/O priority: an exec inherits its container's", async () => {
     const process = {
       Scheduler: { Policy: "SCHED_BATCH", Nice: 7 },
       IOPriority: { Class: "IOPRIO_CLASS_BE", Priority: 6 },
@@ -79,7 +79,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     const id = await pod().start([], withProcess("sleep 1000", process));
     expect(await inside(line, process)).toBe(expected);
     expect(await inExec(id, line)).toBe(expected);
-    // Nice is without effect here, and stays that of the agent.
+    // Nice has no effect here and stays the agent's.
     const idle = { Scheduler: { Policy: "SCHED_IDLE" } };
     expect(await inExec(id, line, idle)).toMatch(/^best-effort: prio 6\n\S+ 0 5\n$/);
     await pod().remove(id);
@@ -91,16 +91,16 @@ export function processFieldScenarios(pod: () => Pod): void {
       { Scheduler: { Policy: "SCHED_FIFO", Priority: 5 }, IOPriority: { Class: "IOPRIO_CLASS_RT", Priority: 2 } },
     ],
     [/^idle\n9 0 0\n$/, { Scheduler: { Policy: "SCHED_OTHER", Nice: 9 }, IOPriority: { Class: "IOPRIO_CLASS_IDLE" } }],
-  ])("scheduler and I/O priority: %s", async (expected, process) => {
+  ])("scheduler and I/O priority: a process's stat matches %s", async (expected, process) => {
     expect(await inside("ionice -p $$; cut -d' ' -f19,40,41 /proc/$$/stat", process)).toMatch(expected);
   });
 
-  it("scheduler: real-time policies, with a flag that children begin anew", async () => {
+  it("scheduler: a process can have a real-time policy that its children don't inherit", async () => {
     const Scheduler = { Policy: "SCHED_RR", Priority: 3, Flags: ["SCHED_FLAG_RESET_ON_FORK"] };
     expect(await inside("cut -d' ' -f40,41 /proc/$$/stat /proc/self/stat; true", { Scheduler })).toBe("3 2\n0 0\n");
   });
 
-  it("scheduler: a deadline, where nothing holds it to some of the processors", async () => {
+  it("scheduler: a process can have a deadline if nothing restricts it to some processors", async () => {
     const Scheduler = { Policy: "SCHED_DEADLINE", Runtime: 1_000_000, Deadline: 9_000_000, Period: 10_000_000 };
     const { Process } = ociSpec("/", ["cut", "-d", " ", "-f", "40,41", "/proc/self/stat"]);
     const made = pod().run([], { Process: { ...Process, Scheduler } });
@@ -112,13 +112,13 @@ export function processFieldScenarios(pod: () => Pod): void {
     );
   });
 
-  it("execCPUAffinity: of an exec, not of the first process", async (context) => {
+  it("execCPUAffinity: an exec has it, the first process doesn't", async (context) => {
     const all = await allowedProcessors(pod());
-    if (/^\d+$/.test(all)) context.skip("one processor: every exec is on it");
+    if (/^\d+$/.test(all)) context.skip("only one processor: every exec runs on it");
     await execAffinity(pod(), all);
   });
 
-  it("personality: a 32-bit machine, for execs too", async () => {
+  it("personality: a container and its execs see a 32-bit machine", async () => {
     const parts = { ...withProcess("sleep 1000"), ...withLinux({ Personality: { Domain: "LINUX32" } }) };
     const machine = (await inside("uname -m")).trim();
     const id = await pod().start([], parts);
@@ -128,7 +128,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("domainname and sysctls of its own namespaces, though /proc/sys is read-only", async () => {
+  it("domainname and sysctls of the container's own namespaces are set though /proc/sys is read-only", async () => {
     const Sysctl = { "kernel.shmmni": "123", "fs.mqueue.msg_max": "11", "net.ipv4.conf.lo.tag": "5" };
     const parts = { ...withLinux({ Sysctl }), Domainname: "example.test" };
     const line = `cd /proc/sys; cat kernel/shmmni fs/mqueue/msg_max net/ipv4/conf/lo/tag kernel/domainname
@@ -138,7 +138,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     );
   });
 
-  it("consoleSize of an exec's terminal", async () => {
+  it("consoleSize: an exec's terminal has that size", async () => {
     const id = await pod().start(["sleep", "1000"]);
     const process = { Terminal: true, ConsoleSize: { Height: 31, Width: 71 } };
     const exec_id = await pod().exec(id, ["stty", "size"], process);
@@ -146,7 +146,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("an AppArmor profile of the host and an unknown capability are left out", async () => {
+  it("a host's AppArmor profile and an unknown capability are ignored", async () => {
     const sets = { Bounding: ["CAP_KILL", "CAP_FLY"], Permitted: ["CAP_KILL"], Effective: ["CAP_KILL"] };
     const process = { ApparmorProfile: "cri-containerd.apparmor.d", Capabilities: sets };
     expect(await inside("grep -E 'CapEff|CapBnd' /proc/self/status", process)).toBe(
@@ -154,9 +154,9 @@ export function processFieldScenarios(pod: () => Pod): void {
     );
   });
 
-  it("an AppArmor profile that the guest has is that of the process and of execs", async (context) => {
+  it("an AppArmor profile loaded in the guest applies to the process and to execs", async (context) => {
     const { machine } = pod();
-    if (!machine.real) context.skip("profiles are loaded for a whole kernel, and this one is not ours");
+    if (!machine.real) context.skip("profiles apply to a whole kernel, and this one is the test machine's");
     const rootfs = machine.rootfs(`apparmor-${Date.now().toString(36)}`);
     writeFileSync(join(machine.hostPath(rootfs), "profile"), apparmorProfile());
     await machine.shell(`cat ${rootfs}/profile > /sys/kernel/security/apparmor/.replace`);
@@ -170,7 +170,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  describe("what can't be is refused by name:", () => {
+  describe("a spec with an impossible value", () => {
     it.each<[string, Init<grpc.Spec>]>([
       ["process.user.umask", withProcess("", { User: { Umask: 0o1000 } })],
       ["process.user.username", withProcess("", { User: { Username: "ann" } })],
@@ -183,7 +183,7 @@ export function processFieldScenarios(pod: () => Pod): void {
       ['linux.mountLabel "u:r:t:s0"', withLinux({ MountLabel: "u:r:t:s0" })],
       ["linux.intelRdt", withLinux({ IntelRdt: {} })],
       ["linux.personality.flags", withLinux({ Personality: { Domain: "LINUX", Flags: ["x"] } })],
-    ])("%s", async (name, parts) => {
+    ])("is refused by the name %s", async (name, parts) => {
       await expect(pod().create(["true"], parts)).rejects.toMatchObject({
         code: 3,
         message: expect.stringContaining(`OCI spec: ${name} `),
@@ -191,7 +191,7 @@ export function processFieldScenarios(pod: () => Pod): void {
     });
 
     it.each(["kernel.panic", "net/../kernel/panic"])(
-      "linux.sysctl %s, which stays as it is in the machine",
+      "is refused by the name linux.sysctl %s, and the machine's own value stays",
       async (name) => {
         const value = () => pod().machine.shell("cat /proc/sys/kernel/panic");
         const before = await value();

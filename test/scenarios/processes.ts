@@ -6,16 +6,16 @@ const CONT = 18;
 const STOP = 19;
 const TERM = 15;
 const KILL = 9;
-/** The kernel's bound on one argument or variable, its end included (MAX_ARG_STRLEN). */
+/** The kernel's limit for one argument or variable, including its terminating NUL (MAX_ARG_STRLEN). */
 const LONGEST = 128 * 1024;
 
-/** Processes that are not what one would wish: hostile, late, many. */
+/** Scenarios of difficult processes: hostile, late, many. */
 export function processScenarios(pod: () => Pod): void {
   const agent = () => pod().client.agent;
   const sleeper = () => pod().start(["sleep", "1000"]);
   const count = (text: string) => pod().machine.shell(`ps -o args | grep -c '${text}' || true`);
 
-  it("an exec runs in a container that has not been started, and not in one that has ended", async () => {
+  it("an exec runs in a container that was created but not started, and fails in one that has ended", async () => {
     const id = await pod().create(["sh", "-c", "exit 4"]);
     expect((await pod().execute(id, ["echo", "early"])).stdout.toString()).toBe("early\n");
     await agent().startContainer({ container_id: id });
@@ -32,14 +32,14 @@ export function processScenarios(pod: () => Pod): void {
     await expect(pod().exec(id, ["true"])).rejects.toMatchObject({ code: 13, message: /Invalid container id/ });
   });
 
-  it("an exec into a paused container is refused in one line, and one under way ends when it is removed", async () => {
+  it("an exec into a paused container is refused in one line", async () => {
     const id = await sleeper();
     await agent().pauseContainer({ container_id: id });
     await expect(pod().exec(id, ["true"])).rejects.toMatchObject({ message: expect.stringMatching(/paused/) });
     await pod().remove(id);
   });
 
-  it("an exec into a container that is just dying runs or is refused in one line", async () => {
+  it("an exec into a dying container runs or is refused in one line", async () => {
     const rootfs = pod().machine.rootfs(`dying-${Date.now().toString(36)}`);
     for (let round = 0; round < 8; round++) {
       const id = await pod().create(["sleep", "1000"], {}, rootfs);
@@ -78,11 +78,11 @@ export function processScenarios(pod: () => Pod): void {
   });
 
   it.each([
-    [3, "with a core, at least in name"],
+    [3, "SIGQUIT, which dumps core"],
     [11, "a fault"],
     [TERM, "asked to"],
     [34, "a real-time signal"],
-  ])("an exec that dies of signal %i (%s) has 128 more as its status", async (signal) => {
+  ])("an exec that dies of signal %i (%s) has 128 plus the signal as its status", async (signal) => {
     const id = await sleeper();
     const exec_id = await pod().exec(id, ["sleep", "1000"]);
     await agent().signalProcess({ container_id: id, exec_id, signal });
@@ -90,7 +90,7 @@ export function processScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("signals reach the exec that they are for, and only that", async () => {
+  it("a signal reaches its exec and no other", async () => {
     const id = await sleeper();
     const handler = (name: string) => [
       "sh",
@@ -112,7 +112,7 @@ export function processScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("signal 0 asks whether there is the process, and does nothing to it", async () => {
+  it("signal 0 checks that the process exists and does nothing to it", async () => {
     const container_id = await sleeper();
     const exec_id = await pod().exec(container_id, ["sh", "-c", "read line; exit 3"]);
     const ask = (exec: string) => agent().signalProcess({ container_id, exec_id: exec, signal: 0 });
@@ -125,21 +125,21 @@ export function processScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("one that is stopped goes on where it was", async () => {
+  it("a stopped exec continues where it was", async () => {
     const id = await sleeper();
     const exec_id = await pod().exec(id, ["sh", "-c", "while :; do echo tick; sleep 0.02; done"]);
     const read = (timeoutMs: number) => agent().readStdout({ container_id: id, exec_id, len: 65_536 }, { timeoutMs });
     await read(5000);
     await agent().signalProcess({ container_id: id, exec_id, signal: STOP });
     await sleep(200);
-    await read(200).catch(() => undefined); // what it had written before
+    await read(200).catch(() => undefined); // reads what it had written before
     await expect(read(300)).rejects.toMatchObject({ kind: "deadline-exceeded" });
     await agent().signalProcess({ container_id: id, exec_id, signal: CONT });
     expect((await read(5000)).data.length).toBeGreaterThan(0);
     await pod().remove(id);
   });
 
-  it("ones that ignore SIGTERM live on until they are killed", async () => {
+  it("processes that ignore SIGTERM live until they are killed", async () => {
     const deaf = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"];
     const id = await pod().start(deaf);
     const exec = await pod().exec(id, deaf);
@@ -152,7 +152,7 @@ export function processScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("a thousand waiters for one process all get its status, and so do late ones until it is removed", async () => {
+  it("a thousand waiters for one process all get its status, and later ones too until it is removed", async () => {
     const id = await sleeper();
     const exec_id = await pod().exec(id, ["sh", "-c", "read x; exit 6"]);
     const wait = () => agent().waitProcess({ container_id: id, exec_id });
@@ -167,7 +167,7 @@ export function processScenarios(pod: () => Pod): void {
     await expect(wait()).rejects.toMatchObject({ code: 3 });
   });
 
-  it("fifty grandchildren that hold the pipes do not hold up the end", async () => {
+  it("fifty grandchildren that hold the pipes do not delay the end", async () => {
     const id = await sleeper();
     const line = "i=0; while [ $i -lt 50 ]; do sleep 761 & i=$((i+1)); done; echo made; exit 2";
     const exec_id = await pod().exec(id, ["sh", "-c", line]);
@@ -178,7 +178,7 @@ export function processScenarios(pod: () => Pod): void {
     expect(await count("[s]leep 761")).toBe("0\n");
   });
 
-  it("a process that closes its output early is at its end there, and is waited for all the same", async () => {
+  it("a process that closes its output early ends its streams, and can be waited for all the same", async () => {
     const id = await sleeper();
     const exec_id = await pod().exec(id, ["sh", "-c", "echo last; exec >&- 2>&-; read x; exit 8"]);
     expect((await pod().drain("readStdout", id, exec_id)).toString()).toBe("last\n");
@@ -188,7 +188,7 @@ export function processScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("arguments and environment may be as long as the kernel takes them, and no longer", async () => {
+  it("arguments and environment may be as long as the kernel allows, and no longer", async () => {
     const id = await sleeper();
     const most = "x".repeat(LONGEST - 1);
     const line = "printf %s $1 | wc -c; echo $#; env | wc -c";
@@ -204,7 +204,7 @@ export function processScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("twenty containers whose init ends at once each tell their end and are removed", async () => {
+  it("twenty containers whose init exits at once all report their status and are removed", async () => {
     const rootfs = pod().machine.rootfs(`short-${Date.now().toString(36)}`);
     const codes = Array.from({ length: 20 }, (_, code) => code);
     const run = async (code: number) => {
@@ -217,7 +217,7 @@ export function processScenarios(pod: () => Pod): void {
     expect(await Promise.all(codes.map(run))).toEqual(codes);
   });
 
-  it("RemoveContainer ends the reads, waits and execs that are under way", async () => {
+  it("RemoveContainer ends reads, waits and execs in progress", async () => {
     const rootfs = pod().machine.rootfs(`going-${Date.now().toString(36)}`);
     for (let round = 0; round < 5; round++) {
       const id = await pod().create(["sleep", "1000"], {}, rootfs);
@@ -240,7 +240,7 @@ export function processScenarios(pod: () => Pod): void {
     }
   });
 
-  it("a RemoveContainer that can't end in time says so, goes on, and can be asked again", async () => {
+  it("a RemoveContainer that times out says so, continues, and can be called again", async () => {
     const directory = pod().machine.rootfs(`late-${Date.now().toString(36)}`);
     const [Path, go] = [`${directory}/bin/busybox`, `${directory}/go`];
     const Args = ["sh", "-c", `until [ -e ${go} ]; do ${Path} sleep 0.05; done`];
@@ -255,22 +255,22 @@ export function processScenarios(pod: () => Pod): void {
     await expect(agent().removeContainer({ container_id: id })).rejects.toMatchObject({ code: 5 });
   });
 
-  it("a storm of orphans leaves no zombie, and the agent answers meanwhile", async () => {
+  it("a storm of orphans leaves no zombies, and the agent responds meanwhile", async () => {
     const orphans = pod().machine.real ? 60 : 2000;
-    // The first of a pid namespace is given what others left.
+    // The first process of a pid namespace inherits its orphans.
     const id = await pod().start(["sh", "-c", "while :; do wait; sleep 0.05; done"]);
     const zombies = () => pod().machine.shell("grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l");
     const before = Number(await zombies());
     const line = `i=0; while [ $i -lt ${orphans} ]; do (sleep 0.1 &); i=$((i+1)); done; exit 7`;
     const exec_id = await pod().exec(id, ["sh", "-c", line]);
-    let over = false;
+    let ended = false;
     const done = pod()
       .finish(id, exec_id)
       .finally(() => {
-        over = true;
+        ended = true;
       });
     let answers = 0;
-    for (; !over; answers++) {
+    for (; !ended; answers++) {
       await pod().client.health.check({});
       await sleep(20);
     }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { ttrpc } from "../../proto/gen/messages.js";
 
-/** `length`: what its header says. */
+/** Returns a request frame. `length` is the length in its header. */
 export function frame(streamId: number, payload: Uint8Array, length = payload.length): Buffer {
   const header = Buffer.alloc(10);
   header.writeUInt32BE(length, 0);
@@ -15,7 +15,7 @@ export function request(service: string, method: string, payload = new Uint8Arra
   return ttrpc.Request.encode({ service, method, payload }).finish();
 }
 
-/** Of a connection that has one call open. */
+/** Reads one response from a connection with one open call. */
 export async function answer(socket: Duplex): Promise<{ streamId: number; code: number; message: string }> {
   let bytes = Buffer.alloc(0);
   while (bytes.length < 10 || bytes.length < 10 + bytes.readUInt32BE(0)) {

@@ -5,18 +5,18 @@ export interface ReadSpan {
   readonly service: unknown;
   readonly trace: string;
   readonly id: string;
-  /** Empty for a root. */
+  /** Empty for a root span. */
   readonly parent: string;
   readonly name: string;
   readonly kind: number;
-  /** Nanoseconds since the epoch. */
+  /** Nanoseconds since the Unix epoch. */
   readonly began: number;
   readonly ended: number;
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly status: { readonly code: number; readonly message: string } | undefined;
 }
 
-/** What a collector reads of an agent's connection, until a span is there that is looked for. */
+/** Reads spans from an agent's connection as a collector does, until one satisfies `isLast`. */
 export async function readSpans(stream: Readable, isLast: (span: ReadSpan) => boolean): Promise<ReadSpan[]> {
   let bytes = Buffer.alloc(0);
   const spans: ReadSpan[] = [];

@@ -4,9 +4,9 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** Refusals by name; the codes of the contract are in error-table.ts. */
+/** Scenarios of refusals by name. The contract's codes are in error-table.ts. */
 export function refusalScenarios(pod: () => Pod): void {
-  it("a signal to a process that was waited for says that it is gone", async () => {
+  it("a signal to a process that was waited for fails because it is gone", async () => {
     const { agent } = pod().client;
     const container_id = await pod().start(["sleep", "1000"]);
     const exec_id = await pod().exec(container_id, ["true"]);
@@ -16,7 +16,7 @@ export function refusalScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("a duplicate container id is ALREADY_EXISTS, and the first container lives on", async () => {
+  it("a duplicate container id is ALREADY_EXISTS, and the first container keeps running", async () => {
     const container_id = await pod().start(["sleep", "1000"]);
     const twice = pod().client.agent.createContainer({ container_id, OCI: ociSpec("/nowhere", ["true"]) });
     await expect(twice).rejects.toMatchObject({
@@ -27,7 +27,7 @@ export function refusalScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("a second CreateSandbox is ALREADY_EXISTS and harms nothing: neither a running container, nor its storages and DNS, nor new ones", async () => {
+  it("a second CreateSandbox is ALREADY_EXISTS and harms no running container, no storages, no DNS and no new containers", async () => {
     const { client, machine } = pod();
     const container_id = await pod().start(["sleep", "1000"]);
     const exec_id = await pod().exec(container_id, ["cat"]);
@@ -53,7 +53,7 @@ export function refusalScenarios(pod: () => Pod): void {
     await expect(create).rejects.toMatchObject({ code: 3 });
   });
 
-  describe("a field of the spec that nothing carries yet is refused by name", () => {
+  describe("a spec with an unsupported field", () => {
     const weight = [{ Major: 8, Minor: 0, Weight: 100, LeafWeight: 10 }];
     it.each<[string, Init<grpc.LinuxResources>]>([
       ["blockIO.leafWeight", { BlockIO: { LeafWeight: 10 } }],
@@ -67,7 +67,7 @@ export function refusalScenarios(pod: () => Pod): void {
       ["cpu.realtimePeriod", { CPU: { RealtimePeriod: 1000 } }],
       ["network.classID", { Network: { ClassID: 1 } }],
       ["network.priorities", { Network: { Priorities: [{ Name: "eth0", Priority: 1 }] } }],
-    ])("linux.resources.%s", async (name, Resources) => {
+    ])("is refused by the name linux.resources.%s", async (name, Resources) => {
       const field = `linux.resources.${name}`;
       const create = pod().create(["true"], { Linux: { ...ociSpec("/", []).Linux, Resources } });
       await expect(create).rejects.toMatchObject({ code: 3, message: `OCI spec: ${field} is not supported` });

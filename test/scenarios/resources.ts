@@ -7,7 +7,7 @@ import type { Pod } from "./pod.ts";
 
 const MIB = 1 << 20;
 
-/** A container that sees its own cgroup at /sys/fs/cgroup. */
+/** Returns the parts of a spec for a container with these resources that sees its own cgroup at /sys/fs/cgroup. */
 export function withResources(Resources: Init<grpc.LinuxResources>): Init<grpc.Spec> {
   const { Linux, Mounts } = ociSpec("/", []);
   const options = ["nosuid", "noexec", "nodev", "rw"];
@@ -17,7 +17,7 @@ export function withResources(Resources: Init<grpc.LinuxResources>): Init<grpc.S
   };
 }
 
-/** The first disk of the guest; `name` as files of cgroups have it. */
+/** Returns the guest's first disk; `name` is written as in cgroup files. */
 export async function disk(
   pod: Pod,
 ): Promise<{ readonly Major: number; readonly Minor: number; readonly name: string }> {
@@ -26,7 +26,7 @@ export async function disk(
   return { Major, Minor, name };
 }
 
-/** `linux.resources`, as the container's own cgroup files have them. In a real guest only. */
+/** Scenarios of `linux.resources`, read from the container's own cgroup files. In a guest only. */
 export function resourceScenarios(pod: () => Pod): void {
   const files = async (names: string, resources: Init<grpc.LinuxResources>): Promise<string> => {
     const line = `cd /sys/fs/cgroup; for f in ${names}; do echo $f $(cat $f); done`;
@@ -36,7 +36,7 @@ export function resourceScenarios(pod: () => Pod): void {
   const refusal = (resources: Init<grpc.LinuxResources>) =>
     expect(pod().create(["true"], withResources(resources))).rejects;
 
-  it("memory: limit, reservation and the files of unified", async () => {
+  it("memory: limit, reservation and the files of unified are set", async () => {
     const Unified = { "memory.high": String(40 * MIB), "memory.min": "4096", "memory.oom.group": "1" };
     const Memory = { Limit: 64 * MIB, Reservation: 32 * MIB, Swap: -1 };
     expect(await files("memory.max memory.low memory.high memory.min memory.oom.group", { Memory, Unified })).toBe(
@@ -52,7 +52,7 @@ export function resourceScenarios(pod: () => Pod): void {
     else expect(await create).toBe(`memory.swap.max ${32 * MIB}\n`);
   });
 
-  it("cpu: weight, quota with burst, placement", async () => {
+  it("cpu: weight, quota with burst, and placement are set", async () => {
     const CPU = { Shares: 512, Quota: 20_000, Period: 50_000, Burst: 10_000, Cpus: "0", Mems: "0" };
     expect(await files("cpu.weight cpu.max cpu.max.burst cpuset.cpus cpuset.mems", { CPU })).toBe(
       "cpu.weight 59\ncpu.max 20000 50000\ncpu.max.burst 10000\ncpuset.cpus 0\ncpuset.mems 0\n",
@@ -60,7 +60,7 @@ export function resourceScenarios(pod: () => Pod): void {
     expect(await files("cpu.idle", { CPU: { Idle: 1, Shares: 512 } })).toBe("cpu.idle 1\n");
   });
 
-  it("processors, nodes and sizes of pages that the guest lacks are left out, and the rest is set", async () => {
+  it("processors, nodes and page sizes that the guest lacks are left out, and the rest is set", async () => {
     const pages = ["512MB", "3MB", "2MB"].map((Pagesize) => ({ Pagesize, Limit: Pagesize === "3MB" ? 1 : 0 }));
     const CPU = { Cpus: "4095", Mems: "1023", Shares: 512 };
     expect(await files("cpuset.cpus cpuset.mems cpu.weight hugetlb.2MB.max", { CPU, HugepageLimits: pages })).toBe(
@@ -68,14 +68,14 @@ export function resourceScenarios(pod: () => Pod): void {
     );
   });
 
-  it("tasks and huge pages", async () => {
+  it("pids and huge pages are limited", async () => {
     const resources = { Pids: { Limit: 33 }, HugepageLimits: [{ Pagesize: "2MB", Limit: 4 * MIB }] };
     expect(await files("pids.max hugetlb.2MB.max hugetlb.2MB.rsvd.max", resources)).toBe(
       `pids.max 33\nhugetlb.2MB.max ${4 * MIB}\nhugetlb.2MB.rsvd.max ${4 * MIB}\n`,
     );
   });
 
-  it("block I/O: all four throttles of a disk", async () => {
+  it("block I/O: all four throttles of a disk are set", async () => {
     const { Major, Minor, name } = await disk(pod());
     const rate = (Rate: number) => [{ Major, Minor, Rate }];
     const BlockIO = {
@@ -91,7 +91,7 @@ export function resourceScenarios(pod: () => Pod): void {
     );
   });
 
-  it("block I/O: a throttle of a disk slows what is read from it", async () => {
+  it("block I/O: a throttle slows reads from its disk", async () => {
     const { Major, Minor } = await disk(pod());
     const parts = withResources({ BlockIO: { ThrottleReadBpsDevice: [{ Major, Minor, Rate: MIB / 4 }] } });
     const Linux = { ...parts.Linux, Devices: [{ Path: "/dev/disk", Type: "b", Major, Minor }] };
@@ -100,11 +100,11 @@ export function resourceScenarios(pod: () => Pod): void {
     const { stdout } = await pod().run(["sh", "-c", line], { ...parts, Linux });
     const [from, read, , to] = stdout.toString().split("\n");
     expect(read).toBe("8+0 records in");
-    // 512 KiB at 256 KiB a second; the first of it goes at once.
+    // 512 KiB at 256 KiB per second; the first part passes at once.
     expect(Number(to) - Number(from)).toBeGreaterThan(1.2);
   });
 
-  it("block I/O: weights, of a disk too, where the kernel has weights", async (context) => {
+  it("block I/O: weights are set, also for a disk, if the kernel has weights", async (context) => {
     const { Major, Minor, name } = await disk(pod());
     const weights = await pod().machine.shell("ls /sys/fs/cgroup/guestd/ | grep -E '^io.(bfq.)?weight' || echo none");
     const BlockIO = { Weight: 1000, WeightDevice: [{ Major, Minor, Weight: 500 }] };
@@ -121,7 +121,7 @@ export function resourceScenarios(pod: () => Pod): void {
     await pod().machine.shell(`echo ${name} enable=0 > /sys/fs/cgroup/io.cost.qos`);
   });
 
-  it("rdma: a limit goes to the kernel, which has no such device here", async () => {
+  it("rdma: a limit reaches the kernel, which has no such device here", async () => {
     const none = (limits: Init<grpc.LinuxRdma>) => refusal({ Rdma: { mlx5_0: limits } });
     await none({ HcaHandles: 2, HcaObjects: 3 }).toThrow(
       /^write \S+\/rdma.max "mlx5_0 hca_handle=2 hca_object=3": .*, from linux.resources.rdma.mlx5_0$/,
@@ -129,7 +129,7 @@ export function resourceScenarios(pod: () => Pod): void {
     await none({}).toThrow("OCI spec: linux.resources.rdma.mlx5_0 has neither hcaHandles nor hcaObjects");
   });
 
-  it("a file of unified that is no limit, or leads out, is refused by name", async () => {
+  it("a file of unified that is no limit, or that leads out, is refused by name", async () => {
     for (const file of ["cgroup.procs", "../memory.max", "cgroup.freeze"]) {
       await refusal({ Unified: { [file]: "1" } }).toThrow(`OCI spec: linux.resources.unified "${file}" is no`);
     }

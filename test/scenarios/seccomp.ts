@@ -8,15 +8,15 @@ import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
 const [EPERM, ENOSYS, SIGSYS] = [1, 38, 31];
-/** What the probe and the C library it is linked with need, besides what a test is about. */
+/** Calls that the probe and its C library need besides those under test. */
 const NEEDED = (
   "execve exit exit_group write fork clone wait4 brk mmap munmap mprotect arch_prctl set_tid_address set_robust_list " +
   "rseq prlimit64 readlinkat readlink getrandom rt_sigprocmask rt_sigaction newfstatat fstat getpid gettid"
 ).split(" ");
-/** What a child of init does between its filter and execve where the filter needs privileges. */
+/** Calls that init's child makes between setting its filter and execve, if setting the filter needs privileges. */
 const NEEDED_BEFORE_EXEC = "setgroups setresgid setresuid capset stat newfstatat read".split(" ");
 
-/** Filters of system calls, as a program in the container meets them. */
+/** Scenarios of seccomp filters, as a program in the container experiences them. */
 export function seccompScenarios(pod: () => Pod): void {
   let count = 0;
   const rootfs = () => {
@@ -29,7 +29,7 @@ export function seccompScenarios(pod: () => Pod): void {
     const { Linux } = ociSpec("/", []);
     return { Root: { Path: rootfs() }, Linux: { ...Linux, Seccomp } };
   };
-  /** Results of the calls, "name,argument,…", in a container with the filter. */
+  /** Returns the results of calls, each "name,argument,…", in a container with the filter. */
   const probe = async (
     Seccomp: Init<grpc.LinuxSeccomp>,
     calls: readonly string[],
@@ -51,7 +51,7 @@ export function seccompScenarios(pod: () => Pod): void {
     Args,
   });
 
-  it("SCMP_ACT_ERRNO: EPERM, or the errno that is given; unknown names are left out", async () => {
+  it("SCMP_ACT_ERRNO fails a call with EPERM or the given errno, and unknown names are ignored", async () => {
     const filter = allowing(
       { Names: ["umask", "no_such_call", "not a name"], Action: "SCMP_ACT_ERRNO" },
       errno(0, ["mkdirat"]),
@@ -73,14 +73,14 @@ export function seccompScenarios(pod: () => Pod): void {
     ["SCMP_ACT_TRACE", String(ENOSYS)],
     ["SCMP_ACT_LOG", "ok"],
     ["SCMP_ACT_ALLOW", "ok"],
-  ])("%s", async (Action, result) => {
+  ])("%s has its effect on a call", async (Action, result) => {
     expect(await probe(allowing({ Names: ["umask"], Action }), ["umask"])).toEqual([`umask ${result}`]);
   });
 
   it.each([
-    ["set before the capabilities go", false, [...NEEDED, ...NEEDED_BEFORE_EXEC]],
-    ["set just before execve where no new privileges may come", true, NEEDED],
-  ])("a list of what is allowed, %s", async (_, NoNewPrivileges, Names) => {
+    ["that is set before capabilities are dropped", false, [...NEEDED, ...NEEDED_BEFORE_EXEC]],
+    ["that is set just before execve because of no_new_privs", true, NEEDED],
+  ])("an allow list %s allows only its calls", async (_, NoNewPrivileges, Names) => {
     const filter = {
       DefaultAction: "SCMP_ACT_ERRNO",
       DefaultErrnoRet: 88,
@@ -96,7 +96,7 @@ export function seccompScenarios(pod: () => Pod): void {
     }
   });
 
-  it("conditions on arguments, with every operator and all 64 bits", async () => {
+  it("conditions on arguments work with every operator and all 64 bits", async () => {
     const one = (Op: string, Value: string, ValueTwo = "0") =>
       errno(50, ["umask"], [{ Index: 0, Op, Value, ValueTwo }]);
     const big = "0xffffffffffffffff";
@@ -117,7 +117,7 @@ export function seccompScenarios(pod: () => Pod): void {
     }
   });
 
-  it("conditions on several arguments must all hold, those on one argument count one by one", async () => {
+  it("conditions on several arguments must all hold, several on one argument are alternatives", async () => {
     const equal = (Index: number, Value: string) => ({ Index, Value, Op: "SCMP_CMP_EQ" });
     const filter = allowing(
       errno(51, ["umask"], [equal(0, "1"), equal(1, "2")]),
@@ -134,7 +134,7 @@ export function seccompScenarios(pod: () => Pod): void {
     ]);
   });
 
-  it("architectures: the calls of one that is not listed end the process", async (context) => {
+  it("architectures: calls of an unlisted one end the process", async (context) => {
     const filter = allowing(errno(53, ["umask"]));
     const [plain] = await probe({ DefaultAction: "SCMP_ACT_ALLOW", Architectures: ["SCMP_ARCH_X86"] }, ["ia32_getpid"]);
     if (plain !== "ia32_getpid ok") kernelLacks(context, pod().machine, "the kernel runs no 32-bit programs");
@@ -144,7 +144,7 @@ export function seccompScenarios(pod: () => Pod): void {
     expect(await probe({ ...both, Architectures }, ["ia32_getpid", "umask"])).toEqual(["ia32_getpid 54", "umask 53"]);
   });
 
-  it("flags are taken, and the filter is on", async () => {
+  it("flags are accepted, and the filter is active", async () => {
     const flags = ["TSYNC", "LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"].map((name) => `SECCOMP_FILTER_FLAG_${name}`);
     for (const Flags of [[], flags]) {
       const parts = withFilter({ ...allowing(errno(1, ["umask"])), Flags });
@@ -154,7 +154,7 @@ export function seccompScenarios(pod: () => Pod): void {
     }
   });
 
-  it("an exec has the filter of its container", async () => {
+  it("an exec has its container's filter", async () => {
     const id = await pod().start([], {
       ...withFilter(allowing(errno(60, ["umask"]))),
       Process: ociSpec("/", ["sleep", "1000"]).Process,
@@ -166,12 +166,12 @@ export function seccompScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("GetGuestDetails says that filters are supported", async () => {
+  it("GetGuestDetails reports that filters are supported", async () => {
     const { agent_details } = await pod().client.agent.getGuestDetails({});
     expect(agent_details?.supports_seccomp).toBe(true);
   });
 
-  describe("what can't be is refused by name:", () => {
+  describe("a filter with an impossible value", () => {
     const rule = (parts: Init<grpc.LinuxSyscall>) => allowing({ Names: ["umask"], Action: "SCMP_ACT_ERRNO", ...parts });
     const argument = (Index: number, Op: string) => rule({ Args: [{ Index, Op }] });
     it.each<[string, Init<grpc.LinuxSeccomp>]>([
@@ -186,7 +186,7 @@ export function seccompScenarios(pod: () => Pod): void {
       ["syscalls[0].names", rule({ Names: [] })],
       ["syscalls[0].args[0].op", argument(0, "SCMP_CMP_LIKE")],
       ["syscalls[0].args[0].index", argument(6, "SCMP_CMP_EQ")],
-    ])("linux.seccomp.%s", async (name, filter) => {
+    ])("is refused by the name linux.seccomp.%s", async (name, filter) => {
       const { Linux } = ociSpec("/", []);
       const create = pod().create(["true"], { Linux: { ...Linux, Seccomp: filter } });
       await expect(create).rejects.toMatchObject({

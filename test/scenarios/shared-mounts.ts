@@ -2,14 +2,14 @@ import { expect, it } from "vitest";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** What is mounted in one container and seen in another. */
+/** Scenarios of mounts of one container that appear in another. */
 export function sharedMountScenarios(pod: () => Pod): void {
   const tmpfs = (destination: string) => ({ destination, source: "tmpfs", type: "tmpfs", options: ["size=1m"] });
   const Mounts = (...more: object[]) => [...(ociSpec("/", []).Mounts ?? []), ...more];
   let count = 0;
   const fresh = () => `sharing-${process.pid}-${Date.now().toString(36)}-${++count}`;
 
-  it("a mount of a container is in another one, with what is mounted below, until both are gone", async () => {
+  it("a mount of one container appears in another, with the mounts below it, until both are removed", async () => {
     const name = fresh();
     const source = await pod().start(
       ["sh", "-c", "echo from the source >/srv/file; echo deep >/srv/sub/file; sleep 1000"],
@@ -31,7 +31,7 @@ export function sharedMountScenarios(pod: () => Pod): void {
     await pod().remove(container_id);
   });
 
-  it("one that is not there fails the creation in one line, and leaves nothing", async () => {
+  it("a missing mount fails CreateContainer in one line and leaves nothing behind", async () => {
     const source = await pod().start(["sleep", "1000"], { Mounts: Mounts(tmpfs("/srv")) });
     const container_id = fresh();
     const OCI = ociSpec(pod().machine.rootfs(container_id), ["sleep", "1000"]);

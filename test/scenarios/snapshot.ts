@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
-/** Every name below a directory with its type, mode, size and times: nothing may change in it. */
+/** Returns every name below a directory with its type, mode, size and times, to compare before and after. */
 export function snapshot(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .map((entry) => {

@@ -2,35 +2,35 @@ import { expect, it } from "vitest";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** Each field of an OCI spec that the launch plan carries, as the container itself sees it. */
+/** Scenarios of each field of an OCI spec that the launch plan carries, seen from inside the container. */
 export function specFieldScenarios(pod: () => Pod): void {
-  /** What `line` prints in a container with these parts of a process and a spec. */
+  /** Returns what `line` prints in a container with these parts of a process and a spec. */
   const inside = async (line: string, process: object = {}, parts: object = {}): Promise<string> => {
     const { Process } = ociSpec("/", ["sh", "-c", line]);
     const { stdout, stderr } = await pod().run([], { Process: { ...Process, ...process }, ...parts });
     return stdout.toString() + stderr.toString();
   };
 
-  it("args, env and cwd: as given, HOME from the container's passwd, a missing directory made", async () => {
+  it("args, env and cwd apply as given, HOME comes from the container's passwd, and a missing directory is created", async () => {
     const process = { Env: ["PATH=/bin", "GREETING=hello there"], Cwd: "/made/here" };
     expect(await inside('pwd; echo "$GREETING"; echo $HOME; echo $0', process)).toBe(
       "/made/here\nhello there\n/root\nsh\n",
     );
   });
 
-  it("user: uid, gid and further groups", async () => {
+  it("user: uid, gid and additional groups apply", async () => {
     const User = { UID: 1000, GID: 100, AdditionalGids: [7, 42] };
     expect(await inside("id -u; id -g; id -G; echo $HOME", { User })).toBe("1000\n100\n100 7 42\n/home/ann\n");
   });
 
-  it("rlimits, oom_score_adj and no_new_privs", async () => {
+  it("rlimits, oom_score_adj and no_new_privs apply", async () => {
     const Rlimits = [{ Type: "RLIMIT_NOFILE", Soft: 123, Hard: 456 }];
     const line = "ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj; grep NoNewPrivs /proc/self/status";
     expect(await inside(line, { Rlimits, OOMScoreAdj: 777 })).toBe("123\n456\n777\nNoNewPrivs:\t1\n");
     expect(await inside("grep NoNewPrivs /proc/self/status", { NoNewPrivileges: false })).toBe("NoNewPrivs:\t0\n");
   });
 
-  it("capabilities: each set", async () => {
+  it("capabilities: each set applies", async () => {
     const Capabilities = {
       Bounding: ["CAP_KILL", "CAP_SETUID"],
       Effective: ["CAP_KILL"],
@@ -40,11 +40,11 @@ export function specFieldScenarios(pod: () => Pod): void {
     };
     const User = { UID: 1000, GID: 100 };
     const text = await inside("grep ^Cap /proc/self/status", { Capabilities, User });
-    // An ordinary user keeps across execve what is ambient.
+    // Across execve an ordinary user keeps ambient capabilities only.
     expect(text.replace(/\t0+/g, " ")).toBe("CapInh: 20\nCapPrm: 20\nCapEff: 20\nCapBnd: a0\nCapAmb: 20\n");
   });
 
-  it("an exec is confined as its container is, or more; capabilities that it names count", async () => {
+  it("an exec is confined like its container, or more; the capabilities that it names apply", async () => {
     const { Process, Linux } = ociSpec("/", ["sleep", "1000"]);
     const Seccomp = {
       DefaultAction: "SCMP_ACT_ALLOW",
@@ -75,11 +75,11 @@ export function specFieldScenarios(pod: () => Pod): void {
     for (const id of [strict, loose]) await pod().remove(id);
   });
 
-  it("hostname: of the pod's uts namespace", async () => {
+  it("hostname: a container has the pod's", async () => {
     expect(await inside("hostname")).toBe("pod-host\n");
   });
 
-  it("masked and read-only paths, and a read-only root", async () => {
+  it("masked and read-only paths and a read-only root apply", async () => {
     const { Linux } = ociSpec("/", []);
     const parts = { Linux: { ...Linux, MaskedPaths: ["/proc/version", "/sys/kernel", "/not/there"] } };
     const line = "wc -c < /proc/version; ls /sys/kernel; echo 1 > /proc/sys/vm/drop_caches; echo end";
@@ -90,7 +90,7 @@ export function specFieldScenarios(pod: () => Pod): void {
     expect(readonly).toBe("end\nsh: can't create /file: Read-only file system\n");
   });
 
-  it("read-only paths: those that are given and no others, one that is not there is passed over", async () => {
+  it("only the given paths become read-only, and a missing one is ignored", async () => {
     const { Linux } = ociSpec("/", []);
     const parts = { Linux: { ...Linux, MaskedPaths: [], ReadonlyPaths: ["/dev/shm", "/proc/uptime", "/not/there"] } };
     const line = "touch /dev/shm/x; echo > /proc/uptime; wc -c < /proc/keys > /x; test -w /proc/sys/vm && echo end";
@@ -99,7 +99,7 @@ export function specFieldScenarios(pod: () => Pod): void {
     );
   });
 
-  it("mounts: with their options, and the default devices and links", async () => {
+  it("mounts have their options, and the default devices and links exist", async () => {
     const Mounts = [
       ...(ociSpec("/", []).Mounts ?? []),
       { destination: "/data/deep", source: "tmpfs", type: "tmpfs", options: ["ro", "nosuid", "size=64k"] },
@@ -113,13 +113,13 @@ export function specFieldScenarios(pod: () => Pod): void {
     );
   });
 
-  it("limits for what the guest lacks are left out", async () => {
+  it("limits on resources that the guest lacks are ignored", async () => {
     const Resources = { HugepageLimits: [{ Pagesize: "512MB", Limit: 0 }], Unified: { "memory.swap.max": "0" } };
     const { Linux } = ociSpec("/", []);
     expect(await inside("echo on", {}, { Linux: { ...Linux, Resources } })).toBe("on\n");
   });
 
-  it("namespaces: new ones of its own, those of the pod for ipc and uts", async () => {
+  it("namespaces: a container has its own mount, pid, network and cgroup namespaces", async () => {
     const line = "for n in mnt pid net cgroup; do readlink /proc/self/ns/$n; done";
     const { Linux } = ociSpec("/", []);
     const types = ["mount", "ipc", "uts", "pid", "network", "cgroup"];
@@ -130,12 +130,12 @@ export function specFieldScenarios(pod: () => Pod): void {
     for (const [index, link] of mine.entries()) expect(link).not.toBe(guests[index]);
   });
 
-  it("dns of the sandbox: in the guest's resolv.conf", async () => {
+  it("the sandbox's dns is in the guest's resolv.conf", async () => {
     const file = await pod().machine.shell("cat /etc/resolv.conf; stat -c %a /etc/resolv.conf");
-    expect(file, "that every user may read").toBe("nameserver 10.0.0.10\n644\n");
+    expect(file, "readable by every user").toBe("nameserver 10.0.0.10\n644\n");
   });
 
-  it("an ephemeral storage: a tmpfs with the size that was asked for", async () => {
+  it("an ephemeral storage is a tmpfs with the requested size", async () => {
     const text = await pod().machine.shell("grep ' /run/kata-containers/sandbox/shm ' /proc/mounts");
     expect(text).toMatch(/^shm \S+ tmpfs rw,nosuid,nodev,noexec,.*size=65536k/);
   });

@@ -5,13 +5,13 @@ import type { Pod } from "./pod.ts";
 import { withResources } from "./resources.ts";
 
 const MIB = 1 << 20;
-/** What hosts with cgroup v1 look up, beside all of memory.stat. */
+/** Fields that hosts with cgroup v1 look up, beside all of memory.stat. */
 const OF_V1 = [
   ...["cache", "rss", "mapped_file"],
   ...["total_cache", "total_rss", "total_mapped_file", "total_inactive_file"],
 ];
 
-/** StatsContainer in full. In a real guest only. */
+/** Scenarios of StatsContainer in full. In a guest only. */
 export function statisticsScenarios(pod: () => Pod): void {
   const stats = async (container_id: string) => {
     const { cgroup_stats, network_stats } = await pod().client.agent.statsContainer({ container_id });
@@ -19,7 +19,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     return { cpu_stats, memory_stats, pids_stats, hugetlb_stats, network_stats };
   };
 
-  it("cpu with throttling, memory whole, tasks with their limit, huge pages by size", async () => {
+  it("statistics contain cpu with throttling, all of memory, pids with their limit, and huge pages by size", async () => {
     const resources = { CPU: { Quota: 2000, Period: 20_000 }, Memory: { Limit: 64 * MIB }, Pids: { Limit: 44 } };
     const id = await pod().start(["sh", "-c", "while :; do :; done"], withResources(resources));
     await pod().execute(id, ["sleep", "1"]);
@@ -40,7 +40,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("huge pages: those that a process holds, and how often the limit was met", async () => {
+  it("statistics count the huge pages that a process holds, and how often it reached the limit", async () => {
     const { machine, client } = pod();
     const free = (pages: number) => machine.shell(`echo ${pages} > /proc/sys/vm/nr_hugepages`);
     await free(4);
@@ -61,7 +61,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     await free(0);
   });
 
-  it("block I/O: bytes and requests of a disk that was read, as slow as its limit says", async () => {
+  it("statistics count bytes and requests of a disk, whose reads are as slow as the limit says", async () => {
     const disk = (await pod().machine.shell("cat /sys/block/*/dev | head -n 1")).trim();
     const [Major = 0, Minor = 0] = disk.split(":").map(Number);
     const BlockIO = { ThrottleReadBpsDevice: [{ Major, Minor, Rate: 2 * MIB }] };
@@ -70,7 +70,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     const line = "dd if=/dev/disk of=/dev/null bs=64k count=64 iflag=direct";
     const id = await pod().start(["sleep", "1000"], { Linux: { ...Linux, Devices }, Mounts: Mounts ?? [] });
     const start = performance.now();
-    // Past the page cache; a disk with DAX is read without the block layer else.
+    // Bypasses the page cache; otherwise a disk with DAX is read without the block layer.
     const { status, stderr } = await pod().execute(id, ["sh", "-c", line]);
     expect([status, stderr.toString()]).toEqual([0, expect.stringContaining("64+0 records in")]);
     expect(performance.now() - start).toBeGreaterThan(1000);
@@ -85,7 +85,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("memory.failcnt counts how often the limit was met", async () => {
+  it("memory.failcnt counts how often the limit was reached", async () => {
     const id = await pod().start(["sleep", "1000"], withResources({ Memory: { Limit: 24 * MIB } }));
     await pod().execute(id, ["sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=40 2>/dev/null"]);
     expect((await stats(id)).memory_stats?.usage?.failcnt).toBeGreaterThan(0);
@@ -93,7 +93,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("a container that has ended still has counters, and one whose cgroup was taken away has none", async () => {
+  it("an ended container still has counters, and one whose cgroup was removed has none", async () => {
     const id = await pod().start(["true"], withResources({}));
     await pod().client.agent.waitProcess({ container_id: id, exec_id: id });
     expect((await stats(id)).cpu_stats?.cpu_usage?.total_usage).toBeGreaterThan(0);

@@ -11,13 +11,13 @@ const ALWAYS = 0;
 const ON_ROOT_MISMATCH = 1;
 const MIB = 1 << 20;
 
-/** What a host asks to be mounted for a container, driver by driver. */
+/** Scenarios of storages, driver by driver. */
 export function storageScenarios(pod: () => Pod): void {
   const shell = (line: string) => pod().machine.shell(line);
   let count = 0;
   const fresh = () => `storage-${process.pid}-${Date.now().toString(36)}-${++count}`;
 
-  /** A container that has each storage at its own path, and sleeps. */
+  /** Starts a sleeping container that binds each storage to a path in `at`. */
   async function withStorages(
     storages: readonly Init<grpc.Storage>[],
     at: Readonly<Record<string, string>>,
@@ -38,7 +38,7 @@ export function storageScenarios(pod: () => Pod): void {
     return stdout.toString() + stderr.toString();
   };
 
-  it("local: a directory with its mode and group, that several containers use and that keeps its content", async () => {
+  it("local: a directory has its mode and group, and several containers use it and keep its content", async () => {
     const mount_point = `/run/kata-containers/sandbox/local/${fresh()}`;
     const storage = { driver: "local", source: "local", fstype: "local", mount_point };
     const options = ["rbind", "mode=0750", "fsgid=2000"];
@@ -57,7 +57,7 @@ export function storageScenarios(pod: () => Pod): void {
     expect(await shell(`ls -d ${mount_point} 2>&1 || true`)).toContain("No such file");
   });
 
-  it("bind: a directory and a file of the guest at another place, read only, with its propagation", async () => {
+  it("bind: a directory and a file of the guest appear at another place, read-only, with their propagation", async () => {
     const name = fresh();
     await shell(`mkdir -p /run/${name}/from && echo content >/run/${name}/from/file`);
     const bind = (what: string, options: readonly string[]) => ({
@@ -82,7 +82,7 @@ export function storageScenarios(pod: () => Pod): void {
     expect(await shell(`grep /run/${name} /proc/self/mountinfo || echo none; rm -r /run/${name}`)).toBe("none\n");
   });
 
-  it("bind: one that is rshared shows its container what the guest mounts in there later, and the other way round", async () => {
+  it("bind: an rshared storage shows its container the guest's later mounts in it, and the guest the container's", async () => {
     const name = fresh();
     await shell(`mkdir -p /run/${name}/from/in /run/${name}/from/out`);
     const storage = (options: readonly string[]) => ({
@@ -121,7 +121,7 @@ export function storageScenarios(pod: () => Pod): void {
     expect(await shell(`grep /run/${name} /proc/self/mountinfo || echo none; rm -r /run/${name}`)).toBe("none\n");
   });
 
-  it("overlayfs: a root of a container over layers, its writable one gone with it", async () => {
+  it("overlayfs: a container's root lies over layers, and its writable layer is removed with it", async () => {
     const name = fresh();
     const lower = pod().machine.rootfs(name);
     const made = `/run/${name}/made/first`;
@@ -148,7 +148,7 @@ export function storageScenarios(pod: () => Pod): void {
     });
   });
 
-  it("fs_group: all of a volume belongs to the group, by its policy", async () => {
+  it("fs_group: a whole volume belongs to the group, as its policy says", async () => {
     const name = fresh();
     await shell(
       `mkdir -p /run/${name}/from/dir && echo x >/run/${name}/from/dir/file && chmod 600 /run/${name}/from/dir/file`,
@@ -167,7 +167,7 @@ export function storageScenarios(pod: () => Pod): void {
     await shell(`rm -r /run/${name}`);
   });
 
-  it("fs_group: Always goes through all of a volume again; links get the group and lead nowhere", async () => {
+  it("fs_group: Always changes a whole volume again; links get the group and are not followed", async () => {
     const name = fresh();
     const at = `/run/${name}`;
     await shell(`mkdir -p ${at}/from/dir && cd ${at} && echo x >outside && echo x >from/dir/file && chmod 600 outside from/dir/file
@@ -189,7 +189,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     await shell(`rm -r ${at}`);
   });
 
-  it("fs_group: a volume that is mounted read-only stays as it is, and can be read", async () => {
+  it("fs_group: a volume that is mounted read-only stays unchanged and can be read", async () => {
     const name = fresh();
     const at = `/run/${name}`;
     await shell(`mkdir -p ${at}/from && echo content >${at}/from/file && chmod 640 ${at}/from/file`);
@@ -203,7 +203,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     await shell(`rm -r ${at}`);
   });
 
-  it("shared: it outlives its last container, and the next one gets it as it was left", async () => {
+  it("shared: a storage outlives its last container, and the next one finds its content", async () => {
     const mount_point = `/run/kata-containers/sandbox/${fresh()}`;
     const storage = { driver: "ephemeral", source: "tmpfs", fstype: "tmpfs", options: ["size=1m"], mount_point };
     const one = await withStorages([{ ...storage, shared: true }], { "/data": mount_point });
@@ -216,8 +216,8 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     expect(await shell(`grep -c ' ${mount_point} ' /proc/mounts; cat ${mount_point}/file`)).toBe("1\nfrom one\n");
   });
 
-  it("ephemeral: huge pages are set aside for it, and given back", async (context) => {
-    if (!pod().machine.real) context.skip("huge pages are those of a whole kernel, and this one is not ours");
+  it("ephemeral: huge pages are reserved for a storage and released with it", async (context) => {
+    if (!pod().machine.real) context.skip("huge pages belong to a whole kernel, and this one is the test machine's");
     const mount_point = `/run/kata-containers/sandbox/${fresh()}`;
     const storage = { driver: "ephemeral", source: "nodev", fstype: "hugetlbfs", mount_point };
     const free = async () => /HugePages_Total: +(\d+)/.exec(await shell("cat /proc/meminfo"))?.[1];
@@ -237,7 +237,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     expect(await free()).toBe("0");
   });
 
-  it("watchable-bind: settings of the host that change, in the container, whole and without a share's delay", async () => {
+  it("watchable-bind: a container sees changes of the host's settings, whole and without a share's delay", async () => {
     const { machine } = pod();
     const source = `${machine.rootfs(fresh())}/settings`;
     const onHost = (name: string) => join(machine.hostPath(source), name);
@@ -257,7 +257,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     rmSync(onHost("..1"), { recursive: true });
     const deadline = Date.now() + 15_000;
     while ((await inside(id, "cat /settings/colour")) !== "blue") {
-      if (Date.now() > deadline) throw new Error("the change did not come");
+      if (Date.now() > deadline) throw new Error("the change never appeared");
       await sleep(100);
     }
     expect(await inside(id, "ls -A /settings")).toBe("..2\n..data\ncolour\n");
@@ -265,7 +265,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
     expect(await shell(`grep ${mount_point} /proc/self/mountinfo || echo none`)).toBe("none\n");
   });
 
-  it("watchable-bind: 16 files and 1 MiB are copied, what is more is bound, a file too", async () => {
+  it("watchable-bind: up to 16 files and 1 MiB are copied, larger directories and files are bound", async () => {
     const { machine } = pod();
     const root = machine.rootfs(fresh());
     const volume = (name: string, files: number, bytes: number) => {
@@ -288,7 +288,7 @@ ln -s ../../outside from/dir/out; ln -s file from/dir/link; ln -s nowhere from/d
       storages,
       Object.fromEntries(names.map((name) => [`/at/${name}`, mountPoint(name)]).slice(0, 4)),
     );
-    // The root of a copy is that of its own tmpfs, of a bind the directory that it shows.
+    // A copy's root is that of its own tmpfs, a bind's the directory that it shows.
     const lines = (await shell(`grep ' ${root}/mounted/' /proc/self/mountinfo`)).trim().split("\n");
     const shown = lines.map((line) => {
       const [, , , from = "", to = "", options = ""] = line.split(" ");

@@ -1,4 +1,4 @@
-/* Swaps the two paths of each pair of arguments, again and again, until it is killed. */
+/* Swaps the two paths of each pair of arguments in an endless loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -4,7 +4,7 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { ociSpec } from "./oci.ts";
 import type { Pod } from "./pod.ts";
 
-/** With capabilities more than usual. */
+/** Starts a container with additional capabilities. */
 export function startContainer(
   pod: Pod,
   more: readonly string[],
@@ -17,12 +17,12 @@ export function startContainer(
   return pod.start([], { Process: { ...Process, NoNewPrivileges, Capabilities }, Linux: { ...Linux, ...parts } });
 }
 
-/** Execs into a container that may trace what is born in it take another way there. */
+/** Scenarios of execs into a container whose processes may trace them: they enter it in a different way. */
 export function tracedExecScenarios(pod: () => Pod): void {
   const start = (more: readonly string[], parts: Init<grpc.Linux> = {}, NoNewPrivileges = true) =>
     startContainer(pod(), more, parts, NoNewPrivileges);
 
-  it("fails in the same words, and leaves nothing", async () => {
+  it("fail with the same texts as other execs and leave nothing behind", async () => {
     const ids = [await start([]), await start(["CAP_SYS_PTRACE"])];
     for (const [args, parts] of [
       [["nope"], {}],
@@ -48,7 +48,7 @@ export function tracedExecScenarios(pod: () => Pod): void {
     }
   });
 
-  it("is under the container's filter, which has to let it clone and make a session", async () => {
+  it("are under the container's filter, which must let them clone and create a session", async () => {
     const Names = ["mkdir", "mkdirat", "clone3"];
     const Seccomp = { DefaultAction: "SCMP_ACT_ALLOW", Syscalls: [{ Names, Action: "SCMP_ACT_ERRNO", errnoret: 38 }] };
     for (const NoNewPrivileges of [true, false]) {

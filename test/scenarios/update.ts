@@ -8,7 +8,7 @@ import { disk, withResources } from "./resources.ts";
 
 const MIB = 1 << 20;
 
-/** UpdateContainer, as the container's own cgroup files have it. In a real guest only. */
+/** Scenarios of UpdateContainer, read from the container's own cgroup files. In a guest only. */
 export function updateScenarios(pod: () => Pod): void {
   const start = (resources: Init<grpc.LinuxResources>) => pod().start(["sleep", "1000"], withResources(resources));
   const update = (container_id: string, resources: Init<grpc.LinuxResources> | null) =>
@@ -18,7 +18,7 @@ export function updateScenarios(pod: () => Pod): void {
     return (await pod().execute(id, ["sh", "-c", line])).stdout.toString();
   };
 
-  it("writes what is given and leaves the rest", async () => {
+  it("an update writes the given fields and leaves the rest", async () => {
     const id = await start({
       Memory: { Limit: 64 * MIB },
       CPU: { Quota: 20_000, Period: 50_000 },
@@ -39,7 +39,7 @@ export function updateScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("cpuset, throttles of a disk and huge pages", async () => {
+  it("an update changes cpuset, a disk's throttles and huge pages", async () => {
     const { Major, Minor, name } = await disk(pod());
     const rate = (Rate: number) => [{ Major, Minor, Rate }];
     const id = await start({
@@ -68,7 +68,7 @@ export function updateScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("changes nothing when a field can't be, and says which were when the kernel refuses one", async () => {
+  it("an update with an impossible field changes nothing, and one that the kernel refuses lists the fields written", async () => {
     const id = await start({ Pids: { Limit: 40 }, CPU: { Shares: 1024 } });
     await expect(update(id, { Pids: { Limit: 50 }, Memory: { Limit: -9 } })).rejects.toMatchObject({ code: 3 });
     await expect(update(id, { Pids: { Limit: 50 }, Memory: { Swappiness: 9 } })).rejects.toMatchObject({
@@ -85,7 +85,7 @@ export function updateScenarios(pod: () => Pod): void {
     await pod().remove(id);
   });
 
-  it("checkBeforeUpdate refuses a limit below what is in use", async () => {
+  it("checkBeforeUpdate refuses a limit below the current usage", async () => {
     const id = await start({ Memory: { Limit: 64 * MIB } });
     const tight = { Memory: { Limit: 4096, CheckBeforeUpdate: true } };
     await expect(update(id, tight)).rejects.toThrow(/linux.resources.memory.limit 4096 is not above the \d+ in use/);

@@ -12,7 +12,7 @@ import { Pod } from "./pod.ts";
 
 const ROOT = "/run/kata-containers/shared/containers";
 
-/** Another agent in a running machine. The one of the image runs before and afterwards. */
+/** Scenarios of upgrades of the agent in a running machine. The image's own agent runs before and after them. */
 export function upgradeScenarios(machine: () => Machine, built: () => BuiltAgent): void {
   let directory = "";
   beforeAll(() => {
@@ -23,10 +23,10 @@ export function upgradeScenarios(machine: () => Machine, built: () => BuiltAgent
   const nextVersion = (agent: string) => agent.replaceAll('"0.1.0"', '"0.1.0-next"');
   const connect = () => machine().connect();
 
-  it("takes over: numbered lines, an open WaitProcess, exit codes and what is created go on", async () => {
+  it("a new agent takes over: numbered lines, an open WaitProcess, exit codes and created containers continue", async () => {
     const pod = await Pod.open(machine(), await connect());
     const { client } = pod;
-    // A fork costs a guest under software emulation 0.1 s, so there the pause is a loop.
+    // A fork takes 0.1 s in a guest under software emulation, so the pause is a loop there.
     const pause = machine().real ? "j=0; while [ $j -lt 300 ]; do j=$((j+1)); done" : "sleep 0.01";
     const script = `i=0; until [ -e /stop ]; do i=$((i+1)); echo $i; ${pause}; done; exit 23`;
     const id = await pod.start(["sh", "-c", script]);
@@ -39,7 +39,7 @@ export function upgradeScenarios(machine: () => Machine, built: () => BuiltAgent
     expect([before.version, before.bundle]).toEqual(["0.1.0", ""]);
     expect(after).toMatchObject({ version: "0.1.0-next", left_bundle: "" });
     expect(after.bundle).toMatch(/^[0-9a-f]{64}$/);
-    expect((await client.health.version({})).agent_version, "on the connection from before").toBe("0.1.0-next");
+    expect((await client.health.version({})).agent_version, "on the earlier connection").toBe("0.1.0-next");
 
     expect((await pod.execute(id, ["touch", "/over"])).status).toBe(0);
     expect(await waiting).toMatchObject({ status: 6 });
@@ -50,25 +50,25 @@ export function upgradeScenarios(machine: () => Machine, built: () => BuiltAgent
     expect(await client.agent.waitProcess({ container_id: id, exec_id: id })).toMatchObject({ status: 23 });
     await client.agent.startContainer({ container_id: created });
     expect((await pod.finish(created, created)).status).toBe(5);
-    expect((await pod.run(["echo", "made by the new one"])).stdout.toString()).toBe("made by the new one\n");
+    expect((await pod.run(["echo", "made by the new agent"])).stdout.toString()).toBe("made by the new agent\n");
     for (const one of [id, created]) await pod.remove(one);
     expect(await machine().shell(`ls -A ${ROOT} /run/guestd | grep -c -e guestd- -e upload; true`)).toBe("0\n");
     await client.close();
   });
 
-  it("a killed agent is followed by one of the same bundle", async () => {
+  it("a killed agent is replaced by one of the same bundle", async () => {
     await machine().killAgent();
     await using client = await connect();
     expect((await client.health.version({})).agent_version).toBe("0.1.0-next");
   });
 
-  it("goes back to the agent of the image", async () => {
+  it("an upgrade without a bundle returns to the image's own agent", async () => {
     const { before, after } = await upgradeAgent(connect);
     expect([before.version, after.version, after.bundle]).toEqual(["0.1.0-next", "0.1.0", ""]);
   });
 
   it.each(["ttrpc", "grpc"] as const)(
-    "what is no bundle is refused in one line over %s, and nothing restarts",
+    "a file that is no bundle is refused in one line over %s, and nothing restarts",
     async (protocol) => {
       await using client = await machine().connect({ protocol });
       const { generation, upload_path: path } = await client.guest.running({});

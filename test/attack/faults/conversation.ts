@@ -4,11 +4,11 @@ import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 import type { FaultyMachine } from "./faulty-machine.ts";
 
-/** A piece of a host's conversation over a connection of its own. Throws what a host would see; ends within a few seconds. */
+/** A part of a host's conversation over its own connection. Throws what a host would see; ends within a few seconds. */
 export interface Step {
   readonly name: string;
   run(faulty: FaultyMachine): Promise<void>;
-  /** Takes back what a run that failed may have left, over the bystanders' connection. */
+  /** Cleans up after a failed run, over the bystanders' connection. */
   undo?(faulty: FaultyMachine): Promise<void>;
 }
 
@@ -52,8 +52,8 @@ function container(): Step {
 }
 
 /**
- * `body` begins an exec of this id in the container that stands there, and drives it to its end; `undoMore` takes back what
- * a kill of the exec does not.
+ * Returns a step that runs an exec in the standing container. `body` starts the exec with the given id and drives it to
+ * its end; `undoMore` cleans up what a kill of the exec doesn't.
  */
 function exec(
   name: string,
@@ -72,7 +72,7 @@ function exec(
       const { agent } = pod.client;
       const exec = { container_id: standing, exec_id };
       await agent.signalProcess({ ...exec, signal: 9 }).catch(() => undefined);
-      // An exec is kept until its output was read, unless that is passed, and its end was told.
+      // An exec is kept until its output was read, unless it has passed stdio, and its status was returned.
       const outputs = [pod.drain("readStdout", standing, exec_id), pod.drain("readStderr", standing, exec_id)];
       await Promise.all(outputs).catch(refusesTimeout);
       await agent.waitProcess(exec, { timeoutMs: 3000 }).catch(refusesTimeout);
@@ -99,13 +99,13 @@ function execWithPassedStdio(): Step {
       const { status } = await pod.client.agent.waitProcess({ container_id, exec_id });
       expectSame(status, 7);
       const text = await stdout.text;
-      // Of a stream that was hit the host sees the end, as of one that it never opened.
+      // A stream that was hit ends, like one that was never opened.
       if (text !== "in") throw new RpcError("unavailable", "the stream was closed");
     } finally {
       for (const { socket } of [stdin, stdout, stderr]) socket.destroy();
     }
   };
-  // Streams wait half a minute for their call: this one takes them, and ends.
+  // Streams wait half a minute for their call: this exec claims them and exits.
   return exec("an exec with passed stdio", body, async ({ pod, standing: container_id }) => {
     if (unclaimed === undefined) return;
     const ids = { container_id, exec_id: `claims${++count}` };
@@ -115,7 +115,7 @@ function execWithPassedStdio(): Step {
   });
 }
 
-/** A stream that a host passes for stdio, with all that comes from it. */
+/** Opens a stream that a host passes for stdio, and collects its output. */
 async function passedStream(address: string) {
   const port = 10_000 + ++count;
   const socket = await dial(`${address}_1027`);
@@ -151,7 +151,7 @@ export const steps: readonly Step[] = [
     const stdout = await pod.drain("readStdout", container_id, exec_id);
     const { status } = await agent.waitProcess({ container_id, exec_id });
     const seen = String(stdout).replaceAll(/\s+/g, " ");
-    // EIO is how a terminal says that it has ended: then it is hung up.
+    // A terminal reports its end by EIO: then it is hung up.
     const ended = "go 11 22 ".startsWith(seen) && (status === 6 || status === 129);
     expectSame(ended, true);
     if (seen !== "go 11 22 ") throw new RpcError("unavailable", "the terminal was closed");
@@ -187,7 +187,7 @@ export const steps: readonly Step[] = [
   },
 ];
 
-/** A success that is none is worse than an error. */
+/** An incorrect success, which is worse than an error. */
 class WrongAnswer extends Error {}
 
 function expectSame(got: unknown, wanted: unknown): void {

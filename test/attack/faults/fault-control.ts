@@ -1,33 +1,33 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 
-/** Bytes of `struct control` in agent/native/sys-faults/faults.c, and where its parts are. */
+/** Size of `struct control` in agent/native/sys-faults/faults.c, and the offsets of its fields, in bytes. */
 const SIZE = 88;
 const AT = { count: 0, first: 4, last: 8, variant: 12, hits: 16, error: 20, name: 24, only: 56 } as const;
 const NAME_BYTES = 32;
 
-/** The calls that are to fail. */
+/** The calls that must fail. */
 export interface Fault {
-  /** The first, counted from 1. */
+  /** Number of the first call, from 1. */
   readonly first: number;
-  /** The last; default: the first alone. */
+  /** Number of the last call; default: `first`. */
   readonly last?: number;
-  /** Which of the errnos that the kernel may answer this call with. */
+  /** Index among the errnos that the kernel may return for this call. */
   readonly variant: number;
-  /** Counts calls of this name only, as faults.c has it. */
+  /** Counts only calls of this name, as in faults.c. */
   readonly only?: string;
 }
 
 export interface Hit {
-  /** Calls that failed. */
+  /** Number of calls that failed. */
   readonly hits: number;
-  /** Of the call that was to fail last; empty when there were fewer calls. */
+  /** Name of the last call that was to fail; empty if there were fewer calls. */
   readonly name: string;
   readonly errno: number;
-  /** Calls that were made. */
+  /** Number of calls that were made. */
   readonly count: number;
 }
 
-/** The file by which a test steers the system calls of an agent with sys-faults.node (GUESTD_FAULTS). */
+/** The file through which a test controls the system calls of an agent with sys-faults.node (GUESTD_FAULTS). */
 export class FaultControl {
   readonly #fd: number;
 
@@ -36,7 +36,7 @@ export class FaultControl {
     writeSync(this.#fd, Buffer.alloc(4096), 0, 4096, 0);
   }
 
-  /** Counts from 1 again, and lets these fail. */
+  /** Restarts the count at 1, and makes these calls fail. */
   arm({ first, last = first, variant, only = "" }: Fault): void {
     this.disarm();
     this.#write(AT.name, Buffer.alloc(NAME_BYTES));
@@ -47,7 +47,7 @@ export class FaultControl {
     this.#setNumber(AT.first, first);
   }
 
-  /** No call fails any more; gives what has happened. */
+  /** Lets all calls succeed again. Returns what happened. */
   disarm(): Hit {
     this.#setNumber(AT.first, 0);
     const bytes = Buffer.alloc(SIZE);

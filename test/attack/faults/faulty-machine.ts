@@ -12,7 +12,10 @@ let sys: string | undefined;
 
 export type FaultyMachine = Awaited<ReturnType<typeof startFaultyMachine>>;
 
-/** An agent whose system calls fail when a test says so, with a container and a connection that must never notice. */
+/**
+ * Starts an agent whose system calls fail on a test's request, with a container and a connection that must never be
+ * affected.
+ */
 export async function startFaultyMachine(agentCommand = [process.execPath, join(repository, "agent/main.ts")]) {
   const file = join(makeWorkDirectory("faults"), "control");
   const control = new FaultControl(file);
@@ -27,10 +30,10 @@ export async function startFaultyMachine(agentCommand = [process.execPath, join(
   return {
     machine,
     control,
-    /** The bystanders' pod; its connection is in no fault. */
+    /** The bystanders' pod, whose connection no fault hits. */
     pod,
     standing,
-    /** What would be there again after a call that left nothing. */
+    /** Returns the state that a call must restore if it leaves nothing behind. */
     async traces() {
       const [agent, init] = [await machine.agentPid(), await machine.initPid()];
       return {

@@ -1,10 +1,10 @@
 import { expect } from "vitest";
 import type { FaultyMachine } from "./faulty-machine.ts";
 
-/** More than any agent makes. */
+/** More calls than any agent makes. */
 const NONE = 0xffff_fffe;
 
-/** Kills the agent and counts the system calls of the addon that its successor makes until it listens. */
+/** Kills the agent and counts the addon's system calls that its successor makes until it listens. */
 export async function countStartCalls({ machine, control }: FaultyMachine): Promise<number> {
   control.arm({ first: NONE, variant: 0 });
   await machine.killAgent();
@@ -12,8 +12,8 @@ export async function countStartCalls({ machine, control }: FaultyMachine): Prom
 }
 
 /**
- * Kills agents whose successors fail at one of these calls each. The successor, or the one after it, goes on: the container
- * is there, a connection that was open answers or is closed, and nothing is left over.
+ * Kills agents whose successors each fail at one of these calls. Expects the successor, or the one after it, to take
+ * over: the container is there, an open connection is answered or closed, and nothing is left behind.
  */
 export async function restartWithFaults(
   faulty: FaultyMachine,
@@ -45,7 +45,7 @@ export async function restartWithFaults(
 
 type Left = Omit<Awaited<ReturnType<FaultyMachine["traces"]>>, "agent" | "descriptors">;
 
-/** What does not change with another agent. */
+/** Returns the traces that another agent doesn't change. */
 function left({
   agent: _agent,
   descriptors: _descriptors,

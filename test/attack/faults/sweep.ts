@@ -4,27 +4,27 @@ import type { Step } from "./conversation.ts";
 import type { Fault } from "./fault-control.ts";
 import type { FaultyMachine } from "./faulty-machine.ts";
 
-/** No step takes that long, unless something that was hit is waited for in vain. */
+/** Longest that a step takes, unless something that was hit is waited for in vain. */
 const STEP_MS = 10_000;
 const SETTLE_MS = 2500;
-/** Lines of the agent's that no error from outside may bring about. */
+/** Lines of the agent's log that no outside error may cause. */
 const DEFECT = /[^\n]*(unhandled rejection|uncaught|the agent ends|the agent ended)[^\n]*/gi;
 
 export interface SweepOptions {
-  /** Errnos of each call that are tried. */
+  /** Number of errnos to try for each call. */
   readonly variants: number;
 }
 
 export interface SweepResult {
-  /** Calls that were made to fail, by name. */
+  /** Calls that failed, counted by name. */
   readonly hit: ReadonlyMap<string, number>;
-  /** What went wrong, one line each. */
+  /** Problems found, one line each. */
   readonly problems: readonly string[];
 }
 
 /**
- * Drives a step again and again, with its first system call failing, its second, … until it makes no more calls; after each
- * the same step has to succeed, and everything else has to be as it was.
+ * Repeats a step with its first system call failing, then its second, and so on until it makes no more calls. After
+ * each, the same step must succeed, and everything else must be as before.
  */
 export async function sweep(faulty: FaultyMachine, step: Step, { variants }: SweepOptions): Promise<SweepResult> {
   const hit = new Map<string, number>();
@@ -50,7 +50,7 @@ type Traces = Awaited<ReturnType<FaultyMachine["traces"]>>;
 
 async function strike(faulty: FaultyMachine, step: Step, fault: Fault, before: Traces) {
   const { console } = faulty.machine;
-  const said = console().length;
+  const consoleLength = console().length;
   faulty.control.arm(fault);
   const error = await outcome(step, faulty);
   const hit = faulty.control.disarm();
@@ -62,10 +62,10 @@ async function strike(faulty: FaultyMachine, step: Step, fault: Fault, before: T
     (await judge(error)) ??
     (await undone(faulty, step)) ??
     (await settled(faulty, before)) ??
-    console().slice(said).match(DEFECT)?.[0] ??
+    console().slice(consoleLength).match(DEFECT)?.[0] ??
     (await succeed(faulty, step).then(
       () => undefined,
-      (again: Error) => `the next one fails too: ${again.message}`,
+      (again: Error) => `the next run fails too: ${again.message}`,
     ));
   return { ...hit, problem };
 }
@@ -82,7 +82,7 @@ async function outcome(step: Step, faulty: FaultyMachine): Promise<Error | undef
   return error;
 }
 
-/** One line, of a call that failed or of the connection that was closed. */
+/** Returns a problem unless the error is one line of a failed call, or a closed connection. */
 async function judge(error: Error | undefined): Promise<string | undefined> {
   if (error === undefined) return undefined;
   const { name, message } = error;
@@ -94,13 +94,13 @@ async function undone(faulty: FaultyMachine, step: Step): Promise<string | undef
   try {
     await step.undo?.(faulty);
     const { status } = await faulty.pod.client.health.check({});
-    return status === 1 ? undefined : `the bystander hears status ${status}`;
+    return status === 1 ? undefined : `the bystander gets status ${status}`;
   } catch (error) {
-    return `a bystander is hit: ${(error as Error).message}`;
+    return `a bystander was hit: ${(error as Error).message}`;
   }
 }
 
-/** Undefined when all is as before within a moment; else what differs. */
+/** Resolves to undefined once everything is as before; otherwise, after a moment, to the differences. */
 async function settled(faulty: FaultyMachine, before: Traces): Promise<string | undefined> {
   let different: string | undefined;
   for (let waited = 0, pause = 2; waited < SETTLE_MS; waited += pause, pause = Math.min(pause * 2, 100)) {
@@ -111,7 +111,7 @@ async function settled(faulty: FaultyMachine, before: Traces): Promise<string | 
   return different;
 }
 
-/** More than before is a leak; another agent or another container is a loss. */
+/** Returns the differences: a higher count is a leak, another agent or other containers are a loss. */
 function difference(before: Traces, now: Traces): string | undefined {
   const keys = Object.keys(before) as (keyof Traces)[];
   const differ = keys.filter((key) => {

@@ -7,10 +7,10 @@ import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 
 const SILENT = /the agent has not answered for 5\.0 s; it is replaced/g;
-/** docs/confinement.md */
+/** The agent's capabilities, as in docs/confinement.md. */
 const AGENT_CAPABILITIES = "000000008ba934ff";
 
-describe("the agent of a real guest", () => {
+describe("the agent in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ describe("the agent of a real guest", () => {
     await machine?.[Symbol.asyncDispose]();
   });
 
-  it("has in all of its threads the capabilities that it needs, no new privileges and three filters", async () => {
+  it("has in all its threads only the capabilities that it needs, no new privileges and three filters", async () => {
     const lines = "'^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp|Seccomp_filters):'";
     const text = await machine.shell(`cat /proc/$(pidof node)/task/*/status | grep -E ${lines} | sort | uniq -c`);
     const found = text
@@ -42,12 +42,12 @@ describe("the agent of a real guest", () => {
     });
   });
 
-  it("opens no inspector, which gives the agent to every container of the guest's network, for a signal", async () => {
+  it("opens no inspector on a signal, because that would give the agent to every container on the guest's network", async () => {
     const [, caught = ""] = /^SigCgt:\t(\w+)$/m.exec(await machine.shell("cat /proc/$(pidof node)/status")) ?? [];
     expect(BigInt(`0x${caught}`) & (1n << 9n)).toBe(0n); // SIGUSR1 is 10
   });
 
-  it("hands none of that to init, whose containers have what their specs say", async () => {
+  it("passes none of its restrictions to init, whose containers have what their specs say", async () => {
     const init = await machine.shell("grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/1/status");
     expect(init).toMatch(/^CapBnd:\t0*1ffffffffff\nNoNewPrivs:\t0\nSeccomp:\t0\n$/);
     const { Process } = ociSpec("/", ["grep", "-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"]);
@@ -55,7 +55,7 @@ describe("the agent of a real guest", () => {
     expect(stdout.toString()).toBe("NoNewPrivs:\t0\nSeccomp:\t0\n");
   });
 
-  it("is not taken for silent when the whole guest was paused for longer than the limit", async () => {
+  it("is not replaced as silent when the whole guest was paused for longer than the limit", async () => {
     await using qmp = await machine.guest.qmp();
     await qmp.execute("stop");
     await sleep(6000);
@@ -73,10 +73,12 @@ describe("the agent of a real guest", () => {
     expect((await waiting).status).toBe(7);
     await vi.waitFor(() => expect(machine.console().match(SILENT)).toHaveLength(1), 20_000);
     await pod.remove(id);
-    expect(await machine.shell("grep Seccomp_filters /proc/$(pidof node)/status"), "of the next one").toMatch(/\t3$/m);
+    expect(await machine.shell("grep Seccomp_filters /proc/$(pidof node)/status"), "of the next agent").toMatch(
+      /\t3$/m,
+    );
   });
 
-  it("comes up again while a container holds the guest's console stopped, which takes a device of its spec", async () => {
+  it("starts again while a container, given the device by its spec, holds the guest's console stopped", async () => {
     const rootfs = machine.rootfs("capable");
     const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     const program = join(machine.hostPath(rootfs), "bin/capable");

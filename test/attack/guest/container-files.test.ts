@@ -9,13 +9,13 @@ import { answersThroughout } from "../answers-throughout.ts";
 
 const SHARED = "/run/kata-containers/shared/containers";
 const MIB = 1 << 20;
-/** A container as the attacker of issue 12 had it. */
+/** Capabilities of the attacking container in issue 12. */
 const NO_CAPABILITIES = { Bounding: [], Effective: [], Permitted: [] };
 
 const guards = await canGuard(process.getuid?.() === 0);
 const CANNOT = guards ? "" : "(skipped: this user can't mount in a namespace) ";
 
-describe("files of containers in a guest of 512 MiB", () => {
+describe("files in containers in a guest of 512 MiB", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   beforeAll(async () => {
@@ -24,7 +24,7 @@ describe("files of containers in a guest of 512 MiB", () => {
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 
-  it("an /etc/passwd that is a link to /proc/1/pagemap costs nobody memory: execs without HOME, everybody answers", async () => {
+  it("cost no memory if /etc/passwd is a link to /proc/1/pagemap: execs run without HOME, and all clients are served", async () => {
     const rootfs = machine.rootfs("attacker");
     const passwd = join(machine.hostPath(rootfs), "etc/passwd");
     rmSync(passwd);
@@ -45,7 +45,7 @@ describe("files of containers in a guest of 512 MiB", () => {
     await pod.remove(id);
   });
 
-  it("a link in a volume leads no later container to the agent's state", async () => {
+  it("lead no later container to the agent's state through a link in a volume", async () => {
     const mount_point = `${machine.rootfs("pause")}/local/volume`;
     const storage = { driver: "local", source: "local", fstype: "local", options: ["mode=0777"], mount_point };
     const rootfs = machine.rootfs("writer");
@@ -65,7 +65,7 @@ describe("files of containers in a guest of 512 MiB", () => {
   });
 
   it.skipIf(!guards)(
-    `${CANNOT}the guest's root writes in the share in roots and volumes only, and the agent says what it can't write there`,
+    `${CANNOT}can be written on the share only in roots and volumes, even by the guest's root, and the agent reports what it can't write`,
     async () => {
       const [rootfs, volume] = [machine.rootfs("written"), machine.volume("written-volume")];
       const attempts = [
@@ -99,7 +99,7 @@ describe("files of containers in a guest of 512 MiB", () => {
     },
   );
 
-  it("an overlay over a root that the share announces, and that nobody has looked into, is mounted", async () => {
+  it("can be the lower layer of an overlay even if the share announces the root and no process has looked into it", async () => {
     const lower = machine.rootfs("below");
     const mount_point = "/run/kata-containers/over/rootfs";
     const options = [`lowerdir=${lower}`, "io.katacontainers.fs-opt.overlay-rw"];
@@ -111,7 +111,7 @@ describe("files of containers in a guest of 512 MiB", () => {
     await pod.remove("over");
   });
 
-  it("settings on a share that is read-only reach a container, and so does a change", async () => {
+  it("reach a container as settings from a read-only share, and so does a change", async () => {
     const volume = machine.hostPath(`${SHARED}/settings`);
     const publish = (version: number, text: string) => {
       mkdirSync(join(volume, `..${version}`), { recursive: true });
@@ -132,7 +132,7 @@ describe("files of containers in a guest of 512 MiB", () => {
     const storages = [{ ...storage, mount_point }];
     await pod.client.agent.createContainer({ container_id: "reader", OCI, storages });
     await pod.client.agent.startContainer({ container_id: "reader" });
-    // How long it takes is asserted in namespaces (test/agent/read-only-share.test.ts): software emulation is slow.
+    // The time limit is asserted in namespaces (test/agent/read-only-share.test.ts): software emulation is slow.
     const watch = "cat /settings/colour; until grep -q blue /settings/colour; do sleep 0.05; done; echo";
     const exec = await pod.exec("reader", ["sh", "-c", watch], { Env: ["PATH=/bin", "HOME=/"] });
     const seen = pod.finish("reader", exec);

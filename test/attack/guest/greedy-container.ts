@@ -11,24 +11,24 @@ export interface Attack {
   /** A resource of hog.c. */
   readonly resource: string;
   readonly workers?: number;
-  /** How many to take; all by default. */
+  /** Number to take; by default all. */
   readonly most?: number;
-  /** For resources that are files. */
+  /** Directory for resources that are files. */
   readonly directory?: string;
-  /** In a user namespace of its own, with CAP_SYS_ADMIN there. */
+  /** Runs in its own user namespace, with CAP_SYS_ADMIN there. */
   readonly inUser?: true;
   readonly mounts?: Init<grpc.Mount>[];
 }
 
 export interface GreedyContainer {
   readonly id: string;
-  /** How many it got, and the errno that it ended with or "-". */
+  /** Number that it got, and the last errno or "-". */
   readonly taken: number;
   readonly error: string;
   remove(): Promise<void>;
 }
 
-/** Longest that is waited for the attacker's report: the kernel may hold who has taken all of its memory for ever. */
+/** Longest wait for the attacker's report: the kernel may block a process that took all of its memory forever. */
 const REPORT_MS = 60_000;
 
 async function firstLine(pod: Pod, container_id: string, exec_id: string): Promise<string> {
@@ -47,12 +47,15 @@ async function firstLine(pod: Pod, container_id: string, exec_id: string): Promi
   return line;
 }
 
-/** Starts a container with uid 0, no capabilities and 64 MiB of memory that holds all it got of a resource. */
+/**
+ * Starts a container with uid 0, no capabilities and 64 MiB of memory that takes and holds all it can get of a
+ * resource.
+ */
 export async function startGreedy(pod: Pod, rootfs: string, attack: Attack): Promise<GreedyContainer> {
   const { Process, Linux, Mounts } = ociSpec(rootfs, []);
   const caps = attack.inUser ? ["CAP_SYS_ADMIN"] : [];
   const Namespaces = [...(Linux?.Namespaces ?? []), ...(attack.inUser ? [{ Type: "user" }] : []), { Type: "cgroup" }];
-  // Namespaces of a host have no memory controller of their own.
+  // Namespaces on a host have no memory controller.
   const Resources = pod.machine.real ? { Memory: { Limit: 64 * MIB } } : {};
   const mappings = attack.inUser ? { UIDMappings: MAP, GIDMappings: MAP } : {};
   const id = await pod.start([], {

@@ -40,7 +40,7 @@ describe("a guest that attacks the host's commands", () => {
     );
   }
 
-  /** Runs a shell script in the guest, as its root, with all of the share at /share. */
+  /** Runs a shell script in the guest, as its root, with the whole share at /share. */
   async function inGuest(script: string): Promise<void> {
     const id = `evil-${Math.random().toString(36).slice(2)}`;
     const mount = { destination: "/share", source: SHARED, type: "bind", options: ["rbind", "rw"] };
@@ -53,7 +53,7 @@ describe("a guest that attacks the host's commands", () => {
     expect([code, output]).toEqual([0, ""]);
   }
 
-  /** What is outside of the share, with modes. */
+  /** Lists the files outside the share, with their modes. */
   function outsideNow(): string[] {
     const mode = (name: string) => (statSync(join(outside, name)).mode & 0o7777).toString(8);
     return [".", ...(readdirSync(outside, { recursive: true }) as string[]).sort()].map(
@@ -92,7 +92,7 @@ describe("a guest that attacks the host's commands", () => {
   });
 
   it.skipIf(!guards)(
-    `${CANNOT}plants no name where an image is to be unpacked, nor in the place of one that was`,
+    `${CANNOT}can't plant a name where an image is about to be unpacked, or in place of an unpacked one`,
     async () => {
       await inGuest(`set +e; cd /share; { ln -s ${outside} victim || mkdir -p third/rootfs || mv web gone ||
       mv web/rootfs web/gone || ln -s ${outside} web/link || chmod 777 . || chmod 777 web; } 2>/dev/null && echo written; true`);
@@ -103,7 +103,7 @@ describe("a guest that attacks the host's commands", () => {
     },
   );
 
-  it("has nothing removed, written or opened outside while it swaps the container's directories for links", async () => {
+  it("can't make the host remove, write or open anything outside while it swaps the container's directories for links", async () => {
     const swap = `cd /share; set +e; for i in $(seq 300); do
       test -e tools/rootfs/enough && break
       ( cd race/rootfs && mv usr away && ln -s ${outside} usr && rm -f usr; mv away usr )
@@ -116,7 +116,7 @@ describe("a guest that attacks the host's commands", () => {
     await attacking;
   });
 
-  it("has no file of the host read as its container's, and no pipe or device waited for", async () => {
+  it("can't make the host read one of its own files as the container's, or wait for a pipe or device", async () => {
     const plants = [
       `ln -sf ${outside}/passwd passwd`,
       "ln -sf ../../../../../outside/passwd passwd",
@@ -142,9 +142,9 @@ describe("a guest that attacks the host's commands", () => {
     expect(existsSync(join(folder, "tool"))).toBe(false);
   });
 
-  it("says nothing to the operator's terminal but by a process's own output", async () => {
+  it("can write to the operator's terminal only through a process's own output", async () => {
     await inGuest("printf 'console \\033]0;title\\007 \\302\\2332J\\n' > /dev/kmsg || true");
-    const said = await Promise.all([
+    const outputs = await Promise.all([
       run("exec", "web", "\u001b[2Jno\u009bsuch"),
       run("logs"),
       run("logs", "--console"),
@@ -153,11 +153,11 @@ describe("a guest that attacks the host's commands", () => {
     ]);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
     const obeyed = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/;
-    for (const { stdout, stderr } of said) expect(`${stdout}${stderr}`).not.toMatch(obeyed);
-    expect(said[0]?.stderr).toContain("executable file not found");
+    for (const { stdout, stderr } of outputs) expect(`${stdout}${stderr}`).not.toMatch(obeyed);
+    expect(outputs[0]?.stderr).toContain("executable file not found");
   });
 
-  it("leaves nothing behind, whatever trees and names it has made", async () => {
+  it("leaves nothing behind, whatever trees and names it has created", async () => {
     const deep = "cd /share/web/rootfs; for i in $(seq 200); do mkdir -m 700 d && cd d; done; touch end; chmod 0 .";
     await inGuest(
       `${deep}; cd /share/web/rootfs; mkdir -m 0 shut; touch "$(printf 'a\\nb\\033\\377')"; ln -s ${outside} out`,

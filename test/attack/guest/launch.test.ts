@@ -3,15 +3,15 @@ import { startGuestMachine } from "../../guest/guest-machine.ts";
 import { ociSpec } from "../../scenarios/oci.ts";
 import { Pod } from "../../scenarios/pod.ts";
 
-/** Attacks on launches that take a guest: its cgroups have controllers. */
-describe("in a real guest", () => {
+/** Runs the attacks on launches that need a guest, whose cgroups have controllers. */
+describe("in a guest", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   beforeAll(async () => {
     machine = await startGuestMachine(512, { runtimes: ["crun", "runc"] });
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());
 
-  describe.each(["", "crun", "runc"])("with containers made by %o", (runtime) => {
+  describe.each(["", "crun", "runc"])("with containers created by %o", (runtime) => {
     let pod: Pod;
     beforeAll(async () => {
       const annotations = runtime === "" ? {} : { "guestd.runtime": runtime };
@@ -19,7 +19,7 @@ describe("in a real guest", () => {
     });
     afterAll(() => pod?.client.close());
 
-    it("a container that makes its cgroup an inner one is entered where its first process lives", async () => {
+    it("an exec enters the cgroup of the first process in a container that turned its own cgroup into an inner one", async () => {
       const { Mounts = [] } = ociSpec("/", []);
       const cgroup = { destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["rw"] };
       const line = [

@@ -3,7 +3,7 @@ import { type AgentClient, connect } from "../../../host/client/agent-client.ts"
 import type { Machine } from "../../scenarios/machine.ts";
 import { Pod } from "../../scenarios/pod.ts";
 
-/** One second is promised, which the nightly run asserts; an emulated processor on a machine with other work is slower. */
+/** One second is promised, and asserted by the nightly run; an emulated processor on a busy machine is slower. */
 const SLOWEST_CHECK_MS = 3000;
 
 const PAUSE_MS = 50;
@@ -22,7 +22,7 @@ export async function expectNeighboursWell(machine: Machine, rootfs: string, run
   await pod.remove(id);
 }
 
-/** Both outputs of a process with a terminal come as one. */
+/** Returns the terminal of an exec. With a terminal, both outputs arrive as one. */
 async function ttyOf(pod: Pod, container_id: string): Promise<string> {
   const exec_id = await pod.exec(container_id, ["tty"], { Terminal: true });
   const text = (await pod.drain("readStdout", container_id, exec_id)).toString();
@@ -30,7 +30,10 @@ async function ttyOf(pod: Pod, container_id: string): Promise<string> {
   return text;
 }
 
-/** Calls Check repeatedly while `work` runs. Resolves with its result and the slowest answer in milliseconds; fails if one took too long. */
+/**
+ * Calls Check repeatedly while `work` runs. Resolves to its result and the slowest response in milliseconds; fails if
+ * one took too long.
+ */
 export async function whileChecking<T>(
   client: AgentClient,
   work: () => Promise<T>,

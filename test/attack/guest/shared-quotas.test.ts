@@ -7,7 +7,7 @@ import { type Attack, startGreedy } from "./greedy-container.ts";
 import { expectNeighboursWell, whileChecking } from "./neighbours.ts";
 import { buildCapable, startSpared } from "./spared-container.ts";
 
-/** What the kernel would give to a much smaller guest: an attacker is soon through with them. */
+/** Values that the kernel would choose for a much smaller guest, so that an attacker exhausts them soon. */
 const SMALL = {
   "fs.epoll.max_user_watches": 2500,
   "fs.inotify.max_user_instances": 8,
@@ -17,7 +17,7 @@ const SMALL = {
   "user.max_cgroup_namespaces": 64,
 };
 
-/** Each takes more than there was, and would find its end at the quota: `most` is never reached then. */
+/** Each attack takes more than the quota: `most` is never reached if the quota applies. */
 const ATTACKS: readonly (Attack & { readonly most: number })[] = [
   { resource: "epoll", most: 6000 },
   { resource: "inotify", most: 2500 },
@@ -27,7 +27,7 @@ const ATTACKS: readonly (Attack & { readonly most: number })[] = [
   { resource: "file", most: 6000, workers: 3 },
 ];
 
-describe("a container that takes all it gets of what the kernel counts for its uid", () => {
+describe("a container that takes all it can get of what the kernel counts per uid", () => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let pod: Pod;
   let rootfs: string;
@@ -46,24 +46,21 @@ describe("a container that takes all it gets of what the kernel counts for its u
     await machine?.[Symbol.asyncDispose]();
   });
 
-  it("finds no quota: CreateSandbox has raised them, with agent.guest_sysctl=off too", async () => {
+  it("meets no quota: CreateSandbox has raised them, also with agent.guest_sysctl=off", async () => {
     const files = GUEST_QUOTAS.map(([name]) => `/proc/sys/${name.replaceAll(".", "/")}`);
     const values = (await machine.shell(`cat ${files.join(" ")}`)).trim().split("\n");
     expect(GUEST_QUOTAS.map(([name], at) => [name, values[at]])).toEqual(GUEST_QUOTAS);
   });
 
-  it.each(ATTACKS)(
-    "of $resource: the others are created, exec'd into, killed and removed as before",
-    async (attack) => {
-      const { result: greedy } = await whileChecking(pod.client, () => startGreedy(pod, rootfs, attack));
-      expect(greedy).toMatchObject({ error: "-" });
-      expect(greedy.taken).toBeGreaterThanOrEqual(attack.most);
-      await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
-      await greedy.remove();
-    },
-  );
+  it.each(ATTACKS)("affects no creation, exec, kill or removal of another container with $resource", async (attack) => {
+    const { result: greedy } = await whileChecking(pod.client, () => startGreedy(pod, rootfs, attack));
+    expect(greedy).toMatchObject({ error: "-" });
+    expect(greedy.taken).toBeGreaterThanOrEqual(attack.most);
+    await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    await greedy.remove();
+  });
 
-  it("of ptys gets 256, and none of the others'", async () => {
+  it("gets 256 ptys, and none of another container's", async () => {
     const { result: greedy } = await whileChecking(pod.client, () => startGreedy(pod, rootfs, { resource: "pty" }));
     expect(greedy).toMatchObject({ taken: 256, error: "ENOSPC" });
     await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
@@ -72,7 +69,7 @@ describe("a container that takes all it gets of what the kernel counts for its u
     await greedy.remove();
   });
 
-  it("of ptys of a devpts that it mounts in its user namespace leaves those of the others", async () => {
+  it("leaves the ptys of others if it takes those of a devpts mounted in its user namespace", async () => {
     const { result: greedy } = await whileChecking(pod.client, () =>
       startGreedy(pod, rootfs, { resource: "own-pty", inUser: true }),
     );
@@ -81,7 +78,7 @@ describe("a container that takes all it gets of what the kernel counts for its u
     await greedy.remove();
   });
 
-  it("of memory, locked, without a limit and spared by the OOM killer, leaves the guest and the others enough", async () => {
+  it("leaves the guest and others enough memory if it locks memory without a limit and is spared by the OOM killer", async () => {
     const before = await machine.shell("pidof node");
     {
       await using _spared = await startSpared(pod, rootfs);
@@ -90,7 +87,7 @@ describe("a container that takes all it gets of what the kernel counts for its u
     expect(await machine.shell("pidof node"), "the agent is the same").toBe(before);
   });
 
-  it("does not keep an agent that was killed from coming back", async () => {
+  it("does not prevent a killed agent from restarting", async () => {
     const greedy = [];
     for (const attack of ATTACKS.slice(0, 3)) greedy.push(await startGreedy(pod, rootfs, attack));
     await machine.killAgent();

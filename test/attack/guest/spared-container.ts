@@ -6,7 +6,7 @@ import type { Pod } from "../../scenarios/pod.ts";
 
 const FLAGS = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
 const CAPABILITIES = ["CAP_SYS_RESOURCE"];
-/** More than the guests of these tests have. */
+/** More memory than the guests of these tests have. */
 const MORE_MIB = "4000";
 
 /** Builds capable.c, which uses what capabilities allow, as a static program at `path`. */
@@ -19,8 +19,9 @@ export interface SparedContainer extends AsyncDisposable {
 }
 
 /**
- * Starts a container without a memory limit that the OOM killer must spare, and that takes and locks memory without end; resolves
- * when the limit of `full` keeps it from more: its own, or that of all containers. The rootfs has capable.c as bin/capable.
+ * Starts a container without a memory limit that the OOM killer must spare, and that takes and locks memory without
+ * end. Resolves when the limit of `full` stops it: its own, or that of all containers. The rootfs has capable.c as
+ * bin/capable.
  */
 export async function startSpared(pod: Pod, rootfs: string, full: "own" | "all" = "own"): Promise<SparedContainer> {
   const { Process } = ociSpec(rootfs, []);

@@ -6,9 +6,10 @@ import type { GuestRecord } from "../../../host/cli/state/state-records.ts";
 import { StateStore } from "../../../host/cli/state/state-store.ts";
 
 /*
- * `plant FOLDER SOCKET`: another user of the host, who makes a folder of guestctl's with a guest in it and serves its socket.
- * `keep SOCKET`: the victim's own guestctl, which keeps a guest whose socket is that one.
- * Both print a line when that is done; what comes over the socket follows.
+ * `plant FOLDER SOCKET`: acts as another user of the host, who creates a guestctl folder with a guest in it and serves
+ * its socket.
+ * `keep SOCKET`: acts as the victim's own guestctl, which keeps a guest with that socket.
+ * Both print a line when that is done, then the bytes received on the socket.
  */
 const [mode, ...paths] = process.argv.slice(2);
 const socket = paths.at(-1) ?? "";

@@ -1,4 +1,4 @@
-/* What comes of a list of system calls, each made in a child of its own: one that is killed ends nothing else. */
+/* Prints the results of a list of system calls, each made in its own child: a killed one ends nothing else. */
 #include "put.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -75,7 +75,7 @@ static const struct call {
     {"personality", SYS_personality, {0xffffffff}},
 };
 
-/* Exit statuses: 0 is success, else the errno. */
+/* Prints a child's result from its exit status: 0 is success, otherwise the errno. */
 static void put_outcome(const char *name, pid_t child) {
   int status = 0;
   char text[32];
@@ -90,14 +90,14 @@ static void put_outcome(const char *name, pid_t child) {
 }
 
 #ifdef __x86_64__
-/* getpid as i386 has it: for filters of several architectures. Fails with SIGSEGV in a kernel without that. */
+/* Calls getpid as i386 does, for filters of several architectures. Fails with SIGSEGV on a kernel without i386. */
 static void call_as_i386(void) {
   int result;
   __asm__ volatile("int $0x80" : "=a"(result) : "a"(20) : "memory", "r8", "r9", "r10", "r11");
   _exit(result < 0 ? -result : 0);
 }
 
-/* getpid by the number of x32. */
+/* Calls getpid by its x32 number. */
 static void call_as_x32(void) { _exit(syscall(0x40000000 + SYS_getpid) < 0 ? errno : 0); }
 #endif
 

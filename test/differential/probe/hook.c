@@ -1,4 +1,4 @@
-/* The probe as a hook of the spec. */
+/* Runs the probe as a hook of the spec. */
 #include "put.h"
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@ int see_hook(const char *kind, const char *file, char *const *args) {
   umask(0);
   size_t got = fread(text, 1, sizeof text - 1, stdin);
   text[got] = '\0';
-  if (freopen(file, "ae", stdout) == NULL) return 0; /* on a read-only file system, say */
+  if (freopen(file, "ae", stdout) == NULL) return 0; /* such as on a read-only file system */
   chmod(file, 0666);
   snprintf(section, sizeof section, "hook %s", kind);
   put(section, "state", text);

@@ -1,4 +1,4 @@
-/* What is in the files: nodes with their modes, limits of the cgroup, and which devices can be used. */
+/* Prints what the file system shows: nodes with their modes, limits of the cgroup, and which devices can be used. */
 #include "put.h"
 #include <dirent.h>
 #include <errno.h>
@@ -51,7 +51,7 @@ static void see_file(const char *section, const char *path) {
 
 void see_files(const char *section, const char *directory) { walk(section, directory, 0, see_file); }
 
-/* A node of our own for each device, made and opened: what the filter, the capabilities and the mount allow. */
+/* Creates and opens a new node for each device, to show what the filter, the capabilities and the mount allow. */
 void see_devices(void) {
   static const struct {
     mode_t type;

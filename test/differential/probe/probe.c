@@ -1,6 +1,6 @@
 /*
- * What a process sees in a container, as lines "section<TAB>key<TAB>value" with C escapes, in an order that does not
- * change from run to run. Static, so that any rootfs will do. With the arguments "hook KIND FILE …" it is a hook; with "stay" it
+ * Prints what a process sees in a container, as lines "section<TAB>key<TAB>value" with C escapes, in the same order
+ * every time. Static, to run in any rootfs. With the arguments "hook KIND FILE …" it runs as a hook; with "stay" it
  * waits for a signal.
  */
 #include "put.h"
@@ -26,7 +26,7 @@ static const char *const files[] = {"oom_score_adj", "cgroup",           "uid_ma
                                     "loginuid",      "coredump_filter",  "timens_offsets", "attr/current", "comm",
                                     "sessionid",     "timerslack_ns",    "personality"};
 
-/* All of it goes out at once: each write may be a call of the host's. */
+/* All output is written at once, because each write may become a call of the host. */
 static char output[256 * 1024];
 
 int main(int count, char **args) {

@@ -1,4 +1,4 @@
-/* What the process is: ids, attributes, namespaces, clocks, descriptors. */
+/* Prints the process's properties: ids, attributes, namespaces, clocks, descriptors. */
 #include "put.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ void see_descriptors(void) {
     if (flags < 0 || fstat(fd, &file) < 0) continue;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (readlink(path, target, sizeof target - 1) < 0) strcpy(target, "?");
-    target[strcspn(target, "[")] = '\0'; /* the number of a pipe says nothing */
+    target[strcspn(target, "[")] = '\0'; /* a pipe's number means nothing */
     char text[4352], key[16];
     snprintf(key, sizeof key, "%d", fd);
     snprintf(text, sizeof text, "%s mode %o owner %u:%u flags %x %x", target, file.st_mode, file.st_uid, file.st_gid,
@@ -42,7 +42,7 @@ void see_namespaces(const char *section) {
   }
 }
 
-/* To the hour, for the offsets of a time namespace; what one sees does not depend on the moment. */
+/* Prints clocks rounded to hours, to show the offsets of a time namespace independently of the moment. */
 void see_clocks(void) {
   struct timespec real, monotonic, boottime;
   if (clock_gettime(CLOCK_MONOTONIC, &monotonic) < 0 || clock_gettime(CLOCK_BOOTTIME, &boottime) < 0) return;
@@ -58,7 +58,7 @@ static void see_groups(void) {
   put("id", "groups", text);
 }
 
-/* Field 19 of stat, for a filter may kill for getpriority. */
+/* Reads field 19 of stat, because a filter may kill for getpriority. */
 static void see_nice(void) {
   long nice = 99;
   FILE *file = fopen("/proc/self/stat", "re");
@@ -95,7 +95,7 @@ static void see_attributes(void) {
   put_number("id", "subreaper", subreaper);
 }
 
-/* In a child: a filter may kill for it. */
+/* Runs in a child, because a filter may kill for it. */
 static void see_keyring(void) {
   char text[256] = "";
   fflush(stdout);

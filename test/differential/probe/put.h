@@ -1,14 +1,14 @@
-/* Lines of the probe: "section<TAB>key<TAB>value" with C escapes. */
+/* Prints the probe's lines: "section<TAB>key<TAB>value" with C escapes. */
 #include <stdbool.h>
 
 void put(const char *section, const char *key, const char *value);
 void put_number(const char *section, const char *key, long long value);
-/* The whole file as a value, or why it can't be read. */
+/* Prints a whole file as a value, or why it can't be read. */
 void put_file(const char *section, const char *key, const char *path);
-/* Each line of a file as a value under its number, or under its first word for files like status. */
+/* Prints each line of a file as a value under its number, or under its first word for files like status. */
 void put_lines(const char *section, const char *path, bool by_word);
 
-/* The parts of what is seen. */
+/* The parts of the probe. */
 void see_descriptors(void);
 void see_namespaces(const char *section);
 void see_identity(void);
@@ -17,5 +17,5 @@ void see_nodes(const char *section, const char *directory, int depth);
 void see_files(const char *section, const char *directory);
 void see_devices(void);
 void see_calls(void);
-/* As a hook: what it sees goes to the end of `file`. */
+/* Runs as a hook; appends what it sees to `file`. */
 int see_hook(const char *kind, const char *file, char *const *args);
