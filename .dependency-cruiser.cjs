@@ -1,4 +1,4 @@
-/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto and image are leaves. */
+/** Layers of design: main → transport → service → sandbox → mechanisms → kernel; proto, lib and image (but for lib) are leaves. */
 const mechanisms = "container|storage|device|network|guest|metrics";
 const layer = (name, from, ...forbidden) => ({
   name,
@@ -46,9 +46,10 @@ module.exports = {
     ),
     layer("main-is-in-the-guest", "^agent/", "^(host|rootfs-builder|test)/"),
     layer("proto-is-a-leaf", "^proto/", "^(agent|host|rootfs-builder|test|image)/"),
+    layer("lib-is-a-leaf", "^lib/", "^(agent|host|rootfs-builder|test|image|proto)/"),
     layer("image-is-a-leaf", "^image/(?!testing/)", "^(agent|host|rootfs-builder|test|proto)/"),
     layer("storage-alone-knows-images", "^agent/(?!storage/)", "^image/"),
-    // vsock needs the addon, and the private parts of Node stand in one file: agent/kernel/streams.ts.
+    // vsock needs the addon, and the private parts of Node stand in one file: agent/kernel/sys/streams.ts.
     // One function of the agent is used there: what `guestctl explain --spec` prints is what CreateContainer would do.
     layer("host-knows-only-proto", "^host/", "^agent/(?!kernel/|service/explain-spec\\.ts)", "^test/"),
     // `guestctl image` is the builder's command line; it is loaded by these commands alone.

@@ -4,30 +4,32 @@ import { PassedStreams } from "./container/passfd/passed-streams.ts";
 import { launchConsoleShell, restoreConsoleShell } from "./container/shell.ts";
 import { Devices } from "./device/devices.ts";
 import { realFiles } from "./kernel/files.ts";
-import { openInit } from "./kernel/init-client.ts";
-import { openJournal } from "./kernel/journal.ts";
+import { openInit } from "./kernel/init/init-client.ts";
+import { openJournal } from "./kernel/journal/journal.ts";
 import type { Fd, Init } from "./kernel/kernel.ts";
-import { openLoopWatches } from "./kernel/loop-watches.ts";
-import { mayHang } from "./kernel/may-hang.ts";
-import { adoptStream } from "./kernel/streams.ts";
-import { openSys } from "./kernel/sys.ts";
-import { watchedMounts } from "./kernel/watched-mounts.ts";
+import { openLoopWatches } from "./kernel/sys/loop-watches.ts";
+import { adoptStream } from "./kernel/sys/streams.ts";
+import { openSys } from "./kernel/sys/sys.ts";
+import { watchedMounts } from "./kernel/sys/watched-mounts.ts";
+import { mayHang } from "./kernel/wait/limited-calls.ts";
 import { agentUpgrades } from "./main/bundle/agent-upgrades.ts";
 import { confineAgent, refuseModules } from "./main/confine/confine.ts";
 import { keepConsoleShell } from "./main/console-shell.ts";
 import { serveDebugConsole } from "./main/debug-console.ts";
 import { endAgent, logDefects } from "./main/defects.ts";
+import { followMemory } from "./main/follow-memory.ts";
 import { startHeartbeat } from "./main/heartbeat.ts";
 import { returnIdleMemory } from "./main/idle-memory.ts";
-import { listen } from "./main/listen.ts";
+import { type ListenOn, listen } from "./main/listen.ts";
 import { listenForStreams, streamAddress } from "./main/listen-streams.ts";
+import { lockState } from "./main/lock-state.ts";
 import { createLog } from "./main/log.ts";
 import { LogSink } from "./main/log-sink.ts";
 import { openMemAgent } from "./main/open-mem-agent.ts";
 import { openPolicy } from "./main/open-policy.ts";
 import { readOptions } from "./main/options.ts";
 import { protectGuest } from "./main/protect-guest.ts";
-import { cgroupRoot, claimSockets, forgetLastLife, isService } from "./main/service-mode.ts";
+import { cgroupRoot, claimAddresses, forgetLastLife, isService } from "./main/service-mode.ts";
 import { VERSION } from "./main/version.ts";
 import { warmNode } from "./main/warm-node.ts";
 import { logCgroups } from "./main/watch-cgroups.ts";
@@ -49,6 +51,9 @@ const LOADED = nowMicros();
 /** VMADDR_CID_HOST: nobody else may have a log or a shell. */
 const HOST_CID = 2;
 
+/** A port that serves the host alone. */
+const hostAddress = (port: number) => `vsock://-1:${port}`;
+
 /** The agent's whole life: restore, listen, serve until the sandbox ends. */
 async function main(): Promise<void> {
   openLoopWatches();
@@ -66,8 +71,14 @@ async function main(): Promise<void> {
   });
   const addresses = [options.serverAddress];
   if (options.passfdPort > 0) addresses.push(streamAddress(options.serverAddress, options.passfdPort));
-  if (service) await claimSockets(init, addresses).catch((error: unknown) => giveUp(error, init));
+  if (options.logPort > 0) addresses.push(hostAddress(options.logPort));
+  if (options.debugConsolePort > 0 && options.debugConsole) addresses.push(hostAddress(options.debugConsolePort));
   realFiles.makeDirectory(stateDirectory, 0o700);
+  const claimed = service
+    ? await lockState(sys, init, stateDirectory)
+        .then(() => claimAddresses(init, addresses))
+        .catch((error: unknown) => giveUp(error, init))
+    : undefined;
   const isServiceStart = service && generation === 1;
   if (isServiceStart) forgetLastLife(realFiles, stateDirectory);
   const mapJournal = (fd: Fd, length: number) => sys.keepForGood(sys.mapShared(fd, length));
@@ -89,7 +100,8 @@ async function main(): Promise<void> {
     for (const problem of problems) log.warn({ problem }, "the agent is less confined than it could be");
   };
   warn(confineAgent(sys));
-  const devices = new Devices({ uevents: watchDevices(sys, log), timeoutMs: options.hotplugTimeoutMs });
+  const uevents = watchDevices(sys, log);
+  const devices = new Devices({ uevents, timeoutMs: options.hotplugTimeoutMs });
   const sandboxOptions: SandboxOptions = {
     stateDirectory,
     protectGuest: protectGuest(options, { files, service, log, refuseModules: () => warn(refuseModules(sys)) }),
@@ -101,13 +113,15 @@ async function main(): Promise<void> {
       httpsProxy: options.httpsProxy,
       noProxy: options.noProxy,
     },
-    ...(service ? { cgroupRoot: cgroupRoot(realFiles) } : {}),
+    ...(service ? { cgroupRoot: cgroupRoot(realFiles) } : { isGuest: true }),
   };
   let sandbox = new Sandbox(kernel, sandboxOptions);
   if (isServiceStart && (await sandbox.discard())) {
     log.warn("what the service had left at its last end is taken away");
     sandbox = new Sandbox(kernel, sandboxOptions);
   }
+  const notFollowed = (error: unknown) => log.warn({ error: String(error) }, "memory limits did not follow the memory");
+  followMemory(uevents, () => sandbox.followMemory(), notFollowed);
   if (sandbox.exists) warn(refuseModules(sys));
   const inUse = new Set(sandbox.containers.flatMap(({ processes }) => processes.flatMap((it) => it.streamNames)));
   const streams = options.passfdPort > 0 ? new PassedStreams(kernel, inUse) : undefined;
@@ -157,12 +171,13 @@ async function main(): Promise<void> {
   );
 
   server.resume(init.greeting.deposits, sandbox.undone);
-  const listener = listen(init, options.serverAddress, (fd, cid) => void server.accept(fd, cid));
+  const listenOn: ListenOn = (address, onConnection) => listen(init, address, onConnection, claimed?.get(address));
+  const listener = listenOn(options.serverAddress, (fd, cid) => void server.accept(fd, cid));
   const listenForHost = (port: number, serve: (socket: Duplex) => void) => {
-    listen(init, `vsock://-1:${port}`, (fd, cid) => (cid === HOST_CID ? serve(adoptStream(fd)) : sys.close(fd)));
+    listenOn(hostAddress(port), (fd, cid) => (cid === HOST_CID ? serve(adoptStream(fd)) : sys.close(fd)));
   };
   if (streams !== undefined) {
-    listenForStreams(sys, init, streamAddress(options.serverAddress, options.passfdPort), (port, fd) => {
+    listenForStreams(sys, listenOn, streamAddress(options.serverAddress, options.passfdPort), (port, fd) => {
       log.debug({ port }, "stream for stdio came in");
       streams.add(port, fd);
     });

@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../image/testing/tree.ts";
+import { isRoot } from "./is-root.ts";
 import { checkPrivateFolder, makePrivateFolder, makeTemporaryFolder } from "./private-folder.ts";
 
 const NOBODY = 65_534;
@@ -28,14 +29,14 @@ afterEach(() => temporary[Symbol.dispose]());
 
 const both = [makePrivateFolder, checkPrivateFolder];
 
-test("a folder is made for this user alone, and found again", () => {
+test("creates a folder for this user alone, and finds it again", () => {
   expect(checkPrivateFolder(path)).toBe(undefined);
   expect(existsSync(path)).toBe(false);
   for (const each of [makePrivateFolder, makePrivateFolder, checkPrivateFolder]) expect(each(path)).toBe(path);
   expect(statSync(path).mode & 0o7777).toBe(0o700);
 });
 
-test("a folder above it that is missing is made for this user alone, and not where others could replace it", () => {
+test("creates missing parents for this user alone, but not where other users could replace them", () => {
   expect(makePrivateFolder(join(path, "b/c"))).toBe(join(path, "b/c"));
   expect(statSync(join(path, "b")).mode & 0o7777).toBe(0o700);
   chmodSync(parent, 0o777);
@@ -43,29 +44,29 @@ test("a folder above it that is missing is made for this user alone, and not whe
   expect(existsSync(join(parent, "x"))).toBe(false);
 });
 
-test("a parent that root or we made may be a link; what it leads to is checked and used", () => {
+test("follows a link in the parents if root or this user created it", () => {
   symlinkSync("parent", join(temporary.path, "link"));
   expect(makePrivateFolder(join(temporary.path, "link/folder"))).toBe(path);
 });
 
-test.each([0o710, 0o701, 0o750, 0o722])("a folder of mode %o is refused", (mode) => {
+test.each([0o710, 0o701, 0o750, 0o722])("refuses a folder of mode %o", (mode) => {
   makePrivateFolder(path);
   chmodSync(path, mode);
-  for (const each of both) expect(() => each(path)).toThrow(`${path}: others can reach it: chmod it to 700`);
+  for (const each of both) expect(() => each(path)).toThrow(`${path}: other users can access it; chmod it to 700`);
 });
 
-test("a link or a file in its place is refused, where the link leads is not touched", () => {
+test("refuses a link or a file in its place, and never touches a link's target", () => {
   const target = join(temporary.path, "target");
   mkdirSync(target, { mode: 0o700 });
   symlinkSync(target, path);
-  for (const each of both) expect(() => each(path)).toThrow(`${path}: it is not a directory: remove it`);
+  for (const each of both) expect(() => each(path)).toThrow(`${path}: not a directory; remove it`);
   symlinkSync(join(temporary.path, "nothing"), join(parent, "dangling"));
-  for (const each of both) expect(() => each(join(parent, "dangling"))).toThrow("it is not a directory: remove it");
+  for (const each of both) expect(() => each(join(parent, "dangling"))).toThrow("not a directory; remove it");
   writeFileSync(join(parent, "file"), "");
-  for (const each of both) expect(() => each(join(parent, "file"))).toThrow("it is not a directory: remove it");
+  for (const each of both) expect(() => each(join(parent, "file"))).toThrow("not a directory; remove it");
 });
 
-test("a parent that others may write is refused unless it is sticky", () => {
+test("refuses a parent that other users can write, unless it is sticky", () => {
   for (const mode of [0o777, 0o775, 0o757]) {
     chmodSync(parent, mode);
     for (const each of both) expect(() => each(path)).toThrow(`${parent} can be written by other users, who could`);
@@ -79,24 +80,25 @@ test("a parent that others may write is refused unless it is sticky", () => {
   }
 });
 
-test("a new one is this user's alone, and not made where others could replace it", () => {
+test("creates a temporary folder for this user alone, but not where other users could replace it", () => {
   expect(checkPrivateFolder(makeTemporaryFolder("new-", parent))).toMatch(/\/parent\/new-\w{6}$/);
   chmodSync(parent, 0o777);
   expect(() => makeTemporaryFolder("other-", parent)).toThrow("can be written by other users");
   expect(readdirSync(parent)).toHaveLength(1);
 });
 
-describe.skipIf(process.getuid?.() !== 0)("beside other users (needs root)", () => {
-  test("a folder of another user is refused, open or not", () => {
+describe.skipIf(!isRoot())("beside other users (needs root)", () => {
+  test("refuses another user's folder, whatever its mode", () => {
     mkdirSync(path, { mode: 0o700 });
     chownSync(path, NOBODY, NOBODY);
-    for (const each of both) expect(() => each(path)).toThrow(`${path}: it belongs to uid ${NOBODY}: remove it`);
+    for (const each of both)
+      expect(() => each(path)).toThrow(`${path}: the folder belongs to uid ${NOBODY}; remove it`);
   });
 
-  test("a folder below another user's is refused, and not made there", () => {
+  test("refuses a folder below another user's, and creates none there", () => {
     chownSync(parent, NOBODY, NOBODY);
     for (const each of both) {
-      expect(() => each(path)).toThrow(`${parent} belongs to uid ${NOBODY}, who could replace what is in it`);
+      expect(() => each(path)).toThrow(`${parent} belongs to uid ${NOBODY}, who could replace files in it`);
     }
     expect(existsSync(path)).toBe(false);
     chmodSync(parent, 0o1777);

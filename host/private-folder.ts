@@ -1,12 +1,12 @@
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { makeOwnedFolder } from "../image/owned-folder.ts";
-import { FolderError, safePlace } from "../image/safe-place.ts";
+import { makeOwnedFolder } from "../lib/owned-folder.ts";
+import { FolderError, safePlace } from "../lib/safe-place.ts";
 
 /**
- * Makes a folder that this user alone can reach, unless it is there already, and gives its real path: free of links, and
- * by the check of `checkPrivateFolder`. Throws FolderError, or Node's error of mkdir.
+ * Creates a folder that only this user can access, unless it exists, and returns its real path, without links and
+ * verified like in `checkPrivateFolder`. Throws FolderError, or Node's error of mkdir.
  */
 export function makePrivateFolder(path: string): string {
   if (!existsSync(dirname(path))) makePrivateFolder(dirname(path));
@@ -19,14 +19,15 @@ export function makePrivateFolder(path: string): string {
   return checkFolder(real);
 }
 
-/** Makes a new one below `parent`, of an unforeseeable name (`makeOwnedFolder`). Throws FolderError. */
+/** Creates a new folder below `parent` with an unpredictable name (`makeOwnedFolder`). Throws FolderError. */
 export function makeTemporaryFolder(prefix: string, parent = tmpdir()): string {
   return makeOwnedFolder(safePlace(join(parent, prefix)));
 }
 
 /**
- * Gives the real path of a folder that is this user's, is no link, is open to nobody else, and is in a safe place
- * (`safePlace`). Below such a folder nothing has to be checked. Throws FolderError; undefined where there is none.
+ * Returns the real path of a folder that belongs to this user, is not a link, is not accessible to other users, and is
+ * in a safe place (`safePlace`). Paths below it need no further checks. Throws FolderError; returns undefined if the
+ * folder doesn't exist.
  */
 export function checkPrivateFolder(path: string): string | undefined {
   try {
@@ -39,8 +40,10 @@ export function checkPrivateFolder(path: string): string | undefined {
 
 function checkFolder(path: string): string {
   const found = lstatSync(path);
-  if (!found.isDirectory()) throw new FolderError(`${path}: it is not a directory: remove it`);
-  if (found.uid !== process.geteuid?.()) throw new FolderError(`${path}: it belongs to uid ${found.uid}: remove it`);
-  if ((found.mode & 0o077) !== 0) throw new FolderError(`${path}: others can reach it: chmod it to 700, or remove it`);
+  if (!found.isDirectory()) throw new FolderError(`${path}: not a directory; remove it`);
+  if (found.uid !== process.geteuid?.())
+    throw new FolderError(`${path}: the folder belongs to uid ${found.uid}; remove it`);
+  if ((found.mode & 0o077) !== 0)
+    throw new FolderError(`${path}: other users can access it; chmod it to 700, or remove it`);
   return path;
 }

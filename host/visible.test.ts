@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { visible, visibleLine } from "./visible.ts";
 
-test("ordinary text of any language stays as it is", () => {
+test("keeps ordinary text of any language", () => {
   const text = "Ünïcödé → 日本語 \u{1f600}\tcolumn\n";
   expect(visible(text)).toBe(text);
 });
@@ -12,11 +12,11 @@ test.each([
   ["\u009b2J\u0085", "\\u009b2J\\u0085"],
   ["\u202egnp.exe\u202c", "\\u202egnp.exe\\u202c"],
   ["a\u0000b\u007f", "a\\u0000b\\u007f"],
-])("what a terminal would obey is shown instead: %j", (text, shown) => {
+])("escapes characters that control a terminal: %j", (text, shown) => {
   expect(visible(text)).toBe(shown);
 });
 
-test("a line stays one line, and JSON stays JSON", () => {
+test("keeps a line on one line, and JSON valid", () => {
   expect(visibleLine("a\nguestctl: fake\tb")).toBe("a\\u000aguestctl: fake\\u0009b");
   const value = { text: "\u009b\u202e\u001b\n" };
   expect(JSON.parse(visible(JSON.stringify(value, null, 2)))).toEqual(value);

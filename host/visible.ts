@@ -1,21 +1,29 @@
 /**
- * What a terminal would obey instead of show: C0 and C1 controls with ESC and CSI, and the marks that reorder or hide text.
- * Line feeds and tabs stay.
+ * Characters that control a terminal rather than print: C0 and C1 controls, including ESC and CSI, and marks that
+ * reorder or hide text. Excludes line feeds and tabs.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
-const OBEYED = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** Text that a guest has a say in, as it is shown to a person: each such character as its escape of JSON. */
+/** Escapes control characters as in JSON, to print text that a guest influences. */
 export function visible(text: string): string {
-  return text.replace(OBEYED, escaped);
+  return text.replace(CONTROLS, escaped);
 }
 
-/** Text without those characters. */
+/** Maximum length of an error message in characters; an agent's may have 4 MiB. */
+const LONGEST = 4000;
+
+/** Truncates an error message of unknown length. */
+export function truncate(message: string): string {
+  return message.length > LONGEST ? `${message.slice(0, LONGEST)} …` : message;
+}
+
+/** Removes control characters. */
 export function withoutControls(text: string): string {
-  return text.replace(OBEYED, "");
+  return text.replace(CONTROLS, "");
 }
 
-/** Like `visible`, on one line, whose columns the text can't leave. */
+/** Like `visible`, but also escapes line feeds and tabs, so that the text stays in its line and column. */
 export function visibleLine(text: string): string {
   return visible(text).replace(/[\t\n]/g, escaped);
 }

@@ -1,53 +1,65 @@
+import { reason } from "../lib/reason.ts";
+import { yieldToEventLoop } from "../lib/yield-to-event-loop.ts";
 import { type EntryMeta, entryMeta } from "./entry-meta.ts";
 import { entryPath, whiteoutOf } from "./entry-path.ts";
-import { ImageError, reason } from "./image-error.ts";
+import { ImageError } from "./image-error.ts";
 import type { Layer } from "./read-image.ts";
 import { type TarEntry, tarEntries } from "./tar-entries.ts";
-import { takeTurns } from "./turns.ts";
 
 type Done = void | Promise<void>;
 
-/** Where layers go: writes below one directory, and nothing anywhere else. Paths are parts below it. */
+/**
+ * Receives the entries of layers and writes only below one directory. Paths are lists of names below that directory.
+ */
 export interface LayerWriter {
-  /** From here on, whiteouts hide all that was made before. */
+  /** Starts a layer: whiteouts from now on hide only what earlier layers wrote. */
   beginLayer(): Done;
   directory(parts: readonly string[], meta: EntryMeta): Done;
   file(parts: readonly string[], meta: EntryMeta, content: AsyncIterable<Uint8Array>): Done;
   symlink(parts: readonly string[], meta: EntryMeta, target: string): Done;
-  /** A second name for a file that is in the tree already. A link itself is linked, not what it points at. */
+  /**
+   * Adds a second name for an existing file. If the target is a symbolic link, the link itself gets the second name.
+   */
   hardLink(parts: readonly string[], target: readonly string[]): Done;
-  /** A named pipe, or a device. */
+  /** Creates a named pipe or a device. */
   node(parts: readonly string[], meta: EntryMeta, type: "p" | "c" | "b", major: number, minor: number): Done;
-  /** Removes what lower layers have there. */
+  /** Removes what lower layers have at this path. */
   hide(parts: readonly string[]): Done;
-  /** Removes what lower layers have in a directory. */
+  /** Removes everything that lower layers have in this directory. */
   hideChildren(parts: readonly string[]): Done;
 }
 
-/** What is applied. `name` is for errors, where a digest would say nothing: "tar files.tar.gz". */
+/** A layer, or another tar. `name` identifies the tar in errors, where a digest would not help: "tar files.tar.gz". */
 export type AppliedLayer = Pick<Layer, "diffId" | "open"> & { readonly name?: string };
 
 export interface ApplyOptions {
-  /** Names that begin with a slash, which else count from the root, are refused. */
+  /** Refuses names that start with a slash; otherwise they count from the root. */
   readonly refuseAbsolute?: boolean;
-  /** A tar has to end as tar ends it. Layers need not: their digests tell whether they are whole. */
+  /**
+   * Refuses a tar without an end-of-archive mark. Layers don't need one: their digests show whether they are complete.
+   */
   readonly endMark?: boolean;
-  /** What the writer can't make, and why in a few words. */
+  /** Kinds of entry that the writer doesn't support, each with the reason in a few words. */
   readonly leftOut?: { readonly devices?: string; readonly xattrs?: string };
-  /** A layer with more is refused. A directory, which the writer remembers until the layer's end, counts as eight. */
+  /**
+   * Refuses a layer with more entries. A directory counts as eight, because the writer remembers it until the layer
+   * ends.
+   */
   readonly maxEntries?: number;
-  /** Bytes of the layers' plain content so far. Ends the work by throwing. */
+  /** Called with the number of uncompressed bytes read so far, over all layers. Cancels the work by throwing. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface ApplyReport {
   readonly entries: number;
-  /** One line for each kind of thing that was left out. */
+  /** One line for each kind of entry that was left out. */
   readonly notes: readonly string[];
 }
 
-/** Applies layers in order. Throws ImageError, or the signal's reason; the tree then holds a part of the image. */
+/**
+ * Applies layers in order. Throws ImageError or the signal's reason, and then leaves a part of the image in the tree.
+ */
 export async function applyLayers(
   layers: Iterable<AppliedLayer>,
   writer: LayerWriter,
@@ -61,7 +73,7 @@ export async function applyLayers(
 interface Job {
   readonly writer: LayerWriter;
   readonly options: ApplyOptions;
-  /** What was left out, how often. */
+  /** Number of entries left out, by kind. */
   readonly left: Map<string, number>;
   entries: number;
   bytes: number;
@@ -69,7 +81,7 @@ interface Job {
 
 async function applyLayer(job: Job, layer: AppliedLayer): Promise<void> {
   const { signal, endMark, maxEntries = Number.POSITIVE_INFINITY } = job.options;
-  const turn = takeTurns();
+  const yieldNow = yieldToEventLoop();
   let at = "";
   let entries = 0;
   try {
@@ -78,8 +90,8 @@ async function applyLayer(job: Job, layer: AppliedLayer): Promise<void> {
       signal?.throwIfAborted();
       job.entries += 1;
       entries += entry.header.type === "directory" ? 8 : 1;
-      if (entries > maxEntries) throw new ImageError("it has more entries than can be remembered");
-      await turn();
+      if (entries > maxEntries) throw new ImageError("it has too many entries");
+      await yieldNow();
       at = ` entry ${JSON.stringify(entry.header.name.slice(0, 200))}:`;
       await applyEntry(job, entry);
       at = "";
@@ -103,7 +115,8 @@ async function applyEntry(job: Job, { header, content }: TarEntry): Promise<void
   const { writer } = job;
   const { xattrs, devices } = job.options.leftOut ?? {};
   if (job.options.refuseAbsolute === true && [header.name, header.linkname].some(isAbsolute)) {
-    if (header.type !== "symlink" || isAbsolute(header.name)) throw new ImageError("it names an absolute path");
+    if (header.type !== "symlink" || isAbsolute(header.name))
+      throw new ImageError("its name or link target is an absolute path");
   }
   const parts = entryPath(header.name);
   const whiteout = whiteoutOf(parts.at(-1) ?? "");
@@ -133,7 +146,7 @@ async function applyEntry(job: Job, { header, content }: TarEntry): Promise<void
       return writer.node(parts, meta, header.type === "block-device" ? "b" : "c", header.devmajor, header.devminor);
     }
     default:
-      throw new ImageError("its type is unknown");
+      throw new ImageError("its type is not supported");
   }
 }
 

@@ -2,25 +2,29 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { makeOwnedFolder } from "../lib/owned-folder.ts";
+import { onProcessEnd } from "../lib/process-end.ts";
+import { reason } from "../lib/reason.ts";
+import { removeTree, removeTreeSync } from "../lib/remove-tree.ts";
+import { temporaryPlace } from "../lib/safe-place.ts";
 import { compressionOf, decompress } from "./decompress.ts";
-import { ImageError, reason } from "./image-error.ts";
-import { makeOwnedFolder } from "./owned-folder.ts";
-import { onProcessEnd } from "./process-end.ts";
-import { removeTree, removeTreeSync } from "./remove-tree.ts";
-import { temporaryPlace } from "./safe-place.ts";
+import { ImageError } from "./image-error.ts";
 import { tarEntries } from "./tar-entries.ts";
 
-/** The files of an image, by their names in the layout. */
+/** The files of an image, addressed by their names in the layout. */
 export interface BlobStore {
-  /** Size in bytes; undefined when there is no such file. `said`: by its descriptor, for a store that can't look. */
-  size(name: string, said?: number): Promise<number | undefined>;
-  /** Its bytes; the caller asks for `size` first. */
+  /**
+   * Returns a file's size in bytes, or undefined if it doesn't exist. `declared` is the size in its descriptor, for a
+   * store that can't look it up.
+   */
+  size(name: string, declared?: number): Promise<number | undefined>;
+  /** Returns a file's bytes. The caller calls `size` first. */
   read(name: string): AsyncIterable<Uint8Array>;
-  /** Removes what was unpacked to a temporary place, if anything. */
+  /** Removes the temporary files, if there are any. */
   close(): Promise<void>;
 }
 
-/** A directory, or a tar file, plain or compressed. */
+/** Opens a directory or a tar file, plain or compressed. */
 export async function openBlobStore(path: string): Promise<BlobStore> {
   try {
     return (await stat(path)).isDirectory() ? directoryStore(path) : await tarStore(path);
@@ -29,11 +33,11 @@ export async function openBlobStore(path: string): Promise<BlobStore> {
   }
 }
 
-/** An OCI layout as a directory. */
+/** Returns a store for an OCI layout in a directory. */
 export function directoryStore(root: string): BlobStore {
   return {
     async size(name) {
-      // Names come from the image.
+      // The image chooses the names: one must not lead out of the directory.
       if (posix.normalize(`/${name}`) !== `/${name}`) return undefined;
       const found = await stat(join(root, name)).catch(() => undefined);
       return found?.isFile() ? found.size : undefined;
@@ -43,7 +47,7 @@ export function directoryStore(root: string): BlobStore {
   };
 }
 
-/** Where a file's content lies in the tar, or the name that stands for it (docker save links layers that are the same). */
+/** Position of a file's content in the tar, or the file it links to (docker save links identical layers). */
 type Place = { readonly start: number; readonly size: number } | { readonly link: string };
 
 async function tarStore(path: string): Promise<BlobStore> {
@@ -53,7 +57,7 @@ async function tarStore(path: string): Promise<BlobStore> {
   return compressedStore(await decompress(createReadStream(path)));
 }
 
-/** A file in the middle of a compressed tar can't be reached: it is decompressed to a temporary file first. */
+/** Decompresses the tar to a temporary file, because a compressed tar can't be read from the middle. */
 async function compressedStore(source: AsyncIterable<Uint8Array>): Promise<BlobStore> {
   const directory = makeOwnedFolder(join(temporaryPlace(), "guestd-image-"));
   const forget = onProcessEnd(() => removeTreeSync(directory));
@@ -68,13 +72,13 @@ async function compressedStore(source: AsyncIterable<Uint8Array>): Promise<BlobS
   }
 }
 
-/** In the tar of an image, which has some for each layer: each costs a place in memory. */
-const MOST_FILES = 20_000;
+/** Limit for the files in an image's tar, each of which takes memory. An image has a few files for each layer. */
+const MAX_FILES = 20_000;
 
 async function indexedStore(path: string, close: () => Promise<void>): Promise<BlobStore> {
   const places = new Map<string, Place>();
   for await (const { header } of tarEntries(createReadStream(path))) {
-    if (places.size >= MOST_FILES) throw new ImageError(`more than ${MOST_FILES} files are in it`);
+    if (places.size >= MAX_FILES) throw new ImageError(`it contains more than ${MAX_FILES} files`);
     const name = posix.normalize(header.name);
     if (header.type === "file") places.set(name, { start: header.byteOffset, size: header.size ?? 0 });
     if (header.type === "symlink") places.set(name, { link: posix.join(posix.dirname(name), header.linkname ?? "") });

@@ -3,25 +3,28 @@ import { ImageError } from "./image-error.ts";
 import { asArray, asObject, asText, type JsonObject, readBlobJson } from "./image-json.ts";
 import type { Platform } from "./platform.ts";
 
-/** How deep indexes may lie in each other: layout, image index, and one to spare. */
+/** Limit for nested indexes: the layout's, an image's, and one to spare. */
 const MAX_INDEXES = 3;
 
 export interface ChosenManifest {
   readonly manifest: JsonObject;
-  /** The image's whole configuration. */
+  /** The image's complete configuration. */
   readonly config: JsonObject;
-  /** The manifest's. */
+  /** The manifest's digest. */
   readonly digest: string;
 }
 
-/** Those that can't be meant, for their platform, are known by name only and not read. */
+/** A manifest in the index. One for another platform is listed by name and not read. */
 interface Candidate {
   readonly name: string;
   readonly has: string;
   readonly found?: ChosenManifest;
 }
 
-/** The one manifest of an OCI index that is for the platform, and, if given, under the name. Throws ImageError. */
+/**
+ * Returns the only manifest in an OCI index for this platform and, if given, this name. Throws ImageError if none or
+ * several match.
+ */
 export async function chooseManifest(
   store: BlobStore,
   index: JsonObject,
@@ -35,9 +38,9 @@ export async function chooseManifest(
   const found = fit.flatMap((each) => (each.found === undefined ? [] : [each.found]));
   const [first] = found;
   if (first === undefined) {
-    const there = [...new Set(all.map((each) => `${each.name || "an unnamed one"} for ${each.has}`))].join(", ");
+    const there = [...new Set(all.map((each) => `${each.name || "unnamed"} for ${each.has}`))].join(", ");
     const what = `${wanted}${name === undefined ? "" : ` named ${name}`}`;
-    throw new ImageError(`read image: nothing for ${what}; there is: ${there || "nothing"}`);
+    throw new ImageError(`read image: no image for ${what}; available: ${there || "none"}`);
   }
   if (found.some((each) => each.digest !== first.digest)) {
     throw new ImageError(`read image: several images; choose one of: ${fit.map((each) => each.name).join(", ")}`);
@@ -47,18 +50,18 @@ export async function chooseManifest(
 
 interface Search {
   readonly wanted: string;
-  /** Name of the index that this one was found in. */
+  /** Name that the enclosing index has for this one. */
   readonly name: string;
   readonly depth: number;
 }
 
 async function* candidates(store: BlobStore, index: JsonObject, search: Search): AsyncGenerator<Candidate> {
-  if (search.depth > MAX_INDEXES) throw new ImageError("read image: indexes lie too deep in each other");
+  if (search.depth > MAX_INDEXES) throw new ImageError("read image: indexes are nested too deeply");
   for (const value of asArray(index["manifests"], "manifests of the index")) {
     const descriptor = asObject(value, "an entry of the index");
     const name = nameOf(descriptor) || search.name;
     const has = descriptor["platform"] === undefined ? undefined : platformText(descriptor["platform"]);
-    // Other platforms are often not in the tar at all; buildkit's attestations are for unknown/unknown.
+    // Manifests for other platforms are often missing from the tar; buildkit's attestations are for unknown/unknown.
     if (has !== undefined && has !== search.wanted) {
       if (has !== "unknown/unknown") yield { name, has };
       continue;
@@ -78,7 +81,7 @@ function platformText(value: unknown): string {
   return `${asText(os)}/${asText(architecture)}`;
 }
 
-/** Docker writes the full name into containerd's annotation, and only the tag into OCI's. */
+/** Returns the image's name. Docker writes the full name into containerd's annotation, and only the tag into OCI's. */
 function nameOf(descriptor: JsonObject): string {
   const annotations = asObject(descriptor["annotations"] ?? {}, "annotations");
   const full = asText(annotations["io.containerd.image.name"]).replace(/^docker\.io\/(library\/)?/, "");

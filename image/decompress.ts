@@ -2,7 +2,10 @@ import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { unzstd } from "./unzstd.ts";
 
-/** Gives a stream plain, whether it was gzip, zstd or neither: told by its first bytes, as media types are not always right. */
+/**
+ * Decompresses a stream that is gzip, zstd or neither. Decides by its first bytes, because media types are not always
+ * right.
+ */
 export async function decompress(source: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
   const iterator = source[Symbol.asyncIterator]();
   const head: Uint8Array[] = [];
@@ -19,7 +22,7 @@ export async function decompress(source: AsyncIterable<Uint8Array>): Promise<Asy
   return compression === "gzip" ? through(whole, createGunzip()) : unzstd(whole);
 }
 
-/** What the first four bytes of a stream say; zstd may begin with a frame that is passed over. */
+/** Detects the compression from the first four bytes of a stream. A zstd stream can start with a skippable frame. */
 export function compressionOf(head: Uint8Array): "gzip" | "zstd" | "none" {
   const magic = Buffer.from(head.subarray(0, 4)).toString("hex");
   if (magic.startsWith("1f8b")) return "gzip";
@@ -32,7 +35,7 @@ async function* joined(head: readonly Uint8Array[], rest: AsyncIterator<Uint8Arr
 }
 
 function through(source: AsyncIterable<Uint8Array>, transform: NodeJS.ReadWriteStream): AsyncIterable<Uint8Array> {
-  // An error on either side destroys the transform with it, and so reaches whoever reads it.
+  // An error on either side destroys the transform and so reaches the reader.
   pipeline(Readable.from(source), transform, () => {});
   return transform as unknown as AsyncIterable<Uint8Array>;
 }

@@ -1,26 +1,29 @@
 import { createHash } from "node:crypto";
 import { ImageError } from "./image-error.ts";
 
-/** The hex part of "sha256:…"; throws ImageError for anything else. */
-export function sha256Of(digest: unknown): string {
+/** Returns the hexadecimal part of "sha256:…"; throws ImageError for anything else. */
+export function hexOf(digest: unknown): string {
   const hex = typeof digest === "string" ? /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1] : undefined;
   if (hex === undefined) throw new ImageError(`read image: digest ${JSON.stringify(digest)} is not a sha256 digest`);
   return hex;
 }
 
-/** "sha256:…" of some bytes. */
+/** Returns "sha256:…" of some bytes. */
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
-/** Watches a stream pass, and says afterwards whether it was the right one. */
+/** Hashes a stream as it passes and compares the result with the expected digest. */
 export class DigestCheck {
   readonly #hash = createHash("sha256");
   readonly #expected: string;
   readonly #what: string;
   readonly #limit: number;
 
-  /** `what` names the content in the error; `limit`: bytes. */
+  /**
+   * @param what names the content in errors
+   * @param limit bytes allowed
+   */
   constructor(expected: string, what: string, limit = Number.POSITIVE_INFINITY) {
     this.#expected = expected;
     this.#what = what;
@@ -38,7 +41,7 @@ export class DigestCheck {
     }
   }
 
-  /** Throws ImageError when what has passed so far is not what was expected. Once only. */
+  /** Throws ImageError if the content so far doesn't match the digest. Can be called once. */
   verify(): void {
     const found = `sha256:${this.#hash.digest("hex")}`;
     if (found === this.#expected) return;

@@ -1,9 +1,9 @@
 import { ImageError } from "./image-error.ts";
 import type { TarHeader } from "./tar-entries.ts";
 
-/** What an entry has beside its content. */
+/** An entry's attributes, everything but its content. */
 export interface EntryMeta {
-  /** Permission bits with set-id and sticky. */
+  /** Permission bits, including set-id and sticky. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -12,13 +12,16 @@ export interface EntryMeta {
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Of a directory that no layer says anything about. */
+/** Attributes of a parent directory that no layer contains. */
 export const IMPLIED_DIRECTORY: EntryMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: new Map() };
 
-/** Bytes that Linux gives to the name of an extended attribute. */
+/** Linux's limit for the name of an extended attribute, in bytes. */
 const MAX_XATTR_NAME = 255;
 
-/** Reads it from a header; pax records win. Throws ImageError for owners and names of attributes that the kernel does not know. */
+/**
+ * Reads the attributes from a header; pax records take precedence. Throws ImageError for an owner or attribute name the
+ * kernel doesn't accept.
+ */
 export function entryMeta({ mode, uid, gid, mtime, pax, xattrs }: TarHeader): EntryMeta {
   for (const name of xattrs.keys()) checkXattrName(name);
   const seconds = Number(pax?.["mtime"] ?? mtime.getTime() / 1000);
@@ -26,7 +29,7 @@ export function entryMeta({ mode, uid, gid, mtime, pax, xattrs }: TarHeader): En
     mode: mode & 0o7777,
     uid: owner(pax?.["uid"] ?? uid),
     gid: owner(pax?.["gid"] ?? gid),
-    // Beyond what file systems keep, a time is only a nuisance.
+    // Clamps the time to the range that file systems store.
     mtime: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 2 ** 33) : 0,
     xattrs,
   };
@@ -34,13 +37,13 @@ export function entryMeta({ mode, uid, gid, mtime, pax, xattrs }: TarHeader): En
 
 function checkXattrName(name: string): void {
   const refuse = (why: string) => {
-    throw new ImageError(`its extended attribute ${JSON.stringify(name.slice(0, 100))} has a name ${why}`);
+    throw new ImageError(`its extended attribute ${JSON.stringify(name.slice(0, 100))} ${why}`);
   };
-  if (name === "") refuse("of no bytes");
-  if (name.includes("\0")) refuse("with a NUL byte");
-  // What bytes that are not UTF-8 become.
-  if (name.includes("\ufffd")) refuse("that is not UTF-8");
-  if (Buffer.byteLength(name) > MAX_XATTR_NAME) refuse(`of more than ${MAX_XATTR_NAME} bytes`);
+  if (name === "") refuse("has an empty name");
+  if (name.includes("\0")) refuse("has a NUL byte in its name");
+  // The decoder's replacement for bytes that are not UTF-8.
+  if (name.includes("\ufffd")) refuse("has a name that is not UTF-8");
+  if (Buffer.byteLength(name) > MAX_XATTR_NAME) refuse(`has a name of more than ${MAX_XATTR_NAME} bytes`);
 }
 
 function owner(value: string | number): number {

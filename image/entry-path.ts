@@ -2,8 +2,9 @@ import { ImageError } from "./image-error.ts";
 import { MAX_DEPTH } from "./resolve-in-root.ts";
 
 /**
- * A name of a layer's tar as parts below the root; empty for the root itself. A leading slash and "." say nothing; a name
- * with ".." is refused, as no builder writes one, and so is one of very many parts, which would be as many directories.
+ * Splits a layer's entry name into names below the root; the result is empty for the root itself. Ignores a leading
+ * slash and ".". Refuses "..", which no image builder writes, and a name with too many parts, each of which would
+ * become a directory.
  */
 export function entryPath(name: string): string[] {
   if (name.includes("\0")) throw new ImageError("its name has a NUL byte");
@@ -13,16 +14,16 @@ export function entryPath(name: string): string[] {
   return parts;
 }
 
-/** What the last part of a name means for the layers below. */
+/** Effect that the last part of a name has on the layers below. */
 export type Whiteout = { readonly hides: "name"; readonly name: string } | { readonly hides: "siblings" | "nothing" };
 
-/** undefined for an ordinary name. */
+/** Returns undefined for an ordinary name. */
 export function whiteoutOf(name: string): Whiteout | undefined {
   if (!name.startsWith(".wh.")) return undefined;
   if (name === ".wh..wh..opq") return { hides: "siblings" };
-  // aufs keeps its own files under such names; they are no part of the image.
+  // aufs keeps its own files under these names; they are not part of the image.
   if (name.startsWith(".wh..wh.")) return { hides: "nothing" };
   const hidden = name.slice(".wh.".length);
-  if (hidden === "" || hidden === "." || hidden === "..") throw new ImageError(`"${name}" is not a lawful whiteout`);
+  if (hidden === "" || hidden === "." || hidden === "..") throw new ImageError(`"${name}" is not a valid whiteout`);
   return { hides: "name", name: hidden };
 }

@@ -1,14 +1,9 @@
-/** An image that can't be read or unpacked. `message` is one line: what failed, on what, why. */
+/** Reports that an image can't be read or unpacked. `message` is one line: operation, object, reason. */
 export class ImageError extends Error {
   override readonly name = "ImageError";
 
-  /** What an image has of line ends and of words for a terminal becomes spaces. */
+  /** Replaces line ends and control characters from the image with spaces. */
   constructor(message: string, options?: ErrorOptions) {
     super(message.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "), options);
   }
-}
-
-/** The text of anything thrown, on one line. */
-export function reason(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replaceAll("\n", " ");
 }

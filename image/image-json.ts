@@ -1,18 +1,19 @@
+import { reason } from "../lib/reason.ts";
 import type { BlobStore } from "./blob-store.ts";
-import { digestOf, sha256Of } from "./digest.ts";
-import { ImageError, reason } from "./image-error.ts";
+import { digestOf, hexOf } from "./digest.ts";
+import { ImageError } from "./image-error.ts";
 
-/** As objects they are up to 25 times as large, and the agent has a heap of 64 MiB. */
+/** Limit for JSON files in an image. Parsed, they take up to 25 times the memory, and the agent's heap is 64 MiB. */
 export const MAX_JSON_BYTES = 1 << 20;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** A file of the image as JSON; undefined when there is none. With a digest, its bytes are checked. */
+/** Parses a JSON file of the image; returns undefined if it doesn't exist. Checks its bytes if a digest is given. */
 export async function readJson(store: BlobStore, name: string, digest?: string): Promise<unknown> {
   const size = await store.size(name);
   if (size === undefined) return undefined;
   if (size > MAX_JSON_BYTES)
-    throw new ImageError(`read image: ${name} has ${size} bytes, more than a JSON file may have`);
+    throw new ImageError(`read image: ${name} has ${size} bytes, more than the ${MAX_JSON_BYTES} that JSON may have`);
   const chunks: Uint8Array[] = [];
   for await (const chunk of store.read(name)) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
@@ -26,15 +27,15 @@ export async function readJson(store: BlobStore, name: string, digest?: string):
   }
 }
 
-/** A content-addressed file as a JSON object. */
+/** Parses a content-addressed file as a JSON object. */
 export async function readBlobJson(store: BlobStore, digest: unknown): Promise<JsonObject> {
   const name = blobName(digest);
   return asObject(await readJson(store, name, String(digest)), name);
 }
 
-/** Where the layout keeps a digest's content. */
+/** Returns the name of a digest's content in the layout. */
 export function blobName(digest: unknown): string {
-  return `blobs/sha256/${sha256Of(digest)}`;
+  return `blobs/sha256/${hexOf(digest)}`;
 }
 
 export function asObject(value: unknown, what: string): JsonObject {
@@ -45,14 +46,14 @@ export function asObject(value: unknown, what: string): JsonObject {
   return value as JsonObject;
 }
 
-/** Absent and null count as empty. */
+/** Returns an empty list if the value is absent or null. */
 export function asArray(value: unknown, what: string): readonly unknown[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw new ImageError(`read image: ${what} is not a list`);
   return value;
 }
 
-/** Absent and null count as empty. */
+/** Returns an empty list if the value is absent or null. */
 export function asStrings(value: unknown, what: string): string[] {
   return asArray(value, what).map((each) => {
     if (typeof each !== "string") throw new ImageError(`read image: ${what} is not a list of strings`);
@@ -60,7 +61,7 @@ export function asStrings(value: unknown, what: string): string[] {
   });
 }
 
-/** Anything but a string counts as absent. */
+/** Returns an empty string for anything but a string. */
 export function asText(value: unknown): string {
   return typeof value === "string" ? value : "";
 }

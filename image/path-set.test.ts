@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { PathSet } from "./path-set.ts";
 
-test("remembers so many paths, and refuses one more; those that it has may come again", () => {
+test("refuses a path beyond its limit, but accepts one it already has", () => {
   const set = new PathSet(2);
   expect([set.add("a"), set.add("b"), set.add("a")]).toEqual([true, true, false]);
   expect(() => set.add("c")).toThrow("its layer has more than 2 paths");

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { ImageError } from "./image-error.ts";
 
-/** A set of paths by 48 bits of their digests: a tenth of the memory, as a layer may have hundreds of thousands. */
+/**
+ * A set of paths, stored as 48 bits of their digests: a tenth of the memory, for layers with hundreds of thousands of
+ * paths.
+ */
 export class PathSet {
   readonly #keys = new Set<number>();
   readonly #max: number;
@@ -10,13 +13,13 @@ export class PathSet {
     this.#max = max;
   }
 
-  /** False when it was there. Throws ImageError for one too many. */
+  /** Returns false if the path was already there. Throws ImageError if the set is full. */
   add(path: string): boolean {
     const key = keyOf(path);
     if (this.#keys.has(key)) return false;
-    // Before it is added: a set that is full doubles.
+    // Compares before adding, because a full set doubles its memory.
     if (this.#keys.size >= this.#max)
-      throw new ImageError(`with those above it, its layer has more than ${this.#max} paths`);
+      throw new ImageError(`its layer has more than ${this.#max} paths, parents included`);
     this.#keys.add(key);
     return true;
   }

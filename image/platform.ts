@@ -1,10 +1,10 @@
-/** What an image runs on, in the words of OCI. */
+/** The platform of an image, in OCI's terms. */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
 }
 
-/** linux on this machine's processor, in OCI's words. */
+/** Returns linux and this machine's processor, in OCI's terms. */
 export function thisPlatform(): Platform {
   return { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
 }

@@ -20,7 +20,7 @@ async function layout(text = "hello", name = "test:1", platform = amd64): Promis
   return layoutEntries({ name, platform, config, layers: [await packTar([file("f", text)])] });
 }
 
-/** Writes entries as a tar (`pack` may compress it) or as a directory, reads the image and unpacks it. */
+/** Writes entries as a tar (`pack` may compress it) or a directory, reads the image back and unpacks it. */
 async function readBack(
   entries: readonly LayerEntry[],
   how: "directory" | ((tar: Buffer) => Buffer),
@@ -49,13 +49,13 @@ describe("an OCI layout", () => {
     ["a tar", plain],
     ["a tar.gz", (tar: Buffer) => gzipSync(tar)],
     ["a tar.zst", (tar: Buffer) => zstdCompressSync(tar)],
-  ] as const)("is read from %s", async (_, how) => {
+  ] as const)("can be read from %s", async (_, how) => {
     const before = leftovers();
     expect(await readBack(await layout(), how)).toEqual({ config, tree: { f: "hello" } });
     expect(leftovers()).toEqual(before);
   });
 
-  test("is chosen by platform through nested indexes, attestations and absent platforms passed over", async () => {
+  test("is chosen by platform through nested indexes, past attestations and missing platforms", async () => {
     const images = [await layout("intel", "n", amd64), await layout("arm", "n", arm64)];
     const descriptors = images.flatMap((entries) => {
       const index = entries.find(({ name }) => name === "index.json")?.content ?? "";
@@ -74,16 +74,16 @@ describe("an OCI layout", () => {
     expect((await readBack(entries, plain)).tree).toEqual({ f: "intel" });
     expect((await readBack(entries, plain, { platform: arm64 })).tree).toEqual({ f: "arm" });
     await expect(readBack(entries, plain, { platform: { os: "linux", architecture: "riscv64" } })).rejects.toThrow(
-      "nothing for linux/riscv64; there is: n for linux/amd64, n for linux/arm64, an unnamed one for linux/s390x",
+      "no image for linux/riscv64; available: n for linux/amd64, n for linux/arm64, unnamed for linux/s390x",
     );
   });
 
-  test("with line ends and words for a terminal in its JSON is refused in one plain line", async () => {
+  test("is refused with one plain line if its JSON contains line ends and control sequences", async () => {
     const entries = [{ name: "index.json", content: '{"manifests":\n\u001b[2J]' }];
     await expect(readBack(entries, "directory")).rejects.toThrow(/^read image: index\.json is not JSON: [ -~]+$/);
   });
 
-  test("with several images wants a name", async () => {
+  test("is chosen by name if the layout has several", async () => {
     const [one, two] = [await layout("1", "one"), await layout("2", "two")];
     const manifests = [one, two].flatMap((entries) => JSON.parse(String(entries[1]?.content)).manifests as object[]);
     const entries = [{ name: "index.json", content: json({ manifests }) }, ...one.slice(2), ...two.slice(2)];
@@ -91,7 +91,7 @@ describe("an OCI layout", () => {
     expect((await readBack(entries, plain, { name: "two" })).tree).toEqual({ f: "2" });
   });
 
-  test("may have layers in zstd, or plain, whatever the media type says", async () => {
+  test("can have layers in zstd or uncompressed, whatever the media type says", async () => {
     const entries = await layout();
     const tar = await packTar([file("f", "other")]);
     for (const layer of [zstdCompressSync(tar), tar]) {
@@ -129,12 +129,12 @@ describe("docker save", () => {
     ]);
   }
 
-  test("of the older form is read, with layers that are links to others", async () => {
+  test("can be read in its older form, with layers that link to others", async () => {
     expect(await readBack(await saved(), plain)).toEqual({ config, tree: { f: "hello", g: "upper" } });
     expect((await readBack(await saved(), (tar) => gzipSync(tar), { name: "test:1" })).config).toEqual(config);
   });
 
-  test("for another platform or by another name is refused in one line", async () => {
+  test("is refused with one line if it is for another platform or has another name", async () => {
     await expect(readBack(await saved(), plain, { platform: arm64 })).rejects.toThrow(
       "it is for linux/amd64, not for linux/arm64",
     );
@@ -143,7 +143,7 @@ describe("docker save", () => {
     );
   });
 
-  test("whose layer is damaged is found out by the digest of its content", async () => {
+  test("is refused if a layer doesn't match its digest", async () => {
     const other = await packTar([file("f", "evil!")]);
     const damaged = saved((entries) => [{ name: "aaa/layer.tar", content: other }, ...entries.slice(1)]);
     await expect(readBack(await damaged, plain)).rejects.toThrow(
@@ -151,7 +151,7 @@ describe("docker save", () => {
     );
   });
 
-  test("whose layer link leads nowhere, or in circles, says which is missing", async () => {
+  test("names the missing layer if a layer's link is dangling or circular", async () => {
     for (const target of ["../../../etc/passwd", "layer.tar"]) {
       const entries = saved((all) =>
         all.map((each) => (each.type === "symlink" ? { ...each, linkname: target } : each)),
@@ -166,9 +166,9 @@ describe("a damaged image", () => {
     ["oci.image.layer", /layer .* has digest|incorrect|unexpected end/i],
     ["config.v1", /has digest .*the image is damaged/],
     ["manifest.v1", /has digest .*the image is damaged/],
-  ])("is found out: %s", async (_, message) => {
+  ])("is detected: %s", async (_, message) => {
     const entries = await layout();
-    // In the order in which layoutEntries makes them: layer, configuration, manifest.
+    // layoutEntries writes them in this order: layer, configuration, manifest.
     const at = { "oci.image.layer": 2, "config.v1": 3, "manifest.v1": 4 }[_] ?? 0;
     const damaged = entries.map((each, index) => {
       if (index !== at) return each;
@@ -179,14 +179,14 @@ describe("a damaged image", () => {
     await expect(readBack(damaged, plain)).rejects.toThrow(message);
   });
 
-  test("that lacks a layer says so before anything is unpacked", async () => {
+  test("is refused before anything is unpacked if a layer is missing", async () => {
     const entries = await layout();
     await expect(readBack(entries.toSpliced(2, 1), plain)).rejects.toThrow(
       /layer blobs\/sha256\/[0-9a-f]{64} is missing/,
     );
   });
 
-  test("with a digest that would lead out of its directory is refused", async () => {
+  test("is refused if a digest would lead out of its directory", async () => {
     for (const digest of ["sha256:../../etc/passwd", "md5:0", 7]) {
       const index = json({ manifests: [{ digest }] });
       await expect(readBack([{ name: "index.json", content: index }], "directory")).rejects.toThrow(
@@ -195,22 +195,22 @@ describe("a damaged image", () => {
     }
   });
 
-  test("whose manifest.json names files elsewhere finds them missing", async () => {
+  test("reports missing files if its manifest.json names files elsewhere", async () => {
     const manifest = json([{ Config: "../../../../etc/hostname", RepoTags: [], Layers: [] }]);
     await expect(readBack([{ name: "manifest.json", content: manifest }], "directory")).rejects.toThrow("is missing");
   });
 
   test.each([
-    [[], "neither index.json (OCI layout) nor manifest.json (docker save) is in it"],
+    [[], "it contains neither index.json (OCI layout) nor manifest.json (docker save)"],
     [[file("index.json", "{")], "index.json is not JSON"],
     [[file("index.json", "[]")], "index.json is not an object"],
     [[file("index.json", '{"manifests":{}}')], "manifests of the index is not a list"],
-    [[file("index.json", " ".repeat(5 << 20))], "more than a JSON file may have"],
-  ])("%#: is refused in one line", async (entries, message) => {
+    [[file("index.json", " ".repeat(5 << 20))], "that JSON may have"],
+  ])("is refused with one line: %#", async (entries, message) => {
     await expect(readBack([file("x"), ...entries], plain)).rejects.toThrow(message);
   });
 
-  test("that has to be unpacked where other users can replace files is refused, and nothing is written there", async () => {
+  test("is refused, with nothing written, if it would be unpacked where other users can replace files", async () => {
     using temporary = temporaryDirectory();
     const place = join(temporary.path, "others");
     mkdirSync(place);
@@ -226,7 +226,7 @@ describe("a damaged image", () => {
     expect(readdirSync(place)).toEqual([]);
   });
 
-  test("that is no tar at all, or isn't there, is refused in one line", async () => {
+  test("is refused with one line if it is not a tar or doesn't exist", async () => {
     await expect(readBack([], () => Buffer.from("#!/bin/sh\n".repeat(100)))).rejects.toThrow(
       /^read image .*Invalid tar header/,
     );

@@ -1,18 +1,18 @@
 import { type BlobStore, openBlobStore } from "./blob-store.ts";
 import { chooseManifest } from "./choose-manifest.ts";
 import { decompress } from "./decompress.ts";
-import { DigestCheck, digestOf, sha256Of } from "./digest.ts";
+import { DigestCheck, digestOf, hexOf } from "./digest.ts";
 import { ImageError } from "./image-error.ts";
 import { asArray, asObject, asStrings, blobName, type JsonObject, readJson } from "./image-json.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
 
 export interface Image extends AsyncDisposable {
-  /** The `config` part of the image's configuration: Env, Cmd, Entrypoint, User, WorkingDir. */
+  /** `config` in the image's configuration: Env, Cmd, Entrypoint, User, WorkingDir. */
   readonly config: JsonObject;
   readonly platform: Platform;
-  /** Of its manifest, or of its configuration where `docker save` wrote no manifest. */
+  /** Digest of the manifest, or of the configuration where `docker save` wrote no manifest. */
   readonly digest: string;
-  /** Lowest first. */
+  /** Layers, lowest first. */
   readonly layers: readonly Layer[];
   close(): Promise<void>;
 }
@@ -20,28 +20,28 @@ export interface Image extends AsyncDisposable {
 export interface Layer {
   /** Digest of the uncompressed tar. */
   readonly diffId: string;
-  /** Bytes as stored. */
+  /** Stored size in bytes. */
   readonly size: number;
-  /** The uncompressed tar. After the last chunk the digests are checked; a damaged layer throws then. */
+  /** Returns the uncompressed tar. Checks the digests after the last chunk and throws there if the layer is damaged. */
   open(): AsyncIterable<Uint8Array>;
 }
 
 export interface ReadImageOptions {
   readonly platform?: Platform;
-  /** Name of the image, when there are several: "alpine:3.20", or the ref name of an OCI layout. */
+  /** Name of the image if there are several: "alpine:3.20", or the ref name in an OCI layout. */
   readonly name?: string;
 }
 
 /**
- * Opens an image: an OCI layout (a directory or a tar) or what `docker save` writes; the tar may be gzip or zstd. The
- * image for the platform is chosen. Throws ImageError. The caller closes it.
+ * Opens an image: an OCI layout (a directory or a tar) or the output of `docker save`; the tar can be gzip or zstd.
+ * Selects the image for the platform. Throws ImageError. The caller closes the image.
  */
 export async function readImage(path: string, options: ReadImageOptions = {}): Promise<Image> {
   const store = await openBlobStore(path);
   return readStoredImage(store, path, options);
 }
 
-/** The same from a store, which is closed with the image. `what` names it in errors. */
+/** Opens an image in a store and closes the store with it. `what` names the store in errors. */
 export async function readStoredImage(store: BlobStore, what: string, options: ReadImageOptions): Promise<Image> {
   try {
     return await openImage(store, what, options);
@@ -54,15 +54,15 @@ export async function readStoredImage(store: BlobStore, what: string, options: R
 interface Stored {
   readonly digest: string;
   readonly config: JsonObject;
-  /** File of each layer; with its digest where the manifest gives one. */
+  /** File of each layer, with its digest if the manifest has one. */
   readonly layers: readonly StoredLayer[];
 }
 
 interface StoredLayer {
   readonly file: string;
   readonly digest?: string;
-  /** Bytes, as its descriptor says. */
-  readonly said?: number;
+  /** Size in bytes in the layer's descriptor. */
+  readonly declared?: number;
 }
 
 async function openImage(store: BlobStore, path: string, options: ReadImageOptions): Promise<Image> {
@@ -71,7 +71,7 @@ async function openImage(store: BlobStore, path: string, options: ReadImageOptio
   const saved = index === undefined ? await readJson(store, "manifest.json") : undefined;
   if (index === undefined && saved === undefined) {
     throw new ImageError(
-      `read image ${path}: neither index.json (OCI layout) nor manifest.json (docker save) is in it`,
+      `read image ${path}: it contains neither index.json (OCI layout) nor manifest.json (docker save)`,
     );
   }
   const { config, layers, digest } =
@@ -102,14 +102,14 @@ async function readLayout(store: BlobStore, index: JsonObject, platform: Platfor
       throw new ImageError(`read image: a layer of type ${JSON.stringify(mediaType)} is not supported`);
     }
     if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
-      throw new ImageError(`read image: layer ${digest} has no size`);
+      throw new ImageError(`read image: layer ${digest} has no valid size`);
     }
-    return { file: blobName(digest), digest: String(digest), said: size };
+    return { file: blobName(digest), digest: String(digest), declared: size };
   });
   return { config, layers, digest };
 }
 
-/** manifest.json of `docker save` before Docker 25, and of podman's docker-archive. */
+/** Reads manifest.json, which `docker save` wrote before Docker 25 and podman's docker-archive still writes. */
 async function readSaved(store: BlobStore, saved: unknown, platform: Platform, name?: string): Promise<Stored> {
   const all = asArray(saved, "manifest.json").map((value) => asObject(value, "an image of manifest.json"));
   const tags = (image: JsonObject) => asStrings(image["RepoTags"], "RepoTags");
@@ -130,21 +130,21 @@ async function readSaved(store: BlobStore, saved: unknown, platform: Platform, n
   return { config, layers, digest: digest ?? digestOf(Buffer.from(JSON.stringify(config))) };
 }
 
-/** The configuration is named after its digest. */
+/** Returns the digest in a configuration's file name. */
 function digestOfName(file: string): string | undefined {
   const hex = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(file)?.[1];
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
-async function openLayer(store: BlobStore, { file, digest, said }: StoredLayer, diffId: string): Promise<Layer> {
-  sha256Of(diffId);
-  const size = await store.size(file, said);
+async function openLayer(store: BlobStore, { file, digest, declared }: StoredLayer, diffId: string): Promise<Layer> {
+  hexOf(diffId);
+  const size = await store.size(file, declared);
   if (size === undefined) throw new ImageError(`read image: layer ${file} is missing`);
   return {
     diffId,
     size,
     async *open() {
-      const stored = new DigestCheck(digest ?? "", `layer ${file}`, said);
+      const stored = new DigestCheck(digest ?? "", `layer ${file}`, declared);
       const plain = new DigestCheck(diffId, `the content of layer ${file}`);
       yield* plain.watch(await decompress(digest === undefined ? store.read(file) : stored.watch(store.read(file))));
       if (digest !== undefined) stored.verify();

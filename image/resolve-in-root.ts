@@ -1,17 +1,18 @@
 import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import { ImageError } from "./image-error.ts";
 
-/** As many as the kernel follows. */
+/** The kernel's limit for symbolic links in one path. */
 export const MAX_LINKS = 40;
-/** Directories in one another. */
+/** Limit for nested directories. */
 export const MAX_DEPTH = 128;
-/** Looked at for one path, the parts of links among them. */
+/** Limit for names looked up in one path, including those in links. */
 export const MAX_STEPS = 1024;
 
 /**
- * The path of a directory inside `root`, free of symbolic links below it. Links are followed as a process with that root
- * would: absolute ones and ".." never lead out. `missing` is called with the path of each directory that isn't there and
- * makes it, or throws. Nobody else may change the tree meanwhile. Throws ImageError.
+ * Returns the path of a directory inside `root`, with all symbolic links below the root resolved. Follows links like a
+ * process with that root: absolute targets and ".." never lead out. Calls `missing` with the path of each directory
+ * that doesn't exist; it creates the directory or throws. No other process may change the tree meanwhile. Throws
+ * ImageError.
  */
 export function resolveDirectory(root: string, parts: readonly string[], missing: (path: string) => void): string {
   const queue = [...parts];
@@ -19,14 +20,14 @@ export function resolveDirectory(root: string, parts: readonly string[], missing
   let links = 0;
   let steps = 0;
   for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
-    if (++steps > MAX_STEPS) throw new ImageError(`/${parts.join("/")} leads over more than ${MAX_STEPS} names`);
+    if (++steps > MAX_STEPS) throw new ImageError(`/${parts.join("/")} resolves through more than ${MAX_STEPS} names`);
     if (part === "" || part === ".") continue;
     if (part === "..") {
       resolved.pop();
       continue;
     }
     if (resolved.length >= MAX_DEPTH)
-      throw new ImageError(`/${parts.join("/")} is below more than ${MAX_DEPTH} others`);
+      throw new ImageError(`/${parts.join("/")} is more than ${MAX_DEPTH} directories deep`);
     const path = [root, ...resolved, part].join("/");
     const found = lstat(path);
     if (found?.isSymbolicLink()) {
@@ -43,7 +44,10 @@ export function resolveDirectory(root: string, parts: readonly string[], missing
   return [root, ...resolved].join("/");
 }
 
-/** Does not follow a link that the path ends with; undefined when there is nothing, also as it would be below a file or a link to itself. */
+/**
+ * Doesn't follow a link at the end of the path. Returns undefined if nothing exists there, even below a file or a
+ * circular link.
+ */
 export function lstat(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

@@ -1,7 +1,7 @@
 import { type Extract, extract, type Header } from "tar-stream";
 import { xattrsOf } from "./tar-xattrs.ts";
 
-/** What a header says, and where the content starts in the stream. A type that tar-stream doesn't know is null. */
+/** A tar header, and where its content starts in the stream. The type is null if tar-stream doesn't know it. */
 export interface TarHeader extends Omit<Header, "linkname" | "type" | "pax"> {
   readonly type: Header["type"] | null;
   readonly linkname: string | null;
@@ -12,51 +12,57 @@ export interface TarHeader extends Omit<Header, "linkname" | "type" | "pax"> {
 
 export interface TarEntry {
   readonly header: TarHeader;
-  /** Read it before the next entry is asked for, or it is passed over. */
+  /** The content; skipped unless it is read before the next entry is requested. */
   readonly content: AsyncIterable<Uint8Array>;
 }
 
 export interface TarOptions {
-  /** A stream that does not end in blocks of zeros, as tar writes them, is refused: what is cut off between entries has none. */
+  /**
+   * Refuses a stream that doesn't end in blocks of zeros: without them, a tar cut off between entries looks complete.
+   */
   readonly endMark?: boolean | undefined;
 }
 
-/** The entries of an uncompressed tar stream, in order. The stream is read to its end, padding included. */
+/** Yields the entries of an uncompressed tar stream in order. Reads the stream to its end, including the padding. */
 export async function* tarEntries(
   source: AsyncIterable<Uint8Array>,
   { endMark = false }: TarOptions = {},
 ): AsyncGenerator<TarEntry> {
-  // Tars from before POSIX have no magic number; the option is missing in the types.
+  // Tars from before POSIX have no magic number; the option is missing from the types.
   const parser = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
-  const inside = parser as unknown as Inside;
-  const takeXattrs = catchXattrs(inside);
+  const internals = parser as unknown as Internals;
+  const takeXattrs = catchXattrs(internals);
   const fed = feed(source, parser);
   fed.catch((error: Error) => parser.destroy(error));
   try {
     for await (const entry of parser) {
-      // tar-stream 3.2 gives null for a malformed binary size, and then waits for ever for the content's end.
+      // tar-stream 3.2 returns null for a malformed binary size, and then waits forever for the end of the content.
       if (!Number.isSafeInteger(entry.header.size)) throw new Error("Invalid header: its size is not a number");
       const header = { ...entry.header, xattrs: takeXattrs() } as unknown as TarHeader;
       yield { header, content: entry as AsyncIterable<Uint8Array> };
       entry.resume();
     }
     const bytes = await fed;
-    if (endMark && (bytes === 0 || inside._header !== null)) throw new Error("it ends without its end mark: cut off?");
+    if (endMark && (bytes === 0 || internals._header !== null))
+      throw new Error("it has no end-of-archive mark: is it cut off?");
   } finally {
     parser.destroy();
   }
 }
 
-/** What is used of tar-stream's own. */
-interface Inside {
-  /** The last; null after a block of zeros. */
+/**
+ * Private members of tar-stream's parser. package.json pins its exact version because of them: tar-stream 3.2.2 decodes pax records
+ * as text, which corrupts binary attributes such as capabilities, and does not limit long headers. node-tar decodes them as text, too.
+ */
+interface Internals {
+  /** The last header; null after a block of zeros. */
   readonly _header: { readonly type: string } | null;
   _decodeLongHeader(records: Uint8Array): void;
 }
 
 const NONE: ReadonlyMap<string, Uint8Array> = new Map();
 
-/** Of headers of more than one block, which become objects with a key for each few bytes; a global one for every entry. */
+/** Limits for long headers, in bytes: each few bytes become a key of an object, for a global header in every entry. */
 const MAX_BYTES: Readonly<Record<string, number>> = {
   "pax-header": 512 << 10,
   "pax-global-header": 4 << 10,
@@ -64,18 +70,21 @@ const MAX_BYTES: Readonly<Record<string, number>> = {
   "gnu-long-link-path": 8 << 10,
 };
 
-/** tar-stream 3.2 reads all of pax as text, which breaks capabilities. Gives what came since the last entry. */
-function catchXattrs(inside: Inside): () => ReadonlyMap<string, Uint8Array> {
-  const decode = inside._decodeLongHeader;
-  // Without it no limit below would hold, and capabilities would be lost.
-  if (typeof decode !== "function") throw new Error("this version of tar-stream is not known: no _decodeLongHeader");
+/**
+ * Captures extended attributes before tar-stream decodes them. Returns a function that takes those since the last
+ * entry.
+ */
+function catchXattrs(internals: Internals): () => ReadonlyMap<string, Uint8Array> {
+  const decode = internals._decodeLongHeader;
+  // Without this method the limits would not hold, and capabilities would be lost.
+  if (typeof decode !== "function") throw new Error("unsupported version of tar-stream: it has no _decodeLongHeader");
   let xattrs: ReadonlyMap<string, Uint8Array> = NONE;
-  inside._decodeLongHeader = (records) => {
-    const type = inside._header?.type ?? "";
+  internals._decodeLongHeader = (records) => {
+    const type = internals._header?.type ?? "";
     if (records.length > (MAX_BYTES[type] ?? 0))
       throw new Error(`Invalid header: a ${type} of ${records.length} bytes`);
     if (type === "pax-header") xattrs = xattrsOf(Buffer.from(records));
-    decode.call(inside, records);
+    decode.call(internals, records);
   };
   return () => {
     const taken = xattrs;
@@ -84,7 +93,7 @@ function catchXattrs(inside: Inside): () => ReadonlyMap<string, Uint8Array> {
   };
 }
 
-/** Gives how many bytes there were. */
+/** Returns the number of bytes fed. */
 async function feed(source: AsyncIterable<Uint8Array>, parser: Extract): Promise<number> {
   let bytes = 0;
   for await (const chunk of source) {

@@ -1,7 +1,9 @@
 const PREFIX = "SCHILY.xattr.";
 const [SPACE, EQUALS] = [0x20, 0x3d];
 
-/** The extended attributes in the records of a pax header ("LENGTH KEY=VALUE\n"). Values are bytes, not text. */
+/**
+ * Returns the extended attributes in the records of a pax header ("LENGTH KEY=VALUE\n"). Values are bytes, not text.
+ */
 export function xattrsOf(records: Buffer): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
   for (let at = 0; at < records.length; ) {

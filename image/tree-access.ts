@@ -1,14 +1,14 @@
 /**
- * How a tree is reached below its root. Paths are those of `resolveDirectory` with one name more: absolute, below the
- * root, free of links but for the last name. What `use` gets is good for the time of the call.
+ * Access to files of a tree below its root. Paths come from `resolveDirectory` with one more name: absolute, below the
+ * root, with no link except perhaps the last name. The path that `use` receives is valid only during the call.
  */
 export interface TreeAccess {
-  /** A path for an entry of a directory; a link in its place is not followed. */
+  /** Calls `use` with a path for a directory's entry; the last name is not followed if it is a link. */
   entry<T>(path: string, use: (path: string) => T): T;
-  /** A path for a directory itself; throws where there is none any more. */
+  /** Calls `use` with a path for the directory itself; throws if it no longer exists. */
   directory<T>(path: string, use: (path: string) => T): T;
-  /** A named pipe, or a device. */
+  /** Creates a named pipe or a device. */
   makeNode(path: string, type: "p" | "c" | "b", major: number, minor: number): void;
-  /** Of an open file or directory. */
+  /** Sets extended attributes on an open file or directory. */
   setXattrs(fd: number, xattrs: ReadonlyMap<string, Uint8Array>): void;
 }

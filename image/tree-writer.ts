@@ -18,32 +18,32 @@ import {
 } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { yieldToEventLoop } from "../lib/yield-to-event-loop.ts";
 import type { LayerWriter } from "./apply-layers.ts";
 import { type EntryMeta, IMPLIED_DIRECTORY } from "./entry-meta.ts";
 import { ImageError } from "./image-error.ts";
 import { PathSet } from "./path-set.ts";
 import { lstat, resolveDirectory } from "./resolve-in-root.ts";
 import type { TreeAccess } from "./tree-access.ts";
-import { takeTurns } from "./turns.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = constants;
 
-/** What a writer remembers at most; an image that wants more is refused. */
+/** Limits for what a writer remembers. It refuses an image that needs more. */
 export interface TreeLimits {
-  /** Directories until they get their modes and times, also those that were removed meanwhile. */
+  /** Directories waiting for their mode and time, including removed ones. */
   readonly directories: number;
-  /** Of their paths, characters in all. */
+  /** Total length of their paths, in characters. */
   readonly pathLength: number;
-  /** What one layer makes, and directories above that. */
+  /** Paths that one layer creates, and the directories above them. */
   readonly paths: number;
 }
 
-/** For who has hundreds of megabytes to spare. */
+/** Limits for a process with hundreds of megabytes to spare. */
 const HOST_LIMITS: TreeLimits = { directories: 1_000_000, pathLength: 128 << 20, paths: 10_000_000 };
 
 /**
- * Makes files below one directory, and nothing anywhere else: parents are resolved link by link inside it, the last part
- * of a name is never followed, and what is in the way is removed, not written through. Paths are parts below the root.
+ * Writes files below one directory and nowhere else: it resolves parents link by link inside the root, never follows
+ * the last name, and removes what is in the way instead of writing through it. Paths are lists of names below the root.
  */
 export class TreeWriter implements LayerWriter {
   readonly #root: string;
@@ -51,16 +51,20 @@ export class TreeWriter implements LayerWriter {
   readonly #keepOwners: boolean;
   readonly #limits: TreeLimits;
   /**
-   * Modes and times of directories, set when all is written: they may forbid or be changed by writing into them. One that
-   * was removed stays here until then: a directory in its place has its own, and anything else is passed over.
+   * Modes and times of directories, set at the end: a mode can forbid writing, and writing changes the time. A removed
+   * directory stays in the map; if another directory replaces it, that one has its own mode, and anything else is
+   * skipped.
    */
   readonly #directories = new Map<string, Pick<EntryMeta, "mode" | "mtime">>();
-  /** What the layer under way has made, with everything above it: whiteouts leave that alone. */
+  /** Paths that the current layer created, with every directory above: whiteouts leave them alone. */
   readonly #touched: PathSet;
-  readonly #turn = takeTurns();
+  readonly #yieldNow = yieldToEventLoop();
   #pathLength = 0;
 
-  /** `root` exists. With `keepOwners` (only root may) files get the owners of the image. */
+  /**
+   * @param root existing directory
+   * @param keepOwners sets the owners in the image, for which the process has to be root
+   */
   constructor(root: string, access: TreeAccess, keepOwners: boolean, limits: TreeLimits = HOST_LIMITS) {
     this.#root = realpathSync(root);
     this.#access = access;
@@ -71,7 +75,7 @@ export class TreeWriter implements LayerWriter {
 
   async beginLayer(): Promise<void> {
     this.#touched.clear();
-    // Root is kept out by no mode, so nothing has to be remembered for longer.
+    // No mode keeps root out, so the modes don't have to wait for the last layer.
     if (this.#keepOwners) await this.finish();
   }
 
@@ -82,7 +86,7 @@ export class TreeWriter implements LayerWriter {
       const fd = openSync(place, O_DIRECTORY);
       try {
         if (this.#keepOwners) fchownSync(fd, meta.uid, meta.gid);
-        // Until the end we ourselves have to get in.
+        // This process needs access until the end.
         fchmodSync(fd, meta.mode | 0o700);
         this.#access.setXattrs(fd, meta.xattrs);
       } finally {
@@ -99,7 +103,7 @@ export class TreeWriter implements LayerWriter {
       for await (const chunk of content) {
         for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
       }
-      // The owner first: a change of owner clears the set-id bits and the capabilities.
+      // Sets the owner first: changing it clears the set-id bits and capabilities.
       if (this.#keepOwners) fchownSync(fd, meta.uid, meta.gid);
       fchmodSync(fd, meta.mode);
       this.#access.setXattrs(fd, meta.xattrs);
@@ -153,10 +157,10 @@ export class TreeWriter implements LayerWriter {
     if (path !== undefined) for (const name of readdirSync(path)) await this.#removeLower(`${path}/${name}`);
   }
 
-  /** Gives directories their modes and times. */
+  /** Sets the modes and times of directories. */
   async finish(): Promise<void> {
     for (const [path, { mode, mtime }] of [...this.#directories].reverse()) {
-      await this.#turn();
+      await this.#yieldNow();
       if (lstat(path)?.isDirectory() !== true || realpathSync.native(path) !== path) continue;
       this.#access.directory(path, (place) => {
         utimesSync(place, mtime, mtime);
@@ -167,7 +171,10 @@ export class TreeWriter implements LayerWriter {
     this.#pathLength = 0;
   }
 
-  /** Where a new file goes: its parents are there and nothing is in the way, but for a directory if that is wanted. */
+  /**
+   * Returns the path for a new file. Creates its parents and removes what is in the way, except a directory if
+   * `keepDirectory` is set.
+   */
   async #place(parts: readonly string[], keepDirectory = false): Promise<string> {
     const name = parts.at(-1);
     if (name === undefined) throw new ImageError("it would replace the root directory");
@@ -187,12 +194,12 @@ export class TreeWriter implements LayerWriter {
     });
   }
 
-  /** Throws ImageError for one too many. */
+  /** Throws ImageError if the limits are exceeded. */
   #remember(path: string, meta: Pick<EntryMeta, "mode" | "mtime">): void {
     if (!this.#directories.has(path)) this.#pathLength += path.length;
     this.#directories.set(path, meta);
     if (this.#directories.size > this.#limits.directories || this.#pathLength > this.#limits.pathLength)
-      throw new ImageError("its directories, with those above them, are more than can be remembered");
+      throw new ImageError("it has too many directories, parents included");
   }
 
   #resolveExisting(parts: readonly string[]): string | undefined {
@@ -204,7 +211,7 @@ export class TreeWriter implements LayerWriter {
   }
 
   async #removeLower(path: string): Promise<void> {
-    await this.#turn();
+    await this.#yieldNow();
     if (!this.#touched.has(path)) await this.#remove(path);
     else if (lstat(path)?.isDirectory()) {
       for (const name of readdirSync(path)) await this.#removeLower(`${path}/${name}`);

@@ -13,7 +13,7 @@ async function all(chunks: Iterable<Uint8Array>, largest?: number): Promise<Buff
   return Buffer.concat(out);
 }
 
-/** A frame that decoders pass over. */
+/** A skippable frame. */
 const SKIPPED = Buffer.concat([Buffer.from("502a4d1804000000", "hex"), Buffer.from("skip")]);
 
 function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
@@ -21,7 +21,7 @@ function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
   return places.slice(1).map((end, index) => bytes.subarray(places[index], end));
 }
 
-test("frames one after the other, cut anywhere, give all of their content", async () => {
+test("decompresses consecutive frames, however they are cut into chunks", async () => {
   const content = fc.uint8Array({ maxLength: 300 });
   await fc.assert(
     fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 4 }), fc.array(fc.nat()), async (parts, at) => {
@@ -33,13 +33,13 @@ test("frames one after the other, cut anywhere, give all of their content", asyn
   );
 });
 
-test("large frames come whole, though they are read slowly", async () => {
+test("decompresses large frames completely for a slow reader", async () => {
   const parts = [randomBytes(3 << 20), Buffer.alloc(20 << 20, "x"), randomBytes(100_000)];
   const frames = Buffer.concat(parts.map((part) => zstdCompressSync(part)));
   expect((await all(cut(frames, [65_536, 131_072, 1_000_000]))).equals(Buffer.concat(parts))).toBe(true);
 });
 
-test("what breaks off, and what is no zstd, is an error", async () => {
+test("refuses truncated and damaged input", async () => {
   const frame = zstdCompressSync(randomBytes(10_000));
   await expect(all([frame.subarray(0, 5000)])).rejects.toThrow(/unexpected end/);
   await expect(all([frame, Buffer.from("garbage garbage")])).rejects.toThrow();
@@ -48,7 +48,7 @@ test("what breaks off, and what is no zstd, is an error", async () => {
   await expect(all([damaged])).rejects.toThrow();
 });
 
-test("a frame may ask for so large a window, and no larger", async () => {
+test("refuses a frame whose window is larger than the limit", async () => {
   const content = Buffer.alloc(20 << 20, "x");
   const frame = (log: number) => zstdCompressSync(content, { params: { [constants.ZSTD_c_windowLog]: log } });
   expect((await all([frame(23)], 23)).equals(content)).toBe(true);
@@ -62,11 +62,11 @@ test.each([
   [256, 24],
   [1024, 26],
   [1 << 20, 27],
-])("a machine of %i MiB takes windows of 2^%i bytes", (mib, log) => {
+])("limits windows on a machine of %i MiB to 2^%i bytes", (mib, log) => {
   expect(windowLog(mib * 2 ** 20)).toBe(log);
 });
 
-test("who stops reading leaves nothing that waits", async () => {
+test("closes the source if the reader stops", async () => {
   let closed = false;
   async function* source() {
     try {
@@ -82,7 +82,7 @@ test("who stops reading leaves nothing that waits", async () => {
   expect(closed).toBe(true);
 });
 
-test("a frame of many chunks leaves no listener behind for each", async () => {
+test("leaves no listeners behind for a frame of many chunks", async () => {
   const frame = zstdCompressSync(randomBytes(30_000));
   async function* source() {
     for (let at = 0; at < frame.length; at += 1000) yield frame.subarray(at, at + 1000);

@@ -1,17 +1,16 @@
 import { once } from "node:events";
 import { totalmem } from "node:os";
 import { constants, createZstdDecompress, type ZstdDecompress } from "node:zlib";
-import { zstdFrames } from "./zstd-frames.ts";
 
 /**
- * Bytes as a power of two, which a frame can make a decoder keep: a sixteenth of the memory, but not less than the 8 MiB
- * that RFC 8878 (3.1.1.1.2) asks for, nor more than the 128 MiB of the zstd command.
+ * Largest window, as a power of two in bytes, that a frame may make the decoder allocate: a sixteenth of the memory, at least the
+ * 8 MiB that RFC 8878 (3.1.1.1.2) recommends, at most the 128 MiB of the zstd command.
  */
 export const windowLog = (memory: number): number => Math.min(Math.max(Math.floor(Math.log2(memory / 16)), 23), 27);
 
 /**
- * The content of a zstd stream of any number of frames; zstd:chunked has one for each file. Node's own decoder is for one
- * frame: what follows in a later chunk it leaves out without a word.
+ * Decompresses a zstd stream of any number of frames; zstd:chunked has one for each file. Node's decoder ends with a frame and
+ * drops whatever follows in the same chunk, so the rest of that chunk goes to a new decoder.
  */
 export async function* unzstd(
   source: AsyncIterable<Uint8Array>,
@@ -19,13 +18,19 @@ export async function* unzstd(
 ): AsyncGenerator<Uint8Array> {
   let decoder: ZstdDecompress | undefined;
   try {
-    for await (const { bytes, isLast } of zstdFrames(source)) {
-      const current = decoder ?? newDecoder(largest);
-      decoder = current;
-      yield* decoded(current, () => new Promise((resolve) => current.write(bytes, resolve)));
-      if (!isLast) continue;
-      yield* ended(current);
-      decoder = undefined;
+    for await (const chunk of source) {
+      for (let rest = chunk; rest.length > 0; ) {
+        const current = decoder ?? newDecoder(largest);
+        decoder = current;
+        const [input, before] = [rest, current.bytesWritten];
+        yield* decoded(current, () => new Promise((resolve) => current.write(input, resolve)));
+        const consumed = current.bytesWritten - before;
+        if (consumed === 0) throw new Error("zstd decoder made no progress");
+        rest = rest.subarray(consumed);
+        if (rest.length === 0) continue;
+        current.destroy();
+        decoder = undefined;
+      }
     }
     if (decoder !== undefined) yield* ended(decoder);
   } finally {
@@ -33,9 +38,9 @@ export async function* unzstd(
   }
 }
 
-/** Errors may come when nobody waits for them any more. */
 function newDecoder(largest: number): ZstdDecompress {
   const decoder = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: largest } });
+  // Otherwise an error after the last read would end the process.
   return decoder.on("error", () => undefined);
 }
 
@@ -47,7 +52,7 @@ function ended(decoder: ZstdDecompress): AsyncGenerator<Uint8Array> {
   });
 }
 
-/** What comes out until `work`, which puts something in, is done. */
+/** Yields the decoder's output until `work`, which gives it input, has finished. */
 async function* decoded(decoder: ZstdDecompress, work: () => Promise<unknown>): AsyncGenerator<Uint8Array> {
   let failure: Error | undefined;
   let isDone = false;

@@ -3,16 +3,16 @@ import { rename } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
+import { onProcessEnd } from "../lib/process-end.ts";
 import { digestOf } from "./digest.ts";
 import type { Platform } from "./platform.ts";
-import { onProcessEnd } from "./process-end.ts";
 
-/** A file, directory, link or whatever tar knows; of `time` 0, so that the same input gives the same bytes. */
+/** A tar entry. Its time is always 0, so that equal input gives equal bytes. */
 export type LayerEntry = Omit<Parameters<ReturnType<typeof pack>["entry"]>[0], "mtime" | "size"> & {
   readonly content?: string | Uint8Array;
 };
 
-/** A tar of some entries, in memory. */
+/** Returns a tar of these entries, in memory. */
 export async function packTar(entries: Iterable<LayerEntry>): Promise<Buffer> {
   const tar = pack();
   const chunks: Uint8Array[] = [];
@@ -34,11 +34,11 @@ export interface LayoutImage {
   readonly platform: Platform;
   /** Env, Cmd and so on. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Plain tars, lowest first. */
+  /** Uncompressed tars, lowest first. */
   readonly layers: readonly Buffer[];
 }
 
-/** Writes an OCI layout as a tar file, whole or not at all, with gzip'ed layers; the same image gives the same bytes. */
+/** Writes an OCI layout as a tar file with gzip layers, atomically. Equal images give equal bytes. */
 export async function writeLayout(path: string, image: LayoutImage): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   const tar = await packTar(layoutEntries(image));
@@ -52,7 +52,7 @@ export async function writeLayout(path: string, image: LayoutImage): Promise<voi
   }
 }
 
-/** The files of an OCI layout. */
+/** Returns the files of an OCI layout. */
 export function layoutEntries({ name, platform, config, layers }: LayoutImage): LayerEntry[] {
   const blobs: Buffer[] = [];
   const descriptor = (mediaType: string, content: Buffer) => {

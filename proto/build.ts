@@ -1,4 +1,5 @@
-// Generates proto/gen/{messages,otlp,services}.js, each with a .d.ts, from the .proto files; does nothing when they are up to date.
+// Generates proto/gen/{messages,otlp,services}.js, each with a .d.ts, from the .proto files. Does nothing if they are up to
+// date.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,13 +9,13 @@ import { isText } from "./is-text.ts";
 
 const here = import.meta.dirname;
 const out = join(here, "gen");
-/** otlp is apart, for it is loaded only where calls are traced. */
+/** otlp is a separate module, since it is only loaded when calls are traced. */
 const modules = {
   messages: ["agent.proto", "guestd.proto", "health.proto", "ttrpc.proto"],
   otlp: ["otlp.proto"],
 } as const;
 
-/** Plain encode and decode under proto names, numbers for 64-bit integers, null for what is absent. */
+/** Only encode and decode, with proto names, numbers for 64-bit integers, and null for absent values. */
 const options = [
   ...["--target", "static-module", "--wrap", "esm", "--keep-case", "--force-number", "--null-semantics"],
   ...["--no-create", "--no-verify", "--no-convert", "--no-delimited", "--no-typeurl", "--no-service"],
@@ -31,7 +32,7 @@ for (const [name, roots] of Object.entries(modules)) {
   if (!files.every((file) => firstLine(join(out, file)) === stamp)) await generate(name, roots);
 }
 
-/** Content of everything that decides the output. */
+/** Hashes all inputs of the generated code. */
 function inputHash(): string {
   const hash = createHash("sha256");
   const names = readdirSync(here).filter((name) => name.endsWith(".proto"));
@@ -69,7 +70,7 @@ async function generate(name: string, roots: readonly string[]): Promise<void> {
       (error, output) => (error === null && output !== undefined ? resolve(output) : reject(error)),
     );
   });
-  // pbjs writes a default import; ours is a named one.
+  // pbjs writes a default import, but our runtime is a named export.
   const header = 'import $protobuf from "../runtime.ts";';
   if (!code.includes(header)) throw new Error(`generate proto/gen: pbjs did not write ${header}; adapt proto/build.ts`);
 
@@ -94,7 +95,7 @@ function all<T>(namespace: Namespace, kind: new (...args: never[]) => T): T[] {
   ]);
 }
 
-/** Has the uint64 fields of a message that say `jstype = JS_STRING` read as decimal text. */
+/** Makes the generated code read a message's uint64 fields with `jstype = JS_STRING` as decimal text. */
 function readExactFields(code: string, type: Type): string {
   const fields = type.fieldsArray.filter(isText);
   if (fields.length === 0) return code;
@@ -105,14 +106,14 @@ function readExactFields(code: string, type: Type): string {
     const absent = new RegExp(`(prototype\\.${name} = ).*;`);
     const read = new RegExp(`typeof \\(v = r\\.uint64\\(\\)\\)[^\\n]*\\)(\\s+m\\.${name} = v;)`);
     if (!absent.test(section) || !read.test(section)) {
-      throw new Error(`generate proto/gen: ${type.name}.${name} is not read as it was; adapt proto/build.ts`);
+      throw new Error(`generate proto/gen: ${type.name}.${name} is not read as expected; adapt proto/build.ts`);
     }
     section = section.replace(absent, '$1"0";').replace(read, '(v = r.uint64Text()) !== "0")$1');
   }
   return code.slice(0, start) + section + code.slice(end);
 }
 
-/** Written whole or not at all: others may be reading. */
+/** Writes atomically, as other processes may be reading. */
 function write(name: string, text: string): void {
   mkdirSync(out, { recursive: true });
   const temporary = join(out, `.${name}.${process.pid}`);

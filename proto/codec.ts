@@ -1,6 +1,6 @@
 import protobuf from "protobufjs/minimal.js";
 
-/** What may be given to encode a `T`: any part of it, to any depth. Null and undefined count as absent. */
+/** Input for encoding a `T`: any subset of its fields, at any depth. Null and undefined count as absent. */
 export type Init<T> = T extends string | number | boolean | Uint8Array | null | undefined
   ? T
   : T extends readonly (infer Item)[]
@@ -9,29 +9,29 @@ export type Init<T> = T extends string | number | boolean | Uint8Array | null | 
       ? { readonly [key: string]: Init<T[string & keyof T]> }
       : { readonly [Key in keyof T]?: Init<T[Key]> | null | undefined };
 
-/** One message of the generated module. `decode` throws whatever the runtime throws: use a Codec instead. */
+/** A message type of the generated module. `decode` throws the runtime's errors; prefer a Codec. */
 export interface MessageType<T> {
   encode(message: Init<T>, writer?: protobuf.Writer): protobuf.Writer;
   decode(bytes: Uint8Array): T;
 }
 
-/** A message's bytes could not be read. `message` is one line and names the message. */
+/** Failure to decode a message. `message` is one line that names it. */
 export class DecodeError extends Error {
   override readonly name = "DecodeError";
 }
 
-/** Message to bytes and back. Decoded byte fields are views of the bytes given, not copies. */
+/** Encodes and decodes a message. Decoded byte fields are views of the input, not copies. */
 export interface Codec<T> {
-  /** Full protobuf name, "grpc.CheckRequest". */
+  /** Full protobuf name, such as "grpc.CheckRequest". */
   readonly name: string;
   encode(message: Init<T>): Uint8Array;
-  /** The same after so many bytes, at most 64, that the caller may write to. */
+  /** Encodes after `room` bytes, at most 64, which the caller may write to. */
   encodeAfter(room: number, message: Init<T>): Uint8Array;
-  /** Throws DecodeError. Fields unknown to us are dropped. */
+  /** Drops unknown fields. Throws DecodeError. */
   decode(bytes: Uint8Array): T;
 }
 
-/** A codec whose message type is forgotten. */
+/** A codec without its message type. */
 export interface AnyCodec {
   readonly name: string;
   encode(message: never): Uint8Array;
@@ -39,7 +39,7 @@ export interface AnyCodec {
   decode(bytes: Uint8Array): unknown;
 }
 
-/** The codec of a generated message. */
+/** Returns the codec of a generated message. */
 export function codec<T>(name: string, type: MessageType<T>): Codec<T> {
   return {
     name,

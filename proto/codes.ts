@@ -1,4 +1,4 @@
-/** gRPC status codes by the names we use for error kinds. Both protocols carry them as numbers. */
+/** gRPC status codes by the names of our error kinds. Both protocols send the numbers. */
 export const CODES = {
   ok: 0,
   canceled: 1,
@@ -21,7 +21,7 @@ export const CODES = {
 
 export type CodeName = keyof typeof CODES;
 
-/** The name of a code; what is not in the table is unknown. */
+/** Returns the name of a code, or "unknown" if it isn't in the table. */
 export function codeName(code: number): CodeName {
   const found = Object.entries(CODES).find(([, value]) => value === code);
   return (found?.[0] as CodeName | undefined) ?? "unknown";

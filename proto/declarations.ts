@@ -2,7 +2,7 @@ import type { Enum, Field, Namespace, ReflectionObject, Type } from "protobufjs"
 import protobuf from "protobufjs";
 import { isText } from "./is-text.ts";
 
-/** TypeScript types of the scalars. 64-bit integers are numbers: see runtime.ts. */
+/** TypeScript types of scalars. 64-bit integers are numbers; see runtime.ts. */
 const SCALARS: Readonly<Record<string, string>> = {
   string: "string",
   bytes: "Uint8Array",
@@ -20,8 +20,8 @@ const SCALARS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The declarations of the generated module: a namespace for each package, in it an interface and a value for each
- * message, a constant for each enum. Property names are proto names.
+ * Generates the module's declarations: a namespace per package, with an interface and a value per message and a
+ * constant per enum. Property names are proto names.
  */
 export function declarations(root: Namespace): string {
   return [`import type { MessageType } from "../codec.ts";`, "", ...children(root, "export "), ""].join("\n");
@@ -54,7 +54,9 @@ function message(type: Type, prefix: string): string[] {
   ];
 }
 
-/** Absent messages, and absent fields that know absence, are null; all else reads as its default. */
+/**
+ * Returns a field's type. Absent messages and absent optional fields are null; other absent fields have their default.
+ */
 function fieldType(field: Field): string {
   field.resolve();
   if (isText(field)) return "string";
@@ -65,7 +67,7 @@ function fieldType(field: Field): string {
 }
 
 function absolute(field: Field): string {
-  if (field.resolvedType === null) throw new Error(`declare ${field.fullName}: type ${field.type} is not known`);
+  if (field.resolvedType === null) throw new Error(`declare ${field.fullName}: unknown type ${field.type}`);
   return field.resolvedType.fullName.slice(1);
 }
 

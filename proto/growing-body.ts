@@ -1,19 +1,19 @@
-/** A body in pieces that is no longer than this is short: bytes. */
+/** Maximum size in bytes of a body that counts as short even if it arrives in pieces. */
 const SHORT_BYTES = 4096;
 
-/** Memory for bodies, in bytes. */
+/** Memory budget for bodies, in bytes. */
 export interface Room {
-  /** For a body that is there as a whole, or is short. False when there is not so much. */
+  /** Reserves memory for a body that is complete or short. Returns false if there isn't enough. */
   take(bytes: number): boolean;
-  /** For more of a long body that comes in pieces; not all of the room is for those. */
+  /** Reserves more memory for a long body that arrives in pieces, which may use only a part of the budget. */
   takePiece(bytes: number): boolean;
   give(bytes: number): void;
 }
 
-/** A body that comes in pieces. It takes room as it grows, whatever length was announced. */
+/** A body that arrives in pieces. Takes room as it grows, whatever length was announced. */
 export class GrowingBody {
   readonly #room: Room;
-  /** Its length is the room that is taken. */
+  /** Its length is the amount of room taken. */
   #bytes = empty();
   #filled = 0;
 
@@ -21,7 +21,7 @@ export class GrowingBody {
     this.#room = room;
   }
 
-  /** `length`: of the whole body. False when there is no room; nothing is held then. */
+  /** Appends a piece of a body of `length` bytes in total. Returns false if there is no room; then nothing is held. */
   add(piece: Uint8Array, length: number): boolean {
     const needed = this.#filled + piece.length;
     if (needed > this.#bytes.length) {
@@ -37,7 +37,7 @@ export class GrowingBody {
     return true;
   }
 
-  /** All of it, an ArrayBuffer of its own; whoever asks gives the room back. */
+  /** Returns the whole body in its own ArrayBuffer; the caller gives the room back. */
   end(): Buffer<ArrayBuffer> {
     const bytes = this.#bytes;
     this.#bytes = empty();
@@ -55,5 +55,5 @@ export class GrowingBody {
   }
 }
 
-/** Of its own, so that it can grow in place. */
+/** Creates an empty buffer with its own ArrayBuffer, so that it can grow in place. */
 const empty = (): Buffer<ArrayBuffer> => Buffer.from(new ArrayBuffer(0));

@@ -1,6 +1,6 @@
 import type { Field } from "protobufjs";
 
-/** A uint64 that must not be rounded: decimal text in messages. */
+/** True for a uint64 that must not be rounded and is therefore decimal text in messages. */
 export function isText(field: Field): boolean {
   return field.options?.["jstype"] === "JS_STRING";
 }

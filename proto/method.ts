@@ -1,8 +1,8 @@
 import type { AnyCodec, Codec } from "./codec.ts";
 
-/** One call: where it goes and how its two messages are encoded. No method of the contract streams. */
+/** A call: its path and the codecs of its two messages. No method of the protocol streams. */
 export interface Method<Request, Response> {
-  /** Path as in gRPC, "/grpc.Health/Check". */
+  /** Path as in gRPC, such as "/grpc.Health/Check". */
   readonly path: string;
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
@@ -15,8 +15,8 @@ export interface AnyMethod {
   readonly response: AnyCodec;
 }
 
-/** The decoded request of a method. */
+/** Decoded request of a method. */
 export type RequestOf<M> = M extends Method<infer Request, infer _> ? Request : never;
 
-/** The decoded response of a method. */
+/** Decoded response of a method. */
 export type ResponseOf<M> = M extends Method<infer _, infer Response> ? Response : never;

@@ -1,24 +1,24 @@
 import protobuf from "protobufjs/minimal.js";
 
-/** 2^64 and 2^63 as numbers; 2^64-1 is not a number, its nearest is 2^64. */
+/** 2^64 and 2^63 as numbers; 2^64-1 can't be one, its nearest is 2^64. */
 const TWO_64 = 2 ** 64;
 const TWO_63 = 2 ** 63;
 
-/** All bits but those of the sign, and all bits, as the library's pair of 32-bit halves. */
+/** The largest signed and unsigned values, as the library's pairs of 32-bit halves. */
 const MAX_INT64 = { low: -1, high: 0x7fffffff };
 const MAX_UINT64 = { low: -1, high: -1 };
 
 /**
- * Fields of a message at most, numbers of packed ones by their bytes: of two bytes each they would take a hundred times
- * their length in memory.
+ * Maximum number of fields in a message, where each byte of a packed field counts as one: fields of two bytes each
+ * would take a hundred times their length in memory.
  */
 const MAX_FIELDS = 1 << 17;
 
 type Bits = protobuf.Long | typeof MAX_INT64;
 
 /**
- * Reads 64-bit integers as numbers. Over 2^53 the nearest number is given, so 18446744073709551615 ("no limit") reads
- * as 2^64, which is over every limit; writing that number back gives 18446744073709551615 again.
+ * Reads 64-bit integers as numbers. Above 2^53 it returns the nearest number, so 18446744073709551615 ("no limit")
+ * reads as 2^64, above every limit; writing that number gives 18446744073709551615 again.
  */
 class NumberReader extends protobuf.BufferReader {
   #fields = 0;
@@ -32,7 +32,10 @@ class NumberReader extends protobuf.BufferReader {
     );
   }
 
-  /** Up to ten bytes, 63 bits in the first nine. Throws RangeError at the end of the message, Error when longer. */
+  /**
+   * Reads up to ten bytes, with 63 bits in the first nine. Throws RangeError at the end of the message, Error if
+   * longer.
+   */
   #varint(signed: boolean): number {
     let low = 0;
     let high = 0;
@@ -50,7 +53,7 @@ class NumberReader extends protobuf.BufferReader {
     throw new Error("invalid varint encoding");
   }
 
-  /** Of nested messages too, which are read by the same reader. Throws Error over MAX_FIELDS. */
+  /** Counts fields, including those of nested messages, which the same reader reads. Throws Error above MAX_FIELDS. */
   #count(more: number): void {
     this.#fields += more;
     if (this.#fields > MAX_FIELDS) throw new Error(`more than ${MAX_FIELDS} fields`);
@@ -71,7 +74,7 @@ class NumberReader extends protobuf.BufferReader {
     return super.uint64s(array) as never;
   }
 
-  /** Bytes of the packed field that comes, which are at least as many as its numbers. */
+  /** Returns the length in bytes of the next packed field, an upper bound of its numbers. */
   #packedLength(): number {
     const at = this.pos;
     const length = this.uint32();
@@ -79,7 +82,7 @@ class NumberReader extends protobuf.BufferReader {
     return length;
   }
 
-  // The library declares Long here; the generated code only stores what it gets.
+  // The library declares Long here, but the generated code only stores the value.
   override uint64(): never {
     return this.#varint(false) as never;
   }
@@ -89,7 +92,7 @@ class NumberReader extends protobuf.BufferReader {
     return (this.fixed32() * 4294967296 + low) as never;
   }
 
-  /** Exact, in decimal. */
+  /** Reads an exact value as decimal text. */
   uint64Text(): string {
     const start = this.pos;
     const near = this.#varint(false);
@@ -104,13 +107,13 @@ class NumberReader extends protobuf.BufferReader {
   }
 }
 
-/** Writes 64-bit integers from numbers, at the nearest end of the range when they are outside it (never wrapped), or exactly from text. */
+/** Writes 64-bit integers from numbers, clamped to the range (never wrapped), or exactly from text. */
 class NumberWriter extends protobuf.BufferWriter {
   static override create(): NumberWriter {
     return new NumberWriter();
   }
 
-  /** Negative numbers are written as their two's complement: -1 is 2^64-1. */
+  /** Writes negative numbers as their two's complement: -1 is 2^64-1. */
   override uint64(value: number | string | Bits): protobuf.Writer {
     if (typeof value === "string") {
       const exact = BigInt(value);
@@ -127,8 +130,8 @@ class NumberWriter extends protobuf.BufferWriter {
 }
 
 /**
- * What the generated code takes for protobufjs: its minimal runtime with the reader and writer above and without
- * `long`, whether or not that package is installed. The library itself stays as it is for others in the process.
+ * The runtime for the generated code: protobufjs's minimal runtime with the reader and writer above, and without `long`
+ * even if that package is installed. The library itself stays unchanged for its other users in the process.
  *
  * @public
  */

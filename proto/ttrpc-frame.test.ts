@@ -20,7 +20,7 @@ function parse(bytes: Buffer, cuts: readonly number[]): (Frame | OversizeFrame)[
 }
 
 describe("FrameParser", () => {
-  test("gives the frames that were written, however the bytes are cut", () => {
+  test("returns the frames written, however the bytes are split", () => {
     fc.assert(
       fc.property(fc.array(frame, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 30 }), (frames, cuts) => {
         expect(parse(encode(frames), cuts)).toEqual(
@@ -30,7 +30,7 @@ describe("FrameParser", () => {
     );
   });
 
-  test("takes any bytes without throwing, and gives the same for any cut", () => {
+  test("accepts any bytes without throwing, and returns the same for any split", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.array(fc.nat(), { maxLength: 30 }), (raw, cuts) => {
         const bytes = Buffer.from(raw);
@@ -39,13 +39,13 @@ describe("FrameParser", () => {
     );
   });
 
-  test("takes a stream one byte at a time", () => {
+  test("accepts a stream one byte at a time", () => {
     const bytes = encode([{ streamId: 1, type: 1, flags: 0, body: Buffer.from("abc") }]);
     const cuts = Array.from(bytes, (_, index) => index);
     expect(parse(bytes, cuts)).toMatchObject([{ streamId: 1, body: Buffer.from("abc") }]);
   });
 
-  test("throws a body over the limit away and goes on with the next frame", () => {
+  test("discards a body over the limit and continues with the next frame", () => {
     const parser = new FrameParser();
     const length = MAX_BODY_BYTES + 1;
     const piece = Buffer.alloc(1 << 20);
@@ -58,7 +58,18 @@ describe("FrameParser", () => {
     ]);
   });
 
-  test("says whether a body is a view of the chunk, or its own", () => {
+  test("reports a body over the limit once, as soon as its header has arrived, if requested", () => {
+    const parser = new FrameParser(undefined, true);
+    const length = MAX_BODY_BYTES + 1;
+    const header = encodeHeader(length, { streamId: 5, type: 2, flags: 0 });
+    expect(parser.push(header.subarray(0, 9))).toEqual([]);
+    expect(parser.push(header.subarray(9))).toEqual([{ kind: "oversize", streamId: 5, type: 2, flags: 0, length }]);
+    const body = Buffer.alloc(length);
+    const next = encode([{ streamId: 7, type: 2, flags: 0, body: Buffer.from("x") }]);
+    expect(parser.push(Buffer.concat([body, next]))).toMatchObject([{ kind: "frame", streamId: 7 }]);
+  });
+
+  test("tells whether a body is a view of the chunk", () => {
     const bytes = encode([{ streamId: 1, type: 1, flags: 0, body: Buffer.from("abcdef") }]);
     const [view] = parse(bytes, []);
     const [own] = parse(bytes, [12]);
@@ -74,7 +85,7 @@ describe("FrameParser", () => {
     expect(only?.kind === "frame" && only.body.equals(body)).toBe(true);
   });
 
-  test("does not take memory for what a header only announces", () => {
+  test("takes no memory for a body that is only announced", () => {
     const before = process.memoryUsage().arrayBuffers;
     const parsers = Array.from({ length: 200 }, () => {
       const parser = new FrameParser();

@@ -1,6 +1,6 @@
 /**
- * The exact 64-bit value that a decoded uint64 stands for: the number itself, within 0 … 2^64-1. 2^64-1 ("no limit")
- * decodes as the number 2^64 and becomes 2^64-1 again here. Fractions are cut.
+ * Returns the exact value of a decoded uint64, between 0 and 2^64-1. 2^64-1 ("no limit") decodes as the number 2^64,
+ * which becomes 2^64-1 again here. Truncates fractions.
  */
 export function uint64(value: number): bigint {
   if (!(value > 0)) return 0n;

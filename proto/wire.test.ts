@@ -34,10 +34,10 @@ interface Wire {
   readonly enums: Record<string, { readonly file: string; readonly values: Record<string, number> }>;
 }
 
-/** Fields of the OCI spec that the contract lacks have numbers from here on; the reference agent passes over them. */
+/** First number of OCI spec fields that the contract lacks; the reference agent ignores them. */
 const FIRST_EXTENSION = 1000;
 
-/** The contract: wire facts of Kata 4.1.0. Hosts in the field depend on every line, so it may only grow. */
+/** The contract: wire format of Kata 4.1.0. Deployed hosts depend on every line, so it may only grow. */
 const wire = JSON.parse(readFileSync(join(import.meta.dirname, "wire.json"), "utf8")) as Wire;
 
 const root = new protobuf.Root();
@@ -48,7 +48,7 @@ beforeAll(async () => {
   root.resolveAll();
 });
 
-/** All objects of a kind under the root, by full name without the leading dot. */
+/** Returns all objects of a kind under the root, by full name without the leading dot. */
 function all<T extends protobuf.ReflectionObject>(kind: new (...args: never[]) => T): [string, T][] {
   const found: [string, T][] = [];
   const visit = (object: protobuf.ReflectionObject): void => {
@@ -93,8 +93,8 @@ function expectedField(field: WireField): object {
   };
 }
 
-describe("the .proto files match the wire facts", () => {
-  test("messages: names, files, fields with number, type, repetition, presence", () => {
+describe("the .proto files match the contract", () => {
+  test("in messages: names, files, fields with number, type, repetition, presence", () => {
     const ours = Object.fromEntries(
       all(protobuf.Type)
         .filter(([name]) => name in wire.messages)
@@ -112,7 +112,7 @@ describe("the .proto files match the wire facts", () => {
     expect(ours).toEqual(theirs);
   });
 
-  test("enums: names, files, values", () => {
+  test("in enums: names, files, values", () => {
     const ours = Object.fromEntries(
       all(protobuf.Enum)
         .filter(([name]) => name in wire.enums)
@@ -124,7 +124,7 @@ describe("the .proto files match the wire facts", () => {
     expect(ours).toEqual(theirs);
   });
 
-  test("services: names, files, methods with their messages, none streaming", () => {
+  test("in services: names, files, methods with their messages, none streaming", () => {
     const ours = Object.fromEntries(
       all(protobuf.Service)
         .filter(([name]) => !name.startsWith("guestd."))
@@ -150,7 +150,7 @@ describe("the .proto files match the wire facts", () => {
   });
 });
 
-test("a message of the contract refers to another one of ours only by an extension field", () => {
+test("messages of the contract refer to our own only in extension fields", () => {
   const foreign = all(protobuf.Type)
     .filter(([name]) => name in wire.messages)
     .flatMap(([name, type]) => type.fieldsArray.map((field) => [name, field] as const))
@@ -160,7 +160,7 @@ test("a message of the contract refers to another one of ours only by an extensi
   expect(foreign).toEqual([]);
 });
 
-test("the method table has every method of the .proto files with the same path and messages, and no other", () => {
+test("the method table has exactly the methods of the .proto files, with the same paths and messages", () => {
   const ours = Object.entries(services).flatMap(([service, methods]) =>
     Object.entries(methods).map(([name, { path, request, response }]) => [
       service,

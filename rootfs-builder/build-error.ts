@@ -1,18 +1,14 @@
 import { existsSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { reason } from "../lib/reason.ts";
 import { cacheDirectory } from "./cache-directory.ts";
 
-/** A build that can't go on. The message is one line: what failed, on what, why, what to do. */
+/** Reports that a build can't continue. The message is one line: operation, object, reason, remedy. */
 export class BuildError extends Error {
   override readonly name = "BuildError";
 }
 
-/** The text of anything thrown, for the end of a one-line message. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Whether `error` is a failed system call with this code ("ENOENT"). */
+/** True if `error` is a failed system call with this code ("ENOENT"). */
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
@@ -21,10 +17,10 @@ export function saysFullDisk(text: string): boolean {
   return /no space left on device/i.test(text);
 }
 
-/** What is thrown for a failure while something was written below `directory`: one line that says so when its disk is full. */
+/** Converts a failure to write below `directory`: if the disk is full, the result says so in one line. */
 export function fullDisk(error: unknown, directory: string): unknown {
   if (!hasCode(error, "ENOSPC") && !saysFullDisk(reason(error))) return error;
   const temporary = existsSync(tmpdir()) ? realpathSync(tmpdir()) : undefined;
   const other = directory === temporary ? "TMPDIR" : directory.startsWith(cacheDirectory()) ? "GUESTD_CACHE" : "--to";
-  return new BuildError(`${directory}: its disk is full: make room there, or take another folder with ${other}`);
+  return new BuildError(`${directory}: disk full: make room there, or use another folder with ${other}`);
 }

@@ -11,10 +11,10 @@ import { Stamps, type Step } from "./steps/step.ts";
 
 export type { BuildOptions } from "./steps/context.ts";
 
-/** A part of the build that a caller runs and shows; the order matters. */
+/** One part of the build, which the caller runs and displays in the given order. */
 export interface BuildTask {
   readonly name: string;
-  /** Whether something had to be built; false: all was as it should be. */
+  /** Resolves to true if something had to be built, false if everything was up to date. */
   readonly run: () => Promise<boolean>;
 }
 
@@ -26,12 +26,12 @@ const STEPS: Readonly<Record<Format, readonly StepMaker[]>> = {
   "kata-initrd": [kataInitrdStep],
 };
 
-/** Formats that our own kernel is a part of. */
+/** Formats that include our own kernel. */
 export const FORMATS_WITH_KERNEL: readonly Format[] = ["guest"];
 
 /**
- * The parts of building a guest: <to>/agent, and <to>/image with vmlinuz, initrd.cpio and guest.img, or what a Kata host
- * boots in <to>/kata.
+ * Returns the parts of building a guest: <to>/agent, and <to>/image with vmlinuz, initrd.cpio and guest.img, or the
+ * files that a Kata host boots in <to>/kata.
  */
 export async function buildTasks(options: BuildOptions): Promise<readonly BuildTask[]> {
   return makeTasks(await openContext(options));

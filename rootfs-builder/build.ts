@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { BuildError, reason } from "./build-error.ts";
+import { reason } from "../lib/reason.ts";
+import { BuildError } from "./build-error.ts";
 import { buildTasks } from "./build-image.ts";
 import { buildSummary } from "./build-summary.ts";
 import { RUNTIMES, runtimeName } from "./image/runtimes.ts";
@@ -16,29 +17,29 @@ import { KATA_IMAGE, KATA_INITRD } from "./steps/kata-steps.ts";
 const USAGE = `npx node rootfs-builder/build.ts [--to DIR] [--format FORMAT]... [--no-dax-header] [--debug] [--kernel RELEASE]
                              [--entry FILE] [--with-runtime NAME]... [--with-policy] [--with-verity] [--signed-modules]
 
-Builds what a guest boots from, and DIR/agent on the way: rootfs-builder/recipes/default.yaml with these changes, and without
-a lock file. Other recipes: guestctl image build.
-  --to DIR             folder for the outputs (build)
-  --format guest       DIR/image/{vmlinuz,initrd.cpio,guest.img}, for guests that guestctl starts (the default)
-           kata-image  DIR/kata/${KATA_IMAGE}, for image= of a Kata configuration, with rootfs_type="erofs"
-           kata-initrd DIR/kata/${KATA_INITRD}, for initrd= of one; formats may be given together
-  --output NAME        the root as one file, DIR/outputs/root.NAME.img or root.cpio…; may be given again. NAME is one of
+Build what a guest boots from, and DIR/agent: rootfs-builder/recipes/default.yaml with these changes, without a lock file.
+For other recipes, use guestctl image build.
+  --to DIR             write the outputs to this folder (build)
+  --format guest       write DIR/image/{vmlinuz,initrd.cpio,guest.img}, for guests that guestctl starts (the default)
+           kata-image  write DIR/kata/${KATA_IMAGE}, for image= in a Kata configuration with rootfs_type="erofs"
+           kata-initrd write DIR/kata/${KATA_INITRD}, for initrd= in one; formats can be combined
+  --output NAME        write the root as one file, DIR/outputs/root.NAME.img or root.cpio…; can be repeated. NAME is one of
 ${wrapped(OUTPUTS)}
-  --profile NAME       all that a VMM needs, in DIR/NAME, and how it is started: ${PROFILES.join(", ")}.
-                       With it --output says what the root is
-  --vmlinux FILE       of profiles: another kernel than Debian's, a bzImage or an ELF file
-  --modules DIR        lib/modules/<release> of that kernel; without it the kernel has all built in
-  --artifact           of profiles: the same files as an OCI layout too, DIR/NAME/oci
-  --no-dax-header      a Kata image that is a plain disk (disable_image_nvdimm=true)
-  --debug              an image with busybox and a shell
-  --kernel RELEASE     a kernel of the cache, as uname -r says it (the newest)
-  --entry FILE         the agent's entry (agent/main.ts)
-  --with-runtime NAME  also crun, runc or runsc, for containers that ask for it; may be given again
-  --with-policy        also the Rego engine; cargo builds it, with the target wasm32-unknown-unknown
-  --with-verity        an initrd.cpio with the kernel's modules for dm-verity, for layers that are checked by it
-  --signed-modules     Debian's modules with their signatures, which take most of their loading; a kernel with lockdown
-                       or module.sig_enforce loads no other
-Needs no root. Downloads are kept in \${GUESTD_CACHE:-~/.cache/guestd}.
+  --profile NAME       write all that a VMM needs, and its start command, to DIR/NAME: ${PROFILES.join(", ")}.
+                       --output then selects the format of its root
+  --vmlinux FILE       for a profile: use this kernel, a bzImage or an ELF file, instead of Debian's
+  --modules DIR        lib/modules/<release> of that kernel; without it, the kernel needs everything built in
+  --artifact           for a profile: also write the files as an OCI layout, DIR/NAME/oci
+  --no-dax-header      write the Kata image as a plain disk (disable_image_nvdimm=true)
+  --debug              add busybox and a shell
+  --kernel RELEASE     use this kernel in the cache, named as in uname -r (the newest)
+  --entry FILE         use this entry for the agent (agent/main.ts)
+  --with-runtime NAME  add crun, runc or runsc, for containers that request it; can be repeated
+  --with-policy        add the Rego engine; requires cargo with the target wasm32-unknown-unknown
+  --with-verity        add the kernel's dm-verity modules to initrd.cpio, for layers with verity hashes
+  --signed-modules     keep the signatures of Debian's modules, which take most of their loading time; a kernel with
+                       lockdown or module.sig_enforce loads no others
+Requires no root. Caches downloads in \${GUESTD_CACHE:-~/.cache/guestd}.
 `;
 
 async function main(): Promise<void> {
@@ -99,7 +100,7 @@ async function main(): Promise<void> {
   process.stdout.write(`\n${await buildSummary(to, options)}`);
 }
 
-/** What a key of a recipe is here. */
+/** Command-line option for each key of a recipe. */
 const FLAGS: Readonly<Record<string, string>> = {
   "kernel.file": "--vmlinux",
   "kernel.modules": "--modules",
@@ -118,7 +119,7 @@ function knownOutput(name: string): string {
   return name;
 }
 
-/** Names in lines of the help. */
+/** Wraps names into lines of the help text. */
 function wrapped(names: readonly string[]): string {
   const indent = " ".repeat(23);
   const lines = [""];
@@ -132,11 +133,11 @@ function wrapped(names: readonly string[]): string {
 
 function formatName(name: string): Format {
   const format = FORMATS.find((one) => one === name);
-  if (format === undefined) throw new BuildError(`--format ${name}: not known; there are ${FORMATS.join(", ")}`);
+  if (format === undefined) throw new BuildError(`--format ${name}: unknown; use one of ${FORMATS.join(", ")}`);
   return format;
 }
 
-// A reader that has seen enough (| head) is no reason to stop building.
+// A reader that closes early (| head) must not stop the build.
 process.stdout.on("error", () => {});
 try {
   await main();

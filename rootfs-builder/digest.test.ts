@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { digestOf, FileDigests } from "./digest.ts";
 
 describe("digestOf", () => {
-  test("tells parts apart", () => {
+  test("distinguishes parts", () => {
     expect(digestOf("ab", "c")).not.toBe(digestOf("a", "bc"));
     expect(digestOf("a", Buffer.from("b"))).toBe(digestOf("a", "b"));
   });
@@ -24,7 +24,7 @@ describe("FileDigests", () => {
   const open = () => FileDigests.open(join(directory, "memory.json"));
   const ofFolder = async () => (await open()).folder(join(directory, "folder"), (path) => path.endsWith(".ts"));
 
-  test("see a change of content", async () => {
+  test("notice a change of content", async () => {
     const digests = await open();
     const file = join(directory, "folder", "b.md");
     const before = await digests.file(file);
@@ -34,7 +34,7 @@ describe("FileDigests", () => {
     expect(await (await open()).file(file)).not.toBe(before);
   });
 
-  test("of a folder count the files that are taken, by path and content", async () => {
+  test("cover the selected files of a folder, by path and content", async () => {
     const before = await ofFolder();
     await writeFile(join(directory, "folder", "b.md"), "not taken");
     expect(await ofFolder()).toBe(before);

@@ -4,19 +4,19 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasCode } from "./build-error.ts";
 import { listFolder } from "./list-folder.ts";
-import { writeJson } from "./write-json.ts";
+import { writeJson } from "./write-files.ts";
 
-/** SHA-256 of what is given, in hexadecimal; the parts' bounds count. */
+/** Returns the SHA-256 of several parts in hexadecimal. Where one part ends and the next starts also counts. */
 export function digestOf(...parts: readonly (string | Uint8Array)[]): string {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(`${part.length}:`).update(part);
   return hash.digest("hex");
 }
 
-/** Digests of files, remembered between builds by size, inode and times, so that only what changed is read. */
+/** Digests of files, cached between builds by size, inode and times, so that only changed files are read. */
 export class FileDigests {
   readonly #memory: string;
-  /** Path → what the file was, a space, its digest. */
+  /** Path → identity of the file, a space, its digest. */
   readonly #known: Map<string, string>;
   #changed = false;
 
@@ -25,12 +25,12 @@ export class FileDigests {
     this.#known = known;
   }
 
-  /** @param memory file to remember in; one that is not there or not readable as such is as good as an empty one */
+  /** @param memory cache file; a missing or unreadable one counts as empty */
   static async open(memory: string): Promise<FileDigests> {
     return new FileDigests(memory, await readMap(memory));
   }
 
-  /** Digest of a file's content. */
+  /** Returns the digest of a file's content. */
   async file(path: string): Promise<string> {
     const { size, ino, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     const identity = `${size}/${ino}/${mtimeNs}/${ctimeNs}`;
@@ -42,14 +42,14 @@ export class FileDigests {
     return digest;
   }
 
-  /** Digest of the files below a folder whose path below it `takes` accepts: their paths and contents. */
+  /** Returns the digest of the files in a folder whose relative path `takes` accepts: paths and contents. */
   async folder(directory: string, takes: (path: string) => boolean): Promise<string> {
     const below = (await listFolder(directory, (entry) => entry.isFile())).filter(takes);
     const digests = await Promise.all(below.map(async (path) => [path, await this.file(join(directory, path))]));
     return digestOf(...digests.flat());
   }
 
-  /** Writes the memory if there is something new in it. */
+  /** Writes the cache if it has changed. */
   async save(): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
@@ -57,19 +57,19 @@ export class FileDigests {
   }
 }
 
-/** SHA-256 of some bytes, in hexadecimal. */
+/** Returns the SHA-256 of some bytes in hexadecimal. */
 export function sha256Of(content: Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** SHA-256 of a file's content, in hexadecimal. */
+/** Returns the SHA-256 of a file's content in hexadecimal. */
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
   return hash.digest("hex");
 }
 
-/** A map of strings kept as JSON. */
+/** Reads a map of strings stored as JSON. */
 export async function readMap(path: string): Promise<Map<string, string>> {
   try {
     const value: unknown = JSON.parse(await readFile(path, "utf8"));

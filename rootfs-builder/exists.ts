@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { hasCode } from "./build-error.ts";
 
-/** Whether there is something at `path`, links followed. */
+/** True if `path` exists, following links. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { listFolder } from "./list-folder.ts";
 
-test("what is behind a link to a folder is not in the folder", async () => {
+test("does not list what is behind a link to a folder", async () => {
   const directory = mkdtempSync(join(tmpdir(), "guestd-list-"));
   for (const name of ["outside", "folder", "folder/below"]) mkdirSync(join(directory, name));
   for (const name of ["outside/secret", "folder/b", "folder/below/a"]) writeFileSync(join(directory, name), "");

@@ -2,9 +2,9 @@ import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 
-/** Paths of all below a folder, or of what `takes` wants, in order. A link is a name; what is behind it is not looked at. */
+/** Returns the sorted paths below a folder, or those that `takes` accepts. A link is listed but not followed. */
 export async function listFolder(folder: string, takes: (entry: Dirent) => boolean = () => true): Promise<string[]> {
-  // Without file types Node follows links to folders.
+  // Without file types, Node follows links to folders.
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter(takes)

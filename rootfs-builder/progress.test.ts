@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Progress, progressBar, tellProgress, watchProgress } from "./progress.ts";
+import { type Progress, progressBar, reportProgress, watchProgress } from "./progress.ts";
 import { showTasks } from "./show-tasks.ts";
 import { stage } from "./tree/stage.ts";
 import type { Tree } from "./tree/tree.ts";
@@ -12,11 +12,11 @@ test.each<[number, number, string]>([
   [12, 18, "████████████████░░░░░░░░ 66 %, 12 of 18 MiB"],
   [18, 18, "████████████████████████ 100 %, 18 of 18 MiB"],
   [0, 0, "████████████████████████ 100 %, 0 of 0 MiB"],
-])("a bar for %d of %d", (done, total, bar) => {
+])("shows a bar for %d of %d", (done, total, bar) => {
   expect(progressBar({ unit: "MiB", done, total })).toBe(bar);
 });
 
-test("who stages a tree tells how many of its bytes are written, to the one that watches this work", async () => {
+test("reports the bytes written while a tree is staged to the watcher of that work", async () => {
   const tree: Tree = new Map(
     ["a", "b", "c"].map((name) => [name, { type: "file", mode: 0o644, content: Buffer.alloc(1 << 20, name) }]),
   );
@@ -37,10 +37,10 @@ test("who stages a tree tells how many of its bytes are written, to the one that
   }
 });
 
-test("a terminal gets the bar of a step as it goes, and its time after it; others get a line each", async () => {
+test("shows a step's bar and then its time on a terminal, and one line for each step elsewhere", async () => {
   const run = async () => {
     for (const done of [1, 2, 3]) {
-      tellProgress({ unit: "packages", done, total: 4 });
+      reportProgress({ unit: "packages", done, total: 4 });
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
     return true;

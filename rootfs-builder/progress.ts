@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** How far a long part of a step is. */
+/** Progress of a long part of a step. */
 export interface Progress {
-  /** What is counted. */
+  /** The counted unit. */
   readonly unit: "MiB" | "packages";
   readonly done: number;
   readonly total: number;
@@ -12,21 +12,21 @@ const WIDTH = 24;
 const MIB = 2 ** 20;
 const watcher = new AsyncLocalStorage<(progress: Progress) => void>();
 
-/** Runs `work`; whatever of it tells how far it is, is told to `watch`. */
+/** Runs `work` and passes its progress reports to `watch`. */
 export function watchProgress<T>(watch: (progress: Progress) => void, work: () => Promise<T>): Promise<T> {
   return watcher.run(watch, work);
 }
 
-/** Tells who watches, if anybody does. */
-export function tellProgress(progress: Progress): void {
+/** Reports progress to the watcher, if there is one. */
+export function reportProgress(progress: Progress): void {
   watcher.getStore()?.(progress);
 }
 
 export function tellBytes(done: number, total: number): void {
-  tellProgress({ unit: "MiB", done: done / MIB, total: total / MIB });
+  reportProgress({ unit: "MiB", done: done / MIB, total: total / MIB });
 }
 
-/** As "████████░░░░ 66 %, 12 of 18 MiB". */
+/** Formats progress as "████████░░░░ 66 %, 12 of 18 MiB". */
 export function progressBar({ unit, done, total }: Progress): string {
   const part = total <= 0 ? 1 : Math.min(Math.max(done / total, 0), 1);
   const full = Math.round(part * WIDTH);

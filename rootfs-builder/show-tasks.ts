@@ -2,7 +2,7 @@ import type { WriteStream } from "node:tty";
 import type { BuildTask } from "./build-image.ts";
 import { type Progress, progressBar, watchProgress } from "./progress.ts";
 
-/** Runs tasks in order and shows how it goes: as a live list with bars on a terminal, a line for each elsewhere. */
+/** Runs tasks in order and displays them: as a live list with bars on a terminal, one line for each elsewhere. */
 export async function showTasks(tasks: readonly BuildTask[], output: NodeJS.WriteStream | WriteStream): Promise<void> {
   if (output.isTTY) return showLive(tasks);
   for (const { name, run } of tasks) output.write(`${titleAfter(name, ...(await timed(run)))}\n`);

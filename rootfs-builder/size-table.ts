@@ -10,14 +10,14 @@ interface Sized {
 
 const MOST_PARTS = 4;
 
-/** Outputs of each format, and the list of what the last of them holds. */
+/** Output files of each format, and the file that lists their contents. */
 const OUTPUTS: Readonly<Record<Format, { readonly files: readonly string[]; readonly list: string }>> = {
   guest: { files: ["image/vmlinuz", "image/initrd.cpio", "image/guest.img"], list: "image/contents.json" },
   "kata-image": { files: [`kata/${KATA_IMAGE}`], list: `kata/${KATA_IMAGE}.json` },
   "kata-initrd": { files: [`kata/${KATA_INITRD}`], list: `kata/${KATA_INITRD}.json` },
 };
 
-/** How big each output is and what it is made of, as lines for people; roots of several formats hold the same. */
+/** Returns the size of each output and of its parts as text. Roots of several formats have the same contents. */
 export async function sizeTable(to: string, formats: readonly Format[]): Promise<string> {
   const outputs = formats.map((format) => OUTPUTS[format]);
   const list = join(to, outputs[0]?.list ?? "");
@@ -29,7 +29,7 @@ export async function sizeTable(to: string, formats: readonly Format[]): Promise
   return lines.join("");
 }
 
-/** What the agent's bundles are made of. */
+/** Returns lines for the parts of the agent's bundles. */
 async function agentLines(directory: string): Promise<readonly string[]> {
   const bundles = JSON.parse(await readFile(join(directory, "sizes.json"), "utf8")) as (Sized & { parts: Sized[] })[];
   const lines: string[] = [];

@@ -6,11 +6,13 @@ import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { withTemporary } from "./with-temporary.ts";
 
-/** Root without the right to pass over modes; others have no such right. */
+/** Without the capability to override modes, which other users don't have either. */
 const withoutRoot = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
 const nodeWith = (script: string) => [process.execPath, "--input-type=module", "--eval", script, import.meta.dirname];
 
-/** A build whose program writes its own number and then goes on; a folder that nobody may enter is there too. */
+/**
+ * Script of a build whose program writes its pid and keeps running; it also creates a folder without any permission.
+ */
 const BUILD = `
   import { mkdirSync } from "node:fs";
   const { withTemporary } = await import(process.argv[1] + "/with-temporary.ts");
@@ -27,7 +29,7 @@ describe("withTemporary", () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  test("gives a private folder, and removes it when it fails too", async () => {
+  test("provides a private folder, and removes it even after a failure", async () => {
     const failing = withTemporary(directory, async (temporary) => {
       expect((await stat(temporary)).mode & 0o777).toBe(0o700);
       await writeFile(join(temporary, "file"), "text");
@@ -37,7 +39,7 @@ describe("withTemporary", () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test("removes what killed builds have left, and leaves running ones alone", async () => {
+  test("removes folders of killed builds, and leaves running ones alone", async () => {
     const { pid: ended } = spawnSync("true");
     const running = `.building-${process.ppid}-abc`;
     for (const name of [`.building-${ended}-abc`, running, "guest.img"])
@@ -46,17 +48,14 @@ describe("withTemporary", () => {
     expect((await readdir(directory)).sort()).toEqual([running, "guest.img"]);
   });
 
-  test.skipIf(process.getuid?.() !== 0)(
-    "leaves alone what another user has made under such a name (needs root)",
-    async () => {
-      const { pid: ended } = spawnSync("true");
-      const planted = join(directory, `.building-${ended}-abc`);
-      await mkdir(join(planted, "sub"), { recursive: true });
-      await chown(planted, 65_534, 65_534);
-      await withTemporary(directory, async () => {});
-      expect(await readdir(planted)).toEqual(["sub"]);
-    },
-  );
+  test.skipIf(process.getuid?.() !== 0)("leaves another user's folder of such a name alone (needs root)", async () => {
+    const { pid: ended } = spawnSync("true");
+    const planted = join(directory, `.building-${ended}-abc`);
+    await mkdir(join(planted, "sub"), { recursive: true });
+    await chown(planted, 65_534, 65_534);
+    await withTemporary(directory, async () => {});
+    expect(await readdir(planted)).toEqual(["sub"]);
+  });
 
   test("removes folders that their owner may not enter, also those of killed builds", async () => {
     const { pid: ended } = spawnSync("true");
@@ -79,7 +78,7 @@ describe("withTemporary", () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  /** Waits for the build to be at work, ends it, and looks whether its folder and its program are gone. */
+  /** Waits until the build is running, ends it, and checks that its folder and its program are gone. */
   async function ending(argv: readonly string[], end: (child: ChildProcess) => void): Promise<unknown> {
     const [work, pidFile] = [join(directory, "work"), join(directory, "pid")];
     const [program = "", ...args] = argv.map((one) => one.replace("WORK", work).replace("PID", pidFile));
@@ -91,14 +90,14 @@ describe("withTemporary", () => {
     const ended = await exit;
     await expect.poll(() => readdir(work)).toEqual([]);
     const pid = (await readFile(pidFile, "utf8")).trim();
-    // gone, or dead where nobody reaps it
+    // gone, or dead without a parent to reap it
     const state = () => readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") Z");
     await expect.poll(state).toMatch(/\) [ZX]/);
     return ended;
   }
 
   test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
-    "removes it, and ends its programs, when %s comes",
+    "removes it, and ends its programs, when %s arrives",
     async (signal) => {
       const argv = [...withoutRoot, ...nodeWith(BUILD), "WORK", "PID"];
       expect(await ending(argv, (child) => child.kill(signal))).toEqual([null, signal]);
@@ -108,12 +107,12 @@ describe("withTemporary", () => {
   test.each<[string, (terminal: ChildProcess) => unknown]>([
     ["^C", (terminal) => terminal.stdin?.write("\x03")],
     ["the end of the terminal", (terminal) => terminal.kill("SIGKILL")],
-  ])("and at %s, which comes to all of its programs", async (_what, end) => {
+  ])("and at %s, which reaches all of its programs", async (_what, end) => {
     const argv = [...withoutRoot, ...nodeWith(BUILD)].map((one) => `'${one}'`);
     await ending(["script", "-qfc", `exec ${argv.join(" ")} 'WORK' 'PID'`, "/dev/null"], end);
   });
 
-  test("leaves a signal to who listens, and does not listen for longer than there is a folder", async () => {
+  test("leaves a signal to a process that handles it, and stops listening with the last folder", async () => {
     const before = process.listenerCount("SIGINT");
     let heard = 0;
     const listen = () => {

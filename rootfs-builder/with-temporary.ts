@@ -1,17 +1,17 @@
 import { mkdtempSync } from "node:fs";
 import { lstat, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { onProcessEnd } from "../image/process-end.ts";
-import { removeTree, removeTreeSync } from "../image/remove-tree.ts";
+import { onProcessEnd } from "../lib/process-end.ts";
+import { removeTree, removeTreeSync } from "../lib/remove-tree.ts";
 import { fullDisk, hasCode } from "./build-error.ts";
 import { killPrograms } from "./run.ts";
 
 const PREFIX = ".building-";
 
 /**
- * Gives `use` a new private folder within `directory`, on its file system, so that what is made there can be put in place
- * by rename; removes it afterwards, whatever modes it has inside, also when a signal ends the process. What this user's
- * builds that were killed have left is removed first.
+ * Passes a new private folder inside `directory` to `use`, so that results can be renamed into place. Removes the
+ * folder afterwards, whatever modes it contains, and when a signal ends the process. First removes folders that this
+ * user's killed builds left.
  */
 export async function withTemporary<T>(directory: string, use: (temporary: string) => Promise<T>): Promise<T> {
   await mkdir(directory, { recursive: true });
@@ -34,7 +34,7 @@ export async function withTemporary<T>(directory: string, use: (temporary: strin
   }
 }
 
-/** In a directory for temporary files anybody can make a name like ours. */
+/** True if the folder is ours: in a directory for temporary files, anyone can create such a name. */
 async function isOurs(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined))?.uid === process.geteuid?.();
 }

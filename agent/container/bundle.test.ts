@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Files } from "../kernel/files.ts";
 import { makeBundle, removeBundle } from "./bundle.ts";
-import { testSpec } from "./test-spec.ts";
+import { testSpec } from "./testing/test-spec.ts";
 
 test("config.json has the spec under its OCI names", () => {
   const written: string[] = [];

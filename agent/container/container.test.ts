@@ -4,25 +4,24 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
-import type { ChildDouble, InitDoubleOptions } from "../kernel/init-double.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
+import type { ChildDouble, InitDoubleOptions } from "../kernel/testing/init-double.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
+import { openDescriptors } from "../kernel/testing/open-descriptors.ts";
 import { Container } from "./container.ts";
 import type { ProcessSpec } from "./spec.ts";
-import { testKernel } from "./test-kernel.ts";
-import { testSpec } from "./test-spec.ts";
+import { testKernel } from "./testing/test-kernel.ts";
+import { testSpec } from "./testing/test-spec.ts";
 
 const never = new AbortController().signal;
 let directory = "";
-let before = 0;
 
+leavesNoDescriptors();
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "guestd-container-"));
   for (const name of ["rootfs", "cgroup"]) mkdirSync(join(directory, name));
-  before = openDescriptors();
 });
 afterEach(() => {
   rmSync(directory, { recursive: true });
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 const spec = () =>

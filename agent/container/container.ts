@@ -2,24 +2,24 @@ import { statSync } from "node:fs";
 import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
-import { Lock } from "../kernel/lock.ts";
-import { step } from "../kernel/step.ts";
-import { until } from "../kernel/until.ts";
+import { Lock } from "../kernel/wait/lock.ts";
+import { tracedStep } from "../kernel/wait/traced-step.ts";
+import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { killCgroup } from "./cgroup/cgroup.ts";
 import { isFrozen } from "./cgroup/cgroup-freeze.ts";
 import { Freezer } from "./cgroup/freezer.ts";
-import { hasUserNamespace } from "./compile-exec.ts";
-import { openForReading } from "./inside.ts";
-import type { Births, ContainerOptions, Maker } from "./maker.ts";
-import { makerOf } from "./maker-of.ts";
+import { openForReading } from "./files-in-root.ts";
 import { sortNamespaces } from "./namespaces/namespaces.ts";
 import type { PassedStdio } from "./passfd/passed-stream.ts";
+import { hasUserNamespace } from "./plan/compile-exec.ts";
 import { mayTrace } from "./process/capabilities.ts";
 import { checkProcess } from "./process/check-process.ts";
 import { hasExecuted, isReady } from "./process/has-executed.ts";
 import { inherit } from "./process/inherit.ts";
 import { isEnding } from "./process/is-ending.ts";
 import type { Process } from "./process/process.ts";
+import { chooseRuntime } from "./runtime/choose-runtime.ts";
+import type { Births, ContainerOptions, Runtime } from "./runtime/runtime.ts";
 import { waitsPrivileged } from "./runtime/runtime-profile.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
@@ -36,7 +36,7 @@ export class Container {
   /** An update of its resources changes it. */
   spec: Spec;
   readonly #kernel: Kernel;
-  readonly #maker: Maker;
+  readonly #runtime: Runtime;
   readonly #lock = new Lock();
   /** Of its processes, for a pause and for a TraceGuard. */
   readonly freezer: Freezer;
@@ -58,13 +58,13 @@ export class Container {
   /** Its spec, or an exec of this agent's time, has what it takes to trace. */
   #isKnownTracer: boolean;
 
-  private constructor(kernel: Kernel, options: ContainerOptions, maker: Maker, init: Process) {
+  private constructor(kernel: Kernel, options: ContainerOptions, runtime: Runtime, init: Process) {
     this.#kernel = kernel;
     this.id = options.id;
     this.spec = options.spec;
     this.cgroup = options.cgroup;
     this.freezer = new Freezer(kernel.files, options.cgroup);
-    this.#maker = maker;
+    this.#runtime = runtime;
     this.#init = init;
     this.#births = options.births;
     this.#mayTrace = this.#isKnownTracer = this.#isTracer(options.spec.process);
@@ -73,8 +73,8 @@ export class Container {
 
   /** The process is made and blocked before execve when this resolves; `signal` gives the creation up. */
   static async create(kernel: Kernel, options: ContainerOptions, signal?: AbortSignal): Promise<Container> {
-    const maker = makerOf(kernel, options);
-    return new Container(kernel, options, maker, await maker.create(signal));
+    const runtime = chooseRuntime(kernel, options);
+    return new Container(kernel, options, runtime, await runtime.create(signal));
   }
 
   /** After a restart of the agent, from what init kept. */
@@ -85,7 +85,7 @@ export class Container {
     execs: readonly Process[],
     held = false,
   ): Container {
-    const container = new Container(kernel, options, makerOf(kernel, options), init);
+    const container = new Container(kernel, options, chooseRuntime(kernel, options), init);
     for (const exec of execs) container.#execs.set(exec.execId, exec);
     container.#paused = !held && isFrozen(kernel.files, options.cgroup);
     container.#mayTrace = container.#traces = !container.#inUser; // nobody knows what its execs were given
@@ -143,7 +143,7 @@ export class Container {
       this.#paused = true;
       try {
         // Else their callers would wait until somebody resumes it.
-        await until(Promise.allSettled(this.#launching.values()), signal);
+        await waitUntil(Promise.allSettled(this.#launching.values()), signal);
         await this.freezer.set(true, signal);
       } catch (error) {
         this.#paused = false;
@@ -166,10 +166,10 @@ export class Container {
   }
 
   /**
-   * Releases the init process; resolves when its execve has succeeded. `again`: an agent that was killed may have come to
-   * that.
+   * Releases the init process; resolves when its execve has succeeded and its poststart hooks have ended. `again`: an agent that
+   * was killed may have come to that. `onExecuted`: it has succeeded, and hooks follow.
    */
-  start(again = false): Promise<void> {
+  start(again = false, onExecuted?: () => void): Promise<void> {
     return this.#lock.run(async () => {
       if (again && this.#init.release === undefined) return;
       if (this.#init.release === undefined) throw this.#refusal("start container", "it was started already");
@@ -182,11 +182,16 @@ export class Container {
       try {
         if (this.#mayTrace) await this.#untilSettled(signal);
         if (this.#isKnownTracer) this.#births?.refuseTracer();
-        await this.#maker.start(this.#init, signal, again);
+        await this.#runtime.start(this.#init, signal, again, onExecuted);
       } catch (error) {
         throw error === REMOVED ? this.#removedOr(error) : error;
       }
     });
+  }
+
+  /** What follows `onExecuted`, for an agent that was killed meanwhile. */
+  afterStart(): Promise<void> {
+    return this.#lock.run(() => this.#runtime.afterStart(this.#init, this.#removal.signal));
   }
 
   /** Resolves when its execve has succeeded. The id of an exec that was waited for is free again. `signal` gives it up. */
@@ -204,12 +209,12 @@ export class Container {
     this.#traces ||= tracer;
     this.#isKnownTracer ||= tracer;
     const options = { passed, bornLast: this.#births?.mayBeTraced() ?? false };
-    const launching = step("launch process", async () => {
+    const launching = tracedStep("launch process", async () => {
       if (tracer) {
         await this.#untilSettled(givenUp);
         this.#births?.refuseTracer();
       }
-      return await this.#maker.exec(this.#init, execId, asked, givenUp, options);
+      return await this.#runtime.exec(this.#init, execId, asked, givenUp, options);
     });
     this.#launching.set(execId, launching);
     if (!options.bornLast) this.#exposed.add(launching);
@@ -239,7 +244,7 @@ export class Container {
 
   /** Before a process runs that may trace others. */
   async #untilSettled(signal: AbortSignal): Promise<void> {
-    if (this.#births !== undefined) await until(this.#births.settled(), signal);
+    if (this.#births !== undefined) await waitUntil(this.#births.settled(), signal);
   }
 
   /** After a restart: whether the process that an agent before has launched stands ready for its start. */
@@ -287,7 +292,7 @@ export class Container {
     if (process.waited) throw process.gone("ESRCH: No such process");
     if (signal === 0) return;
     about();
-    await this.#maker.signal(process, signal, process === this.#init);
+    await this.#runtime.signal(process, signal, process === this.#init);
   }
 
   /** Its pid namespace, as a descriptor that the caller closes. */
@@ -307,7 +312,7 @@ export class Container {
     for (const process of this.processes) await process.wait(signal);
     for (const process of this.processes) process.destroy();
     this.#execs.clear();
-    await this.#maker.remove();
+    await this.#runtime.remove();
   }
 
   /** First those that nobody can ask more of than their status; of them and of the others the oldest, unread output and all. */

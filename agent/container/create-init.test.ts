@@ -4,23 +4,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SystemError } from "../kernel/error.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { createInit } from "./create-init.ts";
 import type { Spec } from "./spec.ts";
-import { testKernel } from "./test-kernel.ts";
-import { testSpec } from "./test-spec.ts";
+import { testKernel } from "./testing/test-kernel.ts";
+import { testSpec } from "./testing/test-spec.ts";
 
 let directory = "";
-let before = 0;
 
+leavesNoDescriptors();
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "guestd-create-"));
   for (const name of ["rootfs", "cgroup"]) mkdirSync(join(directory, name));
-  before = openDescriptors();
 });
 afterEach(() => {
   rmSync(directory, { recursive: true });
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 const spec = (parts: Partial<Spec["linux"]> = {}, root = join(directory, "rootfs")) =>

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { InitDoubleOptions } from "../kernel/init-double.ts";
+import type { PlanOp } from "../kernel/init/plan.ts";
 import type { Init } from "../kernel/kernel.ts";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
-import type { PlanOp } from "../kernel/plan.ts";
+import type { InitDoubleOptions } from "../kernel/testing/init-double.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { launch, launchError, openLaunchFds } from "./launch.ts";
-import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
-import { testKernel } from "./test-kernel.ts";
+import { type CompiledPlan, PlanBuilder } from "./plan/plan-builder.ts";
+import { testKernel } from "./testing/test-kernel.ts";
 
 leavesNoDescriptors();
 

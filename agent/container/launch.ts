@@ -1,9 +1,9 @@
 import { SIGKILL } from "../kernel/constants.ts";
 import { AgentError, SystemError } from "../kernel/error.ts";
+import { ReportReader } from "../kernel/init/report.ts";
 import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../kernel/kernel.ts";
-import { ReportReader } from "../kernel/report.ts";
 import { describeOp } from "./explain/describe-op.ts";
-import type { CompiledPlan, LaunchPlan } from "./plan-builder.ts";
+import type { CompiledPlan, LaunchPlan } from "./plan/plan-builder.ts";
 import type { ProcessLabel } from "./process/process.ts";
 
 /** Descriptors made for one launch. `own` stay with the agent and init; `child` are closed once the child has them. */

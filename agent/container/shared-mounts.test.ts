@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
+import { openDescriptors } from "../kernel/testing/open-descriptors.ts";
 import { checkSharedMounts, isNamed, shareMount } from "./shared-mounts.ts";
-import { testKernel } from "./test-kernel.ts";
+import { testKernel } from "./testing/test-kernel.ts";
 
 const mount = { name: "m", source: "c1", sourcePath: "/srv dir/", path: "/there" };
 const [source, target] = ["c1", "c2"].map((id) => ({ id, pid: 7, pidfd: 1 })) as [never, never];

@@ -4,9 +4,9 @@ import { AgentError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import { guestPath } from "../kernel/guest-path.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
-import { until } from "../kernel/until.ts";
+import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { launch } from "./launch.ts";
-import { type CompiledPlan, PlanBuilder } from "./plan-builder.ts";
+import { type CompiledPlan, PlanBuilder } from "./plan/plan-builder.ts";
 import { dropCapabilities } from "./process/drop-capabilities.ts";
 
 /** What is mounted in one container, to be seen in another as well. */
@@ -91,7 +91,7 @@ async function run(
   const label = { container: target.id, exec: target.id, command: "share" };
   const launched = await launch(kernel, plan, fds, slots, label, signal);
   try {
-    await until(launched.exit, signal);
+    await waitUntil(launched.exit, signal);
   } finally {
     kernel.sys.close(launched.pidfd);
     kernel.init.forget(launched.id);

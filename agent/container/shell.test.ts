@@ -1,9 +1,9 @@
 import { openSync } from "node:fs";
 import { expect, test } from "vitest";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { isConsoleShell, launchConsoleShell, restoreConsoleShell } from "./shell.ts";
-import { testKernel } from "./test-kernel.ts";
+import { testKernel } from "./testing/test-kernel.ts";
 
 const sys = openSys();
 leavesNoDescriptors();

@@ -2,7 +2,7 @@ import { openSync } from "node:fs";
 import { SystemError } from "../kernel/error.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
 import { type LaunchFds, launch, openLaunchFds } from "./launch.ts";
-import { PlanBuilder } from "./plan-builder.ts";
+import { PlanBuilder } from "./plan/plan-builder.ts";
 import { Process, type ProcessLabel, readLabel } from "./process/process.ts";
 import { openTerminalIn } from "./process/terminal.ts";
 

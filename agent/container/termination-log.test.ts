@@ -3,22 +3,20 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import type { MountSpec } from "./spec.ts";
 import { readTerminationLog } from "./termination-log.ts";
-import { testSpec } from "./test-spec.ts";
+import { testSpec } from "./testing/test-spec.ts";
 
 const sys = openSys();
 let directory = "";
-let before = 0;
+leavesNoDescriptors();
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "guestd-termination-"));
   mkdirSync(join(directory, "rootfs/dev"), { recursive: true });
-  before = openDescriptors();
 });
 afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
   rmSync(directory, { recursive: true });
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { DeviceRequest } from "./attach-device.ts";
 import { Devices } from "./devices.ts";
-import { TestTree } from "./test-tree.ts";
+import { TestTree } from "./testing/test-tree.ts";
 
 const request = (parts: Partial<DeviceRequest>): DeviceRequest => ({
   ...{ type: "blk", id: "", vmPath: "", containerPath: "/dev/x", options: [] },

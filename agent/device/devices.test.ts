@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Devices } from "./devices.ts";
-import { TestTree, ueventMessage } from "./test-tree.ts";
+import { TestTree, ueventMessage } from "./testing/test-tree.ts";
 import { Uevents } from "./uevents.ts";
 
 const BLOCK = ueventMessage("add", "/devices/x/block/vda", "block");

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { onlineMemoryBlock } from "./online-memory-block.ts";
-import { TestTree } from "./test-tree.ts";
+import { TestTree } from "./testing/test-tree.ts";
 
 const block = (name: string) => `/devices/system/memory/${name}`;
 const event = (name: string, action = "add") => ({ action, devpath: block(name), subsystem: "memory" });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { openSys } from "../kernel/sys.ts";
-import { createSysDouble } from "../kernel/sys-double.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { createSysDouble } from "../kernel/testing/sys-double.ts";
 import { reseedRandom } from "./reseed-random.ts";
 
 test("all bytes are written, credited, and taken", () => {

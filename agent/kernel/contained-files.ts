@@ -1,7 +1,7 @@
 import { O_DIRECTORY, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from "./constants.ts";
 import type { Fd, FilePart, Sys } from "./kernel.ts";
-import { HangingCalls } from "./may-hang.ts";
-import { until } from "./until.ts";
+import { HangingCalls } from "./wait/limited-calls.ts";
+import { waitUntil } from "./wait/wait-until.ts";
 
 /** Below a root that a container can write to: links stay in it, and those of /proc lead nowhere. */
 const INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
@@ -90,7 +90,7 @@ async function look(
   const opening = looks.run(path, () => open(dir)).finally(() => sys.close(dir));
   if (signal === undefined) return await opening;
   try {
-    return await until(opening, signal);
+    return await waitUntil(opening, signal);
   } catch (error) {
     opening.then(sys.close, () => undefined);
     throw error;

@@ -1,6 +1,6 @@
 import type { Files } from "./files.ts";
-import type { OutputJournal } from "./output-journal.ts";
-import type { LaunchReport, PlanOp } from "./plan.ts";
+import type { LaunchReport, PlanOp } from "./init/plan.ts";
+import type { OutputJournal } from "./journal/output-journal.ts";
 
 /** An open descriptor, as a number. Whoever opened it closes it, unless a docstring says otherwise. */
 export type Fd = number;
@@ -66,19 +66,24 @@ export interface ExitStatus {
   readonly maxRssKib: number;
 }
 
-/** A process that init forked. */
-export interface LaunchedProcess {
+/** A process that init forked or adopted. */
+export interface AdoptedProcess {
   readonly id: number;
   /** In init's pid namespace. */
   readonly pid: number;
-  /** Owned by the receiver. */
-  readonly pidfd: Fd;
+  /** Owned by the receiver. Undefined if the process had ended before init adopted it. */
+  readonly pidfd: Fd | undefined;
   /** Resolves when init reports the end, at once for a process that a restarted agent finds ended. Never after `forget`. */
   readonly exit: Promise<ExitStatus>;
 }
 
+/** A process that init forked. */
+export interface LaunchedProcess extends AdoptedProcess {
+  readonly pidfd: Fd;
+}
+
 /** A process as a restarted agent gets it back. `kept` are fresh descriptors, owned by the receiver. */
-export interface RestoredProcess extends LaunchedProcess {
+export interface RestoredProcess extends AdoptedProcess {
   readonly label: string;
   readonly kept: KeptFds;
   /** It had ended before this agent was started. */
@@ -109,7 +114,7 @@ export interface Init {
    * Makes an orphan one of init's processes, one that has ended already as well (among the last 4096 processes). Rejects
    * with ESRCH for what is no child of init.
    */
-  adopt(request: AdoptRequest): Promise<LaunchedProcess>;
+  adopt(request: AdoptRequest): Promise<AdoptedProcess>;
   /** Closes one kept descriptor of a process (CloseStdin); its report goes with its release. */
   closeKept(id: number, role: KeptRole): void;
   /** Init forgets the process, closes what it kept, and reports no exit any more. */

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs";
 import { childProcess } from "./builtin.ts";
 import { AgentError } from "./error.ts";
-import { reserveWatches } from "./streams.ts";
+import { reserveWatches } from "./sys/streams.ts";
 
 const LIMIT_MS = 30_000;
 const MAX_OUTPUT = 4 << 20;

@@ -1,11 +1,11 @@
 import { Duplex } from "node:stream";
 import { expect, test } from "vitest";
-import { testKernel } from "../container/test-kernel.ts";
+import { testKernel } from "../container/testing/test-kernel.ts";
 import { SystemError } from "../kernel/error.ts";
-import type { ChildDouble } from "../kernel/init-double.ts";
 import type { Sys } from "../kernel/kernel.ts";
-import { leavesNoDescriptors } from "../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import type { ChildDouble } from "../kernel/testing/init-double.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { serveDebugConsole } from "./debug-console.ts";
 
 const real = openSys();

@@ -1,5 +1,5 @@
 import type { Channel } from "node:diagnostics_channel";
-import type { RealSys } from "../kernel/sys.ts";
+import type { RealSys } from "../kernel/sys/sys.ts";
 import { diagnostics } from "../transport/diagnostics.ts";
 
 /** The agent is idle when no call has been under way, and none has ended, for this long. */

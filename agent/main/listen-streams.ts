@@ -1,6 +1,6 @@
-import type { Fd, Init } from "../kernel/kernel.ts";
-import type { RealSys } from "../kernel/sys.ts";
-import { listen } from "./listen.ts";
+import type { Fd } from "../kernel/kernel.ts";
+import type { RealSys } from "../kernel/sys/sys.ts";
+import type { ListenOn } from "./listen.ts";
 
 /** VMADDR_CID_HOST. */
 const HOST_CID = 2;
@@ -17,8 +17,8 @@ export function streamAddress(serverAddress: string, port: number): string {
 }
 
 /** Takes streams for stdio, of the host alone. A unix socket knows no ports: its stream begins with a line that has one. */
-export function listenForStreams(sys: RealSys, init: Init, address: string, onStream: StreamListener): void {
-  listen(init, address, (fd, cid) => {
+export function listenForStreams(sys: RealSys, listenOn: ListenOn, address: string, onStream: StreamListener): void {
+  listenOn(address, (fd, cid) => {
     if (cid === undefined) void takeNumbered(sys, fd, onStream);
     else if (cid === HOST_CID) takeOfPort(sys, fd, onStream);
     else sys.close(fd);

@@ -4,8 +4,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createInitDouble } from "../kernel/init-double.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { createInitDouble } from "../kernel/testing/init-double.ts";
 import { listen } from "./listen.ts";
 
 const sys = openSys();

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { newLaunchId } from "../container/launch.ts";
 import { MemAgent, type MemAgentOptions, type MemAgentSettings } from "../guest/mem-agent/mem-agent.ts";
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../kernel/constants.ts";
+import { killableWriter } from "../kernel/init/killable-write.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
-import { killableWriter } from "../kernel/killable-write.ts";
 import type { Log } from "./log.ts";
 
 export interface OpenMemAgentOptions {

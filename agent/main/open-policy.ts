@@ -1,5 +1,5 @@
 import { realFiles } from "../kernel/files.ts";
-import { addonPaths } from "../kernel/load-addon.ts";
+import { addonPaths } from "../kernel/sys/load-addon.ts";
 import { PolicyDoor, type PolicyStore } from "../service/policy/policy-door.ts";
 import { policyReader } from "../service/policy/policy-reader.ts";
 import type { Options } from "./options.ts";

@@ -1,9 +1,11 @@
 import { statSync, unlinkSync } from "node:fs";
 import { createConnection } from "node:net";
-import { AgentError } from "../kernel/error.ts";
+import { AgentError, SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
-import type { Init } from "../kernel/kernel.ts";
-import { isKept } from "./listen.ts";
+import type { Fd, Init } from "../kernel/kernel.ts";
+import { bindTo, isKept } from "./listen.ts";
+
+const EADDRINUSE = 98;
 
 /** What of an agent before is of no use to the first agent of a service; containers and sandbox it takes away itself. */
 const OF_ONE_LIFE = ["journal", "policy.rego", "policy-data.json", "agent", "upload", "mem-agent.json"];
@@ -19,20 +21,34 @@ export function forgetLastLife(files: Files, stateDirectory: string): void {
 }
 
 /**
- * Makes unix sockets free to listen on, except those that init keeps for this service: removes what a dead listener left.
- * Rejects if another process serves on one, before anything is removed.
+ * Binds the addresses that init doesn't keep for this service already: what a dead listener left at a unix socket's path is
+ * removed. Rejects if another process serves on one, before anything is removed.
  */
-export async function claimSockets(init: Init, addresses: readonly string[]): Promise<void> {
-  const wanted = addresses.filter((address) => address.startsWith("unix://") && !isKept(init, address));
-  for (const address of wanted) {
+export async function claimAddresses(init: Init, addresses: readonly string[]): Promise<ReadonlyMap<string, Fd>> {
+  const wanted = addresses.filter((address) => !isKept(init, address));
+  const unix = wanted.filter((address) => address.startsWith("unix://"));
+  for (const address of unix) {
     const code = await connectionError(socketName(address).replace(/^@/, "\0"));
-    if (code === "ECONNREFUSED" || code === "ENOENT") continue;
-    const reason = `another process serves there${code === undefined ? "" : ` (${code})`}`;
-    throw new AgentError("already-exists", `listen on ${address}: ${reason}; end it, or set another server address`);
+    if (code !== "ECONNREFUSED" && code !== "ENOENT") throw taken(address, code);
   }
-  for (const path of wanted.map(socketName)) {
+  for (const path of unix.map(socketName)) {
     if (path.startsWith("/") && statSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
   }
+  return new Map(wanted.map((address) => [address, claim(address)]));
+}
+
+function claim(address: string): Fd {
+  try {
+    return bindTo(address);
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === EADDRINUSE) throw taken(address, "EADDRINUSE");
+    throw error;
+  }
+}
+
+function taken(address: string, code: string | undefined): AgentError {
+  const reason = `another process serves there${code === undefined ? "" : ` (${code})`}`;
+  return new AgentError("already-exists", `listen on ${address}: ${reason}; end it, or set another server address`);
 }
 
 function socketName(address: string): string {

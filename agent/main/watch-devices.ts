@@ -1,7 +1,7 @@
 import { onlineMemoryBlock } from "../device/online-memory-block.ts";
 import { Uevents } from "../device/uevents.ts";
-import { listenUevents } from "../kernel/listen-uevents.ts";
-import type { RealSys } from "../kernel/sys.ts";
+import { listenUevents } from "../kernel/sys/listen-uevents.ts";
+import type { RealSys } from "../kernel/sys/sys.ts";
 import type { Log } from "./log.ts";
 
 /** Until a socket for the kernel's events is tried again. */

@@ -5,11 +5,11 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "../..");
 const output = join(root, "build/native");
 
-/** Warnings are errors, the output depends on nothing but the sources, and bounds that the compiler can see are checked. */
-const WARNINGS = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
+/** Warnings are errors, the output depends only on the sources, and bounds that the compiler can see are checked. */
+const WARNINGS = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
 const HARDENING = ["-O2", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", `-ffile-prefix-map=${root}=.`];
 
-/** build/native/sys.node, the N-API addon; returns its path. `undefined`: with UBSan, as sys-ubsan.node. */
+/** Builds build/native/sys.node, the N-API addon, or with UBSan sys-ubsan.node. Returns its path. */
 export function buildSys(options: { readonly sanitize?: "undefined" } = {}): string {
   const sanitize =
     options.sanitize === undefined ? ["-s"] : ["-g", "-fsanitize=undefined", "-fno-sanitize-recover=all"];
@@ -17,19 +17,19 @@ export function buildSys(options: { readonly sanitize?: "undefined" } = {}): str
 }
 
 /**
- * build/native/sys-faults.node, for tests: the same sources, each of whose system calls goes through sys-faults/faults.c and
- * fails there when a test says so; returns its path.
+ * Builds build/native/sys-faults.node, for tests: the same sources, with each system call going through
+ * sys-faults/faults.c, where a test can make it fail. Returns its path.
  */
 export function buildFaultySys(): string {
   const source = join(import.meta.dirname, "sys-faults/faults.c");
   const wrapped = [...readFileSync(source, "utf8").matchAll(/\b__wrap_(\w+)\(.*;|^FAULT\(.*?, .*?, (\w+),/gm)];
   const names = new Set(wrapped.map(([, own, made]) => own ?? made));
   const wrap = Array.from(names, (name) => `-Wl,--wrap=${name}`);
-  // With -fno-builtin the compiler makes no other calls out of these.
+  // With -fno-builtin the compiler does not turn these calls into others.
   return buildAddon("sys", "sys-faults.node", ["-g", "-fno-builtin"], [source, ...wrap]);
 }
 
-/** build/native/seccomp.node, with libseccomp in it; returns its path. */
+/** Builds build/native/seccomp.node, which contains libseccomp. Returns its path. */
 export function buildSeccomp(): string {
   return buildAddon("seccomp", "seccomp.node", ["-s"], ["-l:libseccomp.a", "-Wl,--exclude-libs,ALL"]);
 }
@@ -40,7 +40,7 @@ function buildAddon(name: string, file: string, flags: readonly string[], librar
   const headers = join(root, `node_modules/node-linux-${process.arch}/include/node`);
   const link = ["-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-z,relro,-z,now", "-Wl,--build-id=none"];
   const files = readdirSync(sources).filter((source) => source.endsWith(".c"));
-  // Into place by a rename: a process that has the old one mapped keeps it.
+  // Renamed into place, so that a process keeps the old file it has mapped.
   const fresh = `${out}.${process.pid}`;
   const all = [...WARNINGS, ...HARDENING, ...flags, ...link, `-I${headers}`, ...files.sort(), ...libraries];
   compile("gcc", [...all, "-o", fresh], sources);
@@ -48,7 +48,10 @@ function buildAddon(name: string, file: string, flags: readonly string[], librar
   return out;
 }
 
-/** build/native/init, static; returns its path. `sanitize`: with ASan and UBSan, dynamic, as init-asan. */
+/**
+ * Builds build/native/init, a static program at a random address; with `sanitize` build/native/init-asan, which is dynamic,
+ * has ASan and UBSan, and aborts on failed assertions. Returns its path.
+ */
 export function buildInit(options: { readonly sanitize?: boolean } = {}): string {
   const sources = join(import.meta.dirname, "init");
   const out = join(output, options.sanitize ? "init-asan" : "init");
@@ -59,27 +62,35 @@ export function buildInit(options: { readonly sanitize?: boolean } = {}): string
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
   ];
-  const flags = options.sanitize ? sanitize : [...HARDENING, "-static", "-s", "-Wl,--build-id=none"];
   const files = readdirSync(sources).filter((name) => name.endsWith(".c"));
   const fresh = `${out}.${process.pid}`;
-  compile(options.sanitize ? "gcc" : smallCompiler(), [...WARNINGS, ...flags, ...files.sort(), "-o", fresh], sources);
+  const { compiler, flags } = options.sanitize ? { compiler: "gcc", flags: sanitize } : staticPie();
+  compile(compiler, [...WARNINGS, ...flags, ...files.sort(), "-o", fresh], sources);
   renameSync(fresh, out);
   return out;
 }
 
-/** build/native/pause, static: what the pause container runs where the guest gets images itself; returns its path. */
+/** Builds build/native/pause, the program of a pause container if the guest fetches images itself. Returns its path. */
 export function buildPause(): string {
   const out = join(output, "pause");
   const fresh = `${out}.${process.pid}`;
-  const flags = [...WARNINGS, ...HARDENING, "-static", "-s", "-Wl,--build-id=none"];
-  compile(smallCompiler(), [...flags, "pause.c", "-o", fresh], join(import.meta.dirname, "pause"));
+  const { compiler, flags } = staticPie();
+  compile(compiler, [...WARNINGS, ...flags, "pause.c", "-o", fresh], join(import.meta.dirname, "pause"));
   renameSync(fresh, out);
   return out;
 }
 
-/** musl makes a smaller program, and a smaller program forks faster; glibc does where there is no musl. */
-function smallCompiler(): string {
-  return existsSync("/usr/bin/musl-gcc") ? "musl-gcc" : "gcc";
+/**
+ * Compiler and flags of a static program without assertions that the kernel loads at a random address. musl is preferred
+ * to glibc: its programs are smaller, and a smaller program forks faster. musl-gcc links no static PIE by itself.
+ */
+function staticPie(): { readonly compiler: string; readonly flags: readonly string[] } {
+  const flags = [...HARDENING, "-DNDEBUG", "-s", "-Wl,--build-id=none"];
+  if (!existsSync("/usr/bin/musl-gcc")) return { compiler: "gcc", flags: [...flags, "-fPIE", "-static-pie"] };
+  const musl = `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-musl`;
+  const start = ["-nostartfiles", ...["rcrt1.o", "crti.o", "crtn.o"].map((name) => join(musl, name))];
+  const link = "-Wl,-pie,--no-dynamic-linker,-z,relro,-z,now";
+  return { compiler: "musl-gcc", flags: [...flags, "-fPIE", "-static", link, ...start] };
 }
 
 function compile(compiler: string, args: readonly string[], cwd: string): void {

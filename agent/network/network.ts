@@ -1,6 +1,6 @@
 import type { Files } from "../kernel/files.ts";
-import { Lock } from "../kernel/lock.ts";
 import { runProgram } from "../kernel/run-program.ts";
+import { Lock } from "../kernel/wait/lock.ts";
 
 /** What the calls on the guest's network work with. */
 export interface Network {

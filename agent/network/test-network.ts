@@ -1,5 +1,5 @@
 import { AgentError } from "../kernel/error.ts";
-import { Lock } from "../kernel/lock.ts";
+import { Lock } from "../kernel/wait/lock.ts";
 import type { NetDevice } from "./net-devices.ts";
 import type { Network } from "./network.ts";
 import type { IpRoute } from "./routes.ts";

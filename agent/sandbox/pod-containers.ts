@@ -3,17 +3,17 @@ import type { ResourcesSpec } from "../container/cgroup/resources-spec.ts";
 import { Container } from "../container/container.ts";
 import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
-import type { Births } from "../container/maker.ts";
-import { clearRemains, launcherHooks } from "../container/maker-of.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
+import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
+import type { Births } from "../container/runtime/runtime.ts";
 import { leavesLimits } from "../container/runtime/runtime-profile.ts";
 import { checkSharedMounts } from "../container/shared-mounts.ts";
 import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
 import type { Devices } from "../device/devices.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { step } from "../kernel/step.ts";
-import { until } from "../kernel/until.ts";
+import { tracedStep } from "../kernel/wait/traced-step.ts";
+import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { foldLayers } from "../storage/fold-layers.ts";
 import { mountPointOf } from "../storage/place-storage.ts";
 import type { Storages } from "../storage/storages.ts";
@@ -44,6 +44,8 @@ export interface PodContainersOptions {
   readonly pipeSize: number;
   /** Where cgroup2 is mounted. */
   readonly cgroupRoot: string;
+  /** The guest is the sandbox's own: what its containers use together is limited. */
+  readonly isGuest: boolean;
   /** Of the container with this id. */
   readonly onOomKill: (id: string) => void;
 }
@@ -74,6 +76,7 @@ export class PodContainers {
     storages,
     pidNamespace,
     cgroupRoot,
+    isGuest,
     onOomKill,
   }: PodContainersOptions) {
     this.#kernel = kernel;
@@ -87,10 +90,11 @@ export class PodContainers {
       () => this.all,
       (id, held) => this.#changeRecord(id, { held }),
     );
-    this.#cgroups = new ContainerCgroups(kernel, cgroupRoot, (id, oomKills) => {
+    const onOom = (id: string, oomKills: number) => {
       onOomKill(id);
       ignoreErrors(() => this.#changeRecord(id, { oomKills }));
-    });
+    };
+    this.#cgroups = new ContainerCgroups(kernel, { root: cgroupRoot, isGuest, onOom });
   }
 
   /** Finds again what an earlier agent left; resolves when what it had half done is taken away. */
@@ -109,6 +113,16 @@ export class PodContainers {
       ignoreErrors(() => this.#pidNamespace.keep(first.container, false));
     const discarded = Promise.allSettled(broken.map((cut) => this.#discard(cut, { cutOff: true })));
     return discarded.then(() => this.#letGo(restored));
+  }
+
+  /** Makes what all containers share. Throws where it can't be made, as the creation of a container does then. */
+  prepare(): void {
+    this.#cgroups.prepare();
+  }
+
+  /** Has the limits that depend on it follow the size of the guest's memory. */
+  followMemory(): void {
+    this.#cgroups.followMemory([...this.#containers.values()].map(({ record }) => record));
   }
 
   /** What was made while they were held is gone. */
@@ -172,7 +186,7 @@ export class PodContainers {
    */
   async remove(id: string, signal: AbortSignal): Promise<void> {
     const creating = this.#creating.get(id)?.catch(() => undefined);
-    if (creating !== undefined) await until(creating, signal);
+    if (creating !== undefined) await waitUntil(creating, signal);
     const entry = this.#containers.get(id);
     if (entry !== undefined) await entry.container.remove(signal);
     else if (!this.#discarding.has(id)) {
@@ -180,12 +194,12 @@ export class PodContainers {
     }
     const isLast = entry !== undefined && this.#containers.get(id)?.container === entry.container;
     const discarding = this.#discarding.get(id) ?? (isLast ? this.#discard(entry.record) : undefined);
-    if (discarding !== undefined) await until(discarding, signal);
+    if (discarding !== undefined) await waitUntil(discarding, signal);
   }
 
   /** Those that are being created too. */
   async removeAll(signal: AbortSignal): Promise<void> {
-    await until(Promise.allSettled(this.#creating.values()), signal);
+    await waitUntil(Promise.allSettled(this.#creating.values()), signal);
     await Promise.all([...this.#containers.keys()].map((id) => this.remove(id, signal)));
   }
 
@@ -198,7 +212,7 @@ export class PodContainers {
   ): Promise<Container> {
     const { id } = request;
     const names = this.#cdi.asked({ annotations: request.spec.annotations, env: request.spec.process.env });
-    const edits = names && (await step("find CDI devices", () => this.#cdi.find(names, signal)));
+    const edits = names && (await tracedStep("find CDI devices", () => this.#cdi.find(names, signal)));
     const asked = podSpec(request, { hooks: pod.hooks, edits, pidPath });
     checkSharedMounts(request.sharedMounts);
     const cgroup = this.#cgroups.directory(id, asked.linux);
@@ -207,7 +221,7 @@ export class PodContainers {
     }
     const storages = foldLayers(request.storages).map(mountPointOf);
     let record: ContainerRecord = { id, spec: asked, cgroup, storages, oomKills: 0 };
-    const hooks = launcherHooks(asked);
+    const hooks = builtInHooks(asked);
     // More is done when its process is there.
     const joinsPids = sortNamespaces(asked.linux.namespaces).pidPath !== undefined;
     const inSteps = hasCreateHooks(hooks) || request.sharedMounts.length > 0 || joinsPids;
@@ -217,17 +231,17 @@ export class PodContainers {
     let made: ContainerRecord | undefined;
     let container: Container | undefined;
     try {
-      const attached = await step("attach devices", () => this.#devices.attach(request.devices ?? [], signal));
+      const attached = await tracedStep("attach devices", () => this.#devices.attach(request.devices ?? [], signal));
       const found = { attached, edits };
       const placed = guestSpec(asked, found);
-      await step("mount storages", () => this.#storages.acquire(request.storages, id, signal));
+      await tracedStep("mount storages", () => this.#storages.acquire(request.storages, id, signal));
       made = { ...record, cgroup: "" };
       const spec = await withUser(this.#kernel, placed, request.user, signal);
       if (spec !== asked) {
         record = { ...record, spec, pci: pciOf(attached), devices: givenDevices(asked, found) };
         note();
       }
-      await step("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));
+      await tracedStep("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));
       made = record;
       const { passed } = request;
       const options = {
@@ -238,14 +252,17 @@ export class PodContainers {
       // Others see it from the moment on at which the guard lets go: who may trace has to know that it is there.
       const launch = async (limit = signal) => {
         const launched = await Container.create(this.#kernel, options, limit);
+        this.#cgroups.limitMemory(record);
         this.#containers.set(id, { container: launched, record });
         request.onReady?.();
         return launched;
       };
       const patience = signal ?? AbortSignal.timeout(HOLD_MS);
-      const launched = await step("launch process", () => this.#guard.create(record, launch, patience));
+      const launched = await tracedStep("launch process", () => this.#guard.create(record, launch, patience));
       container = launched;
-      await step("share mounts", () => shareMounts(this.#kernel, request.sharedMounts, launched, this.all, signal));
+      await tracedStep("share mounts", () =>
+        shareMounts(this.#kernel, request.sharedMounts, launched, this.all, signal),
+      );
       if (inSteps) this.#state.writeContainer(record);
       if (pidPath === undefined) this.#pidNamespace.keep(container, request.sharePid);
       this.#cgroups.watch(record, container.init.exit);
@@ -270,7 +287,7 @@ export class PodContainers {
       try {
         await this.#storages.release(record.storages);
       } finally {
-        if (launcherHooks(record.spec) !== undefined) {
+        if (builtInHooks(record.spec) !== undefined) {
           if (how.refused !== true) await runHooksAnyway(this.#kernel, "poststop", record);
           removeBundle(this.#kernel.files, record.id);
         }

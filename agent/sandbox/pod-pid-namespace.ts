@@ -1,7 +1,7 @@
 import { fstatSync } from "node:fs";
 import type { Container } from "../container/container.ts";
 import type { Fd, Kernel } from "../kernel/kernel.ts";
-import { until } from "../kernel/until.ts";
+import { waitUntil } from "../kernel/wait/wait-until.ts";
 
 const DEPOSIT = "sandbox-pidns";
 
@@ -29,7 +29,7 @@ export class PodPidNamespace {
     create: (path: string | undefined) => Promise<Container>,
     signal: AbortSignal | undefined,
   ): Promise<Container> {
-    while (this.#making !== undefined) await (signal === undefined ? this.#making : until(this.#making, signal));
+    while (this.#making !== undefined) await (signal === undefined ? this.#making : waitUntil(this.#making, signal));
     const path = this.#path(containers());
     if (path !== undefined) return create(path);
     const creating = create(undefined);

@@ -1,6 +1,6 @@
 import { withPrivilegedDevices } from "../container/cgroup/privileged-devices.ts";
-import { checkSpec } from "../container/check-spec.ts";
 import { type HooksSpec, mergeHooks } from "../container/hooks/hooks.ts";
+import { checkSpec } from "../container/plan/check-spec.ts";
 import { type NamedUser, resolveUser } from "../container/process/named-user.ts";
 import type { Spec } from "../container/spec.ts";
 import type { AttachedDevice } from "../device/attach-device.ts";

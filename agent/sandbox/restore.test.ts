@@ -1,23 +1,21 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { testKernel } from "../container/test-kernel.ts";
-import { testSpec } from "../container/test-spec.ts";
+import { testKernel } from "../container/testing/test-kernel.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import type { ExitStatus, RestoredProcess } from "../kernel/kernel.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { restoreContainers } from "./restore.ts";
 
 const sys = openSys();
-let before = 0;
 let ids = 0;
 let others: number[] = [];
 
+leavesNoDescriptors();
 beforeEach(() => {
-  before = openDescriptors();
   others = [];
 });
 afterEach(() => {
   for (const fd of others) sys.close(fd);
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 const record = (id: string) => ({ id, spec: testSpec(), cgroup: `/sys/fs/cgroup/${id}`, storages: [], oomKills: 0 });

@@ -1,9 +1,9 @@
 import { Container } from "../container/container.ts";
 import { HOOK_COMMAND } from "../container/hooks/run-hooks.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
-import type { Births } from "../container/maker.ts";
 import { restoreStreams } from "../container/passfd/passed-stream.ts";
 import { Process, type ProcessLabel, readLabel } from "../container/process/process.ts";
+import type { Births } from "../container/runtime/runtime.ts";
 import { isConsoleShell } from "../container/shell.ts";
 import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
@@ -89,10 +89,10 @@ function groupByContainer(kernel: Kernel): Map<string, Found[]> {
 function abandon({ sys, init }: Kernel, { label, process }: Found): void {
   try {
     if (process.exited === undefined && label.command === HOOK_COMMAND) sys.killGroup(process.pid);
-    if (process.exited === undefined) sys.signal(process.pidfd, SIGKILL);
+    if (process.exited === undefined && process.pidfd !== undefined) sys.signal(process.pidfd, SIGKILL);
   } catch {
     // It has just ended.
   }
-  for (const fd of [process.pidfd, ...Object.values(process.kept)]) sys.close(fd);
+  for (const fd of [process.pidfd, ...Object.values(process.kept)]) if (fd !== undefined) sys.close(fd);
   init.forget(process.id);
 }

@@ -2,28 +2,26 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type TestKernel, testKernel } from "../container/test-kernel.ts";
-import { testSpec } from "../container/test-spec.ts";
+import { type TestKernel, testKernel } from "../container/testing/test-kernel.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import { SystemError } from "../kernel/error.ts";
 import { type Files, realFiles } from "../kernel/files.ts";
-import type { ChildDouble } from "../kernel/init-double.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
+import type { ChildDouble } from "../kernel/testing/init-double.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { Sandbox } from "./sandbox.ts";
 
 const never = new AbortController().signal;
 let directory = "";
-let before = 0;
 
+leavesNoDescriptors();
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "guestd-sandbox-"));
   for (const name of ["rootfs", "cgroup"]) mkdirSync(join(directory, name));
   for (const name of ["cgroup.controllers", "cgroup.subtree_control"])
     writeFileSync(join(directory, "cgroup", name), "");
-  before = openDescriptors();
 });
 afterEach(() => {
   rmSync(directory, { recursive: true });
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 /** Everything that is written stays below the test's directory; mounts are only recorded. */
@@ -189,7 +187,7 @@ test("a removal waits for a creation under way", async () => {
   const all = await makeSandbox((child) => void children.push(child));
   const creating = all.sandbox.createContainer(request("c1"));
   const removing = all.sandbox.removeContainer("c1", never);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await expect.poll(() => children).toHaveLength(1);
   children[0]?.report({ kind: "ready" });
   await Promise.all([creating, removing]);
   expect(left(all.mounts)).toEqual([[], [], 0]);
@@ -211,7 +209,7 @@ test("the end of the sandbox takes all containers, those being created too, and 
   const children: ChildDouble[] = [];
   const all = await makeSandbox((child) => void children.push(child));
   const creating = all.sandbox.createContainer(request("c1"));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await expect.poll(() => children).toHaveLength(1);
   const ending = all.sandbox.destroy(never);
   await new Promise((resolve) => setTimeout(resolve, 20));
   await expect(all.sandbox.createContainer(request("c2"))).rejects.toThrow("the sandbox is being destroyed");

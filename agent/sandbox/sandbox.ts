@@ -5,7 +5,7 @@ import { Devices } from "../device/devices.ts";
 import { type KernelModule, loadKernelModules } from "../guest/kernel-modules.ts";
 import { AgentError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { Lock } from "../kernel/lock.ts";
+import { Lock } from "../kernel/wait/lock.ts";
 import type { ImageSettings } from "../storage/image/image-settings.ts";
 import type { FindDisk, PlacedStorage, Storage } from "../storage/storage.ts";
 import { Storages } from "../storage/storages.ts";
@@ -29,6 +29,8 @@ export interface SandboxOptions {
   readonly pipeSize: number;
   /** Where cgroup2 is mounted. Default: /sys/fs/cgroup. */
   readonly cgroupRoot?: string;
+  /** The guest is the sandbox's own: what its containers use together is limited. Default: false. */
+  readonly isGuest?: boolean;
   readonly cdi?: CdiOptions;
   /** Of the guest. Default: found in sysfs, without waking events. */
   readonly devices?: Devices;
@@ -67,7 +69,7 @@ export class Sandbox {
 
   /** Finds again what an earlier agent left. */
   constructor(kernel: Kernel, options: SandboxOptions) {
-    const { stateDirectory, pipeSize, cgroupRoot = "/sys/fs/cgroup" } = options;
+    const { stateDirectory, pipeSize, cgroupRoot = "/sys/fs/cgroup", isGuest = false } = options;
     this.#kernel = kernel;
     this.#protectGuest = options.protectGuest;
     this.#state = new StateStore(kernel.files, stateDirectory);
@@ -90,7 +92,7 @@ export class Sandbox {
     const [state, storages, devices, pidNamespace] = [this.#state, this.#storages, this.#devices, this.#pidNamespace];
     const onOomKill = (id: string) => this.oomEvents.push(id);
     const cdi = new CdiDevices(options.cdi);
-    const parts = { kernel, state, storages, devices, cdi, pidNamespace, pipeSize, cgroupRoot, onOomKill };
+    const parts = { kernel, state, storages, devices, cdi, pidNamespace, pipeSize, cgroupRoot, isGuest, onOomKill };
     this.#containers = new PodContainers(parts);
     this.undone = this.#containers.restore(records);
   }
@@ -109,6 +111,11 @@ export class Sandbox {
 
   find(id: string): Container | undefined {
     return this.#containers.find(id);
+  }
+
+  /** The guest has more memory than before, or less. */
+  followMemory(): void {
+    this.#containers.followMemory();
   }
 
   /** PCI addresses in the guest of what a container was given, by those on the host. */
@@ -131,6 +138,7 @@ export class Sandbox {
         const hooks = scanGuestHooks(request.guestHookPath);
         await setUpDns(this.#kernel, request.dns);
         this.#protectGuest?.();
+        this.#containers.prepare();
         this.#record = { id: request.id, hostname, storages, ...(hooks === undefined ? {} : { hooks }) };
         this.#saveSandbox();
       } catch (error) {

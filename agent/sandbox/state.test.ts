@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { testSpec } from "../container/test-spec.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import { realFiles } from "../kernel/files.ts";
 import { StateStore } from "./state.ts";
 

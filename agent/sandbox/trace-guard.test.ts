@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { expect, test } from "vitest";
-import { testSpec } from "../container/test-spec.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import { type Guarded, TraceGuard } from "./trace-guard.ts";
 
 const OWN = "/proc/self/ns/pid";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { compileCreate } from "../container/compile-create.ts";
-import { testSpec } from "../container/test-spec.ts";
+import { compileCreate } from "../container/plan/compile-create.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import type { FoundEdits } from "../device/cdi/cdi-devices.ts";
 import { cdiHooks, withCdi } from "./with-cdi.ts";
 

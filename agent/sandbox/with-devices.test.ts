@@ -3,7 +3,7 @@ import { allowsAll, deviceRules } from "../container/cgroup/device-rules.ts";
 import { withPrivilegedDevices } from "../container/cgroup/privileged-devices.ts";
 import type { DeviceCgroupSpec } from "../container/cgroup/resources-spec.ts";
 import type { DeviceSpec, Spec } from "../container/spec.ts";
-import { testSpec } from "../container/test-spec.ts";
+import { testSpec } from "../container/testing/test-spec.ts";
 import type { AttachedDevice } from "../device/attach-device.ts";
 import { guestDevices, pciOf, withDevices } from "./with-devices.ts";
 

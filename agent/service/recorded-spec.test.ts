@@ -3,7 +3,7 @@ import { join } from "node:path";
 import protobuf from "protobufjs";
 import { beforeAll, expect, test } from "vitest";
 import { grpc } from "../../proto/gen/messages.js";
-import { checkSpec } from "../container/check-spec.ts";
+import { checkSpec } from "../container/plan/check-spec.ts";
 import { checkProcess } from "../container/process/check-process.ts";
 import { podNamespaces } from "../sandbox/pod-namespaces.ts";
 import { toProcess, unsupportedOfProcess } from "./oci-process.ts";

@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../kernel/constants.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { type CopiedFile, copyFile } from "./copy-file.ts";
 import { encodeTrailer } from "./received-ranges.ts";
 
@@ -25,15 +25,13 @@ const sys = openSys();
 const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
 let base = "";
 let root = "";
-let before = 0;
 
+leavesNoDescriptors();
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), "guestd-copy-"));
   root = join(base, "a/shared");
-  before = openDescriptors();
 });
 afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
   rmSync(base, { recursive: true });
 });
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { SystemError } from "../kernel/error.ts";
 import type { Files } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { createSysDouble } from "../kernel/sys-double.ts";
+import { createSysDouble } from "../kernel/testing/sys-double.ts";
 import { diskDriver } from "./disk-driver.ts";
 import { defaultImageSettings } from "./image/image-settings.ts";
 import type { PlacedStorage } from "./storage.ts";

@@ -1,6 +1,6 @@
 import { mkdir, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { removeTree } from "../../image/remove-tree.ts";
+import { removeTree } from "../../lib/remove-tree.ts";
 import { crypto } from "../kernel/builtin.ts";
 import { MNT_DETACH, MS_BIND, MS_REMOUNT } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";

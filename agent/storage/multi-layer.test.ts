@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { SystemError } from "../kernel/error.ts";
 import { realFiles } from "../kernel/files.ts";
 import type { Kernel, MappedTarget } from "../kernel/kernel.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
 import { defaultImageSettings } from "./image/image-settings.ts";
 import type { Layer } from "./layer.ts";
 import { multiLayerIn } from "./multi-layer.ts";

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { removeTree } from "../../image/remove-tree.ts";
+import { removeTree } from "../../lib/remove-tree.ts";
 import { AgentError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
 import { makePlace } from "./make-place.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { realFiles } from "../kernel/files.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
 import { resizeVolume } from "./resize-volume.ts";
 
 const kernel = { sys: openSys(), files: realFiles };

@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import type { Files } from "../kernel/files.ts";
-import { mayHang } from "../kernel/may-hang.ts";
-import { until } from "../kernel/until.ts";
-import { untilAnswering } from "../kernel/until-answering.ts";
+import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
+import { mayHang } from "../kernel/wait/limited-calls.ts";
+import { waitUntil } from "../kernel/wait/wait-until.ts";
 import { listMounts } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";
 
@@ -19,6 +19,6 @@ export async function removeStaleShareMounts(
     if (signal.aborted) return;
     if (!mountPoint.startsWith(`${SHARED_ROOT}/`)) continue;
     const looked = untilAnswering(files, mountPoint, signal).then(() => mayHang(mountPoint, () => look(mountPoint)));
-    await until(looked, signal).catch(() => signal.throwIfAborted());
+    await waitUntil(looked, signal).catch(() => signal.throwIfAborted());
   }
 }

@@ -15,27 +15,25 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { TreeCopy } from "./tree-copy.ts";
 
 const sys = openSys();
 const LIMITS = { files: 16, bytes: 1 << 20 };
 let base = "";
 let copy: TreeCopy;
-let before = 0;
 const source = (name = "") => join(base, "source", name);
 const target = (name = "") => join(base, "target", name);
 
+leavesNoDescriptors();
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), "guestd-tree-"));
   mkdirSync(source());
   mkdirSync(target());
   copy = new TreeCopy(sys, source(), target());
-  before = openDescriptors();
 });
 afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
   rmSync(base, { recursive: true });
 });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { realFiles } from "../kernel/files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { openSys } from "../kernel/sys.ts";
+import { openSys } from "../kernel/sys/sys.ts";
 import { mountedOn } from "./mounts.ts";
 import type { Storage } from "./storage.ts";
 import { Storages } from "./storages.ts";

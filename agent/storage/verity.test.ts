@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { AgentError } from "../kernel/error.ts";
-import { createSysDouble } from "../kernel/sys-double.ts";
+import { createSysDouble } from "../kernel/testing/sys-double.ts";
 import { openVerity, type VerityTree, verityTarget } from "./verity.ts";
 
 const HASH = "19a275f8a573b1b973d6704549cab16b9921bb4310ad48733edd74cece16b861";

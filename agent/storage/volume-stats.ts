@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { SystemError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
-import { mayHang } from "../kernel/may-hang.ts";
+import { mayHang } from "../kernel/wait/limited-calls.ts";
 
 export interface VolumeCounts {
   readonly total: number;

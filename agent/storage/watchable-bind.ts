@@ -3,7 +3,7 @@ import { MNT_DETACH } from "../kernel/constants.ts";
 import { AgentError } from "../kernel/error.ts";
 import { guestPath } from "../kernel/guest-path.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { untilAnswering } from "../kernel/until-answering.ts";
+import { untilAnswering } from "../kernel/wait/file-system-answers.ts";
 import { mountStorage } from "./mount-storage.ts";
 import { mountedOn } from "./mounts.ts";
 import { scanTree, type TreeLimits } from "./scan-tree.ts";

@@ -1,7 +1,7 @@
 import { MS_NODEV, MS_NOSUID } from "../kernel/constants.ts";
 import { SystemError } from "../kernel/error.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { LockByName } from "../kernel/lock.ts";
+import { LockByName } from "../kernel/wait/lock.ts";
 import { makePlace } from "./make-place.ts";
 import { mountedOn } from "./mounts.ts";
 import { SHARED_ROOT } from "./shared-path.ts";

@@ -1,5 +1,5 @@
-import type { CallJournal } from "../kernel/call-journal.ts";
-import type { FoundConnection } from "../kernel/found-calls.ts";
+import type { CallJournal } from "../kernel/journal/call-journal.ts";
+import type { FoundConnection } from "../kernel/journal/found-calls.ts";
 import type { Fd, Init } from "../kernel/kernel.ts";
 
 const PREFIX = "conn:";

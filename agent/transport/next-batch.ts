@@ -1,4 +1,4 @@
-import { WRITE_BYTES } from "../kernel/journal-layout.ts";
+import { WRITE_BYTES } from "../kernel/journal/journal-layout.ts";
 
 /** What is put together for one write, unless the first alone is longer. */
 export const BATCH_BYTES = WRITE_BYTES;

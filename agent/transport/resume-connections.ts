@@ -1,4 +1,4 @@
-import type { FoundCall, FoundConnection } from "../kernel/found-calls.ts";
+import type { FoundCall, FoundConnection } from "../kernel/journal/found-calls.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import { status } from "../service/status.ts";
 import { type BrokenEvent, diagnostics, type ResumedEvent } from "./diagnostics.ts";

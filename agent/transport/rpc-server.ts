@@ -1,4 +1,4 @@
-import type { CallJournal } from "../kernel/call-journal.ts";
+import type { CallJournal } from "../kernel/journal/call-journal.ts";
 import type { Fd, Init } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
 import { BodyRoom } from "./body-room.ts";

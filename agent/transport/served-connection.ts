@@ -1,4 +1,4 @@
-import type { FoundConnection } from "../kernel/found-calls.ts";
+import type { FoundConnection } from "../kernel/journal/found-calls.ts";
 import type { Fd } from "../kernel/kernel.ts";
 import type { ServiceTable } from "../service/dispatch.ts";
 import type { BodyRoom } from "./body-room.ts";

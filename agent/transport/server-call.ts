@@ -1,4 +1,4 @@
-import type { CallJournal } from "../kernel/call-journal.ts";
+import type { CallJournal } from "../kernel/journal/call-journal.ts";
 import type { Call } from "../service/dispatch.ts";
 import type { BrokenEvent, CallEvent } from "./diagnostics.ts";
 import { diagnostics } from "./diagnostics.ts";

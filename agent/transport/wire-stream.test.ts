@@ -1,20 +1,15 @@
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { nativeAddon } from "../kernel/native-addon.ts";
-import { openDescriptors } from "../kernel/open-descriptors.ts";
-import { openSys } from "../kernel/sys.ts";
-import { checkedPair } from "../kernel/sys-result.ts";
+import { expect, test } from "vitest";
+import { nativeAddon } from "../kernel/sys/native-addon.ts";
+import { openSys } from "../kernel/sys/sys.ts";
+import { checkedPair } from "../kernel/sys/sys-result.ts";
+import { leavesNoDescriptors } from "../kernel/testing/leaves-no-descriptors.ts";
 import { WireStream } from "./wire-stream.ts";
 
+leavesNoDescriptors();
 const sys = openSys();
 const LARGE = Buffer.from(Array.from({ length: 1 << 20 }, (_, index) => index % 251));
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => expect(openDescriptors(), "descriptors left open").toBe(before));
 
 function pair() {
   const [ours, peer] = checkedPair((out) => nativeAddon().socketPair(out, 0), "socketpair");

@@ -1,5 +1,5 @@
-import type { CallJournal } from "../kernel/call-journal.ts";
 import { SystemError } from "../kernel/error.ts";
+import type { CallJournal } from "../kernel/journal/call-journal.ts";
 import type { Fd, Sys } from "../kernel/kernel.ts";
 import { type BrokenEvent, diagnostics } from "./diagnostics.ts";
 import { nextBatch } from "./next-batch.ts";

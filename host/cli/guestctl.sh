@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs guestctl on the Node that npm installed: the one in PATH may be too old for TypeScript.
+# Runs guestctl with the Node that npm installed; the one in PATH may be too old for TypeScript.
 here=$(dirname -- "$(readlink -f -- "$0")")
 node=$here/../../node_modules/.bin/node
 if ! [ -x "$node" ]; then node=node; fi

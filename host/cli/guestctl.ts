@@ -2,11 +2,11 @@
 import { CommanderError } from "commander";
 import { oneLine } from "./cli-error.ts";
 import { exitCodeOf } from "./exit-code.ts";
-import { Interrupted } from "./interrupts.ts";
-import { print } from "./print.ts";
+import { print } from "./output/print.ts";
 import { createProgram } from "./program.ts";
+import { Interrupted } from "./run/interrupts.ts";
 
-/** The exit code of a run or exec is in process.exitCode. */
+/** Runs the command line; the exit code of a run or exec is already in process.exitCode. */
 async function main(): Promise<void> {
   try {
     await createProgram().parseAsync();
@@ -14,18 +14,18 @@ async function main(): Promise<void> {
     report(error);
     process.exitCode = exitCodeOf(error, process.argv[2]);
   }
-  // A stdin that was read would keep the process.
+  // Exit explicitly: a stdin that has been read keeps the process alive.
   await print("");
   process.exit();
 }
 
-/** Commander has printed its own; whoever sent a signal knows. */
+/** Prints an error, unless Commander has printed it or a signal caused it. */
 function report(error: unknown): void {
   if (error instanceof CommanderError || error instanceof Interrupted) return;
   process.stderr.write(`guestctl: ${oneLine(error)}\n`);
 }
 
-// Whoever reads our output may have enough of it: the writer finds out by itself.
+// A reader may close our output early; the writer notices on its own.
 process.stdout.on("error", () => undefined);
 process.stderr.on("error", () => undefined);
 await main();

@@ -21,7 +21,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-test("starts by a link, whatever Node is first in PATH", () => {
+test("starts through a symlink, whichever Node comes first in PATH", () => {
   writeFileSync(join(directory, "node"), "#!/bin/sh\necho an old Node >&2\nexit 1\n");
   chmodSync(join(directory, "node"), 0o755);
   symlinkSync(bin, join(directory, "guestctl"));
@@ -29,17 +29,17 @@ test("starts by a link, whatever Node is first in PATH", () => {
   expect(execFileSync(join(directory, "guestctl"), ["--help"], { env, encoding: "utf8" })).toMatch(/^Usage: guestctl /);
 });
 
-test("is what npm links, and npm warns of no Node that Debian 12 has", () => {
+test("is the file that npm links, and npm accepts Debian 12's Node without a warning", () => {
   const about = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8"));
   expect(about.bin).toEqual({ guestctl: "host/cli/guestctl.sh" });
-  // That of Debian 12 is 18. npm 9 prints ten lines at each npx for one that is too old.
+  // Debian 12 has Node 18. npm 9 prints ten lines at each npx if the Node is too old.
   expect(about.engines.node).toBe(">=18");
 });
 
 const writable = isWritable(join(repositoryRoot, "node_modules"));
 
 test.skipIf(!writable)(
-  `takes half of the time once Node has kept what it compiled${writable ? "" : ": it can't keep it in node_modules here"}`,
+  `starts in half the time once Node has cached its compiled code${writable ? "" : " (skipped: node_modules is not writable)"}`,
   () => {
     const cold = [1, 2, 3].map(() => cpuSeconds(process.execPath, join(import.meta.dirname, "guestctl.ts")));
     cpuSeconds(bin);
@@ -48,7 +48,7 @@ test.skipIf(!writable)(
   },
 );
 
-/** Of the command with --help, in user and system mode together. */
+/** Returns the CPU seconds, user and system, of the command with --help. */
 function cpuSeconds(...command: string[]): number {
   const script = '"$@" --help >/dev/null; times';
   const [, children = ""] = execFileSync("/bin/sh", ["-c", script, "sh", ...command], { encoding: "utf8" }).split("\n");

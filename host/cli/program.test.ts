@@ -2,8 +2,8 @@ import { CommanderError } from "commander";
 import { expect, test, vi } from "vitest";
 import { createProgram } from "./program.ts";
 
-/** What a wrong command line gets: the text on stderr and the exit code. */
-async function refuse(...line: string[]): Promise<{ text: string; code: number }> {
+/** Returns the text on stderr and the exit code for an invalid command line. */
+async function failureOf(...line: string[]): Promise<{ text: string; code: number }> {
   const write = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
   try {
     await createProgram().parseAsync(line, { from: "user" });
@@ -13,10 +13,10 @@ async function refuse(...line: string[]): Promise<{ text: string; code: number }
   } finally {
     write.mockRestore();
   }
-  throw new Error("it was not refused");
+  throw new Error("the command line was accepted");
 }
 
-test("there is one command for each thing that can be done", () => {
+test("guestctl has exactly these commands", () => {
   const names = createProgram().commands.map((command) => command.name());
   expect(names).toEqual([
     "run",
@@ -48,13 +48,13 @@ test.each([
   [["wait"], "guestctl: missing required argument 'containers'\n"],
   [
     ["kill", "-s", "NOPE", "web"],
-    "guestctl: option '-s, --signal <signal>' argument 'NOPE' is invalid. It is neither a signal's name nor a number from 1 to 64.\n",
+    "guestctl: option '-s, --signal <signal>' argument 'NOPE' is invalid. Expected a signal's name or a number from 1 to 64.\n",
   ],
-])("a wrong command line %j gets one line", async (line, text) => {
-  expect(await refuse(...line)).toEqual({ text, code: 1 });
+])("reports the invalid command line %j in one line", async (line, text) => {
+  expect(await failureOf(...line)).toEqual({ text, code: 1 });
 });
 
-test("every command explains itself", () => {
+test("every command has a summary, a description and described options", () => {
   for (const command of createProgram().commands) {
     expect(command.summary(), command.name()).not.toBe("");
     expect(command.description(), command.name()).toMatch(/\.$/);

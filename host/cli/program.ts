@@ -21,13 +21,16 @@ import { addUpgrade } from "./command/upgrade.ts";
 import { addWait } from "./command/wait.ts";
 
 const HELP = `
-Guests are kept by the guestctl that booted them; the other commands find them by notes below
-\${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/. Where only one runs it is meant, else say --guest NAME or --address ADDRESS.`;
+The guestctl that booted a guest keeps it running; other commands find it by its record below
+\${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/. With several guests running, choose one with --guest NAME or --address ADDRESS.`;
 
-/** The command line of guestctl. Errors of use come as CommanderError, all others as the commands throw them. */
+/**
+ * Builds guestctl's command line. Usage errors are CommanderErrors; other errors are passed on as the commands throw
+ * them.
+ */
 export function createProgram(): Command {
   const program = new Command("guestctl")
-    .description("Boots guests and runs containers in them, by the guestd agent.")
+    .description("Boot guests and run containers in them with the guestd agent.")
     .version(`guestctl ${packageJson.version}`, "-v, --version", "print guestctl's version")
     .enablePositionalOptions()
     .exitOverride()
@@ -58,7 +61,10 @@ export function createProgram(): Command {
   return program;
 }
 
-/** "error: unknown option '--x'\n(Did you mean --y?)" on one line. */
+/**
+ * Joins "error: unknown option '--x'
+ * (Did you mean --y?)" into one line.
+ */
 function errorLine(text: string): string {
   return text
     .trim()

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseAddress } from "./address.ts";
 
-test("the four forms of an address are read", () => {
+test("parses the four forms of an address", () => {
   expect(parseAddress("unix:///run/a.sock")).toEqual({ kind: "unix", path: "/run/a.sock" });
   expect(parseAddress("unix://@name")).toEqual({ kind: "unix", path: "\0name" });
   expect(parseAddress("vsock://3:1024")).toEqual({ kind: "vsock", cid: 3, port: 1024 });
@@ -20,7 +20,7 @@ test.each([
   "hvsock:///run/vm.sock",
   "hvsock://vm.sock:1024",
   "tcp://1.2.3.4:5",
-])("%s is refused in one line that quotes it", (text) => {
+])("refuses %s in one line that quotes it", (text) => {
   expect(() => parseAddress(text)).toThrow(TypeError);
   expect(() => parseAddress(text)).toThrow(`address ${text}: `);
 });

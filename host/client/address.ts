@@ -1,14 +1,14 @@
-/** Where an agent listens. */
+/** Address of an agent. */
 export type Address =
   /** A socket file, or an abstract name when `path` begins with NUL. */
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "vsock"; readonly cid: number; readonly port: number }
-  /** A VMM's socket file that takes "CONNECT port" (Firecracker, Cloud Hypervisor, Dragonball). */
+  /** A VMM's socket file that accepts "CONNECT port" (Firecracker, Cloud Hypervisor, Dragonball). */
   | { readonly kind: "hvsock"; readonly path: string; readonly port: number };
 
 const MAX_U32 = 2 ** 32 - 1;
 
-/** Reads `unix:///path`, `unix://@name`, `vsock://cid:port` or `hvsock:///path:port`. Throws TypeError. */
+/** Parses `unix:///path`, `unix://@name`, `vsock://cid:port` or `hvsock:///path:port`. Throws TypeError. */
 export function parseAddress(text: string): Address {
   const unix = /^unix:\/\/(\/.+|@.+)$/.exec(text)?.[1];
   if (unix !== undefined) return { kind: "unix", path: unix.startsWith("@") ? `\0${unix.slice(1)}` : unix };

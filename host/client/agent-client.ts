@@ -2,12 +2,13 @@ import type { Init } from "../../proto/codec.ts";
 import { agentService, guest, health } from "../../proto/gen/services.js";
 import type { AnyMethod, RequestOf, ResponseOf } from "../../proto/method.ts";
 import { type DialOptions, dial } from "./dial.ts";
+import { endsWithAgent } from "./ends-with-agent.ts";
 import { GrpcClient } from "./grpc-client.ts";
 import type { CallOptions, RpcChannel } from "./rpc-channel.ts";
 import { RpcError } from "./rpc-error.ts";
 import { TtrpcClient } from "./ttrpc-client.ts";
 
-/** The methods of a service as functions, their names beginning in lower case. They throw RpcError. */
+/** The methods of a service as functions, with lower-case initials. They throw RpcError. */
 type ServiceClient<Service> = {
   readonly [Name in keyof Service & string as Uncapitalize<Name>]: (
     request: Init<RequestOf<Service[Name]>>,
@@ -15,32 +16,33 @@ type ServiceClient<Service> = {
   ) => Promise<ResponseOf<Service[Name]>>;
 };
 
-/** An agent, reached over one connection. Close it, or declare it with `await using`. */
+/** An agent reached over one connection. Close it, or declare it with `await using`. */
 export interface AgentClient extends AsyncDisposable {
   readonly agent: ServiceClient<typeof agentService>;
   readonly health: ServiceClient<typeof health>;
   /** guestd's own service; other agents answer UNIMPLEMENTED or INVALID_ARGUMENT. */
   readonly guest: ServiceClient<typeof guest>;
-  /** For calls by name. */
+  /** Makes calls by service and method name. */
   readonly channel: RpcChannel;
-  /** Resolves when the connection has ended, from whichever side. */
+  /** Resolves when either side has closed the connection. */
   readonly closed: Promise<void>;
-  /** Rejects the open calls and closes. */
+  /** Closes the connection; open calls reject. */
   close(): Promise<void>;
 }
 
 export interface ConnectOptions extends DialOptions {
-  /** Agents other than guestd know only ttRPC, which is the default. */
+  /** Defaults to ttRPC, the only protocol of agents other than guestd. */
   readonly protocol?: "ttrpc" | "grpc";
 }
 
-/** Dials an address (see `dial`) and gives the agent's services. */
+/** Dials an address (see `dial`) and returns the agent's services. */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<AgentClient> {
   const stream = await dial(address, options);
-  return agentClient(options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream));
+  const channel = options.protocol === "grpc" ? new GrpcClient(stream) : new TtrpcClient(stream);
+  return agentClient(endsWithAgent(channel));
 }
 
-/** The agent's services over a channel, which the client owns from here on. */
+/** Returns the agent's services over a channel, which the client then owns. */
 function agentClient(channel: RpcChannel): AgentClient {
   return {
     agent: serviceClient(channel, agentService),

@@ -23,7 +23,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A VMM's socket: runs `serve` for each connection. Gives its address for port 1024. */
+/** Listens as a VMM that runs `serve` for each connection. Returns its address for port 1024. */
 async function vmm(serve: (socket: Socket) => void, path = join(directory, "vm.sock")): Promise<string> {
   listener = createServer((socket) => {
     accepted.push(socket);
@@ -34,20 +34,20 @@ async function vmm(serve: (socket: Socket) => void, path = join(directory, "vm.s
 }
 
 describe("hybrid vsock", () => {
-  test("asks for the port, and loses no byte behind the line", async () => {
-    const asked: string[] = [];
+  test("requests the port, and keeps the bytes after the answer line", async () => {
+    const requested: string[] = [];
     const address = await vmm((socket) =>
       socket.once("data", (line: Buffer) => {
-        asked.push(line.toString());
+        requested.push(line.toString());
         socket.end("OK 1073741824\nfirst bytes of the guest");
       }),
     );
     const stream = await dial(address);
-    expect(asked).toEqual(["CONNECT 1024\n"]);
+    expect(requested).toEqual(["CONNECT 1024\n"]);
     expect(await text(stream)).toBe("first bytes of the guest");
   });
 
-  test("takes the line in pieces, and bytes that come later", async () => {
+  test("accepts an answer line in pieces, and bytes that arrive later", async () => {
     const address = await vmm(async (socket) => {
       for (const piece of ["O", "K 1", "2\n", "x", "yz"]) {
         socket.write(piece);
@@ -58,29 +58,29 @@ describe("hybrid vsock", () => {
     expect(await text(await dial(address))).toBe("xyz");
   });
 
-  test("fails when the VMM says something else", async () => {
+  test("fails if the VMM answers anything but OK", async () => {
     const address = await vmm((socket) => socket.end("ERR no such port\n"));
     await expect(dial(address)).rejects.toThrow(`dial ${address}: the VMM answered "ERR no such port" to CONNECT 1024`);
   });
 
-  test("fails when the VMM closes, which is what it does when nothing listens in the guest", async () => {
+  test("fails if the VMM closes the connection, as it does when the guest has no listener", async () => {
     const address = await vmm((socket) => socket.once("data", () => socket.end()));
-    await expect(dial(address)).rejects.toThrow("does anything listen on the port in the guest?");
+    await expect(dial(address)).rejects.toThrow("check that the guest listens on the port");
   });
 
-  test("fails when no line ends", async () => {
+  test("fails if the answer line never ends", async () => {
     const address = await vmm((socket) => socket.write("x".repeat(300)));
     await expect(dial(address)).rejects.toThrow("256 bytes without a line end");
   });
 
-  test("fails when nothing comes in time, and closes the connection", async () => {
+  test("fails after the time limit without an answer, and closes the connection", async () => {
     const address = await vmm(() => {});
     await expect(dial(address, { timeoutMs: 30 })).rejects.toThrow(`dial ${address}: no answer in time`);
     await vi.waitFor(() => expect(accepted).toHaveLength(1));
     await new Promise<void>((resolve) => accepted[0]?.resume().once("close", resolve));
   });
 
-  test("stops at the caller's signal", async () => {
+  test("rejects when the caller's signal aborts", async () => {
     const address = await vmm(() => {});
     const controller = new AbortController();
     const dialled = dial(address, { signal: controller.signal });
@@ -89,24 +89,24 @@ describe("hybrid vsock", () => {
   });
 });
 
-test("an abstract name is dialled", async () => {
+test("dials an abstract name", async () => {
   const name = `guestd-dial-${process.pid}`;
   await vmm((socket) => socket.end("hi"), `\0${name}`);
   expect(await text(await dial(`unix://@${name}`))).toBe("hi");
 });
 
-test("a socket that is not there fails with the address and the reason", async () => {
+test("names the address and the reason if the socket does not exist", async () => {
   const path = join(directory, "none.sock");
   await expect(dial(`unix://${path}`)).rejects.toThrow(`dial unix://${path}: connect ENOENT`);
 });
 
-test("vsock may be dialled by a function of the caller's", async () => {
+test("dials vsock with the caller's function", async () => {
   const stream = new Duplex();
-  const asked: number[] = [];
+  const requested: number[] = [];
   const dialVsock = async (cid: number, port: number) => {
-    asked.push(cid, port);
+    requested.push(cid, port);
     return stream;
   };
   expect(await dial("vsock://3:1024", { dialVsock })).toBe(stream);
-  expect(asked).toEqual([3, 1024]);
+  expect(requested).toEqual([3, 1024]);
 });

@@ -2,27 +2,29 @@ import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, parseAddress } from "./address.ts";
-import { dialVsock } from "./dial-vsock.ts";
 
-/** Limit of a dial, and of the wait for a VMM's answer. What Kata's hosts give. */
+/** Time limit for a whole dial, including a VMM's answer; the same as in Kata's hosts. */
 const DIAL_TIMEOUT_MS = 10_000;
 
 const RETRY_MS = 5;
 
-/** The longest line of a VMM that is read: "OK 1073741824\n" is 14 bytes. */
+/**
+ * Longest answer line of a VMM; "OK 1073741824
+ * " is 14 bytes.
+ */
 const MAX_LINE_BYTES = 256;
 
 export interface DialOptions {
-  /** For the whole dial. 10 s when not given. */
+  /** Time limit for the whole dial; 10 s by default. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Connects AF_VSOCK; our own when left out. Must keep to the signal. */
+  /** Connects AF_VSOCK instead of the built-in function. Must honour the signal. */
   readonly dialVsock?: (cid: number, port: number, signal: AbortSignal) => Promise<Duplex>;
 }
 
 /**
- * Connects to an agent: `unix:///path`, `unix://@name`, `vsock://cid:port`, `hvsock:///path/to/socket:port`. The
- * caller owns the stream. Throws TypeError for a bad address, else Error of one line.
+ * Connects to an agent at `unix:///path`, `unix://@name`, `vsock://cid:port` or `hvsock:///path/to/socket:port`. The
+ * caller owns the stream. Throws TypeError for an invalid address, otherwise a one-line Error.
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Duplex> {
   const target = parseAddress(address);
@@ -48,7 +50,7 @@ function open(target: Address, options: DialOptions, signal: AbortSignal): Promi
   }
 }
 
-/** A listener whose backlog is full says EAGAIN at once: asked again a moment later, as a blocking connect would. */
+/** Retries EAGAIN, which a listener with a full backlog returns at once, as a blocking connect would wait. */
 async function connectUnix(path: string, signal: AbortSignal): Promise<Duplex> {
   for (;;) {
     try {
@@ -74,7 +76,7 @@ function connectUnixOnce(path: string, signal: AbortSignal): Promise<Duplex> {
   });
 }
 
-/** Hybrid vsock: a line there, a line back that says OK, then the stream is the guest's. */
+/** Opens hybrid vsock: sends a CONNECT line and waits for an OK line; after that the stream is the guest's. */
 async function connectHybrid(path: string, port: number, signal: AbortSignal): Promise<Duplex> {
   const socket = await connectUnix(path, signal);
   try {
@@ -89,7 +91,7 @@ async function connectHybrid(path: string, port: number, signal: AbortSignal): P
   }
 }
 
-/** One line, without its end. Bytes behind it stay in the stream. */
+/** Reads one line without its end and leaves the bytes after it in the stream. */
 function readLine(socket: Duplex, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     let seen: Buffer = Buffer.alloc(0);
@@ -115,10 +117,19 @@ function readLine(socket: Duplex, signal: AbortSignal): Promise<string> {
       }
     };
     const onEnd = (): void =>
-      finish(() => reject(new Error("the VMM closed the connection: does anything listen on the port in the guest?")));
+      finish(() => reject(new Error("the VMM closed the connection; check that the guest listens on the port")));
     const onError = (error: Error): void => finish(() => reject(error));
     const onAbort = (): void => finish(() => reject(signal.reason));
     socket.on("readable", onReadable).on("end", onEnd).on("error", onError);
     signal.addEventListener("abort", onAbort, { once: true });
   });
+}
+
+/**
+ * Connects AF_VSOCK, which Node can't, with the agent's addon (build/native/sys.node), loaded on first use. Going
+ * through the agent's module keeps all use of Node's internals in one file. Rejects with a one-line Error.
+ */
+async function dialVsock(cid: number, port: number, signal: AbortSignal): Promise<Duplex> {
+  const { connectVsock } = await import("../../agent/kernel/sys/streams.ts");
+  return connectVsock({ cid, port }, signal);
 }

@@ -5,20 +5,23 @@ import { MAX_BODY_BYTES } from "../../proto/ttrpc-frame.ts";
 import { bounded, type CallOptions, type RpcChannel } from "./rpc-channel.ts";
 import { answeredError, RpcError } from "./rpc-error.ts";
 
-/** Compression flag and length before each message. */
+/** Size of the compression flag and length before each message. */
 const PREFIX_BYTES = 5;
 
-/** Largest number in a grpc-timeout header. */
+/** Largest value of a grpc-timeout header. */
 const MAX_TIMEOUT_DIGITS = 99_999_999;
 
-/** Calls at once: what the agent takes. Node's HTTP/2 stalls when ten thousand streams are opened in one turn. */
+/**
+ * Maximum number of open calls, equal to the agent's limit. Node's HTTP/2 stalls when ten thousand streams open in one
+ * turn.
+ */
 const MAX_OPEN_CALLS = 4096;
 
 type Headers = Readonly<Record<string, string | readonly string[] | number | undefined>>;
 
 /**
- * Unary gRPC over a connected stream, which it owns: HTTP/2 by Node itself, since grpc-js only dials addresses that it
- * knows. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ * Unary gRPC over a connected stream, which it owns. Uses Node's HTTP/2, since grpc-js can only dial its own kinds of
+ * addresses. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
 export class GrpcClient implements RpcChannel {
   readonly closed: Promise<void>;
@@ -69,7 +72,7 @@ export class GrpcClient implements RpcChannel {
   async close(): Promise<void> {
     this.#closing = true;
     this.#session.destroy();
-    // After a GOAWAY the session would wait for the agent to close the connection.
+    // After a GOAWAY, the session would wait for the agent to close the connection.
     this.#stream.destroy();
     await this.closed;
   }
@@ -85,20 +88,20 @@ export class GrpcClient implements RpcChannel {
   }
 }
 
-/** Milliseconds, or seconds where those have too many digits. */
+/** Formats milliseconds, or seconds if those would have too many digits. */
 function timeoutHeader(ms: number): string {
   const whole = Math.max(0, Math.ceil(ms));
   return whole <= MAX_TIMEOUT_DIGITS ? `${whole}m` : `${Math.min(Math.ceil(ms / 1000), MAX_TIMEOUT_DIGITS)}S`;
 }
 
-/** The one message of an answer. Rejects with RpcError. */
+/** Receives the single message of an answer. Rejects with RpcError. */
 function receive(stream: ClientHttp2Stream): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     let answer: RpcError | "ok" | undefined;
     let problem = "the connection was lost";
-    // An answer without a message carries its status in the headers.
+    // An answer without a message has its status in the headers.
     stream.on("response", (headers) => (answer = statusOf(headers) ?? answer));
     stream.on("trailers", (headers) => (answer = statusOf(headers) ?? answer));
     stream.on("error", (error) => (problem = error.message));

@@ -1,29 +1,29 @@
 import { RpcError } from "./rpc-error.ts";
 
 export interface CallOptions {
-  /** The agent gives up after this, and so do we. No limit when not given. */
+  /** Deadline for the agent and for this client. By default the call lasts as long as the agent (`endsWithAgent`). */
   readonly timeoutMs?: number;
-  /** Ends the wait. Over gRPC the agent learns of it; ttRPC has no word for it. */
+  /** Cancels the wait. gRPC also cancels the call in the agent; ttRPC can't. */
   readonly signal?: AbortSignal;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** One connection that carries any number of unary calls at once. Owns its stream. */
+/** A connection that carries any number of concurrent unary calls. Owns its stream. */
 export interface RpcChannel extends AsyncDisposable {
-  /** Encoded request to encoded response. Throws RpcError. */
+  /** Sends an encoded request and returns the encoded response. Throws RpcError. */
   call(service: string, method: string, payload: Uint8Array, options?: CallOptions): Promise<Uint8Array>;
-  /** Resolves when the connection has ended, from whichever side. Never rejects. */
+  /** Resolves when either side has closed the connection. Never rejects. */
   readonly closed: Promise<void>;
-  /** Rejects the open calls with UNAVAILABLE and closes. Idempotent. */
+  /** Rejects the open calls with UNAVAILABLE and closes the connection. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Longest delay of a timer; a longer limit is none. */
+/** Longest delay of a timer; longer limits count as none. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Runs `start` and gives it the two ends of a promise, which also ends by the deadline or the signal of the options.
- * `stop` is called when it ended by one of these.
+ * Passes the resolve and reject functions of a new promise to `start`. The promise also rejects at the deadline or when
+ * the signal of the options aborts; in both cases `stop` is called.
  */
 export function bounded<T>(
   what: string,

@@ -7,7 +7,7 @@ import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { scriptedAgent } from "../sandbox/testing/scripted-agent.ts";
 import { sendFiles } from "./send-files.ts";
 
-/** An agent that keeps what it gets: type and content by path. */
+/** Returns an agent that records the type and content of each file by path. */
 function recorder() {
   const got = new Map<string, string>();
   const agent = scriptedAgent({
@@ -19,7 +19,7 @@ function recorder() {
   return { got, agent };
 }
 
-test("files, directories and links are sent as they are", async () => {
+test("sends files, directories and links unchanged", async () => {
   using temporary = temporaryDirectory();
   const source = join(temporary.path, "source");
   mkdirSync(join(source, "dir"), { recursive: true });
@@ -40,7 +40,7 @@ test("files, directories and links are sent as they are", async () => {
   );
 });
 
-test("whoever swaps what is sent for links meanwhile gets nothing sent that the links lead to", async () => {
+test("never sends the targets of links that replace the source while it is being sent", async () => {
   using temporary = temporaryDirectory();
   const source = join(temporary.path, "source");
   const outside = join(temporary.path, "outside");

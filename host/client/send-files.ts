@@ -5,22 +5,23 @@ import { O_PATH } from "../../agent/kernel/constants.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { RpcError } from "./rpc-error.ts";
 
-/** As Kata's hosts send it: a message holds 4 MiB. */
+/** Chunk size of Kata's hosts; a message holds at most 4 MiB. */
 const CHUNK_BYTES = 1024 * 1024;
-/** Of directories above that the guest has not. */
+/** Mode of parent directories that the guest has to create. */
 const DIRECTORY_MODE = 0o755;
-/** How often a file is begun again because the agent was restarted in the middle. */
+/** Number of attempts for a file whose transfer an agent restart interrupts. */
 const MAX_TRIES = 3;
 
 export interface SendOptions {
-  /** Of all that is sent; default: as each file has them. */
+  /** Owner of all files sent; by default each keeps its own. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   readonly signal?: AbortSignal;
 }
 
 /**
- * Sends a file, a link or a directory with all that is in it to `path` of the guest, by CopyFile: the agent takes it below
- * /run/kata-containers/shared/containers only. Whoever changes the source meanwhile can't have a link followed. Throws RpcError, Node's errors, or an Error for what is none of the three.
+ * Sends a file, a link or a whole directory to `path` in the guest with CopyFile, which accepts only paths below
+ * /run/kata-containers/shared/containers. Never follows links, even if the source changes meanwhile. Throws RpcError,
+ * Node's errors, or an Error for any other type of file.
  */
 export async function sendFiles(
   client: AgentClient,
@@ -31,7 +32,10 @@ export async function sendFiles(
   await sendEntry(client, { source, place: source }, path, options);
 }
 
-/** Where an entry is, for people and for system calls: the latter by way of its directory, which is held open. */
+/**
+ * Location of an entry: `source` for messages, `place` for system calls, which go through the open descriptor of its
+ * directory.
+ */
 interface Entry {
   readonly source: string;
   readonly place: string;
@@ -84,13 +88,13 @@ async function sendPieces(source: string, file: FileHandle, send: Send): Promise
   const buffer = Buffer.alloc(Math.min(size, CHUNK_BYTES));
   for (let offset = 0; offset < size; ) {
     const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, size - offset), offset);
-    if (bytesRead === 0) throw new Error(`send ${source}: it became shorter while it was sent`);
+    if (bytesRead === 0) throw new Error(`send ${source}: the file shrank while it was being sent`);
     await send(buffer.subarray(0, bytesRead), size, offset);
     offset += bytesRead;
   }
 }
 
-/** The agent was restarted, and nobody knows whether the call is done. */
+/** True if the agent was restarted during the call, so that its outcome is unknown. */
 function wasCutOff(error: unknown): boolean {
   return error instanceof RpcError && error.kind === "unavailable" && error.message.includes("was restarted during");
 }

@@ -5,7 +5,7 @@ import { encodeHeader, type Frame, FrameParser } from "../../proto/ttrpc-frame.t
 import { RpcError } from "./rpc-error.ts";
 import { TtrpcClient } from "./ttrpc-client.ts";
 
-/** A client, and the other end of its stream with the requests it sends. */
+/** Returns a client, the other end of its stream, and the requests sent on it. */
 function pair(): { client: TtrpcClient; far: Duplex; requests: (Frame & { request: ttrpc.Request })[] } {
   const [near, far] = duplexPair();
   const requests: (Frame & { request: ttrpc.Request })[] = [];
@@ -25,7 +25,7 @@ function respond(far: Duplex, streamId: number, body: Uint8Array, type = 2): voi
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 const payload = (text: string) => ttrpc.Response.encode({ payload: Buffer.from(text) }).finish();
 
-test("requests carry odd rising stream ids, the time limit and metadata", async () => {
+test("sends requests with odd increasing stream ids, the time limit and metadata", async () => {
   const { client, requests } = pair();
   const calls = [
     client.call("a.B", "C", Buffer.from("x"), { timeoutMs: 1500, metadata: { key: "value" } }),
@@ -48,18 +48,18 @@ test("requests carry odd rising stream ids, the time limit and metadata", async 
   expect((await settled).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
 });
 
-test("an answer without a status is a success, as Go servers send it", async () => {
+test("accepts an answer without a status, as Go servers send it, as a success", async () => {
   const { client, far } = pair();
   const call = client.call("a.B", "C", Buffer.alloc(0));
   respond(far, 1, payload("done"));
   expect(Buffer.from(await call).toString()).toBe("done");
 });
 
-test("answers to nobody, of other types, twice, or undecodable harm no other call", async () => {
+test("unexpected, repeated or undecodable answers do not affect other calls", async () => {
   const { client, far } = pair();
   const first = client.call("a.B", "C", Buffer.alloc(0));
   const second = client.call("a.B", "C", Buffer.alloc(0));
-  respond(far, 99, payload("nobody"));
+  respond(far, 99, payload("unexpected"));
   respond(far, 1, payload("data"), 3);
   respond(far, 1, Buffer.of(255, 255));
   respond(far, 1, payload("late"));
@@ -68,7 +68,7 @@ test("answers to nobody, of other types, twice, or undecodable harm no other cal
   expect(Buffer.from(await second).toString()).toBe("second");
 });
 
-test("a call without an answer ends by its own limit, even when the server is dead", async () => {
+test("a call to a dead server ends at its own time limit", async () => {
   const { client, far } = pair();
   const call = client.call("a.B", "C", Buffer.alloc(0), { timeoutMs: 20 });
   await expect(call).rejects.toMatchObject({ code: 4, message: "/a.B/C: no answer within 20 ms" });
@@ -76,7 +76,7 @@ test("a call without an answer ends by its own limit, even when the server is de
   await turn();
 });
 
-test("when the agent closes, open and later calls are UNAVAILABLE", async () => {
+test("open and later calls fail with UNAVAILABLE once the agent closes the connection", async () => {
   const { client, far } = pair();
   const call = client.call("a.B", "C", Buffer.alloc(0));
   far.end();
@@ -85,7 +85,7 @@ test("when the agent closes, open and later calls are UNAVAILABLE", async () => 
   await expect(client.call("a.B", "C", Buffer.alloc(0))).rejects.toBeInstanceOf(RpcError);
 });
 
-test("a request over 4 MiB is not sent", async () => {
+test("does not send a request over 4 MiB", async () => {
   const { client, requests } = pair();
   const call = client.call("a.B", "C", Buffer.alloc((4 << 20) + 1));
   await expect(call).rejects.toMatchObject({ kind: "resource-exhausted" });

@@ -14,10 +14,11 @@ import { answeredError, RpcError } from "./rpc-error.ts";
 
 const MAX_STREAM_ID = 0x7fffffff;
 
-/** Requests that the agent has not read, bytes. */
+/** Maximum number of request bytes that the agent has not read yet. */
 const MAX_UNREAD = 16 * MAX_BODY_BYTES;
 
 interface Pending {
+  readonly what: string;
   readonly resolve: (payload: Uint8Array) => void;
   readonly reject: (error: RpcError) => void;
 }
@@ -26,11 +27,12 @@ interface Pending {
 export class TtrpcClient implements RpcChannel {
   readonly closed: Promise<void>;
   readonly #stream: Duplex;
-  readonly #parser = new FrameParser();
+  /** Reports an answer that is too long at its header, since its end may never come. */
+  readonly #parser = new FrameParser(undefined, true);
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #corked = false;
-  /** Why no more calls can be made. */
+  /** The reason why no more calls can be made. */
   #ended: RpcError | undefined;
 
   constructor(stream: Duplex) {
@@ -65,7 +67,7 @@ export class TtrpcClient implements RpcChannel {
         reject(refusal);
       } else {
         this.#nextId += 2;
-        this.#pending.set(streamId, { resolve, reject });
+        this.#pending.set(streamId, { what, resolve, reject });
         this.#send(streamId, body);
       }
       return { stop: () => this.#pending.delete(streamId) };
@@ -87,10 +89,10 @@ export class TtrpcClient implements RpcChannel {
       return new RpcError("resource-exhausted", `${what}: request of ${length} bytes is over the limit of 4 MiB`);
     }
     if (this.#stream.writableLength > MAX_UNREAD) {
-      return new RpcError("unavailable", `${what}: the agent does not read its requests: close this connection`);
+      return new RpcError("unavailable", `${what}: the agent does not read its requests; close this connection`);
     }
     return this.#nextId > MAX_STREAM_ID
-      ? new RpcError("unavailable", `${what}: this connection has used up its stream ids, connect anew`)
+      ? new RpcError("unavailable", `${what}: this connection has used up its stream ids; open a new one`)
       : undefined;
   }
 
@@ -107,12 +109,12 @@ export class TtrpcClient implements RpcChannel {
     this.#stream.write(body);
   }
 
-  /** Answers to calls that nobody waits for any more are dropped. */
+  /** Drops answers to calls that have already ended. */
   #receive(frame: Frame | OversizeFrame): void {
     const pending = this.#pending.get(frame.streamId);
     if (pending === undefined || frame.type !== FRAME_RESPONSE) return;
     this.#pending.delete(frame.streamId);
-    const answer = decodeResponse(frame);
+    const answer = decodeResponse(frame, pending.what);
     if (answer instanceof RpcError) pending.reject(answer);
     else pending.resolve(answer);
   }
@@ -125,9 +127,9 @@ export class TtrpcClient implements RpcChannel {
   }
 }
 
-function decodeResponse(frame: Frame | OversizeFrame): Uint8Array | RpcError {
+function decodeResponse(frame: Frame | OversizeFrame, what: string): Uint8Array | RpcError {
   if (frame.kind === "oversize") {
-    return new RpcError("resource-exhausted", `response of ${frame.length} bytes is over the limit of 4 MiB`);
+    return new RpcError("resource-exhausted", `${what}: response of ${frame.length} bytes is over the limit of 4 MiB`);
   }
   try {
     const { status, payload } = ttrpc.Response.decode(frame.body);

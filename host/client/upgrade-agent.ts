@@ -6,9 +6,9 @@ import type { AgentClient } from "./agent-client.ts";
 import { RpcError } from "./rpc-error.ts";
 import { sendFiles } from "./send-files.ts";
 
-/** Where agents without an `upload_path` take a bundle. */
+/** Folder that accepts bundles in agents without an `upload_path`. */
 const SHARED = "/run/kata-containers/shared/containers";
-/** A bundle that hangs is left after 30 s, and a guest under software emulation is slow. */
+/** Time limit: a bundle that hangs is abandoned after 30 s, and a guest under software emulation is slow. */
 const LIMIT_MS = 120_000;
 const INTERVAL_MS = 100;
 const ANSWER_MS = 5000;
@@ -17,15 +17,16 @@ export type RunningAgent = guestd.v1.RunningResponse;
 
 export interface Upgraded {
   readonly before: RunningAgent;
-  /** Answers, be it the wanted one or, when that was left, the image's own. */
+  /** The running agent afterwards: the requested one or, if that was abandoned, the image's own. */
   readonly after: RunningAgent;
-  /** SHA-256 of what was to run; empty for the image's own. */
+  /** SHA-256 of the requested bundle; empty for the image's own. */
   readonly wanted: string;
 }
 
 /**
- * Sends a bundle to a running guest and has it take over from the agent there; without one the image's own agent does.
- * Containers and what they print go on, as do ttRPC connections. Throws RpcError, or Error when no agent answers.
+ * Sends a bundle to a running guest, where it takes over from the running agent; without a bundle, the image's own
+ * agent takes over. Containers, their output and ttRPC connections are kept. Throws RpcError, or Error if no agent
+ * answers.
  */
 export async function upgradeAgent(connect: () => Promise<AgentClient>, bundle?: string): Promise<Upgraded> {
   await using client = await connect();
@@ -45,12 +46,12 @@ export async function upgradeAgent(connect: () => Promise<AgentClient>, bundle?:
     const after = await ask(connect);
     const known = after?.bundle === wanted || after?.left_bundle === wanted;
     if (after !== undefined && after.generation > generation && known) return { before, after, wanted };
-    if (performance.now() > end) throw new Error(`upgrade: no new agent answers within ${LIMIT_MS / 1000} s`);
+    if (performance.now() > end) throw new Error(`upgrade: no new agent answered within ${LIMIT_MS / 1000} s`);
     await sleep(INTERVAL_MS);
   }
 }
 
-/** Undefined while an agent goes and the next one comes. */
+/** Returns undefined while one agent is replaced by the next. */
 async function ask(connect: () => Promise<AgentClient>): Promise<RunningAgent | undefined> {
   try {
     await using client = await connect();

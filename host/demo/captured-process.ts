@@ -3,12 +3,12 @@ import type { AgentClient } from "../client/agent-client.ts";
 import { attach, type ProcessId } from "../sandbox/attach.ts";
 
 export interface Captured {
-  /** stdout and stderr as they came. */
+  /** stdout and stderr in order of arrival. */
   readonly output: string;
   readonly code: number;
 }
 
-/** Follows a started process to its end and keeps what it prints. */
+/** Follows a started process to its end and collects its output. */
 export async function capture(client: AgentClient, id: ProcessId): Promise<Captured> {
   const chunks: Buffer[] = [];
   const collect = () =>
@@ -22,12 +22,13 @@ export async function capture(client: AgentClient, id: ProcessId): Promise<Captu
   return { output: Buffer.concat(chunks).toString(), code };
 }
 
-/** Reads a terminal's output until `wanted` is in it. Throws when the process ends before. */
+/** Reads a terminal's output until it contains `wanted`. Throws if the process ends first. */
 export async function readUntil(client: AgentClient, id: ProcessId, wanted: string): Promise<string> {
   let text = "";
   while (!text.includes(wanted)) {
     const { data } = await client.agent.readStdout({ ...id, len: 4096 });
-    if (data.length === 0) throw new Error(`it ended before it said "${wanted}"; it said ${JSON.stringify(text)}`);
+    if (data.length === 0)
+      throw new Error(`the process ended before printing "${wanted}"; its output was ${JSON.stringify(text)}`);
     text += Buffer.from(data).toString();
   }
   return text;

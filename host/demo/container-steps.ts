@@ -7,13 +7,13 @@ import { visibleLine } from "../visible.ts";
 import { type Captured, capture, readUntil } from "./captured-process.ts";
 import type { Say, Step } from "./show-steps.ts";
 
-/** What the steps before have made. */
+/** Results of earlier steps. */
 export interface Demo {
   readonly guest: SandboxGuest;
   readonly image: UnpackedImage;
 }
 
-/** The unpacked image; both containers of the demo have it as their root. */
+/** Name of the unpacked image, the root of both containers. */
 export const ROOTFS = "demo";
 const PAUSED = "sleeper";
 const HELLO = `echo "Hello from $(hostname), Linux $(uname -r)"
@@ -21,7 +21,7 @@ echo "I am process $$, user $(id -un); my root is mounted from"
 grep ' / ' /proc/mounts
 echo "written in the guest" > /root/note`;
 
-/** The steps in a running guest; `demo` is asked when they run. */
+/** Returns the steps in a running guest, which call `demo` when they run. */
 export function containerSteps(demo: () => Demo): readonly Step[] {
   return [
     {
@@ -40,7 +40,7 @@ async function runHello(demo: Demo, say: Say): Promise<void> {
   say(`CreateContainer ${created.createMs} ms, StartContainer ${created.startMs} ms`);
   const { output, code } = await capture(demo.guest.client, { container_id: "hello", exec_id: "hello" });
   for (const line of lines(output)) say(`│ ${line}`);
-  expect(code === 0, `its exit code is ${code}`);
+  expect(code === 0, `exit code ${code}, expected 0`);
   await demo.guest.client.agent.removeContainer({ container_id: "hello" });
   const { host } = rootfsPlace(demo.guest.folder.directory, ROOTFS);
   const note = readInRoot(host, "/root/note", 100) ?? "";
@@ -71,13 +71,13 @@ async function resizeTerminal({ guest: { client }, image }: Demo, say: Say): Pro
   say("TtyWinResize, stty size → 50 132");
   await type("exit");
   const { code } = await capture(client, id);
-  expect(code === 0, `the shell's exit code is ${code}`);
+  expect(code === 0, `the shell's exit code is ${code}, expected 0`);
 }
 
 async function exitCode(demo: Demo, say: Say): Promise<void> {
   const { code } = await exec(demo, ["sh", "-c", "exit 42"]);
   say(`sh -c "exit 42" → ${code}`);
-  expect(code === 42, `42 was expected, ${code} came back`);
+  expect(code === 42, `exit code ${code}, expected 42`);
 }
 
 async function showNumbers({ guest: { client } }: Demo, say: Say): Promise<void> {
@@ -92,7 +92,7 @@ async function showNumbers({ guest: { client } }: Demo, say: Say): Promise<void>
   say(`GetMetrics: ${samples.length} samples, among them`);
   const shown = /^(kata_guest_meminfo\{item="(mem_total|mem_available)"|guestd_heap_bytes|kata_agent_total_rss)/;
   for (const line of samples.filter((sample) => shown.test(sample))) say(`│ ${line}`);
-  expect(samples.length > 0, "there are no metrics");
+  expect(samples.length > 0, "no metrics");
 }
 
 async function start({ guest, image }: Demo, id: string, options: RunOptions) {

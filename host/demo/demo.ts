@@ -14,7 +14,7 @@ import { type Say, type Step, showSteps } from "./show-steps.ts";
 
 const IMAGE = join(repositoryRoot, "build/demo/busybox.tar");
 
-/** From nothing to a container in a guest and back, each step shown. */
+/** Runs the demo, from a build to a container in a guest and back, and shows each step. */
 class DemoRun implements AsyncDisposable {
   #folder: SharedFolder | undefined;
   #image: UnpackedImage | undefined;
@@ -23,10 +23,10 @@ class DemoRun implements AsyncDisposable {
   get steps(): readonly Step[] {
     return [
       { title: "build the guest's image: kernel, init, Node and the agent", run: buildImage },
-      { title: "make an OCI image from Debian's busybox-static", run: makeImage },
-      { title: "unpack it to a folder that the guest will share by virtio-fs", run: (say) => this.#unpack(say) },
+      { title: "create an OCI image from Debian's busybox-static", run: makeImage },
+      { title: "unpack it to a folder shared with the guest over virtio-fs", run: (say) => this.#unpack(say) },
       { title: "boot a guest", run: (say) => this.#boot(say) },
-      ...containerSteps(() => ({ guest: made(this.#guest), image: made(this.#image) })),
+      ...containerSteps(() => ({ guest: result(this.#guest), image: result(this.#image) })),
       { title: "power off: DestroySandbox, and QEMU ends by itself", run: (say) => this.#powerOff(say) },
     ];
   }
@@ -41,7 +41,7 @@ class DemoRun implements AsyncDisposable {
   async #boot(say: Say): Promise<void> {
     const { kind, reason } = await chooseAccelerator();
     say(kind === "kvm" ? `KVM: ${reason}` : `software emulation, some twenty times slower than KVM: ${reason}`);
-    const folder = made(this.#folder);
+    const folder = result(this.#folder);
     this.#guest = await SandboxGuest.start({ name: "demo" }, folder);
     openRootfs(folder.directory, ROOTFS);
     say(`the agent answers at ${this.#guest.address}`);
@@ -49,10 +49,10 @@ class DemoRun implements AsyncDisposable {
   }
 
   async #powerOff(say: Say): Promise<void> {
-    const guest = made(this.#guest);
+    const guest = result(this.#guest);
     const begun = performance.now();
     await guest.powerOff();
-    expectNothing(guest.guest.pids);
+    expectNoProcesses(guest.guest.pids);
     say(`QEMU ended with status 0 after ${Math.round(performance.now() - begun)} ms; nothing is left of the guest`);
   }
 
@@ -78,16 +78,16 @@ async function makeImage(say: Say): Promise<void> {
     await makeBusyboxImage(IMAGE);
   }
   const kib = Math.round((await stat(IMAGE)).size / 1024);
-  say(`${relative(repositoryRoot, IMAGE)}: an OCI layout of ${kib} KiB${there ? ", made before" : ""}`);
+  say(`${relative(repositoryRoot, IMAGE)}: an OCI layout of ${kib} KiB${there ? ", created earlier" : ""}`);
 }
 
-function made<T>(thing: T | undefined): T {
-  if (thing === undefined) throw new Error("a step before has not been done");
+function result<T>(thing: T | undefined): T {
+  if (thing === undefined) throw new Error("an earlier step has not run");
   return thing;
 }
 
-function expectNothing(pids: readonly number[]): void {
-  if (pids.length > 0) throw new Error(`processes of the guest are left: ${pids.join(", ")}`);
+function expectNoProcesses(pids: readonly number[]): void {
+  if (pids.length > 0) throw new Error(`the guest left processes: ${pids.join(", ")}`);
 }
 
 async function main(): Promise<void> {

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-/** Runs a program and tells each line that it prints; rejects with its last lines when it fails. */
+/**
+ * Runs a program and passes each line of its output to `say`. If it fails, rejects with the last line of its stderr.
+ */
 export async function runLines(argv: readonly string[], say: (line: string) => void): Promise<void> {
   const [command = "", ...args] = argv;
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });

@@ -1,27 +1,29 @@
 import { Listr } from "listr2";
 import colors from "picocolors";
 
-/** Tells a short line of what a step does or what came back. */
+/** Reports progress or a result of a step in a short line. */
 export type Say = (line: string) => void;
 
-/** One thing that the demo shows. */
+/** One step of the demo. */
 export interface Step {
   readonly title: string;
   readonly run: (say: Say) => Promise<void>;
 }
 
-/** A step failed; `message` is one line with its title. */
+/** Failure of a step; `message` is one line that begins with its title. */
 export class StepError extends Error {
   override readonly name = "StepError";
 }
 
-/** Runs the steps in order and shows them: as a live list on a terminal, as plain lines elsewhere. Throws StepError. */
+/**
+ * Runs the steps in order and shows them, as a live list on a terminal or as plain lines elsewhere. Throws StepError.
+ */
 export async function showSteps(steps: readonly Step[], output: NodeJS.WriteStream): Promise<void> {
   if (output.isTTY) return showLive(steps);
   for (const [at, step] of steps.entries()) {
     output.write(`${at + 1}. ${step.title}\n`);
     const begun = performance.now();
-    await named(step, (line) => output.write(`   ${line}\n`));
+    await runNamed(step, (line) => output.write(`   ${line}\n`));
     output.write(`   (${seconds(begun)})\n`);
   }
 }
@@ -33,7 +35,7 @@ async function showLive(steps: readonly Step[]): Promise<void> {
       rendererOptions: { persistentOutput: true, outputBar: Number.POSITIVE_INFINITY },
       task: async (_context: unknown, task: { title: string; output: string }) => {
         const begun = performance.now();
-        await named(step, (line) => {
+        await runNamed(step, (line) => {
           task.output = line;
         });
         task.title = `${step.title} ${colors.dim(seconds(begun))}`;
@@ -44,7 +46,7 @@ async function showLive(steps: readonly Step[]): Promise<void> {
   await list.run();
 }
 
-async function named({ title, run }: Step, say: Say): Promise<void> {
+async function runNamed({ title, run }: Step, say: Say): Promise<void> {
   try {
     await run(say);
   } catch (error) {

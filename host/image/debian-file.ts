@@ -3,17 +3,21 @@ import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import { tarEntries } from "../../image/tar-entries.ts";
+import { reason } from "../../lib/reason.ts";
 
-/** One file of a Debian package. The package is downloaded by apt, which any user may do, and kept. Throws ImageError. */
+/**
+ * Returns one file of a Debian package. Downloads the package with apt, which needs no root, and caches it. Throws
+ * ImageError.
+ */
 export async function debianFile(name: string, path: string): Promise<Buffer> {
   const deb = await debianPackage(name);
   const child = spawn("dpkg-deb", ["--fsys-tarfile", deb], { stdio: ["ignore", "pipe", "inherit"] });
   const failed = new Promise<never>((_, reject) => child.on("error", reject));
   try {
     const found = await Promise.race([failed, findFile(child.stdout, path)]);
-    if (found === undefined) throw new Error(`it has no ${path}`);
+    if (found === undefined) throw new Error(`the package has no ${path}`);
     return found;
   } catch (error) {
     throw new ImageError(`read ${deb}: ${reason(error)}`, { cause: error });
@@ -41,13 +45,13 @@ async function debianPackage(name: string): Promise<string> {
   return join(directory, newest ?? (await download(directory, name)));
 }
 
-/** To a place of its own first: several may do this at once. */
+/** Downloads to a separate folder first, since several processes may do this at once. */
 async function download(directory: string, name: string): Promise<string> {
   const temporary = await mkdtemp(join(directory, ".download-"));
   try {
     await promisify(execFile)("apt-get", ["download", "-q", name], { cwd: temporary });
     const [file] = await readdir(temporary);
-    if (file === undefined) throw new Error("nothing came of it");
+    if (file === undefined) throw new Error("apt-get downloaded no file");
     await rename(join(temporary, file), join(directory, file));
     return file;
   } catch (error) {

@@ -6,7 +6,7 @@ import { temporaryDirectory } from "../../image/testing/tree.ts";
 import { grpc } from "../../proto/gen/messages.js";
 import { imageSpec, type RunOptions } from "./image-config.ts";
 
-/** The spec as the guest gets it. */
+/** Returns the spec as the guest decodes it. */
 function specOf(config: Image["config"], options: RunOptions = {}): grpc.Spec {
   using temporary = temporaryDirectory();
   mkdirSync(join(temporary.path, "etc"));
@@ -15,7 +15,7 @@ function specOf(config: Image["config"], options: RunOptions = {}): grpc.Spec {
   return grpc.Spec.decode(grpc.Spec.encode(spec).finish());
 }
 
-test("an image that says only what to run gets Docker's defaults", () => {
+test("an image with only a command gets Docker's defaults", () => {
   const spec = specOf({ Cmd: ["sh"] });
   expect(spec.Root).toMatchObject({ Path: "/run/c1/rootfs" });
   expect(spec.Process).toMatchObject({
@@ -35,17 +35,17 @@ test("an image that says only what to run gets Docker's defaults", () => {
   expect(spec.Linux?.ReadonlyPaths).toContain("/proc/sys");
 });
 
-test("entrypoint and command are joined; what the caller says replaces the right one", () => {
+test("joins entrypoint and command, each replaced by the caller's", () => {
   const config = { Entrypoint: ["/entry"], Cmd: ["a", "b"] };
   expect(specOf(config).Process?.Args).toEqual(["/entry", "a", "b"]);
   expect(specOf(config, { args: ["c"] }).Process?.Args).toEqual(["/entry", "c"]);
   expect(specOf(config, { entrypoint: ["/other"] }).Process?.Args).toEqual(["/other"]);
   expect(specOf(config, { entrypoint: [], args: ["d"] }).Process?.Args).toEqual(["d"]);
   expect(specOf({ Entrypoint: null, Cmd: ["x"] }).Process?.Args).toEqual(["x"]);
-  expect(() => specOf({})).toThrow("it has neither Entrypoint nor Cmd; say what to run");
+  expect(() => specOf({})).toThrow("the image has neither Entrypoint nor Cmd; give a command");
 });
 
-test("the environment is the image's with the caller's on top", () => {
+test("merges the caller's environment over the image's", () => {
   const env = specOf({ Cmd: ["x"], Env: ["PATH=/bin", "A=1", "B=x=y"] }, { env: ["A=2", "C="] }).Process?.Env;
   expect(env).toEqual(["PATH=/bin", "A=2", "B=x=y", "C="]);
 });
@@ -60,7 +60,7 @@ test("a terminal has a size and TERM, which the image may override", () => {
   expect(specOf({ Cmd: ["x"], Env: ["TERM=vt100"] }, { terminal }).Process?.Env).toContain("TERM=vt100");
 });
 
-test("a user other than root comes from the image and has no capabilities of its own", () => {
+test("looks up a user in the image, and gives only root effective capabilities", () => {
   const process = specOf({ Cmd: ["x"], User: "ann", WorkingDir: "/home/ann" }).Process;
   expect(process).toMatchObject({ User: { UID: 1000, GID: 100, AdditionalGids: [100] }, Cwd: "/home/ann" });
   expect(process?.Capabilities).toMatchObject({ Effective: [], Permitted: [] });
@@ -68,7 +68,7 @@ test("a user other than root comes from the image and has no capabilities of its
   expect(specOf({ Cmd: ["x"], User: "ann" }, { user: "0" }).Process?.Capabilities?.Effective).toHaveLength(14);
 });
 
-test("limits, host name and the rest are passed on", () => {
+test("passes on limits, host name and other options", () => {
   const limits = { memory: 64 << 20, cpus: 1.5, pids: 100 };
   const mounts = [{ destination: "/data", source: "/run/x", type: "bind", options: ["rbind"] }];
   const spec = specOf(

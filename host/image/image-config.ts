@@ -6,35 +6,35 @@ import type { grpc } from "../../proto/gen/messages.js";
 import { imageUser } from "./image-user.ts";
 import * as defaults from "./spec-defaults.ts";
 
-/** What the person who starts the container says; the rest is the image's. */
+/** Options of the user who starts the container; they override the image's config. */
 export interface RunOptions {
-  /** Instead of the image's Cmd. */
+  /** Replaces the image's Cmd. */
   readonly args?: readonly string[];
-  /** Instead of the image's Entrypoint, and then Cmd doesn't count either. */
+  /** Replaces the image's Entrypoint, and drops its Cmd. */
   readonly entrypoint?: readonly string[];
-  /** "NAME=value", or "NAME=" for an empty one; they win over the image's. */
+  /** "NAME=value", or "NAME=" for an empty value; overrides the image's variables. */
   readonly env?: readonly string[];
   readonly cwd?: string;
-  /** "user", "uid", "user:group". */
+  /** "user", "uid" or "user:group". */
   readonly user?: string;
   readonly terminal?: { readonly rows: number; readonly columns: number };
   readonly hostname?: string;
   readonly readonlyRoot?: boolean;
   readonly noNewPrivileges?: boolean;
-  /** Further mounts, after the usual ones. */
+  /** Additional mounts, after the default ones. */
   readonly mounts?: readonly Init<grpc.Mount>[];
   readonly cgroupsPath?: string;
-  /** Bytes, processors (1.5), numbers of tasks. */
+  /** Memory in bytes, processors (such as 1.5), and number of tasks. */
   readonly limits?: { readonly memory?: number; readonly cpus?: number; readonly pids?: number };
 }
 
-/** Where the rootfs is: on the host, to look users up in, and in the guest. */
+/** Paths of the rootfs: on the host, to look up users, and in the guest. */
 export interface RootfsPlace {
   readonly host: string;
   readonly guest: string;
 }
 
-/** The OCI spec of an image, with what Docker gives by default, under proto names. Throws ImageError. */
+/** Returns an image's OCI spec with Docker's defaults, under the names of the proto. Throws ImageError. */
 export function imageSpec(
   { config }: Pick<Image, "config">,
   rootfs: RootfsPlace,
@@ -57,7 +57,7 @@ export function imageSpec(
   };
 }
 
-/** The process alone. For an exec in a running container give `entrypoint: []` with `args`. */
+/** Returns only the process. For an exec in a running container, give `entrypoint: []` and `args`. */
 export function processSpec(config: Image["config"], rootfs: string, options: RunOptions): Init<grpc.Process> {
   const { terminal, noNewPrivileges = false } = options;
   const user = imageUser(rootfs, options.user ?? asText(config["User"]));
@@ -79,11 +79,11 @@ function commandLine(config: Image["config"], options: RunOptions): string[] {
   const entrypoint = options.entrypoint ?? asStrings(config["Entrypoint"], "Entrypoint of the image");
   const own = options.entrypoint === undefined ? asStrings(config["Cmd"], "Cmd of the image") : [];
   const args = [...entrypoint, ...(options.args ?? own)];
-  if (args.length === 0) throw new ImageError("run image: it has neither Entrypoint nor Cmd; say what to run");
+  if (args.length === 0) throw new ImageError("run image: the image has neither Entrypoint nor Cmd; give a command");
   return args;
 }
 
-/** Later ones win; each name once, where it came first. */
+/** Merges variables: the last value wins, at the position of the first. */
 function environment(config: Image["config"], options: RunOptions): string[] {
   const values = new Map([["PATH", defaults.DEFAULT_PATH]]);
   if (options.terminal !== undefined) values.set("TERM", "xterm");
@@ -96,7 +96,7 @@ function environment(config: Image["config"], options: RunOptions): string[] {
 
 const CPU_PERIOD = 100_000;
 
-/** Limits as an OCI spec has them. */
+/** Converts limits to OCI resources. */
 export function limitResources({ memory, cpus, pids }: NonNullable<RunOptions["limits"]>): Init<grpc.LinuxResources> {
   return {
     ...(memory === undefined ? {} : { Memory: { Limit: memory } }),

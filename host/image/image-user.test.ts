@@ -38,18 +38,18 @@ describe("a user", () => {
     ["ann:nobody", "nobody is not in the image's /etc/group"],
     ["4294967295", "4294967295 is not in the image's /etc/passwd"],
     ["-1", "-1 is not in"],
-  ])("%j is refused: %s", (text, message) => {
+  ])("refuses %j: %s", (text, message) => {
     expect(() => userOf(text)).toThrow(message);
   });
 });
 
-test("an image without passwd and group takes numbers and root", () => {
+test("an image without passwd and group accepts only numbers and the default user", () => {
   expect(userOf("", {})).toEqual([0, 0, [0]]);
   expect(userOf("12:13", {})).toEqual([12, 13, [13]]);
   expect(() => userOf("root", {})).toThrow("root is not in the image's /etc/passwd");
 });
 
-test("the image's links are followed inside the image, never to the host's files", () => {
+test("follows the image's links inside the image, never to the host's files", () => {
   using temporary = temporaryDirectory();
   const root = join(temporary.path, "root");
   mkdirSync(join(root, "etc"), { recursive: true });

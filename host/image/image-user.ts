@@ -4,17 +4,17 @@ import { readInRoot } from "./read-in-root.ts";
 export interface ImageUser {
   readonly uid: number;
   readonly gid: number;
-  /** The primary group first, as containerd has it. */
+  /** Begins with the primary group, as in containerd. */
   readonly additionalGids: readonly number[];
 }
 
-/** More than any real passwd file; what is longer counts as missing. */
+/** Larger than any real passwd file; a longer file counts as missing. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * `user`, `uid`, `user:group`, … of an image or a command line → numbers, by /etc/passwd and /etc/group of the rootfs,
- * which may be one that a guest writes. The rules of Docker: empty is root; a number needs no entry (its group is 0 then); with a group given, that is the only
- * one, else the user's groups come along. Throws ImageError for a name that isn't there.
+ * Resolves `user`, `uid`, `user:group`, … to ids with the rootfs's /etc/passwd and /etc/group; a guest may be writing
+ * to that rootfs. Follows Docker's rules: an empty user is root; a number needs no entry and then has group 0; a given
+ * group is the only one, otherwise the user's additional groups are included. Throws ImageError for an unknown name.
  */
 export function imageUser(rootfs: string, text: string): ImageUser {
   const [userText = "", groupText = ""] = text.split(":", 2);
@@ -41,7 +41,7 @@ function records(rootfs: string, file: string): string[][] {
   return lines.filter((line) => line.trim() !== "" && !line.startsWith("#")).map((line) => line.trim().split(":"));
 }
 
-/** The kernel keeps 2^32-1 for "none". */
+/** Parses an id. The kernel reserves 2^32-1. */
 function id(text: string | undefined): number | undefined {
   const value = text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
   return value !== undefined && value < 2 ** 32 - 1 ? value : undefined;

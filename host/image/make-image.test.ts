@@ -7,7 +7,7 @@ import { temporaryDirectory, treeOf } from "../../image/testing/tree.ts";
 import { makeBusyboxImage } from "./make-image.ts";
 import { unpack } from "./unpack.ts";
 
-test("an image of Debian's busybox is read, unpacked, and its tools run; made twice it has the same bytes", {
+test("builds a reproducible image from Debian's busybox that can be unpacked and run", {
   timeout: 120_000,
 }, async () => {
   using temporary = temporaryDirectory();

@@ -1,15 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import { thisPlatform } from "../../image/platform.ts";
 import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
+import { reason } from "../../lib/reason.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 import { debianFile } from "./debian-file.ts";
 
 /**
- * Makes a small image, an OCI layout as a tar file, from Debian's busybox-static: a shell and some 270 tools. No root, no
- * registry; the network only when the package is not in the cache. Throws ImageError.
+ * Builds a small image from Debian's busybox-static, with a shell and some 270 tools, as an OCI layout in a tar file.
+ * Needs neither root nor a registry, and the network only if the package is not cached. Throws ImageError.
  */
 export async function makeBusyboxImage(path: string): Promise<void> {
   const busybox = await debianFile("busybox-static", "bin/busybox");
@@ -18,7 +19,7 @@ export async function makeBusyboxImage(path: string): Promise<void> {
   await writeLayout(path, { name: "busybox", platform: thisPlatform(), config, layers: [layer] });
 }
 
-/** What the binary says it can be called. */
+/** Returns the names of the tools that the binary provides. */
 function applets(busybox: Uint8Array): string[] {
   const directory = makeTemporaryFolder("guestd-busybox-");
   const file = join(directory, "busybox");

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import type { TreeAccess } from "../../image/tree-access.ts";
+import { reason } from "../../lib/reason.ts";
 
-/** For a tree that nobody else changes meanwhile. Extended attributes are left out. */
+/** Writes to a tree that no other process changes meanwhile. Ignores extended attributes. */
 export const plainAccess: TreeAccess = {
   entry: (path, use) => use(path),
   directory: (path, use) => use(path),

@@ -7,7 +7,7 @@ import { readInRoot } from "./read-in-root.ts";
 
 const LIMIT = 1000;
 
-test("reads a file of a root, by links as a process with that root would follow them", () => {
+test("reads a file below a root, following links as a process with that root would", () => {
   using temporary = temporaryDirectory();
   const root = join(temporary.path, "c1/rootfs");
   mkdirSync(join(root, "etc"), { recursive: true });
@@ -21,14 +21,14 @@ test("reads a file of a root, by links as a process with that root would follow 
   expect(readInRoot(root, "/etc/absolute", LIMIT)).toBe("inside");
 });
 
-test("a file is read to its limit, and a longer one counts as missing", () => {
+test("reads files up to the limit, and treats longer ones as missing", () => {
   using temporary = temporaryDirectory();
   writeFileSync(join(temporary.path, "file"), "x".repeat(LIMIT));
   expect(readInRoot(temporary.path, "file", LIMIT)).toHaveLength(LIMIT);
   expect(readInRoot(temporary.path, "file", LIMIT - 1)).toBe(undefined);
 });
 
-test("a pipe, a directory and a link to /proc are no files", () => {
+test("treats a pipe, a directory and a link to /proc as missing", () => {
   using temporary = temporaryDirectory();
   execFileSync("mkfifo", [join(temporary.path, "pipe")]);
   mkdirSync(join(temporary.path, "directory"));
@@ -36,7 +36,7 @@ test("a pipe, a directory and a link to /proc are no files", () => {
   for (const name of ["pipe", "directory", "proc"]) expect(readInRoot(temporary.path, name, LIMIT)).toBe(undefined);
 });
 
-test("a root that a guest has put a link in the place of is not entered", () => {
+test("never enters a root that a guest replaced with a link", () => {
   using temporary = temporaryDirectory();
   const place = join(temporary.path, "c1");
   mkdirSync(join(place, "rootfs"), { recursive: true });

@@ -1,13 +1,13 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from "../../agent/kernel/constants.ts";
-import { nativeAddon } from "../../agent/kernel/native-addon.ts";
+import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 
 const { O_DIRECTORY, O_NONBLOCK, O_RDONLY } = constants;
 
 /**
- * Reads a regular file of the tree at `root`, whose links are followed as a process with that root would. The tree may be a
- * running guest's: `root` is reached without any link, the kernel keeps the rest inside, and nothing but a regular file is
- * ever opened. Undefined when there is none, and for one of more than `maxBytes`.
+ * Reads a regular file of the tree at `root`, following links as a process with that root would. Safe for a running
+ * guest's tree: reaches `root` without following links, the kernel confines the rest to the tree, and only regular
+ * files are opened. Returns undefined if the file doesn't exist or has more than `maxBytes`.
  */
 export function readInRoot(root: string, file: string, maxBytes: number): string | undefined {
   const host = openSync("/", O_PATH | O_DIRECTORY);
@@ -24,7 +24,7 @@ export function readInRoot(root: string, file: string, maxBytes: number): string
   return readAtMost(content, maxBytes);
 }
 
-/** By the read itself: a file may grow. */
+/** Limits the read itself, since the file may grow. */
 function readAtMost(file: number, maxBytes: number): string | undefined {
   const size = Math.min(fstatSync(file).size, maxBytes);
   const bytes = Buffer.alloc(size + 1);
@@ -37,7 +37,7 @@ function readAtMost(file: number, maxBytes: number): string | undefined {
   return undefined;
 }
 
-/** Undefined where there is none, or the way to it is not allowed. */
+/** Returns undefined if the path doesn't exist or isn't allowed. */
 function openBelow(directory: number, path: string, flags: number, resolve: number): number | undefined {
   const fd = nativeAddon().openat2(
     directory,

@@ -1,4 +1,4 @@
-/** What Docker gives a container that asks for nothing. */
+/** Docker's defaults for a container. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 export const DEFAULT_CAPABILITIES = [
@@ -48,7 +48,7 @@ export const DEFAULT_MOUNTS = [
   },
 ];
 
-/** The network is the guest's own: that is the sandbox. */
+/** Excludes the network namespace: the guest's own is the sandbox's. */
 export const DEFAULT_NAMESPACES = ["pid", "ipc", "uts", "mount", "cgroup"];
 
 export const DEFAULT_MASKED_PATHS = [
@@ -68,5 +68,5 @@ export const DEFAULT_MASKED_PATHS = [
 
 export const DEFAULT_READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/** systemd's soft limit, so that programs which loop over all descriptors stay quick, and Docker's hard one. */
+/** systemd's soft limit, which keeps programs that loop over all descriptors fast, and Docker's hard limit. */
 export const DEFAULT_NOFILE = { soft: 1024, hard: 1_048_576 };

@@ -5,9 +5,10 @@ import { lstat } from "../../image/resolve-in-root.ts";
 import { directory, file, hardLink, layerOf, layerOfBytes, symlink } from "../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../image/write-layout.ts";
+import { isRoot } from "../is-root.ts";
 import { type UnpackOptions, unpack } from "./unpack.ts";
 
-/** Unpacks layers of entries and gives the tree. */
+/** Unpacks layers of entries and returns the resulting tree. */
 async function treeFrom(layers: readonly (readonly LayerEntry[])[], options?: UnpackOptions) {
   using temporary = temporaryDirectory();
   const root = join(temporary.path, "root");
@@ -21,7 +22,7 @@ async function treeFrom(layers: readonly (readonly LayerEntry[])[], options?: Un
   return { tree: treeOf(root), report, stats: Object.fromEntries(names.map((name) => [name, stat(name)])) };
 }
 
-test("files, directories, links and missing parents come out as they are", async () => {
+test("unpacks files, directories, links and missing parents", async () => {
   const { tree, stats } = await treeFrom([
     [
       directory("dir/"),
@@ -43,7 +44,7 @@ test("files, directories, links and missing parents come out as they are", async
   expect(stats["b"]?.ino).toBe(stats["dir/f"]?.ino);
 });
 
-test("modes with set-id and sticky bits, and times, are kept, whatever the order", async () => {
+test("keeps modes, set-id and sticky bits and times in any order", async () => {
   const { stats } = await treeFrom([[directory("dir", 0o1555), file("dir/f", "x", 0o4755), file("a", "", 0o400)]]);
   expect([stats["dir"], stats["dir/f"], stats["a"]].map((s) => (s?.mode ?? 0) & 0o7777)).toEqual([
     0o1555, 0o4755, 0o400,
@@ -52,7 +53,7 @@ test("modes with set-id and sticky bits, and times, are kept, whatever the order
   expect(stats["dir/f"]?.mtimeMs).toBe(0);
 });
 
-test("a later layer replaces files, and a directory keeps its files but takes the new mode", async () => {
+test("a later layer replaces files and changes a directory's mode but not its files", async () => {
   const { tree, stats } = await treeFrom([
     [directory("dir", 0o755), file("dir/f", "old"), file("a", "old"), directory("b"), file("b/inner", "x")],
     [directory("dir", 0o700), file("a", "new"), file("b", "now a file")],
@@ -61,12 +62,12 @@ test("a later layer replaces files, and a directory keeps its files but takes th
   expect((stats["dir"]?.mode ?? 0) & 0o777).toBe(0o700);
 });
 
-test("a file that replaces one of two hard links leaves the other alone", async () => {
+test("a file that replaces one of two hard links keeps the other", async () => {
   const { tree } = await treeFrom([[file("a", "old"), hardLink("b", "a")], [file("a", "new")]]);
   expect(tree).toEqual({ a: "new", b: "old" });
 });
 
-test("a whiteout removes what lower layers have, a tree as well as a file", async () => {
+test("a whiteout removes a file or a tree of lower layers", async () => {
   const { tree } = await treeFrom([
     [file("a"), directory("dir"), file("dir/f"), file("dir/deep/g"), file("keep")],
     [file(".wh.a"), file(".wh.dir"), file("other/.wh.nothing")],
@@ -74,7 +75,7 @@ test("a whiteout removes what lower layers have, a tree as well as a file", asyn
   expect(tree).toEqual({ keep: "" });
 });
 
-test("an opaque whiteout hides the lower layers' files and not its own layer's, in either order", async () => {
+test("an opaque whiteout hides files of lower layers but not of its own, in either order", async () => {
   const lower = [directory("d"), file("d/old"), file("d/sub/old"), file("d/both/old")];
   const upper = [file("d/new", "n"), file("d/both/new", "n")];
   for (const layer of [
@@ -86,19 +87,19 @@ test("an opaque whiteout hides the lower layers' files and not its own layer's, 
   }
 });
 
-test("a whiteout leaves a file of its own layer", async () => {
+test("a whiteout keeps a file of its own layer", async () => {
   const { tree } = await treeFrom([[file("a", "old")], [file("a", "new"), file(".wh.a")]]);
   expect(tree).toEqual({ a: "new" });
 });
 
-test("aufs bookkeeping is no part of the image, and an unlawful whiteout is refused", async () => {
+test("ignores aufs bookkeeping and refuses an invalid whiteout", async () => {
   expect((await treeFrom([[file(".wh..wh.plnk"), file(".wh..wh.aufs")]])).tree).toEqual({});
   for (const name of [".wh.", ".wh..", ".wh..."]) {
-    await expect(treeFrom([[file("a")], [file(name)]])).rejects.toThrow("is not a lawful whiteout");
+    await expect(treeFrom([[file("a")], [file(name)]])).rejects.toThrow("is not a valid whiteout");
   }
 });
 
-test("a parent that is a link of a lower layer is followed inside the root", async () => {
+test("follows a parent that is a link of a lower layer inside the root", async () => {
   const { tree } = await treeFrom([
     [directory("usr/lib"), symlink("lib", "usr/lib"), symlink("abs", "/usr"), symlink("up", "../../../usr")],
     [file("lib/a", "1"), file("abs/b", "2"), file("up/c", "3")],
@@ -106,7 +107,7 @@ test("a parent that is a link of a lower layer is followed inside the root", asy
   expect(tree).toMatchObject({ "usr/lib/a": "1", "usr/b": "2", "usr/c": "3", lib: "-> usr/lib" });
 });
 
-test("a directory entry takes the place of a link, as in an overlay", async () => {
+test("a directory entry replaces a link, as in an overlay", async () => {
   const { tree } = await treeFrom([
     [directory("usr/lib"), symlink("lib", "usr/lib")],
     [directory("lib"), file("lib/x")],
@@ -114,18 +115,18 @@ test("a directory entry takes the place of a link, as in an overlay", async () =
   expect(tree).toEqual({ "lib/": "", "lib/x": "", "usr/": "", "usr/lib/": "" });
 });
 
-test("a device is left out with a note when owners are not kept, a named pipe is made", async () => {
+test("without owners, skips devices with a note and creates named pipes", async () => {
   const device = { name: "node", type: "character-device", devmajor: 1, devminor: 3 } as const;
   const pipe = { name: "a", type: "fifo", mode: 0o600 } as const;
   const { tree, report } = await treeFrom([[device, pipe]], { keepOwners: false });
   expect(tree).toEqual({ a: "special" });
   expect(report.notes).toEqual([
-    "devices, as only root may make them: left out (1)",
-    "owners of files: all are yours, as only root may give files away",
+    "devices, which only root can create: left out (1)",
+    "owners of files: all files are yours, as only root can change owners",
   ]);
 });
 
-test.runIf(process.getuid?.() === 0)("root keeps owners and makes devices (needs root)", async () => {
+test.runIf(isRoot())("keeps owners and creates devices (needs root)", async () => {
   const device = {
     name: "node",
     type: "character-device",
@@ -145,19 +146,19 @@ test.runIf(process.getuid?.() === 0)("root keeps owners and makes devices (needs
   expect(stats["node"]).toMatchObject({ uid: 5, gid: 6, rdev: 0x103 });
 });
 
-test("extended attributes are left out with a note", async () => {
+test("skips extended attributes with a note", async () => {
   const pax = { "SCHILY.xattr.security.capability": "x" };
   const { report } = await treeFrom([[{ ...file("a"), pax }]], { keepOwners: false });
   expect(report.notes).toContain("extended attributes: left out (1)");
 });
 
-test("a directory that isn't empty is refused", async () => {
+test("refuses a directory that isn't empty", async () => {
   using temporary = temporaryDirectory();
   writeFileSync(join(temporary.path, "mine"), "");
-  await expect(unpack({ layers: [] }, temporary.path)).rejects.toThrow("it is not empty");
+  await expect(unpack({ layers: [] }, temporary.path)).rejects.toThrow("the directory is not empty");
 });
 
-test("a truncated layer is an error that names the entry", async () => {
+test("rejects a truncated layer", async () => {
   using temporary = temporaryDirectory();
   const tar = await packTar([file("a", "x".repeat(5000))]);
   const layers = [layerOfBytes(tar.subarray(0, 3000))];
@@ -166,13 +167,13 @@ test("a truncated layer is an error that names the entry", async () => {
   );
 });
 
-test("an aborted unpack stops", async () => {
+test("stops when aborted", async () => {
   using temporary = temporaryDirectory();
   const signal = AbortSignal.abort(new Error("stop"));
   await expect(unpack({ layers: [await layerOf([file("a")])] }, temporary.path, { signal })).rejects.toThrow("stop");
 });
 
-test("1000 small files and one of 8 MiB", async () => {
+test("unpacks 1000 small files and one of 8 MiB", async () => {
   using temporary = temporaryDirectory();
   mkdirSync(join(temporary.path, "r"));
   const many = Array.from({ length: 1000 }, (_, n) => file(`d${n % 10}/f${n}`, `${n}`));

@@ -3,12 +3,13 @@ import { type ApplyReport, applyLayers } from "../../image/apply-layers.ts";
 import { ImageError } from "../../image/image-error.ts";
 import type { Image } from "../../image/read-image.ts";
 import { TreeWriter } from "../../image/tree-writer.ts";
+import { isRoot } from "../is-root.ts";
 import { plainAccess } from "./plain-access.ts";
 
 export interface UnpackOptions {
-  /** Give files the owners of the image. Default: when root runs this, as only root may. */
+  /** Give files the image's owners. Default: true for root, as only root can. */
   readonly keepOwners?: boolean;
-  /** Bytes of the layers' plain content so far. */
+  /** Called with the number of uncompressed layer bytes so far. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -16,8 +17,8 @@ export interface UnpackOptions {
 export type UnpackReport = ApplyReport;
 
 /**
- * Applies an image's layers to a directory, which is made or is empty. Nothing outside it is written, whatever the image
- * says. Throws ImageError; the directory then holds a part of the image and is the caller's to remove.
+ * Applies an image's layers to a directory that is empty or doesn't exist. Never writes outside it, whatever the image
+ * contains. Throws ImageError; the directory then holds a part of the image, which the caller has to remove.
  */
 export async function unpack(
   image: Pick<Image, "layers">,
@@ -25,14 +26,15 @@ export async function unpack(
   options: UnpackOptions = {},
 ): Promise<UnpackReport> {
   mkdirSync(directory, { recursive: true });
-  if (readdirSync(directory).length > 0) throw new ImageError(`unpack image to ${directory}: it is not empty`);
-  const { onProgress, signal, keepOwners = process.getuid?.() === 0 } = options;
+  if (readdirSync(directory).length > 0)
+    throw new ImageError(`unpack image to ${directory}: the directory is not empty`);
+  const { onProgress, signal, keepOwners = isRoot() } = options;
   const writer = new TreeWriter(directory, plainAccess, keepOwners);
-  const devices = keepOwners ? {} : { devices: "devices, as only root may make them" };
+  const devices = keepOwners ? {} : { devices: "devices, which only root can create" };
   const leftOut = { xattrs: "extended attributes", ...devices };
   try {
     const report = await applyLayers(image.layers, writer, { leftOut, onProgress, signal });
-    const owners = keepOwners ? [] : ["owners of files: all are yours, as only root may give files away"];
+    const owners = keepOwners ? [] : ["owners of files: all files are yours, as only root can change owners"];
     return { ...report, notes: [...report.notes, ...owners] };
   } finally {
     await writer.finish();

@@ -24,27 +24,27 @@ describe("chooseAccelerator", () => {
     await rm(directory, { recursive: true });
   });
 
-  test("KVM is tried once and the answer kept for this boot", async () => {
+  test("probes KVM once and caches the result for this boot", async () => {
     expect(await chooseAccelerator({ file, device, probe })).toEqual({ kind: "kvm", reason: "a guest starts" });
     expect(await chooseAccelerator({ file, device, probe })).toEqual({ kind: "kvm", reason: "a guest starts" });
     expect(probe).toHaveBeenCalledTimes(1);
   });
 
-  test("the answer of another boot is not believed", async () => {
+  test("ignores a result from another boot", async () => {
     await chooseAccelerator({ file, device, probe });
     await writeFile(file, (await readFile(file, "utf8")).replace(/"boot":"[^"]*"/, '"boot":"another"'));
     probe.mockResolvedValue({ kind: "tcg", reason: "hangs" });
     expect((await chooseAccelerator({ file, device, probe })).kind).toBe("tcg");
   });
 
-  test("a damaged answer is replaced", async () => {
+  test("replaces a damaged cache file", async () => {
     await chooseAccelerator({ file, device, probe });
     await writeFile(file, "{");
     expect((await chooseAccelerator({ file, device, probe })).kind).toBe("kvm");
     expect(probe).toHaveBeenCalledTimes(2);
   });
 
-  test("without a KVM device it is software emulation, and the reason says why", async () => {
+  test("chooses software emulation without a KVM device, and gives the reason", async () => {
     const missing = join(directory, "none");
     expect(await chooseAccelerator({ file, device: missing, probe })).toEqual({
       kind: "tcg",
@@ -53,13 +53,13 @@ describe("chooseAccelerator", () => {
     expect(probe).not.toHaveBeenCalled();
   });
 
-  test("GUESTD_ACCEL decides without a look", async () => {
+  test("follows GUESTD_ACCEL without a probe", async () => {
     vi.stubEnv("GUESTD_ACCEL", "tcg");
     expect((await chooseAccelerator({ file, device, probe })).kind).toBe("tcg");
     expect(probe).not.toHaveBeenCalled();
   });
 
-  test("a GUESTD_ACCEL that is neither is an error", async () => {
+  test("rejects any other value of GUESTD_ACCEL", async () => {
     vi.stubEnv("GUESTD_ACCEL", "xen");
     await expect(chooseAccelerator({ file, device, probe })).rejects.toThrow('GUESTD_ACCEL is "xen"');
   });

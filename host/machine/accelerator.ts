@@ -6,34 +6,34 @@ import { MachineError } from "./machine-error.ts";
 import { acceleratorFile, cachedKernels } from "./paths.ts";
 import { findQemu, qemuArchitecture } from "./programs.ts";
 
-/** KVM, or QEMU's software emulation (TCG, some twenty times slower), and why. */
+/** KVM or QEMU's software emulation (TCG, about twenty times slower), and the reason for the choice. */
 export interface Accelerator {
   readonly kind: "kvm" | "tcg";
   readonly reason: string;
 }
 
 export interface AcceleratorOptions {
-  /** Where the answer is kept. */
+  /** File that caches the result. */
   readonly file?: string;
-  /** The KVM device. */
+  /** Path of the KVM device. */
   readonly device?: string;
-  /** How KVM is tried. */
+  /** Replaces the KVM probe. */
   readonly probe?: () => Promise<Accelerator>;
 }
 
-/** Milliseconds in which a guest has to show life under KVM; a good one takes about 300. */
+/** Time limit in milliseconds for a sign of life under KVM; a working one takes about 300. */
 const PROBE_MS = 3000;
 
 /**
- * KVM where it can really start a guest, else TCG. A /dev/kvm may open, run firmware, and then take minutes for a kernel
- * (nested, or a KVM for guests of one kind only), so a kernel is started once per boot of this machine and the answer is
- * kept in build/. GUESTD_ACCEL=kvm or tcg decides without a look.
+ * Chooses KVM if it can really start a guest, otherwise TCG. A /dev/kvm may open and run firmware but then take minutes
+ * for a kernel (if nested, or limited to one kind of guest), so this starts a kernel once per boot of the host and
+ * caches the result in build/. GUESTD_ACCEL=kvm or tcg overrides the probe.
  */
 export async function chooseAccelerator(options: AcceleratorOptions = {}): Promise<Accelerator> {
   const { file = acceleratorFile, device = "/dev/kvm", probe = probeKvm } = options;
   const wish = process.env["GUESTD_ACCEL"] ?? "";
-  if (wish === "kvm" || wish === "tcg") return { kind: wish, reason: "GUESTD_ACCEL says so" };
-  if (wish !== "") throw new MachineError(`GUESTD_ACCEL is "${wish}": set it to kvm or tcg, or leave it out`);
+  if (wish === "kvm" || wish === "tcg") return { kind: wish, reason: "set by GUESTD_ACCEL" };
+  if (wish !== "") throw new MachineError(`GUESTD_ACCEL is "${wish}"; set it to kvm or tcg, or unset it`);
   const closed = await access(device, constants.R_OK | constants.W_OK).catch((error: NodeJS.ErrnoException) => error);
   if (closed !== undefined) return { kind: "tcg", reason: `${device} cannot be opened: ${closed.code}` };
   const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
@@ -45,10 +45,10 @@ export async function chooseAccelerator(options: AcceleratorOptions = {}): Promi
   return found;
 }
 
-/** Starts a kernel with nothing to run: it panics, and `panic=-1` with -no-reboot ends QEMU with status 0. */
+/** Starts a kernel without an init: it panics, and `panic=-1` with -no-reboot makes QEMU exit with status 0. */
 async function probeKvm(): Promise<Accelerator> {
   const kernel = cachedKernels()[0]?.kernel;
-  if (kernel === undefined) throw new MachineError('no kernel to try KVM with: run "npm run setup"');
+  if (kernel === undefined) throw new MachineError('no kernel to probe KVM with; run "npm run setup"');
   const [type, serial] = qemuArchitecture() === "x86_64" ? ["q35", "ttyS0"] : ["virt", "ttyAMA0"];
   const qemu = new Child("QEMU", [
     ...[findQemu(), "-M", type, "-accel", "kvm", "-cpu", "host", "-m", "256M", "-nodefaults", "-no-user-config"],

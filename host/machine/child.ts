@@ -1,39 +1,39 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { onProcessEnd } from "../../image/process-end.ts";
+import { onProcessEnd } from "../../lib/process-end.ts";
 import { Console } from "./console.ts";
 import { MachineError } from "./machine-error.ts";
 
-/** How a program ended: its exit status, or the signal that ended it. */
+/** How a program ended: with an exit status, or by a signal. */
 export interface Ending {
   readonly status: number | undefined;
   readonly signal: string | undefined;
 }
 
-/** Milliseconds that a program gets between SIGTERM and SIGKILL. */
+/** Milliseconds between SIGTERM and SIGKILL. */
 const TERM_MS = 2000;
 
 /**
- * A program that runs for a guest. It never outlives this process: `setpriv --pdeathsig` has the kernel kill it with the
- * thread that started it, and a process that ends in order kills it first. Whoever starts one calls `end()`.
+ * A program that runs for a guest. It never outlives this process: with `setpriv --pdeathsig` the kernel kills it when
+ * its parent thread dies, and a process that exits normally kills it first. The owner calls `end()`.
  */
 export class Child {
   readonly name: string;
-  /** What it writes to stderr. */
+  /** Captures stderr. */
   readonly messages = new Console({ lines: 50 });
-  /** Resolves when it has ended and its output is read; never rejects. */
+  /** Resolves when the program has ended and its output is read; never rejects. */
   readonly ended: Promise<Ending>;
   readonly stdout: Readable;
-  /** Null unless it was asked for. */
+  /** Null unless requested in the constructor. */
   readonly stdin: Writable | null;
   readonly #process: ChildProcessByStdio<Writable | null, Readable, Readable>;
   #running = true;
 
-  /** Runs `argv` behind `setpriv`. */
+  /** Runs `argv` through `setpriv`. */
   constructor(name: string, argv: readonly string[], stdin: "ignore" | "pipe" = "ignore") {
     this.name = name;
-    // In a session of its own: a terminal's ^C is for this process alone, which then ends the child.
+    // Start a new session: a terminal's ^C then reaches only this process, which ends the child.
     const command = ["--pdeathsig", "KILL", "--", ...argv];
     this.#process =
       stdin === "pipe"
@@ -41,7 +41,7 @@ export class Child {
         : spawn("setpriv", command, { stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.stdout = this.#process.stdout;
     this.stdin = this.#process.stdin;
-    this.stdin?.on("error", () => undefined); // it has ended
+    this.stdin?.on("error", () => undefined); // the program has ended
     this.messages.read(this.#process.stderr);
     const forget = onProcessEnd(() => this.kill("SIGKILL"));
     this.ended = new Promise((resolve) => {
@@ -63,17 +63,19 @@ export class Child {
     });
   }
 
-  /** Undefined when it has ended or could not be started. */
+  /** Undefined if the program has ended or could not be started. */
   get pid(): number | undefined {
     return this.#running ? this.#process.pid : undefined;
   }
 
-  /** Sends a signal while it runs; its pid is not reused before then. */
+  /** Sends a signal to the running program; its pid can't be reused before then. */
   kill(signal: NodeJS.Signals): void {
     if (this.#running) this.#process.kill(signal);
   }
 
-  /** SIGTERM, SIGKILL after 2 s (at once with `now`), and waits for the end. Any number of calls. */
+  /**
+   * Ends the program with SIGTERM, then SIGKILL after 2 s (immediately with `now`), and waits for its end. Idempotent.
+   */
   async end(now = false): Promise<void> {
     this.kill(now ? "SIGKILL" : "SIGTERM");
     const late = new AbortController();
@@ -86,7 +88,7 @@ export class Child {
     await timer;
   }
 
-  /** The error of a program that ended when it should not have. */
+  /** Returns the error for a program that ended unexpectedly. */
   async failure(): Promise<MachineError> {
     const { status, signal } = await this.ended;
     const how = signal === undefined ? `exit status ${status ?? "unknown"}` : signal;

@@ -18,19 +18,19 @@ async function feed(console: Console, ...pieces: readonly (string | Buffer)[]): 
 const never = new AbortController().signal;
 
 describe("Console", () => {
-  test("lines are put together from pieces, and the last one needs no end", async () => {
+  test("joins pieces into lines, and the last line needs no line feed", async () => {
     const seen: string[] = [];
     await feed(new Console({ onLine: (line) => seen.push(line) }), "on", "e\r\ntw", "o\n", "three");
     expect(seen).toEqual(["one", "two", "three"]);
   });
 
-  test("control characters of both kinds go, and marks that reorder text", async () => {
+  test("removes C0 and C1 control characters and marks that reorder text", async () => {
     const seen: string[] = [];
     await feed(new Console({ onLine: (line) => seen.push(line) }), "a\u001b\u001b[0m[2Jb\u009b1mc\u0007\u202e\n");
     expect(seen).toEqual(["a[2Jb1mc"]);
   });
 
-  test("a guest that prints without end fills two files of a limit, the last lines among them", async () => {
+  test("limits endless output to two files that include the last lines", async () => {
     const directory = await mkdtemp(join(tmpdir(), "guestd-console-"));
     const file = join(directory, "console.log");
     const line = "x".repeat(4000);
@@ -44,20 +44,20 @@ describe("Console", () => {
     await rm(directory, { recursive: true });
   });
 
-  test("a character that is split between two pieces stays whole", async () => {
+  test("keeps a character that is split between two pieces", async () => {
     const console = new Console();
     const bytes = Buffer.from("grüß\n");
     await feed(console, bytes.subarray(0, 3), bytes.subarray(3));
     expect(console.text).toBe("grüß");
   });
 
-  test("what firmware sends to a terminal is left out", async () => {
+  test("removes the firmware's terminal sequences", async () => {
     const console = new Console();
     await feed(console, "\x1bc\x1b[?7l\x1b[2J\x1b[0mSeaBIOS\x07\n");
     expect(console.text).toBe("SeaBIOS");
   });
 
-  test("its last words are the last lines, and a panic with all that follows it", () => {
+  test("returns the last lines, or everything from a kernel panic on", () => {
     const lines = (name: string, count: number) => Array.from({ length: count }, (_, index) => `${name} ${index}`);
     const console = new Console();
     for (const line of lines("start", 50)) console.add(line);
@@ -72,7 +72,7 @@ describe("Console", () => {
     expect(short.lastWords()).toEqual(lines("trace", 500).slice(-40));
   });
 
-  test("only the last lines are kept, and all are in the file", async () => {
+  test("keeps only the last lines in memory and writes all to the file", async () => {
     const directory = await mkdtemp(join(tmpdir(), "console-"));
     try {
       const file = join(directory, "log");
@@ -85,7 +85,7 @@ describe("Console", () => {
     }
   });
 
-  test("a flood without line ends is cut into lines of bounded length", async () => {
+  test("splits output without line feeds into lines of bounded length", async () => {
     const console = new Console();
     await feed(console, "x".repeat(10_000), "y".repeat(10_000));
     const lines = console.text.split("\n");
@@ -93,7 +93,7 @@ describe("Console", () => {
     expect(lines.join("")).toBe("x".repeat(10_000) + "y".repeat(10_000));
   });
 
-  test("waiting finds a line that came before and one that comes after", async () => {
+  test("waits for an earlier or a later line", async () => {
     const console = new Console();
     console.add("first");
     expect(await console.waitFor(/^fir/, never)).toBe("first");
@@ -102,7 +102,7 @@ describe("Console", () => {
     expect(await later).toBe("second");
   });
 
-  test("waiting ends with the signal's reason", async () => {
+  test("rejects a wait with the signal's reason", async () => {
     const stop = new AbortController();
     const waiting = new Console().waitFor(/never/, stop.signal);
     stop.abort(new Error("enough"));

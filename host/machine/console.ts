@@ -4,28 +4,31 @@ import { StringDecoder } from "node:string_decoder";
 import { withoutControls } from "../visible.ts";
 
 export interface ConsoleOptions {
-  /** How many of the last lines are kept; 2000 when left out. */
+  /** Number of last lines to keep; 2000 by default. */
   readonly lines?: number;
-  /** Every line is appended to this file as it comes; after 8 MiB it becomes `FILE.1`, and a new one is begun. */
+  /** File to append each line to. After 8 MiB it is rotated to `FILE.1`. */
   readonly file?: string;
   readonly onLine?: (line: string) => void;
 }
 
-/** Characters of a line; what is longer goes on as the next line. */
+/** Maximum number of characters in a line; the rest continues on the next line. */
 const LINE_LIMIT = 4096;
 
-/** Characters of the file: a guest can print without end. */
+/** Maximum number of characters in the file, since a guest can print without end. */
 const FILE_LIMIT = 8 << 20;
 
-/** Lines behind an error; and with a panic, whose trace has from thirty to a hundred. */
+/** Number of lines shown with an error, and with a panic, whose trace has thirty to a hundred. */
 const LAST_WORDS = 40;
 const MOST_LAST_WORDS = 200;
 
-/** Terminal control sequences, which firmware and kernels send to a serial line; lone control characters go as well. */
+/**
+ * Terminal control sequences that firmware and kernels send to a serial line; lone control characters are removed
+ * separately.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes
 const SEQUENCE = /\x1b\[[0-9;?]*[A-Za-z]|\x1b[a-zA-Z]/g;
 
-/** The lines of a text stream: the last ones in memory, all of them in a file, and someone who waits for one of them. */
+/** Lines of a text stream: keeps the last ones in memory, writes all to a file, and can wait for one. */
 export class Console {
   readonly #limit: number;
   readonly #file: string | undefined;
@@ -41,7 +44,7 @@ export class Console {
     this.#onLine = options.onLine;
   }
 
-  /** Reads the stream to its end; an error of the stream is its end. */
+  /** Reads the stream to its end; an error counts as its end. */
   read(stream: Readable): void {
     const decoder = new StringDecoder("utf8");
     stream.on("data", (bytes: Buffer) => this.#take(decoder.write(bytes)));
@@ -49,7 +52,7 @@ export class Console {
     stream.once("close", () => this.#flush(decoder.end()));
   }
 
-  /** Adds a line as if it had been read. */
+  /** Adds a line as if it had been read from the stream. */
   add(line: string): void {
     const clean = withoutControls(line.replace(SEQUENCE, ""));
     this.#lines.push(clean);
@@ -59,12 +62,12 @@ export class Console {
     for (const check of [...this.#waiting]) check(clean);
   }
 
-  /** The kept lines that are not empty, at most `count` of the last ones. */
+  /** Returns at most `count` of the last non-empty lines. */
   tail(count: number): readonly string[] {
     return this.#lines.filter((line) => line.trim() !== "").slice(-count);
   }
 
-  /** What belongs behind an error: the last lines, and where the kernel panicked all from there on, however long its trace is. */
+  /** Returns the lines to show with an error: the last ones, or everything from a kernel panic on. */
   lastWords(): readonly string[] {
     const lines = this.tail(MOST_LAST_WORDS);
     const panic = lines.findLastIndex((line) => line.includes("Kernel panic"));
@@ -76,7 +79,7 @@ export class Console {
     return [...this.#lines, ...(this.#rest === "" ? [] : [this.#rest])].join("\n");
   }
 
-  /** The next line that matches, kept ones first. Rejects with the signal's reason. */
+  /** Resolves with the first matching line, kept or new. Rejects with the signal's reason. */
   waitFor(pattern: RegExp, signal: AbortSignal): Promise<string> {
     const known = this.#lines.find((line) => pattern.test(line));
     if (known !== undefined) return Promise.resolve(known);

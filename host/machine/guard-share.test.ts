@@ -3,10 +3,11 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot } from "../is-root.ts";
 import { Child } from "./child.ts";
 import { canGuard, guarded, mountForGuest, openToGuest } from "./guard-share.ts";
 
-const root = process.getuid?.() === 0;
+const root = isRoot();
 const can = await canGuard(root);
 
 describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't mount in a namespace)"}`, () => {
@@ -14,7 +15,7 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
   let share: { tag: string; directory: string; guard: string };
   let served: Child;
 
-  /** Runs commands one by one with the share as its server has it, and gives the exit codes. */
+  /** Runs commands in the share server's namespaces and returns their exit codes. */
   const asServer = (...commands: readonly string[]) => {
     const user = root ? [] : ["--user", "--preserve-credentials"];
     const enter = ["--target", `${served.pid}`, "--mount", ...user, "sh", "-c"];
@@ -38,7 +39,7 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     rmSync(work, { recursive: true });
   });
 
-  test("is read-only for its server, but for the directories that are opened; the host writes everywhere", () => {
+  test("is read-only for its server except in opened directories, and writable for the host", () => {
     const attempts = ["touch x", "ln -s /etc c1/link", "touch c1/rootfs/x", "mv c1 c2", "mv c1/rootfs c1/gone"];
     expect(asServer(...attempts)).toEqual([1, 1, 1, 1, 1]);
     openToGuest(share, join(share.directory, "c1/rootfs"));
@@ -49,14 +50,14 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     expect(readdirSync(join(share.directory, "c1/rootfs"))).toEqual(["x"]);
   });
 
-  test("gives up an opened directory when the host removes it, and nothing is mounted for the host", () => {
+  test("loses an opened directory when the host removes it, and adds no mounts on the host", () => {
     openToGuest(share, join(share.directory, "c1/rootfs"));
     rmSync(join(share.directory, "c1"), { recursive: true });
     expect(asServer("test -e c1", `grep -c " ${share.directory}" /proc/self/mounts | grep -qx 1`)).toEqual([1, 0]);
     expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(work);
   });
 
-  test("has a folder of the host in it, read-only where that is said, which stays when the host removes its place", () => {
+  test("mounts a folder of the host, optionally read-only, which survives the removal of its mount point", () => {
     const folder = join(work, "folder");
     mkdirSync(folder);
     writeFileSync(join(folder, "file"), "");
@@ -70,16 +71,16 @@ describe.skipIf(!can)(`a guarded share${can ? "" : " (skipped: this user can't m
     expect(readdirSync(folder)).toEqual(["file", "x"]);
   });
 
-  test("can't be opened once its server has ended: the host's own mounts are left alone", async () => {
+  test("refuses to open a directory once its server has ended, and never touches the host's mounts", async () => {
     await served.end(true);
     for (const pid of [served.pid ?? 2 ** 22, process.pid]) {
       writeFileSync(share.guard, `${pid}`);
-      expect(() => openToGuest(share, join(share.directory, "c1/rootfs"))).toThrow("share t: its guest has ended");
+      expect(() => openToGuest(share, join(share.directory, "c1/rootfs"))).toThrow("share t: the guest has ended");
     }
   });
 });
 
-test("a share without a guard, or whose user can't mount, needs no opening", () => {
+test("opening is a no-op without a guard or if the user can't mount", () => {
   const directory = mkdtempSync(join(tmpdir(), "guard-"));
   openToGuest({ tag: "t", directory }, directory);
   writeFileSync(join(directory, "guard"), "0");

@@ -1,31 +1,40 @@
 import { execFile, execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
+import { isRoot } from "../is-root.ts";
 import { MachineError } from "./machine-error.ts";
 import type { Share } from "./virtiofs.ts";
 
-/** Mounts $1 on itself, read-only or not as $2 says; the other flags of its file system stay, which is all an ordinary user may do. */
+/**
+ * Bind-mounts $1 on itself with option $2 (ro or rw). Keeps the file system's other flags, as an ordinary user can't
+ * change them.
+ */
 const BIND = `flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$1"; mount -o "remount,bind,$flags,$2" "$1"`;
-/** Mounts $1 on $2 with what is mounted below it, or read-only and without that: one remount would not reach it. */
+/**
+ * Mounts $1 on $2: read-write with the mounts below it, read-only without them, since one remount would not cover them.
+ */
 const VOLUME = {
   rw: 'mount --rbind "$1" "$2"',
   ro: 'flags=$(findmnt -nro VFS-OPTIONS -T "$1"); mount --bind "$1" "$2"; mount -o "remount,bind,$flags,ro" "$2"',
 };
-/** The user namespace takes away what Child has set: that the kernel ends the program with its parent. */
+/** Entering the user namespace clears the parent-death signal that Child set, so set it again. */
 const GUARD = `set -e; ${BIND}; shift 2; exec setpriv --pdeathsig KILL -- "$@"`;
 
-/** Mounts that only the program sees; what the machine unmounts meanwhile is unmounted for it too. */
+/** Command that unshares mounts for a program; the host's later unmounts still propagate to it. */
 const unshare = (root: boolean): string[] => [
   ...["unshare", "--mount", "--propagation", "slave"],
   ...(root ? [] : ["--user", "--map-root-user"]),
 ];
 
-/** Runs `argv`, in the same process, with the directory read-only. An ordinary user is root in there. */
+/** Wraps `argv` so that the same process sees the directory read-only. An ordinary user is root inside. */
 export function guarded(argv: readonly string[], directory: string, root: boolean): readonly string[] {
   return [...unshare(root), "sh", "-c", GUARD, "sh", directory, "ro", ...argv];
 }
 
-/** Whether this user may mount in a namespace: root in a container may not, nor an ordinary user where those are forbidden. */
+/**
+ * True if this user can mount in a namespace. Root in a container can't, nor an ordinary user where user namespaces are
+ * disabled.
+ */
 export async function canGuard(root: boolean): Promise<boolean> {
   const [program = "", ...args] = [...unshare(root), "mount", "--bind", "/dev/null", "/dev/null"];
   return promisify(execFile)(program, args, { timeout: 5000 }).then(
@@ -35,8 +44,8 @@ export async function canGuard(root: boolean): Promise<boolean> {
 }
 
 /**
- * Lets the guest write in a directory below a share that is guarded: a file system of its own there, as each root file
- * system and volume is on a Kata host. It ends when the host removes the directory. Nothing to do for a share that isn't.
+ * Lets the guest write to a directory below a guarded share, as a separate file system, like each root file system and
+ * volume on a Kata host. Removing the directory on the host undoes it. Does nothing if the share isn't guarded.
  */
 export function openToGuest(share: Share, directory: string): void {
   const pid = guardOf(share);
@@ -44,20 +53,20 @@ export function openToGuest(share: Share, directory: string): void {
 }
 
 /**
- * Has the guest see the folder `source` of the host at the empty directory `at` of a guarded share. The mount is in the
- * share's mount namespace alone, so whoever removes `at` on the host never gets into the folder. Throws MachineError, also
- * where this user can't mount in a namespace.
+ * Makes the host's folder `source` visible to the guest at the empty directory `at` of a guarded share. The mount
+ * exists only in the share's mount namespace, so removing `at` on the host never reaches into the folder. Throws
+ * MachineError, also if this user can't mount in a namespace.
  */
 export function mountForGuest(share: Share, source: string, at: string, mode: "rw" | "ro"): void {
   const pid = guardOf(share);
   if (pid === undefined) {
-    throw new MachineError(`mount ${source}: this user can't mount in a namespace of its own: run it without -v`);
+    throw new MachineError(`mount ${source}: this user can't mount in a namespace; run without -v`);
   }
   inGuard(share, pid, `mount ${source}`, VOLUME[mode], source, at);
 }
 
 function inGuard(share: Share, pid: number, what: string, script: string, ...args: readonly string[]): void {
-  const user = process.getuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];
+  const user = isRoot() ? [] : ["--user", "--preserve-credentials"];
   const enter = ["--target", `${pid}`, "--mount", ...user, "sh", "-c", `set -e; ${script}`, "sh", ...args];
   try {
     execFileSync("nsenter", enter, { stdio: ["ignore", "ignore", "pipe"] });
@@ -67,7 +76,7 @@ function inGuard(share: Share, pid: number, what: string, script: string, ...arg
   }
 }
 
-/** The process in whose namespace the share is guarded; the machine's own mounts are never touched. */
+/** Returns the process whose mount namespace guards the share; never the host's own namespace. */
 function guardOf({ tag, guard }: Share): number | undefined {
   if (guard === undefined) return undefined;
   let pid: number;
@@ -77,8 +86,8 @@ function guardOf({ tag, guard }: Share): number | undefined {
     if (pid === 0) return undefined;
     namespace = readlinkSync(`/proc/${pid}/ns/mnt`);
   } catch {
-    throw new MachineError(`share ${tag}: its guest has ended`);
+    throw new MachineError(`share ${tag}: the guest has ended`);
   }
-  if (namespace === readlinkSync("/proc/self/ns/mnt")) throw new MachineError(`share ${tag}: its guest has ended`);
+  if (namespace === readlinkSync("/proc/self/ns/mnt")) throw new MachineError(`share ${tag}: the guest has ended`);
   return pid;
 }

@@ -1,56 +1,55 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { type Accelerator, chooseAccelerator } from "./accelerator.ts";
 import { MachineError } from "./machine-error.ts";
 import { imagePaths } from "./paths.ts";
 import { qemuArchitecture } from "./programs.ts";
 import type { QemuMachine } from "./qemu-command.ts";
-import { tscKhz } from "./tsc.ts";
 import type { Share } from "./virtiofs.ts";
 
 export interface GuestOptions {
-  /** 512 when left out. */
+  /** Default: 512. */
   readonly memoryMib?: number;
-  /** 1 when left out. */
+  /** Default: 1. */
   readonly cpus?: number;
   /**
-   * q35 only: three more processors, 4 GiB of memory in four slots and four ports for PCI devices (`port0` … `port3`) can be
-   * plugged in, through `Guest.qmp`.
+   * q35 only: allows plugging in three more processors, 4 GiB of memory in four slots and PCI devices in four ports
+   * (`port0` … `port3`) through `Guest.qmp`.
    */
   readonly hotplug?: boolean;
-  /** The kernel, initramfs and image that the build leaves in build/image, when left out. */
+  /** Default for this and the next two: the files that the build writes to build/image. */
   readonly kernel?: string;
-  /** False for none: a kernel that has the drivers built in mounts the image itself. */
+  /** False for none: a kernel with built-in drivers mounts the image itself. */
   readonly initrd?: string | false;
-  /** EROFS with a pfn superblock in front, a whole number of MiB; false for none. */
+  /** EROFS image with a pfn superblock in front, a whole number of MiB; false for none. */
   readonly image?: string | false;
-  /** Words for the kernel command line, after ours. */
+  /** Words to append to the kernel command line. */
   readonly kernelArgs?: readonly string[];
-  /** True: the kernel has its tracefs, which takes 9 MiB; false when left out. */
+  /** True to keep the kernel's tracefs, which takes 9 MiB of memory. Default: false. */
   readonly tracing?: boolean;
   readonly shares?: readonly Share[];
-  /** More arguments for QEMU, as they are: disks, and controllers to plug into. */
+  /** Additional raw QEMU arguments, such as disks and controllers. */
   readonly qemuArgs?: readonly string[];
-  /** q35 (virt on arm64) when left out. microvm gets the image as /dev/vda, without DAX. */
+  /** Default: q35, or virt on arm64. microvm gets the image as /dev/vda, without DAX. */
   readonly type?: "q35" | "microvm" | "virt";
-  /** False: a microvm without PCI, all of whose devices are on virtio-mmio; it can have no shares. */
+  /** False for a microvm without PCI: all its devices use virtio-mmio, and it can't have shares. */
   readonly pci?: boolean;
-  /** Asked of the machine when left out. */
+  /** Default: the result of `chooseAccelerator`. */
   readonly accelerator?: Accelerator["kind"];
-  /** The console line that says that the guest's listener is up; nobody may dial before. */
+  /** Console line that reports the guest's listener as ready; dialling earlier fails. */
   readonly readyLine?: RegExp;
-  /** Every line of the console as it comes. */
+  /** Called with every console line. */
   readonly onConsole?: (line: string) => void;
-  /** `Guest.type` can be used. */
+  /** True to allow `Guest.type`. */
   readonly consoleInput?: boolean;
-  /** Where the console is written too; in the guest's own directory, which goes with it, when left out. */
+  /** File that records the console; by default in the guest's own directory, which is removed with it. */
   readonly consoleFile?: string;
-  /** Aborted: the start is given up, or the guest destroyed. */
+  /** Aborting it cancels the start or destroys the guest. */
   readonly signal?: AbortSignal;
-  /** Until the ready line: 60 s under KVM and 120 s under TCG when left out. */
+  /** Time limit for the ready line; default: 60 s under KVM, 120 s under TCG. */
   readonly timeoutMs?: number;
 }
 
-/** What the options come to, but for the devices that have to be started first. */
+/** The resolved options, without the devices that start first. */
 export type Machine = Omit<QemuMachine, "vsock" | "shares" | "control">;
 
 export async function resolveMachine(options: GuestOptions): Promise<Machine> {
@@ -78,7 +77,7 @@ export async function resolveMachine(options: GuestOptions): Promise<Machine> {
 
 async function existing(what: "kernel" | "initrd" | "image", path: string): Promise<string> {
   await stat(path).catch((error: NodeJS.ErrnoException) => {
-    const remedy = path === imagePaths[what] ? ': run "npm run build"' : "";
+    const remedy = path === imagePaths[what] ? '; run "npm run build"' : "";
     throw new MachineError(`${what} ${path}: ${error.code}${remedy}`);
   });
   return path;
@@ -86,6 +85,13 @@ async function existing(what: "kernel" | "initrd" | "image", path: string): Prom
 
 async function sizeMib(image: string): Promise<number> {
   const mib = (await stat(image)).size / 2 ** 20;
-  if (!Number.isInteger(mib)) throw new MachineError(`image ${image}: not a whole number of MiB: build it again`);
+  if (!Number.isInteger(mib)) throw new MachineError(`image ${image}: not a whole number of MiB; build it again`);
   return mib;
+}
+
+/** Returns the frequency of the host's time stamp counter in kHz, which a microvm guest can't measure itself. */
+async function tscKhz(): Promise<number> {
+  const mhz = /^cpu MHz\s*: ([\d.]+)$/m.exec(await readFile("/proc/cpuinfo", "utf8"))?.[1];
+  if (mhz === undefined) throw new MachineError("/proc/cpuinfo: no CPU frequency; microvm guests need an x86 host");
+  return Math.round(Number(mhz) * 1000);
 }

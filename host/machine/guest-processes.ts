@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { onProcessEnd } from "../../image/process-end.ts";
+import { onProcessEnd } from "../../lib/process-end.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 import { Child } from "./child.ts";
 import { Console } from "./console.ts";
@@ -15,18 +15,18 @@ import { qemuArguments } from "./qemu-command.ts";
 import { startVirtiofsd } from "./virtiofs.ts";
 import { isCidTaken, startVsockDevice, type VsockDevice } from "./vsock-device.ts";
 
-/** Unix socket paths have at most 107 bytes, and ours add some twenty to the directory's. */
+/** Longest directory path: Unix socket paths have at most 107 bytes, and ours need about twenty after the directory. */
 const DIRECTORY_LIMIT = 60;
-/** Milliseconds in which QEMU's own end is noticed after that of a device program, which ends with it. */
+/** Milliseconds to wait for QEMU's own end after a device program ended with it. */
 const TOGETHER_MS = 500;
 
-/** The directory, the device programs and QEMU of one guest, started in this order and ended in the reverse. */
+/** The directory, device programs and QEMU of one guest, started in this order and ended in reverse. */
 export class GuestProcesses {
   readonly directory: string;
   readonly vsock: VsockDevice;
   readonly qemu: Child;
   readonly console: Console;
-  /** When QEMU was started and when the console's first line came, by performance.now(). */
+  /** Times of QEMU's start and of the console's first line, from performance.now(). */
   readonly started = performance.now();
   firstLine: number | undefined;
   readonly #devices: readonly Child[];
@@ -86,7 +86,7 @@ export class GuestProcesses {
     }
   }
 
-  /** Aborted with a MachineError when QEMU or a device program ends and nobody asked for it. */
+  /** Aborted with a MachineError when QEMU or a device program ends unexpectedly. */
   get died(): AbortSignal {
     return this.#died.signal;
   }
@@ -95,23 +95,23 @@ export class GuestProcesses {
     return [this.qemu, ...this.#devices].map((child) => child.pid).filter((pid) => pid !== undefined);
   }
 
-  /** True when QEMU ended because another guest has its context id: another start gets another one. */
+  /** True if QEMU ended because another guest has its context id; a new attempt gets another id. */
   get cidTaken(): boolean {
     return this.qemu.messages.tail(5).some(isCidTaken);
   }
 
-  /** From now on QEMU's end is not a failure. */
+  /** Marks QEMU's end as expected from now on. */
   expectEnd(): void {
     this.#expected = true;
   }
 
-  /** The console's last lines, to be put behind an error. */
+  /** Returns the console's last lines, formatted to follow an error message. */
   tail(): string {
     const lines = this.console.lastWords();
-    return lines.length === 0 ? "; its console said nothing" : `; its console's last lines:\n  ${lines.join("\n  ")}`;
+    return lines.length === 0 ? "; its console is empty" : `; its console's last lines:\n  ${lines.join("\n  ")}`;
   }
 
-  /** Ends all programs, with SIGKILL where it is `now`, and removes the directory. Any number of calls. */
+  /** Ends all programs, with SIGKILL if `now`, and removes the directory. Idempotent. */
   async end(now: boolean): Promise<void> {
     this.expectEnd();
     if (now) for (const child of [this.qemu, ...this.#devices]) child.kill("SIGKILL");
@@ -130,7 +130,7 @@ export class GuestProcesses {
   }
 }
 
-/** Where QEMU listens for commands. */
+/** Returns the path of QEMU's control socket. */
 export function controlSocket(directory: string): string {
   return join(directory, "qmp.sock");
 }
@@ -139,7 +139,7 @@ function control(directory: string, { hotplug }: Machine): { control?: string } 
   return hotplug ? { control: controlSocket(directory) } : {};
 }
 
-/** A directory for sockets and the console; removed with the process if not before. */
+/** Creates the directory for sockets and the console log; it is removed when the process exits, if not before. */
 async function makeDirectory(): Promise<{ directory: string; remove: () => Promise<void> }> {
   const parent = tmpdir().length > DIRECTORY_LIMIT ? "/tmp" : tmpdir();
   const directory = makeTemporaryFolder("guestd-vm-", parent);

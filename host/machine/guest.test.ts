@@ -14,12 +14,12 @@ import { vhostVsockUsable } from "./vsock-device.ts";
 
 const BOOT_MS = 60_000;
 
-/** The socket of hybrid vsock; these tests cannot dial a context id from Node without the addon. */
+/** Returns the hybrid vsock socket; without the addon, these tests can't dial a context id. */
 function socketOf(address: string): string {
   return address.replace(/^hvsock:\/\//, "").replace(/:\d+$/, "");
 }
 
-/** Says a word on vsock port 1024 and returns what comes back, until the guest closes or `size` bytes are there. */
+/** Sends a word to vsock port 1024 and returns the answer, until the guest closes or `size` bytes have arrived. */
 function say(guest: Guest, word: string, size: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketOf(guest.address(1024)), () => socket.write("CONNECT 1024\n"));
@@ -63,7 +63,7 @@ describe("Guest", { timeout: BOOT_MS }, () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  test("it boots with an image, a share and vsock, answers, powers off, and leaves nothing", async () => {
+  test("boots with an image, a share and vsock, answers, powers off, and leaves no processes", async () => {
     const image = join(directory, "guest.img");
     await writeFile(image, "");
     await truncate(image, 16 * 2 ** 20);
@@ -93,22 +93,22 @@ describe("Guest", { timeout: BOOT_MS }, () => {
     expect(await waitUntilGone(pids)).toEqual([]);
   });
 
-  test("a kernel that panics is an error that shows its last lines", async () => {
+  test("reports a kernel panic with the console's last lines", async () => {
     const start = Guest.start({ ...mini, image: false, kernelArgs: ["mini.die"] });
     await expect(start).rejects.toThrow(/QEMU ended with exit status 0; its console's last lines:[\s\S]*Kernel panic/);
   });
 
-  test("a guest that is not ready in time is given up", async () => {
+  test("fails if the guest is not ready within the time limit", async () => {
     const start = Guest.start({ ...mini, image: false, timeoutMs: 300 });
-    await expect(start).rejects.toThrow("guest: no ready line within 300 ms; its console said nothing");
+    await expect(start).rejects.toThrow("guest: no ready line within 300 ms; its console is empty");
   });
 
-  test("a start can be aborted", async () => {
+  test("stops a start when aborted", async () => {
     const start = Guest.start({ ...mini, image: false, signal: AbortSignal.timeout(200) });
     await expect(start).rejects.toThrow(/aborted due to timeout/);
   });
 
-  test("a kernel that does not exist is named, without the remedy for the default image", async () => {
+  test("names a missing kernel, without the remedy for the default image", async () => {
     const start = Guest.start({ ...mini, kernel: "/nonexistent/vmlinuz", image: false });
     await expect(start).rejects.toThrow(/^kernel \/nonexistent\/vmlinuz: ENOENT$/);
   });
@@ -116,7 +116,7 @@ describe("Guest", { timeout: BOOT_MS }, () => {
   test.each([
     ["QEMU", 0],
     ["virtiofsd (share)", -1],
-  ])("the death of %s is told by the guest's signal", async (name, index) => {
+  ])("reports the death of %s through the guest's signal", async (name, index) => {
     await using guest = await Guest.start({ ...mini, image: false, shares: [{ tag: "share", directory }] });
     const { pids } = guest;
     const died = new Promise((resolve) => guest.signal.addEventListener("abort", resolve, { once: true }));
@@ -129,7 +129,7 @@ describe("Guest", { timeout: BOOT_MS }, () => {
     expect(await waitUntilGone(pids)).toEqual([]);
   });
 
-  test.each(["SIGINT", "SIGKILL"] as const)("a process that ends by %s takes its guest with it", async (signal) => {
+  test.each(["SIGINT", "SIGKILL"] as const)("a process that dies by %s takes its guest with it", async (signal) => {
     const script = fileURLToPath(new URL("testing/hold-guest.ts", import.meta.url));
     const holder = spawn(process.execPath, [script, mini.kernel, mini.initrd, directory], {
       stdio: ["ignore", "pipe", "inherit"],

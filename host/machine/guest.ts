@@ -5,34 +5,34 @@ import { controlSocket, GuestProcesses } from "./guest-processes.ts";
 import { MachineError } from "./machine-error.ts";
 import { Qmp } from "./qmp.ts";
 
-/** Milliseconds since `Guest.start` was called. */
+/** Times of the start's steps, in milliseconds since `Guest.start` was called. */
 export interface Timeline {
-  /** QEMU was started; the devices before it were up. */
+  /** QEMU's start, after its device programs. */
   readonly qemu: number;
-  /** The first line on the console. */
+  /** First line on the console. */
   readonly firstLine: number;
-  /** The ready line. */
+  /** Ready line on the console. */
   readonly ready: number;
 }
 
 const CID_ATTEMPTS = 5;
-/** Milliseconds that QEMU gets to end when the call that asked for the power-off failed: it may have worked all the same. */
+/** Milliseconds to wait for QEMU's end after the power-off call failed, since it may have worked anyway. */
 const AFTER_FAILED_ASK_MS = 5000;
 
 /**
- * A virtual machine with its vsock device and virtiofsd processes. It ends with `powerOff` (by itself), `close` or
- * `destroy` (by us), and in any case with this process.
+ * A virtual machine with its vsock device and virtiofsd processes. It ends by itself after `powerOff`, forcibly with
+ * `close` or `destroy`, and always with this process.
  */
 export class Guest implements AsyncDisposable {
   readonly timeline: Timeline;
   readonly accelerator: Machine["accelerator"];
-  /** Aborted when QEMU or a device has ended unasked; the reason says why and shows the last console lines. */
+  /** Aborted when QEMU or a device program ends unexpectedly; the reason includes the last console lines. */
   readonly signal: AbortSignal;
   readonly #processes: GuestProcesses;
 
   /**
-   * Starts a guest and waits for its ready line. Rejects when QEMU or a device ends first, the time is over, or the
-   * signal is aborted, and then nothing of it is left.
+   * Starts a guest and waits for its ready line. Rejects if QEMU or a device program ends first, the time limit passes
+   * or the signal aborts; then everything started is cleaned up.
    */
   static async start(options: GuestOptions = {}): Promise<Guest> {
     const machine = await resolveMachine(options);
@@ -57,12 +57,14 @@ export class Guest implements AsyncDisposable {
     void processes.qemu.ended.then(() => signal?.removeEventListener("abort", destroy));
   }
 
-  /** Where the host dials a vsock port of the guest: `vsock://<cid>:<port>` or `hvsock://<socket>:<port>`. */
+  /** Returns the address of a vsock port of the guest: `vsock://<cid>:<port>` or `hvsock://<socket>:<port>`. */
   address(port: number): string {
     return this.#processes.vsock.address(port);
   }
 
-  /** A connection to QEMU's control socket, one at a time, of a guest with `hotplug`. The caller closes it. */
+  /**
+   * Connects to QEMU's control socket of a guest with `hotplug`. Allows one connection at a time; the caller closes it.
+   */
   qmp(): Promise<Qmp> {
     return Qmp.connect(controlSocket(this.#processes.directory));
   }
@@ -77,14 +79,14 @@ export class Guest implements AsyncDisposable {
     this.#processes.qemu.stdin?.write(text);
   }
 
-  /** The processes of this guest that still run: QEMU first, then its devices. */
+  /** Pids of this guest's running processes: QEMU first, then its device programs. */
   get pids(): readonly number[] {
     return this.#processes.pids;
   }
 
   /**
-   * Has the guest power off by `ask`, a call to its agent, and waits until QEMU has ended by itself. The call may fail
-   * when the guest is gone before it answers.
+   * Powers the guest off with `ask`, a call to its agent, and waits until QEMU exits by itself. The call may fail if
+   * the guest is gone before answering.
    */
   async powerOff(ask: () => Promise<unknown>, timeoutMs = 30_000): Promise<void> {
     const { qemu } = this.#processes;
@@ -103,16 +105,17 @@ export class Guest implements AsyncDisposable {
     const tail = this.#processes.tail();
     await this.close();
     if (ended?.status === 0) return;
-    const how = ended === undefined ? `no power-off within ${limit} ms` : (await qemu.failure()).message;
+    const how =
+      ended === undefined ? `still running ${limit} ms after the power-off call` : (await qemu.failure()).message;
     throw new MachineError(`guest: ${how}${tail}`, { cause });
   }
 
-  /** Ends QEMU and the devices with SIGTERM, and removes the sockets. Any number of calls. */
+  /** Ends QEMU and the device programs with SIGTERM, and removes the sockets. Idempotent. */
   async close(): Promise<void> {
     await this.#processes.end(false);
   }
 
-  /** The same with SIGKILL. */
+  /** Like `close`, with SIGKILL. */
   async destroy(): Promise<void> {
     await this.#processes.end(true);
   }
@@ -122,7 +125,7 @@ export class Guest implements AsyncDisposable {
   }
 }
 
-/** Undefined when the context id was taken and `retry` allows another attempt. */
+/** Returns undefined if the context id was in use and `retry` allows another attempt. */
 async function startUntilReady(
   machine: Machine,
   options: GuestOptions,

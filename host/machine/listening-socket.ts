@@ -3,12 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Child } from "./child.ts";
 import { MachineError } from "./machine-error.ts";
 
-/** Milliseconds that a device program gets to listen; a loaded machine needs some hundred. */
+/** Time limit in milliseconds for a device program to listen; a loaded host needs a few hundred. */
 const LISTEN_MS = 10_000;
 
 /**
- * Waits until a program listens on its unix socket. Found in /proc/net/unix, since a trial connection would be taken for
- * QEMU's, which is the only one that these programs accept.
+ * Waits until a program listens on its unix socket. Reads /proc/net/unix, since the program would take a trial
+ * connection for QEMU's and accepts only one.
  */
 export async function waitUntilListening(child: Child, socket: string, signal: AbortSignal): Promise<void> {
   const late = AbortSignal.timeout(LISTEN_MS);
@@ -23,7 +23,7 @@ export async function waitUntilListening(child: Child, socket: string, signal: A
   }
 }
 
-/** Lines are `address: refcount protocol flags type state inode path`; flag 0x10000 is a socket that listens. */
+/** Lines are `address: refcount protocol flags type state inode path`; flag 0x10000 marks a listening socket. */
 async function isListening(socket: string): Promise<boolean> {
   const table = await readFile("/proc/net/unix", "latin1");
   return table.split("\n").some((line) => {

@@ -3,32 +3,32 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The repository. */
+/** Root directory of the repository. */
 export const repositoryRoot = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What the image build leaves, and a guest starts from when nothing else is named. */
+/** Files that the image build writes, and that guests boot from by default. */
 export const imagePaths = {
   kernel: join(repositoryRoot, "build/image/vmlinuz"),
   initrd: join(repositoryRoot, "build/image/initrd.cpio"),
   image: join(repositoryRoot, "build/image/guest.img"),
 } as const;
 
-/** Where the answer of the KVM probe is kept. */
+/** File that caches the result of the KVM probe. */
 export const acceleratorFile = join(repositoryRoot, "build/accelerator.json");
 
-/** Downloads and tools that all work trees share; laid out by host/setup/setup.sh. */
+/** Returns the directory of downloads and tools that all work trees share; filled by host/setup/setup.sh. */
 export function cacheDirectory(): string {
   return process.env["GUESTD_CACHE"] ?? join(homedir(), ".cache/guestd");
 }
 
-/** An unpacked kernel of the cache: `kernel` is the bootable file, `modules` the directory lib/modules/<version>. */
+/** An unpacked kernel in the cache: `kernel` is the bootable file, `modules` the directory lib/modules/<version>. */
 export interface CachedKernel {
   readonly version: string;
   readonly kernel: string;
   readonly modules: string;
 }
 
-/** The kernels that setup unpacked, the last by name first. */
+/** Returns the kernels that set-up unpacked, in descending order of name. */
 export function cachedKernels(): readonly CachedKernel[] {
   const directory = join(cacheDirectory(), "kernel");
   return namesIn(directory)

@@ -27,18 +27,18 @@ describe("programs", () => {
     return path;
   }
 
-  test("a program in PATH goes before one in its usual places", async () => {
+  test("prefers a program in PATH over the usual directories", async () => {
     const path = await program("some-tool", "true");
     expect(findProgram("some-tool", ["/usr/lib"])).toBe(path);
   });
 
-  test("a file that may not be executed is no program", async () => {
+  test("ignores a file that can't be executed", async () => {
     await chmod(await program("some-tool", "true"), 0o644);
     expect(findProgram("some-tool")).toBeUndefined();
   });
 
   const qemuSays = "echo 'virtiofsd version 7.2.22 (Debian 1:7.2)'";
-  /** To a user who is in a group. */
+  /** Output for a user with supplementary groups. */
   const qemuFails = "echo 'setgroups() failed with error=1:Operation not permitted' >&2; exit 1";
   const rustSays = "echo 'virtiofsd 1.12.0'";
   const rustTranslates = "echo 'virtiofsd 1.13.2'; echo '      --translate-uid <TRANSLATE_UID>'";
@@ -49,13 +49,13 @@ describe("programs", () => {
     ["the one in Rust", "rust", false, rustSays],
     ["one in Rust that translates ids", "rust", true, rustTranslates],
     ["an old one in Rust", "rust", false, "echo 'virtiofsd backend 1.4.0'; exit 1"],
-  ])("virtiofsd is known by what it says of its version: %s", async (_, kind, translates, text) => {
+  ])("detects virtiofsd's kind from its version output: %s", async (_, kind, translates, text) => {
     vi.spyOn(process, "getuid").mockReturnValue(0);
     const path = await program("virtiofsd", text);
     expect(await findVirtiofsd()).toEqual({ path, kind, translates });
   });
 
-  test("an ordinary user gets the virtiofsd in Rust that set-up built before QEMU's, root the first", async () => {
+  test("prefers the Rust virtiofsd for an ordinary user, and the first one for root", async () => {
     const first = await program("virtiofsd", qemuFails);
     const built = await program("virtiofsd", rustSays, "cache/tools/bin");
     vi.spyOn(process, "getuid").mockReturnValue(1000);
@@ -64,8 +64,8 @@ describe("programs", () => {
     expect(await findVirtiofsd()).toMatchObject({ path: first, kind: "qemu" });
   });
 
-  test("what is missing is said in one line with the command that helps", () => {
+  test("names a missing program and the command that installs it", () => {
     vi.stubEnv("PATH", directory);
-    expect(() => findQemu()).toThrow(/^qemu-system-\w+ is not installed: run "npm run setup"$/);
+    expect(() => findQemu()).toThrow(/^qemu-system-\w+ is not installed; run "npm run setup"$/);
   });
 });

@@ -2,24 +2,25 @@ import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { isRoot } from "../is-root.ts";
 import { MachineError } from "./machine-error.ts";
 import { cacheDirectory } from "./paths.ts";
 
 const run = promisify(execFile);
 
-/** The two programs of that name: QEMU's own, up to QEMU 7.2, takes `-o`; the one in Rust that followed takes flags. */
+/** One of the two programs of that name: QEMU's own, up to QEMU 7.2, takes `-o`; its successor in Rust takes flags. */
 export interface Virtiofsd {
   readonly path: string;
   readonly kind: "qemu" | "rust";
-  /** It can give files to other users than the guest says. */
+  /** True if it can map the owners of files. */
   readonly translates: boolean;
 }
 
-/** QEMU's name for this machine's architecture. */
+/** Returns QEMU's name for the host's architecture. */
 export function qemuArchitecture(): "x86_64" | "aarch64" {
   if (process.arch === "x64") return "x86_64";
   if (process.arch === "arm64") return "aarch64";
-  throw new MachineError(`guests run on x64 and arm64 only: this machine is ${process.arch}`);
+  throw new MachineError(`guests run only on x64 and arm64; this host is ${process.arch}`);
 }
 
 export function findQemu(): string {
@@ -27,7 +28,7 @@ export function findQemu(): string {
   return required(name, findProgram(name));
 }
 
-/** Root gets the first that there is. An ordinary user gets the first in Rust, as QEMU's needs root, else the first. */
+/** Returns the first virtiofsd for root. For an ordinary user prefers one in Rust, since QEMU's needs root. */
 export async function findVirtiofsd(): Promise<Virtiofsd> {
   const places = [toolsDirectory(), "/usr/libexec", "/usr/lib/qemu", "/usr/lib"];
   let first: Virtiofsd | undefined;
@@ -38,18 +39,18 @@ export async function findVirtiofsd(): Promise<Virtiofsd> {
       kind,
       translates: kind === "rust" && (await outputOf(path, "--help")).includes("--translate-uid"),
     };
-    if (found.kind === "rust" || process.getuid?.() === 0) return found;
+    if (found.kind === "rust" || isRoot()) return found;
     first ??= found;
   }
   return required("virtiofsd", first);
 }
 
-/** The vhost-user vsock device for machines without a usable /dev/vhost-vsock. */
+/** Finds the vhost-user vsock device for hosts without a usable /dev/vhost-vsock. */
 export function findVhostDeviceVsock(): string {
   return required("vhost-device-vsock", findProgram("vhost-device-vsock", [toolsDirectory()]));
 }
 
-/** The path of an executable in PATH or else in one of `directories`. */
+/** Returns the path of an executable in PATH or, failing that, in one of `directories`. */
 export function findProgram(name: string, directories: readonly string[] = []): string | undefined {
   return findPrograms(name, directories)[0];
 }
@@ -68,14 +69,14 @@ function findPrograms(name: string, directories: readonly string[]): readonly st
     });
 }
 
-/** Where set-up puts what it builds. */
+/** Returns the directory for programs that set-up builds. */
 function toolsDirectory(): string {
   return join(cacheDirectory(), "tools/bin");
 }
 
 /**
- * The Rust one says "virtiofsd 1.x" or, long ago, "virtiofsd backend 1.x". QEMU's says "virtiofsd version 7.2.x", and to a
- * user who is in a group only that setgroups failed.
+ * Detects the kind from the version output: "virtiofsd 1.x" or, long ago, "virtiofsd backend 1.x" in Rust; "virtiofsd
+ * version 7.2.x" from QEMU's, which for a user with supplementary groups only reports that setgroups failed.
  */
 async function virtiofsdKind(path: string): Promise<Virtiofsd["kind"]> {
   return /^virtiofsd (backend )?\d/m.test(await outputOf(path, "--version")) ? "rust" : "qemu";
@@ -84,7 +85,7 @@ async function virtiofsdKind(path: string): Promise<Virtiofsd["kind"]> {
 async function outputOf(path: string, flag: string): Promise<string> {
   const { stdout, stderr } = await run(path, [flag], { timeout: 5000 }).catch((error: unknown) => {
     if (isOutput(error)) return error;
-    throw new MachineError(`virtiofsd ${path}: it does not run`, { cause: error });
+    throw new MachineError(`virtiofsd ${path}: it can't be executed`, { cause: error });
   });
   return stdout + stderr;
 }
@@ -94,6 +95,6 @@ function isOutput(error: unknown): error is { stdout: string; stderr: string } {
 }
 
 function required<T>(name: string, found: T | undefined): T {
-  if (found === undefined) throw new MachineError(`${name} is not installed: run "npm run setup"`);
+  if (found === undefined) throw new MachineError(`${name} is not installed; run "npm run setup"`);
   return found;
 }

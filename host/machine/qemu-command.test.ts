@@ -16,15 +16,15 @@ const machine: QemuMachine = {
   shares: [{ tag: "kataShared", socket: "/d/fs0.sock" }],
 };
 
-/** The values that follow an option. */
+/** Returns the values that follow an option. */
 function values(argv: readonly string[], option: string): readonly string[] {
   return argv.flatMap((word, index) => (argv[index - 1] === option ? [word] : []));
 }
 
 describe("qemuArguments", () => {
-  test("a q35 guest has the image as a read-only NVDIMM, a vhost-user vsock and a share on shared memory", () => {
+  test("a q35 guest gets the image as a read-only NVDIMM, a vhost-user vsock, and a share on shared memory", () => {
     expect(qemuArguments(machine).join(" ")).toBe(
-      "-M q35,nvdimm=on,memory-backend=mem -accel tcg -cpu max -smp 1 -m 512M,slots=2,maxmem=1632M " +
+      "-M q35,nvdimm=on,memory-backend=mem -accel tcg -cpu max,-erms,-fsrm -smp 1 -m 512M,slots=2,maxmem=1632M " +
         "-object memory-backend-memfd,id=mem,size=512M,share=on " +
         "-nodefaults -no-user-config -display none -serial stdio -no-reboot " +
         "-kernel /k/vmlinuz -initrd /k/initrd -append console=ttyS0 quiet panic=-1 cryptomgr.notests initcall_blacklist=tracer_init_tracefs swiotlb=noforce " +
@@ -37,45 +37,46 @@ describe("qemuArguments", () => {
     );
   });
 
-  test("under KVM the guest has the host's processor", () => {
+  test("uses the host's processor under KVM", () => {
     const argv = qemuArguments({ ...machine, accelerator: "kvm", cpus: 2 });
     expect([values(argv, "-accel"), values(argv, "-cpu"), values(argv, "-smp")]).toEqual([["kvm"], ["host"], ["2"]]);
   });
 
-  test("the host kernel's vsock device needs only a context id", () => {
+  test("passes only a context id to the host kernel's vsock device", () => {
     const argv = qemuArguments({ ...machine, vsock: { kind: "vhost", cid: 4711 }, shares: [] });
     expect(values(argv, "-device")).toContain("vhost-vsock-pci,guest-cid=4711");
     expect(values(argv, "-chardev")).toEqual([]);
   });
 
-  test("without an image there is no NVDIMM and no change to bounce buffers", () => {
+  test("omits the NVDIMM and the bounce buffer setting without an image", () => {
     const argv = qemuArguments({ ...machine, image: undefined });
     expect(argv.join(" ")).not.toMatch(/nvdimm|swiotlb|maxmem/);
     expect(values(argv, "-m")).toEqual(["512M"]);
   });
 
-  test("microvm is told the time stamp counter's frequency and gets the image as a disk", () => {
+  test("passes the TSC frequency to a microvm, and the image as a disk", () => {
     const argv = qemuArguments({ ...machine, type: "microvm", tscKhz: 2_400_000 });
     expect(values(argv, "-M")).toEqual(["microvm,pcie=on,rtc=on,memory-backend=mem"]);
     expect(values(argv, "-append").join()).toContain(" tsc_early_khz=2400000 ");
     expect(values(argv, "-blockdev").join()).toContain("read-only=on,file.driver=file,file.filename=/k/guest.img");
   });
 
-  test("an arm64 guest has the image as virtio-pmem and its console on ttyAMA0", () => {
+  test("an arm64 guest gets the image as virtio-pmem and its console on ttyAMA0", () => {
     const argv = qemuArguments({ ...machine, architecture: "aarch64", type: "virt" });
     expect(values(argv, "-M")).toEqual(["virt,memory-backend=mem"]);
     expect(values(argv, "-device")).toContain("virtio-pmem-pci,memdev=image");
     expect(values(argv, "-append").join()).toContain("console=ttyAMA0 ");
+    expect(values(argv, "-cpu")).toEqual(["max"]);
   });
 
-  test("a guest for hot-plug has room for processors, memory and devices, and a control socket", () => {
+  test("a hot-plug guest gets room for processors, memory and devices, and a control socket", () => {
     const argv = qemuArguments({ ...machine, hotplug: true, control: "/d/qmp" });
     expect([values(argv, "-smp"), values(argv, "-m")]).toEqual([["1,maxcpus=4"], ["512M,slots=6,maxmem=4704M"]]);
     expect(values(argv, "-device")).toContain("pcie-root-port,id=port3,chassis=4,bus=pcie.0,addr=0x13");
     expect(values(argv, "-qmp")).toEqual(["unix:/d/qmp,server=on,wait=off"]);
   });
 
-  test("commas in paths and tags do not end an option", () => {
+  test("escapes commas in paths and tags", () => {
     const argv = qemuArguments({ ...machine, shares: [{ tag: "a,b", socket: "/d,e/fs" }] });
     expect(values(argv, "-chardev")).toContain("socket,id=fs0,path=/d,,e/fs");
     expect(values(argv, "-device")).toContain("vhost-user-fs-pci,chardev=fs0,tag=a,,b,queue-size=1024");

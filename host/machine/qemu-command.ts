@@ -1,47 +1,47 @@
 import type { VsockBackend } from "./vsock-device.ts";
 
-/** What can be plugged into a guest with `hotplug`, besides what it starts with. */
+/** Resources that can be plugged into a guest with `hotplug`, beyond the initial ones. */
 const MORE_CPUS = 3;
 const MORE_SLOTS = 4;
 const MORE_MIB = 4096;
 const MORE_PORTS = 4;
 
-/** Everything that QEMU's command line says. Sizes in MiB; paths are absolute. */
+/** Input of QEMU's command line. Sizes are in MiB, paths are absolute. */
 export interface QemuMachine {
   readonly architecture: "x86_64" | "aarch64";
   readonly type: "q35" | "microvm" | "virt";
-  /** Of a microvm: false for none, so that all devices are on virtio-mmio; a share can't be then. */
+  /** False for a microvm without PCI: all its devices use virtio-mmio, and it can't have shares. */
   readonly pci?: boolean;
   readonly accelerator: "kvm" | "tcg";
   readonly memoryMib: number;
   readonly cpus: number;
-  /** There is room for more of everything. */
+  /** True to leave room for plugging in processors, memory and devices. */
   readonly hotplug: boolean;
   /** Path of the control socket. */
   readonly control?: string;
   readonly kernel: string;
   readonly initrd: string | undefined;
-  /** A disk image and its size, read-only and shared by all guests: /dev/pmem0, on microvm /dev/vda. */
+  /** Path and size of a disk image, read-only and shared by all guests: /dev/pmem0, or /dev/vda on microvm. */
   readonly image: { readonly path: string; readonly mib: number } | undefined;
   readonly kernelArgs: readonly string[];
-  /** The kernel has its tracefs. */
+  /** True to keep the kernel's tracefs. */
   readonly tracing?: boolean;
   readonly vsock: VsockBackend;
   readonly shares: readonly { readonly tag: string; readonly socket: string }[];
-  /** More arguments, as they are. */
+  /** Additional raw arguments. */
   readonly extra?: readonly string[];
-  /** Frequency of the time stamp counter in kHz: without it a microvm guest hangs. */
+  /** TSC frequency in kHz; without it, a microvm guest hangs. */
   readonly tscKhz?: number;
 }
 
-/** QEMU's arguments, without the program. The serial console is on stdin and stdout. */
+/** Returns QEMU's arguments, without the program. The serial console uses stdin and stdout. */
 export function qemuArguments(machine: QemuMachine): readonly string[] {
   return [
     ...["-M", machineType(machine), "-accel", machine.accelerator],
-    ...["-cpu", machine.accelerator === "kvm" ? "host" : "max", "-smp", processors(machine)],
+    ...["-cpu", processorModel(machine), "-smp", processors(machine)],
     ...["-m", memory(machine)],
     ...["-object", `memory-backend-memfd,id=mem,size=${machine.memoryMib}M,share=on`],
-    // no display: with -nographic the firmware writes to the serial line too
+    // -display none rather than -nographic, with which the firmware writes to the serial line too.
     ..."-nodefaults -no-user-config -display none -serial stdio -no-reboot".split(" "),
     ...["-kernel", machine.kernel],
     ...(machine.initrd === undefined ? [] : ["-initrd", machine.initrd]),
@@ -59,23 +59,32 @@ export function qemuArguments(machine: QemuMachine): readonly string[] {
 }
 
 function machineType({ type, image, pci }: QemuMachine): string {
-  // microvm has PCI only on demand
+  // A microvm has PCI only on request.
   if (type === "microvm") return `microvm,${pci === false ? "" : "pcie=on,"}rtc=on,memory-backend=mem`;
   return `${type},${type === "q35" && image !== undefined ? "nvdimm=on," : ""}memory-backend=mem`;
+}
+
+/**
+ * Returns the value of -cpu. Hides ERMS and FSRM without KVM: they make a guest clear and copy pages bytewise, and TCG
+ * emulates string instructions element by element, which takes eight times as many steps.
+ */
+function processorModel({ accelerator, architecture }: QemuMachine): string {
+  if (accelerator === "kvm") return "host";
+  return architecture === "x86_64" ? "max,-erms,-fsrm" : "max";
 }
 
 function processors({ cpus, hotplug }: QemuMachine): string {
   return hotplug ? `${cpus},maxcpus=${cpus + MORE_CPUS}` : String(cpus);
 }
 
-/** An NVDIMM takes a slot and counts toward maxmem. */
+/** Formats the memory option. An NVDIMM takes a slot and counts toward maxmem. */
 function memory({ type, image, memoryMib, hotplug }: QemuMachine): string {
   if (hotplug) return `${memoryMib}M,slots=${MORE_SLOTS + 2},maxmem=${memoryMib + (image?.mib ?? 0) + MORE_MIB}M`;
   if (image === undefined || type === "microvm") return `${memoryMib}M`;
   return `${memoryMib}M,slots=2,maxmem=${memoryMib + image.mib + 1024}M`;
 }
 
-/** Ports for one hot-plugged device each; they stand behind all else, whose slots stay what they are. */
+/** Returns ports for one hot-plugged device each, with addresses after all other devices, whose slots stay the same. */
 function ports(): string[] {
   return Array.from({ length: MORE_PORTS }, (_, index) => [
     ...[
@@ -85,7 +94,10 @@ function ports(): string[] {
   ]).flat();
 }
 
-/** The kernel's tests of its own algorithms are a third of its start without KVM; the files of its tracing take 9 MiB. */
+/**
+ * The kernel's self-tests of its crypto algorithms take a third of its start without KVM; the files of its tracing take
+ * 9 MiB.
+ */
 const SELF_TESTS_OFF = "cryptomgr.notests";
 const TRACING_OFF = "initcall_blacklist=tracer_init_tracefs";
 
@@ -97,14 +109,14 @@ function kernelCommandLine({ type, image, kernelArgs, tscKhz, tracing }: QemuMac
     "panic=-1",
     SELF_TESTS_OFF,
     ...(tracing === true ? [] : [TRACING_OFF]),
-    // the NVDIMM lies above 4 GiB, for which Linux would set 66 MB of bounce buffers aside
+    // The NVDIMM is above 4 GiB, for which Linux would reserve 66 MB of bounce buffers.
     ...(image === undefined ? [] : ["swiotlb=noforce", ...rootOf(type)]),
     ...(type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
     ...kernelArgs,
   ].join(" ");
 }
 
-/** The first partition of the image: by DAX where the image is memory, else as a disk. */
+/** Mounts the image's first partition: with DAX if the image is memory, otherwise as a disk. */
 function rootOf(type: QemuMachine["type"]): readonly string[] {
   return type === "microvm"
     ? ["root=/dev/vda1", "rootfstype=erofs", "ro"]
@@ -129,7 +141,7 @@ function vsockDevice(vsock: VsockBackend, bus: "pci" | "device"): readonly strin
   return ["-chardev", chardev, "-device", `vhost-user-vsock-${bus},chardev=vsock`];
 }
 
-/** A comma ends an option; two stand for one. */
+/** Doubles commas, since a single one ends an option. */
 function doubleCommas(value: string): string {
   return value.replaceAll(",", ",,");
 }

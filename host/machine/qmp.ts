@@ -12,7 +12,7 @@ interface Message {
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
-/** QEMU's control socket: one command at a time, and events. */
+/** QEMU's control socket: runs one command at a time and collects events. */
 export class Qmp implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #lines: Interface;
@@ -26,7 +26,7 @@ export class Qmp implements AsyncDisposable {
     this.#lines.on("line", (line) => this.#take(JSON.parse(line) as Message));
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
-      const gone = { error: { class: "Closed", desc: "QEMU has closed its control socket" } };
+      const gone = { error: { class: "Closed", desc: "QEMU closed its control socket" } };
       for (const answer of this.#waiting.splice(0)) answer(gone);
     });
   }
@@ -39,7 +39,7 @@ export class Qmp implements AsyncDisposable {
     return qmp;
   }
 
-  /** What QEMU returns. Rejects with its words when it refuses. */
+  /** Runs a command and returns its result. Rejects with QEMU's message if it refuses. */
   async execute(command: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const answered = new Promise<Message>((resolve) => this.#waiting.push(resolve));
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: parameters })}\n`);
@@ -48,7 +48,7 @@ export class Qmp implements AsyncDisposable {
     return value;
   }
 
-  /** The next event of this name, one that has come already included, whose data match. */
+  /** Resolves with the next event of this name whose data match, including one already received. */
   async event(name: string, matches: (data: Readonly<Record<string, unknown>>) => boolean = () => true): Promise<void> {
     const limit = AbortSignal.timeout(LIMIT_MS);
     for (;;) {

@@ -8,19 +8,19 @@ const forward = (protocol: PortForward["protocol"], hostPort: number) => {
   return checkForwards({ forwards: [{ protocol, address: "127.0.0.1", hostPort, guestPort: 80 }] });
 };
 
-test("names a TCP port that is taken, and leaves a free one free", async () => {
+test("names a TCP port in use, and leaves a free one free", async () => {
   const server = createServer();
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   await expect(forward("tcp", port)).rejects.toThrow(
-    `publish tcp port ${port} of 127.0.0.1: EADDRINUSE: choose another`,
+    `publish tcp port ${port} of 127.0.0.1: EADDRINUSE; choose another`,
   );
   await new Promise((resolve) => server.close(resolve));
   await forward("tcp", port);
   await forward("tcp", port);
 });
 
-test("names a UDP port that is taken", async () => {
+test("names a UDP port in use", async () => {
   const socket = createSocket("udp4");
   onTestFinished(() => void socket.close());
   await once(socket.bind(0, "127.0.0.1"), "listening");

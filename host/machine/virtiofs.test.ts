@@ -5,7 +5,7 @@ const ours = { path: "/usr/lib/qemu/virtiofsd", kind: "qemu", translates: false 
 const rust = { path: "/usr/libexec/virtiofsd", kind: "rust", translates: true } as const;
 
 describe("virtiofsdCommand", () => {
-  test("QEMU's own takes -o options, and commas in the directory are escaped", () => {
+  test("passes -o options to QEMU's own, with escaped commas in the directory", () => {
     const argv = virtiofsdCommand(ours, "/srv/a,b", "/d/fs0.sock", "root");
     expect(argv.join(" ")).toBe(
       "/usr/lib/qemu/virtiofsd --socket-path=/d/fs0.sock " +
@@ -13,7 +13,7 @@ describe("virtiofsdCommand", () => {
     );
   });
 
-  test("the one in Rust takes flags", () => {
+  test("passes flags to the one in Rust", () => {
     expect(virtiofsdCommand(rust, "/srv/a,b", "/d/fs0.sock", "root").slice(1)).toEqual([
       "--socket-path=/d/fs0.sock",
       "--shared-dir=/srv/a,b",
@@ -24,39 +24,34 @@ describe("virtiofsdCommand", () => {
     ]);
   });
 
-  test("for a share that announces mounts both tell the guest where another file system begins", () => {
+  test("both announce submounts for a share that requests it", () => {
     expect(virtiofsdCommand(ours, "/srv", "/d/s", "root", true).at(-1)).toBe("announce_submounts");
     expect(virtiofsdCommand(rust, "/srv", "/d/s", "root", true)).toContain("--announce-submounts");
   });
 
-  test("an ordinary user's of a guarded share is root in a namespace, and gives all files to root there", () => {
+  test("for an ordinary user's guarded share, runs as root in a namespace and gives all files to root there", () => {
     const argv = virtiofsdCommand(rust, "/srv", "/d/s", "mapped-root");
     expect(argv).toContain("--sandbox=chroot");
     expect(argv).toContain("--translate-uid=squash-guest:0:0:4294967295");
   });
 
-  test("an ordinary user's runs in a user namespace, and without a sandbox where those are forbidden", () => {
+  test("for an ordinary user, runs in a user namespace, or without a sandbox where those are disabled", () => {
     expect(virtiofsdCommand(rust, "/srv", "/d/s", "user-namespace")).toContain("--sandbox=namespace");
     expect(virtiofsdCommand(rust, "/srv", "/d/s", "none")).toContain("--sandbox=none");
   });
 
-  test.each(["user-namespace", "none"] as const)(
-    "of an ordinary user it gives all files to that user: %s",
-    (rights) => {
-      const [uid, gid] = [process.getuid?.(), process.getgid?.()];
-      expect(virtiofsdCommand(rust, "/srv", "/d/s", rights).filter((flag) => flag.startsWith("--translate"))).toEqual([
-        `--translate-uid=squash-guest:0:${uid}:4294967295`,
-        `--translate-uid=host:${uid}:0:1`,
-        `--translate-gid=squash-guest:0:${gid}:4294967295`,
-        `--translate-gid=host:${gid}:0:1`,
-      ]);
-      expect(virtiofsdCommand({ ...rust, translates: false }, "/srv", "/d/s", rights).join()).not.toContain(
-        "translate",
-      );
-    },
-  );
+  test.each(["user-namespace", "none"] as const)("gives all files to the ordinary user: %s", (rights) => {
+    const [uid, gid] = [process.getuid?.(), process.getgid?.()];
+    expect(virtiofsdCommand(rust, "/srv", "/d/s", rights).filter((flag) => flag.startsWith("--translate"))).toEqual([
+      `--translate-uid=squash-guest:0:${uid}:4294967295`,
+      `--translate-uid=host:${uid}:0:1`,
+      `--translate-gid=squash-guest:0:${gid}:4294967295`,
+      `--translate-gid=host:${gid}:0:1`,
+    ]);
+    expect(virtiofsdCommand({ ...rust, translates: false }, "/srv", "/d/s", rights).join()).not.toContain("translate");
+  });
 
-  test.each(["user-namespace", "none"] as const)("QEMU's own is refused without root: %s", (rights) => {
-    expect(() => virtiofsdCommand(ours, "/srv", "/d/s", rights)).toThrow(/needs root: run "npm run setup"/);
+  test.each(["user-namespace", "none"] as const)("refuses QEMU's own without root: %s", (rights) => {
+    expect(() => virtiofsdCommand(ours, "/srv", "/d/s", rights)).toThrow(/needs root; run "npm run setup"/);
   });
 });

@@ -5,7 +5,7 @@ import { Child } from "./child.ts";
 import { waitUntilListening } from "./listening-socket.ts";
 import { findVhostDeviceVsock } from "./programs.ts";
 
-/** How the guest's vsock is reached: the host kernel's by context id, or a unix socket that a device program serves. */
+/** Backend of the guest's vsock: the host kernel's, by context id, or a unix socket that a device program serves. */
 export type VsockBackend =
   | { readonly kind: "vhost"; readonly cid: number }
   | { readonly kind: "vhost-user"; readonly socket: string; readonly path: string };
@@ -13,16 +13,21 @@ export type VsockBackend =
 /** A guest's vsock device on the host. Its owner closes it after QEMU. */
 export interface VsockDevice {
   readonly backend: VsockBackend;
-  /** Where the host dials a port: `vsock://<cid>:<port>`, or `hvsock://<path>:<port>` (hybrid: CONNECT line first). */
+  /**
+   * Returns the address of a port: `vsock://<cid>:<port>`, or `hvsock://<path>:<port>` (hybrid: CONNECT line first).
+   */
   address(port: number): string;
-  /** Resolves, never rejects, when the device's program has ended; undefined where there is none. */
+  /** The device's program, if any. */
   readonly program: Child | undefined;
 }
 
-/** The guest's context id where it matters to nobody else. 0 to 2 are reserved: hypervisor, this machine, the host. */
+/**
+ * The guest's context id behind a device program, where it need not be unique. 0 to 2 are reserved: hypervisor,
+ * loopback, host.
+ */
 const PRIVATE_CID = 3;
 
-/** Starts the device in `directory`, where its sockets are made. */
+/** Starts the device, with its sockets in `directory`. */
 export async function startVsockDevice(directory: string, signal: AbortSignal): Promise<VsockDevice> {
   if (await vhostVsockUsable()) return hostDevice(randomCid());
   const socket = join(directory, "vhost.sock");
@@ -42,7 +47,7 @@ function hostDevice(cid: number): VsockDevice {
   return { backend: { kind: "vhost", cid }, address: (port) => `vsock://${cid}:${port}`, program: undefined };
 }
 
-/** True when the host kernel gives vsock devices to this user: root, or the group of /dev/vhost-vsock. */
+/** True if this user (root, or the group of /dev/vhost-vsock) can use the host kernel's vsock. */
 export async function vhostVsockUsable(): Promise<boolean> {
   try {
     await using _device = await open("/dev/vhost-vsock", "r+");
@@ -52,12 +57,12 @@ export async function vhostVsockUsable(): Promise<boolean> {
   }
 }
 
-/** QEMU's words when another guest has the context id; the caller takes another device. */
+/** True for QEMU's message that another guest has the context id; the caller then retries with another. */
 export function isCidTaken(message: string): boolean {
   return /unable to set guest cid.*(address already in use|EADDRINUSE)/i.test(message);
 }
 
-/** Guests are started by programs that do not know each other: a random id, and another one where it is taken. */
+/** Returns a random id, since unrelated programs start guests; the caller retries if it is in use. */
 function randomCid(): number {
   return randomInt(1024, 2 ** 31);
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { readConfig, specFromJson } from "./config-json.ts";
 
-test("names file, line and column of a mistake in the JSON", () => {
+test("names file, line and column of a syntax error", () => {
   const directory = mkdtempSync(join(tmpdir(), "config-json-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const path = join(directory, "config.json");
@@ -37,7 +37,7 @@ const config = {
   },
 };
 
-test("a config.json becomes the message, names in whatever case the message has them", () => {
+test("converts a config.json to the message, matching names regardless of case", () => {
   const spec = specFromJson(config, "config.json");
   expect(spec.Version).toBe("1.2.0");
   expect(spec.Process).toMatchObject({ User: { UID: 1000, AdditionalGids: [5] }, OOMScoreAdj: -5 });
@@ -48,7 +48,7 @@ test("a config.json becomes the message, names in whatever case the message has 
   expect(spec.Linux?.Seccomp?.Syscalls[0]?.errnoret).toBe(0);
 });
 
-test("a rule for devices without numbers stands for all of them", () => {
+test("a device rule without numbers applies to all devices", () => {
   const devices = [
     { allow: false, access: "rwm" },
     { allow: true, type: "c", major: 136 },
@@ -81,24 +81,24 @@ test.each([
   ],
   [
     { linux: { resources: { devices: [{ major: 0 }] } } },
-    "config.json: linux.resources.devices[0].major is 0, which is no device's",
+    "config.json: linux.resources.devices[0].major is 0, which no device has",
   ],
   [
     { linux: { resources: { memory: { swappiness: 0 } } } },
-    "config.json: linux.resources.memory.swappiness is 0, and cgroup v2 has no swappiness",
+    "config.json: linux.resources.memory.swappiness is 0; cgroup v2 has no swappiness",
   ],
   [
     { hooks: { poststop: [{ timeout: 0 }] } },
-    "config.json: hooks.poststop[0].timeout is 0, and a hook needs some time",
+    "config.json: hooks.poststop[0].timeout is 0; a hook needs a positive timeout",
   ],
   [{ mounts: [{ destination: "/", options: [true] }] }, "config.json: mounts[0].options[0] is not a string"],
   [{ linux: [] }, "config.json: linux is not an object"],
-  [[], "config.json: it is not an object"],
-])("%j is refused by the name of its field", (json, message) => {
+  [[], "config.json: the top level is not an object"],
+])("refuses %j with the name of its field", (json, message) => {
   expect(() => specFromJson(json, "config.json")).toThrow(message);
 });
 
-test("numbers of 64 bits are exact, and what has no limit is 2^64-1", () => {
+test("keeps 64-bit numbers exact, and reads no limit as 2^64-1", () => {
   const args = [9223372036854775809n, 18446744073709551614n, 2 ** 64].map((value) => ({ index: 0, value, op: "x" }));
   const seccomp = { defaultAction: "x", syscalls: [{ names: ["x"], action: "x", args }] };
   const rlimits = [{ type: "RLIMIT_CORE", soft: 18446744073709551615n, hard: 2 ** 64 }];
@@ -108,19 +108,19 @@ test("numbers of 64 bits are exact, and what has no limit is 2^64-1", () => {
   expect(spec.Process?.Rlimits).toMatchObject([{ Soft: 2 ** 64, Hard: 2 ** 64 }]);
 });
 
-test("the largest limit stays above all others", () => {
+test("keeps the largest limit above all others", () => {
   const memory = { limit: 9223372036854775807n, swap: -1 };
   const { Linux } = specFromJson({ linux: { resources: { memory } } }, "config.json");
   expect(Linux?.Resources?.Memory).toMatchObject({ Limit: 2 ** 63, Swap: -1 });
 });
 
-test("a device without any permission is told from one without a mode", () => {
+test("distinguishes a device without permissions from one without a mode", () => {
   const devices = [{ fileMode: 0 }, { fileMode: 0o600 }, {}];
   const { Linux } = specFromJson({ linux: { devices } }, "config.json");
   expect(Linux?.Devices.map(({ FileMode }) => FileMode)).toEqual([0o170000, 0o600, 0]);
 });
 
-test("a property that nobody knows is told and left out, where one asks for that", () => {
+test("reports and skips an unknown property if the caller wants that", () => {
   const unknown: string[] = [];
   const spec = specFromJson({ hostname: "h", x: 1, linux: { y: 2 } }, "config.json", (field) => unknown.push(field));
   expect([spec.Hostname, unknown]).toEqual(["h", ["x", "linux.y"]]);

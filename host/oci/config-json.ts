@@ -6,13 +6,13 @@ import { parseExactJson } from "./exact-json.ts";
 import { fieldNumber } from "./field-number.ts";
 
 const proto = join(import.meta.dirname, "../../proto");
-/** The one field whose name in JSON is another word. */
+/** The only field whose JSON name is a different word. */
 const RENAMED: Readonly<Record<string, string>> = { ociversion: "version" };
 
-/** What to do about a property that no field of the message has. The default is to throw. */
+/** Handles a property that matches no field of the message. Throws by default. */
 type OnUnknown = (field: string) => void;
 
-/** The config.json of an OCI bundle as the message that CreateContainer takes. Throws ConfigError. */
+/** Reads the config.json of an OCI bundle as the message for CreateContainer. Throws ConfigError. */
 export function readConfig(path: string, onUnknown?: OnUnknown): grpc.Spec {
   const json = readJson(path);
   const spec = specFromJson(json, path, onUnknown);
@@ -30,16 +30,16 @@ function readJson(path: string): unknown {
 }
 
 /**
- * A parsed config.json as a message. A name in JSON is a field of the message whatever the case of its letters; one that
- * no field has is refused, so that nothing of a config is lost, unless `onUnknown` is told of it instead. `what` stands
- * before the message of a ConfigError.
+ * Converts a parsed config.json to a message. JSON names match the message's fields regardless of case. A name without
+ * a field is refused, so that no setting is lost, or passed to `onUnknown` if given. `what` begins the message of a
+ * ConfigError.
  */
 export function specFromJson(json: unknown, what: string, onUnknown: OnUnknown = refuseUnknown(what)): grpc.Spec {
   const message = convertMessage(specType(), json, [], { what, onUnknown });
   return grpc.Spec.decode(grpc.Spec.encode(message as never).finish());
 }
 
-/** A config.json that can't be a spec: one line that names the file and the field. */
+/** Error for an invalid config.json: one line that names the file and the field. */
 class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
@@ -50,7 +50,7 @@ function refuseUnknown(what: string): OnUnknown {
   };
 }
 
-/** Where a value came from, and what to do with what is of no use. */
+/** The file of a value, and the handler of unknown fields. */
 interface Source {
   readonly what: string;
   readonly onUnknown: OnUnknown;
@@ -76,7 +76,7 @@ function convertMessage(type: protobuf.Type, json: unknown, at: readonly string[
     if (field === undefined) source.onUnknown(here.join("."));
     else out[field.name] = convertField(field, value, here, source);
   }
-  // 0 is a number of a device; none at all stands for every one, which is -1 in the message.
+  // A missing number stands for all devices, which is -1 in the message; 0 is a valid number.
   if (type.name === "LinuxDeviceCgroup") return { Major: -1, Minor: -1, ...out };
   return out;
 }
@@ -112,5 +112,5 @@ function convertValue(field: protobuf.Field, json: unknown, at: readonly string[
 
 function object(json: unknown, at: readonly string[], source: Source): object {
   if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
-  throw new ConfigError(`${source.what}: ${at.length === 0 ? "it" : at.join(".")} is not an object`);
+  throw new ConfigError(`${source.what}: ${at.length === 0 ? "the top level" : at.join(".")} is not an object`);
 }

@@ -1,6 +1,6 @@
 import type protobuf from "protobufjs";
 
-/** What each type of a message holds. */
+/** Range of each integer type. */
 const RANGES: Readonly<Record<string, readonly [min: bigint, max: bigint]>> = {
   uint32: [0n, 2n ** 32n - 1n],
   int32: [-(2n ** 31n), 2n ** 31n - 1n],
@@ -8,30 +8,33 @@ const RANGES: Readonly<Record<string, readonly [min: bigint, max: bigint]>> = {
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
 };
 
-/** A mode of no permissions at all: bits that are no permission tell it from none given. */
+/**
+ * Represents a mode without permissions, which the message can't distinguish from no mode: the file type bits are not
+ * permissions.
+ */
 const NO_PERMISSIONS = 0o170000;
 
-/** Fields whose 0 the message can't tell from "not given": what says the same, or why it can't be. */
+/** Fields whose 0 the message can't distinguish from "not set": an equivalent value, or the reason for refusing 0. */
 const ZEROS: Readonly<Record<string, number | string>> = {
   "LinuxDevice.FileMode": NO_PERMISSIONS,
-  "LinuxDeviceCgroup.Major": "is 0, which is no device's",
-  "LinuxMemory.Swappiness": "is 0, and cgroup v2 has no swappiness",
-  "Hook.Timeout": "is 0, and a hook needs some time",
+  "LinuxDeviceCgroup.Major": "is 0, which no device has",
+  "LinuxMemory.Swappiness": "is 0; cgroup v2 has no swappiness",
+  "Hook.Timeout": "is 0; a hook needs a positive timeout",
 };
 
 /**
- * A number of a config.json as its field takes it: within the field's range, and exact, as text where a `number` isn't.
- * Otherwise the reason why it can't be, to stand after the field's name.
+ * Converts a number of a config.json to its field's value: within the field's range, and exact (as text if a `number`
+ * isn't). Otherwise returns the reason for refusing it, to follow the field's name.
  */
 export function fieldNumber(field: protobuf.Field, json: number | bigint): { value: number | string } | string {
   const [min, max] = RANGES[field.type] ?? [0n, 0n];
   if (typeof json === "number" && !Number.isInteger(json)) return "is not a whole number";
-  // 2^64 is what 2^64-1 becomes as a number: "no limit".
+  // 2^64 is the nearest `number` to 2^64-1, which means "no limit".
   const exact = json === 2 ** 64 ? 2n ** 64n - 1n : BigInt(json);
   if (exact < min || exact > max) return `${exact} is outside ${min}..${max}`;
   const zero = exact === 0n ? ZEROS[`${field.parent?.name}.${field.name}`] : undefined;
   if (typeof zero === "string") return zero;
-  // Text is exact for uint64 alone; the writer takes the number nearest to an int64.
+  // Only uint64 accepts text for exact values; an int64 becomes the nearest number.
   const isText = field.type === "uint64" && !Number.isSafeInteger(Number(exact));
   return { value: zero ?? (isText ? String(exact) : Number(exact)) };
 }

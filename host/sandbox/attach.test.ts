@@ -14,7 +14,7 @@ const quiet = {
   waitProcess: async () => ({ status: 0 }),
 };
 
-/** Attaches with streams whose content the test sees. */
+/** Attaches to streams and returns their content. */
 async function attached(calls: Parameters<typeof scriptedAgent>[0], stdin?: Readable) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const code = await attach(scriptedAgent({ ...quiet, ...calls }), ID, { stdin, stdout, stderr });
@@ -23,8 +23,8 @@ async function attached(calls: Parameters<typeof scriptedAgent>[0], stdin?: Read
   return { code, stdout: await text(stdout), stderr: await text(stderr) };
 }
 
-describe("output", () => {
-  test("is read to its end on both streams before the exit code is asked for", async () => {
+describe("output of a process", () => {
+  test("is read to the end of both streams before the exit code is requested", async () => {
     const order: string[] = [];
     const result = await attached({
       readStdout: answers(data("one\n"), data("two\n"), data("")),
@@ -38,7 +38,7 @@ describe("output", () => {
     expect(order).toEqual(["wait"]);
   });
 
-  test("of a terminal is one stream", async () => {
+  test("is a single stream on a terminal", async () => {
     const { readStderr: _, ...calls } = quiet;
     const stdout = new PassThrough();
     const agent = scriptedAgent({ ...calls, readStdout: answers(data("$ "), data("")) });
@@ -47,7 +47,7 @@ describe("output", () => {
     expect(await text(stdout)).toBe("$ ");
   });
 
-  test("is not read faster than it is written", async () => {
+  test("is not read faster than it can be written", async () => {
     let reads = 0;
     const waiting: (() => void)[] = [];
     const slow = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => void waiting.push(done) });
@@ -62,7 +62,7 @@ describe("output", () => {
     expect(await running).toBe(0);
   });
 
-  test("that nobody reads any more ends it, with the stream's error", async () => {
+  test("that can't be written rejects with the stream's error", async () => {
     const broken = new Writable({
       write: (_chunk, _encoding, done) => done(Object.assign(new Error("EPIPE"), { code: "EPIPE" })),
     });
@@ -71,7 +71,7 @@ describe("output", () => {
     await expect(attach(agent, ID, { stdout: broken, stderr: new PassThrough() })).rejects.toThrow("EPIPE");
   });
 
-  test("that is lost with the connection ends it, with the connection's error", async () => {
+  test("that is lost with the connection rejects with the connection's error", async () => {
     const lost = new RpcError("unavailable", "ttrpc: closed by the agent");
     const readStdout = async () => {
       throw lost;
@@ -80,8 +80,8 @@ describe("output", () => {
   });
 });
 
-describe("input", () => {
-  /** Notes what is written and closed; output ends when input was closed. */
+describe("input of a process", () => {
+  /** Records what is written; output ends once input is closed. */
   function recorder() {
     const written: Buffer[] = [];
     const closed = Promise.withResolvers<void>();
@@ -96,26 +96,26 @@ describe("input", () => {
     return { written, calls };
   }
 
-  test("is sent whole, in pieces that hosts send, and then closed", async () => {
+  test("is sent in chunks of the size hosts use, then closed", async () => {
     const { written, calls } = recorder();
     await attached(calls, Readable.from([Buffer.alloc(100_000, 1), Buffer.from("end")]));
     expect(written.map((piece) => piece.length)).toEqual([32_768, 32_768, 32_768, 1696, 3]);
     expect(Buffer.concat(written).toString("latin1", 100_000)).toBe("end");
   });
 
-  test("that nobody has is closed at once", async () => {
+  test("is closed immediately if there is none", async () => {
     const { written, calls } = recorder();
     await attached(calls);
     expect(written).toEqual([]);
   });
 
-  test("that goes on does not keep a process that has ended, and stays open", async () => {
+  test("that never ends does not delay the exit code, and stays open", async () => {
     const stdin = new PassThrough();
     expect((await attached({ writeStdin: async () => ({}) }, stdin)).code).toBe(0);
     expect(stdin.destroyed).toBe(false);
   });
 
-  test("that the process does not want any more is no error", async () => {
+  test("that the process no longer accepts is ignored", async () => {
     const writeStdin = async () => {
       throw new RpcError("internal", "write to stdin: it is closed");
     };

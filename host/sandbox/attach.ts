@@ -3,27 +3,27 @@ import type { Readable, Writable } from "node:stream";
 import type { AgentClient } from "../client/agent-client.ts";
 import { RpcError } from "../client/rpc-error.ts";
 
-/** A process of a container. The exec id of a container's first process is the container's id. */
+/** Identifies a process in a container. The exec id of a container's first process is the container's id. */
 export interface ProcessId {
   readonly container_id: string;
   readonly exec_id: string;
 }
 
 export interface Stdio {
-  /** Sent to the process until it ends; without it the process finds the end of input at once. */
+  /** Sent to the process until it ends; if undefined, the process's stdin is closed immediately. */
   readonly stdin?: Readable | undefined;
-  /** Not ended, as it is the caller's. */
+  /** Left open, as it belongs to the caller. */
   readonly stdout: Writable;
-  /** Undefined for a process with a terminal, which has no stderr of its own. */
+  /** Undefined for a process with a terminal, which has no separate stderr. */
   readonly stderr?: Writable | undefined;
 }
 
-/** Bytes of one read or write: what hosts take, and all that may be lost with an agent. */
+/** Size of one read or write, in bytes: the size hosts use, and the most that can be lost with an agent. */
 const CHUNK_BYTES = 32 * 1024;
 
 /**
- * Carries a process's stdio until it has ended and its output is here; gives its exit code, 128 + signal when it was
- * killed. Throws RpcError, or the error of a stream of ours that can't be written any more.
+ * Forwards a process's stdio until the process has ended and all its output is written. Returns its exit code, or 128 +
+ * signal if it was killed. Throws RpcError, or the error of a local stream that can't be written.
  */
 export async function attach(client: AgentClient, process: ProcessId, stdio: Stdio): Promise<number> {
   const ended = new AbortController();
@@ -51,7 +51,7 @@ async function copyOutput(read: Read, process: ProcessId, to: Writable): Promise
   }
 }
 
-/** A process that another client waited for has no end of output to be told, once all of it was read. */
+/** Treats the error for a process that another client waited for as the end of output, since all of it was read. */
 function atEnd(error: unknown): { data: Uint8Array } {
   if (error instanceof RpcError && error.message.endsWith("(it was waited for and its output was read)")) {
     return { data: new Uint8Array() };
@@ -59,13 +59,13 @@ function atEnd(error: unknown): { data: Uint8Array } {
   throw error;
 }
 
-/** Waits where the stream is full; throws when it has broken. */
+/** Waits if the stream is full; throws if it has failed. */
 async function write(to: Writable, data: Uint8Array): Promise<void> {
   if (to.errored !== null) throw to.errored;
   if (!to.write(data)) await once(to, "drain");
 }
 
-/** Never rejects: a connection that breaks is told by the reads. */
+/** Never rejects; a broken connection is reported by the reads. */
 async function sendInput(
   client: AgentClient,
   process: ProcessId,
@@ -83,11 +83,11 @@ async function sendInput(
     }
     if (!ended.aborted) await client.agent.closeStdin(process, { signal: ended });
   } catch {
-    // The process has ended or closed its stdin: the rest of the input is of no use to anybody.
+    // The process has ended or closed its stdin, so the rest of the input is discarded.
   }
 }
 
-/** The stream's chunks until the signal; the stream itself stays open. */
+/** Yields the stream's chunks until the signal aborts; leaves the stream open. */
 async function* withSignal(stream: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
   const stop = Promise.withResolvers<undefined>();
   signal.addEventListener("abort", () => stop.resolve(undefined), { once: true });

@@ -8,7 +8,7 @@ const LINE = JSON.stringify({
 });
 const HOST = { qemu: 30, firstLine: 3200, ready: 5330 };
 
-test("the guest's clock is laid on ours by the moment when it listens", () => {
+test("aligns the guest's clock with the host's at the moment the guest listens", () => {
   const timeline = bootTimeline(HOST, 5430.4, bootMarks(LINE));
   expect(timeline).toEqual({ kernel: 1000, init: 3000, agent: 3500, loaded: 5000, listening: 5300, check: 5400 });
   expect(timelineText(timeline)).toBe(
@@ -16,17 +16,17 @@ test("the guest's clock is laid on ours by the moment when it listens", () => {
   );
 });
 
-test("an agent that does not tell when it was loaded has the other marks", () => {
+test("shows the remaining marks if an agent has no mark for loading", () => {
   const marks = bootMarks(LINE.replace("loaded", "other"));
   expect(timelineText(bootTimeline(HOST, 5430, marks))).toContain("agent 3.50 → listening 5.30");
 });
 
-test("without the guest's marks it is shorter", () => {
+test("omits the guest's steps without its marks", () => {
   expect(timelineText(bootTimeline(HOST, 5430))).toBe("QEMU 0 → listening 5.30 → first answer 5.40 s");
 });
 
 test.each(["", "text", "{", '{"msg":"other"}', '{"msg":"listening"}', '{"msg":"listening","marks":{"init":"1"}}'])(
-  "no marks are in %j",
+  "finds no marks in %j",
   (line) => {
     expect(bootMarks(line)).toBeUndefined();
   },

@@ -1,30 +1,30 @@
 import type { Timeline } from "../machine/guest.ts";
 import { parseRecord } from "./guest-log.ts";
 
-/** What happened when, milliseconds after QEMU was started. */
+/** Times of the boot steps, in milliseconds since QEMU started. */
 export interface BootTimeline {
-  /** The guest's kernel began, by its own clock. */
+  /** Start of the guest's kernel, by its own clock. */
   readonly kernel?: number;
   readonly init?: number;
-  /** init executed the agent. */
+  /** Execution of the agent by init. */
   readonly agent?: number;
-  /** Node had started, and the agent's bundle was loaded. */
+  /** Node started and the agent's bundle loaded. */
   readonly loaded?: number;
   readonly listening: number;
-  /** The first Check was answered. */
+  /** First Check answered. */
   readonly check: number;
 }
 
-/** Microseconds of the guest's monotonic clock, which begins with its kernel. */
+/** Times in microseconds of the guest's monotonic clock, which starts with its kernel. */
 export interface BootMarks {
   readonly init: number;
   readonly agent: number;
-  /** Undefined of an older agent. */
+  /** Undefined for an older agent. */
   readonly loaded?: number;
   readonly listening: number;
 }
 
-/** The marks in a line of the agent's log, if it is the one that has them. */
+/** Returns the marks in a line of the agent's log, if it is the line that has them. */
 export function bootMarks(line: string): BootMarks | undefined {
   const record = parseRecord(line);
   if (record?.["msg"] !== "listening") return undefined;
@@ -34,8 +34,9 @@ export function bootMarks(line: string): BootMarks | undefined {
 }
 
 /**
- * Lays the guest's clock on ours: its ready line was written when it was listening. `answered` is when the first Check
- * came back, in milliseconds of `host`. The kernel's own start is known as well as the console is quick: some 10 ms.
+ * Aligns the guest's clock with the host's: the guest wrote its ready line when it was listening. `answered` is the
+ * time of the first Check's answer, in milliseconds of `host`. The kernel's start is as exact as the console is fast:
+ * about 10 ms.
  */
 export function bootTimeline(host: Timeline, answered: number, marks?: BootMarks): BootTimeline {
   const listening = host.ready - host.qemu;
@@ -46,7 +47,7 @@ export function bootTimeline(host: Timeline, answered: number, marks?: BootMarks
   return { kernel: at(0), init: at(marks.init), agent: at(marks.agent), ...loaded, listening, check };
 }
 
-/** What is known, in its order: a name and milliseconds. */
+/** Returns the known steps in order, as name and milliseconds. */
 export function timelineSteps(timeline: BootTimeline): readonly (readonly [name: string, ms: number])[] {
   const steps: readonly [string, number | undefined][] = [
     ["kernel", timeline.kernel],
@@ -59,7 +60,7 @@ export function timelineSteps(timeline: BootTimeline): readonly (readonly [name:
   return steps.flatMap(([name, ms]) => (ms === undefined ? [] : [[name, ms] as const]));
 }
 
-/** One line: "QEMU 0 → kernel 0.97 s → …". */
+/** Formats one line: "QEMU 0 → kernel 0.97 → … s". */
 export function timelineText(timeline: BootTimeline): string {
   const known = timelineSteps(timeline).map(([name, ms]) => `${name} ${(ms / 1000).toFixed(2)}`);
   return `QEMU 0 → ${known.join(" → ")} s`;

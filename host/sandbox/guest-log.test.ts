@@ -28,12 +28,12 @@ async function collect(signal?: AbortSignal): Promise<string[]> {
   return lines;
 }
 
-test("the log ends with the guest", async () => {
+test("ends the log with the guest", async () => {
   serve = (socket) => socket.end("one\ntwo\nthree");
   expect(await collect()).toEqual(["one", "two", "three"]);
 });
 
-test("the log ends with the signal, without an error", async () => {
+test("ends the log without an error when the signal aborts", async () => {
   const stop = new AbortController();
   serve = (socket) => {
     socket.write("one\n");
@@ -42,13 +42,13 @@ test("the log ends with the signal, without an error", async () => {
   expect(await collect(stop.signal)).toEqual(["one"]);
 });
 
-test("a sender that never ends a line has it cut, so that nothing grows", async () => {
+test("splits an endless line, to bound memory", async () => {
   serve = (socket) => socket.end(Buffer.alloc(1 << 20, "x"));
   const lines = await collect();
   expect(lines.map(({ length }) => length)).toEqual(Array(16).fill(1 << 16));
 });
 
-test("a line for people has time, level, message and the fields that differ", () => {
+test("formats a line as time, level, message and variable fields", () => {
   const fixed = { name: "guestd", pid: 79, version: "0.1.0", source: "agent", subsystem: "agent" };
   const line = {
     level: "INFO",
@@ -64,11 +64,11 @@ test("a line for people has time, level, message and the fields that differ", ()
 
 test.each([
   ['{"ts":{"toString":1},"level":{"valueOf":null},"msg":{"toString":null}}', '{"valueOf":null} {"toString":null}'],
-  [`{"msg":"deep","a":${"[".repeat(32_000)}${"]".repeat(32_000)}}`, "deep a=(values in one another, too many to show)"],
-])("values that can't be written are no reason to stop: %.40s", (line, shown) => {
+  [`{"msg":"deep","a":${"[".repeat(32_000)}${"]".repeat(32_000)}}`, "deep a=(nested too deeply to show)"],
+])("formats a line whose values can't be converted: %.40s", (line, shown) => {
   expect(readableLogLine(line)).toBe(shown);
 });
 
-test.each(["plain text", "{broken", ""])("what is no record stays as it is: %j", (line) => {
+test.each(["plain text", "{broken", ""])("keeps a line that is not a record: %j", (line) => {
   expect(readableLogLine(line)).toBe(line);
 });

@@ -2,14 +2,14 @@ import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { dial } from "../client/dial.ts";
 
-/** vsock port of the agent's log, by convention, and the kernel's word that asks for it. */
+/** Conventional vsock port of the agent's log, and the kernel parameter that enables it. */
 export const LOG_PORT = 1025;
 export const LOG_OPTION = `agent.log_vport=${LOG_PORT}`;
 
-/** Characters; the agent's own lines are far shorter. */
+/** Maximum number of characters in a line; the agent's own lines are far shorter. */
 const LINE_LIMIT = 64 * 1024;
 
-/** The agent's log: the lines that it kept, then each as it comes, until the guest ends or the signal is aborted. */
+/** Yields the lines of the agent's log, buffered ones first, until the guest ends or the signal aborts. */
 export async function* guestLog(address: string, signal?: AbortSignal): AsyncGenerator<string> {
   const socket = await dial(address, signal === undefined ? {} : { signal });
   const stop = () => socket.destroy();
@@ -18,14 +18,14 @@ export async function* guestLog(address: string, signal?: AbortSignal): AsyncGen
   try {
     yield* linesOf(socket);
   } catch {
-    // The guest has ended, or we have.
+    // The guest ended, or the signal aborted.
   } finally {
     signal?.removeEventListener("abort", stop);
     socket.destroy();
   }
 }
 
-/** What is longer than a line may be goes on as the next one: the sender may be anything. */
+/** Splits a stream into lines of bounded length, since the sender is untrusted. */
 async function* linesOf(stream: Readable): AsyncGenerator<string> {
   const decoder = new StringDecoder("utf8");
   let rest = "";
@@ -38,7 +38,7 @@ async function* linesOf(stream: Readable): AsyncGenerator<string> {
   if (rest !== "") yield rest;
 }
 
-/** A line of the log as a person reads it: time, level, message, and the fields that say something. */
+/** Formats a log line for people: time, level, message and the fields that vary. */
 export function readableLogLine(line: string): string {
   const record = parseRecord(line);
   if (record === undefined) return line;
@@ -52,17 +52,17 @@ function fieldText(value: unknown): string {
   return typeof value === "string" && /[\s"]/.test(value) ? JSON.stringify(value) : plainText(value);
 }
 
-/** Never throws: the sender may be anything. */
+/** Never throws, since the sender is untrusted. */
 function plainText(value: unknown): string {
   if (typeof value === "string") return value;
   try {
     return JSON.stringify(value);
   } catch {
-    return "(values in one another, too many to show)";
+    return "(nested too deeply to show)";
   }
 }
 
-/** Undefined for what is not a JSON object. */
+/** Returns undefined for anything but a JSON object. */
 export function parseRecord(line: string): Readonly<Record<string, unknown>> | undefined {
   if (!line.startsWith("{")) return undefined;
   try {

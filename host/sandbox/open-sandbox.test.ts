@@ -5,7 +5,7 @@ import { scriptedAgent } from "./testing/scripted-agent.ts";
 
 const OPTIONS = { id: "one", hostname: "host-one", shared: true };
 
-test("the shared folder is mounted where Kata's hosts have it", async () => {
+test("mounts the shared folder at the path that Kata's hosts use", async () => {
   const requests: unknown[] = [];
   const agent = scriptedAgent({ createSandbox: async (request) => requests.push(request) });
   await openSandbox(agent, OPTIONS);
@@ -20,7 +20,7 @@ test("the shared folder is mounted where Kata's hosts have it", async () => {
   ]);
 });
 
-test("a sandbox that is there already is fine, any other refusal is not", async () => {
+test("accepts an existing sandbox, but no other error", async () => {
   const refuse = (error: RpcError) => scriptedAgent({ createSandbox: () => Promise.reject(error) });
   await openSandbox(refuse(new RpcError("already-exists", "it exists")), OPTIONS);
   await expect(openSandbox(refuse(new RpcError("internal", "no tag")), OPTIONS)).rejects.toThrow("no tag");

@@ -5,13 +5,13 @@ import { SHARED_IN_GUEST, SHARED_TAG } from "./shared-folder.ts";
 export interface SandboxOptions {
   readonly id: string;
   readonly hostname: string;
-  /** Whether the host shares a folder, which the agent then mounts. */
+  /** True if the host shares a folder, which the agent then mounts. */
   readonly shared: boolean;
-  /** Lines of its resolv.conf. */
+  /** Lines of the sandbox's resolv.conf. */
   readonly dns?: readonly string[];
 }
 
-/** CreateSandbox; a sandbox that is there already stays as it is. Throws RpcError. */
+/** Calls CreateSandbox; keeps an existing sandbox. Throws RpcError. */
 export async function openSandbox(
   client: AgentClient,
   { id, hostname, shared, dns = [] }: SandboxOptions,

@@ -9,7 +9,7 @@ import { setUpUserNetwork, USER_NETWORK_DNS } from "./set-up-user-network.ts";
 import { makeSharedFolder, type SharedFolder } from "./shared-folder.ts";
 
 const AGENT_PORT = 1024;
-/** Milliseconds. A guest without KVM on a busy machine may take a second for its first answer. */
+/** Time limit in milliseconds; without KVM on a busy host, the first answer may take a second. */
 const FIRST_ANSWER_MS = 10_000;
 const MARKS_MS = 2000;
 const POWER_OFF_MS = 30_000;
@@ -17,11 +17,11 @@ const POWER_OFF_MS = 30_000;
 export interface SandboxGuestOptions extends Omit<GuestOptions, "shares"> {
   /** Name of the sandbox, and the guest's host name. */
   readonly name: string;
-  /** A network for the guest and its containers; none when left out. */
+  /** Network for the guest and its containers; none by default. */
   readonly network?: UserNetwork;
 }
 
-/** A running guest with a shared folder, a connection to its agent and a sandbox: all that containers need. */
+/** A running guest with a shared folder, a connection to its agent and a sandbox, ready for containers. */
 export class SandboxGuest implements AsyncDisposable {
   readonly guest: Guest;
   readonly folder: SharedFolder;
@@ -37,7 +37,7 @@ export class SandboxGuest implements AsyncDisposable {
     guest.signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
   }
 
-  /** Rejects when any part of it fails, and then nothing is left. */
+  /** Starts a guest. If any step fails, rejects and cleans up everything. */
   static async start({ name, network, ...options }: SandboxGuestOptions, shared?: SharedFolder): Promise<SandboxGuest> {
     await using undo = new AsyncDisposableStack();
     if (network !== undefined) await checkForwards(network);
@@ -68,12 +68,12 @@ export class SandboxGuest implements AsyncDisposable {
     return this.guest.address(LOG_PORT);
   }
 
-  /** Aborted once the guest has ended in whichever way, or is being ended by disposal. */
+  /** Aborted once the guest has ended or disposal begins. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
 
-  /** DestroySandbox, after which the guest powers off and QEMU ends by itself; the shared folder is removed. */
+  /** Calls DestroySandbox, upon which the guest powers off and QEMU exits; then removes the shared folder. */
   async powerOff(): Promise<void> {
     try {
       await this.guest.powerOff(() => this.client.agent.destroySandbox({}, { timeoutMs: POWER_OFF_MS }), POWER_OFF_MS);
@@ -82,7 +82,7 @@ export class SandboxGuest implements AsyncDisposable {
     }
   }
 
-  /** Ends it without asking. Any number of calls, also after `powerOff`. */
+  /** Destroys the guest without a power-off. Idempotent, also after `powerOff`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort();
     await this.client.close();
@@ -91,7 +91,7 @@ export class SandboxGuest implements AsyncDisposable {
   }
 }
 
-/** The log has them first; undefined when it has not, as with another agent. */
+/** Reads the boot marks, which come first in the log; undefined if it has none, as with other agents. */
 async function readMarks(address: string): Promise<BootMarks | undefined> {
   try {
     for await (const line of guestLog(address, AbortSignal.timeout(MARKS_MS))) {
@@ -99,7 +99,7 @@ async function readMarks(address: string): Promise<BootMarks | undefined> {
       if (marks !== undefined) return marks;
     }
   } catch {
-    // The time line is then shorter.
+    // Without marks, the timeline is shorter.
   }
   return undefined;
 }

@@ -8,7 +8,7 @@ const { address, prefix, gateway, dns, mac } = USER_NETWORK;
 /** Lines of the sandbox's resolv.conf. */
 export const USER_NETWORK_DNS: readonly string[] = [`nameserver ${dns}`];
 
-/** Shows the sandbox's resolv.conf in a container, which can't write it: all containers of a guest have the same. */
+/** Mounts the sandbox's resolv.conf in a container, read-only, as all containers of a guest share it. */
 export const RESOLV_CONF_MOUNT: Init<grpc.Mount> = {
   destination: "/etc/resolv.conf",
   source: "/run/kata-containers/sandbox/resolv.conf",
@@ -16,7 +16,7 @@ export const RESOLV_CONF_MOUNT: Init<grpc.Mount> = {
   options: ["bind", "ro", "nosuid", "nodev", "noexec"],
 };
 
-/** Gives the guest's card its address and the guest its default route. */
+/** Sets the address of the guest's network card and its default route. */
 export async function setUpUserNetwork(client: AgentClient): Promise<void> {
   const IPAddresses = [{ address, mask: prefix }];
   await client.agent.updateInterface({

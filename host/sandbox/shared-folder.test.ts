@@ -20,21 +20,21 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-test("a rootfs lies where Kata's hosts put it", () => {
+test("places a rootfs where Kata's hosts do", () => {
   expect(rootfsPlace("/folder", "c1")).toEqual({
     host: "/folder/shared/c1/rootfs",
     guest: "/run/kata-containers/shared/containers/c1/rootfs",
   });
 });
 
-test("a shared folder goes with what is in it", async () => {
+test("removes a shared folder with its content", async () => {
   mkdirSync(join(folder.share.directory, "c1"));
   await folder.remove();
   await folder.remove();
   expect(existsSync(folder.directory)).toBe(false);
 });
 
-test("a guest that opens its share to everyone opens it to nobody on the host", () => {
+test("a guest that makes its share accessible to all does not expose it to other users of the host", () => {
   writeFileSync(join(folder.share.directory, "tool"), "", { mode: 0o755 });
   chmodSync(join(folder.share.directory, "tool"), 0o4755);
   chmodSync(folder.share.directory, 0o777);
@@ -42,7 +42,7 @@ test("a guest that opens its share to everyone opens it to nobody on the host", 
   expect(statSync(folder.directory).mode & 0o777).toBe(0o700);
 });
 
-test("what a guest has put in a container's place is neither followed nor replaced", async () => {
+test("neither follows nor replaces what a guest put in a container's place", async () => {
   const outside = join(folder.directory, "outside");
   mkdirSync(outside);
   const plants: ((place: string) => void)[] = [
@@ -56,7 +56,7 @@ test("what a guest has put in a container's place is neither followed nor replac
     mkdirSync(made);
     plant(join(folder.share.directory, `c${at}`));
     await expect(moveIn(folder.directory, `c${at}`, made)).rejects.toThrow(
-      `container c${at}: that name is taken in the guest's shared folder: choose another`,
+      `container c${at}: name already in use in the guest's shared folder; choose another`,
     );
     await removeContainer(folder.directory, `c${at}`);
     await moveIn(folder.directory, `c${at}`, made);
@@ -65,7 +65,7 @@ test("what a guest has put in a container's place is neither followed nor replac
   expect(readdirSync(outside)).toEqual([]);
 });
 
-test("links that a guest leaves are removed, not what they point at", async () => {
+test("removes links that a guest left, but not their targets", async () => {
   const outside = join(folder.directory, "outside");
   mkdirSync(join(outside, "rootfs"), { recursive: true });
   symlinkSync(outside, join(folder.share.directory, "c1"));

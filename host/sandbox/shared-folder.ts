@@ -1,7 +1,7 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { onProcessEnd } from "../../image/process-end.ts";
-import { removeTree, removeTreeSync } from "../../image/remove-tree.ts";
+import { onProcessEnd } from "../../lib/process-end.ts";
+import { removeTree, removeTreeSync } from "../../lib/remove-tree.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import type { RootfsPlace } from "../image/image-config.ts";
@@ -9,35 +9,38 @@ import { mountForGuest, openToGuest } from "../machine/guard-share.ts";
 import type { Share } from "../machine/virtiofs.ts";
 import { makeTemporaryFolder } from "../private-folder.ts";
 
-/** Kata's names: hosts and agents agree on them. */
+/** Names that Kata's hosts and agents agree on. */
 export const SHARED_TAG = "kataShared";
 export const SHARED_IN_GUEST = "/run/kata-containers/shared/containers";
 
-/** A folder of the host in a container. */
+/** A host folder mounted in a container. */
 export interface Volume {
-  /** On the host; absolute. */
+  /** Absolute path on the host. */
   readonly host: string;
-  /** In the container; absolute. */
+  /** Absolute path in the container. */
   readonly guest: string;
   readonly mode: "rw" | "ro";
 }
 
-/** Milliseconds in which a guest may keep making files while they are removed; the rest goes with the guest. */
+/**
+ * Time limit in milliseconds for removing files while a guest keeps creating them; the rest is removed with the guest.
+ */
 const REMOVE_LIMIT_MS = 20_000;
 
 /**
- * A folder of the host with a directory in it that a guest mounts, which has one for each container. The folder itself is
- * this user's alone and no guest reaches it: what the host makes is made beside that directory, and moved in by one rename
- * when it is whole. From then on the host follows no name in there: it reads by `readInRoot`, and removes by `removeTree`.
+ * A host folder that holds a directory mounted by a guest, with a subdirectory for each container. The folder itself
+ * belongs to this user alone and is out of the guest's reach: the host prepares files beside the mounted directory and
+ * moves them in with one rename when complete. After that the host never follows names in there: it reads with
+ * `readInRoot` and removes with `removeTree`.
  */
 export interface SharedFolder {
   readonly directory: string;
   readonly share: Share;
-  /** Removes it with all that is in it. Any number of calls. */
+  /** Removes the folder and its content. Idempotent. */
   remove(): Promise<void>;
 }
 
-/** Makes an empty one in the temporary directory; it is removed with this process if not before. */
+/** Creates an empty shared folder in the temporary directory; it is removed when this process exits, if not before. */
 export async function makeSharedFolder(): Promise<SharedFolder> {
   const directory = makeTemporaryFolder("guestd-share-");
   const forget = onProcessEnd(() => removeTreeSync(directory, { limitMs: REMOVE_LIMIT_MS }));
@@ -52,22 +55,25 @@ export async function makeSharedFolder(): Promise<SharedFolder> {
   };
 }
 
-/** Where the rootfs of a container lies on the host, for those who don't follow names in there, and in the guest. */
+/**
+ * Returns the path of a container's rootfs in the guest and on the host; the latter only for callers that don't follow
+ * names below it.
+ */
 export function rootfsPlace(directory: string, container: string): RootfsPlace {
   return { host: join(sharedIn(directory), container, "rootfs"), guest: `${SHARED_IN_GUEST}/${container}/rootfs` };
 }
 
-/** The share of a folder that `makeSharedFolder` made, be it another process. */
+/** Returns the share of a folder from `makeSharedFolder`, even one created by another process. */
 export function shareOf(directory: string): Share {
   return { tag: SHARED_TAG, directory: sharedIn(directory), guard: join(directory, "guard") };
 }
 
-/** Lets the guest write in the rootfs of a container that was moved in. The guest runs. */
+/** Allows a running guest to write to a container's rootfs after it was moved in. */
 export function openRootfs(directory: string, container: string): void {
   openToGuest(shareOf(directory), rootfsPlace(directory, container).host);
 }
 
-/** Makes the directories that a container's volumes are mounted on, in its own before that is moved in. */
+/** Creates mount points for a container's volumes in its directory, before that is moved in. */
 export async function makeVolumePlaces(made: string, volumes: readonly Volume[]): Promise<void> {
   if (volumes.length === 0) return;
   await mkdir(join(made, "volumes"));
@@ -75,8 +81,8 @@ export async function makeVolumePlaces(made: string, volumes: readonly Volume[])
 }
 
 /**
- * Has the guest see the host's folders of a container that was moved in, and returns the container's mounts of them. The guest
- * runs. Throws MachineError.
+ * Makes the volumes of a container visible to its running guest, after its directory was moved in, and returns the
+ * container's mounts for them. Throws MachineError.
  */
 export function openVolumes(directory: string, container: string, volumes: readonly Volume[]): Init<grpc.Mount>[] {
   return volumes.map(({ host, guest, mode }, index) => {
@@ -91,20 +97,20 @@ export function openVolumes(directory: string, container: string, volumes: reado
   });
 }
 
-/** Moves a container's finished directory to where the guest sees it. Rejects when the guest has something of that name. */
+/** Moves a container's complete directory into the guest's view. Rejects if the guest has an entry of that name. */
 export async function moveIn(directory: string, container: string, made: string): Promise<void> {
   try {
     await rename(made, join(sharedIn(directory), container));
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(code)) throw error;
-    throw new Error(`container ${container}: that name is taken in the guest's shared folder: choose another`);
+    throw new Error(`container ${container}: name already in use in the guest's shared folder; choose another`);
   }
 }
 
 /**
- * Removes a container's directory under the eyes of its guest, which may write there. In place: a directory that is moved
- * out while the guest's virtiofsd holds it would be a way out of its chroot.
+ * Removes a container's directory, even while its guest writes there. Removes it in place: if the guest's virtiofsd
+ * holds a directory that is moved out, the guest could escape its chroot.
  */
 export async function removeContainer(directory: string, container: string): Promise<void> {
   await removeTree(join(sharedIn(directory), container), { limitMs: REMOVE_LIMIT_MS });

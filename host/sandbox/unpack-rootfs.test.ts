@@ -17,7 +17,7 @@ async function imageAt(path: string): Promise<string> {
   return path;
 }
 
-test("an image is unpacked beside what the guest sees, and moved there whole, whatever our umask is", async () => {
+test("unpacks an image out of the guest's sight and moves it in complete, whatever the umask", async () => {
   using temporary = temporaryDirectory();
   const image = await imageAt(join(temporary.path, "image.tar"));
   const folder = await makeSharedFolder();
@@ -35,14 +35,15 @@ test("an image is unpacked beside what the guest sees, and moved there whole, wh
   }
 });
 
-test("a guest that plants links in the container's place, in a loop, gets nothing written or changed outside", async () => {
+test("writes nothing outside while a guest keeps planting links in the container's place", async () => {
   using temporary = temporaryDirectory();
   const image = await imageAt(join(temporary.path, "image.tar"));
   const outside = join(temporary.path, "outside");
   mkdirSync(join(outside, "rootfs"), { recursive: true });
   chmodSync(join(outside, "rootfs"), 0o700);
   const folder = await makeSharedFolder();
-  // The container's place is now a link to the outside, now a directory with such a link as its rootfs, now nothing.
+  // The container's place alternates between a link to the outside, a directory whose rootfs is such a link, and
+  // nothing.
   const swap = `
     import { mkdirSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
     const [share, outside] = process.argv.slice(1);

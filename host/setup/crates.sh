@@ -1,6 +1,6 @@
-# Programs that no package of the machine has, built by cargo from crates.io into $cache/tools.
+# Builds programs that have no package here with cargo from crates.io, into $cache/tools.
 
-cargo_minor_wanted=78 # cargo 1.78 is the first that reads the crates' lock files (version 4)
+cargo_minor_wanted=78 # cargo 1.78 is the first to read the crates' lock files (version 4)
 crates=""             # NAME@VERSION to build
 
 # need_crate NAME VERSION PURPOSE
@@ -10,17 +10,18 @@ need_crate() {
   $(printf '%-24s %s (crate, built by cargo install)' "$1" "$3")"
 }
 
-# True for a cargo that is new enough. Takes the command to ask.
+# True if the given cargo command is recent enough.
 cargo_is_recent() {
   minor=$("$1" --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
   [ -n "$minor" ] && [ "$minor" -ge "$cargo_minor_wanted" ]
 }
 
-# Debian 12 has a recent Rust as cargo-web (for its browsers), later releases as cargo, Ubuntu as cargo-1.NN.
+# Prints the package with a recent cargo. Debian 12 calls it cargo-web (for its browsers), later releases cargo, Ubuntu
+# cargo-1.NN.
 cargo_package() {
   for name in cargo-web $(apt-cache search --names-only '^cargo-1\.[0-9]+$' | cut -d' ' -f1 | sort -rV) cargo; do
     minor=$(apt-cache show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: 1\.\([0-9]*\)\..*/\1/p')
-    # cargo 0.NN is how Debian numbered cargo before 1.75, too old for us
+    # Before 1.75, Debian numbered cargo 0.NN, which is too old.
     if [ -n "$minor" ] && [ "$minor" -ge "$cargo_minor_wanted" ]; then
       echo "$name"
       return 0
@@ -28,7 +29,7 @@ cargo_package() {
   done
 }
 
-# The same without apt's lists, for the command line that a user without root is told.
+# Guesses the package without apt's lists, for the command to print to a user without root.
 cargo_package_guess() {
   if [ "$(. /etc/os-release && echo "$ID-${VERSION_ID:-}")" = debian-12 ]; then echo cargo-web; else echo cargo; fi
 }
@@ -42,7 +43,7 @@ find_cargo() {
   done
 }
 
-# Once all crates are known.
+# Call after the last need_crate.
 find_missing_cargo() {
   if [ -z "$crates" ] || [ -n "$(find_cargo)" ]; then return 0; fi
   package=""
@@ -58,25 +59,25 @@ find_missing_cargo() {
     fi
   fi
   if [ -z "$package" ]; then
-    say "this is missing:$missing"
-    fail "cargo 1.$cargo_minor_wanted or later is needed to build$crates: install Rust, then run this again"
+    say "missing:$missing"
+    fail "cargo 1.$cargo_minor_wanted or later is needed to build$crates; install Rust, then run this again"
   fi
   packages="$packages $package"
   missing="$missing
   $(printf '%-24s %s (Debian package %s)' cargo "builds the crates above" "$package")"
 }
 
-# Each takes one to five minutes on two cores.
+# Builds the crates; each takes one to five minutes on two cores.
 crates_build() {
   if [ -z "$crates" ]; then return 0; fi
   cargo=$(find_cargo)
-  if [ -z "$cargo" ]; then fail "no cargo 1.$cargo_minor_wanted or later after the installation: see $log" "$log"; fi
+  if [ -z "$cargo" ]; then fail "no cargo 1.$cargo_minor_wanted or later after the installation; see $log" "$log"; fi
   for crate in $crates; do
     say "cargo install $crate, to $cache/tools (takes one to five minutes)"
-    # a cargo from /usr/lib/rust-1.NN looks for its own rustc beside it
-    telling env PATH="$(dirname -- "$(command -v "$cargo")"):$PATH" CARGO_TARGET_DIR="$cache/build-$crate" \
+    # A cargo from /usr/lib/rust-1.NN finds its own rustc through PATH.
+    with_progress env PATH="$(dirname -- "$(command -v "$cargo")"):$PATH" CARGO_TARGET_DIR="$cache/build-$crate" \
       "$cargo" install "$crate" --locked --root "$cache/tools" ||
-      fail "cargo install $crate failed: see $log" "$log"
+      fail "cargo install $crate failed; see $log" "$log"
     rm -rf "$cache/build-$crate"
   done
 }

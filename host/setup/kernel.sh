@@ -1,5 +1,5 @@
-# The guest's kernel: a distribution package, unpacked and not installed, to
-# $cache/kernel/<version>/{boot/vmlinuz-<version>, lib/modules/<version>/}. Works as an ordinary user.
+# Unpacks the guest's kernel, a distribution package that stays uninstalled, to
+# $cache/kernel/<version>/{boot/vmlinuz-<version>, lib/modules/<version>/}. Needs no root.
 
 kernel_present() { is_file "$cache"/kernel/*/boot/vmlinuz-*; }
 
@@ -23,7 +23,7 @@ kernel_plan() {
   fi
 }
 
-# The package that really holds the kernel, which the meta package depends on.
+# Prints the package that holds the kernel, which the meta package depends on.
 kernel_package() {
   apt-cache depends "$1" | sed -n 's/^ *|\{0,1\}Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1
 }
@@ -33,11 +33,11 @@ kernel_fetch() {
   meta=$(kernel_meta_package)
   apt_knows "$meta" || apt_update
   image=$(kernel_package "$meta")
-  if [ -z "$image" ]; then fail "apt knows no kernel for $meta on this machine: $(kernel_by_hand)"; fi
+  if [ -z "$image" ]; then fail "apt knows no kernel for $meta on this machine; $(kernel_by_hand)"; fi
   version=${image#linux-image-}
   set -- "$image"
   if [ "$meta" = linux-image-virtual ]; then
-    say "Ubuntu's kernel $version: guestd is tested with Debian's, 6.1 and 6.12"
+    say "using Ubuntu's kernel $version; guestd is tested with Debian's 6.1 and 6.12"
     set -- "$image" "linux-modules-$version"
     if apt_knows "linux-modules-extra-$version"; then set -- "$@" "linux-modules-extra-$version"; fi
   fi
@@ -45,7 +45,7 @@ kernel_fetch() {
   kernel_unpack "$version" "$@"
 }
 
-# kernel_unpack VERSION PACKAGE…: appears under its name only when complete.
+# kernel_unpack VERSION PACKAGE…: unpacks to a temporary directory and renames it once complete.
 kernel_unpack() {
   version=$1
   shift
@@ -57,9 +57,9 @@ kernel_unpack() {
   apt_download "$cache/debs" "$@"
   for package in "$@"; do
     newest=$(ls -t "$cache/debs/${package}_"*.deb | head -n 1)
-    dpkg-deb -x "$newest" "$work" || fail "dpkg-deb cannot unpack $newest: remove it and run this again"
+    dpkg-deb -x "$newest" "$work" || fail "dpkg-deb cannot unpack $newest; remove it and run this again"
   done
-  is_file "$work/boot/vmlinuz-$version" || fail "$* holds no boot/vmlinuz-$version"
+  is_file "$work/boot/vmlinuz-$version" || fail "$* has no boot/vmlinuz-$version"
   chmod 755 "$work"
   rm -rf "$cache/kernel/$version"
   mv "$work" "$cache/kernel/$version"

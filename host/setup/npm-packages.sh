@@ -1,7 +1,7 @@
-# The packages of package-lock.json, as npm ci installs them.
+# Installs the packages of package-lock.json with npm ci.
 
-# True when node_modules holds exactly the locked versions: npm keeps a list of what it installed there. It may lack
-# optional packages, but none that is made for this platform.
+# True if node_modules holds exactly the locked versions, by the list that npm keeps there. Only optional packages for
+# other platforms may be missing.
 npm_packages_current() {
   [ -x "$root/node_modules/.bin/node" ] && [ -f "$root/node_modules/.package-lock.json" ] && node -e '
     const { packages: locked } = require(process.argv[1] + "/package-lock.json");
@@ -17,7 +17,8 @@ npm_packages_current() {
     process.exit(same && known ? 0 : 1);' "$root" 2>/dev/null
 }
 
-# npm leaves out optional packages, binaries of the build tools among them, that say they need a newer Node than it runs on.
+# True if npm's Node is recent enough. Otherwise npm skips optional packages that require a newer one, such as build
+# tools' binaries.
 node_is_recent() {
   node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
     process.exit(major > 22 || (major === 22 && minor >= 13) || (major === 20 && minor >= 19) ? 0 : 1);'
@@ -25,7 +26,7 @@ node_is_recent() {
 
 npm_packages_install() {
   if ! node_is_recent; then
-    say "npm ci --omit=dev, for the Node that comes with it: here is $(node --version)"
+    say "npm ci --omit=dev, to get a newer Node than $(node --version)"
     npm_ci --omit=dev
     mkdir -p "$cache/tools/node/bin"
     cp "$root/node_modules/$(own_node)/bin/node" "$cache/tools/node/bin/node.new"
@@ -35,15 +36,14 @@ npm_packages_install() {
   say "npm ci"
   npm_ci
   if [ ! -e "$root/node_modules/.bin/node" ]; then ln -s "../$(own_node)/bin/node" "$root/node_modules/.bin/node"; fi
-  npm_packages_current || fail "npm ci left node_modules incomplete: see $log" "$log"
+  npm_packages_current || fail "npm ci left node_modules incomplete; see $log" "$log"
 }
 
-# The link to the Node that npm scripts run on is made above where Debian 12's npm (9.2) forgets it, since two optional
-# packages have one.
+# Debian 12's npm (9.2) omits the bin/node link, since two optional packages have one; npm_packages_install creates it.
 npm_ci() {
-  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error "$@") >>"$log" 2>&1 || fail "npm ci failed: see $log" "$log"
+  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error "$@") >>"$log" 2>&1 || fail "npm ci failed; see $log" "$log"
   [ -x "$root/node_modules/$(own_node)/bin/node" ] ||
-    fail "npm ci did not install $(own_node), the Node for this machine: see $log"
+    fail "npm ci did not install $(own_node), the Node for this machine; see $log"
 }
 
 own_node() {

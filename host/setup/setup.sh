@@ -1,12 +1,12 @@
 #!/bin/sh
-# Gets a machine ready for `npm run demo` and `npm test`: finds what is missing, says it, installs it.
+# Prepares a machine for `npm run demo` and `npm test`: finds missing programs, lists them, and installs them.
 #
 #   sh host/setup/setup.sh [demo|test] [--dev]
 #
-# demo: what a guest needs. test (the default): what tests, benchmarks and other outputs than guest.img run as well. --dev:
+# demo: the guest's needs. test (default): also those of tests, benchmarks and outputs other than guest.img. --dev:
 # clang for the fuzzers, and strace. programs.sh has the list.
-# Needs only npm and, to install packages, apt. Changes nothing when all is there. Exit status 1: something is missing
-# and cannot be installed from here; the last lines say what to do.
+# Needs only npm and, to install packages, apt. Changes nothing if nothing is missing. Exits with 1 if something is
+# missing and can't be installed; the last lines then tell what to do.
 # Downloads and tools are kept in ${GUESTD_CACHE:-~/.cache/guestd}.
 set -eu
 
@@ -21,7 +21,7 @@ for argument in "$@"; do
     demo | test) goal=$argument ;;
     --dev) dev=yes ;;
     *)
-      echo "setup: unknown argument \"$argument\": use demo or test, and --dev for the fuzzers' compiler and strace" >&2
+      echo "setup: unknown argument \"$argument\"; use demo or test, and --dev for the fuzzers' compiler and strace" >&2
       exit 2
       ;;
   esac
@@ -29,7 +29,7 @@ done
 
 say() { echo "setup: $*"; }
 
-# fail TEXT [LOG]: one line, with the end of the log above it where there is one.
+# fail TEXT [LOG]: prints one line, after the end of the log if given, and exits.
 fail() {
   if [ -n "${2:-}" ] && [ -s "$2" ]; then tail -n 15 "$2" | sed 's/^/  | /' >&2; fi
   echo "setup: $1" >&2
@@ -39,7 +39,7 @@ fail() {
 has() { command -v "$1" >/dev/null 2>&1; }
 is_file() { for path in "$@"; do if [ -e "$path" ]; then return 0; fi; done; return 1; }
 
-. "$here/telling.sh"
+. "$here/with-progress.sh"
 . "$here/programs.sh"
 . "$here/npm-packages.sh"
 . "$here/apt.sh"
@@ -49,7 +49,7 @@ is_file() { for path in "$@"; do if [ -e "$path" ]; then return 0; fi; done; ret
 . "$here/vsock-device.sh"
 
 packages="" # Debian packages to install
-missing=""  # one line for each missing thing, for people
+missing=""  # one line for each missing program
 find_missing_programs
 find_missing_virtiofsd
 npm_packages_current || missing="$missing
@@ -60,9 +60,9 @@ find_missing_vsock_device
 find_missing_cargo
 if [ -z "$missing" ]; then exit 0; fi
 
-say "this is missing:$missing"
+say "missing:$missing"
 if [ -n "$packages" ] && ! has apt-get; then
-  fail "this is not Debian or Ubuntu: install the programs above with your package manager, then run this again"
+  fail "this is not Debian or Ubuntu; install the programs above with your package manager, then run this again"
 fi
 mkdir -p "$cache"
 : >"$log"
@@ -70,4 +70,4 @@ apt_install
 npm_packages_current || npm_packages_install
 kernel_present || kernel_fetch
 crates_build
-say "everything is there"
+say "everything is installed"

@@ -13,7 +13,7 @@ describe("setup.sh", () => {
   let directory = "";
   let bin = "";
 
-  /** A machine whose PATH has the basic tools and what `program` adds, with an empty cache. */
+  /** Simulates a machine with an empty cache whose PATH has basic tools and the programs added with `program`. */
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "setup-"));
     bin = join(directory, "bin");
@@ -37,7 +37,7 @@ describe("setup.sh", () => {
     return { status, output: stdout + stderr };
   }
 
-  test("on a machine that is ready it says nothing and takes no time", () => {
+  test("prints nothing and returns quickly on a machine that is ready", () => {
     const times = [1, 2, 3].map(() => {
       const begun = performance.now();
       const { status, stdout, stderr } = spawnSync("/bin/sh", [script], { encoding: "utf8" });
@@ -47,19 +47,19 @@ describe("setup.sh", () => {
     expect(Math.min(...times)).toBeLessThan(500);
   });
 
-  test("elsewhere than Debian it lists what is missing and what it is for, and installs nothing", () => {
+  test("lists missing programs with their purpose, and installs none, on other distributions than Debian", () => {
     program("cargo", "echo cargo 1.96.0");
     const { status, output } = setup("demo");
     expect(status).toBe(1);
     expect(output).toMatch(/^ {2}qemu-system-\w+ +runs the guest \(Debian package qemu-system-\w+\)$/m);
-    expect(output).toMatch(/^ {2}mkfs\.erofs +makes the guest image/m);
+    expect(output).toMatch(/^ {2}mkfs\.erofs +builds the guest image/m);
     expect(output).toMatch(/^ {2}a guest kernel +put one at \S+\/cache\/kernel\/VERSION\/boot\/vmlinuz-VERSION/m);
     expect(output.trim().split("\n").at(-1)).toMatch(
-      /^setup: this is not Debian or Ubuntu: install the programs above/,
+      /^setup: this is not Debian or Ubuntu; install the programs above/,
     );
   });
 
-  test("an ordinary user without sudo is told the command line", () => {
+  test("prints the command to run for an ordinary user without sudo", () => {
     program("apt-get", "exit 1");
     program("apt-cache", "exit 1");
     program("id", "echo 1000");
@@ -70,7 +70,7 @@ describe("setup.sh", () => {
     );
   });
 
-  test("an ordinary user whose virtiofsd is QEMU's own is told what the one in Rust is built with", () => {
+  test("lists the build tools of virtiofsd in Rust for an ordinary user who has only QEMU's", () => {
     program("apt-get", "exit 1");
     program("apt-cache", "exit 1");
     program("id", "echo 1000");
@@ -85,7 +85,7 @@ describe("setup.sh", () => {
     expect(setup("demo").output).not.toMatch(/^ {2}virtiofsd /m);
   });
 
-  test("as root it says what is missing before it installs, and updates the lists once where apt knows no package", () => {
+  test("as root, lists missing programs before installing them, and updates apt's lists once if they lack a package", () => {
     const calls = join(directory, "calls");
     program("apt-get", `echo "apt-get $*" >>${calls}`);
     program("apt-cache", `[ "$1" != show ] || grep -q update ${calls}`);
@@ -97,23 +97,23 @@ describe("setup.sh", () => {
     expect(done[0]).toMatch(/^apt-get .*update$/);
     expect(done[1]).toMatch(/^apt-get .*--no-install-recommends .*install .*\bcpio\b.*\bqemu-system-/);
     expect(done).toHaveLength(2);
-    expect(output.indexOf("this is missing")).toBeLessThan(output.indexOf("setup: apt-get install"));
-    // this apt has no kernel
+    expect(output.indexOf("missing:")).toBeLessThan(output.indexOf("setup: apt-get install"));
+    // This apt has no kernel.
     expect(status).toBe(1);
     expect(output.trim().split("\n").at(-1)).toMatch(/^setup: apt knows no kernel for linux-image-/);
   });
 
-  test("a failed installation shows the end of apt's output", () => {
+  test("shows the end of apt's output after a failed installation", () => {
     program("apt-get", 'case "$*" in *install*) echo "E: no space left" >&2; exit 100 ;; esac');
     program("apt-cache", "exit 0");
     program("cargo", "echo cargo 1.96.0");
     program("id", "echo 0");
     const { status, output } = setup("demo");
     expect(status).toBe(1);
-    expect(output).toMatch(/ {2}\| E: no space left\nsetup: apt-get install failed: see \S+setup\.log\n$/);
+    expect(output).toMatch(/ {2}\| E: no space left\nsetup: apt-get install failed; see \S+setup\.log\n$/);
   });
 
-  test("tells how far cargo is while it builds a crate, and the end of its output if that fails", () => {
+  test("reports cargo's progress while it builds a crate, and the end of its output if it fails", () => {
     const [log, told] = [join(directory, "log"), join(directory, "told")];
     program(
       "cargo",
@@ -122,18 +122,18 @@ describe("setup.sh", () => {
     const source = `set -eu; cache=${directory}; log=${log}
       say() { echo "setup: $*"; case $* in *Compiling*) echo >${told} ;; esac; }
       fail() { echo "setup: $1: $(tail -n 1 "$2")" >&2; exit 1; }
-      . ${join(script, "../telling.sh")}; . ${join(script, "../crates.sh")}
+      . ${join(script, "../with-progress.sh")}; . ${join(script, "../crates.sh")}
       find_cargo() { echo cargo; }; crates=tool@1.0.0; crates_build`;
-    const env = { PATH: bin, GUESTD_TELL_SECONDS: "0.05" };
+    const env = { PATH: bin, GUESTD_PROGRESS_SECONDS: "0.05" };
     const { status, stdout, stderr } = spawnSync("/bin/sh", ["-c", source], { env, encoding: "utf8", timeout: 20_000 });
     expect(stdout).toMatch(/^setup: {3}\d+ s: Compiling libc v0\.2\.1$/m);
-    expect([status, stderr]).toEqual([1, `setup: cargo install tool@1.0.0 failed: see ${log}: error: --locked\n`]);
+    expect([status, stderr]).toEqual([1, `setup: cargo install tool@1.0.0 failed; see ${log}: error: --locked\n`]);
   });
 
-  test("an unknown argument is refused", () => {
+  test("refuses an unknown argument", () => {
     expect(setup("dmeo")).toEqual({
       status: 2,
-      output: 'setup: unknown argument "dmeo": use demo or test, and --dev for the fuzzers\' compiler and strace\n',
+      output: 'setup: unknown argument "dmeo"; use demo or test, and --dev for the fuzzers\' compiler and strace\n',
     });
   });
 });

@@ -1,6 +1,6 @@
-# virtiofsd came with QEMU, in C, until QEMU 8.0, and is a program in Rust and a package of its own since. Both serve root.
-# The one in C does not start in the user namespace of an ordinary user who is in a group, so that user gets the one in
-# Rust, from crates.io where the distribution has only the other.
+# QEMU contained a virtiofsd in C until 8.0; its successor, in Rust, has a separate package. Both work for root. The one
+# in C doesn't start in the user namespace of an ordinary user with supplementary groups, so that user gets the one in
+# Rust, from crates.io if the distribution packages only the other.
 
 virtiofsd_package() {
   case $(. /etc/os-release 2>/dev/null && echo "${ID:-}-${VERSION_ID:-}") in
@@ -9,13 +9,13 @@ virtiofsd_package() {
   esac
 }
 
-# The places where host/machine/programs.ts looks.
+# True if host/machine/programs.ts will find a usable virtiofsd.
 virtiofsd_present() {
   for path in "$(command -v virtiofsd)" "$cache/tools/bin/virtiofsd" /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd \
     /usr/lib/virtiofsd; do
     if ! [ -x "$path" ]; then continue; fi
     if [ "$(id -u)" = 0 ]; then return 0; fi
-    # the one in C says "virtiofsd version 7.2.x", and no version at all to a user who is in a group
+    # The one in C prints "virtiofsd version 7.2.x", or no version for a user with supplementary groups.
     case $("$path" --version 2>&1) in "virtiofsd "[0-9]* | "virtiofsd backend "*) return 0 ;; esac
   done
   return 1
@@ -29,6 +29,6 @@ find_missing_virtiofsd() {
     return 0
   fi
   need_crate virtiofsd 1.14.0 "shares directories with the guest, without root"
-  need libcap-ng-dev "libcap-ng headers" "virtiofsd is built with them" is_file /usr/include/cap-ng.h
-  need libseccomp-dev "libseccomp headers" "virtiofsd is built with them" is_file /usr/include/seccomp.h
+  need libcap-ng-dev "libcap-ng headers" "needed to build virtiofsd" is_file /usr/include/cap-ng.h
+  need libseccomp-dev "libseccomp headers" "needed to build virtiofsd" is_file /usr/include/seccomp.h
 }

@@ -8,10 +8,12 @@ import { type LayerEntry, packTar } from "../write-layout.ts";
 import { directory, file, hardLink, headerOf, layerOf, layerOfBytes, symlink, xattrRecord } from "./layers.ts";
 import { temporaryDirectory, treeOf } from "./tree.ts";
 
-/** Applies layers to a directory that is there and empty. */
+/** Applies layers to an empty directory. */
 export type Apply = (layers: readonly Layer[], root: string) => Promise<unknown>;
 
-/** A place with things beside the root that must not change. `outside` is the absolute path of a directory of them. */
+/**
+ * Creates a root, surrounded by files that must not change. `outside` is the absolute path of one directory of them.
+ */
 function place() {
   const temporary = temporaryDirectory();
   const outside = join(temporary.path, "outside");
@@ -21,12 +23,15 @@ function place() {
   writeFileSync(join(outside, "secret"), "secret");
   writeFileSync(join(temporary.path, "root-sibling"), "sibling");
   symlinkSync("secret", join(outside, "dir", "link"));
-  // what is in the root need not be readable
+  // the files in the root can be unreadable
   const surroundings = () => treeOf(temporary.path, "root");
   return { outside, root, surroundings, before: surroundings(), [Symbol.dispose]: () => temporary[Symbol.dispose]() };
 }
 
-/** Unpacks; whatever comes of it, the surroundings are as before and an error is one of ours. Gives tree or error. */
+/**
+ * Unpacks layers and checks that the surroundings are unchanged and that any error is an ImageError. Returns tree or
+ * error.
+ */
 async function surviveBy(apply: Apply, make: (outside: string) => readonly (readonly LayerEntry[])[]) {
   using here = place();
   const layers = await Promise.all(make(here.outside).map(layerOf));
@@ -39,20 +44,20 @@ async function surviveBy(apply: Apply, make: (outside: string) => readonly (read
   return result;
 }
 
-/** What no layer may do to whoever applies it. */
+/** Tests that layers can't harm the process that applies them. */
 export function hostileLayers(apply: Apply): void {
   const survive = (make: (outside: string) => readonly (readonly LayerEntry[])[]) => surviveBy(apply, make);
 
-  describe("nothing outside the root is written", () => {
+  describe("a hostile layer writes nothing outside the root", () => {
     test.each(["../escape", "a/../../escape", "..", "a/..", "/../escape", "./../outside/secret"])(
-      "by a name with dots: %s",
+      "and is refused for a name with dots: %s",
       async (name) => {
         const result = await survive(() => [[file(name, "x")]]);
         expect(String(result)).toMatch(/entry ".*": its name has "\.\." in it/);
       },
     );
 
-    test("by an absolute name: it counts from the root", async () => {
+    test("by an absolute name, which counts from the root", async () => {
       const result = await survive((outside) => [[file(join(outside, "secret"), "x")]]);
       expect(Object.values(result as object)).toContain("x");
     });
@@ -75,19 +80,19 @@ export function hostileLayers(apply: Apply): void {
       ]);
     });
 
-    test("through a link in the file's own place", async () => {
+    test("through a link at the file's own path", async () => {
       const result = await survive((outside) => [[symlink("f", `${outside}/secret`)], [file("f", "x")]]);
       expect(result).toEqual({ f: "x" });
     });
 
-    test("by a hard link's name", async () => {
+    test("and is refused for a hard link to a name with dots", async () => {
       for (const target of ["../outside/secret", "../../etc/passwd"]) {
         const result = await survive(() => [[hardLink("a", target), file("a", "x")]]);
         expect(String(result)).toContain('its name has ".."');
       }
     });
 
-    test("by a hard link to an absolute path: it counts from the root", async () => {
+    test("by a hard link to an absolute path, which counts from the root", async () => {
       const result = await survive((outside) => [[hardLink("a", `${outside}/secret`)]]);
       expect(String(result)).toContain("is missing");
     });
@@ -114,11 +119,11 @@ export function hostileLayers(apply: Apply): void {
       await survive(() => [[file(".wh.../outside")]]);
     });
 
-    test("by a directory whose mode is set late, after a link took its parent's place", async () => {
+    test("by a directory whose mode is set late, after a link replaced its parent", async () => {
       await survive((outside) => [[directory("a/dir", 0o777)], [symlink("a", outside)]]);
     });
 
-    test("by a link that goes round in circles", async () => {
+    test("by a circular link", async () => {
       const result = await survive(() => [[symlink("a", "b"), symlink("b", "a"), file("a/x")]]);
       expect(String(result)).toContain("too many symbolic links");
     });
@@ -127,12 +132,12 @@ export function hostileLayers(apply: Apply): void {
       for (const entry of [file("/"), symlink("./", "../outside"), hardLink(".", "x")]) await survive(() => [[entry]]);
     });
 
-    test("by a directory whose parent gives its place to a link to itself", async () => {
+    test("by a directory whose parent is replaced by a link to itself", async () => {
       const result = await survive(() => [[directory("a/a"), symlink("a", "a"), file("b", "x")]]);
       expect((result as Record<string, string>)["b"]).toBe("x");
     });
 
-    test("by any mixture of such things", { timeout: 60_000 }, async () => {
+    test("by any mixture of these", { timeout: 60_000 }, async () => {
       const part = fc.constantFrom(
         "a",
         "b",
@@ -176,33 +181,33 @@ export function hostileLayers(apply: Apply): void {
     });
   });
 
-  describe("few bytes don't become many directories", () => {
-    test("by names of many parts", async () => {
+  describe("a small layer can't create many directories", () => {
+    test("by names with many parts", async () => {
       const result = await survive(() => [Array.from({ length: 40 }, (_, at) => file(`d${at}/${"a/".repeat(1900)}f`))]);
       expect(String(result)).toContain("its name has 1902 parts, more than 128");
     });
 
-    test("and names of as many parts as there may be come out whole", async () => {
+    test("but a name with the maximum number of parts is unpacked", async () => {
       const name = `${"a/".repeat(127)}f`;
       const result = await survive(() => [[file(name, "x")]]);
       expect((result as Record<string, string>)[name]).toBe("x");
       expect(String(await survive(() => [[file(`a/${name}`)]]))).toContain("its name has 129 parts, more than 128");
       const deeper = await survive(() => [[file(name, "x"), symlink("l", "a/".repeat(127)), file("l/b/c/f")]]);
-      expect(String(deeper)).toContain("is below more than 128 others");
+      expect(String(deeper)).toContain("is more than 128 directories deep");
     });
 
     test("by links with many parts", async () => {
       const deep = (name: string) => symlink(name, "a/".repeat(1000));
       const result = await survive(() => [[deep("l"), file("l/f")]]);
-      expect(String(result)).toContain("is below more than 128 others");
+      expect(String(result)).toContain("is more than 128 directories deep");
       const round = (name: string, next: string) => symlink(name, `${"d/../".repeat(300)}${next}`);
       const rounds = await survive(() => [
         [directory("d"), round("a", "b"), round("b", "c"), round("c", "d"), file("a/f")],
       ]);
-      expect(String(rounds)).toContain("leads over more than 1024 names");
+      expect(String(rounds)).toContain("resolves through more than 1024 names");
     });
 
-    test("by many names; others have their turn meanwhile", { timeout: 120_000 }, async () => {
+    test("by many names, and yields to the event loop meanwhile", { timeout: 120_000 }, async () => {
       using here = place();
       const below = `${"n".repeat(20)}/`.repeat(120);
       const layer = await layerOf(Array.from({ length: 60 }, (_, at) => file(`d${at}/${below}f`)));
@@ -212,13 +217,13 @@ export function hostileLayers(apply: Apply): void {
       clearInterval(timer);
       if (result instanceof Error) {
         expect(result).toBeInstanceOf(ImageError);
-        expect(result.message).toContain("its directories, with those above them, are more than can be remembered");
+        expect(result.message).toContain("it has too many directories, parents included");
       }
       expect(turns).toBeGreaterThan(10);
     });
   });
 
-  test("what is remembered of a directory goes with it", async () => {
+  test("forgets the mode of a directory that a file replaces", async () => {
     const made = await survive(() => [
       [directory("d/e", 0), file("d", "1"), file("e")],
       [file(".wh.d"), file("d/e", "2")],
@@ -227,11 +232,11 @@ export function hostileLayers(apply: Apply): void {
   });
 
   test.each<[string, string | Uint8Array, string]>([
-    ["a NUL byte", "user.a\0b", 'its extended attribute "user.a\\u0000b" has a name with a NUL byte'],
+    ["a NUL byte", "user.a\0b", 'its extended attribute "user.a\\u0000b" has a NUL byte in its name'],
     ["bytes that are not UTF-8", Buffer.from("user.\xff", "latin1"), "has a name that is not UTF-8"],
-    ["no bytes", "", 'its extended attribute "" has a name of no bytes'],
+    ["no bytes", "", 'its extended attribute "" has an empty name'],
     ["more bytes than Linux takes", `user.${"a".repeat(251)}`, "has a name of more than 255 bytes"],
-  ])("an attribute's name of %s is refused", async (_what, key, message) => {
+  ])("refuses an attribute whose name has %s", async (_what, key, message) => {
     using here = place();
     const header = await headerOf("x", xattrRecord(key, Buffer.from("value")));
     const layers = [layerOfBytes(Buffer.concat([header, await packTar([file("f", "x")])]))];
@@ -241,7 +246,7 @@ export function hostileLayers(apply: Apply): void {
     await expect(refused).rejects.toThrow('entry "f"');
   });
 
-  test("damaged bytes never hang and never write outside", { timeout: 60_000 }, async () => {
+  test("neither hangs nor writes outside for damaged bytes", { timeout: 60_000 }, async () => {
     const tar = await packTar([directory("d"), file("d/f", "x".repeat(700)), symlink("l", "d"), hardLink("h", "d/f")]);
     const change = fc.record({ at: fc.nat(tar.length - 1), byte: fc.nat(255) });
     const damage = fc.record({ changes: fc.array(change, { maxLength: 6 }), length: fc.nat(tar.length) });
@@ -259,7 +264,7 @@ export function hostileLayers(apply: Apply): void {
   });
 }
 
-/** Makes the checksum of each block that looks like a header right again, so that damage gets past it. */
+/** Recomputes the checksum of each block that looks like a header, so that damage gets past it. */
 function withChecksums(tar: Buffer): Buffer {
   for (let at = 0; at + 512 <= tar.length; at += 512) {
     const block = tar.subarray(at, at + 512);

@@ -2,12 +2,12 @@ import { digestOf } from "../digest.ts";
 import type { Layer } from "../read-image.ts";
 import { type LayerEntry, packTar } from "../write-layout.ts";
 
-/** A layer from entries; the digest isn't checked, as the bytes are our own. */
+/** Returns a layer of these entries. Its digest isn't checked. */
 export async function layerOf(entries: readonly LayerEntry[]): Promise<Layer> {
   return layerOfBytes(await packTar(entries));
 }
 
-/** A layer from the bytes of a tar, whole or damaged, in chunks that don't fit its blocks. */
+/** Returns a layer from a whole or damaged tar, in chunks that don't match its blocks. */
 export function layerOfBytes(tar: Buffer): Layer {
   return {
     diffId: digestOf(tar),
@@ -34,7 +34,7 @@ export function hardLink(name: string, linkname: string): LayerEntry {
   return { name, type: "link", linkname };
 }
 
-/** A tar of one entry with another letter as its type, and without the end of an archive: what stands before an entry. */
+/** Returns a tar entry with another type letter and no end-of-archive mark, to put before other entries. */
 export async function headerOf(type: string, content: Buffer): Promise<Buffer> {
   const tar = await packTar([{ name: "header", content, mode: 0o644 }]);
   tar.write(type, 156, "latin1");
@@ -44,7 +44,7 @@ export async function headerOf(type: string, content: Buffer): Promise<Buffer> {
   return tar.subarray(0, tar.length - 1024);
 }
 
-/** A record of a pax header for an extended attribute; key and value may be any bytes. */
+/** Returns a pax record for an extended attribute; key and value can be any bytes. */
 export function xattrRecord(key: string | Uint8Array, value: Uint8Array): Buffer {
   const rest = Buffer.concat([
     Buffer.from(" SCHILY.xattr."),

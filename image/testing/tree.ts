@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lstat } from "../resolve-in-root.ts";
 
-/** A temporary directory that goes with the scope. */
+/** Creates a temporary directory that is removed with the scope. */
 export function temporaryDirectory(): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "guestd-test-"));
   return { path, [Symbol.dispose]: () => remove(path) };
 }
 
-/** Only root removes what is in a directory without write permission as it is. */
+/** Restores write permission first: only root can remove files from a directory without it. */
 function remove(path: string): void {
   if (process.getuid?.() !== 0) openDirectories(path);
   rmSync(path, { recursive: true, force: true });
@@ -23,8 +23,8 @@ function openDirectories(path: string): void {
 }
 
 /**
- * What is below a directory: "dir/", "link -> target", or a file's content; links are not followed. `except` is a path
- * below it that is left out.
+ * Describes everything below a directory: "dir/", "link -> target", or a file's content. Doesn't follow links. Leaves
+ * out `except`, a path below the directory.
  */
 export function treeOf(root: string, except?: string, below = ""): Record<string, string> {
   const tree: Record<string, string> = {};

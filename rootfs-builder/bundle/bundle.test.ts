@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { bundleAgent } from "./bundle.ts";
 
 const ROOT = dirname(dirname(import.meta.dirname));
-const STAND_IN = join(import.meta.dirname, "testdata", "stand-in-agent.ts");
+const STAND_IN = join(import.meta.dirname, "testing", "stand-in-agent.ts");
 
 describe("bundleAgent", () => {
   let outDir = "";
@@ -22,7 +22,7 @@ describe("bundleAgent", () => {
     return bundleAgent({ entry, root: ROOT, outDir });
   }
 
-  test("puts what is loaded on demand into files of their own, and says what the bytes are", async () => {
+  test("puts libraries loaded on demand into separate files, and reports what the bytes are made of", async () => {
     const files = await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
     expect((await readdir(outDir)).sort()).toEqual(["agent.cjs", "grpc.cjs", "tar.cjs", "yaml.cjs"]);
     const [agent, grpc, yaml] = files;
@@ -41,7 +41,7 @@ describe("bundleAgent", () => {
     }
   });
 
-  test("loads no dear part of Node with the libraries, and compiles no WebAssembly", async () => {
+  test("loads no expensive part of Node with the libraries, and compiles no WebAssembly", async () => {
     await bundleAgent({ entry: STAND_IN, root: ROOT, outDir });
     const loaded: string[] = [];
     const requireFrom = (id: string) => {
@@ -69,7 +69,7 @@ describe("bundleAgent", () => {
     expect(await readFile(join(outDir, "agent.cjs"), "utf8")).toContain("function aFunctionWithALongName()");
   });
 
-  test("says in one line where a source is wrong", async () => {
+  test("reports a mistake in a source in one line", async () => {
     await expect(bundleText("const = 1;")).rejects.toThrow(/^bundle .*entry\.ts: [^\n]+$/);
   });
 });

@@ -8,8 +8,8 @@ import { type BundleFile, sizeReport } from "./size-report.ts";
 import { standIns } from "./stand-ins.ts";
 
 /**
- * Libraries that are files of their own, loaded by the first gRPC connection, file of YAML, and layer of an image. The
- * launcher knows the names of the files.
+ * Libraries in separate files, loaded by the first gRPC connection, YAML file, and image layer. The launcher knows the
+ * file names.
  */
 const LAZY = new Map([
   ["@grpc/grpc-js", "grpc.cjs"],
@@ -17,13 +17,16 @@ const LAZY = new Map([
   ["tar-stream", "tar.cjs"],
 ]);
 
-/** Parts of Node that cost an idle agent or its start most: crypto takes a MiB. `agent/kernel/builtin.ts` gives them where they are used. */
+/**
+ * Parts of Node that add most to an idle agent or its start: crypto takes a MiB. `agent/kernel/builtin.ts` loads them
+ * on use.
+ */
 const DEAR_NAMES = "assert child_process crypto http http2 https tls v8 vm worker_threads zlib".split(" ");
 const DEAR = DEAR_NAMES.flatMap((name) => [name, `node:${name}`]);
 
 /**
- * Names are kept because identifiers are not shortened: stack traces stay readable, and nothing is paid at start as with
- * esbuild's `keepNames`. `dynamic-import: false` makes `import()` a `require`, so that the ESM loader is never woken.
+ * Leaves identifiers unshortened, so that stack traces are readable without the start-up cost of esbuild's `keepNames`.
+ * `dynamic-import: false` turns `import()` into `require`, so that the ESM loader never starts.
  */
 const COMMON = {
   bundle: true,
@@ -37,7 +40,7 @@ const COMMON = {
   charset: "ascii",
   legalComments: "none",
   logLevel: "silent",
-  // Instead of a tsconfig.json that esbuild would look for.
+  // Keeps esbuild from looking for a tsconfig.json.
   tsconfigRaw: { compilerOptions: { strict: true, verbatimModuleSyntax: true } },
   logOverride: { "empty-import-meta": "error" },
   supported: { "dynamic-import": false },
@@ -52,7 +55,10 @@ const COMMON = {
   footer: { js: "})" },
 } satisfies BuildOptions;
 
-/** Those libraries are other files; the packages that only its channelz and ORCA services want are left out. */
+/**
+ * Redirects those libraries to their own files, and leaves out packages that only gRPC's channelz and ORCA services
+ * need.
+ */
 const chunks: Plugin = {
   name: "guestd-chunks",
   setup(build) {
@@ -67,17 +73,17 @@ const chunks: Plugin = {
 };
 
 export interface BundleOptions {
-  /** Absolute path of the agent's entry, a .ts file without await at its top level (the bundle is CommonJS). */
+  /** Absolute path of the agent's entry, a .ts file without top-level await (the bundle is CommonJS). */
   readonly entry: string;
-  /** Repository root: paths in the output are relative to it, so that the folder does not show in the bytes. */
+  /** Repository root. Paths in the output are relative to it, so that its location doesn't change the bytes. */
   readonly root: string;
-  /** Gets agent.cjs and the libraries' files, each put there by rename. */
+  /** Directory that receives agent.cjs and the libraries' files, each by rename. */
   readonly outDir: string;
 }
 
 /**
- * Bundles the agent into agent.cjs and the libraries' files; the result says what the bytes are made of. Each holds one function,
- * of CommonJS' parameters, so that the launcher need not put it together: a second copy of the source would stay in memory.
+ * Bundles the agent into agent.cjs and the libraries' files, and returns what their bytes are made of. Each file is one
+ * function with CommonJS' parameters: if the launcher wrapped it, a second copy of the source would stay in memory.
  */
 export async function bundleAgent({ entry, root, outDir }: BundleOptions): Promise<readonly BundleFile[]> {
   return withTemporary(outDir, async (temporary) => {

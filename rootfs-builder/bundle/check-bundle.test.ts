@@ -18,19 +18,19 @@ const check = (inputs: Readonly<Record<string, Import[]>>) => () =>
   refuseMistakes(metafile(inputs), ["./grpc.cjs", "node:crypto"]);
 
 describe("refuseMistakes", () => {
-  test("lets a bundle be that loads gRPC on demand", () => {
+  test("accepts a bundle that loads gRPC on demand", () => {
     const inputs = { "agent/main.ts": [late("agent/grpc.ts")], "agent/grpc.ts": [still("./grpc.cjs")] };
     expect(check(inputs)).not.toThrow();
   });
 
-  test("refuses one that loads gRPC at start, and shows the way there", () => {
+  test("refuses one that loads gRPC at start, and names the import chain", () => {
     const inputs = { "agent/main.ts": [still("agent/grpc.ts")], "agent/grpc.ts": [still("./grpc.cjs")] };
     expect(check(inputs)).toThrow(
       "bundle: ./grpc.cjs is loaded at start (agent/main.ts → agent/grpc.ts → ./grpc.cjs): use import() on the way there",
     );
   });
 
-  test("refuses one that loads a dear module of Node at start", () => {
+  test("refuses one that loads an expensive module of Node at start", () => {
     const inputs = { "agent/main.ts": [still("agent/hash.ts")], "agent/hash.ts": [still("node:crypto")] };
     expect(check(inputs)).toThrow(
       "bundle: node:crypto is loaded at start (agent/main.ts → agent/hash.ts → node:crypto)",
@@ -41,7 +41,7 @@ describe("refuseMistakes", () => {
   test.each(["@grpc/proto-loader", "yargs", "yargs-parser", "pino-pretty"])("refuses %s", (name) => {
     const path = `node_modules/${name}/index.js`;
     expect(check({ "agent/main.ts": [still(path)], [path]: [] })).toThrow(
-      `bundle: ${name} is in it (imported by agent/main.ts): it must stay out of the guest`,
+      `bundle: it contains ${name} (imported by agent/main.ts), which must stay out of the guest`,
     );
   });
 
@@ -51,7 +51,7 @@ describe("refuseMistakes", () => {
       "node_modules/x/node_modules/protobufjs/minimal.js": [],
     };
     expect(check(inputs)).toThrow(
-      "bundle: more than one protobufjs is in it: node_modules/protobufjs, node_modules/x/node_modules/protobufjs",
+      "bundle: it contains more than one protobufjs: node_modules/protobufjs, node_modules/x/node_modules/protobufjs",
     );
   });
 });

@@ -1,13 +1,13 @@
 import type { Metafile } from "esbuild";
 import { BuildError } from "../build-error.ts";
 
-/** Packages that have no business in the guest: host tools, and what a second way of reading .proto files brings. */
+/** Packages that must not be in the guest: host tools, and dependencies of a second .proto parser. */
 const UNWANTED = /(?:^|\/)node_modules\/(@grpc\/proto-loader|yargs|yargs-parser|protobufjs-cli|pino-pretty)\//;
 const PROTOBUFJS = /^(.*node_modules\/protobufjs)\//;
 
 /**
- * Fails when a bundle holds a package that is not wanted, a second protobufjs, or loads one of
- * `late` at start instead of on demand.
+ * Fails if a bundle contains an unwanted package or a second protobufjs, or if it loads one of `late` at start instead
+ * of on demand.
  */
 export function refuseMistakes(metafile: Metafile, late: readonly string[]): void {
   const copies = new Set<string>();
@@ -15,13 +15,13 @@ export function refuseMistakes(metafile: Metafile, late: readonly string[]): voi
     const unwanted = UNWANTED.exec(input)?.[1];
     if (unwanted !== undefined) {
       throw new BuildError(
-        `bundle: ${unwanted} is in it (${importers(metafile, input)}): it must stay out of the guest`,
+        `bundle: it contains ${unwanted} (${importers(metafile, input)}), which must stay out of the guest`,
       );
     }
     const copy = PROTOBUFJS.exec(input)?.[1];
     if (copy !== undefined) copies.add(copy);
   }
-  if (copies.size > 1) throw new BuildError(`bundle: more than one protobufjs is in it: ${[...copies].join(", ")}`);
+  if (copies.size > 1) throw new BuildError(`bundle: it contains more than one protobufjs: ${[...copies].join(", ")}`);
   for (const one of late) {
     const chain = eagerChain(metafile, one);
     if (chain === undefined) continue;
@@ -29,7 +29,7 @@ export function refuseMistakes(metafile: Metafile, late: readonly string[]): voi
   }
 }
 
-/** The files that lead from the entry to `target` by static imports alone. */
+/** Returns the files that lead from the entry to `target` through static imports only. */
 function eagerChain(metafile: Metafile, target: string): readonly string[] | undefined {
   const entries = Object.values(metafile.outputs).flatMap(({ entryPoint }) => entryPoint ?? []);
   const pending = entries.map((entry) => [entry]);

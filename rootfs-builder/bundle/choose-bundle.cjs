@@ -1,15 +1,15 @@
 "use strict";
-// Which bundle of the agent runs once an upgrade has chosen one: that, or the image's own when that one comes to nothing.
-// choice.json is {bundle, starts} after an upgrade and {left, reason} after a fall back; the agent writes it as well.
+// Selects the agent's bundle after an upgrade: the chosen one, or the image's own if the chosen one fails. choice.json
+// is {bundle, starts} after an upgrade and {left, reason} after a fallback; the agent writes it too.
 const { subscribe } = require("node:diagnostics_channel");
 const { readFileSync, renameSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { Worker } = require("node:worker_threads");
 
-/** Starts in a row that ended before they had listened for GOOD_LIFE_MS. */
+/** Consecutive starts that may end before the agent has listened for GOOD_LIFE_MS. */
 const MAX_STARTS = 3;
 const GOOD_LIFE_MS = 10_000;
-/** A bundle that does not listen within this will not. */
+/** A bundle that doesn't listen within this time is considered hung. */
 const LISTEN_LIMIT_MS = 30_000;
 
 function readChoice(directory) {
@@ -18,31 +18,34 @@ function readChoice(directory) {
     if (bundle === undefined) return { left };
     if (/^[0-9a-f]{64}$/.test(bundle) && Number.isInteger(starts)) return { bundle, starts };
   } catch {
-    // Said below.
+    // Reported below.
   }
   return { unreadable: true };
 }
 
-/** A full /run keeps no agent from its start. */
+/** Ignores a full /run, which must not keep the agent from starting. */
 function writeChoice(directory, choice) {
   const path = join(directory, "choice.json");
   try {
     writeFileSync(`${path}.tmp`, JSON.stringify(choice), { mode: 0o600 });
     renameSync(`${path}.tmp`, path);
   } catch (error) {
-    process.stderr.write(`guestd: ${path} can't be written: ${error.code}\n`);
+    process.stderr.write(`guestd: can't write ${path}: ${error.code}\n`);
   }
 }
 
 const leftLine = (bundle, reason) =>
-  `guestd: the agent's bundle ${bundle.slice(0, 12)} is left: ${reason}; the image's own runs\n`;
+  `guestd: the agent's bundle ${bundle.slice(0, 12)} is abandoned: ${reason}; the image's own runs\n`;
 
 function leave(directory, bundle, reason) {
   process.stderr.write(leftLine(bundle, reason));
   writeChoice(directory, { left: bundle, reason });
 }
 
-/** Leaves a bundle that hangs, whatever the main thread does meanwhile, and kills the process. Gives what calls it off. */
+/**
+ * Abandons a bundle that hangs, even if its main thread is busy, and kills the process. Returns a function that cancels
+ * the watch.
+ */
 function watch(directory, bundle, limitMs) {
   const reason = `it did not listen within ${limitMs / 1000} s`;
   const workerData = {
@@ -65,10 +68,10 @@ function watch(directory, bundle, limitMs) {
   return () => void worker.terminate();
 }
 
-/** Undefined: the image's own. */
+/** Returns undefined for the image's own bundle. */
 function bundleToRun(directory, { goodLifeMs = GOOD_LIFE_MS, listenLimitMs = LISTEN_LIMIT_MS } = {}) {
   const { bundle, starts, unreadable } = readChoice(directory);
-  if (unreadable) process.stderr.write("guestd: choice.json can't be read: the image's own agent runs\n");
+  if (unreadable) process.stderr.write("guestd: can't read choice.json: the image's own agent runs\n");
   if (bundle === undefined) return undefined;
   if (starts >= MAX_STARTS) {
     const seconds = goodLifeMs / 1000;
@@ -85,14 +88,14 @@ function bundleToRun(directory, { goodLifeMs = GOOD_LIFE_MS, listenLimitMs = LIS
       subscribe("guestd:listening", () => {
         callOff();
         setTimeout(() => {
-          // Unless it was told meanwhile to make room for another.
+          // Unless an upgrade has chosen another bundle meanwhile.
           if (readChoice(directory).bundle === bundle) writeChoice(directory, { bundle, starts: 0 });
         }, goodLifeMs).unref();
       });
       try {
         return load(place);
       } catch (error) {
-        leave(directory, bundle, `it can't be loaded: ${String(error).split("\n", 1)[0]}`);
+        leave(directory, bundle, `can't load it: ${String(error).split("\n", 1)[0]}`);
         process.exit(1);
       }
     },

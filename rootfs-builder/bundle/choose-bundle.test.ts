@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 const BUNDLE = "ab".repeat(32);
 const asModule = (body: string) => `(function(exports,require,module,__filename,__dirname){${body}})`;
-/** Says that it listens, and then stays for a moment. */
+/** Reports that it listens, and then keeps running for a moment. */
 const listening = (ms: number) =>
   `require("node:diagnostics_channel").channel("guestd:listening").publish({}); setTimeout(() => {}, ${ms});`;
 const SAY = `process.stdout.write(JSON.stringify([process.env.GUESTD_BUNDLE, process.env.GUESTD_SYS_NODE, __dirname]));`;
@@ -31,7 +31,7 @@ const choose = (value: unknown) => {
 };
 const bundle = (body: string) => writeFileSync(join(chosen, "agent.cjs"), asModule(body));
 
-/** Starts what the image starts; who ran it, its exit, and what the console says. */
+/** Runs the image's launcher; returns the bundle that ran, its exit status, and the console output. */
 function launch() {
   const env = { PATH: process.env["PATH"], GUESTD_STATE_DIR: join(work, "state") };
   const { stdout, stderr, status, signal } = spawnSync(process.execPath, [join(own, "launcher.cjs")], {
@@ -41,7 +41,7 @@ function launch() {
   const [name, sysNode, place] = stdout === "" ? [] : JSON.parse(stdout);
   return { name, sysNode, place, stderr, end: signal ?? status };
 }
-/** The same with limits of our own. */
+/** Runs the launcher with other limits. */
 function launchWith(limits: { goodLifeMs?: number; listenLimitMs?: number }) {
   const code = `
     const { bundleToRun } = require("./choose-bundle.cjs");
@@ -51,13 +51,13 @@ function launchWith(limits: { goodLifeMs?: number; listenLimitMs?: number }) {
   return { stderr, end: signal ?? status };
 }
 
-test("without an upgrade the image's own runs", () => {
+test("runs the image's own bundle without an upgrade", () => {
   expect(launch()).toMatchObject({ name: "", place: own, stderr: "", end: 0 });
   choose({});
   expect(launch()).toMatchObject({ name: "", place: own, stderr: "", end: 0 });
 });
 
-test("the chosen bundle runs with its own addon, and each start is counted until it has proved good", () => {
+test("runs the chosen bundle with its own addon, and counts each start until it has proved good", () => {
   bundle(SAY);
   choose({ bundle: BUNDLE, starts: 0 });
   const ran = { name: BUNDLE, place: chosen, sysNode: join(chosen, "sys.node"), stderr: "", end: 0 };
@@ -69,23 +69,23 @@ test("the chosen bundle runs with its own addon, and each start is counted until
   expect(choice()).toEqual({ bundle: BUNDLE, starts: 0 });
 });
 
-test("one that ends early three times in a row is left, in one line, for the image's own", () => {
+test("falls back to the image's own, in one line, after three early ends in a row", () => {
   bundle("process.exit(7);");
   choose({ bundle: BUNDLE, starts: 0 });
   expect([launch(), launch(), launch()].map(({ end, stderr }) => [end, stderr])).toEqual(Array(3).fill([7, ""]));
   const reason = "3 starts in a row ended before it had listened for 10 s";
   expect(launch()).toMatchObject({
     place: own,
-    stderr: `guestd: the agent's bundle abababababab is left: ${reason}; the image's own runs\n`,
+    stderr: `guestd: the agent's bundle abababababab is abandoned: ${reason}; the image's own runs\n`,
   });
   expect(choice()).toEqual({ left: BUNDLE, reason });
   expect(launch()).toMatchObject({ place: own, stderr: "" });
 });
 
 test.each([
-  ["is not there", () => rmSync(chosen, { recursive: true }), /: it can't be loaded: Error: ENOENT/],
-  ["throws", () => bundle('throw new TypeError("a\\nb")'), /: it can't be loaded: TypeError: a;/],
-])("one that %s is left at once", (_, prepare, line) => {
+  ["is not there", () => rmSync(chosen, { recursive: true }), /: can't load it: Error: ENOENT/],
+  ["throws", () => bundle('throw new TypeError("a\\nb")'), /: can't load it: TypeError: a;/],
+])("falls back at once from a bundle that %s", (_, prepare, line) => {
   prepare();
   choose({ bundle: BUNDLE, starts: 0 });
   const { end, stderr } = launch();
@@ -95,18 +95,18 @@ test.each([
   expect(launch()).toMatchObject({ place: own, end: 0 });
 });
 
-test("one that hangs, even in a loop, is left and killed", () => {
+test("falls back from a bundle that hangs, even in a loop, and kills it", () => {
   bundle("for (;;);");
   choose({ bundle: BUNDLE, starts: 0 });
   const { end, stderr } = launchWith({ listenLimitMs: 300 });
   expect([end, stderr]).toEqual([
     "SIGKILL",
-    "guestd: the agent's bundle abababababab is left: it did not listen within 0.3 s; the image's own runs\n",
+    "guestd: the agent's bundle abababababab is abandoned: it did not listen within 0.3 s; the image's own runs\n",
   ]);
   expect(launch()).toMatchObject({ place: own });
 });
 
-test("one that listened is not killed, and does not undo a choice that it was told of meanwhile", () => {
+test("keeps a bundle that listened running, and does not revert a choice made meanwhile", () => {
   const other = JSON.stringify({ bundle: "cd".repeat(32), starts: 0 });
   const path = JSON.stringify(join(work, "state/agent/choice.json"));
   bundle(`${listening(600)} require("node:fs").writeFileSync(${path}, ${JSON.stringify(other)});`);
@@ -116,22 +116,22 @@ test("one that listened is not killed, and does not undo a choice that it was to
 });
 
 test.each(["", "no json", "[]7", '{"bundle":"../../etc","starts":0}', `{"bundle":"${BUNDLE}"}`])(
-  "a choice that can't be read, %j, is none",
+  "ignores a choice that can't be read: %j",
   (text) => {
     choose(text);
     expect(launch()).toMatchObject({
       place: own,
-      stderr: "guestd: choice.json can't be read: the image's own agent runs\n",
+      stderr: "guestd: can't read choice.json: the image's own agent runs\n",
     });
   },
 );
 
-test("a count that can't be written keeps nothing from its start", () => {
+test("starts the bundle even if the count can't be written", () => {
   bundle(SAY);
   choose({ bundle: BUNDLE, starts: 0 });
   mkdirSync(join(work, "state/agent/choice.json.tmp"));
   expect(launch()).toMatchObject({
     place: chosen,
-    stderr: expect.stringMatching(/choice\.json can't be written: EISDIR\n$/),
+    stderr: expect.stringMatching(/^guestd: can't write \S+choice\.json: EISDIR\n$/),
   });
 });

@@ -7,9 +7,9 @@ import { notStarted, run } from "../run.ts";
 import { withTemporary } from "../with-temporary.ts";
 
 /**
- * What makes a cache come out the same each time: the seed of the string hashes, which are written into it, no code that is
- * thrown away as it gets old, and nothing noted in it of how often it ran. Set back before the cache is taken (the seed is
- * in the heap by then): V8 refuses a cache that was made with other flags than it runs with.
+ * Flags that make the cache reproducible: a fixed seed for the string hashes written into it, no flushing of old code,
+ * and no run counts. Reset before the cache is written (by then the seed is in the heap), because V8 refuses a cache
+ * made with different flags.
  */
 const PINNED_FLAGS = [
   "--hash-seed=1",
@@ -23,21 +23,24 @@ const FLAGS_SET_BACK = "--hash-seed=0 --random-seed=0 --flush-bytecode --profile
 const LIMIT_MS = 60_000;
 
 export interface CodeCacheOptions {
-  /** The Node that the image ships. */
+  /** Path of the image's Node. */
   readonly node: string;
-  /** Holds agent.cjs and grpc.cjs; gets agent.cache and grpc.cache by rename. */
+  /** Directory with agent.cjs and grpc.cjs; receives agent.cache and grpc.cache by rename. */
   readonly directory: string;
-  /** The addon, for the agent and for the socket to a stand-in of init. */
+  /** Path of the addon, for the agent and for the socket to a stand-in for init. */
   readonly sysNode: string;
-  /** Talks to the agent that listens on this unix socket; what it makes the agent do is what the cache holds. */
+  /** Calls the agent that listens on this unix socket. The cache contains the code that these calls run. */
   readonly exercise: (socketPath: string, rootfs: string) => Promise<void>;
 }
 
-/** Runs the bundle as an ordinary user, without init, lets `exercise` use it, and keeps V8's code. Gives the caches' names. */
+/**
+ * Runs the bundle as an ordinary user without init, lets `exercise` use it, and saves V8's code. Returns the caches'
+ * names.
+ */
 export async function makeCodeCache(options: CodeCacheOptions): Promise<readonly string[]> {
   const { directory, exercise } = options;
   return withTemporary(directory, async (caches) => {
-    // Not in TMPDIR: how deep the path is shows in the cache. A short path also fits the name of a unix socket.
+    // Not in TMPDIR, because the depth of the path affects the cache. A short path also fits a unix socket's name.
     const work = await mkdtemp("/tmp/guestd-warm-up-");
     const warmUp = new WarmUp(options, caches, work, await plainTag(options.node));
     const timer = setTimeout(() => warmUp.destroy(), LIMIT_MS);
@@ -59,7 +62,7 @@ export async function makeCodeCache(options: CodeCacheOptions): Promise<readonly
   });
 }
 
-/** What V8 compares of a cache with itself, when it is started without flags. */
+/** Returns the tag that V8 compares with a cache's when it starts without flags. */
 async function plainTag(node: string): Promise<string> {
   return (await run(node, ["-p", "require('node:v8').cachedDataVersionTag()"])).toString().trim();
 }
@@ -70,12 +73,12 @@ function makeRootfs(rootfs: string): void {
   writeFileSync(join(rootfs, "etc/group"), "root:x:0:\n");
 }
 
-/** The agent's process while its code is warmed. */
+/** The agent's process during warm-up. */
 class WarmUp {
-  /** Settles when the process is gone, with what to say if it should not have been. */
+  /** Resolves when the process has ended, with the error to report if it ended too early. */
   readonly ended: Promise<BuildError>;
   readonly socketPath: string;
-  /** A directory for a container's root. */
+  /** Directory for a container's root. */
   readonly rootfs: string;
   readonly #child: ChildProcess;
   #errors = "";
@@ -85,7 +88,7 @@ class WarmUp {
     this.rootfs = join(work, "rootfs");
     makeRootfs(this.rootfs);
     const args = [...PINNED_FLAGS, join(import.meta.dirname, "warm-up.cjs"), sysNode, directory, caches, tag];
-    // Nothing of the builder's own environment shows in the cache.
+    // Keeps the builder's own environment out of the cache.
     const env = {
       PATH: "/usr/bin:/bin",
       LC_ALL: "C",
@@ -106,7 +109,7 @@ class WarmUp {
     });
   }
 
-  /** Has the caches written and waits for the end. */
+  /** Makes the process write the caches and waits for its end. */
   async finish(): Promise<void> {
     this.#child.stdin?.write(FLAGS_SET_BACK);
     const error = await this.ended;

@@ -1,10 +1,10 @@
 "use strict";
-// What init executes in the guest: runs the agent's bundle beside it, with V8's code cache where there is one.
+// Program that init executes in the guest: runs the agent's bundle beside it, with V8's code cache if there is one.
 const { existsSync, readFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { Script } = require("node:vm");
 
-/** What the bundle loads on demand, and the file it is in, each with a code cache of its own or without. */
+/** Modules that the bundle loads on demand, with the name of their file, each with or without its own code cache. */
 const CHUNKS = { "./grpc.cjs": "grpc", "./tar.cjs": "tar", "./yaml.cjs": "yaml" };
 
 function readIfThere(path) {
@@ -17,29 +17,31 @@ function readIfThere(path) {
 }
 
 /**
- * The text of a file of the bundle, which stays in the file: V8 reads it again only for what its cache lacks. Another addon
- * than the bundle's, or none, as in the warm-up: then it is in memory.
+ * Returns the text of a bundle's file as an external string: V8 rereads it from the file only for code that its cache
+ * lacks. Without the bundle's addon, as in the warm-up, the text is in memory.
  */
 function textOf(directory, filename) {
   try {
     const text = require(join(directory, "sys.node")).mapText(filename);
     if (typeof text === "string") return text;
   } catch {
-    // Read it.
+    // Read it below.
   }
   return readFileSync(filename, "latin1");
 }
 
-/** Frees the memory of a file that was read, which else waits for a collection that an idle agent does not have. */
+/**
+ * Frees the memory of a file that was read, without waiting for a garbage collection, which an idle agent doesn't have.
+ */
 function free(file) {
   if (file !== undefined && file.buffer.byteLength === file.byteLength) file.buffer.transfer(0);
 }
 
 /**
- * Runs `<name>.cjs` of `directory`, which holds the function of a CommonJS module, and gives its exports. The warm-up
- * gives the rest: `onScript(name, script)` is told of every script as it is compiled, without a code cache, and
- * `shownDirectory` stands for `directory` in stack traces, and in the caches to be made.
- * The bundle is ASCII: latin1 makes it a one-byte string without a look at every byte.
+ * Runs `<name>.cjs` in `directory`, which holds a CommonJS module's function, and returns its exports. The warm-up
+ * passes the other arguments: `onScript(name, script)` is called with every script as it is compiled, without a code
+ * cache, and `shownDirectory` replaces `directory` in stack traces and in new caches. The bundle is ASCII, so latin1
+ * makes a one-byte string without checking every byte.
  */
 function load(directory, name, onScript, shownDirectory = directory) {
   const filename = join(directory, `${name}.cjs`);
@@ -63,7 +65,7 @@ function load(directory, name, onScript, shownDirectory = directory) {
   return loaded.exports;
 }
 
-/** The bundle that an upgrade chose, if there is one, else the one beside this file. */
+/** Runs the bundle that an upgrade chose, otherwise the one beside this file. */
 function main() {
   const directory = join(process.env.GUESTD_STATE_DIR || "/run/guestd", "agent");
   if (existsSync(join(directory, "choice.json"))) {

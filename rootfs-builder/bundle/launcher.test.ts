@@ -28,7 +28,7 @@ describe("the launcher", () => {
     return spawnSync(process.execPath, [...flags, join(directory, "launcher.cjs")], { env, encoding: "utf8" });
   }
 
-  /** Caches of both files, made by a Node with these flags. */
+  /** Creates caches of both files with a Node that has these flags. */
   function makeCaches(...flags: string[]): void {
     const code = `
       const { load } = require("./launcher.cjs");
@@ -36,17 +36,17 @@ describe("the launcher", () => {
     spawnSync(process.execPath, [...flags, "-e", code], { cwd: directory });
   }
 
-  test("runs the bundle as CommonJS, with chunks loaded once", () => {
+  test("runs the bundle as CommonJS, and loads each chunk once", () => {
     expect(launch()).toMatchObject({ stdout: "agent.cjs true 42 true object\n", stderr: "" });
   });
 
-  test("takes a code cache that fits without a word, also with the heap's limits of the guest", () => {
+  test("uses a matching code cache silently, also with the guest's heap limits", () => {
     makeCaches();
     const flags = ["--max-semi-space-size=1", "--max-old-space-size=64", "--v8-pool-size=0"];
     expect(launch(...flags)).toMatchObject({ stdout: "agent.cjs true 42 true object\n", stderr: "" });
   });
 
-  test("says in a line that a code cache does not fit, and goes on without it", () => {
+  test("reports a code cache that doesn't match in one line, and continues without it", () => {
     makeCaches("--no-opt");
     const { stdout, stderr } = launch();
     expect(stdout).toBe("agent.cjs true 42 true object\n");

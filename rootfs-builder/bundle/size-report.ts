@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { Metafile } from "esbuild";
 
 interface BundlePart {
-  /** A package of node_modules, or the top folder of our own source. */
+  /** Package in node_modules, or top-level folder of our own source. */
   readonly name: string;
   readonly bytes: number;
 }
@@ -10,13 +10,13 @@ interface BundlePart {
 export interface BundleFile {
   readonly name: string;
   readonly bytes: number;
-  /** Biggest first; bytes as they are in the output. */
+  /** Parts, largest first, with their size in the output in bytes. */
   readonly parts: readonly BundlePart[];
-  /** Folders of the packages that something of is in it, as package-lock.json names them, sorted. */
+  /** Folders of the packages that contribute to the file, as package-lock.json names them, sorted. */
   readonly modules: readonly string[];
 }
 
-/** What an output of esbuild is made of, by package or folder. */
+/** Returns what an esbuild output is made of, by package or folder. */
 export function sizeReport(name: string, metafile: Metafile): BundleFile {
   const output = Object.entries(metafile.outputs).find(([path]) => basename(path) === name)?.[1];
   const sizes = new Map<string, number>();

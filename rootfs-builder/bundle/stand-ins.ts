@@ -2,16 +2,19 @@ import { readFile } from "node:fs/promises";
 import type { Plugin } from "esbuild";
 
 /**
- * What libraries load from Node at their start and hardly use; the real ones took a fifth of the bundle's time. pino asks
- * whether it is in a worker, and makes one only for a transport, which the agent has none of. Node's assert makes a stream of
- * stderr as it is loaded.
+ * Replacements for parts of Node that libraries load at start and hardly use; the originals took a fifth of the
+ * bundle's start time. pino checks whether it is in a worker, and starts one only for a transport, which the agent
+ * doesn't use. Node's assert creates a stream for stderr when it is loaded.
  */
 const STAND_INS: Readonly<Record<string, string>> = {
   assert: "module.exports = (value, message) => { if (!value) throw new Error(message); };",
   worker_threads: "module.exports = { isMainThread: true };",
 };
 
-/** Puts stand-ins where libraries ask for dear parts of Node, and keeps `long` from compiling WebAssembly: it has the same in JavaScript. */
+/**
+ * Replaces expensive parts of Node in libraries, and keeps `long` from compiling WebAssembly: it has the same functions
+ * in JavaScript.
+ */
 export const standIns: Plugin = {
   name: "guestd-stand-ins",
   setup(build) {

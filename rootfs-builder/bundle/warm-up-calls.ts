@@ -7,7 +7,7 @@ const START_LIMIT_MS = 30_000;
 const RETRY_MS = 20;
 const HEADER_SIZE = 10;
 const REQUEST = 1;
-/** Field 1, of wire type 2. */
+/** Field 1, wire type 2. */
 const STATUS_TAG = 10;
 const SIGKILL = 9;
 
@@ -15,7 +15,7 @@ interface Call {
   readonly service: string;
   readonly method: string;
   readonly payload: Buffer;
-  /** Made beside the next call, which ends it. */
+  /** Runs concurrently with the next call, which ends it. */
   readonly waits?: boolean;
   readonly isRefused?: boolean;
 }
@@ -27,8 +27,9 @@ const INIT_PROCESS = Buffer.concat([CONTAINER, bytesField(2, "warm-up")]);
 const READ = Buffer.concat([EXEC, numberField(3, 32 * 1024)]);
 
 /**
- * What hosts call for the first container of a pod, an exec in it and its end, and a call that is refused: each makes the
- * agent compile what the first real one needs. What they ask for is not done (warm-up-kernel.cjs, warm-up-init.cjs).
+ * Returns the calls that a host makes for a pod's first container, an exec in it and its end, and one call that is
+ * refused. Each makes the agent compile the code that the first real call needs. None has any effect
+ * (warm-up-kernel.cjs, warm-up-init.cjs).
  */
 function callsFor(rootfs: string): readonly Call[] {
   const health = (method: string) => ({ service: "grpc.Health", method, payload: NONE });
@@ -56,8 +57,8 @@ function callsFor(rootfs: string): readonly Call[] {
 }
 
 /**
- * Uses an agent on a unix socket over ttRPC and over gRPC, so that its code is compiled. `rootfs` is a container's root.
- * Fails when a call is not answered as expected, for then it has compiled too little.
+ * Calls an agent on a unix socket over ttRPC and gRPC, so that its code is compiled. `rootfs` is a container's root.
+ * Fails if a call is not answered as expected, because then the agent has compiled too little.
  */
 export async function exerciseAgent(socketPath: string, rootfs: string): Promise<void> {
   const socket = await dial(socketPath);
@@ -84,7 +85,7 @@ export async function exerciseAgent(socketPath: string, rootfs: string): Promise
   await checkOverGrpc(socketPath);
 }
 
-/** Waits for the agent to listen. */
+/** Waits until the agent listens. */
 async function dial(socketPath: string): Promise<Socket> {
   const end = performance.now() + START_LIMIT_MS;
   for (;;) {
@@ -117,7 +118,10 @@ interface Answer {
   readonly text: string;
 }
 
-/** The answers on a connection as they come. One begins with its status, which is empty unless the call was refused. */
+/**
+ * Yields the answers on a connection as they arrive. Each starts with its status, which is empty unless the call was
+ * refused.
+ */
 async function* ttrpcAnswers(socket: Socket): AsyncGenerator<Answer, undefined> {
   let bytes = Buffer.alloc(0);
   for await (const data of socket) {

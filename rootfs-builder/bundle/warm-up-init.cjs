@@ -1,5 +1,5 @@
 "use strict";
-// Init as the warm-up has it: it greets, and plays processes that it doesn't launch.
+// Stand-in for init during warm-up: it sends a greeting, and simulates processes without launching them.
 const { closeSync, openSync, readFileSync, readlinkSync } = require("node:fs");
 
 const O_ACCMODE = 3;
@@ -14,8 +14,8 @@ const MAX_FDS = 64;
 const LINE = Buffer.from("warm-up\n");
 
 /**
- * Gives the agent's end of a socket to init as `fd`. A container waits for its release and runs until `kill`; an exec waits
- * for input, then prints a line and ends. So what the agent does depends on its calls alone, not on how long they take.
+ * Returns the agent's end of a socket to init as `fd`. A container waits for its release and runs until `kill`; an exec
+ * waits for input, then prints a line and ends. The agent's actions then depend only on its calls, not on their timing.
  */
 function standInInit(addon) {
   const polls = new Set();
@@ -24,7 +24,7 @@ function standInInit(addon) {
   const must = (result) => {
     if (result < 0) throw new Error(`warm-up: a socket for the stand-in of init: errno ${-result}`);
   };
-  /** Words of 32 bits after the header. */
+  /** 32-bit words after the header. */
   const send = (type, id, words, fds = []) => {
     const bytes = Buffer.alloc(HEADER_BYTES + 4 * words.length);
     bytes.writeUInt32LE(type, 0);
@@ -35,7 +35,7 @@ function standInInit(addon) {
   const whenReadable = (fd, call) => {
     const poll = new addon.Poll(fd, call);
     must(poll.start(READABLE));
-    polls.add(poll); // none may be collected
+    polls.add(poll); // keeps them from being garbage-collected
     return poll;
   };
   const exited = (id) => send(EXITED, id, new Array(7).fill(0));
@@ -68,7 +68,7 @@ function standInInit(addon) {
   whenReadable(ends[1], () => {
     while (addon.receiveMessage(ends[1], bytes, fds) > 0) {
       const received = [...fds.subarray(1, 1 + fds[0])];
-      // The plan, then the slots, then what is kept.
+      // The plan, then the slots, then the kept descriptors.
       const slots = bytes.readUInt32LE(0) === LAUNCH ? received.splice(1, bytes.readUInt16LE(24)) : [];
       close(received);
       const isContainer = (bytes.readUInt32LE(20) & KEPT_RELEASE) !== 0;
@@ -82,7 +82,7 @@ function standInInit(addon) {
   return { fd: ends[0], kill };
 }
 
-/** The end of a pipe that is read from: a process's stdin, or what a container waits for. */
+/** True for the reading end of a pipe: a process's stdin, or the release that a container waits for. */
 function isInput(fd) {
   if (!readlinkSync(`/proc/self/fd/${fd}`).startsWith("pipe:")) return false;
   const [, flags] = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"));

@@ -1,9 +1,9 @@
 "use strict";
-// The kernel as the warm-up has it: any user may ask it for anything, and nothing comes of it.
+// Stand-in for the kernel during warm-up: every privileged call succeeds without an effect.
 const fs = require("node:fs");
 const { join } = require("node:path");
 
-/** What an agent changes, and what differs between machines; the warm-up has it below a directory of its own. */
+/** Paths that an agent changes, or that differ between machines; during warm-up they are below a separate directory. */
 const MOVED = /^\/(?:run|sys\/fs\/cgroup|proc\/self\/mounts)(?:\/|$)/;
 const MOUNTS = "root / erofs ro 0 0\ntmpfs /run tmpfs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
 const PATHS = { renameSync: 2 };
@@ -25,7 +25,7 @@ const CGROUP_FILES = {
   "pids.max": "max\n",
 };
 
-/** Has calls of node:fs find /run, the cgroups and the mounts below `root`. */
+/** Redirects node:fs for /run, the cgroups and the mounts to paths below `root`. */
 function moveDirectories(root) {
   const moved = (path) => (typeof path === "string" && MOVED.test(path) ? join(root, path) : path);
   const cgroups = join(root, "sys/fs/cgroup");
@@ -50,7 +50,10 @@ function moveDirectories(root) {
   fill(cgroups);
 }
 
-/** The addon, but that calls which only root may make succeed and do nothing. A signal to a process goes to `onSignal`. */
+/**
+ * Returns the addon with calls that only root may make replaced by no-ops that succeed. Signals to processes go to
+ * `onSignal`.
+ */
 function powerlessAddon(real, onSignal) {
   const done = () => 0;
   const later = async () => 0;
@@ -71,7 +74,7 @@ function powerlessAddon(real, onSignal) {
   };
 }
 
-/** Waits that long never end here: whether they would, and so what is compiled, depends on how fast the machine is. */
+/** Longer timers never fire here: whether one did, and so what is compiled, would depend on the machine's speed. */
 const LONG_MS = 500;
 
 function endNoLongWaits() {

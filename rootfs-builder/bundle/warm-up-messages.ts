@@ -1,10 +1,10 @@
-/** A protobuf field of wire type 2: a string, bytes or a message. */
+/** Encodes a protobuf field of wire type 2: a string, bytes or a message. */
 export function bytesField(number: number, value: string | Buffer): Buffer {
   const bytes = typeof value === "string" ? Buffer.from(value) : value;
   return Buffer.concat([varint((number << 3) | 2), varint(bytes.length), bytes]);
 }
 
-/** A protobuf field of wire type 0: an integer from 0, a boolean, an enum. */
+/** Encodes a protobuf field of wire type 0: a non-negative integer, boolean or enum. */
 export function numberField(number: number, value: number): Buffer {
   return Buffer.concat([varint(number << 3), varint(value)]);
 }
@@ -13,7 +13,7 @@ const texts = (number: number, ...values: readonly string[]) => values.map((valu
 const messages = (number: number, ...values: readonly (readonly Buffer[])[]) =>
   values.map((fields) => bytesField(number, Buffer.concat(fields)));
 
-/** An oci.Process as a host sends it. */
+/** Encodes an oci.Process as a host sends it. */
 export function processOf(...args: readonly string[]): Buffer {
   const sets = [1, 2, 3, 4, 5].flatMap((set) => texts(set, "CAP_CHOWN", "CAP_KILL", "CAP_SETUID"));
   return Buffer.concat([
@@ -27,7 +27,7 @@ export function processOf(...args: readonly string[]): Buffer {
   ]);
 }
 
-/** The mounts that every host asks for: destination, source, type, options. */
+/** Mounts that every host requests: destination, source, type, options. */
 const MOUNTS = [
   ["/proc", "proc", "proc", "nosuid,noexec,nodev"],
   ["/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"],
@@ -38,7 +38,7 @@ const MOUNTS = [
   ["/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro"],
 ] as const;
 
-/** An oci.Spec with the messages that every container brings, for a root file system at `root`. */
+/** Encodes an oci.Spec with the messages that every container has, for a root file system at `root`. */
 export function spec(root: string): Buffer {
   const mounts = MOUNTS.map(([destination, source, type, options]) => [
     ...texts(1, destination),

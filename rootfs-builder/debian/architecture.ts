@@ -5,7 +5,7 @@ const DEBIAN = new Map([
   ["arm64", "arm64"],
 ]);
 
-/** Debian's name of this machine's architecture, which is the guest's as well. */
+/** Returns Debian's name for this machine's architecture, which is also the guest's. */
 export function debianArchitecture(): string {
   const name = DEBIAN.get(process.arch);
   if (name === undefined) throw new BuildError(`architecture ${process.arch}: images are built for x64 and arm64 only`);

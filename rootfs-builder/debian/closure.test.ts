@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { packageClosure } from "./closure.ts";
-import { AptRepository } from "./testdata/apt-repository.ts";
+import { AptRepository } from "./testing/apt-repository.ts";
 
-describe("the closure of packages, by apt's lists", () => {
+describe("the closure of packages in apt's lists", () => {
   const folder = mkdtempSync(join(tmpdir(), "guestd-closure-"));
   const repository = new AptRepository(folder);
   beforeAll(() =>
@@ -37,7 +37,7 @@ describe("the closure of packages, by apt's lists", () => {
 
   const names = async (...wanted: string[]) => (await packageClosure(wanted)).map(({ name }) => name);
 
-  test("has what they depend on, in circles too, and not what is recommended or for scripts", async () => {
+  test("includes dependencies, also circular ones, but not recommended packages or those for scripts", async () => {
     expect(await names("tool")).toEqual(["base", "libtool", "tool"]);
     expect((await packageClosure(["tool"]))[2]).toEqual({
       name: "tool",
@@ -46,15 +46,15 @@ describe("the closure of packages, by apt's lists", () => {
     });
   });
 
-  test("takes of alternatives what is there already, else the first that apt has, or one that provides it", async () => {
+  test("prefers an alternative that is already included, then the first that apt has, or a provider of it", async () => {
     expect(await names("shell")).toEqual(["gawk", "shell", "vi"]);
     expect(await names("nano", "shell")).toEqual(["gawk", "nano", "shell"]);
   });
 
   test.each([
     [["absent"], /^packages absent: apt-cache ended with 100: .*: if the names are right, run apt-get update as root$/],
-    [["torn"], /^package torn: it needs nowhere, which apt has not$/],
-  ])("of %j is refused in one line", async (wanted, message) => {
+    [["torn"], /^package torn: needs nowhere, which apt doesn't have$/],
+  ])("is refused in one line for %j", async (wanted, message) => {
     await expect(packageClosure(wanted)).rejects.toThrow(message);
   });
 });

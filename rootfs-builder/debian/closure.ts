@@ -1,30 +1,33 @@
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { alternatives, stanzas } from "./stanzas.ts";
 
-/** A package as apt's lists have it. */
+/** A package in apt's lists. */
 export interface KnownPackage {
   readonly name: string;
   readonly version: string;
-  /** Of the .deb, in hexadecimal. */
+  /** SHA-256 of the .deb, in hexadecimal. */
   readonly sha256: string;
 }
 
-/** What only maintainer scripts want, and no such script runs. */
+/** Packages that only maintainer scripts need, which don't run here. */
 const FOR_SCRIPTS = new Set([
   ...["adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers", "install-info"],
   ...["lsb-base", "sysvinit-utils", "ucf"],
 ]);
 
-/** Of what apt-cache prints; one of another architecture is "name:arch", one that others provide "<name>". */
+/**
+ * A package name in the output of apt-cache. A package of another architecture is "name:arch", a virtual one "<name>".
+ */
 const NAME = /^[a-z0-9][a-z0-9.+-]+$/;
 const NOT_FOLLOWED = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"].map(
   (kind) => `--no-${kind}`,
 );
 
 /**
- * Packages with all that they depend on, by apt's lists, sorted by name: Depends and Pre-Depends, of alternatives the first
- * that is there already, else the first that apt knows. Recommends are not followed.
+ * Returns packages with all their dependencies in apt's lists, sorted by name: Depends and Pre-Depends; among
+ * alternatives, one that is already included, otherwise the first that apt knows. Ignores Recommends.
  */
 export async function packageClosure(names: readonly string[]): Promise<readonly KnownPackage[]> {
   const known = await knownPackages(names);
@@ -37,7 +40,7 @@ export async function packageClosure(names: readonly string[]): Promise<readonly
   const chosen = new Set<string>(names);
   for (const name of chosen) {
     const fields = known.get(name);
-    if (fields === undefined) throw new BuildError(`package ${name}: apt does not know it: run apt-get update as root`);
+    if (fields === undefined) throw new BuildError(`package ${name}: unknown to apt: run apt-get update as root`);
     const parts = [...alternatives(fields.get("Pre-Depends")), ...alternatives(fields.get("Depends"))];
     for (const part of parts) {
       if (part.some((one) => FOR_SCRIPTS.has(one) || chosen.has(one) || chosen.has(providers.get(one) ?? ""))) continue;
@@ -45,17 +48,17 @@ export async function packageClosure(names: readonly string[]): Promise<readonly
       const provider = part.map((one) => providers.get(one)).find((one) => one !== undefined);
       const taken = real ?? provider;
       if (taken === undefined)
-        throw new BuildError(`package ${name}: it needs ${part.join(" or ")}, which apt has not`);
+        throw new BuildError(`package ${name}: needs ${part.join(" or ")}, which apt doesn't have`);
       chosen.add(taken);
     }
   }
   return [...chosen].sort().map((name) => describe(name, known.get(name)));
 }
 
-/** What apt's lists say of some packages and of all that they could depend on, sorted by name. */
+/** Returns the entries in apt's lists for some packages and everything they could depend on, sorted by name. */
 async function knownPackages(names: readonly string[]): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
   const reached = new Set<string>();
-  // A dependency on "name:any" is printed, but not followed.
+  // apt-cache prints a dependency on "name:any" but doesn't follow it.
   for (let ask = [...names]; ask.length > 0; ) {
     const lines = (await ofApt(names, ["depends", "--recurse", ...NOT_FOLLOWED, ...ask])).split("\n");
     for (const name of [...ask, ...lines.filter((line) => NAME.test(line))]) reached.add(name);

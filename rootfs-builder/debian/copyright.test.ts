@@ -3,7 +3,7 @@ import { licencesOf } from "./copyright.ts";
 
 const FORMAT = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n";
 
-test("the licences of what is built are told, by SPDX where it has them", () => {
+test("reports the licences of built files, with SPDX identifiers where they exist", () => {
   const text = `${FORMAT}
 Files: *
 Copyright: someone
@@ -24,6 +24,6 @@ License: Expat
   expect(licencesOf(text)).toEqual([{ name: "BSD-3-clause or GPL-2" }, { id: "MIT" }, { id: "GPL-2.0-or-later" }]);
 });
 
-test("a copyright file for people alone tells none", () => {
+test("reports none for a copyright file without a machine-readable format", () => {
   expect(licencesOf("This is free software.\nLicense: GPL-2\n")).toEqual([]);
 });

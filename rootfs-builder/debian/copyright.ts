@@ -1,4 +1,4 @@
-/** Names of Debian's copyright files whose SPDX identifier is another. */
+/** SPDX identifiers that differ from the name in Debian's copyright files. */
 const SPDX: Readonly<Record<string, string>> = {
   "apache-2.0": "Apache-2.0",
   artistic: "Artistic-1.0-Perl",
@@ -27,12 +27,12 @@ const SPDX: Readonly<Record<string, string>> = {
   zlib: "Zlib",
 };
 
-/** An SPDX identifier, or a name as Debian's copyright file has it where there is none. */
+/** An SPDX identifier, or the name in Debian's copyright file if SPDX has none. */
 export type Licence = { readonly id: string } | { readonly name: string };
 
 /**
- * The licences that a copyright file names for what is built, each once, sorted; none when it can't be read by a machine
- * (DEP 5). What is Debian's packaging alone (debian/*) or documentation is left out.
+ * Returns the licences of built files in a copyright file, each once, sorted; none if it isn't machine-readable (DEP
+ * 5). Leaves out Debian's packaging (debian/*) and documentation.
  */
 export function licencesOf(copyright: string): readonly Licence[] {
   if (!/^Format:[^\n]*copyright-format/m.test(copyright)) return [];

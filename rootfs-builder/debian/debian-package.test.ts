@@ -43,7 +43,7 @@ describe("a Debian package of the cache", () => {
     });
   });
 
-  test("gives its files below /usr and without documentation", async () => {
+  test("provides its files below /usr and without documentation", async () => {
     const paths = [
       "lib/x/libz.so",
       "sbin/tool",
@@ -57,7 +57,7 @@ describe("a Debian package of the cache", () => {
     expect(files.sort()).toEqual(["etc/conf", "usr/lib/x/libz.so", "usr/sbin/tool"]);
   });
 
-  test("that is no package is refused in one line", async () => {
+  test("is refused in one line if it is not a package", async () => {
     const file = join(cache, "debs", "broken_1_all.deb");
     await writeFile(file, "not a package");
     const broken = packageTar(await debianPackage("broken"), (path) => path);

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { notStarted, run } from "../run.ts";
 import type { TarSource } from "../tree/merge.ts";
@@ -9,18 +10,18 @@ import { withTemporary } from "../with-temporary.ts";
 
 export interface DebianPackage {
   readonly name: string;
-  /** As in the file's name, where a colon is %3a. */
+  /** Version as in the file name, where a colon is %3a. */
   readonly version: string;
   /** Path of the .deb in the cache. */
   readonly file: string;
 }
 
-/** Gives the .deb of a package by its name; which version, is decided there. */
+/** Returns the .deb of a package by name, in the version that the getter chooses. */
 export type PackageGetter = (name: string) => Promise<DebianPackage>;
 
 /**
- * The .deb of a package: from the cache, else by `apt-get download`, which any user may do. The cache decides the version
- * until `refresh` asks apt again, so that builds on one machine are alike.
+ * Returns the .deb of a package from the cache, otherwise by `apt-get download`, which any user can run. The cached
+ * version stays until `refresh` asks apt again, so that builds on one machine are equal.
  */
 export async function debianPackage(name: string, refresh = false): Promise<DebianPackage> {
   const directory = cacheDirectory("debs");
@@ -29,7 +30,10 @@ export async function debianPackage(name: string, refresh = false): Promise<Debi
   return cached ?? (await download(directory, name));
 }
 
-/** The files of a package as a tar stream. Documentation, translations and the like are left out, then `place` decides. */
+/**
+ * Returns the files of a package as a tar stream, without documentation, translations and similar. `place` decides
+ * about the rest.
+ */
 export function packageTar({ name, file }: DebianPackage, place: (path: string) => string | undefined): TarSource {
   return {
     name,
@@ -41,19 +45,20 @@ export function packageTar({ name, file }: DebianPackage, place: (path: string) 
 const UNWANTED =
   /^usr\/(share\/(doc|man|info|locale|lintian|bug|perl|perl5)|lib\/[^/]+\/(perl|perl5|gconv|audit)|include)(\/|$)/;
 
-/** Debian 12 packages still put files below /lib and /sbin; the image has these as links into /usr. */
+/** Maps /lib and /sbin below /usr: Debian 12 packages still install files there, and the image has links instead. */
 export function merged(path: string): string {
   return path.replace(/^(bin|sbin|lib|lib64)(?=\/|$)/, "usr/$1");
 }
 
-/** Downloads what apt would install, and drops other versions: the cache holds one of each package. */
+/** Downloads the version that apt would install, and drops others: the cache holds one version of each package. */
 async function download(directory: string, name: string): Promise<DebianPackage> {
   return withTemporary(directory, async (temporary) => {
     await run("apt-get", ["download", "-q", name], { cwd: temporary }).catch((error: unknown) => {
       throw new BuildError(`${reason(error)}: if apt does not know the package, run apt-get update as root`);
     });
     const [file] = await readdir(temporary);
-    if (file === undefined) throw new BuildError(`apt-get download ${name}: no .deb came of it: run apt-get update`);
+    if (file === undefined)
+      throw new BuildError(`apt-get download ${name}: no .deb was downloaded: run apt-get update`);
     await rename(join(temporary, file), join(directory, file));
     for (const other of await packagesIn(directory, name)) {
       if (other !== file) await rm(join(directory, other), { force: true });
@@ -96,4 +101,17 @@ export async function* fileSystemTar(file: string): AsyncGenerator<Buffer> {
   } finally {
     child.kill();
   }
+}
+
+/** Files that no program reads: documentation, translations, obsolete character sets, package checks. */
+const LEFT_OUT =
+  /^usr\/(share\/(bash-completion|bug|doc|doc-base|help|info|lintian|locale|man|menu|zsh)|lib\/[^/]+\/gconv)(\/|$)/;
+
+/** Returns all files of a package that a recipe requests. Its maintainer scripts don't run. */
+export function packageFiles({ name, file }: DebianPackage): TarSource {
+  return {
+    name: `package ${name}`,
+    stream: fileSystemTar(file),
+    place: (path) => (LEFT_OUT.test(merged(path)) ? undefined : merged(path)),
+  };
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { elfSections, neededLibraries } from "./elf.ts";
 
 describe("neededLibraries", () => {
-  test("says the same as readelf of the Node that runs this", () => {
+  test("matches readelf for the Node that runs this", () => {
     const { stdout } = spawnSync("readelf", ["-d", process.execPath], { encoding: "utf8" });
     const expected = [...stdout.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(([, name]) => name);
     expect(expected).toContain("libc.so.6");
@@ -25,6 +25,6 @@ describe("elfSections", () => {
     ["a 32-bit file", header((bytes) => bytes.writeUInt8(1, 4)), "not 64-bit little-endian"],
     ["a file cut short", header((bytes) => bytes.writeUInt16LE(9, 60)), "section headers past the end"],
   ])("refuses %s in one line", (_what, file, why) => {
-    expect(() => elfSections(file, "thing")).toThrow(`thing: ${why}: not an ELF file that can be read here`);
+    expect(() => elfSections(file, "thing")).toThrow(`thing: ${why}: unsupported ELF file`);
   });
 });

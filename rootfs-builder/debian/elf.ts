@@ -4,14 +4,16 @@ const SHT_STRTAB = 3;
 const SHT_DYNAMIC = 6;
 const DT_NEEDED = 1n;
 const SECTION_HEADER_SIZE = 64;
-/** Where the file's header says where the headers of sections are, and these where a section's bytes are and how many. */
+/**
+ * Offsets in the ELF header of the section headers' offset and count, and in a section header of its offset and size.
+ */
 export const SECTIONS_OFFSET = 40;
 export const SECTION_OFFSET = 24;
 export const SECTION_SIZE = 32;
 
 interface Section {
   readonly name: string;
-  /** Where its header lies, and its bytes. */
+  /** Offset of the section's header in the file. */
   readonly header: number;
   readonly offset: number;
   readonly type: number;
@@ -20,9 +22,9 @@ interface Section {
   readonly bytes: Buffer;
 }
 
-/** The sections of a 64-bit little-endian ELF file, which is what the machines of this project have. */
+/** Returns the sections of a 64-bit little-endian ELF file, the only kind on this project's machines. */
 export function elfSections(file: Buffer, name: string): readonly Section[] {
-  const fail = (why: string) => new BuildError(`${name}: ${why}: not an ELF file that can be read here`);
+  const fail = (why: string) => new BuildError(`${name}: ${why}: unsupported ELF file`);
   if (file.length < 64 || file.readUInt32BE(0) !== 0x7f454c46) throw fail("no ELF header");
   if (file[4] !== 2 || file[5] !== 1) throw fail("not 64-bit little-endian");
   const offset = Number(file.readBigUInt64LE(SECTIONS_OFFSET));
@@ -41,7 +43,7 @@ export function elfSections(file: Buffer, name: string): readonly Section[] {
   return headers.map(({ nameAt, ...rest }) => ({ name: cString(names, nameAt), ...rest }));
 }
 
-/** Names of the shared libraries that a program or library wants (DT_NEEDED), in its order. */
+/** Returns the names of the shared libraries that a program or library needs (DT_NEEDED), in order. */
 export function neededLibraries(file: Buffer, name: string): readonly string[] {
   const sections = elfSections(file, name);
   const dynamic = sections.find(({ type }) => type === SHT_DYNAMIC);

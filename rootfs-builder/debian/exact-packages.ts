@@ -1,20 +1,22 @@
 import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { cacheDirectory } from "../cache-directory.ts";
 import { hashFile } from "../digest.ts";
-import { tellProgress } from "../progress.ts";
+import { reportProgress } from "../progress.ts";
 import { run } from "../run.ts";
 import { withTemporary } from "../with-temporary.ts";
 import type { KnownPackage } from "./closure.ts";
 import type { DebianPackage } from "./debian-package.ts";
 
-/** Between two looks at how many packages are there. */
+/** Interval between counts of the downloaded packages. */
 const LOOK_MS = 300;
 
 /**
- * The .debs with these very contents, by name: from the cache, else by one `apt-get download`. What a recipe locks lies in
- * packages/<sha256> of the cache, so that it does not decide the version of what is not locked.
+ * Returns the .debs with exactly these contents, by name: from the cache, otherwise by one `apt-get download`. Locked
+ * packages are in packages/<sha256> of the cache, so that they don't determine the version of packages that aren't
+ * locked.
  */
 export async function exactPackages(wanted: readonly KnownPackage[]): Promise<ReadonlyMap<string, DebianPackage>> {
   const found = await Promise.all(wanted.map(async (one) => [one, await cached(one)] as const));
@@ -37,25 +39,25 @@ async function download(wanted: readonly KnownPackage[]): Promise<readonly (read
   return withTemporary(cacheDirectory("packages"), async (temporary) => {
     const watching = setInterval(async () => {
       const names = await readdir(temporary).catch(() => []);
-      tellProgress({ unit: "packages", done: names.length, total: wanted.length });
+      reportProgress({ unit: "packages", done: names.length, total: wanted.length });
     }, LOOK_MS);
     await run("apt-get", ["download", "-q", ...exact], { cwd: temporary })
       .catch((error: unknown) => {
         const why = reason(error).replace(/^apt-get .*?: ended with /, "apt-get ended with ");
-        throw new BuildError(`packages ${exact.join(" ")}: not in the cache, nor to be had: ${why}`);
+        throw new BuildError(`packages ${exact.join(" ")}: not in the cache and not available: ${why}`);
       })
       .finally(() => clearInterval(watching));
     return Promise.all(wanted.map(async (one) => [one.name, await keep(temporary, one)] as const));
   });
 }
 
-/** Moves what came to its place in the cache, when it is the right one. */
+/** Moves a downloaded package into the cache if its digest is right. */
 async function keep(temporary: string, { name, version, sha256 }: KnownPackage): Promise<string> {
   const file = await fileOf(temporary, { name, version });
-  if (file === undefined) throw new BuildError(`apt-get download ${name}=${version}: no .deb came of it`);
+  if (file === undefined) throw new BuildError(`apt-get download ${name}=${version}: no .deb was downloaded`);
   const found = await hashFile(join(temporary, file));
   if (found !== sha256) {
-    throw new BuildError(`package ${name} ${version}: its sha256 is ${found}, not ${sha256} as it should be`);
+    throw new BuildError(`package ${name} ${version}: its sha256 is ${found}, not ${sha256}`);
   }
   const directory = cacheDirectory("packages", sha256);
   await mkdir(directory, { recursive: true });
@@ -72,7 +74,7 @@ async function fileOf(directory: string, { name, version }: Pick<KnownPackage, "
   return names.find((file) => file.startsWith(`${name}_${inFileName(version)}_`) && file.endsWith(".deb"));
 }
 
-/** A version as apt writes it into the name of a file, and back. */
+/** Escapes a version as apt does in file names. */
 function inFileName(version: string): string {
   return version.replaceAll(":", "%3a");
 }

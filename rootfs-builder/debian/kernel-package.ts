@@ -8,16 +8,16 @@ import { debianArchitecture } from "./architecture.ts";
 import { debianPackage } from "./debian-package.ts";
 
 export interface Kernel {
-  /** As `uname -r` says. */
+  /** `uname -r` of the kernel. */
   readonly release: string;
   readonly image: string;
-  /** The folder with kernel/ in it. */
+  /** Directory that contains kernel/. */
   readonly modules: string;
 }
 
 /**
- * The guest's kernel: Debian's cloud kernel, unpacked and not installed, in kernel/<release> of the cache. It is downloaded
- * when none is there; of several the newest is taken, unless `release` names one.
+ * Returns the guest's kernel: Debian's cloud kernel, unpacked but not installed, in kernel/<release> of the cache.
+ * Downloads one if the cache has none; uses the newest unless `release` names one.
  */
 export async function guestKernel(release?: string): Promise<Kernel> {
   const directory = cacheDirectory("kernel");

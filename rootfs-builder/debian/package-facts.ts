@@ -5,7 +5,7 @@ import { exists } from "../exists.ts";
 import { trimModule } from "../initramfs/trim-module.ts";
 import { run } from "../run.ts";
 import { mergeTars } from "../tree/merge.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import { type Licence, licencesOf } from "./copyright.ts";
 import { type DebianPackage, fileSystemTar, merged } from "./debian-package.ts";
 import { stanzas } from "./stanzas.ts";
@@ -18,18 +18,18 @@ export interface PackageFacts {
   readonly source: string;
   readonly sourceVersion: string;
   readonly licences: readonly Licence[];
-  /** Of the .deb. */
+  /** SHA-256 of the .deb. */
   readonly sha256: string;
   /** Path in an image with merged /usr → SHA-256. */
   readonly files: Readonly<Record<string, string>>;
-  /** SHA-256 of its kernel modules as `trimModule` leaves them. */
+  /** SHA-256 of its kernel modules after `trimModule`. */
   readonly trimmed: readonly string[];
 }
 
-/** In the cache; another name when there is more to keep. */
+/** Folder in the cache; its name changes with the stored format. */
 const FOLDER = "facts-3";
 
-/** What a .deb says of itself and what it holds; kept in the cache. */
+/** Returns a .deb's control fields and contents; cached. */
 export async function packageFacts({ name, file }: DebianPackage, sha256: string): Promise<PackageFacts> {
   const cached = cacheDirectory(FOLDER, `${sha256}.json`);
   if (await exists(cached)) return JSON.parse(await readFile(cached, "utf8"));

@@ -1,4 +1,4 @@
-/** Paragraphs of "Field: value" lines, as of apt-cache show; values that go on over several lines are joined. */
+/** Parses paragraphs of "Field: value" lines, such as the output of apt-cache show. Joins continuation lines. */
 export function stanzas(text: string): readonly ReadonlyMap<string, string>[] {
   return text
     .split(/\n\n+/)
@@ -9,7 +9,7 @@ export function stanzas(text: string): readonly ReadonlyMap<string, string>[] {
     .filter((fields) => fields.size > 0);
 }
 
-/** Of "a (>= 1) | b:any, c": the names that each part can be, in their order. */
+/** Returns the alternatives in each part of a dependency field, "a (>= 1) | b:any, c", in order. */
 export function alternatives(field = ""): readonly (readonly string[])[] {
   return field
     .split(",")

@@ -8,28 +8,28 @@ import { globPattern, readDockerfile } from "./testing/read-dockerfile.ts";
 
 const root = join(import.meta.dirname, "../..");
 const dockerfile = readDockerfile(readFileSync(join(root, "Dockerfile.guest"), "utf8"));
-/** Of the default image, which `npm run build` makes. */
+/** Files of the default image, which `npm run build` creates. */
 const { files }: Manifest = JSON.parse(readFileSync(join(root, "build/manifest.json"), "utf8"));
 
-/** What the Dockerfile makes beside what it copies from packages. */
+/** Paths that the Dockerfile creates in addition to those copied from packages. */
 const own = new Set([...dockerfile.links.keys(), ...dockerfile.texts.keys(), ...dockerfile.copied.keys()]);
 const globs = dockerfile.globs.map(globPattern);
 const removed = dockerfile.removed.map(globPattern);
 
-describe("Dockerfile.guest makes what the builder makes", () => {
-  test("of the same packages", () => {
+describe("Dockerfile.guest makes the same image as the builder", () => {
+  test("from the same packages", () => {
     const packages = dockerfile.packages.filter((name) => name !== "binutils");
     expect(packages.toSorted()).toEqual(imagePackages({ debug: false, runtimes: [] }).toSorted());
   });
 
-  test("with the same files of them, and each pattern has one", () => {
+  test("with the same files from packages, and no unused pattern", () => {
     const wanted = files.filter(({ type, path }) => type !== "directory" && !own.has(path)).map(({ path }) => path);
     expect(wanted.filter((path) => !globs.some((glob) => glob.test(path)))).toEqual([]);
     expect(wanted.filter((path) => removed.some((glob) => glob.test(path)))).toEqual([]);
     expect(dockerfile.globs.filter((_glob, at) => !wanted.some((path) => globs[at]?.test(path)))).toEqual([]);
   });
 
-  test("with the same files of ours, and no other", () => {
+  test("with the same files of our own, and no others", () => {
     const byPath = new Map(files.map((file) => [file.path, file]));
     expect([...own].filter((path) => !byPath.has(path))).toEqual([]);
     for (const [path, target] of dockerfile.links) expect(byPath.get(path), path).toMatchObject({ target });
@@ -43,7 +43,7 @@ describe("Dockerfile.guest makes what the builder makes", () => {
     }
   });
 
-  test("with the same folders", () => {
+  test("with the same directories", () => {
     const below = [
       ...files.filter(({ type }) => type !== "directory").map(({ path }) => path),
       ...dockerfile.directories,

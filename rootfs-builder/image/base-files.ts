@@ -12,7 +12,7 @@ const DIRECTORIES: readonly (readonly [path: string, mode: number])[] = [
   ["usr", 0o755],
   ["usr/bin", 0o755],
   ["usr/lib", 0o755],
-  // Empty: kernel modules that a host wants are mounted here.
+  // Empty mount point for kernel modules from the host.
   ["usr/lib/modules", 0o755],
   ["usr/lib64", 0o755],
   ["usr/sbin", 0o755],
@@ -27,7 +27,10 @@ const SYMLINKS: readonly (readonly [path: string, target: string])[] = [
   ["var/run", "/run"],
 ];
 
-/** Entries that make the image a root: its folders, the links of a merged /usr, and the few files that programs look for. */
+/**
+ * Entries that make the image a root: its directories, the links of a merged /usr, and the few files that programs
+ * expect.
+ */
 export function baseFiles(version: string): readonly (readonly [path: string, entry: TreeEntry])[] {
   const files: readonly (readonly [path: string, content: string])[] = [
     ["etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"],
@@ -36,7 +39,7 @@ export function baseFiles(version: string): readonly (readonly [path: string, en
     ["etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"],
     ["etc/os-release", `NAME=guestd\nID=guestd\nVERSION_ID=${version}\nPRETTY_NAME="guestd ${version}"\n`],
     ["etc/passwd", "root:x:0:0:root:/root:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"],
-    // An empty plain file: the agent binds the sandbox's own over it.
+    // An empty plain file, over which the agent bind-mounts the sandbox's own.
     ["etc/resolv.conf", ""],
   ];
   return [

@@ -11,12 +11,12 @@ import { neededPart } from "./libraries.ts";
 import { NETWORK_PACKAGES, networkTools } from "./network-tools.ts";
 import { type RuntimeName, runtimePackages, runtimePrograms } from "./runtimes.ts";
 
-/** Packages that hold the libraries of Node; of each only what is needed comes in. */
+/** Packages that provide Node's libraries. Only the libraries it needs are included. */
 export const LIBRARY_PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"];
 const DEBUG_PACKAGE = "busybox-static";
 const INIT = "usr/sbin/init";
 
-/** One per line, as init reads them: small heaps, no threads that wait for work that never comes, no debugger by a signal. */
+/** Node's options, one per line, as init reads them: small heaps, no idle worker threads, no debugger by signal. */
 export const NODE_OPTIONS = [
   "--max-semi-space-size=1",
   "--max-old-space-size=64",
@@ -30,20 +30,20 @@ export interface ImageContents {
   readonly node: string;
   readonly init: string;
   readonly sysNode: string;
-  /** With libseccomp; only an agent that compiles a filter loads it. */
+  /** Contains libseccomp. The agent loads it only to compile a filter. */
   readonly seccompNode: string;
-  /** What a pause container runs. */
+  /** Program of a pause container. */
   readonly pause: string;
-  /** launcher, bundle and caches: all go to /usr/lib/guestd under their own names. */
+  /** Launcher, bundles and code caches; each is installed into /usr/lib/guestd under its own name. */
   readonly agentFiles: readonly string[];
-  /** With a shell and busybox's tools. The default image has none. */
+  /** Adds a shell and busybox's tools. The default image has none. */
   readonly debug: boolean;
-  /** Path of the Rego engine; the default image has none. */
+  /** Path of the Rego engine. The default image has none. */
   readonly rego?: string | undefined;
-  /** Further OCI runtimes. The default image has none. */
+  /** Additional OCI runtimes. The default image has none. */
   readonly runtimes: readonly RuntimeName[];
   readonly packageOf: PackageGetter;
-  /** Puts what a recipe adds on the base files; what is guestd's own comes on top of it. */
+  /** Adds a recipe's sources on top of the base files. guestd's own files go on top of both. */
   readonly addSources: (tree: Tree) => Promise<readonly Component[]>;
 }
 
@@ -52,13 +52,13 @@ export interface Component {
   readonly bytes: number;
 }
 
-/** Debian packages of which something is in the image. */
+/** Returns the Debian packages from which the image has files. */
 export function imagePackages({ debug, runtimes }: Pick<ImageContents, "debug" | "runtimes">): readonly string[] {
   const more = [...(debug ? [DEBUG_PACKAGE] : []), ...runtimePackages(runtimes)];
   return [...new Set([...LIBRARY_PACKAGES, ...NETWORK_PACKAGES, ...FILE_SYSTEM_PACKAGES, ...more])];
 }
 
-/** All that the image holds: base files, the sources of its recipe, then what is ours. */
+/** Returns the image's content: base files, then the recipe's sources, then guestd's own files. */
 export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; components: readonly Component[] }> {
   const { packageOf } = contents;
   const packages = await Promise.all(imagePackages(contents).map((name) => packageOf(name)));
@@ -77,7 +77,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
       ["seccomp.node", seccompNode],
       ...filesOf(network),
       ...filesOf(fileSystems),
-      ...[...runtimes].filter(([name]) => name !== "runsc"), // Go's linker leaves nothing to load
+      ...[...runtimes].filter(([name]) => name !== "runsc"), // Go links it statically.
     ]),
   );
   const agent: Tree = new Map();
@@ -93,7 +93,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
     ["node", new Map([["usr/bin/node", program(node)]])],
     ["init", new Map([[INIT, program(await readFile(contents.init))]])],
     ["agent", agent],
-    // Where hosts that let the guest get its images expect it.
+    // Hosts that let the guest pull images expect it there.
     ["pause", new Map([["pause_bundle/rootfs/pause", program(await readFile(contents.pause))]])],
   ]);
   for (const [name, content] of runtimes) {
@@ -106,7 +106,7 @@ export async function imageTree(contents: ImageContents): Promise<{ tree: Tree; 
   const overlay = new TreeOverlay(tree);
   for (const part of parts.values()) overlay.putTree(part);
   if (tree.get("sbin")?.type !== "symlink" || tree.get(INIT) !== parts.get("init")?.get(INIT)) {
-    throw new BuildError("image: a source takes away /sbin, where init has to be: leave it as a link to usr/sbin");
+    throw new BuildError("image: a source removes /sbin, where init has to be: keep it as a link to usr/sbin");
   }
   const components = [["base files", base] as const, ...parts].map(([name, part]) => ({ name, bytes: bytesOf(part) }));
   return { tree, components: [...components, ...added] };
@@ -119,7 +119,7 @@ async function busybox(packageOf: PackageGetter): Promise<Tree> {
   return tree.set("usr/sbin/modprobe", { type: "symlink", target: "../bin/busybox" });
 }
 
-/** Shared libraries and the dynamic loader, by name. */
+/** True for a shared library or the dynamic loader. */
 function isLibrary(path: string): boolean {
   return /^usr\/(lib|lib64)\/([^/]+\/)?[^/]+\.so(\.[^/]+)?$/.test(path);
 }

@@ -30,7 +30,7 @@ describe("diskLayout", () => {
     expect(diskLayout(125 * MIB + 1).size).toBe(256 * MIB);
   });
 
-  test("shows one partition from the start of the file, and the same one from the data of the NVDIMM", () => {
+  test("shows the same partition from the start of the file and from the NVDIMM's data", () => {
     const sectors = 125 * SECTORS_PER_MIB;
     expect(partition(partAt(0))).toEqual({ type: 0x83, start: 3 * SECTORS_PER_MIB, sectors, signature: 0xaa55 });
     expect(partition(partAt(2 * MIB))).toEqual({ type: 0x83, start: SECTORS_PER_MIB, sectors, signature: 0xaa55 });
@@ -43,10 +43,10 @@ describe("diskLayout", () => {
   });
 });
 
-describe("diskLayout without the header", () => {
+describe("diskLayout without the DAX header", () => {
   const layout = diskLayout(100 * MIB, { daxHeader: false });
 
-  test("has the file system in its first MiB's end, and nothing but the partition table before it", () => {
+  test("puts the file system at 1 MiB, with only the partition table before it", () => {
     expect(layout.fileSystemOffset).toBe(MIB);
     expect(layout.parts.map(({ offset }) => offset)).toEqual([0]);
     const sectors = 127 * SECTORS_PER_MIB;
@@ -58,16 +58,16 @@ describe("diskLayout without the header", () => {
     });
   });
 
-  test("is a whole number of 128 MiB too", () => {
+  test("has a size that is a multiple of 128 MiB", () => {
     expect(diskLayout(127 * MIB, { daxHeader: false }).size).toBe(128 * MIB);
     expect(diskLayout(127 * MIB + 1, { daxHeader: false }).size).toBe(256 * MIB);
   });
 });
 
 describe("mbr", () => {
-  test("refuses a partition that is no whole sectors", () => {
+  test("refuses a partition that is not a whole number of sectors", () => {
     expect(() => mbr([{ start: 1000, size: 512 }])).toThrow(
-      "partition at 1000 of 512 bytes: whole sectors of 512 below 2 TiB are needed",
+      "partition at 1000 of 512 bytes: needs whole sectors of 512 bytes below 2 TiB",
     );
   });
 });

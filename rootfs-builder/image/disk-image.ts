@@ -3,29 +3,31 @@ import { pfnSuperblock } from "./pfn-superblock.ts";
 
 const MIB = 1024 * 1024;
 const SUPERBLOCK_OFFSET = 4096;
-/** Where /dev/pmem0 begins; a plain disk driver sees what is before it. */
+/** Start of /dev/pmem0. Only a plain disk driver sees the bytes before it. */
 const HEADER_SIZE = 2 * MIB;
-/** From the start of /dev/pmem0, and with the header as much more from the start of the file. */
+/** Offset from the start of /dev/pmem0. From the start of the file, add the header's size. */
 export const PARTITION_START = MIB;
-/** The kernel maps persistent memory in sections of this size; a part of one at the end would be cut off. */
+/** The kernel maps persistent memory in sections of this size and would cut off an incomplete one. */
 const SIZE_UNIT = 128 * MIB;
 
 export interface DiskOptions {
-  /** With the header that makes a raw NVDIMM a device with DAX; true if not given. Without it the file is a plain disk. */
+  /**
+   * Adds the header that makes a raw NVDIMM a DAX device; the default is true. Without it, the file is a plain disk.
+   */
   readonly daxHeader?: boolean;
 }
 
 export interface DiskLayout {
-  /** Size of the whole file; what is not said to be written stays a hole. */
+  /** Size of the whole file. Everything that isn't written stays a hole. */
   readonly size: number;
-  /** Where the file system goes. */
+  /** Offset of the file system. */
   readonly fileSystemOffset: number;
   readonly parts: readonly { readonly offset: number; readonly bytes: Buffer }[];
 }
 
 /**
- * A raw image with one partition, as Kata hosts take it: with the header as NVDIMM, where the kernel finds the partition
- * from 2 MiB on (/dev/pmem0p1), and with or without as a plain disk (/dev/vda1).
+ * Lays out a raw image with one partition, as Kata hosts expect it. With the header it is an NVDIMM, whose partition
+ * the kernel finds 2 MiB in (/dev/pmem0p1). With or without the header it is a plain disk (/dev/vda1).
  * @param fileSystemSize bytes
  */
 export function diskLayout(fileSystemSize: number, { daxHeader = true }: DiskOptions = {}): DiskLayout {

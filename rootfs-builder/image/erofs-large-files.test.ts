@@ -27,7 +27,7 @@ async function made(name: string, tree: Tree): Promise<Buffer> {
   return readFile(join(directory, `${name}.erofs`));
 }
 
-/** Without the bytes, which would take long to compare. */
+/** Replaces contents with digests, which compare faster. */
 const digests = (tree: Tree) =>
   [...tree].sort().map(([path, entry]) => {
     return [path, entry.type === "file" ? { ...entry, content: sha256Of(entry.content) } : entry];
@@ -43,7 +43,7 @@ const TREE = new Map<string, TreeEntry>([
   ["end", file(1, "x")],
 ]);
 
-test("large files begin at 2 MiB of the memory that the disk will be, and all is what the tree has", async () => {
+test("places large files at multiples of 2 MiB of guest memory, and keeps the whole tree", async () => {
   const image = await made("tree", TREE);
   const { tree, layouts, inodes, size, blockSize } = readErofs(image);
   expect(digests(tree)).toEqual(digests(TREE));
@@ -57,7 +57,7 @@ test("large files begin at 2 MiB of the memory that the disk will be, and all is
   execFileSync("fsck.erofs", [join(directory, "tree.erofs")]);
 });
 
-test("a tree without any is packed as ever, and one tree gives the same bytes", async () => {
+test("packs a tree without large files as before, and gives equal bytes for equal trees", async () => {
   const small = await made("small", new Map([["a", file(MIB, "a")]]));
   expect(small.length).toBeLessThan(1.1 * MIB);
   expect((await made("again", TREE)).equals(await readFile(join(directory, "tree.erofs")))).toBe(true);

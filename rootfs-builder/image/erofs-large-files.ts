@@ -2,26 +2,29 @@ import { open, readFile } from "node:fs/promises";
 import { BuildError } from "../build-error.ts";
 import { readErofs, SUPERBLOCK } from "../inspect/read-erofs.ts";
 import type { Tree, TreeFile } from "../tree/tree.ts";
-import { writeAll } from "../write-all.ts";
+import { writeAll } from "../write-files.ts";
 import { PARTITION_START } from "./disk-image.ts";
 import { writeChecksum } from "./erofs-checksum.ts";
 
 const MIB = 1024 * 1024;
-/** From this size on a hole before a file, of less than 2 MiB, is small beside it. */
+/** From this size on, the hole of less than 2 MiB before a file is small in comparison. */
 const LARGE = 16 * MIB;
-/** What a processor maps at once, of a disk that begins at such a boundary in a guest's memory. */
+/** Largest page that the processor maps, if the disk starts at such a boundary of guest memory. */
 const HUGE_PAGE = 2 * MIB;
 const BLOCKS = SUPERBLOCK + 36;
 
-/** The tree with its large files empty: mkfs.erofs would put them anywhere. Names of one file stay names of one file. */
+/**
+ * Returns the tree with its large files emptied, because mkfs.erofs would place them anywhere. Hard links stay hard
+ * links.
+ */
 export function withoutLargeFiles(tree: Tree): Tree {
   const emptied = new Map(largeFiles(tree).map(([, file]) => [file, { ...file, content: Buffer.alloc(0) }]));
   return new Map([...tree].map(([path, entry]) => [path, (entry.type === "file" && emptied.get(entry)) || entry]));
 }
 
 /**
- * Puts the large files of a tree behind all else of its EROFS, each where DAX can map it in pages of 2 MiB. Of Node, whose
- * 100 MB are read all over, half of the page faults of a start are gone, and the page tables for it.
+ * Appends the large files of a tree to its EROFS, each aligned so that DAX can map it in pages of 2 MiB. For Node, 100
+ * MB that are read all over, this halves the page faults at start and saves their page tables.
  */
 export async function placeLargeFiles(image: string, tree: Tree): Promise<void> {
   const large = largeFiles(tree);
@@ -50,7 +53,7 @@ export async function placeLargeFiles(image: string, tree: Tree): Promise<void> 
   }
 }
 
-/** Each once, in the order of their paths. */
+/** Returns each large file once, ordered by path. */
 function largeFiles(tree: Tree): [string, TreeFile][] {
   const found = new Map<TreeFile, string>();
   for (const path of [...tree.keys()].sort()) {

@@ -3,21 +3,30 @@ import { hasAttributes } from "../tree/attributes.ts";
 import { stage } from "../tree/stage.ts";
 import type { Tree } from "../tree/tree.ts";
 import { placeLargeFiles, withoutLargeFiles } from "./erofs-large-files.ts";
-import { needsLongInode, settleErofs } from "./settle-erofs.ts";
+import { needsLongInode, setErofsMetadata } from "./erofs-metadata.ts";
 
-/** A larger cluster is smaller by 3 % at most. */
+/** A larger cluster saves 3 % at most. */
 const CLUSTER = 65_536;
-/** As many as may have an attribute of the same value before it goes to a place that they share: none. */
+/**
+ * Number of inodes that may repeat an attribute before mkfs.erofs moves it to shared storage: so many that it never
+ * does.
+ */
 const BESIDE_INODES = "2147483647";
 
 export interface ErofsOptions {
-  /** By LZ4, which all kernels with EROFS read; DAX can't map such files. */
+  /** Compresses with LZ4, which all kernels with EROFS support. DAX can't map compressed files. */
   readonly compressed?: boolean;
-  /** The tree that the folder was made of: files get its owners, modes and attributes. All are root's if not given. */
+  /**
+   * The tree that the directory was staged from. Files get its owners, modes and attributes; without it, root owns
+   * everything.
+   */
   readonly owners?: Tree;
 }
 
-/** Makes an EROFS of a tree that DAX can map, and its large files in huge pages. `directory` is where it is staged: an empty folder. */
+/**
+ * Writes a tree as an EROFS that DAX can map, with large files in huge pages. `directory` is an empty staging
+ * directory.
+ */
 export async function makeDaxErofs(tree: Tree, directory: string, image: string): Promise<void> {
   await stage(withoutLargeFiles(tree), directory);
   await makeErofs(directory, image, { owners: tree });
@@ -25,9 +34,9 @@ export async function makeDaxErofs(tree: Tree, directory: string, image: string)
 }
 
 /**
- * Makes an EROFS image of a folder, as whoever runs this: times are 0 and the id is fixed, so that
- * equal folders give equal bytes. Nothing is compressed if not asked for, and no file's tail is packed beside its inode
- * (`noinline_data`): DAX maps whole blocks only, and the page cache would fill behind its back.
+ * Writes a directory as an EROFS image, without root. Times are 0 and the UUID is fixed, so that equal directories give
+ * equal bytes. By default nothing is compressed and no file's tail is packed beside its inode (`noinline_data`): DAX
+ * maps only whole blocks, and otherwise the page cache would hold such data a second time.
  */
 export async function makeErofs(directory: string, image: string, options: ErofsOptions = {}): Promise<void> {
   const id = "67756573-7464-4000-8000-000000000000";
@@ -38,5 +47,5 @@ export async function makeErofs(directory: string, image: string, options: Erofs
   if (extended.length > 0) packing.push(`-E${extended.join(",")}`);
   const fixed = ["--quiet", ...packing, "-x", attributes, "-T", "0", "-U", id, "--all-root"];
   await run("mkfs.erofs", [...fixed, image, directory]);
-  if (options.owners !== undefined) await settleErofs(image, options.owners);
+  if (options.owners !== undefined) await setErofsMetadata(image, options.owners);
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fletcher64 } from "./fletcher64.ts";
 
-/** The definition, in numbers that can't overflow. */
+/** Computes the checksum by its definition, in numbers that can't overflow. */
 function bySums(words: readonly number[]): bigint {
   let low = 0n;
   let high = 0n;
@@ -19,7 +19,7 @@ describe("fletcher64", () => {
     expect(fletcher64(bytes)).toBe((10n << 32n) | 6n);
   });
 
-  test("agrees with its definition on any words", () => {
+  test("agrees with its definition for any words", () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: 0xffff_ffff }), { maxLength: 200 }), (words) => {
         const bytes = Buffer.alloc(words.length * 4);

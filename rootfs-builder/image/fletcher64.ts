@@ -1,4 +1,4 @@
-/** The checksum of NVDIMM labels and superblocks: two sums modulo 2^32 over 32-bit little-endian words. */
+/** Returns the checksum of NVDIMM labels and superblocks: two sums modulo 2^32 over 32-bit little-endian words. */
 export function fletcher64(bytes: Uint8Array): bigint {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let low = 0;

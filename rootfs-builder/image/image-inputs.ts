@@ -2,20 +2,20 @@ import { type DebianPackage, debianPackage, type PackageGetter } from "../debian
 import type { Tree } from "../tree/tree.ts";
 import type { Component } from "./contents.ts";
 
-/** What is given to the image from outside of it: packages, and what a recipe adds. */
+/** Inputs from outside guestd: Debian packages and a recipe's sources. */
 export interface ImageInputs {
   readonly packageOf: PackageGetter;
-  /** Of the recipe's sources; they need not be among those that guestd needs. */
+  /** The recipe's own packages, which can be different from those that guestd needs. */
   readonly packages: () => Promise<readonly DebianPackage[]>;
-  /** `uname -r`; undefined for the newest of the cache. */
+  /** `uname -r`; undefined selects the newest kernel in the cache. */
   readonly kernelRelease: () => Promise<string | undefined>;
-  /** Digest of what `addSources` adds. */
+  /** Digest of everything that `addSources` adds. */
   readonly sourcesKey: () => Promise<string>;
-  /** Merges the sources into a tree; says how much came of each. */
+  /** Merges the sources into a tree and returns how many bytes each one added. */
   readonly addSources: (tree: Tree) => Promise<readonly Component[]>;
 }
 
-/** No recipe: packages of the cache, and nothing added. */
+/** Inputs without a recipe: packages from the cache, and no sources. */
 export function plainInputs(kernelRelease?: string): ImageInputs {
   return {
     packageOf: (name) => debianPackage(name),

@@ -5,10 +5,10 @@ import { mergeTars } from "../tree/merge.ts";
 import { LIBRARY_PACKAGES } from "./contents.ts";
 import { neededPart } from "./libraries.ts";
 
-describe("neededPart, of the packages that the image takes", () => {
+describe("neededPart, for the packages of the image", () => {
   const node = new Map([["node", readFileSync(process.execPath)]]);
 
-  test("is what Node starts with, through links, and nothing else", async () => {
+  test("returns what Node loads at start, through links, and nothing else", async () => {
     const packages = await Promise.all(LIBRARY_PACKAGES.map((name) => debianPackage(name)));
     const all = await mergeTars(packages.map((one) => packageTar(one, (path) => path)));
     const part = neededPart(all, node);

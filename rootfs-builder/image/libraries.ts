@@ -4,8 +4,8 @@ import { neededLibraries } from "../debian/elf.ts";
 import type { Tree } from "../tree/tree.ts";
 
 /**
- * The part of `available` (the libraries of some packages) that the programs need to start: what they name as needed, what
- * that needs in turn, and the links on the way.
+ * Returns the part of `available` (libraries of some packages) that the programs need to start: the libraries they
+ * name, those that these need in turn, and the links on the way.
  * @param programs name for messages → ELF file
  */
 export function neededPart(available: Tree, programs: ReadonlyMap<string, Buffer>): Tree {

@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
 describe("pfnSuperblock", () => {
   const block = pfnSuperblock(2 * MIB, 2 * MIB);
 
-  test("has the fields of the kernel's nd_pfn_sb where they belong", () => {
+  test("has the fields of the kernel's nd_pfn_sb at their offsets", () => {
     expect(block.length).toBe(PFN_SUPERBLOCK_SIZE);
     expect(block.toString("latin1", 0, 16)).toBe("NVDIMM_PFN_INFO\0");
     expect(block.subarray(16, 52).every((byte) => byte === 0)).toBe(true);
@@ -17,8 +17,8 @@ describe("pfnSuperblock", () => {
     expect(block.subarray(88, 4088).every((byte) => byte === 0)).toBe(true);
   });
 
-  test("has a checksum over the block with the checksum field zero", () => {
-    // By hand, over the fields that are not zero: word number (of 1024) and value.
+  test("has a checksum over the block with the checksum field as zero", () => {
+    // Computed by hand over the non-zero fields: word number (of 1024) and value.
     const words = new Map<number, bigint>([
       [13, 2n << 16n],
       [14, BigInt(2 * MIB)],

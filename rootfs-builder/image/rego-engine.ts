@@ -10,7 +10,10 @@ import { run } from "../run.ts";
 
 const TARGET = "wasm32-unknown-unknown";
 
-/** Path in the cache of agent/native/rego as WebAssembly. Built when its sources are new, in half a minute. */
+/**
+ * Returns the path of agent/native/rego as WebAssembly in the cache. Builds it if its sources have changed, in half a
+ * minute.
+ */
 export async function regoEngine(root: string): Promise<string> {
   const sources = join(root, "agent/native/rego");
   const files = ["Cargo.toml", "Cargo.lock", ...(await readdir(join(sources, "src"))).map((name) => `src/${name}`)];
@@ -21,7 +24,7 @@ export async function regoEngine(root: string): Promise<string> {
   if (missing !== undefined) throw new BuildError(`--with-policy: ${missing}`);
   await mkdir(dirname(target), { recursive: true });
   const work = cacheDirectory("rego", "target");
-  // Paths of the builder's home would be in the messages of panics.
+  // Keeps paths of the builder's home out of panic messages.
   const env = {
     ...process.env,
     CARGO_TARGET_DIR: work,
@@ -38,13 +41,16 @@ export async function regoEngine(root: string): Promise<string> {
   return target;
 }
 
-/** Why the engine can't be built here; undefined when it can. Without the target cargo would say that it can't find `core`. */
+/**
+ * Returns why the engine can't be built here, or undefined if it can. Without the target, cargo would only report a
+ * missing `core`.
+ */
 export async function whyNoRego(): Promise<string | undefined> {
   try {
     const { stdout } = await promisify(execFile)("rustc", ["--print", "target-libdir", "--target", TARGET]);
     if (await exists(stdout.trim())) return undefined;
   } catch {
-    return "there is no rustc: install Rust with rustup";
+    return "no rustc: install Rust with rustup";
   }
-  return `Rust for ${TARGET} is not here: rustup target add ${TARGET}`;
+  return `Rust for ${TARGET} is not installed: run rustup target add ${TARGET}`;
 }

@@ -7,20 +7,20 @@ import { exists } from "../exists.ts";
 import { run } from "../run.ts";
 import { mergeTars } from "../tree/merge.ts";
 
-/** OCI runtimes that an image can have beside the agent's own launcher. */
+/** OCI runtimes that an image can have in addition to the agent's built-in one. */
 export const RUNTIMES = ["crun", "runc", "runsc"] as const;
 export type RuntimeName = (typeof RUNTIMES)[number];
 
-/** The one place that says which gVisor it is; what the Go proxy calls `latest` of gvisor.dev/gvisor at that time. */
+/** The only place that pins gVisor: `latest` of gvisor.dev/gvisor in the Go proxy at that time. */
 const RUNSC_MODULE = "gvisor.dev/gvisor/runsc@v0.0.0-20260905035102-160fafc42237";
 
-/** Of Debian: the program's path in its package, and the packages with the libraries that it needs beside Node's. */
+/** Debian's runtimes: the program's path in its package, and the packages with the libraries it needs beyond Node's. */
 const OF_DEBIAN = {
   crun: {
     program: "usr/bin/crun",
     libraries: [
       ...["libcap2", "libseccomp2", "libsystemd0", "libyajl2"],
-      ...["libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5", "libzstd1"], // of libsystemd
+      ...["libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5", "libzstd1"], // for libsystemd
     ],
   },
   runc: { program: "usr/sbin/runc", libraries: ["libseccomp2"] },
@@ -32,13 +32,13 @@ export function runtimeName(text: string): RuntimeName {
   return name;
 }
 
-/** Debian packages that the runtimes and their libraries come from. */
+/** Returns the Debian packages of the runtimes and their libraries. */
 export function runtimePackages(names: readonly RuntimeName[]): readonly string[] {
   const packages = names.flatMap((name) => (name === "runsc" ? [] : [name, ...OF_DEBIAN[name].libraries]));
   return [...new Set(packages)].sort();
 }
 
-/** The programs by name. runsc is built when the cache has none. */
+/** Returns the programs by name. Builds runsc if it isn't in the cache. */
 export async function runtimePrograms(
   names: readonly RuntimeName[],
   packageOf: PackageGetter,
@@ -53,11 +53,13 @@ async function unpacked(name: keyof typeof OF_DEBIAN, packageOf: PackageGetter):
   const { program } = OF_DEBIAN[name];
   const keep = (path: string) => (path === program ? path : undefined);
   const entry = (await mergeTars([packageTar(await packageOf(name), keep)])).get(program);
-  if (entry?.type !== "file") throw new BuildError(`package ${name}: it has no file ${program}`);
+  if (entry?.type !== "file") throw new BuildError(`package ${name}: no file ${program}`);
   return entry.content;
 }
 
-/** Path of runsc in the cache. Go gets the module from its proxy and needs some two minutes, once. */
+/**
+ * Returns the path of runsc in the cache. Go downloads the module from its proxy once, which takes about two minutes.
+ */
 async function builtRunsc(): Promise<string> {
   const target = cacheDirectory("runsc", RUNSC_MODULE.replace(/.*@/, ""), "runsc");
   if (await exists(target)) return target;

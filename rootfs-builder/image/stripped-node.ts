@@ -7,19 +7,21 @@ import { exists } from "../exists.ts";
 import { run } from "../run.ts";
 import { withTemporary } from "../with-temporary.ts";
 
-/** The Node of the npm package for this architecture: it ships in the image, and it made the code cache. */
+/**
+ * Returns the path of the npm package's Node for this architecture. It goes into the image and creates the code cache.
+ */
 export function packagedNode(): string {
   const name = `node-linux-${process.arch}`;
   try {
     return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), "bin", "node");
   } catch {
-    throw new BuildError(`${name} is not in node_modules: run npm ci`);
+    throw new BuildError(`${name} is missing from node_modules: run npm ci`);
   }
 }
 
 /**
- * The same program without its symbols, made once and kept in the cache.
- * @param digest of the program's content
+ * Returns Node without its symbols, stripped once and kept in the cache.
+ * @param digest digest of the program's content
  */
 export async function strippedNode(node: string, digest: string): Promise<string> {
   const target = cacheDirectory("node", digest);

@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 const EROFS_MAGIC = 0xe0f5e1e2;
 const NOT_EMPTY = 16;
 
-/** Reads an image as the kernel's drivers do, by what is written in it alone. */
+/** Reads an image as the kernel's drivers do, using only its own bytes. */
 class Image {
   readonly #bytes: Buffer;
   constructor(bytes: Buffer) {
@@ -22,7 +22,7 @@ class Image {
     return this.#bytes.length;
   }
 
-  /** Where the only partition is that a device shows which begins at `start` of the file. */
+  /** Returns the only partition on a device that starts at `start` of the file. */
   partition(start: number): { from: number; to: number } {
     const table = this.#bytes.subarray(start, start + SECTOR);
     expect(table.readUInt16LE(510)).toBe(0xaa55);
@@ -31,7 +31,7 @@ class Image {
     return { from, to: from + table.readUInt32LE(458) * SECTOR };
   }
 
-  /** Where the nd_pfn driver begins the device that it shows; undefined without a superblock that is whole. */
+  /** Returns where the nd_pfn driver's device starts, or undefined without a valid superblock. */
   pmemStart(): number | undefined {
     const block = Buffer.from(this.#bytes.subarray(4096, 8192));
     if (block.toString("latin1", 0, 16) !== "NVDIMM_PFN_INFO\0") return undefined;
@@ -66,7 +66,7 @@ describe("a raw image around an EROFS", () => {
     }
   }
 
-  test("with the header is one partition for a disk and for an NVDIMM, at the same place", async () => {
+  test("with the header has one partition, at the same place as a disk and as an NVDIMM", async () => {
     const whole = await image(true);
     const seenByDisk = whole.partition(0);
     expect(seenByDisk).toEqual({ from: 3 * MIB, to: whole.size });
@@ -75,7 +75,7 @@ describe("a raw image around an EROFS", () => {
     expect(whole.isErofs(seenByDisk.from)).toBe(true);
   });
 
-  test("without the header is one partition for a disk, and no NVDIMM with DAX", async () => {
+  test("without the header has one partition as a disk, and is not an NVDIMM with DAX", async () => {
     const whole = await image(false);
     const seenByDisk = whole.partition(0);
     expect(seenByDisk).toEqual({ from: MIB, to: whole.size });

@@ -13,7 +13,7 @@ describe("writeDiskImage", () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  test("writes the file system at 3 MiB, whole, and leaves holes for zeros", async () => {
+  test("writes the whole file system at 3 MiB, with holes for zeros", async () => {
     const content = Buffer.alloc(5 * MIB + 4096);
     content.fill("x", 4 * MIB);
     const source = join(directory, "root.erofs");

@@ -1,17 +1,19 @@
 import { open, readFile, truncate } from "node:fs/promises";
 import { tellBytes } from "../progress.ts";
-import { writeAll } from "../write-all.ts";
+import { writeAll } from "../write-files.ts";
 import { type DiskOptions, diskLayout } from "./disk-image.ts";
 
 const CHUNK = 1024 * 1024;
 
 export interface DiskPart {
-  /** Bytes from the start of the disk. */
+  /** Offset in bytes from the start of the disk. */
   readonly offset: number;
   readonly bytes: Buffer;
 }
 
-/** Writes the disk image `target` around a file system; blocks of zeros stay holes. Gives the size of the whole in bytes. */
+/**
+ * Writes the disk image `target` around a file system; blocks of zeros become holes. Returns the total size in bytes.
+ */
 export async function writeDiskImage(fileSystem: string, target: string, options: DiskOptions = {}): Promise<number> {
   const content = await readFile(fileSystem);
   const { size, fileSystemOffset, parts } = diskLayout(content.length, options);
@@ -19,7 +21,7 @@ export async function writeDiskImage(fileSystem: string, target: string, options
   return size;
 }
 
-/** Writes the new file `target` of `size` bytes; what no part has, and blocks of zeros, are holes. */
+/** Writes the new file `target` of `size` bytes. Gaps between parts, and blocks of zeros, become holes. */
 export async function writeParts(target: string, size: number, parts: readonly DiskPart[]): Promise<void> {
   const zeros = Buffer.alloc(CHUNK);
   const total = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);

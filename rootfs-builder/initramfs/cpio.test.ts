@@ -17,7 +17,7 @@ function cpio(args: readonly string[], input: Buffer): { status: number | null; 
 describe("cpioArchive", () => {
   const archive = cpioArchive(ENTRIES);
 
-  test("is read by cpio: names, types, modes and owners", () => {
+  test("is readable by cpio: names, types, modes and owners", () => {
     const { status, output } = cpio(["-tv", "-n", "--quiet", "-H", "newc"], archive);
     expect(status).toBe(0);
     const fields = output
@@ -38,12 +38,12 @@ describe("cpioArchive", () => {
     ]);
   });
 
-  test("gives back what files hold", () => {
+  test("returns the content of files", () => {
     const { output } = cpio(["-i", "--to-stdout", "--quiet", "-H", "newc", "a-name*"], archive);
     expect(output).toBe("x".repeat(1001));
   });
 
-  test("is the same for the same entries, in whole blocks", () => {
+  test("gives equal bytes for equal entries, in whole blocks", () => {
     expect(cpioArchive(ENTRIES).equals(archive)).toBe(true);
     expect(archive.length % 512).toBe(0);
   });

@@ -3,27 +3,27 @@ import { wholeMode } from "../tree/entry-type.ts";
 import type { TreeEntry } from "../tree/tree.ts";
 
 export interface CpioEntry {
-  /** Without a leading slash; parents first. */
+  /** Path without a leading slash. Parents come first. */
   readonly path: string;
   readonly type: TreeEntry["type"];
   /** Permission bits. */
   readonly mode: number;
-  /** 0, root, when left out. */
+  /** Defaults to 0, root. */
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
-  /** What a file holds, or where a symlink points. */
+  /** Content of a file, or target of a symlink. */
   readonly content?: Buffer;
 }
 
 const MAGIC = "070701";
 const TRAILER = "TRAILER!!!";
-/** Ends of archives are padded to this by cpio; the kernel does not mind. */
+/** cpio pads archives to this size; the kernel doesn't require it. */
 const BLOCK = 512;
 const MAX_SIZE = 0xffff_ffff;
 
 /**
- * A cpio archive in the "newc" format, which the kernel unpacks as initramfs. Everything is of time 0, and inode
- * numbers count up, so that equal entries give equal bytes.
+ * Returns a cpio archive in "newc" format, which the kernel unpacks as initramfs. All times are 0 and inode numbers are
+ * consecutive, so that equal entries give equal bytes.
  */
 export function cpioArchive(entries: Iterable<CpioEntry>): Buffer {
   const parts: Buffer[] = [];
@@ -31,7 +31,7 @@ export function cpioArchive(entries: Iterable<CpioEntry>): Buffer {
   for (const { path, type, mode, uid = 0, gid = 0, content = Buffer.alloc(0) } of entries) {
     inode += 1;
     if (content.length > MAX_SIZE)
-      throw new BuildError(`initramfs: ${path} has ${content.length} bytes: 4 GiB at most`);
+      throw new BuildError(`initramfs: ${path} has ${content.length} bytes, more than 4 GiB`);
     const links = type === "directory" ? 2 : 1;
     parts.push(
       header({ inode, mode: wholeMode(type, mode), uid, gid, links, size: content.length, path }),
@@ -52,7 +52,7 @@ interface Header {
   readonly path: string;
 }
 
-/** Thirteen numbers of eight hexadecimal digits each, then the name and a NUL, padded to four bytes. */
+/** Returns a header: thirteen numbers of eight hexadecimal digits, the name and a NUL byte, padded to four bytes. */
 function header({ inode, mode, uid, gid, links, size, path }: Header): Buffer {
   const name = Buffer.from(`${path}\0`);
   const [time, major, minor, checksum] = [0, 0, 0, 0];

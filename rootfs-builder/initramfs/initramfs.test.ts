@@ -5,7 +5,7 @@ import { buildInitramfs } from "./initramfs.ts";
 const MODULES = ["virtio", "erofs"].map((name) => ({ name, path: `kernel/${name}.ko`, content: Buffer.from(name) }));
 
 describe("buildInitramfs", () => {
-  test("holds init, the modules, and their list in the order of loading", async () => {
+  test("contains init, the modules, and their list in loading order", async () => {
     const archive = buildInitramfs({ init: Buffer.from("init"), modules: MODULES });
     const extract = (name: string) =>
       spawnSync("cpio", ["-i", "--to-stdout", "--quiet", "-H", "newc", name], { input: archive }).stdout.toString();
@@ -14,7 +14,7 @@ describe("buildInitramfs", () => {
     expect(extract("init")).toBe("init");
   });
 
-  test("is the same when built twice", async () => {
+  test("gives equal bytes when built twice", async () => {
     const options = { init: Buffer.from("init"), modules: MODULES };
     expect(buildInitramfs(options).equals(buildInitramfs(options))).toBe(true);
   });

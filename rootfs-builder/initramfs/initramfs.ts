@@ -2,8 +2,8 @@ import { type CpioEntry, cpioArchive } from "./cpio.ts";
 import type { KernelModule } from "./modules.ts";
 
 /**
- * What a guest needs to boot and to be driven: virtio over PCI, vsock, the shared folder, the image on NVDIMM, virtio-pmem
- * or a virtio disk, SCSI disks, the network, and the file systems.
+ * Modules that a guest needs to boot and to be controlled: virtio over PCI, vsock, the shared folder, the image on
+ * NVDIMM, virtio-pmem or a virtio disk, SCSI disks, the network, and file systems.
  */
 const BOOT_MODULES = [
   "virtio_pci",
@@ -26,18 +26,19 @@ export function bootModules({ verity = false }: { readonly verity?: boolean }): 
 }
 
 export interface InitramfsOptions {
-  /** The static init, which is stage 1 as well. */
+  /** The static init, which is also stage 1. */
   readonly init: Buffer;
-  /** In the order of loading. */
+  /** Modules in loading order. */
   readonly modules: readonly KernelModule[];
 }
 
-/** Init reads this list when it runs from an initramfs: one path per line, in the order of loading. */
+/** List that init reads when it runs from an initramfs: one path per line, in loading order. */
 const MODULE_LIST = "guestd-modules";
 
 /**
- * The cpio that boots the guest: /init, its list of modules and the modules, and the folders it mounts on. It is not compressed: to
- * unpack it would take the kernel longer than a third of its modules. Equal inputs give equal bytes.
+ * Returns the cpio that boots the guest: /init, the modules with their list, and the directories it mounts on. It isn't
+ * compressed: unpacking would take the kernel longer than loading a third of its modules. Equal inputs give equal
+ * bytes.
  */
 export function buildInitramfs({ init, modules }: InitramfsOptions): Buffer {
   const directories = ["dev", "lib", "lib/modules", "proc", "sys"];
@@ -48,7 +49,7 @@ export function buildInitramfs({ init, modules }: InitramfsOptions): Buffer {
   ]);
 }
 
-/** The modules in a folder of an initramfs, and the list by which init finds them. */
+/** Returns the modules in a directory of an initramfs, and the list from which init loads them. */
 export function moduleList(modules: readonly KernelModule[], folder: string): readonly CpioEntry[] {
   const files = modules.map(
     ({ name, content }): CpioEntry => ({ path: `${folder}/${name}.ko`, type: "file", mode: 0o444, content }),

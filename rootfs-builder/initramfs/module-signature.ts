@@ -1,9 +1,9 @@
-/** The end of a signed module: include/linux/module_signature.h and kernel/module/signing.c of the kernel. */
+/** Trailer of a signed module: include/linux/module_signature.h and kernel/module/signing.c of the kernel. */
 const MAGIC = Buffer.from("~Module signature appended~\n");
-/** struct module_signature; its last word is the length of the signature before it, big endian. */
+/** struct module_signature; its last word is the length of the preceding signature, big endian. */
 const DESCRIPTION = 12;
 
-/** A kernel module without the signature at its end, if it has one. */
+/** Returns a kernel module without its signature, if it has one. */
 export function withoutSignature(module: Buffer): Buffer {
   const end = module.length - MAGIC.length - DESCRIPTION;
   if (end < 0 || !module.subarray(-MAGIC.length).equals(MAGIC)) return module;

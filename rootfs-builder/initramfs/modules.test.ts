@@ -3,10 +3,10 @@ import { guestKernel } from "../debian/kernel-package.ts";
 import { bootModules } from "./initramfs.ts";
 import { resolveModules } from "./modules.ts";
 
-describe("resolveModules, on the guest's kernel", async () => {
+describe("resolveModules, with the guest's kernel", async () => {
   const { modules: directory } = await guestKernel();
 
-  test("puts every module after what it needs", async () => {
+  test("orders each module after those it needs", async () => {
     const names = (await resolveModules(directory, bootModules({ verity: true }))).map(({ name }) => name);
     for (const [first, then] of [
       ["virtio_ring", "virtio_pci"],
@@ -24,11 +24,11 @@ describe("resolveModules, on the guest's kernel", async () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test("leaves out what is built into the kernel", async () => {
+  test("leaves out modules that are built into the kernel", async () => {
     expect(await resolveModules(directory, ["ext4"])).toEqual([]);
   });
 
-  test("says in one line which module is missing, and for what", async () => {
+  test("names the missing module, and the module that needs it, in one line", async () => {
     await expect(resolveModules(directory, ["no-such-thing"])).rejects.toThrow(
       `module no_such_thing, for the initramfs: not in ${directory}, nor built in`,
     );

@@ -6,23 +6,23 @@ import { listFolder } from "../list-folder.ts";
 import { trimModule } from "./trim-module.ts";
 
 export interface KernelModule {
-  /** With underscores, as in /proc/modules. */
+  /** Name with underscores, as in /proc/modules. */
   readonly name: string;
-  /** Below the modules folder, as in kernel/fs/erofs/erofs.ko. */
+  /** Path below the modules directory, like kernel/fs/erofs/erofs.ko. */
   readonly path: string;
   readonly content: Buffer;
 }
 
 export interface ModuleOptions {
-  /** As they are, with signatures and types; else as `trimModule` leaves them. True if not given. */
+  /** Keeps signatures and type data; otherwise `trimModule` removes them. The default is true. */
   readonly signed?: boolean;
 }
 
 /**
- * The wanted modules and all that they need, in an order in which each finds what it needs. What is built into the kernel
- * is left out. A package that is only unpacked has no modules.dep, so each module's own list is read (its .modinfo).
+ * Returns the wanted modules and all that they need, each after those it needs. Leaves out modules that are built into
+ * the kernel. An unpacked package has no modules.dep, so this reads each module's own list (.modinfo).
  * @param directory lib/modules/<release>
- * @param wanted names, with dashes or underscores; a name neither there nor built in is an error
+ * @param wanted names with dashes or underscores; throws for a name that is neither there nor built in
  */
 export async function resolveModules(
   directory: string,
@@ -38,7 +38,7 @@ export async function resolveModules(
     if (resolved.has(name) || builtIn.has(name)) return;
     const path = paths.get(name);
     if (path === undefined) throw new BuildError(`module ${name}, for ${neededBy}: not in ${directory}, nor built in`);
-    if (open.has(name)) throw new BuildError(`module ${name}: it needs itself: ${[...open].join(" → ")}`);
+    if (open.has(name)) throw new BuildError(`module ${name}: circular dependency: ${[...open].join(" → ")}`);
     open.add(name);
     const content = await readFile(join(directory, path));
     for (const needed of dependencies(content, path)) await add(needed, name);
@@ -54,7 +54,7 @@ function underscored(name: string): string {
   return name.replaceAll("-", "_");
 }
 
-/** What a module says that has to be loaded before it: "depends=a,b". */
+/** Returns the modules that a module needs: "depends=a,b". */
 function dependencies(content: Buffer, path: string): readonly string[] {
   const info = elfSections(content, path).find(({ name }) => name === ".modinfo");
   const lines = info?.bytes.toString("latin1").split("\0") ?? [];
@@ -83,5 +83,5 @@ async function builtInModules(directory: string): Promise<ReadonlySet<string>> {
 
 function notThere(error: unknown, path: string): unknown {
   if (!hasCode(error, "ENOENT") && !hasCode(error, "ENOTDIR")) return error;
-  return new BuildError(`modules: ${path} is not there: it has to be all of lib/modules/RELEASE`);
+  return new BuildError(`modules: ${path} does not exist: the folder has to be a complete lib/modules/RELEASE`);
 }

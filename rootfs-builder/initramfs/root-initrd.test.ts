@@ -19,7 +19,7 @@ const cpio = (args: readonly string[], input: Buffer) =>
   spawnSync("cpio", [...args, "--quiet", "-H", "newc"], { input }).stdout.toString();
 
 describe("rootInitrd", () => {
-  test("holds all of the tree, parents first, and /init, which is the root's init", async () => {
+  test("contains the whole tree, parents first, and /init, which is the root's init", async () => {
     const lines = cpio(["-tv", "-n"], gunzipSync(await rootInitrd(TREE)))
       .trim()
       .split("\n");
@@ -36,13 +36,13 @@ describe("rootInitrd", () => {
     ]);
   });
 
-  test("gives back what files hold, of both names of one file too", async () => {
+  test("returns the content of files, also of hard links", async () => {
     const archive = gunzipSync(await rootInitrd(TREE));
     expect(cpio(["-i", "--to-stdout", "usr/sbin/init"], archive)).toBe("first of all");
     expect(cpio(["-i", "--to-stdout", "[ab].so"], archive)).toBe("librarylibrary");
   });
 
-  test("is the same for the same tree in another order", async () => {
+  test("gives equal bytes for a tree in another order", async () => {
     const turned: Tree = new Map([...TREE].toReversed());
     expect((await rootInitrd(turned)).equals(await rootInitrd(TREE))).toBe(true);
   });

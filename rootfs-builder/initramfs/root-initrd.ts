@@ -5,19 +5,19 @@ import { type CpioEntry, cpioArchive } from "./cpio.ts";
 import { moduleList } from "./initramfs.ts";
 import type { KernelModule } from "./modules.ts";
 
-/** What the kernel runs of an initramfs; the root's own init is the same program. */
+/** Entry that the kernel runs. It is the root's own init. */
 const FIRST: CpioEntry = { path: "init", type: "symlink", mode: 0o777, content: Buffer.from("/sbin/init") };
 
 export interface RootInitrdOptions {
-  /** `gzip` if not given. */
+  /** Defaults to `gzip`. */
   readonly compression?: Compression;
-  /** What init loads first, for a kernel that has not all built in. */
+  /** Modules that init loads first, for a kernel that doesn't have them built in. */
   readonly modules?: readonly KernelModule[];
 }
 
 /**
- * A whole root as a cpio, which a kernel boots without any disk: all of the tree, sorted, and /init. Equal trees
- * give equal bytes.
+ * Returns a whole root as a cpio, which a kernel boots without a disk: the sorted tree and /init. Equal trees give
+ * equal bytes.
  */
 export async function rootInitrd(tree: Tree, options: RootInitrdOptions = {}): Promise<Buffer> {
   const { compression = "gzip", modules = [] } = options;

@@ -9,7 +9,7 @@ const { modules: directory } = await guestKernel();
 const [module] = await resolveModules(directory, ["virtio_ring"]);
 const content = module?.content ?? Buffer.alloc(0);
 
-test("a module of Debian loses its types as well, and every other section stays what it is", () => {
+test("removes the type data of a Debian module too, and keeps every other section", () => {
   const before = elfSections(withoutSignature(content), "before");
   const after = elfSections(trimModule(content, "virtio_ring"), "after");
   const types = before.findIndex(({ name }) => name === ".BTF");
@@ -20,7 +20,7 @@ test("a module of Debian loses its types as well, and every other section stays 
   expect(after.every(({ offset }, index) => (offset - (before[index]?.offset ?? 0)) % 64 === 0)).toBe(true);
 });
 
-test("one without types stays as it is", () => {
+test("leaves a module without type data unchanged", () => {
   const once = trimModule(content, "virtio_ring");
   const bare = Buffer.from(once.toString("latin1").replace("\0.BTF\0", "\0.NON\0"), "latin1");
   expect(trimModule(bare, "bare")).toEqual(bare);

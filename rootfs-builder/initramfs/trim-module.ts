@@ -1,19 +1,22 @@
 import { elfSections, SECTION_OFFSET, SECTION_SIZE, SECTIONS_OFFSET } from "../debian/elf.ts";
 import { withoutSignature } from "./module-signature.ts";
 
-/** What a section's place may have to be a multiple of. */
+/** Largest alignment that a section may require. */
 const ALIGNMENT = 64;
 
 /**
- * A kernel module without what takes most of its loading: its signature, and its types (BTF), which only BPF programs that trace
- * the module use.
+ * Returns a kernel module without the two parts that take most of its loading time: its signature, and its type data
+ * (BTF), which only BPF programs that trace the module use.
  * @param name for errors
  */
 export function trimModule(module: Buffer, name: string): Buffer {
   return withoutTypes(withoutSignature(module), name);
 }
 
-/** The kernel looks for the section by its name and passes over one without bytes: the header stays, what is behind moves up. */
+/**
+ * Removes the section's bytes and moves the rest up, but keeps its header: the kernel finds the section by name and
+ * ignores an empty one.
+ */
 function withoutTypes(module: Buffer, name: string): Buffer {
   const sections = elfSections(module, name);
   const types = sections.find((section) => section.name === ".BTF");

@@ -1,10 +1,14 @@
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 
-/** One thing that was looked at in an image. */
+/** Largest file that `readFile` returns at once, and so the most that inspect reads, in bytes. */
+export const MAX_BYTES = 2 ** 31 - 1;
+
+/** Result of one check of an image. */
 export interface Check {
   readonly name: string;
   readonly ok: boolean;
-  /** What was found; of a failed check what is wrong, what is expected. */
+  /** The value found; for a failed check, also the expected value. */
   readonly detail: string;
 }
 
@@ -12,26 +16,26 @@ export function check(name: string, ok: boolean, found: string, wanted: string):
   return { name, ok, detail: ok ? found : `${found}; wanted: ${wanted}` };
 }
 
-/** What `read` gives. Bytes of an image that make no sense become one line that names what could not be read. */
+/** Returns the result of `read`. Turns a failure to parse an image's bytes into one line that names the part. */
 export function reading<T>(what: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
     if (error instanceof BuildError) throw error;
-    throw new BuildError(`${what}: it is not whole: ${reason(error).split("\n", 1)[0]}`);
+    throw new BuildError(`${what}: incomplete or damaged: ${reason(error)}`);
   }
 }
 
-/** Checks of something that could not be read are one that failed. */
+/** Runs checks; returns a single failed check if they throw. */
 export async function attempt(name: string, checks: () => Promise<readonly Check[]>): Promise<readonly Check[]> {
   try {
     return await checks();
   } catch (error) {
-    return [{ name, ok: false, detail: reason(error).split("\n", 1)[0] ?? "" }];
+    return [{ name, ok: false, detail: reason(error) }];
   }
 }
 
-/** A name out of an image on one line, without what a terminal would obey. */
+/** Escapes a name from an image: one line, no terminal control sequences. */
 export function shown(name: string): string {
   return JSON.stringify(name)
     .slice(1, -1)

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** Kind and checks of a file with this content. */
+/** Returns kind and checks of a file with this content. */
 async function look(name: string, content: Uint8Array) {
   const path = join(directory, name);
   writeFileSync(path, content);
@@ -36,18 +36,18 @@ test("checks an OCI layout in a tar, plain or compressed", async () => {
   expect(await look("a.tar.zst", zstdCompressSync(bytes))).toEqual(["OCI layout (tar, zstd)", ...checks]);
 });
 
-test("names a blob that is not what its digest says", async () => {
+test("names a blob that doesn't match its digest", async () => {
   const bytes = readFileSync(join(directory, "image.tar"));
   const config = bytes.indexOf('{"created":"1970');
   bytes.write("2", config + '{"created":"'.length);
   const [kind, , blobs] = await look("damaged.tar", bytes);
   expect([kind, blobs]).toEqual([
     "OCI layout (tar)",
-    expect.stringMatching(/^blobs of the OCI layout FAILED: [0-9a-f]{12} is another; /),
+    expect.stringMatching(/^blobs of the OCI layout FAILED: [0-9a-f]{12} doesn't match; /),
   ]);
 });
 
-test("checks what docker save wrote before it wrote OCI layouts", async () => {
+test("checks the format that docker save wrote before OCI layouts", async () => {
   const rootfs = { type: "layers", diff_ids: [digestOf(layer)] };
   const { os, architecture } = thisPlatform();
   const config = JSON.stringify({ os, architecture, config: {}, rootfs });
@@ -62,13 +62,13 @@ test("checks what docker save wrote before it wrote OCI layouts", async () => {
     ]);
   expect(await look("saved.tar", await saved(layer))).toEqual([
     "docker save (tar)",
-    "layers ok: 1, what their digests say",
+    "layers ok: 1, all match their digests",
   ]);
   const [, check] = await look("other.tar", await saved(await packTar([{ name: "etc/note", content: "another" }])));
   expect(check).toMatch(/^layers FAILED: .*the content of layer layer\.tar/);
 });
 
-test("gives up a tar of more files than an image has", async () => {
+test("refuses a tar with more files than an image has", async () => {
   const header = (await packTar([{ name: "00000", content: "" }])).subarray(0, 512);
   const many = Array.from({ length: 20_001 }, (_, index) => {
     const one = Buffer.from(header);
@@ -83,13 +83,13 @@ test("gives up a tar of more files than an image has", async () => {
   });
   expect(await look("many.tar", Buffer.concat([...many, Buffer.alloc(1024)]))).toEqual([
     "?",
-    expect.stringMatching(/^content FAILED: read image .*: more than 20000 files are in it$/),
+    expect.stringMatching(/^content FAILED: read image .*: it contains more than 20000 files$/),
   ]);
 });
 
-test("says that another tar is no image", async () => {
+test("reports that another tar is not an image", async () => {
   expect(await look("layer.tar", layer)).toEqual([
     "?",
-    "content FAILED: a tar that is no image: it has neither oci-layout nor manifest.json",
+    "content FAILED: a tar, but not an image: it has neither oci-layout nor manifest.json",
   ]);
 });

@@ -10,8 +10,8 @@ export function isTar(bytes: Buffer): boolean {
 }
 
 /**
- * Checks a container image in a tar: an OCI layout, as Docker 25 and later save it too, or what docker save wrote before.
- * Throws BuildError for a tar of other things. `how` names the compression around it.
+ * Checks a container image in a tar: an OCI layout, which Docker 25 and later also save, or the older format of docker
+ * save. Throws BuildError for any other tar. `how` names the compression.
  */
 export async function containerImage(file: string, how: string): Promise<{ kind: string; checks: readonly Check[] }> {
   const store = await openBlobStore(file);
@@ -26,14 +26,14 @@ export async function containerImage(file: string, how: string): Promise<{ kind:
   } finally {
     await store.close();
   }
-  throw new BuildError("a tar that is no image: it has neither oci-layout nor manifest.json");
+  throw new BuildError("a tar, but not an image: it has neither oci-layout nor manifest.json");
 }
 
-/** Reads each layer, which compares it with its digest. */
+/** Reads each layer, which verifies its digests. */
 async function layerChecks(file: string): Promise<readonly Check[]> {
   await using image = await readImage(file);
   for (const layer of image.layers) {
     for await (const _ of layer.open());
   }
-  return [{ name: "layers", ok: true, detail: `${image.layers.length}, what their digests say` }];
+  return [{ name: "layers", ok: true, detail: `${image.layers.length}, all match their digests` }];
 }

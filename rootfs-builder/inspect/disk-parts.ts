@@ -17,9 +17,9 @@ export interface Partition {
 
 export interface DiskParts {
   readonly daxHeader: boolean;
-  /** As a disk driver sees it; undefined when there is none. */
+  /** The partition that a disk driver sees, if any. */
   readonly partition: Partition | undefined;
-  /** The second of two, with the hashes of the first. */
+  /** The second of two partitions, which holds the hashes of the first. */
   readonly hashes: Partition | undefined;
   readonly checks: readonly Check[];
 }
@@ -28,7 +28,7 @@ export function isDisk(bytes: Buffer): boolean {
   return bytes.length >= SECTOR && bytes.readUInt16LE(510) === 0xaa55 && bytes[0] === 0;
 }
 
-/** The partition tables of a raw disk, and the header that makes it a device with DAX where it is an NVDIMM. */
+/** Reads the partition tables of a raw disk, and the header that makes an NVDIMM a DAX device. */
 export function diskParts(bytes: Buffer): DiskParts {
   return reading("disk", () => partsOf(bytes));
 }
@@ -52,7 +52,7 @@ function headerChecks(bytes: Buffer, block: Buffer, disk: Partition | undefined)
   const same = inner !== undefined && inner.offset === disk?.offset && inner.size === disk.size;
   return [
     check("DAX header: checksum", said === fletcher64(block), said.toString(16), fletcher64(block).toString(16)),
-    check("DAX header: version", version === "0.2", version, "0.2, whose alignment the kernel believes"),
+    check("DAX header: version", version === "0.2", version, "0.2, whose alignment the kernel honours"),
     check("DAX header: alignment", alignment === PMD && start % PMD === 0, `${alignment}, data at ${start}`, `${PMD}`),
     check(
       "DAX header: mode",
@@ -62,11 +62,13 @@ function headerChecks(bytes: Buffer, block: Buffer, disk: Partition | undefined)
     ),
     check("size of an NVDIMM", bytes.length % SECTION === 0, String(bytes.length), `a multiple of ${SECTION}`),
     partitionCheck("partition table of /dev/pmem0", bytes, start, inner),
-    check("both partition tables", same, same ? "name one place" : "name two places", "the same partition"),
+    check("both partition tables", same, same ? "same partition" : "different partitions", "the same partition"),
   ];
 }
 
-/** The partitions of the table at `start`, as bytes of the file; none where one is not inside of it. */
+/**
+ * Returns the partitions in the table at `start`, as offsets in the file; none if one of them is not inside the file.
+ */
 function partitionsAt(bytes: Buffer, start: number): readonly Partition[] {
   if (start + SECTOR > bytes.length || bytes.readUInt16LE(start + 510) !== 0xaa55) return [];
   const entries = [0, 1, 2, 3].map((at) =>

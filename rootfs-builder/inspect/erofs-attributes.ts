@@ -1,7 +1,7 @@
 import { BuildError } from "../build-error.ts";
 import { shown } from "./check.ts";
 
-/** By the number that stands for it in an entry. */
+/** Name prefixes by the index that an entry stores. */
 const CLASSES: ReadonlyMap<number, string> = new Map([
   [1, "user."],
   [2, "system.posix_acl_access"],
@@ -10,25 +10,20 @@ const CLASSES: ReadonlyMap<number, string> = new Map([
   [6, "security."],
 ]);
 const HEADER = 12;
-/** Of the names of one inode's attributes, in bytes: as many as a kernel lists. */
-const MAX_NAMES = 65_536;
 
-/** Bytes behind an inode whose field for it has this value. */
+/** Returns the size in bytes of the attributes behind an inode, from the inode's count field. */
 export const attributeBytes = (count: number): number => (count === 0 ? 0 : HEADER + 4 * (count - 1));
 
 /**
- * Extended attributes of an inode: those beside it, then those that are shared, by number.
- * @param at where they begin
- * @param count the inode's field
- * @param shared where the shared ones begin
+ * Returns an inode's extended attributes, inline ones first, then shared ones.
+ * @param at offset of the attributes
+ * @param count the inode's count field
+ * @param shared offset of the shared attributes
  */
 export function erofsAttributes(bytes: Buffer, at: number, count: number, shared: number): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
   if (count === 0) return found;
-  let names = 0;
   const take = ({ name, value }: Attribute) => {
-    names += name.length + 1;
-    if (names > MAX_NAMES) throw new BuildError(`EROFS: attributes with names of more than ${MAX_NAMES} bytes`);
     if (found.has(name)) throw new BuildError(`EROFS: two attributes ${shown(name)} of one file`);
     found.set(name, value);
   };
@@ -39,21 +34,21 @@ export function erofsAttributes(bytes: Buffer, at: number, count: number, shared
   return found;
 }
 
-/** Those beside an inode. */
+/** Yields the attributes stored beside an inode. */
 export function* inlineAttributes(bytes: Buffer, at: number, count: number): Generator<Attribute> {
   if (count === 0) return;
   const end = at + attributeBytes(count);
   let next = at + HEADER + 4 * bytes.readUInt8(at + 4);
-  if (next > end) throw new BuildError("EROFS: more shared attributes than there is room for");
+  if (next > end) throw new BuildError("EROFS: too many shared attributes for the inode");
   while (next < end) {
     const one = readOne(bytes, next);
     next = one.end;
     yield one;
   }
-  if (next > end) throw new BuildError("EROFS: an attribute goes past its inode's end");
+  if (next > end) throw new BuildError("EROFS: an attribute extends beyond its inode");
 }
 
-/** The number of the class that a name begins with. */
+/** Returns the index of the prefix that a name starts with. */
 export function attributeClass(name: string): number {
   const [kind] = [...CLASSES].find(([, prefix]) => name.startsWith(prefix)) ?? [];
   if (kind === undefined) throw new BuildError(`EROFS: no class for the attribute ${name}`);
@@ -61,11 +56,14 @@ export function attributeClass(name: string): number {
 }
 
 interface Attribute {
-  /** Where it begins: the bytes of its name's length, its class, its value's length, then the name without the class. */
+  /**
+   * Offset of the entry: the length of its name, its prefix index, the length of its value, then the name without its
+   * prefix.
+   */
   readonly at: number;
   readonly name: string;
   readonly value: Uint8Array;
-  /** Where the next one begins. */
+  /** Offset of the next entry. */
   readonly end: number;
 }
 
@@ -73,10 +71,11 @@ function readOne(bytes: Buffer, at: number): Attribute {
   const [length, kind, size] = [bytes.readUInt8(at), bytes.readUInt8(at + 1), bytes.readUInt16LE(at + 2)];
   const prefix = CLASSES.get(kind);
   if (prefix === undefined) throw new BuildError(`EROFS: an attribute of class ${kind}`);
-  // Those of ACLs have no more of a name than their class.
-  if ((length === 0) === prefix.endsWith(".")) throw new BuildError(`EROFS: an attribute ${prefix} of odd name`);
+  // Names of ACLs consist of the prefix alone.
+  if ((length === 0) === prefix.endsWith("."))
+    throw new BuildError(`EROFS: an attribute ${prefix} with an invalid name`);
   const [name, end] = [at + 4, at + 4 + length + size];
-  if (end > bytes.length) throw new BuildError("EROFS: an attribute past the end of the file");
+  if (end > bytes.length) throw new BuildError("EROFS: an attribute beyond the end of the file");
   return {
     at,
     name: prefix + bytes.toString("utf8", name, name + length),

@@ -1,9 +1,9 @@
 import { readFile, stat } from "node:fs/promises";
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { sha256Of } from "../digest.ts";
 import type { Tree } from "../tree/tree.ts";
-import { MOST_BYTES } from "./bounds.ts";
-import { attempt, type Check, check } from "./check.ts";
+import { attempt, type Check, check, MAX_BYTES } from "./check.ts";
 import { containerImage, isTar } from "./container-image.ts";
 import { diskParts, isDisk } from "./disk-parts.ts";
 import { isKernel, kernelImage } from "./kernel-image.ts";
@@ -23,27 +23,27 @@ export interface Inspected {
   readonly bytes: number;
   readonly sha256: string;
   readonly checks: readonly Check[];
-  /** What is in it; undefined for what holds no files. */
+  /** Files in it; undefined for an image without files. */
   readonly tree?: Tree;
-  /** `uname -r` of a kernel, or of the modules. */
+  /** `uname -r` of the kernel or of the modules. */
   readonly release?: string | undefined;
 }
 
 type Content = Omit<Inspected, "file" | "bytes" | "sha256">;
 
 /**
- * What a file is by its own bytes, and whether that is right.
- * @param rootHash of a disk with verity hashes, instead of the one beside it
+ * Recognises a file by its own bytes and checks it.
+ * @param rootHash for a disk with verity hashes, instead of the hash in the file beside it
  */
 export async function inspectFile(file: string, rootHash?: string): Promise<Inspected> {
   const { size } = await stat(file);
-  if (size > MOST_BYTES) throw new BuildError(`${file}: ${size} bytes: up to 2 GiB are looked into`);
+  if (size > MAX_BYTES) throw new BuildError(`${file}: ${size} bytes, more than the 2 GiB that inspect reads`);
   const bytes = await readFile(file);
   const sha256 = sha256Of(bytes);
   try {
     return { file, bytes: size, sha256, ...(await contentOf(bytes, file, rootHash)) };
   } catch (error) {
-    const detail = reason(error).split("\n", 1)[0] ?? "";
+    const detail = reason(error);
     return { file, bytes: size, sha256, kind: "?", checks: [{ name: "content", ok: false, detail }] };
   }
 }
@@ -68,7 +68,7 @@ async function contentOf(bytes: Buffer, file: string, rootHash?: string): Promis
   if (fileSystem !== undefined) return fileSystem;
   if (isDisk(bytes)) return disk(bytes, await verityBeside(file, rootHash));
   throw new BuildError(
-    "it is none of a kernel, an initramfs, a disk, EROFS, ext4, squashfs, verity hashes, an image's tar",
+    "unknown format: not a kernel, initramfs, disk, EROFS, ext4, squashfs, verity hashes or a container image in a tar",
   );
 }
 
@@ -93,7 +93,7 @@ function verityOf(
 ): readonly Check[] {
   if (described !== undefined && data !== undefined && tree !== undefined)
     return verityDiskChecks(data, tree, described);
-  return [check("verity", false, "the salt is not known", "the .json that the builder wrote beside the disk")];
+  return [check("verity", false, "unknown salt", "the builder's .json file beside the disk")];
 }
 
 async function fileSystemOf(bytes: Buffer, dax: boolean): Promise<Content | undefined> {

@@ -45,7 +45,7 @@ describe("inspectPath", () => {
     directory = await mkdtemp(join(base, "one-"));
   });
 
-  /** Kind of the only file, its entries, and what failed. */
+  /** Returns kind and entries of the first file, and all failed checks. */
   async function look(path: string, options = {}) {
     const { files, checks } = await inspectPath(path, options);
     const failed = [...files.flatMap((one) => one.checks), ...checks].filter(({ ok }) => !ok);
@@ -61,7 +61,7 @@ describe("inspectPath", () => {
     return join(directory, name);
   }
 
-  test("reads a disk with the DAX header, all of its files", async () => {
+  test("reads all files of a disk with the DAX header", async () => {
     const found = await look(join(base, "dax.img"));
     expect(found).toEqual({ kind: "disk with DAX header, EROFS", tree: root(), failed: [] });
   });
@@ -69,11 +69,11 @@ describe("inspectPath", () => {
   test.each<[string, number, number, RegExp]>([
     ["the checksum", 4096 + 4088, 1, /^DAX header: checksum: /],
     ["the alignment", 4096 + 84, 1, /^DAX header: alignment: 2097153/],
-    ["the partition of a disk", 454, 0xff, /^both partition tables: name two places/],
+    ["the partition of a disk", 454, 0xff, /^both partition tables: different partitions/],
     ["the partition of an NVDIMM", 2 * 2 ** 20 + 510, 0, /^partition table of \/dev\/pmem0: none/],
     ["the file system", HEADER_START + 1024, 0, /^file system: none/],
     ["the root directory's place", HEADER_START + 1024 + 14, 0xff, /^content: EROFS: /],
-  ])("tells that %s of a disk is damaged", async (_what, offset, value, message) => {
+  ])("reports that %s of a disk is damaged", async (_what, offset, value, message) => {
     const bytes = await readFile(join(base, "dax.img"));
     bytes[offset] = value;
     const { failed } = await look(await write("dax.img", bytes));
@@ -83,7 +83,7 @@ describe("inspectPath", () => {
     ).toBe(true);
   });
 
-  test("refuses for DAX what has tails beside its inodes", async () => {
+  test("refuses inline tails in an image for DAX", async () => {
     await execute("mkfs.erofs", ["--quiet", join(directory, "inline.erofs"), join(base, "root")]);
     await writeDiskImage(join(directory, "inline.erofs"), join(directory, "disk.img"));
     const { failed } = await look(join(directory, "disk.img"));
@@ -114,7 +114,7 @@ describe("inspectPath", () => {
     ["EROFS", (target, from) => ["mkfs.erofs", "--quiet", "-zlz4hc", target, from]],
     ["squashfs", (target, from) => ["mksquashfs", from, target, "-quiet", "-no-progress", "-all-root"]],
     ["ext4", (target, from) => ["mke2fs", "-q", "-t", "ext4", "-d", from, target, "4m"]],
-  ])("tells set-id and sticky bits of %s, though its tools may drop them", async (_kind, command) => {
+  ])("reports set-id and sticky bits of %s, though its tools can drop them", async (_kind, command) => {
     const tree = root(0o4755).set("tmp", { type: "directory", mode: 0o1777 });
     await mkdir(join(directory, "root"));
     await stage(tree, join(directory, "root"));
@@ -125,11 +125,11 @@ describe("inspectPath", () => {
     expect(found.tree?.get("tmp")).toMatchObject({ mode: 0o1777 });
   });
 
-  test("computes the hashes of the builder's disk with verity, and tells one flipped bit", async () => {
+  test("computes the hashes of the builder's disk with verity, and detects a flipped bit", async () => {
     await copyFile(join(base, "root.erofs"), join(directory, "root.erofs"));
     const disk = join(directory, "disk.img");
     const verity = await makeVerityDisk(join(directory, "root.erofs"), disk);
-    expect((await look(disk)).failed).toEqual([expect.stringMatching(/^verity: the salt is not known/)]);
+    expect((await look(disk)).failed).toEqual([expect.stringMatching(/^verity: unknown salt/)]);
     await writeFile(`${disk}.json`, JSON.stringify({ verity }));
     expect(await look(disk)).toEqual({ kind: "disk with verity hashes, EROFS", tree: root(), failed: [] });
     expect((await look(disk, { rootHash: "12" })).failed).toEqual([`verity root hash: ${verity.rootHash}; wanted: 12`]);
@@ -138,12 +138,12 @@ describe("inspectPath", () => {
     bytes.writeUInt8(bytes.readUInt8(end) ^ 1, end);
     await writeFile(disk, bytes);
     expect((await look(disk)).failed).toEqual([
-      "verity tree: another; wanted: that of the data",
+      "verity tree: differs from the data; wanted: a match",
       expect.stringMatching(/^verity root hash: /),
     ]);
   });
 
-  test("reads the version of a kernel that is not packed", async () => {
+  test("reads the version of an uncompressed kernel", async () => {
     const elf = Buffer.alloc(200);
     elf.write("\x7fELF", "latin1");
     elf.writeUInt16LE(2, 16);
@@ -152,11 +152,11 @@ describe("inspectPath", () => {
     expect((await inspectPath(join(directory, "vmlinux"))).files[0]).toMatchObject({ release: "6.1.0-x" });
     elf.writeUInt16LE(1, 16);
     expect((await look(await write("vmlinux", elf))).failed).toEqual([
-      "kernel: ELF, not packed, Linux 6.1.0-x; wanted: one that boots",
+      "kernel: ELF, not packed, Linux 6.1.0-x; wanted: a bootable kernel",
     ]);
   });
 
-  test("reads an initramfs, packed or not", async () => {
+  test("reads an initramfs, compressed or not", async () => {
     const packed = await rootInitrd(root());
     const plain = gunzipSync(packed);
     const whole = new Map([...root(), ["init", { type: "symlink", target: "/sbin/init" }] as const]);
@@ -165,20 +165,20 @@ describe("inspectPath", () => {
       expect([tree, failed]).toEqual([whole, []]);
     }
     expect((await look(await write("initrd", plain.subarray(0, 2000)))).failed).toEqual([
-      expect.stringMatching(/^content: initramfs: usr\/big ends past the end of the archive/),
+      expect.stringMatching(/^content: initramfs: usr\/big extends beyond the end of the archive/),
     ]);
   });
 
-  test("tells setuid files, and an init that can't run", async () => {
+  test("reports setuid files and an init that can't run", async () => {
     expect((await look(await write("a", await rootInitrd(root(0o4755))))).failed).toEqual([
       "no setuid or setgid file: /usr/sbin/init: mode 4755; wanted: none",
     ]);
     expect((await look(await write("a", await rootInitrd(root(0o644))))).failed).toEqual([
-      "/init: no program; wanted: a program to run",
+      "/init: not a program; wanted: an executable program",
     ]);
   });
 
-  test("computes the root hash that veritysetup does, and tells one flipped bit", async () => {
+  test("computes the same root hash as veritysetup, and detects a flipped bit", async () => {
     const data = await readFile(join(base, "root.erofs"));
     const image = await write("root.erofs", data);
     const { stdout } = await execute("veritysetup", ["format", image, join(directory, "root.verity")]);
@@ -188,12 +188,12 @@ describe("inspectPath", () => {
     data.writeUInt8(data.readUInt8(data.length - 1) ^ 1, data.length - 1);
     await write("root.erofs", data);
     expect((await look(directory, { rootHash })).failed).toEqual([
-      "verity tree of root.verity: fits none of root.erofs; wanted: one whose blocks it has",
+      "verity tree of root.verity: matches none of root.erofs; wanted: an image with these hashes",
     ]);
   });
 
-  test("looks into the folders of a build, and at nothing beside them", async () => {
-    await expect(inspectPath(directory)).rejects.toThrow(`${directory}: no image is in it`);
+  test("inspects the folders of a build, and nothing beside them", async () => {
+    await expect(inspectPath(directory)).rejects.toThrow(`${directory}: contains no image`);
     for (const [folder, name] of [
       ["image", "guest.img"],
       ["outputs", "root.erofs.img"],
@@ -208,13 +208,13 @@ describe("inspectPath", () => {
     const found = async () => (await inspectPath(directory)).files.map(({ file }) => file.slice(directory.length + 1));
     const files = ["image/guest.img", "outputs/noise", "outputs/root.erofs.img", "firecracker/root.img"];
     expect(await found()).toEqual(files);
-    // beside a build's list lies what others have put there
+    // other files can be beside a build's manifest
     await write("manifest.json", Buffer.from(JSON.stringify({ format: 1, files: [], boot: [], sources: [] })));
     await write("guest.tar", Buffer.from("text"));
     expect(await found()).toEqual(files);
   });
 
-  test("compares an initramfs with the manifest that lies beside it, alone or as a folder", async () => {
+  test("compares an initramfs with the manifest beside it, by file or by folder", async () => {
     const init = { type: "file", mode: 0o755, content: PROGRAM } as const;
     const tree: Tree = new Map([
       ["init", init],
@@ -229,15 +229,15 @@ describe("inspectPath", () => {
       );
     await write("manifest.json", Buffer.from(JSON.stringify({ format: 1, files: [], boot, sources: [] })));
     for (const path of [await write("initrd.cpio", archive(false)), directory])
-      expect((await look(path)).failed.filter((one) => one.startsWith("as the"))).toEqual([]);
+      expect((await look(path)).failed.filter((one) => one.startsWith("matches the"))).toEqual([]);
     for (const path of [await write("initrd.cpio", archive(true)), directory])
-      expect((await look(path)).failed).toContain("as the manifest says: /evil: not in it");
+      expect((await look(path)).failed).toContain("matches the manifest: /evil: not in the manifest");
   });
 
-  test("says of anything else that it is nothing of these", async () => {
+  test("refuses any other file", async () => {
     expect((await look(await write("noise", Buffer.alloc(5000, "noise")))).failed).toEqual([
-      expect.stringMatching(/^content: it is none of a kernel/),
+      expect.stringMatching(/^content: unknown format: not a kernel/),
     ]);
-    await expect(inspectPath(join(directory, "missing"))).rejects.toThrow("there is no such file or folder");
+    await expect(inspectPath(join(directory, "missing"))).rejects.toThrow("no such file or folder");
   });
 });

@@ -16,28 +16,28 @@ export type { Inspected } from "./inspect-file.ts";
 
 export interface Inspection {
   readonly files: readonly Inspected[];
-  /** What is true of the files together. */
+  /** Checks across several files. */
   readonly checks: readonly Check[];
-  /** What the build says that it made, when that is known. */
+  /** The build's manifest, if one was found. */
   readonly manifest?: Manifest | undefined;
 }
 
 export interface InspectOptions {
-  /** Path of the build's manifest; looked for beside the image and above it if not given. */
+  /** Path of the build's manifest; by default, the one beside the image or above it. */
   readonly manifest?: string;
-  /** What the verity tree has to end in, in hexadecimal. */
+  /** Expected root hash of the verity tree, in hexadecimal. */
   readonly rootHash?: string;
 }
 
-/** Lists, notes and what people read: they are no part of an image. */
+/** Manifests, notes and other files that are not part of an image. */
 const BESIDE = /^\.|\.(json|md|txt|yaml|yml|log|sha256|roothash)$/;
 
-/** Where a build puts its outputs, below the folder that it is given. */
+/** Folders of a build's outputs, below the folder it was built to. */
 const BELOW = ["image", "kata", "outputs", ...PROFILES.filter((name) => name !== "kata")];
 
-/** Looks into one file, or into all images of a folder, or of a build's folders, and how they fit together. */
+/** Inspects one file, all images in a folder, or all outputs of a build, and how they fit together. */
 export async function inspectPath(path: string, options: InspectOptions = {}): Promise<Inspection> {
-  if (!(await exists(path))) throw new BuildError(`${path}: there is no such file or folder`);
+  if (!(await exists(path))) throw new BuildError(`${path}: no such file or folder`);
   const manifest = await findManifest(resolve(path), options.manifest);
   const { files, checks } = await lookInto(path, options);
   if (manifest === undefined) return { files, checks };
@@ -57,9 +57,9 @@ async function lookInto(path: string, options: InspectOptions): Promise<Inspecti
     if (await exists(below)) found.push(await together(await inspectFiles(below, options), options));
   }
   if (found.every((one) => one.files.length === 0)) {
-    // Images that lie beside the list itself, as someone has put them there.
+    // Images that someone put beside the manifest itself.
     const beside = ofBuild ? await inspectFiles(path, options) : [];
-    if (beside.length === 0) throw new BuildError(`${path}: no image is in it`);
+    if (beside.length === 0) throw new BuildError(`${path}: contains no image`);
     return together(beside, options);
   }
   return { files: found.flatMap((one) => one.files), checks: found.flatMap((one) => one.checks) };
@@ -104,7 +104,7 @@ async function together(files: readonly Inspected[], options: InspectOptions): P
   return { files, checks };
 }
 
-/** The hashes fit one of the images, whole or its file system alone. */
+/** Checks that the hashes match one of the images: either the whole file or only its file system. */
 async function verityChecks(file: string, data: readonly string[], options: InspectOptions): Promise<readonly Check[]> {
   const name = `verity tree of ${basename(file)}`;
   if (data.length === 0) return [];
@@ -118,15 +118,17 @@ async function verityChecks(file: string, data: readonly string[], options: Insp
       if (rootHash === undefined) continue;
       const wanted = options.rootHash ?? rootHash;
       return [
-        { name, ok: true, detail: `fits ${basename(one)}` },
+        { name, ok: true, detail: `matches ${basename(one)}` },
         check("verity root hash", rootHash === wanted, rootHash, wanted),
       ];
     }
   }
-  return [check(name, false, `fits none of ${data.map((one) => basename(one)).join(", ")}`, "one whose blocks it has")];
+  return [
+    check(name, false, `matches none of ${data.map((one) => basename(one)).join(", ")}`, "an image with these hashes"),
+  ];
 }
 
-/** The root hash when the hashes are those of the data. */
+/** Returns the root hash if the hashes match the data. */
 function matchingRoot(hashes: Buffer, data: Buffer): string | undefined {
   try {
     const superblock = veritySuperblock(hashes);
@@ -134,7 +136,7 @@ function matchingRoot(hashes: Buffer, data: Buffer): string | undefined {
     const { rootHash, treeMatches } = verityRoot(superblock, tree, data);
     return treeMatches ? rootHash : undefined;
   } catch (error) {
-    if (error instanceof BuildError) return undefined; // fewer blocks than there are hashes for
+    if (error instanceof BuildError) return undefined; // the data has fewer blocks than there are hashes
     throw error;
   }
 }

@@ -1,9 +1,9 @@
 import { type Check, check, shown } from "./check.ts";
 
 export interface KernelImage {
-  /** As `uname -r` says; undefined when the file does not say it. */
+  /** `uname -r`; undefined if the file doesn't contain it. */
   readonly release: string | undefined;
-  /** The whole line that the kernel greets with. */
+  /** The kernel's complete version line. */
   readonly banner: string;
   readonly check: Check;
 }
@@ -12,7 +12,7 @@ const X86_MAGIC = "HdrS";
 const ARM64_MAGIC = "ARM\x64";
 const PE = "MZ";
 const BANNER = "Linux version ";
-/** e_type of a program that lies at a fixed address. */
+/** e_type of a program at a fixed address. */
 const EXECUTABLE = 2;
 const MAX_BANNER = 400;
 
@@ -24,12 +24,12 @@ export function isKernel(bytes: Buffer): boolean {
   );
 }
 
-/** An ELF program that says which Linux it is. */
+/** True for an ELF program with a Linux version. */
 function isVmlinux(bytes: Buffer): boolean {
   return bytes.length > 64 && bytes.readUInt32BE(0) === 0x7f454c46 && bytes.includes(BANNER);
 }
 
-/** What a kernel's own header says: bzImage of x86 (Documentation/arch/x86/boot.rst), Image of arm64. */
+/** Reads a kernel's header: bzImage on x86 (Documentation/arch/x86/boot.rst), Image on arm64. */
 export function kernelImage(bytes: Buffer): KernelImage {
   const elf = isVmlinux(bytes);
   const x86 = !elf && bytes.toString("latin1", 0x202, 0x206) === X86_MAGIC;
@@ -42,11 +42,11 @@ export function kernelImage(bytes: Buffer): KernelImage {
     : x86
       ? bytes.readUInt16LE(0x1fe) === 0xaa55
       : bytes.toString("latin1", 0, 2) === PE;
-  const found = `${what}, Linux ${shown(release ?? "of no version")}`;
-  return { release, banner, check: check("kernel", bootable && release !== undefined, found, "one that boots") };
+  const found = `${what}, Linux ${shown(release ?? "of unknown version")}`;
+  return { release, banner, check: check("kernel", bootable && release !== undefined, found, "a bootable kernel") };
 }
 
-/** The line that a kernel which is not packed has in its data. */
+/** Returns the version line in the data of an uncompressed kernel. */
 function bannerIn(bytes: Buffer): string {
   for (let at = bytes.indexOf(BANNER); at !== -1; at = bytes.indexOf(BANNER, at + 1)) {
     const text = bytes.toString("latin1", at + BANNER.length, at + BANNER.length + MAX_BANNER);

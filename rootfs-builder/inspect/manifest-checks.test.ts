@@ -12,7 +12,7 @@ const BUILT: Tree = new Map<string, TreeEntry>([
 ]);
 const MANIFEST: Manifest = { format: 1, version: "0.1.0", sources: [], files: describeTree(BUILT, []), boot: [] };
 
-/** What failed in a root that differs from what was built. */
+/** Returns the failed checks of a root that differs from the build. */
 function failures(change: (tree: Tree) => unknown, kind = "EROFS"): readonly string[] {
   const tree = new Map(BUILT);
   change(tree);
@@ -26,31 +26,35 @@ function changed(fields: Partial<TreeEntry>) {
   return (tree: Tree) => tree.set("usr/file", { ...tree.get("usr/file"), ...fields } as TreeEntry);
 }
 
-test("a root as it was built is right", () => {
+test("accepts a root as it was built", () => {
   expect(failures(() => undefined)).toEqual([]);
 });
 
 test.each<[string, (tree: Tree) => unknown, string]>([
-  ["another content", changed({ content: Buffer.from("next") }), "/usr/file: another content"],
+  ["different content", changed({ content: Buffer.from("next") }), "/usr/file: different content"],
   ["another mode", changed({ mode: 0o4755 }), "/usr/file: mode 4755, not 0644"],
   ["another owner", changed({ uid: 0 }), "/usr/file: owner of root, not 7:0"],
   ["a file that is gone", (tree) => tree.delete("usr/file"), "/usr/file: missing"],
-  ["a file more", (tree) => tree.set("usr/new\n", { type: "symlink", target: "" }), "/usr/new\\n: not in it"],
+  [
+    "an additional file",
+    (tree) => tree.set("usr/new\n", { type: "symlink", target: "" }),
+    "/usr/new\\n: not in the manifest",
+  ],
   ["another target", (tree) => tree.set("usr/link", { type: "symlink", target: "x" }), "/usr/link: target x, not file"],
   [
     "another type",
     (tree) => tree.set("usr/link", { type: "directory", mode: 0 }),
     "/usr/link: a directory, not a symlink",
   ],
-])("%s is told", (_what, change, line) => {
+])("reports %s", (_what, change, line) => {
   expect(failures(change)).toEqual([line]);
 });
 
-test("owners are not compared where nothing tells them", () => {
+test("does not compare owners if the image format has none", () => {
   expect(failures(changed({ uid: 0 }), "squashfs")).toEqual([]);
 });
 
-describe("where the manifest has an initramfs besides", () => {
+describe("a manifest with an initramfs", () => {
   const [list, init] = ["/lib/modules/a.ko\n", "program"].map(
     (text): TreeEntry => ({ type: "file", mode: 0o444, content: Buffer.from(text) }),
   );
@@ -72,18 +76,18 @@ describe("where the manifest has an initramfs besides", () => {
   const checks = (kind: string, tree: Tree) =>
     manifestChecks({ file: "", kind, bytes: 0, sha256: "", checks: [], tree }, manifest).map(({ detail }) => detail);
 
-  test("a root is compared with the root's list, though it has no /usr", () => {
+  test("compares a root with the root's files, even without /usr", () => {
     for (const kind of ["EROFS", "squashfs", "initramfs (gzip)"])
       expect(checks(kind, root), kind).toEqual(["3 entries with their digests"]);
     expect(checks("initramfs (gzip)", new Map([...initramfs, ...root]))).toEqual(["4 entries with their digests"]);
   });
 
-  test("and the initramfs with its own", () => {
+  test("compares the initramfs with its own files", () => {
     expect(checks("initramfs (gzip)", initramfs)).toEqual(["2 entries with their digests"]);
-    expect(checks("initramfs (gzip)", new Map([...initramfs, ["evil", init]]))).toEqual(["/evil: not in it"]);
+    expect(checks("initramfs (gzip)", new Map([...initramfs, ["evil", init]]))).toEqual(["/evil: not in the manifest"]);
   });
 
-  describe("and another in a folder of its own", () => {
+  describe("and a second one in its own folder", () => {
     const changedList: TreeEntry = { type: "file", mode: 0o444, content: Buffer.from("/lib/b.ko\n") };
     const other: Tree = new Map(initramfs).set("guestd-modules", changedList);
     const more = describeTree(other, [])
@@ -98,24 +102,24 @@ describe("where the manifest has an initramfs besides", () => {
         ({ detail }) => detail,
       );
 
-    test("each is compared with the list of its folder", () => {
+    test("compares each with the files of its folder", () => {
       expect(told("/build/qemu/initrd", other)).toEqual(["2 entries with their digests"]);
       expect(told("/build/image/initrd", initramfs)).toEqual(["2 entries with their digests"]);
-      expect(told("/build/image/initrd", other)).toEqual(["/guestd-modules: another content"]);
+      expect(told("/build/image/initrd", other)).toEqual(["/guestd-modules: different content"]);
     });
 
-    test("elsewhere with the one that it is nearest to, and never with none", () => {
+    test("compares one from elsewhere with the closest match", () => {
       for (const tree of [initramfs, other]) expect(told("/x/initrd", tree)).toEqual(["2 entries with their digests"]);
-      expect(told("/x/initrd", new Map([...other, ["evil", init]]))).toEqual(["/evil: not in it"]);
+      expect(told("/x/initrd", new Map([...other, ["evil", init]]))).toEqual(["/evil: not in the manifest"]);
     });
 
-    test("and so is a kernel", () => {
+    test("compares kernels in the same way", () => {
       const kernel = (file: string, sha256: string) =>
         manifestChecks({ file, kind: "kernel", bytes: 0, sha256, checks: [] }, both).map(({ detail }) => detail);
-      expect(kernel("/build/image/vmlinuz", "0")).toEqual(["the same kernel"]);
-      expect(kernel("/build/image/vmlinuz", "1")).toEqual(["another kernel"]);
-      expect(kernel("/x/vmlinuz", "2")).toEqual(["the same kernel"]);
-      expect(kernel("/x/vmlinuz", "3")).toEqual(["another kernel"]);
+      expect(kernel("/build/image/vmlinuz", "0")).toEqual(["same kernel"]);
+      expect(kernel("/build/image/vmlinuz", "1")).toEqual(["different kernel"]);
+      expect(kernel("/x/vmlinuz", "2")).toEqual(["same kernel"]);
+      expect(kernel("/x/vmlinuz", "3")).toEqual(["different kernel"]);
     });
   });
 });

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { parseJson } from "../../image/parse-json.ts";
-import { BuildError, reason } from "../build-error.ts";
+import { parseJson } from "../../lib/parse-json.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { sha256Of } from "../digest.ts";
 import { exists } from "../exists.ts";
 import { describeEntry } from "../manifest/describe-tree.ts";
@@ -12,10 +13,10 @@ import type { Inspected } from "./inspect-file.ts";
 import { MODULE_LIST } from "./module-checks.ts";
 
 const MOST_LINES = 20;
-/** Made by mkfs.ext4, and by what packs a root as an initramfs. */
+/** Entries that mkfs.ext4 adds, and the one added when a root becomes an initramfs. */
 const MAY_BE_MORE = new Set(["lost+found", "init"]);
 
-/** The manifest of a build, from beside the image or the folder above; undefined when there is none. */
+/** Finds the manifest of a build beside the image or in the folders above it; undefined if there is none. */
 export async function findManifest(path: string, given?: string): Promise<Manifest | undefined> {
   const places = given === undefined ? [join(path, MANIFEST), join(dirname(path), MANIFEST)] : [given];
   for (const place of [...places, ...(given === undefined ? [join(dirname(dirname(path)), MANIFEST)] : [])]) {
@@ -29,25 +30,28 @@ async function readManifest(file: string): Promise<Manifest> {
     const manifest = parseJson(await readFile(file, "utf8"), file) as Manifest;
     const lists = [manifest.files, manifest.boot, manifest.sources];
     if (manifest.format === 1 && lists.every((list) => Array.isArray(list))) return manifest;
-    throw new Error("it is not of this format");
+    throw new Error("unsupported format");
   } catch (error) {
     throw new BuildError(`manifest ${error instanceof SyntaxError ? "" : `${file}: `}${reason(error)}`);
   }
 }
 
-/** Whether an output holds what its build says, file by file. Nothing is said of what the manifest does not speak of. */
+/**
+ * Compares an output with its build's manifest, file by file. Returns no checks for files that the manifest doesn't
+ * cover.
+ */
 export function manifestChecks({ file, kind, tree, sha256 }: Inspected, manifest: Manifest): readonly Check[] {
   const lists = bootLists(manifest, file);
   if (kind === "kernel") {
     const kernels = lists.flatMap(({ kernel }) => kernel);
     if (kernels.length === 0) return [];
     const same = kernels.includes(sha256);
-    return [{ name: NAME, ok: same, detail: same ? "the same kernel" : "another kernel" }];
+    return [{ name: NAME, ok: same, detail: same ? "same kernel" : "different kernel" }];
   }
   if (tree === undefined) return [];
   const whole = isWholeRoot(kind, tree, manifest);
   if (!whole && lists.every(({ initramfs }) => initramfs.length === 0)) return initChecks(tree, manifest);
-  // A whole root that is an initramfs has the modules in it as well.
+  // A whole root packed as an initramfs also contains the modules.
   const wanted = lists.map(({ initramfs }) => {
     const boot = !whole || tree.has(MODULE_LIST) ? initramfs : [];
     return whole ? [...manifest.files, ...boot.filter(({ path }) => path !== "init")] : boot;
@@ -56,18 +60,18 @@ export function manifestChecks({ file, kind, tree, sha256 }: Inspected, manifest
   return compared.toSorted((a, b) => failures(a) - failures(b))[0] ?? [];
 }
 
-const NAME = "as the manifest says";
+const NAME = "matches the manifest";
 const failures = (checks: readonly Check[]) => checks.filter(({ ok }) => !ok).length;
 
 interface BootList {
-  /** Digests, one or none. */
+  /** Digest of the kernel, if known. */
   readonly kernel: readonly string[];
   readonly initramfs: readonly ManifestFile[];
 }
 
 /**
- * What boots, by the folder that the manifest names; that of the file where it lies in one of these, else all. At least one,
- * which may be empty.
+ * Groups the boot files by folder. Returns the group of the file's own folder, or else all groups; always at least one,
+ * which can be empty.
  */
 function bootLists({ boot }: Manifest, file: string): readonly BootList[] {
   const lists = new Map<string, { kernel: string[]; initramfs: ManifestFile[] }>();
@@ -91,7 +95,7 @@ function compare(kind: string, tree: Tree, wanted: readonly ManifestFile[], whol
     ...[...tree].flatMap(([path, { type }]) =>
       byPath.has(path) || MAY_BE_MORE.has(path) || (!whole && type === "directory")
         ? []
-        : [`/${shown(path)}: not in it`],
+        : [`/${shown(path)}: not in the manifest`],
     ),
   ];
   if (differences.length === 0)
@@ -100,19 +104,21 @@ function compare(kind: string, tree: Tree, wanted: readonly ManifestFile[], whol
   return [...differences.slice(0, MOST_LINES), ...more].map((detail) => ({ name: NAME, ok: false, detail }));
 }
 
-/** Only an initramfs may be less: /init and modules. */
+/** True unless the tree is an initramfs with only /init and modules. */
 function isWholeRoot(kind: string, tree: Tree, { files }: Manifest): boolean {
   if (!kind.startsWith("initramfs") || !tree.has(MODULE_LIST)) return true;
   return files.some(({ path, type }) => type === "file" && path !== "init" && tree.get(path)?.type === "file");
 }
 
-/** Of an initramfs whose kernel the manifest does not speak of: its init is the root's. */
+/** Checks that init is the root's, for an initramfs whose kernel the manifest doesn't cover. */
 function initChecks(tree: Tree, { files }: Manifest): readonly Check[] {
   const wanted = files.find(({ path }) => path === "usr/sbin/init")?.sha256;
   const init = tree.get("init");
   if (wanted === undefined || init?.type !== "file") return [];
   const same = sha256Of(init.content) === wanted;
-  return [{ name: "/init as the manifest says", ok: same, detail: same ? "the root's" : "another than the root's" }];
+  return [
+    { name: "/init matches the manifest", ok: same, detail: same ? "same as the root's" : "differs from the root's" },
+  ];
 }
 
 function difference(file: ManifestFile, entry: TreeEntry | undefined, owners: boolean): readonly string[] {
@@ -124,7 +130,7 @@ function difference(file: ManifestFile, entry: TreeEntry | undefined, owners: bo
   return fields
     .filter((field) => found[field] !== file[field])
     .map((field) => {
-      if (field === "sha256") return `${path}: another content`;
+      if (field === "sha256") return `${path}: different content`;
       return `${path}: ${field} ${shown(found[field] ?? "of root")}, not ${shown(file[field] ?? "of root")}`;
     });
 }

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-/** Writes a blob and gives its descriptor. */
+/** Writes a blob and returns its descriptor. */
 async function blob(content: string, mediaType = "application/octet-stream") {
   const hex = createHash("sha256").update(content).digest("hex");
   await writeFile(join(directory, "blobs/sha256", hex), content);
@@ -29,7 +29,7 @@ async function checks(manifests: readonly object[], filler = ""): Promise<readon
   );
 }
 
-test("blobs that an index leads to are counted once, and one that is gone is told", async () => {
+test("counts each blob once, and reports a missing one", async () => {
   const config = await blob("{}");
   const manifest = await blob(
     JSON.stringify({ config, layers: [config] }),
@@ -37,11 +37,11 @@ test("blobs that an index leads to are counted once, and one that is gone is tol
   );
   expect(await checks([manifest, manifest])).toEqual(["ok: 1.0.0", "ok: 2 blobs"]);
   await rm(join(directory, "blobs/sha256", config.digest.replace("sha256:", "")));
-  const gone = `${config.digest.slice(7, 19)} is missing; wanted: what their digests say`;
+  const gone = `${config.digest.slice(7, 19)} is missing; wanted: all match their digests`;
   expect(await checks([manifest])).toEqual(["ok: 1.0.0", `not ok: ${gone}`]);
 });
 
-test("an index is as large as what reads images takes, and leads to so many blobs", async () => {
+test("accepts an index up to the size limit of images, and limits the number of blobs", async () => {
   const one = await blob("1");
   const empty = JSON.stringify({ manifests: [one], filler: "" }).length;
   expect(await checks([one], "x".repeat(MAX_JSON_BYTES - empty))).toEqual(["ok: 1.0.0", "ok: 1 blobs"]);

@@ -2,14 +2,16 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { BlobStore } from "../../image/blob-store.ts";
 import { MAX_JSON_BYTES } from "../../image/image-json.ts";
-import { parseJson } from "../../image/parse-json.ts";
+import { parseJson } from "../../lib/parse-json.ts";
 import { BuildError } from "../build-error.ts";
 import { type Check, check } from "./check.ts";
 
 const MAX_BLOBS = 1000;
 const MOST_PROBLEMS = 20;
 
-/** Checks that every blob that an OCI layout's index leads to is there and is what its digest says. `path` is for messages. */
+/**
+ * Checks that every blob reachable from an OCI layout's index exists and matches its digest. `path` is for messages.
+ */
 export async function ociChecks(store: BlobStore, path: string): Promise<readonly Check[]> {
   const layout = await readDocument(store, path, "oci-layout");
   const version = objectOf(layout)["imageLayoutVersion"];
@@ -29,13 +31,13 @@ export async function ociChecks(store: BlobStore, path: string): Promise<readonl
     const found = await store.size(blob);
     if (found === undefined) problems.push(`${short(digest)} is missing`);
     else if (found !== size) problems.push(`${short(digest)} has ${found} bytes, not ${size}`);
-    else if ((await hashOf(store, blob)) !== digest) problems.push(`${short(digest)} is another`);
+    else if ((await hashOf(store, blob)) !== digest) problems.push(`${short(digest)} doesn't match`);
     else if (/\.(manifest|index)\.v1\+json$/.test(mediaType)) follow(await readDocument(store, path, blob));
   }
   const found = problems.slice(0, MOST_PROBLEMS).join("; ") || `${seen.size} blobs`;
   return [
     check("OCI layout", version === "1.0.0", String(version), "version 1.0.0"),
-    check("blobs of the OCI layout", problems.length === 0 && seen.size > 0, found, "what their digests say"),
+    check("blobs of the OCI layout", problems.length === 0 && seen.size > 0, found, "all match their digests"),
   ];
 }
 
@@ -62,7 +64,7 @@ interface Descriptor {
   readonly mediaType: string;
 }
 
-/** Manifests, config and layers that an index or a manifest names. */
+/** Returns the manifests, config and layers that an index or manifest names. */
 function descriptorsOf(document: unknown): Descriptor[] {
   const { manifests, config, layers } = objectOf(document);
   const all = [manifests, config, layers].flat().filter((one) => one !== undefined);

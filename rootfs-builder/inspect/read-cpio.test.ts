@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { MAX_ENTRIES } from "./bounds.ts";
 import { readCpio } from "./read-cpio.ts";
 
 interface Entry {
@@ -22,7 +21,7 @@ function archive(entries: readonly Entry[]): Buffer {
   return Buffer.from(pieces.join(""), "latin1");
 }
 
-test("many names of many files are read in no time", () => {
+test("reads many hard links in linear time", () => {
   const names = Array.from({ length: 100_000 }, (_, at) => ({
     name: `f${at}`,
     inode: 1 + (at % 50_000),
@@ -34,7 +33,7 @@ test("many names of many files are read in no time", () => {
   expect(tree.get("f0")).not.toBe(tree.get("f1"));
 });
 
-test("names of one file have its content, wherever that stands; a later entry of a path is no name of it", () => {
+test("gives all names of a file its content, whichever entry has it, except a name that a later entry replaces", () => {
   const tree = readCpio(
     archive([
       { name: "a", inode: 1 },
@@ -47,13 +46,4 @@ test("names of one file have its content, wherever that stands; a later entry of
   const texts = [...tree].map(([path, entry]) => [path, entry.type === "file" ? entry.content.toString() : ""]);
   expect(Object.fromEntries(texts)).toEqual({ a: "text", b: "own", c: "text", d: "text" });
   expect(tree.get("a")).toBe(tree.get("d"));
-});
-
-test("refuses more entries than are read, also of one path, and a link that is longer than any", () => {
-  expect(() => readCpio(archive(Array.from({ length: MAX_ENTRIES + 1 }, () => ({ name: "a" }))))).toThrow(
-    `initramfs: more than ${MAX_ENTRIES} entries`,
-  );
-  expect(() => readCpio(archive([{ name: "a", mode: 0o120_777, content: "x".repeat(4096) }]))).toThrow(
-    "initramfs: a symlink of 4096 bytes",
-  );
 });

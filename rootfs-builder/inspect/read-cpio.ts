@@ -3,19 +3,19 @@ import { BuildError } from "../build-error.ts";
 import { MAX_PATH } from "../tree/check-entry.ts";
 import { typeOf } from "../tree/entry-type.ts";
 import { owned, type Tree, type TreeEntry, type TreeFile } from "../tree/tree.ts";
-import { MAX_ENTRIES, MAX_UNPACKED } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
-import { linkTarget } from "./link-target.ts";
 
 const MAGIC = "070701";
 const HEADER = 110;
+/** Limit for an initramfs once decompressed, in bytes. */
+const MAX_UNPACKED = 1 << 30;
 const TRAILER = "TRAILER!!!";
 
 export function isCpio(bytes: Buffer): boolean {
   return bytes.toString("latin1", 0, 6) === MAGIC;
 }
 
-/** The bytes without gzip or zstd around them; `how` names it. */
+/** Decompresses gzip or zstd; `how` names the compression. */
 export function unpacked(bytes: Buffer): { readonly bytes: Buffer; readonly how: "none" | "gzip" | "zstd" } {
   const options = { maxOutputLength: MAX_UNPACKED };
   if (bytes.length > 2 && bytes.readUInt16BE(0) === 0x1f8b) {
@@ -27,31 +27,29 @@ export function unpacked(bytes: Buffer): { readonly bytes: Buffer; readonly how:
   return { bytes, how: "none" };
 }
 
-/** A file of several names, which share an entry: the last of them carries the content. */
+/** A file with several names, which share this object; the last entry carries the content. */
 interface Linked {
   type: "linked";
   file: TreeFile;
 }
 
-/** What a kernel would unpack of a newc archive. */
+/** Reads a newc archive as the kernel unpacks it. */
 export function readCpio(bytes: Buffer): Tree {
   return reading("initramfs", () => {
     const found = new Map<string, TreeEntry | Linked>();
     const links = new Map<string, Linked>();
     let at = 0;
-    for (let count = 0; ; count++) {
+    for (;;) {
       const number = (index: number) => field(bytes, at + 6 + 8 * index);
-      if (!isCpio(bytes.subarray(at, at + 6)))
-        throw new BuildError(`initramfs: no entry at ${at}, where one has to be`);
+      if (!isCpio(bytes.subarray(at, at + 6))) throw new BuildError(`initramfs: no entry at ${at}`);
       const [inode, mode, uid, gid, size] = [number(0), number(1), number(2), number(3), number(6)];
       const nameEnd = at + HEADER + number(11);
       if (number(11) > MAX_PATH + 1) throw new BuildError(`initramfs: a name of ${number(11)} bytes at ${at}`);
       const path = bytes.toString("utf8", at + HEADER, nameEnd - 1);
       const start = aligned(nameEnd);
       if (path === TRAILER) break;
-      if (count === MAX_ENTRIES) throw new BuildError(`initramfs: more than ${MAX_ENTRIES} entries`);
       if (start + size > bytes.length)
-        throw new BuildError(`initramfs: ${shown(path)} ends past the end of the archive`);
+        throw new BuildError(`initramfs: ${shown(path)} extends beyond the end of the archive`);
       const content = bytes.subarray(start, start + size);
       const entry = entryOf(path, mode, content, owned({ uid, gid }));
       const isLinked = number(4) > 1 && entry.type === "file";
@@ -81,7 +79,7 @@ function entryOf(path: string, mode: number, content: Buffer, owner: ReturnType<
     case "file":
       return { type, mode: mode & 0o7777, content, ...owner };
     case "symlink":
-      return { type, target: linkTarget("initramfs", content), ...owner };
+      return { type, target: content.toString(), ...owner };
     default:
       throw new BuildError(`initramfs: ${shown(path)} is a device, a pipe or a socket`);
   }

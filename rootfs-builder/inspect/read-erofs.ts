@@ -1,39 +1,39 @@
+import { reason } from "../../lib/reason.ts";
 import { BuildError } from "../build-error.ts";
-import { MAX_TARGET } from "../tree/check-entry.ts";
+import { checkPath } from "../tree/check-entry.ts";
 import { typeOf } from "../tree/entry-type.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
-import { MAX_ATTRIBUTES, MAX_DIRECTORIES } from "./bounds.ts";
 import { reading, shown } from "./check.ts";
 import { attributeBytes, erofsAttributes } from "./erofs-attributes.ts";
-import { erofsNames } from "./erofs-names.ts";
-import { pathCounter } from "./path-counter.ts";
 
 export const SUPERBLOCK = 1024;
 const MAGIC = 0xe0f5e1e2;
-/** How an inode's data lies: Documentation/filesystems/erofs.rst of the kernel. */
+/** Bytes of a directory record. */
+const RECORD = 12;
+/** Data layouts of an inode: Documentation/filesystems/erofs.rst of the kernel. */
 const LAYOUTS = ["plain", "compressed", "inline", "compressed", "chunks"] as const;
 type Layout = (typeof LAYOUTS)[number];
-/** Those whose data is read here. */
+/** Layouts whose data this module reads. */
 const READABLE: readonly Layout[] = ["plain", "inline"];
 
 export interface Erofs {
   readonly blockSize: number;
-  /** Without the content of files that are compressed or in chunks. */
+  /** Entries. Files that are compressed or in chunks have no content. */
   readonly tree: Tree;
-  /** Bytes of the file system itself, in blocks. */
+  /** Size of the file system in bytes, a multiple of its block size. */
   readonly size: number;
   readonly layouts: ReadonlyMap<string, Layout>;
-  /** Where the inode of each path lies. */
+  /** Position of each path's inode. */
   readonly inodes: ReadonlyMap<string, InodePlace>;
 }
 
 export interface InodePlace {
-  /** Its number, as directories have it. */
+  /** Inode number, as directories store it. */
   readonly node: number;
   readonly size: number;
-  /** Bytes from the start. */
+  /** Offset in bytes. */
   readonly at: number;
-  /** Of 64 bytes, else of 32, whose owners have 16 bits. */
+  /** True for an inode of 64 bytes; a compact one has 32, and owners of 16 bits. */
   readonly extended: boolean;
 }
 
@@ -50,7 +50,7 @@ export function isErofs(bytes: Buffer): boolean {
   return bytes.length > SUPERBLOCK + 128 && bytes.readUInt32LE(SUPERBLOCK) === MAGIC;
 }
 
-/** Everything in an EROFS, whose bytes are a stranger's. */
+/** Reads every entry of an EROFS. */
 export function readErofs(bytes: Buffer): Erofs {
   return reading("EROFS", () => walk(bytes));
 }
@@ -61,8 +61,6 @@ function walk(bytes: Buffer): Erofs {
   const blockSize = 1 << bits;
   const shared = bytes.readUInt32LE(SUPERBLOCK + 44) * blockSize;
   const metaStart = bytes.readUInt32LE(SUPERBLOCK + 40) * blockSize;
-  const pathOf = pathCounter("EROFS");
-  let [attributes, contents, names] = [0, 0, 0];
   const tree: Tree = new Map();
   const layouts = new Map<string, Layout>();
   const inodes = new Map<string, InodePlace>();
@@ -70,28 +68,49 @@ function walk(bytes: Buffer): Erofs {
   const pending = [{ path: "", node: bytes.readUInt16LE(SUPERBLOCK + 14) }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { path, node } = next;
-    if (tree.has(path)) throw new BuildError(`EROFS: two entries are named /${shown(path)}`);
+    if (tree.has(path)) throw new BuildError(`EROFS: duplicate entry /${shown(path)}`);
     const before = known.get(node);
-    if (before?.entry.type === "directory") throw new BuildError(`EROFS: directory /${shown(path)} is in itself`);
+    if (before?.entry.type === "directory") throw new BuildError(`EROFS: directory /${shown(path)} contains itself`);
     const inode = before?.inode ?? readInode(bytes, metaStart + node * 32, blockSize, shared);
-    // No byte is of two files: what they have together, an inode's tail and all, is in the image.
-    if (before === undefined && READABLE.includes(inode.layout)) contents += inode.size;
-    if (contents > bytes.length) throw new BuildError("EROFS: its files have more bytes than it has");
     const entry = before?.entry ?? entryOf(inode, path);
     known.set(node, { inode, entry });
-    if (before === undefined) attributes += inode.xattrs.size;
-    if (attributes > MAX_ATTRIBUTES) throw new BuildError(`EROFS: more than ${MAX_ATTRIBUTES} attributes`);
     if (path !== "") tree.set(path, entry);
     layouts.set(path, inode.layout);
     inodes.set(path, { node, size: inode.size, at: inode.at, extended: inode.extended });
     if (entry.type !== "directory") continue;
-    names += inode.size;
-    if (names > MAX_DIRECTORIES) throw new BuildError(`EROFS: its directories have more than ${MAX_DIRECTORIES} bytes`);
-    for (const { name, node: child } of erofsNames(inode.data(), blockSize)) {
-      pending.push({ path: pathOf(path, name), node: child });
+    for (const { name, node: child } of namesIn(inode.data(), blockSize)) {
+      pending.push({ path: pathBelow(path, name), node: child });
     }
   }
   return { blockSize, tree, layouts, inodes, size: bytes.readUInt32LE(SUPERBLOCK + 36) * blockSize };
+}
+
+/** Yields the entries of a directory. Each block starts with records; the first record's name starts where the records end. */
+function* namesIn(data: Buffer, blockSize: number): Generator<{ readonly name: string; readonly node: number }> {
+  for (let start = 0; start < data.length; start += blockSize) {
+    const block = data.subarray(start, start + blockSize);
+    const count = block.readUInt16LE(8) / RECORD;
+    if (count === 0 || !Number.isInteger(count)) throw new BuildError("EROFS: a directory block has no records");
+    for (let index = 0; index < count; index++) {
+      const from = block.readUInt16LE(index * RECORD + 8);
+      const to = index + 1 < count ? block.readUInt16LE(index * RECORD + 20) : block.length;
+      // The last name ends with a NUL byte or with its block.
+      const name = block.toString("utf8", from, to).replace(/\0.*$/s, "");
+      if (name !== "." && name !== "..") yield { name, node: Number(block.readBigUInt64LE(index * RECORD)) };
+    }
+  }
+}
+
+/** Returns the path of a directory entry. Refuses names that could lead fsck.erofs out of the folder it extracts to. */
+function pathBelow(parent: string, name: string): string {
+  if (name === "" || name.includes("/")) throw new BuildError(`EROFS: an entry is named ${JSON.stringify(name)}`);
+  const path = parent === "" ? name : `${parent}/${name}`;
+  try {
+    checkPath(path);
+  } catch (error) {
+    throw new BuildError(`EROFS: /${shown(path).slice(0, 200)}: ${reason(error)}`);
+  }
+  return path;
 }
 
 function readInode(bytes: Buffer, at: number, blockSize: number, shared: number): Inode {
@@ -113,9 +132,6 @@ function readInode(bytes: Buffer, at: number, blockSize: number, shared: number)
     xattrs: erofsAttributes(bytes, inodeEnd, attributes, shared),
     layout,
     data() {
-      // What lies beside an inode is in its block.
-      if (layout === "inline" && size % blockSize > blockSize - (tail % blockSize))
-        throw new BuildError(`EROFS: the tail of an inode at ${at} goes over its block`);
       const start = bytes.readUInt32LE(at + 16) * blockSize;
       const whole = layout === "inline" ? size - (size % blockSize) : size;
       if (size === whole) return slice(bytes, start, size);
@@ -124,14 +140,13 @@ function readInode(bytes: Buffer, at: number, blockSize: number, shared: number)
   };
 }
 
-function entryOf({ mode, uid, gid, xattrs, size, layout, data }: Inode, path: string): TreeEntry {
+function entryOf({ mode, uid, gid, xattrs, layout, data }: Inode, path: string): TreeEntry {
   const type = typeOf(mode);
   const owner = owned({ uid, gid, xattrs });
   const permissions = mode & 0o7777;
   if (type === "directory" || type === "symlink") {
     if (!READABLE.includes(layout)) throw new BuildError(`EROFS: /${shown(path)} is a ${type}, and ${layout}`);
     if (type === "directory") return { type, mode: permissions, ...owner };
-    if (size > MAX_TARGET) throw new BuildError(`EROFS: a symlink of ${size} bytes`);
     return { type, target: data().toString(), ...owner };
   }
   if (type !== "file") throw new BuildError(`EROFS: /${shown(path)} is a device, a pipe or a socket`);
@@ -139,7 +154,7 @@ function entryOf({ mode, uid, gid, xattrs, size, layout, data }: Inode, path: st
 }
 
 function slice(bytes: Buffer, start: number, size: number): Buffer {
-  if (size === 0) return Buffer.alloc(0); // where it would be is not said then
-  if (start + size > bytes.length) throw new BuildError("EROFS: data past the end of the file");
+  if (size === 0) return Buffer.alloc(0); // without data, the start block is undefined
+  if (start + size > bytes.length) throw new BuildError("EROFS: data beyond the end of the file");
   return bytes.subarray(start, start + size);
 }

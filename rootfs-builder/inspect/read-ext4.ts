@@ -1,130 +1,131 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MAX_DEPTH } from "../../image/resolve-in-root.ts";
-import { temporaryPlace } from "../../image/safe-place.ts";
+import { reason } from "../../lib/reason.ts";
+import { temporaryPlace } from "../../lib/safe-place.ts";
 import { BuildError } from "../build-error.ts";
+import { run } from "../run.ts";
+import { typeOf } from "../tree/entry-type.ts";
 import { owned, type Tree, type TreeEntry } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
-import { MOST_BYTES } from "./bounds.ts";
-import { reading, shown } from "./check.ts";
-import { debugfs } from "./debugfs.ts";
-import { ext4Capabilities } from "./ext4-capabilities.ts";
-import { type Ext4Inode, ext4Inodes, ext4Names } from "./ext4-structures.ts";
-import { linkTarget } from "./link-target.ts";
-import { pathCounter } from "./path-counter.ts";
+import { MAX_BYTES, shown } from "./check.ts";
 
 const ROOT = 2;
-/** The folder for what debugfs writes. */
-const CONTENT = "content";
+const CAPABILITY = "security.capability";
+/** Superblock feature: large extended attributes in inodes of their own, which debugfs does not return. */
+const ATTRIBUTES_AS_INODES = 0x400;
+/** One entry in the output of `ls -p`: /inode/mode/uid/gid/name/size/. A name can hold a line end, but no slash. */
+const LISTED = /^\/(\d+)\/([0-7]{6})\/(\d+)\/(\d+)\/([^/]+)\/(\d*)\/$/gm;
 
-interface Found {
-  readonly path: string;
+interface Listed {
   readonly inode: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
 }
 
 export function isExt4(bytes: Buffer): boolean {
   return bytes.length > 2048 && bytes.readUInt16LE(1024 + 56) === 0xef53;
 }
 
-/** What an ext4 says of its own size, in bytes. */
+/** Returns the size in bytes that an ext4 superblock declares. */
 export function ext4Size(bytes: Buffer): number {
-  return bytes.readUInt32LE(1024 + 4) * ext4BlockSize(bytes);
-}
-
-function ext4BlockSize(bytes: Buffer): number {
-  return 2 ** (10 + bytes.readUInt32LE(1024 + 24));
+  return bytes.readUInt32LE(1024 + 4) * 2 ** (10 + bytes.readUInt32LE(1024 + 24));
 }
 
 /**
- * Everything in an ext4, by debugfs, which is asked by numbers of inodes and writes files of such names: no name of the
- * image is given to a program or to a file system of this machine.
+ * Reads every entry of an ext4 file system that e2fsck finds sound. debugfs addresses inodes by number and writes files named
+ * after them, so no name from the image reaches a command line or this machine's file system.
  */
-export function readExt4(fileSystem: Buffer): Promise<Tree> {
+export async function readExt4(fileSystem: Buffer): Promise<Tree> {
+  if ((fileSystem.readUInt32LE(1024 + 96) & ATTRIBUTES_AS_INODES) !== 0)
+    throw new BuildError("ext4: extended attributes in separate inodes (ea_inode) are not supported");
   return withTemporary(temporaryPlace(), async (work) => {
     await writeFile(join(work, "image"), fileSystem);
-    await mkdir(join(work, CONTENT));
-    const { inodes, paths } = await walk(work, ext4BlockSize(fileSystem));
-    const apart = [...inodes].filter(([, { type, target }]) => type !== "directory" && target === undefined);
-    await dump(work, new Map(apart).keys());
-    const capable = await ext4Capabilities(
-      work,
-      fileSystem,
-      [...inodes].filter(([, { type }]) => type === "file"),
-    );
-    const entries = new Map<number, TreeEntry>();
-    for (const [number, inode] of inodes) entries.set(number, await entryOf(work, number, inode, capable.get(number)));
+    await run("e2fsck", ["-f", "-n", "image"], { cwd: work }).catch((error: unknown) => {
+      throw new BuildError(`ext4: e2fsck -fn finds errors: ${reason(error)}`);
+    });
+    const listed = await listAll(work);
+    const entries = await entriesOf(work, new Map([...listed.values()].map((one) => [one.inode, one])));
     const tree: Tree = new Map();
-    for (const path of [...paths.keys()].sort()) {
-      const entry = entries.get(paths.get(path) ?? 0);
+    for (const path of [...listed.keys()].sort()) {
+      const entry = entries.get(listed.get(path)?.inode ?? 0);
       if (entry !== undefined) tree.set(path, entry);
     }
     return tree;
   });
 }
 
-/** Inodes by number, and the number of each path; a level of directories at a time. */
-async function walk(work: string, blockSize: number) {
-  const inodes = new Map<number, Ext4Inode>();
-  const paths = new Map<string, number>();
-  const pathOf = pathCounter("ext4");
-  let [total, depth] = [0, 0];
-  for (let level: readonly Found[] = [{ path: "", inode: ROOT }]; level.length > 0; ) {
-    if (++depth > MAX_DEPTH) throw new BuildError(`ext4: directories in each other, more than ${MAX_DEPTH}`);
-    const fresh = new Set(level.map(({ inode }) => inode).filter((inode) => !inodes.has(inode)));
-    for (const [number, inode] of await inodesOf(work, fresh)) {
-      inodes.set(number, inode);
-      total += inode.size;
-      if (total > MOST_BYTES) throw new BuildError("ext4: its files have more than 2 GiB");
+/** Lists all paths, one level of directories at a time. */
+async function listAll(work: string): Promise<ReadonlyMap<string, Listed>> {
+  const all = new Map<string, Listed>();
+  let total = 0;
+  for (let level = [{ path: "", inode: ROOT }]; level.length > 0; ) {
+    const inodes = level.map(({ inode }) => inode);
+    const outputs = await debugfs(work, "ls -p <#>", inodes);
+    const below: typeof level = [];
+    for (const { path: parent, inode } of level) {
+      for (const [name, one] of namesIn(outputs.get(inode) ?? "")) {
+        const path = parent === "" ? name : `${parent}/${name}`;
+        const type = typeOf(one.mode);
+        if (type === undefined) throw new BuildError(`ext4: /${shown(path)} is a device, a pipe or a socket`);
+        if (type === "directory") below.push({ path, inode: one.inode });
+        all.set(path, one);
+        total += one.size;
+      }
     }
-    const directories = level.filter(({ inode }) => inodes.get(inode)?.type === "directory");
-    for (const { path, inode } of directories) {
-      if (!fresh.delete(inode)) throw new BuildError(`ext4: directory /${shown(path)} has two places`);
-    }
-    await dump(work, new Set(directories.map(({ inode }) => inode)));
-    const below: Found[] = [];
-    for (const { path, inode } of directories) {
-      const bytes = await readFile(join(work, CONTENT, String(inode)));
-      below.push(
-        ...reading("ext4", () => entriesBelow(ext4Names(bytes, blockSize), (name) => pathOf(path, name), paths)),
-      );
-    }
+    if (total > MAX_BYTES) throw new BuildError("ext4: its files have more than 2 GiB");
     level = below;
   }
-  return { inodes, paths };
+  return all;
 }
 
-/** What is in a directory; it is added to the paths. */
-function entriesBelow(
-  names: ReturnType<typeof ext4Names>,
-  pathOf: (name: string) => string,
-  paths: Map<string, number>,
-): readonly Found[] {
-  const found: Found[] = [];
-  for (const { name, inode } of names) {
-    const path = pathOf(name);
-    if (paths.has(path)) throw new BuildError(`ext4: two entries are named /${shown(path)}`);
-    paths.set(path, inode);
-    found.push({ path, inode });
+function* namesIn(output: string): Generator<readonly [string, Listed]> {
+  for (const [, inode, mode = "", uid, gid, name = "", size] of output.matchAll(LISTED)) {
+    if (name === "." || name === "..") continue;
+    const listed = { inode: Number(inode), mode: Number.parseInt(mode, 8), uid: Number(uid), gid: Number(gid) };
+    yield [Buffer.from(name, "latin1").toString(), { ...listed, size: Number(size) }];
   }
-  return found;
 }
 
-async function entryOf(work: string, number: number, inode: Ext4Inode, capability?: Buffer): Promise<TreeEntry> {
-  const { type, mode, uid, gid, size } = inode;
-  const xattrs = capability === undefined ? undefined : new Map([["security.capability", capability]]);
-  const owner = owned({ uid, gid, xattrs });
-  if (type === "directory") return { type, mode, ...owner };
-  const content = inode.target ?? (await readFile(join(work, CONTENT, String(number))));
-  if (content.length !== size) throw new BuildError(`ext4: inode ${number} has ${content.length} bytes, not ${size}`);
-  if (type === "symlink") return { type, target: linkTarget("ext4", content), ...owner };
-  return { type, mode, content, ...owner };
+/** Reads the entry of each inode: targets, contents and file capabilities. Other extended attributes are not read. */
+async function entriesOf(work: string, inodes: ReadonlyMap<number, Listed>): Promise<ReadonlyMap<number, TreeEntry>> {
+  const numbers = (type: TreeEntry["type"]) =>
+    [...inodes.values()].filter(({ mode }) => typeOf(mode) === type).map(({ inode }) => inode);
+  const [files, links] = [numbers("file"), numbers("symlink")];
+  await Promise.all(["content", "capability"].map((folder) => mkdir(join(work, folder))));
+  const targets = new Map<number, string | undefined>();
+  for (const [inode, output] of await debugfs(work, "stat <#>", links)) {
+    const target = /^Fast link dest: "(.*)"$/ms.exec(output)?.[1];
+    targets.set(inode, target === undefined ? undefined : Buffer.from(target, "latin1").toString());
+  }
+  await debugfs(work, "dump <#> content/#", [...files, ...links.filter((inode) => targets.get(inode) === undefined)]);
+  await debugfs(work, `ea_get -f capability/# <#> ${CAPABILITY}`, files);
+  const entries = new Map<number, TreeEntry>();
+  for (const [inode, { mode, uid, gid, size }] of inodes) {
+    const content = () => readFile(join(work, "content", String(inode)));
+    const type = typeOf(mode);
+    if (type === "directory") entries.set(inode, { type, mode: mode & 0o7777, ...owned({ uid, gid }) });
+    if (type === "symlink") {
+      const target = targets.get(inode) ?? (await content()).toString();
+      entries.set(inode, { type, target, ...owned({ uid, gid }) });
+    }
+    if (type !== "file") continue;
+    const bytes = await content();
+    if (bytes.length !== size) throw new BuildError(`ext4: inode ${inode} has ${bytes.length} bytes, not ${size}`);
+    const capability = await readFile(join(work, "capability", String(inode)));
+    const xattrs = capability.length > 0 ? new Map([[CAPABILITY, capability]]) : undefined;
+    entries.set(inode, { type, mode: mode & 0o7777, content: bytes, ...owned({ uid, gid, xattrs }) });
+  }
+  return entries;
 }
 
-async function inodesOf(work: string, numbers: Iterable<number>): Promise<ReadonlyMap<number, Ext4Inode>> {
-  const output = await debugfs(work, "inode_dump <#>", numbers);
-  return reading("ext4", () => ext4Inodes(output));
-}
-
-async function dump(work: string, numbers: Iterable<number>): Promise<void> {
-  await debugfs(work, `dump <#> ${CONTENT}/#`, numbers);
+/** Runs a debugfs command once for each inode number, which replaces "#". Returns the outputs as Latin-1 by inode number. */
+async function debugfs(work: string, command: string, inodes: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  if (inodes.length === 0) return new Map();
+  const lines = inodes.map((inode) => command.replaceAll("#", String(inode)));
+  await writeFile(join(work, "commands"), `${lines.join("\n")}\n`);
+  const output = (await run("debugfs", ["-f", "commands", "image"], { cwd: work })).toString("latin1");
+  const outputs = output.split(/^debugfs: .*<\d+>.*\n/m).slice(1);
+  return new Map(inodes.map((inode, at) => [inode, outputs[at] ?? ""]));
 }

@@ -5,7 +5,7 @@ import { type Check, check, shown } from "./check.ts";
 
 const FIRST = ["sbin/init", "init"];
 
-/** What any root has to be so that it boots, and what it must not have. */
+/** Checks that a root can boot and has no setuid or setgid files. */
 export function rootChecks(tree: Tree, initramfs: boolean): readonly Check[] {
   const wanted = initramfs ? FIRST.toReversed() : FIRST.slice(0, 1);
   const path = wanted.slice(0, 1).join();
@@ -13,12 +13,17 @@ export function rootChecks(tree: Tree, initramfs: boolean): readonly Check[] {
   const runs = init?.type === "file" && (init.mode & 0o111) !== 0 && init.content.readUInt32BE(0) === 0x7f454c46;
   const privileged = privilegedFiles(tree);
   return [
-    check(`/${path}`, runs, init === undefined ? "missing" : runs ? "a program" : "no program", "a program to run"),
+    check(
+      `/${path}`,
+      runs,
+      init === undefined ? "missing" : runs ? "a program" : "not a program",
+      "an executable program",
+    ),
     check("no setuid or setgid file", privileged.length === 0, names(privileged), "none"),
   ];
 }
 
-/** The entry that a path leads to in the image, links followed inside of it. */
+/** Returns the entry that a path leads to, following links inside the image. */
 export function follow(tree: Tree, path: string): TreeEntry | undefined {
   const pending = path.split("/");
   const at: string[] = [];

@@ -4,7 +4,7 @@ import { reading, shown } from "./check.ts";
 
 const SIGNATURE = "verity\0\0";
 
-/** Of a tree of SHA-256, sizes in bytes. */
+/** Parameters of a SHA-256 tree; sizes are in bytes. */
 export interface VerityParameters {
   readonly dataBlockSize: number;
   readonly hashBlockSize: number;
@@ -22,7 +22,7 @@ export function isVerity(bytes: Buffer): boolean {
   return bytes.toString("latin1", 0, SIGNATURE.length) === SIGNATURE;
 }
 
-/** The header that veritysetup writes in front of a hash tree. */
+/** Reads the header that veritysetup writes before a hash tree. */
 export function veritySuperblock(bytes: Buffer): VeritySuperblock {
   return reading("verity", () => {
     const superblock = {
@@ -38,23 +38,21 @@ export function veritySuperblock(bytes: Buffer): VeritySuperblock {
     const sizes = [dataBlockSize, hashBlockSize];
     if (version !== 1 || hashType !== 1 || algorithm !== "sha256" || sizes.some((size) => !isBlockSize(size))) {
       const what = `version ${version}, type ${hashType}, ${algorithm || "no algorithm"}, blocks of ${sizes.join(" and ")}`;
-      throw new BuildError(`verity: ${shown(what)}: only version 1, type 1, sha256 is read here`);
+      throw new BuildError(`verity: ${shown(what)}: only version 1, type 1, sha256 is supported`);
     }
     return superblock;
   });
 }
 
-/** The root hash of the data, computed anew. The tree that begins `hashes` has to be the same. */
+/** Computes the root hash of the data and compares the tree with the start of `hashes`. */
 export function verityRoot(
   { dataBlockSize, hashBlockSize, dataBlocks, salt }: VerityParameters,
   hashes: Buffer,
   data: Buffer,
 ): { readonly rootHash: string; readonly treeMatches: boolean } {
-  if (![dataBlockSize, hashBlockSize].every(isBlockSize)) throw new BuildError("verity: blocks of an odd size");
+  if (![dataBlockSize, hashBlockSize].every(isBlockSize)) throw new BuildError("verity: invalid block size");
   if (!(dataBlocks > 0 && dataBlocks * dataBlockSize <= data.length)) {
-    throw new BuildError(
-      `verity: it is of ${dataBlocks} blocks of ${dataBlockSize}, the data has ${data.length} bytes`,
-    );
+    throw new BuildError(`verity: needs ${dataBlocks} blocks of ${dataBlockSize}, the data has ${data.length} bytes`);
   }
   const levels: Buffer[] = [];
   let level = digests(data.subarray(0, dataBlocks * dataBlockSize), dataBlockSize, salt);

@@ -2,12 +2,12 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, zstdDecompress } from "node:zlib";
-import { temporaryPlace } from "../../image/safe-place.ts";
+import { temporaryPlace } from "../../lib/safe-place.ts";
 import { BuildError } from "../build-error.ts";
 import { run } from "../run.ts";
 import { withTemporary } from "../with-temporary.ts";
 
-/** Where the fields of the boot protocol's header stand (Documentation/arch/x86/boot.rst). */
+/** Offsets of fields in the boot protocol's header (Documentation/arch/x86/boot.rst). */
 const SETUP_SECTORS = 0x1f1;
 const HEADER_MAGIC = 0x202;
 const VERSION = 0x206;
@@ -20,19 +20,19 @@ const ELF = Buffer.from("\x7fELF", "latin1");
 const GZIP = Buffer.from([0x1f, 0x8b]);
 const LZ4 = Buffer.from([0x02, 0x21, 0x4c, 0x18]);
 const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
-/** Behind all but gzip stands the size of what was compressed. */
+/** All formats except gzip are followed by the uncompressed size. */
 const SIZE_FIELD = 4;
 
 /**
- * The kernel as an uncompressed ELF file, as Firecracker wants it: what is packed in a bzImage. An ELF file is given back
- * as it is.
+ * Returns the kernel as an uncompressed ELF file, which Firecracker needs: the payload of a bzImage, or an ELF file
+ * unchanged.
  * @param name for messages
  */
 export async function vmlinuxOf(image: Buffer, name: string): Promise<Buffer> {
   if (image.subarray(0, ELF.length).equals(ELF)) return image;
   const kernel = await unpack(payload(image, name), name);
   if (!kernel.subarray(0, ELF.length).equals(ELF))
-    throw new BuildError(`kernel ${name}: what is packed in it is no ELF`);
+    throw new BuildError(`kernel ${name}: its payload is not an ELF file`);
   return kernel;
 }
 
@@ -54,10 +54,10 @@ async function unpack(packed: Buffer, name: string): Promise<Buffer> {
   const bare = packed.subarray(0, packed.length - SIZE_FIELD);
   if (starts(ZSTD)) return promisify(zstdDecompress)(bare);
   if (starts(LZ4)) return unpackLz4(bare);
-  throw new BuildError(`kernel ${name}: packed by a method that is not known here (gzip, lz4 and zstd are)`);
+  throw new BuildError(`kernel ${name}: unsupported compression (supported: gzip, lz4, zstd)`);
 }
 
-/** The kernel's frames are those of lz4's first format. */
+/** Decompresses the kernel's lz4 frames, which have the legacy format. */
 async function unpackLz4(packed: Buffer): Promise<Buffer> {
   return withTemporary(temporaryPlace(), async (work) => {
     await writeFile(join(work, "kernel.lz4"), packed);

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { cyclonedx } from "./cyclonedx.ts";
 import type { Manifest } from "./manifest.ts";
 
-/** Of the library that has the schema, what is used. Loaded by the test alone, so that types are checked without it. */
+/** The part of the schema library that the test uses. Loaded dynamically, so that type checks don't need it. */
 interface Library {
   readonly Validation: { JsonStrictValidator: new (version: string) => { validate(text: string): Promise<unknown> } };
 }
@@ -41,13 +41,13 @@ function schemaErrors(text: string): Promise<unknown> {
   return new library.Validation.JsonStrictValidator("1.6").validate(text);
 }
 
-test("an SBOM is what the schema of CycloneDX 1.6 wants, with no field that it does not know", async () => {
+test("matches the schema of CycloneDX 1.6, with no unknown field", async () => {
   expect(await schemaErrors(JSON.stringify(cyclonedx(MANIFEST)))).toBeNull();
   const wrong = { ...cyclonedx(MANIFEST), components: [{ type: "libary", name: "x" }] };
   expect(await schemaErrors(JSON.stringify(wrong))).not.toBeNull();
 });
 
-test("the SBOM of the default image is so too, and each of its references is one of its components", async () => {
+test("describes the default image, and each reference names a component", async () => {
   const text = readFileSync(join(import.meta.dirname, "../../build/sbom.cdx.json"), "utf8");
   expect(await schemaErrors(text)).toBeNull();
   const named = new Set(Array.from(text.matchAll(/"bom-ref": "([^"]+)"/g), ([, ref]) => ref));
@@ -57,14 +57,14 @@ test("the SBOM of the default image is so too, and each of its references is one
   expect(used.filter((ref) => !named.has(ref))).toEqual([]);
 });
 
-test("in the default image everything that boots has a source that is in the list", () => {
+test("lists a source for everything that boots in the default image", () => {
   const manifest: Manifest = JSON.parse(readFileSync(join(import.meta.dirname, "../../build/manifest.json"), "utf8"));
   const known = new Set(manifest.sources.map(({ id }) => id));
   expect(manifest.boot.length).toBeGreaterThan(10);
   expect(manifest.boot.filter(({ from = "" }) => !known.has(from)).map(({ path }) => path)).toEqual([]);
 });
 
-test("files stand below their packages, and say what they are linked with and made of", () => {
+test("puts files below their packages, with what they are linked with and made of", () => {
   const { components, dependencies } = cyclonedx(MANIFEST);
   expect(components).toMatchObject([
     { "bom-ref": "deb:libc6", components: [{ name: "usr/lib/libc.so.6", hashes: [{ content: DIGEST }] }] },
@@ -77,7 +77,7 @@ test("files stand below their packages, and say what they are linked with and ma
   ]);
 });
 
-test("what a file is linked by is looked at once, however many files there are", () => {
+test("scans each file for its dependencies once, however many files there are", () => {
   let looks = 0;
   const files = Array.from({ length: 200 }, (_, index) => ({
     ...({ path: `lib/${index}`, type: "file", part: "recipe" } as const),
@@ -90,7 +90,7 @@ test("what a file is linked by is looked at once, however many files there are",
   expect([looks, (dependencies as readonly unknown[]).length]).toEqual([200, 2]);
 });
 
-test("equal images have equal SBOMs, others have another serial number", () => {
+test("gives equal images equal SBOMs, and others another serial number", () => {
   const other = cyclonedx({ ...MANIFEST, version: "0.1.1" });
   expect(cyclonedx(structuredClone(MANIFEST))).toEqual(cyclonedx(MANIFEST));
   expect(other["serialNumber"]).not.toBe(cyclonedx(MANIFEST)["serialNumber"]);

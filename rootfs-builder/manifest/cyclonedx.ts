@@ -5,8 +5,8 @@ import type { Manifest, ManifestFile, Source } from "./manifest.ts";
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * A manifest as CycloneDX 1.6: each source with what it brought, each file with its digest. It has no time, and its serial number
- * is made of what it says, so that equal images have equal SBOMs.
+ * Converts a manifest to CycloneDX 1.6: each source with its files, each file with its digest. The result has no time,
+ * and its serial number is derived from its content, so that equal images have equal SBOMs.
  */
 export function cyclonedx(manifest: Manifest): Json {
   const { version, sources } = manifest;
@@ -29,7 +29,7 @@ export function cyclonedx(manifest: Manifest): Json {
   return { $schema: schema, bomFormat: "CycloneDX", specVersion: "1.6", serialNumber: serialNumber(body), ...body };
 }
 
-/** What each file is linked with, and what is built into it. */
+/** Returns what each file is linked with, and what is built into it. */
 function fileDependencies(files: readonly ManifestFile[], sources: readonly Source[]): readonly Json[] {
   const needs = new Map<string, string[]>();
   const note = (user: string, needed: string) => {
@@ -82,7 +82,7 @@ function fileRef(path: string): string {
   return `file:${path}`;
 }
 
-/** A UUID of version 8, whose bits are the maker's own. */
+/** Returns a UUID of version 8, whose bits are application-defined. */
 function serialNumber(body: unknown): string {
   const digest = createHash("sha256").update(JSON.stringify(body)).digest();
   digest.writeUInt8((digest.readUInt8(6) & 0x0f) | 0x80, 6);

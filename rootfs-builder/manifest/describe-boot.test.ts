@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-test.each([true, false])("the kernel's package is where its modules are from, with signatures: %s", async (signed) => {
+test.each([true, false])("attributes the kernel to the package of its modules, with signatures: %s", async (signed) => {
   const { release, image, modules: folder } = await guestKernel();
   const modules = await resolveModules(folder, ["libcrc32c"], { signed });
   const initrd = join(directory, "initrd.cpio");
@@ -36,7 +36,7 @@ test.each([true, false])("the kernel's package is where its modules are from, wi
   ]);
 });
 
-test("of an initramfs that is the whole root, only what is not in the root is told", async () => {
+test("describes only entries that are not in the root, for an initramfs that is the whole root", async () => {
   const [kernel, initrd] = [join(directory, "vmlinuz"), join(directory, "root.cpio.gz")];
   await writeFile(kernel, "kernel");
   const tree: Tree = new Map([["note", { type: "file", mode: 0o644, content: Buffer.from("text") }]]);
@@ -44,7 +44,7 @@ test("of an initramfs that is the whole root, only what is not in the root is to
   expect((await describeBoot({ kernel, initrd, whole: true }, [])).map(({ path }) => path)).toEqual(["vmlinuz"]);
 });
 
-test("a kernel alone is told, and both by their folder", async () => {
+test("describes a kernel alone, and prefixes both with their folder", async () => {
   const [kernel, initrd] = [join(directory, "vmlinuz"), join(directory, "initrd.cpio")];
   await writeFile(kernel, "kernel");
   await writeFile(initrd, await buildInitramfs({ init: Buffer.from("init"), modules: [] }));

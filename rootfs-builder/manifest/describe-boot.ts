@@ -8,18 +8,18 @@ import { describeEntry } from "./describe-tree.ts";
 import type { ManifestFile } from "./manifest.ts";
 
 export interface BootFiles {
-  /** Paths. */
+  /** Paths of the files. */
   readonly kernel: string;
   readonly initrd: string | undefined;
-  /** The initramfs is the whole root. */
+  /** True if the initramfs is the whole root. */
   readonly whole: boolean;
-  /** What stands before the names of the outputs: "qemu/"; nothing if not given. */
+  /** Prefix of the outputs' names: "qemu/"; empty by default. */
   readonly below?: string;
 }
 
 /**
- * Kernel and initramfs of our own: what boots until the root is mounted. Of an initramfs that is the whole root, what is not the
- * root's is described.
+ * Describes our own kernel and initramfs, which boot until the root is mounted. If the initramfs is the whole root,
+ * describes only what it has in addition.
  */
 export async function describeBoot(
   { kernel, initrd, whole, below = "" }: BootFiles,
@@ -35,7 +35,7 @@ export async function describeBoot(
   return [
     {
       ...{ path: below + name, type: "file", mode: "0644", size: image.length, sha256 },
-      // What is packed in a bzImage is of the same package.
+      // The payload of a bzImage is from the same package.
       ...{ part: "kernel", from: sourceOf(sha256, packages, name === "vmlinux") },
     },
     ...described.map(([path, entry]): ManifestFile => {

@@ -7,7 +7,7 @@ import { describeTree } from "./describe-tree.ts";
 import { partTable } from "./part-table.ts";
 
 const LIBC = Buffer.from("the library");
-/** The Node of the tests is a program that is linked with libc. */
+/** A program linked with libc. */
 const PROGRAM = readFileSync("/bin/ls");
 
 const FACTS: PackageFacts = {
@@ -33,7 +33,7 @@ describe("describeTree", () => {
     ["srv/page", { type: "file", mode: 0o600, content: Buffer.from("text"), uid: 1000 }],
   ]);
 
-  test("tells of each file its digest, where it comes from and what needs it", () => {
+  test("reports each file's digest, its source and what needs it", () => {
     const files = describeTree(tree, [FACTS]);
     expect(files.map(({ path }) => path)).toEqual([...tree.keys()].sort());
     const byPath = Object.fromEntries(files.map((one) => [one.path, one]));
@@ -52,13 +52,13 @@ describe("describeTree", () => {
     });
   });
 
-  test("does not believe a package of a file that was changed", () => {
+  test("does not attribute a changed file to its package", () => {
     const changed = new Map(tree).set("usr/bin/ip", file(Buffer.from("another")));
     const ip = describeTree(changed, [FACTS]).find(({ path }) => path === "usr/bin/ip");
     expect(ip).toMatchObject({ from: "recipe" });
   });
 
-  test("makes a table by part, libraries by package with the programs that want them", () => {
+  test("groups files by part, and libraries by package with the programs that need them", () => {
     const table = partTable({ files: describeTree(tree, [FACTS]) });
     expect(table.find(({ name }) => name === "libraries of libc6")).toEqual({
       ...{ name: "libraries of libc6", bytes: LIBC.length, files: 1, from: ["deb:libc6"], neededBy: "ip" },

@@ -5,11 +5,11 @@ import { linkedBy } from "./linked-by.ts";
 import type { ManifestFile } from "./manifest.ts";
 import { FOLDERS, partOf } from "./parts.ts";
 
-/** Of what no part of ours is. */
+/** Part of files that are not guestd's. */
 const RECIPE = "recipe";
 const OURS = /^(pause_bundle|etc|usr\/lib\/guestd)\/|^usr\/sbin\/init$/;
 
-/** Every entry of a tree, sorted by path: what it is, where it comes from, what needs it. */
+/** Describes every entry of a tree, sorted by path: what it is, where it comes from, and what needs it. */
 export function describeTree(tree: Tree, packages: readonly PackageFacts[]): readonly ManifestFile[] {
   const users = linkedBy(tree);
   return [...tree.keys()].sort().flatMap((path) => {
@@ -30,7 +30,7 @@ export function describeTree(tree: Tree, packages: readonly PackageFacts[]): rea
   });
 }
 
-/** What an image has to hold where the entry is. */
+/** Describes what an image has to contain at the entry's path. */
 export function describeEntry(
   entry: TreeEntry,
 ): Pick<ManifestFile, "type" | "mode" | "owner" | "size" | "sha256" | "target"> {
@@ -42,7 +42,7 @@ export function describeEntry(
   return { type: "file", mode, size: entry.content.length, sha256: sha256Of(entry.content), ...owner };
 }
 
-/** The package with this very file, else what is ours by its place, else the recipe. */
+/** Returns the package with this exact file, otherwise our own source for its path, otherwise the recipe. */
 function sourceOf(path: string, sha256: string | undefined, packages: readonly PackageFacts[]): string {
   const owner = packages.find(({ files }) => sha256 !== undefined && files[path] === sha256);
   if (owner !== undefined) return `deb:${owner.name}`;
@@ -52,7 +52,7 @@ function sourceOf(path: string, sha256: string | undefined, packages: readonly P
   return OURS.test(path) && partOf(path) !== undefined ? "guestd" : RECIPE;
 }
 
-/** Debian's runtimes lie elsewhere in their packages. */
+/** Debian's runtimes have other paths in their packages. */
 function runtimeSource(name: string, sha256: string | undefined, packages: readonly PackageFacts[]): string {
   const owner = packages.find((one) => one.name === name && Object.values(one.files).includes(sha256 ?? ""));
   return owner === undefined ? name : `deb:${owner.name}`;

@@ -5,7 +5,7 @@ import type { Tree } from "../tree/tree.ts";
 
 const ELF = 0x7f454c46;
 
-/** Path of a library, and of the links on the way to it → paths of the files that name it as needed. */
+/** Returns, for each library and the links on the way to it, the paths of the files that need it. */
 export function linkedBy(tree: Tree): ReadonlyMap<string, readonly string[]> {
   const byName = Map.groupBy(tree.keys(), (path) => posix.basename(path));
   const users = new Map<string, Set<string>>();
@@ -24,7 +24,7 @@ export function linkedBy(tree: Tree): ReadonlyMap<string, readonly string[]> {
   return new Map(Array.from(users, ([path, set]) => [path, [...set].sort()]));
 }
 
-/** A recipe may bring programs of other machines: nothing here is linked with them. */
+/** A recipe can contain programs for other machines: nothing here links with those. */
 function neededOf(content: Buffer, path: string): readonly string[] {
   try {
     return neededLibraries(content, path);

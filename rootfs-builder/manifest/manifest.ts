@@ -1,6 +1,6 @@
 import type { Licence } from "../debian/copyright.ts";
 
-/** Where something in an image comes from. */
+/** Origin of something in an image. */
 export interface Source {
   /** "deb:libc6", "npm:yaml@2.9.1", "node", "guestd" … */
   readonly id: string;
@@ -8,27 +8,27 @@ export interface Source {
   readonly version: string;
   readonly licences: readonly Licence[];
   readonly purl: string;
-  /** Algorithm as CycloneDX names it, digest in hexadecimal. */
+  /** Algorithm in CycloneDX's terms, digest in hexadecimal. */
   readonly hash?: { readonly alg: "SHA-256" | "SHA-512"; readonly content: string };
-  /** Of Debian: the source package with its version. */
+  /** Debian's source package with its version. */
   readonly madeFrom?: string;
-  /** The files or sources that it is a part of, where no file is its own: paths and ids. */
+  /** Paths and ids of the files or sources that contain this one, if it has no files of its own. */
   readonly within?: readonly string[];
-  /** Of those files, as far as it is known. */
+  /** Size in those files, if known. */
   readonly bytes?: number;
 }
 
 export interface ManifestFile {
   readonly path: string;
   readonly type: "directory" | "file" | "symlink";
-  /** Octal; a link has none. */
+  /** Octal; absent for a link. */
   readonly mode?: string;
-  /** "uid:gid"; root's when left out. */
+  /** "uid:gid"; absent for root's. */
   readonly owner?: string;
   readonly size?: number;
   readonly sha256?: string;
   readonly target?: string;
-  /** Name of the part of guestd that it is, or "recipe". */
+  /** Part of guestd that the file belongs to, or "recipe". */
   readonly part: string;
   /** Id of its source. */
   readonly from?: string;
@@ -36,16 +36,16 @@ export interface ManifestFile {
   readonly linkedBy?: readonly string[];
 }
 
-/** What a build put into a root, and why. It lies beside the outputs: manifest.json. */
+/** The contents of a built root and the reason for each. Written beside the outputs as manifest.json. */
 export interface Manifest {
   readonly format: 1;
-  /** guestd's own. */
+  /** guestd's version. */
   readonly version: string;
   readonly sources: readonly Source[];
   readonly files: readonly ManifestFile[];
   /**
-   * Kernels and initramfs of our own, if there are: files below a name of the output, "vmlinuz" or "initrd.cpio:init"; with
-   * the folder in front, "qemu/vmlinuz", where a build has several.
+   * Our own kernels and initramfs, if any, as files below an output's name, "vmlinuz" or "initrd.cpio:init". If a build
+   * has several, their folder comes first: "qemu/vmlinuz".
    */
   readonly boot: readonly ManifestFile[];
 }

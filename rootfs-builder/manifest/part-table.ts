@@ -1,7 +1,7 @@
 import type { Manifest, ManifestFile } from "./manifest.ts";
 import { partOf } from "./parts.ts";
 
-/** One line of what is in a root: a part, or a package of libraries, with what needs it. */
+/** One line of a root's contents: a part, or a package of libraries, and what needs it. */
 export interface PartLine {
   readonly name: string;
   readonly bytes: number;
@@ -10,7 +10,9 @@ export interface PartLine {
   readonly neededBy: string;
 }
 
-/** What a root is made of, biggest first. Libraries are told by package, with the programs that are linked with them. */
+/**
+ * Returns the parts of a root, largest first. Groups libraries by package, with the programs that are linked with them.
+ */
 export function partTable({ files }: Pick<Manifest, "files">): readonly PartLine[] {
   const told = files.filter(({ type }) => type !== "directory");
   const groups = Map.groupBy(told, (file) => groupOf(file, files));
@@ -31,14 +33,17 @@ function groupOf(file: ManifestFile, all: readonly ManifestFile[]): string {
   return brought === undefined ? file.part : `recipe: ${brought}`;
 }
 
-/** A link is of the package of the file that it leads to. */
+/** Assigns a link to the package of the file it leads to. */
 function librariesOf(file: ManifestFile, all: readonly ManifestFile[]): string {
   const name = file.target?.split("/").at(-1);
   const led = name === undefined ? file : all.find(({ path, type }) => type === "file" && path.endsWith(`/${name}`));
   return `libraries of ${led?.from?.replace(/^deb:/, "") ?? "the recipe"}`;
 }
 
-/** Names of the programs behind a library; what another library alone needs is named by that one. */
+/**
+ * Returns the names of the programs that need a library. A library that only another library needs is listed with that
+ * one.
+ */
 function programsOf(group: readonly ManifestFile[]): string {
   const own = new Set(group.map(({ path }) => path));
   const users = group.flatMap(({ linkedBy = [] }) => linkedBy.filter((user) => !own.has(user)));

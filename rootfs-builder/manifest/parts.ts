@@ -1,15 +1,17 @@
-/** Something of the default image that a feature needs. */
+/** Part of the default image that a feature needs. */
 export interface Part {
   readonly name: string;
-  /** Files and links of it; `T` stands for the architecture's folder. Of several parts the first that fits is meant. */
+  /** Matches its files and links; `T` stands for the architecture's folder. The first matching part counts. */
   readonly paths: RegExp;
-  /** What needs it, in the words of docs/images.md. */
+  /** The feature that needs it, in the words of docs/images.md. */
   readonly neededBy: string;
 }
 
 const AGENT = "^usr/lib/guestd/";
 
-/** All that an image of ours may hold, but for what a recipe adds. Libraries are needed by what is linked with them. */
+/**
+ * Everything that our images can contain, except for a recipe's files. Programs that are linked with a library need it.
+ */
 const PARTS: readonly Part[] = [
   part("node", "^usr/bin/node$", "runs the agent"),
   part("libraries", "^usr/(lib|lib64)/([^/]+/)?[^/]+\\.so(\\.[^/]+)?$", "programs that are linked with them"),
@@ -43,7 +45,7 @@ const PARTS: readonly Part[] = [
   part("busybox", "^usr/(bin/(busybox|sh)|sbin/modprobe)$", "--debug"),
 ];
 
-/** Empty folders are there to be mounted on. */
+/** Empty directories serve as mount points. */
 export const FOLDERS = part("folders", "", "mount points, and the folders of what is in them");
 
 export function partOf(path: string): Part | undefined {

@@ -5,9 +5,9 @@ import type { PackageFacts } from "../debian/package-facts.ts";
 import { run } from "../run.ts";
 import type { Source } from "./manifest.ts";
 
-/** Debian 12's, as a purl wants it. */
+/** Qualifier for Debian 12 in a purl. */
 const DISTRIBUTION = "distro=debian-12";
-/** Of process.versions, what is no software. */
+/** Entries in process.versions that are not software. */
 const NO_SOFTWARE = new Set(["node", "modules", "napi"]);
 
 export function debianSource(facts: PackageFacts): Source {
@@ -31,7 +31,7 @@ export async function readNpmLock(root: string): Promise<Readonly<Record<string,
   return JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")).packages;
 }
 
-/** @param path its folder in package-lock.json, "node_modules/@grpc/grpc-js" */
+/** @param path folder in package-lock.json, "node_modules/@grpc/grpc-js" */
 export function npmSource(path: string, lock: Readonly<Record<string, LockEntry>>): Source {
   const name = path.replace(/^.*node_modules\//, "");
   const { version = "", license, integrity } = lock[path] ?? {};
@@ -47,7 +47,7 @@ export function npmSource(path: string, lock: Readonly<Record<string, LockEntry>
   };
 }
 
-/** Node, and the libraries that are built into it. */
+/** Returns Node and the libraries built into it. */
 export async function nodeSources(node: string, lock: Readonly<Record<string, LockEntry>>): Promise<readonly Source[]> {
   const packaged = npmSource(`node_modules/node-linux-${process.arch}`, lock);
   const output = await run(node, ["-p", "JSON.stringify(process.versions)"]);
@@ -56,7 +56,9 @@ export async function nodeSources(node: string, lock: Readonly<Record<string, Lo
   return [{ ...packaged, id: "node" }, ...own.map(([name, version]) => generic(name, version, ["usr/bin/node"]))];
 }
 
-/** What is linked into our programs on this machine, by Debian's packages of it; nothing where it is no Debian. */
+/**
+ * Returns the libraries linked into our programs on this machine, by Debian package; empty if it doesn't run Debian.
+ */
 export async function staticSources(): Promise<readonly Source[]> {
   const parts = [
     ["musl-dev", "musl", ["usr/sbin/init", "pause_bundle/rootfs/pause"]],
@@ -84,7 +86,7 @@ function generic(name: string, version: string, within: readonly string[]): Sour
   };
 }
 
-/** A purl keeps colons, and everything else that is no letter is escaped. */
+/** Escapes everything in a purl except letters and colons. */
 function encode(text: string): string {
   return encodeURIComponent(text).replaceAll("%3A", ":");
 }

@@ -16,7 +16,7 @@ const TOLD: ReadonlyMap<string, Uint8Array> = new Map([
   ["user.odd = name", Buffer.from([0, 10, 92, 255])],
   ["user.empty", Buffer.alloc(0)],
 ]);
-/** Only root may set them; one has the name of another class too. */
+/** Attributes that only root can set; one contains the name of another class. */
 const OF_ROOT: ReadonlyMap<string, Uint8Array> = new Map([
   ["trusted.overlay.opaque", Buffer.from("y")],
   ["security.capability", Buffer.from("0100000280000000000000000000000000000000", "hex")],
@@ -38,14 +38,14 @@ const tree: Tree = new Map<string, TreeEntry>([
   ...many,
 ]);
 
-/** More than one block of them. */
+/** More than one block of attributes. */
 for (let index = 0; index < 200; index++) {
   const xattrs = new Map([[`trusted.number-${index}`, Buffer.alloc(100, String(index))]]);
   tree.set(`etc/many-${index}`, { type: "file", mode: 0o644, content: Buffer.from("z"), xattrs });
 }
 
 let directory = "";
-// Beside what builds make: not all of a machine's file systems for temporary files have such attributes.
+// Beside the builds' outputs, because some machines' temporary file systems don't support extended attributes.
 beforeAll(async () => {
   directory = await mkdtemp(join(import.meta.dirname, "../../build/guestd-attributes-"));
 });
@@ -57,7 +57,7 @@ async function made(name: string): Promise<string> {
 }
 
 test.each(["erofs", "erofs-lz4hc"])(
-  "%s has the extended attributes of a tree, the same bytes each time",
+  "writes a tree's extended attributes into %s, with equal bytes each time",
   async (name) => {
     const first = await readFile(await made(name));
     const found = readErofs(first).tree;
@@ -69,11 +69,11 @@ test.each(["erofs", "erofs-lz4hc"])(
   },
 );
 
-/** debugfs has names that are not ASCII in hexadecimal. */
+/** debugfs prints non-ASCII names in hexadecimal. */
 const told = (name: string) =>
   /^([0-9a-f]{2} )+$/.test(name) ? Buffer.from(name.replaceAll(" ", ""), "hex").toString() : name;
 
-test("ext4 has them, by debugfs", async () => {
+test("writes attributes into ext4 that debugfs reads", async () => {
   const image = await made("ext4");
   const first = await readFile(image);
   expect((await run("debugfs", "-R", "ea_list /etc", image)).stdout).toContain('user.of (8) = "a folder"');
@@ -94,7 +94,7 @@ test("ext4 has them, by debugfs", async () => {
   expect((await readFile(await made("ext4"))).equals(first)).toBe(true);
 });
 
-test("more of them than a file may have are refused by its name, and the disk is not called full", async () => {
+test("names a file with too many attributes, and does not report a full disk", async () => {
   const xattrs = new Map([["user.large", Buffer.alloc(4090)]]);
   const large: Tree = new Map([["a", { type: "file", mode: 0o644, content: Buffer.alloc(0), xattrs }]]);
   await expect(makeOutput(large, "ext4", directory)).rejects.toThrow(
@@ -102,7 +102,7 @@ test("more of them than a file may have are refused by its name, and the disk is
   );
 });
 
-test("squashfs has them, by unsquashfs", async () => {
+test("writes attributes into squashfs that unsquashfs reads", async () => {
   const to = join(directory, "unpacked");
   const image = await made("squashfs");
   const first = await readFile(image);
@@ -114,7 +114,7 @@ test("squashfs has them, by unsquashfs", async () => {
   expect((await readFile(await made("squashfs"))).equals(first)).toBe(true);
 });
 
-test.runIf(process.getuid?.() === 0)("also those that only root may set (as root)", async () => {
+test.runIf(process.getuid?.() === 0)("including those that only root can set (as root)", async () => {
   const to = join(directory, "unpacked-as-root");
   await run("unsquashfs", "-xattrs", "-dest", to, await made("squashfs"));
   const many = await run("getfattr", "--dump", "--match=-", ...[7, 199].map((index) => join(to, `etc/many-${index}`)));
@@ -128,7 +128,7 @@ test.runIf(process.getuid?.() === 0)("also those that only root may set (as root
 const hasLoops = spawnSync("losetup", ["--find"], { env }).status === 0 && process.getuid?.() === 0;
 
 test.runIf(hasLoops).for(["erofs", "erofs-lz4hc", "ext4", "squashfs"] as const)(
-  "a kernel reads them of %s (as root, with loop devices)",
+  "writes attributes into %s that the kernel reads (as root, with loop devices)",
   async (name, { skip }) => {
     const at = join(directory, `mounted-${name}`);
     await mkdir(at);
@@ -145,12 +145,12 @@ test.runIf(hasLoops).for(["erofs", "erofs-lz4hc", "ext4", "squashfs"] as const)(
   },
 );
 
-/** Names and values of each file, by the kernel. */
+/** Returns the names and values for each file, as the kernel reads them. */
 async function attributesOf(...files: readonly string[]): Promise<unknown> {
   const script =
     "import json, os, sys; print(json.dumps([[(n, os.getxattr(f, n).hex()) for n in os.listxattr(f)] for f in sys.argv[1:]]))";
   const lists: [string, string][][] = JSON.parse((await run("python3", "-c", script, ...files)).stdout);
-  // A machine with SELinux labels all that it unpacks.
+  // SELinux labels every file that such a machine unpacks.
   return lists.map((list) => list.filter(([name]) => name !== "security.selinux").sort());
 }
 
@@ -158,6 +158,6 @@ function sorted(xattrs: ReadonlyMap<string, Uint8Array>): unknown {
   return [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("hex")]).sort();
 }
 
-test("an initramfs, which can't have them, is refused by the name of the file", async () => {
+test("refuses an initramfs, which doesn't support attributes, naming the file", async () => {
   await expect(made("initramfs")).rejects.toThrow("initramfs: etc has extended attributes, which a cpio can't hold");
 });

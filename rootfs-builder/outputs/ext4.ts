@@ -10,16 +10,16 @@ const BLOCK = 4096;
 const MIB = 1024 * 1024;
 const UUID = "67756573-7464-4000-8000-000000000001";
 const HASH_SEED = "67756573-7464-4000-8000-000000000002";
-/** Of an inode with its share of bitmaps and directories. */
+/** Size of an inode with its share of bitmaps and directories. */
 const INODE_BYTES = 512;
 
-/** The clock of mke2fs and debugfs: seconds, and 0 would be taken for "now". */
+/** Clock of mke2fs and debugfs in seconds; 0 would mean "now". */
 const FIXED_TIME = { ...process.env, E2FSPROGS_FAKE_TIME: "1", SOURCE_DATE_EPOCH: "1", TZ: "UTC" };
 
 /**
- * An ext4 for reading only: without a journal and without room. mke2fs takes owners and times from the folder, so debugfs
+ * Writes a read-only ext4 without a journal or free space. mke2fs takes owners and times from the directory, so debugfs
  * sets them afterwards.
- * @param directory the tree, staged
+ * @param directory the staged tree
  */
 export async function makeExt4(tree: Tree, directory: string, image: string): Promise<void> {
   const entries = new Set(tree.values());
@@ -35,7 +35,7 @@ export async function makeExt4(tree: Tree, directory: string, image: string): Pr
   await settle(tree, image);
 }
 
-/** A block for attributes, where there are some. */
+/** Adds a block for extended attributes, if there are any. */
 function blocksOf(entry: TreeEntry): number {
   const attributes = entry.xattrs === undefined || entry.xattrs.size === 0 ? 0 : 1;
   const bytes =
@@ -43,7 +43,7 @@ function blocksOf(entry: TreeEntry): number {
   return Math.ceil(bytes / BLOCK) + attributes;
 }
 
-/** Gives everything its owner, mode, attributes and the same time. */
+/** Sets every entry's owner, mode, attributes and time. */
 async function settle(tree: Tree, image: string): Promise<void> {
   const values = `${image}.values`;
   await mkdir(values);
@@ -65,7 +65,7 @@ async function settle(tree: Tree, image: string): Promise<void> {
   if (failed !== undefined) throw new BuildError(`debugfs ${image}: ${failed}`);
 }
 
-/** Commands that set extended attributes, with the values as files, each once. */
+/** Returns commands that set extended attributes. Writes each value to a file once. */
 async function attributeLines(tree: Tree, values: string): Promise<readonly string[]> {
   const files = new Map<string, string>();
   const lines: string[] = [];
@@ -87,8 +87,8 @@ async function attributeLines(tree: Tree, values: string): Promise<readonly stri
   return lines;
 }
 
-/** A word of debugfs's language; a line end ends its commands. */
+/** Quotes a word for debugfs. A line end would end the command. */
 function quoted(name: string): string {
   if (!name.includes("\n")) return `"${name.replaceAll('"', '""')}"`;
-  throw new BuildError(`ext4: ${JSON.stringify(name)}: a name with a line end can't be given to debugfs`);
+  throw new BuildError(`ext4: ${JSON.stringify(name)}: debugfs doesn't support a name with a line end`);
 }

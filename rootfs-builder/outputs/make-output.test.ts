@@ -25,7 +25,7 @@ const tree: Tree = new Map<string, TreeEntry>([
   ["etc/with a space", { type: "file", mode: 0o600, uid: 7, gid: 8, content: Buffer.from("x") }],
   ["tmp", { type: "directory", mode: 0o1777 }],
   ["link", { type: "symlink", target: "etc/first" }],
-  // to a folder of the host that has much in it: nothing of it comes in
+  // points at a large directory of the host, which must not be included
   ["out", { type: "symlink", target: "/etc" }],
 ]);
 
@@ -38,7 +38,7 @@ describe("outputs of a tree", () => {
   const path = (name: string) => join(directory, outputFile(name));
   const make = (name: string) => makeOutput(tree, name, directory);
 
-  test("have the same bytes when they are made again, and leave nothing else behind", async () => {
+  test("gives equal bytes when made again, and leaves nothing else behind", async () => {
     const digests = async (folder: string) => {
       const made = [];
       for (const name of OUTPUTS.filter((name) => !/^(ext4|squashfs|erofs-lz4hc)-.*disk$/.test(name))) {
@@ -48,19 +48,19 @@ describe("outputs of a tree", () => {
       return made;
     };
     const before = await digests(directory);
-    await new Promise((resolve) => setTimeout(resolve, 1100)); // clocks of file systems count seconds
+    await new Promise((resolve) => setTimeout(resolve, 1100)); // file systems' clocks count seconds
     const again = join(directory, "again");
     expect(await digests(again)).toEqual(before);
     expect((await readdir(again)).sort()).toEqual(before.flatMap(([file]) => [file, `${file}.json`]).sort());
   });
 
-  test.each(["erofs", "erofs-lz4hc"])("%s has what the tree has, by fsck.erofs", async (name) => {
+  test.each(["erofs", "erofs-lz4hc"])("writes a %s whose content matches the tree, by fsck.erofs", async (name) => {
     await make(name);
     await run("fsck.erofs", `--extract=${join(directory, name)}`, path(name));
     expect(await readFile(join(directory, name, "etc/same"))).toEqual(text);
   });
 
-  test("ext4 has what the tree has, by e2fsck and debugfs", async () => {
+  test("writes an ext4 whose content matches the tree, by e2fsck and debugfs", async () => {
     await make("ext4");
     await run("e2fsck", "-fn", path("ext4"));
     const { stdout } = await run("debugfs", "-R", 'cat "/etc/first"', path("ext4"));
@@ -76,14 +76,14 @@ describe("outputs of a tree", () => {
     }
   });
 
-  test("squashfs has what the tree has, by unsquashfs", async () => {
+  test("writes a squashfs whose content matches the tree, by unsquashfs", async () => {
     await make("squashfs");
     const { stdout } = await run("unsquashfs", "-lln", "-UTC", path("squashfs"));
     expect(stdout).toMatch(/^-rw------- 7\/8 +1 1970-01-01 00:00 squashfs-root\/etc\/with a space$/m);
     expect((await run("unsquashfs", "-cat", path("squashfs"), "etc/same")).stdout).toBe(text.toString());
   });
 
-  test("squashfs knows the owner and mode of a file whatever its name begins with", async () => {
+  test("writes owner and mode into squashfs for a file name with any first character", async () => {
     const odd = ["#a", "-b", "!c", " d", "*e", "usr#f"];
     const entries = odd.map((name) => [name, { type: "file", mode: 0o600, uid: 7, gid: 8, content: text }] as const);
     const folder = join(directory, "odd");
@@ -96,7 +96,7 @@ describe("outputs of a tree", () => {
     ["initramfs", "cat"],
     ["initramfs-gzip", "gzip"],
     ["initramfs-zstd", "zstd"],
-  ])("%s is a cpio archive after %s, with /init in it", async (name, program) => {
+  ])("writes %s as a cpio archive after %s, with /init in it", async (name, program) => {
     await make(name);
     const unpack = program === "cat" ? "cat" : `${program} -dc`;
     const { stdout } = await run("sh", "-c", `${unpack} "$1" | cpio -it --quiet`, "sh", path(name));
@@ -105,7 +105,7 @@ describe("outputs of a tree", () => {
     );
   });
 
-  test("a verity disk is what veritysetup takes, and one changed byte is not", async () => {
+  test("writes a verity disk that veritysetup accepts, until one byte changes", async () => {
     const { verity, size } = await make("erofs-verity-disk");
     if (verity === undefined) throw new Error("no verity");
     const bytes = await readFile(path("erofs-verity-disk"));
@@ -123,18 +123,18 @@ describe("outputs of a tree", () => {
     await expect(check()).rejects.toThrow();
   });
 
-  test("a file of JSON beside each says what it is", async () => {
+  test("describes each output in a JSON file beside it", async () => {
     const made = await make("ext4-dax-disk");
     const said: MadeOutput = JSON.parse(await readFile(`${path("ext4-dax-disk")}.json`, "utf8"));
     expect(said).toEqual(made);
     expect(said).toMatchObject({ output: "ext4-dax-disk", file: "root.ext4-dax-disk.img", size: 128 * MIB });
   });
 
-  test.each(["erofs", "erofs-lz4hc", "ext4", "squashfs"])("%s has all of a tree, as inspect reads it", async (name) => {
+  test.each(["erofs", "erofs-lz4hc", "ext4", "squashfs"])("writes a %s that inspect reads completely", async (name) => {
     await make(name);
     const found = (await inspectPath(path(name))).files[0]?.tree;
     found?.delete("lost+found");
-    // Of a squashfs only root's unsquashfs gives the owners, and inspect takes none.
+    // Only root's unsquashfs sets the owners of a squashfs, so inspect ignores them.
     const ownerless = ({ uid, gid, ...entry }: TreeEntry) => entry;
     const wanted = [...tree].map(([at, entry]) => [at, name === "squashfs" ? ownerless(entry) : entry] as const);
     expect(found).toEqual(new Map(wanted));
@@ -144,7 +144,7 @@ describe("outputs of a tree", () => {
   });
 
   test.each(["erofs", "erofs-lz4hc", "ext4", "squashfs"])(
-    "%s has what its own modes shut off, whoever makes it",
+    "writes files into %s that their own modes lock, whoever builds",
     async (name) => {
       const secret: TreeEntry = { type: "file", mode: 0, content: text };
       const shut: Tree = new Map<string, TreeEntry>([
@@ -183,16 +183,18 @@ describe("outputs of a tree", () => {
     },
   );
 
-  test("a name that is not known is refused, and so is a tree that can't be packed, with nothing left", async () => {
-    await expect(makeOutput(tree, "xfs", directory)).rejects.toThrow(/^output xfs: not known; there are erofs, /);
+  test("refuses an unknown name or a tree that can't be packed, and leaves nothing", async () => {
+    await expect(makeOutput(tree, "xfs", directory)).rejects.toThrow(/^output xfs: unknown; use one of erofs, /);
     const odd: Tree = new Map([["a\nb", file]]);
     const empty = join(directory, "empty");
-    await expect(makeOutput(odd, "ext4", empty)).rejects.toThrow('ext4: "/a\\nb": a name with a line end');
+    await expect(makeOutput(odd, "ext4", empty)).rejects.toThrow(
+      'ext4: "/a\\nb": debugfs doesn\'t support a name with a line end',
+    );
     expect(await readdir(empty)).toEqual([]);
   });
 });
 
-/** What the entry of the partition table names. */
+/** Returns the bytes that a partition table's entry names. */
 function partition(disk: Buffer, index: number): Buffer {
   const entry = disk.subarray(446 + 16 * index);
   const start = entry.readUInt32LE(8) * 512;

@@ -20,7 +20,7 @@ describe("writeArtifact", () => {
   afterEach(() => rm(directory, { recursive: true }));
   const json = async (...path: string[]) => JSON.parse(await readFile(join(directory, ...path), "utf8"));
 
-  test("makes a layout whose blobs are what their digests say, by name and role", async () => {
+  test("writes a layout whose blobs match their digests, by name and role", async () => {
     const digest = await writeArtifact(directory, FILES, join(directory, "oci"), { version: "1" });
     expect(await json("oci/oci-layout")).toEqual({ imageLayoutVersion: "1.0.0" });
     const index = await json("oci/index.json");
@@ -39,7 +39,7 @@ describe("writeArtifact", () => {
     }
   });
 
-  test("takes the place of an older one, and gives the same for the same files", async () => {
+  test("replaces an older layout, and is equal for equal files", async () => {
     const target = join(directory, "oci");
     const first = await writeArtifact(directory, FILES, target, {});
     await writeFile(join(directory, "vmlinux"), "another kernel");

@@ -6,7 +6,7 @@ import { withTemporary } from "../with-temporary.ts";
 
 export interface ArtifactFile {
   readonly file: string;
-  /** What it is: kernel, initrd, root, description … */
+  /** Its role: kernel, initrd, root, description … */
   readonly role: string;
   readonly mediaType: string;
 }
@@ -24,8 +24,8 @@ const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
 const ROLE = "dev.guestd.role";
 
 /**
- * Puts files of `directory` into an OCI layout, the folder `target`, as one artifact: a blob for each with its name and
- * role as annotations. Equal files give equal bytes. Gives the manifest's digest.
+ * Writes files in `directory` as one artifact into the OCI layout `target`: a blob for each, with name and role as
+ * annotations. Equal files give equal bytes. Returns the manifest's digest.
  */
 export async function writeArtifact(
   directory: string,

@@ -1,11 +1,11 @@
 import { BuildError } from "../build-error.ts";
 import type { Compression } from "../initramfs/compress.ts";
 
-/** How a root is packed; `erofs` alone is what DAX maps: nothing in it is compressed. */
+/** Formats of a root. DAX can map `erofs`, which isn't compressed. */
 export const FILE_SYSTEMS = ["erofs", "erofs-lz4hc", "ext4", "squashfs"] as const;
 export type FileSystem = (typeof FILE_SYSTEMS)[number];
 
-/** What stands around a file system; see docs/images.md. */
+/** Layout around a file system; see docs/images.md. */
 type Layout = "plain" | "disk" | "dax-disk" | "verity-disk";
 const COMPRESSIONS = ["none", "gzip", "zstd"] as const satisfies readonly Compression[];
 
@@ -16,7 +16,7 @@ export type Output =
 /** All outputs by name: a file system, alone or with `-disk`, `-dax-disk` or `-verity-disk`, or an initramfs. */
 const BY_NAME: ReadonlyMap<string, Output> = new Map([
   ...FILE_SYSTEMS.flatMap((fileSystem) => {
-    // DAX maps the bytes of files as they lie on the disk
+    // DAX maps the bytes of files as they are on the disk
     const dax = fileSystem === "erofs" || fileSystem === "ext4";
     const layouts: Layout[] = ["plain", "disk", ...(dax ? (["dax-disk"] as const) : []), "verity-disk"];
     return layouts.map((layout): [string, Output] => [
@@ -30,23 +30,23 @@ const BY_NAME: ReadonlyMap<string, Output> = new Map([
   ]),
 ]);
 
-/** Names of what `makeOutput` makes of a tree. */
+/** Names of the outputs that `makeOutput` writes. */
 export const OUTPUTS: readonly string[] = [...BY_NAME.keys()];
 
 export function outputNamed(name: string): Output {
   const output = BY_NAME.get(name);
-  if (output === undefined) throw new BuildError(`output ${name}: not known; there are ${OUTPUTS.join(", ")}`);
+  if (output === undefined) throw new BuildError(`output ${name}: unknown; use one of ${OUTPUTS.join(", ")}`);
   return output;
 }
 
-/** The name of the file that an output is. */
+/** Returns the file name of an output. */
 export function outputFile(name: string): string {
   const output = outputNamed(name);
   if (output.kind === "file system") return `root.${name}.img`;
   return `root.cpio${{ none: "", gzip: ".gz", zstd: ".zst" }[output.compression]}`;
 }
 
-/** The kernel's name of a file system. */
+/** Returns the kernel's name of a file system. */
 export function kernelType(fileSystem: FileSystem): string {
   return fileSystem === "erofs-lz4hc" ? "erofs" : fileSystem;
 }

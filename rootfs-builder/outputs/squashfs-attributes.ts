@@ -1,23 +1,23 @@
 import { BuildError } from "../build-error.ts";
 import { nameWithin } from "../tree/attributes.ts";
 
-/** By the number that stands for it. */
+/** Name prefixes by their index. */
 const CLASSES: readonly string[] = ["user.", "trusted.", "security."];
-/** Of the superblock: where the table of lists of attributes is. */
+/** Superblock offset of the extended attribute table's position. */
 const TABLE_AT = 56;
 const NONE = 0xffff_ffff_ffff_ffffn;
-/** Of the two bytes before a block of metadata: it is not compressed; the rest is its length. */
+/** Flag in a metadata block's two-byte header: the block isn't compressed. The other bits are its length. */
 const PLAIN = 0x8000;
-/** Of an entry's type: its value stands elsewhere. */
+/** Mask for the prefix index in an entry's type; another bit means that the value is stored elsewhere. */
 const CLASS = 0xff;
 
-/** Of the table of lists: where a list begins, how many attributes it has, its bytes. */
+/** Size of an entry in the table of lists: start of the list, number of attributes, bytes. */
 const LIST = 16;
 
 /**
- * Puts real names of extended attributes into a squashfs in the place of those that stand for them, which have class `user` and
- * as many bytes. The blocks that they lie in have to be uncompressed (-noX).
- * @param standing real names by those
+ * Replaces placeholder names of extended attributes in a squashfs with the real names, which are equally long without
+ * their class. The metadata blocks have to be uncompressed (-noX).
+ * @param standing real names by placeholder
  */
 export function renameSquashfsAttributes(image: Buffer, standing: ReadonlyMap<string, string>): void {
   const found = image.readBigUInt64LE(TABLE_AT);
@@ -54,13 +54,13 @@ function renameInList(all: Buffer, first: number, count: number, standing: Reado
 
 interface Block {
   readonly bytes: Buffer;
-  /** Where its header is in the image. */
+  /** Offset of its header in the image. */
   readonly at: number;
-  /** How many bytes the blocks before it have. */
+  /** Total size of the blocks before it. */
   readonly from: number;
 }
 
-/** What is in the blocks of metadata between two places. */
+/** Returns the metadata blocks between two offsets. */
 function blocksOf(image: Buffer, start: number, end: number): readonly Block[] {
   const blocks: Block[] = [];
   let from = 0;

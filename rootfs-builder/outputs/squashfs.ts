@@ -6,8 +6,8 @@ import type { Tree } from "../tree/tree.ts";
 import { renameSquashfsAttributes } from "./squashfs-attributes.ts";
 
 /**
- * A squashfs by zstd in blocks of 128 KiB; level 15 is smaller by 8 % and takes thirty times as long.
- * @param directory the tree, staged
+ * Writes a squashfs with zstd in blocks of 128 KiB. Level 15 would save 8 % and take thirty times as long.
+ * @param directory the staged tree
  */
 export async function makeSquashfs(tree: Tree, directory: string, image: string): Promise<void> {
   const owners = `${image}.owners`;
@@ -23,13 +23,13 @@ export async function makeSquashfs(tree: Tree, directory: string, image: string)
   await writeFile(image, bytes);
 }
 
-/** Mode and owner of everything, in mksquashfs's language: it would take the owner of the folder. */
+/** Returns mode and owner of every entry for mksquashfs, which otherwise takes the directory's owner. */
 function ownerLines(tree: Tree): string {
   const lines = [...tree].map(([path, entry]) => {
     const { uid = 0, gid = 0 } = entry;
     const mode = entry.type === "symlink" ? 0o777 : entry.mode;
     if (path.includes("\n")) throw new BuildError(`squashfs: ${JSON.stringify(path)}: a line end in a name`);
-    // A slash first: a line that begins with # is a comment.
+    // Starts with a slash, because a line that starts with # is a comment.
     return `/${path.replaceAll(/[\s\\"]/g, "\\$&")} m ${mode.toString(8)} ${uid} ${gid}\n`;
   });
   return ["/ m 755 0 0\n", ...lines].join("");

@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 const SECTOR = 512;
 const BLOCK = 4096;
 
-/** What a host has to say of the disk, in the names of Kata's `kernel_verity_params`. Sizes in bytes. */
+/** Parameters that a host needs for the disk, in the terms of Kata's `kernel_verity_params`. Sizes are in bytes. */
 export interface Verity {
   readonly rootHash: string;
   readonly salt: string;
@@ -20,8 +20,8 @@ export interface Verity {
 }
 
 /**
- * A raw disk of two partitions: the file system, and dm-verity's hashes of it without a superblock. The salt is the
- * file system's digest, so that equal ones give equal disks.
+ * Writes a raw disk with two partitions: the file system, and its dm-verity hashes without a superblock. The salt is
+ * the file system's digest, so that equal file systems give equal disks.
  */
 export async function makeVerityDisk(image: string, target: string): Promise<Verity> {
   const dataBlocks = Math.ceil((await stat(image)).size / BLOCK);
@@ -33,7 +33,7 @@ export async function makeVerityDisk(image: string, target: string): Promise<Ver
   const options = [...sizes, "--hash", "sha256", "--format", "1", "--salt", salt];
   const said = (await run("veritysetup", ["format", "--no-superblock", ...options, image, tree])).toString();
   const rootHash = /^Root hash:\s+([0-9a-f]{64})$/m.exec(said)?.[1];
-  if (rootHash === undefined) throw new BuildError(`veritysetup format ${image}: it said no root hash`);
+  if (rootHash === undefined) throw new BuildError(`veritysetup format ${image}: no root hash in its output`);
   const hashes = await readFile(tree);
   await rm(tree);
 
@@ -47,7 +47,7 @@ export async function makeVerityDisk(image: string, target: string): Promise<Ver
   return { rootHash, salt, dataBlocks, dataBlockSize: BLOCK, hashBlockSize: BLOCK };
 }
 
-/** The kernel's parameter that makes /dev/dm-0 of the two partitions. */
+/** Returns the kernel parameter that maps the two partitions as /dev/dm-0. */
 export function mappingParameter({ rootHash, salt, dataBlocks, dataBlockSize, hashBlockSize }: Verity): string {
   const sectors = (dataBlocks * dataBlockSize) / SECTOR;
   const row = `verity 1 /dev/vda1 /dev/vda2 ${dataBlockSize} ${hashBlockSize} ${dataBlocks} 0 sha256 ${rootHash} ${salt}`;

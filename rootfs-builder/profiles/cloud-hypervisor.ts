@@ -1,7 +1,7 @@
-import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-words.ts";
+import { bounceParameters, isDax, LEFT_OUT, rootParameters } from "./kernel-parameters.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
-/** PCI only; persistent memory by virtio-pmem; the kernel is an ELF file with a PVH entry. */
+/** PCI only; virtio-pmem for persistent memory; the kernel is an ELF file with a PVH entry. */
 export const cloudHypervisor: Profile = {
   defaultOutput: "erofs-dax-disk",
   takes: () => true,
@@ -17,8 +17,8 @@ export const cloudHypervisor: Profile = {
       "quiet",
       "panic=-1",
       ...LEFT_OUT,
-      ...bounceWords(root.output),
-      ...rootWords(root, true),
+      ...bounceParameters(root.output),
+      ...rootParameters(root, true),
     ].join(" ");
     const disk = isDax(root.output)
       ? ["--pmem", `file=${root.file},discard_writes=on`]

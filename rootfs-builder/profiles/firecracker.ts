@@ -1,11 +1,11 @@
-import { LEFT_OUT, rootWords } from "./kernel-words.ts";
+import { LEFT_OUT, rootParameters } from "./kernel-parameters.ts";
 import { memoryMib, type Profile } from "./profile.ts";
 
 const CONFIGURATION = "firecracker.json";
 
 /**
- * virtio-mmio only, described by ACPI (Firecracker 1.8 and newer), and no PCI. The drive is not called the root device: Firecracker
- * would add a root= of its own.
+ * virtio-mmio only, described by ACPI (Firecracker 1.8 and newer), without PCI. The drive isn't declared the root
+ * device, because Firecracker would add its own root=.
  */
 export const firecracker: Profile = {
   defaultOutput: "squashfs",
@@ -20,7 +20,7 @@ export const firecracker: Profile = {
       "pci=off",
       "quiet",
       ...LEFT_OUT,
-      ...rootWords(root, false),
+      ...rootParameters(root, false),
     ].join(" ");
     const drive = { drive_id: "root", path_on_host: root.file, is_root_device: false, is_read_only: true };
     return [

@@ -1,12 +1,12 @@
 import type { MadeOutput } from "../outputs/make-output.ts";
 import { outputNamed } from "../outputs/output-names.ts";
-import { isDax, rootWords } from "./kernel-words.ts";
+import { isDax, rootParameters } from "./kernel-parameters.ts";
 import type { Profile } from "./profile.ts";
 
-/** What Kata's kernels have built in and `rootfs_type` names. */
+/** File systems that Kata's kernels have built in and that `rootfs_type` accepts. */
 const FILE_SYSTEMS = ["erofs", "erofs-lz4hc", "ext4"];
 
-/** Kernel, command line and start are the host's; what it needs of us stands in its configuration. */
+/** The host provides kernel, command line and start; only its configuration depends on us. */
 export const kata: Profile = {
   defaultOutput: "erofs-dax-disk",
   takes(name) {
@@ -19,7 +19,7 @@ export const kata: Profile = {
     return [
       {
         machine: "kata",
-        kernelCommandLine: rootWords(root, isDax(root.output)).join(" "),
+        kernelCommandLine: rootParameters(root, isDax(root.output)).join(" "),
         command: ["kata-runtime", "--config", "configuration.toml"],
         configuration: { "configuration.json": { hypervisor: { qemu: keys(root) } } },
         note: "configuration.json has the keys for the configuration's [hypervisor.qemu]; docs/kata.md has the rest",

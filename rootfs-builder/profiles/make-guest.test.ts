@@ -13,10 +13,10 @@ const MIB = 1024 * 1024;
 const tree: Tree = new Map([["file", { type: "file", mode: 0o644, content: Buffer.from("text") }]]);
 const init = Buffer.from("init");
 
-/** What stands behind a flag. */
+/** Returns the word after a flag. */
 const argument = (words: readonly string[] | undefined, flag: string) => words?.[words.indexOf(flag) + 1];
 
-describe("guests of profiles", () => {
+describe("makeGuest", () => {
   let directory = "";
   let own = "";
   beforeAll(async () => {
@@ -26,15 +26,15 @@ describe("guests of profiles", () => {
   });
   afterAll(() => rm(directory, { recursive: true }));
 
-  /** With a kernel that has all built in, unless `debian`. */
+  /** Makes a guest with a kernel that has everything built in, or with Debian's. */
   async function make(profile: ProfileName, output?: string, debian = false): Promise<GuestDescription> {
     const kernel = debian ? await guestKernel() : { image: own };
     const root = outputOf(profile, output === undefined ? [] : [output]);
     return makeGuest({ profile, output: root, tree, init, kernel }, join(directory, profile));
   }
 
-  /** docs/getting-started.md, initrd.md and kernel-policy.md of Firecracker. */
-  test("firecracker: an ELF kernel, a drive that is not the root device, no PCI, a file of its configuration", async () => {
+  /** See docs/getting-started.md, initrd.md and kernel-policy.md of Firecracker. */
+  test("for firecracker has an ELF kernel, a drive that is not the root device, no PCI, and a configuration file", async () => {
     const guest = await make("firecracker", undefined, true);
     const configuration = JSON.parse(await readFile(join(directory, "firecracker/firecracker.json"), "utf8"));
     expect(configuration).toEqual({
@@ -44,22 +44,22 @@ describe("guests of profiles", () => {
         boot_args:
           "console=ttyS0 reboot=k panic=1 pci=off quiet cryptomgr.notests initcall_blacklist=tracer_init_tracefs root=/dev/vda rootfstype=squashfs ro",
       },
-      // with an initrd no drive may be the root device
+      // with an initrd, no drive may be the root device
       drives: [{ drive_id: "root", path_on_host: "root.squashfs.img", is_root_device: false, is_read_only: true }],
       "machine-config": { vcpu_count: 1, mem_size_mib: 512 },
       vsock: { guest_cid: 3, uds_path: "vsock.sock" },
     });
     const kernel = await readFile(join(directory, "firecracker/vmlinux"));
     expect(kernel.toString("latin1", 0, 4)).toBe("\x7fELF");
-    // a drive is whole sectors
+    // a drive has whole sectors
     expect(guest.root.size % 512).toBe(0);
     expect(guest.modules).toContain("virtio_mmio");
     expect(guest.modules.filter((name) => /pci|virtiofs|nfit/.test(name))).toEqual([]);
     expect(guest.starts[0]?.command).toEqual(["firecracker", "--no-api", "--config-file", "firecracker.json"]);
   });
 
-  /** README.md, docs/device_model.md and docs/vsock.md of Cloud Hypervisor. */
-  test("cloud-hypervisor: an ELF kernel with PVH, virtio-pmem of whole 2 MiB that drops writes, serial console", async () => {
+  /** See README.md, docs/device_model.md and docs/vsock.md of Cloud Hypervisor. */
+  test("for cloud-hypervisor has an ELF kernel with PVH, virtio-pmem of whole 2 MiB that drops writes, and a serial console", async () => {
     const guest = await make("cloud-hypervisor", undefined, true);
     const [start] = guest.starts;
     expect(argument(start?.command, "--kernel")).toBe("vmlinux");
@@ -77,7 +77,7 @@ describe("guests of profiles", () => {
     expect(disk.starts[0]?.kernelCommandLine).toContain("root=/dev/vda1 rootfstype=squashfs ro");
   });
 
-  test("kata: keys of the host's configuration, and no kernel", async () => {
+  test("for kata has keys for the host's configuration, and no kernel", async () => {
     const { files, kernel, root } = await make("kata", "erofs-verity-disk");
     const read = async () => JSON.parse(await readFile(join(directory, "kata/configuration.json"), "utf8"));
     expect([kernel, files]).toEqual([undefined, ["root.erofs-verity-disk.img", "configuration.json"]]);
@@ -96,7 +96,7 @@ describe("guests of profiles", () => {
     expect(await read()).toEqual({ hypervisor: { qemu: { image: "", initrd: "root.cpio.gz" } } });
   });
 
-  test("qemu: a line for q35 and one for microvm, with the device mapper's parameter where it is checked", async () => {
+  test("for qemu has a line for q35 and one for microvm, with the device mapper's parameter for verity", async () => {
     const { starts, root } = await make("qemu", "ext4-verity-disk");
     expect(starts.map(({ machine }) => machine)).toEqual(["q35", "microvm"]);
     for (const { command, kernelCommandLine } of starts) {
@@ -108,7 +108,7 @@ describe("guests of profiles", () => {
     }
   });
 
-  test("a kernel that has all built in needs no initramfs; a whole root in an initramfs needs no disk", async () => {
+  test("needs no initramfs for a kernel with everything built in, and no disk for a whole root in an initramfs", async () => {
     const plain = await make("qemu", "erofs");
     expect([plain.kernel, plain.initrd, plain.modules]).toEqual(["vmlinux", undefined, []]);
     const whole = await make("qemu", "initramfs-zstd", true);
@@ -117,7 +117,7 @@ describe("guests of profiles", () => {
     expect(whole.starts[0]?.kernelCommandLine).not.toContain("root=");
   });
 
-  test("a kernel that is none is refused by every profile that has one", async () => {
+  test("refuses an invalid kernel for every profile that has one", async () => {
     for (const content of ["", "text of no kernel ".repeat(100)]) {
       await writeFile(join(directory, "no-kernel"), content);
       const kernel = { image: join(directory, "no-kernel") };
@@ -129,10 +129,10 @@ describe("guests of profiles", () => {
     expect(await exists(join(directory, "refused"))).toBe(false);
   });
 
-  test("each profile takes its own output, and refuses in one line what it can't start", () => {
+  test("accepts the outputs of each profile, and refuses others in one line", () => {
     for (const profile of PROFILES) expect(OUTPUTS).toContain(outputOf(profile, []));
     expect(() => outputOf("kata", ["squashfs-disk"])).toThrow("output squashfs-disk: profile kata can't start it");
     expect(() => outputOf("firecracker", ["erofs-dax-disk"])).toThrow("profile firecracker can't start it");
-    expect(() => outputOf("qemu", ["erofs", "ext4"])).toThrow("profile qemu: it starts one root, not erofs and ext4");
+    expect(() => outputOf("qemu", ["erofs", "ext4"])).toThrow("profile qemu: starts one root, not erofs and ext4");
   });
 });

@@ -9,13 +9,13 @@ import { type MadeOutput, makeOutput } from "../outputs/make-output.ts";
 import { kernelType, outputNamed } from "../outputs/output-names.ts";
 import type { Tree } from "../tree/tree.ts";
 import { withTemporary } from "../with-temporary.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import type { Profile, Start } from "./profile.ts";
 import { outputOf, type ProfileName, profileNamed } from "./profiles.ts";
 
 export interface GuestParts {
   readonly profile: ProfileName;
-  /** One of `OUTPUTS` that the profile takes. */
+  /** One of `OUTPUTS` that the profile accepts. */
   readonly output: string;
   readonly tree: Tree;
   /** The static init. */
@@ -23,23 +23,23 @@ export interface GuestParts {
   readonly kernel: {
     /** A bzImage or an ELF file. */
     readonly image: string;
-    /** lib/modules/<release>; without it the kernel has all built in that it needs. */
+    /** lib/modules/<release>; without it, the kernel has everything built in that it needs. */
     readonly modules?: string | undefined;
-    /** They keep their signatures; true if not given. */
+    /** Keeps the modules' signatures; the default is true. */
     readonly signed?: boolean;
   };
 }
 
-/** What guest.json says. */
+/** Content of guest.json. */
 export interface GuestDescription {
   readonly profile: ProfileName;
   readonly root: MadeOutput;
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
-  /** Of the initramfs, in the order of loading. */
+  /** Modules of the initramfs, in loading order. */
   readonly modules: readonly string[];
   readonly starts: readonly Start[];
-  /** All files of the guest, but for guest.json. */
+  /** All files of the guest, except guest.json. */
   readonly files: readonly string[];
 }
 
@@ -47,8 +47,8 @@ const DESCRIPTION = "guest.json";
 const INITRD = "initrd.cpio";
 
 /**
- * All that a VMM needs, in `directory`: the kernel, the initramfs that finds the root, the root, what the VMM reads, and
- * guest.json, which says how it is started. Each file appears by rename.
+ * Writes all that a VMM needs into `directory`: the kernel, the initramfs that finds the root, the root, the VMM's
+ * configuration, and guest.json, which says how to start it. Each file appears by rename.
  */
 export async function makeGuest(parts: GuestParts, directory: string): Promise<GuestDescription> {
   const profile = profileNamed(parts.profile);
@@ -82,7 +82,7 @@ export async function makeGuest(parts: GuestParts, directory: string): Promise<G
   return description;
 }
 
-/** What the last build of the folder has put there, by its guest.json. */
+/** Returns the files that the last build wrote to the folder, from its guest.json. */
 async function filesBefore(directory: string): Promise<readonly string[]> {
   try {
     const { files, root }: GuestDescription = JSON.parse(await readFile(join(directory, DESCRIPTION), "utf8"));
@@ -98,7 +98,7 @@ async function modulesOf(parts: GuestParts, profile: Profile, name: string): Pro
   const wanted = profile.modules(name);
   const fileSystem = output.kind === "initramfs" ? [] : [kernelType(output.fileSystem)];
   const verity = output.kind === "file system" && output.layout === "verity-disk" ? ["dm_verity"] : [];
-  // layers of containers are EROFS, whatever the root is
+  // containers' layers are EROFS, whatever the root is
   return resolveModules(parts.kernel.modules, [...wanted, "erofs", ...fileSystem, ...verity], parts.kernel);
 }
 

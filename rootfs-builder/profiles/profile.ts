@@ -1,6 +1,6 @@
 import type { MadeOutput } from "../outputs/make-output.ts";
 
-/** What a profile's way to start is written with; files by their names in the guest's folder. */
+/** Files that a profile's start refers to, by their names in the guest's folder. */
 export interface GuestFiles {
   readonly kernel: string;
   readonly initrd: string | undefined;
@@ -10,28 +10,31 @@ export interface GuestFiles {
 /** One way to start the guest. */
 export interface Start {
   readonly machine: string;
-  /** All of the kernel's command line. */
+  /** The complete kernel command line. */
   readonly kernelCommandLine: string;
-  /** What the host runs, in the folder of the files. */
+  /** Command that the host runs, in the folder of the files. */
   readonly command: readonly string[];
-  /** Files that the command reads besides the guest's, by name: JSON. */
+  /** Additional JSON files that the command reads, by name. */
   readonly configuration?: Readonly<Record<string, unknown>>;
-  /** What has to be known. */
+  /** Note for the user. */
   readonly note?: string;
 }
 
 export interface Profile {
   readonly defaultOutput: string;
-  /** Whether the output of this name can be started. */
+  /** True if the profile can start the output of this name. */
   readonly takes: (output: string) => boolean;
-  /** Whose kernel boots it; Kata has its own. */
+  /** Format of the kernel; Kata's host has its own. */
   readonly kernel: "bzImage" | "vmlinux" | "the host's";
-  /** Kernel modules that its initramfs has, besides those of the root's file system. */
+  /** Kernel modules in its initramfs, in addition to those of the root's file system. */
   readonly modules: (output: string) => readonly string[];
   readonly starts: (files: GuestFiles) => readonly Start[];
 }
 
-/** MiB that a guest starts with: an initramfs stays in its memory, and is there twice while it is unpacked. */
+/**
+ * Returns the MiB of memory that a guest starts with. An initramfs stays in memory, and takes twice its size while it
+ * is unpacked.
+ */
 export function memoryMib(root: MadeOutput): number {
   return root.output.startsWith("initramfs") ? 768 : 512;
 }

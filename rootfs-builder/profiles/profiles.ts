@@ -11,7 +11,7 @@ export const PROFILES: readonly ProfileName[] = ["qemu", "cloud-hypervisor", "fi
 
 export function profileName(text: string): ProfileName {
   const name = PROFILES.find((known) => known === text);
-  if (name === undefined) throw new BuildError(`profile ${text}: not known; there are ${PROFILES.join(", ")}`);
+  if (name === undefined) throw new BuildError(`profile ${text}: unknown; use one of ${PROFILES.join(", ")}`);
   return name;
 }
 
@@ -19,11 +19,11 @@ export function profileNamed(name: ProfileName): Profile {
   return BY_NAME[name];
 }
 
-/** The output that a profile starts: the one asked for, or its own. */
+/** Returns the output that a profile starts: the requested one, or its default. */
 export function outputOf(name: ProfileName, asked: readonly string[]): string {
   const profile = profileNamed(name);
   const [output = profile.defaultOutput, another] = asked;
-  if (another !== undefined) throw new BuildError(`profile ${name}: it starts one root, not ${asked.join(" and ")}`);
+  if (another !== undefined) throw new BuildError(`profile ${name}: starts one root, not ${asked.join(" and ")}`);
   if (!profile.takes(output)) throw new BuildError(`output ${output}: profile ${name} can't start it`);
   return output;
 }

@@ -1,4 +1,4 @@
-import { bounceWords, isDax, LEFT_OUT, rootWords } from "./kernel-words.ts";
+import { bounceParameters, isDax, LEFT_OUT, rootParameters } from "./kernel-parameters.ts";
 import { type GuestFiles, memoryMib, type Profile, type Start } from "./profile.ts";
 
 const CONSOLE = ["console=ttyS0", "quiet", "panic=-1", ...LEFT_OUT];
@@ -21,7 +21,7 @@ export const qemu: Profile = {
 function q35(files: GuestFiles): Start {
   const { root } = files;
   const dax = isDax(root.output);
-  const line = [...CONSOLE, ...bounceWords(root.output), ...rootWords(root, true)].join(" ");
+  const line = [...CONSOLE, ...bounceParameters(root.output), ...rootParameters(root, true)].join(" ");
   const memory = `${memoryMib(root)}M`;
   const backend = `memory-backend-file,id=root,mem-path=${root.file},size=${root.size / MIB}M,share=on,readonly=on`;
   const device = dax ? ["-object", backend, "-device", "nvdimm,memdev=root,unarmed=on"] : disk(files, "virtio-blk-pci");
@@ -37,7 +37,7 @@ function q35(files: GuestFiles): Start {
 }
 
 function microvm(files: GuestFiles): Start {
-  const line = [...CONSOLE, ...rootWords(files.root, false)].join(" ");
+  const line = [...CONSOLE, ...rootParameters(files.root, false)].join(" ");
   return {
     machine: "microvm",
     kernelCommandLine: line,

@@ -2,10 +2,11 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { applyLayers } from "../../image/apply-layers.ts";
 import { decompress } from "../../image/decompress.ts";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
 import { readImage } from "../../image/read-image.ts";
+import { reason } from "../../lib/reason.ts";
 import type { DebianPackage } from "../debian/debian-package.ts";
-import { packageFiles } from "../debian/package-files.ts";
+import { packageFiles } from "../debian/debian-package.ts";
 import { fileAttributes, folderAttributes } from "../tree/folder-attributes.ts";
 import { folderTree } from "../tree/folder-tree.ts";
 import { mergeTars } from "../tree/merge.ts";
@@ -15,8 +16,8 @@ import type { FileSource, Source } from "./recipe.ts";
 import { sourceError } from "./source-error.ts";
 
 /**
- * Merges one source into a tree. Throws BuildError in one line, and the tree is then of no use.
- * @param closure the packages of a source of packages, with all that they depend on
+ * Merges one source into a tree. Throws a one-line BuildError, and then leaves the tree unusable.
+ * @param closure packages of a package source, with all their dependencies
  */
 export async function addSource(tree: Tree, source: Source, closure: readonly DebianPackage[]): Promise<void> {
   const below = source.to === "" ? [] : source.to.split("/");
@@ -44,7 +45,9 @@ export async function addSource(tree: Tree, source: Source, closure: readonly De
   }
 }
 
-/** The layers of an OCI image, applied to each other alone: nothing in them hides what other sources brought. */
+/**
+ * Returns the layers of an OCI image applied to an empty tree, so that their whiteouts hide nothing of other sources.
+ */
 async function imageTree(path: string, name?: string): Promise<Tree> {
   await stat(path);
   const tree: Tree = new Map();
@@ -53,7 +56,7 @@ async function imageTree(path: string, name?: string): Promise<Tree> {
   return tree;
 }
 
-/** Whiteouts in it hide what earlier sources brought. */
+/** Adds a tar, whose whiteouts hide entries of earlier sources. */
 async function addTar(overlay: TreeOverlay, path: string): Promise<void> {
   await statFile(path);
   const open = async function* () {
@@ -66,7 +69,7 @@ async function addTar(overlay: TreeOverlay, path: string): Promise<void> {
   }
 }
 
-/** 0755 or 0644, by whether its owner may run it, so that no umask shows. */
+/** Returns 0755 or 0644, depending on the owner's execute bit, so that the umask has no effect. */
 function folderMode(mode: number, type: "directory" | "file"): number {
   return type === "directory" ? 0o755 : plainMode(mode);
 }
@@ -83,7 +86,7 @@ async function fileEntry({ path, mode, owner }: FileSource) {
 
 async function statFile(path: string) {
   const found = await stat(path);
-  if (!found.isFile()) throw new ImageError("it is no file: what is in a folder comes by the key folder");
+  if (!found.isFile()) throw new ImageError("not a file: for a folder, use the key folder");
   return found;
 }
 

@@ -14,7 +14,7 @@ const LOCK: Lock = {
   images: { "base.tar": `sha256:${sha256}` },
 };
 
-test("a lock file stands beside its recipe", () => {
+test("names a lock file after its recipe", () => {
   expect(["/a/mine.yaml", "b.yml", "c.json", "d"].map(lockPath)).toEqual([
     "/a/mine.lock.json",
     "b.lock.json",
@@ -30,7 +30,7 @@ describe("a lock file", () => {
   });
   afterEach(() => rm(join(path, ".."), { recursive: true }));
 
-  test("is read as it was written, and may be missing", async () => {
+  test("can be read back, and can be missing", async () => {
     expect(await readLock(path)).toBeUndefined();
     for (const lock of [LOCK, { ...LOCK, kernel: undefined }]) {
       await writeFile(path, JSON.stringify(lock));
@@ -49,17 +49,17 @@ describe("a lock file", () => {
     JSON.stringify({ ...LOCK, closures: { jq: "jq" } }),
     JSON.stringify({ ...LOCK, closures: { jq: ["--option"] } }),
     JSON.stringify({ ...LOCK, kernel: { release: "../x", sha256 } }),
-  ])("that is none is refused in one line: %s", async (text) => {
+  ])("is refused in one line if it is invalid: %s", async (text) => {
     await writeFile(path, text);
-    await expect(readLock(path)).rejects.toThrow(/^lock file \S+: [^\n]*: make it again with --update$/);
+    await expect(readLock(path)).rejects.toThrow(/^lock file \S+: [^\n]*: recreate it with --update$/);
   });
 });
 
-test("what differs from a lock is named, with both", () => {
+test("names the first difference, with both values", () => {
   const changed = { ...LOCK, packages: { ...LOCK.packages, jq: { version: "1.7", sha256 } } };
   expect(() => refuseDifference(LOCK, LOCK, "mine.lock.json")).not.toThrow();
   expect(() => refuseDifference(changed, LOCK, "/x/mine.lock.json")).toThrow(
-    "lock file mine.lock.json: packages jq version is 1.7 now, and 1:1.6-2.1+deb12u3~1 in the lock: --update takes",
+    "lock file mine.lock.json: packages jq version is 1.7 now, and 1:1.6-2.1+deb12u3~1 in the lock: use --update",
   );
   const { kernel: _kernel, ...none } = LOCK;
   expect(() => refuseDifference(none, LOCK, "mine.lock.json")).toThrow(/ kernel is nothing now, and \{"release":/);

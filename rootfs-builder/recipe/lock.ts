@@ -1,47 +1,47 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { parseJson } from "../../image/parse-json.ts";
+import { parseJson } from "../../lib/parse-json.ts";
 import { BuildError, hasCode } from "../build-error.ts";
 
 export interface LockedPackage {
   readonly version: string;
-  /** Of the .deb, in hexadecimal. */
+  /** SHA-256 of the .deb, in hexadecimal. */
   readonly sha256: string;
 }
 
-/** What a recipe came to: two builds with the same lock take the same bytes. */
+/** Resolved inputs of a recipe: two builds with the same lock use the same bytes. */
 export interface Lock {
   readonly format: 1;
-  /** Debian's name of it. */
+  /** Debian's name of the architecture. */
   readonly architecture: string;
   readonly node?: { readonly version: string; readonly sha256: string };
   readonly kernel?: { readonly release: string; readonly sha256: string };
-  /** The list of each source of packages, with spaces between, and what they are with all that they depend on. */
+  /** Package list of each source, separated by spaces → names of those packages and all their dependencies. */
   readonly closures: Readonly<Record<string, readonly string[]>>;
   readonly packages: Readonly<Record<string, LockedPackage>>;
-  /** Path as in the recipe's folder, and digest ("sha256:…"). */
+  /** Path as in the recipe → digest ("sha256:…"). */
   readonly images: Readonly<Record<string, string>>;
 }
 
-/** Where the lock of a recipe lies: mine.lock.json beside mine.yaml. */
+/** Returns the path of a recipe's lock file: mine.lock.json beside mine.yaml. */
 export function lockPath(recipe: string): string {
   return `${recipe.replace(/\.(ya?ml|json)$/, "")}.lock.json`;
 }
 
-/** Undefined when there is none. */
+/** Returns undefined if the file doesn't exist. */
 export async function readLock(path: string): Promise<Lock | undefined> {
   try {
     const lock: unknown = parseJson(await readFile(path, "utf8"), path);
     if (isLock(lock)) return lock;
-    throw new BuildError(`lock file ${path}: not one of this builder: make it again with --update`);
+    throw new BuildError(`lock file ${path}: not written by this builder: recreate it with --update`);
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
-    if (error instanceof SyntaxError) throw new BuildError(`lock file ${error.message}: make it again with --update`);
+    if (error instanceof SyntaxError) throw new BuildError(`lock file ${error.message}: recreate it with --update`);
     throw error;
   }
 }
 
-/** Paths and arguments are made of names, versions and hashes: they have to look like such. */
+/** Checks the syntax of names, versions and hashes, which become parts of paths and arguments. */
 function isLock(value: unknown): value is Lock {
   if (!isMap(value) || value["format"] !== 1) return false;
   const { closures, packages, images, kernel = {} } = value;
@@ -63,13 +63,13 @@ function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Throws BuildError at the first thing that the build takes and the lock has otherwise. */
+/** Throws BuildError at the first difference between the build's inputs and the lock. */
 export function refuseDifference(taken: Lock, locked: Lock, path: string): void {
   const [key] = differences(taken as unknown as Tree, locked as unknown as Tree);
   if (key === undefined) return;
   const [now, then] = [taken, locked].map((lock) => valueAt(lock as unknown as Tree, key));
   throw new BuildError(
-    `lock file ${basename(path)}: ${key.join(" ")} is ${text(now)} now, and ${text(then)} in the lock: --update takes what there is now`,
+    `lock file ${basename(path)}: ${key.join(" ")} is ${text(now)} now, and ${text(then)} in the lock: use --update to take the new one`,
   );
 }
 

@@ -3,7 +3,7 @@ import type { RuntimeName } from "../image/runtimes.ts";
 import type { ProfileName } from "../profiles/profiles.ts";
 import type { Owner, Recipe, Source } from "./recipe.ts";
 
-/** What the schema lets through. */
+/** Recipe that the schema accepts. */
 export interface RawRecipe {
   readonly name: string;
   readonly profile?: ProfileName;
@@ -35,7 +35,7 @@ interface RawSource {
   readonly owner?: string;
 }
 
-/** Keys that mean nothing with what else is said; undefined when all is well. */
+/** Returns the first key that contradicts the others, and why; undefined if there is none. */
 export function contradiction(raw: RawRecipe): readonly [key: readonly string[], why: string] | undefined {
   const { kernel = {}, options = {}, profile, agent = true } = raw;
   const outputs = outputsOf(raw);
@@ -43,42 +43,42 @@ export function contradiction(raw: RawRecipe): readonly [key: readonly string[],
   const bootsOurs = profile !== undefined && profile !== "kata";
   const hasDebianKernel = hasGuest || (bootsOurs && kernel.file === undefined);
   const rules: readonly (readonly [given: boolean, means: boolean, key: readonly string[], why: string])[] = [
-    [kernel.file !== undefined, profile !== undefined, ["kernel", "file"], "it is for a profile: name one"],
-    [kernel.file !== undefined, bootsOurs, ["kernel", "file"], "of profile kata the kernel is the host's"],
-    [kernel.file !== undefined, kernel.release === undefined, ["kernel", "file"], "it has a release already"],
-    [kernel.release !== undefined, hasDebianKernel, ["kernel", "release"], "no output has Debian's kernel"],
-    [kernel.modules !== undefined, kernel.file !== undefined, ["kernel", "modules"], "of which file?"],
-    [options.artifact === true, profile !== undefined, ["options", "artifact"], "it is for a profile: name one"],
+    [kernel.file !== undefined, profile !== undefined, ["kernel", "file"], "requires a profile"],
+    [kernel.file !== undefined, bootsOurs, ["kernel", "file"], "profile kata uses the host's kernel"],
+    [kernel.file !== undefined, kernel.release === undefined, ["kernel", "file"], "excludes kernel.release"],
+    [kernel.release !== undefined, hasDebianKernel, ["kernel", "release"], "requires an output with Debian's kernel"],
+    [kernel.modules !== undefined, kernel.file !== undefined, ["kernel", "modules"], "requires kernel.file"],
+    [options.artifact === true, profile !== undefined, ["options", "artifact"], "requires a profile"],
     [options.debug === true, agent, ["options", "debug"], WITH_AGENT],
     [options.policy === true, agent, ["options", "policy"], WITH_AGENT],
     [(options.runtimes ?? []).length > 0, agent, ["options", "runtimes"], WITH_AGENT],
     [options.verity === true, agent, ["options", "verity"], WITH_AGENT],
-    [options.verity === true, hasGuest, ["options", "verity"], "it is for the output guest"],
+    [options.verity === true, hasGuest, ["options", "verity"], "requires the output guest"],
     [
       options["dax-header"] === false,
       outputs.includes("kata-image"),
       ["options", "dax-header"],
-      "it is for the output kata-image",
+      "requires the output kata-image",
     ],
     [
       options["signed-modules"] === true,
       hasDebianKernel,
       ["options", "signed-modules"],
-      "no output has Debian's kernel",
+      "requires an output with Debian's kernel",
     ],
   ];
   const [, , key, why] = rules.find(([given, means]) => given && !means) ?? [];
   return key === undefined || why === undefined ? undefined : [key, why];
 }
 
-const WITH_AGENT = "it is for a root with the agent, and agent is false";
+const WITH_AGENT = "requires agent: true";
 
-/** What is to be made, each once; a profile has an output of its own. */
+/** Returns each output once; a profile has its own. */
 function outputsOf({ outputs, profile }: RawRecipe): readonly string[] {
   return [...new Set(outputs ?? (profile === undefined ? ["guest"] : []))];
 }
 
-/** @param file absolute path that it was read from */
+/** @param file absolute path of the recipe */
 export function recipeOf(file: string, raw: RawRecipe): Recipe {
   const { options = {}, kernel = {} } = raw;
   return {
@@ -102,7 +102,9 @@ export function recipeOf(file: string, raw: RawRecipe): Recipe {
   };
 }
 
-/** What a recipe would say, but for its sources: so that options which came later are checked as its own are. */
+/**
+ * Returns a recipe as its file would define it, without sources, so that later options are checked by the same rules.
+ */
 export function rawOf(recipe: Recipe): RawRecipe {
   const { name, profile, outputs, agent, kernelRelease, vmlinux, modules, ...rest } = recipe;
   return {

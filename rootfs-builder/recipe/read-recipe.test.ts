@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readRecipe } from "./read-recipe.ts";
 import { readBuildRecipe } from "./recipe-tasks.ts";
 
-describe("a recipe's file", () => {
+describe("a recipe file", () => {
   let directory = "";
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), "guestd-recipe-"));
@@ -17,14 +17,14 @@ describe("a recipe's file", () => {
     return readBuildRecipe(join(directory, name));
   }
 
-  /** The line about it, without the folder. */
+  /** Returns the error line without the folder. */
   async function refusal(text: string, name?: string): Promise<string> {
     const error: unknown = await read(text, name).catch((thrown: unknown) => thrown);
     if (!(error instanceof Error)) throw new Error("it was taken");
     return error.message.replace(`${directory}/`, "");
   }
 
-  test("may be short, and the rest is as in the default image", async () => {
+  test("can be short, and defaults to the default image", async () => {
     expect(await read("name: mine\n")).toEqual({
       file: join(directory, "mine.yaml"),
       name: "mine",
@@ -42,14 +42,14 @@ describe("a recipe's file", () => {
     });
   });
 
-  test("has no output of its own where a profile is to be made, and knows the profiles", async () => {
+  test("has no output of its own for a profile, and accepts every profile", async () => {
     expect(await read("name: mine\nprofile: firecracker\n")).toMatchObject({ profile: "firecracker", outputs: [] });
     const own = "name: mine\nprofile: qemu\nkernel: {file: k, modules: /m}\noptions: {artifact: true}\n";
     expect(await read(own)).toMatchObject({ vmlinux: join(directory, "k"), modules: "/m", artifact: true });
     expect(await refusal("name: mine\nprofile: vmware\n")).toContain("mine.yaml:2: profile: ");
   });
 
-  test("may be JSON, and says all that there is", async () => {
+  test("can be JSON, and can contain every key", async () => {
     const text = JSON.stringify({
       name: "all",
       profile: "qemu",
@@ -90,54 +90,48 @@ describe("a recipe's file", () => {
   });
 
   test.each([
-    ["name: x\nsurces: []\n", /^mine.yaml:2: surces: not known; there are name, profile, /],
-    ["profile: qemu\n", "mine.yaml:1: name: it is missing"],
-    ["name: 5\n", "mine.yaml:1: name: it has to be text, in quotes"],
+    ["name: x\nsurces: []\n", /^mine.yaml:2: surces: unknown key; use one of name, profile, /],
+    ["profile: qemu\n", "mine.yaml:1: name: missing"],
+    ["name: 5\n", "mine.yaml:1: name: must be text, in quotes"],
     ["name: a/b\n", /^mine.yaml:1: name: "a\/b" does not match /],
-    ["name: x\nagent: maybe\n", "mine.yaml:2: agent: it has to be true or false"],
+    ["name: x\nagent: maybe\n", "mine.yaml:2: agent: must be true or false"],
     [
       "name: x\noptions:\n  runtimes: [crun, docker]\n",
       /^mine.yaml:3: options.runtimes\[1\]: not one of crun, runc, runsc$/,
     ],
-    ["name: x\nsources:\n  - {file: a, to: /b, mode: 644}\n", /^mine.yaml:3: sources\[0\].mode: it has to be text/],
-    ["name: x\nsources:\n  - file: a\n", "mine.yaml:3: sources[0].to: it is missing"],
+    ["name: x\nsources:\n  - {file: a, to: /b, mode: 644}\n", /^mine.yaml:3: sources\[0\].mode: must be text/],
+    ["name: x\nsources:\n  - file: a\n", "mine.yaml:3: sources[0].to: missing"],
     ["name: x\nsources:\n  - {file: a, to: b}\n", /^mine.yaml:3: sources\[0\].to: "b" does not match /],
     ["name: x\nsources:\n  - {file: a, to: /b/..}\n", /^mine.yaml:3: sources\[0\].to: "\/b\/\.\." does not match /],
     ["name: x\nsources:\n  - {tar: a, to: /../b/}\n", /^mine.yaml:3: sources\[0\].to: "\/\.\.\/b\/" does not match /],
     ['name: x\nsources:\n  - {file: a, to: "/b\\0"}\n', /^mine.yaml:3: sources\[0\].to: "\/b\\u0000" does not match /],
     ['name: x\nsources:\n  - {tar: "a\\0"}\n', /^mine.yaml:3: sources\[0\].tar: "a\\u0000" does not match /],
-    ["name: x\nsources:\n  - {to: /b}\n", /^mine.yaml:3: sources\[0\]: it needs one of the keys image, tar, /],
-    ["name: x\nsources:\n  - packages: []\n", "mine.yaml:3: sources[0].packages: it is empty"],
+    ["name: x\nsources:\n  - {to: /b}\n", /^mine.yaml:3: sources\[0\]: needs one of the keys image, tar, /],
+    ["name: x\nsources:\n  - packages: []\n", "mine.yaml:3: sources[0].packages: must not be empty"],
     ["name: x\nsources:\n  - packages: [-rf]\n", /^mine.yaml:3: sources\[0\].packages\[0\]: "-rf" does not match /],
-    [
-      "name: x\noutputs:\n  - guest\n  - floppy\n",
-      /^mine.yaml:4: outputs\[1\]: floppy is not known; there are guest, /,
-    ],
-    ["name: x\nkernel:\n  file: k\n", "mine.yaml:3: kernel.file: it is for a profile: name one"],
-    ["name: x\nprofile: qemu\nkernel:\n  modules: k\n", "mine.yaml:4: kernel.modules: of which file?"],
-    ["name: x\noptions: {artifact: true}\n", "mine.yaml:2: options.artifact: it is for a profile: name one"],
-    ["name: x\nsources:\n  - {file: a, tar: b, to: /c}\n", "mine.yaml:3: sources[0]: both tar and file: take one"],
-    [
-      "name: x\nagent: false\noptions:\n  debug: true\n",
-      /^mine.yaml:4: options.debug: it is for a root with the agent, /,
-    ],
-    ["name: x\nagent: false\noptions: {policy: true}\n", /^mine.yaml:3: options.policy: it is for a root with the /],
-    ["name: x\nagent: false\noptions: {verity: true}\n", /^mine.yaml:3: options.verity: it is for a root with the /],
-    ["name: x\nagent: false\noptions: {runtimes: [crun]}\n", /^mine.yaml:3: options.runtimes: it is for a root with /],
-    ["name: x\nprofile: qemu\noptions: {verity: true}\n", "mine.yaml:3: options.verity: it is for the output guest"],
-    ["name: x\noptions: {dax-header: false}\n", "mine.yaml:2: options.dax-header: it is for the output kata-image"],
+    ["name: x\noutputs:\n  - guest\n  - floppy\n", /^mine.yaml:4: outputs\[1\]: floppy is unknown; use one of guest, /],
+    ["name: x\nkernel:\n  file: k\n", "mine.yaml:3: kernel.file: requires a profile"],
+    ["name: x\nprofile: qemu\nkernel:\n  modules: k\n", "mine.yaml:4: kernel.modules: requires kernel.file"],
+    ["name: x\noptions: {artifact: true}\n", "mine.yaml:2: options.artifact: requires a profile"],
+    ["name: x\nsources:\n  - {file: a, tar: b, to: /c}\n", "mine.yaml:3: sources[0]: both tar and file: use one"],
+    ["name: x\nagent: false\noptions:\n  debug: true\n", /^mine.yaml:4: options.debug: requires agent: true/],
+    ["name: x\nagent: false\noptions: {policy: true}\n", /^mine.yaml:3: options.policy: requires agent: true/],
+    ["name: x\nagent: false\noptions: {verity: true}\n", /^mine.yaml:3: options.verity: requires agent: true/],
+    ["name: x\nagent: false\noptions: {runtimes: [crun]}\n", /^mine.yaml:3: options.runtimes: requires agent: true/],
+    ["name: x\nprofile: qemu\noptions: {verity: true}\n", "mine.yaml:3: options.verity: requires the output guest"],
+    ["name: x\noptions: {dax-header: false}\n", "mine.yaml:2: options.dax-header: requires the output kata-image"],
     [
       "name: x\noutputs: [erofs]\noptions: {signed-modules: true}\n",
-      "mine.yaml:3: options.signed-modules: no output has Debian's kernel",
+      "mine.yaml:3: options.signed-modules: requires an output with Debian's kernel",
     ],
-    ["name: x\nprofile: kata\nkernel: {release: r}\n", "mine.yaml:3: kernel.release: no output has Debian's kernel"],
     [
-      "name: x\nprofile: kata\nkernel: {file: k}\n",
-      "mine.yaml:3: kernel.file: of profile kata the kernel is the host's",
+      "name: x\nprofile: kata\nkernel: {release: r}\n",
+      "mine.yaml:3: kernel.release: requires an output with Debian's kernel",
     ],
+    ["name: x\nprofile: kata\nkernel: {file: k}\n", "mine.yaml:3: kernel.file: profile kata uses the host's kernel"],
     [
       "name: x\nprofile: qemu\noutputs:\n  - erofs\n  - guest\n  - ext4\n",
-      "mine.yaml:6: outputs[2]: profile qemu: it starts one root, not erofs and ext4",
+      "mine.yaml:6: outputs[2]: profile qemu: starts one root, not erofs and ext4",
     ],
     [
       "name: x\nprofile: firecracker\noutputs:\n  - erofs-dax-disk\n",
@@ -145,27 +139,25 @@ describe("a recipe's file", () => {
     ],
     ["name: x\nname: y\n", "mine.yaml:2:1: Map keys must be unique"],
     ["name: x\nsources: [\n", /^mine.yaml:3:1: Flow sequence/],
-    ["name: &a x\nprofile: *a\n", "mine.yaml:2: profile: an alias: write it out"],
-    ["- name\n", "mine.yaml:1: it has to be a mapping"],
-    ["", "mine.yaml:1: it has to be a mapping"],
-  ])("that is wrong gets its line: %j", async (text, message) => {
+    ["name: &a x\nprofile: *a\n", "mine.yaml:2: profile: aliases are not supported: write it out"],
+    ["- name\n", "mine.yaml:1: must be a mapping"],
+    ["", "mine.yaml:1: must be a mapping"],
+  ])("is refused with the line of the mistake: %j", async (text, message) => {
     const line = await refusal(text);
     expect(line).toMatch(message);
     expect(line).not.toContain("\n");
   });
 
-  test("that is not there is said so", async () => {
-    await expect(readRecipe(join(directory, "none.yaml"))).rejects.toThrow(
-      /^recipe .*none.yaml: there is no such file$/,
-    );
+  test("is refused if it does not exist", async () => {
+    await expect(readRecipe(join(directory, "none.yaml"))).rejects.toThrow(/^recipe .*none.yaml: no such file$/);
   });
 });
 
-test("the recipes of the repository can be read", async () => {
+test("reads the recipes in the repository", async () => {
   const folder = join(import.meta.dirname, "../recipes");
   const names = (await readdir(folder)).filter((name) => name.endsWith(".yaml"));
   for (const name of names) await readBuildRecipe(join(folder, name));
-  // What `npm run build` makes, and no more.
+  // Matches `npm run build`, and no more.
   const { profile, outputs, agent, sources } = await readBuildRecipe(join(folder, "default.yaml"));
   expect({ profile, outputs, agent, sources }).toEqual({ outputs: ["guest"], agent: true, sources: [] });
 });

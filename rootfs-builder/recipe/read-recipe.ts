@@ -8,9 +8,9 @@ import type { Recipe } from "./recipe.ts";
 import { whyNot } from "./source-error.ts";
 
 /**
- * Reads a recipe, YAML or JSON, and checks it against recipe.schema.json. Throws BuildError: "mine.yaml:7: sources[1].mode: …",
- * and of a syntax error "mine.json:7:3: …".
- * @param checkOutput why an output of the recipe can't be made; undefined when it can
+ * Reads a recipe in YAML or JSON and checks it against recipe.schema.json. Throws BuildError: "mine.yaml:7:
+ * sources[1].mode: …", or "mine.json:7:3: …" for a syntax error.
+ * @param checkOutput returns why an output can't be made, or undefined
  */
 export async function readRecipe(
   path: string,
@@ -18,7 +18,7 @@ export async function readRecipe(
 ): Promise<Recipe> {
   const file = resolve(path);
   const text = await readFile(file, "utf8").catch((error: unknown) => {
-    if (hasCode(error, "ENOENT")) throw new BuildError(`recipe ${path}: there is no such file`);
+    if (hasCode(error, "ENOENT")) throw new BuildError(`recipe ${path}: no such file`);
     throw new BuildError(`recipe ${path}: ${whyNot(error)}`);
   });
   const lines = new LineCounter();

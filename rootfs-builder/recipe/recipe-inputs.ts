@@ -10,14 +10,14 @@ import type { Tree } from "../tree/tree.ts";
 import { addSource } from "./add-source.ts";
 import type { Recipe, Source } from "./recipe.ts";
 import { closureKey, type Resolved } from "./resolve-recipe.ts";
+import { sourceName } from "./source-error.ts";
 import { sourceKey } from "./source-key.ts";
-import { sourceName } from "./source-name.ts";
 
-/** What a recipe gives to its image, once it is resolved. */
+/** Returns the inputs that a resolved recipe gives to its image. */
 export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () => Promise<Resolved>): ImageInputs {
   const packageOf = async (name: string): Promise<DebianPackage> => {
     const found = (await resolved()).packages.get(name);
-    if (found === undefined) throw new BuildError(`package ${name}: it is not among those of ${recipe.file}`);
+    if (found === undefined) throw new BuildError(`package ${name}: not in the recipe ${recipe.file}`);
     return found;
   };
   const closureOf = async (source: Source): Promise<readonly DebianPackage[]> => {
@@ -48,7 +48,7 @@ export function recipeInputs(recipe: Recipe, digests: FileDigests, resolved: () 
   };
 }
 
-/** Where the recipe lies does not show in what is made. */
+/** Returns a source's name without the recipe's folder, which must not affect the image. */
 function nameInRecipe({ file }: Recipe, source: Source): string {
   if (source.kind === "packages") return sourceName(source);
   return sourceName({ ...source, path: relative(dirname(file), source.path) });

@@ -14,7 +14,7 @@ import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { file, hardLink, symlink } from "../../image/testing/layers.ts";
 import { type LayerEntry, packTar, writeLayout } from "../../image/write-layout.ts";
-import { AptRepository } from "../debian/testdata/apt-repository.ts";
+import { AptRepository } from "../debian/testing/apt-repository.ts";
 import { readErofs } from "../inspect/read-erofs.ts";
 import { outputFile } from "../outputs/output-names.ts";
 import { KATA_INITRD } from "../steps/kata-steps.ts";
@@ -33,7 +33,7 @@ const TOOL = {
 };
 const LIBTOOL = { name: "libtool", files: { "lib/libtool.so": "elf", "etc/tool.conf": "conf" } };
 
-/** What each kind of source does, to roots without anything of ours: quick, and without a kernel or Node. */
+/** Tests each kind of source with roots that contain nothing of guestd: fast, without a kernel or Node. */
 describe("building a recipe", () => {
   let folder = "";
   let repository: AptRepository;
@@ -66,7 +66,7 @@ describe("building a recipe", () => {
     return readFileSync(join(folder, to, "kata", KATA_INITRD));
   }
 
-  /** Modes, owners and paths of what is in the root, but for directories, and /init that an initrd has besides. */
+  /** Returns modes, owners and paths in the root, without directories and without /init, which an initrd adds. */
   function list(): readonly string[] {
     const text = execFileSync("cpio", ["-itvn", "--quiet"], { input: gunzipSync(initrd()), encoding: "utf8" });
     const lines = text
@@ -78,7 +78,7 @@ describe("building a recipe", () => {
 
   const lock = () => JSON.parse(readFileSync(join(folder, "mine.lock.json"), "utf8"));
 
-  test("takes an OCI image, a tar, packages, a folder and a file, later ones on top", async () => {
+  test("merges an OCI image, a tar, packages, a folder and a file, later ones on top", async () => {
     const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
     const layers = [
       [file("etc/a", "1"), file("etc/b", "2"), file("gone")],
@@ -116,7 +116,7 @@ describe("building a recipe", () => {
     });
   });
 
-  test("gives the same bytes from another cache, by the lock file alone", async () => {
+  test("gives equal bytes from another cache with only the lock file", async () => {
     repository.publish([TOOL, LIBTOOL]);
     put("note", "7");
     const sources = [{ packages: ["tool"] }, { file: "note", to: "/etc/note" }];
@@ -127,7 +127,7 @@ describe("building a recipe", () => {
     expect(initrd("out2").equals(initrd())).toBe(true);
   });
 
-  test("goes by the lock file while the archive goes on, and takes what is new with --update", async () => {
+  test("follows the lock file while the archive changes, and takes new versions with --update", async () => {
     repository.publish([TOOL, LIBTOOL]);
     await build([{ packages: ["tool"] }]);
     const before = initrd();
@@ -137,14 +137,14 @@ describe("building a recipe", () => {
     expect(initrd("again").equals(before)).toBe(true);
     vi.stubEnv("GUESTD_CACHE", join(folder, "empty"));
     await expect(build([{ packages: ["tool"] }], { to: "other" })).rejects.toThrow(
-      /^packages libtool=1\.0 tool=1\.0: not in the cache, nor to be had: apt-get ended with 100: [^\n]*$/,
+      /^packages libtool=1\.0 tool=1\.0: not in the cache and not available: apt-get ended with 100: [^\n]*$/,
     );
     await build([{ packages: ["tool"] }], { update: true });
     expect(lock().packages.libtool.version).toBe("2:1.1");
     expect(initrd().equals(before)).toBe(false);
   });
 
-  test("refuses what differs from the lock file, and leaves outputs and lock as they were", async () => {
+  test("refuses a difference from the lock file, and keeps outputs and lock", async () => {
     const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
     const image = async (text: string) => {
       const layers = [await packTar([file("a", text)])];
@@ -156,29 +156,35 @@ describe("building a recipe", () => {
     await build(sources);
     const before = [initrd(), readFileSync(join(folder, "mine.lock.json"))];
     await expect(build([...sources, { packages: ["tool"] }])).rejects.toThrow(
-      "lock file mine.lock.json: packages tool is not in it: --update takes it in",
+      "lock file mine.lock.json: packages tool is missing: use --update to add it",
     );
     await expect(build([{ image: "base.tar" }])).rejects.toThrow(
-      /^lock file mine.lock.json: closures libtool is nothing now, and \["libtool"\] in the lock: --update takes [^\n]*$/,
+      /^lock file mine.lock.json: closures libtool is nothing now, and \["libtool"\] in the lock: use --update [^\n]*$/,
     );
     await image("2");
     await expect(build(sources)).rejects.toThrow(
-      /^lock file mine.lock.json: images base.tar is sha256:\w+ now, and sha256:\w+ in the lock: --update takes [^\n]*$/,
+      /^lock file mine.lock.json: images base.tar is sha256:\w+ now, and sha256:\w+ in the lock: use --update [^\n]*$/,
     );
-    // the archive has other bytes under the same version
+    // the archive has different bytes under the same version
     vi.stubEnv("GUESTD_CACHE", join(folder, "empty"));
     await image("1");
     repository.publish([{ ...LIBTOOL, files: { "lib/libtool.so": "bad" } }]);
-    await expect(build(sources)).rejects.toThrow(
-      /^package libtool 1\.0: its sha256 is \w{64}, not \w{64} as it should be$/,
-    );
+    await expect(build(sources)).rejects.toThrow(/^package libtool 1\.0: its sha256 is \w{64}, not \w{64}$/);
     expect([initrd(), readFileSync(join(folder, "mine.lock.json"))]).toEqual(before);
   });
 
   test.each<[string, readonly LayerEntry[], RegExp]>([
     ["with ..", [file("../x", "1")], /^tar \S+bad.tar: entry "..\/x": its name has ".." in it/],
-    ["with an absolute name", [file("/etc/x", "1")], /^tar \S+bad.tar: entry "\/etc\/x": it names an absolute path$/],
-    ["by a hard link", [hardLink("a", "/etc/shadow")], /^tar \S+bad.tar: entry "a": it names an absolute path$/],
+    [
+      "with an absolute name",
+      [file("/etc/x", "1")],
+      /^tar \S+bad.tar: entry "\/etc\/x": its name or link target is an absolute path$/,
+    ],
+    [
+      "by a hard link",
+      [hardLink("a", "/etc/shadow")],
+      /^tar \S+bad.tar: entry "a": its name or link target is an absolute path$/,
+    ],
     ["by a hard link with ..", [hardLink("a", "../a")], /^tar \S+bad.tar: entry "a": its name has ".." in it/],
     [
       "through a link",
@@ -195,7 +201,7 @@ describe("building a recipe", () => {
     await refused([{ tar: "bad.tar" }], message);
   });
 
-  test("refuses an extended attribute of a class that is not kept, or of a link, by its name", async () => {
+  test("refuses an extended attribute of an unsupported class, or on a link, by name", async () => {
     const pax = { "SCHILY.xattr.system.posix_acl_access": "x" };
     put("acl.tar", await packTar([{ ...file("a", "1"), pax }]));
     await refused(
@@ -217,7 +223,7 @@ describe("building a recipe", () => {
     expect(list()).toEqual(["-rwxr-xr-x a"]);
   });
 
-  test("keeps an extended attribute of class user, in a file system", async () => {
+  test("keeps extended attributes of class user in a file system", async () => {
     const pax = { "SCHILY.xattr.user.note": "mine" };
     put("note.tar", await packTar([{ ...file("a", "1", 0o444), pax }]));
     await refused([{ tar: "note.tar" }], /^initramfs: a has extended attributes, which a cpio can't hold/);
@@ -226,7 +232,7 @@ describe("building a recipe", () => {
     expect(tree.get("a")?.xattrs).toEqual(new Map([["user.note", Buffer.from("mine")]]));
   });
 
-  test("reads attributes of class user of a folder and a file, and builds anew when one has changed", async () => {
+  test("reads attributes of class user from a folder and a file, and rebuilds when one has changed", async () => {
     const set = (path: string, name: string, value: string) =>
       execFileSync("setfattr", ["-h", "-n", name, "-v", value, join(folder, path)]);
     put("folder/odd = \\name\n", "1");
@@ -262,7 +268,7 @@ describe("building a recipe", () => {
     expect(await found()).toMatchObject({ note: { "user.note": "yours" } });
   });
 
-  test("refuses tars, images and packages that are cut off, and leaves nothing", async () => {
+  test("refuses truncated tars, images and packages, and leaves nothing", async () => {
     const tar = await packTar([file("a", "x".repeat(5000))]);
     const two = await packTar([file("a", "1"), { ...file("b", "2"), pax: { comment: "x" } }, file("c", "3")]);
     for (const [name, bytes] of [
@@ -272,7 +278,7 @@ describe("building a recipe", () => {
       ["before-the-end", two.length - 1024],
     ] as const) {
       put(`${name}.tar`, two.subarray(0, bytes));
-      await refused([{ tar: `${name}.tar` }], /^tar \S+: it ends without its end mark: cut off\?$/);
+      await refused([{ tar: `${name}.tar` }], /^tar \S+: it has no end-of-archive mark: is it cut off\?$/);
     }
     put("cut.tar", tar.subarray(0, 2000));
     put("cut.tar.gz", gzipSync(tar).subarray(0, 60));
@@ -284,19 +290,19 @@ describe("building a recipe", () => {
     await refused([{ image: "none.tar" }], /^image \S+none.tar: \S[^\n]*$/);
     await refused(
       [{ file: "none", to: "/x" }],
-      /^file \S+none: there is no such file \(paths are from the recipe's folder\)$/,
+      /^file \S+none: no such file \(paths start from the recipe's folder\)$/,
     );
     symlinkSync(".", join(folder, "link"));
-    await refused([{ file: "link", to: "/x" }], /^file \S+link: it is no file: /);
+    await refused([{ file: "link", to: "/x" }], /^file \S+link: not a file: /);
   });
 
-  test("refuses what is not there or of another kind in one line, with the source", async () => {
+  test("refuses a missing source or one of the wrong kind in one line", async () => {
     put("note", "1");
     put("folder/x", "2");
-    await refused([{ folder: "note" }], /^folder \S+note: it, or what it should be in, is no folder$/);
-    await refused([{ folder: "note/x" }], /^folder \S+note\/x: it, or what it should be in, is no folder$/);
-    await refused([{ tar: "folder" }], /^tar \S+folder: it is no file: /);
-    await refused([{ tar: "note/x" }], /^tar \S+note\/x: it, or what it should be in, is no folder$/);
+    await refused([{ folder: "note" }], /^folder \S+note: it or its parent is not a folder$/);
+    await refused([{ folder: "note/x" }], /^folder \S+note\/x: it or its parent is not a folder$/);
+    await refused([{ tar: "folder" }], /^tar \S+folder: not a file: /);
+    await refused([{ tar: "note/x" }], /^tar \S+note\/x: it or its parent is not a folder$/);
     await refused([{ image: "note/x" }], /^image \S+note\/x: [^\n]*$/);
     await refused(
       [{ file: "note", to: `/${"x".repeat(256)}` }],
@@ -310,7 +316,7 @@ describe("building a recipe", () => {
     await refused([{ folder: "folder" }], /^folder \S+: entry "\ufffd": its name is not UTF-8$/);
   });
 
-  test("keeps hard links of a folder, and makes them anew when they are copies", async () => {
+  test("keeps hard links of a folder, and rebuilds when they become copies", async () => {
     put("folder/a", "1");
     linkSync(join(folder, "folder/a"), join(folder, "folder/b"));
     const links = async () => {
@@ -331,7 +337,7 @@ describe("building a recipe", () => {
   }
 });
 
-/** Files below a folder, but for the builder's memory of digests. */
+/** Returns the files below a folder, except the builder's digest cache. */
 function leftIn(folder: string): readonly string[] {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => !entry.isDirectory() && entry.name !== ".digests.json").map(({ name }) => name);

@@ -1,9 +1,9 @@
-import { reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
 import { type BuildTask, FORMATS_WITH_KERNEL, makeTasks } from "../build-image.ts";
 import { OUTPUTS } from "../outputs/output-names.ts";
 import { outputOf } from "../profiles/profiles.ts";
 import { type BuildOptions, FORMATS, type Format, openContext } from "../steps/context.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import { lockPath, readLock, refuseDifference } from "./lock.ts";
 import type { RawRecipe } from "./raw-recipe.ts";
 import { readRecipe } from "./read-recipe.ts";
@@ -16,14 +16,14 @@ export interface RecipeBuild {
   readonly root: string;
   /** Absolute path of the folder for the outputs. */
   readonly to: string;
-  /** Takes what there is now, whatever the lock file says, and writes it anew. */
+  /** Ignores the lock file, takes what is available now, and writes a new lock file. */
   readonly update?: boolean;
 }
 
-/** Why nothing of this name can be made, or its profile can't start it; undefined when all is well. */
+/** Returns why an output of this name can't be made or the profile can't start it; undefined if it can. */
 function whyNoOutput(name: string, { profile, outputs = [] }: Pick<RawRecipe, "profile" | "outputs">) {
   const known: readonly string[] = [...FORMATS, ...OUTPUTS];
-  if (!known.includes(name)) return `${name} is not known; there are ${known.join(", ")}`;
+  if (!known.includes(name)) return `${name} is unknown; use one of ${known.join(", ")}`;
   if (profile === undefined || !OUTPUTS.includes(name)) return undefined;
   const roots = [...new Set(outputs)].filter((one) => OUTPUTS.includes(one));
   try {
@@ -34,12 +34,12 @@ function whyNoOutput(name: string, { profile, outputs = [] }: Pick<RawRecipe, "p
   }
 }
 
-/** A recipe's file, with outputs that can be made. */
+/** Reads a recipe file whose outputs can be made. */
 export function readBuildRecipe(path: string): Promise<Recipe> {
   return readRecipe(path, whyNoOutput);
 }
 
-/** What the builder does for a recipe, but for its sources. */
+/** Returns the build options for a recipe, without its sources. */
 export function recipeOptions(
   recipe: Recipe,
   { root, to }: Pick<RecipeBuild, "root" | "to">,
@@ -53,7 +53,7 @@ export function recipeOptions(
   return { root, to, ...parts, formats, outputs, ...kernel, ...profile };
 }
 
-/** The parts of building a recipe, in order; the lock file comes last. */
+/** Returns the parts of building a recipe, in order. Writing the lock file comes last. */
 export async function recipeTasks(recipe: Recipe, build: RecipeBuild): Promise<readonly BuildTask[]> {
   const path = lockPath(recipe.file);
   const locked = build.update === true ? undefined : await readLock(path);
@@ -86,13 +86,13 @@ export async function recipeTasks(recipe: Recipe, build: RecipeBuild): Promise<r
   ];
 }
 
-/** Debian's, which the lock then names. */
+/** True for Debian's kernel, which the lock then names. */
 function hasKernel({ outputs, profile, vmlinux }: Recipe): boolean {
   if (profile !== undefined && profile !== "kata" && vmlinux === undefined) return true;
   return FORMATS_WITH_KERNEL.some((format: Format) => outputs.includes(format));
 }
 
-/** Builds a recipe's file: the same as `guestctl image build`, for programs. Throws BuildError in one line. */
+/** Builds a recipe file, like `guestctl image build`, for programs. Throws a one-line BuildError. */
 export async function buildRecipe(path: string, build: RecipeBuild): Promise<Recipe> {
   const recipe = await readBuildRecipe(path);
   for (const { run } of await recipeTasks(recipe, build)) await run();

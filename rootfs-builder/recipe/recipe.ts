@@ -1,34 +1,37 @@
 import type { RuntimeName } from "../image/runtimes.ts";
 import type { ProfileName } from "../profiles/profiles.ts";
 
-/** What an image is made of, as its file says; relative paths are made absolute from the file's folder. */
+/** A recipe as its file defines it; relative paths are made absolute from the file's folder. */
 export interface Recipe {
-  /** Absolute path of the recipe's file. */
+  /** Absolute path of the recipe file. */
   readonly file: string;
   readonly name: string;
-  /** What starts the guest, which is made whole for it; none if not given. */
+  /** Profile of the VMM that the guest is made for, if any. */
   readonly profile?: ProfileName;
-  /** What the root is packed in, each once. */
+  /** Outputs to pack the root in, each once. */
   readonly outputs: readonly string[];
-  /** With init, Node, the agent and what they need. */
+  /** Includes init, Node, the agent and their dependencies. */
   readonly agent: boolean;
-  /** `uname -r` of the kernel; the newest of the cache if not given. */
+  /** `uname -r` of the kernel; by default, the newest in the cache. */
   readonly kernelRelease?: string;
-  /** One's own kernel for the profile, and the folder of its modules; absolute. */
+  /** Custom kernel for the profile, and the folder of its modules; absolute paths. */
   readonly vmlinux?: string;
   readonly modules?: string;
-  /** The guest of the profile as an OCI layout too. */
+  /** Also writes the profile's guest as an OCI layout. */
   readonly artifact: boolean;
   readonly debug: boolean;
   readonly policy: boolean;
   readonly verity: boolean;
   readonly daxHeader: boolean;
-  /** Modules of Debian's kernel keep their signatures. */
+  /** Keeps the signatures of Debian's kernel modules. */
   readonly signedModules: boolean;
   readonly runtimes: readonly RuntimeName[];
-  /** Takes set-id bits and capabilities from files of the sources; without it, a root with the agent may have none. */
+  /**
+   * Removes set-id bits and capabilities from the sources' files; otherwise a root with the agent is refused if it has
+   * any.
+   */
   readonly dropPrivileges: boolean;
-  /** In the order of merging. */
+  /** Sources in merge order. */
   readonly sources: readonly Source[];
 }
 
@@ -37,7 +40,7 @@ export interface Owner {
   readonly gid: number;
 }
 
-/** `path`: on this machine, absolute. `to`: in the image, without slashes around it; "" is its root. */
+/** `path` is absolute on this machine. `to` is in the image, without leading or trailing slashes; "" is its root. */
 export type Source =
   | { readonly kind: "image"; readonly path: string; readonly imageName?: string; readonly to: string }
   | { readonly kind: "tar"; readonly path: string; readonly to: string }
@@ -49,7 +52,7 @@ export interface FileSource {
   readonly kind: "file";
   readonly path: string;
   readonly to: string;
-  /** By whether its owner may run it, if not given. */
+  /** Defaults to a mode that depends on the owner's execute bit. */
   readonly mode?: number;
   readonly owner: Owner;
 }

@@ -16,27 +16,27 @@ import { sourceError } from "./source-error.ts";
 
 export interface ResolveOptions {
   readonly digests: FileDigests;
-  /** What has to come again; undefined: what there is now. */
+  /** Lock to reproduce; undefined resolves anew. */
   readonly locked?: Lock | undefined;
-  /** Ask apt for new versions of what the cache has. */
+  /** Asks apt for new versions of cached packages. */
   readonly refresh: boolean;
-  /** Whether an output has the kernel in it. */
+  /** True if an output contains the kernel. */
   readonly kernel: boolean;
 }
 
-/** What a recipe comes to. */
+/** Resolved recipe. */
 export interface Resolved {
   readonly lock: Lock;
-  /** All of the lock by name. */
+  /** All packages in the lock, by name. */
   readonly packages: ReadonlyMap<string, DebianPackage>;
 }
 
-/** The key of a source of packages in a lock. */
+/** Returns the key of a package source in a lock. */
 export function closureKey(names: readonly string[]): string {
   return names.join(" ");
 }
 
-/** Finds, and downloads where needed, all that a recipe takes from elsewhere. Throws BuildError. */
+/** Finds, and downloads if necessary, everything that a recipe takes from elsewhere. Throws BuildError. */
 export async function resolveRecipe(recipe: Recipe, options: ResolveOptions): Promise<Resolved> {
   const { digests, locked } = options;
   const closures: Record<string, readonly string[]> = {};
@@ -84,7 +84,7 @@ function lockedPackage(recipe: Recipe, lock: Lock, name: string): KnownPackage {
 }
 
 function notLocked({ file }: Recipe, what: string): never {
-  throw new BuildError(`lock file ${basename(lockPath(file))}: ${what} is not in it: --update takes it in`);
+  throw new BuildError(`lock file ${basename(lockPath(file))}: ${what} is missing: use --update to add it`);
 }
 
 async function nodeOfPackage(digests: FileDigests): Promise<{ version: string; sha256: string }> {

@@ -9,7 +9,7 @@ import { plainMode } from "./add-source.ts";
 import type { Source } from "./recipe.ts";
 import { sourceError } from "./source-error.ts";
 
-/** Digest of all that a source is; of packages, what the lock says decides and is not in it. */
+/** Returns a source's digest. For packages, it covers what the lock determines but doesn't contain. */
 export async function sourceKey(source: Source, digests: FileDigests): Promise<string> {
   const { path: _path, ...rest } = { path: "", ...source };
   try {
@@ -20,7 +20,7 @@ export async function sourceKey(source: Source, digests: FileDigests): Promise<s
   }
 }
 
-/** Those that are read of this machine's files: of each its path, and names with values. */
+/** Returns the attributes read from this machine's files: each path with names and values. */
 async function attributesOf(source: Source): Promise<unknown> {
   const listed = (attributes: ReadonlyMap<string, Uint8Array>) =>
     [...attributes].map(([name, value]) => [name, Buffer.from(value).toString("base64")]).sort();

@@ -8,16 +8,15 @@ import { digestOf } from "../digest.ts";
 import { exists } from "../exists.ts";
 import { packagedNode } from "../image/stripped-node.ts";
 import { cpioArchive } from "../initramfs/cpio.ts";
-import { writeJson } from "../write-json.ts";
-import { appear } from "./appear.ts";
+import { writeByRename, writeJson } from "../write-files.ts";
 import { type BuildContext, isSource, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
-/** What bundling makes, and the caches of what the warm-up loads: YAML and tar are not worth one. */
+/** Bundles, and the caches of what the warm-up loads: YAML and tar aren't worth one. */
 const BUNDLES = ["agent.cjs", "grpc.cjs", "tar.cjs", "yaml.cjs"];
 const CACHES = ["agent.cache", "grpc.cache"];
 
-/** What the image holds of the agent, besides sys.node. */
+/** Returns the agent's files in the image, except sys.node. */
 export function agentFiles({ root, to }: BuildContext): readonly string[] {
   const made = [...BUNDLES, ...CACHES].map((name) => join(to, "agent", name));
   const launcher = ["launcher.cjs", "choose-bundle.cjs"].map((name) => join(root, "rootfs-builder", "bundle", name));
@@ -42,7 +41,7 @@ export function bundleStep(context: BuildContext): Step {
       ),
     async build() {
       if (!(await exists(join(root, "proto", "gen")))) {
-        throw new BuildError(`${join(root, "proto", "gen")} is not there: run npm run build`);
+        throw new BuildError(`${join(root, "proto", "gen")} does not exist: run npm run build`);
       }
       await writeJson(sizes, await bundleAgent({ entry, root, outDir }));
     },
@@ -71,7 +70,10 @@ export function codeCacheStep(context: BuildContext): Step {
   };
 }
 
-/** The agent as one file, which `guestctl upgrade` brings to a running guest: a cpio archive of what the launcher loads. */
+/**
+ * Builds the agent as one file that `guestctl upgrade` sends to a running guest: a cpio archive of what the launcher
+ * loads.
+ */
 export function archiveStep(context: BuildContext): Step {
   const { to, digests, builder } = context;
   const archive = join(to, "agent", "agent.cpio");
@@ -84,7 +86,7 @@ export function archiveStep(context: BuildContext): Step {
     outputs: [archive],
     key: async () => digestOf(builder, ...(await Promise.all((await files()).map((file) => digests.file(file))))),
     build: async () =>
-      appear(archive, async (temporary) => {
+      writeByRename(archive, async (temporary) => {
         const entries = (await files()).map(async (path) => {
           return { path: basename(path), type: "file", mode: 0o644, content: await readFile(path) } as const;
         });

@@ -4,7 +4,7 @@ import { guestKernel, type Kernel } from "../debian/kernel-package.ts";
 import { digestOf } from "../digest.ts";
 import { bootModules, buildInitramfs } from "../initramfs/initramfs.ts";
 import { resolveModules } from "../initramfs/modules.ts";
-import { appear } from "./appear.ts";
+import { writeByRename } from "../write-files.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
 import type { Step } from "./step.ts";
 
@@ -14,7 +14,7 @@ export function kernelStep(context: BuildContext): Step {
     name: "kernel",
     outputs: [target],
     key: async () => context.digests.file((await kernel(context)).image),
-    build: async () => appear(target, async (temporary) => copyFile((await kernel(context)).image, temporary)),
+    build: async () => writeByRename(target, async (temporary) => copyFile((await kernel(context)).image, temporary)),
   };
 }
 
@@ -26,7 +26,7 @@ export function initramfsStep(context: BuildContext): Step {
     async key() {
       const { release, image } = await kernel(context);
       const init = await context.digests.file(await nativeFile(context, "init"));
-      // The modules are of the same package as the image.
+      // The modules are from the same package as the image.
       return digestOf(
         context.builder,
         release,
@@ -40,7 +40,7 @@ export function initramfsStep(context: BuildContext): Step {
       const { signedModules: signed = false } = context;
       const modules = await resolveModules((await kernel(context)).modules, bootModules(context), { signed });
       const archive = buildInitramfs({ init: await readFile(await nativeFile(context, "init")), modules });
-      await appear(target, (temporary) => writeFile(temporary, archive));
+      await writeByRename(target, (temporary) => writeFile(temporary, archive));
     },
   };
 }

@@ -6,46 +6,46 @@ import { type ImageInputs, plainInputs } from "../image/image-inputs.ts";
 import type { RuntimeName } from "../image/runtimes.ts";
 import type { ProfileName } from "../profiles/profiles.ts";
 
-/** What is packed: a guest of our own with its kernel, or what a Kata host boots with its. */
+/** Formats: our own guest with its kernel, or an image for a Kata host's kernel. */
 export const FORMATS = ["guest", "kata-image", "kata-initrd"] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface BuildOptions {
   /** Absolute path of the repository. */
   readonly root: string;
-  /** Absolute path of the folder for the outputs: agent/ and image/ come to be in it. */
+  /** Absolute path of the output folder, which receives agent/ and image/. */
   readonly to: string;
-  /** The agent's entry, absolute; agent/main.ts if not given. */
+  /** Absolute path of the agent's entry; defaults to agent/main.ts. */
   readonly entry?: string;
-  /** With init, Node, the agent and what they need; true if not given. */
+  /** Includes init, Node, the agent and their dependencies; the default is true. */
   readonly agent?: boolean;
-  /** An image with a shell. */
+  /** Includes a shell. */
   readonly debug?: boolean;
-  /** With the Rego engine. */
+  /** Includes the Rego engine. */
   readonly policy?: boolean;
-  /** Kernel modules for dm-verity in the initramfs. */
+  /** Includes kernel modules for dm-verity in the initramfs. */
   readonly verity?: boolean;
-  /** Modules of Debian's kernel keep their signatures. */
+  /** Keeps the signatures of Debian's kernel modules. */
   readonly signedModules?: boolean;
-  /** OCI runtimes beside the agent's launcher. */
+  /** Additional OCI runtimes. */
   readonly runtimes?: readonly RuntimeName[];
-  /** `guest` if not given. */
+  /** Defaults to `guest`. */
   readonly formats?: readonly Format[];
-  /** Of the Kata image; true if not given. */
+  /** Adds the DAX header to the Kata image; the default is true. */
   readonly daxHeader?: boolean;
-  /** Names of outputs to be made of the root; with a profile the one that it starts. */
+  /** Names of outputs to pack the root in; with a profile, the one that it starts. */
   readonly outputs?: readonly string[];
   readonly profile?: ProfileName;
-  /** The guest of the profile as an OCI artifact too. */
+  /** Also writes the profile's guest as an OCI artifact. */
   readonly artifact?: boolean;
-  /** Of the profile: another kernel than Debian's, and the folder lib/modules/<release> that fits it. */
+  /** Custom kernel for the profile, and the matching folder lib/modules/<release>. */
   readonly vmlinux?: string | undefined;
   readonly modules?: string | undefined;
-  /** `uname -r` of a kernel in the cache; the newest if not given. */
+  /** `uname -r` of a kernel in the cache; by default, the newest. */
   readonly kernelRelease?: string;
 }
 
-/** What all steps share. */
+/** State shared by all steps. */
 export interface BuildContext extends BuildOptions {
   readonly digests: FileDigests;
   /** Digest of the builder itself. */
@@ -53,7 +53,7 @@ export interface BuildContext extends BuildOptions {
   readonly inputs: ImageInputs;
 }
 
-/** @param inputsOf what a recipe gives; packages of the cache and nothing more if not given */
+/** @param inputsOf returns a recipe's inputs; by default, only packages from the cache */
 export async function openContext(
   options: BuildOptions,
   inputsOf: (digests: FileDigests) => ImageInputs = () => plainInputs(options.kernelRelease),
@@ -64,14 +64,14 @@ export async function openContext(
   return { ...options, digests, builder, inputs: inputsOf(digests) };
 }
 
-/** Files of ours that decide what is built: no tests, no test data. */
+/** True for our own files that determine the result: no tests or test data. */
 export function isSource(path: string): boolean {
-  return /\.(ts|js|cjs|proto)$/.test(path) && !/\.test\.ts$|(^|\/)testdata\//.test(path);
+  return /\.(ts|js|cjs|proto)$/.test(path) && !/\.test\.ts$|(^|\/)(testdata|testing)\//.test(path);
 }
 
-/** A file that another build command makes. */
+/** Returns the path of a file that another build command creates. */
 export async function nativeFile({ root }: BuildContext, name: string): Promise<string> {
   const path = join(root, "build", "native", name);
-  if (!(await exists(path))) throw new BuildError(`${path} is not there: run npm run build`);
+  if (!(await exists(path))) throw new BuildError(`${path} does not exist: run npm run build`);
   return path;
 }

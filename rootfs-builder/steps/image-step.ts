@@ -4,7 +4,7 @@ import type { DiskOptions } from "../image/disk-image.ts";
 import { makeDaxErofs } from "../image/erofs.ts";
 import { writeDiskImage } from "../image/write-image.ts";
 import { withTemporary } from "../with-temporary.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import type { BuildContext } from "./context.ts";
 import { type RootTree, rootKey, rootTree } from "./root-tree.ts";
 import type { Step } from "./step.ts";
@@ -25,7 +25,7 @@ export function imageStep(context: BuildContext): Step {
   };
 }
 
-/** Puts a disk image with an EROFS of the root in its place by rename; gives its size in bytes. */
+/** Writes a disk image with an EROFS of the root, by rename. Returns its size in bytes. */
 export async function makeImage({ tree }: RootTree, image: string, options: DiskOptions = {}): Promise<number> {
   return withTemporary(join(image, ".."), async (work) => {
     await mkdir(join(work, "root"));

@@ -2,18 +2,17 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../digest.ts";
 import { rootInitrd } from "../initramfs/root-initrd.ts";
-import { writeJson } from "../write-json.ts";
-import { appear } from "./appear.ts";
+import { writeByRename, writeJson } from "../write-files.ts";
 import type { BuildContext } from "./context.ts";
 import { makeImage } from "./image-step.ts";
 import { type RootTree, rootKey, rootTree } from "./root-tree.ts";
 import type { Step } from "./step.ts";
 
-/** Names of what a Kata host boots, below the folder `kata` of the outputs. */
+/** Names of the files that a Kata host boots, in the outputs' folder `kata`. */
 export const KATA_IMAGE = "kata-guestd.img";
 export const KATA_INITRD = "kata-guestd-initrd.img";
 
-/** What `image=` of a Kata configuration names: a raw disk with EROFS in its one partition. */
+/** Builds the file for `image=` in a Kata configuration: a raw disk with EROFS in its only partition. */
 export function kataImageStep(context: BuildContext): Step {
   const { daxHeader = true } = context;
   return kataStep(context, "Kata image", KATA_IMAGE, String(daxHeader), (root, target) =>
@@ -21,16 +20,16 @@ export function kataImageStep(context: BuildContext): Step {
   );
 }
 
-/** What `initrd=` names: the same root, whole. */
+/** Builds the file for `initrd=`: the same root as an initramfs. */
 export function kataInitrdStep(context: BuildContext): Step {
   return kataStep(context, "Kata initrd", KATA_INITRD, "", async ({ tree }, target) => {
     const archive = await rootInitrd(tree);
-    await appear(target, (temporary) => writeFile(temporary, archive));
+    await writeByRename(target, (temporary) => writeFile(temporary, archive));
     return archive.length;
   });
 }
 
-/** Makes the file, and beside it the list of what it holds. */
+/** Builds the file, and the list of its contents beside it. */
 function kataStep(
   context: BuildContext,
   name: string,

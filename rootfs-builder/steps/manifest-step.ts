@@ -13,12 +13,12 @@ import { MANIFEST, type Manifest, SBOM, type Source } from "../manifest/manifest
 import { debianSource, nodeSources, npmSource, readNpmLock, staticSources } from "../manifest/sources.ts";
 import type { GuestDescription } from "../profiles/make-guest.ts";
 import { readVersion } from "../read-version.ts";
-import { writeJson } from "../write-json.ts";
+import { writeJson } from "../write-files.ts";
 import type { BuildContext } from "./context.ts";
 import { allPackages, rootKey, rootTree } from "./root-tree.ts";
 import type { Step } from "./step.ts";
 
-/** What the outputs of a build hold and where each part is from, and the same as an SBOM. It comes after all of them. */
+/** Writes what a build's outputs contain and where each part comes from, also as an SBOM. Runs after all outputs. */
 export function manifestStep(context: BuildContext): Step {
   const { to, root, digests } = context;
   const [manifestFile, sbomFile] = [join(to, MANIFEST), join(to, SBOM)];
@@ -58,7 +58,7 @@ async function makeManifest(context: BuildContext): Promise<Manifest> {
   return { format: 1, version, sources: sources.sort((a, b) => (a.id < b.id ? -1 : 1)), files, boot: boot.files };
 }
 
-/** Of our own kernel and initramfs. */
+/** Describes our own kernel and initramfs. */
 async function bootOf(context: BuildContext) {
   const boot = await bootFiles(context);
   if (boot.length === 0) return { files: [], packages: [] };
@@ -67,7 +67,7 @@ async function bootOf(context: BuildContext) {
   return { files: files.flat(), packages: facts };
 }
 
-/** Debian's kernel, unless it is the user's own, of no package. */
+/** Returns the facts of Debian's kernel package; none for a custom kernel. */
 async function kernelFacts({ vmlinux, inputs, digests }: BuildContext): Promise<readonly PackageFacts[]> {
   if (vmlinux !== undefined) return [];
   const { release } = await guestKernel(await inputs.kernelRelease());
@@ -75,7 +75,7 @@ async function kernelFacts({ vmlinux, inputs, digests }: BuildContext): Promise<
   return one === undefined ? [] : [await packageFacts(one, await digests.file(one.file))];
 }
 
-/** Kernels and initramfs of our own: of the guest and of the profile; none where the host has them. */
+/** Returns our own kernels and initramfs, of the guest and the profile; none if the host has its own. */
 async function bootFiles({ to, profile, formats = ["guest"] }: BuildContext): Promise<readonly BootFiles[]> {
   const image = join(to, "image");
   const guest = formats.includes("guest")
@@ -92,7 +92,7 @@ async function bootFiles({ to, profile, formats = ["guest"] }: BuildContext): Pr
   return [...guest, { ...ofProfile, whole: initrd === root.file }];
 }
 
-/** What is built into our own files: npm packages, Node with its libraries, libraries of C. */
+/** Returns what is built into our own files: npm packages, Node with its libraries, C libraries. */
 async function ownSources({ root, to }: BuildContext): Promise<readonly Source[]> {
   const lock = await readNpmLock(root);
   const bundles: readonly BundleFile[] = JSON.parse(await readFile(join(to, "agent", "sizes.json"), "utf8"));

@@ -6,7 +6,7 @@ import { guestStep } from "./output-steps.ts";
 import { Stamps } from "./step.ts";
 
 const root = join(import.meta.dirname, "../..");
-/** What the profile's initramfs is made of; a kernel of one's own may have it all built in. */
+/** Modules of the profile's initramfs; a custom kernel can have them built in. */
 const BUILT_IN = ["virtio_pci", "virtio_mmio", "vmw_vsock_virtio_transport", "virtiofs", "virtio_blk", "virtio_scsi"];
 const builtIn = [...BUILT_IN, "sd_mod", "virtio_net", "overlay", "erofs", "nfit", "nd_pmem"]
   .map((name) => `kernel/${name}.ko\n`)
@@ -25,7 +25,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const put = (path: string, content: string | Buffer) => writeFile(join(folder, path), content);
 
-/** Whether the guest had to be made. */
+/** Builds an output; returns true if the guest had to be made. */
 async function bring(output: string): Promise<boolean> {
   const [to, vmlinux, modules] = ["out", "vmlinux", "modules"].map((name) => join(folder, name));
   const context = await openContext({ root: folder, to: to ?? "", agent: false, vmlinux, modules });
@@ -34,7 +34,7 @@ async function bring(output: string): Promise<boolean> {
   return stamps.bring(guestStep(context, "qemu", output));
 }
 
-test("a guest is made again when its modules or init are others, or when any of its files is gone", async () => {
+test("rebuilds a guest when its modules or init change, or when one of its files is missing", async () => {
   expect([await bring("initramfs"), await bring("initramfs")]).toEqual([true, false]);
   await put("modules/modules.builtin", `${builtIn}kernel/more.ko\n`);
   expect([await bring("initramfs"), await bring("initramfs")]).toEqual([true, false]);
@@ -46,7 +46,7 @@ test("a guest is made again when its modules or init are others, or when any of 
   }
 });
 
-test("another root takes the place of the one before, and of its artifact", async () => {
+test("replaces the previous root, and its artifact", async () => {
   await bring("initramfs");
   await mkdir(join(folder, "out/qemu/oci/blobs"), { recursive: true });
   await bring("initramfs-gzip");
@@ -58,13 +58,13 @@ test("another root takes the place of the one before, and of its artifact", asyn
   ]);
 });
 
-test("a kernel or modules that are not there are named in one line", async () => {
+test("names a missing kernel or modules folder in one line", async () => {
   await rm(join(folder, "modules/modules.builtin"));
-  await expect(bring("initramfs")).rejects.toThrow(/^modules: \S+modules.builtin is not there: [^\n]*$/);
+  await expect(bring("initramfs")).rejects.toThrow(/^modules: \S+modules.builtin does not exist: [^\n]*$/);
   await rm(join(folder, "modules"), { recursive: true });
-  await expect(bring("initramfs")).rejects.toThrow(/^modules \S+modules: there is no such folder$/);
+  await expect(bring("initramfs")).rejects.toThrow(/^modules \S+modules: no such folder$/);
   await put("modules", "text");
-  await expect(bring("initramfs")).rejects.toThrow(/^modules \S+modules: it is no folder$/);
+  await expect(bring("initramfs")).rejects.toThrow(/^modules \S+modules: not a folder$/);
   await rm(join(folder, "vmlinux"));
-  await expect(bring("initramfs")).rejects.toThrow(/^kernel \S+vmlinux: there is no such file$/);
+  await expect(bring("initramfs")).rejects.toThrow(/^kernel \S+vmlinux: no such file$/);
 });

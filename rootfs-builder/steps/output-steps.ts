@@ -13,10 +13,10 @@ import { type BuildContext, nativeFile } from "./context.ts";
 import { rootKey, rootTree } from "./root-tree.ts";
 import type { Step } from "./step.ts";
 
-/** The folder of a guest's layout, beside its files. */
+/** Folder of a guest's OCI layout, beside its files. */
 const ARTIFACT = "oci";
 
-/** The root packed as one output, in <to>/outputs. */
+/** Packs the root as one output in <to>/outputs. */
 export function outputStep(context: BuildContext, output: string): Step {
   const directory = join(context.to, "outputs");
   const file = join(directory, outputFile(output));
@@ -30,14 +30,14 @@ export function outputStep(context: BuildContext, output: string): Step {
   };
 }
 
-/** All that a VMM needs, in <to>/<profile>. */
+/** Writes all that a VMM needs to <to>/<profile>. */
 export function guestStep(context: BuildContext, profile: ProfileName, output: string): Step {
   const directory = join(context.to, profile);
   return {
     name: `guest for ${profile}`,
     outputs: [join(directory, "guest.json"), join(directory, outputFile(output))],
     async moreOutputs() {
-      // What can't be read is not what was made, and is an output itself.
+      // An unreadable description wasn't written by a build, and is an output itself.
       const { files } = await readDescription(join(directory, "guest.json")).catch(() => ({ files: [] }));
       return files.map((file) => join(directory, file));
     },
@@ -46,7 +46,7 @@ export function guestStep(context: BuildContext, profile: ProfileName, output: s
       const { image, signed = true } = await kernelOf(context);
       return digestOf(
         ...[await rootKey(context), output, await digests.file(image), String(signed)],
-        // Debian's modules are of the same package as the image.
+        // Debian's modules are from the same package as the image.
         vmlinux === undefined || modules === undefined ? "" : await digests.folder(modules, isOfModules),
         await digests.file(await nativeFile(context, "init")),
       );
@@ -55,7 +55,7 @@ export function guestStep(context: BuildContext, profile: ProfileName, output: s
       const init = await readFile(await nativeFile(context, "init"));
       const { tree } = await rootTree(context);
       await makeGuest({ profile, output, tree, init, kernel: await kernelOf(context) }, directory);
-      // It is of the guest before; its own step makes it anew where it is wanted.
+      // It belongs to the previous guest; its own step recreates it if requested.
       await rm(join(directory, ARTIFACT), { recursive: true, force: true });
     },
   };
@@ -65,7 +65,7 @@ function isOfModules(path: string): boolean {
   return path.endsWith(".ko") || path === "modules.builtin";
 }
 
-/** The same files as one OCI artifact, the layout <to>/<profile>/oci. */
+/** Writes the same files as one OCI artifact, the layout <to>/<profile>/oci. */
 export function artifactStep(context: BuildContext, profile: ProfileName): Step {
   const directory = join(context.to, profile);
   const target = join(directory, ARTIFACT);
@@ -108,7 +108,7 @@ async function readDescription(path: string): Promise<GuestDescription> {
   return JSON.parse(await readFile(path, "utf8"));
 }
 
-/** The user's own, without modules unless a folder is named; else Debian's with its modules. */
+/** Returns a custom kernel, with modules if a folder is given; otherwise Debian's with its modules. */
 async function kernelOf(context: BuildContext): Promise<GuestParts["kernel"]> {
   const { vmlinux, modules, inputs, signedModules: signed = false } = context;
   if (vmlinux !== undefined) {
@@ -119,10 +119,10 @@ async function kernelOf(context: BuildContext): Promise<GuestParts["kernel"]> {
   return { ...(await guestKernel(await inputs.kernelRelease())), signed };
 }
 
-/** What was named as the user's own is there. */
+/** Checks that a custom kernel's file or folder exists. */
 async function check(what: string, path: string, folder: boolean): Promise<void> {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined) throw new BuildError(`${what} ${path}: there is no such ${folder ? "folder" : "file"}`);
+  if (found === undefined) throw new BuildError(`${what} ${path}: no such ${folder ? "folder" : "file"}`);
   if (folder ? !found.isDirectory() : !found.isFile())
-    throw new BuildError(`${what} ${path}: it is no ${folder ? "folder" : "file"}`);
+    throw new BuildError(`${what} ${path}: not a ${folder ? "folder" : "file"}`);
 }

@@ -10,14 +10,14 @@ import type { Tree } from "../tree/tree.ts";
 import { agentFiles } from "./agent-steps.ts";
 import { type BuildContext, nativeFile } from "./context.ts";
 
-/** What a guest's root holds, whatever it is packed in. */
+/** Contents of a guest's root, in whatever format. */
 export interface RootTree {
   readonly tree: Tree;
   readonly components: readonly Component[];
   readonly packages: readonly { readonly name: string; readonly version: string }[];
 }
 
-/** Digest of all that the root depends on. */
+/** Returns the digest of everything that the root depends on. */
 export async function rootKey(context: BuildContext): Promise<string> {
   const { root, debug = false, policy = false, runtimes = [], digests, builder, inputs } = context;
   const sources = await inputs.sourcesKey();
@@ -39,7 +39,7 @@ export async function rootKey(context: BuildContext): Promise<string> {
 
 const made = new WeakMap<BuildContext, Promise<RootTree>>();
 
-/** Made once for all outputs of a build, which leave it as it is. */
+/** Returns the root, created once for all outputs of a build. They must not change it. */
 export function rootTree(context: BuildContext): Promise<RootTree> {
   const before = made.get(context) ?? makeRootTree(context);
   made.set(context, before);
@@ -67,19 +67,19 @@ async function makeRootTree(context: BuildContext): Promise<RootTree> {
   const [privileged] = privilegedFiles(tree);
   if (privileged !== undefined)
     throw new BuildError(
-      `image: ${privileged}: a guest for strangers' code has no such file: take it out, or say privileged-files: drop`,
+      `image: ${privileged}: a root with the agent must not contain such a file: remove it, or set privileged-files: drop`,
     );
   return { tree, components, packages: versions([...(await inputs.packages()), ...(await rootPackages(context))]) };
 }
 
-/** A root without anything of ours. */
+/** Returns a root without anything of guestd. */
 async function sourcesAlone({ inputs }: BuildContext): Promise<RootTree> {
   const tree: Tree = new Map();
   const components = await inputs.addSources(tree);
   return { tree, components, packages: versions(await inputs.packages()) };
 }
 
-/** The packages that something of may be in the root. */
+/** Returns the packages that can have files in the root. */
 export async function allPackages(context: BuildContext): Promise<readonly DebianPackage[]> {
   const ours = context.agent === false ? [] : await rootPackages(context);
   return [...new Map([...(await context.inputs.packages()), ...ours].map((one) => [one.name, one])).values()];
@@ -89,7 +89,7 @@ function rootPackages({ debug = false, runtimes = [], inputs }: BuildContext) {
   return Promise.all(imagePackages({ debug, runtimes }).map((name) => inputs.packageOf(name)));
 }
 
-/** Each package once. */
+/** Returns each package once. */
 function versions(packages: readonly DebianPackage[]): RootTree["packages"] {
   const byName = new Map(packages.map(({ name, version }) => [name, version]));
   return Array.from(byName, ([name, version]) => ({ name, version }));

@@ -25,7 +25,7 @@ describe("Stamps", () => {
   });
   const bring = async (key: string) => (await Stamps.open(join(directory, "stamps.json"))).bring(step(key));
 
-  test("build a step once for one key, also over a restart", async () => {
+  test("build a step once for each key, also after a restart", async () => {
     expect([await bring("one"), await bring("one")]).toEqual([true, false]);
     expect(built).toBe(1);
   });
@@ -34,7 +34,7 @@ describe("Stamps", () => {
     expect([await bring("one"), await bring("two"), await bring("one")]).toEqual([true, true, true]);
   });
 
-  test("build it again when an output is gone or was changed", async () => {
+  test("build it again when an output is missing or has changed", async () => {
     await bring("one");
     await rm(output());
     expect(await bring("one")).toBe(true);
@@ -42,7 +42,7 @@ describe("Stamps", () => {
     expect(await bring("one")).toBe(true);
   });
 
-  test("are as good as empty when they can't be read", async () => {
+  test("count as empty when they can't be read", async () => {
     await bring("one");
     await writeFile(join(directory, "stamps.json"), "{ half");
     expect(await bring("one")).toBe(true);

@@ -3,18 +3,18 @@ import { hasCode } from "../build-error.ts";
 import { readMap, writeMap } from "../digest.ts";
 
 export interface Step {
-  /** One or two words, for people. */
+  /** One or two words, for the display. */
   readonly name: string;
-  /** Absolute paths of what it makes, each put there by rename. */
+  /** Absolute paths of the files it creates, each by rename. */
   readonly outputs: readonly string[];
-  /** More of them, that only what it has made tells. */
+  /** Returns further outputs that are known only after the step. */
   readonly moreOutputs?: () => Promise<readonly string[]>;
-  /** Digest of all that the outputs depend on. */
+  /** Returns the digest of everything that the outputs depend on. */
   readonly key: () => Promise<string>;
   readonly build: () => Promise<void>;
 }
 
-/** What was built from what: lets a step be left out whose inputs and outputs are as they were. */
+/** Records what each step was built from, to skip it if inputs and outputs haven't changed. */
 export class Stamps {
   readonly #file: string;
   readonly #stamps: Map<string, string>;
@@ -28,7 +28,7 @@ export class Stamps {
     return new Stamps(file, await readMap(file));
   }
 
-  /** Builds the step unless it is up to date; says whether it had to. */
+  /** Builds the step unless it is up to date; returns true if it did. */
   async bring(step: Step): Promise<boolean> {
     const { name } = step;
     const wanted = await step.key();
@@ -36,14 +36,14 @@ export class Stamps {
     if (before !== undefined && this.#stamps.get(name) === before) return false;
     await step.build();
     const after = await stampOf(wanted, step);
-    if (after === undefined) throw new Error(`step ${name}: it did not make ${step.outputs.join(", ")}`);
+    if (after === undefined) throw new Error(`step ${name}: did not create ${step.outputs.join(", ")}`);
     this.#stamps.set(name, after);
     await writeMap(this.#file, this.#stamps);
     return true;
   }
 }
 
-/** The key and what the outputs are on disk, or undefined if one is missing. */
+/** Returns the key and the state of the outputs on disk; undefined if one is missing. */
 async function stampOf(key: string, { outputs, moreOutputs }: Step): Promise<string | undefined> {
   const parts = [key];
   for (const output of [...outputs, ...((await moreOutputs?.()) ?? [])]) {

@@ -27,19 +27,19 @@ describe(`the units of an image with systemd${there ? "" : " (skipped: systemd-a
     const path = join(root, "units", name);
     writeFileSync(path, readFileSync(path, "utf8").replaceAll(from, to));
   }
-  /** What systemd says of them; it knows its own units from where they are installed. */
+  /** Returns systemd's warnings about the units. It finds its own units where they are installed. */
   function verify(): string {
     const paths = units.map((name) => join(root, "units", name));
     const { stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", ...paths], { encoding: "utf8" });
     return stderr;
   }
 
-  test("systemd has nothing to say of them", () => {
+  test("cause no warning from systemd", () => {
     expect(units).toEqual(["kata-agent.service", "kata-containers.target"]);
     expect(verify()).toBe("");
   });
 
-  test("it would: of a word that it does not know, and of a program that is not there", () => {
+  test("would cause one for an unknown word or a missing program", () => {
     change("kata-agent.service", "KillMode=mixed", "KillMode=mixd");
     change("kata-containers.target", "AllowIsolate=", "AllowIsolation=");
     expect(verify()).toMatch(/kata-agent\.service:\d+: Failed to parse kill mode[\s\S]*Unknown key 'AllowIsolation'/);

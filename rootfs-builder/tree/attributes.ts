@@ -1,31 +1,33 @@
 import { rm, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { BuildError, reason, saysFullDisk } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError, saysFullDisk } from "../build-error.ts";
 import { run } from "../run.ts";
 import type { Tree } from "./tree.ts";
 
-/** Whoever builds may set these, and no other, on files of their own. */
+/** Class that an ordinary user can set on their own files. */
 const OWN = "user.";
-/** What file systems hold that are made without root. */
+/** Classes that file systems made without root can hold. */
 const KEPT = /^(user|trusted|security)\../s;
 
 export const hasAttributes = (tree: Tree): boolean =>
   [...tree.values()].some(({ xattrs }) => xattrs !== undefined && xattrs.size > 0);
 
-/** Refuses extended attributes of classes that no file system gets here, and those of symlinks, which can't have any while it is made. */
+/** Refuses extended attributes of classes that no file system supports here, and those of symlinks. */
 export function checkAttributes(tree: Tree): void {
   for (const [path, { type, xattrs }] of tree) {
     const name = [...(xattrs?.keys() ?? [])].find((one) => type === "symlink" || !KEPT.test(one));
     if (name === undefined) continue;
     throw new BuildError(
-      `image: ${path} has the extended attribute ${name}; only user.*, trusted.* and security.* of files and folders are kept: take it away in the source`,
+      `image: ${path} has the extended attribute ${name}; only user.*, trusted.* and security.* of files and folders are supported: remove it from the source`,
     );
   }
 }
 
 /**
- * Names of class `user` that stand for all others of a tree until a file system is made of what is staged: as long as these
- * without their class, so that they can be put in their place there. Equal trees have equal ones.
+ * Returns placeholders of class `user` for a tree's other attribute names. They are as long as those names without
+ * their class, so that the real names can replace them in the finished file system. Equal trees have equal
+ * placeholders.
  */
 export function placeholders(tree: Tree): ReadonlyMap<string, string> {
   const names = new Set([...tree.values()].flatMap(({ xattrs }) => [...(xattrs?.keys() ?? [])]));
@@ -43,20 +45,20 @@ export function placeholders(tree: Tree): ReadonlyMap<string, string> {
   return found;
 }
 
-/** A name without its class. */
+/** Returns a name without its class. */
 export function nameWithin(name: string): string {
   return name.slice(name.indexOf(".") + 1);
 }
 
 /**
- * Gives what is in `directory` the extended attributes of a tree, or what stands for them. Whoever runs this has to be allowed to
- * write to all of it.
+ * Sets a tree's extended attributes, or their placeholders, below `directory`. The current user needs write access to
+ * all of it.
  */
 export async function writeAttributes(tree: Tree, directory: string): Promise<void> {
   if (!hasAttributes(tree)) return;
   const list = resolve(`${directory}.attributes`);
   await writeFile(list, [...lines(tree)].join(""));
-  // It ends well where it can't read the list.
+  // It exits with 0 even if it can't read the list.
   const said = await run("setfattr", [`--restore=${list}`], { cwd: directory, bothOutputs: true }).catch(
     (error: unknown) => {
       throw tooLarge(tree, error);
@@ -66,26 +68,26 @@ export async function writeAttributes(tree: Tree, directory: string): Promise<vo
   await rm(list);
 }
 
-/** For what a file system has no room, and says that its disk is full. */
+/** Replaces the error of a file system that has no room for attributes but reports a full disk. */
 function tooLarge(tree: Tree, error: unknown): unknown {
   const sizes = [...tree].map(([path, { xattrs }]) => [path, attributeBytes(xattrs)] as const);
   const [path, bytes] = sizes.reduce((most, one) => (one[1] > most[1] ? one : most), ["", 0]);
   if (!saysFullDisk(reason(error)) || bytes <= ATTRIBUTE_BYTES) return error;
   return new BuildError(
-    `image: ${path} has ${bytes} bytes of extended attributes, more than this machine keeps of a file`,
+    `image: ${path} has ${bytes} bytes of extended attributes, more than this machine supports for one file`,
   );
 }
 
-/** What any file system keeps of one file, names and all. */
+/** Attribute size that any file system supports for one file, including names. */
 export const ATTRIBUTE_BYTES = 4096;
 
-/** As ext4 counts them. */
+/** Returns the size of attributes as ext4 counts it. */
 export function attributeBytes(xattrs: ReadonlyMap<string, Uint8Array> = new Map()): number {
   const sizes = [...xattrs].map(([name, value]) => 24 + Buffer.byteLength(name) + value.length);
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** As getfattr prints them. */
+/** Yields attributes in the format that getfattr prints. */
 function* lines(tree: Tree): Generator<string> {
   const standing = placeholders(tree);
   for (const [path, { xattrs }] of tree) {

@@ -1,15 +1,15 @@
 import { ImageError } from "../../image/image-error.ts";
 import type { TreeEntry } from "./tree.ts";
 
-/** Bytes that Linux gives to one name and to a link's target. */
+/** Linux's limits for one name and for a link's target, in bytes. */
 const MAX_NAME = 255;
 export const MAX_TARGET = 4095;
-/** Of a whole path: what the kernel takes, less the folder that the tree is written into. */
+/** Limit for a whole path: the kernel's, minus the directory that the tree is written to. */
 export const MAX_PATH = 3072;
-/** What is decoded in the place of bytes that are not UTF-8: two such names would be one. */
+/** The decoder's replacement for bytes that are not UTF-8: it could make two different names equal. */
 const NOT_UTF8 = "\ufffd";
 
-/** Throws ImageError for a name that no file system of ours takes as it is. */
+/** Throws ImageError for a name that one of our file systems can't hold. */
 export function checkPath(path: string): void {
   checkText(path, "its name");
   if (Buffer.byteLength(path) > MAX_PATH) throw new ImageError(`its path has more than ${MAX_PATH} bytes`);
@@ -18,12 +18,12 @@ export function checkPath(path: string): void {
     throw new ImageError(`a name in it has ${Buffer.byteLength(long)} bytes, more than ${MAX_NAME}`);
 }
 
-/** The same of what an entry says. */
+/** Throws ImageError for a target that one of our file systems can't hold. */
 export function checkEntry(entry: TreeEntry): void {
   if (entry.type !== "symlink") return;
   const { target } = entry;
   checkText(target, "its target");
-  if (target === "") throw new ImageError("it is a link to nothing: its target is empty");
+  if (target === "") throw new ImageError("its target is empty");
   const bytes = Buffer.byteLength(target);
   if (bytes > MAX_TARGET) throw new ImageError(`its target has ${bytes} bytes, more than ${MAX_TARGET}`);
 }

@@ -12,18 +12,21 @@ const OPTIONS = [
   "--match=^user\\.",
   "--encoding=base64",
 ];
-/** What getfattr writes before the name of a file, and before a value. */
+/** Texts that getfattr prints before a file name and before a value. */
 const FILE = "# file: ";
 const VALUE = "=0s";
 
-/** Extended attributes of class `user` of all below a folder, by path; what has none is not there. Links have none. */
+/**
+ * Returns extended attributes of class `user` below a folder, by path; entries without any are left out. Links have
+ * none.
+ */
 export async function folderAttributes(folder: string): Promise<ReadonlyMap<string, Attributes>> {
   const place = await realpath(folder);
   const all = parsed(await run("getfattr", [...OPTIONS, "--recursive", "--", place]));
   return new Map([...all].map(([path, attributes]) => [relative(place, path), attributes]));
 }
 
-/** Those of one file. */
+/** Returns the attributes of one file. */
 export async function fileAttributes(file: string): Promise<Attributes> {
   const [found] = parsed(await run("getfattr", [...OPTIONS, "--", await realpath(file)])).values();
   return found ?? new Map();
@@ -44,7 +47,7 @@ function parsed(output: Buffer): ReadonlyMap<string, Attributes> {
   return all;
 }
 
-/** Line ends, backslashes and "=" come in octal digits. */
+/** Decodes line ends, backslashes and "=", which are in octal. */
 function plain(text: string): string {
   const bytes = text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),

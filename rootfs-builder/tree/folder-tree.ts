@@ -1,20 +1,24 @@
 import { lstat, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { ImageError, reason } from "../../image/image-error.ts";
+import { ImageError } from "../../image/image-error.ts";
+import { reason } from "../../lib/reason.ts";
 import { listFolder } from "../list-folder.ts";
 import { checkPath } from "./check-entry.ts";
 import { owned, type Tree, type TreeEntry } from "./tree.ts";
 
 export interface FolderOptions {
-  /** The mode for one of this mode. */
+  /** Maps an entry's mode. */
   readonly modeOf: (mode: number, type: "directory" | "file", path: string) => number;
-  /** Of everything; root when left out. */
+  /** Owner of all entries; defaults to root. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** Extended attributes by path; none if not given. */
+  /** Extended attributes by path; by default, none. */
   readonly attributes?: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>;
 }
 
-/** All below a folder, hard links as such; no link is followed. Throws ImageError for what an image has no use for. */
+/**
+ * Returns everything below a folder, with hard links; follows no link. Throws ImageError for types that an image can't
+ * have.
+ */
 export async function folderTree(folder: string, { modeOf, owner, attributes }: FolderOptions): Promise<Tree> {
   const tree: Tree = new Map();
   const linked = new Map<string, TreeEntry>();
@@ -38,7 +42,7 @@ export async function folderTree(folder: string, { modeOf, owner, attributes }: 
   return tree;
 }
 
-/** A name as it is in a folder; throws ImageError with it. */
+/** Checks a path in a folder; throws an ImageError that names it. */
 export function checkNameIn(path: string): void {
   try {
     checkPath(path);
@@ -47,7 +51,7 @@ export function checkNameIn(path: string): void {
   }
 }
 
-/** Which names are of one file. */
+/** Returns a key that is equal for hard links of one file. */
 export function inodeOf({ dev, ino }: { readonly dev: number; readonly ino: number }): string {
   return `${dev}/${ino}`;
 }

@@ -23,7 +23,7 @@ function text(tree: Tree, path: string): string | undefined {
 }
 
 describe("mergeTars", () => {
-  test("keeps the last of two entries with one path", async () => {
+  test("keeps the last of two entries with the same path", async () => {
     const tree = await mergeTars([
       tar("one", [{ name: "./etc/name", mode: 0o600 }, "one"], [{ name: "etc/other" }, "kept"]),
       tar("two", [{ name: "/etc/name", mode: 0o4755 }, "two"]),
@@ -34,7 +34,7 @@ describe("mergeTars", () => {
     expect(tree.get("etc")).toEqual({ type: "directory", mode: 0o755 });
   });
 
-  test("moves and leaves out entries as the source says, hard links' targets too", async () => {
+  test("moves and leaves out entries as the source says, including hard links' targets", async () => {
     const source = {
       ...tar(
         "one",
@@ -58,7 +58,7 @@ describe("mergeTars", () => {
     [
       "climbs out with ..",
       [[{ name: "a/../../etc/passwd" }, "x"]],
-      "evil: entry a/../../etc/passwd climbs out with ..",
+      "evil: entry a/../../etc/passwd leads out of the image with ..",
     ],
     [
       "goes through a symlink",
@@ -76,22 +76,22 @@ describe("mergeTars", () => {
     [
       "makes a directory of a symlink",
       [[{ name: "lib", type: "symlink", linkname: "usr/lib" }], [{ name: "lib", type: "directory" }]],
-      "evil: directory lib is a symlink to usr/lib already",
+      "evil: directory lib is already a symlink to usr/lib",
     ],
     [
       "makes a symlink of a directory",
       [[{ name: "lib/x" }, "x"], [{ name: "lib", type: "symlink", linkname: "/etc" }]],
-      "evil: symlink lib is a directory already",
+      "evil: symlink lib is already a directory",
     ],
     [
       "links outside",
       [[{ name: "a", type: "link", linkname: "../etc/shadow" }]],
-      "evil: entry ../etc/shadow climbs out with ..",
+      "evil: entry ../etc/shadow leads out of the image with ..",
     ],
     [
       "links to nothing",
       [[{ name: "a", type: "link", linkname: "etc/shadow" }]],
-      "evil: hard link a is to etc/shadow, which is no file of the image",
+      "evil: hard link a points to etc/shadow, which is not a file in the image",
     ],
     [
       "is a device",
@@ -102,18 +102,22 @@ describe("mergeTars", () => {
     await expect(mergeTars([tar("evil", ...entries)])).rejects.toThrow(message);
   });
 
-  test("refuses a stream that ends early", async () => {
+  test("refuses a truncated stream", async () => {
     const whole = await buffer(Readable.from(tar("one", [{ name: "a" }, "x".repeat(5000)]).stream));
     const cut = Readable.from([whole.subarray(0, 2000)]);
-    await expect(mergeTars([{ name: "short", stream: cut }])).rejects.toThrow(/^short: not a whole tar stream: /);
+    await expect(mergeTars([{ name: "short", stream: cut }])).rejects.toThrow(
+      /^short: incomplete or invalid tar stream: /,
+    );
   });
 
-  test("refuses what is no tar at all", async () => {
+  test("refuses a stream that is not a tar", async () => {
     const noise = Readable.from([Buffer.alloc(2048, "noise")]);
-    await expect(mergeTars([{ name: "noise", stream: noise }])).rejects.toThrow(/^noise: not a whole tar stream: /);
+    await expect(mergeTars([{ name: "noise", stream: noise }])).rejects.toThrow(
+      /^noise: incomplete or invalid tar stream: /,
+    );
   });
 
-  test("takes what tarOf makes", async () => {
+  test("reads what tarOf writes", async () => {
     const tree: Tree = new Map([
       ["bin", { type: "symlink", target: "usr/bin" }],
       ["tmp", { type: "directory", mode: 0o1777 }],

@@ -3,24 +3,25 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
-import { BuildError, reason } from "../build-error.ts";
+import { reason } from "../../lib/reason.ts";
+import { BuildError } from "../build-error.ts";
 import { owned, type Tree, type TreeEntry } from "./tree.ts";
 
 export interface TarSource {
-  /** For messages: the package, the folder, the file. */
+  /** Name for messages: the package, folder or file. */
   readonly name: string;
-  /** An uncompressed tar, in pieces of bytes. */
+  /** An uncompressed tar in chunks of bytes. */
   readonly stream: AsyncIterable<unknown>;
   /**
-   * Where an entry goes (a path without a leading slash), or undefined to leave it out. Without it all entries stay where
-   * they are. The target of a hard link goes through it as well.
+   * Returns the new path of an entry, without a leading slash, or undefined to leave it out. By default, entries keep
+   * their path. Also maps the targets of hard links.
    */
   readonly place?: (path: string) => string | undefined;
 }
 
 /**
- * Reads tar streams in order into one tree; of two entries with the same path the last one stays. Entries that would land
- * outside, by `..` or through a symlink, are refused, and so is what an image has no use for (device nodes, fifos).
+ * Merges tar streams in order into one tree; of two entries with the same path, the last one stays. Refuses entries
+ * that would be outside, by `..` or through a symlink, and types that an image can't have (device nodes, fifos).
  */
 export async function mergeTars(sources: Iterable<TarSource>): Promise<Tree> {
   const tree: Tree = new Map();
@@ -38,7 +39,9 @@ async function readInto(tree: Tree, { name, stream, place = (path) => path }: Ta
     }
     await fed;
   } catch (error) {
-    throw error instanceof BuildError ? error : new BuildError(`${name}: not a whole tar stream: ${reason(error)}`);
+    throw error instanceof BuildError
+      ? error
+      : new BuildError(`${name}: incomplete or invalid tar stream: ${reason(error)}`);
   }
 }
 
@@ -50,21 +53,21 @@ function add(tree: Tree, source: string, header: Header, content: Buffer, place:
   const entry = entryOf(tree, source, path, header, content, place);
   const before = tree.get(path);
   if (entry.type === "directory" && before?.type === "symlink") {
-    throw new BuildError(`${source}: directory ${path} is a symlink to ${before.target} already`);
+    throw new BuildError(`${source}: directory ${path} is already a symlink to ${before.target}`);
   }
   if (entry.type !== "directory" && before?.type === "directory") {
-    throw new BuildError(`${source}: ${entry.type} ${path} is a directory already`);
+    throw new BuildError(`${source}: ${entry.type} ${path} is already a directory`);
   }
   tree.set(path, entry);
 }
 
-/** The path without `.`, doubled and outer slashes; "" for the root. */
+/** Returns the path without `.`, doubled and outer slashes; "" for the root. */
 function inside(source: string, name: string): string {
-  if (name.split("/").includes("..")) throw new BuildError(`${source}: entry ${name} climbs out with ..`);
+  if (name.split("/").includes("..")) throw new BuildError(`${source}: entry ${name} leads out of the image with ..`);
   return posix.join("/", name).replace(/\/$/, "").slice(1);
 }
 
-/** Makes the directories above that no stream has brought, and refuses parents that are not directories. */
+/** Creates missing parent directories, and refuses parents that are not directories. */
 function addParents(tree: Tree, source: string, path: string): void {
   for (let slash = path.indexOf("/"); slash !== -1; slash = path.indexOf("/", slash + 1)) {
     const parent = path.slice(0, slash);
@@ -97,7 +100,7 @@ function entryOf(
       const target = place(inside(source, linkname));
       const linked = target === undefined ? undefined : tree.get(target);
       if (linked?.type === "file") return linked;
-      throw new BuildError(`${source}: hard link ${path} is to ${linkname}, which is no file of the image`);
+      throw new BuildError(`${source}: hard link ${path} points to ${linkname}, which is not a file in the image`);
     }
     default:
       throw new BuildError(`${source}: ${path} is a ${type}: only files, directories and links go into an image`);

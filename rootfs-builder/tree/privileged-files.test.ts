@@ -9,7 +9,7 @@ const file = (mode: number, xattrs: readonly string[] = []): TreeEntry => ({
   xattrs: new Map(xattrs.map((name) => [name, Buffer.alloc(1)])),
 });
 
-test("dropped from them, they stay with all else, and hard links stay one file", () => {
+test("loses privileges but keeps everything else, and hard links stay one file", () => {
   const su = file(0o4755, ["security.capability", "user.note"]);
   const tree = new Map<string, TreeEntry>([
     ["su", su],
@@ -23,7 +23,7 @@ test("dropped from them, they stay with all else, and hard links stay one file",
   expect(tree.get("plain")).toEqual(file(0o640));
 });
 
-test("files with setuid, setgid or capabilities are named, others and directories are not", () => {
+test("names files with setuid, setgid or capabilities, but no others and no directories", () => {
   const tree = new Map<string, TreeEntry>([
     ["bin/su", file(0o4755)],
     ["bin/write", file(0o2755)],

@@ -3,7 +3,7 @@ import type { Tree, TreeFile } from "./tree.ts";
 const SETUID_SETGID = 0o6000;
 const CAPABILITIES = "security.capability";
 
-/** Files that give who runs them more than they have: setuid, setgid, file capabilities. A line for each. */
+/** Lists files that give their user more privileges: setuid, setgid, file capabilities. One line for each. */
 export function privilegedFiles(tree: Tree): readonly string[] {
   return [...tree].flatMap(([path, entry]) => {
     if (entry.type !== "file") return [];
@@ -13,7 +13,7 @@ export function privilegedFiles(tree: Tree): readonly string[] {
   });
 }
 
-/** Takes it from them; names of one file stay names of one file. */
+/** Removes these privileges; hard links stay one file. */
 export function dropPrivileges(tree: Tree): void {
   const plain = new Map<TreeFile, TreeFile>();
   for (const [path, entry] of tree) {

@@ -12,7 +12,7 @@ describe("stage", () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  test("writes files, links and directories with their modes, whatever their order", async () => {
+  test("writes files, links and directories with their modes, in any order", async () => {
     const file: TreeEntry = { type: "file", mode: 0o666, content: Buffer.from("text") };
     const tree: Tree = new Map<string, TreeEntry>([
       ["closed/linked", file],
@@ -33,7 +33,7 @@ describe("stage", () => {
     await chmod(join(directory, "closed"), 0o755);
   });
 
-  test("never writes over what is there", async () => {
+  test("never overwrites existing files", async () => {
     const tree: Tree = new Map([["file", { type: "file", mode: 0o644, content: Buffer.from("text") }]]);
     await stage(tree, directory);
     await expect(stage(tree, directory)).rejects.toThrow("EEXIST");

@@ -5,8 +5,9 @@ import { writeAttributes } from "./attributes.ts";
 import type { Tree, TreeEntry, TreeFile } from "./tree.ts";
 
 /**
- * Writes a tree into `directory`, which has to be new and empty, in sorted order, as whoever runs this. Modes are kept,
- * whatever the umask, but that their owner may read, and extended attributes, or what stands for them; owners are not. `directory` itself gets mode 0755.
+ * Writes a tree into `directory`, which has to be new and empty, in sorted order, as the current user. Keeps modes
+ * regardless of the umask, but adds read permission for the owner; keeps extended attributes or their placeholders, but
+ * not owners. `directory` itself gets mode 0755.
  */
 export async function stage(tree: Tree, directory: string): Promise<void> {
   const written = new Map<TreeFile, string>();
@@ -32,7 +33,7 @@ export async function stage(tree: Tree, directory: string): Promise<void> {
     }
   }
   await writeAttributes(tree, directory);
-  // Last and from the inside out: a file or directory may be one that its owner can't write to.
+  // Last, from the inside out: its mode can forbid even the owner to write.
   for (const path of paths.toReversed()) {
     const entry = tree.get(path);
     if (entry !== undefined && entry.type !== "symlink") await chmod(join(directory, path), stagedMode(entry));
@@ -40,7 +41,7 @@ export async function stage(tree: Tree, directory: string): Promise<void> {
   await chmod(directory, 0o755);
 }
 
-/** That what makes a file system of it can read it, whoever runs this. */
+/** Adds the permissions with which the tool that makes the file system can read the entry as any user. */
 export function stagedMode({ type, mode }: Pick<Exclude<TreeEntry, { type: "symlink" }>, "type" | "mode">): number {
   return mode | (type === "directory" ? 0o500 : 0o400);
 }

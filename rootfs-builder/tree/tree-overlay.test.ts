@@ -5,7 +5,7 @@ import { type LayerEntry, packTar } from "../../image/write-layout.ts";
 import type { Tree, TreeEntry } from "./tree.ts";
 import { type OverlayOptions, TreeOverlay } from "./tree-overlay.ts";
 
-/** Layers put on a tree, lowest first. */
+/** Applies layers to a tree, lowest first. */
 async function apply(layers: readonly (readonly LayerEntry[])[], options?: OverlayOptions, tree: Tree = new Map()) {
   await applyLayers(await Promise.all(layers.map(layerOf)), new TreeOverlay(tree, options));
   return tree;
@@ -34,21 +34,21 @@ describe("layers on a tree", () => {
     expect(tree.get("d")).toEqual({ type: "directory", mode: 0o1777, gid: 5 });
   });
 
-  test("hide by whiteouts what is below them, and not what they bring themselves", async () => {
+  test("hide lower entries by whiteouts, but not their own", async () => {
     const lower = [file("a/one", "1"), file("a/two", "2"), file("b/x/y", "3"), file("c", "4")];
     const upper = [file("a/new", "5"), file("a/.wh..wh..opq"), file("b/.wh.x"), file(".wh.c"), file("c", "6")];
     expect(texts(await apply([lower, upper], layers))).toEqual({ a: "/", "a/new": "5", b: "/", c: "6" });
   });
 
-  test("may have so many bytes of content, and no more", async () => {
+  test("are limited in the bytes of their content", async () => {
     const two = [[file("a", "12345")], [file("a", "67890")]];
     expect(texts(await apply(two, { ...layers, maxBytes: 14 }))).toEqual({ a: "67890" });
     await expect(apply(two, { ...layers, maxBytes: 13 })).rejects.toThrow(
-      /entry "a": with it there are more than 13 bytes/,
+      /entry "a": the image exceeds the limit of 13 bytes/,
     );
   });
 
-  test("are looked through once, however many whiteouts there are", async () => {
+  test("are scanned once, however many whiteouts there are", async () => {
     let looks = 0;
     class Watched extends Map<string, TreeEntry> {
       override keys() {
@@ -62,14 +62,14 @@ describe("layers on a tree", () => {
     expect([looks, [...tree.keys()]]).toEqual([1, ["d"]]);
   });
 
-  test("may bring back what they hide, in the same layer and the next", async () => {
+  test("can restore what they hide, in the same layer and the next", async () => {
     const hidden = [file("a/.wh.b"), file("a/b/new", "2"), file("a/.wh.b")];
     const next = [file("a/.wh.b"), file("a/b", "3")];
     expect(texts(await apply([[file("a/b/c", "1")], hidden], layers))).toEqual({ a: "/", "a/b": "/", "a/b/new": "2" });
     expect(texts(await apply([[file("a/b/c", "1")], hidden, next], layers))).toEqual({ a: "/", "a/b": "3" });
   });
 
-  test("may put anything in the place of anything", async () => {
+  test("can replace any type with any other", async () => {
     const lower = [file("d/x", "1"), symlink("l", "d"), file("f", "2")];
     const upper = [file("d", "3"), directory("l"), file("l/y", "4"), directory("f")];
     expect(texts(await apply([lower, upper], layers))).toEqual({ d: "3", f: "/", l: "/", "l/y": "4" });
@@ -85,12 +85,12 @@ describe("sources on a tree", () => {
       ["abs", { type: "symlink", target: "/usr" }],
     ]) as Tree;
 
-  test("go through links to directories, and leave the links", async () => {
+  test("follow links to directories, and keep the links", async () => {
     const tree = await apply([[directory("bin"), file("bin/a", "1"), file("abs/bin/b", "2")]], {}, base());
     expect(texts(tree)).toMatchObject({ bin: "-> usr/bin", "usr/bin/a": "1", "usr/bin/b": "2" });
   });
 
-  test("go below a place", async () => {
+  test("can go below a path", async () => {
     const tree = await apply([[file("a", "1"), hardLink("b", "a"), file(".wh.c")]], { below: ["opt", "x"] });
     expect(texts(tree)).toEqual({ opt: "/", "opt/x": "/", "opt/x/a": "1", "opt/x/b": "1" });
   });
@@ -104,18 +104,18 @@ describe("sources on a tree", () => {
     [
       "goes out through a link",
       [symlink("out", "/tmp/x"), file("out/x")],
-      "out → /tmp/x, which is no directory of the",
+      "out → /tmp/x, which is not a directory in the",
     ],
     ["goes round in circles", [symlink("a", "b"), symlink("b", "a"), file("a/x")], "too many symbolic links"],
     ["goes through a file", [file("f"), file("f/x")], "it goes through f, which is a file"],
-    ["replaces a directory", [file("usr", "1")], "it is a file, and a directory is there already"],
+    ["replaces a directory", [file("usr", "1")], "it is a file, and would replace a directory"],
     ["replaces the root", [file("/")], "it would replace the root directory"],
     ["has a name that is not UTF-8", [file("a\ufffd")], "its name is not UTF-8"],
     ["is a link to what is not UTF-8", [symlink("l", "a\ufffd")], "its target is not UTF-8"],
     ["has a long name", [file("é".repeat(128), "1")], "a name in it has 256 bytes, more than 255"],
     ["is far down", [file(`${"x".repeat(200)}/`.repeat(16))], "its path has more than 3072 bytes"],
     ["has a long target", [symlink("l", "x".repeat(4096))], "its target has 4096 bytes, more than 4095"],
-    ["has no target", [symlink("l", "")], "it is a link to nothing: its target is empty"],
+    ["has no target", [symlink("l", "")], "its target is empty"],
     ["is a device", [{ name: "d", type: "block-device", devmajor: 8, devminor: 0 }], "it is a device: only files"],
     ["is a pipe", [{ name: "p", type: "fifo" }], "it is a named pipe: only files"],
   ])("refuse an entry that %s", async (_what, entries, message) => {
@@ -124,26 +124,26 @@ describe("sources on a tree", () => {
     await expect(refusal).rejects.toThrow(/^[^\n]+$/);
   });
 
-  test("refuse what becomes more than a builder can hold, by entries, names, targets and attributes", async () => {
+  test("are refused beyond the limits for entries, names, targets and attributes", async () => {
     const few = { merge: "layers", maxEntries: 3 } as const;
     expect((await apply([[file("a/b/c"), file("a/b/c")]], few)).size).toBe(3);
     await expect(apply([[file("a/b/c"), file("d")]], few)).rejects.toThrow(
-      'entry "d": with it the image has more than 3 entries',
+      'entry "d": the image exceeds the limit of 3 entries',
     );
     const pax = { "SCHILY.xattr.user.a": "x".repeat(50) };
     for (const entry of [file("x".repeat(50)), symlink("l", "x".repeat(50)), { ...file("f"), pax }])
       await expect(apply([[entry, hardLink("a", entry.name)]], { merge: "layers", maxBytes: 52 })).rejects.toThrow(
-        /with it there are more than 52 bytes, and they are merged in memory$/,
+        /the image exceeds the limit of 52 bytes, which are merged in memory$/,
       );
   });
 
-  test("refuse links that lead over very many names", async () => {
+  test("are refused if links resolve through too many names", async () => {
     const round = (name: string, next: string) => symlink(name, `${"usr/../".repeat(300)}${next}`);
     const rounds = [round("a", "b"), round("b", "c"), round("c", "d"), file("a/f")];
-    await expect(apply([rounds], {}, base())).rejects.toThrow("/a leads over more than 1024 names");
+    await expect(apply([rounds], {}, base())).rejects.toThrow("/a resolves through more than 1024 names");
   });
 
-  test("refuse two names that decoding makes one", async () => {
+  test("are refused if decoding makes two names equal", async () => {
     const tar = Buffer.from((await packTar([file("a1", "1"), file("a2", "2")])).toString("latin1"), "latin1");
     for (const [at, byte] of [
       [0, 0xfe],

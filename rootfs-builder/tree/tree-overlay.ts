@@ -5,28 +5,28 @@ import { MAX_LINKS, MAX_STEPS } from "../../image/resolve-in-root.ts";
 import { checkEntry, checkPath } from "./check-entry.ts";
 import { owned, type Tree, type TreeEntry } from "./tree.ts";
 
-/** Of what layers bring, which is kept in memory until the image is written: contents, attributes, paths, targets. */
+/** Limit for the sources' contents, attributes, paths and targets, which stay in memory until the image is written. */
 const MAX_BYTES = 2 ** 31;
-/** Of a tree. */
+/** Limit for entries of a tree. */
 const MAX_ENTRIES = 500_000;
 
 export interface OverlayOptions {
-  /** Parts of a directory of the tree that paths are below; none if not given. */
+  /** Directory of the tree below which the paths are; defaults to the root. */
   readonly below?: readonly string[];
   /**
-   * `layers`: the last entry of a path stays, whatever it is, as OCI has it. `sources` (if not given), as dpkg has it: a
-   * directory keeps a link to a directory that is in its place, and nothing but a directory takes a directory's place.
+   * `layers` replaces any earlier entry of the path, as OCI specifies. `sources`, the default, works like dpkg: a
+   * directory keeps an existing link to a directory, and only a directory can replace a directory.
    */
   readonly merge?: "layers" | "sources";
-  /** Of what layers bring, 2 GiB if not given; more are refused. */
+  /** Limit for the sources' bytes; defaults to 2 GiB. */
   readonly maxBytes?: number;
-  /** Of the whole tree, 500,000 if not given. */
+  /** Limit for entries of the whole tree; defaults to 500,000. */
   readonly maxEntries?: number;
 }
 
 /**
- * Puts layers or other sources on top of a tree. Parents are resolved link by link inside the tree, to directories that it
- * has; a link that leads out of it is refused.
+ * Applies layers or other sources to a tree. Resolves parents link by link inside the tree, to existing directories,
+ * and refuses a link that leads out.
  */
 export class TreeOverlay implements LayerWriter {
   readonly #tree: Tree;
@@ -35,11 +35,11 @@ export class TreeOverlay implements LayerWriter {
   readonly #maxBytes: number;
   readonly #maxEntries: number;
   #bytes = 0;
-  /** What was made since `beginLayer`, with everything above it: whiteouts leave that alone. */
+  /** Paths written since `beginLayer`, with every directory above: whiteouts leave them alone. */
   readonly #touched = new Set<string>();
-  /** Where nothing from before `beginLayer` is left below. */
+  /** Directories emptied of everything from before `beginLayer`. */
   readonly #emptied = new Set<string>();
-  /** Paths by the directory that they are in; made for the first removal. */
+  /** Paths by directory; created for the first removal. */
   #children: Map<string, Set<string>> | undefined;
 
   constructor(
@@ -104,7 +104,7 @@ export class TreeOverlay implements LayerWriter {
     if (path !== undefined) this.#hideBelow(path);
   }
 
-  /** Puts one entry in its place. Throws ImageError where it can't be. */
+  /** Sets one entry. Throws ImageError if it isn't allowed. */
   put(parts: readonly string[], entry: TreeEntry): void {
     const path = this.#path(parts);
     if (path === "") {
@@ -118,14 +118,14 @@ export class TreeOverlay implements LayerWriter {
       return;
     }
     if (entry.type !== "directory" && before?.type === "directory") {
-      if (!this.#replaces) throw new ImageError(`it is a ${entry.type}, and a directory is there already`);
+      if (!this.#replaces) throw new ImageError(`it is a ${entry.type}, and would replace a directory`);
       this.#removeBelow(path, () => true);
     }
     this.#set(path, entry);
     this.#touch(path);
   }
 
-  /** Puts a whole tree on top. */
+  /** Applies a whole tree. */
   putTree(tree: Tree): void {
     for (const path of [...tree.keys()].sort()) {
       const entry = tree.get(path);
@@ -133,7 +133,7 @@ export class TreeOverlay implements LayerWriter {
     }
   }
 
-  /** Where an entry of this name is, its parents resolved and made; the last part is not followed. */
+  /** Returns the path of an entry; resolves and creates its parents, but doesn't follow the last part. */
   #path(parts: readonly string[]): string {
     const all = [...this.#below, ...parts];
     const name = all.at(-1);
@@ -154,14 +154,15 @@ export class TreeOverlay implements LayerWriter {
     }
   }
 
-  /** The directory that the parts lead to. Missing ones are made where no link led to them, if wanted. */
+  /** Returns the directory that the parts lead to. With `make`, creates missing ones, except behind a link. */
   #resolve(parts: readonly string[], make = false): string[] {
     const queue = parts.map((part) => ({ part, link: "" }));
     const at: string[] = [];
     let [links, steps] = [0, 0];
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { part, link } = next;
-      if (++steps > MAX_STEPS) throw new ImageError(`/${parts.join("/")} leads over more than ${MAX_STEPS} names`);
+      if (++steps > MAX_STEPS)
+        throw new ImageError(`/${parts.join("/")} resolves through more than ${MAX_STEPS} names`);
       if (part === "" || part === ".") continue;
       if (part === "..") {
         if (at.pop() === undefined) throw new ImageError(`it goes through ${link}, which leads out of the image`);
@@ -177,7 +178,7 @@ export class TreeOverlay implements LayerWriter {
         continue;
       }
       if (entry === undefined) {
-        if (link !== "") throw new ImageError(`it goes through ${link}, which is no directory of the image`);
+        if (link !== "") throw new ImageError(`it goes through ${link}, which is not a directory in the image`);
         if (!make) throw new ImageError(`/${path} is missing`);
         this.#set(path, { type: "directory", mode: 0o755 });
       } else if (entry.type !== "directory") throw new ImageError(`it goes through ${path}, which is a file`);
@@ -216,12 +217,12 @@ export class TreeOverlay implements LayerWriter {
   #count(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes > this.#maxBytes)
-      throw new ImageError(`with it there are more than ${this.#maxBytes} bytes, and they are merged in memory`);
+      throw new ImageError(`the image exceeds the limit of ${this.#maxBytes} bytes, which are merged in memory`);
   }
 
   #set(path: string, entry: TreeEntry): void {
     if (this.#tree.size >= this.#maxEntries && !this.#tree.has(path))
-      throw new ImageError(`with it the image has more than ${this.#maxEntries} entries`);
+      throw new ImageError(`the image exceeds the limit of ${this.#maxEntries} entries`);
     this.#tree.set(path, entry);
     if (this.#children !== undefined) addChild(this.#children, path);
   }
@@ -239,7 +240,7 @@ function addChild(children: Map<string, Set<string>>, path: string): void {
   else known.add(path);
 }
 
-/** Of all but an entry's content; names as characters. */
+/** Returns the size of an entry without its content; names count in characters. */
 function bytesOf(parts: readonly string[], meta?: EntryMeta): number {
   const attributes = [...(meta?.xattrs ?? [])].map(([name, value]) => name.length + value.length);
   return [...parts.map((part) => part.length + 1), ...attributes].reduce((sum, length) => sum + length, 0);

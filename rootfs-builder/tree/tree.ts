@@ -1,14 +1,14 @@
 import { pack } from "tar-stream";
 
-/** What any entry may have; equal for all names of one file. */
+/** Owner and attributes of an entry; equal for all names of one file. */
 interface Owned {
-  /** 0, root, when left out. */
+  /** Defaults to 0, root. */
   readonly uid?: number;
   readonly gid?: number;
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
 }
 
-/** As an entry has it: root's things without attributes carry no such fields. */
+/** Returns only the fields that differ from root's without attributes. */
 export function owned({ uid = 0, gid = 0, xattrs }: { readonly [K in keyof Owned]: Owned[K] | undefined }): Owned {
   return {
     ...(uid === 0 ? {} : { uid }),
@@ -23,7 +23,7 @@ interface TreeDirectory extends Owned {
   readonly mode: number;
 }
 
-/** Two paths that hold the same object are hard links of one file. */
+/** A file. Two paths with the same object are hard links. */
 export interface TreeFile extends Owned {
   readonly type: "file";
   readonly mode: number;
@@ -32,16 +32,16 @@ export interface TreeFile extends Owned {
 
 interface TreeSymlink extends Owned {
   readonly type: "symlink";
-  /** As the guest will read it; nothing here follows it. */
+  /** Target as the guest reads it; the builder doesn't follow it. */
   readonly target: string;
 }
 
 export type TreeEntry = TreeDirectory | TreeFile | TreeSymlink;
 
-/** What will be the image: entries by path, without a leading slash. The root directory is not in it. */
+/** Contents of an image: entries by path, without a leading slash. Doesn't include the root directory. */
 export type Tree = Map<string, TreeEntry>;
 
-/** Entries as a tar stream, in the order given: how files that are no package's come into a merge. */
+/** Returns entries as a tar stream in the given order, to merge files that aren't from a package. */
 export function tarOf(entries: Iterable<readonly [path: string, entry: TreeEntry]>): AsyncIterable<unknown> {
   const tar = pack();
   for (const [name, entry] of entries) {

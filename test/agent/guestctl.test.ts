@@ -51,7 +51,7 @@ describeInNamespaces("guestctl with an agent at an address", () => {
     await expect.poll(remove).toBe(0);
     expect(await running).toEqual({
       stdout: "",
-      stderr: "guestctl: container gone: it was removed meanwhile\n",
+      stderr: "guestctl: container gone: another command removed it\n",
       code: 137,
     });
   });

@@ -95,4 +95,27 @@ describeInNamespaces("hooks and the agent's death", () => {
     expect(await machine.shell(`cat ${log}`)).toBe("ran\nran\nend\n");
     await pod.client.close();
   });
+
+  it("a start whose poststart hook was cut off runs the hooks of that kind in the next agent, and is answered", async () => {
+    await using machine = await startHostAgent();
+    const pod = await Pod.open(machine);
+    const rootfs = machine.rootfs("all");
+    const log = join(machine.directory, "log");
+    const hook = (script: string) => ({ Path: `${rootfs}/bin/busybox`, Args: ["sh", "-c", script] });
+    const slow = `echo begins >> ${log}; test -e ${log}.2 || ${rootfs}/bin/busybox sleep 734; echo ends >> ${log}`;
+    const Poststart = [hook(slow), hook(`echo second >> ${log}`)];
+    const StartContainer = [{ Path: "/bin/sh", Args: ["sh", "-c", "echo inside >> /log"] }];
+    const OCI = ociSpec(rootfs, ["sleep", "735"], { Hooks: { Poststart, StartContainer } });
+    await pod.client.agent.createContainer({ container_id: "c1", OCI });
+    const start = pod.client.agent.startContainer({ container_id: "c1" });
+    await expect.poll(() => machine.shell("ps -o args | grep -c '[s]leep 734' || true")).not.toBe("0\n");
+    writeFileSync(`${log}.2`, "");
+    await machine.killAgent();
+    await start;
+    expect(await machine.shell(`cat ${log}`)).toBe("begins\nbegins\nends\nsecond\n");
+    expect(await machine.shell(`cat ${rootfs}/log`), "the program was executed already").toBe("inside\n");
+    expect(await machine.shell("ps -o args | grep -c '[s]leep 734' || true")).toBe("0\n");
+    await pod.remove("c1");
+    await pod.client.close();
+  });
 });

@@ -76,10 +76,13 @@ export async function startHostAgent(
   };
 }
 
-/** A child that init has forked and that has not executed yet has the command line of init, which names the agent too. */
+/**
+ * A child that init has forked and that has not executed yet has the command line of init, which names the agent too, and so may
+ * the script of a hook.
+ */
 function isAgent(command: string): boolean {
   const [program = ""] = command.split("\0");
-  return !/\/(init[\w-]*|env)$/.test(program) && /agent|launcher/.test(command);
+  return program.startsWith("/") && !/\/(init[\w-]*|env)$/.test(program) && /agent|launcher/.test(command);
 }
 
 /** Empty for one that has ended since it was listed. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { grpc } from "../../proto/gen/messages.js";
-import { madeConversation, recordedConversation } from "../hosts/as-recorded.ts";
+import { madeConversation, recordedConversation } from "../hosts/conversation.ts";
 import { oneContainer, openHost, recordedLife, terminalContainer, threeContainers } from "../hosts/host-life.ts";
 import { RECORDED } from "../hosts/host-spec.ts";
 import { hosts } from "../hosts/hosts.ts";

@@ -5,7 +5,7 @@ import type { Machine } from "../scenarios/machine.ts";
 /** Mounts a file system at `path` of the machine's that never answers; it ends with the machine. */
 export async function hungMount(machine: Machine & { readonly directory: string }, path: string): Promise<void> {
   const program = join(machine.directory, "hung-mount");
-  const flags = ["-Wall", "-Wextra", "-Werror", "-O1", "-static"];
+  const flags = ["-Wall", "-Wextra", "-Wshadow", "-Werror", "-O1", "-static"];
   execFileSync("gcc", [...flags, "-o", program, join(import.meta.dirname, "hung-mount.c")], { stdio: "inherit" });
   const lines = [
     `mkdir -p ${path}`,

@@ -1,10 +1,12 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { listenVsock, VSOCK_ANY } from "../../agent/kernel/sys/listeners.ts";
+import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import { describeInNamespaces } from "../init/describe-in-namespaces.ts";
 import { buildProbe } from "../scenarios/build-probe.ts";
@@ -16,6 +18,8 @@ import { readSpans } from "../scenarios/read-spans.ts";
 import { makeServicePlace, type ServicePlace } from "./service-agent.ts";
 
 const address = `unix://@guestd-service-${process.pid}`;
+const hasVsock = existsSync("/dev/vsock");
+const noVsock = hasVsock ? "" : " (skipped: no /dev/vsock here)";
 const env = { KATA_AGENT_SERVER_ADDR: address };
 
 function podOf({ directory }: ServicePlace, client: AgentClient): Pod {
@@ -37,7 +41,6 @@ describeInNamespaces("the agent as a service", () => {
 
     process.kill(service.children()[0] ?? -1, "SIGKILL");
     await service.listening(2);
-    // An agent that is killed while it writes an answer takes that connection with it.
     await client.close();
     client = await connect(address);
     expect((await podOf(place, client).run(["echo", "again"])).stdout.toString()).toBe("again\n");
@@ -75,6 +78,7 @@ describeInNamespaces("the agent as a service", () => {
     const path = `unix://${place.directory}/agent.sock`;
     const first = place.start({ KATA_AGENT_SERVER_ADDR: path });
     await first.listening();
+    expect(statSync(`${place.directory}/agent.sock`).mode & 0o022, "only its owner may connect").toBe(0);
     const before = await connect(path);
     await before.agent.createSandbox({ sandbox_id: "pod" });
     await podOf(place, before).run(["true"]);
@@ -125,8 +129,7 @@ describeInNamespaces("the agent as a service", () => {
     await client.agent.createSandbox({ sandbox_id: "pod" });
     const container_id = await podOf(place, client).start(["sleep", "1000"]);
 
-    const state = { GUESTD_STATE_DIR: `${place.directory}/run/guestd` };
-    const second = other.start({ KATA_AGENT_SERVER_ADDR: path, ...state });
+    const second = other.start({ KATA_AGENT_SERVER_ADDR: path });
     expect(await second.exited).toEqual({ code: 1, signal: null });
     expect(second.console()).toContain(`can't start: listen on ${path}: another process serves there`);
 
@@ -136,6 +139,51 @@ describeInNamespaces("the agent as a service", () => {
     await client.close();
     await again.close();
   });
+
+  it("refuses a state directory that another service uses, and gets it at once when that one was killed", async () => {
+    await using place = makeServicePlace();
+    await using other = makeServicePlace();
+    const GUESTD_STATE_DIR = `${place.directory}/run/guestd`;
+    const socket = (name: string) => `unix://${place.directory}/${name}.sock`;
+    const first = place.start({ KATA_AGENT_SERVER_ADDR: socket("first"), GUESTD_STATE_DIR });
+    await first.listening();
+    await using client = await connect(socket("first"));
+    await client.agent.createSandbox({ sandbox_id: "pod" });
+    const container_id = await podOf(place, client).start(["sleep", "1000"]);
+    process.kill(first.children()[0] ?? -1, "SIGKILL");
+    await first.listening(2); // init has the lock, so that an agent's restart leaves no gap
+
+    const second = other.start({ KATA_AGENT_SERVER_ADDR: socket("second"), GUESTD_STATE_DIR });
+    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(second.console()).toContain(
+      `can't start: use ${GUESTD_STATE_DIR}: another service uses it; end that one, or set another GUESTD_STATE_DIR\n`,
+    );
+    const running = client.agent.signalProcess({ container_id, exec_id: container_id, signal: 0 });
+    await expect(running, "the container runs on").resolves.toBeDefined();
+
+    process.kill(first.pid, "SIGKILL");
+    await first.exited;
+    const third = place.start({ KATA_AGENT_SERVER_ADDR: socket("first"), GUESTD_STATE_DIR });
+    await third.listening();
+    expect(third.console()).not.toContain("can't start");
+  });
+
+  it.skipIf(!hasVsock)(
+    `refuses a vsock port on which another process listens, before it discards its state${noVsock}`,
+    async () => {
+      await using place = makeServicePlace();
+      const taken = listenVsock({ cid: VSOCK_ANY, port: VSOCK_ANY }, () => {});
+      const vsock = `vsock://-1:${nativeAddon().localPort(taken.fd)}`;
+      const left = join(place.directory, "run/guestd/mem-agent.json");
+      mkdirSync(dirname(left));
+      writeFileSync(left, "{}");
+      const service = place.start({ KATA_AGENT_SERVER_ADDR: vsock });
+      expect(await service.exited).toEqual({ code: 1, signal: null });
+      expect(service.console()).toContain(`can't start: listen on ${vsock}: another process serves there (EADDRINUSE)`);
+      expect(existsSync(left)).toBe(true);
+      await taken.close();
+    },
+  );
 
   it("has a policy from its environment or its configuration file, and the next one by SetPolicy", async () => {
     await using place = makeServicePlace();

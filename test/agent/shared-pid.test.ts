@@ -16,7 +16,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     machine = await startHostAgent();
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("all");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     execFileSync("gcc", [...flags, join(import.meta.dirname, "stalker.c"), "-o", join(rootfs, "bin/stalker")]);
     await create("first", []);
     await pod.client.agent.startContainer({ container_id: "first" });
@@ -108,7 +108,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     await pod.remove("plain");
   });
 
-  const frozen = () => machine.shell("grep frozen /sys/fs/cgroup/tracer/cgroup.events");
+  const frozen = () => machine.shell("grep frozen /sys/fs/cgroup/containers/tracer/cgroup.events");
 
   // test/attack/traced-creation.test.ts is the attack.
   it("stand still with CAP_SYS_PTRACE while another is made, a pause after that", async () => {
@@ -166,7 +166,7 @@ describeInNamespaces("containers that share a pid namespace", () => {
     await create("mapped", ["CAP_SYS_PTRACE"], { Namespaces, UIDMappings: mappings, GIDMappings: mappings }, false);
     await pod.client.agent.startContainer({ container_id: "mapped" });
     expect(await stalk("mapped", "mapped")).toMatch(/^met [1-9]\d*, got 0, nothing, with [0-9a-f]+\n$/);
-    const [first = ""] = (await machine.shell("cat /sys/fs/cgroup/mapped/cgroup.procs")).split("\n");
+    const [first = ""] = (await machine.shell("cat /sys/fs/cgroup/containers/mapped/cgroup.procs")).split("\n");
     const pid = { Type: "pid", Path: `/proc/${first}/ns/pid` };
     const others = (ociSpec(rootfs, []).Linux?.Namespaces ?? []).filter(({ Type }) => Type !== "pid");
     await create("stranger", ["CAP_SYS_PTRACE"], { Namespaces: [...others, pid] }, false);

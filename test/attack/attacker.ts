@@ -5,7 +5,7 @@ import type { Pod } from "../scenarios/pod.ts";
 
 /** Builds a program of an attacker, statically, into the /bin of a rootfs as this machine sees it. */
 export function buildAttacker(name: string, rootfs: string): void {
-  const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+  const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
   execFileSync("gcc", [...flags, join(import.meta.dirname, `${name}.c`), "-o", join(rootfs, "bin", name)]);
 }
 

@@ -17,6 +17,7 @@ describeInNamespaces("one who has taken over the agent", () => {
       "-O1",
       "-Wall",
       "-Wextra",
+      "-Wshadow",
       "-Werror",
       join(import.meta.dirname, "refused-calls.c"),
       "-o",

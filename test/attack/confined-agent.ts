@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { openInit } from "../../agent/kernel/init-client.ts";
-import { openSys } from "../../agent/kernel/sys.ts";
+import { openInit } from "../../agent/kernel/init/init-client.ts";
+import { openSys } from "../../agent/kernel/sys/sys.ts";
 import { confineAgent, refuseModules } from "../../agent/main/confine/confine.ts";
 
 /** Stands in for the agent: confines itself as it does, then runs the attack that is its argument, and says how that went. */

@@ -1,4 +1,6 @@
-/* deep-cgroups DEPTH: cgroups in one another below the container's own, with names so long that no path reaches the last. */
+/*
+ * deep-cgroups DEPTH: nests cgroups below the container's own, with names so long that no path can reach the innermost.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

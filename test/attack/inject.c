@@ -1,7 +1,7 @@
 /*
- * inject NUMBER FIRST SECOND MILLISECONDS: traces each new process of its pid namespace that is still a copy of init, and each
- * thread there that has CAP_SYS_ADMIN, puts a system call of its own in the place of the next one, and kills it. Prints how often it did, and how
- * often the call returned 0 or more. SIGTERM ends it earlier.
+ * inject NUMBER FIRST SECOND MILLISECONDS: traces every new process of its pid namespace that is still a copy of init,
+ * and every thread with CAP_SYS_ADMIN. Replaces the next system call of each by the given one, then kills it. Prints
+ * how many calls it replaced, and how many of those returned 0 or more. SIGTERM ends it early.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -38,7 +38,7 @@ static ssize_t read_text(const char *path, char *into, size_t size) {
   return length;
 }
 
-/* The process of this pid namespace that was made last, as the end of /proc/loadavg says. */
+/* Returns the newest process of this pid namespace, from the end of /proc/loadavg. */
 static int newest(void) {
   char text[128];
   const char *last = read_text("/proc/loadavg", text, sizeof text) > 0 ? strrchr(text, ' ') : NULL;
@@ -58,7 +58,7 @@ static bool is_privileged(int pid) {
   return permitted != NULL && (strtoull(permitted + 7, NULL, 16) >> 21 & 1) != 0;
 }
 
-/* A thread of any process that has more than a container gets; 0: none. */
+/* Returns a thread with more privileges than a container gets, or 0. */
 static int privileged_thread(void) {
   char path[64];
   int found = 0;
@@ -107,7 +107,7 @@ static long result_of(int pid) {
 #endif
 }
 
-/* Runs it to its next entry to or return from a system call. */
+/* Lets it run until it enters or leaves a system call. */
 static bool step(int pid) {
   int status;
   for (unsigned tries = 0; tries < 10; tries++) {
@@ -117,7 +117,7 @@ static bool step(int pid) {
   return false;
 }
 
-/* 0: not met in time. 1: injected; 2: and it returned 0 or more. */
+/* Returns 0 if it was too late, 1 if the call was injected, 2 if the call also returned 0 or more. */
 static int attack(int pid, const long call[3]) {
   int status, result = 0;
   if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) < 0) return 0;
@@ -128,7 +128,7 @@ static int attack(int pid, const long call[3]) {
   }
   if (result > 0) {
     kill(pid, SIGKILL);
-    while (waitpid(pid, &status, __WALL) == pid && !WIFEXITED(status) && !WIFSIGNALED(status)) continue; /* or it stays */
+    while (waitpid(pid, &status, __WALL) == pid && !WIFEXITED(status) && !WIFSIGNALED(status)) continue;
   } else {
     ptrace(PTRACE_DETACH, pid, 0, 0);
   }

@@ -85,7 +85,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
   it("who plants a folder with a guest is shown, sent and believed nothing", async () => {
     const sent = await plant(ATTACKER, "plant", STATE, "/tmp/fake.sock");
     for (const line of await refusals(commands)) {
-      expect(line).toBe(`guestctl: ${STATE}: it belongs to uid ${ATTACKER}: remove it, ${ELSEWHERE}\n`);
+      expect(line).toBe(`guestctl: ${STATE}: the folder belongs to uid ${ATTACKER}; remove it, ${ELSEWHERE}\n`);
     }
     expect(sent()).toBe("ready\n");
   });
@@ -98,7 +98,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
       for (const target of ["/tmp/planted", "/tmp/own", "/tmp/nothing"]) {
         await shell(ATTACKER, `ln -sfn ${target} ${STATE}`);
         for (const line of await refusals([target === "/tmp/own" ? ["boot", "-d", "--name", "box"] : copy])) {
-          expect(line).toBe(`guestctl: ${STATE}: it is not a directory: remove it, ${ELSEWHERE}\n`);
+          expect(line).toBe(`guestctl: ${STATE}: not a directory; remove it, ${ELSEWHERE}\n`);
         }
       }
       expect(sent()).toBe("ready\n");
@@ -109,7 +109,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
       await shell(ATTACKER, "mkdir -m 755 /tmp/run");
       await plant(ATTACKER, "plant", `/tmp/run/guestd-${victim}`, "/tmp/fake.sock");
       for (const line of await refusals([copy, ["boot", "-d", "--name", "box"]], ["XDG_RUNTIME_DIR=/tmp/run"])) {
-        expect(line).toContain(`/tmp/run belongs to uid ${ATTACKER}, who could replace what is in it`);
+        expect(line).toContain(`/tmp/run belongs to uid ${ATTACKER}, who could replace files in it`);
       }
     });
   }
@@ -120,7 +120,7 @@ describe.skipIf(!isRoot).each([0, 4321])(`${title}, against uid %i`, (victim) =>
     await plant(victim, "keep", "/tmp/guestd-vm-abcdef/vm.vsock");
     expect((await guestctl(["ps"])).stdout).toMatch(/^fake +- +- +no answer/m);
     for (const line of await refusals([copy, ["logs"]])) {
-      expect(line).toBe(`guestctl: /tmp/guestd-vm-abcdef: it belongs to uid ${ATTACKER}: remove it
+      expect(line).toBe(`guestctl: /tmp/guestd-vm-abcdef: the folder belongs to uid ${ATTACKER}; remove it
 `);
     }
     expect(sent()).toBe("ready\n");

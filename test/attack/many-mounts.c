@@ -1,6 +1,6 @@
 /*
- * many-mounts NUMBER: as many mounts on a path that mountinfo writes in 15 KiB, in a user and mount namespace of its own, which
- * takes no capability; then waits.
+ * many-mounts NUMBER: creates mounts on a path that takes 15 KiB in mountinfo, in its own user and mount namespaces,
+ * for which it needs no capability; then waits.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,4 +1,7 @@
-/* orphans-of-init SECONDS WORKERS: as an exec, whose parent is init: children that are init's (CLONE_PARENT) and end at once. */
+/*
+ * orphans-of-init SECONDS WORKERS: as an exec, a child of init, creates children of init (CLONE_PARENT) that end at
+ * once.
+ */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
@@ -12,7 +15,7 @@
 int main(int argc, char **argv) {
   int seconds = argc > 1 ? atoi(argv[1]) : 5, workers = argc > 2 ? atoi(argv[2]) : 4;
   long made = 0;
-  const struct rlimit most = {512, 512}; /* zombies too: this machine is others' as well */
+  const struct rlimit most = {512, 512}; /* zombies count, too; spares the other users of this machine */
   if (setrlimit(RLIMIT_NPROC, &most) < 0) return 1;
   time_t end = time(NULL) + seconds;
   for (int i = 1; i < workers; i++) if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) break;

@@ -1,6 +1,6 @@
 /*
- * Makes calls that the agent may not make, with arguments that no kernel takes, and prints the errno of each: "EPERM ptrace".
- * Run by somebody whom nothing is refused, most say otherwise.
+ * Makes the calls that the agent must not make, with arguments that no kernel accepts, and prints the errno of each:
+ * "EPERM ptrace". Without a filter, most fail with another errno.
  */
 #include <errno.h>
 #include <linux/bpf.h>

@@ -30,7 +30,7 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
 
   function startSwapper(): ChildProcess {
     const program = join(rootfs, "bin/swapper");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     execFileSync("gcc", [...flags, join(import.meta.dirname, "../scenarios/swapper.c"), "-o", program]);
     return spawn(
       program,
@@ -44,7 +44,7 @@ describeInNamespaces("a rootfs whose mount points are renamed", () => {
     const { Mounts = [], Linux } = ociSpec(rootfs, []);
     const tmpfs = { source: "t", destination: "/dev/small", type: "tmpfs", options: ["ro"] };
     const id = await pod.create(["true"], { Mounts: [...(Mounts ?? []), tmpfs], Linux }, rootfs);
-    const table = await machine.shell(`cat /proc/$(cat /sys/fs/cgroup/${id}/cgroup.procs)/mountinfo`);
+    const table = await machine.shell(`cat /proc/$(cat /sys/fs/cgroup/containers/${id}/cgroup.procs)/mountinfo`);
     await pod.remove(id);
     const lines = table.trim().split("\n");
     const told = lines.map((line) => {

@@ -56,6 +56,7 @@ describeInNamespaces("an agent whose event loop is silent", () => {
       "-O1",
       "-Wall",
       "-Wextra",
+      "-Wshadow",
       "-Werror",
       join(import.meta.dirname, "taken-mount.c"),
       "-o",

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { openInit } from "../../agent/kernel/init-client.ts";
-import { openSys } from "../../agent/kernel/sys.ts";
+import { openInit } from "../../agent/kernel/init/init-client.ts";
+import { openSys } from "../../agent/kernel/sys/sys.ts";
 import { startHeartbeat } from "../../agent/main/heartbeat.ts";
 
 /** Stands in for the agent: begins as it does, then its event loop stalls as the argument says. The next one serves. */

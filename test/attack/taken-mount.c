@@ -1,6 +1,6 @@
 /*
- * taken-mount DIRECTORY: a FUSE file system there that takes requests and answers none but the first. Who waits for one can't be
- * killed until this program ends.
+ * taken-mount DIRECTORY: mounts a FUSE file system that accepts requests but answers only the first. A process that
+ * waits for an answer cannot be killed until this program ends.
  */
 #include <fcntl.h>
 #include <linux/fuse.h>

@@ -8,14 +8,17 @@ import { buildShippedAgent } from "./shipped-agent.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Prints one table of what guestd takes on this machine without a VM, beside crun; --json FILE writes the medians. */
+/**
+ * Prints a table of guestd's times on this machine without a VM, beside crun's and runc's; --json FILE writes the
+ * medians.
+ */
 async function main(signal: AbortSignal): Promise<void> {
   const { values } = parseArgs({ options: { json: { type: "string" } } });
   const reason = whyNoNamespaces();
   if (reason !== undefined) throw new Error(reason);
   progress("building the agent");
   mkdirSync(join(root, "build"), { recursive: true });
-  // Of this run alone: another one may be under way.
+  // A separate directory for this run, since another may be in progress.
   const directory = mkdtempSync(join(root, "build/bench-"));
   try {
     const command = await buildShippedAgent(root, directory);
@@ -32,12 +35,12 @@ async function measure(command: readonly string[], signal: AbortSignal, json: st
   if (json !== undefined) writeFileSync(resolve(json), `${JSON.stringify(medians(results), undefined, 2)}\n`);
 }
 
-/** One line on a terminal, overwritten; nothing elsewhere. */
+/** Shows progress on one line of a terminal; does nothing elsewhere. */
 function progress(doing: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${doing}`);
 }
 
-// The first signal ends the round that is under way and cleans up; a second one ends at once.
+// The first signal ends the current round and cleans up; a second one ends the process immediately.
 const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stop.abort());
 try {

@@ -3,19 +3,22 @@ import { rmSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AgentClient, connect } from "../../host/client/agent-client.ts";
+import { startHostAgent } from "../agent/host-agent.ts";
 import { startInit } from "../init/harness.ts";
 import type { Samples } from "./samples.ts";
 
-/** An agent that has not bound its socket after this is broken. */
+/** Time limit for an agent to bind its socket. */
 const LIMIT_MS = 10_000;
 
 export interface FreshAgent extends AsyncDisposable {
   readonly client: AgentClient;
-  /** Milliseconds from the agent's exec, as init saw it, until now. CLOCK_MONOTONIC is the same inside and outside. */
+  /**
+   * Milliseconds from the agent's exec, as recorded by init, until now. CLOCK_MONOTONIC is the same inside and outside.
+   */
   sinceExec(): Promise<number>;
 }
 
-/** Starts init and an agent, and connects as soon as it listens. `socket` is a path that the agent sees as well. */
+/** Starts init and an agent, and connects as soon as it listens. `socket` is a path that the agent sees too. */
 export async function freshAgent(command: readonly string[], socket: string): Promise<FreshAgent> {
   rmSync(socket, { force: true });
   const watcher = watch(dirname(socket));
@@ -41,14 +44,14 @@ export async function freshAgent(command: readonly string[], socket: string): Pr
   };
 }
 
-/** Adds the ms from an agent's exec to its first answered Check. */
+/** Records the ms from an agent's exec to its first answered Check. */
 export async function firstAnswer(command: readonly string[], socket: string, into: Samples): Promise<void> {
   await using agent = await freshAgent(command, socket);
   await agent.client.health.check({});
   into.add(await agent.sinceExec());
 }
 
-/** A socket is bound some ms before it listens. */
+/** Retries, since a socket is bound a few ms before it listens. */
 async function connectSoon(address: string): Promise<AgentClient> {
   const end = performance.now() + LIMIT_MS;
   for (;;) {
@@ -59,4 +62,19 @@ async function connectSoon(address: string): Promise<AgentClient> {
       await sleep(1);
     }
   }
+}
+
+/**
+ * Kills an agent and records the ms until the next one answers a Check on the same connection. Uses a new init each
+ * time, which restarts the agent immediately, as it does for one that has served for 10 s.
+ */
+export async function deathToAnswer(agentCommand: readonly string[], into: Samples): Promise<void> {
+  await using machine = await startHostAgent({ agentCommand });
+  await using client = await machine.connect();
+  await client.health.check({});
+  const pid = await machine.agentPid();
+  await into.time(() => {
+    process.kill(pid, "SIGKILL");
+    return client.health.check({});
+  });
 }

@@ -3,7 +3,7 @@ import { ociSpec } from "../scenarios/oci.ts";
 import { freshAgent } from "./first-answer.ts";
 import { Samples } from "./samples.ts";
 
-/** What the first container of a pod takes, in ms: users wait for it, and a median of many rounds hides it. */
+/** Times of a pod's first container, in ms. Users wait for it, and the medians of many rounds hide it. */
 export class FirstContainer {
   readonly check = new Samples();
   readonly create = new Samples();
@@ -11,7 +11,10 @@ export class FirstContainer {
   /** From the agent's exec to the container's first output. */
   readonly output = new Samples();
 
-  /** A fresh agent on `socket`, its sandbox, a container in `rootfs` and an exec in it. Throws when one said something else. */
+  /**
+   * Starts an agent on `socket`, then a sandbox, a container in `rootfs` and an exec in it. Throws on unexpected
+   * output.
+   */
   async round(command: readonly string[], socket: string, rootfs: string): Promise<void> {
     const container_id = "first";
     const spec = ociSpec(rootfs, ["sh", "-c", "echo hello; exec sleep 1000"]);
@@ -28,8 +31,11 @@ export class FirstContainer {
   }
 }
 
-/** ExecProcess, ReadStdout beside ReadStderr to their ends, WaitProcess: what hosts do, in their order. */
-async function echo(agent: AgentClient["agent"], container_id: string): Promise<string> {
+/**
+ * Runs an exec with the calls of a host, in its order: ExecProcess, ReadStdout and ReadStderr to their ends,
+ * WaitProcess.
+ */
+export async function echo(agent: AgentClient["agent"], container_id: string): Promise<string> {
   const process = { container_id, exec_id: "exec" };
   await agent.execProcess({ ...process, process: { Args: ["echo", "hello"], Env: ["PATH=/bin"], Cwd: "/" } });
   const readAll = async (read: "readStdout" | "readStderr") => {

@@ -1,27 +1,27 @@
 import type { AgentClient } from "../../host/client/agent-client.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
-import { CallCpu } from "./call-cpu.ts";
+import { CallCpu } from "./process-usage.ts";
 import { Samples } from "./samples.ts";
 
-/** Of one round. */
+/** Calls per round, without the reads. */
 const CALLS_BUT_READS = 7;
-/** For the CPU time of one. */
+/** Number of checks to measure CPU time with. */
 const CHECKS = 100;
 
-/** What one round of a container takes, in ms. */
+/** Times of the calls in one container's round, in ms. */
 export class GuestdRounds {
   readonly create = new Samples();
   readonly start = new Samples();
-  /** ExecProcess, ReadStdout beside ReadStderr to their ends, WaitProcess: what hosts do, in their order. */
+  /** ExecProcess, ReadStdout and ReadStderr to their ends, then WaitProcess, in the order of hosts. */
   readonly exec = new Samples();
   /** SignalProcess KILL, WaitProcess, RemoveContainer. */
   readonly remove = new Samples();
   readonly check = new Samples();
   readonly metrics = new Samples();
-  /** CPU time of the agent for the same. */
+  /** The agent's CPU time for the same calls. */
   readonly cpu: Readonly<Record<"create" | "start" | "exec" | "remove" | "check" | "read32k" | "read8k", CallCpu>>;
-  /** Calls of the rounds, and the CPU time that they took on this side, µs: the client's share of the numbers. */
+  /** Number of calls in the rounds, and the client's CPU time for them in µs, which is included in the results. */
   calls = 0;
   clientMicros = 0;
   readonly #client: AgentClient;
@@ -44,7 +44,7 @@ export class GuestdRounds {
     this.#execProcess = execProcess;
   }
 
-  /** A container from its creation to its removal, with one exec; throws when the exec did not say `output`. */
+  /** Creates, starts and removes a container, with one exec in it; throws unless the exec prints `output`. */
   async round(container_id: string, output: string): Promise<void> {
     const before = process.cpuUsage();
     await this.#round(container_id, output);
@@ -60,7 +60,9 @@ export class GuestdRounds {
     await this.remove.time(() => this.#remove(container_id));
   }
 
-  /** The same calls for the agent's CPU time: those of one kind one after the other, as it can't be told of one alone. */
+  /**
+   * Makes the same calls to measure the agent's CPU time, grouped by kind, as a single call is too short to measure.
+   */
   async cpuRounds(container_ids: readonly string[], output: string): Promise<void> {
     const each = (call: (container_id: string) => Promise<unknown>) => async () => {
       for (const container_id of container_ids) await call(container_id);

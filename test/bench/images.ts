@@ -8,8 +8,8 @@ import { OUTPUTS } from "../../rootfs-builder/outputs/output-names.ts";
 import { type Booted, bootsDescribed, describedGuest, type Stand } from "../guest/boot-described.ts";
 
 /**
- * `npm run bench:images [-- --rounds N] [--in DIR] [--built]`: the table of docs/images.md. What is built in DIR stays there, and
- * with --built it is booted as it is.
+ * `npm run bench:images [-- --rounds N] [--in DIR] [--built]`: prints the tables of docs/images.md. Images built in DIR
+ * are kept; --built boots them without building again.
  */
 const ROWS: readonly (readonly [profile: string, output: string, stand: Stand])[] = [
   ["qemu", "erofs-dax-disk", "q35"],
@@ -25,7 +25,10 @@ const ROWS: readonly (readonly [profile: string, output: string, stand: Stand])[
   ["firecracker", "squashfs", "like firecracker"],
 ];
 const MIB = 1024 * 1024;
-/** Layouts are as large as their file systems, and the initramfs of an output is the same in all profiles. */
+/**
+ * Outputs listed by size: disk layouts are as large as their file systems, and an initramfs is the same in all
+ * profiles.
+ */
 const SIZED = OUTPUTS.filter((name) => !/-disk$/.test(name) || /^erofs-(dax|verity)-disk$/.test(name));
 
 const { values } = parseArgs({
@@ -34,7 +37,7 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const directory = values.in ?? join(tmpdir(), `guestd-images-${process.pid}`);
 
-/** Gives the folder of the outputs. */
+/** Builds outputs and returns their folder. */
 function build(folder: string, ...options: readonly string[]): string {
   const to = join(directory, folder);
   const builder = join(repositoryRoot, "rootfs-builder/build.ts");
@@ -65,7 +68,7 @@ function suffix(name: string): string {
   return { "initramfs-gzip": ".gz", "initramfs-zstd": ".zst" }[name] ?? "";
 }
 
-/** All rows once, then again, so that what else the machine does is shared by all of them. */
+/** Boots all rows once per round, so that the machine's other load affects all of them. */
 async function boots(): Promise<string> {
   const rows = ROWS.map(([profile, output, stand]) => {
     const folder = build(`${profile}-${output}`, "--profile", profile, "--output", output);

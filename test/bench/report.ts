@@ -1,5 +1,5 @@
 import { availableParallelism, loadavg, release } from "node:os";
-import type { CallCpu } from "./call-cpu.ts";
+import type { CallCpu } from "./process-usage.ts";
 import type { Results } from "./run-bench.ts";
 import type { Samples } from "./samples.ts";
 
@@ -8,7 +8,7 @@ interface Row {
   readonly unit: string;
   readonly aim?: string;
   readonly guestd: Samples | number;
-  /** Which of a runtime's numbers stands beside it. */
+  /** The runtimes' measurement to compare with. */
   readonly beside?: "create" | "start" | "exec";
 }
 
@@ -38,7 +38,7 @@ function rows({ guestd, ...rest }: Results): Row[] {
   ];
 }
 
-/** The table for people, with what has to be known to read it. */
+/** Formats the table for people, with notes on how to read it. */
 export function table(results: Results): string {
   const { guestd, runtimes, stdout32k, firstAnswer, firstContainer } = results;
   const others = runtimes.flatMap(({ name }) => [name, "p95", "×"]);
@@ -69,7 +69,7 @@ export function table(results: Results): string {
   return `${text.join("\n")}\n\n${cpuLines(guestd.cpu).join("\n")}\n\n${notes.join("\n")}\n`;
 }
 
-/** The agent's CPU time: a mean, as a median can't be had of ticks. */
+/** Formats the agent's CPU time as means, since medians of ticks are meaningless. */
 function cpuLines(cpu: Results["guestd"]["cpu"]): string[] {
   const line = (name: string, { micros, userMicros }: CallCpu) =>
     name.padEnd(28) + [micros, userMicros, micros - userMicros].map((value) => value.toFixed(0).padStart(8)).join("");
@@ -85,7 +85,7 @@ function cpuLines(cpu: Results["guestd"]["cpu"]): string[] {
   ];
 }
 
-/** Median and 95th percentile. */
+/** Returns median and 95th percentile. */
 function cells(value: Samples | number | undefined, unit: string): [string, string] {
   const digits = DIGITS[unit] ?? 3;
   if (value === undefined) return ["", ""];
@@ -97,7 +97,7 @@ function ratio(other: Samples | undefined, own: Samples | number): string {
   return other === undefined || typeof own === "number" ? "" : (other.median / own.median).toFixed(1);
 }
 
-/** The medians under the names that --json promises. */
+/** Returns the medians under the names that --json promises. */
 export function medians(results: Results): object {
   const { guestd, runtimes, stdout32k, stdout8k, firstAnswer, firstContainer, idle, after, settled } = results;
   const of = (samples: Samples) => Number(samples.median.toFixed(3));

@@ -3,12 +3,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startHostAgent } from "../agent/host-agent.ts";
 import { ociSpec } from "../scenarios/oci.ts";
-import { deathToAnswer } from "./death-to-answer.ts";
-import { firstAnswer } from "./first-answer.ts";
+import { deathToAnswer, firstAnswer } from "./first-answer.ts";
 import { FirstContainer } from "./first-container.ts";
 import { GuestdRounds } from "./guestd-rounds.ts";
-import { type Memory, memoryOf } from "./memory.ts";
-import { showPlainCgroups } from "./plain-cgroups.ts";
+import { showOnlyCgroup2 } from "./only-cgroup2.ts";
+import { type Memory, memoryOf } from "./process-usage.ts";
 import { type RuntimeName, RuntimeRounds } from "./runtime-rounds.ts";
 import { Samples } from "./samples.ts";
 import { readSpeed } from "./stdout-speed.ts";
@@ -18,34 +17,37 @@ const ROUNDS_PER_BLOCK = 10;
 const FIRST_ANSWERS = 200;
 const DEATHS = 30;
 const FIRST_CONTAINERS = 20;
-/** How long an agent is left alone before its idle memory is read: at its start, and after the rounds. */
+/** How long an agent idles before its memory is read: after its start, and after the rounds. */
 const SETTLE_MS = 6000;
 const SETTLE_AFTER_MS = 15_000;
 
 export interface Results {
   readonly guestd: GuestdRounds;
-  /** Those that are installed. */
+  /** The installed runtimes. */
   readonly runtimes: readonly RuntimeRounds[];
-  /** MB/s. */
+  /** MB/s, like the next one. */
   readonly stdout32k: Samples;
   readonly stdout8k: Samples;
   readonly firstAnswer: Samples;
   readonly deathToAnswer: Samples;
   readonly idle: Memory;
   readonly after: Memory;
-  /** After the rounds and SETTLE_AFTER_MS without a call. */
+  /** After the rounds and SETTLE_AFTER_MS without calls. */
   readonly settled: Memory;
   readonly firstContainer: FirstContainer;
 }
 
-/** Measures the agent that `command` starts, and other runtimes beside it in turns, so that a noisy machine hits all. */
+/**
+ * Measures the agent that `command` starts, alternating with other runtimes so that a noisy machine affects all of
+ * them.
+ */
 export async function runBench(
   command: readonly string[],
   signal: AbortSignal,
   progress: (doing: string) => void,
 ): Promise<Results> {
   const installed = (["crun", "runc"] as const).filter((name) => spawnSync(name, ["--version"]).error === undefined);
-  if (installed.length > 0) showPlainCgroups();
+  if (installed.length > 0) showOnlyCgroup2();
   await using agent = await startHostAgent({ agentCommand: command });
   await using client = await agent.connect();
   await client.health.check({});
@@ -57,7 +59,7 @@ export async function runBench(
   const exec = ["echo", "hello"];
   await client.agent.createSandbox({ sandbox_id: "bench", hostname: "bench" });
   const guestd = new GuestdRounds(client, spec, { Args: exec, Env: ["PATH=/bin"], Cwd: "/" }, agentPid);
-  // The same namespaces: ipc and uts are those of guestd's sandbox.
+  // Use the same namespaces as guestd: ipc and uts are those of its sandbox.
   const shared = `/proc/${await agent.initPid()}/root/run/sandbox-ns`;
   const namespaces = [
     { type: "mount" },

@@ -6,7 +6,7 @@ import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { Samples } from "./samples.ts";
 
-/** Each by its command line, with a cgroup for each container, as guestd makes one. */
+/** Command lines; like guestd, each creates a cgroup per container. */
 const COMMANDS = {
   crun: ["crun", "--cgroup-manager=cgroupfs"],
   runc: ["runc"],
@@ -14,19 +14,19 @@ const COMMANDS = {
 
 export type RuntimeName = keyof typeof COMMANDS;
 
-/** An OCI runtime by command line, its containers kept below one directory. Dispose of it to have them all removed. */
+/** Runs an OCI runtime by command line, with its containers below one directory. Disposal removes all of them. */
 export class RuntimeRounds implements AsyncDisposable {
   readonly create = new Samples();
   readonly start = new Samples();
   readonly exec = new Samples();
-  /** What the command line itself costs: a program that does nothing. */
+  /** Cost of the command line itself: a program that does nothing. */
   readonly spawn = new Samples();
   readonly name: RuntimeName;
   readonly #directory: string;
   readonly #exec: readonly string[];
   readonly #made = new Set<string>();
 
-  /** Takes over `directory`. `spec` becomes the config.json of a bundle there, its namespaces from `namespaces`. */
+  /** Takes over `directory`. Writes `spec` as the config.json of a bundle there, with `namespaces`. */
   constructor(
     name: RuntimeName,
     directory: string,
@@ -40,7 +40,7 @@ export class RuntimeRounds implements AsyncDisposable {
     writeFileSync(join(directory, "bundle/config.json"), JSON.stringify(config(spec, options.namespaces)));
   }
 
-  /** Throws when a command fails or the exec did not say `output`. */
+  /** Runs one container. Throws if a command fails or the exec doesn't print `output`. */
   async round(id: string, output: string): Promise<void> {
     this.#made.add(id);
     await this.spawn.time(() => run("/bin/true", []));
@@ -67,7 +67,10 @@ export class RuntimeRounds implements AsyncDisposable {
   }
 }
 
-/** Runs a program to its end and gives what it printed; for a container that outlives it, stdout must not be waited for. */
+/**
+ * Runs a program to its end and returns its output. Captures stdout only for exec: a container that outlives the
+ * program would keep it open.
+ */
 async function run(program: string, args: readonly string[]): Promise<string> {
   const exec = args.includes("exec");
   const child = spawn(program, args, { stdio: ["ignore", exec ? "pipe" : "ignore", "inherit"] });
@@ -80,7 +83,7 @@ async function run(program: string, args: readonly string[]): Promise<string> {
   return text;
 }
 
-/** The same container in the OCI's own words. */
+/** Converts the container's spec to OCI JSON. */
 function config({ Process, Root, Mounts, Linux }: Init<grpc.Spec>, namespaces: readonly object[]): object {
   const { Args, Env, Cwd, Capabilities, NoNewPrivileges } = Process ?? {};
   const sets = Object.entries(Capabilities ?? {}).map(([name, list]) => [name.toLowerCase(), list]);

@@ -1,4 +1,4 @@
-/** Measured values of one thing, in any unit. */
+/** Measured values of one quantity, in any unit. */
 export class Samples {
   readonly #values: number[] = [];
 
@@ -18,11 +18,11 @@ export class Samples {
     return this.#quantile(0.95);
   }
 
-  get most(): number {
+  get max(): number {
     return this.#quantile(1);
   }
 
-  /** The middle of `values` between the two nearest ones; NaN of none. */
+  /** Returns a quantile, interpolated between the two nearest values; NaN without values. */
   #quantile(share: number): number {
     const sorted = this.#values.toSorted((a, b) => a - b);
     const at = (sorted.length - 1) * share;
@@ -31,7 +31,7 @@ export class Samples {
     return below + (above - below) * (at - Math.floor(at));
   }
 
-  /** Adds the milliseconds that `work` takes, and gives what it gives. */
+  /** Records the milliseconds that `work` takes, and returns its result. */
   async time<T>(work: () => Promise<T>): Promise<T> {
     const began = performance.now();
     const result = await work();

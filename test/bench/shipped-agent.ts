@@ -7,8 +7,9 @@ import { agentFiles, bundleStep, codeCacheStep } from "../../rootfs-builder/step
 import { openContext } from "../../rootfs-builder/steps/context.ts";
 
 /**
- * Builds the agent as the image ships it (one bundle, its code cache, launcher, sys.node) in a folder of the bench's own
- * with the addons as `npm run build` made them, and gives the command that init executes in a guest: the Node of the package with its options, and the launcher.
+ * Builds the agent as shipped in the image (one bundle, its code cache, launcher, sys.node) in a separate folder, with
+ * the addons from `npm run build`. Returns the command that init executes in a guest: the packaged Node with its
+ * options, and the launcher.
  */
 export async function buildShippedAgent(root: string, to: string): Promise<readonly string[]> {
   await mkdir(join(to, "image"), { recursive: true });
@@ -21,7 +22,7 @@ export async function buildShippedAgent(root: string, to: string): Promise<reado
   for (const addon of ["sys.node", "seccomp.node"]) {
     await copyFile(join(root, "build/native", addon), join(to, "agent", addon));
   }
-  // Pages of a file that wait to be written count as an agent's own once it has mapped them.
+  // Write the files back: dirty pages of a file would count as the agent's own once mapped.
   execFileSync("sync", ["--file-system", to]);
   return [packagedNode(), ...NODE_OPTIONS, join(to, "agent/launcher.cjs")];
 }

@@ -1,12 +1,13 @@
 import type { AgentClient } from "../../host/client/agent-client.ts";
-import type { CallCpu } from "./call-cpu.ts";
+import type { CallCpu } from "./process-usage.ts";
 import type { Samples } from "./samples.ts";
 
 const MIB = 1024 * 1024;
 
 /**
- * Megabytes (10^6) per second of a container's output through ReadStdout, one call after the other as hosts do. `dd` in
- * the running container `container_id` writes zeros to its stdout, a real pipe. `cpu` is told of the reads alone.
+ * Measures a container's output through ReadStdout in megabytes (10^6) per second, one call after the other as hosts
+ * do. `dd` in the running container `container_id` writes zeros to its stdout, a real pipe. `cpu` measures only the
+ * reads.
  */
 export async function readSpeed(
   client: AgentClient,

@@ -12,7 +12,7 @@ export function buildProbe(): string {
   const changed = Math.max(...sources.map((source) => statSync(source).mtimeMs));
   if (existsSync(probe) && statSync(probe).mtimeMs > changed) return probe;
   const fresh = `${probe}.${process.pid}`;
-  const flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-static", "-s", "-Wall", "-Wextra", "-Werror"];
+  const flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-static", "-s", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
   const files = sources.filter((source) => source.endsWith(".c"));
   execFileSync(existsSync("/usr/bin/musl-gcc") ? "musl-gcc" : "gcc", [...flags, ...files, "-o", fresh]);
   renameSync(fresh, probe);

@@ -1,7 +1,7 @@
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 import { differences } from "./observation.ts";
-import type { MakerName, Observer, SpecTemplate } from "./observer.ts";
+import type { Observer, RuntimeName, SpecTemplate } from "./observer.ts";
 
 /** Pairs of containers at once: one waits for its host while another runs. */
 const AT_ONCE = 3;
@@ -14,15 +14,15 @@ export interface Comparison {
 }
 
 interface With {
-  readonly maker?: MakerName;
+  readonly runtime?: RuntimeName;
   /** What is compared is this exec, not the first process. */
   readonly exec?: Init<grpc.Process>;
 }
 
-/** A container of guestd and one of `maker`, crun unless given, for the same spec. */
+/** A container of guestd and one of `runtime`, crun unless given, for the same spec. */
 export async function compare(observer: Observer, spec: SpecTemplate, options: With = {}): Promise<Comparison> {
-  const { maker = "crun", exec } = options;
-  const [guestd, other] = await Promise.all([observer.observe(spec, "", exec), observer.observe(spec, maker, exec)]);
+  const { runtime = "crun", exec } = options;
+  const [guestd, other] = await Promise.all([observer.observe(spec, "", exec), observer.observe(spec, runtime, exec)]);
   const refused = guestd.refused !== undefined && other.refused !== undefined;
   if (refused || guestd.refused === other.refused) return { lines: differences(guestd.seen, other.seen), refused };
   return { lines: [`refused: ${guestd.refused ?? "(runs)"} | ${other.refused ?? "(runs)"}`], refused };

@@ -63,7 +63,7 @@ export function differentialSuite(machine: () => Machine, { limits, ...options }
   // In a container of crun the filter is guestd's (docs/runtimes.md).
   it(`${lists} lists of rules for devices, beside runc`, { timeout: MINUTE + lists * PAIR_MS }, async () => {
     await inParallel(fc.sample(arbitraryDeviceRules, { seed, numRuns: lists }), async (spec) => {
-      const { lines, refused } = await compare(observer, spec, { maker: "runc" });
+      const { lines, refused } = await compare(observer, spec, { runtime: "runc" });
       expect(refused).toBe(false);
       // The console is open to every container of crun, to one of runc with a terminal, and to none of guestd.
       const unknown = lines.filter((line) => /^(device|refused)/.test(line) && !line.startsWith("device c 5:1: "));

@@ -15,7 +15,7 @@ import { makeRootfs, makeSources, SHIFTED } from "./rootfs-tree.ts";
 export type SpecTemplate = Init<grpc.Spec>;
 
 /** "": guestd itself. */
-export type MakerName = "" | "crun" | "runc";
+export type RuntimeName = "" | "crun" | "runc";
 
 export interface Observed {
   readonly seen: Observation;
@@ -61,22 +61,22 @@ export class Observer implements AsyncDisposable {
   }
 
   /** What the probe sees in a container of that spec, as its first process or as an exec, while the first one waits. */
-  async observe(template: SpecTemplate, maker: MakerName, exec?: Init<grpc.Process>): Promise<Observed> {
-    const id = `diff-${maker}-${++count}`;
+  async observe(template: SpecTemplate, runtime: RuntimeName, exec?: Init<grpc.Process>): Promise<Observed> {
+    const id = `diff-${runtime}-${++count}`;
     const rootfs = `${this.#base}/${id}`;
     const host = this.#pod.machine.hostPath(rootfs);
     const shifted = template.Linux?.Namespaces?.some(({ Type }) => Type === "user") === true;
     makeRootfs(host, shifted ? SHIFTED : 0);
     const keeper = JSON.stringify(template).includes("KEEPER") ? await this.#keepers.take() : undefined;
     const words = { ROOTFS: rootfs, SOURCES: `${this.#base}/sources`, KEEPER: String(keeper?.pid), CGROUP: id };
-    const spec = forMaker(fill(template, words), maker);
+    const spec = forRuntime(fill(template, words), runtime);
     const plain = (text: string) =>
       text
         .replaceAll(new RegExp(`/run/(kata-containers|guestd/bundles)/${id}`, "g"), "BUNDLE")
         .replaceAll(id, "ID")
         .replaceAll(this.#base, "BASE")
         .replaceAll(this.#baseInShare, "BASE")
-        .replaceAll(`"guestd.runtime":"${maker}"`, "");
+        .replaceAll(`"guestd.runtime":"${runtime}"`, "");
     const output = await this.#run(id, exec === undefined ? spec : waiting(spec), exec);
     if (keeper !== undefined) this.#keepers.release(keeper);
     if (output instanceof Error) return { seen: new Map(), refused: plain(output.message) };
@@ -121,8 +121,8 @@ function waiting(spec: Init<grpc.Spec>): Init<grpc.Spec> {
   return { ...spec, Process: { ...process, Args: ["/probe", "stay"], Terminal: false } };
 }
 
-function forMaker(spec: Init<grpc.Spec>, maker: MakerName): Init<grpc.Spec> {
-  return maker === "" ? spec : { ...spec, Annotations: { ...spec.Annotations, "guestd.runtime": maker } };
+function forRuntime(spec: Init<grpc.Spec>, runtime: RuntimeName): Init<grpc.Spec> {
+  return runtime === "" ? spec : { ...spec, Annotations: { ...spec.Annotations, "guestd.runtime": runtime } };
 }
 
 /** The value with the words replaced in every text. */

@@ -23,5 +23,5 @@ it.each(rows.map(({ attack, files }) => [attack, files] as const))("has a test f
 
 /** Names are below test/attack unless they begin with a folder of the repository. */
 function placeOf(file: string): string {
-  return /^(agent|host|image|proto|rootfs-builder)\//.test(file) ? file : normalize(join("test/attack", file));
+  return /^(agent|host|image|lib|proto|rootfs-builder)\//.test(file) ? file : normalize(join("test/attack", file));
 }

@@ -1,12 +1,12 @@
 /*
- * libFuzzer target for the child of a launch: it runs any plan that the decoder lets pass, operation by operation, on a
- * kernel whose answers are bytes of the input too (played-kernel.h). What it hands to the kernel is read as far as the
- * kernel would read it.
+ * libFuzzer target for the child of a launch. It runs any plan that the decoder accepts, operation by operation, on a
+ * fake kernel whose answers also come from the input (played-kernel.h). The fake reads all memory that the kernel would
+ * read.
  *
- * An input: number of slots, length of the kernel's answers (u16), the answers, the plan.
+ * An input is: number of slots, length of the kernel's answers (u16), the answers, the plan.
  */
 #include "../../agent/native/init/child.h"
-#include "../../agent/native/init/linux-abi.h"
+#include "../../agent/native/common/linux-abi.h"
 #define PLAYS_KERNEL
 #include "played-kernel.h"
 #include <setjmp.h>
@@ -21,7 +21,7 @@ static jmp_buf ended;
 static volatile size_t seen;
 static struct dirent entry;
 
-/* 0 once there are no more: then all goes well and every list is at its end. */
+/* Returns 0 when the answers are used up: then every call succeeds and every list is at its end. */
 static uint8_t next_answer(void) {
   if (answers_left == 0) return 0;
   answers_left--;

@@ -1,6 +1,6 @@
 /*
- * libFuzzer target for all that init decodes: the first byte says how many descriptors (or slots) come along and what
- * the rest is, a message of the agent or a launch plan. An accepted plan is walked as the child would walk it.
+ * libFuzzer target for init's decoders. The first byte is the number of descriptors (or slots), and its top bit tells
+ * whether the rest is a message of the agent or a launch plan. The target reads an accepted plan as the child would.
  */
 #include "../../agent/native/init/message.h"
 #include "../../agent/native/init/plan.h"
@@ -35,7 +35,7 @@ static void walk_op(const struct plan *plan, const struct plan_op *op) {
 static void fuzz_plan(const uint8_t *data, size_t size, unsigned slots) {
   struct plan plan;
   uint32_t bad;
-  void *copy = malloc(size + (size == 0)); /* aligned as a mapping is, and with its end where the data end */
+  void *copy = malloc(size + (size == 0)); /* aligned like a mapping; ASan guards its end */
   if (copy == NULL) return;
   memcpy(copy, data, size);
   if (plan_check(copy, size, slots, &plan, &bad) == 0) {

@@ -1,22 +1,22 @@
 /*
- * libFuzzer target for init's end of the socket to the agent, with all that a message leads to: descriptors, the sealed
- * plan of a launch, the tables, replies and the greeting of the next agent. Only the kernel's part of a fork is played.
+ * libFuzzer target for init's end of the socket to the agent and everything a message leads to: descriptors, the sealed
+ * plan of a launch, the tables, replies and the greeting of the next agent. Only calls that create or find processes
+ * are faked.
  *
- * An input is a list of steps. In the end nothing may be open that was not open before.
+ * An input is a list of steps. At the end no more descriptors may be open than before. Assertions are on, so an illegal
+ * change of a process's state aborts.
  */
 #include "../../agent/native/init/adopt.h"
 #include "../../agent/native/init/child.h"
+#include "../../agent/native/init/fork.h"
 #include "../../agent/native/init/launch.h"
 #include "../../agent/native/init/link.h"
 #include "../../agent/native/init/power.h"
-#include "../../agent/native/init/table.h"
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 enum { MOST_FDS = 80, MOST_STEPS = 200, ADD_SEALS = 1033, ALL_SEALS = 15, FIRST_PID = 1 << 20 };
@@ -29,10 +29,10 @@ struct input {
 static int agent_end = -1, null_fd = -1;
 static pid_t next_pid;
 static bool refuse_next;
-static bool sent_empty; /* which nobody can tell from the end */
+static bool sent_empty; /* an empty message, which looks like the end of the connection */
 static const struct origin ORIGIN = {.start_us = 1};
 
-/* The calls of launch.c and adopt.c that would make, join or find processes (they are compiled with these names). */
+/* launch.c, fork.c and adopt.c are compiled to call these instead of the kernel. */
 long fuzz_syscall(long number, ...) {
   va_list rest;
   va_start(rest, number);
@@ -53,7 +53,7 @@ long fuzz_syscall(long number, ...) {
   return ++next_pid;
 }
 
-/* Even numbers are children of init. */
+/* Processes with an even pid are children of init. */
 int fuzz_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
   (void)type, (void)info, (void)options;
   errno = ECHILD;
@@ -62,15 +62,7 @@ int fuzz_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
 
 int fuzz_kill(pid_t pid, int signal) { return (void)pid, (void)signal, 0; }
 
-/* What init shares with children that fork: it is of nothing else that it gives advice. */
-static pid_t *born;
-int fuzz_madvise(void *address, size_t length, int advice) {
-  (void)length, (void)advice;
-  born = address;
-  return 0;
-}
-
-/* What only a child does, and what would end this process. */
+/* Only a child calls these, and power would end this process. */
 void child_run(struct child *child) { (void)child, abort(); }
 void child_close_others(const int *kept, unsigned count) { (void)kept, (void)count, abort(); }
 void child_report(const struct child *child, uint32_t kind, int error) { (void)child, (void)kind, (void)error, abort(); }
@@ -98,7 +90,7 @@ static int plan_file(const uint8_t *bytes, size_t length, unsigned seals) {
   return fd;
 }
 
-/* Each is something that an agent could send: a plan, or a descriptor like any other. */
+/* Sends what an agent could: a message, with a plan and other descriptors. */
 static void send_message(struct input *input) {
   union {
     struct cmsghdr header;
@@ -131,28 +123,20 @@ static void send_message(struct input *input) {
 
 static void read_replies(void) {
   char bytes[MAX_MESSAGE];
-  union {
-    struct cmsghdr header;
-    char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
-  } control;
+  union rights rights;
+  int fds[RIGHTS_MAX];
   for (;;) {
     struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    message.msg_control = &rights, message.msg_controllen = sizeof rights;
     if (recvmsg(agent_end, &message, MSG_DONTWAIT) <= 0) return;
     if (message.msg_flags & MSG_TRUNC) abort();
-    for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item != NULL; item = CMSG_NXTHDR(&message, item)) {
-      int fd;
-      size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof fd;
-      for (size_t i = 0; i < count; i++) {
-        memcpy(&fd, CMSG_DATA(item) + i * sizeof fd, sizeof fd);
-        close(fd);
-      }
-    }
+    size_t count = rights_take(&message, fds);
+    for (size_t i = 0; i < count; i++) close(fds[i]);
   }
 }
 
-/* Nothing that it had sent is left unread. */
+/* Init must have read everything the agent had sent. */
 static void end_agent(void) {
   char byte;
   drop_fd(&agent_end);
@@ -171,15 +155,14 @@ static void next_agent(uint64_t generation) {
   link_flush();
 }
 
-/* Of a launched process, of an adopted one, or of one that nobody has claimed yet. */
+/* Ends a launched or adopted process, or an orphan that may be adopted later. */
 static void end_process(struct input *input) {
-  const struct rusage usage = {.ru_maxrss = 1};
   uint8_t which = take_byte(input), status = take_byte(input);
   pid_t pid = which & 0x80 ? which & 0x7f : FIRST_PID + which;
   struct process *process = table_by_pid(pid);
-  /* One that is to fork has done so, or has failed before. */
-  if (process != NULL && process->forking && status % 2 == 1) born[process - table_at(0)] = ++next_pid;
-  launch_ended(pid, status, &usage);
+  /* The child of a plan with a `fork` has reached it, or has failed before. */
+  if (process != NULL && process_is(process, IS_UNFORKED) && status % 2 == 1) *fork_cell(process) = ++next_pid;
+  launch_ended(pid, &(struct ending){.status = status, .maxrss_kib = 1});
 }
 
 static void run_step(struct input *input) {
@@ -205,8 +188,9 @@ static void run_step(struct input *input) {
 }
 
 static void drop_all(void) {
-  for (unsigned i = 0; i < table_top(); i++) {
-    if (table_at(i)->used) table_remove(table_at(i));
+  for (unsigned i = table_top(); i-- > 0;) {
+    if (process_is(table_at(i), IS_KNOWN)) table_forget(table_at(i));
+    if (process_is(table_at(i), IS_USED)) table_exit(table_at(i), &(struct ending){0});
   }
   for (unsigned i = 0; i < deposits_top(); i++) {
     struct deposit *deposit = deposit_at(i);
@@ -234,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (unsigned steps = 0; input.left > 0 && steps < MOST_STEPS; steps++) run_step(&input);
   link_read(&ORIGIN);
   link_flush();
-  next_agent(4); /* the greeting tells all that is left */
+  next_agent(4); /* greeted with everything that is left */
   read_replies();
   end_agent();
   drop_all();

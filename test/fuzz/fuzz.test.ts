@@ -1,15 +1,21 @@
 import { spawnSync } from "node:child_process";
-import { describe, expect, test } from "vitest";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { makeWorkDirectory } from "../clean-up/work-directory.ts";
 import { fuzzTarget, whyNoFuzzer } from "./run-target.ts";
+import { writeSeeds } from "./seeds.ts";
 import { buildTarget, inputsOf, targets } from "./targets.ts";
 
 /** For each target. Longer runs: `npm run fuzz`. */
 const SECONDS = 4;
+const seeds = makeWorkDirectory("fuzz-seeds");
+afterAll(() => rmSync(seeds, { recursive: true, force: true }));
 
 test.each(targets)(
-  "init's %s: every input of the corpus, and every finding, is taken under ASan and UBSan",
+  "init's %s take every input of the corpus, every finding and every seed under ASan and UBSan",
   (target) => {
-    const inputs = inputsOf(target);
+    const inputs = [...inputsOf(target), ...writeSeeds(target, join(seeds, target))];
     expect(inputs.length).toBeGreaterThan(20);
     const run = spawnSync(buildTarget(target, "gcc"), {
       input: inputs.join("\n"),

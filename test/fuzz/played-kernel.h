@@ -1,6 +1,6 @@
 /*
- * Included before each source of init's child (-include), so that what it asks of the kernel is asked of fuzz-child.c.
- * The headers come first: only calls are renamed.
+ * Included before each source of init's child (-include), so that fuzz-child.c receives its system calls. The headers
+ * come first, so that only calls are renamed, not declarations.
  */
 #ifndef GUESTD_PLAYED_KERNEL_H
 #define GUESTD_PLAYED_KERNEL_H
@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 long played_call(void);
-/* A path of NULL is none. */
+/* A path may be NULL. */
 int played_path(const char *path);
 int played_at(int fd, const char *path);
 int played_open(int fd, const char *path);

@@ -1,4 +1,4 @@
-/* Runs a fuzz target over the files that are named on standard input, one in each line, and prints how many. */
+/* Runs a fuzz target on each file named on standard input, one name per line, and prints how many there were. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +14,12 @@ int main(void) {
   uint8_t *all = malloc(MOST);
   while (all != NULL && fgets(path, sizeof path, stdin) != NULL) {
     path[strcspn(path, "\n")] = '\0';
-    fprintf(stderr, "%s\n", path); /* the last one is what failed */
+    fprintf(stderr, "%s\n", path); /* after a failure, the last line names its input */
     FILE *file = fopen(path, "rb");
     if (file == NULL) return 1;
     size_t size = fread(all, 1, MOST, file);
     fclose(file);
-    uint8_t *data = malloc(size + (size == 0)); /* of this size, so that ASan sees a step beyond it */
+    uint8_t *data = malloc(size + (size == 0)); /* of the exact size, so that ASan catches overruns */
     if (data == NULL) return 1;
     memcpy(data, all, size);
     LLVMFuzzerTestOneInput(data, size);

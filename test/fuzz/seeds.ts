@@ -1,19 +1,23 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
-import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/plan-arbitrary.ts";
-import { encodePlan } from "../../agent/kernel/plan-encode.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
+import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
+import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/testing/plan-arbitrary.ts";
 import type { Target } from "./targets.ts";
 
 const LAUNCH = 1;
 const TYPES = [1, 2, 3, 4, 5, 6, 7, 8];
 const EXEC: PlanOp = { op: "exec", args: ["x"], env: ["A=b"] };
 
-/** Good inputs to begin with: they find what the corpus does not know yet, an operation that is new. */
-export function writeSeeds(target: Target, directory: string): void {
+/** Writes valid inputs to start from, which cover what the corpus may not know yet, such as a new operation. Returns their paths. */
+export function writeSeeds(target: Target, directory: string): string[] {
   mkdirSync(directory, { recursive: true });
-  for (const [index, seed] of seedsOf(target).entries()) writeFileSync(join(directory, `seed-${index}`), seed);
+  return seedsOf(target).map((seed, index) => {
+    const path = join(directory, `seed-${index}`);
+    writeFileSync(path, seed);
+    return path;
+  });
 }
 
 function seedsOf(target: Target): Buffer[] {
@@ -26,7 +30,7 @@ function seedsOf(target: Target): Buffer[] {
       return Buffer.concat([Buffer.of(ARBITRARY_SLOTS, answers.length, 0), answers, plan]);
     });
   }
-  return plans().map(session);
+  return [...plans().map(session), ...lives()];
 }
 
 function plans(): Uint8Array[] {
@@ -48,16 +52,22 @@ function message(type: number, id: number, body: number | Uint8Array): Buffer {
   return Buffer.concat([header, typeof body === "number" ? Buffer.alloc(body) : body]);
 }
 
-/** A launch that keeps two descriptors, its end, and all that can be asked about it. */
-function session(plan: Uint8Array, index: number): Buffer {
+const label = Buffer.from("label");
+
+/** A launch that keeps two descriptors; its plan must not use more than ARBITRARY_SLOTS. */
+function launching(plan: Uint8Array, flags: number, cgroupSlot: number): Buffer {
   const launch = Buffer.alloc(20);
-  launch.writeUInt32LE(index & 1, 0);
+  launch.writeUInt32LE(flags, 0);
   launch.writeUInt32LE(0b110, 4);
   launch.writeUInt16LE(ARBITRARY_SLOTS, 8);
   launch.writeInt16LE(-1, 12);
-  launch.writeInt16LE(index % 3 === 0 ? 2 : -1, 14);
-  launch.writeUInt32LE(5, 16);
-  const label = Buffer.from("label");
+  launch.writeInt16LE(cgroupSlot, 14);
+  launch.writeUInt32LE(label.length, 16);
+  return send(1 + ARBITRARY_SLOTS + 2, message(LAUNCH, 7, Buffer.concat([launch, label])), plan);
+}
+
+/** A launch, its end, and all requests about it. */
+function session(plan: Uint8Array, index: number): Buffer {
   const asked = [
     message(2, 7, 0),
     message(3, 7, Buffer.of(index % 6, 0, 0, 0)),
@@ -68,13 +78,42 @@ function session(plan: Uint8Array, index: number): Buffer {
   ];
   const end = Buffer.of(4, 1, index & 0xff);
   return Buffer.concat([
-    send(1 + ARBITRARY_SLOTS + 2, message(LAUNCH, 7, Buffer.concat([launch, label])), plan),
+    launching(plan, index & 1, index % 3 === 0 ? 2 : -1),
     send(1, message(4, 0, Buffer.from("name")), Buffer.alloc(0)),
     Buffer.of(2, 3),
     index % 2 === 0 ? end : Buffer.of(5, 1),
     ...asked.flatMap((bytes) => [send(0, bytes), Buffer.of(2, 3)]),
     end,
   ]);
+}
+
+/** Processes with and without a `fork`, in every order of events that changes their states (table.c has the legal ones). */
+function lives(): Buffer[] {
+  const [read, flush, newAgent] = [Buffer.of(2), Buffer.of(3), Buffer.of(5, 1)];
+  const forget = Buffer.concat([send(0, message(2, 7, 0)), read]);
+  // The children are the first and second process that the target counts; a first one with an odd status has forked.
+  const [firstForks, firstEnds, secondEnds] = [Buffer.of(4, 1, 1), Buffer.of(4, 1, 0), Buffer.of(4, 2, 0)] as const;
+  const orphanEnds = Buffer.of(4, 0x85, 3);
+  const adopt = send(0, message(7, 9, Buffer.concat([Buffer.of(5, 0, 0, 0, 0, 0, 0, 0), label])));
+  const plan = encodePlan([{ op: "fork", flags: 0 }, EXEC]);
+  const forking = [
+    [firstForks, flush, secondEnds, flush],
+    [firstForks, secondEnds, flush],
+    [firstForks, forget, secondEnds],
+    [firstForks, newAgent, forget],
+    [firstEnds, flush, forget],
+    [firstEnds, forget],
+    [firstEnds, newAgent],
+    [forget, firstForks, secondEnds],
+    [forget, firstEnds],
+    [newAgent, firstForks],
+  ].map((events) => [launching(plan, 0, -1), read, ...events]);
+  const simple = [
+    [firstEnds, flush, forget],
+    [firstEnds, forget],
+    [forget, firstEnds],
+  ].map((events) => [launching(encodePlan([EXEC]), 0, -1), read, ...events]);
+  return [...forking, ...simple, [orphanEnds, adopt, read, flush]].map((steps) => Buffer.concat([flush, ...steps]));
 }
 
 function send(descriptors: number, bytes: Uint8Array, plan?: Uint8Array): Buffer {

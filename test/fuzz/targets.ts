@@ -12,18 +12,28 @@ interface Sources {
 }
 
 const PLAYED = ["-include", join(import.meta.dirname, "played-kernel.h"), "-Wno-unused-parameter", "-Wno-unused-value"];
-const RENAMED = ["syscall", "waitid", "kill", "madvise"].map((call) => `-D${call}=fuzz_${call}`);
+const RENAMED = ["syscall", "waitid", "kill"].map((call) => `-D${call}=fuzz_${call}`);
 
-/** What init reads of the agent: the two decoders, the socket with all behind it, and what a child does with a plan. */
+/** The parts of init that read the agent's input: the decoders, the socket and all behind it, and the child of a launch. */
 const TARGETS = {
   decoders: [{ files: ["plan", "message"] }],
   link: [
-    { files: ["launch", "adopt"], flags: RENAMED },
+    { files: ["launch", "fork", "adopt"], flags: RENAMED },
     { files: ["link", "table", "message", "plan", "util", "watch"] },
   ],
   child: [
     {
-      files: ["child", "resolve", "ops-attributes", "ops-copy", "ops-files", "ops-mount", "ops-process", "util"],
+      files: [
+        "child",
+        "resolve",
+        "ops-attributes",
+        "ops-copy",
+        "ops-files",
+        "ops-mount",
+        "ops-process",
+        "caps",
+        "util",
+      ],
       flags: PLAYED,
     },
     { files: ["plan"] },
@@ -33,17 +43,20 @@ const TARGETS = {
 export type Target = keyof typeof TARGETS;
 export const targets = Object.keys(TARGETS) as Target[];
 
-/** Kept in the repository: each input reaches a line or a branch that no other does. */
+/** The directory of the inputs in the repository; each reaches a line or a branch that no other does. */
 export function corpusOf(target: Target): string {
   return join(import.meta.dirname, "corpus", target);
 }
 
-/** Inputs that showed a fault once. */
+/** The directory of the inputs that have shown a fault. */
 export function findingsOf(target: Target): string {
   return join(import.meta.dirname, "findings", target);
 }
 
-/** `clang`: the fuzzer; `gcc`: a program that reads names of inputs; both under ASan and UBSan. `gcov`: that, counting lines. */
+/**
+ * `clang` is the fuzzer, `gcc` a program that reads names of inputs, both under ASan and UBSan. `gcov` is the latter, counting
+ * lines.
+ */
 export type Build = "clang" | "gcc" | "gcov";
 
 const BUILD_FLAGS: Readonly<Record<Build, readonly string[]>> = {
@@ -52,13 +65,13 @@ const BUILD_FLAGS: Readonly<Record<Build, readonly string[]>> = {
   gcov: ["--coverage"],
 };
 
-/** Returns the program's path; its objects lie beside it. */
+/** Returns the program's path; its objects are beside it. */
 export function buildTarget(target: Target, build: Build): string {
   const directory = join(output, `fuzz-${target}-${build}`);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   const compiler = build === "clang" ? "clang" : "gcc";
-  const common = ["-g", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", ...BUILD_FLAGS[build]];
+  const common = ["-g", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Werror", ...BUILD_FLAGS[build]];
   const compile = (source: string, object: string, flags: readonly string[]) => {
     execFileSync(compiler, [...common, ...flags, "-c", source, "-o", object], {
       stdio: ["ignore", "inherit", "inherit"],
@@ -77,14 +90,14 @@ export function buildTarget(target: Target, build: Build): string {
   return program;
 }
 
-/** The inputs of a target that are kept. */
+/** Returns the paths of a target's inputs in the repository. */
 export function inputsOf(target: Target): string[] {
   return [corpusOf(target), findingsOf(target)]
     .filter((path) => existsSync(path))
     .flatMap((path) => readdirSync(path).map((name) => join(path, name)));
 }
 
-/** How much of each file of init the kept inputs run, by gcov: "plan.c: 100.00% of 77 lines". */
+/** Returns gcov's coverage of each file of init by the kept inputs: "plan.c: 100.00% of 77 lines". */
 export function coverageOf(target: Target): string[] {
   const program = buildTarget(target, "gcov");
   execFileSync(program, { input: inputsOf(target).join("\n"), stdio: ["pipe", "ignore", "ignore"] });

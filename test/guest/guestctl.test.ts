@@ -60,9 +60,9 @@ it("tells in one line why a container could not be run", async () => {
   expect(missing.stderr).toMatch(/^guestctl: read image .*none\.tar: ENOENT.*\n$/);
   expect(missing.code).toBe(125);
   const typed = await run(["run", "-it", image]);
-  expect(typed).toEqual({ stdout: "", stderr: "guestctl: the input device is not a TTY: leave out -t\n", code: 125 });
+  expect(typed).toEqual({ stdout: "", stderr: "guestctl: the input device is not a TTY; leave out -t\n", code: 125 });
   const out = await run(["cp", "web:/etc/passwd", "/tmp/"]);
-  expect(out.stderr).toMatch(/^guestctl: cp web:\/etc\/passwd: copying out of a container isn't supported yet: .*\n$/);
+  expect(out.stderr).toMatch(/^guestctl: cp web:\/etc\/passwd: copying out of a container isn't supported yet; .*\n$/);
 });
 
 it("prints its version", async () => {
@@ -158,11 +158,11 @@ describe("in a guest that is kept", () => {
     expect(JSON.parse((await run(["inspect", "job"])).stdout)).toMatchObject([
       { id: "job", guest: "kept", image, state: { status: "exited", exitCode: 3 } },
     ]);
-    const taken = "container job: that name is taken in guest kept: choose another, or guestctl rm job";
+    const taken = "container job: name already in use in guest kept; choose another, or guestctl rm job";
     const again = await run([...line, "echo second"]);
     expect(again).toEqual({ stdout: "", stderr: `guestctl: ${taken}\n`, code: 125 });
     expect((await run(["logs", "job"])).stdout).toBe("first\nlast\n");
-    expect((await run(["exec", "job", "true"])).stderr).toMatch(/it is not running: it ended with exit code 3/);
+    expect((await run(["exec", "job", "true"])).stderr).toMatch(/not running; it ended with exit code 3/);
     expect((await run(["rm", "job"])).stdout).toBe("job\n");
     await run([...line.slice(0, 2), "--rm", ...line.slice(2), "echo second; sleep 1000"]);
     await expect.poll(async () => (await run(["logs", "job"])).stdout, POLL).toBe("second\n");
@@ -250,7 +250,7 @@ describe("in a guest that is kept", () => {
     await run(["run", "-d", "-g", "kept", "--name", "other", image, "sleep", "1000"]);
     expect(await run(["kill", "short", "none", "other"])).toEqual({
       stdout: "short\nother\n",
-      stderr: expect.stringMatching(/^guestctl: container none: not found: .*\n$/),
+      stderr: expect.stringMatching(/^guestctl: container none: not found; .*\n$/),
       code: 1,
     });
     expect((await run(["wait", "short", "other"])).stdout).toBe("137\n137\n");
@@ -265,7 +265,7 @@ describe("in a guest that is kept", () => {
     await new Promise((resolve) => container.stdout?.once("data", resolve));
     await expect.poll(async () => (await run(["ps"])).stdout, POLL).toMatch(/^kept +web +x-.* sleep 1000$/m);
     expect(await run(["stop"])).toEqual({ stdout: "kept\n", stderr: "", code: 0 });
-    const stderr = expect.stringMatching(/^(guestctl: guest kept: it was powered off\n)?$/);
+    const stderr = expect.stringMatching(/^(guestctl: guest kept: the guest was powered off\n)?$/);
     for (const ended of [shell, running]) expect(await ended).toMatchObject({ stderr, code: 137 });
     expect((await run(["ps", "-a"])).stdout.split("\n")).toHaveLength(2);
   });

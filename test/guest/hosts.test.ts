@@ -1,22 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { MAC, oneContainer, openHost, terminalContainer, threeContainers } from "../hosts/host-life.ts";
+import { oneContainer, openHost, terminalContainer, threeContainers } from "../hosts/host-life.ts";
 import { hosts } from "../hosts/hosts.ts";
 import type { KataHost } from "../hosts/kata-host.ts";
 import { kubeletPod } from "../hosts/kubelet-pod.ts";
 import { manyOutputs } from "../hosts/many-outputs.ts";
 import { grownContainer, hungryContainer, lastMessage } from "../hosts/sized-life.ts";
 import { startGuestMachine } from "./guest-machine.ts";
+import { NETWORK_CARD } from "./network-card.ts";
 import { plugMemory } from "./plug-memory.ts";
 import { plugProcessor } from "./plug-processor.ts";
-
-/** On a hub of QEMU, which leads nowhere else. */
-const CARD = ["-netdev", "hubport,id=net0,hubid=0", "-device", `virtio-net-pci,netdev=net0,mac=${MAC}`];
 
 describe.each(hosts)("%s and a real guest", (kind, make) => {
   let machine: Awaited<ReturnType<typeof startGuestMachine>>;
   let host: KataHost;
   beforeAll(async () => {
-    machine = await startGuestMachine(512, { hotplug: true, qemuArgs: CARD });
+    machine = await startGuestMachine(512, { hotplug: true, qemuArgs: NETWORK_CARD });
     host = await openHost(machine, make);
   });
   afterAll(() => machine?.[Symbol.asyncDispose]());

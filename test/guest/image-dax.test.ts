@@ -7,7 +7,7 @@ import { repositoryRoot as root } from "../../host/machine/paths.ts";
 import { bundleAgent } from "../../rootfs-builder/bundle/bundle.ts";
 import { imageWith } from "./image-with.ts";
 
-/** What rootfs-builder/image/testdata/probe-agent.ts prints. */
+/** What rootfs-builder/image/testing/probe-agent.ts prints. */
 interface Probe {
   readonly root: string;
   /** Page faults of Node and the probe until it asked. */
@@ -47,6 +47,6 @@ describe("the image, as an NVDIMM of a guest", () => {
 
 /** An image with a probe in the agent's place. */
 async function probeImage(work: string): Promise<string> {
-  await bundleAgent({ entry: join(root, "rootfs-builder/image/testdata/probe-agent.ts"), root, outDir: work });
+  await bundleAgent({ entry: join(root, "rootfs-builder/image/testing/probe-agent.ts"), root, outDir: work });
   return imageWith([join(root, "rootfs-builder/bundle/launcher.cjs"), join(work, "agent.cjs")], work);
 }

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { imagePaths } from "../../host/machine/paths.ts";
-import { type KataRoot, kernelLines } from "../hosts/kernel-lines.ts";
+import { type KataRoot, kernelCommandLines } from "../hosts/kernel-command-lines.ts";
 import { Pod } from "../scenarios/pod.ts";
 import { type GuestMachineOptions, startGuestMachine } from "./guest-machine.ts";
 
@@ -24,9 +24,13 @@ export interface KataFiles {
  * Boots as a Kata host has its guests boot, by its command line after "console=ttyS0 quiet panic=-1", which lets the test
  * see the console; runs a container, and ends as the Go shim does.
  */
-export async function bootsForKata(host: keyof typeof kernelLines, root: KataRoot, files: KataFiles): Promise<void> {
+export async function bootsForKata(
+  host: keyof typeof kernelCommandLines,
+  root: KataRoot,
+  files: KataFiles,
+): Promise<void> {
   const memory = root === "initrd" ? 1024 : 512;
-  const words = kernelLines[host](root);
+  const words = kernelCommandLines[host](root);
   await using machine = await startGuestMachine(memory, { kernelArgs: words, ...devices(root, files) });
   const client = await machine.connect();
   expect((await client.health.check({})).status).toBe(1);

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { listenVsock, VSOCK_ANY } from "../../agent/kernel/listeners.ts";
-import { adoptStream } from "../../agent/kernel/streams.ts";
+import { listenVsock, VSOCK_ANY } from "../../agent/kernel/sys/listeners.ts";
+import { adoptStream } from "../../agent/kernel/sys/streams.ts";
 import { parseAddress } from "../../host/client/address.ts";
 import type { Guest } from "../../host/machine/guest.ts";
 

@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { VSOCK_ANY } from "../../agent/kernel/listeners.ts";
-import { nativeAddon } from "../../agent/kernel/native-addon.ts";
-import { connectVsock } from "../../agent/kernel/streams.ts";
-import { checked } from "../../agent/kernel/sys-result.ts";
+import { VSOCK_ANY } from "../../agent/kernel/sys/listeners.ts";
+import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
+import { connectVsock } from "../../agent/kernel/sys/streams.ts";
+import { checked } from "../../agent/kernel/sys/sys-result.ts";
 import { parseAddress } from "../../host/client/address.ts";
 import { dial } from "../../host/client/dial.ts";
 import type { Guest } from "../../host/machine/guest.ts";

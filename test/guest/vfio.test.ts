@@ -18,7 +18,7 @@ let pod: Pod;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "guestd-vfio-"));
-  const flags = ["-std=gnu11", "-O1", "-static", "-s", "-Wall", "-Wextra", "-Werror"];
+  const flags = ["-std=gnu11", "-O1", "-static", "-s", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
   execFileSync("gcc", [...flags, join(import.meta.dirname, "open-vfio.c"), "-o", join(directory, "open-vfio")]);
   await makeModules(directory, ["vfio_pci", "vfio_iommu_type1", "rdma_ucm"]);
   const card = (slot: string) => ["-device", `virtio-net-pci,bus=pcie.0,addr=0x${slot},${CARD}`];

@@ -3,7 +3,7 @@ import { type AgentClient, connect } from "../../host/client/agent-client.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
 
-/** Of Go's mode of a directory, as it is sent: bits that are not of Unix too. */
+/** Go's mode of a directory as sent, including non-Unix bits. */
 const DIRECTORY_MODE = 0o20000000750;
 const CHUNK = 1024 * 1024;
 const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -12,8 +12,8 @@ const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET
 );
 
 /**
- * Kata's tool for tests, as its own tests use it: each command is a process, so each has a connection of its own. A command
- * that fails rejects.
+ * Kata's test tool, as its own tests use it: each command is a process and so has its own connection. A failed command
+ * rejects.
  */
 export class AgentCtl {
   readonly #address: string;
@@ -48,7 +48,7 @@ export class AgentCtl {
     });
   }
 
-  /** The container of an unpacked image; the tool's own specification has no cgroup, and names a network namespace. */
+  /** Creates a container of an unpacked image; the tool's specification has no cgroup and names a network namespace. */
   createContainer(container_id: string, rootfs: string, args: readonly string[]): Promise<unknown> {
     return this.run(({ agent }) => agent.createContainer({ container_id, OCI: specification(rootfs, args) }));
   }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../../host/client/agent-client.ts";
+import { wasClosed, wasCutOff } from "../scenarios/open-line.ts";
 
 type Agent = AgentClient["agent"];
 type CallName = keyof Agent;
@@ -12,52 +13,64 @@ export interface MadeCall {
   readonly timeoutMs: number;
 }
 
-/** What a shim sends over its one connection, with its time-outs, written down in order. */
+/** Records a shim's calls over its one connection, with their time limits, in order. */
 export class HostCalls {
   readonly client: AgentClient;
   readonly made: MadeCall[] = [];
-  /** How long each health check took, in milliseconds. */
+  /** Duration of each health check, in milliseconds. */
   readonly checks: number[] = [];
+  /** Number of calls that were answered, cut off by an agent's death, or lost with the connection. */
+  readonly counts = { answered: 0, cutOff: 0, closed: 0 };
   readonly #timeoutMs: number;
   readonly #metadata: Readonly<Record<string, string>>;
+  readonly #patience: number;
   readonly #ended = new AbortController();
+  readonly #open = new Set<MadeCall>();
   #checking: Promise<void> = Promise.resolve();
 
-  constructor(client: AgentClient, timeoutMs: number, metadata: Readonly<Record<string, string>> = {}) {
+  constructor(client: AgentClient, timeoutMs: number, metadata: Readonly<Record<string, string>> = {}, patience = 1) {
     this.client = client;
     this.#timeoutMs = timeoutMs;
     this.#metadata = metadata;
+    this.#patience = patience;
   }
 
-  /** 0 as time-out: none, as on the wire. */
+  /** Makes a call; a time limit of 0 means none, as on the wire. */
   async call<Name extends CallName>(
     name: Name,
     request: RequestTo<Name>,
     timeoutMs = this.#timeoutMs,
   ): Promise<AnswerOf<Name>> {
-    this.made.push({ name, request: request as MadeCall["request"], timeoutMs });
-    const limit = timeoutMs === 0 ? {} : { timeoutMs };
+    const options = timeoutMs === 0 ? { metadata: this.#metadata } : this.#limited(timeoutMs);
     const method = this.client.agent[name] as (request: unknown, options: object) => Promise<AnswerOf<Name>>;
-    return await method(request, { ...limit, metadata: this.#metadata });
+    const made = { name, request: request as MadeCall["request"], timeoutMs };
+    return await this.#follow(made, () => method(request, options));
+  }
+
+  /** Unanswered calls, as text. */
+  get open(): readonly string[] {
+    return Array.from(this.#open, ({ name, request }) => `${name} ${JSON.stringify(request).slice(0, 200)}`);
   }
 
   async check(timeoutMs: number): Promise<void> {
-    this.made.push({ name: "check", request: {}, timeoutMs });
     const before = performance.now();
-    const { status } = await this.client.health.check({}, { timeoutMs, metadata: this.#metadata });
+    const { status } = await this.#follow({ name: "check", request: {}, timeoutMs }, () =>
+      this.client.health.check({}, this.#limited(timeoutMs)),
+    );
     if (status !== 1) throw new Error(`the agent is not serving: ${status}`);
     this.checks.push(performance.now() - before);
   }
 
   async version(timeoutMs: number): Promise<void> {
-    this.made.push({ name: "version", request: {}, timeoutMs });
-    const { agent_version } = await this.client.health.version({}, { timeoutMs, metadata: this.#metadata });
+    const { agent_version } = await this.#follow({ name: "version", request: {}, timeoutMs }, () =>
+      this.client.health.version({}, this.#limited(timeoutMs)),
+    );
     if (!/^\d+\.\d+\.\d+/.test(agent_version)) throw new Error(`the agent's version is "${agent_version}"`);
   }
 
   /**
-   * In the background, until `endChecks`; a check that fails is thrown there. Real shims end the sandbox then. With
-   * `versionEvery`, so many checks are followed by Version.
+   * Runs checks in the background until `endChecks`, which throws if one failed; real shims then end the sandbox. With
+   * `versionEvery`, every so many checks are followed by Version.
    */
   checkEvery(everyMs: number, timeoutMs: number, versionEvery = Number.POSITIVE_INFINITY): void {
     const { signal } = this.#ended;
@@ -73,14 +86,35 @@ export class HostCalls {
     this.#checking.catch(() => undefined); // until endChecks
   }
 
-  /** By a host without a shared file system, of a container that ended. */
+  /** Reads the last message of an ended container, like a host without a shared file system. */
   async lastMessage(container_id: string): Promise<string> {
     return (await this.call("getDiagnosticData", { container_id, log_type: "termination_log" })).data;
   }
 
-  /** Before the sandbox is destroyed, as real shims do: with it goes the agent. */
+  /** Stops the checks. Call before the sandbox is destroyed, as real shims do, since the agent ends with it. */
   async endChecks(): Promise<void> {
     this.#ended.abort();
     await this.#checking;
+  }
+
+  #limited(timeoutMs: number) {
+    return { timeoutMs: timeoutMs * this.#patience, metadata: this.#metadata };
+  }
+
+  async #follow<T>(made: MadeCall, call: () => Promise<T>): Promise<T> {
+    this.made.push(made);
+    this.#open.add(made);
+    try {
+      const answer = await call();
+      this.counts.answered++;
+      return answer;
+    } catch (error) {
+      if (wasCutOff(error)) this.counts.cutOff++;
+      else if (wasClosed(error)) this.counts.closed++;
+      else this.counts.answered++;
+      throw error;
+    } finally {
+      this.#open.delete(made);
+    }
   }
 }

@@ -4,7 +4,7 @@ import { shareFolder } from "../recordings/share-folder.ts";
 import type { Machine } from "../scenarios/machine.ts";
 import { addInterface } from "./add-interface.ts";
 import { type HostKind, hostSpec } from "./host-spec.ts";
-import type { KataHost, MakeHost } from "./kata-host.ts";
+import type { HostOptions, KataHost, MakeHost } from "./kata-host.ts";
 
 const CHECK_EVERY_MS = 200;
 const SLEEP = ["/bin/sleep", "1000"];
@@ -17,7 +17,7 @@ const SHARE = {
   mount_point: `${SHARED}/`,
 };
 
-/** Of the card that a machine has for these hosts. */
+/** MAC address of the machine's network card for these hosts. */
 export const MAC = "f6:f9:31:f4:cd:d3";
 const DNS = ["search pods.example", "nameserver 10.99.0.53"];
 const NETWORK = {
@@ -41,9 +41,9 @@ const NETWORK = {
   },
 };
 
-/** A sandbox of one host on a machine that has none yet; a guest has a card with `MAC`. */
-export async function openHost(machine: Machine, make: MakeHost): Promise<KataHost> {
-  const host = make(await machine.connect(), { checkEveryMs: CHECK_EVERY_MS, slowReader: true });
+/** Opens a host's sandbox on a machine that has none yet; a guest already has a card with `MAC`. */
+export async function openHost(machine: Machine, make: MakeHost, options: HostOptions = {}): Promise<KataHost> {
+  const host = make(await machine.connect(), { checkEveryMs: CHECK_EVERY_MS, slowReader: true, ...options });
   if (!machine.real) await addInterface(machine, MAC);
   const { storages } = machine;
   await host.openSandbox({ id: "sandbox", hostname: "pod-of-host", storages, dns: DNS, network: NETWORK });
@@ -53,7 +53,7 @@ export async function openHost(machine: Machine, make: MakeHost): Promise<KataHo
   return host;
 }
 
-/** What `ctr run -d`, some execs, pause, resume, update, metrics, kill and rm make of one container. */
+/** Runs one container through `ctr run -d`, some execs, pause, resume, update, metrics, kill and rm. */
 export async function oneContainer(machine: Machine, kind: HostKind, host: KataHost): Promise<void> {
   const id = "single";
   const limits = machine.real;
@@ -97,7 +97,7 @@ export async function oneContainer(machine: Machine, kind: HostKind, host: KataH
   await host.stop(id);
 }
 
-/** A container with a terminal, which ends by itself. */
+/** Runs a container with a terminal, which ends by itself. */
 export async function terminalContainer(machine: Machine, kind: HostKind, host: KataHost): Promise<void> {
   const id = "terminal";
   const limits = machine.real;
@@ -113,7 +113,7 @@ export async function terminalContainer(machine: Machine, kind: HostKind, host: 
   await host.stop(id);
 }
 
-/** A pod as the kubelet makes it: the pause container, then two that work, one of which ends by itself. */
+/** Runs a pod like the kubelet's: the pause container, then two workers, one of which ends by itself. */
 export async function threeContainers(
   machine: Machine,
   kind: HostKind,
@@ -154,7 +154,7 @@ export async function threeContainers(
   expect(name.stdout.toString()).toBe("pod-of-host\n");
 
   await host.kill(second, 15);
-  if (sharePid) await host.kill(second, 9); // it isn't the first of its pid namespace: sh may pass TERM over
+  if (sharePid) await host.kill(second, 9); // not first in its pid namespace, so sh may ignore TERM
   expect((await server.ended).status).toBeGreaterThan(128);
   await host.stop(second);
   await host.kill(first, 15);
@@ -162,7 +162,7 @@ export async function threeContainers(
   await host.stop(first);
 }
 
-/** What was typed for the recordings of execs, terminals and signals, with their ids: the execs of `recorded`. */
+/** Repeats the input of the recordings of execs, terminals and signals, with their ids: the execs of `recorded`. */
 export async function recordedLife(
   machine: Machine,
   kind: HostKind,
@@ -190,9 +190,9 @@ export async function recordedLife(
       await exec.write("piped\n");
       await exec.closeInput();
     } else if (args[0] === "/bin/sleep") await exec.kill(15);
-    if (process?.Terminal === true) await exec.write("\0").catch(() => undefined); // it may be over
+    if (process?.Terminal === true) await exec.write("\0").catch(() => undefined); // it may have ended
     await exec.ended;
-    // Who typed has no more to say; for runtime-rs that is a call, also when it comes too late.
+    // The client has no more input; runtime-rs reports that with a call, even if the process has ended.
     if (kind === "runtime-rs") await exec.closeInput().catch(() => undefined);
   }
   await host.stats(id);

@@ -4,7 +4,7 @@ import { methodOf, readRecording, toMessage } from "../recordings/read-recording
 
 export type HostKind = "go-shim" | "runtime-rs";
 
-/** The recordings of a host's execs, terminals and signals. */
+/** Recordings of a host's execs, terminals and signals. */
 export const RECORDED: Readonly<Record<HostKind, string>> = {
   "go-shim": "go-execs-tty-signals",
   "runtime-rs": "runtime-rs-execs-tty-signals",
@@ -16,15 +16,15 @@ export interface HostSpecParts {
   readonly rootfs: string;
   readonly args: readonly string[];
   readonly terminal?: boolean;
-  /** pod_sandbox and pod_container are from Kubernetes. */
+  /** pod_sandbox and pod_container come from Kubernetes. */
   readonly type?: "single_container" | "pod_sandbox" | "pod_container";
   readonly mounts?: readonly Init<grpc.Mount>[];
   readonly linux?: Init<grpc.Linux>;
-  /** Its cgroup can have limits: not so in namespaces of a machine whose cgroup2 has no controllers. */
+  /** True if its cgroup can have limits, which isn't so in namespaces of a machine whose cgroup2 has no controllers. */
   readonly limits: boolean;
 }
 
-/** The spec that a shim was recorded to send, for another rootfs and other arguments. */
+/** Returns the spec that a shim was recorded to send, with another rootfs and other arguments. */
 export function hostSpec(kind: HostKind, parts: HostSpecParts): Init<grpc.Spec> {
   const { id, rootfs, args, terminal = false, type = "single_container", mounts = [], linux = {}, limits } = parts;
   const spec = recordedSpec(RECORDED[kind]);

@@ -4,34 +4,34 @@ import type { grpc } from "../../proto/gen/messages.js";
 import type { Output } from "../scenarios/pod.ts";
 import type { HostCalls } from "./host-calls.ts";
 
-/** What a shim is told by containerd of a container. */
+/** containerd's description of a container, as passed to a shim. */
 export interface HostContainer {
   readonly id: string;
   readonly spec: Init<grpc.Spec>;
-  /** Its pid namespace is that of the pause container. */
+  /** True to use the pause container's pid namespace. */
   readonly sharePid?: boolean;
-  /** The machine has got this with it, as hosts without static sizing give it. */
+  /** Resources plugged into the machine for it, as by hosts without static sizing. */
   readonly grown?: GrownMachine;
-  /** The host has no shared file system: it asks for the last message of the container. */
+  /** True for a host without a shared file system, which requests the container's last message. */
   readonly lastMessage?: boolean;
 }
 
 export interface GrownMachine {
-  /** More than there were. */
+  /** Number of added processors. */
   readonly processors: number;
-  /** Processors that there are now. */
+  /** Number of processors after adding. */
   readonly total: number;
-  /** More memory. */
+  /** Added memory. */
   readonly mib: number;
 }
 
 export interface HostExec {
   readonly args: readonly string[];
-  /** Rows and columns of the terminal; no terminal without. */
+  /** Rows and columns of the terminal, if it has one. */
   readonly terminal?: readonly [rows: number, columns: number];
 }
 
-/** A running process as its shim follows it: reads, and WaitProcess once these have ended. */
+/** A running process as its shim follows it: reads, then WaitProcess once they end. */
 export interface HostProcess {
   readonly ended: Promise<Output>;
   write(text: string): Promise<void>;
@@ -43,7 +43,7 @@ export interface HostProcess {
 export interface SandboxRequest {
   readonly id: string;
   readonly hostname: string;
-  /** What stands for the virtio-fs share of the real host. */
+  /** Replaces the virtio-fs share of the real host. */
   readonly storages: readonly Init<grpc.Storage>[];
   /** Lines of resolv.conf. */
   readonly dns?: readonly string[];
@@ -54,12 +54,12 @@ export interface SandboxRequest {
   };
 }
 
-/** One shim and its sandbox. The calls, their order and their fields are those of behaviour.md, section 4. */
+/** A shim and its sandbox. The calls, their order and their fields are those of behaviour.md, section 4. */
 export interface KataHost {
   readonly calls: HostCalls;
-  /** Containers that GetOOMEvent told of. */
+  /** Containers reported by GetOOMEvent. */
   readonly oomEvents: readonly string[];
-  /** What containers left as their last message. */
+  /** Last messages of containers. */
   readonly lastMessages: ReadonlyMap<string, string>;
   openSandbox(request: SandboxRequest): Promise<void>;
   create(container: HostContainer): Promise<void>;
@@ -72,20 +72,22 @@ export interface KataHost {
   stats(id: string): Promise<grpc.StatsContainerResponse>;
   /** containerd's Delete. */
   stop(id: string): Promise<void>;
-  /** The end of the sandbox, and of the connection. */
+  /** Ends the sandbox and the connection. */
   end(): Promise<void>;
 }
 
 export interface HostOptions {
-  /** Between health checks; the shim's own when left out. */
+  /** Interval between health checks; default: the shim's own. */
   readonly checkEveryMs?: number;
-  /** Who takes the output is slow at times, so that runtime-rs asks for less than its buffer holds. */
+  /** True if the consumer of the output is slow at times, so that runtime-rs requests less than its buffer's size. */
   readonly slowReader?: boolean;
+  /** Factor for the shim's time limits, for guests without KVM whose agents are killed under load. */
+  readonly patience?: number;
 }
 
 export type MakeHost = (client: AgentClient, options?: HostOptions) => KataHost;
 
-/** Storage that both shims ask for in CreateSandbox. */
+/** Storage that both shims request in CreateSandbox. */
 export const SHM: Init<grpc.Storage> = {
   driver: "ephemeral",
   source: "shm",

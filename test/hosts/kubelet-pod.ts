@@ -6,7 +6,7 @@ import type { HostKind } from "./host-spec.ts";
 import type { KataHost } from "./kata-host.ts";
 import { containerSpec, HOST_PAGES, type KubeletContainer, pauseSpec } from "./kubelet-spec.ts";
 
-/** A pod of a pause container and one that works, with what a kubelet gives to every pod. */
+/** Runs a pod with a pause container and a worker, with the files and mounts that a kubelet gives every pod. */
 export async function kubeletPod(machine: Machine, kind: HostKind, host: KataHost, systemd: boolean): Promise<void> {
   const ids = [`pause-${systemd}`, `web-${systemd}`] as const;
   const base = (id: string, args: readonly string[]): KubeletContainer => {

@@ -4,7 +4,7 @@ import { type HostKind, hostSpec } from "./host-spec.ts";
 
 const POD = "8b1dc6a4-6f1e-4c53-8d4e-7a2c3b0f9e11";
 
-/** A limit for each size of pages that the host has; guests lack some. */
+/** Limits for each page size of the host; guests lack some. */
 export const HOST_PAGES: readonly Init<grpc.LinuxHugepageLimit>[] = ["2MB", "1GB", "512MB"].map((Pagesize) => ({
   Pagesize,
   Limit: 0,
@@ -15,16 +15,16 @@ export interface KubeletContainer {
   readonly name: string;
   readonly rootfs: string;
   readonly args: readonly string[];
-  /** In the guest, where the host's files for the container are: hosts, hostname, resolv.conf, token and the like. */
+  /** Folder in the guest with the host's files for the container: hosts, hostname, resolv.conf, token and the like. */
   readonly files: string;
-  /** One that isn't there: hostPath of type DirectoryOrCreate, or an emptyDir of the guest. */
+  /** Path that doesn't exist: a hostPath of type DirectoryOrCreate, or an emptyDir of the guest. */
   readonly missing: string;
   readonly limits: boolean;
-  /** The kubelet's cgroup driver is systemd's. */
+  /** True if the kubelet uses systemd's cgroup driver. */
   readonly systemd: boolean;
 }
 
-/** The first container of a pod, as containerd's CRI plug-in asks for it and a shim passes it on. */
+/** Returns the spec of a pod's first container, as containerd's CRI plug-in requests it and a shim passes it on. */
 export function pauseSpec(kind: HostKind, { id, rootfs, args, files, limits, systemd }: KubeletContainer) {
   const linux: Init<grpc.Linux> = {
     CgroupsPath: cgroupsPath(id, systemd),
@@ -44,14 +44,14 @@ export function pauseSpec(kind: HostKind, { id, rootfs, args, files, limits, sys
     Process: {
       ...spec.Process,
       User: { UID: 65535, GID: 65535, AdditionalGids: [65535] },
-      OOMScoreAdj: limits ? -998 : 0, // to lower it takes CAP_SYS_RESOURCE, which a guest has
+      OOMScoreAdj: limits ? -998 : 0, // lowering it needs CAP_SYS_RESOURCE, which a guest has
       Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
     },
     Annotations: { ...spec.Annotations, ...annotations("sandbox", id) },
   };
 }
 
-/** A container of the pod: a user of its own, limits, the mounts that every pod has, and those of volumes. */
+/** Returns the spec of a pod's worker: its own user, limits, the mounts of every pod, and those of volumes. */
 export function containerSpec(kind: HostKind, container: KubeletContainer): Init<grpc.Spec> {
   const { id, name, rootfs, args, files, missing, limits, systemd } = container;
   const resources: Init<grpc.LinuxResources> = {
@@ -90,10 +90,10 @@ export function containerSpec(kind: HostKind, container: KubeletContainer): Init
       OOMScoreAdj: 987,
       Env: ["PATH=/bin", "HOSTNAME=web-0", "KUBERNETES_SERVICE_HOST=10.96.0.1"],
       Rlimits: [],
-      ApparmorProfile: "cri-containerd.apparmor.d", // the host's, which no guest has
+      ApparmorProfile: "cri-containerd.apparmor.d", // a profile of the host, which guests lack
     },
     Annotations: { ...spec.Annotations, ...annotations("container", id), "io.kubernetes.cri.container-name": name },
-    // runtime-rs keeps the kind of hook that it runs in the guest: often a message without any.
+    // runtime-rs keeps the hooks that it runs in the guest, which often leaves an empty message.
     Hooks: kind === "runtime-rs" ? {} : null,
   };
 }

@@ -7,19 +7,19 @@ import type { KataHost } from "./kata-host.ts";
 
 const BURST = Buffer.from(Array.from({ length: 20_000 }, (_, index) => String(index).padStart(4, "0")).join("\n"));
 const BURST_BYTES = 100_000;
-/** As many at once as a busy kubelet's probes. */
+/** Concurrency of a busy kubelet's probes. */
 const AT_ONCE = 4;
 
 export interface OutputCounts {
-  /** Execs of `echo x`. */
+  /** Number of `echo x` execs. */
   readonly echoes: number;
-  /** Execs that write 100 kB and end at once. */
+  /** Number of execs that write 100 kB and exit immediately. */
   readonly bursts: number;
-  /** The same as first processes of containers, which are removed when their output has ended. */
+  /** Number of containers whose first process does the same; they are removed when their output has ended. */
   readonly containers: number;
 }
 
-/** Short outputs in numbers, by a host's own read loops: not a byte may be missing, none come twice. */
+/** Runs many short outputs through a host's own read loops: no byte may be lost or come twice. */
 export async function manyOutputs(
   machine: Machine,
   kind: HostKind,
@@ -34,17 +34,17 @@ export async function manyOutputs(
   await host.create({ id, spec: spec(id, ["/bin/sleep", "10000"]) });
   const init = await host.start(id);
 
-  await inTurns(echoes, async () => {
+  await concurrently(echoes, async () => {
     const { ended } = await host.exec(id, { args: ["/bin/echo", "x"] });
     const { stdout, stderr, status } = await ended;
     expect([stdout.toString(), stderr.length, status]).toEqual(["x\n", 0, 0]);
   });
-  await inTurns(bursts, async () => {
+  await concurrently(bursts, async () => {
     const { ended } = await host.exec(id, { args: ["/bin/cat", "/burst"] });
     const { stdout, status } = await ended;
     expect([stdout.length, stdout.equals(burst), status]).toEqual([BURST_BYTES, true, 0]);
   });
-  await inTurns(containers, async (index) => {
+  await concurrently(containers, async (index) => {
     const one = `burst-${index}`;
     await host.create({ id: one, spec: spec(one, ["/bin/cat", "/burst"]) });
     const { stdout, status } = await (await host.start(one)).ended;
@@ -57,7 +57,7 @@ export async function manyOutputs(
   await host.stop(id);
 }
 
-async function inTurns(count: number, work: (index: number) => Promise<void>): Promise<void> {
+async function concurrently(count: number, work: (index: number) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async () => {
     for (let index = next++; index < count; index = next++) await work(index);

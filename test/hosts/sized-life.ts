@@ -6,7 +6,10 @@ import type { GrownMachine, KataHost } from "./kata-host.ts";
 const MIB = 1 << 20;
 const EAT = "x=0123456789abcdef; while :; do x=$x$x; done";
 
-/** A container that takes more memory than it may have: its host is told once, also where it removes the container at once. */
+/**
+ * Runs a container that exceeds its memory limit: the host is notified once, even if it removes the container
+ * immediately.
+ */
 export async function hungryContainer(machine: Machine, kind: HostKind, host: KataHost): Promise<void> {
   const id = "hungry";
   const before = host.oomEvents.length;
@@ -20,7 +23,7 @@ export async function hungryContainer(machine: Machine, kind: HostKind, host: Ka
   expect(host.oomEvents.slice(before)).toEqual([id]);
 }
 
-/** The first container after the machine has got what `plug` plugs in: its host says so, and all of it is there. */
+/** Runs the first container after `plug` has added resources: the host reports them, and all become available. */
 export async function grownContainer(
   machine: Machine,
   kind: HostKind,
@@ -39,7 +42,7 @@ export async function grownContainer(
   const count = async () =>
     (await (await host.exec(id, { args: ["/bin/grep", "-c", "^processor", "/proc/cpuinfo"] })).ended).stdout.toString();
   await vi.waitFor(async () => expect(await count()).toBe(`${grown.total}\n`), { timeout: 10_000 });
-  // Its own page structures take of it.
+  // The kernel's page structures take a part of it.
   await vi.waitFor(async () => expect(await memoryMib()).toBeGreaterThan(before + grown.mib * 0.9), {
     timeout: 10_000,
   });
@@ -48,7 +51,10 @@ export async function grownContainer(
   await host.stop(id);
 }
 
-/** A container of a host without a shared file system: what it wrote last is asked for before it is removed. */
+/**
+ * Runs a container of a host without a shared file system, which requests the container's last message before removing
+ * it.
+ */
 export async function lastMessage(machine: Machine, kind: HostKind, host: KataHost): Promise<void> {
   const id = "last-words";
   const args = ["/bin/sh", "-c", "echo out of beans >/message; exit 3"];

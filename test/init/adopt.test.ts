@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { InitClient } from "../../agent/kernel/init-client.ts";
+import type { InitClient } from "../../agent/kernel/init/init-client.ts";
+import type { AdoptedProcess } from "../../agent/kernel/kernel.ts";
 import { message, nextReply, u32 } from "./raw.ts";
 import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
 import { run, shell, stdio } from "./run-plan.ts";
@@ -8,7 +9,11 @@ import { describeInit } from "./variants.ts";
 
 const ADOPT = 7;
 
-describeInit("a process that another one forked becomes init's", (binary) => {
+function closePidfd({ pidfd }: AdoptedProcess): void {
+  if (pidfd !== undefined) sys.close(pidfd);
+}
+
+describeInit("init adopts a process that another one forked", (binary) => {
   let init: RelayedInit;
   let agent: InitClient;
   let id = 1000;
@@ -37,7 +42,7 @@ describeInit("a process that another one forked becomes init's", (binary) => {
     return Number(output);
   }
 
-  test("its exit is told, with usage, and its label and descriptors come back to the next agent", async () => {
+  test("reports its exit with usage, and returns its label and descriptors to the next agent", async () => {
     const pid = await orphan("sleep 0.5; exit 9");
     const pipe = sys.pipe();
     const adopted = await agent.adopt({ id: ++id, pid, keep: { stdout: pipe.read }, label: "orphan" });
@@ -48,31 +53,31 @@ describeInit("a process that another one forked becomes init's", (binary) => {
     expect(Object.keys(back?.kept ?? {})).toEqual(["stdout"]);
     expect((await back?.exit)?.code).toBe(9);
     agent.forget(id);
-    for (const fd of [pipe.read, pipe.write, adopted.pidfd]) sys.close(fd);
+    for (const fd of [pipe.read, pipe.write]) sys.close(fd);
+    closePidfd(adopted);
   });
 
-  test("a signal by its pidfd ends it", async () => {
+  test("sends a pidfd that can end it", async () => {
     const adopted = await agent.adopt({ id: ++id, pid: await orphan("exec sleep 100"), keep: {}, label: "" });
-    sys.signal(adopted.pidfd, 9);
+    sys.signal(adopted.pidfd ?? -1, 9);
     expect(await adopted.exit).toMatchObject({ code: 137, signal: 9 });
-    sys.close(adopted.pidfd);
+    closePidfd(adopted);
   });
 
-  test("one that had ended before it was adopted has its exit told, once", async () => {
+  test("reports the exit of one that ended before its adoption once, without a pidfd", async () => {
     const pid = await orphan("sleep 0.1; exit 33"); // after its parent, which would reap it
     await run(agent, [stdio, ...shell("sleep 0.4")]);
     const adopted = await agent.adopt({ id: ++id, pid, keep: {}, label: "ended" });
     expect((await adopted.exit).code).toBe(33);
-    expect(() => sys.signal(adopted.pidfd, 9)).toThrow("EBADF");
-    sys.close(adopted.pidfd);
+    expect(adopted.pidfd).toBeUndefined();
     agent = await restart();
     const back = agent.greeting.processes.find((process) => process.id === id);
     expect(back).toMatchObject({ pid, label: "ended", exited: { code: 33 } });
-    sys.close(back?.pidfd ?? -1);
+    expect(back?.pidfd).toBeUndefined();
     await expect(agent.adopt({ id: ++id, pid, keep: {}, label: "" })).rejects.toThrow("ESRCH");
   });
 
-  test("what is no child of init, is another process's already, or has a used id is refused", async () => {
+  test("refuses a process that is no child of init or in the table already, and a used id", async () => {
     const adopt = (pid: number, as = ++id) => agent.adopt({ id: as, pid, keep: {}, label: "" });
     await expect(adopt(2 ** 22)).rejects.toThrow("ESRCH");
     const pid = await orphan("exec sleep 100");
@@ -81,15 +86,15 @@ describeInit("a process that another one forked becomes init's", (binary) => {
     const other = await orphan("exec sleep 100");
     await expect(adopt(other, first.id)).rejects.toThrow("EEXIST");
     const second = await adopt(other);
-    for (const { pidfd, exit } of [first, second]) {
-      sys.signal(pidfd, 9);
-      await exit;
-      sys.close(pidfd);
+    for (const each of [first, second]) {
+      sys.signal(each.pidfd ?? -1, 9);
+      await each.exit;
+      closePidfd(each);
     }
   });
 });
 
-describeInit("a bad ADOPT is refused", (binary) => {
+describeInit("init refuses a bad ADOPT", (binary) => {
   const EINVAL = 22;
   const EBADF = 9;
   const EBADMSG = 74;

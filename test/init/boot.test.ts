@@ -138,7 +138,7 @@ echo o > /proc/sysrq-trigger; sleep 60 # the agent has no CAP_SYS_BOOT
         "root=/dev/nowhere",
       );
       expect(console.split("\n").filter((line) => line.includes("guestd-init: "))).toEqual([
-        "guestd-init: module /lib/missing.ko of /guestd-modules is not there",
+        "guestd-init: cannot load module /lib/missing.ko: /guestd-modules lists it, but it is missing",
         "guestd-init: cannot load module /lib/broken.ko: Exec format error",
         "guestd-init: no root: wait 3 s for /dev/nowhere: No such file or directory; check root=, rootfstype= and rootflags= of the kernel command line",
       ]);

@@ -1,10 +1,10 @@
-/* Prints what init takes from the kernel command line that is its argument. */
+/* Prints the options that init reads from a kernel command line, its argument. */
 #include "../../agent/native/init/boot.h"
 #include "../../agent/native/init/map.h"
 #include "../../agent/native/init/power.h"
 #include <stdio.h>
 
-/* What boot.c calls when it gives up, which is not tried here. */
+/* boot.c calls this when it gives up, which this program does not test. */
 int power(bool again) { return again ? 1 : 0; }
 
 static const char *shown(const char *value) { return value == NULL ? "-" : value; }

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { hosts } from "../hosts/hosts.ts";
-import { kernelLines } from "../hosts/kernel-lines.ts";
+import { kernelCommandLines } from "../hosts/kernel-command-lines.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-boot");
@@ -20,6 +20,7 @@ beforeAll(() => {
     "-D_GNU_SOURCE",
     "-Wall",
     "-Wextra",
+    "-Wshadow",
     "-Werror",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
@@ -62,7 +63,7 @@ test.each([
 
 test.each(hosts.map(([host]) => host))("of the command lines of %s init takes the root alone", (host) => {
   const taken = (["pmem", "disk", "initrd"] as const).map((root) =>
-    execFileSync(program, [kernelLines[host](root).join(" ")])
+    execFileSync(program, [kernelCommandLines[host](root).join(" ")])
       .toString()
       .trimEnd(),
   );

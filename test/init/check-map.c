@@ -1,8 +1,8 @@
 /*
- * check-map STEP ERRNO: makes the root's device from a device mapper that fails at this step, 0 at none, with this error.
- * Prints the steps that it was asked for and what comes of it.
+ * check-map STEP ERRNO: creates the root's device with a fake device mapper that fails at this step (0: never) with
+ * this error. Prints the steps and the result.
  */
-#include "../../agent/native/init/linux-abi.h"
+#include "../../agent/native/common/device-mapper.h"
 #include "../../agent/native/init/map.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 static int failing, error, step;
 
-/* Both are the names that map.c calls, by the compiler's flags. */
+/* The compiler's flags rename these two and the calls in map.c alike. */
 int open(const char *path, int flags, ...) { return (void)path, (void)flags, dup(STDIN_FILENO); }
 
 int ioctl(int control, unsigned long command, ...) {

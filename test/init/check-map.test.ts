@@ -15,7 +15,7 @@ beforeAll(() => {
   const sources = [join(import.meta.dirname, "check-map.c"), ...["map.c", "util.c"].map((name) => join(init, name))];
   const played = ["open", "ioctl"].map((call) => `-D${call}=played_${call}`);
   const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-  const flags = ["-g", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
+  const flags = ["-g", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
   execFileSync("gcc", [...flags, ...sanitizers, ...played, ...sources, "-o", program]);
 });
 

@@ -3,9 +3,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
-import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/plan-arbitrary.ts";
-import { encodePlan } from "../../agent/kernel/plan-encode.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
+import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
+import { ARBITRARY_SLOTS, arbitraryOps, arbitraryPlan } from "../../agent/kernel/testing/plan-arbitrary.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const program = join(repository, "build/test/check-plan");
@@ -18,6 +18,7 @@ beforeAll(() => {
     "-D_GNU_SOURCE",
     "-Wall",
     "-Wextra",
+    "-Wshadow",
     "-Werror",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",

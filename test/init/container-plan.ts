@@ -1,5 +1,5 @@
 import * as abi from "../../agent/kernel/constants.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 
 /** Into a mount namespace of its own, with `rootfs` as the root register. */
 export function enterRootfs(rootfs: string): PlanOp[] {

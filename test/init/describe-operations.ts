@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from "vitest";
-import type { InitClient } from "../../agent/kernel/init-client.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
+import type { InitClient } from "../../agent/kernel/init/init-client.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { enterRootfs, mountProc, pivot } from "./container-plan.ts";
 import { type RelayedInit, startRelayedInit } from "./relayed-init.ts";
 import { makeRootfs } from "./rootfs.ts";

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
-import { initRefusals } from "../../agent/kernel/init-client.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
+import { initRefusals } from "../../agent/kernel/init/init-client.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { startRelayedInit, sys } from "./relayed-init.ts";
 import { EXTRA, execute, failure, launch, run, shell, stdio } from "./run-plan.ts";
 import { describeInit } from "./variants.ts";
@@ -77,7 +77,7 @@ describeInit("a launch with a fork", (binary) => {
     sys.write(done.stdin, Buffer.from("\n"));
     expect(await found.get("done")?.exit).toMatchObject({ code: 6 });
     const mine = [release.read, release.write, done.stdin, done.output];
-    for (const fd of [...mine, ...greeting.processes.map(({ pidfd }) => pidfd)]) sys.close(fd);
+    for (const fd of [...mine, ...greeting.processes.map(({ pidfd }) => pidfd ?? -1)]) sys.close(fd);
   });
 
   test("can be given up before its fork: it is killed, and nothing is left of it", async () => {

@@ -181,7 +181,7 @@ describeInit("from start to power-off", (binary) => {
   test("init that is not process 1 refuses options that it does not know", async () => {
     const { status, stderr } = spawnSync(binary, ["--help"], { encoding: "utf8" });
     expect(status).toBe(2);
-    expect(stderr).toMatch(/--help: not known; the options are --config FILE, --version, /);
+    expect(stderr).toMatch(/unknown option --help; use --config FILE, --version, or -- /);
   });
 
   test("killing the harness's init leaves no process and no cgroup", async () => {

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import * as abi from "../../agent/kernel/constants.ts";
-import type { InitClient } from "../../agent/kernel/init-client.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
+import type { InitClient } from "../../agent/kernel/init/init-client.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { enterRootfs, mountOf } from "./container-plan.ts";
 import { startRelayedInit, sys } from "./relayed-init.ts";
 import { makeRootfs } from "./rootfs.ts";

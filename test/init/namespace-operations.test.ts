@@ -2,7 +2,7 @@ import { mkdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { enterRootfs, mountOf, mountProc, pivot } from "./container-plan.ts";
 import { describeOperations } from "./describe-operations.ts";
 import { sys } from "./relayed-init.ts";

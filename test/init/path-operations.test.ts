@@ -2,7 +2,7 @@ import { lstatSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import { mountOf, mountProc } from "./container-plan.ts";
 import { describeOperations } from "./describe-operations.ts";
 import { failure, run, shell, stdio } from "./run-plan.ts";

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import * as abi from "../../agent/kernel/constants.ts";
-import type { InitClient } from "../../agent/kernel/init-client.ts";
+import type { InitClient } from "../../agent/kernel/init/init-client.ts";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
 import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
 import { EXTRA, execute, launch, readAll, run, shell, stdio } from "./run-plan.ts";
 import { describeInit } from "./variants.ts";
@@ -154,7 +154,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     await restart();
     const back = restored(id);
     expect(Object.keys(back?.kept ?? {})).toEqual(["stdout"]);
-    if (back !== undefined) sys.signal(back.pidfd, abi.SIGKILL);
+    if (back !== undefined) sys.signal(back.pidfd ?? -1, abi.SIGKILL);
     for (const fd of [...Object.values(back?.kept ?? {}), back?.pidfd ?? -1]) sys.close(fd);
     agent.forget(id);
   });
@@ -228,7 +228,7 @@ describeInit("processes and descriptors outlive the agent", (binary) => {
     const { processes } = agent.greeting;
     expect(processes).toHaveLength(4096);
     expect(processes.every(({ id, label, exited }) => label === `label ${id}` && exited?.code === 127)).toBe(true);
-    for (const { pidfd } of processes) sys.close(pidfd);
+    for (const { pidfd } of processes) sys.close(pidfd ?? -1);
     for (const fd of [report.read, report.write]) sys.close(fd);
   });
 

@@ -1,6 +1,6 @@
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
+import { encodePlan } from "../../agent/kernel/init/plan-encode.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
-import { encodePlan } from "../../agent/kernel/plan-encode.ts";
 import { sys } from "./relayed-init.ts";
 
 /** Messages to init byte by byte, for what no honest agent sends. */

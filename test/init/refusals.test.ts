@@ -2,8 +2,8 @@ import { closeSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { PlanOp } from "../../agent/kernel/init/plan.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import type { PlanOp } from "../../agent/kernel/plan.ts";
 import { type LaunchFields, launchBody, message, nextReply, planFile, u32 } from "./raw.ts";
 import { type RelayedInit, startRelayedInit, sys } from "./relayed-init.ts";
 import { describeInit } from "./variants.ts";

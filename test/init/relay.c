@@ -1,10 +1,9 @@
 /*
- * Stands in for the agent in tests of init: hands its socket to init over to the test (which listens on the unix socket
- * GUESTD_TEST_RELAY names, a path that the namespaces share) and then lives until it is killed.
+ * The agent in tests of init: passes its socket to init on to the test, which listens on the unix socket that
+ * GUESTD_TEST_RELAY names (a path that the namespaces share), and then waits to be killed.
  */
+#include "../../agent/native/common/rights.h"
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,14 +14,10 @@ int main(void) {
   strcpy(address.sun_path, path);
   int fd = 3, peer = socket(AF_UNIX, SOCK_STREAM, 0);
   if (connect(peer, (struct sockaddr *)&address, sizeof address) < 0) return 3;
-  union {
-    struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof fd)];
-  } control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-  memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+  union rights rights;
   struct iovec part = {.iov_base = "x", .iov_len = 1};
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  rights_attach(&message, &rights, &fd, 1);
   if (sendmsg(peer, &message, 0) < 0) return 4;
   close(peer);
   close(fd);

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type InitClient, openInit } from "../../agent/kernel/init-client.ts";
+import { type InitClient, openInit } from "../../agent/kernel/init/init-client.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { nativeAddon } from "../../agent/kernel/native-addon.ts";
-import { openSys, type RealSys } from "../../agent/kernel/sys.ts";
+import { nativeAddon } from "../../agent/kernel/sys/native-addon.ts";
+import { openSys, type RealSys } from "../../agent/kernel/sys/sys.ts";
 import { makeWorkDirectory, WORK } from "../clean-up/work-directory.ts";
 import { type RunningInit, startInit } from "./harness.ts";
 
@@ -77,7 +77,18 @@ function buildRelay(): string {
   mkdirSync(WORK, { recursive: true });
   if (existsSync(relay) && statSync(relay).mtimeMs > statSync(source).mtimeMs) return relay;
   const fresh = `${relay}.${process.pid}`;
-  execFileSync("gcc", ["-O2", "-static", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", source, "-o", fresh]);
+  execFileSync("gcc", [
+    "-O2",
+    "-static",
+    "-D_GNU_SOURCE",
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Werror",
+    source,
+    "-o",
+    fresh,
+  ]);
   renameSync(fresh, relay);
   return relay;
 }

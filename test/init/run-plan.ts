@@ -1,6 +1,6 @@
+import type { LaunchReport, PlanOp } from "../../agent/kernel/init/plan.ts";
+import { ReportReader } from "../../agent/kernel/init/report.ts";
 import type { ExitStatus, Fd, Init, KeptFds, LaunchedProcess, LaunchRequest } from "../../agent/kernel/kernel.ts";
-import type { LaunchReport, PlanOp } from "../../agent/kernel/plan.ts";
-import { ReportReader } from "../../agent/kernel/report.ts";
 import { sys } from "./relayed-init.ts";
 
 /** Slots of every launch here; extra ones come after. */

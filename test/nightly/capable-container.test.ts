@@ -17,7 +17,7 @@ describe("a container that may make nodes and raise its limits, in a guest", () 
     machine = await startGuestMachine(512);
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("capable");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     const source = join(import.meta.dirname, "../attack/guest/capable.c");
     execFileSync("gcc", [...flags, source, "-o", join(machine.hostPath(rootfs), "bin/capable")]);
   });

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { textTable } from "../../host/cli/text-table.ts";
+import { textTable } from "../../host/cli/output/text-table.ts";
 import { type Comparison, compare } from "./compare.ts";
 import type { Outcome } from "./run-program.ts";
 import { runSuite } from "./run-suite.ts";

@@ -11,7 +11,7 @@ export function buildProbe(): string {
   const out = join(root, "build/test/probe");
   mkdirSync(join(root, "build/test"), { recursive: true });
   const fresh = `${out}.${process.pid}`;
-  const flags = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-static", "-s"];
+  const flags = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-O1", "-static", "-s"];
   execFileSync("gcc", [...flags, join(import.meta.dirname, "probe.c"), "-o", fresh], { stdio: "inherit" });
   renameSync(fresh, out);
   built = out;

@@ -66,10 +66,10 @@ export function containerScenarios(pod: () => Pod): void {
   });
 
   it("fails at once where the executable is missing, in CreateContainer and in ExecProcess", async () => {
-    await expect(pod().create(["/bin/nope"])).rejects.toThrow(pod().maker.missing);
+    await expect(pod().create(["/bin/nope"])).rejects.toThrow(pod().runtime.missing);
     const id = await pod().start(["sleep", "1000"]);
-    await expect(pod().exec(id, ["nope"])).rejects.toThrow(pod().maker.missing);
-    await expect(pod().exec(id, ["sh"], { Cwd: "/nowhere" })).rejects.toThrow(pod().maker.noDirectory);
+    await expect(pod().exec(id, ["nope"])).rejects.toThrow(pod().runtime.missing);
+    await expect(pod().exec(id, ["sh"], { Cwd: "/nowhere" })).rejects.toThrow(pod().runtime.noDirectory);
     await pod().remove(id);
   });
 

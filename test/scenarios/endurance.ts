@@ -164,9 +164,9 @@ export function enduranceScenarios(current: CurrentPod): void {
     const rootfs = current.pod.machine.rootfs(`failed-${Date.now().toString(36)}`);
     const container_id = `failed-${Date.now().toString(36)}`;
     const before = await current.pod.machine.shell("find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts");
-    const { annotations: Annotations, maker } = current.pod;
+    const { annotations: Annotations, runtime } = current.pod;
     const OCI = ociSpec(rootfs, ["/nope"], { Annotations });
-    await expect(agent.createContainer({ container_id, OCI })).rejects.toThrow(maker.missing);
+    await expect(agent.createContainer({ container_id, OCI })).rejects.toThrow(runtime.missing);
     const after = await current.pod.machine.shell("find /sys/fs/cgroup -type d | wc -l; wc -l < /proc/mounts");
     expect(after).toBe(before);
     await agent.createContainer({ container_id, OCI: ociSpec(rootfs, ["true"], { Annotations }) });

@@ -39,7 +39,7 @@ export function hookScenarios(pod: () => Pod): void {
       ["sh", "-c", "cat /log; sleep 1000"],
       { Root: { Path: rootfs } },
     );
-    const pid = (await pod().machine.shell(`cat /sys/fs/cgroup/${id}/cgroup.procs`)).trim();
+    const pid = (await pod().machine.shell(`cat /sys/fs/cgroup/containers/${id}/cgroup.procs`)).trim();
     const state = (status: string, its: string | undefined) =>
       JSON.stringify({
         ociVersion: "1.2.0",

@@ -123,7 +123,7 @@ function makeOutside(machine: Machine): Place {
 async function startSwapper(machine: Machine, rootfs: Place, outside: Place, style: LinkStyle) {
   const tools = place(machine, "tools");
   const name = `swapper-${style}`;
-  const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+  const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
   execFileSync("gcc", [...flags, join(import.meta.dirname, "swapper.c"), "-o", join(tools.host, name)]);
   const pairs = SWAPPED.flatMap((each) => {
     const target = `${outside.guest}/${each}`;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import { fromShell } from "./killed-host.ts";
 import type { Machine } from "./machine.ts";
 import type { OpenLine } from "./open-line.ts";
 
@@ -90,19 +90,7 @@ export async function copyFiles(load: StreamLoad): Promise<void> {
   }
 }
 
-/** A guest's console ends with the agent, which serves it. */
-async function fromShell(machine: Machine, line: string): Promise<string> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await machine.shell(line);
-    } catch (error) {
-      if (tries === 20) throw error;
-      await sleep(250);
-    }
-  }
-}
-
-function programOf(script: string) {
+export function programOf(script: string) {
   return { Args: ["sh", "-c", script], Env: ["PATH=/bin"], Cwd: "/" };
 }
 

@@ -34,10 +34,12 @@ export function limitScenarios(pod: () => Pod): void {
     const parts = limited({ Limit: 64 * MIB }, { Shares: 1024, Quota: 50_000, Period: 100_000 }, { Limit: 50 });
     const id = await pod().start(["sleep", "1000"], parts);
     const files = "memory.max cpu.weight cpu.max pids.max";
-    const text = await pod().machine.shell(`cd /sys/fs/cgroup${parts.Linux.CgroupsPath} && cat ${files}`);
-    expect(text).toBe(`${64 * MIB}\n${pod().maker.weightOf1024Shares}\n50000 100000\n50\n`);
+    const text = await pod().machine.shell(`cd /sys/fs/cgroup/containers${parts.Linux.CgroupsPath} && cat ${files}`);
+    expect(text).toBe(`${64 * MIB}\n${pod().runtime.weightOf1024Shares}\n50000 100000\n50\n`);
     await pod().remove(id);
-    const left = await pod().machine.shell(`ls -d /sys/fs/cgroup${parts.Linux.CgroupsPath} 2>/dev/null || echo gone`);
+    const left = await pod().machine.shell(
+      `ls -d /sys/fs/cgroup/containers${parts.Linux.CgroupsPath} 2>/dev/null || echo gone`,
+    );
     expect(left).toBe("gone\n");
   });
 
@@ -60,7 +62,7 @@ export function limitScenarios(pod: () => Pod): void {
     const rootfs = machine.rootfs(`bomb-${Date.now().toString(36)}`);
     copyFileSync(buildProbe(), `${machine.hostPath(rootfs)}/bin/probe`);
     const parts = { ...limited({}, {}, { Limit: 16 }), Root: { Path: rootfs } };
-    const cgroup = `/sys/fs/cgroup${parts.Linux.CgroupsPath}`;
+    const cgroup = `/sys/fs/cgroup/containers${parts.Linux.CgroupsPath}`;
     const id = await pod().start(["sleep", "1000"], parts);
     await pod().exec(id, ["probe", "bomb"]);
     const refused = async () => Number((await pod().machine.shell(`cat ${cgroup}/pids.events`)).split(" ")[1]);

@@ -32,7 +32,7 @@ export function oomScenarios(pod: () => Pod): void {
     expect([stderr.toString(), status]).toEqual(["", 137]);
     expect(await event).toBe(id);
     await pod().remove(id);
-    expect(await pod().machine.shell(`ls -d /sys/fs/cgroup/${id} 2>/dev/null || echo gone`)).toBe("gone\n");
+    expect(await pod().machine.shell(`ls -d /sys/fs/cgroup/containers/${id} 2>/dev/null || echo gone`)).toBe("gone\n");
   });
 
   it("many containers: each one's kill is told, none twice", async () => {

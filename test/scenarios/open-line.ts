@@ -3,16 +3,18 @@ import { RpcError } from "../../host/client/rpc-error.ts";
 import type { Machine } from "./machine.ts";
 
 /** The agent said that it was restarted during the call. */
-const wasCutOff = (error: unknown): boolean =>
+export const wasCutOff = (error: unknown): boolean =>
   error instanceof RpcError && error.message.includes("the agent was restarted during the call");
 
 /** The connection was closed below the call. */
-const wasClosed = (error: unknown): boolean => error instanceof RpcError && /^ttrpc: /.test(error.message);
+export const wasClosed = (error: unknown): boolean => error instanceof RpcError && /^ttrpc: /.test(error.message);
 
 /** A connection that stays open over every restart of the agent; a new one is made only after the agent closed it. */
 export class OpenLine {
   /** Calls that were answered, that were answered as cut off; connections that the agent closed. */
   readonly counts = { answered: 0, cutOff: 0, closed: 0 };
+  /** Calls without an answer so far. */
+  open = 0;
   readonly #machine: Machine;
   /** From the first call on. */
   #client: Promise<AgentClient> | undefined;
@@ -26,6 +28,7 @@ export class OpenLine {
   async ask<T>(call: (client: AgentClient) => Promise<T>): Promise<T | undefined> {
     this.#client ??= this.#connect();
     const line = this.#client;
+    this.open++;
     try {
       const answer = await call(await line);
       this.counts.answered++;
@@ -37,6 +40,8 @@ export class OpenLine {
       } else if (wasClosed(error)) this.#renew(line);
       else throw error;
       return undefined;
+    } finally {
+      this.open--;
     }
   }
 

@@ -129,7 +129,7 @@ export function passfdEdgeScenarios(pod: () => Pod, open: OpenStream): void {
     const { agent } = pod().client;
     const Process = { Args: ["nope"], Env: ["PATH=/bin"], Cwd: "/" };
     const failing = agent.execProcess({ container_id, exec_id: "nope", process: Process, ...portsOf(sockets) });
-    await expect(failing).rejects.toThrow(pod().maker.missing);
+    await expect(failing).rejects.toThrow(pod().runtime.missing);
     expect(await Promise.all(sockets.map((it) => it.text()))).toEqual(["", "", ""]);
     const stdout = await open();
     const exec_id = await start(pod(), container_id, "cat; echo end; echo lost >&2", {

@@ -19,7 +19,7 @@ export function pauseScenarios(pod: () => Pod): void {
       agent().readStdout({ container_id, exec_id, len: 65_536 }, { timeoutMs });
     for (const id of [container_id, exec_id]) await read(id, 10_000);
     await agent().pauseContainer({ container_id });
-    const frozen = `cat /sys/fs/cgroup/${container_id}/cgroup.events`;
+    const frozen = `cat /sys/fs/cgroup/containers/${container_id}/cgroup.events`;
     expect(await pod().machine.shell(frozen)).toContain("frozen 1");
     for (const id of [container_id, exec_id]) {
       // What was printed before, if anything, is one read.
@@ -90,6 +90,8 @@ export function pauseScenarios(pod: () => Pod): void {
     const container_id = await pod().start(["sh", "-c", "sleep 1000 & sleep 1000"]);
     await agent().pauseContainer({ container_id });
     await pod().remove(container_id);
-    expect(await pod().machine.shell(`ls -d /sys/fs/cgroup/${container_id} 2>/dev/null || echo gone`)).toBe("gone\n");
+    expect(await pod().machine.shell(`ls -d /sys/fs/cgroup/containers/${container_id} 2>/dev/null || echo gone`)).toBe(
+      "gone\n",
+    );
   });
 }

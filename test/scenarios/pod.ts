@@ -10,7 +10,7 @@ export interface Output {
   readonly status: number;
 }
 
-interface MakerTraits {
+interface RuntimeTraits {
   /** What it says of a missing executable, and of a missing directory. */
   readonly missing: RegExp;
   readonly noDirectory: RegExp;
@@ -18,12 +18,12 @@ interface MakerTraits {
   readonly weightOf1024Shares: number;
 }
 
-const BUILT_IN: MakerTraits = {
+const BUILT_IN: RuntimeTraits = {
   missing: /"\S*nope": executable file not found/,
   noDirectory: /chdir \/nowhere: ENOENT/,
   weightOf1024Shares: 100,
 };
-const MAKERS: Readonly<Record<string, MakerTraits>> = {
+const RUNTIMES: Readonly<Record<string, RuntimeTraits>> = {
   crun: {
     missing: /executable file `\S*nope` not found in \$PATH/,
     noDirectory: /chdir.*No such file/,
@@ -43,14 +43,14 @@ export class Pod {
   /** Of every container, unless it brings its own. */
   readonly annotations: Readonly<Record<string, string>>;
   /** In what those who make containers may differ. */
-  readonly maker: MakerTraits;
+  readonly runtime: RuntimeTraits;
   #count = 0;
 
   constructor(machine: Machine, client: AgentClient, annotations: Readonly<Record<string, string>> = {}) {
     this.machine = machine;
     this.client = client;
     this.annotations = annotations;
-    this.maker = MAKERS[annotations["guestd.runtime"] ?? ""] ?? BUILT_IN;
+    this.runtime = RUNTIMES[annotations["guestd.runtime"] ?? ""] ?? BUILT_IN;
   }
 
   /** Creates the sandbox, unless the machine has one already. The client is the pod's; one of its own when none is given. */

@@ -2,14 +2,18 @@
  * Makes system calls and says what came of each: `probe NAME,ARGUMENT,… …` prints a line "NAME RESULT" for each, the
  * result being "ok", the number of an error, or "signal N". Each is made by a child of its own. `probe bomb` forks, and so
  * do its children, without end. `probe huge MIB…` maps so many MiB of huge pages, one after the other, writes to them, says
- * "MIB ok" or the number of the error, and holds them until it is killed.
+ * "MIB ok" or the number of the error, and holds them until it is killed. `probe signals` says "ready", then the number of
+ * each real-time signal as often as it gets it, until its stdin ends.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,8 +113,26 @@ static void hold_huge_pages(char **sizes) {
   for (;;) pause();
 }
 
+/* The kernel keeps each real-time signal that is sent, so those that come at once are not counted as one. */
+static void count_signals(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int number = SIGRTMIN; number <= SIGRTMAX; number++) sigaddset(&set, number);
+  sigprocmask(SIG_BLOCK, &set, NULL);
+  struct pollfd watched[] = {{.fd = signalfd(-1, &set, SFD_NONBLOCK), .events = POLLIN}, {.events = POLLIN}};
+  printf("ready\n");
+  do {
+    fflush(stdout);
+    poll(watched, sizeof watched / sizeof *watched, -1);
+    struct signalfd_siginfo info;
+    while (read(watched[0].fd, &info, sizeof info) == sizeof info) printf("%u\n", info.ssi_signo);
+  } while (watched[1].revents == 0);
+  exit(0);
+}
+
 int main(int count, char **requests) {
   if (count > 2 && strcmp(requests[1], "huge") == 0) hold_huge_pages(requests + 2);
+  if (count == 2 && strcmp(requests[1], "signals") == 0) count_signals();
   while (count == 2 && strcmp(requests[1], "bomb") == 0) fork();
   for (int i = 1; i < count; i++) probe(requests[i]);
   return 0;

@@ -97,7 +97,7 @@ export function statisticsScenarios(pod: () => Pod): void {
     const id = await pod().start(["true"], withResources({}));
     await pod().client.agent.waitProcess({ container_id: id, exec_id: id });
     expect((await stats(id)).cpu_stats?.cpu_usage?.total_usage).toBeGreaterThan(0);
-    await pod().machine.shell(`rmdir /sys/fs/cgroup/${id}`);
+    await pod().machine.shell(`rmdir /sys/fs/cgroup/containers/${id}`);
     expect(await stats(id)).toMatchObject({ cpu_stats: null, memory_stats: null, network_stats: [] });
     await pod().remove(id);
   });

@@ -43,7 +43,7 @@ export function tracedExecScenarios(pod: () => Pod): void {
       expect([given, expected]).toEqual([expected, expect.stringMatching(/^(exec|chdir|setrlimit) .*/)]);
     }
     for (const id of ids) {
-      expect(await pod().machine.shell(`cat /sys/fs/cgroup/${id}/cgroup.procs | wc -l`)).toBe("1\n");
+      expect(await pod().machine.shell(`cat /sys/fs/cgroup/containers/${id}/cgroup.procs | wc -l`)).toBe("1\n");
       await pod().remove(id);
     }
   });

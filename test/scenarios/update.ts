@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
+import { memoryBounds } from "../../agent/container/cgroup/memory-bounds.ts";
 import type { Init } from "../../proto/codec.ts";
 import type { grpc } from "../../proto/gen/messages.js";
+import { guestMemory } from "./guest-memory.ts";
 import type { Pod } from "./pod.ts";
 import { disk, withResources } from "./resources.ts";
 
@@ -29,7 +31,11 @@ export function updateScenarios(pod: () => Pod): void {
       `memory.max ${96 * MIB}\nmemory.high ${80 * MIB}\ncpu.max 30000 60000\ncpu.weight 174\npids.max 40\n`,
     );
     await update(id, { Memory: { Limit: -1 }, CPU: { Quota: -1 }, Pids: { Limit: -1 } });
-    expect(await files(id, "memory.max cpu.max pids.max")).toBe("memory.max max\ncpu.max max 60000\npids.max max\n");
+    const all = Number(await pod().machine.shell("cat /sys/fs/cgroup/containers/memory.max"));
+    const { one } = memoryBounds(await guestMemory(pod().machine));
+    expect(one).toBeLessThan(all);
+    const unlimited = `memory.max ${one}\ncpu.max max 60000\npids.max max\n`;
+    expect(await files(id, "memory.max cpu.max pids.max")).toBe(unlimited);
     await pod().remove(id);
   });
 

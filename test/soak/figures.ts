@@ -11,7 +11,7 @@ export const HEADER = [
   "agent private dirty KiB",
   "init private dirty KiB",
 ];
-/** Of the columns above: these may breathe (garbage that is not collected yet), by a share of the value in the middle. */
+/** Columns above that may grow by a share of their value at half-time, due to uncollected garbage. */
 const MEMORY_COLUMNS = new Map([
   [5, 0.15],
   [6, 0.05],
@@ -27,7 +27,7 @@ const SHELL = [
   "for pid in $agent 1; do awk '/^Private_Dirty/ {print $2}' /proc/$pid/smaps_rollup; done",
 ].join("; ");
 
-/** What init and the agent hold now: the numbers of HEADER. */
+/** Returns the current values of HEADER's columns for init and the agent. */
 export async function figuresOf(machine: Machine): Promise<number[]> {
   await sleep(SETTLE_MS);
   const text = await machine.shell(SHELL);
@@ -36,12 +36,12 @@ export async function figuresOf(machine: Machine): Promise<number[]> {
   return numbers;
 }
 
-/** A line for each number that is larger in the end than it was in the middle (memory: by more than its share). */
+/** Returns a line for each value that is larger at the end than at half-time (memory: by more than its share). */
 export function whatGrew(figures: readonly (readonly number[])[]): string[] {
   const middle = figures[Math.floor(figures.length / 2)] ?? [];
   return middle.flatMap((before, column) => {
     const after = figures.at(-1)?.[column] ?? Number.NaN;
     const allowed = before * (1 + (MEMORY_COLUMNS.get(column) ?? 0));
-    return after <= allowed ? [] : [`${HEADER[column + 1]}: ${before} in the middle, ${after} in the end`];
+    return after <= allowed ? [] : [`${HEADER[column + 1]}: ${before} at half-time, ${after} at the end`];
   });
 }

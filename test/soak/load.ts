@@ -3,11 +3,13 @@ import type { Pod } from "../scenarios/pod.ts";
 export interface Load {
   readonly execs: number;
   readonly containers: number;
-  /** How many are under way at a time. */
+  /** Number of concurrent ones. */
   readonly atOnce: number;
 }
 
-/** Execs with output in one container, then containers from creation to removal. Throws when one does other than it should. */
+/**
+ * Runs execs with output in one container, then containers from creation to removal. Throws on any unexpected result.
+ */
 export async function load(pod: Pod, rootfs: string, { execs, containers, atOnce }: Load): Promise<void> {
   const id = await pod.create(["sleep", "1000000"], {}, rootfs);
   await pod.client.agent.startContainer({ container_id: id });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { textTable } from "../../host/cli/text-table.ts";
+import { textTable } from "../../host/cli/output/text-table.ts";
 import { startHostAgent } from "../agent/host-agent.ts";
 import { buildShippedAgent } from "../bench/shipped-agent.ts";
 import { startGuestMachine } from "../guest/guest-machine.ts";
@@ -11,16 +11,16 @@ import { figuresOf, HEADER, whatGrew } from "./figures.ts";
 import { load } from "./load.ts";
 
 const root = join(import.meta.dirname, "../..");
-const HELP = `Many execs and containers on one agent, and what init and the agent hold at the start, on the way and in the end.
-  --guest           in a real guest (default: under init in namespaces of this machine; needs root)
-  --execs N         default 10000
-  --containers N    default 1000
-  --at-once N       how many are under way at a time, default 4
-Exit code 1 when something grew.`;
+const HELP = `Run many execs and containers on one agent, and print what init and the agent hold at the start, on the way and at the end.
+    --guest           use a real guest (default: init in namespaces of this machine, which needs root)
+    --execs N         number of execs (default: 10000)
+    --containers N    number of containers (default: 1000)
+    --at-once N       number of concurrent ones (default: 4)
+Exits with 1 if a value grew.`;
 
 const STAGES = 4;
 
-/** Prints one table: a line at the start, after each quarter, in the end. */
+/** Prints a table with a line at the start, after each quarter and at the end. */
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {

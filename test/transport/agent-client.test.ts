@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Listener, listenUnix } from "../../agent/kernel/listeners.ts";
+import { type Listener, listenUnix } from "../../agent/kernel/sys/listeners.ts";
 import type { ServiceTable } from "../../agent/service/dispatch.ts";
 import { connect } from "../../host/client/agent-client.ts";
 import { agentService, health } from "../../proto/gen/services.js";

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { SystemError } from "../../agent/kernel/error.ts";
-import { createInitDouble } from "../../agent/kernel/init-double.ts";
-import { createJournalMemory, journalIn } from "../../agent/kernel/journal.ts";
+import { createJournalMemory, journalIn } from "../../agent/kernel/journal/journal.ts";
 import type { Fd } from "../../agent/kernel/kernel.ts";
-import { adoptStream } from "../../agent/kernel/streams.ts";
+import { adoptStream } from "../../agent/kernel/sys/streams.ts";
+import { createInitDouble } from "../../agent/kernel/testing/init-double.ts";
 import { diagnostics, type ResumedEvent } from "../../agent/transport/diagnostics.ts";
 import { RpcServer } from "../../agent/transport/rpc-server.ts";
 import { FakeTable } from "./fake-table.ts";

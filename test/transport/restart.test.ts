@@ -7,7 +7,7 @@ import {
   MAX_KEPT_CALLS,
   MAX_KEPT_CONNECTIONS,
   WRITE_BYTES,
-} from "../../agent/kernel/journal-layout.ts";
+} from "../../agent/kernel/journal/journal-layout.ts";
 import { ttrpc } from "../../proto/gen/messages.js";
 import { encodeHeader, FrameParser } from "../../proto/ttrpc-frame.ts";
 import { DyingServer } from "./dying-server.ts";

@@ -5,7 +5,7 @@ import { createCgroup } from "./cgroup.ts";
 import { cgroupNotices } from "./cgroup-notices.ts";
 import { resourceWrites } from "./cgroup-resources.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
-import { FakeCgroups } from "./test-cgroups.ts";
+import { FakeCgroups } from "./testing/test-cgroups.ts";
 
 let fake: FakeCgroups;
 let files: Files;

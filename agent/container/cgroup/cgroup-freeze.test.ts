@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { createCgroup } from "./cgroup.ts";
 import { isFrozen, setFrozen } from "./cgroup-freeze.ts";
-import { FakeCgroups } from "./test-cgroups.ts";
+import { FakeCgroups } from "./testing/test-cgroups.ts";
 
 const EVENTS = "/cg/c1/cgroup.events";
 let fake: FakeCgroups;

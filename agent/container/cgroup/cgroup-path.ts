@@ -1,10 +1,7 @@
 import { AgentError } from "../../kernel/error.ts";
 
-/** The cgroup of init and the agent, directly below the root. No container may be in it. */
-const AGENT_CGROUP = "guestd";
-
 /**
- * Where a container's cgroup is, as "/a/b" below the cgroup root. Hosts give a path, or systemd's `slice:prefix:name`,
+ * Where a container's cgroup is, as "/a/b" below that of all containers. Hosts give a path, or systemd's `slice:prefix:name`,
  * whose colons count as slashes; an empty one means /<container id>. Throws one line for a path that leads elsewhere.
  */
 export function cgroupPath(given: string, containerId: string): string {
@@ -14,6 +11,5 @@ export function cgroupPath(given: string, containerId: string): string {
   const parts = (given === "" ? containerId : given).split(/[/:]/).filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw refuse('has ".." in it');
   if (parts.length === 0) throw refuse("is the root cgroup; a container needs one of its own");
-  if (parts[0] === AGENT_CGROUP) throw refuse(`is in the agent's own cgroup /${AGENT_CGROUP}`);
   return `/${parts.join("/")}`;
 }

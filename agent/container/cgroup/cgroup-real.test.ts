@@ -5,7 +5,7 @@ import { realFiles } from "../../kernel/files.ts";
 import { cgroupProcs, createCgroup, killCgroup, removeCgroup } from "./cgroup.ts";
 import { readCgroupStats } from "./cgroup-stats.ts";
 import { watchOom } from "./oom-watch.ts";
-import { writableCgroupRoot } from "./test-cgroups.ts";
+import { writableCgroupRoot } from "./testing/test-cgroups.ts";
 
 const found = writableCgroupRoot();
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Files } from "../../kernel/files.ts";
 import { cgroupProcs, createCgroup, killCgroup, removeCgroup } from "./cgroup.ts";
-import { FakeCgroups } from "./test-cgroups.ts";
+import { FakeCgroups } from "./testing/test-cgroups.ts";
 
 let fake: FakeCgroups;
 let files: Files;

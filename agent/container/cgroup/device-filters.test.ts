@@ -1,10 +1,10 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openSys } from "../../kernel/sys.ts";
-import { createSysDouble } from "../../kernel/sys-double.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { createSysDouble } from "../../kernel/testing/sys-double.ts";
 import { DeviceFilters } from "./device-filters.ts";
 import { deviceRules } from "./device-rules.ts";
-import { writableCgroupRoot } from "./test-cgroups.ts";
+import { writableCgroupRoot } from "./testing/test-cgroups.ts";
 
 const usual = deviceRules({ devices: [], resources: {} });
 const all = [{ allow: true, access: 7 }];

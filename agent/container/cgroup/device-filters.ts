@@ -1,5 +1,5 @@
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
-import { openRoot } from "../inside.ts";
+import { openRoot } from "../files-in-root.ts";
 import { deviceFilter } from "./device-filter.ts";
 import { allowsAll, type DeviceRule } from "./device-rules.ts";
 

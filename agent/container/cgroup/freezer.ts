@@ -1,6 +1,6 @@
 import type { Files } from "../../kernel/files.ts";
-import { Lock } from "../../kernel/lock.ts";
-import { until } from "../../kernel/until.ts";
+import { Lock } from "../../kernel/wait/lock.ts";
+import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import { isFrozen, setFrozen } from "./cgroup-freeze.ts";
 
 /** Tells whether a cgroup is held: before it is frozen, and when it runs again. */
@@ -23,7 +23,7 @@ export class Freezer {
       signal.throwIfAborted();
       await setFrozen(this.#files, this.#cgroup, frozen, signal);
     });
-    return until(turn, signal);
+    return waitUntil(turn, signal);
   }
 
   /**
@@ -50,7 +50,7 @@ export class Freezer {
     });
     done.catch(still.reject);
     try {
-      await until(still.promise, signal);
+      await waitUntil(still.promise, signal);
     } catch (error) {
       over.resolve();
       throw error;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { O_DIRECTORY, O_PATH } from "../../kernel/constants.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
 import { openLeafCgroup } from "./leaf-cgroup.ts";
 
 let root: string;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { allowsAll, deviceRules } from "./device-rules.ts";
 import { withPrivilegedDevices } from "./privileged-devices.ts";
 import type { DeviceCgroupSpec } from "./resources-spec.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { PlanOp } from "../../kernel/plan.ts";
-import { arbitraryOps, arbitraryPlan } from "../../kernel/plan-arbitrary.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
+import { arbitraryOps, arbitraryPlan } from "../../kernel/testing/plan-arbitrary.ts";
 import { describeOp } from "./describe-op.ts";
 import { detailOp } from "./detail-op.ts";
 

@@ -1,4 +1,4 @@
-import type { PlanOp } from "../../kernel/plan.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
 
 /** An operation as a person reads it: the call, and what it acts on. Environment values are never shown. */
 export function describeOp(op: PlanOp): {

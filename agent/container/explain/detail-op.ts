@@ -1,4 +1,4 @@
-import type { MountAttributes, PlanOp } from "../../kernel/plan.ts";
+import type { MountAttributes, PlanOp } from "../../kernel/init/plan.ts";
 import { capabilityNames } from "../process/capabilities.ts";
 import { rlimitName } from "../process/rlimits.ts";
 import { attributeWords, namespaceWords, propagationWords, remountWords } from "./flag-words.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Spec } from "../spec.ts";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { explainAgent } from "./explain-agent.ts";
 
 const explained = (parts: Partial<Spec>) =>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { explainCgroup } from "./explain-cgroup.ts";
 
 const explained = (linux: object) => {

@@ -1,10 +1,10 @@
 import { AgentError } from "../../kernel/error.ts";
 import { realFiles } from "../../kernel/files.ts";
 import { withPrivilegedDevices } from "../cgroup/privileged-devices.ts";
-import { checkSpec } from "../check-spec.ts";
-import { compileCreate } from "../compile-create.ts";
 import { CREATE_HOOKS, type HookKind, type HookSpec, type HooksSpec } from "../hooks/hooks.ts";
-import type { CompiledPlan } from "../plan-builder.ts";
+import { checkSpec } from "../plan/check-spec.ts";
+import { compileCreate } from "../plan/compile-create.ts";
+import type { CompiledPlan } from "../plan/plan-builder.ts";
 import { securityModules } from "../process/security-labels.ts";
 import { askedRuntime } from "../runtime/find-runtime.ts";
 import { seccompFilter } from "../seccomp/seccomp-filter.ts";

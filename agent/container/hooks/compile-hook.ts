@@ -1,6 +1,6 @@
 import { bundlePath } from "../bundle.ts";
-import { compileExec, hasUserNamespace, joinFlags } from "../compile-exec.ts";
-import { type LaunchPlan, PlanBuilder } from "../plan-builder.ts";
+import { compileExec, hasUserNamespace, joinFlags } from "../plan/compile-exec.ts";
+import { type LaunchPlan, PlanBuilder } from "../plan/plan-builder.ts";
 import type { ExecContext } from "../process/exec-context.ts";
 import type { HookedContainer } from "./hook-state.ts";
 import type { HookKind, HookSpec } from "./hooks.ts";

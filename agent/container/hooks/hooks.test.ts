@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { compileCreate } from "../compile-create.ts";
-import { testSpec } from "../test-spec.ts";
+import { compileCreate } from "../plan/compile-create.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { compileHook } from "./compile-hook.ts";
 import { hookState } from "./hook-state.ts";
 import { checkHooks, type HookKind, type HookSpec, hasCreateHooks, mergeHooks } from "./hooks.ts";

@@ -1,20 +1,15 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { ChildDouble } from "../../kernel/init-double.ts";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
-import { testKernel } from "../test-kernel.ts";
-import { testSpec } from "../test-spec.ts";
+import { describe, expect, test } from "vitest";
+import type { ChildDouble } from "../../kernel/testing/init-double.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
+import { testKernel } from "../testing/test-kernel.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import type { HookSpec } from "./hooks.ts";
 import { type HookFailure, hookFailures, runCreateHooks, runHooks, runHooksAnyway } from "./run-hooks.ts";
 
+leavesNoDescriptors();
 const hook = (path: string, timeout = 10): HookSpec => ({ path, args: [], env: [], timeout });
 const target = (hooks: object) => ({ id: "c1", spec: testSpec({ hooks }), cgroup: "/", pid: 1 });
-
-let before = 0;
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => expect(openDescriptors(), "descriptors left open").toBe(before));
 
 /** What the slot of this name leads to. */
 const slot = (child: ChildDouble, name: "stdin" | "stderr") => child.slots[name === "stdin" ? 1 : 3] ?? -1;

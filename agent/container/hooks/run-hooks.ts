@@ -2,10 +2,10 @@ import { channel } from "node:diagnostics_channel";
 import { constants, openSync } from "node:fs";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { ExitStatus, Fd, Kernel } from "../../kernel/kernel.ts";
-import { until } from "../../kernel/until.ts";
-import { openRoot } from "../inside.ts";
+import { waitUntil } from "../../kernel/wait/wait-until.ts";
+import { openRoot } from "../files-in-root.ts";
 import { launch } from "../launch.ts";
-import type { LaunchPlan } from "../plan-builder.ts";
+import type { LaunchPlan } from "../plan/plan-builder.ts";
 import { execContext } from "../process/exec-context.ts";
 import { compileHook } from "./compile-hook.ts";
 import { FirstLine } from "./first-line.ts";
@@ -128,7 +128,7 @@ async function execute(run: HookRun, said: { line: string }, signal: AbortSignal
     const label = { container: target.id, exec: target.id, command: HOOK_COMMAND };
     const launched = await launch(kernel, plan, fds, slots, label, signal);
     try {
-      return await until(launched.exit, signal);
+      return await waitUntil(launched.exit, signal);
     } catch (error) {
       sys.killGroup(launched.pid);
       throw error;

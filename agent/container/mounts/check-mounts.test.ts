@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { checkSpec } from "../check-spec.ts";
+import { checkSpec } from "../plan/check-spec.ts";
 import type { LinuxSpec, MountSpec } from "../spec.ts";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { mountWarnings } from "./check-mounts.ts";
 
 const bind = (parts: Partial<MountSpec>): MountSpec[] => [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MOUNT_ATTR_RDONLY, MS_BIND, MS_NOSUID, MS_RDONLY, MS_REMOUNT, MS_SLAVE } from "../../kernel/constants.ts";
-import type { PlanOp } from "../../kernel/plan.ts";
-import { PlanBuilder } from "../plan-builder.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
+import { PlanBuilder } from "../plan/plan-builder.ts";
 import type { MountSpec } from "../spec.ts";
 import { compileMounts, type MountContext } from "./compile-mounts.ts";
 

@@ -1,6 +1,6 @@
 import { MOUNT_ATTR_RDONLY, MS_BIND, MS_RDONLY } from "../../kernel/constants.ts";
-import type { PlanOp } from "../../kernel/plan.ts";
-import type { PlanBuilder, PlanStep } from "../plan-builder.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
+import type { PlanBuilder, PlanStep } from "../plan/plan-builder.ts";
 import type { MountSpec } from "../spec.ts";
 import { cleanTarget, isBind, isCoverable } from "./mount-kind.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";

@@ -1,5 +1,5 @@
 import * as abi from "../../kernel/constants.ts";
-import type { PlanBuilder } from "../plan-builder.ts";
+import type { PlanBuilder } from "../plan/plan-builder.ts";
 import type { Spec } from "../spec.ts";
 
 /** Propagation by the words of linux.rootfsPropagation; none is as if it were rslave. */

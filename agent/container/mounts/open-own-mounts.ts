@@ -1,8 +1,8 @@
 import { CLONE_NEWIPC, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from "../../kernel/constants.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
-import { untilAnswering } from "../../kernel/until-answering.ts";
-import { openForReading } from "../inside.ts";
+import { untilAnswering } from "../../kernel/wait/file-system-answers.ts";
+import { openForReading } from "../files-in-root.ts";
 import { openUserNamespace } from "../namespaces/user-namespace.ts";
 import type { MountSpec, Spec } from "../spec.ts";
 import { parseMountOptions } from "./mount-options.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import * as abi from "../../kernel/constants.ts";
-import type { PlanOp } from "../../kernel/plan.ts";
-import { compileCreate } from "../compile-create.ts";
-import { compileExec } from "../compile-exec.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
+import { compileCreate } from "../plan/compile-create.ts";
+import { compileExec } from "../plan/compile-exec.ts";
 import type { LinuxSpec, Spec } from "../spec.ts";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 
 const context = { env: [], hasLabel: () => false, under: "/run" };
 const mapping = [{ containerID: 0, hostID: 100_000, size: 65_536 }];

@@ -1,5 +1,5 @@
 import * as abi from "../../kernel/constants.ts";
-import type { PlanBuilder } from "../plan-builder.ts";
+import type { PlanBuilder } from "../plan/plan-builder.ts";
 import { compileLimits } from "../process/compile-process.ts";
 import { compileSchedulingOfFork } from "../process/scheduling.ts";
 import type { Spec, TimeOffset } from "../spec.ts";

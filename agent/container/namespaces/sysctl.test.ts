@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { PlanBuilder } from "../plan-builder.ts";
-import { testSpec } from "../test-spec.ts";
+import { PlanBuilder } from "../plan/plan-builder.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { checkSysctls, compileSysctls } from "./sysctl.ts";
 
 const { linux } = testSpec();

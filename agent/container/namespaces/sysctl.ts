@@ -1,4 +1,4 @@
-import type { PlanBuilder } from "../plan-builder.ts";
+import type { PlanBuilder } from "../plan/plan-builder.ts";
 import { refuse, refuseNul } from "../refuse.ts";
 import type { LinuxSpec } from "../spec.ts";
 

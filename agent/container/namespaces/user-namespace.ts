@@ -1,9 +1,9 @@
 import { CLONE_NEWUSER } from "../../kernel/constants.ts";
 import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
+import { ReportReader } from "../../kernel/init/report.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
-import type { PlanOp } from "../../kernel/plan.ts";
-import { ReportReader } from "../../kernel/report.ts";
-import { openForReading } from "../inside.ts";
+import { openForReading } from "../files-in-root.ts";
 import { newLaunchId } from "../launch.ts";
 import type { IdMapping } from "../spec.ts";
 

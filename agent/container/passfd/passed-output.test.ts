@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
-import { testKernel } from "../test-kernel.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
+import { testKernel } from "../testing/test-kernel.ts";
 import { PassedOutput } from "./passed-output.ts";
 import { PassedStream } from "./passed-stream.ts";
 

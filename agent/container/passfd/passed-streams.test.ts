@@ -1,24 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import type { Fd } from "../../kernel/kernel.ts";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
-import { testKernel } from "../test-kernel.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
+import { testKernel } from "../testing/test-kernel.ts";
 import { closeStreams } from "./passed-stream.ts";
 import { PassedStreams, type PassedStreamsOptions } from "./passed-streams.ts";
 
 const real = openSys();
 const never = new AbortController().signal;
 const NONE = { stdin: 0, stdout: 0, stderr: 0 };
-let before = 0;
 let hosts: Fd[] = [];
 
-beforeEach(() => {
-  before = openDescriptors();
-});
+leavesNoDescriptors();
 afterEach(() => {
   for (const fd of hosts.splice(0)) real.close(fd);
-  expect(openDescriptors(), "descriptors left open").toBe(before);
 });
 
 function start(options?: PassedStreamsOptions) {

@@ -1,4 +1,4 @@
-import type { PlanBuilder } from "../plan-builder.ts";
+import type { PlanBuilder } from "../plan/plan-builder.ts";
 import type { SeccompFilter } from "../seccomp/seccomp-filter.ts";
 import type { CapabilitySets, ProcessSpec } from "../spec.ts";
 import { capabilityMask } from "./capabilities.ts";

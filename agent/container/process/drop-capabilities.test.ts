@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CLONE_NEWNS, CLONE_NEWUSER } from "../../kernel/constants.ts";
-import type { PlanOp } from "../../kernel/plan.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
 import { capabilityMask, capabilityNames } from "./capabilities.ts";
 import { dropCapabilities } from "./drop-capabilities.ts";
 

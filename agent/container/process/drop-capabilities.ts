@@ -1,6 +1,6 @@
 import { CLONE_NEWNS, CLONE_NEWUSER } from "../../kernel/constants.ts";
-import type { PlanOp } from "../../kernel/plan.ts";
-import type { CompiledPlan, PlanStep } from "../plan-builder.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
+import type { CompiledPlan, PlanStep } from "../plan/plan-builder.ts";
 import { ALL_CAPABILITIES, capabilityMask } from "./capabilities.ts";
 
 type Needs = bigint | "all";

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ReportReader } from "../../kernel/init/report.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { ReportReader } from "../../kernel/report.ts";
 import type { Process } from "./process.ts";
 
 /** Between two looks at a process that is on its way to its program. */
@@ -33,7 +33,7 @@ export async function hasExecuted(exec: Process, signal: AbortSignal): Promise<b
 }
 
 /** It runs the program of our parent still. */
-function isInit(pid: number): boolean {
+export function isInit(pid: number): boolean {
   try {
     const [its, inits] = [statSync(`/proc/${pid}/exe`), statSync(`/proc/${process.ppid}/exe`)];
     return its.ino === inits.ino && its.dev === inits.dev;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { inherit } from "./inherit.ts";
 
 const { capabilities, ...bare } = testSpec().process;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
-import { createSysDouble } from "../../kernel/sys-double.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
+import { createSysDouble } from "../../kernel/testing/sys-double.ts";
 import { InputStream } from "./input-stream.ts";
 
 const sys = openSys();

@@ -2,14 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { type NamedUser, resolveUser } from "./named-user.ts";
 
 const sys = openSys();
 const nobody = { uid: 0, gid: 0, additionalGids: [] };
 let root = "";
-let before = 0;
+leavesNoDescriptors();
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "guestd-user-"));
   mkdirSync(join(root, "etc"));
@@ -18,10 +18,8 @@ beforeEach(() => {
     "root:x:0:0::/:\nann:x:1001:1002:Ann:/home/ann:/bin/sh\nbad:x:y:1::/:\ncut:x\n",
   );
   writeFileSync(join(root, "etc/group"), "root:x:0:\nstaff:x:50:ann\naudio:x:29:\n");
-  before = openDescriptors();
 });
 afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
   rmSync(root, { recursive: true });
 });
 

@@ -1,6 +1,6 @@
 import { AgentError } from "../../kernel/error.ts";
 import type { Sys } from "../../kernel/kernel.ts";
-import { readTextInside } from "../inside.ts";
+import { readTextInside } from "../files-in-root.ts";
 import type { ProcessSpec } from "../spec.ts";
 
 /** A user and groups by name or in decimal, as an image has them; "" is not given. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { OutputStream } from "./output-stream.ts";
 
 const sys = openSys();

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { O_DIRECTORY } from "../../kernel/constants.ts";
-import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { OutputStream } from "./output-stream.ts";
 
 const sys = openSys();

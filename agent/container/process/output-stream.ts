@@ -1,6 +1,6 @@
 import { AgentError, SystemError } from "../../kernel/error.ts";
+import type { OutputJournal, OutputKey, Piece } from "../../kernel/journal/output-journal.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
-import type { OutputJournal, OutputKey, Piece } from "../../kernel/output-journal.ts";
 
 /** How long a grandchild that still holds the pipe may delay the end of file, after the process has ended. */
 export const GRACE_MS = 500;

@@ -1,21 +1,15 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { SystemError } from "../../kernel/error.ts";
 import type { ExitStatus, Fd, KeptFds, RestoredProcess } from "../../kernel/kernel.ts";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
-import { testKernel } from "../test-kernel.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
+import { openDescriptors } from "../../kernel/testing/open-descriptors.ts";
+import { testKernel } from "../testing/test-kernel.ts";
 import { Process } from "./process.ts";
 
+leavesNoDescriptors();
 const never = new AbortController().signal;
 const kernel = testKernel();
 const { sys, init } = kernel;
-let before = 0;
-
-beforeEach(() => {
-  before = openDescriptors();
-});
-afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
-});
 
 const ENDED: ExitStatus = { code: 3, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0 };
 let ids = 100;
@@ -100,7 +94,19 @@ test("one whose end init has seen and not told yet takes signals in silence, too
   hangUp();
 });
 
+test("ignores signals to a process that had ended before init adopted it", async () => {
+  const exit = Promise.withResolvers<ExitStatus>();
+  const process = Process.take(kernel, "x", { id: ++ids, pid: 1, pidfd: undefined, exit: exit.promise }, {});
+  process.signal(15);
+  process.kill();
+  expect(kernel.signals).toEqual([]);
+  exit.resolve(ENDED);
+  expect(await process.exit).toEqual(ENDED);
+  process.destroy();
+});
+
 test("an ended process takes signals in silence and holds no pidfd", async () => {
+  const before = openDescriptors();
   const { process, end, hangUp } = start([]);
   end(ENDED);
   await process.exit;

@@ -1,12 +1,12 @@
 import { SIGKILL } from "../../kernel/constants.ts";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type {
+  AdoptedProcess,
   ExitStatus,
   Fd,
   KeptFds,
   KeptRole,
   Kernel,
-  LaunchedProcess,
   RestoredProcess,
 } from "../../kernel/kernel.ts";
 import { PassedInput } from "../passfd/passed-input.ts";
@@ -54,6 +54,8 @@ export class Process {
   #release: Fd | undefined;
   #report: Fd | undefined;
   #pidfd: Fd | undefined;
+  /** It had ended before init adopted it; init reports the end next. */
+  readonly #adoptedEnded: boolean;
   #status: ExitStatus | undefined;
   #waited = false;
   #forgotten = false;
@@ -63,7 +65,7 @@ export class Process {
   constructor(
     kernel: Kernel,
     execId: string,
-    launched: LaunchedProcess,
+    launched: AdoptedProcess,
     fds: KeptFds,
     keptUntilRemoved = false,
     passed?: PassedStdio,
@@ -75,6 +77,7 @@ export class Process {
     this.launchId = launched.id;
     this.pid = launched.pid;
     this.#pidfd = launched.pidfd;
+    this.#adoptedEnded = launched.pidfd === undefined;
     this.#master = fds.terminal;
     this.#release = fds.release;
     this.#report = fds.report;
@@ -107,11 +110,11 @@ export class Process {
     } catch (error) {
       const [{ sys, init }, , launched, fds] = parts;
       try {
-        sys.signal(launched.pidfd, SIGKILL);
+        if (launched.pidfd !== undefined) sys.signal(launched.pidfd, SIGKILL);
       } catch {
         // It has ended.
       }
-      for (const fd of [launched.pidfd, ...Object.values(fds)]) sys.close(fd);
+      for (const fd of [launched.pidfd, ...Object.values(fds)]) if (fd !== undefined) sys.close(fd);
       init.forget(launched.id);
       throw error;
     }
@@ -198,9 +201,9 @@ export class Process {
     if (this.finished && !this.#keptUntilRemoved) this.#forget();
   }
 
-  /** One that has ended takes it in silence, also when init has reaped it and its end is on its way here. */
+  /** Does nothing to a process that has ended, even if init has not reported the end yet. */
   signal(number: number): void {
-    if (this.#status !== undefined) return;
+    if (this.#status !== undefined || this.#adoptedEnded) return;
     try {
       this.#kernel.sys.signal(this.pidfd, number);
     } catch (error) {

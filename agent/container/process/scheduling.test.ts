@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { PlanBuilder } from "../plan-builder.ts";
+import { PlanBuilder } from "../plan/plan-builder.ts";
 import type { ProcessSpec, SchedulerSpec } from "../spec.ts";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { parseCpuList } from "./cpu-list.ts";
 import { checkScheduling, compileExecAffinity, compileScheduling } from "./scheduling.ts";
 

@@ -1,5 +1,5 @@
-import type { PlanOp } from "../../kernel/plan.ts";
-import type { PlanBuilder } from "../plan-builder.ts";
+import type { PlanOp } from "../../kernel/init/plan.ts";
+import type { PlanBuilder } from "../plan/plan-builder.ts";
 import { refuse } from "../refuse.ts";
 import type { ProcessSpec, SchedulerSpec } from "../spec.ts";
 import { parseCpuList } from "./cpu-list.ts";

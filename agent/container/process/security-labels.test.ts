@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { compileCreate } from "../compile-create.ts";
-import { compileExec } from "../compile-exec.ts";
-import { testSpec } from "../test-spec.ts";
+import { compileCreate } from "../plan/compile-create.ts";
+import { compileExec } from "../plan/compile-exec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { processWarnings } from "./check-process.ts";
 import { securityModules } from "./security-labels.ts";
 

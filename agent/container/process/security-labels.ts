@@ -1,5 +1,5 @@
 import type { Files } from "../../kernel/files.ts";
-import type { PlanBuilder } from "../plan-builder.ts";
+import type { PlanBuilder } from "../plan/plan-builder.ts";
 import { refuse } from "../refuse.ts";
 import type { ProcessSpec } from "../spec.ts";
 

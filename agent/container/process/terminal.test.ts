@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Kernel, Sys } from "../../kernel/kernel.ts";
-import { leavesNoDescriptors } from "../../kernel/leaves-no-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import { openDevpts } from "../mounts/open-devpts.ts";
-import { testKernel } from "../test-kernel.ts";
-import { testSpec } from "../test-spec.ts";
+import { testKernel } from "../testing/test-kernel.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { openExecTerminal, openFirstTerminal, openTerminalIn } from "./terminal.ts";
 
 const real = openSys();

@@ -1,7 +1,7 @@
 import { openTerminals } from "../../kernel/contained-files.ts";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
-import { openRoot } from "../inside.ts";
+import { openRoot } from "../files-in-root.ts";
 import type { ProcessSpec } from "../spec.ts";
 
 /** A new pty; both ends are the caller's. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { bundleConfig, processJson } from "./bundle-config.ts";
 
 const config = (spec: ReturnType<typeof testSpec>) => JSON.parse(bundleConfig(spec, "/pod/c1"));

@@ -1,18 +1,18 @@
-import type { Fd, KeptFds, Kernel, LaunchedProcess } from "../../kernel/kernel.ts";
+import type { AdoptedProcess, Fd, KeptFds, Kernel } from "../../kernel/kernel.ts";
 import { killCgroup } from "../cgroup/cgroup.ts";
-import { presentResources } from "../cgroup/present-resources.ts";
-import { checkSpec } from "../check-spec.ts";
+import { supportedResources } from "../cgroup/supported-resources.ts";
 import { newLaunchId } from "../launch.ts";
-import { Launcher } from "../launcher.ts";
-import type { ContainerOptions, ExecOptions, Maker } from "../maker.ts";
 import { namesOf, type PassedStdio } from "../passfd/passed-stream.ts";
+import { checkSpec } from "../plan/check-spec.ts";
 import { Process } from "../process/process.ts";
 import { checkMountLabel, guestLabels, securityModules } from "../process/security-labels.ts";
 import { signalDirectly } from "../process/signal-handlers.ts";
 import type { ProcessSpec } from "../spec.ts";
+import { BuiltInRuntime } from "./built-in-runtime.ts";
 import { bundleConfig, processJson } from "./bundle-config.ts";
 import { findRuntime, type RuntimeName } from "./find-runtime.ts";
 import { privateSources, releaseSources } from "./private-sources.ts";
+import type { ContainerOptions, ExecOptions, Runtime } from "./runtime.ts";
 import { type RuntimeCommand, runCommand, type Stdio } from "./runtime-command.ts";
 import { RUNTIME_PROFILES, type RuntimeProfile } from "./runtime-profile.ts";
 import { nullStdio, openRuntimeStdio } from "./runtime-stdio.ts";
@@ -23,10 +23,10 @@ const RUN = "/run/guestd";
 const CGROUPS = "/sys/fs/cgroup";
 
 /**
- * The maker that has another OCI runtime make the processes: `create`, `start`, `exec --detach` and `delete` of its
+ * The runtime that has another OCI runtime make the processes: `create`, `start`, `exec --detach` and `delete` of its
  * command line. A process that it made is an orphan once the command has ended, so a child of init, which adopts it.
  */
-export class OciRuntime implements Maker {
+export class OciRuntime implements Runtime {
   readonly #kernel: Kernel;
   readonly #options: ContainerOptions;
   readonly #name: RuntimeName;
@@ -53,7 +53,7 @@ export class OciRuntime implements Maker {
     const asked = { ...given, hostname, process: guestLabels(given.process, hasLabel) };
     checkSpec(asked);
     const { linux } = asked;
-    const resources = this.#profile.ownCgroup ? presentResources(files, cgroup, linux.resources) : linux.resources;
+    const resources = this.#profile.ownCgroup ? supportedResources(files, cgroup, linux.resources) : linux.resources;
     const spec = { ...asked, linux: { ...linux, resources } };
     checkMountLabel(spec.linux.mountLabel ?? "", hasLabel);
     findRuntime(files, this.#name);
@@ -86,6 +86,10 @@ export class OciRuntime implements Maker {
     init.closeStartFds();
   }
 
+  async afterStart(): Promise<void> {
+    // The runtime runs poststart hooks within its start.
+  }
+
   /** One that could be traced is left to the launcher: runc and crun have it born with what its container will not have. */
   async exec(
     init: Process,
@@ -95,7 +99,7 @@ export class OciRuntime implements Maker {
     options: ExecOptions,
   ): Promise<Process> {
     if (options.bornLast && this.#profile.direct) {
-      return new Launcher(this.#kernel, this.#options).exec(init, execId, process, signal, options);
+      return new BuiltInRuntime(this.#kernel, this.#options).exec(init, execId, process, signal, options);
     }
     const { passed } = options;
     const file = `${this.#bundle}/process-${newLaunchId()}.json`;
@@ -156,7 +160,7 @@ export class OciRuntime implements Maker {
     const isInit = execId === container;
     const keep = isInit ? { ...own, release: this.#notStarted() } : own;
     const label = JSON.stringify({ container, exec: execId, ...namesOf(passed) });
-    let adopted: LaunchedProcess;
+    let adopted: AdoptedProcess;
     try {
       adopted = await init.adopt({ id, pid, keep, label });
     } catch (error) {

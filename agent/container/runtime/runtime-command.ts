@@ -2,10 +2,10 @@ import { SIGKILL } from "../../kernel/constants.ts";
 import { AgentError } from "../../kernel/error.ts";
 import type { Files } from "../../kernel/files.ts";
 import type { Fd, Kernel, LaunchedProcess } from "../../kernel/kernel.ts";
-import { until } from "../../kernel/until.ts";
-import { openRoot } from "../inside.ts";
+import { waitUntil } from "../../kernel/wait/wait-until.ts";
+import { openRoot } from "../files-in-root.ts";
 import { launch } from "../launch.ts";
-import { type CompiledPlan, PlanBuilder } from "../plan-builder.ts";
+import { type CompiledPlan, PlanBuilder } from "../plan/plan-builder.ts";
 import type { ProcessLabel } from "../process/process.ts";
 
 /** runsc under emulation takes some ten seconds for a create; a runtime that hangs must not hold a call for ever. */
@@ -39,7 +39,7 @@ export async function runCommand(kernel: Kernel, command: RuntimeCommand, signal
   try {
     const process = await start(kernel, command, limit);
     try {
-      const { code } = await until(process.exit, signal === undefined ? limit : AbortSignal.any([signal, limit]));
+      const { code } = await waitUntil(process.exit, signal === undefined ? limit : AbortSignal.any([signal, limit]));
       if (code !== 0) throw failure(command, lastError(kernel.files, command.log) ?? `exit code ${code}`);
     } catch (error) {
       kill(kernel, process);

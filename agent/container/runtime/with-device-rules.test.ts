@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { withDeviceRules } from "./with-device-rules.ts";
 
 const spec = testSpec();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { testSpec } from "../test-spec.ts";
+import { testSpec } from "../testing/test-spec.ts";
 import { defaultSeccomp, withDefaultSeccomp } from "./default-seccomp.ts";
 import { seccompFilter } from "./seccomp-filter.ts";
 

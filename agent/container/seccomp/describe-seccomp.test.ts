@@ -5,20 +5,28 @@ import type { SeccompRule, SeccompSpec } from "./seccomp-spec.ts";
 const base: SeccompSpec = { defaultAction: "SCMP_ACT_ALLOW", architectures: [], flags: [], syscalls: [] };
 const rule: SeccompRule = { names: ["mkdir"], action: "SCMP_ACT_ERRNO", args: [] };
 const argument = { index: 0, value: "1", valueTwo: "0", op: "SCMP_CMP_EQ" };
-const text = (parts: Partial<SeccompSpec>) => describeSeccomp({ ...base, ...parts }).text;
-const rules = (...syscalls: SeccompRule[]) => text({ syscalls });
+const filter = (parts: Partial<SeccompSpec>) => describeSeccomp({ ...base, ...parts }).filter;
+const rules = (...syscalls: SeccompRule[]) => filter({ syscalls }).rules;
 
 describe("the description of a filter", () => {
-  it("has the default action, the architectures, and a line for each call", () => {
-    const { text: lines, fields } = describeSeccomp({
+  it("has the default action, the architectures, and a rule for each system call", () => {
+    const described = describeSeccomp({
       ...base,
       defaultAction: "SCMP_ACT_ERRNO",
       defaultErrnoRet: 38,
       architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_MIPS64N32"],
       syscalls: [{ ...rule, names: ["read", "write"], action: "SCMP_ACT_ALLOW" }],
     });
-    expect(lines).toBe("default 50026\narch x86_64\narch mips64n32\nrule 7fff0000 read\nrule 7fff0000 write\n");
-    expect(fields).toEqual([
+    const allow = { action: 0x7fff0000, conditions: [] };
+    expect(described.filter).toEqual({
+      defaultAction: 0x50026,
+      architectures: ["x86_64", "mips64n32"],
+      rules: [
+        { name: "read", ...allow },
+        { name: "write", ...allow },
+      ],
+    });
+    expect(described.fields).toEqual([
       "linux.seccomp.defaultAction",
       'linux.seccomp.architectures "SCMP_ARCH_X86_64"',
       'linux.seccomp.architectures "SCMP_ARCH_MIPS64N32"',
@@ -28,31 +36,33 @@ describe("the description of a filter", () => {
   });
 
   it.each([
-    ["SCMP_ACT_KILL", "0"],
-    ["SCMP_ACT_KILL_THREAD", "0"],
-    ["SCMP_ACT_KILL_PROCESS", "80000000"],
-    ["SCMP_ACT_TRAP", "30000"],
-    ["SCMP_ACT_ERRNO", "50001"],
-    ["SCMP_ACT_TRACE", "7ff00001"],
-    ["SCMP_ACT_LOG", "7ffc0000"],
-  ])("has %s as %s, with EPERM where an errno goes", (action, code) => {
-    expect(rules({ ...rule, action })).toBe(`default 7fff0000\nrule ${code} mkdir\n`);
+    ["SCMP_ACT_KILL", 0],
+    ["SCMP_ACT_KILL_THREAD", 0],
+    ["SCMP_ACT_KILL_PROCESS", 0x80000000],
+    ["SCMP_ACT_TRAP", 0x30000],
+    ["SCMP_ACT_ERRNO", 0x50001],
+    ["SCMP_ACT_TRACE", 0x7ff00001],
+    ["SCMP_ACT_LOG", 0x7ffc0000],
+  ])("translates %s to %i, with EPERM as the default errno", (action, code) => {
+    expect(rules({ ...rule, action })).toEqual([{ action: code, name: "mkdir", conditions: [] }]);
   });
 
-  it("has no rule that does what is done anyway, nor a name that no call can have", () => {
-    expect(rules({ ...rule, action: "SCMP_ACT_ALLOW" })).toBe("default 7fff0000\n");
-    expect(rules({ ...rule, names: ["a b", "a\nrule 0 read", "", "x".repeat(64)] })).toBe("default 7fff0000\n");
+  it("omits rules with the default action, and names that no system call can have", () => {
+    expect(rules({ ...rule, action: "SCMP_ACT_ALLOW" })).toEqual([]);
+    expect(rules({ ...rule, names: ["a b", "a\nread", "", "x".repeat(64)] })).toEqual([]);
   });
 
-  it("puts conditions on several arguments in one rule, on one argument in several", () => {
+  it("puts conditions on different arguments in one rule, and those on the same argument in several", () => {
     const second = { ...argument, index: 1, value: "18446744073709551615", valueTwo: "3", op: "SCMP_CMP_MASKED_EQ" };
-    expect(rules({ ...rule, args: [argument, second] })).toMatch(
-      /rule 50001 mkdir 0 4 1 0 1 7 18446744073709551615 3\n$/,
-    );
-    const again = { ...argument, op: "SCMP_CMP_NE" };
-    expect(rules({ ...rule, args: [argument, again] })).toMatch(
-      /\nrule 50001 mkdir 0 4 1 0\nrule 50001 mkdir 0 1 1 0\n$/,
-    );
+    const [equal, masked, unequal] = [
+      { argument: 0, operator: 4, values: [1n, 0n] },
+      { argument: 1, operator: 7, values: [2n ** 64n - 1n, 3n] },
+      { argument: 0, operator: 1, values: [1n, 0n] },
+    ];
+    const conditions = (args: SeccompRule["args"]) => rules({ ...rule, args }).map((each) => each.conditions);
+    expect(conditions([argument, second])).toEqual([[equal, masked]]);
+    expect(conditions([argument, { ...argument, op: "SCMP_CMP_NE" }])).toEqual([[equal], [unequal]]);
+    expect(conditions([argument, argument])).toEqual([[equal]]);
   });
 
   it.each<[string, Partial<SeccompSpec>]>([
@@ -68,6 +78,6 @@ describe("the description of a filter", () => {
     ["syscalls[0].args[0]", { syscalls: [{ ...rule, args: [{ ...argument, value: "18446744073709551616" }] }] }],
     ["syscalls[0].args[0]", { syscalls: [{ ...rule, args: [{ ...argument, valueTwo: "-1" }] }] }],
   ])("is refused for a wrong %s", (field, parts) => {
-    expect(() => text(parts)).toThrow(`OCI spec: linux.seccomp.${field} `);
+    expect(() => filter(parts)).toThrow(`OCI spec: linux.seccomp.${field} `);
   });
 });

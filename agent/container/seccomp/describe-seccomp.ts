@@ -1,8 +1,9 @@
+import type { SeccompAction, SeccompCondition, SeccompDescription } from "../../kernel/sys/seccomp-compiler.ts";
 import { refuse } from "../refuse.ts";
 import type { SeccompRule, SeccompSpec } from "./seccomp-spec.ts";
 
 const EPERM = 1;
-/** SECCOMP_RET_* with room for an errno, or what a tracer gets. */
+/** SECCOMP_RET_*. Some have room for an errno, or for the number that a tracer gets. */
 const ACTIONS = new Map<string, { readonly code: number; readonly hasErrno?: boolean }>([
   ["SCMP_ACT_KILL", { code: 0 }],
   ["SCMP_ACT_KILL_THREAD", { code: 0 }],
@@ -20,79 +21,83 @@ const OPERATORS = new Map(
 );
 
 const MAX_ERRNO = 0xffff;
-/** For all architectures together: the kernel takes so many instructions, and libseccomp ever longer for more. */
+/** For all architectures together. The kernel accepts as many instructions, and libseccomp's time grows faster than linearly. */
 const MAX_CONDITIONS = 4096;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
-/** A filter for seccomp.node: lines, and for each the field of the spec that it comes from. */
-export interface SeccompDescription {
-  readonly text: string;
+/** A filter, and the fields of the spec that its entries come from: default action, architectures, rules. */
+export interface DescribedSeccomp {
+  readonly filter: SeccompDescription;
   readonly fields: readonly string[];
 }
 
 /**
- * As runc and crun have it: a rule with the default action adds nothing, unknown names of calls are left out, and
- * conditions that name one argument twice count one by one (else all must hold). Throws what names a field that can't be.
+ * Translates a spec's filter as runc and crun do: a rule with the default action adds nothing, unknown system calls are
+ * ignored, and all conditions of a rule must hold, or any one of them if two name the same argument. Throws naming a field
+ * that is invalid.
  */
-export function describeSeccomp(spec: SeccompSpec): SeccompDescription {
-  const lines: string[] = [];
-  const fields: string[] = [];
+export function describeSeccomp(spec: SeccompSpec): DescribedSeccomp {
+  const architectures: string[] = [];
+  const rules: SeccompAction[] = [];
+  const fields = ["linux.seccomp.defaultAction"];
   const known = new Set<string>();
   let count = 0;
-  const add = (field: string, line: string) => {
-    fields.push(field);
-    lines.push(`${line}\n`);
-  };
-  const fallback = actionOf("linux.seccomp.defaultAction", spec.defaultAction, spec.defaultErrnoRet);
-  add("linux.seccomp.defaultAction", `default ${fallback}`);
+  const defaultAction = actionOf("linux.seccomp.defaultAction", spec.defaultAction, spec.defaultErrnoRet);
   for (const architecture of spec.architectures) {
     const field = `linux.seccomp.architectures "${architecture}"`;
     const [, name] = /^SCMP_ARCH_(\w{1,40})$/.exec(architecture) ?? [];
     if (name === undefined) throw refuse(field, "is not one of libseccomp");
-    add(field, `arch ${name.toLowerCase()}`);
+    fields.push(field);
+    architectures.push(name.toLowerCase());
   }
   for (const [index, rule] of spec.syscalls.entries()) {
     const field = `linux.seccomp.syscalls[${index}]`;
     const action = actionOf(`${field}.action`, rule.action, rule.errnoRet);
     if (rule.names.length === 0) throw refuse(`${field}.names`, "is empty");
-    const conditions = conditionsOf(field, rule.args);
-    if (action === fallback) continue;
+    const alternatives = conditionsOf(field, rule.args);
+    if (action === defaultAction) continue;
     for (const name of rule.names) {
       if (!/^\w{1,63}$/.test(name)) continue;
-      for (const condition of conditions) {
-        const line = `rule ${action} ${name}${condition}`;
-        if (known.has(line)) continue;
-        known.add(line);
-        count += (rule.args.length / conditions.length) * Math.max(1, spec.architectures.length);
+      for (const { conditions, text } of alternatives) {
+        const key = `${action} ${name}${text}`;
+        if (known.has(key)) continue;
+        known.add(key);
+        count += conditions.length * Math.max(1, spec.architectures.length);
         if (count > MAX_CONDITIONS) {
           throw refuse(
             field,
             `is one too many: with those before, more than ${MAX_CONDITIONS} conditions for all architectures`,
           );
         }
-        add(`${field} "${name}"`, line);
+        fields.push(`${field} "${name}"`);
+        rules.push({ action, name, conditions });
       }
     }
   }
-  return { text: lines.join(""), fields };
+  return { filter: { defaultAction, architectures, rules }, fields };
 }
 
-/** In hexadecimal. */
-function actionOf(field: string, name: string, errno: number | undefined): string {
+function actionOf(field: string, name: string, errno: number | undefined): number {
   const action = ACTIONS.get(name);
   if (name === "SCMP_ACT_NOTIFY") throw refuse(`${field} "${name}"`, "is not supported: it needs a listener");
   if (action === undefined) throw refuse(field, `"${name}" is not an action of seccomp`);
   if (!action.hasErrno) {
     if (errno !== undefined) throw refuse(field, `"${name}" takes no errno, and ${errno} was given`);
-    return action.code.toString(16);
+    return action.code;
   }
   if (errno !== undefined && errno > MAX_ERRNO) throw refuse(field, `has the errno ${errno}, more than ${MAX_ERRNO}`);
-  return (action.code | (errno ?? EPERM)).toString(16);
+  return action.code | (errno ?? EPERM);
 }
 
-/** The ends of the lines of one rule. */
-function conditionsOf(field: string, args: SeccompRule["args"]): readonly string[] {
-  const conditions = args.map(({ index, value, valueTwo, op }, at) => {
+interface Alternative {
+  readonly conditions: readonly SeccompCondition[];
+  /** Equal for equal conditions. */
+  readonly text: string;
+}
+
+/** The conditions of a rule as alternatives; within one, all must hold. */
+function conditionsOf(field: string, args: SeccompRule["args"]): readonly Alternative[] {
+  const each = args.map(({ index, value, valueTwo, op }, at): Alternative => {
     const operator = OPERATORS.get(op);
     const name = `${field}.args[${at}]`;
     if (operator === undefined) throw refuse(`${name}.op`, `"${op}" is not an operator of seccomp`);
@@ -101,8 +106,10 @@ function conditionsOf(field: string, args: SeccompRule["args"]): readonly string
       if (!/^\d{1,20}$/.test(number) || BigInt(number) > MAX_UINT64)
         throw refuse(name, `${number} is no 64-bit number`);
     }
-    return ` ${index} ${operator} ${value} ${valueTwo}`;
+    const conditions = [{ argument: index, operator, values: [BigInt(value), BigInt(valueTwo)] as const }];
+    return { conditions, text: ` ${index} ${operator} ${value} ${valueTwo}` };
   });
   const isApart = new Set(args.map(({ index }) => index)).size === args.length;
-  return isApart ? [conditions.join("")] : conditions;
+  if (!isApart) return each;
+  return [{ conditions: each.flatMap(({ conditions }) => conditions), text: each.map(({ text }) => text).join("") }];
 }

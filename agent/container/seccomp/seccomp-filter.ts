@@ -1,5 +1,5 @@
 import { describeErrno } from "../../kernel/error.ts";
-import { compileSeccomp } from "../../kernel/seccomp-compiler.ts";
+import { compileSeccomp, encodeSeccomp } from "../../kernel/sys/seccomp-compiler.ts";
 import { refuse } from "../refuse.ts";
 import { describeSeccomp } from "./describe-seccomp.ts";
 import type { SeccompSpec } from "./seccomp-spec.ts";
@@ -21,7 +21,7 @@ const FLAGS = new Map([
   ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0],
 ]);
 
-/** Programs by their description: pods have few different ones, and execs of a container all have the same. */
+/** Programs by their packed description: a pod has few different ones, and all execs of a container share one. */
 const programs = new Map<string, BigUint64Array>();
 const MAX_PROGRAMS = 16;
 /** Filters that are known by the very object: an exec need not describe it again. */
@@ -37,19 +37,21 @@ export function seccompFilter(spec: SeccompSpec): SeccompFilter {
 }
 
 function programOf(spec: SeccompSpec): BigUint64Array {
-  const { text, fields } = describeSeccomp(spec);
-  const known = programs.get(text);
+  const { filter, fields } = describeSeccomp(spec);
+  const description = encodeSeccomp(filter);
+  const key = Buffer.from(description).toString("latin1");
+  const known = programs.get(key);
   if (known !== undefined) return known;
-  const program = compileSeccomp(text);
+  const program = compileSeccomp(description);
   if (!(program instanceof BigUint64Array)) {
     throw refuse(
-      fields[program.line] ?? "linux.seccomp",
+      fields[program.entry] ?? "linux.seccomp",
       `is refused by libseccomp: ${describeErrno(program.errno).code}`,
     );
   }
   const [oldest] = programs.keys();
   if (programs.size >= MAX_PROGRAMS && oldest !== undefined) programs.delete(oldest);
-  programs.set(text, program);
+  programs.set(key, program);
   return program;
 }
 

@@ -1,5 +1,5 @@
 import { AgentError } from "../../kernel/error.ts";
-import type { WriteFile } from "../../kernel/killable-write.ts";
+import type { WriteFile } from "../../kernel/init/killable-write.ts";
 import { stalledMicros } from "./pressure.ts";
 
 /** What the memory agent asks of the kernel: files, read and written. */

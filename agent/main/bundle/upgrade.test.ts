@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { cpioArchive } from "../../../rootfs-builder/initramfs/cpio.ts";
-import { openDescriptors } from "../../kernel/open-descriptors.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
+import { leavesNoDescriptors } from "../../kernel/testing/leaves-no-descriptors.ts";
 import type { CopiedFile } from "../../storage/copy-file.ts";
 import { BundleStore } from "./bundle-store.ts";
 import { receiveFile } from "./receive-file.ts";
@@ -27,16 +27,14 @@ const sys = openSys();
 let work = "";
 let root = "";
 let store: BundleStore;
-let before = 0;
+leavesNoDescriptors();
 beforeEach(() => {
   work = mkdtempSync(join(tmpdir(), "guestd-upgrade-"));
   root = join(work, "shared");
   mkdirSync(root);
   store = new BundleStore(join(work, "state"));
-  before = openDescriptors();
 });
 afterEach(() => {
-  expect(openDescriptors(), "descriptors left open").toBe(before);
   rmSync(work, { recursive: true });
 });
 

@@ -1,4 +1,4 @@
-import type { RealSys } from "../../kernel/sys.ts";
+import type { RealSys } from "../../kernel/sys/sys.ts";
 import { assembleFilter, type Machine } from "./call-filter.ts";
 import {
   BPF,

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createConnection } from "node:net";
 import type { Duplex } from "node:stream";
-import { connectVsock } from "../../kernel/streams.ts";
+import { connectVsock } from "../../kernel/sys/streams.ts";
 import type { ServiceTable } from "../../service/dispatch.ts";
 import type { Log } from "../log.ts";
 import { encodeSpans } from "./encode-spans.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { AgentError } from "../../kernel/error.ts";
-import { step } from "../../kernel/step.ts";
+import { tracedStep } from "../../kernel/wait/traced-step.ts";
 import type { Call, Handler, ServiceTable } from "../../service/dispatch.ts";
 import type { Span } from "./span.ts";
 import { traceCalls } from "./trace-calls.ts";
@@ -11,8 +11,10 @@ const CALLER = "b7ad6b7169203331";
 const handlers: Readonly<Record<string, Handler>> = {
   async Create(_payload, call) {
     call.container = "c1";
-    await step("first", async () => undefined);
-    await step("second", () => Promise.reject(new AgentError("not-found", "no such thing"))).catch(() => undefined);
+    await tracedStep("first", async () => undefined);
+    await tracedStep("second", () => Promise.reject(new AgentError("not-found", "no such thing"))).catch(
+      () => undefined,
+    );
     return new Uint8Array();
   },
   async Fail() {

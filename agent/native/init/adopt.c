@@ -1,69 +1,54 @@
 #include "adopt.h"
 #include "launch.h"
-#include "linux-abi.h"
-#include "table.h"
+#include "../common/linux-abi.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/wait.h>
 
 /*
- * By pid: a process that init has forked can flood init with children of its own (CLONE_PARENT). Pids are given out one after
- * the other, so a note is good until as many more processes have been made: for seconds, however slow the agent is just then.
- * Memory is there only for notes that were made.
+ * Notes by pid. A launched process can flood init with children (CLONE_PARENT), but the kernel hands out pids in
+ * sequence: a note lasts until as many more processes were created, which takes seconds. Unused notes take no memory.
  */
-enum { NOTED = 32768 };
+enum { NOTES = 32768 };
 
 static struct {
-  pid_t pid; /* 0: none */
-  int status;
-  struct timeval user, system;
-  long maxrss;
-} noted[NOTED];
+  pid_t pid; /* 0: unused */
+  struct ending ending;
+} notes[NOTES];
 
-void adopt_note_exit(pid_t pid, int status, const struct rusage *usage) {
-  unsigned i = (unsigned)pid % NOTED;
-  noted[i].pid = pid;
-  noted[i].status = status;
-  noted[i].user = usage->ru_utime;
-  noted[i].system = usage->ru_stime;
-  noted[i].maxrss = usage->ru_maxrss;
+void adopt_note_exit(pid_t pid, const struct ending *ending) {
+  notes[(unsigned)pid % NOTES].pid = pid;
+  notes[(unsigned)pid % NOTES].ending = *ending;
 }
 
-/* The last end of a process with this number becomes the entry's, and is noted no more. */
+/* Moves the noted end of a process into its entry, which has no pidfd. */
 static int take_note(pid_t pid, struct process *process) {
-  unsigned i = (unsigned)pid % NOTED;
-  if (noted[i].pid != pid) return -ESRCH;
-  noted[i].pid = 0;
-  /* No pidfd can be had of a process that is gone; a descriptor that nothing can be signalled by stands in. */
-  process->pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (process->pidfd < 0) return -errno;
+  unsigned i = (unsigned)pid % NOTES;
+  if (notes[i].pid != pid) return -ESRCH;
+  notes[i].pid = 0;
   process->pid = pid;
-  const struct rusage usage = {.ru_utime = noted[i].user, .ru_stime = noted[i].system, .ru_maxrss = noted[i].maxrss};
-  table_exit(process, noted[i].status, &usage);
+  table_exit(process, &notes[i].ending);
   return 0;
 }
 
 static int take_child(pid_t pid, struct process *process) {
   siginfo_t info;
   if (table_by_pid(pid) != NULL) return -EBUSY;
-  /* Nothing is reaped between this and the entry: a child that has ended meanwhile is a zombie, which has a pidfd. */
+  /* init reaps nothing until the entry is in use; a child that ends meanwhile is a zombie, which has a pidfd. */
   if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return take_note(pid, process);
   process->pidfd = abi_pidfd_open(pid);
   if (process->pidfd < 0) return -errno;
   process->pid = pid;
+  table_change(process, PROCESS_RUNNING);
   return 0;
 }
 
 static int run(const struct request *request, int *fds, struct process **process) {
   const struct adopt_request *adopt = &request->adopt;
   if (table_by_id(request->id) != NULL) return -EEXIST;
-  *process = table_add(request->id, adopt->label, adopt->label_length);
+  *process = table_prepare(request->id, adopt->label, adopt->label_length);
   if (*process == NULL) return -ENOSPC;
   int error = take_child((pid_t)adopt->pid, *process);
-  if (error < 0)
-    table_remove(*process);
-  else
-    launch_keep_fds(*process, adopt->keep_mask, fds);
+  if (error == 0) launch_keep_fds(*process, adopt->keep_mask, fds);
   return error;
 }
 

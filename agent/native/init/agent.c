@@ -1,12 +1,10 @@
 #include "agent.h"
 #include "confine.h"
 #include "link.h"
-#include "table.h"
 #include "watch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,7 +13,7 @@
 
 extern char **environ;
 
-/* What is run without a command line: the first if it is there, else the second with the third's lines as options. */
+/* Without a command line, init runs AGENT_PROGRAM if it exists; else Node with the lines of AGENT_OPTIONS. */
 #define AGENT_PROGRAM "/usr/lib/guestd/agent"
 #define AGENT_NODE "/usr/bin/node"
 #define AGENT_OPTIONS "/usr/lib/guestd/node-options"
@@ -31,7 +29,7 @@ static char *environment[MAX_WORDS + 1] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin",
 static char options[4096];
 static pid_t pid = -1;
 static uint64_t generation, started_us, due_us, pause_ms;
-static bool replaced; /* the agent at hand was killed for its silence */
+static bool replaced; /* init has killed this agent for its silence */
 
 static void add_word(char *words[], char *word) {
   unsigned count = 0;
@@ -57,26 +55,30 @@ void agent_prepare(char *const *command, const struct origin *given) {
   for (; command != NULL && *command != NULL; command++) add_word(arguments, *command);
   for (char **entry = environ; *entry != NULL; entry++) {
     if (strncmp(*entry, "GUESTD_", 7) != 0 && strncmp(*entry, "KATA_AGENT_", 11) != 0) continue;
-    if (strncmp(*entry, "GUESTD_INIT_", 12) == 0) continue; /* between inits */
+    if (strncmp(*entry, "GUESTD_INIT_", 12) == 0) continue; /* from the init of the initramfs to the next */
     add_word(environment, *entry);
   }
+}
+
+_Noreturn void agent_become(void) {
+  execve(arguments[0], arguments, environment);
+  say("cannot execute the agent %s: %s", arguments[0], strerror(errno));
+  _exit(127);
 }
 
 _Noreturn static void enter_agent(int socket) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  setpgid(0, 0); /* out of reach of kill(0, …) by others; a session leader would get terminals that it opens */
-  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a service may end; PID 1 takes all with it anyway */
+  setpgid(0, 0); /* out of reach of kill(0, …); not a session leader, which acquires terminals it opens */
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* for a service: the kernel kills all when PID 1 ends */
   if (origin->oom_changed) write_file("/proc/self/oom_score_adj", AGENT_OOM_SCORE);
   confine_agent();
-  if (socket == AGENT_FD ? fcntl(socket, F_SETFD, 0) == 0 : dup2(socket, AGENT_FD) >= 0) {
-    execve(arguments[0], arguments, environment);
-  }
-  say("cannot execute the agent %s: %s", arguments[0], strerror(errno));
-  _exit(127);
+  if (socket == AGENT_FD ? fcntl(socket, F_SETFD, 0) < 0 : dup2(socket, AGENT_FD) < 0) _exit(127);
+  agent_become();
 }
 
+/* Schedules the next start, after pauses that double. */
 static void postpone(void) {
   due_us = now_us() + pause_ms * 1000;
   pause_ms = pause_ms == 0 ? FIRST_PAUSE_MS : pause_ms * 2 < LAST_PAUSE_MS ? pause_ms * 2 : LAST_PAUSE_MS;
@@ -86,9 +88,8 @@ void agent_start(void) {
   int pair[2];
   if (pid > 0 || now_us() < due_us) return;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-    say("cannot make a socket for the agent: %s", strerror(errno));
-    postpone();
-    return;
+    say("cannot create a socket for the agent: %s", strerror(errno));
+    return postpone();
   }
   started_us = now_us();
   pid = fork();
@@ -97,8 +98,7 @@ void agent_start(void) {
   if (pid < 0) {
     say("cannot fork the agent: %s", strerror(errno));
     close(pair[0]);
-    postpone();
-    return;
+    return postpone();
   }
   replaced = false;
   watch_begin();
@@ -133,7 +133,7 @@ void agent_watch(void) {
   uint64_t silent_ms = pid > 0 ? watch_late() : 0;
   if (silent_ms == 0) return;
   if (replaced) {
-    say("the agent does not end: the kernel holds it; it is replaced once it has ended");
+    say("the agent does not end: the kernel holds it; it is replaced once it ends");
     watch_heard(0);
     return;
   }
@@ -141,12 +141,6 @@ void agent_watch(void) {
       (unsigned long long)silent_ms / 100 % 10);
   replaced = true;
   agent_kill();
-}
-
-void agent_become(void) {
-  execve(arguments[0], arguments, environment);
-  say("cannot execute the agent %s: %s", arguments[0], strerror(errno));
-  _exit(127);
 }
 
 void agent_kill(void) {

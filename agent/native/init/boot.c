@@ -1,5 +1,5 @@
 #include "boot.h"
-#include "linux-abi.h"
+#include "../common/linux-abi.h"
 #include "map.h"
 #include "power.h"
 #include <errno.h>
@@ -10,7 +10,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #define MODULE_LIST "/guestd-modules"
 #define START_VARIABLE "GUESTD_INIT_START_US"
@@ -32,13 +31,14 @@ static bool ends_with(const char *text, const char *end) {
   return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-/* The file is removed afterwards: its pages are the guest's memory. */
+/* Removes the file, since its pages are memory of the guest. */
 static void load_module(const char *path) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   int flags = ends_with(path, ".xz") ? COMPRESSED_MODULE : 0;
   long result = fd < 0 ? -1 : syscall(SYS_finit_module, fd, "", flags);
-  if (result < 0 && errno != EEXIST && errno != ENOENT) say("cannot load module %s: %s", path, strerror(errno));
-  if (result < 0 && errno == ENOENT && fd < 0) say("module %s of " MODULE_LIST " is not there", path);
+  if (fd < 0 && errno == ENOENT) say("cannot load module %s: " MODULE_LIST " lists it, but it is missing", path);
+  else if (result < 0 && errno != EEXIST && errno != ENOENT)
+    say("cannot load module %s: %s", path, strerror(errno));
   drop_fd(&fd);
   unlink(path);
 }
@@ -59,7 +59,7 @@ static const char *value_of(const char *word, const char *key) {
   return strncmp(word, key, length) == 0 ? word + length : NULL;
 }
 
-/* The next word, as the kernel takes it: spaces in double quotes are part of it. NULL at the end. */
+/* Returns the next word by the kernel's rules, in which double quotes protect spaces; NULL at the end. */
 static char *next_word(char **rest) {
   char *word = *rest + strspn(*rest, " \n"), *end = word;
   if (*word == '\0') return NULL;
@@ -69,7 +69,7 @@ static char *next_word(char **rest) {
   return word;
 }
 
-/* Takes the quotes around a value off, in place. */
+/* Strips the double quotes around a value, in place. */
 static char *unquoted(char *value) {
   size_t length = strlen(value);
   if (value[0] != '"') return value;
@@ -91,7 +91,7 @@ void boot_options_parse(char *line, struct boot_options *out) {
   }
 }
 
-/* The first of the names that is a block device, within three seconds; else NULL. */
+/* Waits up to 3 s for one of these block devices. Returns its name, or NULL. */
 static const char *wait_device(const char *const *names) {
   const struct timespec pause = {.tv_nsec = ROOT_RETRY_NS};
   for (uint64_t end = now_us() + ROOT_WAIT_US;; nanosleep(&pause, NULL)) {
@@ -103,7 +103,7 @@ static const char *wait_device(const char *const *names) {
   }
 }
 
-/* The disks that a row of the device mapper names are there before it is loaded. */
+/* Waits for the disks that a row of the device mapper names. */
 static void wait_for_disks(const char *parameters) {
   char path[256];
   for (const char *at = parameters; *at != '\0'; at += strspn(at, " ")) {
@@ -117,23 +117,25 @@ static void wait_for_disks(const char *parameters) {
   }
 }
 
+_Noreturn static void power_off(void) {
+  power(false);
+  _exit(1); /* failed; the kernel panics */
+}
+
 _Noreturn static void give_up(const char *what, const char *object, int error) {
   say("no root: %s %s: %s; check root=, rootfstype= and rootflags= of the kernel command line", what, object,
       strerror(error));
-  power(false);
-  _exit(1); /* a panic, if even that failed */
+  power_off();
 }
 
 static void map_root(char *text) {
   struct mapping mapping;
-  int error = mapping_parse(text, &mapping);
-  if (error < 0) {
-    say("no root: dm-mod.create is not one device with one row: name,,,ro,0 sectors type parameters");
-    power(false);
-    _exit(1);
+  if (mapping_parse(text, &mapping) < 0) {
+    say("no root: dm-mod.create= must be one device with one row: name,,,ro,0 sectors type parameters");
+    power_off();
   }
   wait_for_disks(mapping.parameters);
-  error = mapping_create(&mapping);
+  int error = mapping_create(&mapping);
   if (error < 0) give_up("map", mapping.name, -error);
 }
 
@@ -181,7 +183,7 @@ void boot_root(char **argv, uint64_t start_us) {
   load_modules();
   if (read_file("/proc/cmdline", line, sizeof line) < 0) line[0] = '\0';
   boot_options_parse(line, &options);
-  if (options.root == NULL && access(AGENT, F_OK) == 0) { /* a whole root, which its own modules came with */
+  if (options.root == NULL && access(AGENT, F_OK) == 0) { /* the initramfs is the root */
     unlink(MODULE_LIST);
     return;
   }

@@ -1,16 +1,11 @@
 #include "child.h"
-#include "linux-abi.h"
-#include <fcntl.h>
-#include <signal.h>
+#include "../common/linux-abi.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define PLAN_ROW(name, kinds) [OP_##name] = op_##name,
 static plan_function *const FUNCTIONS[OP_count] = {PLAN_OPS(PLAN_ROW)};
-#undef PLAN_ROW
 
 char *const *child_strings(struct child *child, uint32_t first, uint32_t count) {
   uint64_t *words = child->plan.words + first;
@@ -33,7 +28,7 @@ void child_report(const struct child *child, uint32_t kind, int error) {
 static int compare_fds(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
 void child_close_others(const int *kept, unsigned count) {
-  int sorted[MAX_FDS];
+  int sorted[RIGHTS_MAX];
   memcpy(sorted, kept, count * sizeof *kept);
   qsort(sorted, count, sizeof *sorted, compare_fds);
   unsigned next = STDERR_FILENO + 1;

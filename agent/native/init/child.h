@@ -1,12 +1,12 @@
 /* The forked child of a launch: the registers that a plan works on, and the operations. */
-#ifndef GUESTD_CHILD_H
-#define GUESTD_CHILD_H
+#pragma once
 
+#include "../common/rights.h"
 #include "plan.h"
 #include <errno.h>
 #include <sys/stat.h>
 
-/* A mount that the plan has attached, by the path that it was asked for. */
+/* A mount that the plan has attached, and the path it was attached to. */
 struct attached {
   const char *target;
   int fd;
@@ -17,27 +17,29 @@ enum { REPORT_READY = 1, REPORT_FAILED = 2, REPORT_TEXT = 240, EXIT_NOT_LAUNCHED
 struct child {
   struct plan plan;
   const int *slots;
-  const struct stat *self; /* init's own program, which no container gets to run */
-  int report;
-  uint32_t index; /* of the operation at hand */
-  int root;       /* the container's root mount, or -1 */
-  int mount;      /* the detached mount made last, or -1 */
-  int fs;         /* the file system being configured, or -1 */
-  int mask;       /* the empty tmpfs of `mask`, once it is needed, else -1 */
-  pid_t *born;    /* shared with init until `fork`: the pid that it goes on with */
-  struct attached attached[MAX_ATTACHED]; /* those that operations go on in, in their order */
+  const struct stat *self; /* init's own program, which no container may execute */
+  int report;              /* the report pipe */
+  uint32_t index;          /* of the current operation */
+  int root;                /* the container's root mount, or -1 */
+  int mount;               /* the detached mount created last, or -1 */
+  int fs;                  /* the file system being configured, or -1 */
+  int mask;                /* the empty tmpfs of `mask`, or -1 until the first use */
+  pid_t *born;             /* the cell for the pid of the process that `fork` creates */
+  struct attached attached[MAX_ATTACHED]; /* the mounts that later operations work in, oldest first */
   unsigned attached_count;
   const char *executable;
-  char text[REPORT_TEXT]; /* the kernel's own message on a failed mount */
+  char text[REPORT_TEXT]; /* the kernel's own message about a failed mount */
   uint32_t text_length;
 };
 
 /* An operation returns 0 or -errno. */
 typedef int plan_function(struct child *child, const struct plan_op *op);
-
 #define PLAN_FUNCTION(name, kinds) plan_function op_##name;
 PLAN_OPS(PLAN_FUNCTION)
 #undef PLAN_FUNCTION
+/* The head of an operation's definition; few of them use both parameters. */
+#define OPERATION(name)                                                                                                \
+  int op_##name(__attribute__((unused)) struct child *child, __attribute__((unused)) const struct plan_op *op)
 
 static inline int result_of(long value) { return value < 0 ? -errno : 0; }
 static inline const char *child_string(const struct child *child, const struct plan_op *op, unsigned at) {
@@ -46,31 +48,32 @@ static inline const char *child_string(const struct child *child, const struct p
 static inline int child_slot(const struct child *child, const struct plan_op *op, unsigned at) {
   return child->slots[op->arg[at]];
 }
-/* The words of an array of strings, turned into pointers in place; to be called once per array. */
+/* Turns the words of an array of strings into pointers, in place; must be called once for each array. */
 char *const *child_strings(struct child *child, uint32_t first, uint32_t count);
-/* Closes all descriptors but 0–2 and these, at most MAX_FDS. */
+/* Closes all descriptors but 0–2 and `kept`, which are at most RIGHTS_MAX. */
 void child_close_others(const int *kept, unsigned count);
 void child_report(const struct child *child, uint32_t kind, int error);
 /* Runs the plan; never returns. */
 _Noreturn void child_run(struct child *child);
 
 /*
- * resolve.c: descriptors (O_PATH) of paths in the root register, or -errno. A path below a mount that the plan has attached
- * is opened beneath that mount, by its descriptor: whoever renames what it was attached to leads nobody past it. Only
- * where links lead out of the mount the whole path counts.
+ * Returns an O_PATH descriptor of a path in the root register, or -errno. A path below a mount that the plan has
+ * attached is opened beneath that mount by its descriptor, so that renaming the mount's target leads nowhere else. Only
+ * if links lead out of the mount is the whole path resolved.
  */
 int in_root(const struct child *child, const char *path);
 /*
- * Makes what is missing: directories 0755, and at the end what `leaf` says (S_IFDIR or S_IFREG, with permission bits).
- * Symbolic links are followed inside the root, dangling ones too.
+ * Creates what is missing: directories with mode 0755, and at the end `leaf` (S_IFDIR or S_IFREG, with permission
+ * bits). Follows symbolic links inside the root, even to a target that does not exist yet.
  */
 int in_root_make(const struct child *child, const char *path, mode_t leaf);
-/* Keeps the mount for what is later done below the path, or closes it. -EMFILE: too many. */
-int keep_attached(struct child *child, const char *target, int *mount);
-/* They are not the container's to find by /proc/self/fd. */
-void drop_attached(struct child *child);
 enum { NAME_SIZE = 256 };
-/* Splits off the last component into `name` and opens, or makes, the directory that it lies in. */
+/* Splits off the last component into `name`, and opens or creates the directory it is in. */
 int in_root_parent(const struct child *child, const char *path, char name[NAME_SIZE]);
-
-#endif
+/*
+ * Keeps a mount if a later operation works below its target, else closes it. Returns 0, or -EMFILE if too many are
+ * kept.
+ */
+int keep_attached(struct child *child, const char *target, int *mount);
+/* Closes the kept mounts, so that the container cannot reach them through /proc/self/fd. */
+void drop_attached(struct child *child);

@@ -1,10 +1,7 @@
-#ifndef GUESTD_CONFINE_H
-#define GUESTD_CONFINE_H
+#pragma once
 
 /*
- * Leaves this process, which is about to execute the agent, with the capabilities that the agent and its programs need,
- * without io_uring and new privileges (docs/confinement.md). Containers are not its children: they get theirs from init.
+ * Reduces this process, which is about to execute the agent, to the capabilities that the agent and its programs need,
+ * and takes away io_uring and new privileges (docs/confinement.md). Containers are forked by init and lose nothing.
  */
 void confine_agent(void);
-
-#endif

@@ -1,42 +1,24 @@
 #include "launch.h"
 #include "adopt.h"
 #include "child.h"
-#include "linux-abi.h"
-#include "table.h"
+#include "fork.h"
+#include "../common/linux-abi.h"
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
-/* fcntl(2): of memory files. */
+/* fcntl(2) on memory files. */
 enum { GET_SEALS = 1034, ALL_SEALS = 15 };
 
-static int own_pidns = -1;
 static struct stat own_program;
-/* By entries of the table: as whom the child goes on. Shared with one that has a `fork` in its plan, until then, and with no other. */
-static pid_t *born;
-enum { BORN_BYTES = MAX_PROCESSES * sizeof(pid_t) };
-
-struct outcome {
-  int error;
-  uint32_t where, detail;
-  struct process *process;
-};
 
 int launch_prepare(void) {
-  own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-  born = mmap(NULL, BORN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  return own_pidns < 0 || born == MAP_FAILED || madvise(born, BORN_BYTES, MADV_DONTFORK) < 0 ||
-                 stat("/proc/self/exe", &own_program) < 0
-             ? -errno
-             : 0;
+  if (stat("/proc/self/exe", &own_program) < 0) return -errno;
+  return fork_prepare();
 }
 
-/* Maps a sealed plan; the mapping is private, and the child alone makes it writable. */
+/* Maps a sealed plan. The mapping is private, and only the child makes it writable. */
 static int map_plan(int fd, void **base, size_t *size) {
   struct stat file;
   int seals = fcntl(fd, GET_SEALS);
@@ -51,15 +33,16 @@ static int map_plan(int fd, void **base, size_t *size) {
 
 _Noreturn static void enter_child(struct child *child, const struct launch_request *launch, void *base, size_t size,
                                   const struct origin *origin) {
+  child->root = child->mount = child->fs = child->mask = -1;
   sigset_t none;
   uint64_t nofile[2] = {origin->nofile_soft, origin->nofile_hard};
   sigemptyset(&none);
-  signal(SIGPIPE, SIG_IGN); /* a report that nobody reads any more; `find` puts it back */
+  signal(SIGPIPE, SIG_IGN); /* the agent may have closed the report pipe; `find` restores the default */
   sigprocmask(SIG_SETMASK, &none, NULL);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  if (child->plan.forks) madvise(born, BORN_BYTES, MADV_DONTFORK);
+  if (child->plan.forks) fork_unshare();
   child_close_others(child->slots, launch->slots);
-  if (launch->cgroup_slot >= 0) close(child->slots[launch->cgroup_slot]); /* it was for clone3 */
+  if (launch->cgroup_slot >= 0) close(child->slots[launch->cgroup_slot]); /* used by clone3 only */
   if (origin->oom_changed) write_file("/proc/self/oom_score_adj", origin->oom_score);
   syscall(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, nofile, NULL);
   if (mprotect(base, size, PROT_READ | PROT_WRITE) < 0) {
@@ -67,32 +50,6 @@ _Noreturn static void enter_child(struct child *child, const struct launch_reque
     _exit(EXIT_NOT_LAUNCHED);
   }
   child_run(child);
-}
-
-/* Forks. Returns the pid, 0 in the child, or -errno with `where` set. */
-static pid_t clone_child(const struct launch_request *launch, const int *slots, int *pidfd, uint32_t *where) {
-  struct abi_clone_args args = {
-      .flags = ABI_CLONE_PIDFD | (launch->flags & 1 ? ABI_CLONE_NEWPID : 0),
-      .pidfd = (uint64_t)(uintptr_t)pidfd,
-      .exit_signal = SIGCHLD,
-  };
-  if (launch->cgroup_slot >= 0) {
-    args.flags |= ABI_CLONE_INTO_CGROUP;
-    args.cgroup = (uint64_t)slots[launch->cgroup_slot];
-  }
-  if (launch->pidns_slot >= 0 && syscall(SYS_setns, slots[launch->pidns_slot], ABI_CLONE_NEWPID) < 0) {
-    *where = WHERE_PIDNS;
-    return -errno;
-  }
-  pid_t pid = abi_clone3(&args);
-  if (pid == 0) return 0;
-  int error = errno;
-  if (launch->pidns_slot >= 0 && syscall(SYS_setns, own_pidns, ABI_CLONE_NEWPID) < 0) {
-    say("cannot go back to my own pid namespace: %s; launches would go astray, so I stop", strerror(errno));
-    abort();
-  }
-  *where = pid < 0 ? WHERE_CLONE : WHERE_OK;
-  return pid < 0 ? -error : pid;
 }
 
 void launch_keep_fds(struct process *process, uint32_t mask, int *fds) {
@@ -103,15 +60,15 @@ void launch_keep_fds(struct process *process, uint32_t mask, int *fds) {
   }
 }
 
-/* The process that a child has forked takes its place; false when it has come to none. */
+/* Moves an entry on to the process that its child has forked. Returns false if the child has not forked. */
 static bool follow_fork(struct process *process) {
-  pid_t next = born[process - table_at(0)];
-  process->forking = false;
+  pid_t next = *fork_cell(process);
   if (next == 0) return false;
+  table_change(process, process->state == PROCESS_CANCELLED ? PROCESS_FORGOTTEN : PROCESS_FORKED);
   process->pid = next;
   int pidfd = abi_pidfd_open(next);
   if (pidfd < 0) {
-    kill(next, SIGKILL); /* out of descriptors; the old one is that of a process that is gone */
+    kill(next, SIGKILL); /* out of descriptors: the entry keeps the pidfd of the first child, which is gone */
     return true;
   }
   drop_fd(&process->pidfd);
@@ -119,100 +76,74 @@ static bool follow_fork(struct process *process) {
   return true;
 }
 
-/* The entry whose child went on as this one, of which nobody has seen more than the end. */
-static struct process *born_as(pid_t pid) {
+/* Returns the entry whose child forked this process but has not been reaped yet; NULL if there is none. */
+static struct process *forked_as(pid_t pid) {
   for (unsigned i = 0; i < table_top(); i++) {
     struct process *process = table_at(i);
-    if (!process->used || !process->forking || born[i] != pid) continue;
+    if (!process_is(process, IS_UNFORKED) || *fork_cell(process) != pid) continue;
     process->pid = pid;
     return process;
   }
   return NULL;
 }
 
-void launch_ended(pid_t pid, int status, const struct rusage *usage) {
+void launch_ended(pid_t pid, const struct ending *ending) {
   struct process *process = table_by_pid(pid);
-  if (process != NULL && process->forking && follow_fork(process)) {
-    if (process->cut) kill(process->pid, SIGKILL);
+  if (process != NULL && process_is(process, IS_UNFORKED) && follow_fork(process)) {
+    if (process->state == PROCESS_FORGOTTEN) kill(process->pid, SIGKILL);
     return;
   }
-  if (process == NULL) process = born_as(pid);
-  if (process == NULL) {
-    adopt_note_exit(pid, status, usage); /* an orphan of someone's */
-    return;
-  }
-  process->forking = false;
-  table_exit(process, status, usage);
+  if (process == NULL) process = forked_as(pid);
+  if (process == NULL) adopt_note_exit(pid, ending);
+  else table_exit(process, ending);
 }
 
 void launch_settle(void) {
   for (unsigned i = 0; i < table_top(); i++) {
     struct process *process = table_at(i);
-    if (!process->used) continue;
-    process->unanswered = false;
-    if (!process->forking || process->forgotten) continue;
-    if (born[i] != 0) {
-      follow_fork(process);
-      continue;
+    if (process->state == PROCESS_FORKING && !follow_fork(process)) {
+      /* The next agent is not told of it, and may launch it again. */
+      kill(process->pid, SIGKILL);
+      table_forget(process);
     }
-    /* Of one that has not become what it was to be nobody is told: the next agent may have it made again. */
-    kill(process->pid, SIGKILL);
-    process->cut = true;
-    table_forget(process);
+    table_answered(process);
   }
 }
 
-void launch_give_up(struct process *process) {
-  if (!process->unanswered || process->exited) return;
-  if (process->forking && born[process - table_at(0)] != 0) follow_fork(process);
-  process->cut = process->forking;
-  kill(process->pid, SIGKILL);
+void launch_forget(struct process *process) {
+  if (process_is(process, IS_UNANSWERED & IS_ALIVE)) {
+    if (process->state == PROCESS_FORKING) follow_fork(process);
+    kill(process->pid, SIGKILL);
+  }
+  table_forget(process);
 }
 
-static struct outcome refuse(int error, uint32_t where) { return (struct outcome){.error = error, .where = where}; }
-
-static struct outcome run(const struct request *request, int *fds, const struct origin *origin) {
+/* Returns 0 with `process` set, or -errno; sets `where`, and `detail` for a bad plan. */
+static int run(const struct request *request, int *fds, const struct origin *origin, struct process **process,
+               uint32_t *where, uint32_t *detail) {
   const struct launch_request *launch = &request->launch;
   int *slots = fds + 1;
+  struct child child = {.slots = slots, .self = &own_program, .report = slots[launch->report_slot]};
   void *base = MAP_FAILED;
   size_t size = 0;
-  struct outcome outcome = {0};
-  struct child child = {.slots = slots,
-                        .self = &own_program,
-                        .report = slots[launch->report_slot],
-                        .root = -1,
-                        .mount = -1,
-                        .fs = -1,
-                        .mask = -1};
-  if (table_by_id(request->id) != NULL) return refuse(-EEXIST, WHERE_MESSAGE);
-  outcome.error = map_plan(fds[0], &base, &size);
-  if (outcome.error == 0) outcome.error = plan_check(base, size, launch->slots, &child.plan, &outcome.detail);
-  if (outcome.error != 0) {
-    outcome.where = WHERE_PLAN;
-    goto out;
+  *where = WHERE_MESSAGE;
+  if (table_by_id(request->id) != NULL) return -EEXIST;
+  *process = table_prepare(request->id, launch->label, launch->label_length);
+  if (*process == NULL) return -ENOSPC;
+  *where = WHERE_PLAN;
+  int result = map_plan(fds[0], &base, &size);
+  if (result == 0) result = plan_check(base, size, launch->slots, &child.plan, detail);
+  if (result == 0) {
+    child.born = fork_cell(*process);
+    result = fork_child(launch, slots, *process, child.plan.forks, where);
+    if (result == 0) enter_child(&child, launch, base, size, origin);
   }
-  outcome.process = table_add(request->id, launch->label, launch->label_length);
-  if (outcome.process == NULL) {
-    outcome = refuse(-ENOSPC, WHERE_MESSAGE);
-    goto out;
-  }
-  child.born = &born[outcome.process - table_at(0)];
-  *child.born = 0;
-  if (child.plan.forks) madvise(born, BORN_BYTES, MADV_DOFORK);
-  pid_t pid = clone_child(launch, slots, &outcome.process->pidfd, &outcome.where);
-  if (child.plan.forks) madvise(born, BORN_BYTES, MADV_DONTFORK);
-  if (pid == 0) enter_child(&child, launch, base, size, origin);
-  if (pid < 0) {
-    table_remove(outcome.process);
-    outcome.error = pid;
-    goto out;
-  }
-  outcome.process->pid = pid;
-  outcome.process->forking = outcome.process->unanswered = child.plan.forks;
-  launch_keep_fds(outcome.process, launch->keep_mask, slots + launch->slots);
-out:
   if (base != MAP_FAILED) munmap(base, size);
-  return outcome;
+  if (result < 0) return result;
+  (*process)->pid = result;
+  table_change(*process, child.plan.forks ? PROCESS_FORKING : PROCESS_RUNNING);
+  launch_keep_fds(*process, launch->keep_mask, slots + launch->slots);
+  return 0;
 }
 
 void launch_reply(struct reply *reply, uint64_t id, int error, uint32_t where, uint32_t detail,
@@ -222,12 +153,14 @@ void launch_reply(struct reply *reply, uint64_t id, int error, uint32_t where, u
   reply_u32(reply, error == 0 ? (uint32_t)process->pid : 0);
   reply_u32(reply, where);
   reply_u32(reply, detail);
-  if (error == 0) reply->fds[reply->fd_count++] = process->pidfd;
+  if (error == 0) reply_fd(reply, process->pidfd);
 }
 
 bool launch(const struct request *request, int *fds, const struct origin *origin, struct reply *reply) {
-  struct outcome outcome = run(request, fds, origin);
-  if (outcome.error == 0 && outcome.process->unanswered) return false;
-  launch_reply(reply, request->id, outcome.error, outcome.where, outcome.detail, outcome.process);
+  struct process *process = NULL;
+  uint32_t where, detail = 0;
+  int error = run(request, fds, origin, &process, &where, &detail);
+  if (error == 0 && process->state == PROCESS_FORKING) return false;
+  launch_reply(reply, request->id, error, where, detail, process);
   return true;
 }

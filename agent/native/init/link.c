@@ -1,32 +1,23 @@
 #include "link.h"
 #include "adopt.h"
 #include "launch.h"
-#include "message.h"
 #include "power.h"
-#include "table.h"
 #include "watch.h"
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/socket.h>
 
 enum greeting { PROCESSES, DEPOSITS, GREETED };
 
-static struct {
+static struct link {
   int socket;
   enum greeting greeting;
-  unsigned next; /* entry of the table that the greeting has come to */
+  unsigned next; /* index of the next entry to greet with */
   bool full;
   uint64_t generation, exec_us, start_us;
 } agent = {.socket = -1};
 
 void link_open(int socket, uint64_t generation, uint64_t exec_us, const struct origin *origin) {
-  agent.socket = socket;
-  agent.greeting = PROCESSES;
-  agent.next = 0;
-  agent.full = false;
-  agent.generation = generation;
-  agent.exec_us = exec_us;
+  agent = (struct link){.socket = socket, .greeting = PROCESSES, .generation = generation, .exec_us = exec_us};
   agent.start_us = origin->start_us;
 }
 
@@ -34,20 +25,21 @@ void link_close(void) {
   launch_settle();
   drop_fd(&agent.socket);
 }
+
 int link_socket(void) { return agent.socket; }
 short link_events(void) { return agent.full ? POLLOUT : POLLIN; }
 
-/* False when the socket is full; any other failure means that the agent is gone, which the next read tells. */
+/* Returns false if the socket is full. On any other failure the agent is gone, which the next read reports. */
 static bool send_reply(struct reply *reply) {
   agent.full = reply_send(reply, agent.socket) == -EAGAIN;
   return !agent.full;
 }
 
-static void put_exit(struct reply *reply, const struct process *process) {
-  reply_u32(reply, (uint32_t)process->status);
-  reply_u64(reply, process->user_us);
-  reply_u64(reply, process->system_us);
-  reply_u64(reply, process->maxrss_kib);
+static void put_ending(struct reply *reply, const struct ending *ending) {
+  reply_u32(reply, (uint32_t)ending->status);
+  reply_u64(reply, ending->user_us);
+  reply_u64(reply, ending->system_us);
+  reply_u64(reply, ending->maxrss_kib);
 }
 
 static bool send_process(struct process *process) {
@@ -55,19 +47,18 @@ static bool send_process(struct process *process) {
   uint32_t open = 0;
   reply_begin(&reply, PROCESS, process->id);
   reply_u32(&reply, (uint32_t)process->pid);
-  reply_u32(&reply, process->exited);
-  put_exit(&reply, process);
-  reply.fds[reply.fd_count++] = process->pidfd;
+  reply_u32(&reply, process_is(process, IS_ENDED));
+  put_ending(&reply, &process->ending);
+  reply_fd(&reply, process->pidfd);
   for (unsigned role = 0; role < ROLES; role++) {
-    if (process->kept[role] < 0) continue;
-    open |= 1u << role;
-    reply.fds[reply.fd_count++] = process->kept[role];
+    if (process->kept[role] >= 0) open |= 1u << role;
+    reply_fd(&reply, process->kept[role]);
   }
   reply_u32(&reply, open);
   reply_u32(&reply, process->label_length);
   reply_bytes(&reply, table_label(process), process->label_length);
   if (!send_reply(&reply)) return false;
-  process->owed = false; /* an exit from now on is news */
+  if (process->state == PROCESS_ENDED) table_change(process, PROCESS_ENDED_REPORTED);
   return true;
 }
 
@@ -75,7 +66,7 @@ static bool send_deposit(const struct deposit *deposit) {
   struct reply reply;
   reply_begin(&reply, KEPT, 0);
   reply_bytes(&reply, deposit->name, deposit->length);
-  reply.fds[reply.fd_count++] = deposit->fd;
+  reply_fd(&reply, deposit->fd);
   return send_reply(&reply);
 }
 
@@ -88,25 +79,19 @@ static bool send_ready(void) {
   return send_reply(&reply);
 }
 
+/* Continues the greeting where the socket was full. Returns false if it is full again. */
 static bool greet(void) {
-  for (; agent.greeting == PROCESSES; agent.next++) {
-    if (agent.next >= table_top()) {
-      agent.greeting = DEPOSITS;
-      agent.next = 0;
-      break;
-    }
+  for (; agent.greeting == PROCESSES && agent.next < table_top(); agent.next++) {
     struct process *process = table_at(agent.next);
-    if (process->used && !process->forgotten && !send_process(process)) return false;
+    if (process_is(process, IS_KNOWN) && !send_process(process)) return false;
   }
-  for (; agent.greeting == DEPOSITS; agent.next++) {
-    if (agent.next >= deposits_top()) {
-      if (!send_ready()) return false;
-      agent.greeting = GREETED;
-      break;
-    }
+  if (agent.greeting == PROCESSES) agent.greeting = DEPOSITS, agent.next = 0;
+  for (; agent.greeting == DEPOSITS && agent.next < deposits_top(); agent.next++) {
     const struct deposit *deposit = deposit_at(agent.next);
     if (deposit->used && !send_deposit(deposit)) return false;
   }
+  if (agent.greeting == DEPOSITS && !send_ready()) return false;
+  agent.greeting = GREETED;
   return true;
 }
 
@@ -115,21 +100,20 @@ void link_flush(void) {
   for (unsigned i = 0; i < table_top(); i++) {
     struct process *process = table_at(i);
     struct reply reply;
-    if (!process->used || process->forgotten) continue;
-    if (process->unanswered && !process->forking) {
+    if (process->state == PROCESS_FORKED || process->state == PROCESS_ENDED_UNKNOWN) {
       launch_reply(&reply, process->id, 0, WHERE_OK, 0, process);
       if (!send_reply(&reply)) return;
-      process->unanswered = false;
+      table_answered(process);
     }
-    if (!process->owed) continue;
+    if (process->state != PROCESS_ENDED) continue;
     reply_begin(&reply, EXITED, process->id);
-    put_exit(&reply, process);
+    put_ending(&reply, &process->ending);
     if (!send_reply(&reply)) return;
-    process->owed = false;
+    table_change(process, PROCESS_ENDED_REPORTED);
   }
 }
 
-/* A process that is released has nothing more to report to a later agent. */
+/* Closing the release also closes the report: a released process has nothing more to report to a later agent. */
 static int close_role(uint64_t id, uint32_t role) {
   struct process *process = table_by_id(id);
   if (process == NULL) return -ENOENT;
@@ -142,8 +126,7 @@ static int close_role(uint64_t id, uint32_t role) {
 static int forget(uint64_t id) {
   struct process *process = table_by_id(id);
   if (process == NULL) return -ENOENT;
-  launch_give_up(process);
-  table_forget(process);
+  launch_forget(process);
   return 0;
 }
 
@@ -155,19 +138,14 @@ static int keep(const struct request *request, int *fd) {
 
 static int run_request(const struct request *request, int *fds) {
   switch (request->type) {
-  case FORGET:
-    return forget(request->id);
-  case CLOSE:
-    return close_role(request->id, request->role);
-  case KEEP:
-    return keep(request, &fds[0]);
-  case DROP:
-    return deposit_drop(request->name.bytes, request->name.length);
+  case FORGET: return forget(request->id);
+  case CLOSE: return close_role(request->id, request->role);
+  case KEEP: return keep(request, &fds[0]);
+  case DROP: return deposit_drop(request->name.bytes, request->name.length);
   case HEARTBEAT:
     watch_heard(request->limit_ms);
     return 0;
-  default:
-    return power(request->reboot != 0);
+  default: return power(request->reboot != 0);
   }
 }
 
@@ -190,42 +168,24 @@ static void answer(const struct request *request, int error, int *fds, const str
   send_reply(&reply);
 }
 
-union control {
-  struct cmsghdr header;
-  char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
-};
-
-static unsigned take_fds(struct msghdr *message, int fds[MAX_FDS]) {
-  unsigned count = 0;
-  for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    unsigned more = (unsigned)((part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-    if (more > MAX_FDS - count) break;
-    memcpy(fds + count, CMSG_DATA(part), more * sizeof(int));
-    count += more;
-  }
-  return count;
-}
-
-/* An end of file, as against an empty message. */
+/* Tells the end of the connection from an empty message. */
 static bool hung_up(void) {
   struct pollfd socket = {.fd = agent.socket};
   return poll(&socket, 1, 0) == 1 && (socket.revents & POLLHUP) != 0;
 }
 
-/* One request. 1: handled, 0: none there, -1: the agent is gone. */
+/* Handles one request. Returns 1, 0 if there is none, or -1 if the agent is gone. */
 static int read_one(const struct origin *origin) {
   uint8_t bytes[MAX_MESSAGE];
-  union control control;
-  int fds[MAX_FDS];
+  union rights rights;
+  int fds[RIGHTS_MAX];
   struct request request;
   struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof rights};
   ssize_t length = recvmsg(agent.socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  /* ECONNRESET, once: the agent ended with messages unread. What it had sent is still there. */
+  /* The kernel reports ECONNRESET once if the agent ended with unread messages; its own can still be read. */
   if (length < 0) return errno == ECONNRESET ? 1 : errno == EAGAIN || errno == EINTR ? 0 : -1;
-  unsigned count = take_fds(&message, fds);
+  unsigned count = (unsigned)rights_take(&message, fds);
   if (length == 0 && count == 0 && hung_up()) return -1;
   int error = message_parse(bytes, (size_t)length, count, &request);
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) error = -EMSGSIZE;
@@ -234,15 +194,15 @@ static int read_one(const struct origin *origin) {
   return 1;
 }
 
-/* Room for one more reply; what is not sure of an answer is not read. */
+/* True if one more reply fits. A request is read only if its answer can be sent. */
 static bool writable(void) {
-  struct pollfd poll_socket = {.fd = agent.socket, .events = POLLOUT};
-  agent.full = poll(&poll_socket, 1, 0) != 1 || (poll_socket.revents & (POLLOUT | POLLHUP | POLLERR)) == 0;
+  struct pollfd socket = {.fd = agent.socket, .events = POLLOUT};
+  agent.full = poll(&socket, 1, 0) != 1 || (socket.revents & (POLLOUT | POLLHUP | POLLERR)) == 0;
   return !agent.full;
 }
 
 bool link_read(const struct origin *origin) {
-  enum { BATCH = 32 }; /* then children and timers get their turn */
+  enum { BATCH = 32 }; /* then init attends to children and timers */
   for (unsigned i = 0; i < BATCH && agent.greeting == GREETED && writable(); i++) {
     int result = read_one(origin);
     if (result <= 0) return result == 0;
@@ -251,6 +211,6 @@ bool link_read(const struct origin *origin) {
 }
 
 void link_drain(const struct origin *origin) {
-  enum { MOST = 64 }; /* batches: more than a socket holds */
-  for (unsigned i = 0; i < MOST && agent.socket >= 0 && link_read(origin); i++) continue;
+  enum { BATCHES = 64 }; /* more than a socket holds */
+  for (unsigned i = 0; i < BATCHES && agent.socket >= 0 && link_read(origin); i++) continue;
 }

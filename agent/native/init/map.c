@@ -1,12 +1,7 @@
 #include "map.h"
-#include "linux-abi.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "../common/device-mapper.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-
-#define CONTROL "/dev/mapper/control"
 
 enum { MAP_PARAMETERS = 2048 };
 
@@ -16,7 +11,7 @@ struct request {
   char parameters[MAP_PARAMETERS];
 };
 
-/* A decimal number and one space; moves *at behind it. */
+/* Reads a decimal number and the space after it; moves *at past both. */
 static bool take_number(char **at, uint64_t *out) {
   char *end;
   if (**at < '0' || **at > '9') return false;
@@ -42,38 +37,29 @@ int mapping_parse(char *text, struct mapping *out) {
   return strlen(text) < MAP_PARAMETERS ? 0 : -EINVAL;
 }
 
-static int call(int control, unsigned command, struct request *request, size_t size) {
-  request->head.data_size = (uint32_t)size;
-  return ioctl(control, ABI_DM_COMMAND(command), request) < 0 ? -errno : 0;
+static struct request request_of(const struct mapping *mapping) {
+  struct request request = {.head = {.version = {ABI_DM_VERSION}, .data_start = sizeof request.head}};
+  request.head.flags = mapping->writable ? 0 : ABI_DM_READONLY;
+  memcpy(request.head.name, mapping->name, strlen(mapping->name) + 1);
+  return request;
 }
 
-static void name_it(struct request *request, const struct mapping *mapping) {
-  memset(request, 0, sizeof *request);
-  request->head.version[0] = ABI_DM_VERSION;
-  request->head.data_start = sizeof request->head;
-  request->head.flags = mapping->writable ? 0 : ABI_DM_READONLY;
-  memcpy(request->head.name, mapping->name, strlen(mapping->name) + 1);
+static int load_table(const struct mapping *mapping) {
+  struct request request = request_of(mapping);
+  request.head.target_count = 1;
+  request.row = (struct abi_dm_target){.start = mapping->start, .length = mapping->sectors};
+  memcpy(request.row.type, mapping->type, strlen(mapping->type) + 1);
+  memcpy(request.parameters, mapping->parameters, strlen(mapping->parameters) + 1);
+  return device_mapper(ABI_DM_TABLE_LOAD, &request.head, sizeof request);
 }
 
 int mapping_create(const struct mapping *mapping) {
-  static struct request request;
-  int control = open(CONTROL, O_RDWR | O_CLOEXEC);
-  if (control < 0) return -errno;
-  name_it(&request, mapping);
-  int result = call(control, ABI_DM_DEV_CREATE, &request, sizeof request.head);
-  bool there = result == -EBUSY; /* of that name; at the other steps it means that a disk is in use */
-  if (result == 0) {
-    name_it(&request, mapping);
-    request.head.target_count = 1;
-    request.row = (struct abi_dm_target){.start = mapping->start, .length = mapping->sectors};
-    memcpy(request.row.type, mapping->type, strlen(mapping->type) + 1);
-    memcpy(request.parameters, mapping->parameters, strlen(mapping->parameters) + 1);
-    result = call(control, ABI_DM_TABLE_LOAD, &request, sizeof request);
-  }
-  if (result == 0) {
-    name_it(&request, mapping);
-    result = call(control, ABI_DM_DEV_SUSPEND, &request, sizeof request.head); /* without the flag: it resumes */
-  }
-  drop_fd(&control);
-  return there ? 0 : result;
+  struct request request = request_of(mapping);
+  int result = device_mapper(ABI_DM_DEV_CREATE, &request.head, sizeof request.head);
+  if (result == -EBUSY) return 0; /* the name is taken; in the other steps EBUSY means that a disk is in use */
+  if (result == 0) result = load_table(mapping);
+  if (result < 0) return result;
+  request = request_of(mapping);
+  /* Resumes, as the flag to suspend is not set. */
+  return device_mapper(ABI_DM_DEV_SUSPEND, &request.head, sizeof request.head);
 }

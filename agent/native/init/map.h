@@ -1,6 +1,5 @@
-/* The block device of the kernel's own parameter dm-mod.create=, for kernels that have the device mapper as a module. */
-#ifndef GUESTD_MAP_H
-#define GUESTD_MAP_H
+/* The kernel parameter dm-mod.create=, for kernels that have the device mapper only as a module. */
+#pragma once
 
 #include "init.h"
 
@@ -13,9 +12,7 @@ struct mapping {
   bool writable;
 };
 
-/* 0 or -EINVAL. Splits `text` in place; `out` points into it. */
+/* Splits `text` in place; `out` points into it. Returns 0 or -EINVAL. */
 int mapping_parse(char *text, struct mapping *out);
-/* Makes the device, /dev/dm-0 if it is the first; one of that name that is there already counts as made. 0 or -errno. */
+/* Creates the device: /dev/dm-0 if it is the first. Succeeds if one of that name exists. Returns 0 or -errno. */
 int mapping_create(const struct mapping *mapping);
-
-#endif

@@ -1,8 +1,6 @@
-#include "mounts.h"
+#include "prepare.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -10,8 +8,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { RAMFS = 0x858458f6, TMPFS = 0x01021994 };
-
+enum { RAMFS = 0x858458f6, TMPFS = 0x01021994 }; /* magic numbers */
 enum { SAFE = MS_NOSUID | MS_NODEV | MS_NOEXEC };
 
 struct base_mount {
@@ -28,10 +25,10 @@ static const struct base_mount DEVICES = {"devtmpfs", "/dev", MS_NOSUID, "mode=7
 static const struct base_mount TEST_DEVICES = {"tmpfs", "/dev", MS_NOSUID, "mode=755"};
 static const struct base_mount BASE_MOUNTS[] = {
     {"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,gid=5,mode=620,ptmxmode=666"},
-    /* Of inodes /run has the kernel's bound: one for two pages of memory. */
+    /* /run keeps the kernel's default limit of inodes: one for two pages of memory. */
     {"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777,size=25%,nr_inodes=4096"},
     {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755,size=50%"},
-    /* The agent's state; containers can have directories of /run as volumes, and fill it. */
+    /* The agent's state has its own limit: containers can have volumes in /run, and fill it. */
     {"tmpfs", "/run/guestd", MS_NOSUID | MS_NODEV, "mode=700,size=25%"},
     {"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777,size=25%,nr_inodes=4096"},
     {"cgroup2", "/sys/fs/cgroup", SAFE, "nsdelegate"},
@@ -40,7 +37,7 @@ static const char *const LINKS[][2] = {
     {"pts/ptmx", "/dev/ptmx"},          {"/proc/self/fd", "/dev/fd"},       {"/proc/self/fd/0", "/dev/stdin"},
     {"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"},
 };
-static const struct {
+static const struct node {
   const char *path;
   unsigned major, minor;
 } NODES[] = {{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
@@ -57,20 +54,20 @@ static void mount_one(const struct base_mount *m, bool always) {
   if (!always && is_mounted(m->target)) return;
   mkdir(m->target, 0755);
   int result = mount(m->type, m->target, m->type, m->flags, m->data);
-  /* cgroup2 takes nsdelegate in the first cgroup namespace only, and older kernels know no such option at all. */
+  /* cgroup2 accepts nsdelegate only in the first cgroup namespace, and older kernels do not know it. */
   if (result < 0 && errno == EINVAL && strcmp(m->type, "cgroup2") == 0) {
     result = mount(m->type, m->target, m->type, m->flags, NULL);
   }
   if (result < 0) say("cannot mount %s on %s: %s", m->type, m->target, strerror(errno));
 }
 
-/* Is this the first pid namespace of the kernel? Its inode number is fixed. */
+/* The kernel's first pid namespace has a fixed inode number. */
 static bool in_first_namespace(void) {
   char link[64] = "";
   return readlink("/proc/self/ns/pid", link, sizeof link - 1) > 0 && strcmp(link, "pid:[4026531836]") == 0;
 }
 
-/* pivot_root refuses to leave the kernel's own rootfs: bind it to a directory, move that over "/" and go in. */
+/* pivot_root cannot leave the kernel's own rootfs, so init binds it to a directory and moves that over "/". */
 static void leave_rootfs(void) {
   const char *copy = "/newroot";
   struct statfs fs;
@@ -78,11 +75,11 @@ static void leave_rootfs(void) {
   mkdir(copy, 0755);
   if (mount("/", copy, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir(copy) < 0 ||
       mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0) {
-    say("cannot put a mount over the initramfs, pivot_root will not work: %s", strerror(errno));
+    say("cannot mount over the initramfs, so containers cannot pivot_root: %s", strerror(errno));
   }
 }
 
-/* Where AppArmor has its profiles; a kernel may have no such file system. */
+/* For AppArmor's profiles. Not every kernel has this file system. */
 static void mount_security(void) {
   int result = mount("securityfs", "/sys/kernel/security", "securityfs", SAFE, NULL);
   if (result < 0 && errno != ENODEV && errno != ENOENT) say("cannot mount securityfs: %s", strerror(errno));
@@ -92,7 +89,7 @@ static void make_nodes(void) {
   mode_t before = umask(0);
   for (unsigned i = 0; i < sizeof NODES / sizeof *NODES; i++) {
     if (mknod(NODES[i].path, S_IFCHR | 0666, makedev(NODES[i].major, NODES[i].minor)) < 0 && errno != EEXIST) {
-      say("cannot make %s: %s", NODES[i].path, strerror(errno));
+      say("cannot create %s: %s", NODES[i].path, strerror(errno));
     }
   }
   umask(before);
@@ -100,9 +97,8 @@ static void make_nodes(void) {
 
 static void make_links(void) {
   for (unsigned i = 0; i < sizeof LINKS / sizeof *LINKS; i++) {
-    const char *path = LINKS[i][1];
-    if (symlink(LINKS[i][0], path) == 0 || errno == EEXIST) continue;
-    say("cannot make %s: %s", path, strerror(errno));
+    if (symlink(LINKS[i][0], LINKS[i][1]) == 0 || errno == EEXIST) continue;
+    say("cannot create %s: %s", LINKS[i][1], strerror(errno));
   }
 }
 

@@ -1,18 +1,17 @@
-/* What a new file system takes over from the directory that it will cover: the mode of its root, and the content. */
+/* Copies the mode and content of a directory into the new file system that will cover it. */
 #include "child.h"
-#include "linux-abi.h"
+#include "../common/linux-abi.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/sendfile.h>
 
 enum { MAX_DEPTH = 64, CHUNK = 1 << 20 };
 
 static int copy_children(int from, int into, unsigned depth);
 
-/* By the descriptor that was looked at: the name may be another file's by now. */
+/* Opens the checked descriptor, not the name, which may refer to another file by now. */
 static int copy_file(int source, int into, const char *name) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", source);
@@ -54,7 +53,7 @@ static int copy_metadata(int into, const char *name, const struct stat *of) {
 static int copy_entry(int from, int into, const char *name, unsigned depth) {
   struct stat found;
   int source = openat(from, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (source < 0) return errno == ENOENT ? 0 : -errno; /* it has just gone */
+  if (source < 0) return errno == ENOENT ? 0 : -errno; /* removed meanwhile */
   int result = result_of(fstat(source, &found));
   if (result == 0 && S_ISDIR(found.st_mode)) {
     result = copy_directory(source, into, name, depth);
@@ -88,8 +87,8 @@ static int copy_children(int from, int into, unsigned depth) {
   return result;
 }
 
-/* Arguments: path, 1 for its mode, 1 for its content. */
-int op_copy_up(struct child *child, const struct plan_op *op) {
+/* Arguments: path, 1 to copy its mode, 1 to copy its content. */
+OPERATION(copy_up) {
   struct stat found;
   int source = in_root_make(child, child_string(child, op, 0), S_IFDIR | 0755);
   if (source < 0) return source;

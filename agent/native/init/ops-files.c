@@ -1,11 +1,10 @@
 /* Operations on files in the root register, and mounts over them. */
 #include "child.h"
-#include "linux-abi.h"
+#include "../common/linux-abi.h"
 #include <fcntl.h>
-#include <string.h>
 #include <sys/sysmacros.h>
 
-int op_mkdir(struct child *child, const struct plan_op *op) {
+OPERATION(mkdir) {
   int fd = in_root_make(child, child_string(child, op, 0), S_IFDIR | (op->arg[1] & 07777));
   if (fd < 0) return fd;
   struct stat found;
@@ -28,7 +27,7 @@ static int make_node(int parent, const char *name, const struct plan_op *op) {
   return same ? 0 : -EEXIST;
 }
 
-int op_mknod(struct child *child, const struct plan_op *op) {
+OPERATION(mknod) {
   char name[NAME_SIZE];
   int parent = in_root_parent(child, child_string(child, op, 0), name);
   if (parent < 0) return parent;
@@ -38,7 +37,7 @@ int op_mknod(struct child *child, const struct plan_op *op) {
 }
 
 /* Arguments: target, path. */
-int op_symlink(struct child *child, const struct plan_op *op) {
+OPERATION(symlink) {
   char name[NAME_SIZE];
   int parent = in_root_parent(child, child_string(child, op, 1), name);
   if (parent < 0) return parent;
@@ -47,7 +46,7 @@ int op_symlink(struct child *child, const struct plan_op *op) {
   return result == -EEXIST ? 0 : result;
 }
 
-/* Puts a mount over an open path and closes the mount. */
+/* Attaches a mount to an open path and closes the mount's descriptor. Takes -1 and errno of the call before. */
 static int cover(int mount, int target) {
   if (mount < 0) return -errno;
   int result = result_of(abi_move_mount(mount, target, "", ABI_MOVE_MOUNT_T_EMPTY_PATH));
@@ -55,8 +54,7 @@ static int cover(int mount, int target) {
   return result;
 }
 
-/* The first one is made and attached; kernels before 6.15 clone attached mounts only, so the others are made of that.
- */
+/* Creates the first mask and clones the others from it once it is attached, as kernels before 6.15 require. */
 static int mask_directory(struct child *child, int target) {
   const unsigned attributes =
       ABI_MOUNT_ATTR_RDONLY | ABI_MOUNT_ATTR_NOSUID | ABI_MOUNT_ATTR_NODEV | ABI_MOUNT_ATTR_NOEXEC;
@@ -71,7 +69,7 @@ static int mask_directory(struct child *child, int target) {
   return result_of(abi_move_mount(child->mask, target, "", ABI_MOVE_MOUNT_T_EMPTY_PATH));
 }
 
-int op_mask(struct child *child, const struct plan_op *op) {
+OPERATION(mask) {
   int target = in_root(child, child_string(child, op, 0));
   if (target == -ENOENT || target == -ENOTDIR) return 0;
   if (target < 0) return target;
@@ -86,7 +84,7 @@ int op_mask(struct child *child, const struct plan_op *op) {
   return result;
 }
 
-int op_readonly(struct child *child, const struct plan_op *op) {
+OPERATION(readonly) {
   const struct abi_mount_attr readonly = {.set = ABI_MOUNT_ATTR_RDONLY};
   const char *path = child_string(child, op, 0);
   int target = in_root(child, path);
@@ -96,7 +94,7 @@ int op_readonly(struct child *child, const struct plan_op *op) {
   int result = result_of(tree);
   if (result == 0) result = result_of(abi_mount_setattr(tree, ABI_AT_RECURSIVE, &readonly));
   if (result == 0) result = result_of(abi_move_mount(tree, target, "", ABI_MOVE_MOUNT_T_EMPTY_PATH));
-  if (result == 0) result = keep_attached(child, path, &tree); /* what is masked in there is masked in this one */
+  if (result == 0) result = keep_attached(child, path, &tree); /* for a later `mask` below it */
   drop_fd(&tree);
   close(target);
   return result;

@@ -1,9 +1,8 @@
-/* Operations on mounts; the mount register holds what the last one made. */
+/* Operations on mounts. The mount register holds the detached mount created last. */
 #include "child.h"
-#include "linux-abi.h"
+#include "../common/linux-abi.h"
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 
@@ -19,14 +18,12 @@ static int set_attributes(int mount, const struct plan_op *op) {
   return result_of(abi_mount_setattr(mount, op->arg[3] ? ABI_AT_RECURSIVE : 0, &attr));
 }
 
-int op_propagate(struct child *child, const struct plan_op *op) {
-  return result_of(mount(NULL, child_string(child, op, 0), NULL, op->arg[1], NULL));
-}
+OPERATION(propagate) { return result_of(mount(NULL, child_string(child, op, 0), NULL, op->arg[1], NULL)); }
 
 static unsigned clone_flags(bool recursive) { return ABI_OPEN_TREE_CLONE | (recursive ? ABI_AT_RECURSIVE : 0); }
 
-/* Arguments: 1 if the path is in root, path, recursive. In the guest no link is followed: -ELOOP. */
-int op_open_tree(struct child *child, const struct plan_op *op) {
+/* Arguments: 1 for a path in the root register, path, recursive. A path of the guest must have no links: -ELOOP. */
+OPERATION(open_tree) {
   const char *path = child_string(child, op, 1);
   struct abi_open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = ABI_RESOLVE_NO_SYMLINKS};
   int source = op->arg[0] == 0 ? (int)abi_openat2(AT_FDCWD, path, &how) : in_root(child, path);
@@ -37,16 +34,14 @@ int op_open_tree(struct child *child, const struct plan_op *op) {
   return result;
 }
 
-int op_open_tree_slot(struct child *child, const struct plan_op *op) {
+OPERATION(open_tree_slot) {
   unsigned flags = clone_flags(op->arg[1] != 0) | ABI_AT_EMPTY_PATH;
   return take_mount(child, abi_open_tree(child_slot(child, op, 0), "", flags));
 }
 
-int op_take_mount(struct child *child, const struct plan_op *op) {
-  return take_mount(child, abi_dup(child_slot(child, op, 0)));
-}
+OPERATION(take_mount) { return take_mount(child, abi_dup(child_slot(child, op, 0))); }
 
-/* The kernel's message on the file system at hand ("e cgroup2: Unknown parameter 'x'") becomes the report's text. */
+/* Copies the kernel's message on this file system ("e cgroup2: Unknown parameter 'x'") into the report. */
 static int mount_failed(struct child *child, int error) {
   ssize_t length = read(child->fs, child->text, sizeof child->text);
   if (length > 2 && child->text[1] == ' ') {
@@ -57,20 +52,20 @@ static int mount_failed(struct child *child, int error) {
   return error;
 }
 
-int op_fsopen(struct child *child, const struct plan_op *op) {
+OPERATION(fsopen) {
   drop_fd(&child->fs);
   child->fs = abi_fsopen(child_string(child, op, 0));
   return result_of(child->fs);
 }
 
-int op_fsconfig(struct child *child, const struct plan_op *op) {
+OPERATION(fsconfig) {
   const char *value = plan_optional(&child->plan, op->arg[1]);
   unsigned command = value == NULL ? ABI_FSCONFIG_SET_FLAG : ABI_FSCONFIG_SET_STRING;
   int result = result_of(abi_fsconfig(child->fs, command, child_string(child, op, 0), value));
   return result == 0 ? 0 : mount_failed(child, result);
 }
 
-int op_fsmount(struct child *child, const struct plan_op *op) {
+OPERATION(fsmount) {
   int result = result_of(abi_fsconfig(child->fs, ABI_FSCONFIG_CMD_CREATE, NULL, NULL));
   if (result == 0) result = take_mount(child, abi_fsmount(child->fs, op->arg[0]));
   if (result != 0) return mount_failed(child, result);
@@ -78,10 +73,10 @@ int op_fsmount(struct child *child, const struct plan_op *op) {
   return 0;
 }
 
-int op_setattr(struct child *child, const struct plan_op *op) { return set_attributes(child->mount, op); }
-int op_root_attr(struct child *child, const struct plan_op *op) { return set_attributes(child->root, op); }
+OPERATION(setattr) { return set_attributes(child->mount, op); }
+OPERATION(root_attr) { return set_attributes(child->root, op); }
 
-int op_root(struct child *child, const struct plan_op *op) {
+OPERATION(root) {
   if (abi_move_mount(child->mount, AT_FDCWD, child_string(child, op, 0), 0) < 0) return -errno;
   drop_attached(child);
   drop_fd(&child->root);
@@ -90,16 +85,15 @@ int op_root(struct child *child, const struct plan_op *op) {
   return 0;
 }
 
-/* The root of the mount namespace that the child has joined. */
-int op_own_root(struct child *child, const struct plan_op *op) {
-  (void)op;
+/* Uses the root of the mount namespace that the child has joined. */
+OPERATION(own_root) {
   drop_fd(&child->root);
   child->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   return result_of(child->root);
 }
 
-/* Arguments: target, 1 if it may lie on a proc file system. A missing target is made of the kind that the mount has. */
-int op_attach(struct child *child, const struct plan_op *op) {
+/* Arguments: target, 1 to allow a target on proc. A missing target is created with the type of the mount's root. */
+OPERATION(attach) {
   struct stat top;
   struct statfs fs;
   if (fstat(child->mount, &top) < 0) return -errno;
@@ -113,8 +107,8 @@ int op_attach(struct child *child, const struct plan_op *op) {
   return result == 0 ? keep_attached(child, path, &child->mount) : result;
 }
 
-/* Arguments: path, MS_* flags, data. The kernel takes a path only: that of the descriptor, which leads nowhere else. */
-int op_remount(struct child *child, const struct plan_op *op) {
+/* Arguments: path, MS_* flags, data. mount(2) takes only a path, so it gets the one of an open descriptor. */
+OPERATION(remount) {
   char path[32];
   int target = in_root(child, child_string(child, op, 0));
   if (target < 0) return target;
@@ -124,14 +118,13 @@ int op_remount(struct child *child, const struct plan_op *op) {
   return result;
 }
 
-/* Where pivot_root can't (the root of the guest is its initramfs): move the mount over "/" and go in. */
+/* For a guest whose root is its initramfs, which pivot_root refuses: moves the mount over "/" and enters it. */
 static int move_root(void) {
   if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0) return -errno;
   return result_of(chdir("/"));
 }
 
-int op_pivot(struct child *child, const struct plan_op *op) {
-  (void)op;
+OPERATION(pivot) {
   int result = 0;
   drop_attached(child);
   int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -141,7 +134,7 @@ int op_pivot(struct child *child, const struct plan_op *op) {
     result = move_root();
     goto out;
   }
-  /* The old root lies on top of the new one now: leave it without a trace in the namespaces that share it. */
+  /* The old root is now mounted over the new one; MS_SLAVE keeps its unmount from reaching other namespaces. */
   if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0) goto fail;
   if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) goto fail;
   goto out;

@@ -1,26 +1,18 @@
 /* Operations on the process itself: namespaces, descriptors, limits, identity, execution. */
+#include "../common/linux-abi.h"
+#include "caps.h"
 #include "child.h"
-#include "linux-abi.h"
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
-int op_unshare(struct child *child, const struct plan_op *op) {
-  (void)child;
-  return result_of(syscall(SYS_unshare, op->arg[0]));
-}
+OPERATION(unshare) { return result_of(syscall(SYS_unshare, op->arg[0])); }
 
-int op_setns(struct child *child, const struct plan_op *op) {
-  return result_of(syscall(SYS_setns, child_slot(child, op, 0), op->arg[1]));
-}
+OPERATION(setns) { return result_of(syscall(SYS_setns, child_slot(child, op, 0), op->arg[1])); }
 
-int op_setns_path(struct child *child, const struct plan_op *op) {
+OPERATION(setns_path) {
   int fd = open(child_string(child, op, 0), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -errno;
   int result = result_of(syscall(SYS_setns, fd, op->arg[1]));
@@ -29,10 +21,10 @@ int op_setns_path(struct child *child, const struct plan_op *op) {
 }
 
 /*
- * Goes on as a new child of init; a pid namespace of its own (CLONE_NEWPID) belongs to the user namespace joined before.
- * By clone, which a seccomp filter may let pass; init knows the new child by the time that it runs.
+ * Continues as a new child of init. With CLONE_NEWPID it starts a pid namespace, owned by the user namespace joined
+ * before. A seccomp filter allows clone more often than clone3. The cell is set before the new child runs.
  */
-int op_fork(struct child *child, const struct plan_op *op) {
+OPERATION(fork) {
   if ((op->arg[0] & ~(uint32_t)CLONE_NEWPID) != 0) return -EINVAL;
   unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | op->arg[0];
   long pid = syscall(SYS_clone, flags, NULL, child->born, NULL, NULL);
@@ -40,116 +32,67 @@ int op_fork(struct child *child, const struct plan_op *op) {
   _exit(0);
 }
 
-int op_setsid(struct child *child, const struct plan_op *op) {
-  (void)child, (void)op;
-  return result_of(setsid());
-}
+OPERATION(setsid) { return result_of(setsid()); }
 
-/* Keys belong to no namespace: with a keyring of init's user, every container would reach those of the others. */
-int op_session_keyring(struct child *child, const struct plan_op *op) {
-  (void)child, (void)op;
+/* Keys have no namespace: with the session keyring of init's user, containers could reach each other's keys. */
+OPERATION(session_keyring) {
   int result = result_of(syscall(SYS_keyctl, ABI_KEYCTL_JOIN_SESSION_KEYRING, NULL));
   return result == -ENOSYS ? 0 : result;
 }
 
-int op_write(struct child *child, const struct plan_op *op) {
-  return write_file(child_string(child, op, 0), child_string(child, op, 1));
-}
+OPERATION(write) { return write_file(child_string(child, op, 0), child_string(child, op, 1)); }
 
-int op_sethostname(struct child *child, const struct plan_op *op) {
-  const char *name = child_string(child, op, 0);
-  return result_of(syscall(SYS_sethostname, name, strlen(name)));
-}
+static int set_name(long call, const char *name) { return result_of(syscall(call, name, strlen(name))); }
+OPERATION(sethostname) { return set_name(SYS_sethostname, child_string(child, op, 0)); }
+OPERATION(setdomainname) { return set_name(SYS_setdomainname, child_string(child, op, 0)); }
+OPERATION(chdir) { return result_of(chdir(child_string(child, op, 0))); }
 
-int op_setdomainname(struct child *child, const struct plan_op *op) {
-  const char *name = child_string(child, op, 0);
-  return result_of(syscall(SYS_setdomainname, name, strlen(name)));
-}
-
-int op_chdir(struct child *child, const struct plan_op *op) { return result_of(chdir(child_string(child, op, 0))); }
-
-int op_stdio(struct child *child, const struct plan_op *op) {
+OPERATION(stdio) {
   for (int fd = 0; fd < 3; fd++) {
     if (dup2(child_slot(child, op, (unsigned)fd), fd) < 0) return -errno;
   }
   return 0;
 }
 
-/* The console is init's until it is taken from it; a pty is nobody's. */
-int op_ctty(struct child *child, const struct plan_op *op) {
-  (void)child, (void)op;
-  return result_of(ioctl(STDIN_FILENO, TIOCSCTTY, 1));
-}
+/* Takes the console from init, which owns it; a pty has no owner yet. */
+OPERATION(ctty) { return result_of(ioctl(STDIN_FILENO, TIOCSCTTY, 1)); }
 
-int op_chown_stdio(struct child *child, const struct plan_op *op) {
-  (void)child;
+OPERATION(chown_stdio) {
   for (int fd = 0; fd < 3; fd++) {
-    if (fchown(fd, op->arg[0], op->arg[1]) < 0) continue; /* left as it is, by contract */
+    if (fchown(fd, op->arg[0], op->arg[1]) < 0) continue; /* the contract ignores failures */
   }
   return 0;
 }
 
-int op_rlimit(struct child *child, const struct plan_op *op) {
-  (void)child;
+OPERATION(rlimit) {
   uint64_t limits[2] = {plan_u64(op, 1), plan_u64(op, 3)};
   return result_of(syscall(SYS_prlimit64, 0, op->arg[0], limits, NULL));
 }
 
-int op_umask(struct child *child, const struct plan_op *op) {
-  (void)child;
+OPERATION(umask) {
   umask(op->arg[0] & 0777);
   return 0;
 }
 
-int op_bounding(struct child *child, const struct plan_op *op) {
-  (void)child;
-  uint64_t mask = plan_u64(op, 0);
-  for (unsigned long capability = 0; capability < 64; capability++) {
-    if ((mask >> capability & 1) != 0 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
-    return errno == EINVAL ? 0 : -errno; /* EINVAL: beyond the last one that this kernel knows */
-  }
-  return 0;
-}
+OPERATION(bounding) { return caps_limit_bounding(plan_u64(op, 0)); }
+OPERATION(keepcaps) { return result_of(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)); }
 
-int op_keepcaps(struct child *child, const struct plan_op *op) {
-  (void)child, (void)op;
-  return result_of(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
-}
-
-int op_user(struct child *child, const struct plan_op *op) {
+OPERATION(user) {
   const uint64_t *words = child->plan.words + op->arg[2];
   uint32_t *groups = (uint32_t *)(child->plan.words + op->arg[2]);
   for (uint32_t i = 0; i < op->arg[3]; i++) {
     uint32_t group = (uint32_t)words[i];
-    memcpy(&groups[i], &group, sizeof group); /* packed in place: a group is half a word */
+    memcpy(&groups[i], &group, sizeof group); /* in place: a group takes half a word */
   }
   if (syscall(SYS_setgroups, (size_t)op->arg[3], groups) < 0) return -errno;
   if (syscall(SYS_setresgid, op->arg[1], op->arg[1], op->arg[1]) < 0) return -errno;
   return result_of(syscall(SYS_setresuid, op->arg[0], op->arg[0], op->arg[0]));
 }
 
-int op_capset(struct child *child, const struct plan_op *op) {
-  (void)child;
-  struct abi_cap_header header = {.version = ABI_CAP_VERSION};
-  struct abi_cap_half sets[2] = {{op->arg[0], op->arg[2], op->arg[4]}, {op->arg[1], op->arg[3], op->arg[5]}};
-  return result_of(syscall(SYS_capset, &header, sets));
-}
+OPERATION(capset) { return caps_set(plan_u64(op, 0), plan_u64(op, 2), plan_u64(op, 4)); }
+OPERATION(drop) { return caps_limit(plan_u64(op, 0), plan_u64(op, 0)); }
 
-int op_drop(struct child *child, const struct plan_op *op) {
-  (void)child;
-  struct abi_cap_header header = {.version = ABI_CAP_VERSION};
-  struct abi_cap_half sets[2] = {{0}};
-  if (syscall(SYS_capget, &header, sets) < 0) return -errno;
-  for (int half = 0; half < 2; half++) {
-    sets[half].effective &= op->arg[half];
-    sets[half].permitted &= op->arg[half];
-    sets[half].inheritable &= op->arg[half];
-  }
-  return result_of(syscall(SYS_capset, &header, sets));
-}
-
-int op_ambient(struct child *child, const struct plan_op *op) {
-  (void)child;
+OPERATION(ambient) {
   uint64_t mask = plan_u64(op, 0);
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return -errno;
   for (unsigned long capability = 0; capability < 64; capability++) {
@@ -159,17 +102,14 @@ int op_ambient(struct child *child, const struct plan_op *op) {
   return 0;
 }
 
-int op_no_new_privs(struct child *child, const struct plan_op *op) {
-  (void)child, (void)op;
-  return result_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-}
+OPERATION(no_new_privs) { return result_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); }
 
-/* Any other error is a seccomp filter's: then execve finds out. */
+/* Any error but EACCES comes from a seccomp filter: then execve decides. */
 static bool may_execute(const char *path) {
   return abi_faccessat2(AT_FDCWD, path, X_OK, ABI_AT_EACCESS) == 0 || errno != EACCES;
 }
 
-int op_find(struct child *child, const struct plan_op *op) {
+OPERATION(find) {
   char *const *candidates = child_strings(child, op->arg[0], op->arg[1]);
   int result = -ENOENT;
   for (uint32_t i = 0; i < op->arg[1]; i++) {
@@ -178,11 +118,11 @@ int op_find(struct child *child, const struct plan_op *op) {
       if (errno == EACCES) result = -EACCES;
       continue;
     }
-    /* /proc/self/exe is init until the child executes something else */
+    /* through /proc/self/exe a container would execute init */
     bool own = found.st_dev == child->self->st_dev && found.st_ino == child->self->st_ino;
     if (!own && S_ISREG(found.st_mode) && may_execute(candidates[i])) {
       child->executable = candidates[i];
-      signal(SIGPIPE, SIG_DFL); /* not in `exec`: a seccomp filter may not let it */
+      signal(SIGPIPE, SIG_DFL); /* here, since a seccomp filter may forbid it in `exec` */
       return 0;
     }
     result = -EACCES;
@@ -190,17 +130,16 @@ int op_find(struct child *child, const struct plan_op *op) {
   return result;
 }
 
-/* What the plan was for is done, and there is nothing to run. */
-int op_exit(struct child *child, const struct plan_op *op) {
-  (void)child, (void)op;
+/* Ends a plan that executes nothing. */
+OPERATION(exit) {
   _exit(0);
 }
 
-int op_wait(struct child *child, const struct plan_op *op) {
+OPERATION(wait) {
   char byte;
   ssize_t length;
   const int kept[] = {child->report, child_slot(child, op, 0)};
-  /* Complete, it may wait for long where others of the pod see it. */
+  /* A complete process may wait for long, visible to other processes of the pod. */
   if (child->executable != NULL) child_close_others(kept, 2);
   child_report(child, REPORT_READY, 0);
   do length = read(child_slot(child, op, 0), &byte, 1);
@@ -209,7 +148,7 @@ int op_wait(struct child *child, const struct plan_op *op) {
   return result_of(length);
 }
 
-int op_exec(struct child *child, const struct plan_op *op) {
+OPERATION(exec) {
   char *const *args = child_strings(child, op->arg[0], op->arg[1]);
   char *const *env = child_strings(child, op->arg[2], op->arg[3]);
   if (child->executable == NULL) return -EINVAL;

@@ -4,7 +4,6 @@
 
 #define PLAN_KINDS(name, kinds) [OP_##name] = kinds,
 static const char *const KINDS[OP_count] = {PLAN_OPS(PLAN_KINDS)};
-#undef PLAN_KINDS
 
 enum { HEADER_WORDS = 8, PATH_LIMIT = 4096 };
 
@@ -46,26 +45,16 @@ static int check_data(struct checker *c, uint32_t first, uint32_t count) {
 
 static int check_argument(struct checker *c, char kind, const uint32_t *arg) {
   switch (kind) {
-  case 'p':
-    return check_path(c, *arg);
-  case 's':
-    return check_string(c, *arg);
-  case 'o':
-    return *arg == PLAN_NO_STRING ? 0 : check_string(c, *arg);
-  case 'l':
-    return *arg < c->slots ? 0 : -EINVAL;
-  case 'b':
-    return *arg <= 1 ? 0 : -EINVAL;
-  case 'a':
-    return check_array(c, arg[0], arg[1], true);
-  case 'A':
-    return arg[1] > 0 ? check_array(c, arg[0], arg[1], true) : -EINVAL;
-  case 'n':
-    return check_array(c, arg[0], arg[1], false);
-  case 'P':
-    return check_data(c, arg[0], arg[1]);
-  default: /* u, q: any value */
-    return 0;
+  case 'p': return check_path(c, *arg);
+  case 's': return check_string(c, *arg);
+  case 'o': return *arg == PLAN_NO_STRING ? 0 : check_string(c, *arg);
+  case 'l': return *arg < c->slots ? 0 : -EINVAL;
+  case 'b': return *arg <= 1 ? 0 : -EINVAL;
+  case 'a': return check_array(c, arg[0], arg[1], true);
+  case 'A': return arg[1] > 0 ? check_array(c, arg[0], arg[1], true) : -EINVAL;
+  case 'n': return check_array(c, arg[0], arg[1], false);
+  case 'P': return check_data(c, arg[0], arg[1]);
+  default: return 0; /* u, q: any value */
   }
 }
 
@@ -85,7 +74,7 @@ static int check_op(struct checker *c, const struct plan_op *op) {
   return 0;
 }
 
-/* The last operation, and only that, replaces the process or ends it. */
+/* The last operation must be `exec` or `exit`, and no other may be. */
 static int check_end(const struct plan *plan, uint32_t index) {
   bool ends = plan->ops[index].code == OP_exec || plan->ops[index].code == OP_exit;
   return ends == (index == plan->op_count - 1) ? 0 : -EINVAL;
@@ -112,7 +101,7 @@ int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32
   for (uint32_t i = 0; i < out->op_count; i++) {
     int result = check_op(&c, &out->ops[i]);
     if (out->ops[i].code == OP_fork) {
-      if (out->forks) result = -EINVAL; /* init follows one */
+      if (out->forks) result = -EINVAL; /* init can follow only one */
       out->forks = true;
     }
     if (result == 0) result = check_end(out, i);
@@ -126,7 +115,7 @@ int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32
   return 0;
 }
 
-/* Past slashes and dots that name nothing. */
+/* Skips slashes and "." components. */
 static const char *next_component(const char *path) {
   for (;;) {
     while (*path == '/') path++;

@@ -1,27 +1,27 @@
 /*
- * A launch plan as it lies in its sealed memory file (plan-encode.ts writes it):
+ * The format of a launch plan in its sealed memory file (written by plan-encode.ts):
  *
  *   header   8 × u32: magic "GPL1", operations, words, string bytes, four zeros
  *   ops      32 bytes each: u32 code, 7 × u32 arguments, unused ones zero
- *   words    u64 each: the arrays of all operations, one after the other, in their order
+ *   words    u64 each: the arrays of all operations in order
  *   strings  bytes; the last one is zero, so every offset into them is a terminated string
  *
- * An array of strings is (index of the first word, count): `count` offsets and one zero word, where the child puts
- * pointers, so that execve can take it as it is. Nothing is allocated for a plan.
+ * An array of strings is (index of the first word, count): `count` offsets and one zero word. The child replaces the
+ * offsets by pointers, so that execve can use the array in place. Nothing is allocated for a plan.
  */
-#ifndef GUESTD_PLAN_H
-#define GUESTD_PLAN_H
+#pragma once
 
 #include "init.h"
 
-enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 * 1024 * 1024, PLAN_ARGUMENTS = 7, PLAN_MAX_NUMBERS = 65536, PLAN_MAX_DATA = 4096 };
+enum { PLAN_MAGIC = 0x314c5047, PLAN_MAX_BYTES = 16 << 20, PLAN_ARGUMENTS = 7 };
+enum { PLAN_MAX_NUMBERS = 65536, PLAN_MAX_DATA = 4096 };
 #define PLAN_NO_STRING UINT32_MAX
 
 /*
- * Name, and the arguments in order: p path (1–4095 bytes), s string, o string or none, l slot, b 0 or 1, u number,
- * q 64 bit number (two places), a array of strings (two places), A the same but not empty, n array of numbers,
- * P array of 64 bit words as they are, not empty (a BPF program, a structure of the kernel).
- * The code of an operation is its place in this list, from 1.
+ * The operations: name, and a letter for each argument: p path (1–4095 bytes), s string, o optional string, l slot,
+ * b 0 or 1, u number, q 64-bit number (two places), a array of strings (two places), A the same but not empty, n array
+ * of numbers, P array of 64-bit words passed on to the kernel, not empty (a BPF program, a structure). An operation's
+ * code is its position in this list, from 1.
  */
 #define PLAN_OPS(X)                                                                                                    \
   X(unshare, "u")                                                                                                      \
@@ -90,31 +90,29 @@ struct plan {
   uint64_t *words;
   char *strings;
   uint32_t op_count, word_count, string_bytes;
-  bool forks; /* it has a `fork` */
+  bool forks; /* contains a `fork` */
 };
 
 /*
- * Checks every bound of a plan at `base` (8-byte aligned, not written to) and points `out` into it. Returns 0, or
- * -EBADMSG (sizes), -ENOSYS (unknown operation), -EINVAL (an argument out of its range); `bad` is then the index of
- * the operation, or UINT32_MAX if it is the plan as a whole.
+ * Checks every bound of a plan at `base` (8-byte aligned, only read) and points `out` into it. Returns 0, -EBADMSG
+ * (sizes), -ENOSYS (unknown operation) or -EINVAL (argument out of range); then `bad` is the index of the operation, or
+ * UINT32_MAX for the plan as a whole.
  */
 int plan_check(void *base, size_t size, unsigned slots, struct plan *out, uint32_t *bad);
 
 /*
- * What is left of `path` below `target`, both as a spec has them ("/proc/keys" below "/proc/": "keys"; the same path: "");
- * NULL where it does not lie there, or climbs.
+ * Returns the rest of `path` below `target`, both written as in a spec: "keys" for "/proc/keys" and "/proc/", "" for
+ * equal paths. Returns NULL if `path` is elsewhere, or one of them has "..".
  */
 const char *plan_below(const char *path, const char *target);
-/* Does an operation from the one with this index on name a path there? */
+/* True if an operation from `index` on has a path below `target`. */
 bool plan_goes_below(const struct plan *plan, uint32_t index, const char *target);
 
 static inline uint64_t plan_u64(const struct plan_op *op, unsigned at) {
   return (uint64_t)op->arg[at + 1] << 32 | op->arg[at];
 }
 static inline const char *plan_string(const struct plan *plan, uint32_t offset) { return plan->strings + offset; }
-/* NULL where the plan has none. */
+/* Returns NULL if the optional string is missing. */
 static inline const char *plan_optional(const struct plan *plan, uint32_t offset) {
   return offset == PLAN_NO_STRING ? NULL : plan_string(plan, offset);
 }
-
-#endif

@@ -1,6 +1,5 @@
 #include "power.h"
 #include "agent.h"
-#include "linux-abi.h"
 #include "table.h"
 #include <errno.h>
 #include <signal.h>
@@ -12,7 +11,7 @@
 
 enum { SYNC_LIMIT_US = 10000000, SYNC_PAUSE_NS = 1000000 };
 
-/* In a child, because a file system whose server is gone (virtio-fs) may never answer. */
+/* Syncs in a child: a file system whose server is gone (virtio-fs) may never answer. */
 static void sync_within_limit(void) {
   const struct timespec pause = {.tv_nsec = SYNC_PAUSE_NS};
   uint64_t end = now_us() + SYNC_LIMIT_US;
@@ -23,7 +22,7 @@ static void sync_within_limit(void) {
   }
   while (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0) {
     if (now_us() >= end) {
-      say("sync did not end within 10 s; power off without it");
+      say("sync did not finish within 10 s; powering off without it");
       return;
     }
     nanosleep(&pause, NULL);
@@ -34,12 +33,11 @@ static bool is_exit;
 
 void power_is_exit(void) { is_exit = true; }
 
-/* The agent first: it would start what is ended again, or complain. */
+/* Kills the agent first, or it would restart processes that end and report errors. */
 _Noreturn static void leave(int status) {
   agent_kill();
   for (unsigned i = 0; i < table_top(); i++) {
-    const struct process *process = table_at(i);
-    if (process->used && !process->exited) syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+    if (process_is(table_at(i), IS_ALIVE)) kill(table_at(i)->pid, SIGKILL);
   }
   _exit(status);
 }

@@ -1,12 +1,10 @@
-#ifndef GUESTD_POWER_H
-#define GUESTD_POWER_H
+#pragma once
 
 #include "init.h"
 
-/* sync (for 10 s at most), then power off or reboot; in a pid namespace that ends the namespace. Returns -errno only if
- * it failed. */
+/*
+ * Syncs for 10 s at most, then powers off or reboots; in a pid namespace, ends it. Returns -errno only if that failed.
+ */
 int power(bool reboot);
-/* From now on `power` ends what init has launched and then this process, with exit code 0. */
+/* From now on `power` kills the agent and all processes, then exits: with 0, or with 1 for a reboot. */
 void power_is_exit(void);
-
-#endif

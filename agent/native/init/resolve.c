@@ -1,18 +1,17 @@
 #include "child.h"
-#include "linux-abi.h"
+#include "../common/linux-abi.h"
 #include <fcntl.h>
 #include <limits.h>
-#include <string.h>
 
 enum { MAX_LINKS = 40, MAX_RETRIES = 1000 };
 
-/* A directory, and whether what leads out of it by links ends at it (IN_ROOT) or is refused with EXDEV (BENEATH). */
+/* A directory, and what the kernel does with links out of it: restart at it (IN_ROOT) or fail with EXDEV (BENEATH). */
 struct base {
   int fd;
   uint64_t resolve;
 };
 
-/* A path being made, component by component. */
+/* A path that is created component by component. */
 struct walk {
   struct base base;
   mode_t leaf;
@@ -21,7 +20,7 @@ struct walk {
 
 static int open_in(struct base base, const char *path) {
   struct abi_open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = base.resolve | ABI_RESOLVE_NO_MAGICLINKS};
-  /* EAGAIN: a rename somewhere while ".." was resolved; a container that renames for ever only fails itself. */
+  /* EAGAIN: a rename somewhere raced with "..". A container that keeps renaming only fails its own launch. */
   for (unsigned tries = 0; tries < MAX_RETRIES; tries++) {
     int fd = abi_openat2(base.fd, path, &how);
     if (fd >= 0) return fd;
@@ -32,7 +31,10 @@ static int open_in(struct base base, const char *path) {
 
 static struct base whole_root(const struct child *child) { return (struct base){child->root, ABI_RESOLVE_IN_ROOT}; }
 
-/* The mount attached last that covers the path, and the rest of it, which may be empty; else the root. */
+/*
+ * Returns the newest attached mount that covers the path, and cuts *path to the rest, which may be empty; else the
+ * root.
+ */
 static struct base base_of(const struct child *child, const char **path) {
   for (unsigned i = child->attached_count; i-- > 0;) {
     const char *rest = plan_below(*path, child->attached[i].target);
@@ -46,7 +48,7 @@ static struct base base_of(const struct child *child, const char **path) {
 int in_root(const struct child *child, const char *path) {
   const char *rest = path;
   struct base base = base_of(child, &rest);
-  if (*rest == '\0') { /* the mount itself, which may be a file's */
+  if (*rest == '\0') { /* the mount itself, whose root may be a file */
     int mount = abi_dup(base.fd);
     return mount < 0 ? -errno : mount;
   }
@@ -75,56 +77,45 @@ static int make_leaf(int parent, const char *name, mode_t mode) {
   return result_of(mknodat(parent, name, mode, 0));
 }
 
-/* The component path[start..end) is a link to nowhere yet: put the link's target in its place. */
-static int follow(struct walk *walk, int parent, size_t start, size_t end) {
-  char link[PATH_MAX], next[PATH_MAX];
-  char *path = walk->path;
-  char after = path[end];
-  path[end] = '\0';
-  ssize_t length = readlinkat(parent, path + start, link, sizeof link);
-  path[end] = after;
-  if (length < 0) return -errno;
-  if (link[0] == '/' && walk->base.resolve == ABI_RESOLVE_BENEATH) return -EXDEV;
-  size_t kept = link[0] == '/' ? 0 : start;
-  size_t rest = strlen(path + end);
-  if (kept + (size_t)length + rest >= sizeof next) return -ENAMETOOLONG;
-  memcpy(next, path, kept);
-  memcpy(next + kept, link, (size_t)length);
-  memcpy(next + kept + (size_t)length, path + end, rest + 1);
-  memcpy(path, next, kept + (size_t)length + rest + 1);
-  return 0;
+/* Opens the first `length` bytes of the path, or the base itself if they are only slashes. */
+static int open_prefix(const struct walk *walk, size_t length) {
+  char prefix[PATH_MAX];
+  memcpy(prefix, walk->path, length);
+  prefix[length] = '\0';
+  return open_in(walk->base, prefix[strspn(prefix, "/")] == '\0' ? "." : prefix);
 }
 
-/* Makes the component path[start..end) if it is missing. 1: a dangling link was replaced, begin again. */
+/* Replaces the component path[start..end), a link whose target does not exist yet, by that target. Returns 1. */
+static int follow(struct walk *walk, int parent, const char *name, size_t start, size_t end) {
+  char link[PATH_MAX];
+  ssize_t length = readlinkat(parent, name, link, sizeof link);
+  if (length < 0) return -errno;
+  if (link[0] == '/' && walk->base.resolve == ABI_RESOLVE_BENEATH) return -EXDEV;
+  size_t kept = link[0] == '/' ? 0 : start, rest = strlen(walk->path + end);
+  if (kept + (size_t)length + rest >= sizeof walk->path) return -ENAMETOOLONG;
+  memmove(walk->path + kept + length, walk->path + end, rest + 1);
+  memcpy(walk->path + kept, link, (size_t)length);
+  return 1;
+}
+
+/* Creates the component path[start..end) if it is missing. Returns 1 to start over after `follow` replaced a link. */
 static int step(struct walk *walk, size_t start, size_t end, bool last) {
-  char *path = walk->path;
-  char after = path[end], before = start > 0 ? path[start - 1] : '\0';
-  path[end] = '\0';
-  int fd = open_in(walk->base, path);
-  int result = fd < 0 ? fd : 0;
-  if (result != -ENOENT) goto out;
-  if (start > 0) path[start - 1] = '\0';
-  /* "/" leads out beneath a mount. */
-  fd = open_in(walk->base, start > 1 ? path : ".");
-  if (start > 0) path[start - 1] = before;
-  if (fd < 0) {
-    result = fd;
-    goto out;
-  }
-  result = make_leaf(fd, path + start, last ? walk->leaf : S_IFDIR | 0755);
-  if (result == -EEXIST) {
-    path[end] = after;
-    result = follow(walk, fd, start, end);
-    close(fd);
-    return result == 0 ? 1 : result;
-  }
-out:
-  if (fd >= 0) close(fd);
-  path[end] = after;
+  char name[NAME_SIZE];
+  int found = open_prefix(walk, end);
+  if (found >= 0) close(found);
+  if (found != -ENOENT) return found < 0 ? found : 0;
+  if (end - start >= sizeof name) return -ENAMETOOLONG;
+  memcpy(name, walk->path + start, end - start);
+  name[end - start] = '\0';
+  int parent = open_prefix(walk, start);
+  if (parent < 0) return parent;
+  int result = make_leaf(parent, name, last ? walk->leaf : S_IFDIR | 0755);
+  if (result == -EEXIST) result = follow(walk, parent, name, start, end);
+  close(parent);
   return result;
 }
 
-/* One pass over the components. 1: begin again. */
+/* Makes one pass over the components. Returns 1 to start over. */
 static int make_components(struct walk *walk) {
   size_t start = 0;
   for (;;) {
@@ -143,7 +134,7 @@ static int make_in(struct base base, const char *path, mode_t leaf) {
   size_t length = strlen(path);
   if (length >= sizeof walk.path) return -ENAMETOOLONG;
   memcpy(walk.path, path, length + 1);
-  mode_t before = umask(0); /* modes are exact */
+  mode_t before = umask(0); /* modes apply exactly */
   int result = 1;
   for (unsigned links = 0; result == 1; links++) result = links > MAX_LINKS ? -ELOOP : make_components(&walk);
   umask(before);

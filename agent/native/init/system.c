@@ -1,4 +1,4 @@
-#include "system.h"
+#include "prepare.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -10,10 +10,10 @@
 
 #define INIT_OOM_SCORE "-1000"
 
-/* Seven descriptors for each process, one for each deposit, and some of its own. */
+/* A pidfd and the kept descriptors of each process, the deposits, and some for init itself. */
 enum { WANTED_FILES = MAX_PROCESSES * (1 + ROLES) + MAX_DEPOSITS + 256 };
 
-/* What the kernel (or a test) opened stays; what is closed becomes the console, or /dev/null without one. */
+/* Opens the console, or else /dev/null, on each standard descriptor that is closed. */
 static void open_console(void) {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
     if (fcntl(fd, F_GETFD) >= 0) continue;
@@ -45,17 +45,15 @@ static void loopback_up(void) {
 }
 
 /*
- * Limits of a uid, which containers with the same user share; a container's memory pays for what they count. The spec's own
- * limits still hold.
+ * Removes limits that the kernel counts by uid, which containers with the same user share. The objects they count are
+ * charged to a container's memory, and a spec can still set limits.
  */
 static void lift_shared_limits(void) {
   static const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
-  static const struct {
-    int resource;
-    const char *name;
-  } SHARED[] = {{RLIMIT_NPROC, "processes"}, {RLIMIT_SIGPENDING, "signals"}, {RLIMIT_MSGQUEUE, "message queues"}};
+  static const int SHARED[] = {RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE};
+  static const char *const NAMES[] = {"processes", "signals", "message queues"};
   for (unsigned i = 0; i < sizeof SHARED / sizeof *SHARED; i++) {
-    if (setrlimit(SHARED[i].resource, &none) < 0) say("cannot lift the limit of %s: %s", SHARED[i].name, strerror(errno));
+    if (setrlimit(SHARED[i], &none) < 0) say("cannot lift the limit of %s: %s", NAMES[i], strerror(errno));
   }
 }
 
@@ -66,7 +64,7 @@ static void raise_limits(struct origin *origin) {
   origin->nofile_hard = limit.rlim_max;
   struct rlimit wanted = {WANTED_FILES, limit.rlim_max > WANTED_FILES ? limit.rlim_max : WANTED_FILES};
   if (setrlimit(RLIMIT_NOFILE, &wanted) == 0) return;
-  limit.rlim_cur = limit.rlim_max; /* not allowed to raise the hard one */
+  limit.rlim_cur = limit.rlim_max; /* without the privilege to raise the hard limit */
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
@@ -80,7 +78,7 @@ void system_prepare(struct origin *origin) {
   open_console();
   if (!origin->service) {
     setsid();
-    ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* where there is a console, and nobody's yet */
+    ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* fails if there is no console, or another session owns it */
     set_hostname();
     loopback_up();
   }

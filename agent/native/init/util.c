@@ -34,7 +34,7 @@ void drop_fd(int *fd) {
 }
 
 int write_file(const char *path, const char *text) {
-  int fd = open(path, O_WRONLY); /* closed before anything is executed; O_CLOEXEC costs a call of musl's */
+  int fd = open(path, O_WRONLY); /* closed before any execve; with O_CLOEXEC musl makes one more call */
   if (fd < 0) return -errno;
   int result = write(fd, text, strlen(text)) < 0 ? -errno : 0;
   close(fd);

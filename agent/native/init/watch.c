@@ -6,11 +6,11 @@ static struct {
   uint64_t limit_ms; /* 0: not watched */
   uint64_t born_us, due_us;
   unsigned missed;  /* wake-ups since the last heartbeat */
-  unsigned doubled; /* by the agents before */
-  bool was_late;    /* the agent at hand */
+  unsigned doubled; /* times, because of earlier agents */
+  bool was_late;    /* this agent */
 } watch;
 
-/* Half of the limit, then four times an eighth: a heartbeat that is in time costs no wake-up besides its own. */
+/* Waits half of the limit, then four eighths of it one by one: a heartbeat in time costs no extra wake-up. */
 static void next_step(void) {
   uint64_t step_ms = (watch.limit_ms << watch.doubled) / (watch.missed == 0 ? FIRST_SHARE : SHARE);
   watch.due_us = now_us() + (step_ms + 1) * 1000;

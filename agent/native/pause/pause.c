@@ -1,4 +1,4 @@
-/* What a pod's pause container runs: nothing, until it is told to end. As PID 1 of a shared namespace it reaps. */
+/* The program of a pod's pause container: waits for a signal to end. As PID 1 of a shared pid namespace it reaps. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

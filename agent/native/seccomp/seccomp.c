@@ -1,69 +1,102 @@
-/*
- * The compiler of seccomp filters: libseccomp behind one function, as an N-API addon of its own, which an agent loads
- * when the first container asks for a filter.
- */
+/* A compiler of seccomp filters: libseccomp as an N-API addon, loaded when the first container needs a filter. */
 #include <errno.h>
-#include <inttypes.h>
 #include <seccomp.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef NAPI_VERSION
 #define NAPI_VERSION 9
+#endif
 #include <node_api.h>
 
-enum { NAME_SIZE = 64, MAX_CONDITIONS = 6 };
+/*
+ * A description (agent/kernel/sys/seccomp-compiler.ts writes it) is an array of 32-bit words, little endian:
+ *
+ *   default action (SCMP_ACT_*), number of architectures, number of rules
+ *   each architecture: its name
+ *   each rule: action, number of conditions, the conditions, the system call's name
+ *   each condition: argument, operator (enum scmp_compare), two values of 64 bits
+ *   each name: 64 bytes, padded with zeros
+ */
+enum { NAME_BYTES = 64, MAX_CONDITIONS = 6 };
 
-/* "arch NAME"; one that the filter has already is left. */
-static int add_arch(scmp_filter_ctx filter, const char *line) {
-  char name[NAME_SIZE];
-  if (sscanf(line, "arch %63s", name) != 1) return -EINVAL;
+struct reader {
+  const uint8_t *at;
+  size_t left;
+};
+
+/* Reads `size` bytes. Returns false if fewer are left. */
+static bool take(struct reader *reader, void *out, size_t size) {
+  if (reader->left < size) return false;
+  memcpy(out, reader->at, size);
+  reader->at += size;
+  reader->left -= size;
+  return true;
+}
+
+static bool take_name(struct reader *reader, char name[NAME_BYTES]) {
+  return take(reader, name, NAME_BYTES) && name[0] != '\0' && name[NAME_BYTES - 1] == '\0';
+}
+
+/* Adds an architecture. Ignores one that the filter already has. */
+static int add_arch(scmp_filter_ctx filter, struct reader *reader) {
+  char name[NAME_BYTES];
+  if (!take_name(reader, name)) return -EINVAL;
   uint32_t token = seccomp_arch_resolve_name(name);
   if (token == 0) return -EINVAL;
   int result = seccomp_arch_add(filter, token);
   return result == -EEXIST ? 0 : result;
 }
 
-/* "rule ACTION NAME [ARGUMENT OPERATOR VALUE VALUE]…"; a call that no architecture has by this name is left out. */
-static int add_rule(scmp_filter_ctx filter, const char *line) {
-  char name[NAME_SIZE];
+/* Adds a rule. Ignores a system call that no architecture has. */
+static int add_rule(scmp_filter_ctx filter, struct reader *reader) {
+  struct {
+    uint32_t action, conditions;
+  } head;
+  struct {
+    uint32_t argument, compare;
+    uint64_t values[2];
+  } condition;
   struct scmp_arg_cmp conditions[MAX_CONDITIONS];
-  unsigned action, count = 0, argument, compare;
-  int used = 0;
-  if (sscanf(line, "rule %x %63s%n", &action, name, &used) != 2) return -EINVAL;
-  for (line += used; *line != '\0'; line += used) {
-    uint64_t a, b;
-    if (count == MAX_CONDITIONS) return -EINVAL;
-    if (sscanf(line, " %u %u %" SCNu64 " %" SCNu64 "%n", &argument, &compare, &a, &b, &used) != 4) return -EINVAL;
-    conditions[count++] = (struct scmp_arg_cmp){argument, (enum scmp_compare)compare, a, b};
+  char name[NAME_BYTES];
+  if (!take(reader, &head, sizeof head) || head.conditions > MAX_CONDITIONS) return -EINVAL;
+  for (uint32_t i = 0; i < head.conditions; i++) {
+    if (!take(reader, &condition, sizeof condition)) return -EINVAL;
+    enum scmp_compare compare = (enum scmp_compare)condition.compare;
+    conditions[i] = (struct scmp_arg_cmp){condition.argument, compare, condition.values[0], condition.values[1]};
   }
+  if (!take_name(reader, name)) return -EINVAL;
   int call = seccomp_syscall_resolve_name(name);
-  return call == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(filter, action, call, count, conditions);
+  return call == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(filter, head.action, call, head.conditions, conditions);
 }
 
-/* All lines but the first; `*failed` is the number of the one at hand. */
-static int fill(scmp_filter_ctx filter, char *lines, int32_t *failed) {
-  char *next;
-  for (char *line = strtok_r(lines, "\n", &next); line != NULL; line = strtok_r(NULL, "\n", &next)) {
-    *failed += 1;
-    int result = line[0] == 'a' ? add_arch(filter, line) : add_rule(filter, line);
+/* Adds all architectures and rules. Counts in `*entry` the one it is at, from 1. */
+static int fill(scmp_filter_ctx filter, struct reader *reader, uint32_t architectures, uint32_t rules, int32_t *entry) {
+  for (uint32_t i = 0; i < architectures; i++, ++*entry) {
+    int result = add_arch(filter, reader);
     if (result < 0) return result;
   }
-  return 0;
+  for (uint32_t i = 0; i < rules; i++, ++*entry) {
+    int result = add_rule(filter, reader);
+    if (result < 0) return result;
+  }
+  return reader->left == 0 ? 0 : -EINVAL;
 }
 
-/* The program in a memory file, or -errno. `description` is taken apart. */
-static int compile(char *description, int32_t *failed) {
-  unsigned action;
-  int used = 0;
-  if (sscanf(description, "default %x\n%n", &action, &used) != 1 || used == 0) return -EINVAL;
-  scmp_filter_ctx filter = seccomp_init(action);
+/* Returns a memory file with the program, or -errno with the number of the entry that failed in `*entry`. */
+static int compile(struct reader reader, int32_t *entry) {
+  struct {
+    uint32_t action, architectures, rules;
+  } head;
+  if (!take(&reader, &head, sizeof head)) return -EINVAL;
+  scmp_filter_ctx filter = seccomp_init(head.action);
   if (filter == NULL) return -EINVAL;
-  int result = fill(filter, description + used, failed);
+  *entry = 1;
+  int result = fill(filter, &reader, head.architectures, head.rules, entry);
   if (result == 0) result = memfd_create("seccomp", MFD_CLOEXEC);
   int exported = result < 0 ? 0 : seccomp_export_bpf(filter, result);
   seccomp_release(filter);
@@ -72,7 +105,7 @@ static int compile(char *description, int32_t *failed) {
   return exported;
 }
 
-/* A Buffer with the content of the file, or undefined with *result = -errno. Closes it. */
+/* Returns the file's content as a Buffer, or sets *result to -errno. Closes the file. */
 static napi_value take_file(napi_env env, int file, int *result) {
   struct stat found;
   void *data;
@@ -84,31 +117,29 @@ static napi_value take_file(napi_env env, int file, int *result) {
   return buffer;
 }
 
+static bool take_array(napi_env env, napi_value value, napi_typedarray_type want, void **data, size_t *length) {
+  napi_typedarray_type type;
+  return napi_get_typedarray_info(env, value, &type, length, data, NULL, NULL) == napi_ok && type == want;
+}
+
 /*
- * compile(description: string, failed: Int32Array): Buffer | number. The description has one line for each thing:
- * "default ACTION", then "arch …" and "rule …" (see above; actions in hexadecimal, as SCMP_ACT_* are). Gives the BPF
- * instructions, 8 bytes each, or -errno with the number of the line in failed[0], from 0.
+ * compile(description: Uint8Array, failed: Int32Array): Buffer | number. Returns the BPF instructions, 8 bytes each, or
+ * -errno with the failed entry in failed[0]: 0 is the head, then come the architectures and the rules.
  */
 static napi_value call_compile(napi_env env, napi_callback_info info) {
-  size_t count = 2, length = 0;
+  size_t count = 2, size = 0, length = 0;
   napi_value args[2], value = NULL;
-  napi_typedarray_type type;
-  void *failed = NULL;
+  void *bytes = NULL, *failed = NULL;
   bool valid = napi_get_cb_info(env, info, &count, args, NULL, NULL) == napi_ok && count == 2;
-  valid = valid && napi_get_typedarray_info(env, args[1], &type, &length, &failed, NULL, NULL) == napi_ok;
-  valid = valid && type == napi_int32_array && length > 0;
-  valid = valid && napi_get_value_string_utf8(env, args[0], NULL, 0, &length) == napi_ok;
+  valid = valid && take_array(env, args[0], napi_uint8_array, &bytes, &size);
+  valid = valid && take_array(env, args[1], napi_int32_array, &failed, &length) && length > 0;
   if (!valid) {
-    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "compile takes a string and an Int32Array");
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "compile takes a Uint8Array and an Int32Array");
     return NULL;
   }
-  char *description = malloc(length + 1);
-  int result = -ENOMEM;
-  *(int32_t *)failed = 0;
-  if (description != NULL && napi_get_value_string_utf8(env, args[0], description, length + 1, NULL) == napi_ok) {
-    result = compile(description, failed);
-  }
-  free(description);
+  int32_t entry = 0;
+  int result = compile((struct reader){.at = bytes, .left = size}, &entry);
+  *(int32_t *)failed = entry;
   if (result >= 0) value = take_file(env, result, &result);
   if (result < 0) napi_create_int32(env, result, &value);
   return value;

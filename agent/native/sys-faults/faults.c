@@ -1,6 +1,7 @@
 /*
- * For tests only, linked into sys-faults.node by --wrap: the n-th system call of the addon fails with an errno that the kernel
- * may answer it with. A test steers it through a file that GUESTD_FAULTS names and both map; see test/attack/faults/faults.ts.
+ * For tests only, linked into sys-faults.node by --wrap: makes the n-th system call of the addon fail with an errno
+ * that the kernel can return for it. A test controls it through a file that both map, named by GUESTD_FAULTS; see
+ * test/attack/faults/fault-control.ts.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,13 +22,13 @@
 #include <unistd.h>
 
 struct control {
-  _Atomic uint32_t count;         /* calls since the test set it to 0 */
-  _Atomic uint32_t first, last;   /* those that fail; 0: none */
-  _Atomic uint32_t variant;       /* which of a call's errnos */
-  _Atomic uint32_t hits;          /* calls that failed */
-  _Atomic int32_t error;          /* errno of the last that failed */
-  char name[32];                  /* of the last that was to fail, also where it has no such variant */
-  char only[32];                  /* counts calls of this name; empty: all */
+  _Atomic uint32_t count;       /* calls since the test set it to 0 */
+  _Atomic uint32_t first, last; /* the calls to fail; 0: none */
+  _Atomic uint32_t variant;     /* index into a call's errnos */
+  _Atomic uint32_t hits;        /* calls that failed */
+  _Atomic int32_t error;        /* errno of the last failed call */
+  char name[32];                /* the last call that was to fail, even if it has no such variant */
+  char only[32];                /* count only calls of this name; empty: all */
 };
 
 static struct control *control;
@@ -40,7 +42,7 @@ __attribute__((constructor)) static void open_control(void) {
   close(fd);
 }
 
-/* Whether this call is to fail; errno is set then. `errors` ends with 0. */
+/* Returns true, with errno set, if this call must fail. `errors` ends with 0. */
 static bool fails(const char *name, const int *errors) {
   if (control == NULL || (control->only[0] != '\0' && strcmp(control->only, name) != 0)) return false;
   uint32_t number = ++control->count;
@@ -70,6 +72,7 @@ FAULT(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *s, int f), (fd, 
 FAULT(int, -1, bind, (int fd, const struct sockaddr *a, socklen_t s), (fd, a, s), ENOMEM, EADDRINUSE)
 FAULT(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t s), (fd, a, s), ECONNREFUSED, ENOMEM)
 FAULT(int, -1, epoll_create1, (int flags), (flags), DESCRIPTORS)
+FAULT(int, -1, flock, (int fd, int operation), (fd, operation), EAGAIN, ENOLCK)
 FAULT(int, -1, fsetxattr, (int fd, const char *n, const void *v, size_t s, int f), (fd, n, v, s, f), ENOSPC, EIO, EPERM)
 FAULT(int, -1, fstat, (int fd, struct stat *s), (fd, s), EIO, ENOMEM)
 FAULT(int, -1, fstatfs, (int fd, struct statfs *s), (fd, s), EIO, ENOMEM)
@@ -102,7 +105,7 @@ FAULT(int, -1, swapon, (const char *path, int flags), (path, flags), EPERM, ENOM
 FAULT(int, -1, unshare, (int flags), (flags), ENOMEM, ENOSPC, EPERM)
 FAULT(ssize_t, -1, write, (int fd, const void *b, size_t n), (fd, b, n), EIO, ENOSPC, EAGAIN, EINTR)
 
-/* Those with a variable list of arguments: theirs is passed on whole. */
+/* Variadic calls: all arguments are passed on. */
 FAULT(int, -1, ioctl, (int fd, unsigned long request, void *argument), (fd, request, argument), EIO, ENOMEM)
 FAULT(int, -1, open, (const char *path, int flags, long mode), (path, flags, mode), DESCRIPTORS, EIO)
 FAULT(int, -1, prctl, (int option, long a, long b, long c, long d), (option, a, b, c, d), EPERM)
@@ -117,7 +120,7 @@ int __wrap_fcntl(int fd, int command, long argument) {
   return failed ? -1 : __real_fcntl(fd, command, argument);
 }
 
-/* Only a new watch needs memory and counts against a limit. */
+/* Only adding a watch needs memory and counts against a limit. */
 int __real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event) {
@@ -126,7 +129,7 @@ int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event) 
   return __real_epoll_ctl(set, operation, fd, event);
 }
 
-/* Linux frees the number whatever it answers. */
+/* Linux frees the number even if close fails. */
 int __real_close(int fd);
 int __wrap_close(int fd);
 int __wrap_close(int fd) {

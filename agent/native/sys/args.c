@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,11 +91,11 @@ bool arg_ints(struct args *args, const char *name, size_t least, int32_t **data)
   return true;
 }
 
-bool arg_fds(struct args *args, const char *name, int out[SYS_MAX_FDS], size_t *count) {
+bool arg_fds(struct args *args, const char *name, int out[RIGHTS_MAX], size_t *count) {
   napi_env env = args->env;
   napi_value list = take(args);
   uint32_t length = 0;
-  if (napi_get_array_length(env, list, &length) != napi_ok || length > SYS_MAX_FDS)
+  if (napi_get_array_length(env, list, &length) != napi_ok || length > RIGHTS_MAX)
     return type_error(env, name, "an array of at most 64 descriptors");
   for (uint32_t i = 0; i < length; i++) {
     napi_value element;
@@ -104,6 +105,15 @@ bool arg_fds(struct args *args, const char *name, int out[SYS_MAX_FDS], size_t *
     out[i] = (int)fd;
   }
   *count = length;
+  return true;
+}
+
+bool arg_open_flags(struct args *args, const char *name, uint64_t *out) {
+  int64_t flags = 0;
+  if (!arg_int(args, name, 0, INT_MAX, &flags)) return false;
+  if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))
+    return type_error(args->env, name, "without O_CREAT and O_TMPFILE");
+  *out = (uint64_t)flags;
   return true;
 }
 

@@ -1,4 +1,4 @@
-/* Device filters: BPF programs that say which devices the processes of a cgroup may open or make. */
+/* Device filters: BPF programs that decide which devices the processes of a cgroup may open or create. */
 #include <linux/bpf.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -6,16 +6,16 @@
 
 #include "sys.h"
 
-/* BPF_MAXINSNS of older kernels is less than what they take from root since 5.2. */
+/* The kernel's limit for root since 5.2; BPF_MAXINSNS is the older, smaller one. */
 #define MAX_INSTRUCTIONS 1000000
-/* The verifier gives up with EAGAIN while a signal is pending, which a profiler may send every millisecond. */
+/* The verifier fails with EAGAIN while a signal is pending, and a profiler may send one every millisecond. */
 #define LOAD_ATTEMPTS 100
 
 static int64_t bpf(enum bpf_cmd command, union bpf_attr *attr) {
   return SYS_RETRY(syscall(SYS_bpf, command, attr, sizeof(*attr)));
 }
 
-/* loadDeviceFilter(instructions): a program of BPF_PROG_TYPE_CGROUP_DEVICE; descriptor */
+/* loadDeviceFilter(instructions): descriptor of a new BPF_PROG_TYPE_CGROUP_DEVICE program */
 static napi_value call_load(napi_env env, napi_callback_info info) {
   struct args args;
   uint8_t *code;
@@ -46,7 +46,7 @@ static napi_value attach(napi_env env, int cgroup, int program, uint32_t flags, 
   return result(env, bpf(BPF_PROG_ATTACH, &attr));
 }
 
-/* attachDeviceFilter(cgroup, program): beside what there is, here and in cgroups above and below */
+/* attachDeviceFilter(cgroup, program): adds it to the programs of this cgroup and those above and below */
 static napi_value call_attach(napi_env env, napi_callback_info info) {
   struct args args;
   int cgroup, program;
@@ -55,7 +55,7 @@ static napi_value call_attach(napi_env env, napi_callback_info info) {
   return attach(env, cgroup, program, 0, 0);
 }
 
-/* replaceDeviceFilter(cgroup, program, replaced): in place of one that is attached there */
+/* replaceDeviceFilter(cgroup, program, replaced): attaches it in place of another */
 static napi_value call_replace(napi_env env, napi_callback_info info) {
   struct args args;
   int cgroup, program, replaced;
@@ -65,7 +65,7 @@ static napi_value call_replace(napi_env env, napi_callback_info info) {
   return attach(env, cgroup, program, BPF_F_REPLACE, replaced);
 }
 
-/* attachedDeviceFilter(cgroup): descriptor of the program that was attached first, -ENOENT without one */
+/* attachedDeviceFilter(cgroup): descriptor of the program attached first, or -ENOENT */
 static napi_value call_attached(napi_env env, napi_callback_info info) {
   struct args args;
   int cgroup;
@@ -78,7 +78,7 @@ static napi_value call_attached(napi_env env, napi_callback_info info) {
   attr.query.prog_ids = (uintptr_t)&first;
   attr.query.prog_cnt = 1;
   int64_t found = bpf(BPF_PROG_QUERY, &attr);
-  if (found < 0 && found != -ENOSPC) return result(env, found); /* ENOSPC: there are more than the one */
+  if (found < 0 && found != -ENOSPC) return result(env, found); /* ENOSPC: the cgroup has more programs */
   if (first == 0) return result(env, -ENOENT);
   memset(&attr, 0, sizeof(attr));
   attr.prog_id = first;

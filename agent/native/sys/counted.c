@@ -1,18 +1,19 @@
 /*
- * Receiving and sending whose count the kernel itself writes into memory of the caller before the call returns: where that memory
- * outlives the process, whoever comes after one that was killed in the middle knows how much went. For stream sockets.
+ * Receiving and sending on stream sockets with a count that the kernel itself stores in the caller's memory before the
+ * call returns. If that memory outlives the process, the successor of a killed process knows how many bytes were
+ * transferred.
  */
 #include <sys/socket.h>
 
 #include "sys.h"
 
-/* A struct mmsghdr, and the bytes behind it. */
+/* A struct mmsghdr, followed by the bytes. */
 struct region {
   struct mmsghdr header;
   uint8_t bytes[];
 };
 
-/* The region's header is for one buffer, of all bytes behind it. */
+/* Reads both arguments, and sets up the region's header for one buffer with all the bytes. */
 static bool take(struct args *args, int *fd, struct iovec *part, struct region **region) {
   uint8_t *memory;
   size_t size;
@@ -30,7 +31,7 @@ static napi_value counted(napi_env env, struct region *region, long status) {
   return result(env, status < 0 ? status : (int64_t)region->header.msg_len);
 }
 
-/* receive(fd, region: Uint8Array): 0 is the end */
+/* receive(fd, region: Uint8Array): bytes received; 0 at the end of the stream */
 static napi_value call_receive(napi_env env, napi_callback_info info) {
   struct args args;
   struct iovec part;
@@ -38,12 +39,12 @@ static napi_value call_receive(napi_env env, napi_callback_info info) {
   int fd;
   if (!args_begin(&args, env, info, 2) || !take(&args, &fd, &part, &region)) return NULL;
   long status = SYS_RETRY(recvmmsg(fd, &region->header, 1, MSG_DONTWAIT, NULL));
-  /* Unlike read(2) it tells of an error of the socket, once, before it gives what had come before. */
+  /* Unlike read(2), it reports an error of the socket once before it returns the bytes that came earlier. */
   if (status == -ECONNRESET) status = SYS_RETRY(recvmmsg(fd, &region->header, 1, MSG_DONTWAIT, NULL));
   return counted(env, region, status);
 }
 
-/* send(fd, region: Uint8Array, length): so many of its bytes; never raises SIGPIPE */
+/* send(fd, region: Uint8Array, length): sends up to `length` of its bytes without SIGPIPE */
 static napi_value call_send(napi_env env, napi_callback_info info) {
   struct args args;
   struct iovec part;

@@ -1,21 +1,21 @@
 /* Descriptors: pipes, reading and writing, memory files, openat2. */
 #include <fcntl.h>
 #include <linux/limits.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "../common/linux-abi.h"
 #include "sys.h"
 
-/* pipe(out: Int32Array, size): out[0] reads, out[1] writes; size 0 keeps the kernel's 64 KiB. */
+/* pipe(out: Int32Array, size): out[0] is the read end, out[1] the write end; size 0 keeps the kernel's 64 KiB */
 static napi_value call_pipe(napi_env env, napi_callback_info info) {
   struct args args;
   int32_t *out;
@@ -45,7 +45,7 @@ static napi_value call_set_non_blocking(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(ioctl(fd, FIONBIO, &on)));
 }
 
-/* dup(fd): a copy, close-on-exec, above the standard descriptors */
+/* dup(fd): a close-on-exec copy above the standard descriptors */
 static napi_value call_dup(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -53,7 +53,18 @@ static napi_value call_dup(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
 }
 
-/* close(fd): whatever Linux answers but EBADF, it has freed the number; EIO tells of an earlier write, EINTR of nothing. */
+/*
+ * lock(fd): locks the whole file until all copies of this descriptor are closed, in any process; -EAGAIN if another open
+ * file has the lock
+ */
+static napi_value call_lock(napi_env env, napi_callback_info info) {
+  struct args args;
+  int fd;
+  if (!args_begin(&args, env, info, 1) || !arg_fd(&args, "fd", &fd)) return NULL;
+  return result(env, SYS_RETRY(flock(fd, LOCK_EX | LOCK_NB)));
+}
+
+/* close(fd): Linux frees the number unless it fails with EBADF; EIO is about an earlier write, EINTR means nothing */
 static napi_value call_close(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -83,7 +94,7 @@ static napi_value call_write(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(write(fd, from, length)));
 }
 
-/* readable(fd): FIONREAD */
+/* readable(fd): bytes that can be read (FIONREAD) */
 static napi_value call_readable(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -93,7 +104,7 @@ static napi_value call_readable(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : bytes);
 }
 
-/* changed(fd): 1 if a file of procfs has changed since this was asked before (POLLPRI), else 0 */
+/* changed(fd): 1 if a file of procfs has changed since the last call (POLLPRI), else 0 */
 static napi_value call_changed(napi_env env, napi_callback_info info) {
   struct args args;
   struct pollfd asked = {.events = POLLPRI};
@@ -103,7 +114,7 @@ static napi_value call_changed(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : (asked.revents & POLLPRI) != 0);
 }
 
-/* splice(from, to, length): at least one of the two a pipe; never waits for a pipe */
+/* splice(from, to, length): at least one must be a pipe; never blocks on a pipe */
 static napi_value call_splice(napi_env env, napi_callback_info info) {
   struct args args;
   int from, to;
@@ -114,17 +125,16 @@ static napi_value call_splice(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(splice(from, NULL, to, NULL, (size_t)length, SPLICE_F_NONBLOCK)));
 }
 
-/* From the start of the file; its offset stays 0. */
-static long fill(int fd, const uint8_t *from, size_t length) {
+int64_t write_at(int fd, const void *from, size_t length, off_t offset) {
   for (size_t done = 0; done < length;) {
-    long wrote = SYS_RETRY(pwrite(fd, from + done, length - done, (off_t)done));
+    long wrote = SYS_RETRY(pwrite(fd, (const char *)from + done, length - done, offset + (off_t)done));
     if (wrote <= 0) return wrote < 0 ? wrote : -EIO;
     done += (size_t)wrote;
   }
   return 0;
 }
 
-/* memoryFile(name, content: Uint8Array): sealed against every change, offset 0 */
+/* memoryFile(name, content: Uint8Array): descriptor of a memory file sealed against all changes, at offset 0 */
 static napi_value call_memory_file(napi_env env, napi_callback_info info) {
   struct args args;
   char name[250];
@@ -135,7 +145,7 @@ static napi_value call_memory_file(napi_env env, napi_callback_info info) {
     return NULL;
   long fd = SYS_RETRY(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (fd < 0) return result(env, fd);
-  long status = fill((int)fd, content, length);
+  long status = write_at((int)fd, content, length, 0);
   if (status == 0)
     status = SYS_RETRY(fcntl((int)fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
   if (status < 0) close_quietly((int)fd);
@@ -147,7 +157,7 @@ static void unmap(napi_env env, void *memory, void *length) {
   munmap(memory, (size_t)length);
 }
 
-/* mapShared(fd, length): the file's bytes as an ArrayBuffer that others may map too, or -errno; length within the file */
+/* mapShared(fd, length): ArrayBuffer that shares the first bytes of the file, or -errno */
 static napi_value call_map_shared(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -157,7 +167,7 @@ static napi_value call_map_shared(napi_env env, napi_callback_info info) {
   if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &fd) || !arg_int(&args, "length", 1, INT_MAX, &length))
     return NULL;
   if (fstat(fd, &stat) < 0) return result(env, -errno);
-  if (stat.st_size < length) return result(env, -EINVAL); /* beyond the end is SIGBUS */
+  if (stat.st_size < length) return result(env, -EINVAL); /* access beyond the end raises SIGBUS */
   void *memory = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return result(env, -errno);
   if (napi_create_external_arraybuffer(env, memory, (size_t)length, unmap, (void *)length, &buffer) == napi_ok)
@@ -167,28 +177,25 @@ static napi_value call_map_shared(napi_env env, napi_callback_info info) {
 }
 
 int64_t open_at2(int dir, const char *path, uint64_t flags, uint64_t resolve) {
-  struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
-  return SYS_RETRY(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+  struct abi_open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
+  return SYS_RETRY(abi_openat2(dir, path, &how));
 }
 
-/* openat2(dir, path, flags, resolve): opens what is there, and never makes a file */
+/* openat2(dir, path, flags, resolve): opens a file that exists */
 static napi_value call_openat2(napi_env env, napi_callback_info info) {
   struct args args;
   int dir;
   char path[PATH_MAX];
-  int64_t flags, resolve;
+  uint64_t flags;
+  int64_t resolve;
   if (!args_begin(&args, env, info, 4) || !arg_fd(&args, "dir", &dir) ||
-      !arg_string(&args, "path", path, sizeof(path)) || !arg_int(&args, "flags", 0, INT_MAX, &flags) ||
+      !arg_string(&args, "path", path, sizeof(path)) || !arg_open_flags(&args, "flags", &flags) ||
       !arg_int(&args, "resolve", 0, 0xff, &resolve))
     return NULL;
-  if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) {
-    type_error(env, "flags", "without O_CREAT and O_TMPFILE");
-    return NULL;
-  }
-  return result(env, open_at2(dir, path, (uint64_t)flags, (uint64_t)resolve));
+  return result(env, open_at2(dir, path, flags, (uint64_t)resolve));
 }
 
-/* statfsType(fd): the magic number of the file system */
+/* statfsType(fd): magic number of the file system */
 static napi_value call_statfs_type(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -198,7 +205,7 @@ static napi_value call_statfs_type(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : (int64_t)(uint32_t)stat.f_type);
 }
 
-/* makeNode(dir, name, mode, major, minor): a named pipe or a device; never follows, never replaces */
+/* makeNode(dir, name, mode, major, minor): creates a named pipe or a device; follows and replaces nothing */
 static napi_value call_make_node(napi_env env, napi_callback_info info) {
   struct args args;
   int dir;
@@ -230,14 +237,22 @@ static napi_value call_set_xattr(napi_env env, napi_callback_info info) {
 
 napi_status files_register(napi_env env, napi_value exports) {
   static const struct function table[] = {
-      {"pipe", call_pipe},         {"setNonBlocking", call_set_non_blocking},
-      {"dup", call_dup},           {"close", call_close},
-      {"read", call_read},         {"write", call_write},
+      {"pipe", call_pipe},
+      {"setNonBlocking", call_set_non_blocking},
+      {"dup", call_dup},
+      {"lock", call_lock},
+      {"close", call_close},
+      {"read", call_read},
+      {"write", call_write},
       {"readable", call_readable},
-      {"changed", call_changed}, {"memoryFile", call_memory_file},
-      {"openat2", call_openat2},   {"statfsType", call_statfs_type},
-      {"mapShared", call_map_shared}, {"splice", call_splice},
-      {"makeNode", call_make_node}, {"setXattr", call_set_xattr},
+      {"changed", call_changed},
+      {"splice", call_splice},
+      {"memoryFile", call_memory_file},
+      {"mapShared", call_map_shared},
+      {"openat2", call_openat2},
+      {"statfsType", call_statfs_type},
+      {"makeNode", call_make_node},
+      {"setXattr", call_set_xattr},
   };
   return REGISTER(env, exports, table);
 }

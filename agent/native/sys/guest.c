@@ -1,4 +1,4 @@
-/* The guest as a whole: its clock, its random numbers, swap, and the size of mounted file systems. */
+/* The guest as a whole: clock, random numbers, swap, and the size of mounted file systems. */
 #include <linux/fs.h>
 #include <linux/random.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "sys.h"
 
-/* setTime(seconds, micros): settimeofday, till 2106 */
+/* setTime(seconds, micros): settimeofday(2), until 2106 */
 static napi_value call_set_time(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t seconds, micros;
@@ -19,7 +19,7 @@ static napi_value call_set_time(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(settimeofday(&time, NULL)));
 }
 
-/* creditEntropy(fd, bits): of /dev/random */
+/* creditEntropy(fd, bits): counts what was written to this /dev/random as so many bits */
 static napi_value call_credit_entropy(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -30,7 +30,7 @@ static napi_value call_credit_entropy(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(ioctl(fd, RNDADDTOENTCNT, &count)));
 }
 
-/* reseedRandom(fd): what /dev/urandom gives comes from the pool as it is now */
+/* reseedRandom(fd): reseeds the kernel's generator from the pool */
 static napi_value call_reseed_random(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -51,11 +51,8 @@ static int64_t run_swap_on(struct work *work) {
 /* swapOn(path): promise */
 static napi_value call_swap_on(napi_env env, napi_callback_info info) {
   struct args args;
-  struct swap_work *s = calloc(1, sizeof(*s));
-  if (s == NULL) {
-    napi_throw_error(env, NULL, "out of memory");
-    return NULL;
-  }
+  struct swap_work *s = work_new(env, sizeof(*s));
+  if (s == NULL) return NULL;
   if (!args_begin(&args, env, info, 1) || !arg_string(&args, "path", s->path, sizeof(s->path))) {
     free(s);
     return NULL;
@@ -63,7 +60,7 @@ static napi_value call_swap_on(napi_env env, napi_callback_info info) {
   return work_start(env, &s->work, run_swap_on);
 }
 
-/* ext4 and xfs have no header of their own among those of the kernel. */
+/* The kernel exports no header for ext4 and xfs. */
 #define EXT4_RESIZE _IOW('f', 16, uint64_t)
 
 struct xfs_geometry {
@@ -91,7 +88,7 @@ static int64_t run_grow_ext4(struct work *work) {
   return SYS_RETRY(ioctl(g->fd, EXT4_RESIZE, &blocks));
 }
 
-/* The part that inodes may take stays what it is. */
+/* Keeps the percentage that inodes may use. */
 static int64_t run_grow_xfs(struct work *work) {
   const struct grow_work *g = (const struct grow_work *)work;
   struct xfs_geometry geometry;
@@ -104,11 +101,8 @@ static int64_t run_grow_xfs(struct work *work) {
 static napi_value grow(napi_env env, napi_callback_info info, int64_t (*run)(struct work *)) {
   struct args args;
   int64_t blocks;
-  struct grow_work *g = calloc(1, sizeof(*g));
-  if (g == NULL) {
-    napi_throw_error(env, NULL, "out of memory");
-    return NULL;
-  }
+  struct grow_work *g = work_new(env, sizeof(*g));
+  if (g == NULL) return NULL;
   if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "fd", &g->fd) ||
       !arg_int(&args, "blocks", 1, (int64_t)1 << 32, &blocks)) {
     free(g);
@@ -118,10 +112,10 @@ static napi_value grow(napi_env env, napi_callback_info info, int64_t (*run)(str
   return work_start(env, &g->work, run);
 }
 
-/* growExt4(fd, blocks): promise; fd is any file of the mounted file system, open until then */
+/* growExt4(fd, blocks): promise; `fd` is any file of the mounted file system, and must stay open */
 static napi_value call_grow_ext4(napi_env env, napi_callback_info info) { return grow(env, info, run_grow_ext4); }
 
-/* growXfs(fd, blocks): the same */
+/* growXfs(fd, blocks): likewise */
 static napi_value call_grow_xfs(napi_env env, napi_callback_info info) { return grow(env, info, run_grow_xfs); }
 
 napi_status guest_register(napi_env env, napi_value exports) {

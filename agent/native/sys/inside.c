@@ -1,4 +1,4 @@
-/* Files of containers, on the thread pool: every step here may wait for whoever serves the file system. */
+/* Files of containers. All steps run on the thread pool, since each may block on the file system's server. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 struct inside_work {
   struct work work;
-  int dir; /* ours */
+  int dir; /* a copy, owned */
   char path[PATH_MAX];
   uint64_t flags, resolve;
   int32_t types[TYPES_MAX];
@@ -33,7 +33,7 @@ static bool has_type(const struct inside_work *w, int fd) {
   return false;
 }
 
-/* An empty path is `dir` itself. */
+/* Opens `path`; if it is empty, copies `dir`. */
 static int64_t open_inside(const struct inside_work *w, uint64_t flags) {
   int64_t fd =
       w->path[0] == '\0' ? SYS_RETRY(fcntl(w->dir, F_DUPFD_CLOEXEC, 3)) : open_at2(w->dir, w->path, flags, w->resolve);
@@ -49,16 +49,7 @@ static int64_t run_open(struct work *work) {
   return fd;
 }
 
-static int64_t write_all(int to, const char *from, size_t length, off_t at) {
-  for (size_t done = 0; done < length;) {
-    long wrote = SYS_RETRY(pwrite(to, from + done, length - done, at + (off_t)done));
-    if (wrote <= 0) return wrote < 0 ? wrote : -EIO;
-    done += (size_t)wrote;
-  }
-  return 0;
-}
-
-/* At most `most` bytes are read, whatever size the file has or gets. */
+/* Copies at most `most` bytes, even if the file grows. Returns how many. */
 static int64_t copy_bounded(int from, int to, off_t start, int64_t most) {
   char buffer[STEP];
   int64_t done = 0;
@@ -67,8 +58,8 @@ static int64_t copy_bounded(int from, int to, off_t start, int64_t most) {
     long got = SYS_RETRY(pread(from, buffer, room < STEP ? (size_t)room : STEP, start + done));
     if (got < 0) return got;
     if (got == 0) return done;
-    int64_t result = write_all(to, buffer, (size_t)got, done);
-    if (result < 0) return result;
+    int64_t written = write_at(to, buffer, (size_t)got, done);
+    if (written < 0) return written;
     done += got;
   }
   return done;
@@ -80,13 +71,13 @@ static int64_t copy_file(const struct inside_work *w, int found) {
   if (fstat(found, &stat) < 0) return -errno;
   if (!S_ISREG(stat.st_mode)) return -EINVAL;
   snprintf(path, sizeof path, "/proc/self/fd/%d", found);
-  /* O_NONBLOCK: a lease of a process in the container is not waited for. */
+  /* O_NONBLOCK: do not wait for a lease that a process of the container holds. */
   int64_t from = SYS_RETRY(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (from < 0) return from;
   int64_t to = SYS_RETRY(memfd_create("copy", MFD_CLOEXEC));
   if (to < 0) goto out;
   off_t start = w->tail && stat.st_size > w->limit ? stat.st_size - w->limit : 0;
-  /* One byte more tells that a file is too long; an end has only to be short enough, as the file may grow meanwhile. */
+  /* One byte beyond the limit shows that the file is too long; a tail may not be, as the file can grow meanwhile. */
   int64_t copied = copy_bounded((int)from, (int)to, start, w->tail ? w->limit : w->limit + 1);
   if (copied > w->limit) copied = -EFBIG;
   if (copied < 0) {
@@ -110,7 +101,7 @@ static int64_t run_copy(struct work *work) {
   return result;
 }
 
-/* An Int32Array whose first element says how many follow. */
+/* Reads an Int32Array of file system types, preceded by their number. */
 static bool take_types(struct args *args, struct inside_work *w) {
   int32_t *types;
   if (!arg_ints(args, "types", TYPES_MAX + 1, &types)) return false;
@@ -120,7 +111,7 @@ static bool take_types(struct args *args, struct inside_work *w) {
   return true;
 }
 
-/* The work has a descriptor of its own: the caller may close its one meanwhile. */
+/* Starts the work on a copy of `dir`, as the caller may close its own meanwhile. */
 static napi_value start(napi_env env, struct inside_work *w, int64_t (*run)(struct work *)) {
   long dir = SYS_RETRY(fcntl(w->dir, F_DUPFD_CLOEXEC, 3));
   napi_deferred deferred;
@@ -137,39 +128,33 @@ static napi_value start(napi_env env, struct inside_work *w, int64_t (*run)(stru
   return promise;
 }
 
-static struct inside_work *new_work(napi_env env) {
-  struct inside_work *w = calloc(1, sizeof(*w));
-  if (w == NULL) napi_throw_error(env, NULL, "out of memory");
-  return w;
-}
-
-/* openInside(dir, path, flags, resolve, types): promise of a descriptor, on a file system of one of the types if any */
+/*
+ * openInside(dir, path, flags, resolve, types): promise of a descriptor; the file system must be of one of the types,
+ * if any
+ */
 static napi_value call_open_inside(napi_env env, napi_callback_info info) {
   struct args args;
-  int64_t flags, resolve;
-  struct inside_work *w = new_work(env);
+  int64_t resolve;
+  struct inside_work *w = work_new(env, sizeof(*w));
   if (w == NULL) return NULL;
   if (!args_begin(&args, env, info, 5) || !arg_fd(&args, "dir", &w->dir) ||
-      !arg_string(&args, "path", w->path, sizeof(w->path)) || !arg_int(&args, "flags", 0, INT_MAX, &flags) ||
-      !arg_int(&args, "resolve", 0, 0xff, &resolve) || !take_types(&args, w))
-    goto fail;
-  if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) {
-    type_error(env, "flags", "without O_CREAT and O_TMPFILE");
-    goto fail;
+      !arg_string(&args, "path", w->path, sizeof(w->path)) || !arg_open_flags(&args, "flags", &w->flags) ||
+      !arg_int(&args, "resolve", 0, 0xff, &resolve) || !take_types(&args, w)) {
+    free(w);
+    return NULL;
   }
-  w->flags = (uint64_t)flags;
   w->resolve = (uint64_t)resolve;
   return start(env, w, run_open);
-fail:
-  free(w);
-  return NULL;
 }
 
-/* copyInside(dir, path, resolve, types, limit, tail): promise of a memory file with a regular file's content, or its end */
+/*
+ * copyInside(dir, path, resolve, types, limit, tail): promise of a memory file with a regular file's content, or its
+ * tail
+ */
 static napi_value call_copy_inside(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t resolve, tail;
-  struct inside_work *w = new_work(env);
+  struct inside_work *w = work_new(env, sizeof(*w));
   if (w == NULL) return NULL;
   if (!args_begin(&args, env, info, 6) || !arg_fd(&args, "dir", &w->dir) ||
       !arg_string(&args, "path", w->path, sizeof(w->path)) || !arg_int(&args, "resolve", 0, 0xff, &resolve) ||

@@ -1,6 +1,4 @@
-/*
- * The agent's own memory: what garbage collections count, and what is given back to the kernel.
- */
+/* The agent's own memory: what the garbage collector counts, and what is returned to the kernel. */
 #define NAPI_VERSION 10 /* for external strings */
 #include <fcntl.h>
 #include <malloc.h>
@@ -11,8 +9,8 @@
 #include "sys.h"
 
 /*
- * Of V8's API in C++, which N-API has no part of; weak, so that a Node without them loads the addon all the same.
- * MemoryPressureLevel::kModerate has V8 mark its heap in small steps on the event loop, and give free pages back.
+ * Two functions of V8's C++ API that N-API lacks; weak, so that a Node without them can still load the addon.
+ * MemoryPressureLevel::kModerate makes V8 mark its heap in small steps on the event loop, and return free pages.
  */
 extern void *v8_current_isolate(void) __asm__("_ZN2v87Isolate10GetCurrentEv") __attribute__((weak));
 extern void v8_memory_pressure(void *isolate, int level) __asm__(
@@ -20,8 +18,8 @@ extern void v8_memory_pressure(void *isolate, int level) __asm__(
 #define MODERATE 1
 
 /*
- * keepForGood(bytes): a view of mapped memory that is never given up, and that collections no longer count. 0. For a
- * process that is killed or exits: V8 aborts in one that ends by itself, as the buffer then counts less than nothing.
+ * keepForGood(bytes): keeps mapped memory for the life of the process, uncounted by the garbage collector; 0. Only for
+ * a process that is killed or calls exit: if it ends by itself, V8 frees the buffer, and aborts on the negative count.
  */
 static napi_value call_keep_for_good(napi_env env, napi_callback_info info) {
   struct args args;
@@ -35,7 +33,7 @@ static napi_value call_keep_for_good(napi_env env, napi_callback_info info) {
   return result(env, 0);
 }
 
-/* collectGarbage(): begins a collection that goes on in small steps. 0, or -ENOSYS */
+/* collectGarbage(): starts a collection that proceeds in small steps; 0 or -ENOSYS */
 static napi_value call_collect_garbage(napi_env env, napi_callback_info info) {
   struct args args;
   if (!args_begin(&args, env, info, 0)) return NULL;
@@ -44,7 +42,7 @@ static napi_value call_collect_garbage(napi_env env, napi_callback_info info) {
   return result(env, 0);
 }
 
-/* trimHeap(): gives the free pages of malloc's heap back to the kernel. 1 if there were some */
+/* trimHeap(): returns free pages of malloc's heap to the kernel; 1 if there were any */
 static napi_value call_trim_heap(napi_env env, napi_callback_info info) {
   struct args args;
   if (!args_begin(&args, env, info, 0)) return NULL;
@@ -56,7 +54,7 @@ static void unmap_text(napi_env env, void *text, void *length) {
   munmap(text, (size_t)length);
 }
 
-/* mapText(path): a file of ASCII as a string whose bytes stay in the file, or -errno. The file must not be written to. */
+/* mapText(path): string backed by a mapped ASCII file, which must not change, or -errno */
 static napi_value call_map_text(napi_env env, napi_callback_info info) {
   struct args args;
   char path[PATH_MAX];
@@ -77,7 +75,7 @@ static napi_value call_map_text(napi_env env, napi_callback_info info) {
     munmap(text, length);
     return result(env, -ENOMEM);
   }
-  return string; /* a copy has unmapped it already */
+  return string; /* if V8 has copied the text, it is unmapped already */
 }
 
 napi_status memory_register(napi_env env, napi_value exports) {

@@ -15,6 +15,12 @@ void close_quietly(int fd) {
   errno = saved;
 }
 
+void *work_new(napi_env env, size_t size) {
+  void *work = calloc(1, size);
+  if (work == NULL) napi_throw_error(env, NULL, "out of memory");
+  return work;
+}
+
 static void work_execute(napi_env env, void *data) {
   (void)env;
   struct work *work = data;

@@ -1,13 +1,11 @@
-/* Mounts: mount and umount on the thread pool, detached mounts of new file systems at once. */
+/* Mounts. mount, umount and openTree run on the thread pool; the rest never waits for a file system's server. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <linux/mount.h>
 #include <unistd.h>
 
-#include <linux/mount.h>
-#include <linux/openat2.h>
-
+#include "../common/linux-abi.h"
 #include "sys.h"
 
 #define OPTION_MAX 256
@@ -28,11 +26,8 @@ static int64_t run_mount(struct work *work) {
 static napi_value call_mount(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t flags;
-  struct mount_work *m = calloc(1, sizeof(*m));
-  if (m == NULL) {
-    napi_throw_error(env, NULL, "out of memory");
-    return NULL;
-  }
+  struct mount_work *m = work_new(env, sizeof(*m));
+  if (m == NULL) return NULL;
   if (!args_begin(&args, env, info, 5) || !arg_string(&args, "source", m->source, sizeof(m->source)) ||
       !arg_string(&args, "target", m->target, sizeof(m->target)) ||
       !arg_string(&args, "type", m->type, sizeof(m->type)) || !arg_int(&args, "flags", 0, UINT32_MAX, &flags) ||
@@ -59,11 +54,8 @@ static int64_t run_umount(struct work *work) {
 static napi_value call_umount(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t flags;
-  struct umount_work *u = calloc(1, sizeof(*u));
-  if (u == NULL) {
-    napi_throw_error(env, NULL, "out of memory");
-    return NULL;
-  }
+  struct umount_work *u = work_new(env, sizeof(*u));
+  if (u == NULL) return NULL;
   if (!args_begin(&args, env, info, 2) || !arg_string(&args, "target", u->target, sizeof(u->target)) ||
       !arg_int(&args, "flags", 0, 15, &flags)) {
     free(u);
@@ -73,7 +65,7 @@ static napi_value call_umount(napi_env env, napi_callback_info info) {
   return work_start(env, &u->work, run_umount);
 }
 
-/* Steps of a detached mount; the number of the one that failed goes to JavaScript. */
+/* Steps of a detached mount; JavaScript gets the number of the one that failed. */
 enum step { STEP_FSOPEN, STEP_OPTION, STEP_CREATE, STEP_FSMOUNT };
 
 struct detached {
@@ -82,7 +74,7 @@ struct detached {
   char log[512];
 };
 
-/* The first error of the file system context's messages ("e text", "w text", "i text"), one for each read; or "". */
+/* Reads the context's messages ("e text", "w text", "i text") one by one. Copies the first error, or "". */
 static void read_log(int context, char *log, size_t size) {
   ssize_t got;
   while ((got = read(context, log, size - 1)) > 0) {
@@ -96,10 +88,10 @@ static void read_log(int context, char *log, size_t size) {
 }
 
 static long configure(int context, unsigned int command, const char *key, const char *value) {
-  return SYS_RETRY(syscall(SYS_fsconfig, context, command, key, value, 0));
+  return SYS_RETRY(abi_fsconfig(context, command, key, value));
 }
 
-/* Sets every pair of the flat list; false when an exception is pending, else d->result tells. */
+/* Sets each pair of the flat list; d->result is the result. Returns false if it has thrown. */
 static bool apply_options(napi_env env, napi_value list, uint32_t length, int context, struct detached *d) {
   char key[OPTION_MAX], value[DATA_MAX];
   for (uint32_t i = 0; i + 1 < length && d->result >= 0; i += 2) {
@@ -118,7 +110,7 @@ static bool apply_options(napi_env env, napi_value list, uint32_t length, int co
 
 static bool mount_detached(napi_env env, const char *type, napi_value options, uint32_t length, uint64_t attributes,
                            struct detached *d) {
-  d->result = SYS_RETRY(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
+  d->result = SYS_RETRY(abi_fsopen(type));
   if (d->result < 0) return true;
   int context = (int)d->result;
   d->step = STEP_OPTION;
@@ -129,7 +121,7 @@ static bool mount_detached(napi_env env, const char *type, napi_value options, u
   }
   if (fine && d->result >= 0) {
     d->step = STEP_FSMOUNT;
-    d->result = SYS_RETRY(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned int)attributes));
+    d->result = SYS_RETRY(abi_fsmount(context, (unsigned)attributes));
   }
   if (fine && d->result < 0) read_log(context, d->log, sizeof(d->log));
   close(context);
@@ -137,8 +129,8 @@ static bool mount_detached(napi_env env, const char *type, napi_value options, u
 }
 
 /*
- * detachedMount(type, options, attributes): [result, step, log]. The options are a flat list of key and value; a null
- * value is a flag. The log is the kernel's own text of a failure, or "".
+ * detachedMount(type, options, attributes): [result, step, log]. The options are a flat list of keys and values, null
+ * for a flag. The log is the kernel's own message about a failure, or "".
  */
 static napi_value call_detached_mount(napi_env env, napi_callback_info info) {
   struct args args;
@@ -163,11 +155,11 @@ static napi_value call_detached_mount(napi_env env, napi_callback_info info) {
     return out;
 fail:
   if (d.result >= 0) close((int)d.result);
-  napi_throw_error(env, NULL, "cannot make the result of detachedMount");
+  napi_throw_error(env, NULL, "cannot create the result of detachedMount");
   return NULL;
 }
 
-/* attachMount(mount, target): moves a detached mount to a path */
+/* attachMount(mount, target): attaches a detached mount at a path */
 static napi_value call_attach_mount(napi_env env, napi_callback_info info) {
   struct args args;
   int mount;
@@ -175,7 +167,7 @@ static napi_value call_attach_mount(napi_env env, napi_callback_info info) {
   if (!args_begin(&args, env, info, 2) || !arg_fd(&args, "mount", &mount) ||
       !arg_string(&args, "target", target, sizeof(target)))
     return NULL;
-  return result(env, SYS_RETRY(syscall(SYS_move_mount, mount, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)));
+  return result(env, SYS_RETRY(abi_move_mount(mount, AT_FDCWD, target, 0)));
 }
 
 struct tree_work {
@@ -186,32 +178,29 @@ struct tree_work {
 
 static int64_t run_open_tree(struct work *work) {
   const struct tree_work *t = (const struct tree_work *)work;
-  int64_t fd = open_at2(AT_FDCWD, t->path, O_PATH, RESOLVE_NO_SYMLINKS);
+  int64_t fd = open_at2(AT_FDCWD, t->path, O_PATH, ABI_RESOLVE_NO_SYMLINKS);
   if (fd < 0) return fd;
-  int64_t tree = SYS_RETRY(syscall(SYS_open_tree, (int)fd, "", t->flags | AT_EMPTY_PATH));
+  int64_t tree = SYS_RETRY(abi_open_tree((int)fd, "", t->flags | ABI_AT_EMPTY_PATH));
   close((int)fd);
   return tree;
 }
 
-/* openTree(path, recursive): promise of a detached clone of what is mounted there; -ELOOP for a link on the way */
+/* openTree(path, recursive): promise of a detached clone of the mount there; -ELOOP if the path has a symbolic link */
 static napi_value call_open_tree(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t recursive;
-  struct tree_work *t = calloc(1, sizeof(*t));
-  if (t == NULL) {
-    napi_throw_error(env, NULL, "out of memory");
-    return NULL;
-  }
+  struct tree_work *t = work_new(env, sizeof(*t));
+  if (t == NULL) return NULL;
   if (!args_begin(&args, env, info, 2) || !arg_string(&args, "path", t->path, sizeof(t->path)) ||
       !arg_int(&args, "recursive", 0, 1, &recursive)) {
     free(t);
     return NULL;
   }
-  t->flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+  t->flags = ABI_OPEN_TREE_CLONE | (recursive ? ABI_AT_RECURSIVE : 0);
   return work_start(env, &t->work, run_open_tree);
 }
 
-/* idmapMount(mount, userns, recursive): of a detached mount */
+/* idmapMount(mount, userns, recursive): maps the ids of a detached mount by a user namespace */
 static napi_value call_idmap_mount(napi_env env, napi_callback_info info) {
   struct args args;
   int mount, userns;
@@ -219,9 +208,8 @@ static napi_value call_idmap_mount(napi_env env, napi_callback_info info) {
   if (!args_begin(&args, env, info, 3) || !arg_fd(&args, "mount", &mount) || !arg_fd(&args, "userns", &userns) ||
       !arg_int(&args, "recursive", 0, 1, &recursive))
     return NULL;
-  struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
-  unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-  return result(env, SYS_RETRY(syscall(SYS_mount_setattr, mount, "", flags, &attr, sizeof(attr))));
+  const struct abi_mount_attr attr = {.set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+  return result(env, SYS_RETRY(abi_mount_setattr(mount, recursive ? ABI_AT_RECURSIVE : 0, &attr)));
 }
 
 napi_status mounts_register(napi_env env, napi_value exports) {

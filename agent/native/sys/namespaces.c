@@ -1,5 +1,6 @@
 /* Namespaces of the calling thread, which is Node's main thread. */
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "sys.h"
@@ -22,14 +23,12 @@ static napi_value call_setns(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(setns(fd, (int)flags)));
 }
 
-/* sethostname(name): at most 64 bytes */
+/* sethostname(name): of at most 64 bytes */
 static napi_value call_sethostname(napi_env env, napi_callback_info info) {
   struct args args;
   char name[65];
   if (!args_begin(&args, env, info, 1) || !arg_string(&args, "name", name, sizeof(name))) return NULL;
-  size_t length = 0;
-  while (name[length] != '\0') length++;
-  return result(env, SYS_RETRY(sethostname(name, length)));
+  return result(env, SYS_RETRY(sethostname(name, strlen(name))));
 }
 
 napi_status namespaces_register(napi_env env, napi_value exports) {

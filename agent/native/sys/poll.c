@@ -1,10 +1,13 @@
 /*
- * class Poll: readiness of one descriptor on Node's own event loop. All Polls share one epoll set, which libuv watches as a
- * single descriptor. libuv aborts the process when the kernel refuses to watch a descriptor for it, as it does when
- * fs.epoll.max_user_watches is used up; in a set of our own the refusal is the result of start(), and a change of events
- * needs no memory and can't be refused. A Poll holds no descriptor: whoever owns it calls close() before closing it. One Poll
- * per descriptor, which becomes non-blocking. A set within a set asks files twice: not for those whose answer changes by being
- * asked, such as /proc/mounts. An error condition (a pipe whose reader is gone) has the status -EBADF.
+ * class Poll: readiness of one descriptor on Node's event loop.
+ *
+ * All Polls share one epoll set, which libuv watches as a single descriptor. libuv aborts the process if the kernel
+ * refuses a watch, as it does once fs.epoll.max_user_watches is used up. With its own set, start() returns the refusal;
+ * changing the events of a watch needs no memory and cannot be refused.
+ *
+ * A Poll does not own its descriptor, which it makes non-blocking: the owner calls close() before closing it. A
+ * descriptor can have one Poll. A nested set polls each file twice, so files whose state changes by polling, such as
+ * /proc/mounts, are unsupported. An error condition (a pipe without a reader) is reported as status -EBADF.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +19,19 @@
 
 #include "sys.h"
 
-/* Callbacks in one turn of the event loop; what is ready beyond them has its turn in the next. */
+/* The most callbacks in one turn of the event loop; the rest follow in the next. */
 #define BATCH 64
 
-/* What all Polls of an environment share; freed when the environment and the handle are gone. */
+/* Shared by all Polls of an environment; freed when both the environment and the handle are gone. */
 struct poll_env {
   napi_env env;
   uv_poll_t handle;
   napi_async_context context;
   napi_async_cleanup_hook_handle hook;
   int set;
-  struct poll **by_fd; /* those that are started */
+  struct poll **by_fd; /* the started ones */
   size_t size, started;
-  struct epoll_event batch[BATCH]; /* being called back; a data.fd of -1 is no more */
+  struct epoll_event batch[BATCH]; /* being dispatched; -1 as data.fd if the Poll was stopped meanwhile */
   int ready;
   bool ending, closed, finalized;
 };
@@ -37,7 +40,7 @@ struct poll {
   struct poll_env *owner;
   napi_ref self, callback;
   int fd;
-  uint32_t events; /* of epoll; 0 when it is not started */
+  uint32_t events; /* of epoll; 0 if not started */
   bool closed;
 };
 
@@ -80,14 +83,14 @@ static bool make_room(struct poll_env *owner, int fd) {
   return true;
 }
 
-/* Adds a Poll to the set. The table grows only for a descriptor that is open. */
+/* Adds a Poll to the set. The table grows only once epoll has accepted the descriptor as open. */
 static long enter_set(struct poll *poll, uint32_t events) {
   struct poll_env *owner = poll->owner;
   struct epoll_event event = {.events = events, .data.fd = poll->fd};
   int on = 1;
   if (poll_of(owner, poll->fd) != NULL) return -EEXIST;
   long status = SYS_RETRY(epoll_ctl(owner->set, EPOLL_CTL_ADD, poll->fd, &event));
-  /* Left behind by a descriptor that was closed before its Poll. */
+  /* A descriptor of this number was closed before its Poll. */
   if (status == -EEXIST) status = SYS_RETRY(epoll_ctl(owner->set, EPOLL_CTL_MOD, poll->fd, &event));
   if (status < 0) return status;
   status = make_room(owner, poll->fd) ? SYS_RETRY(ioctl(poll->fd, FIONBIO, &on)) : -ENOMEM;
@@ -121,7 +124,7 @@ static void close_poll(struct poll *poll) {
   poll->closed = true;
 }
 
-/* The environment ends: the handle is closed before the loop goes. */
+/* Runs when the environment ends: the handle must be closed before the loop is gone. */
 static void on_env_cleanup(napi_async_cleanup_hook_handle hook, void *data) {
   struct poll_env *owner = data;
   (void)hook;
@@ -139,7 +142,7 @@ static void on_env_finalize(napi_env env, void *data, void *hint) {
   env_release(owner);
 }
 
-/* At the end of an environment this may run after on_env_finalize: the owner is not to be touched. */
+/* May run after on_env_finalize when the environment ends, so it must not touch the owner. */
 static void on_poll_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct poll *poll = data;
@@ -171,13 +174,13 @@ static void call_back(struct poll *poll, int status, int events) {
       napi_is_exception_pending(env, &pending) == napi_ok && pending &&
       napi_get_and_clear_last_exception(env, &error) == napi_ok)
     napi_fatal_exception(env, error);
-  /* The callback may have closed this Poll: it is not touched here any more. */
+  /* The callback may have closed this Poll; do not touch it. */
   napi_close_handle_scope(env, scope);
 }
 
 static void on_event(struct poll *poll, uint32_t happened) {
   uint32_t events = happened & (poll->events | EPOLLERR | EPOLLHUP);
-  if (events == EPOLLHUP) events = poll->events; /* whoever waits learns it by the next call */
+  if (events == EPOLLHUP) events = poll->events; /* the reader or writer sees it in its next call */
   if (events & EPOLLERR)
     call_back(poll, UV_EBADF, 0);
   else if (events & poll->events)
@@ -221,7 +224,7 @@ static napi_value poll_new(napi_env env, napi_callback_info info) {
   napi_delete_reference(env, poll->callback);
 fail:
   free(poll);
-  napi_throw_error(env, NULL, "cannot make a Poll");
+  napi_throw_error(env, NULL, "cannot create a Poll");
   return NULL;
 }
 
@@ -234,7 +237,7 @@ static struct poll *this_poll(struct args *args) {
   return poll;
 }
 
-/* start(events): 1 readable, 2 writable; again and again with other events */
+/* start(events): 1 readable, 2 writable; a later call changes the events */
 static napi_value poll_start(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t wanted;
@@ -251,7 +254,7 @@ static napi_value poll_start(napi_env env, napi_callback_info info) {
   return result(env, status);
 }
 
-/* stop(): no callback until the next start */
+/* stop(): ends callbacks until the next start */
 static napi_value poll_stop(napi_env env, napi_callback_info info) {
   struct args args;
   struct poll *poll;
@@ -260,7 +263,7 @@ static napi_value poll_stop(napi_env env, napi_callback_info info) {
   return result(env, 0);
 }
 
-/* close(): no callback ever again; idempotent, also within the callback */
+/* close(): ends callbacks for good; idempotent, and allowed in the callback */
 static napi_value poll_close(napi_env env, napi_callback_info info) {
   struct args args;
   struct poll *poll;
@@ -269,7 +272,7 @@ static napi_value poll_close(napi_env env, napi_callback_info info) {
   return result(env, 0);
 }
 
-/* libuv changes what is in its set already, which needs no memory. */
+/* Adds a descriptor to libuv's set. libuv then only modifies the entry, which needs no memory. */
 static long reserve(const uv_loop_t *loop, int fd) {
   struct epoll_event event = {.data.fd = fd};
   long status = SYS_RETRY(epoll_ctl(uv_backend_fd(loop), EPOLL_CTL_ADD, fd, &event));
@@ -277,8 +280,8 @@ static long reserve(const uv_loop_t *loop, int fd) {
 }
 
 /*
- * reserveWatch(fd): libuv's own epoll set has a place for this descriptor from now on, before libuv asks for one and
- * aborts without. To be called after libuv's handle was made, in the same turn of the event loop.
+ * reserveWatch(fd): adds this descriptor to libuv's own epoll set, where libuv would abort if it were refused. Must be
+ * called after libuv's handle was created, in the same turn of the event loop.
  */
 static napi_value call_reserve_watch(napi_env env, napi_callback_info info) {
   struct args args;
@@ -289,7 +292,7 @@ static napi_value call_reserve_watch(napi_env env, napi_callback_info info) {
   return result(env, reserve(loop, fd));
 }
 
-/* A set of our own, watched by the loop. */
+/* Creates the shared set and has the loop watch it. */
 static long open_set(struct poll_env *owner, uv_loop_t *loop) {
   owner->set = (int)SYS_RETRY(epoll_create1(EPOLL_CLOEXEC));
   if (owner->set < 0) return owner->set;
@@ -317,7 +320,7 @@ static napi_status make_env(napi_env env) {
   if (status == napi_ok) status = napi_async_init(env, NULL, name, &owner->context);
   if (status == napi_ok && open_set(owner, loop) < 0) status = napi_generic_failure;
   if (status == napi_ok) status = napi_add_async_cleanup_hook(env, on_env_cleanup, owner, &owner->hook);
-  /* What was made until then stays: without the addon this process ends. */
+  /* Leaks what exists so far: without the addon the process ends. */
   if (status != napi_ok) return status;
   return napi_set_instance_data(env, owner, on_env_finalize, NULL);
 }

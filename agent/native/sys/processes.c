@@ -1,11 +1,11 @@
-/* Processes: pidfds, the few settings of prctl that the agent uses, and its filter of system calls. */
+/* Processes: pidfds, a few settings of prctl, and the agent's own system call filter. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../common/linux-abi.h"
 #include "sys.h"
 
 /* pidfdOpen(pid) */
@@ -13,10 +13,10 @@ static napi_value call_pidfd_open(napi_env env, napi_callback_info info) {
   struct args args;
   int64_t pid;
   if (!args_begin(&args, env, info, 1) || !arg_int(&args, "pid", 1, INT_MAX, &pid)) return NULL;
-  return result(env, SYS_RETRY(syscall(SYS_pidfd_open, (pid_t)pid, 0)));
+  return result(env, SYS_RETRY(abi_pidfd_open((pid_t)pid)));
 }
 
-/* pidfdSendSignal(pidfd, signal): signal 0 only asks whether the process is there */
+/* pidfdSendSignal(pidfd, signal): signal 0 only checks that the process exists */
 static napi_value call_pidfd_send_signal(napi_env env, napi_callback_info info) {
   struct args args;
   int pidfd;
@@ -43,7 +43,7 @@ static napi_value call_set_dumpable(napi_env env, napi_callback_info info) {
   return set_switch(env, info, PR_SET_DUMPABLE);
 }
 
-/* setThreadName(name): at most 15 bytes, of the main thread and so of the process */
+/* setThreadName(name): of the main thread, and thus of the process; at most 15 bytes */
 static napi_value call_set_thread_name(napi_env env, napi_callback_info info) {
   struct args args;
   char name[16];
@@ -52,8 +52,8 @@ static napi_value call_set_thread_name(napi_env env, napi_callback_info info) {
 }
 
 /*
- * refuseCalls(filter): adds a seccomp filter (struct sock_filter, 8 bytes each) to every thread of the process, for good, and
- * no_new_privs with it. The id of a thread that can't follow, if there is one; then nothing has changed.
+ * refuseCalls(filter): sets no_new_privs and adds a seccomp filter (struct sock_filter, 8 bytes each) to all threads,
+ * for good. Returns the id of a thread that cannot have it, if any; then no filter is added.
  */
 static napi_value call_refuse_calls(napi_env env, napi_callback_info info) {
   struct args args;

@@ -1,4 +1,4 @@
-/* Sockets of the families vsock and unix, non-blocking and close-on-exec from the start. */
+/* vsock and unix sockets. All are close-on-exec, and non-blocking unless noted. */
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,7 +23,7 @@ static napi_value call_vsock_socket(napi_env env, napi_callback_info info) {
 /* unixSocket() */
 static napi_value call_unix_socket(napi_env env, napi_callback_info info) { return stream_socket(env, info, AF_UNIX); }
 
-/* socketPair(out: Int32Array, kind: 0 stream, 1 seqpacket): unix, blocking, close-on-exec */
+/* socketPair(out: Int32Array, kind: 0 stream, 1 seqpacket): two connected unix sockets, blocking */
 static napi_value call_socket_pair(napi_env env, napi_callback_info info) {
   struct args args;
   int32_t *out;
@@ -47,7 +47,7 @@ static bool take_vsock(struct args *args, napi_env env, napi_callback_info info,
   return true;
 }
 
-/* bindVsock(fd, cid, port): cid and port 0xffffffff mean any */
+/* bindVsock(fd, cid, port): 0xffffffff is any cid or port */
 static napi_value call_bind_vsock(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -56,7 +56,7 @@ static napi_value call_bind_vsock(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(bind(fd, (struct sockaddr *)&address, sizeof(address))));
 }
 
-/* connectVsock(fd, cid, port): usually -EINPROGRESS; then wait until writable and ask socketError */
+/* connectVsock(fd, cid, port): usually -EINPROGRESS; once writable, socketError has the result */
 static napi_value call_connect_vsock(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -65,7 +65,7 @@ static napi_value call_connect_vsock(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(connect(fd, (struct sockaddr *)&address, sizeof(address))));
 }
 
-/* bindUnix(fd, path): a path that begins with @ is an abstract name */
+/* bindUnix(fd, path): a path that starts with @ is an abstract name */
 static napi_value call_bind_unix(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -94,7 +94,7 @@ static napi_value call_listen(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(listen(fd, (int)backlog)));
 }
 
-/* accept(fd): non-blocking and close-on-exec */
+/* accept(fd) */
 static napi_value call_accept(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -102,7 +102,7 @@ static napi_value call_accept(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)));
 }
 
-/* endConnection(fd): both ways, for every copy of the descriptor */
+/* endConnection(fd): shuts down both directions, for all copies of the descriptor */
 static napi_value call_end_connection(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -110,7 +110,7 @@ static napi_value call_end_connection(napi_env env, napi_callback_info info) {
   return result(env, SYS_RETRY(shutdown(fd, SHUT_RDWR)));
 }
 
-/* socketError(fd): 0, or what a connection that was begun has come to, as -errno */
+/* socketError(fd): result of a connection attempt, 0 or -errno */
 static napi_value call_socket_error(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;
@@ -150,7 +150,7 @@ static napi_value call_peer_port(napi_env env, napi_callback_info info) {
   return result(env, status < 0 ? status : (int64_t)address.svm_port);
 }
 
-/* localPort(fd): of a vsock socket, for those bound to any */
+/* localPort(fd): of a vsock socket, such as one bound to any port */
 static napi_value call_local_port(napi_env env, napi_callback_info info) {
   struct args args;
   int fd;

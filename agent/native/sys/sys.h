@@ -1,9 +1,9 @@
 /*
- * The system calls that Node lacks, as an N-API addon. Mechanism only: every function checks the type and range of its
- * arguments (a wrong one throws TypeError), makes one call, and returns a number: >= 0, or -errno.
+ * The system calls that Node lacks, as an N-API addon. It has no policy: unless its comment says otherwise, a function
+ * checks the type and range of its arguments (throws TypeError), makes one system call and returns its result or
+ * -errno.
  */
-#ifndef GUESTD_SYS_H
-#define GUESTD_SYS_H
+#pragma once
 
 #include <errno.h>
 #include <limits.h>
@@ -17,7 +17,9 @@
 #endif
 #include <node_api.h>
 
-/* Evaluates a system call again while a signal interrupts it; the value is its result or -errno. */
+#include "../common/rights.h"
+
+/* Repeats a system call while signals interrupt it. The value is its result or -errno. */
 #define SYS_RETRY(call)                                                                                                \
   __extension__({                                                                                                      \
     long sys_result_;                                                                                                  \
@@ -28,9 +30,8 @@
   })
 
 #define SYS_MAX_ARGS 8
-#define SYS_MAX_FDS 64
 
-/* The arguments of one call, taken one by one. After a failure an exception is pending and all later takes fail. */
+/* The arguments of one call, which the arg_ functions read in order. A function that fails has thrown a TypeError. */
 struct args {
   napi_env env;
   napi_value self;
@@ -39,48 +40,53 @@ struct args {
   size_t next;
 };
 
-/* Exactly `count` arguments were given. */
+/* Fails unless there are exactly `count` arguments. */
 bool args_begin(struct args *args, napi_env env, napi_callback_info info, size_t count);
-/* An integer in [low, high]. */
+/* Reads an integer in [low, high]. */
 bool arg_int(struct args *args, const char *name, int64_t low, int64_t high, int64_t *out);
-/* A descriptor number, 0 … INT_MAX. */
+/* Reads a descriptor number, 0 … INT_MAX. */
 bool arg_fd(struct args *args, const char *name, int *out);
-/* UTF-8 without NUL bytes that fits `size` with its terminator. */
+/* Reads a string as UTF-8, without NUL bytes, that fits into `size` bytes with its terminator. */
 bool arg_string(struct args *args, const char *name, char *out, size_t size);
-/* The memory of a Uint8Array; valid until the call returns to JavaScript. */
+/* Borrows the memory of a Uint8Array, until the call returns to JavaScript. */
 bool arg_bytes(struct args *args, const char *name, uint8_t **data, size_t *length);
-/* The memory of an Int32Array of at least `least` elements. */
+/* Borrows the memory of an Int32Array of at least `least` elements. */
 bool arg_ints(struct args *args, const char *name, size_t least, int32_t **data);
-/* An array of at most SYS_MAX_FDS descriptors. */
-bool arg_fds(struct args *args, const char *name, int out[SYS_MAX_FDS], size_t *count);
-/* A function. */
+/* Reads an array of at most RIGHTS_MAX descriptors. */
+bool arg_fds(struct args *args, const char *name, int out[RIGHTS_MAX], size_t *count);
+/* Reads flags for open; fails for those that create a file. */
+bool arg_open_flags(struct args *args, const char *name, uint64_t *out);
 bool arg_function(struct args *args, const char *name, napi_value *out);
 
-/* As arg_string, for a value that stands elsewhere than in the argument list. */
+/* Like arg_string, for a value that is not an argument itself. */
 bool value_string(napi_env env, napi_value value, const char *name, char *out, size_t size);
 /* Throws `TypeError: <name> must be <expected>`; returns false. */
 bool type_error(napi_env env, const char *name, const char *expected);
-/* A number for JavaScript. */
+/* Returns a JavaScript number. */
 napi_value result(napi_env env, int64_t value);
 
-/* A blocking call on libuv's thread pool. Embed as the first member of a malloc'ed struct; freed when done. */
+/* A blocking call on libuv's thread pool; the first member of a larger struct. */
 struct work {
   napi_async_work handle;
   napi_deferred deferred;
-  /* Runs on another thread: no napi calls. Returns >= 0 or -errno. */
+  /* Runs on another thread, where napi must not be called. Returns >= 0 or -errno. */
   int64_t (*run)(struct work *work);
   int64_t result;
 };
 
-/* Takes `work`, queues it and returns a promise of its result. */
+/* Allocates the larger struct, zeroed. Throws and returns NULL if memory is short. */
+void *work_new(napi_env env, size_t size);
+/* Queues `work`, which is freed when done, and returns a promise of its result. */
 napi_value work_start(napi_env env, struct work *work, int64_t (*run)(struct work *));
 
-/* close(2) that keeps errno. */
+/* Closes the descriptor and preserves errno. */
 void close_quietly(int fd);
-/* openat2(2), always O_CLOEXEC; fd or -errno. */
+/* openat2(2) with O_CLOEXEC. Returns a descriptor or -errno. */
 int64_t open_at2(int dir, const char *path, uint64_t flags, uint64_t resolve);
+/* Writes all bytes at an offset of a file. Returns 0 or -errno. */
+int64_t write_at(int fd, const void *from, size_t length, off_t offset);
 
-/* Each topic adds its functions to the module's exports. */
+/* Each adds the functions of one file to the module's exports. */
 napi_status files_register(napi_env env, napi_value exports);
 napi_status sockets_register(napi_env env, napi_value exports);
 napi_status messages_register(napi_env env, napi_value exports);
@@ -104,5 +110,3 @@ struct function {
 
 napi_status register_functions(napi_env env, napi_value exports, const struct function *table, size_t count);
 #define REGISTER(env, exports, table) register_functions(env, exports, table, sizeof(table) / sizeof((table)[0]))
-
-#endif

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <linux/magic.h>
-#include <linux/openat2.h>
 
+#include "../common/linux-abi.h"
 #include "sys.h"
 
 #ifndef TIOCGPTPEER
@@ -19,8 +19,8 @@ static bool is_devpts(int fd) {
 }
 
 /*
- * openTerminal(dir): the unlocked master of a new pty of the devpts whose directory `dir` is. -ENODEV when dir is on
- * another file system; a ptmx that something is mounted over, or a link, is refused by the kernel (EXDEV, ELOOP).
+ * openTerminal(dir): unlocked master of a new pty of the devpts instance whose root is `dir`; -ENODEV on another file
+ * system. The kernel refuses a ptmx that is a link (ELOOP) or covered by a mount (EXDEV).
  */
 static napi_value call_open_terminal(napi_env env, napi_callback_info info) {
   struct args args;
@@ -29,14 +29,15 @@ static napi_value call_open_terminal(napi_env env, napi_callback_info info) {
   struct statfs stat;
   long status = SYS_RETRY(fstatfs(dir, &stat));
   if (status < 0 || stat.f_type != DEVPTS_SUPER_MAGIC) return result(env, status < 0 ? status : -ENODEV);
-  int64_t master = open_at2(dir, "ptmx", O_RDWR | O_NOCTTY, RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+  const uint64_t resolve = ABI_RESOLVE_NO_XDEV | ABI_RESOLVE_NO_SYMLINKS | ABI_RESOLVE_BENEATH;
+  int64_t master = open_at2(dir, "ptmx", O_RDWR | O_NOCTTY, resolve);
   if (master < 0) return result(env, master);
   status = is_devpts((int)master) ? SYS_RETRY(ioctl((int)master, TIOCSPTLCK, &unlock)) : -ENODEV;
   if (status < 0) close((int)master);
   return result(env, status < 0 ? status : master);
 }
 
-/* terminalPeer(master): the slave, never a controlling terminal */
+/* terminalPeer(master): opens the slave, not as controlling terminal */
 static napi_value call_terminal_peer(napi_env env, napi_callback_info info) {
   struct args args;
   int master;

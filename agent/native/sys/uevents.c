@@ -1,14 +1,14 @@
-/* What the kernel tells of devices that come and go (NETLINK_KOBJECT_UEVENT). */
+/* The kernel's events about devices that are added and removed (NETLINK_KOBJECT_UEVENT). */
 #include <linux/netlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "sys.h"
 
-/* The kernel's own messages; group 2 has those that a udev passes on. */
+/* Group 1 has the kernel's own messages; group 2 has those that udev sends. */
 enum { KERNEL_GROUP = 1, RECEIVE_BUFFER = 1 << 20 };
 
-/* ueventSocket(): non-blocking; gets every event of this network namespace from now on */
+/* ueventSocket(): non-blocking; receives all events of this network namespace from now on */
 static napi_value call_uevent_socket(napi_env env, napi_callback_info info) {
   struct args args;
   if (!args_begin(&args, env, info, 0)) return NULL;
@@ -24,8 +24,8 @@ static napi_value call_uevent_socket(napi_env env, napi_callback_info info) {
 }
 
 /*
- * receiveUevent(fd, into: Uint8Array): bytes of the next message; 0 for one that the kernel did not send or that does not
- * fit, which is lost. -ENOBUFS when the kernel had to drop some.
+ * receiveUevent(fd, into: Uint8Array): bytes of the next message; 0 if it was not sent by the kernel or does not fit,
+ * and is dropped; -ENOBUFS if the kernel has dropped messages.
  */
 static napi_value call_receive_uevent(napi_env env, napi_callback_info info) {
   struct args args;

@@ -1,4 +1,4 @@
-import { untilAnswering } from "../../kernel/until-answering.ts";
+import { untilAnswering } from "../../kernel/wait/file-system-answers.ts";
 import { type VolumeCounts, volumeStats } from "../../storage/volume-stats.ts";
 import type { Rpc } from "../rpc.ts";
 

@@ -1,4 +1,4 @@
-import { until } from "../../kernel/until.ts";
+import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import { findProcess } from "../find-container.ts";
 import type { Rpc } from "../rpc.ts";
 
@@ -8,7 +8,7 @@ export const waitProcess: Rpc<"WaitProcess"> = {
   async handle(agent, request, call) {
     const process = findProcess(agent, request);
     const { code } = await process.wait(call.signal);
-    await until(process.drained(), call.signal);
+    await waitUntil(process.drained(), call.signal);
     call.onSettled((written) => {
       if (written) process.markWaited();
     });

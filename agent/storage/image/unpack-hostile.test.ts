@@ -1,5 +1,5 @@
 import { hostileLayers } from "../../../image/testing/hostile-layers.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
 import { unpackImage } from "./unpack-image.ts";
 
 const sys = openSys();

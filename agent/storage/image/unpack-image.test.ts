@@ -14,7 +14,7 @@ import {
 } from "../../../image/testing/layers.ts";
 import { temporaryDirectory, treeOf } from "../../../image/testing/tree.ts";
 import { type LayerEntry, packTar } from "../../../image/write-layout.ts";
-import { openSys } from "../../kernel/sys.ts";
+import { openSys } from "../../kernel/sys/sys.ts";
 import { unpackImage } from "./unpack-image.ts";
 
 const sys = openSys();
@@ -128,7 +128,7 @@ test("a layer of more entries than the agent can remember is refused, and others
   const timer = setInterval(() => turns++, 1);
   const layers = [{ ...(await layerOf([])), open }];
   await expect(unpackImage(sys, { layers }, root, signal)).rejects.toThrow(
-    /^unpack layer sha256:\w+: .*more entries than/,
+    /^unpack layer sha256:\w+: .*too many entries/,
   );
   clearInterval(timer);
   expect(turns).toBeGreaterThan(20);

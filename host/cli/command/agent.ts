@@ -2,25 +2,25 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
 import { CliError } from "../cli-error.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findTarget, type Target, type TargetFlags, withTarget } from "../target.ts";
+import { connectTo, findTarget, type Target, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StateStore } from "../state/state-store.ts";
 
-/** Milliseconds for the next agent: one under software emulation is slow. */
+/** How long to wait for the next agent, in milliseconds; under software emulation it starts slowly. */
 const LIMIT_MS = 60_000;
 const AGAIN_MS = 50;
 const ANSWER_MS = 5000;
 
-/** `guestctl agent`. */
+/** Adds `guestctl agent`. */
 export function addAgent(program: Command): void {
   const agent = program
     .command("agent")
-    .summary("kill a guest's agent, for trial")
-    .description("Acts on the agent of a guest.");
+    .summary("kill a guest's agent to test its recovery")
+    .description("Act on a guest's agent.");
   const kill = agent
     .command("kill")
-    .summary("kill it, and wait for the next one")
+    .summary("kill the agent and wait for the next one")
     .description(
-      "Has the agent of a guest kill itself by SIGKILL, and waits until the next one answers. Containers run on.",
+      "Make a guest's agent kill itself with SIGKILL, then wait until the next one answers. Containers keep running.",
     );
   withTarget(kill).action((flags: TargetFlags) => killAgent(flags));
 }
@@ -36,7 +36,7 @@ async function killAgent(flags: TargetFlags): Promise<void> {
       process.stdout.write(`agent ${generation} was killed, agent ${next} answers after ${(ms / 1000).toFixed(2)} s\n`);
       return;
     }
-    if (ms > LIMIT_MS) throw new CliError(`agent kill: no new agent answers within ${LIMIT_MS / 1000} s`);
+    if (ms > LIMIT_MS) throw new CliError(`agent kill: no new agent answered within ${LIMIT_MS / 1000} s`);
     await delay(AGAIN_MS);
   }
 }
@@ -46,7 +46,7 @@ async function askToDie(target: Target): Promise<number> {
   return (await client.guest.kill({})).generation;
 }
 
-/** Undefined while the agent is away. */
+/** Returns undefined while no agent is running. */
 async function generationOf(target: Target): Promise<number | undefined> {
   try {
     await using client = await connectTo(target);

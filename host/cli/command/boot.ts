@@ -1,18 +1,18 @@
 import type { Command } from "commander";
 import colors from "picocolors";
 import { type BootTimeline, timelineSteps, timelineText } from "../../sandbox/boot-timeline.ts";
-import { announceReady, backgroundName, outputFile, runInBackground } from "../background.ts";
-import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../guest-flags.ts";
-import { Interrupted, Interrupts } from "../interrupts.ts";
-import { bootKeptGuest } from "../kept-guest.ts";
-import { deathOf, guestDied } from "../lost-guest.ts";
-import { guestNetwork } from "../network-flags.ts";
-import { identifier } from "../option-values.ts";
-import { randomName } from "../random-name.ts";
-import type { GuestRecord } from "../state-records.ts";
-import { StateStore } from "../state-store.ts";
-import { StatusLine } from "../status-line.ts";
-import { textTable } from "../text-table.ts";
+import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
+import { guestNetwork } from "../flags/network-flags.ts";
+import { identifier } from "../flags/option-values.ts";
+import { causeOfDeath, guestDiedError } from "../guest/guest-death.ts";
+import { bootKeptGuest } from "../guest/kept-guest.ts";
+import { StatusLine } from "../output/status-line.ts";
+import { textTable } from "../output/text-table.ts";
+import { announceReady, backgroundName, outputFile, runInBackground } from "../run/background.ts";
+import { Interrupted, Interrupts } from "../run/interrupts.ts";
+import { randomName } from "../run/random-name.ts";
+import type { GuestRecord } from "../state/state-records.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface BootFlags extends GuestFlags {
   readonly name?: string;
@@ -23,23 +23,23 @@ interface BootFlags extends GuestFlags {
 
 const HELP = `
 The guest lives as long as this command: ^C or guestctl stop powers it off. With --detach the command runs in the background.
-What it may be told with --agent is in docs/options.md.
+docs/options.md lists the options that --agent accepts.
 
   guestctl boot -d --name dev --agent log=debug --kernel-args "loglevel=7 mitigations=off"`;
 
-/** `guestctl boot`. */
+/** Adds `guestctl boot`. */
 export function addBoot(program: Command): void {
   const command = program
     .command("boot")
-    .summary("boot a guest and keep it")
+    .summary("boot a guest and keep it running")
     .description(
-      "Boots a guest with a sandbox that is ready for containers, prints its address and the time line, keeps it.",
+      "Boot a guest with a sandbox ready for containers, print its address and boot timeline, and keep it running.",
     )
-    .option("--name <name>", "its name", identifier)
-    .option("-d, --detach", "return when it is up")
-    .option("--timeline", "print each step of the boot with its time");
+    .option("--name <name>", "name of the guest", identifier)
+    .option("-d, --detach", "return once the guest is up")
+    .option("--timeline", "print each boot step with its time");
   withGuestFlags(command)
-    .option("-V, --verbose", "show its console on stderr")
+    .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
     .action((flags: BootFlags) => boot(flags));
 }
@@ -64,8 +64,8 @@ async function boot(flags: BootFlags): Promise<void> {
     store.removeGuest(name);
   } catch (error) {
     if (error instanceof Interrupted) store.removeGuest(name);
-    else store.closeGuest(name, deathOf(error));
-    throw store.endedGuests().some((guest) => guest.name === name) ? guestDied(error, name) : error;
+    else store.closeGuest(name, causeOfDeath(error));
+    throw store.endedGuests().some((guest) => guest.name === name) ? guestDiedError(error, name) : error;
   }
 }
 
@@ -88,7 +88,7 @@ async function keep(
     kept.guest.signal.addEventListener("abort", () => reject(kept.guest.signal.reason), { once: true });
   });
   await Promise.race([interrupts.next(), died]);
-  status.show(`powering ${name} off …`);
+  status.show(`powering off ${name} …`);
   store.noteEnding(name);
   await kept.powerOff();
 }
@@ -99,7 +99,7 @@ function describe(record: GuestRecord, flags: BootFlags): string {
   return `${colors.bold(name)}  ${address}  (${size})\n${flags.timeline ? stepTable(timeline) : `${timelineText(timeline)}\n`}`;
 }
 
-/** What each step is, since when QEMU runs, and how long it took, in seconds. */
+/** Formats the boot steps as a table: seconds since QEMU started, seconds the step took, name. */
 function stepTable(timeline: BootTimeline): string {
   let before = 0;
   const rows = timelineSteps(timeline).map(([name, ms]) => {
@@ -111,10 +111,10 @@ function stepTable(timeline: BootTimeline): string {
 }
 
 const STEPS: Readonly<Record<string, string>> = {
-  kernel: "the kernel began",
-  init: "init began",
-  agent: "init executed the agent",
-  loaded: "the agent's bundle was loaded",
-  listening: "the agent listened",
-  "first answer": "the first Check was answered",
+  kernel: "kernel started",
+  init: "init started",
+  agent: "agent executed",
+  loaded: "agent bundle loaded",
+  listening: "agent listening",
+  "first answer": "first Check answered",
 };

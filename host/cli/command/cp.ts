@@ -4,26 +4,26 @@ import type { Command } from "commander";
 import { sendFiles } from "../../client/send-files.ts";
 import { rootfsPlace, SHARED_IN_GUEST } from "../../sandbox/shared-folder.ts";
 import { CliError } from "../cli-error.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, findTarget, type Target, type TargetFlags, withTarget } from "../target.ts";
+import { connectTo, findContainer, findTarget, type Target, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StateStore } from "../state/state-store.ts";
 
 const HELP = `
-The place is CONTAINER:/PATH, or a path of the guest below ${SHARED_IN_GUEST}
-(a relative one begins there). With a / at its end, and for more than one source, it is a directory that they go into.
-All that is copied is root's. Copying out of a container isn't supported yet.
+The destination is CONTAINER:/PATH or a path in the guest below ${SHARED_IN_GUEST}; a relative path starts there.
+If it ends in / or there are several sources, it is a directory and the sources are copied into it.
+Copied files belong to root. Copying out of a container isn't supported yet.
 
   guestctl cp settings.json web:/etc/app/
   guestctl cp build/site web:/srv/www`;
 
 const CONTAINER_PATH = /^([^:/]+):(.*)$/s;
 
-/** `guestctl cp`. */
+/** Adds `guestctl cp`. */
 export function addCp(program: Command): void {
   const command = program
     .command("cp")
     .summary("copy files into a container or a guest")
-    .description("Copies files, links and directories with all that is in them to a container or a guest, by CopyFile.")
-    .argument("<what...>", "files or directories, and the place");
+    .description("Copy files, links and whole directories into a container or a guest with CopyFile.")
+    .argument("<what...>", "files or directories, then the destination");
   withTarget(command)
     .addHelpText("after", HELP)
     .action((what: readonly string[], flags: TargetFlags) => cp(what, flags));
@@ -35,10 +35,10 @@ async function cp(what: readonly string[], flags: TargetFlags): Promise<void> {
   const from = sources.find((source) => CONTAINER_PATH.test(source) && !existsSync(source));
   if (from !== undefined) {
     throw new CliError(
-      `cp ${from}: copying out of a container isn't supported yet: use guestctl exec CONTAINER tar -c PATH | tar -x`,
+      `cp ${from}: copying out of a container isn't supported yet; use guestctl exec CONTAINER tar -c PATH | tar -x`,
     );
   }
-  if (sources.length === 0) throw new CliError("cp: say what is to be copied, then the place");
+  if (sources.length === 0) throw new CliError("cp: no source given; name the files to copy, then the destination");
   const { path, ...target } = findPlace(place, flags);
   await using client = await connectTo(target);
   for (const source of sources) {
@@ -55,7 +55,7 @@ function findPlace(place: string, flags: TargetFlags): Target & { readonly path:
   }
   if (flags.address !== undefined) {
     throw new CliError(
-      `cp: where the files of ${container} are is known in a guest of ours only: say a path of the guest`,
+      `cp ${container}: with --address the container's root file system is unknown; name a path in the guest`,
     );
   }
   const target = findContainer(new StateStore(), flags, container);
@@ -63,7 +63,7 @@ function findPlace(place: string, flags: TargetFlags): Target & { readonly path:
   return { ...target, path: `${guest}/${inside}` };
 }
 
-/** As it is sent; the agent refuses what is not in its place. */
+/** Returns the path to send; the agent rejects paths outside the shared folder. */
 function guestPath(place: string): string {
   return place.startsWith("/") ? place : `${SHARED_IN_GUEST}/${place}`;
 }

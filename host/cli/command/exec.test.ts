@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ProcessRecord } from "../state-records.ts";
+import type { ProcessRecord } from "../state/state-records.ts";
 import { execSpec } from "./exec.ts";
 
 let rootfs: string;
@@ -30,7 +30,7 @@ function target() {
   return { address: "unix:///a", container: "c1", record };
 }
 
-test("an exec takes over environment, user and directory of its container, not its terminal", () => {
+test("an exec inherits its container's environment, user and directory, but not its terminal", () => {
   expect(execSpec(target(), ["ls", "-l"], {})).toMatchObject({
     Args: ["ls", "-l"],
     Env: ["PATH=/opt/bin", "MODE=old"],
@@ -40,7 +40,7 @@ test("an exec takes over environment, user and directory of its container, not i
   });
 });
 
-test("the options of an exec win", () => {
+test("the options of an exec override its container's settings", () => {
   const flags = { env: ["MODE=new"], workdir: "/", user: "0:5", tty: true } as const;
   expect(execSpec(target(), ["sh"], flags)).toMatchObject({
     Env: ["PATH=/opt/bin", "TERM=xterm", "MODE=new"],
@@ -50,7 +50,7 @@ test("the options of an exec win", () => {
   });
 });
 
-test("where nothing is known of the container, users are numbers, never names of this machine", () => {
+test("users of an unknown container must be numeric and are never looked up on the host", () => {
   const unknown = { address: "unix:///a", container: "c1" };
   expect(execSpec(unknown, ["id"], { user: "7" })).toMatchObject({ Cwd: "/", User: { UID: 7 } });
   expect(() => execSpec(unknown, ["id"], { user: "daemon" })).toThrow("daemon is not in the image's /etc/passwd");

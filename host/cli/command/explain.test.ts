@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** The command itself, where there is no guest. */
+/** Runs the real command on a machine without a guest. */
 function explain(config: object | string, ...args: string[]) {
   writeFileSync(file, typeof config === "string" ? config : JSON.stringify(config));
   const env = { PATH: process.env["PATH"], XDG_RUNTIME_DIR: directory };
@@ -29,7 +29,7 @@ function explain(config: object | string, ...args: string[]) {
   return { stdout, stderr, status };
 }
 
-test("a config.json is explained call by call, each with its field, without a guest", () => {
+test("explains a config.json call by call, with the field each call comes from, without a guest", () => {
   const { stdout, stderr, status } = explain(CONFIG);
   expect([stderr, status]).toEqual(["", 0]);
   const lines = stdout
@@ -43,7 +43,7 @@ test("a config.json is explained call by call, each with its field, without a gu
   expect(lines.at(-1)).toEqual(["execve", 'sh -c "echo up"', "process.args"]);
 });
 
-test("--json has the same as a list", () => {
+test("prints the same plan as a list with --json", () => {
   const { stdout, status } = explain(CONFIG, "--json");
   expect(status).toBe(0);
   expect(JSON.parse(stdout).at(-1)).toEqual({
@@ -54,17 +54,21 @@ test("--json has the same as a list", () => {
 });
 
 test.each([
-  ["a field that nothing carries", { ...CONFIG, linux: { ...CONFIG.linux, intelRdt: {} } }, /linux\.intelRdt /],
-  ["what is no JSON", "{", /config\.json/],
-])("%s is one line and exit code 1", (_, config, why) => {
+  [
+    "a field that the protocol can't carry",
+    { ...CONFIG, linux: { ...CONFIG.linux, intelRdt: {} } },
+    /linux\.intelRdt /,
+  ],
+  ["a file that is not JSON", "{", /config\.json/],
+])("reports %s in one line and exits with 1", (_, config, why) => {
   const { stdout, stderr, status } = explain(config);
   expect(stderr).toMatch(/^guestctl: [^\n]+\n$/);
   expect(stderr).toMatch(why);
   expect([stdout, status]).toEqual(["", 1]);
 });
 
-test("a container and a spec at once are refused", () => {
+test("refuses a container together with a spec", () => {
   const { stderr, status } = explain(CONFIG, "web");
-  expect(stderr).toBe("guestctl: explain: say either a container or --spec with a config.json\n");
+  expect(stderr).toBe("guestctl: explain: name either a container or a config.json with --spec\n");
   expect(status).toBe(1);
 });

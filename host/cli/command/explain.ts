@@ -2,34 +2,34 @@ import type { Command } from "commander";
 import type { guestd } from "../../../proto/gen/messages.js";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
-import { textTable } from "../text-table.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { textTable } from "../output/text-table.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface ExplainFlags extends TargetFlags {
   readonly spec?: string;
   readonly json?: true;
 }
 
-/** A list of capabilities may be longer than any screen: the field follows it where it ends. */
+/** Widest padded cell: long capability lists don't widen the column, the field follows right after them. */
 const WIDEST = 50;
 
 const HELP = `
-A container is made by a launch plan: operations that init runs in a forked child, one after the other. Each line is one:
-the system call, what it acts on, and the field of the OCI spec that it comes from. docs/launch-plan.md says more.
+init creates a container from a launch plan: operations that run in a forked child, one after the other. Each line shows one
+of them: the system call, what it acts on, and the OCI spec field it comes from. docs/launch-plan.md has the details.
 
   guestctl explain web
   guestctl explain --spec bundle/config.json`;
 
-/** `guestctl explain`. */
+/** Adds `guestctl explain`. */
 export function addExplain(program: Command): void {
   const command = program
     .command("explain")
-    .summary("show how a container is made, call by call")
-    .description("Shows the launch plan of a container that runs, or of an OCI config.json without any guest.")
+    .summary("show the system calls that create a container")
+    .description("Show the launch plan of a running container, or of an OCI config.json without a guest.")
     .argument("[container]")
-    .option("--spec <file>", "an OCI config.json instead of a container; no guest is needed")
-    .option("--json", "as a list of {operation, object, reason}");
+    .option("--spec <file>", "explain an OCI config.json instead; needs no guest")
+    .option("--json", "print a list of {operation, object, reason}");
   withTarget(command)
     .addHelpText("after", HELP)
     .action((container: string | undefined, flags: ExplainFlags) => explain(container, flags));
@@ -37,20 +37,20 @@ export function addExplain(program: Command): void {
 
 async function explain(container: string | undefined, flags: ExplainFlags): Promise<void> {
   if ((container === undefined) === (flags.spec === undefined)) {
-    throw new CliError("explain: say either a container or --spec with a config.json");
+    throw new CliError("explain: name either a container or a config.json with --spec");
   }
   const steps = flags.spec === undefined ? await ask(container ?? "", flags) : await explainFile(flags.spec);
   process.stdout.write(flags.json ? visible(`${JSON.stringify(steps, null, 2)}\n`) : stepsText(steps));
 }
 
-/** Half of the modules of guestctl are the agent's compiler of plans and the parser of .proto files: loaded here alone. */
+/** The agent's plan compiler and the .proto parser are half of guestctl's modules, so only this command loads them. */
 async function explainFile(path: string): Promise<guestd.v1.PlanStep[]> {
   const { explainMessage } = await import("../../../agent/service/explain-spec.ts");
   const { readConfig } = await import("../../oci/config-json.ts");
   return explainMessage(readConfig(path));
 }
 
-/** A line for each operation, in order: what, on what, why. Exported for its test. */
+/** Formats one line per operation, in order: operation, object, reason. Exported for its test. */
 export function stepsText(steps: readonly Pick<guestd.v1.PlanStep, "operation" | "object" | "reason">[]): string {
   return textTable(
     steps.map(({ operation, object, reason }) => [operation, object, reason]),

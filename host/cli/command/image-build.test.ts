@@ -4,15 +4,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AptRepository } from "../../../rootfs-builder/debian/testdata/apt-repository.ts";
+import { AptRepository } from "../../../rootfs-builder/debian/testing/apt-repository.ts";
 import { repositoryRoot } from "../../machine/paths.ts";
+import { mayMount, whyNoMounts } from "../../testing/may-mount.ts";
 
 const guestctl = join(repositoryRoot, "host/cli/guestctl.ts");
 const MIB = 2 ** 20;
-
-/** Whether a program may have mounts of its own here: root always may. */
-const mayMount = spawnSync("unshare", ["--user", "--map-root-user", "--mount", "true"]).status === 0;
-const whyNoMounts = mayMount ? "" : " (skipped: this user may make no user namespace)";
 
 describe("guestctl image build", () => {
   let folder = "";
@@ -30,7 +27,7 @@ describe("guestctl image build", () => {
     return join(folder, "mine.yaml");
   }
 
-  test("says what is done, and how big it is", () => {
+  test("prints each step and the sizes of the result", () => {
     const line = [guestctl, "image", "build", recipe("kata-initrd"), "--to", join(folder, "out")];
     const { stdout, stderr, status } = spawnSync(process.execPath, line, { encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
@@ -41,13 +38,13 @@ describe("guestctl image build", () => {
     expect(spawnSync(process.execPath, line, { encoding: "utf8" }).stdout).toMatch(/^Kata initrd: up to date$/m);
   });
 
-  test("has one line for a recipe that is wrong", () => {
+  test("reports an invalid recipe in one line", () => {
     writeFileSync(join(folder, "mine.yaml"), "name: mine\nsources:\n  - files: x\n");
     const line = [guestctl, "image", "build", join(folder, "mine.yaml"), "--to", join(folder, "out")];
     const { stdout, stderr, status } = spawnSync(process.execPath, line, { encoding: "utf8" });
     expect([status, stdout]).toEqual([1, ""]);
     expect(stderr).toBe(
-      `guestctl: ${folder}/mine.yaml:3: sources[0]: it needs one of the keys image, tar, packages, folder, file\n`,
+      `guestctl: ${folder}/mine.yaml:3: sources[0]: needs one of the keys image, tar, packages, folder, file\n`,
     );
     expect(readdirSync(join(folder, "out"))).toEqual([]);
   });
@@ -69,18 +66,16 @@ describe("guestctl image build", () => {
     const shell = ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", String(mib), out];
     const { stdout, stderr } = spawnSync("unshare", [...shell, ...build], { encoding: "utf8" });
     const within = output.startsWith("kata") ? "kata" : "outputs";
-    expect(stderr).toBe(
-      `guestctl: ${out}/${within}: its disk is full: make room there, or take another folder with --to\n`,
-    );
+    expect(stderr).toBe(`guestctl: ${out}/${within}: disk full: make room there, or use another folder with --to\n`);
     expect(stdout).toMatch(/^sources: built in \S+ s\n1\n\.\/image\/\.digests\.json\n$/);
     expect(readdirSync(folder).sort()).toEqual(["files", "mine.yaml", "out"]);
   });
 
-  test.runIf(mayMount)(`names the cache when its disk is full, and leaves nothing in it${whyNoMounts}`, () => {
+  test.runIf(mayMount)(`names the cache when its disk is full and leaves no files in it${whyNoMounts}`, () => {
     const [out, cache] = [join(folder, "out"), join(folder, "cache")];
     mkdirSync(cache);
     const repository = new AptRepository(join(folder, "apt"));
-    // as over a network: of an archive in a folder, apt does not say that it could not be copied
+    // Copy the packages as over a network: apt doesn't report a failed copy from a local folder.
     const list = join(folder, "apt/etc/sources.list");
     writeFileSync(list, readFileSync(list, "utf8").replace(" file:", " copy:"));
     repository.publish([{ name: "large", files: { "usr/large": randomBytes(2 * MIB).toString("hex") } }]);
@@ -94,7 +89,7 @@ describe("guestctl image build", () => {
       { encoding: "utf8", env: { ...process.env, ...repository.env, GUESTD_CACHE: cache } },
     );
     expect(stderr).toBe(
-      `guestctl: ${cache}/packages: its disk is full: make room there, or take another folder with GUESTD_CACHE\n`,
+      `guestctl: ${cache}/packages: disk full: make room there, or use another folder with GUESTD_CACHE\n`,
     );
     expect(stdout).toBe("1\n");
   });

@@ -8,27 +8,27 @@ interface ImageBuildFlags {
 }
 
 const HELP = `
-RECIPE is YAML or JSON: rootfs-builder/recipe/recipe.schema.json says what may be in it, docs/images.md what it means.
-RECIPE.lock.json beside it has the versions and hashes of all that came from elsewhere. It is written when there is none; a
-build that would take anything else is refused.
+RECIPE is YAML or JSON. rootfs-builder/recipe/recipe.schema.json defines its fields, docs/images.md explains them.
+RECIPE.lock.json beside it records the version and hash of every download. The first build writes it; later builds fail rather
+than use anything else.
 
   guestctl image build mine.yaml --to build/mine
   guestctl boot --vm-image build/mine`;
 
-/** `guestctl image build`. */
+/** Adds `guestctl image build`. */
 export function addImageBuild(image: Command): void {
   image
     .command("build")
-    .summary("build a recipe")
-    .description("Builds what a recipe says.")
-    .argument("<recipe>", "its file")
-    .option("--to <dir>", "folder for the outputs (default: build/NAME of the recipe)")
-    .option("--update", "take new versions of packages and images, and write the lock file anew")
+    .summary("build an image from a recipe")
+    .description("Build the outputs of a recipe.")
+    .argument("<recipe>", "the recipe's file")
+    .option("--to <dir>", "folder for the outputs (default: build/NAME, NAME being the recipe's)")
+    .option("--update", "use the newest packages and images, and rewrite the lock file")
     .addHelpText("after", HELP)
     .action((recipe: string, flags: ImageBuildFlags) => build(recipe, flags));
 }
 
-/** The builder and what it needs are loaded here, as no other command wants them. */
+/** Imports the builder and its dependencies lazily, as no other command needs them. */
 async function build(path: string, { to, update = false }: ImageBuildFlags): Promise<void> {
   const { readBuildRecipe, recipeOptions, recipeTasks } = await import(
     "../../../rootfs-builder/recipe/recipe-tasks.ts"

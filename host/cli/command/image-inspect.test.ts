@@ -12,10 +12,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-/** Runs guestctl and reads what it prints only after a while, as a pager does. */
+/** Runs guestctl and reads its output only after a while, as a pager does. */
 async function run(...args: string[]): Promise<{ code: number | null; output: string; errors: string }> {
   const child = spawn(process.execPath, [guestctl, "image", ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  // Node throws away at the end of a child what nobody listens for.
+  // At the end of a child, Node discards output without a listener.
   for (const stream of [child.stdout, child.stderr]) stream.on("readable", () => {});
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   await sleep(300);
@@ -25,12 +25,12 @@ async function run(...args: string[]): Promise<{ code: number | null; output: st
   return { code: await ended, output: (output ?? []).join(""), errors: (errors ?? []).join("") };
 }
 
-test("a failed check is a line, and exit code 1", async () => {
+test("prints a failed check as one line and exits with 1", async () => {
   await writeFile(join(directory, "noise"), Buffer.alloc(4096, "noise"));
   const { code, output, errors } = await run("inspect", join(directory, "noise"));
   expect([code, errors]).toEqual([1, ""]);
   expect(output.split("\n").filter((line) => line.includes("FAILED"))).toEqual([
-    expect.stringMatching(/^ {2}FAILED {2}content {2}it is none of a kernel/),
+    expect.stringMatching(/^ {2}FAILED {2}content {2}unknown format: not a kernel/),
   ]);
   const asJson = JSON.parse((await run("inspect", "--json", join(directory, "noise"))).output);
   expect(asJson).toMatchObject({
@@ -40,13 +40,13 @@ test("a failed check is a line, and exit code 1", async () => {
   });
 });
 
-test("an SBOM is printed whole, however slowly it is read", async () => {
+test("prints a whole SBOM however slowly it is read", async () => {
   const text = JSON.stringify({ filler: "x".repeat(500_000) });
   await writeFile(join(directory, "sbom.cdx.json"), text);
   expect(await run("sbom", join(directory, "noise"))).toEqual({ code: 0, output: text, errors: "" });
 });
 
-test("what is not there is one line on stderr", async () => {
+test("reports a missing path in one line on stderr", async () => {
   const missing = join(directory, "missing");
   expect(await run("inspect", missing)).toMatchObject({
     code: 1,

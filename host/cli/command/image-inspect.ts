@@ -5,7 +5,7 @@ import type { Inspected, Inspection } from "../../../rootfs-builder/inspect/insp
 import type { Manifest } from "../../../rootfs-builder/manifest/manifest.ts";
 import type { PartLine } from "../../../rootfs-builder/manifest/part-table.ts";
 import { visible, visibleLine } from "../../visible.ts";
-import { sizeText, textTable } from "../text-table.ts";
+import { sizeText, textTable } from "../output/text-table.ts";
 
 interface InspectFlags {
   readonly manifest?: string;
@@ -14,24 +14,24 @@ interface InspectFlags {
 }
 
 const HELP = `
-Nothing is believed of a file but its bytes: kernels, initramfs archives, disks with or without the DAX header, EROFS, ext4,
-squashfs, verity hashes, container images (OCI layouts as folders or tars, files of docker save). For a folder it is also
-checked that the files fit together. With the manifest.json of the build, beside it or above, each file is compared with
-what the build put there, and it is told what it is there for. The exit code is 1 when a check failed.
+inspect trusts only a file's bytes. It reads kernels, initramfs archives, disks with or without the DAX header, EROFS, ext4,
+squashfs, verity hashes and container images (OCI layouts as folders or tars, docker save files). For a folder it also checks
+that the files fit together. With the build's manifest.json, in the same folder or above, it compares each file with the build's
+record and prints what the file is for. The exit code is 1 if a check fails.
 
   guestctl image inspect build/image
   guestctl image inspect --json build/kata/kata-guestd.img`;
 
-/** `guestctl image inspect`. */
+/** Adds `guestctl image inspect`. */
 export function addImageInspect(image: Command): void {
   image
     .command("inspect")
-    .summary("tell and check what is in an image")
-    .description("Tells what an image or a folder of them holds, and checks that it is as a guest needs it.")
+    .summary("show and check what is in an image")
+    .description("Show what an image or a folder of images holds, and check that a guest can use it.")
     .argument("<path>", "an image, or a folder with images")
-    .option("--manifest <file>", "the build's manifest.json, where it lies elsewhere")
-    .option("--root-hash <hex>", "what the dm-verity tree has to end in")
-    .option("--json", "as {files, checks, parts, modules}")
+    .option("--manifest <file>", "the build's manifest.json, if it isn't beside the image or above it")
+    .option("--root-hash <hex>", "expected root hash of the dm-verity tree")
+    .option("--json", "print {files, checks, parts, modules}")
     .addHelpText("after", HELP)
     .action((path: string, flags: InspectFlags) => inspect(path, flags));
 }
@@ -87,7 +87,7 @@ function lines(checks: readonly Check[]): string {
   return textTable(checks.map(({ name, ok, detail }) => [ok ? "  ok" : "  FAILED", name, detail]));
 }
 
-/** What a root calls itself. */
+/** Returns the name and version from a root's os-release. */
 function versionOf(tree: NonNullable<Inspected["tree"]>): string | undefined {
   const release = tree.get("etc/os-release");
   return release?.type === "file" ? /^PRETTY_NAME="?([\w .()/-]+)/m.exec(release.content.toString())?.[1] : undefined;

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { eachName } from "../each-name.ts";
-import { signalNumber } from "../option-values.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+import { signalNumber } from "../flags/option-values.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface KillFlags extends TargetFlags {
   readonly signal: number;
@@ -11,26 +11,26 @@ interface KillFlags extends TargetFlags {
 
 const SIGKILL = 9;
 
-/** `guestctl kill`. */
+/** Adds `guestctl kill`. */
 export function addKill(program: Command): void {
   const command = program
     .command("kill")
     .summary("send a signal to containers")
     .description(
-      "Sends a signal to the first process of containers, or to an exec. KILL without --exec ends all their processes.",
+      "Send a signal to the first process of containers, or to an exec. KILL without --exec ends all their processes.",
     )
     .argument("<containers...>")
-    .option("-s, --signal <signal>", "name or number", signalNumber, SIGKILL)
-    .option("--exec <id>", "an exec, by the id that ps shows");
+    .option("-s, --signal <signal>", "signal name or number", signalNumber, SIGKILL)
+    .option("--exec <id>", "id of an exec, as shown by ps");
   withTarget(command).action((containers: readonly string[], flags: KillFlags) =>
-    eachName(containers, (container) => kill(container, flags)),
+    forEachName(containers, (container) => kill(container, flags)),
   );
 }
 
 async function kill(text: string, { signal, exec, ...flags }: KillFlags): Promise<void> {
   const target = findContainer(new StateStore(), flags, text);
   await using client = await connectTo(target);
-  // An empty exec id with SIGKILL means every process of the container.
+  // SIGKILL with an empty exec id goes to every process of the container.
   const exec_id = exec ?? (signal === SIGKILL ? "" : target.container);
   await client.agent.signalProcess({ container_id: target.container, exec_id, signal });
 }

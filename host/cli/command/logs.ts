@@ -4,11 +4,7 @@ import type { Command } from "commander";
 import { guestLog, LOG_OPTION, readableLogLine } from "../../sandbox/guest-log.ts";
 import { visibleLine } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { followFile } from "../follow-file.ts";
-import { Interrupts } from "../interrupts.ts";
-import { agentLogFile, consoleFile } from "../kept-guest.ts";
-import { print } from "../print.ts";
-import { StateStore } from "../state-store.ts";
+import { agentLogFile, consoleFile } from "../guest/kept-guest.ts";
 import {
   type ContainerTarget,
   checkedAddress,
@@ -16,7 +12,11 @@ import {
   findKeptTarget,
   type TargetFlags,
   withTarget,
-} from "../target.ts";
+} from "../guest/target.ts";
+import { followFile } from "../output/follow-file.ts";
+import { print } from "../output/print.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface LogsFlags extends TargetFlags {
   readonly follow?: true;
@@ -24,26 +24,24 @@ interface LogsFlags extends TargetFlags {
   readonly json?: true;
 }
 
-/** Milliseconds of silence after which what the agent had kept is taken to be here. */
+/** Milliseconds of silence after which the agent's buffered lines are assumed to have arrived. */
 const QUIET_MS = 500;
 
 const HELP = `
-The agent's log comes over vsock port 1025, which guests of guestctl have on (${LOG_OPTION}); the agent keeps its last
-512 lines for those who come late. Of a guest that died, the last ten of which are kept, --guest shows what there was.
---address then names that port: hvsock:///path:1025.`;
+The agent's log comes over vsock port 1025, which guestctl enables in its guests (${LOG_OPTION}); the agent buffers its last
+512 lines for late readers. Logs of the last ten guests that died remain: name one with --guest.
+With --address, give the address of the log port: hvsock:///path:1025.`;
 
-/** `guestctl logs`. */
+/** Adds `guestctl logs`. */
 export function addLogs(program: Command): void {
   const command = program
     .command("logs")
     .summary("show the log of a guest's agent, or a container's output")
-    .description(
-      "Shows the log of a guest's agent, or what a container printed that was run with --detach, be it ended.",
-    )
+    .description("Show the log of a guest's agent, or the output of a container run with --detach, even after its end.")
     .argument("[container]")
-    .option("-f, --follow", "continue until ^C, or the end of the guest or container")
-    .option("--console", "the guest's console instead")
-    .option("--json", "lines as the agent wrote them");
+    .option("-f, --follow", "keep printing until ^C or the end of the guest or container")
+    .option("--console", "show the guest's console instead")
+    .option("--json", "print the agent's raw JSON lines");
   withTarget(command)
     .addHelpText("after", HELP)
     .action((container: string | undefined, flags: LogsFlags) => logs(container, flags));
@@ -56,11 +54,12 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
   }
   const target = findKeptTarget(store, flags);
   if (flags.console) {
-    if (target.guest === undefined) throw new CliError("logs: --console is known for guests of guestctl only");
+    if (target.guest === undefined)
+      throw new CliError("logs: --console needs a guest booted by guestctl, not --address");
     return printFiles(consoleFile(store, target.guest.name), (text) => text);
   }
   if (target.guest?.ended !== undefined) {
-    return printFiles(agentLogFile(store, target.guest.name), (line) => shown(line, flags));
+    return printFiles(agentLogFile(store, target.guest.name), (line) => formatLine(line, flags));
   }
   await printLog(target.guest === undefined ? target.address : checkedAddress(target.guest.logAddress), flags);
 }
@@ -68,38 +67,40 @@ async function logs(container: string | undefined, flags: LogsFlags): Promise<vo
 async function printLog(address: string, flags: LogsFlags): Promise<void> {
   using interrupts = new Interrupts();
   const stop = new AbortController();
-  interrupts.take(() => stop.abort());
+  interrupts.handle(() => stop.abort());
   const quiet = flags.follow ? undefined : setTimeout(() => stop.abort(), QUIET_MS);
   try {
     for await (const line of guestLog(address, stop.signal)) {
       quiet?.refresh();
-      await print(`${shown(line, flags)}\n`);
+      await print(`${formatLine(line, flags)}\n`);
     }
   } finally {
     clearTimeout(quiet);
   }
 }
 
-function shown(line: string, flags: LogsFlags): string {
+function formatLine(line: string, flags: LogsFlags): string {
   return visibleLine(flags.json ? line : readableLogLine(line));
 }
 
 async function printOutput(store: StateStore, target: ContainerTarget, flags: LogsFlags): Promise<void> {
   const { container, guest, record } = target;
   if (guest === undefined || record?.output === undefined) {
-    throw new CliError(`logs ${container}: it was not run with --detach, so its output went elsewhere`);
+    throw new CliError(`logs ${container}: its output was not kept; run the container with --detach`);
   }
   using interrupts = new Interrupts();
   const stop = new AbortController();
-  interrupts.take(() => stop.abort());
+  interrupts.handle(() => stop.abort());
   const ended = () => {
-    const now = store.processes(guest.name).find((each) => each.exec === container && each.container === container);
+    const now = store.processes
+      .list(guest.name)
+      .find((each) => each.exec === container && each.container === container);
     return flags.follow === undefined || now === undefined || now.ended !== undefined;
   };
   await followFile(record.output, ended, stop.signal);
 }
 
-/** A log's lines, those of its older file first. */
+/** Prints a log's lines, the rotated file first. */
 async function printFiles(path: string, show: (line: string) => string): Promise<void> {
   for (const file of [`${path}.1`, path].filter((each) => existsSync(each))) {
     for await (const line of createInterface(createReadStream(file))) await print(`${show(line)}\n`);

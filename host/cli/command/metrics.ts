@@ -1,20 +1,20 @@
 import type { Command } from "commander";
 import { visible } from "../../visible.ts";
-import { pattern } from "../option-values.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findTarget, type TargetFlags, withTarget } from "../target.ts";
+import { pattern } from "../flags/option-values.ts";
+import { connectTo, findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface MetricsFlags extends TargetFlags {
   readonly grep?: RegExp;
 }
 
-/** `guestctl metrics`. */
+/** Adds `guestctl metrics`. */
 export function addMetrics(program: Command): void {
   const command = program
     .command("metrics")
     .summary("print the guest's metrics")
-    .description("Prints the metrics of a guest and its agent, as Prometheus text.")
-    .option("--grep <pattern>", "only samples that match", pattern);
+    .description("Print the metrics of a guest and its agent, as Prometheus text.")
+    .option("--grep <pattern>", "print only samples that match", pattern);
   withTarget(command).action((flags: MetricsFlags) => metrics(flags));
 }
 
@@ -24,7 +24,7 @@ async function metrics(flags: MetricsFlags): Promise<void> {
   process.stdout.write(visible(flags.grep === undefined ? text : matchingSamples(text, flags.grep)));
 }
 
-/** Samples that match, without the comments. */
+/** Returns the samples that match, without comments. */
 export function matchingSamples(text: string, wanted: RegExp): string {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#") && wanted.test(line));
   return lines.map((line) => `${line}\n`).join("");

@@ -1,21 +1,21 @@
 import type { Command } from "commander";
-import { eachName } from "../each-name.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { StateStore } from "../state/state-store.ts";
 
-/** `guestctl pause` and `guestctl unpause`. */
+/** Adds `guestctl pause` and `guestctl unpause`. */
 export function addPause(program: Command): void {
   const commands = [
-    { name: "pause", summary: "stop containers' processes where they are", paused: true },
-    { name: "unpause", summary: "let paused containers run again", paused: false },
+    { name: "pause", summary: "freeze containers' processes", paused: true },
+    { name: "unpause", summary: "resume paused containers", paused: false },
   ] as const;
   for (const { name, summary, paused } of commands) {
     const description = paused
-      ? "Freezes all processes of containers, by their cgroup."
-      : "Thaws all processes of containers that were paused.";
+      ? "Freeze all processes of containers with their cgroups' freezer."
+      : "Thaw all processes of paused containers.";
     const command = program.command(name).summary(summary).description(description).argument("<containers...>");
     withTarget(command).action((containers: readonly string[], flags: TargetFlags) =>
-      eachName(containers, (container) => pause(container, flags, paused)),
+      forEachName(containers, (container) => pause(container, flags, paused)),
     );
   }
 }
@@ -26,5 +26,5 @@ async function pause(text: string, flags: TargetFlags, paused: boolean): Promise
   await using client = await connectTo({ ...target, ...(guest === undefined ? {} : { guest }) });
   if (paused) await client.agent.pauseContainer({ container_id: container });
   else await client.agent.resumeContainer({ container_id: container });
-  if (guest !== undefined) store.updateProcess(guest.name, { container, exec: container }, { paused });
+  if (guest !== undefined) store.processes.update(guest.name, { container, exec: container }, { paused });
 }

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { visible } from "../../visible.ts";
-import { print } from "../print.ts";
-import { type ListedProcess, listProcesses } from "../process-list.ts";
-import { StateStore } from "../state-store.ts";
-import { findKeptTarget } from "../target.ts";
-import { ageText, sizeText, textTable } from "../text-table.ts";
+import { findKeptTarget } from "../guest/target.ts";
+import { print } from "../output/print.ts";
+import { type ListedProcess, listProcesses } from "../output/process-list.ts";
+import { ageText, sizeText, textTable } from "../output/text-table.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface PsFlags {
   readonly guest?: string;
@@ -17,19 +17,19 @@ const HEADER = ["GUEST", "CONTAINER", "PROCESS", "STATE", "TASKS", "MEMORY", "AG
 const COMMAND_WIDTH = 40;
 
 const HELP = `
-The agent's contract has no call that lists containers. So this shows what guestctl itself started, as it noted below
-\${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/, and asks the agent for the numbers of each (StatsContainer). A container is
-"running" while it has tasks, "exited" without, "gone" where the agent doesn't know it.`;
+The agent's protocol can't list containers. ps shows the containers that guestctl started and recorded below
+\${XDG_RUNTIME_DIR:-/tmp}/guestd-<uid>/, with numbers from the agent (StatsContainer). A container is "running" while it has
+tasks, "exited" without any, and "gone" if the agent doesn't know it.`;
 
-/** `guestctl ps`. */
+/** Adds `guestctl ps`. */
 export function addPs(program: Command): void {
   program
     .command("ps")
     .summary("list guests, containers and processes")
-    .description("Lists the guests of this user, their containers and their execs.")
-    .option("-g, --guest <name>", "only this guest")
-    .option("-a, --all", "those too that ended: containers until rm, the last ten guests that died")
-    .option("-q, --quiet", "print ids of containers only")
+    .description("List this user's guests, their containers and their execs.")
+    .option("-g, --guest <name>", "list only this guest")
+    .option("-a, --all", "include ended ones: containers until rm, the last ten guests that died")
+    .option("-q, --quiet", "print only container ids")
     .option("--json", "print a JSON array")
     .addHelpText("after", HELP)
     .action((flags: PsFlags) => ps(flags));
@@ -39,10 +39,10 @@ async function ps(flags: PsFlags): Promise<void> {
   const store = new StateStore();
   if (flags.guest !== undefined) findKeptTarget(store, flags);
   const processes = await listProcesses(store, flags);
-  await print(shown(processes, flags));
+  await print(formatProcesses(processes, flags));
 }
 
-function shown(processes: readonly ListedProcess[], flags: PsFlags): string {
+function formatProcesses(processes: readonly ListedProcess[], flags: PsFlags): string {
   if (flags.quiet)
     return textTable(processes.flatMap((each) => (each.process === "init" ? [[each.container ?? ""]] : [])));
   if (flags.json) return visible(`${JSON.stringify(processes, null, 2)}\n`);

@@ -1,10 +1,8 @@
 import type { Command } from "commander";
-import { isAlive } from "../../../image/process-owner.ts";
+import { isAlive } from "../../../lib/process-owner.ts";
 import { RpcError } from "../../client/rpc-error.ts";
 import { removeContainer } from "../../sandbox/shared-folder.ts";
-import { eachName } from "../each-name.ts";
-import { count } from "../option-values.ts";
-import { StateStore } from "../state-store.ts";
+import { count } from "../flags/option-values.ts";
 import {
   type ContainerTarget,
   connectTo,
@@ -12,29 +10,31 @@ import {
   sharedFolderOf,
   type TargetFlags,
   withTarget,
-} from "../target.ts";
-import { waitForOwner } from "../wait-for-owner.ts";
+} from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { waitForOwner } from "../state/owner-process.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface RmFlags extends TargetFlags {
   readonly time: number;
 }
 
 const HELP = `
-A guestctl run that waits for a container which is removed says so and fails. A name may also be that of a guest that died:
-its log and console are removed.`;
+A guestctl run waiting for a removed container fails and reports the removal. A name may also be that of a guest that died;
+this removes its log and console.`;
 
-/** `guestctl rm`. */
+/** Adds `guestctl rm`. */
 export function addRm(program: Command): void {
   const command = program
     .command("rm")
     .summary("remove containers")
-    .description("Kills what runs in containers and removes them, with the exit code and output of those that ended.")
+    .description("Kill the processes of containers and remove the containers, including kept exit codes and output.")
     .argument("<containers...>")
-    .option("--time <seconds>", "give up after that", count, 30);
+    .option("--time <seconds>", "fail if the removal takes longer", count, 30);
   withTarget(command)
     .addHelpText("after", HELP)
     .action((containers: readonly string[], flags: RmFlags) =>
-      eachName(containers, (container) => rm(container, flags)),
+      forEachName(containers, (container) => rm(container, flags)),
     );
 }
 
@@ -54,13 +54,13 @@ async function removeRunning(target: ContainerTarget, timeout: number): Promise<
   try {
     await client.agent.removeContainer({ container_id: container, timeout });
   } catch (error) {
-    // What the agent no longer has is only in our notes.
+    // A container that the agent no longer has remains only in our records.
     if (guest === undefined || !(error instanceof RpcError && error.kind === "invalid-argument")) throw error;
   }
   if (guest === undefined) return;
   const keeper = record?.keeper;
   if (keeper !== undefined && isAlive(keeper)) {
-    // Its guestctl removes the rest: the rootfs, and the guest where that is the container's own.
+    // The guestctl that keeps it removes the rest: the rootfs, and the guest if it is the container's own.
     if (guest.name === container) await waitForOwner(guest.name, keeper);
   } else await removeContainer(sharedFolderOf(guest), container);
 }

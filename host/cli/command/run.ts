@@ -1,20 +1,26 @@
 import type { Command } from "commander";
-import { thisProcess } from "../../../image/process-owner.ts";
+import { thisProcess } from "../../../lib/process-owner.ts";
 import type { RunOptions } from "../../image/image-config.ts";
 import type { Volume } from "../../sandbox/shared-folder.ts";
-import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackground } from "../background.ts";
 import { CliError } from "../cli-error.ts";
-import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../guest-flags.ts";
-import { Interrupts } from "../interrupts.ts";
-import { guestNetwork } from "../network-flags.ts";
-import { bytes, count, identifier, processors, volumes } from "../option-values.ts";
-import { GUEST_ROOT, type PreparedRun, prepareAtAddress, prepareInGuest, prepareInOwnGuest } from "../prepare-run.ts";
-import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../process-flags.ts";
-import { randomName } from "../random-name.ts";
-import { runContainer } from "../run-container.ts";
-import { StateStore } from "../state-store.ts";
-import { StatusLine } from "../status-line.ts";
-import { findTarget, type TargetFlags, withTarget } from "../target.ts";
+import { type GuestFlags, guestImage, guestSize, guestWords, withGuestFlags } from "../flags/guest-flags.ts";
+import { guestNetwork } from "../flags/network-flags.ts";
+import { bytes, count, identifier, processors, volumes } from "../flags/option-values.ts";
+import { checkTerminal, type ProcessFlags, processOptions, withProcessFlags } from "../flags/process-flags.ts";
+import { findTarget, type TargetFlags, withTarget } from "../guest/target.ts";
+import { StatusLine } from "../output/status-line.ts";
+import { announceReady, backgroundName, backgroundOutput, outputFile, runInBackground } from "../run/background.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import {
+  GUEST_ROOT,
+  type PreparedRun,
+  prepareAtAddress,
+  prepareInGuest,
+  prepareInOwnGuest,
+} from "../run/prepare-run.ts";
+import { randomName } from "../run/random-name.ts";
+import { runContainer } from "../run/run-container.ts";
+import { StateStore } from "../state/state-store.ts";
 
 export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
   readonly detach?: true;
@@ -33,44 +39,42 @@ export interface RunFlags extends ProcessFlags, GuestFlags, TargetFlags {
 }
 
 const HELP = `
-IMAGE is a file of docker save, or an OCI layout as a directory or a tar; gzip and zstd are fine.
-Without --guest a guest is booted for the container, and powers off when the container has ended. With --guest the
-container runs in that one; with --address at any agent, which must have its root file system: --rootfs instead of IMAGE.
-The exit code is the container's: 128 + the signal's number when it was killed. 125 when guestctl failed, 126 when the program
-cannot be executed, 127 when it was not found.
-Signals to guestctl go to the container. The second one kills it, as do 10 s after a SIGTERM; the fourth leaves an agent that
-does not answer. A container that was run with --detach keeps its exit code and output until guestctl rm.
+IMAGE is a docker save file or an OCI layout (directory or tar), optionally compressed with gzip or zstd.
+Without --guest, run boots a guest for the container and powers it off when the container ends. With --guest the container
+runs in that guest; with --address at any agent, which must have the root file system: give --rootfs instead of IMAGE.
+The exit code is the container's, or 128 + the signal that killed it; 125 if guestctl failed, 126 if the program can't be
+executed, 127 if it wasn't found.
+Signals to guestctl go to the container. The second signal kills it; a SIGTERM also kills it after 10 s. The fourth signal gives
+up on an agent that doesn't answer. A container run with --detach keeps its exit code and output until guestctl rm.
 
   guestctl run busybox.tar echo hello
   guestctl run -it busybox.tar sh
   guestctl run -v "$PWD:/work:ro" busybox.tar ls /work
   guestctl run --memory 64m --pids 20 -e NAME=value busybox.tar env`;
 
-/** `guestctl run`. */
+/** Adds `guestctl run`. */
 export function addRun(program: Command): void {
   const command = program
     .command("run")
     .summary("run a container from an image")
-    .description(
-      "Runs a container from an image, in a guest of its own or in a running one, and removes what it started.",
-    )
+    .description("Run a container from an image, in its own guest or in a running one, and remove it when it ends.")
     .usage("[options] IMAGE [command…]")
     .argument("[words...]")
     .passThroughOptions();
   withProcessFlags(command)
-    .option("--name <id>", "id of the container, and name of the guest that is booted", identifier)
-    .option("--entrypoint <program>", "instead of the image's entrypoint")
-    .option("--read-only", "its root file system cannot be written")
-    .option("--memory <size>", "limit of its memory, as 256m", bytes)
-    .option("--cpus <number>", "limit of its processors, as 1.5", processors)
-    .option("--pids <count>", "limit of its processes and threads", count)
-    .option("--image-name <name>", "which image, where the file has several")
-    .option("-v, --volume <host:guest>", "mount a folder of the host, with :ro at its end read-only", volumes)
+    .option("--name <id>", "id of the container, and name of its guest", identifier)
+    .option("--entrypoint <program>", "replace the image's entrypoint")
+    .option("--read-only", "mount its root file system read-only")
+    .option("--memory <size>", "memory limit, such as 256m", bytes)
+    .option("--cpus <number>", "CPU limit, such as 1.5", processors)
+    .option("--pids <count>", "limit on processes and threads", count)
+    .option("--image-name <name>", "name of the image, if the file holds several")
+    .option("-v, --volume <host:guest>", "mount a folder of the host, read-only with :ro at the end", volumes)
     .option("-d, --detach", "run in the background and print its id; guestctl logs ID shows its output")
-    .option("--rm", "with --detach: keep nothing of it when it has ended")
-    .option("--guest-root", "instead of IMAGE: what the guest's own root has; what is written goes with the container")
-    .option("--rootfs <path>", "with --address: the root file system, a path in the guest");
-  withTarget(withGuestFlags(command), "a guest that runs, instead of booting one")
+    .option("--rm", "with --detach: remove its record and output when it ends")
+    .option("--guest-root", "use the guest's own root instead of IMAGE; writes are lost with the container")
+    .option("--rootfs <path>", "with --address: path of the root file system in the guest");
+  withTarget(withGuestFlags(command), "use this running guest instead of booting one")
     .option("-V, --verbose", "show the guest's console on stderr")
     .addHelpText("after", HELP)
     .action((words: string[], flags: RunFlags) => run(words, flags));
@@ -109,18 +113,19 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
   });
 }
 
-/** In a running guest of ours the container's name is this process's until it runs; what did not run gives it back. */
+/** Claims the container's name in a running guest until the container runs; disposal releases it if it never did. */
 function claimName(store: StateStore, id: string, args: readonly string[], flags: RunFlags): Disposable {
   const guest = flags.guest === undefined ? undefined : findTarget(store, flags).guest?.name;
   const name = { container: id, exec: id };
   if (guest !== undefined) {
     const unknown = { image: "", terminal: false, rootfs: "", env: [], cwd: "/", user: "" };
     const startedAt = new Date().toISOString();
-    store.claimProcess(guest, { ...name, ...unknown, args, startedAt, keeper: thisProcess(), starting: true });
+    store.processes.claim(guest, { ...name, ...unknown, args, startedAt, keeper: thisProcess(), starting: true });
   }
   return {
     [Symbol.dispose]() {
-      const claimed = guest === undefined ? [] : store.processes(guest).filter(({ container }) => container === id);
+      const claimed =
+        guest === undefined ? [] : store.processes.list(guest).filter(({ container }) => container === id);
       if (guest !== undefined && claimed.some(({ starting }) => starting)) store.removeProcess(guest, name);
     },
   };
@@ -155,7 +160,7 @@ function prepare(
   });
 }
 
-/** What the flags and words say of the container. Exported for its test. */
+/** Maps flags and words to options of the container. Exported for its test. */
 export function runOptions(args: readonly string[], flags: RunFlags): RunOptions {
   const { memory, cpus, pids, entrypoint } = flags;
   return {
@@ -171,32 +176,34 @@ export function runOptions(args: readonly string[], flags: RunFlags): RunOptions
   };
 }
 
-/** Whether the first word is an image. */
+/** True if the first word names an image. */
 function hasImage({ rootfs, guestRoot }: RunFlags): boolean {
   return rootfs === undefined && guestRoot === undefined;
 }
 
-/** Combinations that mean nothing. Throws CliError. Exported for its test. */
+/** Rejects invalid combinations of flags. Throws CliError. Exported for its test. */
 export function checkFlags(words: readonly string[], flags: RunFlags): void {
   const { address, rootfs, guest, guestRoot, vmImage, network, publish } = flags;
-  if (address !== undefined && guest !== undefined) throw new CliError("run: only one of --guest and --address");
+  if (address !== undefined && guest !== undefined)
+    throw new CliError("run: --guest and --address can't be combined; give only one of them");
   if ((address === undefined) !== (rootfs === undefined)) {
-    throw new CliError("run: --address and --rootfs belong together: that agent's root file systems are not ours");
+    throw new CliError("run: --address and --rootfs need each other: guestctl can't unpack images for that agent");
   }
-  if (guestRoot && address !== undefined) throw new CliError("run: --guest-root needs a guest of ours, not --address");
+  if (guestRoot && address !== undefined)
+    throw new CliError("run: --guest-root needs a guest booted by guestctl, not --address");
   if (vmImage !== undefined && (guest ?? address) !== undefined) {
-    throw new CliError("run: --vm-image is for a guest that is booted, not for one that runs");
+    throw new CliError("run: --vm-image applies only while booting a guest, not to a running one");
   }
   if ((network ?? publish) !== undefined && (guest ?? address) !== undefined) {
-    throw new CliError("run: --network and -p are for a guest that is booted: boot that one with them");
+    throw new CliError("run: --network and -p apply only while booting a guest; pass them to guestctl boot");
   }
   if (!hasImage(flags) && words.length === 0) {
-    throw new CliError(`run: with ${guestRoot ? "--guest-root" : "--rootfs"} say what to run`);
+    throw new CliError(`run: no command given; ${guestRoot ? "--guest-root" : "--rootfs"} has no default command`);
   }
-  if (hasImage(flags) && words.length === 0) throw new CliError("run: which image? guestctl run --help");
+  if (hasImage(flags) && words.length === 0) throw new CliError("run: no image given; see guestctl run --help");
   if (address !== undefined && flags.volume !== undefined)
-    throw new CliError("run: -v needs a guest of ours, not --address");
+    throw new CliError("run: -v needs a guest booted by guestctl, not --address");
   if (!flags.detach) return;
-  if (flags.interactive || flags.tty) throw new CliError("run: --detach does not go with -i or -t");
-  if (address !== undefined) throw new CliError("run: --detach needs a guest of ours, not --address");
+  if (flags.interactive || flags.tty) throw new CliError("run: --detach can't be combined with -i or -t");
+  if (address !== undefined) throw new CliError("run: --detach needs a guest booted by guestctl, not --address");
 }

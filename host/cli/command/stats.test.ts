@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import type { Init } from "../../../proto/codec.ts";
 import { grpc } from "../../../proto/gen/messages.js";
-import { liveState } from "../process-list.ts";
-import { statsTable } from "../stats-table.ts";
+import { liveState } from "../output/process-list.ts";
+import { statsTable } from "../output/stats-table.ts";
 import { matchingSamples } from "./metrics.ts";
 import { statsRows } from "./stats.ts";
 
-/** As it comes from the wire, where a limit of 2^64-1 is the number 2^64. */
+/** Round-trips through the wire format, where a limit of 2^64-1 becomes the number 2^64. */
 function decoded(stats: Init<grpc.CgroupStats>): grpc.CgroupStats {
   return grpc.CgroupStats.decode(grpc.CgroupStats.encode(stats).finish());
 }
@@ -21,7 +21,7 @@ const STATS = decoded({
   blkio_stats: { io_service_bytes_recursive: [1, 2].map((major) => ({ major, op: "read", value: 2048 })) },
 });
 
-test("each number has a name, and what it is out of", () => {
+test("shows each number with its name and limit", () => {
   expect(statsRows(STATS)).toEqual([
     ["cpu time", "1.500 s", "user 1.000 s, system 0.500 s"],
     ["cpu throttled", "0.250 s", "3 of 10 periods"],
@@ -32,17 +32,17 @@ test("each number has a name, and what it is out of", () => {
   ]);
 });
 
-test("a controller that the guest lacks has no row", () => {
+test("omits the row of a controller that the guest lacks", () => {
   expect(statsRows(null)).toEqual([]);
   expect(statsRows(decoded({}))).toEqual([]);
 });
 
-test("no limit is told as none", () => {
+test("shows a missing limit as none", () => {
   const [row] = statsRows(decoded({ memory_stats: { usage: { usage: 0, limit: 2 ** 64 - 1 } } }));
   expect(row).toEqual(["memory", "0 B", "limit none"]);
 });
 
-test("ps tells by the tasks whether a container runs", () => {
+test("derives a container's state in ps from its tasks", () => {
   const web = { container: "web", exec: "web" };
   expect(liveState(web, STATS)).toEqual({ state: "running", tasks: 3, memory: 2 ** 20 });
   expect(liveState({ ...web, exec: "x-1" }, STATS)).toEqual({ state: "exec" });
@@ -52,7 +52,7 @@ test("ps tells by the tasks whether a container runs", () => {
   expect(liveState(web, undefined)).toEqual({ state: "gone" });
 });
 
-test("the table of all containers has the share of a processor once there are two samples", () => {
+test("shows CPU usage in the table of all containers once there are two samples", () => {
   const sample = { guest: "one", container: "web", stats: STATS, at: 1000 };
   const line = (text: string) => text.split("\n")[1]?.split(/ {2,}/);
   const rest = ["1.50 s", "1.0 MiB", "64 MiB", "3", "4.0 KiB", "0 B"];
@@ -61,7 +61,7 @@ test("the table of all containers has the share of a processor once there are tw
   expect(line(statsTable([sample], [{ ...sample, stats: idle, at: 0 }]))).toEqual(["one", "web", "50.0 %", ...rest]);
 });
 
-test("metrics that are looked for come without their comments", () => {
+test("prints matching metrics without their comments", () => {
   const text = '# HELP a_total A.\n# TYPE a_total counter\na_total 1\nb{item="a"} 2\nc 3\n';
   expect(matchingSamples(text, /a/)).toBe('a_total 1\nb{item="a"} 2\n');
 });

@@ -3,12 +3,13 @@ import type { Command } from "commander";
 import type { grpc } from "../../../proto/gen/messages.js";
 import { visible } from "../../visible.ts";
 import { CliError } from "../cli-error.ts";
-import { Interrupts } from "../interrupts.ts";
-import { print } from "../print.ts";
-import { StateStore } from "../state-store.ts";
-import { type StatsSample, sampleStats, statsTable } from "../stats-table.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
-import { sizeText, textTable } from "../text-table.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { diskBytes, limitText } from "../output/container-stats.ts";
+import { print } from "../output/print.ts";
+import { type StatsSample, sampleStats, statsTable } from "../output/stats-table.ts";
+import { sizeText, textTable } from "../output/text-table.ts";
+import { Interrupts } from "../run/interrupts.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface StatsFlags extends TargetFlags {
   readonly json?: true;
@@ -16,18 +17,18 @@ interface StatsFlags extends TargetFlags {
 }
 
 const EVERY_MS = 1000;
-/** Has a terminal show a table where the one before was. */
+/** Moves a terminal's cursor home and clears the screen, so that each table replaces the previous one. */
 const CLEAR = "\u001b[H\u001b[2J";
 
-/** `guestctl stats`. */
+/** Adds `guestctl stats`. */
 export function addStats(program: Command): void {
   const command = program
     .command("stats")
-    .summary("show what containers use")
-    .description("Shows what containers use, by their cgroups: all that run, or one in detail.")
+    .summary("show containers' resource usage")
+    .description("Show the cgroup usage of all running containers, or of one in detail.")
     .argument("[containers...]")
-    .option("--watch", "again each second, with the share of a processor, until ^C")
-    .option("--json", "all of the agents' answers");
+    .option("--watch", "repeat every second with CPU usage, until ^C")
+    .option("--json", "print the agents' full answers");
   withTarget(command).action((containers: readonly string[], flags: StatsFlags) => stats(containers, flags));
 }
 
@@ -48,10 +49,10 @@ async function one(text: string, flags: StatsFlags): Promise<void> {
 }
 
 async function watch(containers: readonly string[], flags: StatsFlags): Promise<void> {
-  if (flags.json) throw new CliError("stats: --json does not go with --watch");
+  if (flags.json) throw new CliError("stats: --json can't be combined with --watch");
   using interrupts = new Interrupts();
   const stop = new AbortController();
-  interrupts.take(() => stop.abort());
+  interrupts.handle(() => stop.abort());
   let before: readonly StatsSample[] = [];
   while (!stop.signal.aborted) {
     const samples = await sampleAll(containers, flags);
@@ -63,16 +64,16 @@ async function watch(containers: readonly string[], flags: StatsFlags): Promise<
 
 function sampleAll(containers: readonly string[], flags: StatsFlags): Promise<readonly StatsSample[]> {
   if (flags.address !== undefined && containers.length === 0) {
-    throw new CliError("stats: which containers? With --address they are not known");
+    throw new CliError("stats: no container given; with --address guestctl can't list them");
   }
   const store = new StateStore();
   const targets = containers.map((text) => findContainer(store, flags, text));
   return sampleStats(store, targets, flags);
 }
 
-/** Name and value of each number. Exported for its test. */
+/** Lists the name and value of each number. Exported for its test. */
 export function statsRows(stats: grpc.CgroupStats | null): string[][] {
-  const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids, blkio_stats: disk } = stats ?? {};
+  const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids } = stats ?? {};
   const rows: string[][] = [];
   const time = cpu?.cpu_usage;
   if (time != null) {
@@ -92,19 +93,13 @@ export function statsRows(stats: grpc.CgroupStats | null): string[][] {
     rows.push(["page cache", sizeText(memory?.cache ?? 0), ""]);
   }
   if (pids != null) rows.push(["tasks", String(pids.current), `limit ${pids.limit === 0 ? "none" : pids.limit}`]);
-  const bytes = (op: string) =>
-    (disk?.io_service_bytes_recursive ?? [])
-      .filter((entry) => entry.op === op)
-      .reduce((sum, { value }) => sum + value, 0);
-  if (disk != null) rows.push(["disk", sizeText(bytes("read")), `read; ${sizeText(bytes("write"))} written`]);
+  if (stats?.blkio_stats != null) {
+    const [read, written] = [diskBytes(stats, "read"), diskBytes(stats, "write")];
+    rows.push(["disk", sizeText(read), `read; ${sizeText(written)} written`]);
+  }
   return rows;
 }
 
 function seconds(nanoseconds: number): string {
   return `${(nanoseconds / 1e9).toFixed(3)} s`;
-}
-
-/** Near the top of the range is "max". */
-function limitText(bytes: number): string {
-  return bytes >= 2 ** 62 ? "none" : sizeText(bytes);
 }

@@ -1,41 +1,40 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { eachName } from "../each-name.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findAnyContainer, findTarget } from "../target.ts";
-import { terminate } from "../terminate.ts";
-import { waitForOwner } from "../wait-for-owner.ts";
+import { connectTo, findAnyContainer, findTarget } from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { terminateOwner, waitForOwner } from "../state/owner-process.ts";
+import { StateStore } from "../state/state-store.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
-/** Milliseconds that a container gets to end after SIGTERM. */
+/** Milliseconds between SIGTERM and SIGKILL for a container. */
 const GRACE_MS = 10_000;
 
 const HELP = `
-A guest is powered off with all that runs in it. A container gets SIGTERM, and SIGKILL after 10 s; its own guest, if it has
-one, powers off then.`;
+A guest is powered off with everything that runs in it. A container gets SIGTERM, and SIGKILL after 10 s; then its own guest,
+if it has one, powers off.`;
 
-/** `guestctl stop`. */
+/** Adds `guestctl stop`. */
 export function addStop(program: Command): void {
   program
     .command("stop")
-    .summary("power guests off, or end containers")
-    .description("Powers guests off, or ends containers. Without a name it is the only guest that runs.")
+    .summary("power off guests or stop containers")
+    .description("Power off guests or stop containers. Without a name, power off the only running guest.")
     .argument("[names...]")
     .addHelpText("after", HELP)
     .action((names: readonly string[]) => stopAll(names));
 }
 
 async function stopAll(names: readonly string[]): Promise<void> {
-  const only = () => findTarget(new StateStore(), {}, "say which of").guest?.name ?? "";
-  await eachName(names.length === 0 ? [only()] : names, stop);
+  const only = () => findTarget(new StateStore(), {}, "name one of").guest?.name ?? "";
+  await forEachName(names.length === 0 ? [only()] : names, stop);
 }
 
 async function stop(name: string): Promise<void> {
   const store = new StateStore();
   const owner = store.guests().some((guest) => guest.name === name) ? store.owner(name) : undefined;
   if (owner === undefined) return stopContainer(store, name);
-  terminate(owner);
+  terminateOwner(owner);
   await waitForOwner(name, owner);
 }
 

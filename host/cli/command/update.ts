@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { limitResources } from "../../image/image-config.ts";
 import { CliError } from "../cli-error.ts";
-import { eachName } from "../each-name.ts";
-import { bytes, count, processors } from "../option-values.ts";
-import { StateStore } from "../state-store.ts";
-import { connectTo, findContainer, type TargetFlags, withTarget } from "../target.ts";
+import { bytes, count, processors } from "../flags/option-values.ts";
+import { connectTo, findContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { forEachName } from "../output/for-each-name.ts";
+import { StateStore } from "../state/state-store.ts";
 
 interface UpdateFlags extends TargetFlags {
   readonly memory?: number;
@@ -12,23 +12,23 @@ interface UpdateFlags extends TargetFlags {
   readonly pids?: number;
 }
 
-/** `guestctl update`. */
+/** Adds `guestctl update`. */
 export function addUpdate(program: Command): void {
   const command = program
     .command("update")
-    .summary("change limits of containers")
-    .description("Changes limits of running containers; those that are not given stay.")
+    .summary("change the limits of containers")
+    .description("Change limits of running containers; limits not given stay as they are.")
     .argument("<containers...>")
-    .option("--memory <size>", "limit of its memory, as 256m", bytes)
-    .option("--cpus <number>", "limit of its processors, as 1.5", processors)
-    .option("--pids <count>", "limit of its processes and threads", count);
+    .option("--memory <size>", "memory limit, such as 256m", bytes)
+    .option("--cpus <number>", "CPU limit, such as 1.5", processors)
+    .option("--pids <count>", "limit on processes and threads", count);
   withTarget(command).action((containers: readonly string[], flags: UpdateFlags) => update(containers, flags));
 }
 
 async function update(containers: readonly string[], flags: UpdateFlags): Promise<void> {
   const resources = limitResources(flags);
-  if (Object.keys(resources).length === 0) throw new CliError("update: say what: --memory, --cpus or --pids");
-  await eachName(containers, async (text) => {
+  if (Object.keys(resources).length === 0) throw new CliError("update: no limit given; add --memory, --cpus or --pids");
+  await forEachName(containers, async (text) => {
     const target = findContainer(new StateStore(), flags, text);
     await using client = await connectTo(target);
     await client.agent.updateContainer({ container_id: target.container, resources });

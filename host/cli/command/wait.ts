@@ -1,21 +1,21 @@
 import type { Command } from "commander";
 import { RpcError } from "../../client/rpc-error.ts";
-import { lostGuest } from "../lost-guest.ts";
-import { print } from "../print.ts";
-import { LOST, StateStore } from "../state-store.ts";
-import { type ContainerTarget, connectTo, findAnyContainer, type TargetFlags, withTarget } from "../target.ts";
+import { explainLostCall } from "../guest/guest-death.ts";
+import { type ContainerTarget, connectTo, findAnyContainer, type TargetFlags, withTarget } from "../guest/target.ts";
+import { print } from "../output/print.ts";
+import { LOST, StateStore } from "../state/state-store.ts";
 
-/** `guestctl wait`. */
+/** Adds `guestctl wait`. */
 export function addWait(program: Command): void {
   const command = program
     .command("wait")
-    .summary("wait until containers have ended, and print their exit codes")
-    .description("Waits until containers have ended, and prints their exit codes, one in a line.")
+    .summary("wait until containers end, and print their exit codes")
+    .description("Wait until containers end, and print their exit codes, one per line.")
     .argument("<containers...>");
   withTarget(command).action((containers: readonly string[], flags: TargetFlags) => wait(containers, flags));
 }
 
-/** All are found before the first is waited for: one that is not kept is forgotten when it ends. */
+/** Looks up all containers before waiting for the first: the record of one that isn't kept disappears at its end. */
 async function wait(containers: readonly string[], flags: TargetFlags): Promise<void> {
   const store = new StateStore();
   const codes = containers.map((text) => exitCode(store, findAnyContainer(store, flags, text)));
@@ -30,10 +30,10 @@ async function exitCode(store: StateStore, target: ContainerTarget): Promise<num
     return (await client.agent.waitProcess({ container_id: container, exec_id: container })).status;
   } catch (error) {
     if (guest === undefined || record?.kept === undefined) throw error;
-    // It ended while we asked, or its guest did; that is noted a little later.
+    // The container or its guest ended during the call; the end is recorded a little later.
     const refused = error instanceof RpcError ? error : new RpcError("unavailable", (error as Error).message);
-    const lost = await lostGuest(store, guest.name, refused);
-    const { ended } = store.processes(guest.name).find((each) => each.exec === container) ?? {};
+    const lost = await explainLostCall(store, guest.name, refused);
+    const { ended } = store.processes.list(guest.name).find((each) => each.exec === container) ?? {};
     if (ended === undefined && lost === refused && error !== refused) throw error;
     return ended?.code ?? LOST;
   }

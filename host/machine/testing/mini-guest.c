@@ -1,7 +1,7 @@
 /*
- * PID 1 of a guest that only the machine tests know: loads the modules of /modules in the order of their names, shows
- * what it finds of the devices, and serves vsock port 1024. A connection that says "off" powers the guest off; any other
- * gets its bytes back, and "eof" when it is half-closed.
+ * PID 1 of a guest for the machine tests: loads the modules in /modules in order of name, prints the devices it finds, and
+ * serves vsock port 1024. A connection that sends "off" powers the guest off; any other gets its bytes back, and "eof" once
+ * it is half-closed.
  */
 #include <dirent.h>
 #include <fcntl.h>

@@ -8,17 +8,17 @@ import { cachedKernels, repositoryRoot } from "../paths.ts";
 
 const run = promisify(execFile);
 
-/** In the order in which each finds what it needs. */
+/** Kernel modules in load order. */
 const modules = [
   ...["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk"],
   ...["vsock", "vmw_vsock_virtio_transport_common", "vmw_vsock_virtio_transport", "fuse", "virtiofs"],
   ...["libnvdimm", "nfit", "nd_btt", "nd_pmem"],
 ];
 
-/** Makes a kernel and an initramfs with mini-guest.c in it, in build/test; needs gcc, cpio and a kernel of the cache. */
+/** Builds a kernel and an initramfs with mini-guest.c in build/test; needs gcc, cpio and a cached kernel. */
 export async function buildMiniGuest(): Promise<{ kernel: string; initrd: string }> {
   const cached = cachedKernels()[0];
-  if (cached === undefined) throw new MachineError('no kernel for a guest: run "npm run setup"');
+  if (cached === undefined) throw new MachineError('no kernel for a guest; run "npm run setup"');
   const target = join(repositoryRoot, "build/test");
   await mkdir(target, { recursive: true });
   const work = await mkdtemp(join(target, "mini-"));
@@ -26,7 +26,7 @@ export async function buildMiniGuest(): Promise<{ kernel: string; initrd: string
     const source = fileURLToPath(new URL("mini-guest.c", import.meta.url));
     const root = join(work, "root");
     await mkdir(join(root, "modules"), { recursive: true });
-    await run("gcc", ["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", join(root, "init"), source]);
+    await run("gcc", ["-static", "-O1", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-o", join(root, "init"), source]);
     const files = (await readdir(cached.modules, { recursive: true })).filter((name) => name.endsWith(".ko"));
     for (const [index, module] of modules.entries()) {
       const file = files.find((name) => basename(name, ".ko").replaceAll("-", "_") === module);

@@ -1,25 +1,25 @@
 import { posix } from "node:path";
 
-/** What a Dockerfile of our own form puts into its last stage. */
+/** Contents of the last stage of a Dockerfile in our form. */
 export interface DockerfileContents {
-  /** Debian packages that are installed. */
+  /** Installed Debian packages. */
   readonly packages: readonly string[];
-  /** Patterns of a shell, of the paths that are copied from the packages. */
+  /** Shell patterns of the paths copied from packages. */
   readonly globs: readonly string[];
-  /** Patterns of what is taken away again. */
+  /** Shell patterns of paths removed again. */
   readonly removed: readonly string[];
   readonly directories: readonly string[];
-  /** Octal, as chmod takes it, by path. */
+  /** Octal mode for chmod, by path. */
   readonly modes: ReadonlyMap<string, string>;
   readonly links: ReadonlyMap<string, string>;
-  /** Files whose content stands in the Dockerfile. */
+  /** Files whose content is in the Dockerfile. */
   readonly texts: ReadonlyMap<string, string>;
-  /** Path in the image → path in the build's context, and mode. */
+  /** Path in the image → path in the build context, and mode. */
   readonly copied: ReadonlyMap<string, { readonly source: string; readonly mode: string }>;
   readonly stripped: readonly string[];
 }
 
-/** The same while it is put together. */
+/** Mutable contents during parsing. */
 type Found = {
   -readonly [Key in keyof DockerfileContents]: DockerfileContents[Key] extends ReadonlyMap<string, infer Value>
     ? Map<string, Value>
@@ -30,7 +30,10 @@ const INSTALL = "apt-get update && apt-get install --yes --no-install-recommends
 const COPY_FROM_ROOT = "cd / && cp -a --parents ";
 const IMAGE = "/image";
 
-/** Reads the forms of FROM, ARG, WORKDIR, RUN and COPY that Dockerfile.guest has; throws for any other. */
+/**
+ * Parses the forms of FROM, ARG, WORKDIR, RUN and COPY in Dockerfile.guest; throws for any other. Dockerfile parsers
+ * return the same lines as words, and the meaning of RUN would still be ours to check.
+ */
 export function readDockerfile(text: string): DockerfileContents {
   const found: Found = {
     ...{ packages: [], globs: [], removed: [], directories: [], stripped: [] },
@@ -75,7 +78,7 @@ function copy(rest: string, copied: Found["copied"]): void {
   for (const source of paths.slice(0, -1)) copied.set(posix.join(to, posix.basename(source)), { source, mode });
 }
 
-/** Lines that go on are joined; comments and empty ones are left out. */
+/** Returns instructions with continuation lines joined, without comments and empty lines. */
 function instructions(text: string): readonly string[] {
   const lines = text.split("\n").filter((line) => !/^\s*#/.test(line));
   return lines
@@ -93,7 +96,7 @@ function words(text: string): readonly string[] {
   return text.split(/\s+/).filter((word) => word !== "");
 }
 
-/** A shell's pattern as a regular expression: `*` stays in one folder. */
+/** Converts a shell pattern to a regular expression: `*` doesn't match a slash. */
 export function globPattern(glob: string): RegExp {
   return new RegExp(`^${glob.replaceAll(/[.+^$()[\]{}|\\]/g, "\\$&").replaceAll("*", "[^/]*")}$`);
 }

@@ -1,5 +1,7 @@
-/* What a container with CAP_MKNOD and CAP_SYS_RESOURCE tries: capable devices | realtime SECONDS | memory MIB |
- * console */
+/*
+ * Attacks from a container with CAP_MKNOD and CAP_SYS_RESOURCE:
+ * capable devices | realtime SECONDS | memory MIB | console
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -14,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Opens every device of these major numbers that can be, under a name of its own, and tells which. */
+/* Tries to open every device with these major numbers, under a new name, and prints those it could. */
 static int devices(void) {
   static const unsigned majors[] = {1, 4, 5, 7, 8, 10, 11, 252, 253, 254, 259};
   for (unsigned i = 0; i < sizeof majors / sizeof *majors; i++)
@@ -32,7 +34,7 @@ static int devices(void) {
   return 0;
 }
 
-/* Spins before everything that has no priority of its own. */
+/* Spins with a higher priority than everything that is not realtime. */
 static int realtime(int seconds) {
   const struct rlimit limit = {99, 99};
   const struct sched_param priority = {.sched_priority = 99};
@@ -48,7 +50,7 @@ static int realtime(int seconds) {
   return 0;
 }
 
-/* Takes memory that is not to be killed for. */
+/* Allocates memory and tries to escape the OOM killer. */
 static int memory(long mib) {
   const struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
   FILE *score = fopen("/proc/self/oom_score_adj", "w");
@@ -68,7 +70,7 @@ static int memory(long mib) {
   return 0;
 }
 
-/* Stops the output of the guest's console and fills it. */
+/* Stops the output of the guest's console and fills its buffer. */
 static int console(void) {
   unlink("/dev/of-the-guest");
   if (mknod("/dev/of-the-guest", S_IFCHR | 0600, makedev(5, 1)) < 0) return 1;

@@ -78,7 +78,7 @@ describe("the agent of a real guest", () => {
 
   it("comes up again while a container holds the guest's console stopped, which takes a device of its spec", async () => {
     const rootfs = machine.rootfs("capable");
-    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    const flags = ["-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
     const program = join(machine.hostPath(rootfs), "bin/capable");
     execFileSync("gcc", [...flags, join(import.meta.dirname, "capable.c"), "-o", program]);
     const { Process, Linux } = ociSpec(rootfs, ["capable", "console"]);

@@ -1,7 +1,8 @@
 /*
- * Takes all that it can get of one resource of the kernel, and holds it: `hog RESOURCE [WORKERS [MOST [DIRECTORY]]]`. When it
- * gets no more, has MOST, or after 10 s, it prints one line, "COUNT ERRNO": what its workers have taken, and the last error, "-"
- * being none. The workers ask again every 20 ms, to get what others give back. Those that the OOM killer ends are not replaced.
+ * hog RESOURCE [WORKERS [MOST [DIRECTORY]]]: allocates and holds as much as it can of one kernel resource. When it can
+ * get no more, has MOST, or after 10 s, it prints "COUNT ERRNO": how much its workers hold, and the last error or "-".
+ * The workers retry every 20 ms, to get what other processes release. It does not replace workers that the OOM killer
+ * ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static struct shared {
   int error;
 } *shared;
 
-/* Each gives 0 when it has taken one more, else -1 with errno. */
+/* Each returns 0 if it could allocate one more, else -1 with errno. */
 
 static int take_epoll(long n) {
   static int eventfds[EVENTFDS], epoll = -1;
@@ -58,7 +59,7 @@ static int take_inotify(long n) {
 static int take_instance(long n) { return (void)n, inotify_init1(0) < 0 ? -1 : 0; }
 
 static int take_namespace(long n, int flag, const char *file) {
-  if (n == 0) unshare(CLONE_NEWUSER); /* where that is refused, the next one is as well */
+  if (n == 0) unshare(CLONE_NEWUSER); /* if it is refused, so is the next call */
   if (unshare(flag) < 0) return -1;
   return open(file, O_RDONLY) < 0 ? -1 : 0;
 }
@@ -68,7 +69,7 @@ static int take_uts_ns(long n) { return take_namespace(n, CLONE_NEWUTS, "/proc/t
 static int take_ipc_ns(long n) { return take_namespace(n, CLONE_NEWIPC, "/proc/thread-self/ns/ipc"); }
 static int take_net_ns(long n) { return take_namespace(n, CLONE_NEWNET, "/proc/thread-self/ns/net"); }
 
-/* Of a child's: one process can't have more than 32, each in the one before. */
+/* In a child: a process can have no more than 32, each nested in the one before. */
 static int take_child_ns(int flags, const char *name) {
   char path[PATH];
   int ready[2], done[2], error = 0;
@@ -98,7 +99,7 @@ static int take_pid_ns(long n) { return (void)n, take_child_ns(CLONE_NEWUSER | C
 
 static int take_pty(long n) { return (void)n, open("/dev/ptmx", O_RDWR | O_NOCTTY) < 0 ? -1 : 0; }
 
-/* Of a devpts that the container mounts itself. */
+/* Uses a devpts that the container itself has mounted. */
 static int take_own_pty(long n) {
   if (n == 0) {
     unshare(CLONE_NEWUSER | CLONE_NEWNS);
@@ -213,7 +214,7 @@ static int take_vsock(long n) {
   return 0;
 }
 
-/* Those that take time, not a count: they go on until they are killed. */
+/* These take time instead of a number of objects, and run until they are killed. */
 static int spin(long n) {
   unsigned long turns = (unsigned long)n;
   for (int i = 0; i < 1 << 30; i++) __asm__ volatile("" : "+r"(turns));

@@ -36,7 +36,7 @@ describe("in a real guest", () => {
         expect(stdout.toString().trim()).toBe("0::/init.scope");
       }
       await pod.remove(id);
-      expect(await machine.shell(`ls -d /sys/fs/cgroup/${id} 2>/dev/null || echo gone`)).toBe("gone\n");
+      expect(await machine.shell(`ls -d /sys/fs/cgroup/containers/${id} 2>/dev/null || echo gone`)).toBe("gone\n");
     });
   });
 });

@@ -5,6 +5,7 @@ import { Pod } from "../../scenarios/pod.ts";
 import { buildHog } from "./build-hog.ts";
 import { type Attack, startGreedy } from "./greedy-container.ts";
 import { expectNeighboursWell, whileChecking } from "./neighbours.ts";
+import { buildCapable, startSpared } from "./spared-container.ts";
 
 /** What the kernel would give to a much smaller guest: an attacker is soon through with them. */
 const SMALL = {
@@ -37,6 +38,7 @@ describe("a container that takes all it gets of what the kernel counts for its u
     pod = await Pod.open(machine);
     rootfs = machine.rootfs("hog");
     buildHog(`${machine.hostPath(rootfs)}/bin/hog`);
+    buildCapable(`${machine.hostPath(rootfs)}/bin/capable`);
     running = await pod.start(["sleep", "1000"], { Root: { Path: rootfs } });
   });
   afterAll(async () => {
@@ -77,6 +79,15 @@ describe("a container that takes all it gets of what the kernel counts for its u
     expect(greedy).toMatchObject({ taken: 1023, error: "ENOSPC" });
     await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
     await greedy.remove();
+  });
+
+  it("of memory, locked, without a limit and spared by the OOM killer, leaves the guest and the others enough", async () => {
+    const before = await machine.shell("pidof node");
+    {
+      await using _spared = await startSpared(pod, rootfs);
+      await whileChecking(pod.client, () => expectNeighboursWell(machine, rootfs, running));
+    }
+    expect(await machine.shell("pidof node"), "the agent is the same").toBe(before);
   });
 
   it("does not keep an agent that was killed from coming back", async () => {

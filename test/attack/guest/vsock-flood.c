@@ -1,4 +1,4 @@
-/* vsock-flood CID PORT SECONDS HOLD: connects as fast as it can, and holds the last HOLD connections. */
+/* vsock-flood CID PORT SECONDS HOLD: connects as fast as it can and keeps the last HOLD connections open. */
 #include <linux/vm_sockets.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { thisProcess } from "../../../image/process-owner.ts";
-import type { GuestRecord } from "../../../host/cli/state-records.ts";
-import { StateStore } from "../../../host/cli/state-store.ts";
+import { thisProcess } from "../../../lib/process-owner.ts";
+import type { GuestRecord } from "../../../host/cli/state/state-records.ts";
+import { StateStore } from "../../../host/cli/state/state-store.ts";
 
 /*
  * `plant FOLDER SOCKET`: another user of the host, who makes a folder of guestctl's with a guest in it and serves its socket.

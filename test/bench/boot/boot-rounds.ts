@@ -6,15 +6,15 @@ import { Samples } from "../samples.ts";
 
 const MEMORY_MIB = 256;
 
-/** Guests that boot one after the other on the same machine: ours, and two that only say hello. All in milliseconds. */
+/** Boots guests one after the other: ours, and two that only print hello. All times are in milliseconds. */
 export class BootRounds {
-  /** From the start of QEMU to the line of the guest that says hello. */
+  /** From QEMU's start to the hello line of a minimal guest. */
   readonly hello = new Samples();
-  /** The same to the end of its QEMU. */
+  /** From QEMU's start to its end in the same guest. */
   readonly helloEnd = new Samples();
-  /** From the start of QEMU to the line of a program that says hello in the agent's place, by the same init and Node. */
+  /** From QEMU's start to the hello line of a program run instead of the agent by the same init and Node. */
   readonly node = new Samples();
-  /** From the start of QEMU to each step of ours, the last being the first answered Check. */
+  /** From QEMU's start to each step of our guest; the last is the first answered Check. */
   readonly steps = new Map<string, Samples>();
   readonly #hello: string;
   readonly #nodeImage: string;

@@ -1,4 +1,4 @@
-/* PID 1 of the guest that does nothing else: a line, then the power off. */
+/* PID 1 of a minimal guest: prints a line and powers off. */
 #include <sys/reboot.h>
 #include <unistd.h>
 

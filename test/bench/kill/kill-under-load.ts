@@ -17,7 +17,7 @@ interface Step {
   readonly name: string;
   readonly execs: Measured;
   readonly containers: Measured;
-  /** What the loads did meanwhile. */
+  /** Summary of the loads' work during the step. */
   readonly meanwhile: readonly string[];
 }
 
@@ -27,12 +27,13 @@ interface Measured {
 }
 
 /**
- * How soon SignalProcess is answered, and the end told, under loads that are added one after the other: of execs, and of
- * containers of two processes, which die by their cgroup. Ends with an error when a load was not there at one of the kills.
+ * Measures how soon SignalProcess is answered and the end reported, under loads that are added one after the other: for
+ * execs, and for containers with two processes, which are killed through their cgroup. Throws if a load was not running
+ * at one of the kills.
  */
 class KillBench {
   readonly #pod: Pod;
-  /** A connection of its own. */
+  /** Client with a separate connection. */
   readonly #killer: Pod;
   readonly #rootfs: string;
   readonly #running = new Map<Load, RunningLoad>();
@@ -77,18 +78,19 @@ class KillBench {
     for (const ids of victims) {
       const gone = ended.time(() => agent.waitProcess(ids, limit));
       gone.catch(() => undefined); // until it is awaited
-      this.#areThere();
+      this.#checkLoads();
       await answered.time(() => agent.signalProcess({ ...ids, signal: 9 }, limit));
-      this.#areThere();
+      this.#checkLoads();
       const { status } = await gone;
       if (status !== 137) throw new Error(`${ids.container_id} "${ids.exec_id}" ended with ${status}, not by SIGKILL`);
     }
     return { answered, ended };
   }
 
-  #areThere(): void {
+  #checkLoads(): void {
     for (const [{ name }, { calls }] of this.#running) {
-      if (calls.open < calls.made) throw new Error(`${name}: ${calls.open} of ${calls.made} calls were open at a kill`);
+      if (calls.open < calls.made)
+        throw new Error(`${name}: ${calls.open} of ${calls.made} calls were open during a kill`);
     }
   }
 }
@@ -116,7 +118,7 @@ async function main(): Promise<void> {
 }
 
 function table(steps: readonly Step[]): string {
-  const heads = ["SignalProcess 9, ms", "median", "p95", "max", "aim", "end told", "max"];
+  const heads = ["SignalProcess 9, ms", "median", "p95", "max", "aim", "ended", "max"];
   const lines = steps.flatMap(({ name, execs, containers }) => [
     [name],
     row("  exec", execs),
@@ -129,12 +131,12 @@ function table(steps: readonly Step[]): string {
     line.map((cell, at) => (at === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[at] ?? 0))).join("  "),
   );
   const proof = steps.at(-1)?.meanwhile.map((line) => `  ${line}\n`);
-  return `${text.join("\n")}\n\nMeanwhile, at all of the ${2 * VICTIMS} kills of the last step:\n${proof?.join("")}`;
+  return `${text.join("\n")}\n\nDuring all ${2 * VICTIMS} kills of the last step:\n${proof?.join("")}`;
 }
 
 function row(name: string, { answered, ended }: Measured): string[] {
-  const figures = [answered.median, answered.p95, answered.most].map((ms) => ms.toFixed(1));
-  return [name, ...figures, `≤ ${AIM_MS}`, ended.median.toFixed(1), ended.most.toFixed(1)];
+  const figures = [answered.median, answered.p95, answered.max].map((ms) => ms.toFixed(1));
+  return [name, ...figures, `≤ ${AIM_MS}`, ended.median.toFixed(1), ended.max.toFixed(1)];
 }
 
 await main();

@@ -6,7 +6,7 @@ import type { Pod } from "../../scenarios/pod.ts";
 
 const READS = 50;
 const STATS_AT_ONCE = 4;
-/** More than libuv has threads. */
+/** Exceeds the number of libuv's threads. */
 const VOLUME_CALLS = 8;
 const HUNG = "/run/kata-containers/shared/containers/hung";
 const HOOK_S = 10;
@@ -24,12 +24,12 @@ class OpenCalls {
   }
 }
 
-/** What goes on beside the kills. */
+/** Work in progress during the kills. */
 export interface Load {
   readonly name: string;
-  /** It ends by itself, so each step begins it anew. */
+  /** True if it ends by itself, so that each step starts it again. */
   readonly once?: boolean;
-  /** Resolves when it is under way. */
+  /** Resolves once the load is running. */
   begin(place: LoadedPlace): Promise<RunningLoad>;
 }
 
@@ -40,9 +40,9 @@ export interface LoadedPlace {
 }
 
 export interface RunningLoad {
-  /** None of them is answered while the load is there. */
+  /** Calls that stay open while the load runs. */
   readonly calls: OpenCalls;
-  /** Asked when a step has ended: what it did meanwhile. Throws when that was nothing. */
+  /** Returns a summary of the load's work during a step. Throws if there was none. */
   prove(): Promise<string>;
 }
 
@@ -63,7 +63,7 @@ export const LOADS: readonly Load[] = [
         async prove() {
           const count = answered - before;
           before = answered;
-          if (count < STATS_AT_ONCE) throw new Error(`${count} statistics were answered in a whole step`);
+          if (count < STATS_AT_ONCE) throw new Error(`only ${count} statistics were answered in a whole step`);
           return `${count} statistics were answered`;
         },
       };
@@ -80,7 +80,7 @@ export const LOADS: readonly Load[] = [
         ids.push(exec_id);
         calls.add(pod.client.agent.readStdout({ container_id, exec_id, len: 4096 }));
       }
-      await pod.client.health.check({}); // the agent has them
+      await pod.client.health.check({}); // the agent has received them
       return { calls, prove: async () => `${calls.open} reads waited` };
     },
   },
@@ -97,13 +97,13 @@ export const LOADS: readonly Load[] = [
       calls.add(pod.create(["true"], { Mounts: [...(ociSpec("/", []).Mounts ?? []), bind] }));
       calls.add(pod.create(["true"], {}, `${HUNG}/rootfs`));
       calls.add(agent.copyFile({ path: `${HUNG}/file`, file_mode: 0o100644, file_size: 1, data: Buffer.from("x") }));
-      await until("a file system that hangs is asked", async () => (await waiting()) > before);
+      await until("a request to the hanging file system", async () => (await waiting()) > before);
       return {
         calls,
         async prove() {
           const count = (await waiting()) - before;
-          if (count < 1) throw new Error("the kernel waits for no answer of the file system that hangs");
-          return `${calls.open} calls waited for the mount, the kernel for ${count} answers of its file system`;
+          if (count < 1) throw new Error("the kernel has no pending request to the hanging file system");
+          return `${calls.open} calls waited for the mount, and the kernel for ${count} answers of its file system`;
         },
       };
     },
@@ -116,11 +116,11 @@ export const LOADS: readonly Load[] = [
       const calls = new OpenCalls();
       calls.add(pod.create(["true"], { Hooks: { CreateRuntime: [hook] } }));
       const runs = async () => (await machine.shell("cat /proc/[0-9]*/cmdline 2>/dev/null || :")).includes("hook-of-");
-      await until("the hook runs", runs);
+      await until("the hook's start", runs);
       return {
         calls,
         async prove() {
-          if (!(await runs())) throw new Error(`the hook of ${HOOK_S} s has ended before the step`);
+          if (!(await runs())) throw new Error(`the hook of ${HOOK_S} s ended before the step`);
           return "the hook ran before and after";
         },
       };
@@ -128,7 +128,7 @@ export const LOADS: readonly Load[] = [
   },
 ];
 
-/** Requests that the kernel has for file systems in user space, answered by none yet. */
+/** Returns the number of requests to user-space file systems that are still unanswered. */
 async function waitingForFuse({ shell }: Machine): Promise<number> {
   const control = "/run/fuse-control";
   const mounted = `mkdir -p ${control}; grep -q ' ${control} ' /proc/mounts || mount -t fusectl fusectl ${control}`;

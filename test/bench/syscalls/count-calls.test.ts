@@ -16,7 +16,7 @@ const LOG = `10    clone3({flags=CLONE_INTO_CGROUP, pidfd=[8]} <unfinished ...>
 10    wait4(-1, 0x1, WNOHANG, 0x2) = 12
 `;
 
-test("calls are counted by who made them, halves once, and those of a program not at all", () => {
+test("counts calls by role, interrupted calls once, and ignores those of the executed program", () => {
   const roles = new Map([
     [10, "init"],
     [11, "agent"],

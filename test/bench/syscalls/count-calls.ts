@@ -1,13 +1,13 @@
-/** Calls by name. */
+/** Number of calls by name. */
 export type Counts = ReadonlyMap<string, number>;
 
 const LINE = /^(\d+) +(.*)$/;
-/** Its first half; when another process's call came in between, the second half is a line `<... NAME resumed>`. */
+/** First half of a call. If another process's call comes in between, the second half is a line `<... NAME resumed>`. */
 const CALL = /^(\w+)\(/;
 const EXECUTED = /^(execve(at)?\(|<\.\.\. execve(at)? resumed>).*= 0$/;
 
 /**
- * Counts the system calls in a log of `strace -f -o FILE`. `roles` names processes by pid; a process that is not in it is a
+ * Counts the system calls in a log of `strace -f -o FILE`. `roles` names processes by pid; any other process is a
  * `child`, whose calls count until it has executed its program.
  */
 export function countCalls(log: string, roles: ReadonlyMap<number, string>): Map<string, Counts> {

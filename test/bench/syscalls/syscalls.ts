@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { textTable } from "../../../host/cli/text-table.ts";
+import { textTable } from "../../../host/cli/output/text-table.ts";
 import { startHostAgent } from "../../agent/host-agent.ts";
 import { whyNoNamespaces } from "../../init/harness.ts";
 import { Pod } from "../../scenarios/pod.ts";
@@ -12,13 +12,13 @@ import { type Counts, countCalls } from "./count-calls.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const ROLES = ["agent", "init", "child"];
-/** Before what is counted, so that code is compiled and pages are there. */
+/** Execs before counting starts, so that code is compiled and pages are mapped. */
 const WARM = 200;
 const EXECS = 100;
 
 /**
- * Prints what system calls one exec takes, by name and by who makes them: ExecProcess, ReadStdout and ReadStderr to their
- * ends, WaitProcess. The mean of many, one after the other. strace slows all of it down, so no time is printed.
+ * Prints the system calls of one exec by name and role: ExecProcess, ReadStdout and ReadStderr to their ends,
+ * WaitProcess. Averages many execs in sequence. Prints no times, since strace slows everything down.
  */
 async function main(): Promise<void> {
   const reason = whyNoNamespaces();
@@ -60,7 +60,7 @@ async function execs(pod: Pod, container: string, count: number): Promise<void> 
   }
 }
 
-/** Resolves when all of them have this tracer. */
+/** Resolves once this tracer is attached to all of them. */
 async function traced(pids: readonly number[], tracer = -1): Promise<void> {
   const has = (pid: number) =>
     new RegExp(`^TracerPid:\\s+${tracer}$`, "m").test(readFileSync(`/proc/${pid}/status`, "utf8"));
@@ -89,7 +89,7 @@ function table(counts: ReadonlyMap<string, Counts>): string {
     ...ROLES.map((role) => number(of(role))),
     number(sum),
   ];
-  // What comes once in fifty execs is not an exec's.
+  // Calls made once in fifty execs or less don't belong to an exec.
   const shown = names.filter((name) => total(name) >= 0.05);
   const rows = [
     ["", ...ROLES.map((role) => role.padStart(6)), "   all"],

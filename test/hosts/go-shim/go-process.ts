@@ -2,10 +2,10 @@ import type { Output } from "../../scenarios/pod.ts";
 import type { HostCalls } from "../host-calls.ts";
 import type { HostProcess } from "../kata-host.ts";
 
-/** Of its copy loops, in both directions. */
+/** Chunk size of its copy loops, in both directions. */
 const CHUNK = 32_768;
 
-/** How the Go shim follows a process from its start: a loop for each stream, WaitProcess when both have ended. */
+/** Follows a process like the Go shim: a loop per stream from its start, and WaitProcess when both have ended. */
 export class GoProcess implements HostProcess {
   readonly ended: Promise<Output>;
   readonly #calls: HostCalls;
@@ -17,7 +17,7 @@ export class GoProcess implements HostProcess {
     this.#container = container;
     this.#exec = exec;
     this.ended = this.#follow(terminal);
-    this.ended.catch(() => undefined); // for those who wait; nobody may
+    this.ended.catch(() => undefined); // reported to waiters, if any
   }
 
   async write(text: string): Promise<void> {
@@ -54,7 +54,7 @@ export class GoProcess implements HostProcess {
     return { stdout, stderr, status };
   }
 
-  /** Whatever ends it: the shim takes any error for the end. Tests see by the bytes whether it came too early. */
+  /** Treats any error as the end, like the shim. Tests detect a premature end by the missing bytes. */
   async #read(call: "readStdout" | "readStderr"): Promise<Buffer> {
     const parts: Uint8Array[] = [];
     for (;;) {

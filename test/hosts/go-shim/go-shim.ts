@@ -20,7 +20,7 @@ const CHECK_EVERY_MS = 5000;
 const SIGKILL = 9;
 const OOM_RETRY_MS = 1000;
 
-/** The calls of `src/runtime`'s containerd-shim-kata-v2. */
+/** Makes the calls of `src/runtime`'s containerd-shim-kata-v2. */
 export class GoShim implements KataHost {
   readonly calls: HostCalls;
   readonly oomEvents: string[] = [];
@@ -32,8 +32,8 @@ export class GoShim implements KataHost {
   #polling: Promise<void> | undefined;
   #ending = false;
 
-  constructor(client: AgentClient, { checkEveryMs = CHECK_EVERY_MS }: HostOptions = {}) {
-    this.calls = new HostCalls(client, CALL_MS, { "containerd-namespace-ttrpc": "default" });
+  constructor(client: AgentClient, { checkEveryMs = CHECK_EVERY_MS, patience }: HostOptions = {}) {
+    this.calls = new HostCalls(client, CALL_MS, { "containerd-namespace-ttrpc": "default" }, patience);
     this.#checkEveryMs = checkEveryMs;
   }
 
@@ -102,7 +102,7 @@ export class GoShim implements KataHost {
     return this.calls.call("statsContainer", { container_id: id });
   }
 
-  /** Waits for the end of its process before WaitProcess is asked a second time: the first is its own. */
+  /** Waits for the process's end before a second WaitProcess; the first is the process's own. */
   async stop(id: string): Promise<void> {
     const process = this.#processes.get(id);
     const late = process === undefined ? undefined : process.ended.catch(() => undefined);
@@ -123,7 +123,7 @@ export class GoShim implements KataHost {
     await this.#polling;
   }
 
-  /** After each change, whatever came of it: memory that has grown comes online. */
+  /** Runs after each change, whatever it was, to bring added memory online. */
   async #updateResources(): Promise<void> {
     await this.calls.call("onlineCPUMem", {});
     await this.calls.call("updateEphemeralMounts", {});

@@ -1,9 +1,8 @@
 import type { Output } from "../../scenarios/pod.ts";
 import type { HostCalls } from "../host-calls.ts";
 import type { HostProcess } from "../kata-host.ts";
-import { killEnded } from "./kill-ended.ts";
 
-/** Of its copy buffers, in both directions. */
+/** Size of its copy buffers, in both directions. */
 const BUFFER = 8192;
 const REMOVE_S = 10;
 
@@ -16,11 +15,11 @@ interface ProcessIds {
 interface Following {
   readonly terminal: boolean;
   readonly slowReader: boolean;
-  /** Of a first process whose last message is asked for: takes it. */
+  /** Receives the last message of a container's first process, if requested. */
   readonly onMessage?: (text: string) => void;
 }
 
-/** How runtime-rs follows a process: copies until both streams end, waits, kills what is left, removes a container. */
+/** Follows a process like runtime-rs: copies until both streams end, waits, kills the rest, and removes a container. */
 export class RsProcess implements HostProcess {
   readonly ended: Promise<Output>;
   readonly #calls: HostCalls;
@@ -33,10 +32,10 @@ export class RsProcess implements HostProcess {
     this.#ids = ids;
     this.#slowReader = slowReader;
     this.ended = this.#follow(terminal, onMessage);
-    this.ended.catch(() => undefined); // for those who wait; nobody may
+    this.ended.catch(() => undefined); // reported to waiters, if any
   }
 
-  /** Its streams have ended. */
+  /** True once its streams have ended. */
   get over(): boolean {
     return this.#over;
   }
@@ -76,7 +75,8 @@ export class RsProcess implements HostProcess {
   }
 
   /**
-   * Asks for the free room of its buffer, which a slow reader empties after every second read only. More bytes than that would make the shim panic; an error is the end for it.
+   * Requests as many bytes as its buffer has room for; a slow reader empties it only after every second read. More
+   * bytes than that would make the shim panic; an error ends the stream.
    */
   async #read(call: "readStdout" | "readStderr"): Promise<Buffer> {
     const parts: Uint8Array[] = [];
@@ -88,5 +88,18 @@ export class RsProcess implements HostProcess {
       filled = this.#slowReader && filled === 0 && answer.data.length < BUFFER ? answer.data.length : 0;
       parts.push(answer.data);
     }
+  }
+}
+
+const NOT_FOUND = 5;
+const GONE = /no such process|process not found|init process not found|cannot find init process/i;
+
+/** Kills a process that has ended; the shim expects an error that says so. */
+export async function killEnded(calls: HostCalls, container_id: string, exec_id: string): Promise<void> {
+  try {
+    await calls.call("signalProcess", { container_id, exec_id, signal: 9 });
+  } catch (error) {
+    const { code, message } = error as { code?: number; message: string };
+    if (code !== NOT_FOUND && !GONE.test(message)) throw error;
   }
 }

@@ -11,17 +11,16 @@ import {
   type SandboxRequest,
   SHM,
 } from "../kata-host.ts";
-import { killEnded } from "./kill-ended.ts";
-import { RsProcess } from "./rs-process.ts";
+import { killEnded, RsProcess } from "./rs-process.ts";
 
 const CALL_MS = 30_000;
 const CHECK_MS = 90_000;
 const CHECK_EVERY_MS = 30_000;
 const VERSION_EVERY = 10;
-/** Asking again at once on an error, as it does, must not happen: an agent that answers so makes the shim spin. */
+/** Limit on errors of GetOOMEvent: the shim retries immediately, so an agent that always fails would make it spin. */
 const MAX_OOM_ERRORS = 1;
 
-/** The calls of `src/runtime-rs`'s containerd-shim-kata-v2. */
+/** Makes the calls of `src/runtime-rs`'s containerd-shim-kata-v2. */
 export class RuntimeRs implements KataHost {
   readonly calls: HostCalls;
   readonly oomEvents: string[] = [];
@@ -34,8 +33,9 @@ export class RuntimeRs implements KataHost {
   #execs = 0;
   #polling: Promise<void> | undefined;
 
-  constructor(client: AgentClient, { checkEveryMs = CHECK_EVERY_MS, slowReader = false }: HostOptions = {}) {
-    this.calls = new HostCalls(client, CALL_MS);
+  constructor(client: AgentClient, options: HostOptions = {}) {
+    const { checkEveryMs = CHECK_EVERY_MS, slowReader = false, patience } = options;
+    this.calls = new HostCalls(client, CALL_MS, {}, patience);
     this.#checkEveryMs = checkEveryMs;
     this.#slowReader = slowReader;
   }
@@ -121,15 +121,15 @@ export class RuntimeRs implements KataHost {
     return this.calls.call("statsContainer", { container_id: id });
   }
 
-  /** The container was removed when its process ended: containerd's Delete makes no call. */
+  /** Only waits: the container was removed when its process ended, so containerd's Delete makes no call. */
   async stop(id: string): Promise<void> {
     const process = this.#processes.get(id);
-    if (process === undefined) throw new Error(`stop ${id}: was not started`);
+    if (process === undefined) throw new Error(`stop ${id}: the container was not started`);
     if (!process.over) await this.kill(id, 9);
     await process.ended;
   }
 
-  /** Nothing is sent: the VM is stopped. */
+  /** Sends nothing, as the VM is simply stopped. */
   async end(): Promise<void> {
     await this.calls.endChecks();
     await this.calls.client.close();
@@ -143,7 +143,7 @@ export class RuntimeRs implements KataHost {
         this.oomEvents.push(container_id);
       } catch (error) {
         if ((error as Error).message.includes("ttrpc: closed")) return;
-        if (++errors > MAX_OOM_ERRORS) throw new Error("GetOOMEvent failed at once, twice", { cause: error });
+        if (++errors > MAX_OOM_ERRORS) throw new Error("GetOOMEvent failed twice in a row", { cause: error });
       }
     }
   }

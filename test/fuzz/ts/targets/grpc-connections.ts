@@ -1,5 +1,5 @@
 import { gzipSync } from "node:zlib";
-import { createJournalMemory, journalIn } from "../../../../agent/kernel/journal.ts";
+import { createJournalMemory, journalIn } from "../../../../agent/kernel/journal/journal.ts";
 import type { Handler, ServiceTable } from "../../../../agent/service/dispatch.ts";
 import { BodyRoom } from "../../../../agent/transport/body-room.ts";
 import { RpcServer } from "../../../../agent/transport/rpc-server.ts";

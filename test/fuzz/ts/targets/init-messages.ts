@@ -1,6 +1,6 @@
 import { AgentError } from "../../../../agent/kernel/error.ts";
-import { decodeReply } from "../../../../agent/kernel/init-messages.ts";
-import { ReportReader } from "../../../../agent/kernel/report.ts";
+import { decodeReply } from "../../../../agent/kernel/init/init-messages.ts";
+import { ReportReader } from "../../../../agent/kernel/init/report.ts";
 import { type FuzzTarget, promise, refuses } from "../target.ts";
 
 const message = (type: number, body: number) => {

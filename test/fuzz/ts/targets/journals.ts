@@ -1,4 +1,4 @@
-import type { Journal } from "../../../../agent/kernel/journal.ts";
+import type { Journal } from "../../../../agent/kernel/journal/journal.ts";
 import { readKept } from "../../../../agent/transport/ttrpc-request.ts";
 import { FrameParser } from "../../../../proto/ttrpc-frame.ts";
 import { type FuzzTarget, promise } from "../target.ts";

@@ -1,5 +1,5 @@
-import { createJournalMemory, type Journal, journalIn } from "../../../../agent/kernel/journal.ts";
-import { CALL_JOURNAL_BYTES } from "../../../../agent/kernel/journal-layout.ts";
+import { createJournalMemory, type Journal, journalIn } from "../../../../agent/kernel/journal/journal.ts";
+import { CALL_JOURNAL_BYTES } from "../../../../agent/kernel/journal/journal-layout.ts";
 
 const memory = createJournalMemory();
 const bytes = Buffer.from(memory);

@@ -1,6 +1,6 @@
-import { testSpec } from "../../../../agent/container/test-spec.ts";
+import { testSpec } from "../../../../agent/container/testing/test-spec.ts";
 import { AgentError } from "../../../../agent/kernel/error.ts";
-import { Lock } from "../../../../agent/kernel/lock.ts";
+import { Lock } from "../../../../agent/kernel/wait/lock.ts";
 import { constantPolicy } from "../../../../agent/service/policy/constant-policy.ts";
 import { policyInput } from "../../../../agent/service/policy/policy-input.ts";
 import type { Agent } from "../../../../agent/service/rpc.ts";

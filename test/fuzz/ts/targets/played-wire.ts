@@ -1,4 +1,4 @@
-import { HEADER_BYTES } from "../../../../agent/kernel/journal-layout.ts";
+import { HEADER_BYTES } from "../../../../agent/kernel/journal/journal-layout.ts";
 import type { WireSys } from "../../../../agent/transport/wire.ts";
 
 export interface PlayedWire {

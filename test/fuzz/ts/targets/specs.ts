@@ -2,12 +2,13 @@ import { cgroupPath } from "../../../../agent/container/cgroup/cgroup-path.ts";
 import { deviceFilter } from "../../../../agent/container/cgroup/device-filter.ts";
 import { deviceRules } from "../../../../agent/container/cgroup/device-rules.ts";
 import { withPrivilegedDevices } from "../../../../agent/container/cgroup/privileged-devices.ts";
-import { checkSpec } from "../../../../agent/container/check-spec.ts";
-import { compileCreate } from "../../../../agent/container/compile-create.ts";
+import { checkSpec } from "../../../../agent/container/plan/check-spec.ts";
+import { compileCreate } from "../../../../agent/container/plan/compile-create.ts";
 import { describeSeccomp } from "../../../../agent/container/seccomp/describe-seccomp.ts";
 import type { Spec } from "../../../../agent/container/spec.ts";
 import { AgentError } from "../../../../agent/kernel/error.ts";
-import { encodePlan } from "../../../../agent/kernel/plan-encode.ts";
+import { encodePlan } from "../../../../agent/kernel/init/plan-encode.ts";
+import { encodeSeccomp } from "../../../../agent/kernel/sys/seccomp-compiler.ts";
 import { toSpec } from "../../../../agent/service/oci-spec.ts";
 import { codec, DecodeError } from "../../../../proto/codec.ts";
 import { grpc } from "../../../../proto/gen/messages.js";
@@ -37,8 +38,10 @@ export const specs: FuzzTarget = {
     }
     try {
       if (checked.linux.seccomp !== undefined) {
-        const { text, fields } = describeSeccomp(checked.linux.seccomp);
-        promise(text.split("\n").length === fields.length + 1, "a line of the filter is a line, and has its field");
+        const { filter, fields } = describeSeccomp(checked.linux.seccomp);
+        const entries = 1 + filter.architectures.length + filter.rules.length;
+        promise(entries === fields.length, "each entry of the filter has its field");
+        promise(encodeSeccomp(filter).length > 0, "the filter can be packed");
       }
     } catch (error) {
       refuses(error, AgentError);

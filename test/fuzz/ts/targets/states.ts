@@ -1,7 +1,7 @@
-import { testSpec } from "../../../../agent/container/test-spec.ts";
+import { testSpec } from "../../../../agent/container/testing/test-spec.ts";
 import type { Files } from "../../../../agent/kernel/files.ts";
-import { createInitDouble } from "../../../../agent/kernel/init-double.ts";
-import { createSysDouble } from "../../../../agent/kernel/sys-double.ts";
+import { createInitDouble } from "../../../../agent/kernel/testing/init-double.ts";
+import { createSysDouble } from "../../../../agent/kernel/testing/sys-double.ts";
 import { restoreContainers } from "../../../../agent/sandbox/restore.ts";
 import { StateStore } from "../../../../agent/sandbox/state.ts";
 import { Storages } from "../../../../agent/storage/storages.ts";

@@ -1,0 +1,28 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { memoryBounds } from "./memory-bounds.ts";
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
+test.each([
+  [92 * MIB, 46, 40.25],
+  [217 * MIB, 130.21875, 113.94140625],
+  [469 * MIB, 374.34375, 327.55078125],
+  [2 * GIB, 1904, 1840],
+  [64 * GIB, 63_408, 63_344],
+])("of %i bytes all containers get %f MiB, one without a limit %f", (total, all, one) => {
+  expect(memoryBounds(total)).toEqual({ all: all * MIB, one: one * MIB });
+});
+
+test("of any size the reserve is at most half, and one container leaves the others some", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 32 * MIB, max: 2 ** 50 }), (total) => {
+      const { all, one } = memoryBounds(total);
+      expect(all).toBeGreaterThanOrEqual(Math.floor(total / 2 / 4096) * 4096);
+      expect(all).toBeLessThan(total);
+      expect(one).toBeLessThan(all);
+      expect([all % 4096, one % 4096]).toEqual([0, 0]);
+    }),
+  );
+});

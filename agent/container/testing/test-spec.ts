@@ -1,0 +1,60 @@
+import type { Spec } from "../spec.ts";
+
+/** What a Kata host sends for an ordinary container, under OCI names; parts may be replaced. For tests. */
+export function testSpec(parts: Partial<Spec> = {}): Spec {
+  return {
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0, additionalGids: [] },
+      args: ["/bin/sh"],
+      env: ["PATH=/usr/bin:/bin"],
+      cwd: "/",
+      capabilities: {
+        bounding: ["CAP_CHOWN", "KILL"],
+        effective: ["CAP_CHOWN", "KILL"],
+        inheritable: [],
+        permitted: ["CAP_CHOWN", "KILL"],
+        ambient: [],
+      },
+      rlimits: [{ type: "RLIMIT_NOFILE", soft: 1024n, hard: 1024n }],
+      noNewPrivileges: true,
+      oomScoreAdj: 0,
+    },
+    root: { path: "/run/kata-containers/shared/containers/c1/rootfs", readonly: false },
+    hostname: "",
+    domainname: "",
+    mounts: [
+      { destination: "/proc", source: "proc", type: "proc", options: ["nosuid", "noexec", "nodev"] },
+      {
+        destination: "/dev",
+        source: "tmpfs",
+        type: "tmpfs",
+        options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+      },
+      {
+        destination: "/dev/pts",
+        source: "devpts",
+        type: "devpts",
+        options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+      },
+      { destination: "/etc/hosts", source: "/run/hosts", type: "bind", options: ["rbind", "rprivate", "ro"] },
+    ],
+    annotations: {},
+    linux: {
+      namespaces: [
+        { type: "ipc", path: "/run/sandbox-ns/ipc" },
+        { type: "uts", path: "" },
+        { type: "mnt", path: "" },
+        { type: "pid", path: "" },
+      ],
+      devices: [],
+      rootfsPropagation: "",
+      maskedPaths: ["/proc/kcore"],
+      readonlyPaths: ["/proc/sys"],
+      cgroupsPath: "/default/c1",
+      resources: {},
+    },
+    unsupported: [],
+    ...parts,
+  };
+}

@@ -1,0 +1,90 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { onTestFinished } from "vitest";
+import { realSysfs, type Sysfs } from "../sysfs.ts";
+
+/** A /sys and a /dev of a machine's own, in a temporary directory; paths are those of the machine. */
+export class TestTree implements Sysfs {
+  readonly #root: string;
+
+  constructor() {
+    this.#root = mkdtempSync(join(tmpdir(), "guestd-sysfs-"));
+    onTestFinished(() => rmSync(this.#root, { recursive: true, force: true }));
+    mkdirSync(join(this.#root, "dev"));
+  }
+
+  exists = (path: string): boolean => existsSync(join(this.#root, path));
+  list = (path: string): string[] => readdirSync(join(this.#root, path));
+  readText = (path: string): string => readFileSync(join(this.#root, path), "utf8");
+  write = (path: string, text: string): Promise<void> => writeFile(join(this.#root, path), text);
+
+  linkTarget = (path: string): string | undefined => realSysfs.linkTarget(join(this.#root, path));
+  mode = (path: string): number | undefined => realSysfs.mode(join(this.#root, path));
+
+  file(path: string, text = "", mode = 0o644): void {
+    mkdirSync(dirname(join(this.#root, path)), { recursive: true });
+    writeFileSync(join(this.#root, path), text, { mode });
+  }
+
+  link(path: string, target: string): void {
+    const at = join(this.#root, path);
+    mkdirSync(dirname(at), { recursive: true });
+    symlinkSync(join(this.#root, target), at);
+  }
+
+  /** A device on a PCI bus; with the number of the bus behind it, it is a bridge. */
+  pci(address: string, bus?: string): string {
+    const device = `/sys/devices/pci/${address}`;
+    this.file(`${device}/${bus === undefined ? "vendor" : `pci_bus/${bus}/power`}`);
+    this.link(`/sys/bus/pci/devices/${address}`, device);
+    return device;
+  }
+
+  /** A disk in the directory of the device that has it. */
+  disk(parent: string, name: string, numbers: string, node = true): void {
+    const device = `${parent}/block/${name}`;
+    this.file(`${device}/dev`, `${numbers}\n`);
+    this.link(`/sys/class/block/${name}`, device);
+    this.link(`/sys/block/${name}`, device);
+    if (node) this.file(`/dev/${name}`);
+  }
+
+  /** A partition of a disk in the directory of a device. */
+  partition(parent: string, disk: string, number: number, numbers: string): void {
+    const device = `${parent}/block/${disk}/${disk}${number}`;
+    this.file(`${device}/dev`, `${numbers}\n`);
+    this.file(`${device}/partition`, `${number}\n`);
+    this.link(`/sys/class/block/${disk}${number}`, device);
+    this.file(`/dev/${disk}${number}`);
+  }
+
+  /** A SCSI controller. */
+  scsiHost(number: number, driver: string): void {
+    this.file(`/sys/class/scsi_host/host${number}/scan`);
+    this.file(`/sys/class/scsi_host/host${number}/proc_name`, `${driver}\n`);
+  }
+
+  /** A disk of a SCSI controller, at HOST:CHANNEL:ID:LUN. */
+  unit(address: string, name: string, numbers: string): void {
+    const device = `/sys/devices/scsi/${address}`;
+    this.disk(device, name, numbers);
+    this.link(`/sys/bus/scsi/devices/${address}`, device);
+  }
+}
+
+/** A message as the kernel sends it. */
+export function ueventMessage(action: string, devpath: string, subsystem: string): Buffer {
+  const words = [`${action}@${devpath}`, `ACTION=${action}`, `DEVPATH=${devpath}`, `SUBSYSTEM=${subsystem}`];
+  return Buffer.from(`${words.join("\0")}\0`);
+}

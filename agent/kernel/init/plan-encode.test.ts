@@ -1,0 +1,128 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { AgentError } from "../error.ts";
+import { arbitraryOps, arbitraryPlan } from "../testing/plan-arbitrary.ts";
+import { MAX_PLAN_BYTES, type PlanOp } from "./plan.ts";
+import { encodePlan } from "./plan-encode.ts";
+
+/** The operations as plan.h lists them: name and kinds of the arguments. */
+const listed = [
+  ...readFileSync(join(import.meta.dirname, "../../native/init/plan.h"), "utf8").matchAll(/X\((\w+), "(\w*)"\)/g),
+].map(([, name = "", kinds = ""]) => ({ name: name.replaceAll("_", "-"), kinds }));
+
+type Value = number | bigint | string | undefined | readonly (string | number | bigint)[];
+
+/** Reads a plan back by the table of plan.h alone. */
+function decode(bytes: Uint8Array): { name: string; values: Value[] }[] {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [ops = 0, words = 0, strings = 0] = [4, 8, 12].map((at) => view.readUInt32LE(at));
+  const wordsAt = 32 + ops * 32;
+  const stringsAt = wordsAt + words * 8;
+  expect(stringsAt + strings).toBe(bytes.length);
+  const string = (offset: number) => view.toString("utf8", stringsAt + offset, view.indexOf(0, stringsAt + offset));
+  const word = (index: number) => Number(view.readBigUInt64LE(wordsAt + index * 8));
+  return Array.from({ length: ops }, (_, index) => {
+    let at = 32 + index * 32;
+    const u32 = () => {
+      at += 4;
+      return view.readUInt32LE(at);
+    };
+    const { name, kinds } = listed[view.readUInt32LE(at) - 1] ?? { name: "unknown", kinds: "" };
+    const values = [...kinds].map((kind): Value => {
+      const first = u32();
+      if (kind === "p" || kind === "s") return string(first);
+      if (kind === "o") return first === 0xffffffff ? undefined : string(first);
+      if (kind === "q") return BigInt(first) + (BigInt(u32()) << 32n);
+      if (kind === "a" || kind === "A") return Array.from({ length: u32() }, (_, i) => string(word(first + i)));
+      if (kind === "n") return Array.from({ length: u32() }, (_, i) => word(first + i));
+      if (kind === "P") {
+        return Array.from({ length: u32() }, (_, i) => view.readBigUInt64LE(wordsAt + (first + i) * 8));
+      }
+      return first;
+    });
+    return { name, values };
+  });
+}
+
+/** What an operation holds, in the order of its fields in plan.ts, which is the order of its arguments. */
+function fields(op: PlanOp): { name: string; values: Value[] } {
+  if (op.op === "scheduler") {
+    const half = (low: number, high: number) => BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
+    const times = [op.runtime, op.deadline, op.period].map(BigInt);
+    return { name: op.op, values: [[half(48, op.policy), BigInt(op.flags), half(op.nice, op.priority), ...times]] };
+  }
+  if (op.op === "cpu-affinity") {
+    const mask = op.cpus.reduce((bits, cpu) => bits | (1n << BigInt(cpu)), 0n);
+    const words = Math.floor(Math.max(0, ...op.cpus) / 64) + 1;
+    return {
+      name: op.op,
+      values: [Array.from({ length: words }, (_, i) => BigInt.asUintN(64, mask >> BigInt(64 * i)))],
+    };
+  }
+  const { op: name, ...rest } = op;
+  const values = Object.entries(rest).map(([key, value]): Value => {
+    if (key === "from") return value === "root" ? 1 : 0;
+    if (value instanceof BigUint64Array) return [...value];
+    return typeof value === "boolean" ? Number(value) : value;
+  });
+  return { name, values: name === "fsconfig" && values.length === 1 ? [...values, undefined] : values };
+}
+
+test("what is encoded can be read back by the list in plan.h, whatever the plan", () => {
+  fc.assert(
+    fc.property(arbitraryPlan, (plan) => {
+      expect(decode(encodePlan(plan))).toEqual(plan.map(fields));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("every operation has its place in plan.h, and plan.h has no other", () => {
+  expect(listed.map(({ name }) => name).sort()).toEqual([...Object.keys(arbitraryOps), "exec", "exit"].sort());
+});
+
+test("equal plans have equal bytes, and the last byte is zero", () => {
+  fc.assert(
+    fc.property(arbitraryPlan, (plan) => {
+      const bytes = encodePlan(plan);
+      expect(encodePlan(structuredClone(plan))).toEqual(bytes);
+      expect(bytes.at(-1)).toBe(0);
+      expect(bytes.length).toBeLessThanOrEqual(MAX_PLAN_BYTES);
+    }),
+  );
+});
+
+test("flags with the highest bit set may be negative numbers", () => {
+  const plan = (flags: number): PlanOp[] => [{ op: "unshare", flags }];
+  expect(encodePlan(plan(-0x80000000))).toEqual(encodePlan(plan(0x80000000)));
+});
+
+test.each<[string, PlanOp, string]>([
+  ["a zero byte in a path", { op: "chdir", path: "/a\0b" }, "operation 1 (chdir): a string has a zero byte in it"],
+  [
+    "a zero byte in an argument",
+    { op: "exec", args: ["a\0"], env: [] },
+    "operation 1 (exec): a string has a zero byte",
+  ],
+  ["a fraction", { op: "umask", mask: 1.5 }, "operation 1 (umask): 1.5 is no 32-bit number"],
+  ["a number above 32 bits", { op: "wait", slot: 2 ** 32 }, "operation 1 (wait): 4294967296 is no 32-bit number"],
+  ["a negative mask", { op: "ambient", mask: -1n }, "operation 1 (ambient): -1 is no unsigned 64-bit number"],
+  ["a mask above 64 bits", { op: "bounding", mask: 2n ** 64n }, "is no unsigned 64-bit number"],
+  ["a BPF program without instructions", { op: "seccomp", flags: 0, program: new BigUint64Array() }, "0 words of data"],
+  ["a long BPF program", { op: "seccomp", flags: 0, program: new BigUint64Array(4097) }, "4097 words of data"],
+  ["a negative group", { op: "user", uid: 0, gid: 0, groups: [-1] }, "operation 1 (user): -1 is no group id"],
+])("%s is refused by name", (_, op, message) => {
+  const encode = () => encodePlan([{ op: "setsid" }, op]);
+  expect(encode).toThrow(AgentError);
+  expect(encode).toThrow(message);
+});
+
+test("a plan above 16 MiB is refused, one just below is not", () => {
+  const plan = (length: number): PlanOp[] => [{ op: "exec", args: ["x".repeat(length)], env: [] }];
+  expect(encodePlan(plan(MAX_PLAN_BYTES - 200)).length).toBeLessThan(MAX_PLAN_BYTES);
+  expect(() => encodePlan(plan(MAX_PLAN_BYTES))).toThrow(/the plan is larger than 16777216 bytes; shorten arguments/);
+  const many: PlanOp[] = [{ op: "exec", args: [], env: new Array<string>(2_000_000).fill("") }];
+  expect(() => encodePlan(many)).toThrow(/the plan is larger/);
+});

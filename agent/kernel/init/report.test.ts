@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { openSys } from "../sys/sys.ts";
+import { ReportReader } from "./report.ts";
+
+const sys = openSys();
+
+function record(kind: number, index = 0, errno = 0, text = "", length = Buffer.byteLength(text)): Buffer {
+  const bytes = Buffer.alloc(16);
+  for (const [at, value] of [kind, index, errno, length].entries()) bytes.writeInt32LE(value, at * 4);
+  return Buffer.concat([bytes, Buffer.from(text)]);
+}
+
+async function withPipe(work: (pipe: { read: number; write: number }) => Promise<void>): Promise<void> {
+  const pipe = sys.pipe();
+  try {
+    await work(pipe);
+  } finally {
+    sys.close(pipe.read);
+  }
+}
+
+test("ready, then executed at the end of the pipe", () =>
+  withPipe(async ({ read, write }) => {
+    const reader = new ReportReader(sys, read);
+    sys.write(write, record(1));
+    expect(await reader.next()).toEqual({ kind: "ready" });
+    sys.close(write);
+    expect(await reader.next()).toEqual({ kind: "executed" });
+    expect(await reader.next()).toEqual({ kind: "executed" });
+  }));
+
+test("a failure has the operation, errno and the kernel's text without its line end", () =>
+  withPipe(async ({ read, write }) => {
+    sys.write(write, record(2, 7, 22, "tmpfs: Unknown parameter 'x'\n"));
+    sys.close(write);
+    const report = await new ReportReader(sys, read).next();
+    expect(report).toEqual({ kind: "failed", index: 7, errno: 22, text: "tmpfs: Unknown parameter 'x'" });
+  }));
+
+test("a reader takes no more than one report, so that a second reader finds the next", () =>
+  withPipe(async ({ read, write }) => {
+    sys.write(write, record(1));
+    sys.write(write, record(2, 3, 2));
+    expect(await new ReportReader(sys, read).next()).toEqual({ kind: "ready" });
+    expect(await new ReportReader(sys, read).next()).toEqual({ kind: "failed", index: 3, errno: 2, text: "" });
+    sys.close(write);
+  }));
+
+test("waiting ends by the signal, and the report is not lost", () =>
+  withPipe(async ({ read, write }) => {
+    const reader = new ReportReader(sys, read);
+    const abort = new AbortController();
+    const first = reader.next(abort.signal);
+    abort.abort(new Error("no longer wanted"));
+    await expect(first).rejects.toThrow("no longer wanted");
+    sys.write(write, record(1));
+    expect(await new ReportReader(sys, read).next()).toEqual({ kind: "ready" });
+    sys.close(write);
+  }));
+
+test.each([
+  ["an unknown kind", record(3)],
+  ["half a record", record(1).subarray(0, 8)],
+  ["a text that is too long", record(2, 0, 1, "", 241)],
+])("%s is an error, not a report", (_, bytes) =>
+  withPipe(async ({ read, write }) => {
+    sys.write(write, bytes);
+    sys.close(write);
+    await expect(new ReportReader(sys, read).next()).rejects.toThrow("not a report of a launch");
+  }),
+);

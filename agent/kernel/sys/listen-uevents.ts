@@ -1,0 +1,44 @@
+import { SystemError } from "../error.ts";
+import { nativeAddon } from "./native-addon.ts";
+import type { RealSys } from "./sys.ts";
+import { checked, EAGAIN } from "./sys-result.ts";
+
+/** The kernel's own limit is 2 KiB and the header. */
+const MAX_MESSAGE = 8192;
+/** Taken in one turn of the event loop. */
+const BATCH = 64;
+const ENOBUFS = 105;
+
+/**
+ * Hands on every message of the kernel about a device, or undefined where some were lost, until the function that it gives
+ * is called. The bytes are valid during the call. Throws SystemError; `onLost` hears why no more messages come.
+ */
+export function listenUevents(
+  sys: Pick<RealSys, "watch" | "close">,
+  onMessage: (message: Uint8Array | undefined) => void,
+  onLost: (error: unknown) => void,
+): () => void {
+  const addon = nativeAddon();
+  const fd = checked(addon.ueventSocket(), "socket", "for uevents");
+  const buffer = new Uint8Array(MAX_MESSAGE);
+  const receive = () => {
+    for (let count = 0; count < BATCH; count++) {
+      const got = addon.receiveUevent(fd, buffer);
+      if (got === -EAGAIN) return;
+      if (got > 0) onMessage(buffer.subarray(0, got));
+      else if (got === -ENOBUFS) onMessage(undefined);
+      else if (got < 0) throw new SystemError("recv of uevents on", -got, `fd ${fd}`);
+    }
+  };
+  const lose = (error: unknown) => {
+    sys.close(fd);
+    onLost(error);
+  };
+  try {
+    sys.watch(fd, receive, lose);
+  } catch (error) {
+    sys.close(fd);
+    throw error;
+  }
+  return () => sys.close(fd);
+}

@@ -1,0 +1,172 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openDescriptors } from "../testing/open-descriptors.ts";
+import { type NativeAddon, nativeAddon } from "./native-addon.ts";
+
+const addon = nativeAddon();
+const bytes = new Uint8Array(8);
+const ints = new Int32Array(80);
+const region = new Uint8Array(65);
+
+type Call = Exclude<keyof NativeAddon, "Poll">;
+
+/** A lawful argument list of each function, on descriptors that are not open. Never called as it is. */
+const LAWFUL: Record<Call, unknown[]> = {
+  pipe: [ints, 0],
+  setNonBlocking: [9999],
+  dup: [9999],
+  lock: [9999],
+  close: [9999],
+  read: [9999, bytes],
+  write: [9999, bytes],
+  readable: [9999],
+  splice: [9999, 9998, 1],
+  memoryFile: ["name", bytes],
+  mapShared: [0, 4096],
+  openat2: [9999, "name", 0, 0],
+  openInside: [9999, "name", 0, 0, ints],
+  copyInside: [9999, "name", 0, ints, 1, 0],
+  statfsType: [9999],
+  makeNode: [9999, "name", 0o10600, 0, 0],
+  setXattr: [9999, "user.name", bytes],
+  vsockSocket: [],
+  unixSocket: [],
+  socketPair: [ints, 0],
+  bindVsock: [9999, 3, 1],
+  connectVsock: [9999, 3, 1],
+  bindUnix: [9999, "@name"],
+  listen: [9999, 1],
+  accept: [9999],
+  endConnection: [9999],
+  socketError: [9999],
+  peerCid: [9999],
+  peerPort: [9999],
+  localPort: [9999],
+  receive: [9999, region],
+  send: [9999, region, 1],
+  sendMessage: [9999, bytes, [1]],
+  receiveMessage: [9999, bytes, ints],
+  mount: ["source", "target", "type", 0, ""],
+  umount: ["target", 0],
+  detachedMount: ["type", [], 0],
+  attachMount: [9999, "/"],
+  openTree: ["/", 0],
+  idmapMount: [9999, 9998, 0],
+  openTerminal: [9999],
+  terminalPeer: [9999],
+  terminalNumber: [9999],
+  setWindowSize: [9999, 1, 1],
+  unshare: [0],
+  setns: [9999, 0],
+  sethostname: ["name"],
+  pidfdOpen: [1],
+  pidfdSendSignal: [9999, 0],
+  setChildSubreaper: [0],
+  reserveWatch: [9999],
+  changed: [9999],
+  setDumpable: [1],
+  collectGarbage: [],
+  trimHeap: [],
+  mapText: ["/"],
+  keepForGood: [bytes],
+  setThreadName: ["name"],
+  refuseCalls: [new Uint8Array(0)],
+  loadDeviceFilter: [bytes],
+  attachDeviceFilter: [9999, 9999],
+  replaceDeviceFilter: [9999, 9999, 9999],
+  attachedDeviceFilter: [9999],
+  setTime: [0, 0],
+  creditEntropy: [9999, 0],
+  reseedRandom: [9999],
+  swapOn: ["name"],
+  growExt4: [9999, 1],
+  growXfs: [9999, 1],
+  deviceMapper: [0, new Uint8Array(312)],
+  ueventSocket: [],
+  receiveUevent: [9999, new Uint8Array(8)],
+};
+const CALLS = Object.keys(LAWFUL) as Call[];
+
+function call(name: Call, args: readonly unknown[]): unknown {
+  return (addon[name] as (...args: readonly unknown[]) => unknown)(...args);
+}
+
+function wrongFor(value: unknown): unknown[] {
+  const common = [undefined, null, {}, Symbol("s"), 1n, () => {}];
+  if (typeof value === "number") return [...common, "1", -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 33, []];
+  if (typeof value === "string") return [...common, 1, "nul\0inside", "x".repeat(5000), []];
+  if (value instanceof Uint8Array)
+    return [...common, 1, "text", new Int8Array(8), new ArrayBuffer(8), new DataView(new ArrayBuffer(8))];
+  if (value instanceof Int32Array) return [...common, 1, new Uint32Array(80), new Int32Array(1), []];
+  return [...common, 1, ["x"], [-1], [undefined], Array(65).fill(1)];
+}
+
+test("the table above names every function of the addon", () => {
+  expect(
+    Object.keys(addon)
+      .filter((name) => name !== "Poll")
+      .sort(),
+  ).toEqual([...CALLS].sort());
+});
+
+test.each(CALLS)("%s throws TypeError for a wrong type, a wrong range and a wrong number of arguments", (name) => {
+  const before = openDescriptors();
+  const lawful = LAWFUL[name];
+  for (const [index, value] of lawful.entries()) {
+    for (const wrong of wrongFor(value)) {
+      const args = lawful.with(index, wrong);
+      expect(() => call(name, args), `argument ${index} is ${String(wrong)}`).toThrow(TypeError);
+    }
+  }
+  expect(() => call(name, [...lawful, 0])).toThrow(TypeError);
+  if (lawful.length > 0) expect(() => call(name, lawful.slice(1))).toThrow(TypeError);
+  expect(openDescriptors()).toBe(before);
+});
+
+/** move_mount looks at privileges first. */
+const ON_DESCRIPTORS = CALLS.filter((name) => LAWFUL[name][0] === 9999 && name !== "attachMount");
+/** For these the kernel looks at privileges first where there are none. */
+const FOR_ROOT = new Set<string>(["idmapMount", "attachedDeviceFilter"]);
+
+test.each(ON_DESCRIPTORS)("%s answers -EBADF for a closed descriptor, or -EPERM", async (name) => {
+  expect(await call(name, LAWFUL[name])).toBe(FOR_ROOT.has(name) && process.getuid?.() !== 0 ? -1 : -9);
+});
+
+test("a wrong argument is named", () => {
+  expect(() => addon.setWindowSize(0, 65536, 1)).toThrow("rows must be an integer from 0 to 65535");
+  expect(() => addon.openat2(0, "x", 0o100, 0)).toThrow("flags must be without O_CREAT and O_TMPFILE");
+  expect(() => addon.bindUnix(0, "@")).toThrow("path must be a path or @ and a name");
+  expect(() => addon.detachedMount("tmpfs", ["size"], 0)).toThrow("options must be an array of keys and values");
+});
+
+test.each([
+  ["/nonexistent/sys.node", "load sys.node: not found at /nonexistent/sys.node; run"],
+  ["/etc/passwd", "load /etc/passwd: "],
+])("one line tells why %s does not load", (path, start) => {
+  const url = join(import.meta.dirname, "native-addon.ts");
+  const script = `import { nativeAddon } from ${JSON.stringify(url)};
+    try { nativeAddon(); } catch (error) { process.stdout.write(error.message); }`;
+  const env = { ...process.env, GUESTD_SYS_NODE: path };
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { env, encoding: "utf8" });
+  expect(stdout.slice(0, start.length)).toBe(start);
+  expect(stdout).not.toContain("\n");
+});
+
+test("mapText gives a file's text, and an errno for what is no file with text", () => {
+  const directory = mkdtempSync(join(tmpdir(), "guestd-map-text-"));
+  const before = openDescriptors();
+  const [file, empty] = [join(directory, "text"), join(directory, "empty")];
+  const text = "function main() {}\n".repeat(1000);
+  writeFileSync(file, text);
+  writeFileSync(empty, "");
+  try {
+    expect(addon.mapText(file)).toBe(text);
+    expect([empty, directory, `${file}x`].map((path) => addon.mapText(path))).toEqual([-27, -19, -2]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+  expect(openDescriptors()).toBe(before);
+});

@@ -1,0 +1,127 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MNT_DETACH, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY, MS_NOSUID } from "../constants.ts";
+import { leavesNoDescriptors } from "../testing/leaves-no-descriptors.ts";
+import { openSys } from "./sys.ts";
+
+const sys = openSys();
+const isRoot = process.getuid?.() === 0;
+const why = isRoot ? "" : " (skipped: needs root)";
+const DEVPTS = [["newinstance"], ["ptmxmode", "0666"], ["mode", "0620"]] as const;
+let dir = "";
+
+leavesNoDescriptors();
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "guestd-mounts-"));
+});
+afterEach(() => {
+  rmSync(dir, { recursive: true });
+});
+
+const mountLine = (path: string) =>
+  readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .find((line) => line.split(" ")[1] === path);
+
+test("a mount that fails names type, source, target and reason", async () => {
+  const missing = join(dir, "missing");
+  await expect(sys.mount("tmpfs", missing, "tmpfs", 0, "")).rejects.toThrow(
+    isRoot ? `mount tmpfs tmpfs on ${missing}: ENOENT` : /^mount tmpfs tmpfs on .*: (ENOENT|EPERM)/,
+  );
+  await expect(sys.umount(missing, 0)).rejects.toThrow(`umount ${missing}: E`);
+});
+
+test("an unknown file system is refused by its name", () => {
+  expect(() => sys.detachedMount("nosuchfs", [], 0)).toThrow(isRoot ? "fsopen nosuchfs: ENODEV" : "fsopen nosuchfs: E");
+});
+
+test("openTerminal refuses what is no devpts directory", () => {
+  const fd = openSync(dir, "r");
+  expect(() => sys.openTerminal(fd)).toThrow(`open terminal in fd ${fd}: ENODEV (not the directory of a devpts)`);
+  expect(() => sys.terminalNumber(fd)).toThrow(`ioctl TIOCGPTN fd ${fd}: ENOTTY`);
+  expect(() => sys.terminalPeer(fd)).toThrow(`ioctl TIOCGPTPEER fd ${fd}: ENOTTY`);
+  expect(() => sys.setWindowSize(fd, 1, 1)).toThrow(`ioctl TIOCSWINSZ fd ${fd}: ENOTTY`);
+  closeSync(fd);
+});
+
+describe.skipIf(!isRoot)(`with root${why}`, () => {
+  test("a mount is made with its flags and data off the main thread, and taken away", async () => {
+    await sys.mount("guestd-test", dir, "tmpfs", MS_NOSUID, "size=64k");
+    try {
+      expect(mountLine(dir)).toMatch(/^guestd-test \S+ tmpfs rw,nosuid,.*size=64k/);
+    } finally {
+      await sys.umount(dir, MNT_DETACH);
+    }
+    expect(mountLine(dir)).toBeUndefined();
+  });
+
+  test("a detached tmpfs is nowhere until it is attached, with its options and attributes", async () => {
+    const attributes = MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV;
+    const fd = sys.detachedMount("tmpfs", [["size", "64k"], ["mode", "0700"], ["noswap"]], attributes);
+    expect(sys.statfsType(fd)).toBe(0x01021994);
+    writeFileSync(`/proc/self/fd/${fd}/file`, "in it");
+    sys.attachMount(fd, dir);
+    sys.close(fd);
+    try {
+      expect(mountLine(dir)).toMatch(/tmpfs rw,nodev,noexec,.*size=64k,mode=700/);
+      expect(readFileSync(join(dir, "file"), "utf8")).toBe("in it");
+    } finally {
+      await sys.umount(dir, 0);
+    }
+  });
+
+  test("attributes hold for the detached mount itself", () => {
+    const fd = sys.detachedMount("tmpfs", [], MOUNT_ATTR_RDONLY);
+    expect(() => mkdirSync(`/proc/self/fd/${fd}/x`)).toThrow("EROFS");
+    sys.close(fd);
+  });
+
+  test("a bad option is told in the kernel's own words", () => {
+    expect(() => sys.detachedMount("tmpfs", [["size", "lots"]], 0)).toThrow(
+      "fsconfig tmpfs: EINVAL (tmpfs: Bad value for 'size')",
+    );
+    expect(() => sys.detachedMount("tmpfs", [["nosuchoption"]], 0)).toThrow(
+      "fsconfig tmpfs: EINVAL (tmpfs: Unknown parameter 'nosuchoption')",
+    );
+    expect(() => sys.detachedMount("tmpfs", [], 0x8000)).toThrow("fsmount tmpfs: EINVAL (invalid argument)");
+    expect(() => sys.attachMount(0, join(dir, "missing"))).toThrow(`move_mount fd 0 to ${dir}/missing: ENOENT`);
+  });
+
+  test("a pty of a detached devpts is number 0 there, has the size that was set, and ends with its last slave", async () => {
+    const devpts = sys.detachedMount("devpts", DEVPTS, 0);
+    const master = sys.openTerminal(devpts);
+    expect(sys.terminalNumber(master)).toBe(0);
+    expect(existsSync(`/proc/self/fd/${devpts}/0`)).toBe(true);
+    const peer = sys.terminalPeer(master);
+    sys.setWindowSize(master, 30, 100);
+    expect(execFileSync("stty", ["size"], { stdio: [peer, "pipe", "inherit"] }).toString()).toBe("30 100\n");
+    sys.setWindowSize(master, 50, 132);
+    expect(execFileSync("stty", ["size"], { stdio: [peer, "pipe", "inherit"] }).toString()).toBe("50 132\n");
+    sys.write(peer, Buffer.from("shown\n"));
+    const into = new Uint8Array(64);
+    expect(Buffer.from(into.subarray(0, sys.read(master, into))).toString()).toBe("shown\r\n");
+    const end = sys.poll(master, "read");
+    sys.close(peer);
+    await end;
+    expect(sys.read(master, into)).toBe(0);
+    sys.close(master);
+    sys.close(devpts);
+  });
+
+  test("a ptmx that something else is mounted over is refused", async () => {
+    const devpts = sys.detachedMount("devpts", DEVPTS, 0);
+    sys.attachMount(devpts, dir);
+    try {
+      await sys.mount("/dev/null", join(dir, "ptmx"), "", 4096, "");
+      const fd = openSync(dir, "r");
+      expect(() => sys.openTerminal(fd)).toThrow(`open terminal in fd ${fd}: EXDEV`);
+      closeSync(fd);
+    } finally {
+      sys.close(devpts);
+      await sys.umount(dir, MNT_DETACH);
+    }
+  });
+});

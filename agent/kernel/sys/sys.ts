@@ -1,0 +1,36 @@
+import type { Sys } from "../kernel.ts";
+import { DescriptorPoller } from "./descriptor-poller.ts";
+import { type NativeAddon, nativeAddon } from "./native-addon.ts";
+import { descriptorCalls, descriptorSocketCalls, messageCalls } from "./sys-descriptors.ts";
+import { deviceFilterCalls } from "./sys-device-filters.ts";
+import { deviceMapperCalls } from "./sys-device-mapper.ts";
+import { guestCalls } from "./sys-guest.ts";
+import { mountCalls, terminalCalls } from "./sys-mounts.ts";
+import { processCalls } from "./sys-processes.ts";
+
+/** `Sys`, and what only this folder and the start of the agent need: messages with descriptors, memory files, settings. */
+export type RealSys = Sys &
+  ReturnType<typeof descriptorCalls> &
+  ReturnType<typeof messageCalls> &
+  ReturnType<typeof mountCalls> &
+  ReturnType<typeof deviceFilterCalls> &
+  ReturnType<typeof processCalls>;
+
+/**
+ * The system calls of this machine. A failed one throws SystemError, a wrong argument TypeError. Open one per process:
+ * libuv lets only one of them wait on a descriptor.
+ */
+export function openSys(addon: NativeAddon = nativeAddon()): RealSys {
+  const poller = new DescriptorPoller(addon);
+  return {
+    ...descriptorCalls(addon, poller),
+    ...descriptorSocketCalls(addon, poller),
+    ...messageCalls(addon),
+    ...mountCalls(addon),
+    ...terminalCalls(addon),
+    ...processCalls(addon),
+    ...deviceFilterCalls(addon),
+    ...guestCalls(addon),
+    ...deviceMapperCalls(addon),
+  };
+}

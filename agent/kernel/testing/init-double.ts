@@ -1,0 +1,134 @@
+import type { LaunchReport } from "../init/plan.ts";
+import type {
+  AdoptRequest,
+  ExitStatus,
+  Fd,
+  Init,
+  InitGreeting,
+  KeptRole,
+  LaunchedProcess,
+  LaunchRequest,
+  Sys,
+} from "../kernel.ts";
+
+/** A launched child, played by the test. Its descriptors are copies, closed by `end`. */
+export interface ChildDouble {
+  readonly request: LaunchRequest;
+  readonly pid: number;
+  /** In the order of the plan's slots; -1 when closed. */
+  readonly slots: readonly Fd[];
+  report(report: LaunchReport): void;
+  /** execve succeeds: the report pipe comes to its end. */
+  executed(): void;
+  /** It is gone: its descriptors are closed, then init reports the exit (code 0 unless given). */
+  end(status?: Partial<ExitStatus>): void;
+}
+
+type InitCall =
+  | readonly ["closeKept", id: number, role: KeptRole]
+  | readonly ["forget", id: number]
+  | readonly ["deposit", name: string, fd: Fd]
+  | readonly ["withdraw", name: string]
+  | readonly ["heartbeat", limitMs: number]
+  | readonly ["power", action: "off" | "reboot"];
+
+/** `Init` for unit tests, on top of a `Sys` (the double or the real one): records calls and hands out children. */
+export interface InitDouble extends Init {
+  readonly children: readonly ChildDouble[];
+  readonly calls: readonly InitCall[];
+  readonly adopted: readonly AdoptRequest[];
+  /** The child with this pidfd. */
+  byPidfd(pidfd: Fd): ChildDouble | undefined;
+  /** The next launch is refused with this. */
+  refuse(error: Error): void;
+}
+
+export interface InitDoubleOptions {
+  readonly greeting?: Partial<InitGreeting>;
+  /** What a child does by itself. Default: it reports "ready" if it has to wait for a release, else it executes. */
+  readonly play?: (child: ChildDouble) => void;
+  /** Of every child, for those who look into /proc. Default: numbers from 5000 up. */
+  readonly pid?: number;
+}
+
+const FIRST_PID = 5000;
+
+export function createInitDouble(sys: Sys, options: InitDoubleOptions = {}): InitDouble {
+  const calls: InitCall[] = [];
+  const children: ChildDouble[] = [];
+  const adopted: AdoptRequest[] = [];
+  const pidfds = new Map<Fd, ChildDouble>();
+  const refusals: Error[] = [];
+  const play = options.play ?? obey;
+  const fresh = { generation: 1, initStartMicros: 0, agentExecMicros: 0, processes: [], deposits: new Map() };
+
+  return {
+    greeting: { ...fresh, ...options.greeting },
+    children,
+    calls,
+    adopted,
+    byPidfd: (pidfd) => pidfds.get(pidfd),
+    refuse: (error) => void refusals.push(error),
+    async launch(request): Promise<LaunchedProcess> {
+      const refusal = refusals.shift();
+      if (refusal !== undefined) throw refusal;
+      const { read: pidfd, write } = sys.pipe();
+      sys.close(write);
+      const exit = Promise.withResolvers<ExitStatus>();
+      const child = makeChild(sys, request, options.pid ?? FIRST_PID + children.length, exit.resolve);
+      children.push(child);
+      pidfds.set(pidfd, child);
+      play(child);
+      return { id: request.id, pid: child.pid, pidfd, exit: exit.promise };
+    },
+    async adopt(request): Promise<LaunchedProcess> {
+      adopted.push(request);
+      const { read: pidfd, write } = sys.pipe();
+      sys.close(write);
+      return { id: request.id, pid: request.pid, pidfd, exit: new Promise(() => undefined) };
+    },
+    closeKept: (id, role) => void calls.push(["closeKept", id, role]),
+    forget: (id) => void calls.push(["forget", id]),
+    deposit: (name, fd) => void calls.push(["deposit", name, fd]),
+    withdraw: (name) => void calls.push(["withdraw", name]),
+    heartbeat: (limitMs) => void calls.push(["heartbeat", limitMs]),
+    power: (action) => void calls.push(["power", action]),
+  };
+}
+
+function obey(child: ChildDouble): void {
+  if (child.request.keep.release === undefined) child.executed();
+  else child.report({ kind: "ready" });
+}
+
+function makeChild(sys: Sys, request: LaunchRequest, pid: number, exited: (status: ExitStatus) => void): ChildDouble {
+  const slots = request.slots.map((fd) => sys.dup(fd));
+  const closeSlot = (index: number) => {
+    const fd = slots[index] ?? -1;
+    if (fd >= 0) sys.close(fd);
+    slots[index] = -1;
+  };
+  return {
+    request,
+    pid,
+    slots,
+    report: (report) => void sys.write(slots[request.reportSlot] ?? -1, encodeReport(report)),
+    executed: () => closeSlot(request.reportSlot),
+    end(status = {}) {
+      for (const index of slots.keys()) closeSlot(index);
+      exited({ code: 0, signal: 0, userMicros: 0, systemMicros: 0, maxRssKib: 0, ...status });
+    },
+  };
+}
+
+/** One record of the report pipe, as init's child writes it. */
+function encodeReport(report: LaunchReport): Uint8Array {
+  const { index, errno, text } = report.kind === "failed" ? report : { index: 0, errno: 0, text: "" };
+  const bytes = Buffer.alloc(16 + Buffer.byteLength(text));
+  bytes.writeUInt32LE(report.kind === "ready" ? 1 : 2, 0);
+  bytes.writeUInt32LE(index, 4);
+  bytes.writeInt32LE(errno, 8);
+  bytes.writeUInt32LE(bytes.length - 16, 12);
+  bytes.write(text, 16);
+  return bytes;
+}

@@ -1,0 +1,61 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import type { GuestOptions } from "../../machine/guest-options.ts";
+import { CliError } from "../cli-error.ts";
+import { type NetworkFlags, withNetworkFlags } from "./network-flags.ts";
+import { agentOption, count, kernelWords, mebibytes } from "./option-values.ts";
+
+/** Flags of the guest to boot. */
+export interface GuestFlags extends NetworkFlags {
+  readonly vmImage?: string;
+  readonly vmMemory?: number;
+  readonly vmCpus?: number;
+  readonly agent?: readonly string[];
+  readonly kernelArgs?: readonly string[];
+}
+
+export function withGuestFlags(command: Command): Command {
+  return withNetworkFlags(command)
+    .option("--vm-image <dir>", "boot the image that guestctl image build wrote to this folder")
+    .option("--vm-memory <size>", "memory of the booted guest, such as 512m", mebibytes)
+    .option("--vm-cpus <count>", "processors of the booted guest", count)
+    .option("--agent <name=value>", "option for its agent, such as log=debug; repeatable", agentOption)
+    .option("--kernel-args <words>", "additional kernel parameters; repeatable", kernelWords);
+}
+
+/** Returns the additional words for the kernel command line. */
+export function guestWords({ agent = [], kernelArgs = [] }: GuestFlags): Pick<GuestOptions, "kernelArgs"> {
+  return { kernelArgs: [...kernelArgs, ...agent] };
+}
+
+/** Returns the files to boot from instead of the default image. Throws CliError if the folder has no image. */
+export function guestImage({ vmImage }: GuestFlags): Pick<GuestOptions, "kernel" | "initrd" | "image"> {
+  if (vmImage === undefined) return {};
+  const file = (name: string) => {
+    const path = join(resolve(vmImage), "image", name);
+    if (existsSync(path)) return path;
+    const how = `build one there with "guestctl image build RECIPE --to ${vmImage}"`;
+    throw new CliError(`--vm-image ${vmImage}: the folder has no guest image (image/${name} is missing); ${how}`);
+  };
+  return { kernel: file("vmlinuz"), initrd: file("initrd.cpio"), image: file("guest.img") };
+}
+
+export interface Limits {
+  /** Bytes. */
+  readonly memory?: number | undefined;
+  readonly cpus?: number | undefined;
+}
+
+/** Default guest memory, and the memory reserved for the guest's system beside a container. */
+const MEMORY_MIB = 512;
+const SYSTEM_MIB = 256;
+
+/** Returns a guest size that fits a container with these limits. */
+export function guestSize(flags: GuestFlags, limits: Limits = {}): { memoryMib: number; cpus: number } {
+  const wanted = Math.ceil((limits.memory ?? 0) / 2 ** 20) + SYSTEM_MIB;
+  return {
+    memoryMib: flags.vmMemory ?? Math.max(MEMORY_MIB, wanted),
+    cpus: flags.vmCpus ?? Math.max(1, Math.ceil(limits.cpus ?? 1)),
+  };
+}

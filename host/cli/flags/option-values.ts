@@ -1,0 +1,109 @@
+import { realpathSync, statSync } from "node:fs";
+import { constants } from "node:os";
+import { posix } from "node:path";
+import { InvalidArgumentError } from "commander";
+import type { Volume } from "../../sandbox/shared-folder.ts";
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/**
+ * Parses a size such as "256m" to bytes; units b, k, m, g and t are powers of 1024. Like all parsers here, throws
+ * InvalidArgumentError.
+ */
+export function bytes(text: string): number {
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? [];
+  const value = Math.round(Number(digits) * (UNITS[unit.toLowerCase()] ?? Number.NaN));
+  if (digits === "" || !Number.isSafeInteger(value) || value === 0) {
+    throw new InvalidArgumentError("Expected a size such as 256m or 1.5g.");
+  }
+  return value;
+}
+
+/** Parses "512m" or, as QEMU does, "512" to MiB. */
+export function mebibytes(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Math.round(bytes(text) / 2 ** 20);
+  if (value < 128) throw new InvalidArgumentError("A guest needs at least 128 MiB.");
+  return value;
+}
+
+/** Parses "1.5" to a number of processors. */
+export function processors(text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 0.01 && value <= 512)) throw new InvalidArgumentError("Expected a number from 0.01 to 512.");
+  return value;
+}
+
+/** Parses a whole number of at least one. */
+export function count(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value < 1) throw new InvalidArgumentError("Expected a whole number above 0.");
+  return value;
+}
+
+/** Parses "NAME=value"; a bare "NAME" takes its value from our environment and is skipped if not set. */
+export function variables(text: string, before: readonly string[] = []): readonly string[] {
+  if (/^[^=]+=/.test(text)) return [...before, text];
+  if (text === "" || text.startsWith("=")) throw new InvalidArgumentError("Expected NAME=value.");
+  const value = process.env[text];
+  return value === undefined ? before : [...before, `${text}=${value}`];
+}
+
+/** Parses "HOST:GUEST" or "HOST:GUEST:ro", as in Docker; the host folder must exist. */
+export function volumes(text: string, before: readonly Volume[] = []): readonly Volume[] {
+  const [, host = "", guest = "", mode = "rw"] = /^([^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
+  if (guest === "") throw new InvalidArgumentError("Expected HOST:/PATH or HOST:/PATH:ro.");
+  const folder = realFolder(host);
+  if (folder === undefined) throw new InvalidArgumentError(`${host} is not a folder.`);
+  return [...before, { host: folder, guest: posix.normalize(guest), mode: mode === "ro" ? "ro" : "rw" }];
+}
+
+function realFolder(path: string): string | undefined {
+  try {
+    const real = realpathSync(path);
+    return statSync(real).isDirectory() ? real : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Splits text into words of a kernel command line. */
+export function kernelWords(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[\x20-\x7e]+$/.test(text)) throw new InvalidArgumentError("Expected one line of printable ASCII text.");
+  return [...before, ...text.split(" ").filter((word) => word !== "")];
+}
+
+/** Turns "log=debug" or "agent.log=debug" into a word of the kernel command line. */
+export function agentOption(text: string, before: readonly string[] = []): readonly string[] {
+  const [, name = ""] = /^(?:agent\.)?([a-z][a-z0-9_.]*(?:=[\x21-\x7e]*)?)$/.exec(text) ?? [];
+  if (name === "") throw new InvalidArgumentError("Expected NAME=VALUE, such as log=debug.");
+  return [...before, `agent.${name}`];
+}
+
+/** Parses "TERM", "SIGTERM" or "15" to 15. */
+export function signalNumber(text: string): number {
+  if (/^\d+$/.test(text)) {
+    const value = Number(text);
+    if (value >= 1 && value <= 64) return value;
+  }
+  const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
+  const known = (constants.signals as Readonly<Record<string, number>>)[name];
+  if (known === undefined) throw new InvalidArgumentError("Expected a signal's name or a number from 1 to 64.");
+  return known;
+}
+
+/** Accepts the ids that agents accept; they are also safe as file names. */
+export function identifier(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{1,99}$/.test(text)) {
+    throw new InvalidArgumentError("Expected 2 to 100 letters, digits, _ . - with a letter or digit first.");
+  }
+  return text;
+}
+
+/** Parses a regular expression. */
+export function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new InvalidArgumentError("Expected a regular expression.");
+  }
+}

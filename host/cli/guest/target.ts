@@ -1,0 +1,158 @@
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Command } from "commander";
+import { parseAddress } from "../../client/address.ts";
+import { type AgentClient, connect } from "../../client/agent-client.ts";
+import { checkPrivateFolder } from "../../private-folder.ts";
+import { CliError } from "../cli-error.ts";
+import type { GuestRecord, ProcessRecord } from "../state/state-records.ts";
+import type { StateStore } from "../state/state-store.ts";
+
+/** Selects an agent: in a guest that guestctl keeps, or at any address. */
+export interface TargetFlags {
+  readonly guest?: string;
+  readonly address?: string;
+}
+
+export interface Target {
+  readonly address: string;
+  /** Undefined for an address, about which guestctl knows nothing. */
+  readonly guest?: GuestRecord;
+}
+
+export interface ContainerTarget extends Target {
+  readonly container: string;
+  readonly record?: ProcessRecord;
+}
+
+const NO_GUEST = "no guest is running; start one with guestctl boot";
+
+/** Adds the two options that select a guest to a command. */
+export function withTarget(command: Command, guest = "name of the guest (default: the only running one)"): Command {
+  return command
+    .option("-g, --guest <name>", guest)
+    .option(
+      "--address <address>",
+      "address of an agent: unix:///path, unix://@name, vsock://cid:port or hvsock:///path:port",
+    );
+}
+
+/**
+ * Returns the guest that the options select. Throws CliError if none or several match; `remedy` tells what to do about
+ * several.
+ */
+export function findTarget(store: StateStore, flags: TargetFlags, remedy = "add --guest with one of"): Target {
+  if (flags.address !== undefined) return addressTarget(flags.address, flags.guest);
+  const guests = candidates(store, flags);
+  const [guest, second] = guests;
+  if (guest === undefined) throw new CliError(NO_GUEST);
+  if (second !== undefined) throw new CliError(`several guests are running; ${remedy} ${namesOf(guests)}`);
+  return { address: guest.address, guest };
+}
+
+/** Like `findTarget`, but a name may also select a kept guest that ended. */
+export function findKeptTarget(store: StateStore, flags: TargetFlags): Target {
+  const guest = store.endedGuests().find(({ name }) => name === flags.guest);
+  return guest === undefined ? findTarget(store, flags) : { address: guest.address, guest };
+}
+
+/**
+ * Finds the container whose id is or begins with `text`, in the selected guest or in any. Throws CliError if none or
+ * several match, or if it has ended.
+ */
+export function findContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
+  const target = findAnyContainer(store, flags, text);
+  const ended = target.record?.ended;
+  if (ended === undefined) return target;
+  throw new CliError(`container ${target.container}: not running; it ended with exit code ${ended.code}`);
+}
+
+/** Like `findContainer`, but includes kept containers that ended. */
+export function findAnyContainer(store: StateStore, flags: TargetFlags, text: string): ContainerTarget {
+  if (flags.address !== undefined) return { ...addressTarget(flags.address, flags.guest), container: text };
+  const kept = store.endedGuests().filter(({ name }) => flags.guest === undefined || name === flags.guest);
+  const guests = [...(kept.length > 0 && flags.guest !== undefined ? [] : candidates(store, flags)), ...kept];
+  if (guests.length === 0) throw new CliError(NO_GUEST);
+  const all = guests.flatMap((guest) => firstProcesses(store, guest).map((record) => ({ guest, record })));
+  const exact = all.filter(({ record }) => record.container === text);
+  const found = exact.length > 0 ? exact : all.filter(({ record }) => record.container.startsWith(text));
+  const [match, second] = found;
+  if (second !== undefined) {
+    const places = found.map(({ guest, record }) => `${record.container} in ${guest.name}`).join(", ");
+    throw new CliError(`container ${text}: ambiguous id: ${places}`);
+  }
+  if (match === undefined) {
+    const known =
+      all.length === 0
+        ? "no guest has a container"
+        : `containers: ${all.map((each) => each.record.container).join(", ")}`;
+    throw new CliError(`container ${text}: not found; ${known}`);
+  }
+  const { guest, record } = match;
+  return { address: guest.address, guest, container: record.container, record };
+}
+
+/**
+ * Connects to the agent. If the socket folder of one of our guests is replaced while connecting, throws CliError
+ * without sending anything. Also throws FolderError or the error of the dial.
+ */
+export async function connectTo({ address, guest }: Target): Promise<AgentClient> {
+  if (guest === undefined) return connect(address);
+  const before = socketFolder(address);
+  const client = await connect(address);
+  try {
+    // If the folder is the same before and after, it was the same in between: only this user could have put it back.
+    if (socketFolder(address) === before) return client;
+    throw new CliError(`guest ${guest.name}: its socket was replaced while connecting; the guest is ending`);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+/**
+ * Checks that the socket of one of our guests is in a folder of this user, and returns its address: after a guest
+ * ended, another user may take its name in /tmp. Throws FolderError.
+ */
+export function checkedAddress(text: string): string {
+  socketFolder(text);
+  return text;
+}
+
+/**
+ * Returns the inode number of the folder of a guest's socket, or undefined if there is no folder. Throws FolderError.
+ */
+function socketFolder(text: string): bigint | undefined {
+  const address = parseAddress(text);
+  if (address.kind === "vsock") return undefined;
+  const folder = checkPrivateFolder(dirname(address.path));
+  return folder === undefined ? undefined : statSync(folder, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+/** Returns the folder that one of our guests shares; it must belong to this user. Throws CliError or FolderError. */
+export function sharedFolderOf(guest: GuestRecord): string {
+  const folder = checkPrivateFolder(guest.folder);
+  if (folder === undefined) throw new CliError(`guest ${guest.name}: its shared folder is gone; the guest is ending`);
+  return folder;
+}
+
+function firstProcesses(store: StateStore, guest: GuestRecord): readonly ProcessRecord[] {
+  return store.processes.list(guest.name).filter((record) => record.exec === record.container);
+}
+
+function addressTarget(address: string, guest: string | undefined): Target {
+  if (guest !== undefined) throw new CliError("--guest and --address can't be combined; give only one of them");
+  return { address };
+}
+
+function candidates(store: StateStore, { guest: name }: TargetFlags): readonly GuestRecord[] {
+  const guests = store.guests();
+  if (name === undefined) return guests;
+  const named = guests.filter((guest) => guest.name === name);
+  if (named.length > 0) return named;
+  throw new CliError(`guest ${name}: not running${guests.length === 0 ? "" : `; running guests: ${namesOf(guests)}`}`);
+}
+
+function namesOf(guests: readonly GuestRecord[]): string {
+  return guests.map(({ name }) => name).join(", ");
+}

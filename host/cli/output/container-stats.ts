@@ -1,0 +1,32 @@
+import type { grpc } from "../../../proto/gen/messages.js";
+import type { AgentClient } from "../../client/agent-client.ts";
+import { RpcError } from "../../client/rpc-error.ts";
+import { sizeText } from "./text-table.ts";
+
+/** Time limit in milliseconds for an agent to answer about its containers. */
+export const ANSWER_MS = 5000;
+
+/**
+ * Returns a container's resource usage from its cgroup, or undefined if the agent doesn't know the container. Throws
+ * RpcError.
+ */
+export async function containerStats(client: AgentClient, container: string): Promise<grpc.CgroupStats | undefined> {
+  try {
+    const { cgroup_stats } = await client.agent.statsContainer({ container_id: container }, { timeoutMs: ANSWER_MS });
+    return cgroup_stats ?? undefined;
+  } catch (error) {
+    if (error instanceof RpcError && error.kind === "invalid-argument") return undefined;
+    throw error;
+  }
+}
+
+/** Returns the bytes that a container has read from or written to disks. */
+export function diskBytes({ blkio_stats }: grpc.CgroupStats, op: "read" | "write"): number {
+  const entries = (blkio_stats?.io_service_bytes_recursive ?? []).filter((entry) => entry.op === op);
+  return entries.reduce((sum, { value }) => sum + value, 0);
+}
+
+/** Formats a memory limit. Values near the top of the range mean that there is no limit. */
+export function limitText(bytes: number): string {
+  return bytes >= 2 ** 62 ? "none" : sizeText(bytes);
+}

@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { CliError } from "../cli-error.ts";
+import type { StateStore } from "../state/state-store.ts";
+import { randomName } from "./random-name.ts";
+
+/**
+ * Environment variables of the background process: the container's or guest's name, and the path of its output file.
+ */
+const NAME = "GUESTCTL_BACKGROUND";
+const OUTPUT = "GUESTCTL_OUTPUT";
+
+/** Limit for reading the end of an output file, which a container may have filled. */
+const LAST_BYTES = 16 * 1024;
+
+/** Returns the name that the parent chose, if this process runs in the background. */
+export function backgroundName(): string | undefined {
+  return process.env[NAME];
+}
+
+/** Returns the output file that the parent created, if this process runs in the background. */
+export function backgroundOutput(): string | undefined {
+  return process.env[OUTPUT];
+}
+
+/**
+ * In a background process, reports to the parent that everything is up; the parent exits, this process keeps running.
+ */
+export function announceReady(): void {
+  if (backgroundName() === undefined || process.send === undefined) return;
+  process.send("ready", () => process.disconnect?.());
+}
+
+/** Returns the path of a new output file for a background process. */
+export function outputFile(store: StateStore, guest: string, name: string): string {
+  return join(store.directory(guest), `${randomName(name)}.out`);
+}
+
+/**
+ * Runs this command line again as a process in its own session and resolves once that reports it is up. Its output goes
+ * to the new file `output`. If it exits earlier, removes the file and throws CliError with the last line of output and
+ * the exit code.
+ */
+export async function runInBackground(name: string, output: string): Promise<void> {
+  const [script = "", ...args] = process.argv.slice(1);
+  const file = openSync(output, "ax+", 0o600);
+  const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
+    detached: true,
+    stdio: ["ignore", file, file, "ipc"],
+    env: { ...process.env, [NAME]: name, [OUTPUT]: output },
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("message", () => resolve());
+      child.once("exit", (code) => {
+        const message = lastLine(file) ?? `${name}: the background process exited before it was ready`;
+        reject(new CliError(message, { exitCode: code ?? undefined }));
+      });
+    });
+  } catch (error) {
+    rmSync(output, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+    child.removeAllListeners();
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+}
+
+/** Reads through the descriptor, since a guest that failed removes its directory. */
+function lastLine(file: number): string | undefined {
+  const { size } = fstatSync(file);
+  const text = Buffer.alloc(Math.min(size, LAST_BYTES));
+  const length = readSync(file, text, 0, text.length, size - text.length);
+  const last = text.toString("utf8", 0, length).trimEnd().split("\n").at(-1);
+  return last === "" ? undefined : last?.replace(/^guestctl: /, "");
+}

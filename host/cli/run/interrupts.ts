@@ -1,0 +1,68 @@
+import { constants } from "node:os";
+import { CliError } from "../cli-error.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+type Caught = (typeof SIGNALS)[number];
+
+/** Thrown when a signal ends the command; `exitCode` is the one that shells expect. */
+export class Interrupted extends CliError {
+  constructor(name: Caught) {
+    super(`ended by ${name}`, { exitCode: 128 + constants.signals[name] });
+  }
+}
+
+/**
+ * Handles SIGINT, SIGTERM and SIGHUP of this process: they abort `signal`, or go to the `handle` callback once one is
+ * set.
+ */
+export class Interrupts implements Disposable {
+  readonly #abort = new AbortController();
+  readonly #listeners = new Map<Caught, () => void>();
+  #handler: ((signal: number, times: number) => void) | undefined;
+  #times = 0;
+  #last = 0;
+
+  constructor() {
+    for (const name of SIGNALS) {
+      const listener = () => this.#caught(name);
+      this.#listeners.set(name, listener);
+      process.on(name, listener);
+    }
+  }
+
+  /** Aborted with Interrupted. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Awaits work that `signal` aborts. If it was aborted, rejects with Interrupted instead of the work's own error. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw this.signal.aborted ? this.signal.reason : error;
+    }
+  }
+
+  /** From now on passes each signal's number and the count so far to `handler`, starting with one that already came. */
+  handle(handler: (signal: number, times: number) => void): void {
+    this.#handler = handler;
+    if (this.#times > 0) handler(this.#last, this.#times);
+  }
+
+  /** Resolves with the next signal's number. */
+  next(): Promise<number> {
+    return new Promise((resolve) => this.handle(resolve));
+  }
+
+  [Symbol.dispose](): void {
+    for (const [name, listener] of this.#listeners) process.off(name, listener);
+  }
+
+  #caught(name: Caught): void {
+    this.#times += 1;
+    this.#last = constants.signals[name];
+    if (this.#handler === undefined) this.#abort.abort(new Interrupted(name));
+    else this.#handler(this.#last, this.#times);
+  }
+}

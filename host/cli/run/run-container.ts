@@ -1,0 +1,130 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { thisProcess } from "../../../lib/process-owner.ts";
+import type { Init } from "../../../proto/codec.ts";
+import type { grpc } from "../../../proto/gen/messages.js";
+import { RpcError } from "../../client/rpc-error.ts";
+import { imageSpec, type RunOptions } from "../../image/image-config.ts";
+import { RESOLV_CONF_MOUNT } from "../../sandbox/set-up-user-network.ts";
+import { CliError } from "../cli-error.ts";
+import type { ProcessFlags } from "../flags/process-flags.ts";
+import { causeOfDeath, explainLostCall, guestDiedError, KILLED } from "../guest/guest-death.ts";
+import type { ProcessEnd } from "../state/state-records.ts";
+import { LOST, type StateStore } from "../state/state-store.ts";
+import type { Interrupts } from "./interrupts.ts";
+import type { PreparedRun } from "./prepare-run.ts";
+import { leaveAfter, serveProcess } from "./serve-process.ts";
+
+export interface ContainerRun {
+  readonly id: string;
+  /** Name of the image, for display. */
+  readonly image: string;
+  readonly options: RunOptions;
+  readonly flags: ProcessFlags;
+  readonly interrupts: Interrupts;
+  /** True to keep the record after the container's end. */
+  readonly kept: boolean;
+  /** Path of the output file. */
+  readonly output?: string | undefined;
+  readonly volumes?: readonly string[];
+  /** Called once the container runs. */
+  readonly started: () => void;
+}
+
+/** Time limit in milliseconds for the guest's death to show after the connection breaks. */
+const DEATH_MS = 1000;
+const REMOVE_SECONDS = 30;
+
+/**
+ * Creates, starts, serves and removes a container, then ends what was prepared for it. Returns its exit code. For a
+ * kept container, its record stays with exit code and output.
+ */
+export async function runContainer(store: StateStore, prepared: PreparedRun, run: ContainerRun): Promise<number> {
+  const { client, guest } = prepared;
+  const process_ = { container_id: run.id, exec_id: run.id };
+  const remove = () => client.agent.removeContainer({ container_id: run.id, timeout: REMOVE_SECONDS });
+  let created = false;
+  let started = false;
+  let ended: ProcessEnd | undefined;
+  // Signals go to the process as soon as it starts, including earlier ones.
+  run.interrupts.handle((_signal, times) => leaveAfter(client, times));
+  try {
+    const spec = specOf(prepared, run.options);
+    await client.agent.createContainer({ ...process_, OCI: spec, storages: [...(prepared.storages ?? [])] });
+    created = true;
+    if (guest !== undefined) {
+      store.processes.write(guest, {
+        container: run.id,
+        exec: run.id,
+        args: [...(spec.Process?.Args ?? [])],
+        image: run.image,
+        terminal: run.flags.tty === true,
+        startedAt: new Date().toISOString(),
+        rootfs: prepared.rootfs.host,
+        env: [...(spec.Process?.Env ?? [])],
+        cwd: spec.Process?.Cwd ?? "/",
+        user: run.options.user ?? String(prepared.config["User"] ?? ""),
+        keeper: thisProcess(),
+        ...(run.kept ? { kept: true } : {}),
+        ...(run.output === undefined ? {} : { output: run.output }),
+        ...(run.volumes === undefined ? {} : { volumes: run.volumes }),
+      });
+    }
+    await client.agent.startContainer({ container_id: run.id });
+    run.started();
+    started = true;
+    const code = await serveProcess(client, process_, run.flags, run.interrupts);
+    ended = { code, at: new Date().toISOString() };
+    noteEnd(store, prepared, run, ended);
+    await remove();
+    created = false;
+    await prepared.end();
+    return code;
+  } catch (error) {
+    const cause = await causeOf(store, error, run.id, prepared);
+    if (started && !(cause instanceof Removed)) {
+      ended ??= { code: LOST, at: new Date().toISOString(), why: causeOfDeath(cause) };
+    }
+    if (created) await remove().catch(() => undefined);
+    throw cause;
+  } finally {
+    noteEnd(store, prepared, run, ended);
+  }
+}
+
+/** Records the end. Without an end, the container never ran or was removed, so its record is removed. */
+function noteEnd(store: StateStore, { guest }: PreparedRun, { id, kept }: ContainerRun, ended?: ProcessEnd): void {
+  if (guest === undefined) return;
+  const name = { container: id, exec: id };
+  if (!kept || ended === undefined) store.removeProcess(guest, name);
+  else store.processes.end(guest, name, ended);
+}
+
+/** Thrown when another command removed the container. */
+class Removed extends CliError {}
+
+/** Leaves the rlimits of an agent we didn't boot unchanged, since it may run where ours can't be set. */
+function specOf(prepared: PreparedRun, options: RunOptions): Init<grpc.Spec> {
+  const mounts = [...(prepared.network ? [RESOLV_CONF_MOUNT] : []), ...(prepared.mounts ?? [])];
+  const spec = imageSpec(prepared, prepared.rootfs, { ...options, mounts });
+  return prepared.guest === undefined ? { ...spec, Process: { ...spec.Process, Rlimits: [] } } : spec;
+}
+
+/** Returns why a call failed. A guest's end breaks the connection first; its cause is known a little later. */
+async function causeOf(store: StateStore, error: unknown, id: string, { guest, died }: PreparedRun): Promise<unknown> {
+  if (!(error instanceof RpcError)) return error;
+  if (guest !== undefined && died === undefined) {
+    const lost = await explainLostCall(store, guest, error);
+    if (lost !== error) return lost;
+  }
+  const message = error.message.toLowerCase();
+  if (
+    message.startsWith("invalid container id: there is no") ||
+    message.endsWith(`${id.toLowerCase()} is being removed`)
+  ) {
+    return new Removed(`container ${id}: another command removed it`, { cause: error, exitCode: KILLED });
+  }
+  if (died === undefined || error.kind !== "unavailable") return error;
+  for (let waited = 0; waited < DEATH_MS && !died.aborted; waited += 50) await delay(50);
+  if (!died.aborted) return error;
+  return guest === undefined ? died.reason : guestDiedError(died.reason, guest);
+}

@@ -1,0 +1,62 @@
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { isAlive, type ProcessOwner, thisProcess } from "./process-owner.ts";
+import { removeTree } from "./remove-tree.ts";
+
+/** The process that owns a folder, and the namespace and boot in which its pid is valid. */
+interface FolderOwner extends ProcessOwner {
+  readonly namespace: string;
+  readonly boot: string;
+}
+
+const NOTE = ".owner.json";
+const cleaned = new Set<string>();
+
+/**
+ * Creates a folder with an unpredictable name that starts with `prefix`, in a place where other users can't replace it,
+ * and records this process as its owner. The caller removes the folder. If a killed process leaves one behind, the next
+ * process that creates its first folder there removes it in the background.
+ */
+export function makeOwnedFolder(prefix: string): string {
+  const folder = mkdtempSync(prefix);
+  writeFileSync(join(folder, NOTE), JSON.stringify({ ...thisProcess(), ...here() }), { mode: 0o600 });
+  const [kind = ""] = /^[a-z]+-/.exec(basename(prefix)) ?? [];
+  const place = join(dirname(prefix), kind);
+  if (!cleaned.has(place)) {
+    cleaned.add(place);
+    void removeAbandonedFolders(dirname(prefix), kind).catch(() => undefined);
+  }
+  return folder;
+}
+
+/**
+ * Removes this user's folders in `parent` that `makeOwnedFolder` created with this prefix and whose process, in this
+ * pid namespace, has ended. Keeps all others: without a note, accessible to others, of another container.
+ */
+export async function removeAbandonedFolders(parent: string, kind: string): Promise<void> {
+  for (const name of readdirSync(parent)) {
+    const folder = join(parent, name);
+    if (!name.startsWith(kind) || !isAbandoned(folder)) continue;
+    // Removes the note last, so that an interrupted removal can continue the next time.
+    for (const entry of readdirSync(folder)) if (entry !== NOTE) await removeTree(join(folder, entry));
+    await removeTree(folder);
+  }
+}
+
+function isAbandoned(folder: string): boolean {
+  try {
+    const found = lstatSync(folder);
+    if (!found.isDirectory() || found.uid !== process.geteuid?.() || (found.mode & 0o077) !== 0) return false;
+    const owner = JSON.parse(readFileSync(join(folder, NOTE), "utf8")) as FolderOwner;
+    const { namespace, boot } = here();
+    return owner.namespace === namespace && owner.boot === boot && !isAlive(owner);
+  } catch {
+    return false;
+  }
+}
+
+/** Returns the pid namespace and the boot id: within both, a pid and its start time identify one process. */
+function here(): Pick<FolderOwner, "namespace" | "boot"> {
+  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  return { namespace: readlinkSync("/proc/self/ns/pid"), boot };
+}

@@ -1,6 +1,0 @@
-import type { Source } from "./recipe.ts";
-
-/** For messages and lists: "tar files.tar.gz". */
-export function sourceName(source: Source): string {
-  return `${source.kind} ${source.kind === "packages" ? source.names.join(" ") : source.path}`;
-}
