@@ -32,7 +32,7 @@ function strykerOptions(parts: readonly string[]) {
     disableTypeChecks: false,
     // A mutant that is evaluated when its module is loaded would need all tests in a fresh process.
     ignoreStatic: true,
-    concurrency: 1,
+    concurrency: 2,
     timeoutMS: 10_000,
     dryRunTimeoutMinutes: 15,
     reporters: ["json", "progress-append-only"],

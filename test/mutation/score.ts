@@ -1,4 +1,4 @@
-import { textTable } from "../../host/cli/text-table.ts";
+import { textTable } from "../../host/cli/output/text-table.ts";
 
 /** The part of Stryker's JSON report that is read here. */
 export interface Report {
