@@ -8,7 +8,7 @@ import { OUTPUTS } from "../../rootfs-builder/outputs/output-names.ts";
 import { type Booted, bootsDescribed, describedGuest, type Stand } from "../guest/boot-described.ts";
 
 /**
- * `npm run bench:images [-- --rounds N] [--in DIR] [--built]`: prints the tables of docs/images.md. Images built in DIR
+ * `npm run bench:images [-- --rounds N] [--in DIR] [--built]`: prints the tables of docs/image-outputs.md. Images built in DIR
  * are kept; --built boots them without building again.
  */
 const ROWS: readonly (readonly [profile: string, output: string, stand: Stand])[] = [

@@ -14,13 +14,13 @@ import { personaOf } from "../../agent/container/process/personality.ts";
 import { seccompFilter } from "../../agent/container/seccomp/seccomp-filter.ts";
 import type { Spec } from "../../agent/container/spec.ts";
 
-/** Something that is done for a container: what a person reads of it, and all of it for comparison. */
+/** One step for a container: its text for people, and the whole of it for comparison. */
 export interface Made {
   readonly text: string;
   readonly whole: string;
 }
 
-/** All that is made of a spec, in a guest that has AppArmor and SELinux. Throws the line that refuses it. */
+/** Every step for a spec, in a guest with AppArmor and SELinux. Throws the line that refuses the spec. */
 export function everythingMade(spec: Spec): readonly Made[] {
   checkSpec(spec);
   const { linux, process, hooks = {} } = spec;

@@ -3,9 +3,10 @@ import { dirname, join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { defaultOptions, readOptions } from "../../agent/main/options.ts";
 import { agentService, guest, health } from "../../proto/gen/services.js";
+import { promisesOf } from "./evidence.ts";
 import { codeBlocks, page, pages, repository, section } from "./pages.ts";
 
-/** Names in running text, as far as they are methods of the contract. */
+/** Methods of the contract that a text names. */
 function methodsIn(text: string): string[] {
   const known = new Set([...Object.keys(agentService), ...Object.keys(health)]);
   return (text.match(/\b[A-Z]\w+\b/g) ?? []).filter((word) => known.has(word)).sort();
@@ -15,7 +16,7 @@ const METHODS = [...Object.keys(agentService), ...Object.keys(health)].sort();
 
 describe("what the pages say of the calls", () => {
   it("is true in docs/protocol.md", () => {
-    const listed = section(page("docs/protocol.md"), "Implemented").split("In requests to these")[0] ?? "";
+    const listed = section(page("docs/protocol.md"), "Calls").split("\n### ")[0] ?? "";
     expect(methodsIn(listed)).toEqual(METHODS);
   });
 
@@ -42,7 +43,7 @@ it("our own service is in docs/protocol.md, call by call", () => {
   expect(listed).toEqual(Object.keys(guest));
 });
 
-/** How a test names an option: by itself, by its key in a file, or by the setting of the memory agent that it is. */
+/** Names that tests use for an option: its own, its key in a file, or the setting of the memory agent behind it. */
 function spellings(option: string): string[] {
   const [, part, word = ""] = /^(?:agent\.)?(?:mem_agent_(memcg|compact)_)?(\w+)$/.exec(option) ?? [];
   if (part === undefined) return [option, `${word} =`];
@@ -52,13 +53,7 @@ function spellings(option: string): string[] {
 
 describe("the options of docs/options.md", () => {
   const rows = Array.from(page("docs/options.md").matchAll(/^\| `(agent\.\w+)` \| (?:`(.*?)`|\S+) \|/gm));
-  const shownBy = Array.from(
-    page("docs/options.md").matchAll(/^\| `?(agent\.\w+|KATA_AGENT_\w+)`? \|.*\| ([^|]*) \|$/gm),
-    ([, name = "", files = ""]): [string, string[]] => [
-      name,
-      Array.from(files.matchAll(/`([^`]+)`/g), ([, file = ""]) => file),
-    ],
-  );
+  const shown = [...promisesOf("docs/options.md")].filter(([name]) => /^`?(agent\.|KATA_AGENT_)/.test(name));
   const read = (commandLine: string) => readOptions({ commandLine, env: {}, readText: () => "" });
 
   it("are those that the agent reads", () => {
@@ -86,11 +81,17 @@ describe("the options of docs/options.md", () => {
     }
   });
 
-  it.each(shownBy)("%s is shown by tests that are there, one of which names it", (option, files) => {
-    expect(files).not.toEqual([]);
-    const texts = files.map((file) => readFileSync(join(repository, file), "utf8"));
-    const named = spellings(option).some((name) => texts.some((text) => new RegExp(`${name}(?!\\w)`).test(text)));
-    expect(named, `one of them has ${spellings(option).join(" or ")}`).toBe(true);
+  it("have tests", () => {
+    const named = shown.map(([name]) => name.replaceAll("`", ""));
+    const variables = Array.from(page("docs/options.md").matchAll(/^\| (KATA_AGENT_\w+) \|/gm), (m) => m[1]);
+    expect(named).toEqual([...rows.map(([, option]) => option), ...variables]);
+  });
+
+  it.each(shown)("%s is named by a test that shows it", (name, tests) => {
+    const words = spellings(name.replaceAll("`", ""));
+    const texts = tests.map((file) => readFileSync(join(repository, file), "utf8"));
+    const found = words.some((word) => texts.some((text) => new RegExp(`${word}(?!\\w)`).test(text)));
+    expect(found, `one of them has ${words.join(" or ")}`).toBe(true);
   });
 
   it("from the environment are those of the page", () => {
@@ -142,13 +143,4 @@ it("README.md and docs/images.md have the same figures of bench:sharing", () => 
   const table = (path: string) => /^\| image as \|.*\n(?:\|.*\n)+/m.exec(page(path))?.[0];
   expect(table("README.md")).toMatch(/^(?:\|.*\n){6}$/);
   expect(table("README.md")).toBe(table("docs/images.md"));
-});
-
-it("every test that docs/restart.md names by its title is there", () => {
-  const titles = Array.from(page("docs/restart.md").matchAll(/^- "([^"]+)"/gms), (match) =>
-    (match[1] ?? "").replaceAll(/\n */g, " "),
-  );
-  expect(titles.length).toBeGreaterThan(0);
-  const source = readFileSync(join(repository, "test/scenarios/endurance.ts"), "utf8");
-  for (const title of titles) expect(source).toContain(title);
 });

@@ -3,7 +3,7 @@ import { ctrRun } from "../plans/base-specs.ts";
 /** A config.json as plain data. */
 type Json = Readonly<Record<string, unknown>>;
 
-/** What is changed for a test of one field, and what both sides of the comparison have besides. */
+/** The change that tests one field, and the values that both sides of the comparison have in common. */
 interface Change {
   readonly to: unknown;
   readonly given: Readonly<Record<string, unknown>>;

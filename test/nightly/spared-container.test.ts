@@ -10,7 +10,7 @@ import { guestMemory } from "../scenarios/guest-memory.ts";
 import { ociSpec } from "../scenarios/oci.ts";
 import { Pod } from "../scenarios/pod.ts";
 
-/** Longest that an attack may keep a host waiting for Check, beyond what this machine takes without one. */
+/** Longest that a host waits for Check, whatever a container does. */
 const PROMISED_MS = 1000;
 /** How long two attackers at a time are watched. */
 const TWO_MS = 3000;
@@ -19,7 +19,6 @@ const MIB = 1 << 20;
 /** A guest with the attacker's programs, a neighbour that runs, and a look at Check; the slowest answers are printed at the end. */
 function openGuest(mib: number) {
   const slowest: string[] = [];
-  let withoutAttack: number | undefined;
   const opened = {
     machine: {} as Awaited<ReturnType<typeof startGuestMachine>>,
     pod: {} as Pod,
@@ -45,9 +44,8 @@ function openGuest(mib: number) {
     async checked<T>(what: string, work: () => Promise<T>): Promise<T> {
       const { slowest: ms, result } = await whileChecking(opened.pod.client, work);
       slowest.push(`${what} ${ms.toFixed(0)}`);
-      withoutAttack ??= ms;
       // Soft: the attacker is removed all the same.
-      expect.soft(ms - withoutAttack, "milliseconds that Check took longer").toBeLessThan(PROMISED_MS);
+      expect.soft(ms, "milliseconds until Check was answered").toBeLessThan(PROMISED_MS);
       return result;
     },
     async neighboursWell() {

@@ -35,7 +35,7 @@ const kernelMount = (type: string, destination: string, ...options: string[]): M
   options: ["nosuid", "noexec", "nodev", ...options],
 });
 
-/** What containerd makes for `ctr run docker.io/library/busybox:latest c1`. */
+/** The spec that containerd makes for `ctr run docker.io/library/busybox:latest c1`. */
 export const ctrRun: Config = {
   ociVersion: "1.2.0",
   process: {

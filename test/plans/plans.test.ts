@@ -9,7 +9,7 @@ import { specs } from "./specs.ts";
 
 const directory = join(import.meta.dirname, "plans");
 
-/** What `guestctl explain --spec` prints, or the line that refuses the spec. */
+/** Returns the output of `guestctl explain --spec`, or the line that refuses the spec. */
 function explained(config: object): string {
   try {
     const steps = explainMessage(specFromJson(config, "config.json"));

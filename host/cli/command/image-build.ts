@@ -8,7 +8,7 @@ interface ImageBuildFlags {
 }
 
 const HELP = `
-RECIPE is YAML or JSON. rootfs-builder/recipe/recipe.schema.json defines its fields, docs/images.md explains them.
+RECIPE is YAML or JSON. rootfs-builder/recipe/recipe.schema.json defines its fields, docs/image-recipes.md explains them.
 RECIPE.lock.json beside it records the version and hash of every download. The first build writes it; later builds fail rather
 than use anything else.
 

@@ -1,0 +1,26 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { evidence } from "./evidence.ts";
+import { page, repository } from "./pages.ts";
+import { testIndex } from "./test-index.ts";
+
+it("docs/tests.md is current: `npm run docs:tests` writes it", () => {
+  expect(page("docs/tests.md")).toBe(testIndex());
+});
+
+it.each([...evidence])("every test named for %s exists", (_place, promises) => {
+  const { scripts } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+  for (const [promise, tests] of promises) {
+    expect(tests, promise).not.toEqual([]);
+    for (const test of tests) {
+      const script = /^npm run ([\w:]+)$/.exec(test)?.[1];
+      if (script !== undefined) expect(Object.keys(scripts)).toContain(script);
+      else expect(existsSync(join(repository, test)), `${promise}: ${test}`).toBe(true);
+    }
+  }
+});
+
+it("has evidence only for pages that exist", () => {
+  for (const place of evidence.keys()) expect(() => page(place.split("#")[0] ?? "")).not.toThrow();
+});
