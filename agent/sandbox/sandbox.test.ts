@@ -137,6 +137,19 @@ test("a spec that can't be is refused before anything is made", async () => {
   await end(all);
 });
 
+test("an id that is in use, by a container or a creation, is refused", async () => {
+  const all = await makeSandbox();
+  const creating = all.sandbox.createContainer(request("c1"));
+  const again = () => all.sandbox.createContainer(request("c1"));
+  await expect(again()).rejects.toMatchObject({
+    kind: "already-exists",
+    message: "create container c1: the id already exists",
+  });
+  await creating;
+  await expect(again()).rejects.toThrow("the id already exists");
+  await end(all);
+});
+
 test("a creation whose caller gives up is taken back", async () => {
   const all = await makeSandbox(() => {});
   const patience = new AbortController();
