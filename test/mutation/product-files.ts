@@ -4,7 +4,7 @@ import { build } from "esbuild";
 /** The folders whose tests are measured. */
 export const FOLDERS = ["agent/container", "agent/kernel", "agent/sandbox", "agent/transport"] as const;
 
-/** Lists the sources in `folders` that the agent is made of. Doubles and other helpers of tests are not among them. */
+/** Lists the sources in `folders` that the agent consists of, so no tests and no helpers of tests. */
 export async function productFiles(tree: string, folders: readonly string[] = FOLDERS): Promise<string[]> {
   const { metafile } = await build({
     absWorkingDir: tree,

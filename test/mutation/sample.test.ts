@@ -14,7 +14,7 @@ for (const file of FILES) {
   writeFileSync(join(tree, file), "1\n2\n3\n4\n5\n");
 }
 
-test("a seed draws the same lines each time, of each folder as many as are asked for", () => {
+test("a seed draws the same lines each time, the requested number of each folder", () => {
   const drawn = sampleLines(tree, FILES, 4, "today");
   expect(sampleLines(tree, FILES, 4, "today")).toEqual(drawn);
   expect(sampleLines(tree, FILES, 4, "tomorrow")).not.toEqual(drawn);
@@ -23,7 +23,7 @@ test("a seed draws the same lines each time, of each folder as many as are asked
   for (const line of drawn) expect(line).toMatch(/^agent\/[a-z/]+\.ts:([1-6])-\1$/);
 });
 
-test("what is mutated is what the agent is made of, without its tests and their helpers", async () => {
+test("mutates the files that the agent consists of, without tests and their helpers", async () => {
   const files = await productFiles(repository);
   expect(files).toContain("agent/container/launch.ts");
   expect(files.filter((file) => /\.test\.ts$|testing\/|-double\.ts$/.test(file))).toEqual([]);

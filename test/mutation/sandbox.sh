@@ -1,8 +1,8 @@
 #!/bin/sh
-# sandbox.sh ROOT TREE COMMAND...: runs COMMAND in /tree, a private copy of TREE, with nothing else that it could change.
-# Run by root as PID 1 of fresh pid, mount and net namespaces (sandbox.ts). The root file system is a tmpfs on the empty directory ROOT with
-# the programs of this machine read-only. COMMAND is root of a user namespace that maps to an id which owns no file and no
-# process out here, so it has no rights on what the namespaces do not hide.
+# sandbox.sh ROOT TREE COMMAND...: runs COMMAND in /tree, a private copy of TREE, and keeps it from changing anything else.
+# sandbox.ts runs this as root and PID 1 of fresh namespaces. The root file system is a tmpfs on the empty directory ROOT, with
+# the programs of this machine read-only. COMMAND is root of a user namespace. Outside, that root is an id which owns no
+# file and no process, so COMMAND has no rights on anything that the namespaces fail to hide.
 set -eu
 root=$1 tree=$2
 shift 2
@@ -62,7 +62,14 @@ pivot_root . old
 cd /tree
 umount -l /old
 
+# Pids from 20000 on: a number that a test made up is no process of the run.
+inside='mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts
+ip link set lo up
+echo 20000 >/proc/sys/kernel/ns_last_pid
+exec "$@"'
+
+# The id changes before the namespaces, so that they belong to it. --pdeathsig is for the end of the command outside.
 exec prlimit --nproc=1024 --core=0 \
   setpriv --pdeathsig KILL --reuid "$id" --regid "$id" --clear-groups --no-new-privs \
   unshare --user --map-root-user --mount --pid --fork --kill-child --mount-proc --net --ipc --uts --cgroup \
-  sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts; ip link set lo up; echo 20000 >/proc/sys/kernel/ns_last_pid; exec "$@"' sh "$@"
+  sh -c "$inside" sh "$@"

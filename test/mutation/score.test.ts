@@ -24,13 +24,15 @@ const report: Report = {
 };
 
 test("a mutant counts as noticed when a test fails or doesn't end, and ignored ones don't count", () => {
+  const twoThirds = expect.closeTo(66.67, 2);
   expect(scores(report, ["agent/kernel", "agent/sandbox"])).toEqual([
-    { folder: "agent/kernel", killed: 1, timedOut: 1, survived: 1, score: expect.closeTo(66.67, 2) },
-    { folder: "agent/sandbox", killed: 0, timedOut: 0, survived: 1, score: 0 },
-    { folder: "all", killed: 1, timedOut: 1, survived: 2, score: 50 },
+    { folder: "agent/kernel", killed: 1, timedOut: 1, survived: 1, untested: 0, score: twoThirds, ofTested: twoThirds },
+    { folder: "agent/sandbox", killed: 0, timedOut: 0, survived: 0, untested: 1, score: 0, ofTested: Number.NaN },
+    { folder: "all", killed: 1, timedOut: 1, survived: 1, untested: 1, score: 50, ofTested: twoThirds },
   ]);
   expect(scoreTable(scores(report, []))).toBe(
-    "folder  killed  timed out  survived  score\nall     1       1          2         50.0 %\n",
+    "folder  killed  timed out  survived  not run by a test  score   of those that a test runs\n" +
+      "all     1       1          1         1                  50.0 %  66.7 %\n",
   );
 });
 

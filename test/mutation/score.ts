@@ -21,9 +21,14 @@ export interface Score {
   readonly folder: string;
   readonly killed: number;
   readonly timedOut: number;
+  /** A test runs them, and passes. */
   readonly survived: number;
-  /** Per cent of mutants that a test noticed, by failing or by not ending. NaN without mutants. */
+  /** No test runs them. */
+  readonly untested: number;
+  /** Per cent of all mutants that a test noticed, by failing or by not ending. NaN without mutants. */
   readonly score: number;
+  /** Per cent of those that a test runs. */
+  readonly ofTested: number;
 }
 
 const ALIVE = new Set(["Survived", "NoCoverage"]);
@@ -34,23 +39,32 @@ export function scores(report: Report, folders: readonly string[]): Score[] {
     const mutants = Object.entries(report.files).flatMap(([path, file]) =>
       folder === "" || path.startsWith(`${folder}/`) ? file.mutants : [],
     );
-    const killed = mutants.filter(({ status }) => status === "Killed").length;
-    const timedOut = mutants.filter(({ status }) => status === "Timeout").length;
-    const survived = mutants.filter(({ status }) => ALIVE.has(status)).length;
-    const score = (100 * (killed + timedOut)) / (killed + timedOut + survived);
-    return { folder: folder || "all", killed, timedOut, survived, score };
+    const count = (wanted: string) => mutants.filter(({ status }) => status === wanted).length;
+    const [killed, timedOut] = [count("Killed"), count("Timeout")];
+    const [survived, untested] = [count("Survived"), count("NoCoverage")];
+    const noticed = 100 * (killed + timedOut);
+    const tested = killed + timedOut + survived;
+    const rates = { score: noticed / (tested + untested), ofTested: noticed / tested };
+    return { folder: folder || "all", killed, timedOut, survived, untested, ...rates };
   });
 }
 
 export function scoreTable(rows: readonly Score[]): string {
-  const cells = rows.map(({ folder, killed, timedOut, survived, score }) => [
+  const header = [
+    "folder",
+    "killed",
+    "timed out",
+    "survived",
+    "not run by a test",
+    "score",
+    "of those that a test runs",
+  ];
+  const cells = rows.map(({ folder, score, ofTested, ...counts }) => [
     folder,
-    String(killed),
-    String(timedOut),
-    String(survived),
-    `${score.toFixed(1)} %`,
+    ...[counts.killed, counts.timedOut, counts.survived, counts.untested].map(String),
+    ...[score, ofTested].map((rate) => `${rate.toFixed(1)} %`),
   ]);
-  return textTable([["folder", "killed", "timed out", "survived", "score"], ...cells]);
+  return textTable([header, ...cells]);
 }
 
 /** Lists the mutants that no test noticed: FILE:LINE:COLUMN, what stands there, what may stand there instead. */
