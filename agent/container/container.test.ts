@@ -40,7 +40,7 @@ async function create(options: InitDoubleOptions & { readonly files?: Partial<Fi
     spec: spec(),
     cgroup: join(directory, "cgroup"),
     pipeSize: 0,
-    births: {
+    traceGuard: {
       mayBeTraced: () => container.mayTrace,
       settled: () => Promise.allSettled(container.exposed),
       refuseTracer: () => undefined,

@@ -19,7 +19,7 @@ import { inherit } from "./process/inherit.ts";
 import { isEnding } from "./process/is-ending.ts";
 import type { Process } from "./process/process.ts";
 import { chooseRuntime } from "./runtime/choose-runtime.ts";
-import type { Births, ContainerOptions, Runtime } from "./runtime/runtime.ts";
+import type { ContainerOptions, ContainerTraceGuard, Runtime } from "./runtime/runtime.ts";
 import { waitsPrivileged } from "./runtime/runtime-profile.ts";
 import type { ProcessSpec, Spec } from "./spec.ts";
 
@@ -49,7 +49,7 @@ export class Container {
   #paused = false;
   /** Inode of its pid namespace; undefined when its init process had ended before this agent began. */
   readonly pidNamespace: number | undefined;
-  readonly #births: Births | undefined;
+  readonly #traceGuard: ContainerTraceGuard | undefined;
   /** Launches that trust in that nobody can trace what is born in its pid namespace. */
   readonly #exposed = new Set<Promise<unknown>>();
   #mayTrace: boolean;
@@ -66,7 +66,7 @@ export class Container {
     this.freezer = new Freezer(kernel.files, options.cgroup);
     this.#runtime = runtime;
     this.#init = init;
-    this.#births = options.births;
+    this.#traceGuard = options.traceGuard;
     this.#mayTrace = this.#isKnownTracer = this.#isTracer(options.spec.process);
     this.pidNamespace = init.status === undefined ? inodeOf(`/proc/${init.pid}/ns/pid`) : undefined;
   }
@@ -110,7 +110,7 @@ export class Container {
     return this.#init.status !== undefined && sortNamespaces(this.spec.linux.namespaces).newPid;
   }
 
-  /** One of them runs, or is about to. Set at the moment in which it asks for `Births.settled`. */
+  /** One of them runs, or is about to. Set at the moment in which it asks for `ContainerTraceGuard.settled`. */
   get traces(): boolean {
     return this.#traces && !this.#hasEnded;
   }
@@ -126,7 +126,7 @@ export class Container {
     return release !== undefined && status === undefined && waitsPrivileged(this.spec.annotations);
   }
 
-  /** See Births.settled. */
+  /** See ContainerTraceGuard.settled. */
   get exposed(): Iterable<Promise<unknown>> {
     return this.#exposed;
   }
@@ -181,7 +181,7 @@ export class Container {
       const { signal } = this.#removal;
       try {
         if (this.#mayTrace) await this.#untilSettled(signal);
-        if (this.#isKnownTracer) this.#births?.refuseTracer();
+        if (this.#isKnownTracer) this.#traceGuard?.refuseTracer();
         await this.#runtime.start(this.#init, signal, again, onExecuted);
       } catch (error) {
         throw error === REMOVED ? this.#removedOr(error) : error;
@@ -208,11 +208,11 @@ export class Container {
     this.#mayTrace ||= tracer;
     this.#traces ||= tracer;
     this.#isKnownTracer ||= tracer;
-    const options = { passed, bornLast: this.#births?.mayBeTraced() ?? false };
+    const options = { passed, bornLast: this.#traceGuard?.mayBeTraced() ?? false };
     const launching = tracedStep("launch process", async () => {
       if (tracer) {
         await this.#untilSettled(givenUp);
-        this.#births?.refuseTracer();
+        this.#traceGuard?.refuseTracer();
       }
       return await this.#runtime.exec(this.#init, execId, asked, givenUp, options);
     });
@@ -244,7 +244,7 @@ export class Container {
 
   /** Before a process runs that may trace others. */
   async #untilSettled(signal: AbortSignal): Promise<void> {
-    if (this.#births !== undefined) await waitUntil(this.#births.settled(), signal);
+    if (this.#traceGuard !== undefined) await waitUntil(this.#traceGuard.settled(), signal);
   }
 
   /** After a restart: whether the process that an agent before has launched stands ready for its start. */

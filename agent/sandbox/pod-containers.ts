@@ -5,8 +5,8 @@ import { hasCreateHooks } from "../container/hooks/hooks.ts";
 import { runHooksAnyway } from "../container/hooks/run-hooks.ts";
 import { sortNamespaces } from "../container/namespaces/namespaces.ts";
 import { builtInHooks, clearRemains } from "../container/runtime/choose-runtime.ts";
-import type { Births } from "../container/runtime/runtime.ts";
-import { leavesLimits } from "../container/runtime/runtime-profile.ts";
+import type { ContainerTraceGuard } from "../container/runtime/runtime.ts";
+import { runtimeSetsLimits } from "../container/runtime/runtime-profile.ts";
 import { checkSharedMounts } from "../container/shared-mounts.ts";
 import type { CdiDevices } from "../device/cdi/cdi-devices.ts";
 import type { Devices } from "../device/devices.ts";
@@ -101,7 +101,7 @@ export class PodContainers {
   restore(records: readonly ContainerRecord[]): Promise<unknown> {
     const { restored, broken } = restoreContainers(this.#kernel, records, {
       pipeSize: this.#pipeSize,
-      births: (id) => this.#births(id),
+      traceGuardOf: (id) => this.#traceGuardOf(id),
     });
     for (const entry of restored) {
       this.#containers.set(entry.record.id, entry);
@@ -129,7 +129,7 @@ export class PodContainers {
   #letGo(restored: readonly RestoredContainer[]): Promise<unknown> {
     const held = restored.filter(({ record }) => record.held === true);
     return Promise.allSettled(
-      held.map(({ container }) => container.freezer.letGo((is) => this.#changeRecord(container.id, { held: is }))),
+      held.map(({ container }) => container.freezer.endHold((is) => this.#changeRecord(container.id, { held: is }))),
     );
   }
 
@@ -241,12 +241,14 @@ export class PodContainers {
         record = { ...record, spec, pci: pciOf(attached), devices: givenDevices(asked, found) };
         note();
       }
-      await tracedStep("make cgroup", () => this.#cgroups.create(cgroup, spec.linux, leavesLimits(spec.annotations)));
+      await tracedStep("make cgroup", () =>
+        this.#cgroups.create(cgroup, spec.linux, runtimeSetsLimits(spec.annotations)),
+      );
       made = record;
       const { passed } = request;
       const options = {
         ...{ id, spec, cgroup, pipeSize: this.#pipeSize, podHostname: pod.hostname, passed },
-        births: this.#births(id),
+        traceGuard: this.#traceGuardOf(id),
       };
       if (hooks !== undefined) makeBundle(this.#kernel.files, id, spec);
       // Others see it from the moment on at which the guard lets go: who may trace has to know that it is there.
@@ -300,7 +302,7 @@ export class PodContainers {
     return discarding;
   }
 
-  #births(id: string): Births {
+  #traceGuardOf(id: string): ContainerTraceGuard {
     return {
       mayBeTraced: () => {
         const container = this.find(id);

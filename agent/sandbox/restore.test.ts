@@ -44,7 +44,7 @@ function restore(records: readonly (string | ReturnType<typeof record>)[], proce
   const signal = (pidfd: number) => void signalled.push(pidfd);
   const kernel = testKernel({ greeting: { processes }, sys: { signal } });
   const all = records.map((each) => (typeof each === "string" ? record(each) : each));
-  const result = restoreContainers(kernel, all, { pipeSize: 0, births: () => NOBODY });
+  const result = restoreContainers(kernel, all, { pipeSize: 0, traceGuardOf: () => NOBODY });
   const destroy = () => {
     for (const { container } of result.restored) for (const process of container.processes) process.destroy();
   };

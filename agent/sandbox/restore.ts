@@ -3,7 +3,7 @@ import { HOOK_COMMAND } from "../container/hooks/run-hooks.ts";
 import { reserveLaunchIds } from "../container/launch.ts";
 import { restoreStreams } from "../container/passfd/passed-stream.ts";
 import { Process, type ProcessLabel, readLabel } from "../container/process/process.ts";
-import type { Births } from "../container/runtime/runtime.ts";
+import type { ContainerTraceGuard } from "../container/runtime/runtime.ts";
 import { isConsoleShell } from "../container/shell.ts";
 import { SIGKILL } from "../kernel/constants.ts";
 import type { Kernel, RestoredProcess } from "../kernel/kernel.ts";
@@ -23,7 +23,7 @@ export interface RestoredContainer {
 export function restoreContainers(
   kernel: Kernel,
   records: readonly ContainerRecord[],
-  { pipeSize, births }: { readonly pipeSize: number; readonly births: (id: string) => Births },
+  { pipeSize, traceGuardOf }: { readonly pipeSize: number; readonly traceGuardOf: (id: string) => ContainerTraceGuard },
 ): { readonly restored: readonly RestoredContainer[]; readonly broken: readonly ContainerRecord[] } {
   const byContainer = groupByContainer(kernel);
   const restored: RestoredContainer[] = [];
@@ -42,7 +42,7 @@ export function restoreContainers(
     try {
       const container = Container.restore(
         kernel,
-        { id, spec, cgroup, pipeSize, births: births(id) },
+        { id, spec, cgroup, pipeSize, traceGuard: traceGuardOf(id) },
         first,
         execs,
         record.held,

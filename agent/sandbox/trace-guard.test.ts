@@ -57,7 +57,7 @@ test("a container with a pid namespace of its own holds nobody", async () => {
 });
 
 test("a tracer that can't be held fails the creation, and its name is told", async () => {
-  const hold = () => Promise.reject(new Error("the kernel did not within 10000 ms"));
+  const hold = () => Promise.reject(new Error("the kernel did not finish within 10000 ms"));
   const stuck = guardOf({ id: "first" }, { id: "stuck", freezer: { hold } });
   await expect(stuck.guard.create(record(), async () => "made", never)).rejects.toThrow(
     "create container new: container stuck may trace it in their pid namespace, and does not stand still: the kernel did not",

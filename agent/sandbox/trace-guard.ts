@@ -30,7 +30,7 @@ export class TraceGuard {
     this.#note = note;
   }
 
-  /** Resolves when everything is done that began while no tracer ran. See Births.settled. */
+  /** Resolves when everything is done that began while no tracer ran. See ContainerTraceGuard.settled. */
   settled(): Promise<unknown> {
     const execs = this.#containers().flatMap(({ exposed }) => [...exposed]);
     return Promise.allSettled([...execs, ...this.#creations]);

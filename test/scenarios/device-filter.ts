@@ -93,7 +93,7 @@ export function deviceFilterScenarios(pod: () => Pod): void {
   it("a rule that says nothing of devices is refused by name", async () => {
     await expect(inside("true", [DENY_ALL, { Type: "q" }])).rejects.toMatchObject({
       code: 3,
-      message: 'OCI spec: linux.resources.devices[1] type "q" is none of a, b, c',
+      message: 'OCI spec: linux.resources.devices[1] type "q" is not one of a, b, c',
     });
   });
 }

@@ -59,7 +59,7 @@ export async function idmappedBinds(
   await expect(output("true", { ...bind("bind"), uidMappings: [] })).rejects.toThrow("uidMappings is empty");
   const none = { uidMappings: [], gidMappings: [] };
   await expect(output("true", { ...bind("bind", "idmap"), ...none })).rejects.toThrow(
-    "has no uidMappings and there is no user namespace",
+    "has no uidMappings and the container has no user namespace",
   );
   if (context !== undefined) {
     const refusal = await output("true", bind("bind")).then(

@@ -172,7 +172,9 @@ export function mountScenarios(pod: () => Pod): void {
     for (const path of ["/proc/version", "/proc/sys/kernel/hostname", "/proc//../proc/1/attr"]) {
       await expect(output("true", bind(path))).rejects.toThrow(`OCI spec: mounts[6] (${path}) is inside /proc`);
     }
-    await expect(output("true", bind("/proc"))).rejects.toThrow("covers /proc by what is no proc file system");
+    await expect(output("true", bind("/proc"))).rejects.toThrow(
+      "covers /proc with something other than a proc file system",
+    );
     const rootfs = pod().machine.rootfs(`proc-${++count}-${Date.now().toString(36)}`);
     await pod().machine.shell(`ln -s /proc/sys/kernel ${rootfs}/innocent`);
     await expect(output("true", bind("/innocent/hostname"), { Root: { Path: rootfs } })).rejects.toThrow(
@@ -274,6 +276,8 @@ export function mountScenarios(pod: () => Pod): void {
     await expect(output("true", bind("copy-symlink"))).rejects.toThrow(
       'OCI spec: mounts[6] (/m) option "copy-symlink" is not supported',
     );
-    await expect(output("true", bind("remount", "rro"))).rejects.toThrow('option "remount" goes with no recursive');
+    await expect(output("true", bind("remount", "rro"))).rejects.toThrow(
+      `option "remount" can't be combined with recursive`,
+    );
   });
 }

@@ -17,7 +17,7 @@ beforeEach(() => {
 const applyResources = (all: Files, directory: string, resources: ResourcesSpec) =>
   applyWrites(all, directory, resourceWrites(resources));
 
-describe("apply", () => {
+describe("applying resources to a new cgroup", () => {
   test("writes the limits in order", () => {
     const directory = createCgroup(files, "/cg", "/c1");
     fake.log.length = 0;
@@ -25,7 +25,7 @@ describe("apply", () => {
     expect(fake.log).toEqual(["/cg/c1/cpu.weight 100", "/cg/c1/memory.max 1000", "/cg/c1/pids.max max"]);
   });
 
-  test("a controller that isn't there is named in one line", () => {
+  test("names a missing controller in one line", () => {
     const directory = createCgroup(files, "/cg", "/c1");
     const apply = () => applyResources(files, directory, { cpu: { cpus: "0" } });
     expect(apply).toThrow(
@@ -34,7 +34,7 @@ describe("apply", () => {
     expect(apply).toThrow(expect.objectContaining({ kind: "failed-precondition" }));
   });
 
-  test("a kernel without swap accounting is told apart from one without the controller", () => {
+  test("distinguishes a kernel without swap accounting from a missing controller", () => {
     const directory = createCgroup(files, "/cg", "/c1");
     applyResources(files, directory, { memory: { limit: 1000, swap: 1000 } });
     expect(() => applyResources(files, directory, { memory: { limit: 1000, swap: 2000 } })).toThrow(
@@ -42,7 +42,7 @@ describe("apply", () => {
     );
   });
 
-  test("a value that the kernel refuses is named with its file", () => {
+  test("names the file and the value that the kernel refuses", () => {
     const directory = createCgroup(files, "/cg", "/c1");
     fake.refused.set("/cg/c1/cpu.max", { code: "EINVAL", errno: 22 });
     expect(() => applyResources(files, directory, { cpu: { quota: 1 } })).toThrow(
@@ -51,7 +51,7 @@ describe("apply", () => {
   });
 });
 
-test("a weight goes to BFQ where the kernel has it, else to io.weight", () => {
+test("a block I/O weight goes to BFQ if the kernel has it, otherwise to io.weight", () => {
   const directory = createCgroup(files, "/cg", "/c1");
   fake.texts.set("/cg/c1/io.weight", "default 100");
   applyResources(files, directory, { blockIO: { weight: 1000 } });
@@ -61,7 +61,7 @@ test("a weight goes to BFQ where the kernel has it, else to io.weight", () => {
   expect(fake.texts.get("/cg/c1/io.bfq.weight")).toBe("500");
 });
 
-describe("what the guest hasn't got", () => {
+describe("a limit for something the guest doesn't have", () => {
   const lines: unknown[] = [];
   const note = (line: unknown) => lines.push(line);
   beforeEach(() => {
@@ -84,50 +84,51 @@ describe("what the guest hasn't got", () => {
   test.each([
     ["new", () => applyResources(files, "/cg/c1", resources)],
     ["changed", () => updateResources(files, "/cg/c1", resources, {})],
-  ])("is left out with a line each, and the rest written: %s", (_, write) => {
+  ])("is skipped with one notice in a %s cgroup, and the other limits are written", (_, write) => {
     write();
-    const left = (what: string, code: string) => `cgroup /cg/c1: ${what}, is left out: the guest has no such (${code})`;
+    const skipped = (what: string, code: string) =>
+      `cgroup /cg/c1: ${what}, is skipped: the guest doesn't have it (${code})`;
     expect(lines).toEqual([
-      left('cpuset.mems "7", from linux.resources.cpu.mems', "EINVAL"),
-      left('cpuset.cpus "4095", from linux.resources.cpu.cpus', "ERANGE"),
-      left('hugetlb.512MB.max "0", from linux.resources.hugepageLimits', "ENOENT"),
-      left('hugetlb.1GB.max "1073741824", from linux.resources.hugepageLimits', "ENOENT"),
+      skipped('cpuset.mems "7", from linux.resources.cpu.mems', "EINVAL"),
+      skipped('cpuset.cpus "4095", from linux.resources.cpu.cpus', "ERANGE"),
+      skipped('hugetlb.512MB.max "0", from linux.resources.hugepageLimits', "ENOENT"),
+      skipped('hugetlb.1GB.max "1073741824", from linux.resources.hugepageLimits', "ENOENT"),
     ]);
     expect([fake.texts.get("/cg/c1/pids.max"), fake.texts.get("/cg/c1/hugetlb.2MB.max")]).toEqual(["9", "0"]);
   });
 
-  test("a cpuset that is refused for another reason is an error", () => {
+  test("fails if the kernel refuses a cpuset for another reason", () => {
     fake.refused.set("/cg/c1/cpuset.cpus", { code: "EACCES", errno: 13 });
     expect(() => applyResources(files, "/cg/c1", resources)).toThrow(/cpuset.cpus "4095": EACCES .*cpu.cpus$/);
   });
 });
 
-describe("update", () => {
+describe("an update", () => {
   const update = (resources: object, now: object = {}) => updateResources(files, "/cg/c1", resources, now);
   beforeEach(() => {
     createCgroup(files, "/cg", "/c1");
     fake.log.length = 0;
   });
 
-  test("writes what is given, and takes the other half of a pair from what holds", () => {
+  test("writes the given values and keeps the current other half of a pair", () => {
     update({ cpu: { quota: 20_000 } }, { cpu: { quota: 10_000, period: 50_000 } });
     update({ cpu: { period: 25_000 } }, { cpu: { quota: 10_000, period: 50_000 } });
     expect(fake.log).toEqual(["/cg/c1/cpu.max 20000 50000", "/cg/c1/cpu.max 10000 25000"]);
   });
 
-  test("takes the limit that holds for a new swap limit", () => {
+  test("computes a new swap limit from the current memory limit", () => {
     fake.texts.set("/cg/c1/memory.swap.max", "max");
     update({ memory: { swap: 3000 } }, { memory: { limit: 1000 } });
     expect(fake.log).toEqual(["/cg/c1/memory.swap.max 2000"]);
   });
 
-  test("writes nothing when one of the fields can't be", () => {
+  test("writes nothing if one field is invalid", () => {
     expect(() => update({ pids: { limit: 5 }, memory: { limit: -7 } })).toThrow("memory.limit -7 is negative");
     expect(() => update({ pids: { limit: 5 }, cpu: { cpus: "0" } })).toThrow("the cpuset controller is not available");
     expect(fake.log).toEqual([]);
   });
 
-  test("checkBeforeUpdate refuses a limit that is in use already, and writes nothing", () => {
+  test("refuses a limit below the current usage if checkBeforeUpdate is set, and writes nothing", () => {
     fake.texts.set("/cg/c1/memory.current", "4096\n");
     fake.texts.set("/cg/c1/memory.swap.current", "100\n");
     expect(() => update({ memory: { limit: 4096, checkBeforeUpdate: true } })).toThrow(
@@ -142,7 +143,7 @@ describe("update", () => {
     expect(fake.log).toEqual(["/cg/c1/memory.max 4097", "/cg/c1/memory.max 1"]);
   });
 
-  test("a value that the kernel refuses comes with what was written and what was not", () => {
+  test("that the kernel refuses halfway lists what was written and what was not", () => {
     fake.refused.set("/cg/c1/memory.max", { code: "EBUSY", errno: 16 });
     const all = { cpu: { shares: 2, quota: 1 }, memory: { limit: 1 }, pids: { limit: 2 } };
     expect(() => update(all)).toThrow(

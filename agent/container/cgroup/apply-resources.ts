@@ -6,14 +6,17 @@ import { resourceWrites } from "./cgroup-resources.ts";
 import type { CgroupWrite } from "./cgroup-write.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
 
-/** Makes the writes to a new cgroup. A file that isn't there, or that refuses its value, throws one line that names it. Gives those that were left out. */
+/**
+ * Writes to a new cgroup and returns the writes that were skipped. Throws one line naming a file that is missing or
+ * that refuses its value.
+ */
 export function applyWrites(files: Files, directory: string, writes: readonly CgroupWrite[]): CgroupWrite[] {
   return writes.filter((write) => !put(files, directory, write));
 }
 
 /**
- * Changes what `resources` gives; `now` is what holds. Everything is checked before anything is written. If the kernel
- * then refuses a value all the same, the error says which files were written before it and which were not.
+ * Changes the limits in `resources`; `now` holds the current ones. Checks everything before writing anything. If the
+ * kernel still refuses a value, the error lists the files written before it and those not written.
  */
 export function updateResources(files: Files, directory: string, resources: ResourcesSpec, now: ResourcesSpec): void {
   const writes = resourceWrites(resources, now);
@@ -25,7 +28,7 @@ export function updateResources(files: Files, directory: string, resources: Reso
     const isThere = [file, ...(instead === undefined ? [] : [instead.file])].some((name) =>
       files.exists(`${directory}/${name}`),
     );
-    if (!isThere && optional !== true && !isLeftOut(write, "ENOENT")) throw missingFile(files, directory, write);
+    if (!isThere && optional !== true && !isSkipped(write, "ENOENT")) throw missingFile(files, directory, write);
   }
   for (const [index, write] of writes.entries()) {
     try {
@@ -40,7 +43,7 @@ export function updateResources(files: Files, directory: string, resources: Reso
   }
 }
 
-/** False when it is left out. */
+/** Returns false if the write is skipped. */
 function put(files: Files, directory: string, write: CgroupWrite): boolean {
   const path = `${directory}/${write.file}`;
   try {
@@ -48,9 +51,9 @@ function put(files: Files, directory: string, write: CgroupWrite): boolean {
     return true;
   } catch (error) {
     const { errno, code } = error as NodeJS.ErrnoException;
-    if (isLeftOut(write, code)) {
+    if (isSkipped(write, code)) {
       const what = `${write.file} ${JSON.stringify(write.value)}, from linux.resources.${write.field}`;
-      cgroupNotices.publish(`cgroup ${directory}: ${what}, is left out: the guest has no such (${code})`);
+      cgroupNotices.publish(`cgroup ${directory}: ${what}, is skipped: the guest doesn't have it (${code})`);
       return false;
     }
     if (code !== "ENOENT")
@@ -63,8 +66,8 @@ function put(files: Files, directory: string, write: CgroupWrite): boolean {
   }
 }
 
-function isLeftOut({ leftOutAt = [] }: CgroupWrite, code: string | undefined): boolean {
-  return code !== undefined && leftOutAt.includes(code);
+function isSkipped({ skipOn = [] }: CgroupWrite, code: string | undefined): boolean {
+  return code !== undefined && skipOn.includes(code);
 }
 
 function refusal(system: SystemError, field: string): AgentError {

@@ -2,9 +2,9 @@ import { parseCpuList } from "../process/cpu-list.ts";
 import { type CgroupWrite, refuseResource } from "./cgroup-write.ts";
 import type { CpuSpec } from "./resources-spec.ts";
 
-const USUAL_PERIOD = 100_000;
+const DEFAULT_PERIOD = 100_000;
 
-/** Placement, then shares of the processor. */
+/** Returns the writes for placement, then those for CPU shares and bandwidth. */
 export function cpuWrites(cpu: CpuSpec, now: CpuSpec = {}): CgroupWrite[] {
   const { idle, cpus = "", mems = "", shares = 0 } = cpu;
   if (idle !== undefined && idle !== 0 && idle !== 1) throw refuseResource("cpu.idle", `${idle} is neither 0 nor 1`);
@@ -20,9 +20,10 @@ export function cpuWrites(cpu: CpuSpec, now: CpuSpec = {}): CgroupWrite[] {
 }
 
 /**
- * cpu.weight (1–10000, 100 is usual) for cpu.shares (2–262144, 1024 is usual). The log-quadratic formula of runc ≥ 1.3.2
- * and crun ≥ 1.23: 2 → 1, 1024 → 100, 262144 → 10000. The older linear one, 1 + (shares - 2) * 9999 / 262142, made 39
- * of the usual 1024, so that a container with shares of its own had less than one without; crun 1.8 still has it.
+ * cpu.weight (1–10000, default 100) for cpu.shares (2–262144, default 1024), by the log-quadratic formula of runc ≥
+ * 1.3.2 and crun ≥ 1.23: 2 → 1, 1024 → 100, 262144 → 10000. The older linear formula, 1 + (shares - 2) * 9999 / 262142,
+ * maps the default of 1024 to 39, so a container with explicit default shares gets less CPU than one without; crun 1.8
+ * still uses it.
  */
 export function cpuWeight(shares: number): number {
   if (shares <= 2) return 1;
@@ -31,7 +32,7 @@ export function cpuWeight(shares: number): number {
   return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34));
 }
 
-/** A burst may not be more than the quota, at any moment: the old one goes first, the new one comes last. */
+/** A burst may never exceed the quota: the old burst is cleared first, and the new one is written last. */
 function bandwidth({ quota = 0, period = 0, burst }: CpuSpec, now: CpuSpec): CgroupWrite[] {
   const max =
     quota === 0 && period === 0
@@ -44,16 +45,16 @@ function bandwidth({ quota = 0, period = 0, burst }: CpuSpec, now: CpuSpec): Cgr
 
 function cpuMax(quota: number, period: number, now: CpuSpec): string {
   const inForce = (quota === 0 ? now.quota : quota) ?? 0;
-  return `${inForce > 0 ? inForce : "max"} ${period || now.period || USUAL_PERIOD}`;
+  return `${inForce > 0 ? inForce : "max"} ${period || now.period || DEFAULT_PERIOD}`;
 }
 
-/** Of a processor or node that the guest lacks, by its number. */
+/** Errors for the number of a CPU or memory node that the guest doesn't have. */
 const LACKING = ["EINVAL", "ERANGE", "EOVERFLOW", "ENOSPC"];
 
-/** A list such as "0-3,8"; the kernel knows which there are. */
+/** Writes a list such as "0-3,8"; the kernel checks which CPUs or nodes exist. */
 function placement(file: string, field: string, list: string): CgroupWrite[] {
   if (list === "") return [];
   const numbers = parseCpuList(list) ?? [];
-  if (numbers.length === 0) throw refuseResource(field, `${JSON.stringify(list)} is no list such as "0-3,8"`);
-  return [{ file, value: list, field, leftOutAt: LACKING }];
+  if (numbers.length === 0) throw refuseResource(field, `${JSON.stringify(list)} is not a list such as "0-3,8"`);
+  return [{ file, value: list, field, skipOn: LACKING }];
 }

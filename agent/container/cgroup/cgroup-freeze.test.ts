@@ -10,7 +10,7 @@ beforeEach(() => {
   createCgroup(fake.files, "/cg", "/c1");
 });
 
-test("waits until the kernel says that all stand still", async () => {
+test("waits until the kernel reports that all processes are frozen", async () => {
   const freezing = setFrozen(fake.files, "/cg/c1", true);
   setTimeout(() => fake.texts.set(EVENTS, "populated 1\nfrozen 1\n"), 5);
   await freezing;
@@ -18,14 +18,14 @@ test("waits until the kernel says that all stand still", async () => {
   expect(isFrozen(fake.files, "/cg/c1")).toBe(true);
 });
 
-test("one that can't be frozen in time runs again", async () => {
+test("thaws a cgroup that did not freeze in time", async () => {
   await expect(setFrozen(fake.files, "/cg/c1", true, undefined, 20)).rejects.toThrow(
-    "freeze cgroup /cg/c1: the kernel did not within 20 ms",
+    "freeze cgroup /cg/c1: the kernel did not finish within 20 ms",
   );
   expect(isFrozen(fake.files, "/cg/c1")).toBe(false);
 });
 
-test("so does one whose caller went away, with the caller's reason", async () => {
+test("thaws a cgroup whose caller aborts, and rejects with the caller's reason", async () => {
   const giveUp = new AbortController();
   const freezing = setFrozen(fake.files, "/cg/c1", true, giveUp.signal);
   giveUp.abort(new Error("the host hung up"));
@@ -33,7 +33,7 @@ test("so does one whose caller went away, with the caller's reason", async () =>
   expect(isFrozen(fake.files, "/cg/c1")).toBe(false);
 });
 
-test("a cgroup that is gone is an error, and not frozen", async () => {
+test("fails for a removed cgroup, which counts as not frozen", async () => {
   await expect(setFrozen(fake.files, "/cg/none", true)).rejects.toThrow("write /cg/none/cgroup.freeze: ENOENT");
   expect(isFrozen(fake.files, "/cg/none")).toBe(false);
 });

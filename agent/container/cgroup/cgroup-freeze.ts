@@ -2,12 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Files } from "../../kernel/files.ts";
 
-/** Processes freeze where they next would return to user space; one that is held up in the kernel takes longer. */
+/** Processes freeze on their next return to user space; one blocked in the kernel takes longer. */
 const FREEZE_MS = 10_000;
 
 /**
- * Freezes or thaws all processes of the cgroup and those below it; resolves when the kernel says that it is done. When
- * they aren't frozen within `timeoutMs`, or `signal` ends the wait, they are thawed again and it throws.
+ * Freezes or thaws all processes of the cgroup and of those below it; resolves when the kernel reports completion. If
+ * they aren't frozen within `timeoutMs`, or if `signal` aborts, it thaws them again and rejects.
  */
 export async function setFrozen(
   files: Files,
@@ -22,7 +22,10 @@ export async function setFrozen(
     for (let pause = 1; !hasState(files, directory, frozen); pause = Math.min(pause * 2, 50)) {
       if (performance.now() >= deadline) {
         const what = frozen ? "freeze" : "thaw";
-        throw new AgentError("internal", `${what} cgroup ${directory}: the kernel did not within ${timeoutMs} ms`);
+        throw new AgentError(
+          "internal",
+          `${what} cgroup ${directory}: the kernel did not finish within ${timeoutMs} ms`,
+        );
       }
       await sleep(pause, undefined, signal === undefined ? {} : { signal });
     }
@@ -32,7 +35,7 @@ export async function setFrozen(
   }
 }
 
-/** Whether it was asked to be frozen: true from the request on, also when the last process isn't yet. */
+/** True if a freeze was requested, even if some processes aren't frozen yet. */
 export function isFrozen(files: Files, directory: string): boolean {
   try {
     return files.readText(`${directory}/cgroup.freeze`).trim() === "1";

@@ -1,7 +1,10 @@
 import { type CgroupWrite, refuseResource } from "./cgroup-write.ts";
 import type { BlockIoSpec, ThrottleSpec } from "./resources-spec.ts";
 
-/** Weights go to the BFQ scheduler where the kernel has it, else to io.weight, as runc and crun do it. */
+/**
+ * Returns the block I/O writes. Weights go to the BFQ scheduler if the kernel has it, otherwise to io.weight, as in
+ * runc and crun.
+ */
 export function ioWrites(io: BlockIoSpec): CgroupWrite[] {
   const { weight = 0, weightDevice = [] } = io;
   return [
@@ -14,7 +17,7 @@ export function ioWrites(io: BlockIoSpec): CgroupWrite[] {
   ];
 }
 
-/** io.weight (1–10000) for a weight of BFQ (10–1000). */
+/** io.weight (1–10000) for a BFQ weight (10–1000). */
 function ioWeight(weight: number): number {
   return 1 + Math.floor(((weight - 10) * 9999) / 990);
 }

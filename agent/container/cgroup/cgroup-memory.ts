@@ -5,8 +5,8 @@ import type { MemorySpec } from "./resources-spec.ts";
 export const SWAP_FILE = "memory.swap.max";
 
 /**
- * Swap before memory: a lowered memory.max can then push pages out only as far as the new swap limit allows. The
- * reservation is memory.low, as runc and crun have it.
+ * Returns the memory writes, swap first: lowering memory.max can then only swap out as much as the new swap limit
+ * allows. The reservation goes to memory.low, as in runc and crun.
  */
 export function memoryWrites(memory: MemorySpec, now: MemorySpec = {}): CgroupWrite[] {
   return [
@@ -17,8 +17,8 @@ export function memoryWrites(memory: MemorySpec, now: MemorySpec = {}): CgroupWr
 }
 
 /**
- * Throws when checkBeforeUpdate asks for it and the new limits are not above what is in use. `read` gives the text of
- * a file of the cgroup, undefined when it isn't there.
+ * Throws if checkBeforeUpdate is set and a new limit isn't above the current usage. `read` returns the text of a file
+ * of the cgroup, or undefined if the file doesn't exist.
  */
 export function checkMemoryUse(memory: MemorySpec, read: (file: string) => string | undefined): void {
   if (memory.checkBeforeUpdate !== true) return;
@@ -31,7 +31,7 @@ export function checkMemoryUse(memory: MemorySpec, read: (file: string) => strin
   if (swap > 0 && swap <= together) throw refuse("swap", swap, together);
 }
 
-/** `swap` of the spec is memory and swap together; cgroup v2 has a limit for swap alone. */
+/** The spec's `swap` is memory and swap together; cgroup v2 limits swap alone. */
 function swapWrites(memory: MemorySpec, now: MemorySpec): CgroupWrite[] {
   const value = swapLimit(memory.limit || now.limit || 0, memory.swap ?? 0, memory.limit === -1);
   if (value === undefined) return [];
@@ -39,7 +39,7 @@ function swapWrites(memory: MemorySpec, now: MemorySpec): CgroupWrite[] {
   return [swapWrite(value, field)];
 }
 
-/** Without swap accounting none and any amount are what there is already. */
+/** Without swap accounting, "0" and "max" hold anyway, so the file may be missing. */
 export function swapWrite(value: string, field: string): CgroupWrite {
   return { file: SWAP_FILE, value, field, ...(/^(0|max)$/.test(value) ? { optional: true } : {}) };
 }

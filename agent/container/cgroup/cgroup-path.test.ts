@@ -11,7 +11,7 @@ test.each([
   ["/a/guestd", "/a/guestd"],
   ["guestd:x", "/guestd/x"],
   ["/..a", "/..a"],
-])("%j becomes %s", (given, path) => {
+])("maps %j to %s", (given, path) => {
   expect(cgroupPath(given, "c1")).toBe(path);
 });
 
@@ -22,13 +22,13 @@ test.each([
   ["::", "is the root cgroup"],
   ["/a\0b", "NUL"],
   ["/a\nb", "line break"],
-])("%j is refused in one line", (given, why) => {
+])("refuses %j in one line", (given, why) => {
   expect(() => cgroupPath(given, "c1")).toThrow(AgentError);
   expect(() => cgroupPath(given, "c1")).toThrow(why);
   expect(() => cgroupPath(given, "c1")).not.toThrow("\n");
 });
 
-test("whatever is given, the path stays below", () => {
+test("never returns a path outside the containers' cgroup", () => {
   const part = fc.oneof(fc.constantFrom("..", ".", "", "guestd", "a"), fc.string());
   const given = fc.array(part).chain((parts) => fc.constantFrom("/", ":").map((separator) => parts.join(separator)));
   fc.assert(

@@ -1,8 +1,9 @@
 import { AgentError } from "../../kernel/error.ts";
 
 /**
- * Where a container's cgroup is, as "/a/b" below that of all containers. Hosts give a path, or systemd's `slice:prefix:name`,
- * whose colons count as slashes; an empty one means /<container id>. Throws one line for a path that leads elsewhere.
+ * Path of a container's cgroup, as "/a/b" below the cgroup of all containers. Hosts send a path or systemd's
+ * `slice:prefix:name`, whose colons count as slashes; an empty one means /<container id>. Throws one line for a path
+ * that leaves that cgroup.
  */
 export function cgroupPath(given: string, containerId: string): string {
   const refuse = (why: string) =>

@@ -9,8 +9,8 @@ import { writableCgroupRoot } from "./testing/test-cgroups.ts";
 
 const found = writableCgroupRoot();
 
-describe.skipIf(found === undefined)("on a real cgroup2 (needs one that this user may write to)", () => {
-  // A root of our own below the real one: the machine's subtree_control stays as it is.
+describe.skipIf(found === undefined)("a real cgroup2 (needs one that this user may write to)", () => {
+  // Uses its own root below the real one, so that the machine's subtree_control stays unchanged.
   const root = `${found}/guestd-test-${process.pid}`;
   const path = "/pod/c1";
   const children: ChildProcess[] = [];
@@ -36,7 +36,7 @@ describe.skipIf(found === undefined)("on a real cgroup2 (needs one that this use
     return child.pid ?? 0;
   }
 
-  test("processes in nested cgroups are listed, killed and removed with it, and the parent goes too", async () => {
+  test("lists and kills the processes of nested cgroups, and is removed with them and its empty parent", async () => {
     const nested = `${directory}/x/y`;
     mkdirSync(nested, { recursive: true });
     const pids = [sleeper(directory), sleeper(nested)];
@@ -47,12 +47,12 @@ describe.skipIf(found === undefined)("on a real cgroup2 (needs one that this use
     expect([existsSync(root), existsSync(`${root}/pod`)]).toEqual([true, false]);
   });
 
-  test("a cgroup with a living process is not removed and says who is in it", async () => {
+  test("is not removed while a process lives in it, and the error names that process", async () => {
     const pid = sleeper(directory);
     await expect(removeCgroup(realFiles, root, directory, 20)).rejects.toThrow(`still in it: ${pid}`);
   });
 
-  test("the kernel's own notification reaches the listener", async () => {
+  test("delivers the kernel's notification to the listener", async () => {
     const { promise, resolve } = Promise.withResolvers<number>();
     const watch = watchOom(realFiles, directory, resolve, { file: "cgroup.events", key: "populated" });
     sleeper(directory);
@@ -61,14 +61,14 @@ describe.skipIf(found === undefined)("on a real cgroup2 (needs one that this use
     watch.close();
   });
 
-  test("a watch survives the end of its cgroup", async () => {
+  test("may be removed while a watch on it is open", async () => {
     const watch = watchOom(realFiles, directory, () => {}, { file: "cgroup.events", key: "populated" });
     await removeCgroup(realFiles, root, directory);
     watch.check();
     watch.close();
   });
 
-  test("reports the processor time that its processes used", async () => {
+  test("reports the CPU time that its processes used", async () => {
     const read = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
     const usage = () => readCgroupStats(read, directory).cpu?.usage;
     expect(usage()).toBe(0);

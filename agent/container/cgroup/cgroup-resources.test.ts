@@ -5,11 +5,11 @@ import type { ResourcesSpec } from "./resources-spec.ts";
 
 const written = (resources: ResourcesSpec) => resourceWrites(resources).map(({ file, value }) => `${file} ${value}`);
 
-/** Without the field that it comes from. */
+/** The writes as "file value", without their spec fields. */
 const bare = ({ field: _, instead, ...write }: CgroupWrite) =>
   instead === undefined ? write : { ...write, instead: { file: instead.file, value: instead.value } };
 
-test("every write knows the field that it comes from", () => {
+test("every write names the spec field it comes from", () => {
   const resources: ResourcesSpec = {
     memory: { limit: 1, reservation: 1, swap: 1 },
     cpu: { shares: 2, quota: 1, burst: 1, idle: 0, cpus: "0", mems: "0" },
@@ -26,7 +26,7 @@ test("every write knows the field that it comes from", () => {
   ]);
 });
 
-test("all limits together, in the order of writing", () => {
+test("returns all limits in the order in which they are written", () => {
   const resources = {
     memory: { limit: 268435456, reservation: 134217728, swap: 402653184 },
     cpu: { shares: 512, quota: 50_000, period: 100_000, cpus: "0-1", mems: "0" },
@@ -44,11 +44,11 @@ test("all limits together, in the order of writing", () => {
   ]);
 });
 
-test("what the recorded hosts send by default is one write", () => {
+test("turns the recorded hosts' default resources into one write", () => {
   expect(written({ cpu: { shares: 1024 } })).toEqual(["cpu.weight 100"]);
 });
 
-test("zero and empty count as not given", () => {
+test("treats zero and empty values as unset", () => {
   const zeros = {
     memory: { limit: 0, reservation: 0, swap: 0 },
     cpu: { shares: 0, quota: 0, period: 0, cpus: "", mems: "" },
@@ -58,7 +58,7 @@ test("zero and empty count as not given", () => {
   expect(written({})).toEqual([]);
 });
 
-describe("memory", () => {
+describe("memory limits", () => {
   test.each<[object, string[]]>([
     [{ limit: -1 }, ["memory.swap.max max", "memory.max max"]],
     [{ limit: -1, swap: -1 }, ["memory.swap.max max", "memory.max max"]],
@@ -67,11 +67,11 @@ describe("memory", () => {
     [{ limit: 100, swap: 150 }, ["memory.swap.max 50", "memory.max 100"]],
     [{ swap: -1 }, ["memory.swap.max max"]],
     [{ reservation: -1 }, ["memory.low max"]],
-  ])("%j", (memory, expected) => {
+  ])("of %j become their writes", (memory, expected) => {
     expect(written({ memory })).toEqual(expected);
   });
 
-  test("only a swap limit that holds without swap accounting may be missing", () => {
+  test("may lack the swap file only if the limit holds without swap accounting", () => {
     const optional = (swap: number) => resourceWrites({ memory: { limit: 100, swap } })[0]?.optional;
     expect([optional(-1), optional(100), optional(150)]).toEqual([true, true, undefined]);
   });
@@ -82,18 +82,18 @@ describe("memory", () => {
     [{ limit: 100, swap: 50 }, "linux.resources.memory.swap 50 is less than memory.limit 100"],
     [{ limit: -2 }, "linux.resources.memory.limit -2 is negative"],
     [{ reservation: -5 }, "memory.reservation -5 is negative"],
-  ])("%j is refused", (memory, message) => {
+  ])("of %j are refused", (memory, message) => {
     expect(() => resourceWrites({ memory })).toThrow(message);
   });
 });
 
-describe("cpu", () => {
+describe("CPU limits", () => {
   test.each<[object, string]>([
     [{ quota: 10_000 }, "cpu.max 10000 100000"],
     [{ quota: -1 }, "cpu.max max 100000"],
     [{ period: 50_000 }, "cpu.max max 50000"],
     [{ quota: 150_000, period: 50_000 }, "cpu.max 150000 50000"],
-  ])("%j", (cpu, expected) => {
+  ])("of %j become their writes", (cpu, expected) => {
     expect(written({ cpu })).toEqual([expected]);
   });
 
@@ -104,30 +104,30 @@ describe("cpu", () => {
     [{ burst: 0, quota: 5000 }, ["cpu.max.burst 0", "cpu.max 5000 100000"]],
     [{ burst: 1000, quota: 5000 }, ["cpu.max.burst 0", "cpu.max 5000 100000", "cpu.max.burst 1000"]],
     [{ burst: 1000 }, ["cpu.max.burst 1000"]],
-  ])("%j is written in the order that the kernel takes", (cpu, expected) => {
+  ])("of %j are written in the order that the kernel accepts", (cpu, expected) => {
     expect(written({ cpu })).toEqual(expected);
   });
 
   test.each<[object, string]>([
     [{ idle: 2 }, "linux.resources.cpu.idle 2 is neither 0 nor 1"],
-    [{ cpus: "all" }, 'linux.resources.cpu.cpus "all" is no list'],
-    [{ cpus: "3-1" }, 'linux.resources.cpu.cpus "3-1" is no list'],
-    [{ cpus: "-" }, 'linux.resources.cpu.cpus "-" is no list'],
-    [{ cpus: "0-" }, 'linux.resources.cpu.cpus "0-" is no list'],
-    [{ cpus: "," }, 'linux.resources.cpu.cpus "," is no list'],
-    [{ mems: "0 1" }, 'linux.resources.cpu.mems "0 1" is no list'],
-    [{ mems: "../x" }, 'linux.resources.cpu.mems "../x" is no list'],
-  ])("%j is refused", (cpu, message) => {
+    [{ cpus: "all" }, 'linux.resources.cpu.cpus "all" is not a list'],
+    [{ cpus: "3-1" }, 'linux.resources.cpu.cpus "3-1" is not a list'],
+    [{ cpus: "-" }, 'linux.resources.cpu.cpus "-" is not a list'],
+    [{ cpus: "0-" }, 'linux.resources.cpu.cpus "0-" is not a list'],
+    [{ cpus: "," }, 'linux.resources.cpu.cpus "," is not a list'],
+    [{ mems: "0 1" }, 'linux.resources.cpu.mems "0 1" is not a list'],
+    [{ mems: "../x" }, 'linux.resources.cpu.mems "../x" is not a list'],
+  ])("of %j are refused", (cpu, message) => {
     expect(() => resourceWrites({ cpu })).toThrow(message);
   });
 });
 
-test("unlimited tasks", () => {
+test("writes max for an unlimited number of tasks", () => {
   expect(written({ pids: { limit: -1 } })).toEqual(["pids.max max"]);
 });
 
-describe("io", () => {
-  test("weights and throttles", () => {
+describe("block I/O limits", () => {
+  test("include weights and throttles", () => {
     const blockIO = {
       weight: 10,
       weightDevice: [{ major: 8, minor: 0, weight: 1000 }],
@@ -147,36 +147,36 @@ describe("io", () => {
     expect(resourceWrites({ blockIO: {} })).toEqual([]);
   });
 
-  test.each([9, 1001])("a weight of %i is refused", (weight) => {
+  test.each([9, 1001])("refuse a weight of %i", (weight) => {
     expect(() => resourceWrites({ blockIO: { weight } })).toThrow(`blockIO.weight ${weight} is outside 10..1000`);
   });
 });
 
-test("huge pages, in use and reserved", () => {
+test("limits huge pages both in use and reserved", () => {
   expect(resourceWrites({ hugepageLimits: [{ pageSize: "2MB", limit: 0 }] }).map(bare)).toEqual([
-    { file: "hugetlb.2MB.max", value: "0", leftOutAt: ["ENOENT"] },
+    { file: "hugetlb.2MB.max", value: "0", skipOn: ["ENOENT"] },
     { file: "hugetlb.2MB.rsvd.max", value: "0", optional: true },
   ]);
   const bad = [{ pageSize: "../x", limit: 0 }];
-  expect(() => resourceWrites({ hugepageLimits: bad })).toThrow('pageSize "../x" is none such as "2MB"');
+  expect(() => resourceWrites({ hugepageLimits: bad })).toThrow('pageSize "../x" is not a size such as "2MB"');
 });
 
-test("rdma, one line for each device", () => {
+test("writes one line for each RDMA device", () => {
   expect(written({ rdma: { mlx5_0: { hcaHandles: 3, hcaObjects: 0 }, hfi1: { hcaObjects: 9 } } })).toEqual([
     "rdma.max mlx5_0 hca_handle=3 hca_object=0",
     "rdma.max hfi1 hca_object=9",
   ]);
   expect(() => resourceWrites({ rdma: { x: {} } })).toThrow("rdma.x has neither");
-  expect(() => resourceWrites({ rdma: { "a b": { hcaHandles: 1 } } })).toThrow('"a b" is no name of a device');
+  expect(() => resourceWrites({ rdma: { "a b": { hcaHandles: 1 } } })).toThrow('"a b" is not a device name');
 });
 
-test("more limits than anybody means are refused", () => {
+test("refuses more than 1024 limits", () => {
   const unified = { "io.max": "1:2 rbps=1\n".repeat(1025) };
   expect(() => resourceWrites({ unified })).toThrow("OCI spec: linux.resources has 1025 limits, more than 1024");
 });
 
-describe("unified", () => {
-  test("is written as given, line by line, after all others", () => {
+describe("a unified entry", () => {
+  test("is written unchanged, line by line, after all other limits", () => {
     const unified = { "memory.high": "1048576", "io.max": "8:0 rbps=1\n8:16 rbps=2\n", "memory.oom.group": "1" };
     expect(written({ unified, pids: { limit: 1 } })).toEqual([
       "pids.max 1",
@@ -188,20 +188,20 @@ describe("unified", () => {
   });
 
   test.each([
-    ["../memory.max", "is no name of a cgroup file"],
-    ["a/memory.max", "is no name of a cgroup file"],
-    ["..", "is no name of a cgroup file"],
-    ["memory..max", "is no name of a cgroup file"],
-    ["memory", "is no name of a cgroup file"],
-    ["", "is no name of a cgroup file"],
-    ["cgroup.procs", "guestd manages it itself"],
-    ["cgroup.kill", "guestd manages it itself"],
-    ["cgroup.subtree_control", "guestd manages it itself"],
+    ["../memory.max", "is not the name of a cgroup file"],
+    ["a/memory.max", "is not the name of a cgroup file"],
+    ["..", "is not the name of a cgroup file"],
+    ["memory..max", "is not the name of a cgroup file"],
+    ["memory", "is not the name of a cgroup file"],
+    ["", "is not the name of a cgroup file"],
+    ["cgroup.procs", "guestd manages this file itself"],
+    ["cgroup.kill", "guestd manages this file itself"],
+    ["cgroup.subtree_control", "guestd manages this file itself"],
   ])("%j is refused", (file, why) => {
     expect(() => resourceWrites({ unified: { [file]: "1" } })).toThrow(why);
   });
 
-  test("swap of none and of any amount may be missing, as in memory.swap", () => {
+  test("may lack the swap file for no swap or unlimited swap, as in memory.swap", () => {
     const write = (value: string) => resourceWrites({ unified: { "memory.swap.max": value } }).map(bare);
     const file = "memory.swap.max";
     expect(write("0")).toEqual([{ file, value: "0", optional: true }]);
@@ -209,7 +209,7 @@ describe("unified", () => {
     expect(write("4096")).toEqual([{ file, value: "4096" }]);
   });
 
-  test("a value with nothing in it, or a NUL byte, is refused", () => {
+  test("is refused if its value is empty or has a NUL byte", () => {
     expect(() => resourceWrites({ unified: { "memory.high": "" } })).toThrow("has an empty value");
     expect(() => resourceWrites({ unified: { "memory.high": "1\0" } })).toThrow("has a NUL byte");
   });

@@ -6,13 +6,13 @@ import { unifiedWrites } from "./cgroup-unified.ts";
 import { type CgroupWrite, limitWrites, refuseResource } from "./cgroup-write.ts";
 import type { ResourcesSpec } from "./resources-spec.ts";
 
-/** Each is a system call, and the agent does nothing else meanwhile. */
+/** Each write is a system call that blocks the agent's main thread. */
 const MAX_WRITES = 1024;
 
 /**
- * The writes that set the limits, in the order in which the kernel takes them best; `unified` comes last, as it goes
- * before all others. `now`: what holds already, for an update that gives one half of a pair (quota and period, limit
- * and swap). Throws one line that names the field which can't be.
+ * Returns the writes that set the limits, in the order that suits the kernel. `unified` comes last because it overrides
+ * all others. `now` holds the current limits, for an update that gives one half of a pair (quota and period, limit and
+ * swap). Throws one line naming an invalid field.
  */
 export function resourceWrites(resources: ResourcesSpec, now: ResourcesSpec = {}): CgroupWrite[] {
   const { cpu, memory, pids, blockIO, hugepageLimits, rdma, unified } = resources;
@@ -33,17 +33,17 @@ export function resourceWrites(resources: ResourcesSpec, now: ResourcesSpec = {}
 }
 
 /**
- * Pages in use, and, where the kernel has it (since 5.7), those that are reserved by mmap. Hosts send every size that
- * theirs has.
+ * Limits the pages in use and, if the kernel has the file (since 5.7), the pages reserved by mmap. Hosts send every
+ * page size that they have themselves.
  */
 function hugepageWrites(limits: NonNullable<ResourcesSpec["hugepageLimits"]>): CgroupWrite[] {
   return limits.flatMap(({ pageSize, limit }): CgroupWrite[] => {
     if (!/^[1-9]\d{0,5}[KMG]B$/.test(pageSize)) {
-      throw refuseResource("hugepageLimits", `pageSize ${JSON.stringify(pageSize)} is none such as "2MB"`);
+      throw refuseResource("hugepageLimits", `pageSize ${JSON.stringify(pageSize)} is not a size such as "2MB"`);
     }
     const value = String(limit);
     return [
-      { file: `hugetlb.${pageSize}.max`, value, field: "hugepageLimits", leftOutAt: ["ENOENT"] },
+      { file: `hugetlb.${pageSize}.max`, value, field: "hugepageLimits", skipOn: ["ENOENT"] },
       { file: `hugetlb.${pageSize}.rsvd.max`, value, field: "hugepageLimits", optional: true },
     ];
   });
@@ -51,8 +51,7 @@ function hugepageWrites(limits: NonNullable<ResourcesSpec["hugepageLimits"]>): C
 
 function rdmaWrites(rdma: NonNullable<ResourcesSpec["rdma"]>): CgroupWrite[] {
   return Object.entries(rdma).map(([device, { hcaHandles, hcaObjects }]) => {
-    if (!/^[\w.-]{1,64}$/.test(device))
-      throw refuseResource("rdma", `${JSON.stringify(device)} is no name of a device`);
+    if (!/^[\w.-]{1,64}$/.test(device)) throw refuseResource("rdma", `${JSON.stringify(device)} is not a device name`);
     const limits = [
       ...(hcaHandles === undefined ? [] : [`hca_handle=${hcaHandles}`]),
       ...(hcaObjects === undefined ? [] : [`hca_object=${hcaObjects}`]),

@@ -22,7 +22,7 @@ const files: Record<string, string> = {
 };
 const reader = (given: Record<string, string>) => (path: string) => given[path.replace(/^\/cg\//, "")];
 
-test("every file becomes its fields, times in nanoseconds", () => {
+test("turns every file into its fields, with times in nanoseconds", () => {
   const io = { wbytes: 0, wios: 0, dbytes: 0, dios: 0 };
   expect(readCgroupStats(reader(files), "/cg", ["2MB", "1GB"])).toEqual({
     cpu: {
@@ -50,19 +50,19 @@ test("every file becomes its fields, times in nanoseconds", () => {
   });
 });
 
-test("fields of controllers that are missing are absent", () => {
+test("omits the fields of missing controllers", () => {
   expect(readCgroupStats(() => undefined, "/cg", ["2MB"])).toEqual({ hugetlb: {} });
   const bare = { "cpu.stat": "usage_usec 1\nuser_usec 1\nsystem_usec 0\n" };
   expect(readCgroupStats(reader(bare), "/cg")).toEqual({ cpu: { usage: 1000, user: 1000, system: 0 }, hugetlb: {} });
 });
 
-test("no limit is the page below 2^63", () => {
+test("reports no limit as the page below 2^63", () => {
   expect(BigInt(UNLIMITED)).toBe(9223372036854771712n);
   const huge = readCgroupStats(reader({ "pids.current": "1", "pids.max": "18446744073709551615" }), "/cg");
   expect(huge.pids?.limit).toBe(UNLIMITED);
 });
 
-test("sizes of huge pages are named as in the file names", () => {
+test("names huge page sizes as in cgroup file names", () => {
   expect(hugePageSizes(["hugepages-64kB", "hugepages-2048kB", "hugepages-1048576kB", "other"])).toEqual([
     "64KB",
     "2MB",
@@ -70,7 +70,7 @@ test("sizes of huge pages are named as in the file names", () => {
   ]);
 });
 
-test("no text makes the parser throw or give what is not a finite number", () => {
+test("never throws and returns only finite numbers, whatever the files contain", () => {
   const names = Object.keys(files);
   const text = fc.oneof(fc.string(), fc.stringMatching(/^([a-z:0-9]+ [0-9a-z=]* ?\n?)*$/));
   fc.assert(

@@ -1,42 +1,45 @@
-/** "max" in a cgroup file: no limit. 9223372036854771712, as cgroup v1 and the reference say; 2^64-1 would not survive as a number. */
+/**
+ * Stands for "max" in a cgroup file: no limit. 9223372036854771712, the value of cgroup v1 and of the reference; 2^64-1
+ * is not exact as a number.
+ */
 export const UNLIMITED = 2 ** 63 - 4096;
 
-/** What a cgroup v2 directory tells. A part or field is absent when its file (its controller) is. */
+/** Counters of a cgroup v2 directory. A part or field is absent if its file (its controller) is. */
 export interface CgroupStats {
   readonly cpu?: CpuStats;
   readonly memory?: MemoryStats;
   readonly pids?: { readonly current: number; readonly limit?: number };
   /** A device without traffic may be absent. */
   readonly io?: readonly IoStats[];
-  /** By page size as in file names, "2MB". */
+  /** By page size as in file names: "2MB". */
   readonly hugetlb: Readonly<Record<string, { readonly usage: number; readonly failures: number }>>;
 }
 
-/** Nanoseconds; above 2^53 (104 days of one processor) the last one or two are rounded. */
+/** CPU times in nanoseconds; above 2^53 (104 days of one CPU) the last digit or two are rounded. */
 export interface CpuStats {
   readonly usage: number;
   readonly user: number;
   readonly system: number;
-  /** Only with the cpu controller. */
+  /** Present only with the cpu controller. */
   readonly throttling?: { readonly periods: number; readonly throttledPeriods: number; readonly throttledTime: number };
 }
 
-/** Bytes. */
+/** Memory counters in bytes. */
 export interface MemoryStats {
   readonly usage: number;
-  /** Highest usage so far; since Linux 5.19. */
+  /** Highest usage so far (since Linux 5.19). */
   readonly peak?: number;
   readonly limit: number;
-  /** How often usage reached the limit. */
+  /** Number of times that usage reached the limit. */
   readonly limitHits: number;
   readonly oomKills: number;
-  /** Of swap alone, not memory and swap together as in cgroup v1. */
+  /** Swap alone, not memory and swap together as in cgroup v1. */
   readonly swap?: { readonly usage: number; readonly limit: number; readonly limitHits: number };
-  /** memory.stat as it is. */
+  /** Contents of memory.stat, unchanged. */
   readonly stat: Readonly<Record<string, number>>;
 }
 
-/** Bytes and numbers of requests. */
+/** Block I/O counters: bytes and numbers of requests. */
 export interface IoStats {
   readonly major: number;
   readonly minor: number;
@@ -48,10 +51,13 @@ export interface IoStats {
   readonly dios: number;
 }
 
-/** Text of a file, undefined when it is missing. */
+/** Returns the text of a file, or undefined if the file is missing. */
 export type ReadOptional = (path: string) => string | undefined;
 
-/** Reads the counters of one cgroup. `pageSizes` are those of hugePageSizes. Never throws: what isn't a number is absent. */
+/**
+ * Reads the counters of one cgroup. `pageSizes` come from hugePageSizes. Never throws: a value that isn't a number is
+ * absent.
+ */
 export function readCgroupStats(read: ReadOptional, directory: string, pageSizes: readonly string[] = []): CgroupStats {
   const file = (name: string) => read(`${directory}/${name}`);
   const cpu = parseCpu(file("cpu.stat"));
@@ -70,7 +76,7 @@ export function readCgroupStats(read: ReadOptional, directory: string, pageSizes
   };
 }
 
-/** Names of /sys/kernel/mm/hugepages ("hugepages-2048kB") → sizes as in cgroup file names ("2MB"). */
+/** Converts names of /sys/kernel/mm/hugepages ("hugepages-2048kB") to sizes as in cgroup file names ("2MB"). */
 export function hugePageSizes(names: readonly string[]): string[] {
   return names.flatMap((name) => {
     const kib = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0);
@@ -117,7 +123,7 @@ function parseMemory(file: (name: string) => string | undefined): MemoryStats | 
   };
 }
 
-/** `8:0 rbytes=1 wbytes=2 …`; a device that is gone may leave a line with nothing behind the numbers. */
+/** Parses `8:0 rbytes=1 wbytes=2 …`; a removed device may leave a line with nothing after its number. */
 function parseIo(text: string): IoStats[] {
   return text.split("\n").flatMap((line) => {
     const match = /^(\d+):(\d+) (.*)$/.exec(line);
@@ -135,7 +141,7 @@ function parseHugetlb(file: (name: string) => string | undefined, size: string) 
   return usage === undefined ? [] : [[size, { usage, failures }] as const];
 }
 
-/** `key number` lines. */
+/** Parses `key number` lines. */
 function parseFlat(text: string): Record<string, number> {
   const values: Record<string, number> = {};
   for (const [, key = "", digits] of text.matchAll(/^(\S+) (\d+)$/gm)) values[key] = Number(digits);

@@ -1,16 +1,17 @@
 import { SWAP_FILE, swapWrite } from "./cgroup-memory.ts";
 import { type CgroupWrite, refuseResource } from "./cgroup-write.ts";
 
-/** Files without a controller that limit; the others move processes, kill, freeze, or change what is ours to decide. */
+/** Core files that set a limit; the others move, kill or freeze processes, or change what guestd manages. */
 const CORE_FILES = new Set(["cgroup.max.depth", "cgroup.max.descendants", "cgroup.pressure"]);
 
-/** `unified`: each file with what to write, line by line, as a cgroup file takes one thing in one write. */
+/** Returns one write for each line of each `unified` entry, because a cgroup file accepts one setting in each write. */
 export function unifiedWrites(unified: Readonly<Record<string, string>>): CgroupWrite[] {
   return Object.entries(unified).flatMap(([file, text]) => {
     const refuse = (why: string) => refuseResource("unified", `${JSON.stringify(file)} ${why}`);
     if (!/^[a-z][a-z0-9_]*(\.[A-Za-z0-9_]+)+$/.test(file) || file.length > 100)
-      throw refuse("is no name of a cgroup file");
-    if (file.startsWith("cgroup.") && !CORE_FILES.has(file)) throw refuse("is no limit; guestd manages it itself");
+      throw refuse("is not the name of a cgroup file");
+    if (file.startsWith("cgroup.") && !CORE_FILES.has(file))
+      throw refuse("is not a limit; guestd manages this file itself");
     if (text.includes("\0")) throw refuse("has a NUL byte in its value");
     const lines = text.split("\n").filter((line) => line !== "");
     if (lines.length === 0) throw refuse("has an empty value");

@@ -4,27 +4,30 @@ import { AgentError } from "../../kernel/error.ts";
 export interface CgroupWrite {
   readonly file: string;
   readonly value: string;
-  /** Where it comes from, without "linux.resources.". */
+  /** Spec field that the value comes from, without "linux.resources.". */
   readonly field: string;
-  /** The limit holds without the file as well (swap limits on a kernel without swap accounting): a missing one is fine. */
+  /**
+   * True if the limit holds even without the file (swap limits on a kernel without swap accounting), so the file may be
+   * missing.
+   */
   readonly optional?: true;
   /**
-   * It speaks of what machines have, as processors and sizes of pages, and hosts send what theirs has: at one of these
-   * codes of errors the guest hasn't got it, and the write is left out with a line in the log.
+   * Error codes at which the write is skipped with a notice, because the guest doesn't have the resource. Set for
+   * limits on hardware, such as CPUs and page sizes: hosts send those of their own machine.
    */
-  readonly leftOutAt?: readonly string[];
-  /** Written instead when the file isn't there. */
+  readonly skipOn?: readonly string[];
+  /** Written instead if the file doesn't exist. */
   readonly instead?: { readonly file: string; readonly value: string; readonly field: string };
 }
 
-/** A limit as the kernel takes it; nothing for 0, which is "not given". */
+/** Returns the write of a limit in the kernel's form, or none for 0, which means unset. */
 export function limitWrites(file: string, field: string, value = 0): CgroupWrite[] {
   if (value === 0) return [];
   if (value < -1) throw refuseResource(field, `${value} is negative; -1 is unlimited`);
   return [{ file, value: value === -1 ? "max" : String(value), field }];
 }
 
-/** `field` without "linux.resources.". */
+/** The error for an invalid resource; `field` comes without "linux.resources.". */
 export function refuseResource(field: string, why: string): AgentError {
   return new AgentError("invalid-argument", `OCI spec: linux.resources.${field} ${why}`);
 }

@@ -10,8 +10,8 @@ beforeEach(() => {
   files = fake.files;
 });
 
-describe("create", () => {
-  test("makes parents and hands all controllers down to the leaf", () => {
+describe("creating a cgroup", () => {
+  test("creates its parents and delegates all controllers down to the leaf", () => {
     expect(createCgroup(files, "/cg", "/pod/c1")).toBe("/cg/pod/c1");
     expect(fake.log).toEqual([
       "/cg/cgroup.subtree_control +cpu +memory +pids",
@@ -22,14 +22,14 @@ describe("create", () => {
     expect(fake.texts.get("/cg/pod/c1/cgroup.controllers")).toBe("cpu memory pids");
   });
 
-  test("writes nothing to parents that hand down everything already", () => {
+  test("writes nothing to parents that already delegate everything", () => {
     createCgroup(files, "/cg", "/pod/c1");
     fake.log.length = 0;
     createCgroup(files, "/cg", "/pod/c2");
     expect(fake.log).toEqual(["mkdir /cg/pod/c2"]);
   });
 
-  test("a controller that can't be handed down costs only itself", () => {
+  test("skips only the controller that can't be delegated", () => {
     const path = "/cg/cgroup.subtree_control";
     fake.refused.set(`${path} +cpu +memory +pids`, { code: "EINVAL", errno: 22 });
     fake.refused.set(`${path} +cpu`, { code: "EINVAL", errno: 22 });
@@ -37,7 +37,7 @@ describe("create", () => {
     expect(fake.texts.get(`${directory}/cgroup.controllers`)).toBe("memory pids");
   });
 
-  test("an empty cgroup that exists is taken over, one with processes is refused", () => {
+  test("reuses an existing empty cgroup and refuses one with processes", () => {
     const directory = createCgroup(files, "/cg", "/c1");
     expect(createCgroup(files, "/cg", "/c1")).toBe(directory);
     fake.texts.set(`${directory}/cgroup.events`, "populated 1\nfrozen 0\n");
@@ -45,15 +45,15 @@ describe("create", () => {
     expect(fake.directories).toContain(directory);
   });
 
-  test("a failure half-way leaves nothing behind and says what failed", () => {
+  test("leaves nothing behind after a failure halfway, and names what failed", () => {
     fake.refused.set("/cg/pod/c1", { code: "ENOSPC", errno: 28 });
     expect(() => createCgroup(files, "/cg", "/pod/c1")).toThrow("mkdir /cg/pod/c1: ENOSPC");
     expect(fake.directories).toEqual(["/cg"]);
   });
 });
 
-describe("processes", () => {
-  test("those of nested cgroups are listed too, a threaded one is passed over", () => {
+describe("the processes of a cgroup", () => {
+  test("include those of nested cgroups; a threaded cgroup is skipped", () => {
     createCgroup(files, "/cg", "/c1/a.service");
     fake.texts.set("/cg/c1/cgroup.procs", "12\n13\n");
     fake.texts.set("/cg/c1/a.service/cgroup.procs", "14\n");
@@ -69,7 +69,7 @@ describe("processes", () => {
     killCgroup(files, "/cg/gone");
   });
 
-  test("without cgroup.kill they are frozen first", () => {
+  test("are frozen before they are killed if cgroup.kill is missing", () => {
     createCgroup(files, "/cg", "/c1");
     fake.texts.delete("/cg/c1/cgroup.kill");
     fake.log.length = 0;
@@ -78,8 +78,8 @@ describe("processes", () => {
   });
 });
 
-describe("remove", () => {
-  test("goes bottom-up and takes empty parents along", async () => {
+describe("removing a cgroup", () => {
+  test("works from the bottom up and removes parents that are then empty", async () => {
     createCgroup(files, "/cg", "/pod/c1/x/y");
     createCgroup(files, "/cg", "/pod/c2");
     await removeCgroup(files, "/cg", "/cg/pod/c1");
@@ -88,7 +88,7 @@ describe("remove", () => {
     expect(fake.directories).toEqual(["/cg"]);
   });
 
-  test("a busy one is tried again", async () => {
+  test("retries a busy cgroup", async () => {
     createCgroup(files, "/cg", "/c1");
     fake.busy.set("/cg/c1", 3);
     fake.log.length = 0;
@@ -96,7 +96,7 @@ describe("remove", () => {
     expect(fake.log).toHaveLength(4);
   });
 
-  test("one that stays busy is an error that names who is in it", async () => {
+  test("fails for a cgroup that stays busy, and names the processes in it", async () => {
     createCgroup(files, "/cg", "/c1");
     fake.busy.set("/cg/c1", Infinity);
     fake.texts.set("/cg/c1/cgroup.procs", "12\n");
@@ -105,7 +105,7 @@ describe("remove", () => {
     );
   });
 
-  test("one with thousands below it goes in steps, and others get their turn in between", async () => {
+  test("yields to the event loop while it removes thousands of cgroups", async () => {
     const names = Array.from({ length: 3000 }, (_, index) => `own.${index}`);
     const left = new Set(["/cg/c1", ...names.map((name) => `/cg/c1/${name}`)]);
     const many = {
@@ -129,7 +129,7 @@ describe("remove", () => {
     expect(turns).toBeGreaterThan(40);
   });
 
-  test("one that is gone is fine", async () => {
+  test("succeeds if the cgroup is already gone", async () => {
     await removeCgroup(files, "/cg", "/cg/c1");
   });
 });

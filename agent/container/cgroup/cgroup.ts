@@ -6,27 +6,28 @@ import { AgentError, SystemError } from "../../kernel/error.ts";
 import type { Files } from "../../kernel/files.ts";
 
 const EBUSY = 16;
-/** System calls in a row before others get their turn: some milliseconds. */
+/** System calls in a row before yielding to the event loop: some milliseconds. */
 const AT_ONCE = 128;
-/** Of a directory and a name in it, with room for a file's name. */
+/** Limit for a directory's path plus a name in it; leaves room for one more file name. */
 const MAX_PATH = 4000;
 
 /**
- * Makes the cgroup `path` (of cgroupPath) below `root`, with its parents, and has every parent hand down all controllers
- * that it has. Gives the directory. One that exists is taken over when it is empty; ALREADY_EXISTS when it has processes.
+ * Creates the cgroup `path` (from cgroupPath) below `root`, with its parents, and delegates all of each parent's
+ * controllers to its children. Returns the directory. An existing empty cgroup is reused; one with processes fails with
+ * ALREADY_EXISTS.
  */
 export function createCgroup(files: Files, root: string, path: string): string {
   let directory = root;
-  const made: string[] = [];
+  const created: string[] = [];
   try {
     for (const part of path.split("/").filter((text) => text !== "")) {
       delegateControllers(files, directory);
       directory = `${directory}/${part}`;
       if (files.exists(directory)) continue;
       attempt("mkdir", directory, () => files.makeDirectory(directory));
-      made.push(directory);
+      created.push(directory);
     }
-    const isNew = made.at(-1) === directory;
+    const isNew = created.at(-1) === directory;
     if (!isNew && /^populated 1$/m.test(files.readText(`${directory}/cgroup.events`))) {
       throw new AgentError(
         "already-exists",
@@ -34,36 +35,36 @@ export function createCgroup(files: Files, root: string, path: string): string {
       );
     }
   } catch (error) {
-    for (const each of made.reverse()) refusedRemoval(files, each);
+    for (const each of created.reverse()) tryRemove(files, each);
     throw error;
   }
   return directory;
 }
 
-/** Processes in the cgroup and in those below it, as the agent sees them. Empty when it is gone. */
+/** Pids of the processes in the cgroup and in those below it, as the agent sees them. Empty if the cgroup is gone. */
 export function cgroupProcs(files: Files, directory: string): number[] {
   return subtree(files, directory).flatMap((each) => {
-    // A threaded cgroup refuses to be read: its processes stand in the domain above it.
+    // A threaded cgroup can't be read: its processes are listed in the domain above it.
     const text = orUndefined(() => files.readText(`${each}/cgroup.procs`)) ?? "";
     return (text.match(/\d+/g) ?? []).map(Number);
   });
 }
 
-/** SIGKILL to every process in the cgroup and below; nothing to do when it is gone. They are dead soon, not yet. */
+/** Sends SIGKILL to every process in the cgroup and below; does nothing if it is gone. The processes die soon after. */
 export function killCgroup(files: Files, directory: string): void {
   if (write(files, `${directory}/cgroup.kill`, "1")) return;
-  // Before Linux 5.14: frozen, they can't fork away from us, and a frozen process dies of SIGKILL all the same.
+  // Before Linux 5.14: frozen processes can't fork, and SIGKILL kills them all the same.
   write(files, `${directory}/cgroup.freeze`, "1");
   for (const pid of cgroupProcs(files, directory)) {
-    // 0 is a process that our pid namespace doesn't show.
+    // 0 stands for a process outside of the agent's pid namespace.
     if (pid > 0) orUndefined(() => process.kill(pid, "SIGKILL"));
   }
   write(files, `${directory}/cgroup.freeze`, "0");
 }
 
 /**
- * Removes the cgroup, all below it, and those above it, up to `root`, that are empty then. Killed processes leave a
- * moment later, so a busy one is tried again, 1 ms to 50 ms apart, for `timeoutMs`; then it throws one line.
+ * Removes the cgroup, all below it, and the parents up to `root` that are then empty. Killed processes take a moment to
+ * leave, so a busy cgroup is retried, 1 ms to 50 ms apart, for `timeoutMs`; then it throws one line.
  */
 export async function removeCgroup(files: Files, root: string, directory: string, timeoutMs = 10_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
@@ -74,7 +75,7 @@ export async function removeCgroup(files: Files, root: string, directory: string
     await sleep(pause);
   }
   let parent = dirname(directory);
-  while (parent.startsWith(`${root}/`) && refusedRemoval(files, parent) === undefined) parent = dirname(parent);
+  while (parent.startsWith(`${root}/`) && tryRemove(files, parent) === undefined) parent = dirname(parent);
 }
 
 interface Refused {
@@ -83,11 +84,12 @@ interface Refused {
 }
 
 /**
- * Removes a cgroup and all below it, children first; stops at the first that can't be removed. Most cgroups have no children and
- * are gone at once. A container that may make some can have made thousands: others get their turn after every few.
+ * Removes a cgroup and all below it, children first; stops at the first that can't be removed. Most cgroups have no
+ * children and need one call. A container that may create cgroups can have created thousands, so it yields to the event
+ * loop every few calls.
  */
 async function removeTree(files: Files, directory: string): Promise<Refused | undefined> {
-  if (refusedRemoval(files, directory) === undefined) return undefined;
+  if (tryRemove(files, directory) === undefined) return undefined;
   let steps = 0;
   const step = () => (++steps % AT_ONCE === 0 ? immediate() : undefined);
   const open: number[] = [];
@@ -98,14 +100,14 @@ async function removeTree(files: Files, directory: string): Promise<Refused | un
       let above = path;
       for (const name of orUndefined(() => files.list(path)) ?? []) {
         await step();
-        // A container makes them as deep as it likes, by names of 255 bytes: the kernel takes no path of 4096.
+        // Containers can nest cgroups deeply with names of 255 bytes, but the kernel rejects paths of 4096 bytes.
         if (above === path && path.length + name.length > MAX_PATH) above = byDescriptor(path, open);
         if (files.exists(`${above}/${name}/cgroup.procs`)) found.push(`${above}/${name}`);
       }
     }
     for (const path of found.reverse()) {
       await step();
-      const error = refusedRemoval(files, path);
+      const error = tryRemove(files, path);
       if (error !== undefined) return { path, errno: error.errno ?? -EBUSY };
     }
     return undefined;
@@ -114,7 +116,7 @@ async function removeTree(files: Files, directory: string): Promise<Refused | un
   }
 }
 
-/** A short path to the same directory, as long as the descriptor that comes into `open` is. */
+/** Opens the directory into `open` and returns a short path to it, which is valid while that descriptor is open. */
 function byDescriptor(path: string, open: number[]): string {
   const fd = openSync(path, O_PATH | O_DIRECTORY);
   open.push(fd);
@@ -128,7 +130,7 @@ function removalError(files: Files, { path, errno }: Refused, timeoutMs: number)
   return new SystemError("rmdir", EBUSY, path, `busy for ${timeoutMs} ms${why}`);
 }
 
-/** All that `directory` has in cgroup.controllers, written to its cgroup.subtree_control unless it is there. */
+/** Enables all of the directory's cgroup.controllers in its cgroup.subtree_control, unless they are enabled. */
 function delegateControllers(files: Files, directory: string): void {
   const words = (file: string) => files.readText(`${directory}/${file}`).trim().split(" ");
   const enabled = new Set(words("cgroup.subtree_control"));
@@ -136,11 +138,11 @@ function delegateControllers(files: Files, directory: string): void {
   if (missing.length === 0) return;
   const control = `${directory}/cgroup.subtree_control`;
   if (write(files, control, missing.map((name) => `+${name}`).join(" "))) return;
-  // All or nothing in one write. One by one, so that only what can't be is missing; a limit that needs it will say so.
+  // One write enables all or nothing. One by one, only the unsupported are missing; a limit that needs one names it.
   for (const name of missing) write(files, control, `+${name}`);
 }
 
-/** The directory and those below it, parents first; empty when it is gone. */
+/** The directory and those below it, parents first; empty if it is gone. */
 function subtree(files: Files, directory: string): string[] {
   const names = orUndefined(() => files.list(directory));
   if (names === undefined) return [];
@@ -148,8 +150,8 @@ function subtree(files: Files, directory: string): string[] {
   return [directory, ...children.flatMap((child) => subtree(files, child))];
 }
 
-/** Why it could not be removed; undefined when it is gone. */
-function refusedRemoval(files: Files, path: string): NodeJS.ErrnoException | undefined {
+/** Removes a cgroup; returns the error if that fails, or undefined if the cgroup is gone. */
+function tryRemove(files: Files, path: string): NodeJS.ErrnoException | undefined {
   try {
     files.removeDirectory(path);
     return undefined;
@@ -158,7 +160,7 @@ function refusedRemoval(files: Files, path: string): NodeJS.ErrnoException | und
   }
 }
 
-/** False when it could not be written. */
+/** Returns false if the write fails. */
 function write(files: Files, path: string, value: string): boolean {
   try {
     files.writeText(path, value);

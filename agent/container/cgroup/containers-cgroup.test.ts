@@ -36,8 +36,8 @@ const limits = (directory: string) =>
 const { all, one } = memoryBounds(512 * MIB);
 const [more, less] = [memoryBounds(1024 * MIB), memoryBounds(256 * MIB)];
 
-describe("open", () => {
-  test("makes it once, with a limit, and lets through what containers protect", () => {
+describe("opening the containers' cgroup", () => {
+  test("creates it once, with a limit, and passes on the memory protection of containers", () => {
     parent.open();
     expect(limits(PARENT)).toEqual([String(all), "max", "max"]);
     fake.log.length = 0;
@@ -45,14 +45,14 @@ describe("open", () => {
     expect(fake.log).toEqual([]);
   });
 
-  test("takes over the one that an agent before has made, with its containers", () => {
+  test("reuses the one that a previous agent created, with its containers", () => {
     parent.open();
     fake.texts.set(`${PARENT}/cgroup.events`, "populated 1\nfrozen 0\n");
     new ContainersCgroup(fake.files, "/cg").open();
     expect(limits(PARENT)).toEqual([String(all), "max", "max"]);
   });
 
-  test("without a memory controller makes it all the same, and limits nothing", () => {
+  test("creates it without limits if there is no memory controller", () => {
     start("cpu pids");
     parent.open();
     fake.log.length = 0;
@@ -62,19 +62,19 @@ describe("open", () => {
     expect(fake.log).toEqual([`mkdir ${PARENT}/c1`]);
   });
 
-  test("a limit that the kernel refuses is a line of the log", () => {
+  test("publishes one notice if the kernel refuses a limit", () => {
     fake.refused.set(`${PARENT}/memory.max`, { code: "EINVAL", errno: 22 });
     parent.open();
-    expect(lines).toEqual([`write ${PARENT}/memory.max "${all}": EINVAL; it stays as it was`]);
+    expect(lines).toEqual([`write ${PARENT}/memory.max "${all}": EINVAL; the old value stays`]);
   });
 
-  test("throws when it can't be made", () => {
+  test("throws if it can't be created", () => {
     fake.refused.set(PARENT, { code: "ENOSPC", errno: 28 });
     expect(() => parent.open()).toThrow(`mkdir ${PARENT}: ENOSPC`);
   });
 });
 
-describe("limit", () => {
+describe("the default memory limit", () => {
   beforeEach(() => {
     parent.open();
     parent.follow([]);
@@ -86,7 +86,7 @@ describe("limit", () => {
     ["a reservation only", { memory: { reservation: MIB } }],
     ["none by -1", { memory: { limit: -1 } }],
     ["none by unified", { unified: { "memory.max": "max" } }],
-  ])("a container with %s gets the share of one", (_, resources) => {
+  ])("is set for a container with %s", (_, resources) => {
     parent.limit(container(`${PARENT}/c1`), resources);
     expect(fake.texts.get(`${PARENT}/c1/memory.max`)).toBe(String(one));
   });
@@ -94,12 +94,12 @@ describe("limit", () => {
   test.each([
     ["a limit", { memory: { limit: MIB } }],
     ["one in unified", { unified: { "memory.max": "1048576" } }],
-  ])("a container with %s keeps it", (_, resources) => {
+  ])("is not set for a container with %s", (_, resources) => {
     parent.limit(container(`${PARENT}/c1`), resources);
     expect(fake.texts.get(`${PARENT}/c1/memory.max`)).toBe("max");
   });
 
-  test("one that an older version made beside it keeps what it has", () => {
+  test("is not set for a cgroup that an older version created elsewhere", () => {
     fake.files.writeText("/cg/cgroup.subtree_control", "+memory");
     parent.limit(container("/cg/c1"), {});
     parent.limit(container("/cg/containers-not"), {});
@@ -107,7 +107,7 @@ describe("limit", () => {
   });
 });
 
-describe("follow", () => {
+describe("following the guest's memory", () => {
   const containers = [
     { cgroup: `${PARENT}/c1`, resources: {} },
     { cgroup: `${PARENT}/c2`, resources: { memory: { limit: 4096 } } },
@@ -119,19 +119,19 @@ describe("follow", () => {
   });
   const limitOf = (name: string) => fake.texts.get(`${PARENT}${name}/memory.max`);
 
-  test("memory that is plugged in raises the limits of all, and of those that have none of their own", () => {
+  test("raises the common limit and the default limits after a hotplug", () => {
     setMemory(1024 * MIB);
     parent.follow(containers);
     expect([limitOf(""), limitOf("/c1"), limitOf("/c2")]).toEqual([String(more.all), String(more.one), "max"]);
   });
 
-  test("an agent that has made no container yet follows for those of the one before", () => {
+  test("works in a new agent for the containers of the previous one", () => {
     setMemory(1024 * MIB);
     new ContainersCgroup(fake.files, "/cg").follow(containers);
     expect([limitOf(""), limitOf("/c1")]).toEqual([String(more.all), String(more.one)]);
   });
 
-  test("memory that goes lowers them to what is in use at most: a lower limit would kill", () => {
+  test("lowers limits to the current usage at most, because a lower limit would kill", () => {
     fake.texts.set(`${PARENT}/memory.current`, String(300 * MIB));
     fake.texts.set(`${PARENT}/c1/memory.current`, String(MIB));
     setMemory(256 * MIB);
@@ -139,7 +139,7 @@ describe("follow", () => {
     expect([limitOf(""), limitOf("/c1")]).toEqual([String(300 * MIB), String(less.one)]);
   });
 
-  test("does nothing before there was a container", () => {
+  test("does nothing before the first container", () => {
     start("memory");
     parent.follow([]);
     expect(fake.log).toEqual([]);

@@ -7,15 +7,16 @@ import type { ResourcesSpec } from "./resources-spec.ts";
 const PATH = "/containers";
 
 /**
- * The cgroup of a guest that has those of all containers below it. Its memory limit leaves the rest of the guest enough, whatever
- * containers do: the kernel's OOM killer then looks for a victim among the containers alone, and the guest lives where it finds none.
+ * The guest's cgroup that holds those of all containers. Its memory limit reserves enough for the rest of the guest,
+ * whatever containers do: the kernel's OOM killer then looks for a victim among the containers only, and the guest
+ * survives if it finds none.
  */
 export class ContainersCgroup {
   readonly directory: string;
   readonly #files: Files;
   readonly #root: string;
   #isOpen = false;
-  /** Undefined before it is open, and where there is no memory controller: no container has a limit then. */
+  /** Undefined until it is open, and without a memory controller; no container then has a limit. */
   #bounds: MemoryBounds | undefined;
 
   /** `root` is where cgroup2 is mounted. */
@@ -25,27 +26,30 @@ export class ContainersCgroup {
     this.directory = `${root}${PATH}`;
   }
 
-  /** Makes it with its limit, the first time. Throws one line when it can't be made; a guest may lack the memory controller. */
+  /**
+   * Creates it with its limit on the first call. Throws one line if creation fails; the memory controller may be
+   * missing.
+   */
   open(): void {
     if (this.#isOpen) return;
     if (!this.#files.exists(this.directory)) createCgroup(this.#files, this.#root, PATH);
     this.#limitAll();
-    // What a container's own protect is no more than its parent's do.
+    // Protection of a container's cgroup counts only up to its parent's.
     if (this.#bounds !== undefined) {
       for (const file of ["memory.low", "memory.min"]) this.#write(this.directory, file, "max");
     }
     this.#isOpen = true;
   }
 
-  /** Has the limits follow the guest's memory, which has grown or shrunk. */
+  /** Adjusts the limits after the guest's memory grew or shrank. */
   follow(containers: Iterable<{ readonly cgroup: string; readonly resources: ResourcesSpec }>): void {
     this.#limitAll();
     for (const { cgroup, resources } of containers) this.limit(cgroup, resources);
   }
 
   /**
-   * Sets the limit of a container whose spec has none; one that an older version made elsewhere keeps what it has. A new one uses
-   * less than that.
+   * Sets the limit of a container whose spec has none. A cgroup that an older version created elsewhere keeps its
+   * limit. `isNew`: skips reading the current usage, which is below the limit in a new cgroup.
    */
   limit(cgroup: string, resources: ResourcesSpec, isNew = false): void {
     if (this.#bounds === undefined || !this.has(cgroup) || hasMemoryLimit(resources)) return;
@@ -64,7 +68,7 @@ export class ContainersCgroup {
     this.#write(this.directory, "memory.max", String(Math.max(this.#bounds.all, this.#inUse(this.directory))));
   }
 
-  /** The kernel kills for a limit that is lowered to less than that. */
+  /** Current usage in bytes; lowering a limit below it makes the kernel kill processes. */
   #inUse(directory: string): number {
     try {
       return Number(this.#files.readText(`${directory}/memory.current`));
@@ -79,12 +83,12 @@ export class ContainersCgroup {
       this.#files.writeText(path, value);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      cgroupNotices.publish(`write ${path} "${value}": ${code ?? message}; it stays as it was`);
+      cgroupNotices.publish(`write ${path} "${value}": ${code ?? message}; the old value stays`);
     }
   }
 }
 
-/** The resources of a spec, or those after an update. */
+/** True if the resources, of the spec or after an update, limit memory. */
 function hasMemoryLimit({ memory, unified }: ResourcesSpec): boolean {
   const own = unified?.["memory.max"];
   return (memory?.limit ?? 0) > 0 || (own !== undefined && own !== "max");

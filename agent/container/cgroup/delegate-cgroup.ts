@@ -3,12 +3,12 @@ import type { Files } from "../../kernel/files.ts";
 import { hostId } from "../namespaces/user-namespace.ts";
 import type { Spec } from "../spec.ts";
 
-/** Files of a cgroup whose owner may move processes and make cgroups below; since Linux 4.15. */
+/** Lists the cgroup files whose owner may move processes and create cgroups below (since Linux 4.15). */
 const DELEGATED = "/sys/kernel/cgroup/delegate";
 
 /**
- * Gives the cgroup, but not its limits, to the process's user in a new user namespace that has it mounted writable, as
- * the OCI spec says: the user can then make cgroups in there.
+ * Gives the cgroup, but not its limits, to the process's user if the container has a new user namespace and a writable
+ * cgroup mount, as the OCI spec requires. The user can then create cgroups in it.
  */
 export function delegateCgroup(files: Files, directory: string, { process, mounts, linux }: Spec): void {
   const owner = hostId(linux.uidMappings ?? [], process.user.uid);

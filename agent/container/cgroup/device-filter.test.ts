@@ -10,7 +10,7 @@ interface Use {
   readonly access: number;
 }
 
-/** A machine with the few instructions that the compiler knows; anything else, and any jump out of the program, throws. */
+/** Interprets the few instructions that the compiler emits; throws at any other, and at a jump out of the program. */
 function run(code: Uint8Array, use: Use): number {
   const view = new DataView(code.buffer);
   const context = [(use.access << 16) | use.type, use.major, use.minor];
@@ -38,7 +38,7 @@ function run(code: Uint8Array, use: Use): number {
   }
 }
 
-/** Rule semantics as one says them: each bit is decided by the last rule that matches the device and has the bit. */
+/** Rule semantics in their plainest form: for each bit, the last rule that matches the device and has the bit decides. */
 function mayUse(rules: readonly DeviceRule[], { type, major, minor, access }: Use): boolean {
   return [1, 2, 4].every((bit) => {
     if ((access & bit) === 0) return true;
@@ -74,7 +74,7 @@ const use: fc.Arbitrary<Use> = fc.record({
   access: fc.integer({ min: 1, max: 7 }),
 });
 
-test("the program says what the rules say, whatever they are", () => {
+test("the program decides as the rules do, for any rules", () => {
   fc.assert(
     fc.property(fc.array(rule, { maxLength: 8 }), fc.array(use, { minLength: 1, maxLength: 20 }), (rules, uses) => {
       const program = deviceFilter(rules);
@@ -85,7 +85,7 @@ test("the program says what the rules say, whatever they are", () => {
   );
 });
 
-/** One line an instruction, as the kernel's own disassembler has it more or less. */
+/** Disassembles to one line for each instruction, roughly in the kernel's format. */
 function listing(code: Uint8Array): string[] {
   const view = new DataView(code.buffer);
   return Array.from({ length: code.length / 8 }, (_, at) => {
@@ -113,12 +113,12 @@ const when = (part: "type" | "major" | "minor", value: number, otherwise: number
   return [load[part], `if r2 != ${value} goto +${otherwise}`];
 };
 
-describe("the listing", () => {
-  test("of no rule denies", () => {
+describe("the compiled program", () => {
+  test("denies everything without rules", () => {
     expect(listing(deviceFilter([]))).toEqual([...head, "r0 = 0", "exit"]);
   });
 
-  test("of one device, and of parts of the ways to use one", () => {
+  test("tests the device and the access bits of each rule", () => {
     const rules: DeviceRule[] = [
       { allow: true, type: "b", major: 8, access: 2 },
       { allow: false, type: "c", minor: 9, access: 6 },
@@ -133,7 +133,7 @@ describe("the listing", () => {
     ]);
   });
 
-  test("ends with a rule for all, as nothing reaches what would be behind it", () => {
+  test("ends with a rule for all devices, because later instructions would be unreachable", () => {
     const rules: DeviceRule[] = [
       { allow: true, type: "b", major: 8, access: 2 },
       { allow: false, access: 7 },
@@ -151,7 +151,7 @@ describe("the rules of a container", () => {
   const device = { path: "/dev/x", type: "b", major: 8, minor: 1, mode: 0o600, uid: 0, gid: 0 };
   const denyAll = { allow: false, type: "a", access: "rwm" };
 
-  test("allow the default devices, making any node, and nothing else", () => {
+  test("allow the default devices, mknod of any device, and nothing else", () => {
     for (const numbers of ["1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:2", "136:0", "136:77", "10:200"]) {
       expect(may({}, "c", numbers, 7), numbers).toBe(true);
     }
@@ -170,7 +170,7 @@ describe("the rules of a container", () => {
     expect(allowsAll(deviceRules({ devices: [{ ...device, type: "p" }], resources: {} }))).toBe(false);
   });
 
-  test("keep the default devices and the nodes of linux.devices against a rule that denies all", () => {
+  test("still allow the default devices and the nodes of linux.devices after a rule that denies all", () => {
     const others = { allow: true, type: "c", major: 10, minor: 77, access: "rwm" };
     const denied = { devices: [device], resources: { devices: [denyAll, others] } };
     expect([may(denied, "c", "1:3", 7), may(denied, "b", "8:1", 7), may(denied, "c", "8:1")]).toEqual([
@@ -190,11 +190,11 @@ describe("the rules of a container", () => {
   });
 
   test.each([
-    [{ allow: true, type: "x", access: "r" }, 'devices[1] type "x" is none of a, b, c'],
+    [{ allow: true, type: "x", access: "r" }, 'devices[1] type "x" is not one of a, b, c'],
     [{ allow: true, type: "c", access: "rq" }, 'devices[1] access "rq" has letters other than r, w, m'],
-    [{ allow: true, type: "c", major: 2 ** 31, access: "r" }, "devices[1] 2147483648 is no number of a device"],
-    [{ allow: true, type: "c", minor: -2, access: "r" }, "devices[1] -2 is no number of a device"],
-  ])("%j is refused by name", (bad, why) => {
+    [{ allow: true, type: "c", major: 2 ** 31, access: "r" }, "devices[1] 2147483648 is not a device number"],
+    [{ allow: true, type: "c", minor: -2, access: "r" }, "devices[1] -2 is not a device number"],
+  ])("name an invalid rule: %j", (bad, why) => {
     expect(() => deviceRules({ devices: [], resources: { devices: [denyAll, bad] } })).toThrow(why);
   });
 });

@@ -1,12 +1,12 @@
 import { ALL_ACCESS, type DeviceRule, isForAll } from "./device-rules.ts";
 
-/** Of struct bpf_cgroup_dev_ctx, three words: access << 16 | type, major, minor. */
+/** Offsets in struct bpf_cgroup_dev_ctx, three words: access << 16 | type, major, minor. */
 const OFFSET = { accessAndType: 0, major: 4, minor: 8 };
-/** BPF_DEVCG_DEV_*. */
+/** BPF_DEVCG_DEV_* constants. */
 const TYPE = { b: 1, c: 2 };
-/** Registers: the result, the context, a part of it, and the ways wanted, which loses those that were found allowed. */
-const [RESULT, CONTEXT, PART, WANTED] = [0, 1, 2, 3];
-/** Instructions of eBPF, 64 bits wide but for the loads. */
+/** Registers: the result, the context, one field of it, and the requested access bits that no rule has allowed yet. */
+const [RESULT, CONTEXT, FIELD, WANTED] = [0, 1, 2, 3];
+/** eBPF opcodes, all 64 bits wide except the loads. */
 const OP = {
   loadWord: 0x61,
   loadHalf: 0x69,
@@ -23,10 +23,10 @@ const OP = {
 type Instruction = readonly [op: number, to: number, from: number, offset: number, value: number];
 
 /**
- * The program of a device filter, eight bytes an instruction, for a machine that is little-endian. Each way to use a
- * device (mknod, read, write) is decided by the last rule that matches the device and has it; without one it is denied.
- * So the rules are walked from the last to the first: one that denies something wanted ends with 0, one that allows
- * takes its ways off what is wanted and ends with 1 when nothing is left.
+ * Compiles a device filter to eBPF, eight bytes for each instruction, for a little-endian machine. For each kind of
+ * access (mknod, read, write) the last rule that matches the device and the access decides; without a match, access is
+ * denied. So the rules are evaluated from last to first: one that denies a wanted access returns 0; one that allows
+ * clears its bits from the wanted access, and returns 1 if none remain.
  */
 export function deviceFilter(rules: readonly DeviceRule[]): Uint8Array {
   const program: Instruction[] = [
@@ -35,15 +35,15 @@ export function deviceFilter(rules: readonly DeviceRule[]): Uint8Array {
   ];
   for (const rule of rules.toReversed()) {
     program.push(...ruleCode(rule));
-    // The kernel refuses a program with instructions that nothing reaches.
+    // The kernel refuses a program with unreachable instructions.
     if (isForAll(rule)) return encode(program);
   }
   return encode([...program, ...end(0)]);
 }
 
 /**
- * Falls through to what comes behind it when the rule decides nothing. Each test loads its part of the context anew:
- * the kernel's verifier then knows as much in front of every rule, and its work grows with the rules and not their square.
+ * Compiles one rule; it falls through to the next if it doesn't decide. Each test reloads its field of the context: the
+ * verifier's state is then the same before every rule, so its work grows linearly with the rules, not quadratically.
  */
 function ruleCode({ allow, type, major, minor, access }: DeviceRule): Instruction[] {
   const decision = end(allow ? 1 : 0);
@@ -60,8 +60,8 @@ function ruleCode({ allow, type, major, minor, access }: DeviceRule): Instructio
   const tests = conditions.flatMap(([load, offset, value], index): Instruction[] => {
     const rest = (conditions.length - index - 1) * 2 + body.length;
     return [
-      [load, PART, CONTEXT, offset, 0],
-      [OP.jumpNotEqual, PART, 0, rest, value],
+      [load, FIELD, CONTEXT, offset, 0],
+      [OP.jumpNotEqual, FIELD, 0, rest, value],
     ];
   });
   return [...tests, ...body];

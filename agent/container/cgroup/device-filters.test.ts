@@ -9,8 +9,8 @@ import { writableCgroupRoot } from "./testing/test-cgroups.ts";
 const usual = deviceRules({ devices: [], resources: {} });
 const all = [{ allow: true, access: 7 }];
 
-describe("with a double", () => {
-  test("the same rules are loaded once, other rules once more; all allowed is not even attached", () => {
+describe("device filters", () => {
+  test("load a program once for the same rules, and attach nothing if everything is allowed", () => {
     const sys = createSysDouble();
     const filters = new DeviceFilters({ ...sys, close: closeSync });
     filters.attach("/tmp", usual);
@@ -23,7 +23,7 @@ describe("with a double", () => {
     expect(attached).toEqual([1000, 1000, 1001]);
   });
 
-  test("few programs are kept, those of last use", () => {
+  test("keep only the most recently used programs", () => {
     const closed: number[] = [];
     const sys = createSysDouble();
     const close = (fd: number) => (fd >= 1000 ? void closed.push(fd) : closeSync(fd));
@@ -35,10 +35,10 @@ describe("with a double", () => {
   });
 });
 
-/** bpf(2) is root's. */
+/** bpf(2) needs root. */
 const root = process.getuid?.() === 0 ? writableCgroupRoot() : undefined;
 
-describe.skipIf(root === undefined)("on a real cgroup2 (needs root)", () => {
+describe.skipIf(root === undefined)("device filters on a real cgroup2 (needs root)", () => {
   const directory = `${root}/guestd-filter-${process.pid}`;
   const sys = openSys();
   beforeEach(() => void mkdirSync(directory));
@@ -51,7 +51,7 @@ describe.skipIf(root === undefined)("on a real cgroup2 (needs root)", () => {
     return program !== undefined;
   };
 
-  test("the kernel takes the programs: attached, replaced by others and by themselves, and gone with the cgroup", () => {
+  test("are accepted by the kernel: attached, replaced by another and by the same, and removed with the cgroup", () => {
     const before = readdirSync("/proc/self/fd").length;
     const filters = new DeviceFilters(sys);
     expect(attached()).toBe(false);
@@ -65,7 +65,7 @@ describe.skipIf(root === undefined)("on a real cgroup2 (needs root)", () => {
     expect(readdirSync("/proc/self/fd").length - before).toBe(3);
   });
 
-  test("a cgroup below may have a filter of its own, which runs beside it", () => {
+  test("don't prevent a cgroup below from having its own filter, which runs as well", () => {
     const filters = new DeviceFilters(sys);
     filters.attach(directory, usual);
     mkdirSync(`${directory}/nested`);
@@ -76,7 +76,7 @@ describe.skipIf(root === undefined)("on a real cgroup2 (needs root)", () => {
     }
   });
 
-  test("the kernel takes as many rules as a spec may have", () => {
+  test("are accepted by the kernel with the maximum number of rules", () => {
     const numbers = Array.from({ length: 1024 }, (_, major) => major);
     const rules = numbers.map((major) => ({
       allow: true,

@@ -3,26 +3,29 @@ import { openRoot } from "../files-in-root.ts";
 import { deviceFilter } from "./device-filter.ts";
 import { allowsAll, type DeviceRule } from "./device-rules.ts";
 
-/** Programs that are kept loaded: pods have few kinds of containers. */
+/** Maximum number of programs kept loaded: pods have few kinds of containers. */
 const MAX_LOADED = 16;
 
-/** Attaches device filters to cgroups. A program is loaded once for the same rules, and shared by their cgroups. */
+/**
+ * Attaches device filters to cgroups. A program is loaded once for each set of rules and shared by the cgroups that use
+ * it.
+ */
 export class DeviceFilters {
   readonly #sys: Kernel["sys"];
-  /** By the rules, oldest use first. */
+  /** Loaded programs by their rules, least recently used first. */
   readonly #loaded = new Map<string, Fd>();
 
   constructor(sys: Kernel["sys"]) {
     this.#sys = sys;
   }
 
-  /** To a new cgroup; nothing to do when all is allowed. It goes with its cgroup. */
+  /** Attaches a filter to a new cgroup, unless the rules allow everything. The kernel removes it with the cgroup. */
   attach(directory: string, rules: readonly DeviceRule[]): void {
     if (!allowsAll(rules))
       this.#onCgroup(directory, (cgroup) => this.#sys.attachDeviceFilter(cgroup, this.#load(rules)));
   }
 
-  /** In place of the one that it has, at once: no moment is without a filter. */
+  /** Replaces the cgroup's filter atomically: the cgroup is never without a filter. */
   replace(directory: string, rules: readonly DeviceRule[]): void {
     this.#onCgroup(directory, (cgroup) => {
       const old = this.#sys.attachedDeviceFilter(cgroup);

@@ -8,7 +8,7 @@ const rule = fc.record({ type: fc.constantFrom("a", "b", "c", "x"), major: numbe
 const node = fc.record({ type: fc.constantFrom("b", "c", "u", "p"), major: fc.nat(2), minor: fc.nat(2) });
 const device = { path: "/dev/x", mode: 0o666, uid: 0, gid: 0 };
 
-test("nodes whose major number a rule gives go before the rules, the others behind", () => {
+test("places nodes whose major number a rule names before the rules, and the others after them", () => {
   fc.assert(
     fc.property(fc.array(node), fc.array(rule), (nodes, given) => {
       const rules = given.map(({ type, major, minor }): DeviceCgroupSpec => {
@@ -31,7 +31,7 @@ test("nodes whose major number a rule gives go before the rules, the others behi
   );
 });
 
-test("each rule is looked at once, however many nodes there are", () => {
+test("reads each rule once, however many nodes there are", () => {
   let looks = 0;
   const rules = Array.from({ length: 100 }, (_, minor): DeviceCgroupSpec => {
     return {

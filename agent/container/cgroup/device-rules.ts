@@ -2,14 +2,17 @@ import type { LinuxSpec } from "../spec.ts";
 import { refuseResource } from "./cgroup-write.ts";
 import type { DeviceCgroupSpec } from "./resources-spec.ts";
 
-/** Bits of BPF_DEVCG_ACC_*. */
+/** BPF_DEVCG_ACC_* bits. */
 const ACCESS: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
 export const ALL_ACCESS = 7;
-/** More make a program that nobody meant. */
+/** Protects against absurdly long programs. */
 const MAX_RULES = 1024;
 const MAX_NUMBER = 2 ** 31 - 1;
 
-/** A rule of the filter: which devices, which ways to use them (bits: 1 mknod, 2 read, 4 write). Absent stands for all. */
+/**
+ * One rule of a device filter: the devices it matches and the access bits (1 mknod, 2 read, 4 write). An absent field
+ * matches all.
+ */
 export interface DeviceRule {
   readonly allow: boolean;
   readonly type?: "b" | "c";
@@ -21,8 +24,8 @@ export interface DeviceRule {
 const node = (major: number, minor: number) => ({ allow: true, type: "c", major, minor, access: ALL_ACCESS }) as const;
 
 /**
- * What every container may use, as runc, crun and Kata have it; no rule of a spec takes it away. Without the console (5:1):
- * it is the guest's, and who opens it can stop it. A container's own is a pty.
+ * Devices that every container may use, as in runc, crun and Kata; a spec's rules can't remove them. The console (5:1)
+ * is excluded: it is the guest's, and a process that opens it can stop it. A container's own console is a pty.
  */
 const DEFAULTS: readonly DeviceRule[] = [
   { allow: true, type: "c", access: 1 },
@@ -39,8 +42,9 @@ const DEFAULTS: readonly DeviceRule[] = [
 ];
 
 /**
- * The rules for a container, the later ones winning; what none allows is denied: those of linux.resources.devices in their
- * order between those of nodeRules, then what every container may use.
+ * The rules for a container; later rules win, and access without a matching rule is denied. The rules of
+ * linux.resources.devices, in their order, are surrounded by those of nodeRules and followed by those for default
+ * devices.
  */
 export function deviceRules(linux: Pick<LinuxSpec, "devices" | "resources">): DeviceRule[] {
   const given = linux.resources.devices ?? [];
@@ -51,8 +55,8 @@ export function deviceRules(linux: Pick<LinuxSpec, "devices" | "resources">): De
 }
 
 /**
- * Rules that allow the nodes of linux.devices. Those that linux.resources.devices gives the major number of are allowed
- * before its rules, which may narrow that; the others after them, so that a rule for all devices does not take them away.
+ * Rules that allow the nodes of linux.devices. Nodes whose major number appears in linux.resources.devices are allowed
+ * before its rules, which may narrow them; the others after them, so that a rule for all devices doesn't block them.
  */
 export function nodeRules({ devices, resources: { devices: given = [] } }: Pick<LinuxSpec, "devices" | "resources">) {
   const nodes = devices.flatMap(({ type, major, minor }): DeviceCgroupSpec[] =>
@@ -64,7 +68,7 @@ export function nodeRules({ devices, resources: { devices: given = [] } }: Pick<
   return { before: nodes.filter(isGiven), after: nodes.filter((node) => !isGiven(node)) };
 }
 
-/** What a rule gives the major number of; without a minor one all of them. */
+/** Names of the devices a rule matches by major number; without a minor number, all of that major. */
 function namesOf({ type, major, minor }: DeviceCgroupSpec): string[] {
   if (major === undefined) return [];
   return (type === "a" ? ["b", "c"] : [type]).map((each) => nameOf(each, major, minor));
@@ -72,22 +76,22 @@ function namesOf({ type, major, minor }: DeviceCgroupSpec): string[] {
 
 const nameOf = (type: string, major: number | undefined, minor?: number): string => `${type} ${major}:${minor ?? "*"}`;
 
-/** Everything is allowed, so that no filter is needed. */
+/** True if the rules allow everything, so that no filter is needed. */
 export function allowsAll(rules: readonly DeviceRule[]): boolean {
   const last = rules.findLastIndex((rule) => !rule.allow || isForAll(rule));
   return last >= 0 && rules[last]?.allow === true;
 }
 
-/** The rule matches every use of every device. */
+/** True if the rule matches every access to every device. */
 export function isForAll({ type, major, minor, access }: DeviceRule): boolean {
   return type === undefined && major === undefined && minor === undefined && access === ALL_ACCESS;
 }
 
 function toRule({ allow, type, major, minor, access }: DeviceCgroupSpec, index: number): DeviceRule {
   const refuse = (why: string) => refuseResource(`devices[${index}]`, why);
-  if (type !== "a" && type !== "b" && type !== "c") throw refuse(`type ${JSON.stringify(type)} is none of a, b, c`);
+  if (type !== "a" && type !== "b" && type !== "c") throw refuse(`type ${JSON.stringify(type)} is not one of a, b, c`);
   for (const number of [major ?? 0, minor ?? 0]) {
-    if (number < 0 || number > MAX_NUMBER) throw refuse(`${number} is no number of a device`);
+    if (number < 0 || number > MAX_NUMBER) throw refuse(`${number} is not a device number`);
   }
   let bits = 0;
   for (const letter of access) {

@@ -27,14 +27,14 @@ beforeEach(() => {
   freezer = new Freezer(files as Files, CGROUP);
 });
 
-it("holds a cgroup, and lets it go", async () => {
-  const letGo = await freezer.hold(note, never);
+it("freezes a cgroup for a hold and thaws it afterwards", async () => {
+  const release = await freezer.hold(note, never);
   expect([state, told]).toEqual(["1", [true]]);
-  await letGo();
+  await release();
   expect([state, told]).toEqual(["0", [true, false]]);
 });
 
-it("has a pause wait for those that hold, and leaves what is paused so", async () => {
+it("makes a pause wait for holds, and keeps a paused cgroup frozen", async () => {
   const first = await freezer.hold(note, never);
   const second = freezer.hold(note, never);
   let paused = false;
@@ -48,28 +48,28 @@ it("has a pause wait for those that hold, and leaves what is paused so", async (
   expect([state, told]).toEqual(["1", [true, false, true, false]]);
 });
 
-it("freezes nothing for a caller that has gone meanwhile", async () => {
-  const letGo = await freezer.hold(note, never);
+it("freezes nothing for a caller that aborted while waiting", async () => {
+  const release = await freezer.hold(note, never);
   const gone = new AbortController();
   const waiting = [freezer.set(true, gone.signal), freezer.hold(note, gone.signal)];
   gone.abort();
   for (const each of waiting) await expect(each).rejects.toThrow("aborted");
-  await letGo();
+  await release();
   await sleep(0);
   expect([state, told]).toEqual(["0", [true, false]]);
 });
 
-it("thaws what did not stand still before the caller gave up", async () => {
+it("thaws a cgroup that did not freeze before the caller aborted", async () => {
   obeys = false;
   const end = AbortSignal.timeout(20);
   await expect(freezer.hold(note, end)).rejects.toThrow();
   await expect.poll(() => [state, told]).toEqual(["0", [true, false]]);
 });
 
-it("holds nothing where the cgroup is gone, before or meanwhile", async () => {
-  const letGo = await freezer.hold(note, never);
+it("holds nothing if the cgroup is removed before or during the hold", async () => {
+  const release = await freezer.hold(note, never);
   state = undefined;
-  await letGo();
+  await release();
   await (await freezer.hold(note, never))();
   expect(told).toEqual([true, false]);
 });

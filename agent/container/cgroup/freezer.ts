@@ -3,10 +3,10 @@ import { Lock } from "../../kernel/wait/lock.ts";
 import { waitUntil } from "../../kernel/wait/wait-until.ts";
 import { isFrozen, setFrozen } from "./cgroup-freeze.ts";
 
-/** Tells whether a cgroup is held: before it is frozen, and when it runs again. */
+/** Records whether a cgroup is held: true before it is frozen, false after it is thawed. */
 export type NoteHeld = (held: boolean) => void;
 
-/** Freezes one cgroup for several reasons, one after the other: a pause, and those that hold it while something is done. */
+/** Freezes one cgroup for several users, one at a time: a pause, and holds for the duration of an operation. */
 export class Freezer {
   readonly #files: Files;
   readonly #cgroup: string;
@@ -17,7 +17,7 @@ export class Freezer {
     this.#cgroup = cgroup;
   }
 
-  /** Freezes or thaws it, once nothing holds it. */
+  /** Freezes or thaws the cgroup once no hold is active. */
   set(frozen: boolean, signal: AbortSignal): Promise<void> {
     const turn = this.#lock.run(async () => {
       signal.throwIfAborted();
@@ -27,42 +27,42 @@ export class Freezer {
   }
 
   /**
-   * Freezes it until the returned function is called, which resolves when it runs again; what a pause has frozen stays so. Rejects
-   * when it doesn't stand still in time, and when `signal` aborts.
+   * Freezes the cgroup until the returned function is called, which resolves when the cgroup is thawed; a paused cgroup
+   * stays frozen. Rejects if it doesn't freeze in time or if `signal` aborts.
    */
   async hold(note: NoteHeld, signal: AbortSignal): Promise<() => Promise<void>> {
-    const still = Promise.withResolvers<void>();
-    const over = Promise.withResolvers<void>();
+    const frozen = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
     const done = this.#lock.run(async () => {
       signal.throwIfAborted();
       if (!this.#files.exists(this.#cgroup) || isFrozen(this.#files, this.#cgroup)) {
-        still.resolve();
-        return over.promise;
+        frozen.resolve();
+        return release.promise;
       }
       note(true);
       try {
         await setFrozen(this.#files, this.#cgroup, true, signal);
-        still.resolve();
-        await over.promise;
+        frozen.resolve();
+        await release.promise;
       } finally {
         await this.#thaw(note);
       }
     });
-    done.catch(still.reject);
+    done.catch(frozen.reject);
     try {
-      await waitUntil(still.promise, signal);
+      await waitUntil(frozen.promise, signal);
     } catch (error) {
-      over.resolve();
+      release.resolve();
       throw error;
     }
     return () => {
-      over.resolve();
+      release.resolve();
       return done;
     };
   }
 
-  /** Ends a hold that an agent before did not live to end. */
-  letGo(note: NoteHeld): Promise<void> {
+  /** Ends a hold that a previous agent was killed in. */
+  endHold(note: NoteHeld): Promise<void> {
     return this.#lock.run(() => this.#thaw(note));
   }
 
@@ -70,7 +70,7 @@ export class Freezer {
     try {
       await setFrozen(this.#files, this.#cgroup, false);
     } catch (error) {
-      if (this.#files.exists(this.#cgroup)) throw error; // else its container was removed meanwhile
+      if (this.#files.exists(this.#cgroup)) throw error; // otherwise its container was removed meanwhile
     }
     note(false);
   }

@@ -30,13 +30,13 @@ function leafOf(line: string): string {
   }
 }
 
-it("opens the container's own cgroup, or the one below that the process lives in", () => {
+it("opens the container's own cgroup or the one below it that the process lives in", () => {
   expect(leafOf("0::/pods/c1")).toBe("/pods/c1");
   expect(leafOf("0::/pods/c1/init.scope")).toBe("/pods/c1/init.scope");
   expect(leafOf("0::/pods/c1/init.scope/c1")).toBe("/pods/c1/init.scope/c1");
 });
 
-it("leaves the container's cgroup by no name", () => {
+it("never leaves the container's cgroup, whatever the names below are", () => {
   for (const line of ["0::/pods/c2", "0::/", "", "0::/../pods/c2"]) {
     expect(() => leafOf(line)).toThrow(/^cgroup of process 7: .* is not below the container's own$/);
   }

@@ -4,8 +4,9 @@ import type { Files } from "../../kernel/files.ts";
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 
 /**
- * Opens the cgroup that a process of the container lives in: the container's own, `directory`, or one below. Names below
- * are the container's, so they are opened beneath `own`, a descriptor of the directory. Closed by the caller.
+ * Opens the cgroup that a process of the container lives in: the container's own, `directory`, or one below it. The
+ * container chooses the names below, so they are opened beneath `own`, a descriptor of the directory. The caller closes
+ * the result.
  */
 export function openLeafCgroup(
   { sys, files }: { readonly sys: Sys; readonly files: Pick<Files, "readText"> },
@@ -19,7 +20,7 @@ export function openLeafCgroup(
   return sys.openat2(own, below === "" ? "." : below, O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
-/** `path` begins at the root of the hierarchy, `directory` at where that is mounted. */
+/** `path` starts at the root of the hierarchy, `directory` at its mount point. */
 function pathBelow(path: string, directory: string): string | undefined {
   for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
     if (directory.endsWith(path.slice(0, end))) return path.slice(end + 1);

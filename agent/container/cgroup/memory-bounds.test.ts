@@ -11,11 +11,11 @@ test.each([
   [469 * MIB, 374.34375, 327.55078125],
   [2 * GIB, 1904, 1840],
   [64 * GIB, 63_408, 63_344],
-])("of %i bytes all containers get %f MiB, one without a limit %f", (total, all, one) => {
+])("a guest with %i bytes gives all containers %f MiB, and one without a limit %f MiB", (total, all, one) => {
   expect(memoryBounds(total)).toEqual({ all: all * MIB, one: one * MIB });
 });
 
-test("of any size the reserve is at most half, and one container leaves the others some", () => {
+test("a guest of any size reserves at most half, and one container leaves memory for others", () => {
   fc.assert(
     fc.property(fc.integer({ min: 32 * MIB, max: 2 ** 50 }), (total) => {
       const { all, one } = memoryBounds(total);

@@ -1,18 +1,18 @@
 const MIB = 2 ** 20;
 const PAGE = 4096;
 
-/** Bytes. */
+/** Memory limits in bytes. */
 export interface MemoryBounds {
-  /** Of all containers together. */
+  /** Limit for all containers together. */
   readonly all: number;
-  /** Of one container whose spec sets no memory limit: it leaves the others some. */
+  /** Limit for one container whose spec sets none; leaves some memory for the others. */
   readonly one: number;
 }
 
 /**
- * The guest's memory less a reserve for init, the agent and the kernel: 80 MiB and a 32nd of the memory, of which the page structures
- * of memory that is plugged in take half; at most half of the memory. One container gets seven eighths of that, or all but 64 MiB if
- * that is more.
+ * The guest's memory minus a reserve for init, the agent and the kernel: 80 MiB plus 1/32 of the memory (half of that
+ * for the page structures of hotplugged memory), but at most half of the memory. One container gets 7/8 of the rest, or
+ * all but 64 MiB if that is more.
  */
 export function memoryBounds(total: number): MemoryBounds {
   const reserve = Math.min(80 * MIB + total / 32, total / 2);

@@ -13,13 +13,13 @@ const now = {
   devices: [{ allow: false, type: "a", access: "rwm" }],
 };
 
-test("nothing given leaves all as it is", () => {
+test("an empty update changes nothing", () => {
   expect(mergeResources(now, {})).toEqual(now);
   const zeros = { memory: { limit: 0, reservation: 0, swap: 0 }, cpu: { shares: 0, cpus: "" }, pids: { limit: 0 } };
   expect(mergeResources(now, zeros)).toEqual(now);
 });
 
-test("what is given wins, field by field", () => {
+test("an update overrides single fields", () => {
   expect(mergeResources(now, { memory: { limit: -1 }, cpu: { quota: -1, burst: 0, idle: 0, cpus: "1" } })).toEqual({
     ...now,
     memory: { limit: -1, reservation: 50, swap: 200 },
@@ -27,7 +27,7 @@ test("what is given wins, field by field", () => {
   });
 });
 
-test("maps and page sizes are merged by key, rules for devices replaced whole", () => {
+test("an update merges maps and page sizes by key, and replaces device rules as a whole", () => {
   const devices = [{ allow: true, type: "a", access: "rwm" }];
   const given = { unified: { "pids.max": "5" }, hugepageLimits: [{ pageSize: "2MB", limit: 9 }], devices };
   expect(mergeResources(now, given)).toEqual({

@@ -1,6 +1,9 @@
 import type { ResourcesSpec } from "./resources-spec.ts";
 
-/** What holds after an update: what `given` gives (0 and empty are not given), else what was. Lists are replaced whole. */
+/**
+ * The resources after an update: the values in `given` (0 and empty mean unset), otherwise the current ones. Lists are
+ * replaced as a whole.
+ */
 export function mergeResources(now: ResourcesSpec, given: ResourcesSpec): ResourcesSpec {
   return {
     ...now,
@@ -17,7 +20,7 @@ export function mergeResources(now: ResourcesSpec, given: ResourcesSpec): Resour
   };
 }
 
-/** 0 is a value of these two. */
+/** Fields in which 0 is a value. */
 const ZERO_COUNTS = new Set(["burst", "idle"]);
 
 function mergePart<Name extends string, Part extends object>(

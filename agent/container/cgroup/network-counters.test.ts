@@ -8,7 +8,7 @@ const text = `Inter-|   Receive                                                |
 eth0:0:9007199254740993       2    3    4    5     6          7         8        9      10   11   12   13    14      15         16
 `;
 
-test("each interface has its counters", () => {
+test("returns the counters of each interface", () => {
   expect(parseNetworkCounters(text)).toEqual([
     {
       name: "lo",
@@ -23,7 +23,7 @@ test("each interface has its counters", () => {
   ]);
 });
 
-test("no text makes it throw or give what is not a number", () => {
+test("never throws and returns only numbers, whatever the text is", () => {
   const line = fc.stringMatching(/^ *[a-z0-9:]*: *[0-9 ]*$/);
   fc.assert(
     fc.property(fc.oneof(fc.string(), line), (any) => {

@@ -1,4 +1,4 @@
-/** What one network interface has counted. */
+/** Counters of one network interface. */
 export interface NetworkCounters {
   readonly name: string;
   readonly received: Traffic;
@@ -12,13 +12,13 @@ export interface Traffic {
   readonly dropped: number;
 }
 
-/** Columns of /proc/net/dev: eight of what was received, then those of what was sent. */
+/** Index of the first sent counter in /proc/net/dev: eight received columns come before. */
 const SENT = 8;
 
-/** /proc/<pid>/net/dev, which is that of the process's network namespace. Lines that say something else are passed over. */
+/** Parses /proc/<pid>/net/dev, which shows the process's network namespace. Skips lines in another format. */
 export function parseNetworkCounters(text: string): NetworkCounters[] {
   return text.split("\n").flatMap((line) => {
-    // The name of an alias has a colon itself.
+    // An alias has a colon in its name.
     const match = /^\s*(\S+):\s*(\d[\d\s]*)$/.exec(line);
     if (match?.[1] === undefined || match[2] === undefined) return [];
     const columns = match[2].trim().split(/\s+/).map(Number);

@@ -18,7 +18,7 @@ function setUp(seen?: number) {
   return { state, kills, start, set };
 }
 
-test("every increase that is seen is told once, with its size", () => {
+test("reports every observed increase once, with its size", () => {
   const { state, kills, start, set } = setUp();
   start();
   state.changed();
@@ -30,7 +30,7 @@ test("every increase that is seen is told once, with its size", () => {
   expect(kills).toEqual([1, 3]);
 });
 
-test("what was counted before the watch began is not told", () => {
+test("doesn't report what was counted before the watch began", () => {
   const { kills, start, set } = setUp();
   set(2);
   const watch = start();
@@ -38,14 +38,14 @@ test("what was counted before the watch began is not told", () => {
   expect(kills).toEqual([]);
 });
 
-test("what an earlier agent did not see any more is told at once", () => {
+test("reports at once what a previous agent did not see", () => {
   const { kills, start, set } = setUp(1);
   set(3);
   expect(start().total).toBe(3);
   expect(kills).toEqual([2]);
 });
 
-test("a counter that an earlier agent saw higher reports no kills, and counts on from its new value", () => {
+test("reports no kills for a counter that a previous agent saw higher, and continues from its new value", () => {
   const { kills, start, set } = setUp(5);
   set(3);
   const watch = start();
@@ -55,7 +55,7 @@ test("a counter that an earlier agent saw higher reports no kills, and counts on
   expect(kills).toEqual([1]);
 });
 
-test("a check finds what no notification told", () => {
+test("a check finds an increase without a notification", () => {
   const { kills, start, set } = setUp();
   const watch = start();
   set(1);
@@ -63,7 +63,7 @@ test("a check finds what no notification told", () => {
   expect(kills).toEqual([1]);
 });
 
-test("after close nothing is told, and a second close is fine", () => {
+test("reports nothing after close, which may be called twice", () => {
   const { state, kills, start, set } = setUp();
   const watch = start();
   watch.close();
@@ -75,13 +75,13 @@ test("after close nothing is told, and a second close is fine", () => {
   expect(state.closed).toBe(1);
 });
 
-test("a cgroup without the counter is refused in one line", () => {
+test("refuses a cgroup without the counter in one line", () => {
   const { state, start } = setUp();
   state.text = "";
   expect(start).toThrow("watch oom_kill of /cg/c1/memory.events: the cgroup has no such counter");
 });
 
-test("a file that can't be watched is read every second until the watch is closed", () => {
+test("reads a file that can't be watched every second until the watch is closed", () => {
   vi.useFakeTimers();
   let oomKills = 0;
   const kills: number[] = [];

@@ -2,31 +2,39 @@ import { watch as fsWatch } from "node:fs";
 import { AgentError } from "../../kernel/error.ts";
 import type { Files } from "../../kernel/files.ts";
 
-/** Between two looks at a file that can't be watched. */
+/** Interval for reading a file that can't be watched. */
 const POLL_MS = 1000;
 
 export interface OomWatch {
-  /** Reads the counter now and calls the listener if it grew: when a container ends, its last event may still be under way. */
+  /**
+   * Reads the counter now and calls the listener if it grew. For a container that ends: the notification of its last
+   * event may still be pending.
+   */
   check(): void;
-  /** What the counter was when it was last read; give it to the next watch as `seen`. */
+  /** Counter when it was last read; pass it to the next watch as `seen`. */
   readonly total: number;
-  /** No call comes after it. */
+  /** Ends the watch; the listener isn't called afterwards. */
   close(): void;
 }
 
 export interface OomWatchOptions {
-  /** Counter that was already told of, by an agent before this one; what is beyond it is told at once. Default: what it is now. */
+  /**
+   * Count that a previous agent already reported; anything above it is reported at once. Default: the current count.
+   */
   readonly seen?: number;
   readonly file?: string;
   readonly key?: string;
-  /** Calls `changed` whenever the kernel notifies of the file; throws when it can't. Then the file is read every second. */
+  /**
+   * Calls `changed` at each kernel notification about the file; throws if it can't watch. Then the file is read every
+   * second.
+   */
   readonly watch?: (path: string, changed: () => void) => { close(): void };
 }
 
 /**
- * Watches `oom_kill` of a cgroup's memory.events, which counts the cgroups below as well. The listener is called once for
- * each increase that is seen, with its size (the kernel tells of changes at most every 10 ms). Throws one line when the
- * cgroup has no memory controller. It ends by itself, in silence, when the cgroup goes.
+ * Watches `oom_kill` in a cgroup's memory.events, which includes the cgroups below. Calls the listener for each
+ * observed increase, with its size (the kernel notifies at most every 10 ms). Throws one line if the cgroup has no
+ * memory controller. The watch ends silently when the cgroup is removed.
  */
 export function watchOom(
   files: Files,
@@ -59,7 +67,7 @@ export function watchOom(
     if (kills > 0) listener(kills);
   };
   const watcher = watchOrPoll(path, check, watch);
-  // A change between the first read and the watch.
+  // Catches a change between the first read and the start of the watch.
   check();
   return {
     check,
@@ -74,7 +82,7 @@ export function watchOom(
   };
 }
 
-/** Watches cost kernel resources that may be used up; a container can do without them. */
+/** Falls back to polling: inotify watches are a limited kernel resource, and a container must work without one. */
 function watchOrPoll(path: string, check: () => void, watch: NonNullable<OomWatchOptions["watch"]>) {
   try {
     return watch(path, check);
@@ -84,10 +92,10 @@ function watchOrPoll(path: string, check: () => void, watch: NonNullable<OomWatc
   }
 }
 
-/** inotify: the kernel notifies of cgroup files as of any other. Never keeps the process alive. */
+/** Watches by inotify, which works for cgroup files as for any other. Never keeps the process alive. */
 function watchFile(path: string, changed: () => void): { close(): void } {
   const watcher = fsWatch(path, { persistent: false }, changed);
-  // The file went with its cgroup.
+  // The file was removed with its cgroup.
   watcher.on("error", () => watcher.close());
   return watcher;
 }

@@ -11,11 +11,11 @@ function specOf(bounding: readonly string[], parts: object = {}) {
 }
 const mayUseAll = (spec: ReturnType<typeof specOf>) => allowsAll(deviceRules(withPrivilegedDevices(spec).linux));
 
-test("a privileged container without rules may use every device, by either host's name of the capability", () => {
+test("a privileged container without rules may use every device, with either host's capability name", () => {
   expect([mayUseAll(specOf(["CAP_SYS_ADMIN"])), mayUseAll(specOf(["KILL", "SYS_ADMIN"]))]).toEqual([true, true]);
 });
 
-test("one without the capability, with any rule, or in a user namespace, gets what its spec says", () => {
+test("a container without the capability, with rules or with a user namespace keeps its spec's rules", () => {
   const denyAll: DeviceCgroupSpec = { allow: false, type: "a", access: "rwm" };
   const user = [...testSpec().linux.namespaces, { type: "user", path: "" }];
   const { process: _, ...others } = testSpec();

@@ -7,8 +7,8 @@ const SYS_ADMIN = capabilityMask(["SYS_ADMIN"]);
 const ALLOW_ALL: DeviceCgroupSpec = { allow: true, type: "a", access: "rwm" };
 
 /**
- * The spec with the rule that a privileged container brings, as hosts send none of their rules at a creation. Privileged
- * is who may have CAP_SYS_ADMIN in the guest's own user namespace.
+ * Adds the rule that allows all devices to the spec of a privileged container without rules, because hosts send no
+ * device rules at creation. A container is privileged if it may have CAP_SYS_ADMIN in the guest's own user namespace.
  */
 export function withPrivilegedDevices(spec: Spec): Spec {
   const { process, linux } = spec;

@@ -1,6 +1,6 @@
 /**
- * linux.resources of the OCI runtime spec. What is absent, 0, or empty is left as the kernel has it, unless said
- * otherwise. Bytes, microseconds, counts; -1 is unlimited.
+ * linux.resources of the OCI runtime spec. An absent, 0 or empty field leaves the kernel's value unchanged, unless
+ * stated otherwise. Values are bytes, microseconds or counts; -1 means unlimited.
  */
 export interface ResourcesSpec {
   readonly memory?: MemorySpec;
@@ -8,9 +8,9 @@ export interface ResourcesSpec {
   readonly pids?: { readonly limit?: number };
   readonly blockIO?: BlockIoSpec;
   readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
-  /** By the device's name. */
+  /** By device name. */
   readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>>;
-  /** By the name of the cgroup file. */
+  /** By cgroup file name. */
   readonly unified?: Readonly<Record<string, string>>;
   readonly devices?: readonly DeviceCgroupSpec[];
 }
@@ -20,7 +20,7 @@ export interface MemorySpec {
   readonly reservation?: number;
   /** Memory and swap together. */
   readonly swap?: number;
-  /** An update to less than what is in use is refused, rather than left to reclaim and the OOM killer. */
+  /** Refuses an update to a limit below the current usage, instead of leaving it to reclaim and the OOM killer. */
   readonly checkBeforeUpdate?: boolean;
 }
 
@@ -29,9 +29,9 @@ export interface CpuSpec {
   readonly shares?: number;
   readonly quota?: number;
   readonly period?: number;
-  /** 0 counts. */
+  /** 0 is a value. */
   readonly burst?: number;
-  /** 0 counts. */
+  /** 0 is a value. */
   readonly idle?: number;
   readonly cpus?: string;
   readonly mems?: string;
@@ -47,14 +47,14 @@ export interface BlockIoSpec {
   readonly throttleWriteIOPSDevice?: readonly ThrottleSpec[];
 }
 
-/** Bytes or operations in a second; 0 is no limit. */
+/** Throttle in bytes or operations per second; 0 means no limit. */
 export interface ThrottleSpec {
   readonly major: number;
   readonly minor: number;
   readonly rate: number;
 }
 
-/** A rule of the device filter. A number that is absent stands for all. */
+/** One device filter rule. An absent number matches all. */
 export interface DeviceCgroupSpec {
   readonly allow: boolean;
   /** "a", "b" or "c". */

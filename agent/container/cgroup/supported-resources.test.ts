@@ -3,7 +3,7 @@ import { createCgroup } from "./cgroup.ts";
 import { supportedResources } from "./supported-resources.ts";
 import { FakeCgroups } from "./testing/test-cgroups.ts";
 
-test("what the guest hasn't got is taken out, and nothing else", () => {
+test("removes only limits for resources that the guest doesn't have", () => {
   const fake = new FakeCgroups("cpu cpuset memory pids hugetlb");
   createCgroup(fake.files, "/cg", "/c1");
   for (const name of ["cpuset.cpus", "cpuset.mems", "hugetlb.2MB.max"]) fake.texts.set(`/cg/c1/${name}`, "");
@@ -22,7 +22,7 @@ test("what the guest hasn't got is taken out, and nothing else", () => {
     hugepageLimits: [{ pageSize: "2MB", limit: 0 }],
     unified: { "memory.high": "9" },
   });
-  // Limits that every guest has are the runtime's to set.
+  // Limits that every guest supports are left for the runtime to set.
   expect(fake.log.filter((line) => !/cpuset|hugetlb|swap/.test(line))).toEqual([]);
   expect(supportedResources(fake.files, "/cg/c1", { pids: { limit: 5 } })).toEqual({ pids: { limit: 5 } });
 });

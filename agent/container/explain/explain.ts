@@ -6,7 +6,7 @@ import { checkSpec } from "../plan/check-spec.ts";
 import { compileCreate } from "../plan/compile-create.ts";
 import type { CompiledPlan } from "../plan/plan-builder.ts";
 import { securityModules } from "../process/security-labels.ts";
-import { askedRuntime } from "../runtime/find-runtime.ts";
+import { requestedRuntime } from "../runtime/find-runtime.ts";
 import { seccompFilter } from "../seccomp/seccomp-filter.ts";
 import type { Spec } from "../spec.ts";
 import { describeOp } from "./describe-op.ts";
@@ -51,7 +51,7 @@ function hookLine({ path, args, timeout }: HookSpec): string {
 export function explainSpec(given: Spec): ExplainedStep[] {
   const spec = withPrivilegedDevices(given);
   checkSpec(spec);
-  const runtime = askedRuntime(spec.annotations);
+  const runtime = requestedRuntime(spec.annotations);
   if (runtime !== undefined) {
     throw new AgentError("failed-precondition", `explain: the spec asks for ${runtime}, which has no launch plan`);
   }

@@ -13,17 +13,17 @@ const withLinux = (linux: Partial<LinuxSpec>) => () =>
   checkSpec(testSpec({ linux: { ...testSpec().linux, ...linux } }));
 const spaces = (...types: string[]) => types.map((type) => ({ type, path: "" }));
 
-describe("refused in one line that names it", () => {
+describe("an invalid spec is refused with a line that says", () => {
   it.each<[string, Partial<MountSpec>]>([
     ['option "copy-symlink" is not supported', { options: ["bind", "copy-symlink"] }],
-    ['option "remount" goes with no recursive', { options: ["remount", "rslave"] }],
-    ["covers /proc by what is no proc file system", { destination: "proc/" }],
-    ["covers /proc by what is no proc file system", { destination: "/proc", type: "tmpfs", options: [] }],
+    ['option "remount" can\'t be combined with recursive', { options: ["remount", "rslave"] }],
+    ["covers /proc with something other than a proc file system", { destination: "proc/" }],
+    ["covers /proc with something other than a proc file system", { destination: "/proc", type: "tmpfs", options: [] }],
     ["is inside /proc, where only a few files", { destination: "/x/../proc/sys" }],
-    ["is to be idmapped, but has no uidMappings", { options: ["rbind", "ridmap"] }],
-    ["is to be idmapped, which only a bind mount can be", { type: "tmpfs", options: ["idmap"] }],
+    ["requests idmapping, but has no uidMappings", { options: ["rbind", "ridmap"] }],
+    ["requests idmapping, which only a bind mount supports", { type: "tmpfs", options: ["idmap"] }],
     ["gidMappings is empty", { uidMappings: range }],
-    ["uidMappings 0 1 0 is no range of ids", { uidMappings: [{ containerID: 0, hostID: 1, size: 0 }] }],
+    ["uidMappings 0 1 0 is not a valid id range", { uidMappings: [{ containerID: 0, hostID: 1, size: 0 }] }],
   ])("%s", (text, mount) => {
     expect(withMounts(bind(mount))).toThrow(`OCI spec: mounts[0] (${mount.destination ?? "/m"}) ${text}`);
   });
@@ -40,19 +40,19 @@ describe("refused in one line that names it", () => {
     ],
     ['linux.timeOffsets["monotonic"] needs a new time', { timeOffsets: { monotonic: { secs: 1, nanosecs: 0 } } }],
     [
-      'linux.timeOffsets["realtime"] is no clock',
+      'linux.timeOffsets["realtime"] is not a clock',
       {
         ...{ namespaces: spaces("mount", "time"), timeOffsets: { realtime: { secs: 1, nanosecs: 0 } } },
       },
     ],
-    ['linux.rootfsPropagation "rr" is none of', { rootfsPropagation: "rr" }],
+    ['linux.rootfsPropagation "rr" is not one of', { rootfsPropagation: "rr" }],
     ['linux.namespaces "mnt by path" is not supported', { namespaces: [{ type: "mnt", path: "/m" }] }],
   ])("%s", (text, linux) => {
     expect(withLinux({ ...linux })).toThrow(`OCI spec: ${text}`);
   });
 });
 
-describe("let pass", () => {
+describe("a valid mount", () => {
   it.each<Partial<MountSpec>>([
     { destination: "/proc/uptime" },
     { destination: "/proc", source: "/proc/" },
@@ -60,30 +60,30 @@ describe("let pass", () => {
     { options: ["bind", "sync", "dirsync", "nomand"] },
     { uidMappings: range, gidMappings: range },
     { destination: "/", options: ["remount", "ro"], source: "" },
-  ])("%j", (mount) => {
+  ])("is accepted: %j", (mount) => {
     expect(withMounts(bind(mount))).not.toThrow();
   });
 });
 
-describe("options of a file system", () => {
+describe("file system options", () => {
   const warnings = (parts: Partial<MountSpec>) => mountWarnings(bind(parts));
 
-  it("are left out of a bind mount, and each is told", () => {
+  it("are ignored for a bind mount, with one warning each", () => {
     const options = ["rbind", "ro", "size=1k", "sync", "mode=755"];
     expect(withMounts(bind({ options }))).not.toThrow();
     expect(warnings({ options })).toEqual([
-      'OCI spec: mounts[0] (/m) option "size=1k" is left out: a bind mount has its source\'s file system',
-      'OCI spec: mounts[0] (/m) option "mode=755" is left out: a bind mount has its source\'s file system',
+      'OCI spec: mounts[0] (/m) option "size=1k" is ignored: a bind mount shares its source\'s file system',
+      'OCI spec: mounts[0] (/m) option "mode=755" is ignored: a bind mount shares its source\'s file system',
     ]);
   });
 
-  it("are left out of a cgroup2 mount, which has those of the guest's", () => {
+  it("are ignored for a cgroup2 mount, which takes them from the guest", () => {
     expect(warnings({ type: "cgroup", options: ["ro", "name=x"] })).toEqual([
-      'OCI spec: mounts[0] (/m) option "name=x" is left out: cgroup2 has its options from the guest',
+      'OCI spec: mounts[0] (/m) option "name=x" is ignored: cgroup2 takes its options from the guest',
     ]);
   });
 
-  it("are nothing to tell of at a mount that takes them", () => {
+  it("cause no warning for a mount that uses them", () => {
     expect(warnings({ type: "tmpfs", options: ["size=1k"] })).toEqual([]);
     expect(warnings({ options: ["remount", "size=1k"] })).toEqual([]);
   });

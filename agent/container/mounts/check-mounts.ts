@@ -6,15 +6,15 @@ import { cleanTarget, isBind, isCoverable } from "./mount-kind.ts";
 import { parseMountOptions } from "./mount-options.ts";
 import { isIdmapped } from "./own-mounts.ts";
 
-/** Options of the file system as a whole, which a bind mount shares with its source: mount(2) passes over them. */
-const OF_SOURCE = new Set(["sync", "dirsync", "mand", "nomand", "lazytime", "nolazytime"]);
+/** Options of the whole file system, which a bind mount shares with its source: mount(2) ignores them. */
+const SOURCE_OPTIONS = new Set(["sync", "dirsync", "mand", "nomand", "lazytime", "nolazytime"]);
 const CGROUPS = new Set(["cgroup", "cgroup2"]);
 const MAX_ID = 2 ** 32 - 1;
-/** The kernel takes no more. */
+/** The kernel's limit. */
 const MAX_LINES = 340;
 const MAX_MOUNTS = 4096;
 
-/** Throws one line that names the first mount, and its option, which is wrong or which the launch plan can't carry. */
+/** Throws one line naming the first mount and option that is invalid or that the launch plan doesn't support. */
 export function checkMounts(spec: Spec): void {
   const { user } = sortNamespaces(spec.linux.namespaces);
   const count = spec.mounts.length;
@@ -39,18 +39,18 @@ export function checkMounts(spec: Spec): void {
   }
 }
 
-/** Options that are left out, for they have no effect in other runtimes either: a line for each. */
+/** Returns one warning for each ignored option. Other runtimes ignore these options as well. */
 export function mountWarnings(mounts: readonly MountSpec[]): string[] {
   return mounts.flatMap((mount, index) => {
     const { data, remount } = parseMountOptions(mount.options);
     if (remount) return [];
     const why = isBind(mount)
-      ? "a bind mount has its source's file system"
-      : CGROUPS.has(mount.type) && "cgroup2 has its options from the guest";
+      ? "a bind mount shares its source's file system"
+      : CGROUPS.has(mount.type) && "cgroup2 takes its options from the guest";
     if (why === false) return [];
-    const options = data.filter(([key]) => !OF_SOURCE.has(key)).map((option) => option.join("="));
+    const options = data.filter(([key]) => !SOURCE_OPTIONS.has(key)).map((option) => option.join("="));
     const field = `OCI spec: mounts[${index}] (${mount.destination})`;
-    return options.map((option) => `${field} option "${option}" is left out: ${why}`);
+    return options.map((option) => `${field} option "${option}" is ignored: ${why}`);
   });
 }
 
@@ -59,7 +59,7 @@ type RefuseOption = (name: string, why: string) => AgentError;
 function checkRemount(options: ReturnType<typeof parseMountOptions>, option: RefuseOption): void {
   const { below, propagation, idmap } = options;
   if ((below.set | below.clear | propagation) !== 0 || idmap !== undefined) {
-    throw option("remount", "goes with no recursive, propagation or idmap option");
+    throw option("remount", "can't be combined with recursive, propagation or idmap options");
   }
 }
 
@@ -68,12 +68,15 @@ function checkBind(mount: MountSpec, field: string): void {
   if (!mount.source.startsWith("/")) throw refuse(field, `bind source "${mount.source}" is not an absolute path`);
 }
 
-/** What tools read there decides over security: nothing but a proc file system, and a few files in it, may be covered. */
+/**
+ * Security-sensitive tools rely on /proc: only a proc file system may cover it, and only a few files in it may be
+ * covered.
+ */
 function checkProc(mount: MountSpec, field: string): void {
   const target = cleanTarget(mount.destination);
   if (parseMountOptions(mount.options).remount) return;
   if (target === "/proc" && mount.type !== "proc" && !(isBind(mount) && cleanTarget(mount.source) === "/proc")) {
-    throw refuse(field, "covers /proc by what is no proc file system");
+    throw refuse(field, "covers /proc with something other than a proc file system");
   }
   if (target.startsWith("/proc/") && !isCoverable(target)) {
     throw refuse(field, "is inside /proc, where only a few files may be covered");
@@ -83,10 +86,11 @@ function checkProc(mount: MountSpec, field: string): void {
 function checkIdmap(mount: MountSpec, field: string, hasUser: boolean): void {
   const { uidMappings = [], gidMappings = [] } = mount;
   if (!isBind(mount) || parseMountOptions(mount.options).remount) {
-    throw refuse(field, "is to be idmapped, which only a bind mount can be");
+    throw refuse(field, "requests idmapping, which only a bind mount supports");
   }
   if (uidMappings.length === 0 && gidMappings.length === 0) {
-    if (!hasUser) throw refuse(field, "is to be idmapped, but has no uidMappings and there is no user namespace");
+    if (!hasUser)
+      throw refuse(field, "requests idmapping, but has no uidMappings and the container has no user namespace");
     return;
   }
   checkMappings(`${field} uidMappings`, uidMappings);
@@ -98,7 +102,7 @@ export function checkMappings(field: string, mappings: readonly IdMapping[]): vo
   if (mappings.length > MAX_LINES) throw refuse(field, `has ${mappings.length} lines, more than ${MAX_LINES}`);
   for (const { containerID, hostID, size } of mappings) {
     if (size === 0 || containerID + size > MAX_ID || hostID + size > MAX_ID) {
-      throw refuse(field, `${containerID} ${hostID} ${size} is no range of ids`);
+      throw refuse(field, `${containerID} ${hostID} ${size} is not a valid id range`);
     }
   }
 }

@@ -17,7 +17,7 @@ function compile(mount: Partial<MountSpec>, parts: Partial<MountContext> = {}): 
 const attach = { op: "attach", target: "/m", overProc: false };
 
 describe("a mount", () => {
-  it("has its attributes from the start; those with an r come by mount_setattr, to all below", () => {
+  it("has its attributes from the start; those with an r are set on all mounts below by mount_setattr", () => {
     expect(compile({ options: ["nosuid", "rro", "mode=755", "sync"] }).ops).toEqual([
       { op: "fsopen", type: "tmpfs" },
       { op: "fsconfig", key: "source", value: "s" },
@@ -29,14 +29,14 @@ describe("a mount", () => {
     ]);
   });
 
-  it("of tmpfs, and of /dev, is read-only when all is made in it", () => {
+  it("of tmpfs or at /dev becomes read-only after everything in it is created", () => {
     const { ops, late } = compile({ options: ["ro", "nosuid"] });
     expect(ops).toContainEqual({ op: "fsmount", attributes: 2 });
     expect(late).toEqual([{ op: "remount", path: "/m", flags: MS_BIND | MS_RDONLY | MS_NOSUID, data: "" }]);
     expect(compile({ destination: "/dev/", type: "devtmpfs", options: ["ro"] }).late).toHaveLength(1);
   });
 
-  it("of tmpfs is read-only before another one covers it, which stays as it is", () => {
+  it("of tmpfs becomes read-only before another mount covers it, and the other stays writable", () => {
     const plan = new PlanBuilder();
     const base = { destination: "/m", source: "s", options: [] };
     const mounts = [
@@ -50,12 +50,12 @@ describe("a mount", () => {
     expect(steps.slice(-4)).toEqual(["remount /m", "remount /m/in", "open-tree /s", "attach"]);
   });
 
-  it("of a device is read-only as a whole, of the kernel's own file systems only there", () => {
+  it("makes a device's whole file system read-only, but a kernel file system only at this mount", () => {
     expect(compile({ type: "ext4", options: ["ro"] }).ops).toContainEqual({ op: "fsconfig", key: "ro" });
     expect(compile({ type: "sysfs", options: ["ro"] }).ops).not.toContainEqual({ op: "fsconfig", key: "ro" });
   });
 
-  it("of cgroup is cgroup2, whatever options version 1 had", () => {
+  it("of cgroup becomes cgroup2, without version 1 options", () => {
     const { ops } = compile({ type: "cgroup", options: ["ro", "xattr", "name=systemd"] });
     expect(ops.filter(({ op }) => op === "fsopen" || op === "fsconfig")).toEqual([
       { op: "fsopen", type: "cgroup2" },
@@ -63,23 +63,23 @@ describe("a mount", () => {
     ]);
   });
 
-  it("remounts what is there", () => {
+  it("with remount changes the existing mount", () => {
     const { ops } = compile({ type: "none", options: ["remount", "ro", "size=64k", "mode=700"] });
     expect(ops).toEqual([{ op: "remount", path: "/m", flags: MS_RDONLY, data: "size=64k,mode=700" }]);
     expect(MS_REMOUNT).toBe(32); // the operation's own
   });
 
-  it("on the root becomes the root", () => {
+  it("on / becomes the root", () => {
     const { ops } = compile({ destination: "/.", type: "bind", source: "/s" });
     expect(ops.at(-1)).toEqual({ op: "root", path: "/r" });
   });
 
-  it("over one of a few files of /proc is let", () => {
+  it("may cover one of a few files of /proc", () => {
     const { ops } = compile({ destination: "/proc/uptime", type: "bind", source: "/s" });
     expect(ops.at(-1)).toEqual({ op: "attach", target: "/proc/uptime", overProc: true });
   });
 
-  it("that the agent made comes in a slot; a clone gets the propagation that it missed", () => {
+  it("that the agent created comes in a slot; a clone also gets its propagation", () => {
     const own = new Map([[0, "bind"]] as const);
     const mount = { type: "bind", source: "/s", options: ["rbind", "ro"] };
     const slave = { op: "setattr", set: 0, clear: 0, propagation: MS_SLAVE, recursive: true };

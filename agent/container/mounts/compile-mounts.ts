@@ -7,26 +7,26 @@ import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { mountSlot, type OwnMount } from "./own-mounts.ts";
 import { remountFlags } from "./remount-flags.ts";
 
-/** File systems of the kernel's own: there `ro` is the mount's alone, for others share what lies under it. */
+/** File systems that the kernel provides: `ro` applies to the mount alone, since other mounts share the file system. */
 const KERNEL_TYPES = new Set(["proc", "sysfs", "devpts", "mqueue", "cgroup2", "tmpfs"]);
 
-/** Of the kernel's own: their files have labels by the policy. */
+/** Kernel file systems whose file labels come from the policy. */
 const UNLABELLED = new Set(["proc", "sysfs", "cgroup2", "mqueue"]);
 
 export interface MountContext {
-  /** Indexes of the mounts that the agent makes: each comes detached, in a slot of its own. */
+  /** Mounts that the agent creates, by index: each comes detached in its own slot. */
   readonly own: ReadonlyMap<number, OwnMount>;
-  /** Where the root register's mount is, as the guest sees it. */
+  /** Path of the root register's mount, as the guest sees it. */
   readonly root: string;
-  /** For the clones that the agent made of mounts of the guest, unless their options say otherwise; 0: none. */
+  /** Propagation for the agent's clones of guest mounts whose options set none; 0 means unchanged. */
   readonly propagation: number;
-  /** SELinux context of the files of new file systems; "" is none. */
+  /** SELinux context for files of new file systems; "" means none. */
   readonly label: string;
 }
 
 /**
- * The mounts, in the order of the spec. Gives back what has to come when nothing is made in them any more: the turn to
- * read-only of /dev and of tmpfs.
+ * Adds the mounts in the spec's order. Returns the steps that must come after the last mount and device is created:
+ * making /dev and tmpfs read-only.
  */
 export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], context: MountContext): PlanStep[] {
   const late = new Map<string, PlanStep>();
@@ -38,7 +38,7 @@ export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], c
       plan.add(reason, { op: "remount", path: target, ...remountFlags(mount.options) });
       continue;
     }
-    // What this one covers can't be reached any more.
+    // This mount hides those below it, so they become read-only now.
     for (const [path, step] of late) {
       if (path !== target && !path.startsWith(`${target}/`)) continue;
       plan.add(step.reason, step.op);
@@ -62,13 +62,15 @@ export function compileMounts(plan: PlanBuilder, mounts: readonly MountSpec[], c
   return [...late.values()];
 }
 
-/** A tmpfs has the mode of the directory that it covers, unless its options say another, and its content if they want it. */
+/**
+ * Gives a tmpfs the mode of the directory it covers, unless its options set one, and its content if they request it.
+ */
 function copyUpOps(path: string, { data, copyUp }: MountOptions): PlanOp[] {
   const mode = !data.some(([key]) => key === "mode");
   return mode || copyUp ? [{ op: "copy-up", path, mode, content: copyUp }] : [];
 }
 
-/** Later mounts and devices have to be made in there. */
+/** True if later mounts and devices may have to be created inside, so read-only must wait. */
 function isLateReadonly(mount: MountSpec, target: string, { set }: MountOptions): boolean {
   return (set & MOUNT_ATTR_RDONLY) !== 0 && !isBind(mount) && (mount.type === "tmpfs" || target === "/dev");
 }
@@ -96,7 +98,7 @@ function fileSystemOps(mount: MountSpec, { set, data }: MountOptions, label: str
   return [...ops, { op: "fsmount", attributes: set }];
 }
 
-/** Its own attributes, then those that all below it get as well, then what it shares with others. */
+/** Sets the mount's own attributes, then those for all mounts below it, then the propagation. */
 function attributeOps(options: MountOptions, own: { readonly set: number; readonly clear: number }): PlanOp[] {
   const { below, propagation, propagationRecursive } = options;
   const ops: PlanOp[] = [];

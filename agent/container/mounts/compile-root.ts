@@ -2,7 +2,7 @@ import * as abi from "../../kernel/constants.ts";
 import type { PlanBuilder } from "../plan/plan-builder.ts";
 import type { Spec } from "../spec.ts";
 
-/** Propagation by the words of linux.rootfsPropagation; none is as if it were rslave. */
+/** Propagation flags by the words of linux.rootfsPropagation; unset means rslave. */
 const FLAGS = new Map([
   ["", abi.MS_SLAVE],
   ["slave", abi.MS_SLAVE],
@@ -11,7 +11,7 @@ const FLAGS = new Map([
   ["unbindable", abi.MS_UNBINDABLE],
 ]);
 
-/** MS_SHARED …, and MS_REC for the forms with an `r`; undefined for no word of the OCI spec. */
+/** MS_SHARED …, with MS_REC for the words with an `r`; undefined for a word that the OCI spec doesn't have. */
 export function propagationFlags(word: string): number | undefined {
   const flags = FLAGS.get(word);
   if (flags !== undefined) return flags;
@@ -19,7 +19,10 @@ export function propagationFlags(word: string): number | undefined {
   return below === undefined ? undefined : below | abi.MS_REC;
 }
 
-/** What clones of the guest's mounts get that the agent makes, for they don't pass through `enterRoot`; 0: nothing. */
+/**
+ * Propagation for the clones of guest mounts that the agent creates, because `enterRoot` doesn't affect them; 0 means
+ * unchanged.
+ */
 export function clonePropagation(word: string): number {
   const flags = (propagationFlags(word) ?? 0) & ~abi.MS_REC;
   if (flags === abi.MS_SHARED) return 0;
@@ -27,15 +30,15 @@ export function clonePropagation(word: string): number {
 }
 
 /**
- * Settles what the guest's mounts are to the container's, and puts the root file system into the root register. With
- * `shared` the mounts stay what they are in the guest, but for the one that the root file system lies on (`under`): what is
- * mounted there must not show in the guest.
+ * Sets the propagation between the guest's mounts and the container's, and puts the root file system into the root
+ * register. With `shared`, mounts stay shared with the guest, except the one that holds the root file system (`under`):
+ * the container's mounts must not appear in the guest.
  */
 export function enterRoot(plan: PlanBuilder, { root, linux: { rootfsPropagation } }: Spec, under: string): void {
   const flags = propagationFlags(rootfsPropagation) ?? abi.MS_SLAVE;
   const shared = (flags & abi.MS_SHARED) !== 0;
   const reason = "linux.rootfsPropagation";
-  // An unbindable mount can't be the source of a bind: it becomes that at the end.
+  // An unbindable mount can't be bound, so the root becomes unbindable at the end.
   const first = shared ? flags : abi.MS_REC | (flags & abi.MS_SLAVE ? abi.MS_SLAVE : abi.MS_PRIVATE);
   plan.add(reason, { op: "propagate", path: "/", flags: first });
   plan.add("root.path", { op: "open-tree", from: "guest", path: root.path, recursive: true });
@@ -46,12 +49,14 @@ export function enterRoot(plan: PlanBuilder, { root, linux: { rootfsPropagation 
   plan.add("root.path", { op: "root", path: root.path });
 }
 
-/** Whether the mounts of the guest stay what they are, so that `enterRoot` has to know what the root file system lies on. */
+/**
+ * True if mounts stay shared with the guest, so that `enterRoot` needs to know which mount holds the root file system.
+ */
 export function staysShared(word: string): boolean {
   return ((propagationFlags(word) ?? 0) & abi.MS_SHARED) !== 0;
 }
 
-/** After pivot, for "/" is the container's then. Private and slave it is already. */
+/** Sets the propagation of "/" after pivot, when it is the container's root. Private and slave are already set. */
 export function finishPropagation(plan: PlanBuilder, { linux: { rootfsPropagation } }: Spec): void {
   const flags = propagationFlags(rootfsPropagation) ?? 0;
   if ((flags & (abi.MS_SHARED | abi.MS_UNBINDABLE)) === 0) return;

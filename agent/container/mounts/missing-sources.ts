@@ -8,8 +8,8 @@ import type { MountSpec } from "../spec.ts";
 import { isBind } from "./mount-kind.ts";
 
 /**
- * After a creation that failed: makes a directory of each bind source that isn't there, if one was the cause, as hosts
- * expect. True when it is worth another try. So a container whose sources are there pays for no look at them.
+ * After a failed creation, creates a directory for each missing bind source if one was the cause, as hosts expect.
+ * Resolves to true if a retry may succeed. Containers whose sources exist thus skip the check.
  */
 export async function makeMissingSources(
   sys: Pick<Sys, "openInside">,
@@ -20,17 +20,18 @@ export async function makeMissingSources(
   if (!(cause instanceof SystemError) || cause.code !== "ENOENT" || !cause.call.startsWith("bind")) return false;
   let made = false;
   for (const mount of mounts) {
-    if (!isBind(mount) || (await access(mount.source).then(() => true, isThere))) continue;
-    // On a share that is read-only it can't be made: the cause stands.
+    if (!isBind(mount) || (await access(mount.source).then(() => true, mayExist))) continue;
+    // On a read-only share this fails: the original error stands.
     if (await makeBelow(sys, plainPath(mount.source)).catch(() => false)) made = true;
   }
   return made;
 }
 
-/** Below the last directory that is there, and that no link leads to. */
+/** Creates the directory below its last existing parent, following no symbolic links. */
 async function makeBelow(sys: Pick<Sys, "openInside">, path: string): Promise<boolean> {
   const above = posix.dirname(path);
-  if (above !== "/" && !(await access(above).then(() => true, isThere)) && !(await makeBelow(sys, above))) return false;
+  if (above !== "/" && !(await access(above).then(() => true, mayExist)) && !(await makeBelow(sys, above)))
+    return false;
   const fd = await openPlain(sys, above);
   try {
     await mkdir(`/proc/self/fd/${fd}/${posix.basename(path)}`, { mode: 0o755 });
@@ -40,7 +41,7 @@ async function makeBelow(sys: Pick<Sys, "openInside">, path: string): Promise<bo
   }
 }
 
-/** What can't be looked at is there. */
-function isThere(error: NodeJS.ErrnoException): boolean {
+/** A path that can't be checked counts as existing. */
+function mayExist(error: NodeJS.ErrnoException): boolean {
   return error.code !== "ENOENT";
 }

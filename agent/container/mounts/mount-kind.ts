@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import type { MountSpec } from "../spec.ts";
 import { parseMountOptions } from "./mount-options.ts";
 
-/** Files of /proc that tools such as lxcfs cover by their own; runc lets the same ones be covered. */
+/** Files of /proc that tools such as lxcfs replace; runc allows the same list. */
 const COVERABLE = new Set(
   [
     ...["cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev"],
@@ -10,14 +10,17 @@ const COVERABLE = new Set(
   ].map((name) => `/proc/${name}`),
 );
 
-/** A destination as an absolute path without "." and ".." and a slash at its end; a relative one counts from the root. */
+/**
+ * Normalizes a destination to an absolute path without ".", ".." and a trailing slash; a relative one starts at the
+ * root.
+ */
 export function cleanTarget(destination: string): string {
   if (/^\/[^.]*[^./]$/.test(destination) && !destination.includes("//")) return destination;
   const path = posix.normalize(`/${destination}`);
   return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
 }
 
-/** A file of /proc that may be covered. */
+/** True for a file of /proc that a mount may cover. */
 export function isCoverable(target: string): boolean {
   return COVERABLE.has(target);
 }
@@ -26,14 +29,14 @@ export function isBind(mount: MountSpec): boolean {
   return mount.type === "bind" || parseMountOptions(mount.options).bind;
 }
 
-/** A devpts instance of the container's own at /dev/pts. */
+/** True for the container's own devpts instance at /dev/pts. */
 export function isDevpts(mount: MountSpec): boolean {
   if (mount.type !== "devpts" || cleanTarget(mount.destination) !== "/dev/pts") return false;
   const { bind, remount } = parseMountOptions(mount.options);
   return !bind && !remount;
 }
 
-/** /dev is the guest's own, or another directory: what is in there is left alone. */
+/** True if /dev is a bind of another directory, such as the guest's /dev: its content is left unchanged. */
 export function isDevBound(mounts: readonly MountSpec[]): boolean {
   return mounts.some((mount) => cleanTarget(mount.destination) === "/dev" && isBind(mount));
 }

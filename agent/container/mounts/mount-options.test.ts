@@ -17,17 +17,17 @@ describe("mount options", () => {
     });
   });
 
-  it("that contradict each other: the last one counts", () => {
+  it("that conflict are decided by the last one", () => {
     expect(parseMountOptions(["ro", "rw"])).toMatchObject({ set: 0, clear: 1 });
     expect(parseMountOptions(["rw", "ro"])).toMatchObject({ set: 1, clear: 0 });
     expect(parseMountOptions(["strictatime", "noatime"])).toMatchObject({ set: 0x10 });
   });
 
-  it("of other runtimes that a plan can't carry are named", () => {
+  it("that a plan doesn't support are listed", () => {
     expect(parseMountOptions(["rnosuid", "copy-symlink", "nosuid"]).unsupported).toEqual(["copy-symlink"]);
   });
 
-  it("with an r before them are for all mounts below", () => {
+  it("with an r prefix apply to all mounts below", () => {
     const parsed = parseMountOptions(["ro", "rro", "rnosuid", "rsuid", "rnoatime", "rdev", "rnosymfollow"]);
     expect(parsed).toMatchObject({ set: 1, clear: 0, below: { set: 0x200011, clear: 0x76 }, data: [] });
     expect(parseMountOptions(["relatime", "remount", "ridmap"])).toMatchObject({
@@ -36,7 +36,7 @@ describe("mount options", () => {
     });
   });
 
-  it("that no mount shows are taken without a word", () => {
+  it("that have no effect are accepted without a warning", () => {
     const options = ["defaults", "async", "silent", "loud", "iversion", "noiversion", "acl", "norelatime", ""];
     expect(parseMountOptions(options)).toMatchObject({ set: 0, clear: 0, data: [], unsupported: [] });
     expect(parseMountOptions(["sync", "dirsync", "mand", "lazytime"]).data).toHaveLength(4);

@@ -14,30 +14,30 @@ import {
   MS_UNBINDABLE,
 } from "../../kernel/constants.ts";
 
-/** MOUNT_ATTR_* to set and to clear. */
+/** MOUNT_ATTR_* flags to set and to clear. */
 export interface AttributeChange {
   readonly set: number;
   readonly clear: number;
 }
 
-/** Options of one mount, sorted by who acts on them. */
+/** Options of one mount, sorted by what applies them. */
 export interface MountOptions extends AttributeChange {
   readonly bind: boolean;
-  /** Of `rbind`. */
+  /** True for `rbind`. */
   readonly recursive: boolean;
   readonly remount: boolean;
-  /** `tmpcopyup`: what the mount covers is copied into it. */
+  /** `tmpcopyup`: the content of the covered directory is copied into the mount. */
   readonly copyUp: boolean;
-  /** `idmap`, and `ridmap` for all that is mounted below as well. */
+  /** `idmap`, or `ridmap`, which includes all mounts below. */
   readonly idmap?: "idmap" | "ridmap";
-  /** Attributes of the mount and of all below it: `rro` … */
+  /** Attributes of the mount and of all mounts below it: `rro` … */
   readonly below: AttributeChange;
-  /** MS_SHARED …, or 0 when nothing was asked. */
+  /** MS_SHARED …, or 0 if unset. */
   readonly propagation: number;
   readonly propagationRecursive: boolean;
-  /** For the file system: `mode=755` → ["mode", "755"], `sync` → ["sync"]. */
+  /** Options for the file system: `mode=755` → ["mode", "755"], `sync` → ["sync"]. */
   readonly data: readonly (readonly [string, string?])[];
-  /** Options of other runtimes that the launch plan doesn't carry. */
+  /** Options of other runtimes that the launch plan doesn't support. */
   readonly unsupported: readonly string[];
 }
 
@@ -62,7 +62,7 @@ const ATTRIBUTES = new Map<string, readonly [set: number, clear: number]>([
   ["nostrictatime", [0, 0]],
 ]);
 
-/** What every mount is anyway, and what only mount(2) knows and no file system of Linux 6 acts on. */
+/** Defaults of every mount, and mount(2) options that no file system of Linux 6 uses. */
 const WITHOUT_EFFECT = new Set(["", "defaults", "async", "silent", "loud", "iversion", "noiversion", "acl", "noacl"]);
 
 const PROPAGATION = new Map([
@@ -76,7 +76,9 @@ const UNSUPPORTED = new Set(["copy-symlink", "src-nofollow", "dest-nofollow"]);
 
 const parsed = new WeakMap<readonly string[], MountOptions>();
 
-/** Sorts them. Several steps of a creation ask for the same mount: the answer is kept as long as the list lives. */
+/**
+ * Sorts the options. Several steps of a creation need the same list, so the result is cached for the list's lifetime.
+ */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   const known = parsed.get(options);
   if (known !== undefined) return known;
@@ -122,7 +124,7 @@ function sortOptions(options: readonly string[]): MountOptions {
 
 const NO_CHANGE: AttributeChange = { set: 0, clear: 0 };
 
-/** The later option of two that contradict each other counts. */
+/** Merges an option into a change; the later of two conflicting options wins. */
 function change({ set, clear }: AttributeChange, [sets, clears]: readonly [number, number]): AttributeChange {
   return { set: (set & ~(sets | clears)) | sets, clear: (clear & ~sets) | clears };
 }

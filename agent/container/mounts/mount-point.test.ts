@@ -13,6 +13,6 @@ test.each([
   ["/run/sharedish", "/run"],
   ["/run/with space/x", "/run/with space"],
   ["/opt/x", "/"],
-])("%s lies on %s", (path, point) => {
+])("%s is on the mount at %s", (path, point) => {
   expect(mountPointOf(MOUNTINFO, path)).toBe(point);
 });

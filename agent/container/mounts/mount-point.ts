@@ -1,4 +1,4 @@
-/** Where the mount that a path lies on is mounted, by the text of a mountinfo file. The path has no links in it. */
+/** Mount point that a path is on, from the text of a mountinfo file. The path must be free of symbolic links. */
 export function mountPointOf(mountinfo: string, path: string): string {
   let found = "/";
   for (const line of mountinfo.split("\n")) {

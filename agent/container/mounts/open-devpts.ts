@@ -5,12 +5,15 @@ import { hostId } from "../namespaces/user-namespace.ts";
 import type { LinuxSpec, MountSpec } from "../spec.ts";
 import { parseMountOptions } from "./mount-options.ts";
 
-/** Ptys of a container at a time, unless its spec names another number: 23 KiB of each are charged to no container. */
+/**
+ * Maximum number of ptys of a container, unless its spec sets another: the kernel charges 23 KiB of each to no
+ * container.
+ */
 const MAX_PTYS = "256";
 
 /**
- * A devpts instance of the container's own, as a detached mount. Its options name ids of the container: those of a user namespace
- * are turned into the guest's.
+ * Creates the container's own devpts instance as a detached mount. Its options name ids of the container, which are
+ * translated to the guest's if there is a user namespace.
  */
 export function openDevpts({ sys }: Kernel, mountSpec: MountSpec, linux: LinuxSpec): Fd {
   const { set } = parseMountOptions(mountSpec.options);
@@ -25,7 +28,7 @@ export function openDevpts({ sys }: Kernel, mountSpec: MountSpec, linux: LinuxSp
   }
 }
 
-/** The options that the kernel gets. It makes a new instance anyway. */
+/** Options for the kernel, without newinstance: every devpts mount is a new instance. */
 export function devptsOptions({ options }: MountSpec, linux: LinuxSpec): (readonly [string, string?])[] {
   const { data } = parseMountOptions(options);
   const given = data.filter(([key]) => key !== "newinstance").map((option) => outsideIds(option, linux));
@@ -33,7 +36,7 @@ export function devptsOptions({ options }: MountSpec, linux: LinuxSpec): (readon
   return linux.mountLabel ? [...given, ["context", linux.mountLabel]] : given;
 }
 
-/** The directory and ptmx, to the root of a user namespace: the guest's root made them. */
+/** Gives the directory and ptmx to the root of the user namespace: the guest's root created them. */
 function giveToRoot(devpts: Fd, { uidMappings = [], gidMappings = [] }: LinuxSpec): void {
   const [uid, gid] = [hostId(uidMappings, 0), hostId(gidMappings, 0)];
   if (uid === undefined || gid === undefined) return;

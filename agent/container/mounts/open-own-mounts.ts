@@ -10,8 +10,8 @@ import { openDevpts } from "./open-devpts.ts";
 import { isIdmapped, mountSlot, type OwnMount, ownMounts } from "./own-mounts.ts";
 
 /**
- * Makes the mounts that ownMounts names. They go into `slots` detached, each by the name that the plan has for it; there, too,
- * are the namespaces that the container joins.
+ * Creates the mounts that ownMounts lists, detached, and adds each to `slots` under its name in the plan. `slots`
+ * already holds the namespaces that the container joins.
  */
 export async function openOwnMounts(
   kernel: Kernel,
@@ -38,7 +38,7 @@ async function open(
   const { recursive } = parseMountOptions(mount.options);
   if (kind === "devpts") return openDevpts(kernel, mount, spec.linux);
   if (kind === "mqueue") return openMqueue(kernel, mount, slots.get("ns:ipc"));
-  // Not with what is mounted in there: the guest's whole cgroup tree.
+  // Without its submounts, such as the guest's whole cgroup tree.
   if (kind === "sysfs") return sys.openTree("/sys", false);
   const tree = await sys.openTree(mount.source, recursive);
   try {
@@ -50,11 +50,11 @@ async function open(
   }
 }
 
-async function mapIds(kernel: Kernel, mount: MountSpec, tree: Fd, ofContainer: Fd | undefined): Promise<void> {
+async function mapIds(kernel: Kernel, mount: MountSpec, tree: Fd, containerUser: Fd | undefined): Promise<void> {
   const { uidMappings = [], gidMappings = [] } = mount;
   const recursive = parseMountOptions(mount.options).idmap === "ridmap";
   const own = uidMappings.length > 0;
-  const user = own ? await openUserNamespace(kernel, uidMappings, gidMappings) : ofContainer;
+  const user = own ? await openUserNamespace(kernel, uidMappings, gidMappings) : containerUser;
   if (user === undefined) throw new AgentError("internal", `idmap of ${mount.destination}: no user namespace`);
   try {
     kernel.sys.idmapMount(tree, user, recursive, mount.source);
@@ -63,7 +63,10 @@ async function mapIds(kernel: Kernel, mount: MountSpec, tree: Fd, ofContainer: F
   }
 }
 
-/** The queues of an ipc namespace that isn't the container's own. Synchronous: the main thread is in there meanwhile. */
+/**
+ * Mounts the queues of an ipc namespace that the container joins. Synchronous, because the main thread is in that
+ * namespace meanwhile.
+ */
 function openMqueue({ sys }: Kernel, mount: MountSpec, ipc: Fd | undefined): Fd {
   const { set } = parseMountOptions(mount.options);
   const attributes = set === 0 ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : set;

@@ -5,18 +5,18 @@ import { isBind, isDevpts } from "./mount-kind.ts";
 import { parseMountOptions } from "./mount-options.ts";
 
 /**
- * A mount that the agent makes, because the process that runs the plan can't:
- * - devpts: the container's terminal is opened in it before there is a container; and only an instance that was mounted in the
- *   guest's first mount namespace may use the ptys that `kernel.pty.reserve` keeps from all others
- * - bind: its ids are to be mapped, or the source lies where the root of a user namespace may not look
+ * A mount that the agent creates because the process that runs the plan can't:
+ * - devpts: the container's terminal is opened in it before the container exists; and only an instance mounted in the
+ *   guest's first mount namespace may use the ptys that `kernel.pty.reserve` withholds from all others
+ * - bind: its ids are mapped, or the root of a user namespace may not access the source
  * - sysfs, mqueue: they show a namespace that doesn't belong to the container's user namespace
  */
 export type OwnMount = "devpts" | "bind" | "sysfs" | "mqueue";
 
-/** The name of the slot in which the mount with this index comes. */
+/** Name of the slot that holds the mount with this index. */
 export const mountSlot = (index: number): string => `mount:${index}`;
 
-/** By index in `spec.mounts`. */
+/** The agent's mounts, by index in `spec.mounts`. */
 export function ownMounts(spec: Spec): ReadonlyMap<number, OwnMount> {
   const own = new Map<number, OwnMount>();
   const { user, create } = sortNamespaces(spec.linux.namespaces);

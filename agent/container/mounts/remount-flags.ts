@@ -1,6 +1,6 @@
 import * as abi from "../../kernel/constants.ts";
 
-/** MS_* of mount(2) to set, or, where it is negative, to clear. */
+/** MS_* flags of mount(2) to set, or to clear if negative. */
 const FLAGS = new Map([
   ["ro", abi.MS_RDONLY],
   ["rw", -abi.MS_RDONLY],
@@ -35,7 +35,7 @@ const FLAGS = new Map([
   ["rbind", abi.MS_BIND],
 ]);
 
-/** The options of a `remount` for mount(2): its flags, and the rest as the file system takes it, by commas. */
+/** Converts the options of a `remount` for mount(2): its flags, and the comma-separated rest for the file system. */
 export function remountFlags(options: readonly string[]): { readonly flags: number; readonly data: string } {
   let flags = 0;
   const data: string[] = [];

@@ -8,7 +8,7 @@ import { hostId } from "./user-namespace.ts";
 const CLOCKS = new Set(["monotonic", "boottime"]);
 const MAX_NANOSECS = 999_999_999;
 
-/** Throws one line that names what of namespaces, maps, clocks or propagation is wrong or can't be carried. */
+/** Throws one line naming the namespace, mapping, clock or propagation that is invalid or unsupported. */
 export function checkNamespaces({ linux, hostname, domainname }: Spec): void {
   const { namespaces, rootfsPropagation } = linux;
   const { refused, twice, user, newTime } = sortNamespaces(namespaces);
@@ -19,7 +19,7 @@ export function checkNamespaces({ linux, hostname, domainname }: Spec): void {
   if (domainname !== "" && !has("uts")) throw refuse("domainname", "needs a uts namespace");
   if (!has("mount", "mnt")) throw refuse("linux.namespaces", "has no mount namespace; a container needs one");
   if (propagationFlags(rootfsPropagation) === undefined) {
-    throw refuse("linux.rootfsPropagation", `"${rootfsPropagation}" is none of shared, slave, private, unbindable`);
+    throw refuse("linux.rootfsPropagation", `"${rootfsPropagation}" is not one of shared, slave, private, unbindable`);
   }
   checkUser(linux, user);
   checkTime(linux.timeOffsets ?? {}, newTime);
@@ -34,7 +34,7 @@ function checkUser({ uidMappings = [], gidMappings = [] }: Spec["linux"], user: 
     if (user === undefined && mappings.length > 0) throw refuse(field, "needs a user namespace");
     if (user === undefined || (user !== "" && mappings.length === 0)) continue;
     checkMappings(field, mappings);
-    if (hostId(mappings, 0) === undefined) throw refuse(field, "has no container id 0, which the set-up needs");
+    if (hostId(mappings, 0) === undefined) throw refuse(field, "has no container id 0, which container set-up needs");
   }
 }
 
@@ -42,7 +42,7 @@ function checkTime(offsets: NonNullable<Spec["linux"]["timeOffsets"]>, newTime: 
   for (const [clock, { secs, nanosecs }] of Object.entries(offsets)) {
     const field = `linux.timeOffsets["${clock}"]`;
     if (!newTime) throw refuse(field, "needs a new time namespace");
-    if (!CLOCKS.has(clock)) throw refuse(field, "is no clock of a time namespace: they are monotonic and boottime");
+    if (!CLOCKS.has(clock)) throw refuse(field, "is not a clock of a time namespace; use monotonic or boottime");
     if (!Number.isSafeInteger(secs) || nanosecs > MAX_NANOSECS) {
       throw refuse(field, `${secs} s ${nanosecs} ns is out of range`);
     }

@@ -21,7 +21,7 @@ describe("a new user namespace", () => {
   const namespaces = [...spaces("user", "mount", "pid", "network"), { type: "ipc", path: "/i" }];
   const { ops, slots, newPidNamespace } = plan({ namespaces, uidMappings: mapping, gidMappings: mapping });
 
-  it("is joined after those of the guest, and before those that are to belong to it are made", () => {
+  it("is joined after the guest's namespaces and before the new ones that belong to it", () => {
     const order = ["rlimit", "setns", "setns", "fork", "setsid", "unshare", "root", "user", "fsopen"];
     const seen = names(ops).filter((name) => order.includes(name));
     expect(seen.slice(0, 10)).toEqual(["setsid", ...order]);
@@ -38,24 +38,24 @@ describe("a new user namespace", () => {
   it.each([
     [[], ["scheduler", "fork"]],
     [["SCHED_FLAG_RESET_ON_FORK"], ["fork", "scheduler"]],
-  ])("has a scheduler with the flags %j, which a fork may end, as %j", (flags, order) => {
+  ])("orders a scheduler with the flags %j, which a fork may reset, as %j", (flags, order) => {
     const scheduler = { policy: "SCHED_BATCH", nice: 0, priority: 0, flags, runtime: 0, deadline: 0, period: 0 };
     const parts = { process: { ...testSpec().process, scheduler } };
     const { ops } = plan({ namespaces, uidMappings: mapping, gidMappings: mapping }, parts);
     expect(names(ops).filter((name) => order.includes(name))).toEqual(order);
   });
 
-  it("has the guest's devices bound, for nobody in there may make one", () => {
+  it("gets the guest's devices as binds, because its processes can't create devices", () => {
     expect(names(ops)).not.toContain("mknod");
     expect(ops).toContainEqual({ op: "open-tree", from: "guest", path: "/dev/null", recursive: false });
   });
 
-  it("gets binds from the agent, which may look where its root may not", () => {
+  it("gets binds from the agent, which can access sources that its root can't", () => {
     expect(slots).toContain("mount:3");
     expect(ops).not.toContainEqual(expect.objectContaining({ op: "open-tree", path: "/run/hosts" }));
   });
 
-  it("is joined by an exec as well, whose limits are raised before", () => {
+  it("is joined by an exec as well, after its limits are raised", () => {
     const exec = compileExec(testSpec().process, { ...context, namespaces });
     const ops = exec.steps.map(({ op }) => op);
     const join = ops.findIndex(({ op }) => op === "setns");
@@ -65,7 +65,7 @@ describe("a new user namespace", () => {
   });
 });
 
-describe("host and domain name", () => {
+describe("host and domain names", () => {
   const named = { hostname: "h", domainname: "d" };
   const of = (uts: string) => {
     const namespaces = [...spaces("user", "mount"), { type: "uts", path: uts }];
@@ -75,18 +75,18 @@ describe("host and domain name", () => {
   };
   const user = ["setns", abi.CLONE_NEWUSER];
 
-  it("are set in a uts namespace that is joined while the process is root of the guest", () => {
+  it("are set in a joined uts namespace while the process is root of the guest", () => {
     const uts = ["setns", abi.CLONE_NEWUTS];
     expect(of("/u")).toEqual([uts, "sethostname", "setdomainname", user, ["unshare", abi.CLONE_NEWNS]]);
   });
 
-  it("are set in a new one once it is there", () => {
+  it("are set in a new uts namespace once it exists", () => {
     expect(of("")).toEqual([user, ["unshare", abi.CLONE_NEWNS | abi.CLONE_NEWUTS], "sethostname", "setdomainname"]);
   });
 });
 
 describe("a time namespace", () => {
-  it("gets its offsets before the process is in it", () => {
+  it("gets its offsets before the process enters it", () => {
     const timeOffsets = { boottime: { secs: -5, nanosecs: 7 }, monotonic: { secs: 1, nanosecs: 0 } };
     const { ops } = plan({ namespaces: spaces("mount", "time"), timeOffsets });
     const at = ops.findIndex((op) => op.op === "unshare" && op.flags === abi.CLONE_NEWTIME);
@@ -102,12 +102,12 @@ describe("rootfsPropagation", () => {
     plan({ rootfsPropagation }).ops.filter(({ op }) => ["propagate", "pivot", "root"].includes(op));
   const path = testSpec().root.path;
 
-  it.each(["", "slave", "rslave"])("%j: the guest's mounts come, those of the container stay", (word) => {
+  it.each(["", "slave", "rslave"])("%j propagates the guest's mounts into the container, but not back", (word) => {
     const flags = abi.MS_REC | abi.MS_SLAVE;
     expect(of(word)).toEqual([{ op: "propagate", path: "/", flags }, { op: "root", path }, { op: "pivot" }]);
   });
 
-  it("shared: the rootfs is on a private mount, and is shared once it is the root", () => {
+  it("shared puts the rootfs on a private mount and shares it once it is the root", () => {
     expect(of("rshared")).toEqual([
       { op: "propagate", path: "/", flags: abi.MS_REC | abi.MS_SHARED },
       { op: "propagate", path: "/run", flags: abi.MS_PRIVATE },
@@ -117,7 +117,7 @@ describe("rootfsPropagation", () => {
     ]);
   });
 
-  it("unbindable: at the end, for the rootfs has to be bound", () => {
+  it("unbindable is set at the end, because the rootfs must be bound first", () => {
     const [first, , , last] = of("unbindable");
     expect(first).toEqual({ op: "propagate", path: "/", flags: abi.MS_REC | abi.MS_PRIVATE });
     expect(last).toEqual({ op: "propagate", path: "/", flags: abi.MS_UNBINDABLE });

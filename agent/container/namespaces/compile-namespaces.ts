@@ -5,19 +5,20 @@ import { compileSchedulingOfFork } from "../process/scheduling.ts";
 import type { Spec, TimeOffset } from "../spec.ts";
 import { sortNamespaces } from "./namespaces.ts";
 
-/** The slot of the user namespace to go into. */
+/** Slot of the user namespace to join. */
 const USER_SLOT = "ns:user";
 
 /**
- * Joins and makes the namespaces, but a new pid namespace that needs no `fork`: that is a matter of the launch. Those with
- * a path are joined, and named, while the process is root of the guest. New ones are made after the user namespace is
- * joined, so that they belong to it, and the pid namespace, which only a fork can make, by a fork in there.
+ * Joins and creates the namespaces, except a new pid namespace without `fork`, which the launch creates. Namespaces
+ * with a path are joined, and a joined uts namespace is named, while the process is still root of the guest. New ones
+ * are created after joining the user namespace, so that they belong to it; the pid namespace is created there by a
+ * fork, the only way to enter one.
  */
 export function compileNamespaces(plan: PlanBuilder, spec: Spec): void {
   const namespaces = sortNamespaces(spec.linux.namespaces);
   const { user, newPid } = namespaces;
   const reason = "linux.namespaces";
-  // To raise one takes a capability of the guest's own.
+  // Raising a limit requires a capability in the guest's user namespace.
   if (user !== undefined) compileLimits(plan, spec.process, newPid);
   for (const { flag, type } of namespaces.join) {
     plan.add(reason, { op: "setns", slot: plan.slot(`ns:${type}`), flags: flag });
@@ -40,7 +41,7 @@ function addNames(plan: PlanBuilder, { hostname, domainname }: Spec): void {
   if (domainname !== "") plan.add("domainname", { op: "setdomainname", name: domainname });
 }
 
-/** A time namespace is made for children, and gets its offsets before the first process is in it. */
+/** Creates a time namespace. It applies to children, so its offsets are written before any process is in it. */
 function addTime(plan: PlanBuilder, offsets: Readonly<Record<string, TimeOffset>>): void {
   const reason = "linux.namespaces";
   plan.add(reason, { op: "unshare", flags: abi.CLONE_NEWTIME });

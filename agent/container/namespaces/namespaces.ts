@@ -1,7 +1,7 @@
 import * as abi from "../../kernel/constants.ts";
 import type { NamespaceSpec } from "../spec.ts";
 
-/** CLONE_NEW* by the OCI names; runtime-rs says `mnt` and the Go shim `mount`. */
+/** CLONE_NEW* by OCI name; runtime-rs sends `mnt` and the Go shim `mount`. */
 const FLAGS = new Map([
   ["mount", abi.CLONE_NEWNS],
   ["mnt", abi.CLONE_NEWNS],
@@ -16,13 +16,13 @@ const FLAGS = new Map([
 ]);
 
 export interface Namespaces {
-  /** CLONE_NEW* of new namespaces, without pid, user and time. */
+  /** CLONE_NEW* flags of the new namespaces except pid, user and time. */
   readonly create: number;
   readonly newPid: boolean;
   readonly newTime: boolean;
-  /** Path of the pid namespace to be born in. */
+  /** Path of the pid namespace in which the process is created. */
   readonly pidPath?: string;
-  /** Path of the user namespace; empty: a new one. */
+  /** Path of the user namespace; empty for a new one. */
   readonly user?: string;
   /** Namespaces to join before `create`, in order; without pid and user. */
   readonly join: readonly {
@@ -34,10 +34,10 @@ export interface Namespaces {
 
 type Sorted = Namespaces & { readonly refused: readonly string[]; readonly twice: readonly string[] };
 
-/** Results by list: one is asked for many times while there is its container. */
+/** Results by list: a container's list is sorted many times during its life. */
 const sorted = new WeakMap<readonly NamespaceSpec[], Sorted>();
 
-/** Sorts the spec's list. The names that it can't carry come back in `refused`, types that it has twice in `twice`. */
+/** Sorts the spec's list. Unsupported types are returned in `refused`, repeated types in `twice`. */
 export function sortNamespaces(list: readonly NamespaceSpec[]): Sorted {
   const known = sorted.get(list);
   if (known !== undefined) return known;

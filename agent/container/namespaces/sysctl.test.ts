@@ -18,7 +18,7 @@ describe("a sysctl", () => {
     ["kernel.shm_next_id", "kernel/shm_next_id"],
     ["fs.mqueue.msg_max", "fs/mqueue/msg_max"],
     ["kernel.domainname", "kernel/domainname"],
-  ])("%s is written to /proc/sys/%s of the guest", (name, path) => {
+  ])("%s is written to the guest's /proc/sys/%s", (name, path) => {
     expect(() => check(name)).not.toThrow();
     const plan = new PlanBuilder();
     compileSysctls(plan, { [name]: "1 2" });
@@ -49,7 +49,7 @@ describe("a sysctl", () => {
     expect(() => check(name)).toThrow(`OCI spec: linux.sysctl "${name}" `);
   });
 
-  it("is refused where its namespace is the guest's", () => {
+  it("is refused if its namespace is the guest's", () => {
     expect(() => check("kernel.sem", ["uts"])).toThrow("needs a namespace of its own: ipc");
     expect(() => check("kernel.domainname", ["ipc"])).toThrow("needs a namespace of its own: uts");
     expect(() => check("net.core.somaxconn", [])).not.toThrow();

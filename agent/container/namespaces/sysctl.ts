@@ -2,7 +2,7 @@ import type { PlanBuilder } from "../plan/plan-builder.ts";
 import { refuse, refuseNul } from "../refuse.ts";
 import type { LinuxSpec } from "../spec.ts";
 
-/** Those of the System V IPC namespace; fs/mqueue/ is its other part. */
+/** Sysctls of the System V IPC namespace; fs/mqueue/ also belongs to the ipc namespace. */
 const IPC = new Set(
   [
     ...["msgmax", "msgmnb", "msgmni", "msg_next_id"],
@@ -12,8 +12,8 @@ const IPC = new Set(
 );
 
 /**
- * Writes them to the guest's /proc/sys, where a process sees those of its own namespaces: before there is a container to
- * lead a path astray, and before anything is read-only.
+ * Writes the sysctls to the guest's /proc/sys, where a process sees those of its own namespaces. This comes early, before
+ * the container's files could redirect a path and before anything is read-only.
  */
 export function compileSysctls(plan: PlanBuilder, sysctl: Readonly<Record<string, string>>): void {
   for (const [name, data] of Object.entries(sysctl)) {
@@ -21,7 +21,9 @@ export function compileSysctls(plan: PlanBuilder, sysctl: Readonly<Record<string
   }
 }
 
-/** Refuses by name what does not belong to a namespace of the container (net.* is the guest's own, and the pod's). */
+/**
+ * Refuses by name a sysctl that doesn't belong to a namespace of the container (net.* is the guest's and so the pod's).
+ */
 export function checkSysctls({ sysctl = {}, namespaces }: LinuxSpec): void {
   for (const [name, value] of Object.entries(sysctl)) {
     const field = `linux.sysctl "${name}"`;
@@ -31,7 +33,7 @@ export function checkSysctls({ sysctl = {}, namespaces }: LinuxSpec): void {
     }
     refuseNul(field, [value]);
     const needed = namespaceOf(path);
-    if (path === "kernel/hostname") throw refuse(field, 'is what the field "hostname" is for');
+    if (path === "kernel/hostname") throw refuse(field, 'is set by the field "hostname"');
     if (needed === undefined) throw refuse(field, "does not belong to a namespace");
     if (needed !== "network" && !namespaces.some(({ type }) => type === needed)) {
       throw refuse(field, `needs a namespace of its own: ${needed}`);
@@ -45,7 +47,10 @@ function namespaceOf(path: string): "ipc" | "network" | "uts" | undefined {
   return path === "kernel/domainname" ? "uts" : undefined;
 }
 
-/** As sysctl(8): what comes first, a dot or a slash, is the separator, and the other one stands for it within a name. */
+/**
+ * Converts a name as sysctl(8) does: the first dot or slash is the separator, and the other one replaces it within a
+ * name.
+ */
 function sysctlPath(name: string): string {
   const separator = /[./]/.exec(name)?.[0];
   if (separator !== ".") return name;

@@ -10,7 +10,7 @@ import type { IdMapping } from "../spec.ts";
 const WAIT_MS = 10_000;
 const REPORT = 0;
 const RELEASE = 1;
-/** Nothing is executed: the process ends when its release pipe does. */
+/** Executes no program: the process ends when its release pipe is closed. */
 const PLAN: readonly PlanOp[] = [
   { op: "unshare", flags: CLONE_NEWUSER },
   { op: "wait", slot: RELEASE },
@@ -18,8 +18,9 @@ const PLAN: readonly PlanOp[] = [
 ];
 
 /**
- * A new user namespace with these ids, as a descriptor that the caller closes; it lives as long as one is open. Made by
- * a process of its own, for maps are written from outside, and neither the agent nor init can go there and come back.
+ * Creates a user namespace with these id mappings and returns a descriptor, which the caller closes; the namespace
+ * lives while a descriptor is open. Launches a separate process for it, because maps are written from outside, and
+ * neither the agent nor init can enter a user namespace and return.
  */
 export async function openUserNamespace(
   kernel: Kernel,
@@ -51,7 +52,7 @@ export async function openUserNamespace(
     for (const fd of [report.read, report.write, release.read, release.write]) if (fd >= 0) sys.close(fd);
   }
 
-  /** One write: the kernel takes a map once. */
+  /** Writes a map in one write: the kernel accepts it only once. */
   function write(path: string, mappings: readonly IdMapping[], field: string): void {
     const lines = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`);
     try {
@@ -65,7 +66,7 @@ export async function openUserNamespace(
   }
 }
 
-/** The id outside for one inside; undefined where none is mapped. */
+/** Outside id for an inside id; undefined if the id isn't mapped. */
 export function hostId(mappings: readonly IdMapping[], id: number): number | undefined {
   const found = mappings.find(({ containerID, size }) => id >= containerID && id - containerID < size);
   return found === undefined ? undefined : found.hostID + id - found.containerID;

@@ -6,12 +6,12 @@ import { testKernel } from "../testing/test-kernel.ts";
 import { PassedInput } from "./passed-input.ts";
 import { PassedStream } from "./passed-stream.ts";
 
-/** One for all: who waits on a descriptor has to hear of its end. */
+/** Shared by all tests, because closing a descriptor must wake those who poll it. */
 const sys = openSys();
 const kernel = testKernel({ sys });
 leavesNoDescriptors();
 
-/** The host's end of the stream, and the process's end of the pipe that it goes to. */
+/** The host's end of the stream and the process's end of the pipe it feeds. */
 function start() {
   const { read, write } = sys.pipe();
   for (const fd of [read, write]) sys.setNonBlocking(fd);
@@ -24,7 +24,7 @@ function start() {
   return { read, host, input, ended };
 }
 
-test("moves what the host writes, and its end", async () => {
+test("moves the host's input and its end", async () => {
   const { read, host, ended } = start();
   sys.write(host, Buffer.from("typed"));
   sys.endConnection(host);
@@ -34,7 +34,7 @@ test("moves what the host writes, and its end", async () => {
   for (const fd of [read, host]) sys.close(fd);
 });
 
-test("a process that does not read holds the host back, and loses nothing", async () => {
+test("blocks the host while the process doesn't read, and loses nothing", async () => {
   const { read, host, ended } = start();
   sys.setNonBlocking(host);
   let written = 0;
@@ -54,7 +54,7 @@ test("a process that does not read holds the host back, and loses nothing", asyn
   for (const fd of [read, host]) sys.close(fd);
 });
 
-test("a process that has closed its stdin ends the stream with the next that is written", async () => {
+test("ends the stream at the next write after the process closed its stdin", async () => {
   const { read, host, ended } = start();
   sys.close(read);
   sys.write(host, Buffer.from("x"));

@@ -1,25 +1,25 @@
 import type { Fd, Sys } from "../../kernel/kernel.ts";
 import type { PassedStream } from "./passed-stream.ts";
 
-/** Most that one move takes. */
+/** Maximum number of bytes in one move. */
 const MOVE_BYTES = 1 << 16;
-/** Most of a terminal's input that is in the agent, and is lost should that be killed. */
+/** Maximum terminal input buffered in the agent; it is lost if the agent is killed. */
 const TERMINAL_BYTES = 4096;
 const END_OF_FILE = Uint8Array.of(4);
 
 /**
- * The stdin of a process, moved from a stream of the host: to a pipe, which this object owns, within the kernel; to a pty
- * master, which it only borrows, by copying. The stream's end is the end of input.
+ * Moves the host's stream to a process's stdin: within the kernel to a pipe, which this object owns; by copying to a
+ * pty master, which it only borrows. The end of the stream is the end of input.
  */
 export class PassedInput {
-  /** Called once, when no input can come any more. */
+  /** Called once when input has ended. */
   onEnd: (() => void) | undefined;
   readonly #sys: Sys;
   readonly #stream: PassedStream;
   readonly #terminal: boolean;
   #fd: Fd | undefined;
 
-  /** Without a descriptor: it was closed before the agent was started again. */
+  /** `fd` is undefined if stdin was closed before the agent restarted. */
   constructor(sys: Sys, fd: Fd | undefined, stream: PassedStream, terminal: boolean) {
     this.#sys = sys;
     this.#fd = fd;
@@ -32,12 +32,12 @@ export class PassedInput {
     void this.#run();
   }
 
-  /** End of input now: a pipe is closed, a terminal gets its end-of-file character. */
+  /** Ends input now: closes a pipe, or sends a terminal its end-of-file character. */
   end(): void {
     try {
       if (this.#terminal && this.#fd !== undefined) this.#sys.write(this.#fd, END_OF_FILE);
     } catch {
-      // The terminal has ended.
+      // The terminal is gone.
     }
     this.close();
   }
@@ -51,7 +51,7 @@ export class PassedInput {
   }
 
   async #run(): Promise<void> {
-    // Its owner sets what is called at the end first.
+    // Lets the owner set onEnd first.
     await undefined;
     try {
       while (this.#fd !== undefined && this.#stream.fd !== undefined) {
@@ -61,12 +61,12 @@ export class PassedInput {
       }
       this.end();
     } catch {
-      // The host is gone, or nobody reads it any more, or it is closed.
+      // The host hung up, the process closed its stdin, or this object was closed.
       this.close();
     }
   }
 
-  /** 0 at the end of the stream. */
+  /** Returns 0 at the end of the stream. */
   async #move(from: Fd, to: Fd): Promise<number> {
     if (this.#terminal) return this.#copy(from, to);
     const moved = this.#sys.splice(from, to, MOVE_BYTES);

@@ -6,12 +6,12 @@ import { testKernel } from "../testing/test-kernel.ts";
 import { PassedOutput } from "./passed-output.ts";
 import { PassedStream } from "./passed-stream.ts";
 
-/** One for all: who waits on a descriptor has to hear of its end. */
+/** Shared by all tests, because closing a descriptor must wake those who poll it. */
 const sys = openSys();
 const kernel = testKernel({ sys });
 leavesNoDescriptors();
 
-/** A process's end of a pipe, and the host's end of the stream that it goes to. */
+/** The process's end of a pipe and the host's end of the stream it feeds. */
 function start(stallMs?: number) {
   const { read, write } = sys.pipe();
   const [host, ours] = sys.socketPair("stream");
@@ -30,7 +30,7 @@ function readAll(host: number): string {
   }
 }
 
-test("moves what is written, and the end when nobody can write any more", async () => {
+test("moves the output, and ends when the last writer is gone", async () => {
   const { write, host, output } = start();
   const ends: boolean[] = [];
   output.onEnd = (writersGone) => ends.push(writersGone);
@@ -41,7 +41,7 @@ test("moves what is written, and the end when nobody can write any more", async 
   sys.close(host);
 });
 
-test("ends soon after the process while another one can still write", async () => {
+test("ends soon after the process, even if another process can still write", async () => {
   const { write, host, output } = start();
   const ends: boolean[] = [];
   output.onEnd = (writersGone) => ends.push(writersGone);
@@ -55,7 +55,7 @@ test("ends soon after the process while another one can still write", async () =
   for (const fd of [write, host]) sys.close(fd);
 });
 
-test("a host that takes nothing holds the answer of a wait for a while only, and still gets all", async () => {
+test("a host that reads nothing delays the response to WaitProcess only for a while, and still gets everything", async () => {
   const { write, host, output } = start(50);
   sys.setNonBlocking(write);
   const chunk = Buffer.alloc(65_536, "x");
@@ -78,7 +78,7 @@ test("a host that takes nothing holds the answer of a wait for a while only, and
   sys.close(host);
 });
 
-test("a writer is never held when the host has hung up, or there is no stream", async () => {
+test("never blocks the process if the host hung up or there is no stream", async () => {
   for (const hasStream of [true, false]) {
     const { read, write } = sys.pipe();
     const [host, ours] = sys.socketPair("stream");
@@ -99,7 +99,7 @@ test("a writer is never held when the host has hung up, or there is no stream", 
   }
 });
 
-test("is closed while it waits for the host", async () => {
+test("can be closed while it waits for the host", async () => {
   const { write, host, output } = start();
   sys.setNonBlocking(write);
   while (sys.write(write, Buffer.alloc(65_536)) > 0) await sleep(1);

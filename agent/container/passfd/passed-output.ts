@@ -2,25 +2,25 @@ import type { Fd, Sys } from "../../kernel/kernel.ts";
 import { GRACE_MS, leftIn, MAX_LEFT_IN_TERMINAL } from "../process/output-stream.ts";
 import type { PassedStream } from "./passed-stream.ts";
 
-/** Most that one move takes. */
+/** Maximum number of bytes in one move. */
 const MOVE_BYTES = 1 << 16;
-/** Most of a terminal's output that is in the agent, and is lost should that be killed. */
+/** Maximum terminal output buffered in the agent; it is lost if the agent is killed. */
 const TERMINAL_BYTES = 4096;
-/** A stream that is full is looked at so often at least: vsock does not wake a writer whose other side is gone. */
+/** Poll interval for a full stream: vsock doesn't wake a writer whose peer is gone. */
 const LOOK_AGAIN_MS = 1000;
-/** A host that takes nothing for so long delays the answer of a wait no more. */
+/** A host that reads nothing for this long no longer delays the response to WaitProcess. */
 const STALL_MS = 30_000;
 
 const scratch = Buffer.allocUnsafeSlow(MOVE_BYTES);
 const NOTHING = new Uint8Array();
 
 /**
- * One output of a process, moved to a stream of the host: from a pipe within the kernel, so that no byte of it is ever in
- * the agent; from a terminal by copying. Owns the pipe or pty master and the stream. When the host has hung up, or there
- * is no stream, output is thrown away, so that the process goes on.
+ * Moves one output of a process to the host's stream: from a pipe within the kernel, so that the agent never holds a
+ * byte; from a terminal by copying. Owns the pipe or pty master and the stream. If the host hung up or there is no
+ * stream, output is discarded, so that the process keeps running.
  */
 export class PassedOutput {
-  /** Resolves at the end, or when the process has ended and the host takes nothing. */
+  /** Resolves at the end of output, or if the process has exited and the host reads nothing. */
   readonly drained: Promise<void>;
   onEnd: ((writersGone: boolean) => void) | undefined;
   readonly #sys: Sys;
@@ -30,14 +30,14 @@ export class PassedOutput {
   readonly #drained: () => void;
   readonly #grace = new AbortController();
   #fd: Fd | undefined;
-  /** Bytes still to be moved after the grace; undefined before it is over. */
+  /** Bytes still to move after the grace period; undefined until it is over. */
   #budget: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stall: NodeJS.Timeout | undefined;
-  /** Of a terminal: read and not written yet. */
+  /** Terminal output read but not yet written. */
   #rest: Uint8Array = NOTHING;
 
-  /** Without a descriptor: it reached its end before the agent was started again. */
+  /** `fd` is undefined if the output ended before the agent restarted. */
   constructor(sys: Sys, fd: Fd | undefined, stream: PassedStream | undefined, terminal: boolean, stallMs = STALL_MS) {
     this.#sys = sys;
     this.#fd = fd;
@@ -63,7 +63,7 @@ export class PassedOutput {
     return this.#fd !== undefined;
   }
 
-  /** What is there is still moved, then comes the end, after a grace at the latest. */
+  /** Moves the remaining output, then ends, at the latest after the grace period. */
   processExited(): void {
     if (this.#fd === undefined || this.#timer !== undefined) return;
     this.#stall = setTimeout(this.#drained, this.#stallMs).unref();
@@ -74,14 +74,14 @@ export class PassedOutput {
     }, GRACE_MS).unref();
   }
 
-  /** The end shows by itself. */
+  /** Does nothing: reading detects the end of output. */
   settle(): void {}
 
   close(): void {
     this.#end(false);
   }
 
-  /** An output that can't be read any more ends, so that nobody waits for it. */
+  /** Ends the output if reading it fails, so that no call waits for it. */
   async #runToEnd(): Promise<void> {
     try {
       await this.#run();
@@ -106,14 +106,14 @@ export class PassedOutput {
     }
   }
 
-  /** Bytes moved, 0 at the end, -1 when there is nothing to read or no room to write. */
+  /** Returns the number of bytes moved, 0 at the end, or -1 if there is nothing to read or no room to write. */
   #move(fd: Fd, room: number): number {
     const to = this.#stream?.fd;
     if (to === undefined) return this.#sys.read(fd, scratch.subarray(0, room));
     try {
       return this.#terminal ? this.#copy(fd, to, room) : this.#sys.splice(fd, to, room);
     } catch {
-      // The host has hung up.
+      // The host hung up.
       this.#stream?.close();
       this.#rest = NOTHING;
       return -1;
@@ -132,13 +132,13 @@ export class PassedOutput {
     return written;
   }
 
-  /** After a move that would have blocked: it was the stream that had no room. */
+  /** True if a move that would block found the stream full, not the output empty. */
   #isFull(fd: Fd): boolean {
     if (this.#stream?.fd === undefined) return false;
     return this.#terminal ? this.#rest.length > 0 : this.#sys.readable(fd) > 0;
   }
 
-  /** Until there is something to read, the grace is over, or it is closed. */
+  /** Resolves when there is something to read, the grace period is over, or the output is closed. */
   async #readable(fd: Fd): Promise<void> {
     await this.#sys.poll(fd, "read", this.#grace.signal).catch(() => undefined);
   }

@@ -2,19 +2,19 @@ import type { Fd, Kernel } from "../../kernel/kernel.ts";
 
 export type StdioName = "stdin" | "stdout" | "stderr";
 
-/** The streams of one process; stdin without one is written by calls, an output without one is thrown away. */
+/** Streams of one process. Without a stream, stdin is written by WriteStdin calls, and an output is discarded. */
 export type PassedStdio = { readonly [Name in StdioName]?: PassedStream };
 
-/** One connection that a host made to be the stdin, stdout or stderr of a process. Owns its descriptor, of which init has a copy. */
+/** A connection from the host for the stdin, stdout or stderr of a process. Owns its descriptor; init keeps a copy. */
 export class PassedStream {
-  /** Of the host's side. */
+  /** Port of the host's side. */
   readonly port: number;
-  /** Of init's copy. */
+  /** Name of init's copy. */
   readonly name: string;
   readonly #kernel: Pick<Kernel, "sys" | "init">;
   #fd: Fd | undefined;
 
-  /** The descriptor is non-blocking. Without one: a stream that never came, or that is over. */
+  /** `fd` is non-blocking; undefined for a stream that never connected or that has ended. */
   constructor(kernel: Pick<Kernel, "sys" | "init">, name: string, port: number, fd: Fd | undefined) {
     this.#kernel = kernel;
     this.name = name;
@@ -22,12 +22,12 @@ export class PassedStream {
     this.#fd = fd;
   }
 
-  /** Undefined once it is closed. */
+  /** Undefined once the stream is closed. */
   get fd(): Fd | undefined {
     return this.#fd;
   }
 
-  /** The host reads what was written, then the end. Idempotent. */
+  /** Closes the stream; the host reads what was written, then the end. Idempotent. */
   close(): void {
     if (this.#fd === undefined) return;
     const { sys, init } = this.#kernel;
@@ -44,16 +44,16 @@ export function closeStreams(stdio: PassedStdio | undefined): void {
 
 const PREFIX = "passfd:";
 
-/** What init's copy of a stream is called; `number` tells it from others of that port. */
+/** Name of init's copy of a stream; `number` distinguishes streams of the same port. */
 export const streamName = (port: number, number: number): string => `${PREFIX}${port}:${number}`;
 
-/** Port and number of a name; undefined for one that is of something else. */
+/** Port and number from a stream's name; undefined for the name of another deposit. */
 export function readStreamName(name: string): readonly [port: number, number: number] | undefined {
   const [, port, number] = /^passfd:(\d+):(\d+)$/.exec(name) ?? [];
   return port === undefined ? undefined : [Number(port), Number(number)];
 }
 
-/** By name, for the label of a process. */
+/** Names of init's copies, for the label of a process. */
 export type StreamNames = { readonly [Name in StdioName]?: string };
 
 export function namesOf(stdio: PassedStdio | undefined): { readonly streams?: StreamNames } {
@@ -61,7 +61,7 @@ export function namesOf(stdio: PassedStdio | undefined): { readonly streams?: St
   return { streams: Object.fromEntries(Object.entries(stdio).map(([role, { name }]) => [role, name])) };
 }
 
-/** The streams of a process that an agent before had; those that are with init no more are over. */
+/** Streams of a process that a previous agent created; a stream that init no longer holds has ended. */
 export function restoreStreams(kernel: Kernel, names: StreamNames | undefined): PassedStdio | undefined {
   if (names === undefined) return undefined;
   const { deposits } = kernel.init.greeting;

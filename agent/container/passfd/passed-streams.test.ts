@@ -23,7 +23,7 @@ function start(options?: PassedStreamsOptions) {
   return { kernel, streams };
 }
 
-/** A connection; the host's end is closed after the test. */
+/** A connection whose host end is closed after the test. */
 function connection(): { readonly fd: Fd; ended(): boolean } {
   const [host, fd] = real.socketPair("stream");
   hosts = [...hosts, host];
@@ -31,7 +31,7 @@ function connection(): { readonly fd: Fd; ended(): boolean } {
   return { fd, ended: () => real.read(host, new Uint8Array(1)) === 0 };
 }
 
-test("gives each stream to the call that names its port, once", async () => {
+test("gives each stream once, to the call that names its port", async () => {
   const { kernel, streams } = start({ waitMs: 10 });
   const [a, b] = [connection(), connection()];
   streams.add(7, a.fd);
@@ -49,7 +49,7 @@ test("gives each stream to the call that names its port, once", async () => {
   ]);
 });
 
-test("waits for a stream that comes after its call, and gives up with the caller", async () => {
+test("waits for a stream that connects after its call, until the caller aborts", async () => {
   const { streams } = start();
   const taking = streams.take({ ...NONE, stderr: 9 }, never);
   await sleep(5);
@@ -64,7 +64,7 @@ test("waits for a stream that comes after its call, and gives up with the caller
   expect((await late).stderr?.fd).toBeUndefined();
 });
 
-test("closes what nobody asks for in time, and one that another of its port replaces", async () => {
+test("closes a stream that isn't claimed in time or that a new one of its port replaces", async () => {
   const { streams } = start({ unclaimedMs: 20 });
   const [first, second] = [connection(), connection()];
   streams.add(5, first.fd);
@@ -73,7 +73,7 @@ test("closes what nobody asks for in time, and one that another of its port repl
   await expect.poll(() => second.ended()).toBe(true);
 });
 
-test("keeps a bounded number, besides those that calls wait for", async () => {
+test("keeps a limited number of streams, not counting those that calls wait for", async () => {
   const { streams } = start();
   const taking = streams.take({ ...NONE, stdin: 130 }, never);
   for (let port = 1; port <= 128; port++) streams.add(port, connection().fd);
@@ -88,7 +88,7 @@ test("keeps a bounded number, besides those that calls wait for", async () => {
   streams.close();
 });
 
-test("files those of an agent before that no process has", async () => {
+test("keeps a previous agent's streams that no process owns", async () => {
   const [free, used] = [connection(), connection()];
   const deposits = new Map([
     ["passfd:5:3", free.fd],

@@ -1,9 +1,9 @@
 import type { Fd, Kernel } from "../../kernel/kernel.ts";
 import { type PassedStdio, PassedStream, readStreamName, type StdioName, streamName } from "./passed-stream.ts";
 
-/** How long a call waits for a stream that has not come yet. The reference looks three times within 300 ms. */
+/** How long a call waits for its stream to connect. The reference checks three times within 300 ms. */
 const WAIT_MS = 2000;
-/** How long a stream waits for its call. */
+/** How long a connected stream waits for its call. */
 const UNCLAIMED_MS = 30_000;
 const MAX_UNCLAIMED = 128;
 
@@ -17,7 +17,10 @@ export interface PassedStreamsOptions {
   readonly unclaimedMs?: number;
 }
 
-/** Connections that no call has asked for yet, by the port of the host's side. They outlive the agent, each with its time anew. */
+/**
+ * Connections that no call has claimed yet, by the port of the host's side. They survive an agent restart, which starts
+ * each one's timeout again.
+ */
 export class PassedStreams {
   readonly #kernel: Pick<Kernel, "sys" | "init">;
   readonly #waitMs: number;
@@ -26,7 +29,7 @@ export class PassedStreams {
   readonly #waiting = new Map<number, (stream: PassedStream) => void>();
   #number = 0;
 
-  /** `inUse`: names of the streams that processes of an agent before have. */
+  /** `inUse`: names of streams that belong to processes of a previous agent. */
   constructor(
     kernel: Pick<Kernel, "sys" | "init">,
     inUse: ReadonlySet<string> = new Set(),
@@ -44,7 +47,10 @@ export class PassedStreams {
     }
   }
 
-  /** Takes a connection, non-blocking, also when it throws. One of a port that is filed already takes the place of that; one too many is closed. */
+  /**
+   * Takes ownership of a non-blocking connection, even if it throws. A second connection from a port replaces the
+   * first; one above the maximum is closed.
+   */
   add(port: number, fd: Fd): void {
     const { sys, init } = this.#kernel;
     const waiting = this.#waiting.get(port);
@@ -63,7 +69,10 @@ export class PassedStreams {
     else waiting(stream);
   }
 
-  /** The streams of these ports, 0 being none; one that does not come in time is closed from the start. */
+  /**
+   * Returns the streams for these ports; port 0 means no stream. A stream that doesn't connect in time is returned
+   * closed.
+   */
   async take(ports: Readonly<Record<StdioName, number>>, signal: AbortSignal): Promise<PassedStdio> {
     const given = Object.entries(ports).filter(([, port]) => port !== 0);
     const taken = await Promise.all(given.map(async ([name, port]) => [name, await this.#take(port, signal)]));

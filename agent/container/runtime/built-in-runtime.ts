@@ -22,7 +22,9 @@ import { openExecTerminal } from "../process/terminal.ts";
 import type { ProcessSpec } from "../spec.ts";
 import type { ContainerOptions, ExecOptions, Runtime } from "./runtime.ts";
 
-/** The runtime that is used unless an annotation names another: init forks each process and runs a launch plan in it. */
+/**
+ * The default runtime, used unless an annotation names another: init forks each process and runs a launch plan in it.
+ */
 export class BuiltInRuntime implements Runtime {
   readonly #kernel: Kernel;
   readonly #options: ContainerOptions;
@@ -44,10 +46,10 @@ export class BuiltInRuntime implements Runtime {
     if (release === undefined || report === undefined) return;
     const isExecuted = again && !isInit(init.pid);
     if (init.status === undefined && !isExecuted) await this.#startHooks(init, signal);
-    this.#letGo(init, release, again);
+    this.#release(init, release, again);
     const reader = new ReportReader(this.#kernel.sys, report);
     let result = await reader.next(signal);
-    // An agent that died while it created the container has not read that it is ready.
+    // An agent killed during the creation may have left the "ready" report unread.
     while (result.kind === "ready") result = await reader.next(signal);
     if (result.kind !== "failed") onExecuted?.();
     init.closeStartFds();
@@ -61,8 +63,11 @@ export class BuiltInRuntime implements Runtime {
     return runHooksAnyway(this.#kernel, "poststart", this.#hooked(init), signal);
   }
 
-  /** Nobody reads what an agent before has written already: it died before it could note that. */
-  #letGo(init: Process, release: Fd, again: boolean): void {
+  /**
+   * Writes to the release pipe. `again`: EPIPE then means that a previous agent wrote to it, but was killed before it
+   * recorded that.
+   */
+  #release(init: Process, release: Fd, again: boolean): void {
     try {
       if (this.#kernel.sys.write(release, Uint8Array.of(1)) < 0) throw new SystemError("write", EAGAIN, "release pipe");
     } catch (error) {
@@ -74,10 +79,13 @@ export class BuiltInRuntime implements Runtime {
     }
   }
 
-  /** One that fails ends the container: it can only be removed. */
+  /**
+   * Runs the startContainer hooks. If one fails, the container's init process is killed, and the container can only be
+   * removed.
+   */
   async #startHooks(init: Process, signal: AbortSignal): Promise<void> {
     if (this.#options.spec.hooks?.startContainer === undefined) return;
-    // In its own pid namespace they end with it; in the pod's they would run on.
+    // In the container's own pid namespace hooks end with its init process; in the pod's they would keep running.
     const ended = new AbortController();
     void init.exit.then(() => ended.abort());
     const target = { ...this.#hooked(init), pidfd: init.pidfd, ended: ended.signal };
@@ -123,8 +131,9 @@ export class BuiltInRuntime implements Runtime {
   }
 
   /**
-   * Launches into the container's cgroup. Where the container has moved its processes below and enabled controllers there, as
-   * systemd does, the kernel lets no process in: then into the cgroup of its first process, as with runc.
+   * Launches into the container's cgroup. If the container moved its processes into cgroups below and enabled
+   * controllers there, as systemd does, the kernel rejects new processes in it; then it launches into the cgroup of the
+   * container's init process, as runc does.
    */
   async #inCgroup<T>(pid: number, launchInto: (cgroup: Fd) => Promise<T>): Promise<T> {
     const { cgroup: directory } = this.#options;
@@ -141,7 +150,7 @@ export class BuiltInRuntime implements Runtime {
     }
   }
 
-  /** One whose process has just ended has none; the launch says why it fails. */
+  /** Returns undefined if the process has just ended; the launch then reports the reason. */
   async #passwd(pid: number, signal: AbortSignal): Promise<string | undefined> {
     try {
       return await readTextInside(this.#kernel.sys, `/proc/${pid}/root`, "/etc/passwd", signal);
@@ -156,6 +165,6 @@ export class BuiltInRuntime implements Runtime {
   }
 
   async remove(): Promise<void> {
-    // init has forgotten the processes; there is nothing else.
+    // init has forgotten the processes; nothing else remains.
   }
 }

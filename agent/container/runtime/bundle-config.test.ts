@@ -4,7 +4,7 @@ import { bundleConfig, processJson } from "./bundle-config.ts";
 
 const config = (spec: ReturnType<typeof testSpec>) => JSON.parse(bundleConfig(spec, "/pod/c1"));
 
-test("every field of the spec goes over under its own name, those that this file does not know as well", () => {
+test("copies every field of the spec under its own name, including unknown ones", () => {
   const spec = {
     ...testSpec(),
     vm: { newer: true },
@@ -23,7 +23,7 @@ test("every field of the spec goes over under its own name, those that this file
   expect(made.unsupported).toBeUndefined();
 });
 
-test("limits keep their 64 bits", () => {
+test("keeps limits exact to 64 bits", () => {
   const { process } = testSpec();
   const rlimits = [{ type: "rlimit_nofile", soft: 2n ** 64n - 1n, hard: 2n ** 63n + 1n }];
   expect(processJson({ ...process, rlimits })).toContain(
@@ -31,7 +31,7 @@ test("limits keep their 64 bits", () => {
   );
 });
 
-test("arguments of seccomp rules are numbers of 64 bits", () => {
+test("writes arguments of seccomp rules as 64-bit numbers", () => {
   const spec = testSpec();
   const args = [{ index: 1, value: String(2n ** 64n - 1n), valueTwo: "0", op: "SCMP_CMP_EQ" }];
   const syscalls = [{ names: ["socket"], action: "SCMP_ACT_ERRNO", errnoRet: 1, args }];
@@ -40,7 +40,7 @@ test("arguments of seccomp rules are numbers of 64 bits", () => {
   expect(text).toContain('"value":18446744073709551615,"valueTwo":0');
 });
 
-test("namespaces have the names of the OCI and paths that hold outside of the agent", () => {
+test("writes OCI namespace names and paths that are valid outside the agent", () => {
   const spec = testSpec();
   const namespaces = [
     { type: "mnt", path: "" },
@@ -54,7 +54,7 @@ test("namespaces have the names of the OCI and paths that hold outside of the ag
   ]);
 });
 
-test("the permissions of a device have the name that they have there", () => {
+test("writes a device's permissions as fileMode", () => {
   const spec = testSpec();
   const device = { path: "/dev/x", type: "c", major: 1, minor: 3, mode: 0o600, uid: 1, gid: 2 };
   const made = config({ ...spec, linux: { ...spec.linux, devices: [device] } });
@@ -63,7 +63,7 @@ test("the permissions of a device have the name that they have there", () => {
   ]);
 });
 
-test("limits that were not given are left out, -1 is not", () => {
+test("omits unset limits, but keeps -1", () => {
   const spec = testSpec();
   const resources = {
     memory: { limit: 0, swap: -1 },
@@ -79,7 +79,7 @@ test("limits that were not given are left out, -1 is not", () => {
   });
 });
 
-test("annotations go over but for those that would put a runsc container into another's sandbox", () => {
+test("copies annotations except those that would put a runsc container into another one's sandbox", () => {
   const annotations = {
     "io.kubernetes.cri.container-type": "container",
     "io.kubernetes.cri-o.ContainerType": "container",
@@ -92,7 +92,7 @@ test("annotations go over but for those that would put a runsc container into an
   });
 });
 
-test("values that seccomp compares with are numbers, exact ones", () => {
+test("writes the values that seccomp compares with exactly", () => {
   const args = [{ index: 1, value: "18446744073709551615", valueTwo: "3", op: "SCMP_CMP_MASKED_EQ" }];
   const syscalls = [{ names: ["dup3"], action: "SCMP_ACT_ERRNO", args }];
   const seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: [], flags: [], syscalls };

@@ -1,31 +1,31 @@
 import type { SeccompSpec } from "../seccomp/seccomp-spec.ts";
 import type { ProcessSpec, Spec } from "../spec.ts";
 
-/** ECMAScript 2026, and Node 24 has it: a number in JSON that no double can hold. */
+/** JSON.rawJSON of ECMAScript 2026, which Node 24 has: writes a number that a double can't hold. */
 declare global {
   interface JSON {
     rawJSON(text: string): unknown;
   }
 }
 
-/** Of the namespaces whose names differ from host to host. */
+/** OCI names of the namespaces that hosts name differently. */
 const NAMESPACE_TYPES = new Map([
   ["mnt", "mount"],
   ["net", "network"],
 ]);
 
-/** Annotations by which runsc would look for a sandbox of the pod's; each container has one of its own here. */
+/** Annotations that make runsc look for the pod's sandbox; here each container has its own. */
 const POD_ANNOTATIONS = /^io\.kubernetes\.cri(-o)?\.(container-type|ContainerType)$/;
 
 /**
- * The config.json of a bundle. `Spec` has the names of that file but for one of devices, so what is not mentioned here
- * goes over as it is, new fields included.
+ * The config.json of a bundle. `Spec` uses the names of that file except for one field of devices, so all else is
+ * copied unchanged, including new fields.
  */
 export function bundleConfig(spec: Spec, cgroupsPath: string): string {
   const { unsupported: _, origins: __, hostname, domainname, process, linux, ...rest } = spec;
   const { resources, seccomp, ...linuxRest } = linux;
   return toJson({
-    // Newer fields are read all the same; crun 1.8 takes no higher number.
+    // Runtimes read newer fields anyway; crun 1.8 rejects a higher version.
     ociVersion: "1.0.2",
     ...rest,
     ...(hostname === "" ? {} : { hostname }),
@@ -39,14 +39,14 @@ export function bundleConfig(spec: Spec, cgroupsPath: string): string {
       devices: linux.devices.map(({ mode, ...device }) => ({ ...device, fileMode: mode })),
       namespaces: linux.namespaces.map(({ type, path }) => ({
         type: NAMESPACE_TYPES.get(type) ?? type,
-        ...(path === "" ? {} : { path: seenByOthers(path) }),
+        ...(path === "" ? {} : { path: visibleToOthers(path) }),
       })),
       resources: withoutUnset(resources),
     },
   });
 }
 
-/** The file that `exec --process` takes. */
+/** The file for `exec --process`. */
 export function processJson(process: ProcessSpec): string {
   return toJson(processConfig(process));
 }
@@ -62,7 +62,7 @@ function processConfig({ rlimits, ...process }: ProcessSpec): object {
   };
 }
 
-/** 64-bit values are text in `Spec`. */
+/** Converts 64-bit values, which are strings in `Spec`, to numbers. */
 function seccompConfig({ syscalls, ...seccomp }: SeccompSpec): object {
   const withNumbers = syscalls.map(({ args, ...rule }) => ({
     ...rule,
@@ -71,15 +71,15 @@ function seccompConfig({ syscalls, ...seccomp }: SeccompSpec): object {
   return { ...seccomp, syscalls: withNumbers };
 }
 
-/** The agent's descriptors have other paths in another process. */
-function seenByOthers(path: string): string {
+/** Rewrites the path of an agent's descriptor so that another process can open it. */
+function visibleToOthers(path: string): string {
   return path.replace(/^\/proc\/self\//, `/proc/${process.pid}/`);
 }
 
-/** Of those that are absent in the request, 0 is a value. */
+/** Fields in which 0 is a value; they are absent if unset. */
 const ZERO_COUNTS = new Set(["burst", "idle", "hcaHandles", "hcaObjects"]);
 
-/** Limits that are absent in the request arrive as 0 or "". */
+/** Removes unset limits, which arrive as 0 or "". */
 function withoutUnset(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const entries = Object.entries(value)

@@ -3,22 +3,24 @@ import { killCgroup } from "../cgroup/cgroup.ts";
 import type { HooksSpec } from "../hooks/hooks.ts";
 import type { Spec } from "../spec.ts";
 import { BuiltInRuntime } from "./built-in-runtime.ts";
-import { askedRuntime, asksForRuntime } from "./find-runtime.ts";
+import { requestedRuntime, requestsRuntime } from "./find-runtime.ts";
 import { OciRuntime } from "./oci-runtime.ts";
 import type { ContainerOptions, Runtime } from "./runtime.ts";
 
-/** The runtime that the annotations of the spec ask for. Throws one line for a runtime that is not known. */
+/**
+ * Returns the runtime that the spec's annotations name, or the built-in one. Throws one line for an unknown runtime.
+ */
 export function chooseRuntime(kernel: Kernel, options: ContainerOptions): Runtime {
-  const name = askedRuntime(options.spec.annotations);
+  const name = requestedRuntime(options.spec.annotations);
   return name === undefined ? new BuiltInRuntime(kernel, options) : new OciRuntime(kernel, options, name);
 }
 
-/** The hooks that are for us to run: another runtime runs its containers' own. */
+/** The hooks that guestd runs itself; none if another runtime runs its containers' hooks. */
 export function builtInHooks({ hooks, annotations }: Spec): HooksSpec | undefined {
-  return asksForRuntime(annotations) ? undefined : hooks;
+  return requestsRuntime(annotations) ? undefined : hooks;
 }
 
-/** Takes away what is left of a container whose creation or removal was cut off by the agent's death. */
+/** Cleans up a container whose creation or removal was interrupted by the agent's death. */
 export async function clearRemains(kernel: Kernel, options: ContainerOptions): Promise<void> {
   killCgroup(kernel.files, options.cgroup);
   await chooseRuntime(kernel, options).remove();

@@ -1,7 +1,7 @@
 import { AgentError } from "../../kernel/error.ts";
 import type { Files } from "../../kernel/files.ts";
 
-/** The annotation of a container's spec that names the OCI runtime to make it. */
+/** Annotation in a container's spec that names its OCI runtime. */
 const RUNTIME_ANNOTATION = "guestd.runtime";
 
 const RUNTIMES = ["crun", "runc", "runsc"] as const;
@@ -9,25 +9,25 @@ export type RuntimeName = (typeof RUNTIMES)[number];
 
 const DIRECTORIES = ["/usr/lib/guestd/runtimes", "/usr/local/bin", "/usr/bin", "/usr/sbin", "/usr/local/sbin"];
 
-/** Undefined when the spec asks for none: then the built-in launcher makes the container. */
-export function askedRuntime(annotations: Readonly<Record<string, string>>): RuntimeName | undefined {
-  const asked = annotations[RUNTIME_ANNOTATION];
-  if (asked === undefined || asked === "") return undefined;
-  const name = RUNTIMES.find((known) => known === asked);
+/** The runtime that the annotations name; undefined if they name none and the built-in runtime applies. */
+export function requestedRuntime(annotations: Readonly<Record<string, string>>): RuntimeName | undefined {
+  const requested = annotations[RUNTIME_ANNOTATION];
+  if (requested === undefined || requested === "") return undefined;
+  const name = RUNTIMES.find((known) => known === requested);
   if (name === undefined) {
     const known = RUNTIMES.join(", ");
-    const message = `OCI spec: annotations["${RUNTIME_ANNOTATION}"] "${asked}" is not a known runtime; known are ${known}`;
+    const message = `OCI spec: annotations["${RUNTIME_ANNOTATION}"] "${requested}" is not a known runtime; known are ${known}`;
     throw new AgentError("invalid-argument", message);
   }
   return name;
 }
 
-/** The spec names a runtime, known or not. */
-export function asksForRuntime(annotations: Readonly<Record<string, string>>): boolean {
+/** True if the spec names a runtime, known or unknown. */
+export function requestsRuntime(annotations: Readonly<Record<string, string>>): boolean {
   return (annotations[RUNTIME_ANNOTATION] ?? "") !== "";
 }
 
-/** Path of its program in the guest. */
+/** Path of the runtime's program in the guest. Throws one line if it isn't installed. */
 export function findRuntime(files: Files, name: RuntimeName): string {
   const path = DIRECTORIES.map((directory) => `${directory}/${name}`).find((each) => files.exists(each));
   if (path !== undefined) return path;

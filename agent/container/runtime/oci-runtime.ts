@@ -23,8 +23,8 @@ const RUN = "/run/guestd";
 const CGROUPS = "/sys/fs/cgroup";
 
 /**
- * The runtime that has another OCI runtime make the processes: `create`, `start`, `exec --detach` and `delete` of its
- * command line. A process that it made is an orphan once the command has ended, so a child of init, which adopts it.
+ * Runs containers by another OCI runtime: `create`, `start`, `exec --detach` and `delete` of its command line. When the
+ * command ends, the process it created becomes an orphan and so a child of init, which adopts it.
  */
 export class OciRuntime implements Runtime {
   readonly #kernel: Kernel;
@@ -47,14 +47,14 @@ export class OciRuntime implements Runtime {
     const { id, cgroup, podHostname = "" } = this.#options;
     const { files } = this.#kernel;
     const given = this.#options.spec;
-    // A kernel of its own does not see the pod's uts namespace.
+    // A runtime with its own kernel doesn't see the pod's uts namespace.
     const hostname = this.#profile.direct || given.hostname !== "" ? given.hostname : podHostname;
     const hasLabel = securityModules(files);
-    const asked = { ...given, hostname, process: guestLabels(given.process, hasLabel) };
-    checkSpec(asked);
-    const { linux } = asked;
+    const adjusted = { ...given, hostname, process: guestLabels(given.process, hasLabel) };
+    checkSpec(adjusted);
+    const { linux } = adjusted;
     const resources = this.#profile.ownCgroup ? supportedResources(files, cgroup, linux.resources) : linux.resources;
-    const spec = { ...asked, linux: { ...linux, resources } };
+    const spec = { ...adjusted, linux: { ...linux, resources } };
     checkMountLabel(spec.linux.mountLabel ?? "", hasLabel);
     findRuntime(files, this.#name);
     files.makeDirectory(this.#root, 0o700);
@@ -78,7 +78,7 @@ export class OciRuntime implements Runtime {
 
   async start(init: Process, signal: AbortSignal, again = false): Promise<void> {
     const started = this.#profile.direct && !again ? watchProgram(init) : undefined;
-    // A runtime refuses to start what runs.
+    // A runtime refuses to start a running container, which isn't an error in a retry.
     await this.#run("start", this.#options.id, [], { signal }).catch((error: unknown) => {
       if (!again || signal.aborted) throw error;
     });
@@ -90,7 +90,10 @@ export class OciRuntime implements Runtime {
     // The runtime runs poststart hooks within its start.
   }
 
-  /** One that could be traced is left to the launcher: runc and crun have it born with what its container will not have. */
+  /**
+   * Leaves an exec that could be traced to the built-in runtime: runc and crun start it with privileges that its
+   * container won't have.
+   */
   async exec(
     init: Process,
     execId: string,
@@ -127,7 +130,7 @@ export class OciRuntime implements Runtime {
     this.#kernel.files.removeTree(this.#bundle);
   }
 
-  /** Runs a command that leaves a process behind, and has init adopt that. */
+  /** Runs a command that leaves a process behind, and has init adopt that process. */
   async #make(
     command: "create" | "exec",
     execId: string,
@@ -153,7 +156,7 @@ export class OciRuntime implements Runtime {
     }
   }
 
-  /** Takes over the descriptors. */
+  /** Takes ownership of the descriptors. */
   async #adopt(execId: string, id: number, pid: number, own: KeptFds, passed?: PassedStdio): Promise<Process> {
     const { sys, init } = this.#kernel;
     const { id: container } = this.#options;
@@ -171,12 +174,12 @@ export class OciRuntime implements Runtime {
     return Process.take(this.#kernel, execId, adopted, keep, isInit, passed);
   }
 
-  /** Where the pid of an exec in a sandbox is kept, as long as it runs. */
+  /** File with the pid of an exec inside the runtime's sandbox, kept while the exec runs. */
   #insidePid(launchId: number): string {
     return `${this.#bundle}/inside-${launchId}`;
   }
 
-  /** A `release` that nobody reads: that init keeps it says that the container has not been started. */
+  /** A `release` that has no reader: while init keeps it, the container has not been started. */
   #notStarted(): Fd {
     const { read, write } = this.#kernel.sys.pipe();
     this.#kernel.sys.close(read);
@@ -200,7 +203,7 @@ export class OciRuntime implements Runtime {
       log,
       label: { container: id, exec: execId, command: name },
       stdio: stdio ?? nullStdio(),
-      // What makes processes leaves them where it is itself.
+      // Processes that a command creates stay in the command's cgroup.
       ...(ownCgroup || stdio === undefined ? {} : { cgroup: this.#options.cgroup }),
     };
     return runCommand(this.#kernel, command, signal);

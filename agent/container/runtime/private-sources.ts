@@ -11,9 +11,9 @@ const SOURCES = "/run/guestd/sources";
 type SourceKernel = Pick<Kernel, "sys" | "files">;
 
 /**
- * The mounts with each bind source replaced by a mount of it in a directory of the agent: other runtimes resolve the path
- * again, and a container could swap what lies on the way meanwhile. With all mounts below: whether those count is the
- * runtime's to say. Until `releaseSources`.
+ * Returns the mounts with each bind source replaced by a mount of it in a directory of the agent: other runtimes
+ * resolve the path again, and a container could replace parts of it meanwhile. Includes the mounts below each source;
+ * the runtime decides whether they count. `releaseSources` undoes it.
  */
 export async function privateSources(
   kernel: SourceKernel,
@@ -43,13 +43,14 @@ export async function privateSources(
   return changed;
 }
 
-/** Unmounts them, also those of an agent that died. Removes mount points alone, never what is in them. */
+/** Unmounts the sources, including those of a killed agent. Removes only mount points, never their content. */
 export async function releaseSources({ sys, files }: SourceKernel, id: string): Promise<void> {
   const directory = `${SOURCES}/${id}`;
   if (!files.exists(directory)) return;
   for (const name of files.list(directory)) {
     const path = `${directory}/${name}`;
-    // One that is not mounted: the agent died before. Private first: below a shared source the end of a mount would be its own.
+    // Private first, so that an unmount doesn't propagate to a shared source. Both calls fail if an agent was killed
+    // before the mount.
     await sys.mount("", path, "", MS_PRIVATE | MS_REC, "").catch(() => undefined);
     await sys.umount(path, MNT_DETACH).catch(() => undefined);
   }

@@ -8,31 +8,31 @@ import { launch } from "../launch.ts";
 import { type CompiledPlan, PlanBuilder } from "../plan/plan-builder.ts";
 import type { ProcessLabel } from "../process/process.ts";
 
-/** runsc under emulation takes some ten seconds for a create; a runtime that hangs must not hold a call for ever. */
+/** A create by runsc takes some ten seconds under emulation; a hanging runtime must not block a call forever. */
 const LIMIT_MS = 120_000;
 const ENV = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
 const MAX_MESSAGE = 1000;
 
-/** Three descriptors for 0, 1 and 2. */
+/** Descriptors for 0, 1 and 2. */
 export type Stdio = readonly [stdin: Fd, stdout: Fd, stderr: Fd];
 
 export interface RuntimeCommand {
-  /** Path of the program and its arguments. */
+  /** Program path and arguments. */
   readonly args: readonly string[];
-  /** What it does, for an error: `crun create c1`. */
+  /** Command as errors name it: `crun create c1`. */
   readonly title: string;
-  /** Where the runtime was told to write its log, as JSON lines. */
+  /** Path of the runtime's log, in JSON lines. */
   readonly log: string;
   readonly label: ProcessLabel;
-  /** Taken over. */
+  /** Owned by the command once it is passed. */
   readonly stdio: Stdio;
-  /** Directory of the cgroup to run in; without one it is init's own. */
+  /** Directory of the cgroup to run in; default: init's cgroup. */
   readonly cgroup?: string;
 }
 
 /**
- * Runs a command of an OCI runtime as a child of init, to its end. Rejects with the last line of its log when it fails;
- * it is killed when `signal` aborts.
+ * Runs a command of an OCI runtime as a child of init until it ends. Rejects with the last error in its log if it
+ * fails; kills it if `signal` aborts.
  */
 export async function runCommand(kernel: Kernel, command: RuntimeCommand, signal?: AbortSignal): Promise<void> {
   const limit = AbortSignal.timeout(LIMIT_MS);
@@ -50,7 +50,7 @@ export async function runCommand(kernel: Kernel, command: RuntimeCommand, signal
     }
   } catch (error) {
     if (error !== limit.reason) throw error;
-    throw failure(command, `it has not ended within ${LIMIT_MS / 1000} s`);
+    throw failure(command, `it did not end within ${LIMIT_MS / 1000} s`);
   } finally {
     kernel.files.removeTree(command.log);
   }
@@ -92,7 +92,7 @@ function commandPlan({ args, title, cgroup }: RuntimeCommand): CompiledPlan {
   return plan.finish();
 }
 
-/** The message of the last error, in one line; runtimes say what failed last. */
+/** Message of the last error in one line; runtimes log the decisive error last. */
 function lastError(files: Files, log: string): string | undefined {
   if (!files.exists(log)) return undefined;
   const messages = files.readText(log).split("\n").flatMap(errorMessage);
@@ -116,6 +116,6 @@ function kill({ sys }: Kernel, { pidfd }: LaunchedProcess): void {
   try {
     sys.signal(pidfd, SIGKILL);
   } catch {
-    // It has ended.
+    // The process has ended.
   }
 }

@@ -1,34 +1,37 @@
-import { askedRuntime, type RuntimeName } from "./find-runtime.ts";
+import { type RuntimeName, requestedRuntime } from "./find-runtime.ts";
 
-/** In what the command lines of the runtimes differ. */
+/** Differences between the runtimes' command lines. */
 export interface RuntimeProfile {
-  /** Before the command. */
+  /** Options before the command. */
   readonly flags: readonly string[];
   /**
-   * The process that is adopted is the container's own. False: it stands for one inside of a sandbox, exits as that
-   * does, and gets no signals for it; then the runtime delivers them, by the pid that a second pid file tells.
+   * True if the adopted process is the container's own. False: it represents a process inside a sandbox and exits when
+   * that does, but doesn't receive its signals; the runtime delivers them, by the pid in a second pid file.
    */
   readonly direct: boolean;
-  /** It puts its container into the cgroup, with the limits of the spec. False: it runs in there itself. */
+  /**
+   * True if the runtime puts its container into the cgroup and sets the spec's limits. False: the runtime itself runs
+   * in the cgroup.
+   */
   readonly ownCgroup: boolean;
   /**
-   * Until it is started, its process has threads that keep all capabilities (those of Go's runtime): whoever may trace them
-   * is root in the guest.
+   * True if the waiting init process has threads that keep all capabilities (those of Go's runtime) until it is
+   * started: a process that can trace them is root in the guest.
    */
   readonly waitsPrivileged: boolean;
-  /** It puts a device filter in the place of the one that the cgroup has, whether the spec has rules or not. */
+  /** True if the runtime replaces the cgroup's device filter, even if the spec has no rules. */
   readonly ownDeviceFilter: boolean;
 }
 
-/** Whether the cgroup's limits are left to the runtime that the annotations ask for. */
-export function leavesLimits(annotations: Readonly<Record<string, string>>): boolean {
-  const name = askedRuntime(annotations);
+/** True if the annotations name a runtime that sets the cgroup's limits itself. */
+export function runtimeSetsLimits(annotations: Readonly<Record<string, string>>): boolean {
+  const name = requestedRuntime(annotations);
   return name !== undefined && RUNTIME_PROFILES[name].ownCgroup;
 }
 
-/** Whether a container that is made for these annotations waits for its start with more than it will have. */
+/** True if a container created with these annotations waits for its start with more privileges than it will have. */
 export function waitsPrivileged(annotations: Readonly<Record<string, string>>): boolean {
-  const name = askedRuntime(annotations);
+  const name = requestedRuntime(annotations);
   return name !== undefined && RUNTIME_PROFILES[name].waitsPrivileged;
 }
 
@@ -38,7 +41,7 @@ export const RUNTIME_PROFILES: Readonly<Record<RuntimeName, RuntimeProfile>> = {
   crun: { ...KERNEL_RUNTIME, flags: ["--cgroup-manager", "cgroupfs"], waitsPrivileged: false, ownDeviceFilter: false },
   runc: { ...KERNEL_RUNTIME, waitsPrivileged: true, ownDeviceFilter: true },
   runsc: {
-    // The pod's network is the guest's; what the container writes goes to its rootfs, which the host may see.
+    // Uses the guest's network, which is the pod's; the container's writes go to its rootfs, which the host may see.
     flags: ["--platform=systrap", "--network=host", "--ignore-cgroups", "--overlay2=none", "--file-access=shared"],
     direct: false,
     ownCgroup: false,

@@ -3,23 +3,23 @@ import type { Fd, KeptFds, Kernel } from "../../kernel/kernel.ts";
 import type { ProcessSpec } from "../spec.ts";
 import type { Stdio } from "./runtime-command.ts";
 
-/** The stdio of a process that a runtime makes: what its command gets, and what the agent keeps. */
+/** Stdio of a process created by a runtime: descriptors for its command and those the agent keeps. */
 export interface RuntimeStdio {
   readonly command: Stdio;
-  /** Path of the socket that the runtime sends the terminal to. */
+  /** Path of the socket on which the runtime sends the terminal. */
   readonly consoleSocket?: string;
-  /** The agent's ends, which are the caller's then; once the command has ended well. */
+  /** Returns the agent's ends, which the caller then owns; call it after the command succeeded. */
   take(): Promise<KeptFds>;
-  /** Closes what was not taken. */
+  /** Closes whatever take() did not return. */
   close(): void;
 }
 
-/** A runtime has sent the terminal before its command ends, or soon after. */
+/** A runtime sends the terminal before its command ends or soon after. */
 const SENT_MS = 5000;
 
 let sockets = 0;
 
-/** Pipes, which the process inherits from the command; or a socket for the terminal that the runtime makes. */
+/** Opens pipes, which the process inherits from the command, or a socket for a terminal that the runtime creates. */
 export function openRuntimeStdio(
   kernel: Kernel,
   process: ProcessSpec,
@@ -28,7 +28,7 @@ export function openRuntimeStdio(
   return process.terminal ? openTerminal(kernel, process, options.directory) : openPipes(kernel, options.pipeSize);
 }
 
-/** /dev/null three times, for a command that starts nothing. */
+/** /dev/null three times, for a command that creates no process. */
 export function nullStdio(): Stdio {
   return [openNull(), openNull(), openNull()];
 }
@@ -61,7 +61,7 @@ function openPipes({ sys }: Kernel, pipeSize: number): RuntimeStdio {
 }
 
 function openTerminal({ sys, files }: Kernel, process: ProcessSpec, directory: string): RuntimeStdio {
-  // Short: a socket's path has at most 107 bytes, and an id may have 200.
+  // Kept short: a socket path has at most 107 bytes, and an id may have 200.
   const path = `${directory}/tty-${++sockets}`;
   files.removeTree(path);
   const listener = sys.listenUnix(path);

@@ -5,52 +5,55 @@ import type { ProcessSpec, Spec } from "../spec.ts";
 /** Everything a runtime needs to create one container. */
 export interface ContainerOptions {
   readonly id: string;
-  /** It has passed checkSpec. */
+  /** A spec that passed checkSpec. */
   readonly spec: Spec;
-  /** Directory of its cgroup, which exists. */
+  /** Directory of the container's cgroup, which exists. */
   readonly cgroup: string;
-  /** F_SETPIPE_SZ of stdio pipes, bytes; 0 is the kernel's default. */
+  /** F_SETPIPE_SZ of stdio pipes in bytes; 0 means the kernel's default. */
   readonly pipeSize: number;
-  /** Absent: nobody could trace what is born in its pid namespace. */
-  readonly births?: Births;
-  /** Of the pod, for a container whose kernel is not the guest's. */
+  /** Absent if no process could trace one created in this container's pid namespace. */
+  readonly traceGuard?: ContainerTraceGuard;
+  /** The pod's host name, for a container that has its own kernel. */
   readonly podHostname?: string;
-  /** Streams of the host for its first process, which takes them over. */
+  /** The host's streams for the init process, which takes ownership of them. */
   readonly passed?: PassedStdio | undefined;
 }
 
-/** What containers of a pod have to know of each other before a process is born in a pid namespace that they may share. */
-export interface Births {
-  /** Somebody could trace a process that is born in that of this container. */
+/** Coordinates the containers of a pod while processes are created in a pid namespace that they may share. */
+export interface ContainerTraceGuard {
+  /** True if some process could trace one created in this container's pid namespace. */
   readonly mayBeTraced: () => boolean;
-  /** Resolves when the launches that trusted in that nobody could, whichever container's, are done. */
+  /** Resolves once every launch that began while no tracer was running has finished, in any container of the pod. */
   readonly settled: () => Promise<unknown>;
-  /** Throws where a process waits in its pid namespace that must not be traced. */
+  /** Throws if a process that must not be traced waits in this container's pid namespace. */
   readonly refuseTracer: () => void;
 }
 
 export interface ExecOptions {
-  /** Streams of the host for it, which takes them over. */
+  /** The host's streams for the process, which takes ownership of them. */
   readonly passed?: PassedStdio | undefined;
   /** See compileExec. */
   readonly bornLast: boolean;
 }
 
 /**
- * Makes the processes of one container: the built-in launcher, or another OCI runtime. Each process is a child of init
- * in the end, so its exit and its stdio are the same whoever made it.
+ * Creates the processes of one container: the built-in runtime or another OCI runtime. Every process ends up as a child
+ * of init, so exit and stdio work the same in both.
  */
 export interface Runtime {
-  /** The init process, blocked before its program; as long as it is, it has a `release`. On failure nothing is left. */
+  /**
+   * Creates the init process, blocked before its program; it has a `release` while it is blocked. A failure leaves
+   * nothing behind.
+   */
   create(signal: AbortSignal | undefined): Promise<Process>;
   /**
-   * Lets it go; resolves when its program runs and its poststart hooks have ended. `again`: an agent that was killed may have
-   * let it go already. `onExecuted`: its program runs, and hooks follow.
+   * Releases the init process; resolves when its program runs and the poststart hooks have ended. `again`: an agent
+   * that was killed may already have released it. `onExecuted`: called when the program runs, before the hooks.
    */
   start(init: Process, signal: AbortSignal, again?: boolean, onExecuted?: () => void): Promise<void>;
-  /** What follows `onExecuted`, for an agent that was killed meanwhile. */
+  /** Runs the steps after `onExecuted`, for an agent that was killed before them. */
   afterStart(init: Process, signal: AbortSignal): Promise<void>;
-  /** A further process; resolves when its program runs. */
+  /** Creates a further process; resolves when its program runs. */
   exec(
     init: Process,
     execId: string,
@@ -58,8 +61,11 @@ export interface Runtime {
     signal: AbortSignal,
     options: ExecOptions,
   ): Promise<Process>;
-  /** To a process that has not been waited for. `isInit`: SIGTERM becomes SIGKILL for one that would not notice it. */
+  /**
+   * Signals a process that has not been waited for. `isInit`: SIGTERM becomes SIGKILL for an init process that would
+   * not notice it.
+   */
   signal(process: Process, signal: number, isInit: boolean): void | Promise<void>;
-  /** Takes away what it keeps of a container whose processes have ended. */
+  /** Removes what the runtime keeps of a container whose processes have ended. */
   remove(): Promise<void>;
 }

@@ -2,12 +2,12 @@ import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Process } from "../process/process.ts";
 
-/** After that the runtime's own program is taken for the container's. */
+/** After this time the runtime's own program is assumed to be the container's. */
 const LIMIT_MS = 5000;
 
 /**
- * Looks at which program a process runs; the function that comes back waits until it is another one, or none. A runtime
- * says that it has started a container a moment before execve, when signals would still meet the runtime's handlers.
+ * Notes which program a process runs; the returned function waits until it runs another or ends. A runtime reports a
+ * container as started just before execve, when signals would still reach the runtime's handlers.
  */
 export function watchProgram(process: Process): (signal: AbortSignal) => Promise<void> {
   const before = programOf(process.pid);
@@ -20,7 +20,7 @@ export function watchProgram(process: Process): (signal: AbortSignal) => Promise
   };
 }
 
-/** Device and inode of the program; undefined when the process is gone. */
+/** Device and inode of the program; undefined if the process is gone. */
 function programOf(pid: number): string | undefined {
   try {
     const { dev, ino } = statSync(`/proc/${pid}/exe`);

@@ -7,11 +7,11 @@ const given = { allow: false, type: "c", major: 1, minor: 11, access: "w" };
 const node = { path: "/dev/kmsg", type: "c", major: 1, minor: 11, mode: 0o600, uid: 0, gid: 0 };
 const linux = { ...spec.linux, devices: [node], resources: { pids: { limit: 5 }, devices: [given] } };
 
-test("a runtime that makes no filter of its own gets no rules, and all other limits", () => {
+test("a runtime without its own filter gets no device rules, but all other limits", () => {
   expect(withDeviceRules({ ...spec, linux }, false).linux.resources).toEqual({ pids: { limit: 5 } });
 });
 
-test("one that makes a filter gets guestd's rules in guestd's order", () => {
+test("a runtime with its own filter gets guestd's rules in guestd's order", () => {
   expect(withDeviceRules({ ...spec, linux }, true).linux.resources).toEqual({
     pids: { limit: 5 },
     devices: [

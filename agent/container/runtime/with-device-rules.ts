@@ -2,9 +2,9 @@ import { nodeRules } from "../cgroup/device-rules.ts";
 import type { Spec } from "../spec.ts";
 
 /**
- * The spec with the device rules for a runtime. The cgroup has guestd's filter already; a runtime that makes none unless
- * it is told (`ownFilter` is false) gets no rules. The other gets those that guestd goes by: nothing is allowed, then what
- * the spec says, with the nodes of linux.devices; what every container may use it adds itself.
+ * Returns the spec with the device rules for a runtime. The cgroup already has guestd's filter. A runtime that creates
+ * no filter by default (`ownFilter` is false) gets no rules. Any other gets guestd's rules: deny everything, then the
+ * spec's rules and the nodes of linux.devices; the runtime itself adds the default devices.
  */
 export function withDeviceRules(spec: Spec, ownFilter: boolean): Spec {
   const { devices: given = [], ...others } = spec.linux.resources;

@@ -3,12 +3,12 @@ import type { Files } from "../../../kernel/files.ts";
 
 const failure = (code: string, errno: number) => Object.assign(new Error(code), { code, errno: -errno });
 
-/** A cgroup2 file system in memory, with the refusals that matter. For tests. */
+/** In-memory cgroup2 file system with the refusals that matter, for tests. */
 export class FakeCgroups {
   readonly texts = new Map<string, string>();
   readonly log: string[] = [];
   readonly refused = new Map<string, { code: string; errno: number }>();
-  /** Directories that stay busy for so many removals. */
+  /** Number of removals for which a directory stays busy. */
   readonly busy = new Map<string, number>();
 
   constructor(controllers: string) {
@@ -77,7 +77,7 @@ export class FakeCgroups {
   } as unknown as Files;
 }
 
-/** Where this machine has a cgroup2 that we may write to. */
+/** Mount point of a cgroup2 on this machine that this user may write to. */
 export function writableCgroupRoot(): string | undefined {
   const line = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")

@@ -74,7 +74,7 @@ export const states: FuzzTarget = {
       mountPoints.every((path) => typeof path === "string"),
       "a mount point is a path",
     );
-    const { restored, broken } = restoreContainers(kernel, records, { pipeSize: 0, births: () => NOBODY });
+    const { restored, broken } = restoreContainers(kernel, records, { pipeSize: 0, traceGuardOf: () => NOBODY });
     promise(restored.length + broken.length === records.length, "each record is a container, or what is left of one");
     for (const { id, spec } of broken)
       promise(typeof id === "string" && spec.process.args.length >= 0, "a record is whole");
